@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -134,7 +134,7 @@ async def open_app(
     shrinking, files = outside.executor("shrink", 1), outside.executor("files", 4)
     for executor in (shrinking, files):
         stack.callback(executor.shutdown, wait=False, cancel_futures=True)
-    client = _client(settings, store, outside, metrics)
+    client = _client(settings, metrics)
 
     async def automod_rules(guild_id: int) -> WordRules:
         return await read_automod(client, guild_id, words.thread)
@@ -167,12 +167,15 @@ async def open_app(
     return app
 
 
-def _client(settings: Settings, store: Store, outside: Outside, metrics: Metrics) -> discord.Client:
-    trace = metrics.discord_trace()
+def _client(settings: Settings, metrics: Metrics) -> discord.Client:
+    trace, shards = metrics.discord_trace(), settings.shards
     if Role.GATEWAY not in settings.roles:
         return RestClient(trace)
-    make = GenerateBot if settings.shards is None else ShardedBot
-    return make(settings, store.key_values, outside, http_trace=trace)
+    if shards is None:
+        return GenerateBot(http_trace=trace)
+    # discord.py's type stub gives AutoShardedBot an `__init__` that it doesn't have.
+    sharded: Callable[..., ShardedBot] = ShardedBot
+    return sharded(shard_count=shards.count, shard_ids=list(shards.ids), http_trace=trace)
 
 
 @dataclass(frozen=True, slots=True)

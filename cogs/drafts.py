@@ -146,7 +146,7 @@ def again(count: int | None) -> Callable[[Interaction, str], Awaitable[None]]:
 
 
 def _kept(interaction: Interaction, id: DraftId) -> Kept:
-    return drafts.kept(interaction.client.app, id.draft, interaction.user.id) or Kept({})
+    return interaction.client.app.drafts.get(id.draft, interaction.user.id, Kept) or Kept({})
 
 
 async def _draft(interaction: Interaction, id: DraftId, kept: Kept, actor: Actor) -> Draft:

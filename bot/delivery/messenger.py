@@ -50,11 +50,11 @@ class Messenger:
         self._app = app
         self._messages = app.store.messages
         self._health = DiscordHealth(app.discord, app.outside)
-        self._posting = Posting(app, self._keep)
+        self._posting = Posting(app)
         self._estimator = Estimator(app)
         self._name = f"{gethostname()[:32]}-{os.getpid()}-{app.outside.random.randbytes(4).hex()}:"
         self._claims = 0
-        self._active: dict[str, Claim] = {}
+        self._active = self._posting.active
         self._has_strays = False
 
     async def claim(self) -> Claim | None:
@@ -89,10 +89,6 @@ class Messenger:
     def _lease(self) -> str:
         self._claims += 1
         return f"{self._name}{self._claims}"
-
-    def _keep(self, claim: Claim) -> None:
-        """Keep the newest state of a claim, which a failure stores."""
-        self._active[claim.lease] = claim
 
     async def handle(self, claim: Claim) -> None:
         """Try once to show a claimed message, and store the result. Raises StoreUnavailable."""
@@ -313,7 +309,7 @@ class Messenger:
             # What a killed process has posted is in an earlier gallery.
             stale = (*message.stale, *message.refs)
             claim = claim.with_message(replace(message, posted=(), stale=stale))
-            self._keep(claim)
+            self._posting.keep(claim)
         while (act := decide(claim.message, Shows.RESULT)) is not Act.EDIT:
             try:
                 return await self._post(claim, place, Shows.RESULT, act, folder)

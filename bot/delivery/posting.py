@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -38,14 +38,18 @@ class Superseded(Exception):
 
 
 class Posting:
-    """Changes Discord's messages. `kept` gets the newest state of a claim after each change.
+    """Changes Discord's messages. `active` has the newest state of each claim.
 
     Methods raise Unreachable if Discord refuses, Unanswered, Superseded and StoreUnavailable.
     """
 
-    def __init__(self, app: App, kept: Callable[[Claim], None]) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
-        self._kept = kept
+        self.active: dict[str, Claim] = {}
+
+    def keep(self, claim: Claim) -> None:
+        """Keep the newest state of a claim, which a failure stores."""
+        self.active[claim.lease] = claim
 
     async def find_lost(self, claim: Claim) -> Claim:
         """Look for what an attempt has posted whose result is unknown, and store it."""
@@ -64,7 +68,7 @@ class Posting:
         stored = await self._app.store.messages.posted(claim, replace(part, message_id=found))
         if stored is None:
             raise Superseded
-        self._kept(stored)
+        self.keep(stored)
         return stored
 
     async def post(
@@ -107,12 +111,12 @@ class Posting:
             raise Superseded
         message = replace(claim.message, attempt=attempt, place=part.place)
         claim = claim.with_message(message)
-        self._kept(claim)
+        self.keep(claim)
         message_id = await self._send(claim, part, outgoing)
         stored = await self._app.store.messages.posted(claim, replace(part, message_id=message_id))
         if stored is None:
             raise Superseded
-        self._kept(stored)
+        self.keep(stored)
         return stored
 
     async def _send(self, claim: Claim, part: Part, outgoing: OutgoingMessage) -> int:

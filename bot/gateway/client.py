@@ -17,9 +17,7 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import DynamicItem, LayoutView
 
-from bot.config.settings import Settings
 from bot.context import App
-from bot.database.key_values import KeyValueStore
 from bot.delivery.messenger import Messenger
 from bot.discord_api.errors import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
@@ -29,7 +27,6 @@ from bot.gateway.overrides import CommandOverrides
 from bot.gateway.pressed_messages import check_message
 from bot.gateway.sync import Availability, CommandSync
 from bot.memory import Allowance, Openings
-from bot.outside import Outside
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
 from bot.ui.lists import text_layout
@@ -85,12 +82,8 @@ class GenerateBot(commands.Bot):
     """
 
     app: App
-    messenger: Messenger
-    overrides: CommandOverrides
 
-    def __init__(
-        self, settings: Settings, key_values: KeyValueStore, outside: Outside, **options: Any
-    ) -> None:
+    def __init__(self, **options: Any) -> None:
         intents = discord.Intents.none()
         intents.guilds = True
         intents.auto_moderation_configuration = True
@@ -105,14 +98,7 @@ class GenerateBot(commands.Bot):
             allowed_mentions=discord.AllowedMentions.none(),
             **options,
         )
-        self.outside = outside
-        self.sync = CommandSync(key_values, settings.command_guild_ids)
-        self.command_ids = CommandIds(self.tree, self.sync.guild_ids)
-        self.allowance = Allowance(outside.now)
         self.openings = Openings()
-        self._availability = Availability(
-            direct_messages=settings.allow_direct_messages, user_installs=settings.allow_user_installs
-        )
         self.tree.error(self._on_command_error)
         self._rebuilders: list[Callable[[], None]] = []
         self._forms: list[tuple[type[CustomId], FormHandler[Any]]] = []
@@ -120,10 +106,16 @@ class GenerateBot(commands.Bot):
 
     def use(self, app: App) -> None:
         """Take the context, which can't be built before the client that it holds."""
+        settings, plan = app.settings, app.catalogue.plan
         self.app = app
         self.messenger = Messenger(app)
-        plan, monotonic = app.catalogue.plan, app.outside.monotonic
-        self.overrides = CommandOverrides(self, self.command_ids, plan.name, monotonic)
+        self.sync = CommandSync(app.store.key_values, settings.command_guild_ids)
+        self.command_ids = CommandIds(self.tree, self.sync.guild_ids)
+        self.overrides = CommandOverrides(self, self.command_ids, plan.name, app.outside.monotonic)
+        self.allowance = Allowance(app.now)
+        self._availability = Availability(
+            direct_messages=settings.allow_direct_messages, user_installs=settings.allow_user_installs
+        )
         app.reloader.on_change(self.show_deployments)
 
     async def setup_hook(self) -> None:

@@ -108,7 +108,7 @@ def keep(
     deployment: str = "",
     picture: str | None = None,
 ) -> str:
-    """Keep what was typed, and return the name under which `kept` finds it.
+    """Keep what was typed, and return the name of the draft.
 
     Files that the error refuses aren't kept, so that the next form asks for them again. The inputs in
     `more` become fields of their own, unless it has a mistake.
@@ -120,11 +120,6 @@ def keep(
         with suppress(InputError):
             typed = with_more(found, typed)
     return app.drafts.keep(user_id, Kept(typed, wrong, picture))
-
-
-def kept(app: App, name: str, user_id: int) -> Kept | None:
-    """Return what was kept, or None if it no longer is or belongs to another user."""
-    return app.drafts.get(name, user_id, Kept) if name else None
 
 
 async def _of_run(app: App, actor: Actor, key: str) -> tuple[Run, Draft]:

@@ -1,4 +1,10 @@
-"""Check a request's texts against the server's own list and its AutoMod rules."""
+"""Check a request's texts against the server's own list and its AutoMod rules.
+
+If the bot lacks Manage Server, it can't read the AutoMod rules. They are then ignored, or the request is
+refused with `words_forbidden` if the server's settings require them. If Discord doesn't return the rules
+although the bot has the permission, or if the check takes too long, the request is refused with
+`words_unavailable`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +22,6 @@ from bot.domain.requests import Actor
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import escape_line
 from bot.words import cache as word_rules
-from bot.words.cache import word_check
 from bot.words.rules import Hit
 
 log = logging.getLogger(__name__)
@@ -46,7 +51,7 @@ async def check_words(
         return
     rules = await app.store.rules.current(guild_id)
     try:
-        hit, is_defaults = await _find_hits(app, actor, guild_id, rules, texts, default)
+        hit, is_defaults = await _find_hits(app, actor, rules, texts, default)
     except RefusedError as error:
         await _record_refusal(app, actor, guild_id, deployment, error.code)
         raise
@@ -59,41 +64,43 @@ async def check_words(
 
 
 async def _find_hits(
-    app: App,
-    actor: Actor,
-    guild_id: int,
-    rules: ServerRules,
-    texts: Mapping[str, str],
-    default: DefaultTexts | None,
+    app: App, actor: Actor, rules: ServerRules, texts: Mapping[str, str], default: DefaultTexts | None
 ) -> tuple[Hit | None, bool]:
     """Return the first hit, and whether the default's own texts have one, too."""
     try:
         async with asyncio.timeout(word_rules.TIMEOUT_SECONDS):
-            hit = await _find_hit(app, actor, guild_id, rules, texts)
+            hit = await find_hit(app, actor, rules, texts)
             own = default.texts if hit is not None and default is not None else {}
-            return hit, await _find_hit(app, actor, guild_id, rules, own) is not None
+            return hit, await find_hit(app, actor, rules, own) is not None
     except TimeoutError:
-        log.warning("stopped a check of server %s: its word rules took too long", guild_id)
+        log.warning("stopped a check of server %s: its word rules took too long", actor.origin.guild_id)
         raise RefusedError("words_unavailable", "the rules took too long") from None
 
 
-async def _find_hit(
-    app: App, actor: Actor, guild_id: int, rules: ServerRules, texts: Mapping[str, str]
-) -> Hit | None:
+async def find_hit(app: App, actor: Actor, rules: ServerRules, texts: Mapping[str, str]) -> Hit | None:
+    """Return the first hit in the server's own list, or else in its AutoMod rules.
+
+    AutoMod rules are read only if the request has text and `words.automod` isn't off. Raises RefusedError if
+    they can't be read.
+    """
+    guild_id, checked = actor.origin.guild_id or 0, (texts, actor.person.role_ids, actor.channel_ids)
+    if not any(texts.values()):
+        return None
+    if rules.words.blocked:
+        own = await app.words.own_rules(guild_id, rules.words.blocked)
+        hit = await app.words.thread.run(guild_id, own.check(*checked))
+        if hit is not None:
+            return hit
+    if rules.words.automod is False:
+        return None
     try:
-        return await word_check(
-            app.words,
-            rules,
-            guild_id,
-            role_ids=actor.person.role_ids,
-            channel_ids=actor.channel_ids,
-            texts=texts,
-        )
+        automod = await app.words.automod_rules(guild_id)
     except RefusedError as error:
         if error.code == "words_forbidden" and rules.words.automod is None:
             # By default, AutoMod rules apply only if the bot has the permission to read them.
             return None
         raise
+    return await app.words.thread.run(guild_id, automod.check(*checked))
 
 
 async def _record_refusal(

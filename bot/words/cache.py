@@ -1,24 +1,17 @@
-"""Cache the compiled word rules of servers, and check texts against them.
-
-If the bot lacks Manage Server, it can't read the AutoMod rules. They are then ignored, or the request is
-refused with `words_forbidden` if the server's settings require them. If Discord doesn't return the rules
-although the bot has the permission, or if the check takes too long, the request is refused with
-`words_unavailable`.
-"""
+"""Cache the compiled word rules of servers."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.domain.errors import RefusedError
-from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.outside import Outside
-from bot.words.rules import Hit, Steps, WordRules
+from bot.words.rules import Steps, WordRules
 from bot.words.thread import WordThread
 
 log = logging.getLogger(__name__)
@@ -27,33 +20,6 @@ TIMEOUT_SECONDS = 2.0
 T = TypeVar("T")
 # Raises RefusedError if the bot may not read a server's AutoMod rules, anything else if Discord fails.
 Fetch = Callable[[int], Awaitable[WordRules]]
-
-
-async def word_check(
-    cache: AutomodCache,
-    rules: ServerRules,
-    guild_id: int,
-    *,
-    role_ids: Collection[int],
-    channel_ids: Collection[int],
-    texts: Mapping[str, str],
-) -> Hit | None:
-    """Return the first hit in the server's own list, or else in its AutoMod rules.
-
-    `channel_ids` includes a thread's parent and the category. AutoMod rules are read only if the request has
-    text and `words.automod` isn't off. Raises RefusedError if they can't be read.
-    """
-    if not any(texts.values()):
-        return None
-    if rules.words.blocked:
-        own = await cache.own_rules(guild_id, rules.words.blocked)
-        hit = await cache.thread.run(guild_id, own.check(texts, role_ids, channel_ids))
-        if hit is not None:
-            return hit
-    if rules.words.automod is False:
-        return None
-    automod = await cache.automod_rules(guild_id)
-    return await cache.thread.run(guild_id, automod.check(texts, role_ids, channel_ids))
 
 
 @dataclass(frozen=True, slots=True)

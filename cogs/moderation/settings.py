@@ -109,7 +109,7 @@ async def _submitted(interaction: Interaction, id: SettingId) -> None:
         errors = [error]
     panel = Panel(section if keys_of(section) is not None else None, saved=changes)
     if errors:
-        draft = server_settings.keep(app, editor, submitted)
+        draft = app.drafts.keep(editor.user_id, submitted)
         panel = replace(panel, mistakes=error_lines(errors), again=replace(id, action="again", draft=draft))
     await _show(interaction, panel)
 

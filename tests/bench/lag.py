@@ -42,11 +42,12 @@ from bot.services import generation, privacy, runs
 from bot.services import presets as preset_service
 from bot.services.moderation import audit, server_settings
 from bot.services.moderation.server_settings import Editor
+from bot.services.words import find_hit
 from bot.store.audit import add_entries
 from bot.ui.audit import AUDIT_COLUMNS, audit_cells
 from bot.ui.details import details
 from bot.ui.message_parts import text_blocks
-from bot.words.cache import AutomodCache, word_check
+from bot.words.cache import AutomodCache
 from bot.words.rules import WordRule, WordRules
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from demo.fake_comfydeploy.faults import Faults
@@ -55,7 +56,7 @@ from tests.bench import hostile
 from tests.bench.figures import Figure
 from tests.bench.setup import SECRET
 from tests.harness import AppRunner, open_app
-from tests.unit.factories import made_entry, made_preset
+from tests.unit.factories import app_with, made_entry, made_preset
 
 AIM, AIM_SECONDS, ROUNDS = "≤ 50 ms on an idle machine", 0.05, 3
 TICK = 0.001
@@ -231,7 +232,7 @@ def rules() -> Iterator[Case]:
         stored = ServerRules.model_validate(own)
         with suppress(TimeoutError):
             async with asyncio.timeout(2):
-                await word_check(cache, stored, GUILD, role_ids=(), channel_ids=(), texts={"prompt": text})
+                await find_hit(app_with(words=cache), requester(), stored, {"prompt": text})
 
     cache = AutomodCache(fetch, Outside())
     for text in (hostile.SLOW_TEXT, *hostile.long_texts(6000)):

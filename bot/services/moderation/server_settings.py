@@ -84,11 +84,6 @@ async def submit(
     return await _change(app, editor, edit, context), stale
 
 
-def keep(app: App, editor: Editor, submitted: Submitted) -> str:
-    """Keep what was typed into a form, and return the name of the draft."""
-    return app.drafts.keep(editor.user_id, submitted)
-
-
 async def tidy(app: App, editor: Editor) -> Sequence[Change]:
     """Remove what doesn't exist any more from the rules."""
     context = _context(app, editor)

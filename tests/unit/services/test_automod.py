@@ -12,13 +12,17 @@ import discord
 import pytest
 
 from bot.domain.errors import RefusedError
+from bot.domain.requests import Actor, ChannelState
 from bot.domain.settings.rules_and_defaults import ServerRules, Words
 from bot.domain.settings.values import NotApplied
 from bot.gateway.guild import compile_automod, read_automod
 from bot.outside import Outside
-from bot.words.cache import AutomodCache, word_check
+from bot.services.words import find_hit
+from bot.words.cache import AutomodCache
 from bot.words.rules import Hit, WordRules
 from bot.words.thread import WordThread
+from tests.contract.store.runs import PERSON, request
+from tests.unit.factories import app_with
 from tests.word_rules import finish, first_hit
 
 GUILD = 7
@@ -89,13 +93,15 @@ async def world() -> Discord:
 
 
 async def hit(cache: AutomodCache, text: str = "a cat", **words: Any) -> Hit | None:
+    origin = request().origin.model_copy(update={"guild_id": GUILD})
+    actor = Actor(PERSON, origin, frozenset(), lambda _channel_id: ChannelState())
     rules = ServerRules(words=Words(**words))
-    return await word_check(cache, rules, GUILD, role_ids=(), channel_ids=(), texts={"prompt": text})
+    return await find_hit(app_with(words=cache), actor, rules, {"prompt": text})
 
 
 async def refusal(cache: AutomodCache) -> str:
     with pytest.raises(RefusedError) as refused:
-        await hit(cache)
+        await hit(cache, automod=True)
     return refused.value.code
 
 
