@@ -102,7 +102,7 @@ async def begin(
         before = {**draft.typed, **kept.typed}
         now = changed(draft.fields(before, kept.wrong), sent) if sent else {}
         kept = replace(kept, typed={**before, **now})
-        return await generation.check(app, draft, kept.typed, actor)
+        return await generation.check(app, actor, draft, kept.typed)
 
     try:
         await start(interaction, check, is_generate=is_generate)

@@ -55,7 +55,7 @@ async def source(app: App, actor: Actor, key: str) -> Run:
     run = await stored(app, key)
     if run.requester_id != actor.id:
         _check_seen_here(run, actor)
-        hidden = restricts(app, run, actor) and not actor.origin.age_restricted
+        hidden = restricts(app, actor, run) and not actor.origin.age_restricted
         if run.deleted_at is not None or hidden:
             raise RefusedError("run_gone")
     return run
@@ -95,7 +95,7 @@ async def own_here(app: App, actor: Actor, key: str) -> Run:
             raise RefusedError("post_outside")
         raise RefusedError("post_elsewhere", url=channel_url(run.guild_id, run.channel_id))
     await _check_posting(app, actor)
-    check_age(app, run, actor)
+    check_age(app, actor, run)
     return run
 
 

@@ -25,26 +25,26 @@ class FileMarks:
     deployments: tuple[str, ...] = ()
 
 
-def restricts(app: App, run: Run, actor: Actor) -> bool:
+def restricts(app: App, actor: Actor, run: Run) -> bool:
     """Return whether a result may be shown and used only in age-restricted channels."""
     channel = actor.channel_state(run.channel_id)
     return is_restricted_now(run, app.catalogue.age_marks(run), channel)
 
 
-def check_age(app: App, run: Run, actor: Actor) -> None:
+def check_age(app: App, actor: Actor, run: Run) -> None:
     """Raise RefusedError if a result may not be shown in the channel of this interaction."""
-    if restricts(app, run, actor) and not actor.origin.age_restricted:
+    if restricts(app, actor, run) and not actor.origin.age_restricted:
         raise RefusedError("result_age")
 
 
-async def marks_of_files(app: App, made_by: Set[str], actor: Actor) -> FileMarks:
+async def marks_of_files(app: App, actor: Actor, made_by: Set[str]) -> FileMarks:
     """Return the marks of files. `made_by` are the keys of the runs that made them or took them before.
 
     If a run's row is gone, the channel of this interaction decides, because the file was found there.
     """
     found = await app.store.runs.several(made_by)
     gone = len(found) < len(made_by)
-    restricted = any(restricts(app, run, actor) for run in found)
+    restricted = any(restricts(app, actor, run) for run in found)
     ids = {each for run in found for each in (run.deployment_id, *run.file_deployments)}
     return FileMarks(restricted or (gone and actor.origin.age_restricted), tuple(sorted(ids)))
 

@@ -143,7 +143,7 @@ async def _of_run(app: App, actor: Actor, key: str) -> tuple[Run, Draft]:
 
 
 async def _maker(app: App, actor: Actor, key: str) -> tuple[Run | None, Run | None]:
-    """Return the run that made a picture, and the same if the requester may start from it."""
+    """Return the run that made a picture, and the same if the user may start from it."""
     made_by = await app.store.runs.get(key) if key else None
     if made_by is not None and made_by.deleted_at is not None:
         raise RefusedError("parent_deleted")

@@ -61,7 +61,7 @@ def _merged(app: App, draft: Draft, typed: Typed) -> tuple[Merged, DefaultTexts 
     return merge(draft.deployment, layers, [draft.stored], draw_seed=partial(_draw_seed, app)), default
 
 
-async def check(app: App, draft: Draft, typed: Typed, actor: Actor) -> Checked:
+async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
     """Check a request's words, the rules and budgets, and its files.
 
     A second press within seconds raises PressedTwice.
@@ -78,7 +78,7 @@ async def check(app: App, draft: Draft, typed: Typed, actor: Actor) -> Checked:
             texts, prompt = {**texts, "prompt": draft.prompt}, draft.prompt
         await check_words(app, actor, deployment.name, texts, default)
         sources = file_sources(merged.inputs, draft.parent_key, draft.made_by)
-        marks = await marks_of_files(app, sources, actor)
+        marks = await marks_of_files(app, actor, sources)
         if await _deleted_files(app, merged.inputs):
             raise RefusedError("parent_deleted")
         request = GenerationRequest(
@@ -103,14 +103,14 @@ async def check(app: App, draft: Draft, typed: Typed, actor: Actor) -> Checked:
         )
         seeded = batch_inputs(deployment, merged, count, partial(_draw_seed, app))
         batch = batch_requests(request, seeded, app.outside.random)
-        in_review = await _check_rules(app, batch, actor)
+        in_review = await _check_rules(app, actor, batch)
         # After the rules, because these files may have to be downloaded.
         await check_files(app, deployment, merged)
     only_requester = in_review or request.private
     return Checked(batch=batch, actor=actor, only_requester=only_requester, dropped=merged.dropped)
 
 
-async def _check_rules(app: App, batch: Sequence[GenerationRequest], actor: Actor) -> bool:
+async def _check_rules(app: App, actor: Actor, batch: Sequence[GenerationRequest]) -> bool:
     """Return whether a moderator would have to approve a batch. A refusal is added to the audit log."""
     try:
         return await app.store.requests.check(batch, actor, app.now())

@@ -18,7 +18,7 @@ from bot.services.words import check_words
 
 
 async def is_offered(app: App, actor: Actor, run: Run) -> bool:
-    """Return whether the requester may share the run's result in a gallery that the bot can post in."""
+    """Return whether the user may share the run's result in a gallery that the bot can post in."""
     if not offers_copy(run, actor) or run.guild_id is None or run.private:
         return False
     gallery = (await app.store.rules.get(run.guild_id)).gallery_channel_id
@@ -26,7 +26,7 @@ async def is_offered(app: App, actor: Actor, run: Run) -> bool:
 
 
 def is_postable(run: Run, actor: Actor) -> bool:
-    """Return whether the requester may post this one result of a batch in the batch's channel."""
+    """Return whether the user may post this one result of a batch in the batch's channel."""
     return offers_copy(run, actor) and not run.needs_interaction
 
 
@@ -102,7 +102,7 @@ async def _checked(app: App, run: Run, copy: CopyRequest) -> CopyRequest:
 
 
 async def _sharable(app: App, actor: Actor, key: str) -> tuple[Run, int]:
-    """Return the run and the id of the gallery channel, if the requester may share the result there now.
+    """Return the run and the id of the gallery channel, if the user may share the result there now.
 
     Raises RefusedError otherwise.
     """
@@ -114,7 +114,7 @@ async def _sharable(app: App, actor: Actor, key: str) -> tuple[Run, int]:
     channel = actor.channel_state(gallery)
     if not channel.can_post:
         raise RefusedError("share_closed")
-    restricted = restricts(app, run, actor)
+    restricted = restricts(app, actor, run)
     # An archived thread isn't in the cache, but the interaction from it contains its parent's mark.
     if (restricted or actor.origin.age_restricted) and not channel.age_restricted:
         raise RefusedError("share_age")

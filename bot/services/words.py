@@ -43,7 +43,7 @@ async def check_words(
     The same happens if required AutoMod rules can't be read, or if the check takes too long.
 
     `default` is the channel's default preset whose texts are part of `texts`. If one of the preset's
-    texts has a hit, the code is `default_words`. Nothing is recorded then, because the requester didn't
+    texts has a hit, the code is `default_words`. Nothing is recorded then, because the user didn't
     write that text.
     """
     guild_id = actor.origin.guild_id

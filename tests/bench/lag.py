@@ -151,7 +151,7 @@ async def checked(app: App, deployment: str, options: Typed) -> Checked:
     """Check a request with the options of `/generate`."""
     preset = options.get("preset")
     draft = await preset_service.draft(app, requester(), deployment, str(preset) if preset else None)
-    return await generation.check(app, draft, options, requester())
+    return await generation.check(app, requester(), draft, options)
 
 
 def texts(app: App) -> Iterator[Case]:

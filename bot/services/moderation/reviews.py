@@ -137,7 +137,7 @@ async def open_private(app: App, actor: Actor, key: str) -> Sequence[Run]:
     opened = [each for each in batch if each.private and each.is_shown and each.outputs]
     if not opened:
         raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "open_nothing")
-    check_age(app, run, actor)
+    check_age(app, actor, run)
     await app.store.reviews.record_opening(opened, actor.id, app.now())
     return opened
 
