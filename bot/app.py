@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import discord
@@ -42,7 +43,6 @@ from bot.store import Store
 from bot.wakeups import Wakeups
 from bot.web import application, listening
 from bot.words.cache import AutomodCache
-from bot.words.rules import WordRules
 from bot.workers.backend_health import BackendHealth
 from bot.workers.progress import ProgressBuffer
 from bot.workers.reconciler import Reconciler
@@ -136,13 +136,9 @@ async def open_app(
         stack.callback(executor.shutdown, wait=False, cancel_futures=True)
     client = _client(settings, metrics)
 
-    async def automod_rules(guild_id: int) -> WordRules:
-        return await read_automod(client, guild_id, words.thread)
-
     async def read_deployments() -> Sequence[DeploymentConfig]:
         return await asyncio.get_running_loop().run_in_executor(files, load_deployment_configs, settings)
 
-    words = AutomodCache(automod_rules, outside)
     refresh = timedelta(seconds=settings.deployments_refresh_seconds)
     app = App(
         settings=settings,
@@ -155,7 +151,7 @@ async def open_app(
         discord=DiscordCalls(client),
         fetcher=fetcher,
         outputs=OutputPreparer(fetcher, backend, Shrinker(shrinking, outside.monotonic), files),
-        words=words,
+        words=AutomodCache(partial(read_automod, client), outside),
         drafts=FormDrafts(outside.random),
         outside=outside,
         files=files,

@@ -195,7 +195,6 @@ TESTS = {
     "services": {
         "access": f"{DISCORD}_others.py {DISCORD}_moderated_elsewhere.py {DISCORD}_delete_everywhere.py"
         f" {DISCORD}_cancel.py {DISCORD}_undelivered.py {SERVICES}_sharing.py",
-        "age_marks": f"{DISCORD}_age_marks.py {DISCORD}_marked_channels.py",
         "moderation.audit": f"{DISCORD}_audit.py",
         "exports": f"{SERVICES}_exports.py {SERVICES}_privacy.py",
         "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_unblock_button.py {DISCORD}_pause.py",
@@ -205,7 +204,7 @@ TESTS = {
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
         f" {DISCORD}_batch.py {DISCORD}_private.py {DISCORD}_age_marks.py {DISCORD}_edit.py",
         "help": f"{DISCORD}_help.py",
-        "input_files": f"{SERVICES}_input_files.py {DISCORD}_wrong_files.py",
+        "input_files": f"{SERVICES}_input_files.py {DISCORD}_wrong_files.py {DISCORD}_marked_channels.py",
         "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "presets": f"{DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",

@@ -13,10 +13,9 @@ from bot.domain.errors import RefusedError
 from bot.domain.moderation.reviews import may_delete
 from bot.domain.requests import Actor
 from bot.domain.results.sharing import check_copyable
-from bot.domain.results.showing import check_posting
+from bot.domain.results.showing import check_posting, is_restricted_now
 from bot.domain.runs import Run
 from bot.domain.text import channel_url
-from bot.services.age_marks import check_age, restricts
 
 
 async def stored(app: App, key: str) -> Run:
@@ -159,3 +158,15 @@ async def check_deletable(app: App, actor: Actor, run: Run, channel_id: int) -> 
     review_channel = (await app.store.rules.get(run.guild_id)).approval.review_channel_id
     is_reportable = review_channel is not None and run.is_shown and not run.private
     raise RefusedError("delete_not_yours_report" if is_reportable else "delete_not_yours")
+
+
+def restricts(app: App, actor: Actor, run: Run) -> bool:
+    """Return whether a result may be shown and used only in age-restricted channels."""
+    channel = actor.channel_state(run.channel_id)
+    return is_restricted_now(run, app.catalogue.age_marks(run), channel)
+
+
+def check_age(app: App, actor: Actor, run: Run) -> None:
+    """Raise RefusedError if a result may not be shown in the channel of this interaction."""
+    if restricts(app, actor, run) and not actor.origin.age_restricted:
+        raise RefusedError("result_age")

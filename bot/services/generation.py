@@ -22,8 +22,7 @@ from bot.domain.errors import PressedTwice, RefusedError, StoreUnavailable
 from bot.domain.requests import Actor, Checked, GenerationRequest, Press, batch_requests, new_key
 from bot.domain.runs import InputValue, Run
 from bot.domain.text.file_names import keys_in_links
-from bot.services.age_marks import file_sources, marks_of_files
-from bot.services.input_files import check_files
+from bot.services.input_files import check_files, file_sources, marks_of_files
 from bot.services.preset_inputs import fill_gaps, own_texts
 from bot.services.words import DefaultTexts, check_words
 

@@ -1,10 +1,11 @@
-"""Check the files that a request takes by their content, before anything is spent."""
+"""Check the files that a request takes, before anything is spent: by their content, and who made them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
 
 from bot.context import App
 from bot.deployments.files import AttachedFile, check_content, is_kind, linked_file, needs_content
@@ -13,10 +14,26 @@ from bot.deployments.model import ATTACHMENTS, Deployment
 from bot.deployments.plain_kinds import links_of
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, MediaError, WrongFiles
+from bot.domain.requests import Actor
+from bot.domain.runs import InputValue
+from bot.domain.text.file_names import keys_in_links, links_in
 from bot.media.file_types import sniff
+from bot.services.access import restricts
 
 log = logging.getLogger(__name__)
 _SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FileMarks:
+    """What the files of a new request say about it.
+
+    `restricted` means that one is of an age-restricted result. `deployments` are the ids of the deployments
+    that made the files, and the files that they were made from.
+    """
+
+    restricted: bool = False
+    deployments: tuple[str, ...] = ()
 
 
 async def check_files(app: App, deployment: Deployment, inputs: Merged) -> None:
@@ -65,3 +82,27 @@ def _given(deployment: Deployment, inputs: Merged) -> Iterator[tuple[InputKind, 
         for index, url in enumerate(links_of(inputs.inputs.get(item.key))):
             option = item.option_names[min(index, len(item.option_names) - 1)]
             yield item.kind, option, attached.get(url) or linked_file(url), url in attached
+
+
+async def marks_of_files(app: App, actor: Actor, made_by: Set[str]) -> FileMarks:
+    """Return the marks of files. `made_by` are the keys of the runs that made them or took them before.
+
+    If a run's row is gone, the channel of this interaction decides, because the file was found there.
+    """
+    found = await app.store.runs.several(made_by)
+    gone = len(found) < len(made_by)
+    restricted = any(restricts(app, actor, run) for run in found)
+    ids = {each for run in found for each in (run.deployment_id, *run.file_deployments)}
+    return FileMarks(restricted or (gone and actor.origin.age_restricted), tuple(sorted(ids)))
+
+
+def file_sources(
+    inputs: Mapping[str, InputValue], parent_key: str | None, made_by: str | None = None
+) -> frozenset[str]:
+    """Return the keys of the runs that made the files in these inputs, or took them before.
+
+    The names of the files say which runs made them. Names may have been changed, so if there is a file, the
+    run that the request starts from counts, too. `made_by` is a run that is known to have made one.
+    """
+    parent = parent_key if links_in(inputs.values()) else None
+    return keys_in_links(inputs.values()) | frozenset(filter(None, [parent, made_by]))

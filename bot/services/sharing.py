@@ -12,8 +12,7 @@ from bot.domain.messages.records import MessageRef
 from bot.domain.requests import Actor
 from bot.domain.results.sharing import CopyRequest, MessageState, copy_code, offers_copy
 from bot.domain.runs import Run
-from bot.services.access import copyable
-from bot.services.age_marks import restricts
+from bot.services.access import copyable, restricts
 from bot.services.words import check_words
 
 

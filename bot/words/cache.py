@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 2.0
 T = TypeVar("T")
 # Raises RefusedError if the bot may not read a server's AutoMod rules, anything else if Discord fails.
-Fetch = Callable[[int], Awaitable[WordRules]]
+Fetch = Callable[[int, WordThread], Awaitable[WordRules]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class AutomodCache:
 
     async def _fetch_entry(self, guild_id: int) -> _Entry:
         try:
-            rules = await self._fetch(guild_id)
+            rules = await self._fetch(guild_id, self.thread)
         except RefusedError as refused:
             return _Entry(self._clock(), fault=refused.code)
         except Exception:

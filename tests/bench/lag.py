@@ -49,6 +49,7 @@ from bot.ui.details import details
 from bot.ui.message_parts import text_blocks
 from bot.words.cache import AutomodCache
 from bot.words.rules import WordRule, WordRules
+from bot.words.thread import WordThread
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
@@ -225,8 +226,8 @@ def rules() -> Iterator[Case]:
     slow = WordRule(name="slow", patterns=(hostile.SLOW_PATTERN,), allowed=hostile.SLOW_ALLOWED)
     own = {"words": {"automod": True, "blocked": hostile.KEYWORDS}}
 
-    async def fetch(_: int) -> WordRules:
-        return await cache.thread.run(GUILD, WordRules.compile([nested, slow, *[rule] * 4]))
+    async def fetch(_: int, thread: WordThread) -> WordRules:
+        return await thread.run(GUILD, WordRules.compile([nested, slow, *[rule] * 4]))
 
     async def check(text: str) -> None:
         stored = ServerRules.model_validate(own)

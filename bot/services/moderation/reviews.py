@@ -13,8 +13,7 @@ from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.moderation.reviews import check_shown, check_undecided, has_decided
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
-from bot.services.access import moderated, of_server, stored
-from bot.services.age_marks import check_age
+from bot.services.access import check_age, moderated, of_server, stored
 from bot.strings import explain
 
 # Discord waits three seconds for the answer to a press.

@@ -67,10 +67,10 @@ class Discord:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def read(self, guild_id: int) -> WordRules:
+    async def read(self, guild_id: int, thread: WordThread) -> WordRules:
         self.reads.append(guild_id)
         client: Any = SimpleNamespace(get_guild=lambda _guild_id: self)
-        return await read_automod(client, guild_id, WordThread(Outside()))
+        return await read_automod(client, guild_id, thread)
 
     async def fetch_automod_rules(self) -> Sequence[discord.AutoModRule]:
         rules, fault = self.rules, self.fault
@@ -205,7 +205,7 @@ async def test_an_older_copy_does_not_outlive_the_permission(world: Discord) -> 
 
 
 async def test_if_discord_is_slow_an_older_copy_does(world: Discord) -> None:
-    cache = world.cache(timeout=0.01)
+    cache = world.cache(timeout=0.5)
     assert await hit(cache) is not None
     world.gate.clear()
     world.now += timedelta(minutes=5)

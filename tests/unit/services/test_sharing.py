@@ -78,7 +78,7 @@ async def send_copy(store: Store, copy: CopyRequest) -> str:
 def app_of(store: Store, client: Any = exists) -> App:
     outside = Outside(now=lambda: NOW)
 
-    async def no_rules(_guild_id: int) -> WordRules:
+    async def no_rules(*_: object) -> WordRules:
         return compiled([])
 
     return app_with(

@@ -20,6 +20,7 @@ from bot.store import Store
 from bot.words import cache as cached
 from bot.words.cache import AutomodCache, Fetch
 from bot.words.rules import WordRule, WordRules
+from bot.words.thread import WordThread
 from tests.bench.hostile import SLOW_ALLOWED, SLOW_PATTERN, SLOW_TEXT
 from tests.contract.store.rows import GUILD, audit_log, stored_rules
 from tests.contract.store.runs import NOW, PERSON, request
@@ -56,7 +57,7 @@ def member(guild_id: int = GUILD) -> Actor:
     return Actor(PERSON, origin, frozenset(), lambda _channel_id: ChannelState(), guild_id)
 
 
-async def hostile_elsewhere(guild_id: int) -> WordRules:
+async def hostile_elsewhere(guild_id: int, _thread: WordThread) -> WordRules:
     return HARMLESS if guild_id == GUILD else HOSTILE
 
 
@@ -81,7 +82,7 @@ async def test_a_request_is_checked_while_checks_on_six_hostile_servers_run(stor
 
 
 async def test_a_check_that_takes_too_long_is_refused_and_recorded(store: Store) -> None:
-    async def hostile(_: int) -> WordRules:
+    async def hostile(*_: object) -> WordRules:
         return HOSTILE
 
     async with word_filter(store, hostile, SHORT) as app:
@@ -98,7 +99,7 @@ async def test_compiling_the_own_list_counts_towards_the_limit(store: Store) -> 
 
 
 async def test_the_texts_of_a_channels_default_count_towards_the_limit(store: Store) -> None:
-    async def hostile(_: int) -> WordRules:
+    async def hostile(*_: object) -> WordRules:
         return HOSTILE
 
     default = DefaultTexts("bombs", {"prompt": SLOW_TEXT})
@@ -111,7 +112,7 @@ async def test_while_discord_is_slow_older_rules_are_applied_within_the_limit(
 ) -> None:
     now, asked = NOW, 0
 
-    async def slow(_: int) -> WordRules:
+    async def slow(*_: object) -> WordRules:
         nonlocal asked
         asked += 1
         if asked > 1:

@@ -71,7 +71,7 @@ async def test_a_server_is_served_while_the_work_of_ten_others_never_ends(thread
 
 
 async def test_a_servers_rules_are_read_while_others_never_finish_compiling() -> None:
-    async def fetch(guild_id: int) -> WordRules:
+    async def fetch(guild_id: int, _thread: WordThread) -> WordRules:
         steps = WordRules.compile(blocked=["cat"]) if guild_id == HARMLESS else Endless().steps()
         return await cache.thread.run(guild_id, steps)
 
