@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from tests.fakediscord.interactions import Interactions
 from tests.simulation.evidence import Request, text_of
@@ -133,7 +134,8 @@ def _cut_off(story: Story, request: Request) -> bool:
         return False
     begun = ask.interaction.created
     ends = begun + Interactions.token_lifetime
-    found = ((at, re.search(_STOPPED, what)) for at, what in story.struck)
+    troubled = takewhile(lambda entry: entry.text != "all faults stop", story.world.log)
+    found = ((entry.at, re.search(_STOPPED, entry.text)) for entry in troubled if entry.who == "trouble")
     # A jump is noted after the clocks have moved.
     return any(begun <= at - float(match[1] or 0) <= ends for at, match in found if match)
 

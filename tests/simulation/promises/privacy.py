@@ -23,7 +23,9 @@ def _leaks(evidence: Evidence) -> Iterator[Broken]:
         if request.ask is not None and request.ask.private:
             for message in _overseen(evidence, request.messages, request.ask):
                 yield Broken("private results stay private", str(request), where(message))
-    for ask in evidence.story.asks:
+    # Whoever repeats a request uses another's prompt.
+    first = {ask.mark: ask for ask in reversed(evidence.story.asks)}
+    for ask in first.values():
         if ask.private and not _is_told_elsewhere(evidence, ask):
             for message in _overseen(evidence, evidence.messages, ask):
                 if ask.mark in whole_text(message).split():
