@@ -3,56 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import discord
 from aiohttp import web
 
+from bot.comfydeploy.client import ComfyDeploy, open_session
+from bot.comfydeploy.ping import ping_route
+from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.comfydeploy.wire import call_name
 from bot.config.roles import CALLING_ROLES, Role
 from bot.config.settings import Settings, load_deployment_configs
+from bot.context import App, operator_rules
 from bot.database.coordination import Coordinator
-from bot.delivery.media.download import MediaFetcher
-from bot.delivery.media.ssrf import public_or_in
+from bot.delivery.messenger import WIDTH, Messenger
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.options import EXTRA_OPTIONS
 from bot.deployments.reloading import Reloader
+from bot.deployments.schema import DeploymentConfig
+from bot.discord_api.calls import DiscordCalls
+from bot.domain.backend import Backend
 from bot.gateway.client import GenerateBot, RestClient
+from bot.gateway.guild import read_automod
+from bot.gateway.sharding import ShardedBot
+from bot.media.download import MediaFetcher
+from bot.media.outputs import OutputPreparer
+from bot.media.shrink import Shrinker
+from bot.media.ssrf import public_or_in
+from bot.memory import FormDrafts
 from bot.metrics import Metrics
 from bot.metrics_page import MetricsPage
 from bot.outside import Outside
 from bot.store import Store
+from bot.wakeups import Wakeups
 from bot.web import application, listening
-from bot.wiring import (
-    ReadHead,
-    Resources,
-    add_webhooks,
-    gateway_bot,
-    make_reloader,
-    make_signer,
-    open_backend,
-    open_executors,
-    operator_rules,
-    output_preparer,
-    reconcile_workers,
-    type_detector,
-)
-from bot.wiring_delivery import make_messenger, messenger_workers
+from bot.words.cache import AutomodCache
+from bot.workers.backend_health import BackendHealth
 from bot.workers.progress import ProgressBuffer
+from bot.workers.reconciler import Reconciler
 from bot.workers.reports import ReportRecorder
-from bot.workers.schedule import DEPLOYMENTS, PROGRESS
-from bot.workers.worker import Wakeups, Worker
+from bot.workers.schedule import CHECK, DEPLOYMENTS, PROBE, PROGRESS, PRUNE, SHOW, SUBMIT
+from bot.workers.submission import Submitter
+from bot.workers.webhook import WebhookServer, read_body
+from bot.workers.worker import Worker
 
 
 @asynccontextmanager
-async def build(
-    settings: Settings, outside: Outside, *, read_head: ReadHead | None = None
-) -> AsyncIterator[App]:
+async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
     """Open all resources for the block, and yield the assembled process, which is not started yet.
 
-    `read_head` reads the beginning of files that aren't on the network, as in tests and the demo.
     Raises StartupError, or StoreUnavailable if the database doesn't answer.
     """
     async with AsyncExitStack() as stack:
@@ -65,30 +69,23 @@ async def build(
         await coordinator.open(wakeups.receive)
         await _release_leases(store, coordinator)
         metrics = Metrics(outside.monotonic)
-        signer = await make_signer(settings, store)
-        backend = await stack.enter_async_context(open_backend(settings, signer, metrics))
-        allows = public_or_in(settings.allow_private_media_networks)
-        fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
-        shrinker, files = open_executors(outside, stack)
+        signer = await _signer(settings, store)
+        session = await stack.enter_async_context(open_session(metrics.comfydeploy_trace(call_name)))
+        backend = ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
         catalogue = Catalogue(configs, backend, store.key_values, extra=EXTRA_OPTIONS)
         if calling:
             await catalogue.load()
-        yield assemble(
-            Resources(
-                settings=settings,
-                store=store,
-                coordinator=coordinator,
-                backend=backend,
-                preparer=output_preparer(fetcher, backend, shrinker, files),
-                detect_type=type_detector(fetcher, read_head),
-                catalogue=catalogue,
-                outside=outside,
-                files=files,
-                wakeups=wakeups,
-                signer=signer,
-                metrics=metrics,
-            )
+        app = await open_app(
+            stack,
+            settings,
+            outside,
+            store=store,
+            backend=backend,
+            catalogue=catalogue,
+            wakeups=wakeups,
+            metrics=metrics,
         )
+        yield _assemble(app, coordinator, signer)
 
 
 async def _store(settings: Settings, outside: Outside, stack: AsyncExitStack) -> Store:
@@ -108,69 +105,99 @@ async def _release_leases(store: Store, coordinator: Coordinator) -> None:
         await store.messages.release_leases()
 
 
-@asynccontextmanager
-async def metrics_port(app: App) -> AsyncIterator[None]:
-    """Serve /metrics inside the block if METRICS_PORT is set. Raises StartupError."""
-    settings = app.settings
-    if settings.metrics_port is None:
-        yield
-        return
-    page = web.Application()
-    app.metrics_page.add_to(page)
-    async with listening(page, settings.web_host, settings.metrics_port, setting="METRICS_PORT"):
-        yield
+async def _signer(settings: Settings, store: Store) -> WebhookSigner:
+    """Build the signer of webhook URLs.
+
+    Its secret is WEBHOOK_SECRET or, if that isn't set, a random one that is stored in the database.
+    """
+    secret = settings.webhook_secret
+    return WebhookSigner(
+        secret.get_secret_value() if secret else await store.key_values.secret("webhook_secret"),
+        settings.public_url,
+    )
 
 
-@asynccontextmanager
-async def running_workers(app: App, seconds: float) -> AsyncIterator[None]:
-    """Run the workers inside the block, then give running items `seconds` to finish."""
-    loops = [asyncio.create_task(worker.run(), name=name) for name, worker in app.workers.items()]
-    try:
-        yield
-    finally:
-        for worker in app.workers.values():
-            worker.stop()
-        await asyncio.gather(*(worker.finish(seconds) for worker in app.workers.values()))
-        for loop in loops:
-            loop.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
+async def open_app(
+    stack: AsyncExitStack,
+    settings: Settings,
+    outside: Outside,
+    *,
+    store: Store,
+    backend: Backend,
+    catalogue: Catalogue,
+    wakeups: Wakeups,
+    metrics: Metrics,
+) -> App:
+    """Open what the parts of a process share, with a client that isn't logged in."""
+    allows = public_or_in(settings.allow_private_media_networks)
+    fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
+    shrinking, files = outside.executor("shrink", 1), outside.executor("files", 4)
+    for executor in (shrinking, files):
+        stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+    client = _client(settings, metrics)
+
+    async def read_deployments() -> Sequence[DeploymentConfig]:
+        return await asyncio.get_running_loop().run_in_executor(files, load_deployment_configs, settings)
+
+    refresh = timedelta(seconds=settings.deployments_refresh_seconds)
+    app = App(
+        settings=settings,
+        store=store,
+        backend=backend,
+        catalogue=catalogue,
+        reloader=Reloader(
+            catalogue, read=read_deployments, notify=wakeups.reload, every=refresh, clock=outside.now
+        ),
+        discord=DiscordCalls(client),
+        fetcher=fetcher,
+        outputs=OutputPreparer(fetcher, backend, Shrinker(shrinking, outside.monotonic), files),
+        words=AutomodCache(partial(read_automod, client), outside),
+        drafts=FormDrafts(outside.random),
+        outside=outside,
+        files=files,
+        wakeups=wakeups,
+        metrics=metrics,
+    )
+    if isinstance(client, GenerateBot):
+        client.use(app)
+    return app
 
 
-@asynccontextmanager
-async def watched_event_loop(app: App) -> AsyncIterator[None]:
-    """Measure the event loop's lag inside the block."""
-    watch = asyncio.create_task(app.metrics.watch_event_loop(), name="lag")
-    try:
-        yield
-    finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
+def _client(settings: Settings, metrics: Metrics) -> discord.Client:
+    trace, shards = metrics.discord_trace(), settings.shards
+    if Role.GATEWAY not in settings.roles:
+        return RestClient(trace)
+    if shards is None:
+        return GenerateBot(http_trace=trace)
+    # discord.py's type stub gives AutoShardedBot an `__init__` that it doesn't have.
+    sharded: Callable[..., ShardedBot] = ShardedBot
+    return sharded(shard_count=shards.count, shard_ids=list(shards.ids), http_trace=trace)
 
 
 @dataclass(frozen=True, slots=True)
-class App:
+class Process:
     """The assembled process.
 
-    `client` is the bot itself or, in a process without the gateway role, a client that uses only Discord's
-    HTTP API. It is None in a process that only receives webhooks. `workers` maps names to the workers that
-    the process's roles need: submit, check, probe, progress, show, look and prune.
+    `client` is the bot itself or, without the gateway role, a client that uses only Discord's HTTP API.
+    `workers` maps names to the workers that the process's roles need: submit, check, probe, progress, show,
+    look and prune.
     """
 
-    settings: Settings
-    store: Store
+    app: App
     coordinator: Coordinator
-    client: discord.Client | None
     web: web.Application
     workers: Mapping[str, Worker[Any]]
     metrics_page: MetricsPage
-    metrics: Metrics
-    reloader: Reloader
 
     def request_reload(self) -> None:
         """Request a reload of the deployments file; the outcome is logged."""
-        self.reloader.request_reload()
+        self.app.reloader.request_reload()
         if "look" in self.workers:
             self.workers["look"].wake()
+
+    @property
+    def client(self) -> discord.Client:
+        return self.app.discord.client
 
     @property
     def bot(self) -> GenerateBot:
@@ -180,77 +207,85 @@ class App:
         return self.client
 
 
-def assemble(resources: Resources) -> App:
+def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Process:
     """Assemble the roles of this process without starting them."""
-    roles = resources.settings.roles
-    reloader = make_reloader(resources)
-    client = _client(resources, reloader)
     progress = ProgressBuffer()
-    recorder = ReportRecorder(
-        store=resources.store,
-        progress=progress,
-        wakeups=resources.wakeups,
-        quiet_period=resources.quiet_period,
-        run_timeout=resources.run_timeout,
-        clock=resources.clock,
-    )
-    workers: dict[str, Worker[Any]] = {}
-    if client is not None:
-        if Role.RECONCILE in roles:
-            workers |= reconcile_workers(resources, client, recorder)
-        if Role.MESSENGER in roles:
-            workers |= messenger_workers(make_messenger(resources, client))
+    recorder = ReportRecorder(app, progress)
+    client = app.discord.client
+    gateway = client if isinstance(client, GenerateBot) else None
+    page = MetricsPage(app, gateway)
+    server = application(app.store, gateway)
+    if app.settings.metrics_port is None:
+        page.add_to(server)
+    if Role.WEB in app.settings.roles:
+        WebhookServer(app, recorder).add_to(server)
+        server.router.add_routes([ping_route(signer, read_body)])
+    workers = _workers(app, recorder, progress)
+    for topic in ("submit", "check", "show"):
+        if topic in workers:
+            app.wakeups.on(topic, workers[topic].wake)
+    process = Process(app, coordinator, server, workers, page)
+    app.wakeups.on("reload", process.request_reload)
+    return process
+
+
+def _workers(app: App, recorder: ReportRecorder, progress: ProgressBuffer) -> dict[str, Worker[Any]]:
+    """Return the workers of the process's roles by name."""
+    roles, workers = app.settings.roles, dict[str, Worker[Any]]()
+    if Role.RECONCILE in roles:
+        health, retention = BackendHealth(app), app.store.retention
+        submitter = Submitter(app, health)
+        reconciler = Reconciler(app, health, recorder, submitter)
+        workers["submit"] = Worker("submit", submitter.claim, submitter.submit, SUBMIT)
+        workers["check"] = Worker("check", reconciler.claim, reconciler.check, CHECK)
+        workers["probe"] = Worker("probe", health.claim, health.probe, PROBE)
+        workers["prune"] = Worker("prune", lambda: retention.claim(app.now()), retention.handle, PRUNE)
+    if Role.MESSENGER in roles:
+        client = app.discord.client
+        messenger = client.messenger if isinstance(client, GenerateBot) else Messenger(app)
+        workers["show"] = Worker("show", messenger.claim, messenger.handle, replace(SHOW, width=WIDTH))
     if Role.WEB in roles:
         workers["progress"] = Worker("progress", progress.claim, recorder.save_progress, PROGRESS)
     if roles & CALLING_ROLES:
-        workers["look"] = Worker("look", reloader.claim, reloader.handle, DEPLOYMENTS)
-    for topic in ("submit", "check", "show"):
-        if topic in workers:
-            resources.wakeups.on(topic, workers[topic].wake)
-    gateway = client if Role.GATEWAY in roles else None
-    page = _metrics_page(resources, gateway)
-    webhooks = _web(resources, gateway, recorder, page)
-    app = App(
-        settings=resources.settings,
-        store=resources.store,
-        coordinator=resources.coordinator,
-        client=client,
-        web=webhooks,
-        workers=workers,
-        metrics_page=page,
-        metrics=resources.metrics,
-        reloader=reloader,
-    )
-    resources.wakeups.on("reload", app.request_reload)
-    return app
+        workers["look"] = Worker("look", app.reloader.claim, app.reloader.handle, DEPLOYMENTS)
+    return workers
 
 
-def _client(resources: Resources, reloader: Reloader) -> discord.Client | None:
-    roles = resources.settings.roles
-    if Role.GATEWAY in roles:
-        return gateway_bot(resources, reloader, make_messenger)
-    return RestClient(resources.metrics.discord_trace()) if roles & CALLING_ROLES else None
+@asynccontextmanager
+async def metrics_port(process: Process) -> AsyncIterator[None]:
+    """Serve /metrics inside the block if METRICS_PORT is set. Raises StartupError."""
+    settings = process.app.settings
+    if settings.metrics_port is None:
+        yield
+        return
+    page = web.Application()
+    process.metrics_page.add_to(page)
+    async with listening(page, settings.web_host, settings.metrics_port, setting="METRICS_PORT"):
+        yield
 
 
-def _web(
-    resources: Resources, gateway: discord.Client | None, recorder: ReportRecorder, page: MetricsPage
-) -> web.Application:
-    app = application(resources.store_answers, gateway)
-    if resources.settings.metrics_port is None:
-        page.add_to(app)
-    if Role.WEB in resources.settings.roles:
-        add_webhooks(app, resources, recorder)
-    return app
+@asynccontextmanager
+async def running_workers(process: Process, seconds: float) -> AsyncIterator[None]:
+    """Run the workers inside the block, then give running items `seconds` to finish."""
+    workers = process.workers
+    loops = [asyncio.create_task(worker.run(), name=name) for name, worker in workers.items()]
+    try:
+        yield
+    finally:
+        for worker in workers.values():
+            worker.stop()
+        await asyncio.gather(*(worker.finish(seconds) for worker in workers.values()))
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
 
 
-def _metrics_page(resources: Resources, gateway: discord.Client | None) -> MetricsPage:
-    token = resources.settings.metrics_token
-    return MetricsPage(
-        resources.metrics,
-        resources.store.gauges,
-        resources.clock,
-        gateway,
-        token=token.get_secret_value() if token else None,
-        own_port=resources.settings.metrics_port is not None,
-        daily_gpu_seconds=resources.settings.daily_gpu_seconds,
-    )
+@asynccontextmanager
+async def watched_event_loop(process: Process) -> AsyncIterator[None]:
+    """Measure the event loop's lag inside the block."""
+    watch = asyncio.create_task(process.app.metrics.watch_event_loop(), name="lag")
+    try:
+        yield
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)

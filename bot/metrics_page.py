@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Callable
-from datetime import datetime
 from ipaddress import ip_address
 
 import discord
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from bot.context import App
 from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import FINAL, RunState
 from bot.metrics import Metrics
-from bot.store.reading.gauges import GaugeStore
 
 log = logging.getLogger(__name__)
 METRICS_PATH = "/metrics"
@@ -27,27 +25,15 @@ _ACTIVE_STATES = tuple(state.value for state in RunState if state not in FINAL)
 class MetricsPage:
     """The /metrics page. It shows this process's metrics, and gauges that are updated on each request.
 
-    `gateway` is the client that connects to Discord's gateway, or None in a process without one. If there is
-    a `token`, readers must send it. Without a token, the page is open to everyone if it has a port of its own
-    (`own_port`). On the shared port, it is open only to direct connections from this machine.
+    `gateway` is the client that connects to Discord's gateway, or None in a process without one. With
+    METRICS_TOKEN, readers must send it. Without, the page is open to everyone if METRICS_PORT is set. On the
+    shared port, it is open only to direct connections from this machine.
     """
 
-    def __init__(
-        self,
-        metrics: Metrics,
-        gauges: GaugeStore,
-        clock: Callable[[], datetime],
-        gateway: discord.Client | None,
-        *,
-        token: str | None,
-        own_port: bool,
-        daily_gpu_seconds: int | None,
-    ) -> None:
-        self._metrics = metrics
-        self._gauges = gauges
-        self._clock = clock
-        self._token = token
-        self._own_port = own_port
+    def __init__(self, app: App, gateway: discord.Client | None) -> None:
+        metrics, token = app.metrics, app.settings.metrics_token
+        self._app = app
+        self._token = token.get_secret_value() if token is not None else None
         self._known_deployments: set[str] = set()
         gauge = metrics.gauge
         self._store_up = gauge("store_up", "Whether the database answered")
@@ -57,7 +43,9 @@ class MetricsPage:
         self._undelivered = gauge("outcomes_kept", "Outcomes that no route could show; /runs offers them")
         self._oldest = gauge("oldest_undelivered_seconds", "Age of the oldest pending outcome")
         self._used = gauge("gpu_seconds_today", "GPU seconds today, with estimates for unfinished runs")
-        gauge("gpu_seconds_daily_limit", "DAILY_GPU_SECONDS; 0 if unset").set(daily_gpu_seconds or 0)
+        gauge("gpu_seconds_daily_limit", "DAILY_GPU_SECONDS; 0 if unset").set(
+            app.settings.daily_gpu_seconds or 0
+        )
         self._gateway = _GatewayGauges(metrics, gateway) if gateway is not None else None
 
     def add_to(self, app: web.Application) -> None:
@@ -69,22 +57,22 @@ class MetricsPage:
         await self._read_store()
         if self._gateway is not None:
             self._gateway.read()
-        text = self._metrics.text()
+        text = self._app.metrics.text()
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def _may_read(self, request: web.Request) -> bool:
         if self._token is not None:
             credentials = request.headers.get("Authorization", "").encode("utf-8", "replace")
             return hmac.compare_digest(credentials, f"Bearer {self._token}".encode())
-        if self._own_port:
+        if self._app.settings.metrics_port is not None:
             return True
         forwarded = any(name in request.headers for name in _FORWARDED)
         return not forwarded and _is_loopback(request.remote)
 
     async def _read_store(self) -> None:
-        now = self._clock()
+        now = self._app.now()
         try:
-            values = await self._gauges.read(now)
+            values = await self._app.store.gauges.read(now)
         except StoreUnavailable as error:
             log.warning("can't read the gauges from the database: %s", error)
             self._store_up.set(0)

@@ -12,14 +12,14 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.app import App, build, metrics_port, running_workers, watched_event_loop
-from bot.config.roles import Role, Shards
+from bot.app import Process, build, metrics_port, running_workers, watched_event_loop
+from bot.config.roles import CALLING_ROLES, Role, Shards
 from bot.config.settings import Settings
-from bot.delivery.media.temporary_files import require_temporary_folder
+from bot.discord_api.permissions import install_url, invite_url
 from bot.domain.errors import StartLater, StartupError
 from bot.gateway.client import GenerateBot
-from bot.gateway.permissions import install_url, invite_url
 from bot.gateway.sharding import missing_starts
+from bot.media.temporary_files import require_temporary_folder
 from bot.outside import Outside
 from bot.role_locks import acquire_role_locks, lock_held_error
 from bot.web import listening
@@ -39,8 +39,8 @@ async def serve(settings: Settings, outside: Outside) -> None:
     """
     signals = Signals()
     try:
-        async with build(settings, outside) as app:
-            await _serve(app, signals)
+        async with build(settings, outside) as process:
+            await _serve(process, signals)
     except (asyncio.CancelledError, Exception) as error:
         # Errors of an interrupted startup, such as a cancelled migration, are not failures.
         if not signals.interrupted_start:
@@ -49,41 +49,41 @@ async def serve(settings: Settings, outside: Outside) -> None:
     log.info("stopped")
 
 
-async def _serve(app: App, signals: Signals) -> None:
-    settings = app.settings
+async def _serve(process: Process, signals: Signals) -> None:
+    settings = process.app.settings
     if Role.MESSENGER in settings.roles:
         require_temporary_folder()
-    async with listening(app.web, settings.web_host, settings.web_port) as port:
+    async with listening(process.web, settings.web_host, settings.web_port) as port:
         log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
-        await acquire_role_locks(app.coordinator, settings)
+        await acquire_role_locks(process.coordinator, settings)
         async with (
-            metrics_port(app),
-            watched_event_loop(app),
+            metrics_port(process),
+            watched_event_loop(process),
             # Entered before the workers, so left after them: closing the client ends the HTTP session that
             # deliveries use.
-            _logged_in(app),
-            running_workers(app, _STOP_SECONDS),
-            signals.started(app.request_reload),
+            _logged_in(process),
+            running_workers(process, _STOP_SECONDS),
+            signals.started(process.request_reload),
         ):
-            await _until_stopped(app, signals.stop)
+            await _until_stopped(process, signals.stop)
 
 
 @asynccontextmanager
-async def _logged_in(app: App) -> AsyncIterator[None]:
+async def _logged_in(process: Process) -> AsyncIterator[None]:
     """Stay logged in to Discord's HTTP API inside the block, if this process calls Discord.
 
     Raises StartupError if Discord doesn't accept the token, and StartLater if the bot can't start now.
     """
-    if app.client is None:
+    if not process.app.settings.roles & CALLING_ROLES:
         yield
         return
-    async with app.client:
-        await _login(app.client, app.settings.discord_token.get_secret_value())
-        if isinstance(app.client, GenerateBot):
-            await _check_session_starts(app.client, app.settings.shards)
-        application_id = app.client.application_id or 0
+    async with process.client:
+        await _login(process.client, process.app.settings.discord_token.get_secret_value())
+        if isinstance(process.client, GenerateBot):
+            await _check_session_starts(process.client, process.app.settings.shards)
+        application_id = process.client.application_id or 0
         log.info("invite the bot to a server: %s", invite_url(application_id))
-        if app.settings.allow_user_installs:
+        if process.app.settings.allow_user_installs:
             log.info("add the bot to your own account: %s", install_url(application_id))
         yield
 
@@ -118,20 +118,20 @@ async def _check_session_starts(client: discord.Client, shards: Shards | None) -
         )
 
 
-async def _until_stopped(app: App, stop: asyncio.Event) -> None:
+async def _until_stopped(process: Process, stop: asyncio.Event) -> None:
     stopping = asyncio.create_task(stop.wait(), name="stop")
-    ends: set[asyncio.Future[Any]] = {stopping, app.coordinator.lost}
+    ends: set[asyncio.Future[Any]] = {stopping, process.coordinator.lost}
     connection: asyncio.Task[None] | None = None
-    if isinstance(app.client, GenerateBot):
-        connection = asyncio.create_task(app.client.connect(), name="gateway")
+    if isinstance(process.client, GenerateBot):
+        connection = asyncio.create_task(process.client.connect(), name="gateway")
         ends.add(connection)
     done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if connection is not None and connection in done:
         _explain_end(connection)
         return
-    if app.coordinator.lost in done:
-        raise StartupError(lock_held_error(app.coordinator.lost.result()))
+    if process.coordinator.lost in done:
+        raise StartupError(lock_held_error(process.coordinator.lost.result()))
     log.info("stopping: finishing the deliveries that are under way")
 
 

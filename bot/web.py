@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import discord
 from aiohttp import web
 
-from bot.domain.errors import StartupError
+from bot.domain.errors import StartupError, StoreUnavailable
+from bot.store import Store
 
 # Webhooks are the largest request bodies.
 MAX_BODY = 1024 * 1024
 # The body of `/healthz`.
 HEALTHY = "ok\n"
-Check = Callable[[], Awaitable[bool]]
 
 
-def application(store_answers: Check, gateway: discord.Client | None) -> web.Application:
+def application(store: Store, gateway: discord.Client | None) -> web.Application:
     """Build an application with the health checks `/healthz`, which always succeeds, and `/readyz`.
 
     The process is ready if the database answers and `gateway` is connected to Discord. In a process without
@@ -30,9 +30,10 @@ def application(store_answers: Check, gateway: discord.Client | None) -> web.App
         return web.Response(text=HEALTHY)
 
     async def readyz(_request: web.Request) -> web.Response:
-        connected = gateway is None or gateway.is_ready()
-        if connected and await store_answers():
-            return web.Response(text="ready\n")
+        with suppress(StoreUnavailable):
+            if gateway is None or gateway.is_ready():
+                await store.database.ping()
+                return web.Response(text="ready\n")
         return web.Response(status=503, text="not ready\n")
 
     app = web.Application(client_max_size=MAX_BODY)

@@ -17,9 +17,12 @@ from bot.domain.runs import Deletions, Run
 from bot.domain.text.file_names import belongs_to
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids
-from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
+from bot.gateway.interactions import Interaction, actor_of, is_user_install_only, moderated_channel
 from bot.gateway.message_files import shown_pictures
 from bot.gateway.replies import redeliver_here
+from bot.services import runs, sharing
+from bot.services.access import is_deletable, is_moderated, visible
+from bot.services.moderation import deletions, reviews
 from bot.strings import say
 from bot.ui.custom_ids import Action, DraftId, RunId
 from bot.ui.details import FILENAME, details
@@ -49,15 +52,9 @@ class RunButton(PersistentItem[RunId], codec=RunId):
             await PRESSES[id.action](interaction, id.key)
 
 
-def _moderated_channel(interaction: Interaction) -> int | None:
-    """Return the channel's id if the user may manage messages there, otherwise None."""
-    moderates = interaction.permissions.manage_messages and not is_user_install_only(interaction)
-    return interaction.channel_id if moderates else None
-
-
 async def _cancel(interaction: Interaction, key: str) -> None:
-    moderated = _moderated_channel(interaction)
-    await interaction.client.services.runs.cancel(key, interaction.user.id, moderated=moderated)
+    moderated = moderated_channel(interaction)
+    await runs.cancel(interaction.client.app, interaction.user.id, key, moderated=moderated)
     # The status message itself shows that the run is being cancelled.
     await interaction.response.defer()
 
@@ -68,8 +65,7 @@ async def _redeliver(interaction: Interaction, key: str) -> None:
 
 
 async def _reject(interaction: Interaction, key: str) -> None:
-    reviews = interaction.client.services.reviews
-    rejected = await reviews.check_open(key, member_of(interaction), interaction.guild_id)
+    rejected = await reviews.check_rejectable(interaction.client.app, actor_of(interaction), key)
     if rejected is not None:
         await show_decision(interaction, rejected)
     else:
@@ -80,12 +76,8 @@ async def _delete(interaction: Interaction, key: str) -> None:
     if is_report(interaction, key):
         await _delete_reported(interaction, key, whole_batch=False)
         return
-    run, only_copy = await interaction.client.services.deletions.delete_result_or_copy(
-        key,
-        member_of(interaction),
-        interaction.guild_id,
-        _posted_message(interaction),
-        moderated=_moderated_channel(interaction),
+    run, only_copy = await deletions.delete_result_or_copy(
+        interaction.client.app, actor_of(interaction), key, _posted_message(interaction)
     )
     await _confirm_deletion(interaction, run, say("delete_noted_copy" if only_copy else "delete_noted"))
 
@@ -94,17 +86,13 @@ async def _clear(interaction: Interaction, key: str) -> None:
     if is_report(interaction, key):
         await _delete_reported(interaction, key, whole_batch=True)
         return
-    person, moderated = member_of(interaction), _moderated_channel(interaction)
-    deletions = interaction.client.services.deletions
-    run = await deletions.delete_batch(key, person, interaction.guild_id, moderated=moderated)
+    run = await deletions.delete_batch(interaction.client.app, actor_of(interaction), key)
     await _confirm_deletion(interaction, run, say("delete_noted"))
 
 
 async def _delete_reported(interaction: Interaction, key: str, *, whole_batch: bool) -> None:
-    reviews = interaction.client.services.reviews
-    reviewed = await reviews.delete_reported(
-        key, member_of(interaction), interaction.guild_id, whole_batch=whole_batch
-    )
+    app, actor = interaction.client.app, actor_of(interaction)
+    reviewed = await reviews.delete_reported(app, actor, key, whole_batch=whole_batch)
     code = "report_gone" if reviewed.already_deleted else "report_deleted"
     await close_report(interaction, reviewed, code)
 
@@ -130,24 +118,20 @@ async def _discard(interaction: Interaction, key: str) -> None:
     """Delete the message at once. If it belongs to an outcome without results, the messenger deletes the
     outcome's other messages.
     """
-    person, moderated = member_of(interaction), _moderated_channel(interaction)
     message_id = interaction.message.id if interaction.message is not None else 0
-    await interaction.client.services.deletions.discard(
-        key, person, interaction.guild_id, message_id, moderated=moderated
-    )
+    await deletions.discard(interaction.client.app, actor_of(interaction), key, message_id)
     await interaction.response.defer()
     with suppress(discord.NotFound):
         await interaction.delete_original_response()
 
 
 async def _report(interaction: Interaction, key: str) -> None:
-    accepted = await interaction.client.services.reviews.report(key, requester_of(interaction))
+    accepted = await reviews.report(interaction.client.app, actor_of(interaction), key)
     await tell(interaction, say("report_noted" if accepted else "report_looked_at"))
 
 
 async def _dismiss(interaction: Interaction, key: str) -> None:
-    reviews = interaction.client.services.reviews
-    reviewed = await reviews.dismiss(key, member_of(interaction), interaction.guild_id)
+    reviewed = await reviews.dismiss(interaction.client.app, actor_of(interaction), key)
     await close_report(interaction, reviewed, "report_dismissed")
 
 
@@ -161,13 +145,12 @@ async def _use(interaction: Interaction, key: str) -> None:
 
 
 async def _details(interaction: Interaction, key: str) -> None:
-    services = interaction.client.services
-    catalogue, requester = services.catalogue, requester_of(interaction)
-    run = await services.runs.visible(key, requester)
+    app, actor = interaction.client.app, actor_of(interaction)
+    catalogue, run = app.catalogue, await visible(app, actor, key)
     deployment = deployment_of(run, catalogue.all())
-    origin = await services.runs.parent_link(run)
-    own = run.requester_id == requester.person.id
-    deletions = await services.runs.deletions(run) if own else Deletions()
+    origin = await runs.parent_link(app, run)
+    own = run.requester_id == actor.id
+    deleted = await runs.deletions(app, run) if own else Deletions()
     title = catalogue.title(run.deployment)
     # A moderator who decides about a request needs its inputs, but no command that repeats the prompt.
     repeatable = own or not run.hidden_from_channel
@@ -181,31 +164,28 @@ async def _details(interaction: Interaction, key: str) -> None:
         command,
         explained=bool(explanation_of(run)) and (own or await _moderates(interaction, run)),
         origin=origin,
-        deletions=deletions,
+        deletions=deleted,
         repeatable=repeatable,
     )
     files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
     await interaction.response.send_message(
-        view=found.layout,
-        files=files,
-        ephemeral=True,
-        allowed_mentions=discord.AllowedMentions.none(),
+        view=found.layout, files=files, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
     )
 
 
 async def _moderates(interaction: Interaction, run: Run) -> bool:
     """Return whether the user is a moderator of the run's server, or the bot's owner."""
-    if await interaction.client.services.runs.is_moderated(run, requester_of(interaction)):
+    if await is_moderated(interaction.client.app, actor_of(interaction), run):
         return True
     return await interaction.client.is_owner(interaction.user)
 
 
 async def _pick(interaction: Interaction, key: str) -> None:
     """Show one run of a batch with its pictures and its own buttons."""
-    services, message = interaction.client.services, interaction.message
+    app, message = interaction.client.app, interaction.message
     pictures = [url for url in shown_pictures(message) if belongs_to(url, key)] if message is not None else []
-    run = await services.runs.visible(key, requester_of(interaction))
-    title, offered = services.catalogue.title(run.deployment), await _offered(interaction, run)
+    run = await visible(app, actor_of(interaction), key)
+    title, offered = app.catalogue.title(run.deployment), await _offered(interaction, run)
     layout = single_layout(run, title, pictures, offered)
     await interaction.response.send_message(
         view=layout, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
@@ -214,23 +194,22 @@ async def _pick(interaction: Interaction, key: str) -> None:
 
 async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
     """Return the actions that the user may take on a result now."""
-    services, requester = interaction.client.services, requester_of(interaction)
-    person, moderated = requester.person, _moderated_channel(interaction)
+    app, actor = interaction.client.app, actor_of(interaction)
     return offered_actions(
         run,
-        services.catalogue.all(),
-        reportable=run.is_shown and not run.private and await services.reviews.takes_reports(requester),
-        shareable=await services.sharing.is_offered(run, requester),
-        postable=services.sharing.is_postable(run, requester),
-        startable=run.requester_id == person.id or run.deleted_at is None,
-        deletable=await services.deletions.may_delete(run, person, interaction.guild_id, moderated=moderated),
+        app.catalogue.all(),
+        reportable=run.is_shown and not run.private and await reviews.takes_reports(app, actor),
+        shareable=await sharing.is_offered(app, actor, run),
+        postable=sharing.is_postable(run, actor),
+        startable=run.requester_id == actor.id or run.deleted_at is None,
+        deletable=await is_deletable(app, actor, run),
     )
 
 
 async def _more(interaction: Interaction, key: str) -> None:
     """Show the actions that have no button under the message, or the details if there is no other action."""
     message = interaction.message
-    run = await interaction.client.services.runs.visible(key, requester_of(interaction))
+    run = await visible(interaction.client.app, actor_of(interaction), key)
     shown = set(custom_ids(message.components)) if message is not None else set()
     pictures = shown_pictures(message) if message is not None else []
     layout = more_layout(run, await _offered(interaction, run), shown, pictures)
@@ -245,7 +224,7 @@ async def _more(interaction: Interaction, key: str) -> None:
 async def _numbers(interaction: Interaction, key: str) -> None:
     """Show a button for each run of a batch, with the message's pictures."""
     message = interaction.message
-    batch = await interaction.client.services.runs.visible_batch(key, requester_of(interaction))
+    batch = await runs.visible_batch(interaction.client.app, actor_of(interaction), key)
     pictures = shown_pictures(message) if message is not None else []
     await interaction.response.send_message(view=numbers_layout(batch, pictures), ephemeral=True)
 

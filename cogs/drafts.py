@@ -27,11 +27,11 @@ from bot.domain.errors import (
     StoreUnavailable,
     WrongFiles,
 )
-from bot.domain.requests import Requester
+from bot.domain.requests import Actor
 from bot.domain.text.file_names import key_in
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
-from bot.gateway.interactions import Interaction, requester_of
+from bot.gateway.interactions import Interaction, actor_of
 from bot.gateway.message_files import (
     attached_pictures,
     fetch_run_files,
@@ -40,13 +40,16 @@ from bot.gateway.message_files import (
     shown_pictures,
 )
 from bot.gateway.replies import check_start, start
+from bot.services import drafts, generation, presets
+from bot.services.access import visible
 from bot.services.drafts import Kept
+from bot.services.runs import result_messages
 from bot.strings import explain, say
 from bot.ui.custom_ids import DraftId, RunId
 from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
 
 log = logging.getLogger(__name__)
-MakeDraft = Callable[[Requester], Awaitable[Draft]]
+MakeDraft = Callable[[Actor], Awaitable[Draft]]
 OnMenu = Callable[[Interaction, discord.Message], Coroutine[Any, Any, None]]
 
 
@@ -62,10 +65,10 @@ class DraftItem(PersistentItem[DraftId], codec=DraftId):
 async def open_draft(interaction: Interaction, id: DraftId) -> None:
     """Show the form of a draft, or start the draft if it asks for nothing."""
     await check_start(interaction)
-    services, requester, kept = interaction.client.services, requester_of(interaction), _kept(interaction, id)
-    draft = await _draft(interaction, id, kept, requester)
+    app, actor, kept = interaction.client.app, actor_of(interaction), _kept(interaction, id)
+    draft = await _draft(interaction, id, kept, actor)
     typed = {**draft.typed, **kept.typed}
-    fields = await services.generation.form(draft, typed, kept.wrong)
+    fields = await generation.form(app, draft, typed, kept.wrong)
     if fields:
         await interaction.response.send_modal(form_modal(id.encode(), draft.title, fields))
     else:
@@ -86,20 +89,20 @@ async def begin(
     If it is refused, the answer has a button that opens the form with everything that was typed. `make`
     returns the draft, unless the id does.
     """
-    services, kept, sent = interaction.client.services, _kept(interaction, id), sent or {}
+    app, kept, sent = interaction.client.app, _kept(interaction, id), sent or {}
     kept = kept if typed is None else Kept(typed)
     draft: Draft | None = None
     is_making = False
 
-    async def check(requester: Requester) -> Any:
+    async def check(actor: Actor) -> Any:
         nonlocal draft, kept, is_making
         is_making = True
-        draft = await (make(requester) if make is not None else _draft(interaction, id, kept, requester))
+        draft = await (make(actor) if make is not None else _draft(interaction, id, kept, actor))
         is_making = False
         before = {**draft.typed, **kept.typed}
         now = changed(draft.fields(before, kept.wrong), sent) if sent else {}
         kept = replace(kept, typed={**before, **now})
-        return await services.generation.check(draft, kept.typed, requester)
+        return await generation.check(app, actor, draft, kept.typed)
 
     try:
         await start(interaction, check, is_generate=is_generate)
@@ -115,7 +118,8 @@ async def begin(
                 kept, typed={**kept.typed, **{name: value for name, value in sent.items() if value}}
             )
         log.info("refused a request of user %s: %s", interaction.user.id, error)
-        name = services.drafts.keep(
+        name = drafts.keep(
+            app,
             interaction.user.id,
             kept.typed,
             error,
@@ -135,39 +139,38 @@ def again(count: int | None) -> Callable[[Interaction, str], Awaitable[None]]:
     """Return the handler of a button that repeats a run with new seeds, as often as before if None."""
 
     async def press(interaction: Interaction, key: str) -> None:
-        drafts = interaction.client.services.drafts
-        await begin(interaction, DraftId(key), make=lambda requester: drafts.again(key, requester, count))
+        app = interaction.client.app
+        await begin(interaction, DraftId(key), make=lambda actor: drafts.again(app, actor, key, count))
 
     return press
 
 
 def _kept(interaction: Interaction, id: DraftId) -> Kept:
-    return interaction.client.services.drafts.kept(id.draft, interaction.user.id) or Kept({})
+    return interaction.client.app.drafts.get(id.draft, interaction.user.id, Kept) or Kept({})
 
 
-async def _draft(interaction: Interaction, id: DraftId, kept: Kept, requester: Requester) -> Draft:
+async def _draft(interaction: Interaction, id: DraftId, kept: Kept, actor: Actor) -> Draft:
     """Return the draft that an id stands for. Raises RefusedError if what it starts from is gone."""
-    services = interaction.client.services
-    drafts, ref = services.drafts, id.ref
+    app, ref = interaction.client.app, id.ref
     if not id.target:
-        return await drafts.edit(id.key, requester)
+        return await drafts.edit(app, actor, id.key)
     if id.picture:
         picture = _picture(interaction, id, kept)
         if picture is None:
             raise RefusedError("use_stale")
         if ref is not None:
-            draft = await drafts.follow_up(id.key, ref, requester, of_result=False)
+            draft = await drafts.follow_up(app, actor, id.key, ref, of_result=False)
         else:
-            draft = await drafts.with_picture(id.target, id.key, requester)
+            draft = await drafts.with_picture(app, actor, id.target, id.key)
         taken = draft.taking([picture_file(picture)])
     elif ref is not None:
-        draft = await drafts.follow_up(id.key, ref, requester, of_result=True)
-        taken = await _with_file(interaction, draft, id.key, requester)
+        draft = await drafts.follow_up(app, actor, id.key, ref, of_result=True)
+        taken = await _with_file(interaction, draft, id.key, actor)
     else:
         if id.draft and not kept.typed:
             raise RefusedError("draft_forgotten")
         preset = kept.typed.get(PRESET_OPTION.name)
-        return await services.presets.draft(id.target, str(preset) if preset else None, requester)
+        return await presets.draft(app, actor, id.target, str(preset) if preset else None)
     if taken is None:
         raise RefusedError("follow_up_no_file")
     return taken
@@ -181,20 +184,20 @@ def _picture(interaction: Interaction, id: DraftId, kept: Kept) -> str | None:
     return next(iter(pictures[int(id.picture) :]), None)
 
 
-async def _with_file(interaction: Interaction, draft: Draft, key: str, requester: Requester) -> Draft | None:
+async def _with_file(interaction: Interaction, draft: Draft, key: str, actor: Actor) -> Draft | None:
     """Return a follow-up with a file of the result: one in the message with the button or, if none of them
     fits, one in any message of the result.
 
     The button may be behind *More*, or the file in another message. A user install can't read other messages.
     """
-    services, message = interaction.client.services, interaction.message
+    app, message = interaction.client.app, interaction.message
     if message is None:
         return None
-    run = await services.runs.visible(key, requester)
+    run = await visible(app, actor, key)
     found = draft.taking(run_files(message, key, linked=run.needs_interaction))
     if found is not None or run.user_install:
         return found
-    posted = await services.runs.result_messages(run)
+    posted = await result_messages(app, run)
     return draft.taking(await fetch_run_files(interaction.client, posted, key))
 
 
@@ -205,7 +208,7 @@ async def use_picture(interaction: Interaction, message: discord.Message, key: s
     files.
     """
     await check_start(interaction)
-    offered = taking_pictures(interaction.client.services.catalogue.all())
+    offered = taking_pictures(interaction.client.app.catalogue.all())
     if not offered:
         raise RefusedError("use_nobody")
     found = map(RunId.read, custom_ids(message.components))
@@ -228,8 +231,8 @@ async def _offer(
     keys = [key_in(url) or key if is_own else "" for url in pictures]
     if len(pictures) == len(choices) == 1:
         # A form opened by a button belongs to the button's message; one opened from the menu has no message.
-        keep = interaction.client.services.drafts.keep
-        kept = keep(interaction.user.id, {}, picture=pictures[0]) if interaction.message is None else ""
+        app, user_id = interaction.client.app, interaction.user.id
+        kept = drafts.keep(app, user_id, {}, picture=pictures[0]) if interaction.message is None else ""
         await open_draft(interaction, DraftId(keys[0], choices[0].target, "0", kept))
         return
     layout = pictures_layout(pictures, keys, choices)
@@ -260,7 +263,7 @@ async def setup(bot: GenerateBot) -> None:
     def build_menus() -> None:
         """Offer *Use as input*, if a deployment takes pictures, and follow-ups."""
         bot.remove_message_commands(names)
-        catalogue = bot.services.catalogue
+        catalogue = bot.app.catalogue
         menus: dict[str, OnMenu] = {say("use_menu"): _use_menu} if taking_pictures(catalogue.all()) else {}
         for each in catalogue.message_commands.offered:
             menus[each.label] = _follow_up_menu(each.reference, each.label)

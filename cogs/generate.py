@@ -6,12 +6,11 @@ With several deployments it is a group. Its commands answer with the status mess
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import discord
 from discord import AppCommandOptionType, app_commands
-from discord.ext import commands
 
 from bot.deployments.command_plan import CommandPlan, group_description
 from bot.deployments.options import PRESET_OPTION, CommandSpec, autocomplete
@@ -20,45 +19,11 @@ from bot.deployments.shapes import OptionChoice, OptionSpec, OptionType, OptionV
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction
 from bot.gateway.message_files import attached_file
+from bot.services.presets import suggest
 from bot.ui.custom_ids import DraftId
 from cogs.drafts import begin
 
-
-class Generate(commands.Cog):
-    """Adds the command that is built from the deployments."""
-
-    def __init__(self, bot: GenerateBot) -> None:
-        self._bot = bot
-        self._services = bot.services
-
-    async def cog_load(self) -> None:
-        self._build()
-        self._bot.when_deployments_change(self._build)
-
-    def _build(self) -> None:
-        command = build_generate(self._services.catalogue.plan, self._generate, self._suggest)
-        self._bot.tree.add_command(command, override=True)
-
-    async def _generate(
-        self, interaction: Interaction, deployment: str, given: Mapping[str, RawValue]
-    ) -> None:
-        await begin(interaction, DraftId("", deployment), typed=given, is_generate=True)
-
-    async def _suggest(
-        self, interaction: Interaction, deployment: str, option: str, typed: str
-    ) -> Sequence[OptionChoice]:
-        if option == PRESET_OPTION.name:
-            user_id, guild_id = interaction.user.id, interaction.guild_id
-            return await self._services.presets.suggest(user_id, guild_id, typed, deployment=deployment)
-        found = self._services.catalogue.get(deployment)
-        return autocomplete(found, option, typed) if found is not None else ()
-
-
 AnyInteraction = discord.Interaction[Any]
-# (interaction, deployment name, values by option name, including `gpu` and `more`)
-OnGenerate = Callable[[AnyInteraction, str, Mapping[str, RawValue]], Awaitable[None]]
-# (interaction, deployment name, option name, the text typed so far)
-OnAutocomplete = Callable[[AnyInteraction, str, str, str], Awaitable[Sequence[OptionChoice]]]
 GenerateCommand = app_commands.Command[Any, ..., None] | app_commands.Group
 
 
@@ -94,24 +59,28 @@ class _Option(app_commands.Transformer):
 class _CompletedOption(_Option):
     """An option with autocomplete. discord.py asks for suggestions only if `autocomplete` is overridden."""
 
-    def __init__(self, spec: OptionSpec, deployment: str, on_autocomplete: OnAutocomplete) -> None:
+    def __init__(self, spec: OptionSpec, deployment: str) -> None:
         super().__init__(spec)
         self._deployment = deployment
-        self._on_autocomplete = on_autocomplete
 
     async def autocomplete(
         self, interaction: AnyInteraction, value: int | float | str, /
     ) -> list[app_commands.Choice[OptionValue]]:
-        found = await self._on_autocomplete(interaction, self._deployment, self.spec.name, str(value))
-        return _choices(found)
+        return _choices(await self._suggested(interaction, str(value)))
+
+    async def _suggested(self, interaction: Interaction, typed: str) -> Sequence[OptionChoice]:
+        app, deployment = interaction.client.app, self._deployment
+        if self.spec.name == PRESET_OPTION.name:
+            user_id, guild_id = interaction.user.id, interaction.guild_id
+            return await suggest(app, user_id, guild_id, typed, deployment=deployment)
+        found = app.catalogue.get(deployment)
+        return autocomplete(found, self.spec.name, typed) if found is not None else ()
 
 
-def build_generate(
-    plan: CommandPlan, on_generate: OnGenerate, on_autocomplete: OnAutocomplete
-) -> GenerateCommand:
+def build_generate(plan: CommandPlan) -> GenerateCommand:
     """Build the command to add to a tree. With several deployments it is a group."""
     if plan.is_single:
-        return _command(plan.commands[0], plan.name, on_generate, on_autocomplete)
+        return _command(plan.commands[0], plan.name)
     root = app_commands.Group(name=plan.name, description=plan.description)
     groups = {
         name: app_commands.Group(name=name, description=group_description(name), parent=root)
@@ -119,21 +88,19 @@ def build_generate(
     }
     for spec in plan.commands:
         parent = groups[spec.group] if spec.group else root
-        parent.add_command(_command(spec, spec.name, on_generate, on_autocomplete))
+        parent.add_command(_command(spec, spec.name))
     return root
 
 
-def _command(
-    spec: CommandSpec, name: str, on_generate: OnGenerate, on_autocomplete: OnAutocomplete
-) -> app_commands.Command[Any, ..., None]:
+def _command(spec: CommandSpec, name: str) -> app_commands.Command[Any, ..., None]:
     # Option names need not be Python names (`vidéo-2`, `class`), so the parameters are numbered and renamed.
     options = {f"option_{index}": option for index, option in enumerate(spec.options)}
 
     async def callback(interaction: AnyInteraction, **values: RawValue | None) -> None:
         given = {options[key].name: value for key, value in values.items() if value is not None}
-        await on_generate(interaction, spec.name, given)
+        await begin(interaction, DraftId("", spec.name), typed=given, is_generate=True)
 
-    parameters = [_parameter(key, option, spec.name, on_autocomplete) for key, option in options.items()]
+    parameters = [_parameter(key, option, spec.name) for key, option in options.items()]
     interaction = inspect.Parameter("interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     # discord.py reads a callback through inspect.signature, and this attribute is the documented way to
     # describe parameters that are known only at run time. mypy doesn't know it.
@@ -143,10 +110,8 @@ def _command(
     return app_commands.Command(name=name, description=spec.description, callback=callback)
 
 
-def _parameter(
-    key: str, option: OptionSpec, deployment: str, on_autocomplete: OnAutocomplete
-) -> inspect.Parameter:
-    kind = _CompletedOption(option, deployment, on_autocomplete) if option.autocomplete else _Option(option)
+def _parameter(key: str, option: OptionSpec, deployment: str) -> inspect.Parameter:
+    kind = _CompletedOption(option, deployment) if option.autocomplete else _Option(option)
     default = inspect.Parameter.empty if option.required else None
     return inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
@@ -156,4 +121,8 @@ def _choices(choices: Sequence[OptionChoice]) -> list[app_commands.Choice[Option
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Generate(bot))
+    def build() -> None:
+        bot.tree.add_command(build_generate(bot.app.catalogue.plan), override=True)
+
+    build()
+    bot.when_deployments_change(build)

@@ -9,7 +9,8 @@ from discord.ext import commands
 
 from bot.domain.errors import StoreUnavailable
 from bot.gateway.client import GenerateBot
-from bot.gateway.interactions import Interaction, requester_of, rules_guild_id
+from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
+from bot.services.help import standing_of
 from bot.strings import say
 from bot.ui.help import HelpText, help_layout
 from bot.ui.help.rules import rules_text
@@ -25,8 +26,8 @@ class Help(commands.Cog):
     async def help(self, interaction: Interaction) -> None:
         bot = interaction.client
         shown = HelpText(
-            deployments=bot.services.catalogue.all(),
-            plan=bot.services.catalogue.plan,
+            deployments=bot.app.catalogue.all(),
+            plan=bot.app.catalogue.plan,
             mention=await bot.command_ids.mention(interaction.guild_id),
             rules=await _rules(interaction),
             in_server=rules_guild_id(interaction) is not None,
@@ -35,13 +36,13 @@ class Help(commands.Cog):
 
 
 async def _rules(interaction: Interaction) -> str:
-    services = interaction.client.services
+    app = interaction.client.app
     try:
         async with asyncio.timeout(_SECONDS):
-            standing = await services.help.standing(requester_of(interaction))
+            standing = await standing_of(app, actor_of(interaction))
     except (StoreUnavailable, TimeoutError):
         return say("help_rules_unread")
-    return rules_text(standing, services.catalogue.title)
+    return rules_text(standing, app.catalogue.title)
 
 
 async def setup(bot: GenerateBot) -> None:

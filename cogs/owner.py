@@ -8,12 +8,12 @@ from discord import app_commands
 from discord.app_commands import Range
 from discord.ext import commands
 
-from bot.deployments.reloading import Reloader, ReloadResult
+from bot.deployments.reloading import ReloadResult
 from bot.domain.errors import RefusedError, StartupError
 from bot.domain.text import escape_line, shorten
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction
-from bot.services.moderation.blocks import BlockService
+from bot.services.moderation import blocks
 from bot.strings import say
 
 _REASON = 300
@@ -22,52 +22,44 @@ _REASON = 300
 class Pause(commands.Cog):
     """The commands `/pause` and `/resume`, shown to administrators, and to others only in direct messages."""
 
-    def __init__(self, bot: GenerateBot, service: BlockService) -> None:
-        self._bot = bot
-        self._service = service
-
     @app_commands.command(name="pause", description=say("command_pause"))
     @app_commands.describe(reason=say("option_pause_reason"))
     @app_commands.default_permissions(administrator=True)
     async def pause(self, interaction: Interaction, reason: Range[str, 1, _REASON]) -> None:
-        await _require_owner(self._bot, interaction)
+        await _require_owner(interaction)
         # Every refused requester sees the reason, so it is stored in the form that may be shown.
         shown = escape_line(reason, _REASON)
-        await self._service.pause(interaction.user.id, shown)
+        await blocks.pause(interaction.client.app, interaction.user.id, shown)
         await tell(interaction, say("pause_done", reason=shown))
 
     @app_commands.command(name="resume", description=say("command_resume"))
     @app_commands.default_permissions(administrator=True)
     async def resume(self, interaction: Interaction) -> None:
-        await _require_owner(self._bot, interaction)
-        await self._service.resume(interaction.user.id)
+        await _require_owner(interaction)
+        await blocks.resume(interaction.client.app, interaction.user.id)
         await tell(interaction, say("resume_done"))
 
 
 class Reload(commands.Cog):
     """The command `/reload`, shown to administrators, and to others only in direct messages."""
 
-    def __init__(self, bot: GenerateBot, reloader: Reloader) -> None:
-        self._bot = bot
-        self._reloader = reloader
-
     @app_commands.command(name="reload", description=say("command_reload"))
     @app_commands.default_permissions(administrator=True)
     async def reload(self, interaction: Interaction) -> None:
-        await _require_owner(self._bot, interaction)
+        await _require_owner(interaction)
         # ComfyDeploy is asked about each deployment, which takes longer than Discord waits.
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:
-            found = await self._reloader.reload()
+            found = await interaction.client.app.reloader.reload()
         except StartupError as error:
             await tell(interaction, broken_text(error.mistakes))
             return
         await tell(interaction, reloaded_text(found))
 
 
-async def _require_owner(bot: GenerateBot, interaction: Interaction) -> None:
+async def _require_owner(interaction: Interaction) -> None:
     """Raise RefusedError unless the user owns the application or is an admin or developer of its team."""
-    if not await bot.is_owner(interaction.user):
+    if not await interaction.client.is_owner(interaction.user):
         raise RefusedError("owner_only")
 
 
@@ -116,5 +108,5 @@ def _names(names: Sequence[str]) -> str:
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Pause(bot, bot.services.blocks))
-    await bot.add_cog(Reload(bot, bot.services.reloader))
+    await bot.add_cog(Pause())
+    await bot.add_cog(Reload())

@@ -14,15 +14,11 @@ from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, show_list
 from bot.gateway.guild import GuildInfo
-from bot.gateway.interactions import (
-    Interaction,
-    member_of,
-    rules_guild_id,
-    settings_channel_id,
-)
+from bot.gateway.interactions import Interaction, actor_of, member_of, rules_guild_id, settings_channel_id
 from bot.gateway.replies import escape_name
-from bot.services.presets.inputs import has_gap
-from bot.services.presets.service import NameTaken, PresetService, SavedPreset
+from bot.services import presets
+from bot.services.preset_inputs import has_gap
+from bot.services.presets import NameTaken, SavedPreset
 from bot.strings import say
 from bot.ui.custom_ids import DraftId, PresetsId, ReplaceId
 from bot.ui.lists import presets_layout, replace_layout, run_label, text_layout
@@ -32,16 +28,14 @@ _Name = Range[str, 1, NAME_LENGTH]
 
 
 async def _page(interaction: Interaction, page: int) -> LayoutView:
-    services = interaction.client.services
-    presets, more = await services.presets.page(interaction.user.id, interaction.guild_id, page)
-    default = await services.presets.default_of(rules_guild_id(interaction), settings_channel_id(interaction))
+    app = interaction.client.app
+    found, more = await presets.page(app, interaction.user.id, interaction.guild_id, page)
+    default = await presets.default_of(app, rules_guild_id(interaction), settings_channel_id(interaction))
 
     def inputs(preset: Preset) -> ShownInputs:
-        return displayed_inputs(services.catalogue.get(preset.deployment), preset.inputs)
+        return displayed_inputs(app.catalogue.get(preset.deployment), preset.inputs)
 
-    return presets_layout(
-        presets, page, more=more, title=services.catalogue.title, inputs=inputs, default=default
-    )
+    return presets_layout(found, page, more=more, title=app.catalogue.title, inputs=inputs, default=default)
 
 
 _PresetsButton = page_button(PresetsId, _page)
@@ -51,12 +45,12 @@ class ReplaceButton(PersistentItem[ReplaceId], codec=ReplaceId):
     """The button *Replace*, under the question whether to replace the preset that already has the name."""
 
     async def pressed(self, interaction: Interaction, id: ReplaceId) -> None:
-        services = interaction.client.services
-        saved = await services.presets.replace(member_of(interaction), interaction.guild_id, id.draft)
+        app = interaction.client.app
+        saved = await presets.replace_earlier(app, actor_of(interaction), id.draft)
         if isinstance(saved, NameTaken):
             layout = _question(interaction, saved)
         else:
-            layout = text_layout(_saved_text(services.catalogue, saved))
+            layout = text_layout(_saved_text(app.catalogue, saved))
         await interaction.response.edit_message(view=layout)
 
 
@@ -65,11 +59,11 @@ async def _answer(interaction: Interaction, saved: SavedPreset | NameTaken, *, c
     if isinstance(saved, NameTaken):
         await interaction.response.send_message(view=_question(interaction, saved), ephemeral=True)
     else:
-        await tell(interaction, _saved_text(interaction.client.services.catalogue, saved, copied=copied))
+        await tell(interaction, _saved_text(interaction.client.app.catalogue, saved, copied=copied))
 
 
 def _question(interaction: Interaction, taken: NameTaken) -> LayoutView:
-    catalogue, earlier = interaction.client.services.catalogue, taken.earlier
+    catalogue, earlier = interaction.client.app.catalogue, taken.earlier
     inputs = displayed_inputs(catalogue.get(earlier.deployment), earlier.inputs)
     guild = interaction.guild
     # A default stays stored when its channel is deleted.
@@ -98,11 +92,6 @@ def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = Fals
 class Presets(commands.GroupCog, group_name="preset", group_description=say("command_preset")):
     """The subcommands of `/preset`. Answers are ephemeral, except that `use` generates in the channel."""
 
-    def __init__(self, presets: PresetService, catalogue: Catalogue) -> None:
-        super().__init__()
-        self._presets = presets
-        self._catalogue = catalogue
-
     @app_commands.command(name="save", description=say("command_preset_save"))
     @app_commands.describe(
         name=say("option_preset_name"),
@@ -121,10 +110,8 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         seed: bool = False,
         server: bool = False,
     ) -> None:
-        person, guild_id = member_of(interaction), interaction.guild_id
-        saved = await self._presets.save(
-            person, guild_id, name, run_key=run, prompt=prompt, seed=seed, server=server
-        )
+        app, actor = interaction.client.app, actor_of(interaction)
+        saved = await presets.save(app, actor, name, run_key=run, prompt=prompt, seed=seed, server=server)
         await _answer(interaction, saved)
 
     @app_commands.command(name="use", description=say("command_preset_use"))
@@ -132,7 +119,8 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
     async def use(
         self, interaction: Interaction, name: _Name, prompt: Range[str, 1, 6000] | None = None
     ) -> None:
-        deployment, typed = await self._presets.use(name, prompt, interaction.user.id, interaction.guild_id)
+        user_id, guild_id = interaction.user.id, interaction.guild_id
+        deployment, typed = await presets.use(interaction.client.app, user_id, guild_id, name, prompt)
         await begin(interaction, DraftId("", deployment), typed=typed)
 
     @app_commands.command(name="list", description=say("command_preset_list"))
@@ -142,26 +130,24 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
     @app_commands.command(name="delete", description=say("command_preset_delete"))
     @app_commands.describe(name=say("option_preset_name"), server=say("option_preset_server"))
     async def delete(self, interaction: Interaction, name: _Name, *, server: bool = False) -> None:
-        await self._presets.delete(member_of(interaction), interaction.guild_id, name, server=server)
+        await presets.delete(interaction.client.app, actor_of(interaction), name, server=server)
         await tell(interaction, say("preset_deleted", name=escape_name(name)))
 
     @app_commands.command(name="share", description=say("command_preset_share"))
     @app_commands.describe(name=say("option_preset_name"))
     async def share(self, interaction: Interaction, name: _Name) -> None:
-        shared = await self._presets.share(member_of(interaction), interaction.guild_id, name)
+        shared = await presets.share(interaction.client.app, actor_of(interaction), name)
         await _answer(interaction, shared, copied=True)
 
     @app_commands.command(name="default", description=say("command_preset_default"))
     @app_commands.describe(name=say("option_preset_default"))
     async def default(self, interaction: Interaction, name: _Name | None = None) -> None:
-        channel_id = settings_channel_id(interaction)
-        default = await self._presets.set_default(
-            member_of(interaction), rules_guild_id(interaction), channel_id, name
-        )
+        app, channel_id = interaction.client.app, settings_channel_id(interaction)
+        default = await presets.set_default(app, actor_of(interaction), channel_id, name)
         if default is None:
             await tell(interaction, say("default_removed", channel=channel_id))
             return
-        preset, replaced, catalogue = default.preset, default.replaced, self._catalogue
+        preset, replaced, catalogue = default.preset, default.replaced, app.catalogue
         path, deployment = catalogue.plan.path_of(preset.deployment), catalogue.get(preset.deployment)
         gap = deployment is not None and has_gap(deployment, preset)
         code = "default_set_gap" if gap else "default_set"
@@ -199,17 +185,19 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         self, interaction: Interaction, prefix: str, *, holder: Holder | None = None, offered: bool = False
     ) -> list[Choice[str]]:
         user_id, guild_id = interaction.user.id, interaction.guild_id
-        presets = await self._presets.suggest(user_id, guild_id, prefix, holder=holder, offered=offered)
-        return [Choice(name=preset.name, value=str(preset.value)) for preset in presets]
+        app = interaction.client.app
+        found = await presets.suggest(app, user_id, guild_id, prefix, holder=holder, offered=offered)
+        return [Choice(name=preset.name, value=str(preset.value)) for preset in found]
 
     @save.autocomplete("run")
     async def _suggest_runs(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        runs = await self._presets.suggest_runs(interaction.user.id)
-        labels = [(run_label(run, self._catalogue.title), run.key) for run in runs]
+        app = interaction.client.app
+        runs = await presets.suggest_runs(app, interaction.user.id)
+        labels = [(run_label(run, app.catalogue.title), run.key) for run in runs]
         text = folded(prefix)
         return [Choice(name=label, value=key) for label, key in labels if text in label.casefold()]
 
 
 async def setup(bot: GenerateBot) -> None:
     bot.add_dynamic_items(_PresetsButton, ReplaceButton)
-    await bot.add_cog(Presets(bot.services.presets, bot.services.catalogue))
+    await bot.add_cog(Presets())

@@ -17,7 +17,7 @@ from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem
 from bot.gateway.interactions import Interaction
-from bot.services.privacy import PrivacyService
+from bot.services import privacy
 from bot.strings import counted, say
 from bot.ui.custom_ids import EraseId
 from bot.ui.lists import LABEL_LENGTH, run_label
@@ -46,29 +46,21 @@ class EraseButton(PersistentItem[EraseId], codec=EraseId):
         if interaction.user.id != id.user_id:
             raise RefusedError("not_yours")
         await interaction.response.defer()
-        erased = await interaction.client.services.privacy.erase(interaction.user.id)
+        erased = await privacy.erase(interaction.client.app, interaction.user.id)
         await interaction.edit_original_response(
-            content=erased_text(erased, interaction.client.services.catalogue.title), view=None
+            content=erased_text(erased, interaction.client.app.catalogue.title), view=None
         )
 
 
-class Privacy(
-    commands.GroupCog,
-    group_name="privacy",
-    group_description=say("command_privacy"),
-):
+class Privacy(commands.GroupCog, group_name="privacy", group_description=say("command_privacy")):
     """The subcommands of `/privacy`. They are also available in direct messages, so that users who have left
     every server can still export and erase their data.
     """
 
-    def __init__(self, service: PrivacyService) -> None:
-        super().__init__()
-        self._service = service
-
     @app_commands.command(name="export", description=say("command_privacy_export"))
     async def export(self, interaction: Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        export = await self._service.export(interaction.user.id)
+        export = await privacy.export(interaction.client.app, interaction.user.id)
         await interaction.followup.send(
             say("export_cut" if export.cut else "export_done"),
             file=discord.File(io.BytesIO(export.data), "my-data.jsonl"),
@@ -88,4 +80,4 @@ class Privacy(
 
 async def setup(bot: GenerateBot) -> None:
     bot.add_dynamic_items(EraseButton)
-    await bot.add_cog(Privacy(bot.services.privacy))
+    await bot.add_cog(Privacy())

@@ -8,14 +8,14 @@ from discord.app_commands import Choice
 from discord.ext import commands
 from discord.ui import LayoutView
 
+from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError
 from bot.domain.pages import RunFilter, RunsPage
-from bot.gateway.channels import member_from_user
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, selected_values, show_list
-from bot.gateway.interactions import Interaction, member_of, rules_guild_id
+from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
 from bot.gateway.replies import redeliver_here, reopen_here
-from bot.services.runs import RunService
+from bot.services import runs
 from bot.strings import say
 from bot.ui.custom_ids import QueueId, RunListAction, RunsId
 from bot.ui.lists import queue_layout, runs_layout, usage_layout
@@ -24,9 +24,9 @@ _FILTERS = [Choice(name=say(f"runs_filter_{each}"), value=each.value) for each i
 
 
 async def _runs_page(interaction: Interaction, page: RunsPage) -> LayoutView:
-    services = interaction.client.services
-    history = await services.runs.history(interaction.user.id, page)
-    return runs_layout(history, page, services.catalogue.title, here=rules_guild_id(interaction))
+    app = interaction.client.app
+    history = await runs.history(app, interaction.user.id, page)
+    return runs_layout(history, page, app.catalogue.title, here=rules_guild_id(interaction))
 
 
 class RunsItem(PersistentItem[RunsId], codec=RunsId):
@@ -38,7 +38,7 @@ class RunsItem(PersistentItem[RunsId], codec=RunsId):
                 await _show_page(interaction, id.page)
             case RunListAction.CANCEL:
                 key = _selected_key(interaction)
-                await interaction.client.services.runs.cancel(key, interaction.user.id)
+                await runs.cancel(interaction.client.app, interaction.user.id, key)
                 await _show_page(interaction, id.page)
             case RunListAction.OPEN:
                 await reopen_here(interaction, _selected_key(interaction))
@@ -75,10 +75,10 @@ class Runs(commands.Cog):
 async def _queue_page(interaction: Interaction, page: int) -> LayoutView:
     if interaction.guild_id is None:
         raise RefusedError("server_only")
-    services = interaction.client.services
-    runs, more = await services.runs.queue(interaction.guild_id, page)
-    title = services.catalogue.title
-    return queue_layout(runs, page, more=more, viewer_id=interaction.user.id, title=title)
+    app = interaction.client.app
+    queued, more = await runs.queue(app, interaction.guild_id, page)
+    title = app.catalogue.title
+    return queue_layout(queued, page, more=more, viewer_id=interaction.user.id, title=title)
 
 
 _QueueButton = page_button(QueueId, _queue_page)
@@ -95,17 +95,11 @@ class Queue(commands.Cog):
 class Usage(commands.Cog):
     """The command `/usage`. Its answer is ephemeral, since usage concerns only the user and moderators."""
 
-    def __init__(self, runs: RunService) -> None:
-        self._runs = runs
-
     @app_commands.command(name="usage", description=say("command_usage"))
     @app_commands.describe(person=say("option_usage_person"))
     async def usage(self, interaction: Interaction, person: discord.User | None = None) -> None:
-        view = await self._runs.usage(
-            rules_guild_id(interaction),
-            member_of(interaction),
-            member_from_user(person) if person is not None else None,
-        )
+        target = member_from_user(person) if person is not None else None
+        view = await runs.usage(interaction.client.app, actor_of(interaction), target)
         await interaction.response.send_message(view=usage_layout(view), ephemeral=True)
 
 
@@ -113,4 +107,4 @@ async def setup(bot: GenerateBot) -> None:
     bot.add_dynamic_items(RunsItem, _QueueButton)
     await bot.add_cog(Runs())
     await bot.add_cog(Queue())
-    await bot.add_cog(Usage(bot.services.runs))
+    await bot.add_cog(Usage())

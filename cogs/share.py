@@ -5,7 +5,8 @@ from __future__ import annotations
 from bot.domain.results.sharing import CopyRequest
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import form_values
-from bot.gateway.interactions import Interaction, check_overrides, requester_of
+from bot.gateway.interactions import Interaction, actor_of, check_overrides
+from bot.services import sharing
 from bot.strings import say
 from bot.ui.custom_ids import ShareId
 from bot.ui.shares import PROMPT_FIELD, share_modal
@@ -14,14 +15,14 @@ from bot.ui.shares import PROMPT_FIELD, share_modal
 async def post_single(interaction: Interaction, key: str) -> None:
     """Post a single result of a batch in its channel."""
     await check_overrides(interaction)
-    copy = await interaction.client.services.sharing.post(key, requester_of(interaction))
+    copy = await sharing.post(interaction.client.app, actor_of(interaction), key)
     await _make(interaction, copy, "post_done")
 
 
 async def open_share(interaction: Interaction, key: str) -> None:
     """Ask whether to show the prompt. A result without a prompt is shared immediately."""
     await check_overrides(interaction)
-    run = await interaction.client.services.sharing.check(key, requester_of(interaction))
+    run = await sharing.check(interaction.client.app, actor_of(interaction), key)
     if run.prompt:
         await interaction.response.send_modal(share_modal(key))
     else:
@@ -34,15 +35,15 @@ async def _submitted(interaction: Interaction, id: ShareId) -> None:
 
 
 async def _share(interaction: Interaction, key: str, *, with_prompt: bool) -> None:
-    sharing = interaction.client.services.sharing
-    copy = await sharing.share(key, requester_of(interaction), with_prompt=with_prompt)
+    app, actor = interaction.client.app, actor_of(interaction)
+    copy = await sharing.share(app, actor, key, with_prompt=with_prompt)
     await _make(interaction, copy, "share_done")
 
 
 async def _make(interaction: Interaction, copy: CopyRequest, code: str) -> None:
     """Post a copy while the user waits, and tell them where it is by the sentence `code`."""
     await interaction.response.defer(ephemeral=True, thinking=True)
-    url = await interaction.client.services.sharing.make(copy)
+    url = await interaction.client.messenger.copy(copy)
     await tell(interaction, say(code, url=url))
 
 

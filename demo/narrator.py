@@ -93,7 +93,7 @@ class Narrator:
     async def _stored(self, world: World, keys: set[str]) -> AsyncIterator[event_text.Line]:
         """Yield a line for each run in `keys` that was not reported before, dated with the run's request."""
         for key in keys - self._keys:
-            if run := await world.app.store.runs.get(key):
+            if run := await world.app.app.store.runs.get(key):
                 self._keys.add(key)
                 yield run.created_at.timestamp(), "store", event_text.of_row(run)
 

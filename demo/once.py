@@ -60,7 +60,7 @@ async def generate_once(world: World, narrator: Narrator, person: str = "ada") -
 
 async def _outcome(world: World, key: str) -> Run:
     """Wait until the run has ended and no message is pending, and return the run. Raises DemoFailed."""
-    store = world.app.store
+    store = world.app.app.store
     while True:
         run = await store.runs.get(key)
         if run is None:

@@ -15,7 +15,7 @@ import discord
 import simcord
 from yarl import URL
 
-from bot.app import App, build, running_workers
+from bot.app import Process, build, running_workers
 from bot.config.settings import Settings
 from bot.domain.errors import BotError
 from bot.domain.settings.values import SettingsContext
@@ -51,7 +51,7 @@ class World:
     concurrent operations.
     """
 
-    app: App
+    app: Process
     env: simcord.Env
     comfydeploy: FakeComfyDeploy
     guild: simcord.GuildHandle
@@ -93,18 +93,18 @@ async def open_world(pace: float) -> AsyncIterator[World]:
 
         async with (
             FakeComfyDeploy(pace=pace) as comfydeploy,
-            build(_settings(comfydeploy, Path(folder), port), OUTSIDE, read_head=read) as app,
+            build(_settings(comfydeploy, Path(folder), port), OUTSIDE) as app,
             listening(app.web, HOST, port),
             simcord.run(app.bot, settle_timeout=SETTLED_WITHIN) as env,
         ):
             _count_faults_only(env)
             world = await _furnish(app, env, comfydeploy)
-            comfydeploy.open_link = read
+            comfydeploy.open_link = app.app.fetcher.read_head = read
             async with running_workers(app, seconds=2), _in_time(world):
                 yield world
 
 
-async def _furnish(app: App, env: simcord.Env, comfydeploy: FakeComfyDeploy) -> World:
+async def _furnish(app: Process, env: simcord.Env, comfydeploy: FakeComfyDeploy) -> World:
     """Create the server with its channels and members. Set the clock before, because ids contain the time."""
     await env.advance_time((OUTSIDE.now() - env.now()).total_seconds())
     if app.bot.user is not None:
@@ -127,7 +127,7 @@ async def _furnish(app: App, env: simcord.Env, comfydeploy: FakeComfyDeploy) -> 
     return World(app, env, comfydeploy, guild, channel, gallery, restricted, review, users, people)
 
 
-def _mark_age_restricted(app: App, channel: simcord.ChannelHandle) -> None:
+def _mark_age_restricted(app: Process, channel: simcord.ChannelHandle) -> None:
     """Mark a channel as age-restricted in the bot's cache, because simcord 3.2 has no such setting."""
     known = app.bot.get_channel(channel.id)
     if not isinstance(known, discord.TextChannel):
@@ -136,11 +136,11 @@ def _mark_age_restricted(app: App, channel: simcord.ChannelHandle) -> None:
 
 
 async def _set_rules(
-    app: App, guild: simcord.GuildHandle, moderator: simcord.MemberActor, gallery: simcord.ChannelHandle
+    app: Process, guild: simcord.GuildHandle, moderator: simcord.MemberActor, gallery: simcord.ChannelHandle
 ) -> None:
     """Switch on Share and private results, which are off by default, so that newcomers can try them."""
     wanted = {"gallery_channel_id": gallery.id, "private_results": True}
-    await app.store.rules.change(
+    await app.app.store.rules.change(
         guild.id,
         moderator.id,
         lambda rules: rules.model_copy(update=wanted),
@@ -149,7 +149,7 @@ async def _set_rules(
     )
 
 
-async def open_attachment(app: App, url: str) -> bytes | None:
+async def open_attachment(app: Process, url: str) -> bytes | None:
     """Return a file of the offline Discord. The addresses of such files don't exist on the network.
 
     Return None for any other address, and for a file that was deleted.
@@ -178,7 +178,7 @@ def _count_faults_only(env: simcord.Env) -> None:
 
 
 def _review_channel(
-    app: App, guild: simcord.GuildHandle, moderators: simcord.RoleHandle
+    app: Process, guild: simcord.GuildHandle, moderators: simcord.RoleHandle
 ) -> simcord.ChannelHandle:
     """Create a channel that only the moderators and the bot can see."""
     if app.bot.user is None:

@@ -15,7 +15,7 @@ from typing import Any
 import discord
 import simcord
 
-from bot.app import App, build
+from bot.app import Process, build
 from bot.config.settings import Settings
 from bot.domain.runs import RunState
 from bot.outside import DaemonThreads, Outside
@@ -79,7 +79,7 @@ class AppRunner:
     port: int
     comfydeploy: FakeComfyDeploy
     executor: Callable[[str, int], Executor] = DaemonThreads
-    app: App = field(init=False)
+    app: Process = field(init=False)
     database: Database = field(init=False)
     pruned_at: datetime | None = field(default=None, init=False)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -87,14 +87,10 @@ class AppRunner:
     def __post_init__(self) -> None:
         self.database = Database(self.settings.database_url.get_secret_value())
 
-    async def open(self) -> App:
-        self.app = await self.stack.enter_async_context(
-            build(
-                self.settings,
-                Outside(now=self.clock, monotonic=self.clock.monotonic, executor=self.executor),
-                read_head=self._read_head,
-            )
-        )
+    async def open(self) -> Process:
+        outside = Outside(now=self.clock, monotonic=self.clock.monotonic, executor=self.executor)
+        self.app = await self.stack.enter_async_context(build(self.settings, outside))
+        self.app.app.fetcher.read_head = self._read_head
         await self.stack.enter_async_context(listening(self.app.web, "127.0.0.1", self.port))
         return self.app
 
@@ -115,7 +111,7 @@ class AppRunner:
 class Harness:
     """A running bot, the fakes around it, and two members of its server."""
 
-    app: App
+    app: Process
     env: simcord.Env
     comfydeploy: FakeComfyDeploy
     clock: Clock
@@ -237,7 +233,7 @@ class Harness:
         return list(self.comfydeploy.call_log.queue_calls)
 
     @asynccontextmanager
-    async def another_process(self) -> AsyncIterator[App]:
+    async def another_process(self) -> AsyncIterator[Process]:
         """Open the app once more over the same database, without Discord."""
         runner = AppRunner(self.runner.settings, self.clock, free_port(), self.comfydeploy)
         try:
@@ -249,7 +245,7 @@ class Harness:
     async def database_away(self) -> AsyncIterator[None]:
         """Make the database file impossible to open inside the block."""
         assert self.database.file is not None
-        await self.app.store.close()
+        await self.app.app.store.close()
         with file_away(self.database.file):
             yield
 

@@ -65,7 +65,7 @@ CORE = Scope(
         "bot/domain/results/showing.py",
         "bot/domain/runs.py",
         "bot/domain/transitions.py",
-        "bot/delivery/media/ssrf.py",
+        "bot/media/ssrf.py",
         "bot/comfydeploy/client.py",
         "bot/comfydeploy/deployments.py",
         "bot/comfydeploy/input_classes.py",
@@ -147,27 +147,41 @@ TESTS = {
         "age_restriction": f"{DISCORD}_age_marks.py {DISCORD}_marked_channels.py",
         "compose": f"{DISCORD}_delivery.py {DISCORD}_batch_moderated.py {DISCORD}_approval.py"
         f" {DISCORD}_reports.py {DISCORD}_shares.py",
-        "discord_calls": f"unit/delivery/test_age_mark.py {DISCORD}_delivery.py {DISCORD}_cancel.py"
-        f" {DISCORD}_age_marks.py e2e/test_roles.py",
         "discord_health": f"unit/delivery/test_discord_health.py {DISCORD}_outages.py",
         "messenger": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py"
         f" {DISCORD}_shares.py {DISCORD}_failed_shares.py {DISCORD}_deleted_copies.py",
         "estimator": f"{STORE}_estimator.py {DISCORD}_estimates.py",
-        "media.download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py"
-        " unit/delivery/test_download_pace.py unit/delivery/test_heads.py",
-        "media.file_types": "unit/delivery/test_file_types.py",
-        "media.shrink": "unit/delivery/test_shrink.py",
         "reopening": f"{DISCORD}_private.py",
         "posting": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_user_installs.py"
         f" {DISCORD}_cancel.py {DISCORD}_batch.py",
-        "media.ssrf": "unit/delivery/test_ssrf.py unit/delivery/test_download_addresses.py",
         "status": f"{DISCORD}_status.py {DISCORD}_estimates.py {DISCORD}_happy_path.py {DISCORD}_queue.py",
-        "attachment_renewal": f"{DISCORD}_attachments.py {DISCORD}_all_entry_points.py",
-        "media.outputs": f"unit/delivery/test_outputs.py {DISCORD}_files.py {DISCORD}_results.py"
+    },
+    "discord_api": {
+        "calls": f"unit/delivery/test_age_mark.py {DISCORD}_delivery.py {DISCORD}_cancel.py"
+        f" {DISCORD}_age_marks.py e2e/test_roles.py",
+        "channels": "unit/fakediscord/test_channel_state.py",
+        "errors": f"{DISCORD}_outages.py",
+        "permissions": "unit/gateway/test_permissions.py",
+    },
+    "media": {
+        "download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py"
+        " unit/delivery/test_download_pace.py unit/delivery/test_heads.py",
+        "file_types": "unit/delivery/test_file_types.py",
+        "shrink": "unit/delivery/test_shrink.py",
+        "ssrf": "unit/delivery/test_ssrf.py unit/delivery/test_download_addresses.py",
+        "outputs": f"unit/delivery/test_outputs.py {DISCORD}_files.py {DISCORD}_results.py"
         f" {DISCORD}_spoiler.py {DISCORD}_disk_full.py",
-        "media.temporary_files": f"{DISCORD}_disk_full.py e2e/test_start.py",
+        "temporary_files": f"{DISCORD}_disk_full.py e2e/test_start.py",
+    },
+    "words": {
+        "cache": f"{SERVICES}_automod.py {SERVICES}_word_filter.py {DISCORD}_automod.py",
+        "forms": f"{SERVICES}_word_rules.py {SERVICES}_word_tricks.py {SERVICES}_word_patterns.py",
+        "rules": f"{SERVICES}_word_rules.py {SERVICES}_word_tricks.py {SERVICES}_word_patterns.py"
+        f" {SERVICES}_automod.py",
+        "thread": f"{SERVICES}_word_thread.py {SERVICES}_word_filter.py",
     },
     "workers": {
+        "attachment_renewal": f"{DISCORD}_attachments.py {DISCORD}_all_entry_points.py",
         "progress": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reports": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reconciler": f"{DISCORD}_deadlines.py {DISCORD}_cancel.py {DISCORD}_webhook_habits.py",
@@ -179,35 +193,28 @@ TESTS = {
         "worker": "unit/workers/test_worker.py",
     },
     "services": {
-        "__init__": f"{DISCORD}_happy_path.py",
-        "age_marks": f"{DISCORD}_age_marks.py {DISCORD}_marked_channels.py",
+        "access": f"{DISCORD}_others.py {DISCORD}_moderated_elsewhere.py {DISCORD}_delete_everywhere.py"
+        f" {DISCORD}_cancel.py {DISCORD}_undelivered.py {SERVICES}_sharing.py",
         "moderation.audit": f"{DISCORD}_audit.py",
         "exports": f"{SERVICES}_exports.py {SERVICES}_privacy.py",
         "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_unblock_button.py {DISCORD}_pause.py",
         "moderation.deletions": f"{DISCORD}_delete_everywhere.py {DISCORD}_deleted_copies.py"
         f" {DISCORD}_moderated_elsewhere.py {DISCORD}_others.py {DISCORD}_batch_moderated.py",
         "drafts": f"{DISCORD}_edit.py {DISCORD}_use_as_input.py {DISCORD}_follow_ups.py {DISCORD}_others.py",
-        "form_drafts": f"{SERVICES}_form_drafts.py {DISCORD}_edit.py",
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
         f" {DISCORD}_batch.py {DISCORD}_private.py {DISCORD}_age_marks.py {DISCORD}_edit.py",
         "help": f"{DISCORD}_help.py",
-        "input_files": f"{SERVICES}_input_files.py {DISCORD}_wrong_files.py",
-        "presets.inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
-        "presets.service": f"{DISCORD}_presets.py {DISCORD}_channel_defaults.py",
+        "input_files": f"{SERVICES}_input_files.py {DISCORD}_wrong_files.py {DISCORD}_marked_channels.py",
+        "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
+        "presets": f"{DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
-        "rate_limits": f"{SERVICES}_rate_limits.py {DISCORD}_too_fast.py {DISCORD}_private.py",
         "moderation.reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
         f" {DISCORD}_batch_moderated.py {DISCORD}_others.py",
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"
         f" {DISCORD}_undelivered.py {DISCORD}_others.py {DISCORD}_details.py",
         "moderation.server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",
         "sharing": f"{SERVICES}_sharing.py {DISCORD}_shares.py",
-        "words.filter": f"{SERVICES}_automod.py {SERVICES}_word_filter.py {DISCORD}_automod.py"
-        f" {DISCORD}_text.py",
-        "words.forms": f"{SERVICES}_word_rules.py {SERVICES}_word_tricks.py {SERVICES}_word_patterns.py",
-        "words.rules": f"{SERVICES}_word_rules.py {SERVICES}_word_tricks.py {SERVICES}_word_patterns.py"
-        f" {SERVICES}_automod.py",
-        "words.thread": f"{SERVICES}_word_thread.py {SERVICES}_word_filter.py",
+        "words": f"{SERVICES}_word_filter.py {DISCORD}_automod.py {DISCORD}_text.py",
     },
 }
 SAMPLED = Scope(files=tuple(f"bot/{package}/*.py" for package in TESTS), tests=("tests/unit",))

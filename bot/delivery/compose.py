@@ -1,21 +1,22 @@
-"""Compose the parts of a message: what to post, and what to change in what is posted."""
+"""Compose the parts of a message: what to post, and what to change in what is posted.
+
+Functions raise Unanswered, StoreUnavailable, and MediaError or BackendError.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import mimetypes
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from bot.delivery.age_restriction import AgeRestriction
-from bot.delivery.discord_calls import DiscordCalls, Unreachable
-from bot.delivery.media.outputs import MEDIA_SECONDS, OutputPreparer, inline_texts, kind_of
-from bot.deployments.catalogue import Catalogue
+from bot.context import App
+from bot.delivery.age_restriction import applies, hides
 from bot.deployments.input_text import ShownInputs, displayed_inputs
+from bot.discord_api.calls import Unreachable
 from bot.domain.errors import MediaGone, RefusedError
 from bot.domain.messages.decide import Act
 from bot.domain.messages.ladder import MAX_FAILURES, upload_limit
@@ -26,7 +27,7 @@ from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState
 from bot.domain.text import escape_line, message_url
 from bot.domain.text.file_names import belongs_to, file_stem
 from bot.domain.transitions import REQUESTER_BLOCKED
-from bot.store import Store
+from bot.media.outputs import MEDIA_SECONDS, inline_texts, kind_of
 from bot.store.blocks import ended_with
 from bot.strings import say
 from bot.ui.fallbacks import MayLink, link_remark, linked_outputs, plain_messages
@@ -76,229 +77,226 @@ class Task(NamedTuple):
     deadline: float
 
 
-class Composer:
-    """Composes messages. Methods raise Unanswered, StoreUnavailable, and MediaError or BackendError."""
+async def parts(
+    app: App, claim: Claim, place: Place, shows: Shows, act: Act, folder: Path
+) -> Sequence[OutgoingMessage]:
+    """Compose what has to be posted. With CONTINUE, this leaves out what is posted."""
+    deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
+    task = Task(claim, place, shows, act, folder, deadline)
+    match claim.message.kind:
+        case Kind.REVIEW:
+            return [await _review(app, task)]
+        case Kind.REPORT:
+            return [await _report(app, task)]
+        case Kind.NOTICE:
+            return [await _notice(app, claim)]
+        case Kind.POST | Kind.SHARE:
+            return await _copy(app, task)
+        case _:
+            return await _outcome(app, task)
 
-    def __init__(
-        self,
-        store: Store,
-        discord: DiscordCalls,
-        ages: AgeRestriction,
-        preparer: OutputPreparer,
-        catalogue: Catalogue,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._store = store
-        self._discord = discord
-        self._ages = ages
-        self._preparer = preparer
-        self._catalogue = catalogue
-        self._clock = clock
 
-    async def parts(
-        self, claim: Claim, place: Place, shows: Shows, act: Act, folder: Path
-    ) -> Sequence[OutgoingMessage]:
-        """Compose what has to be posted. With CONTINUE, this leaves out what is posted."""
-        deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
-        task = Task(claim, place, shows, act, folder, deadline)
-        match claim.message.kind:
-            case Kind.REVIEW:
-                return [await self._review(task)]
-            case Kind.REPORT:
-                return [await self._report(task)]
-            case Kind.NOTICE:
-                return [await self._notice(claim)]
-            case Kind.POST | Kind.SHARE:
-                return await self._copy(task)
-            case _:
-                return await self._outcome(task)
-
-    async def edits(self, claim: Claim) -> Sequence[Edit]:
-        """Compose the changes of what is posted completely."""
-        kind, posted = claim.message.kind, claim.message.posted
-        if kind is Kind.REVIEW and claim.first.state is not RunState.AWAITING_APPROVAL:
-            run = claim.first
-            return [Edit(posted[0], decided_card(run, self._title(run), self._inputs(run)), None)]
-        if kind is Kind.REPORT:
-            return [edit for part in posted if (edit := await self._report_edit(claim, part))]
-        # A single result is shown or deleted as a whole.
-        if kind is Kind.OUTCOME and len(claim.runs) > 1 and posted[0].shows is Shows.RESULT:
-            return list(_redrawn(claim, await self._offered(claim), self._title(claim.first), self._may_link))
-        return []
-
-    @property
-    def _may_link(self) -> MayLink:
-        return self._preparer.may_link
-
-    def _title(self, run: Run) -> str:
-        return self._catalogue.title(run.deployment)
-
-    def _inputs(self, run: Run) -> ShownInputs:
-        return displayed_inputs(self._catalogue.get(run.deployment), run.inputs)
-
-    async def _offered(self, claim: Claim) -> OfferedActions:
-        run = claim.run
-        rules = await self._store.rules.get(run.guild_id)
-        reportable = self._discord.takes_reports(run.guild_id, rules) and not run.private
-        return offered_actions(run, self._catalogue.all(), reportable=reportable)
-
-    async def _outcome(self, task: Task) -> Sequence[OutgoingMessage]:
-        claim, form = task.claim, task.claim.message.form
-        run, shown = claim.run, claim.shown
-        if task.shows is Shows.WITHHELD:
-            if form is Form.WORDS:
-                return plain_messages(claim.about, [run], None)
-            return [withheld_message(run, postable=task.place is not Place.DIRECT)]
-        if form is Form.WORDS and task.act is Act.POST:
-            return plain_messages(claim.about, shown, self._may_link)
-        prepared = {each.key: await self._prepared(task, each) for each in shown}
-        if task.act is Act.CONTINUE:
-            return _rest(claim, prepared)
-        origin = await self._store.history.parent_link(run) if run.parent_key in run.sources else None
-        batch = Batch(claim.about, prepared, claim.late, origin)
-        return outcome_messages(batch, self._title(run), await self._offered(claim))
-
-    async def _prepared(self, task: Task, run: Run) -> PreparedOutputs:
-        message = task.claim.message
-        names = [name for part in message.posted for name in part.files] if task.act is Act.CONTINUE else []
-        if message.form >= Form.LINKS:
-            if names:
-                missing = _as_posted(run, names, self._may_link, "media_linked")
-                return replace(missing, files=(), texts=())
-            return linked_outputs(run, self._may_link)
-        limit = upload_limit(run, task.place)
-        limit = min(limit, DIRECT_UPLOAD_LIMIT) if message.form is Form.SMALL else limit
-        last_try = message.failures >= MAX_FAILURES  # the present attempt counts
-        return await self._preparer.prepare(
-            run, limit, task.folder, last_try=last_try, deadline=task.deadline, posted=names
+async def edits(app: App, claim: Claim) -> Sequence[Edit]:
+    """Compose the changes of what is posted completely."""
+    kind, posted = claim.message.kind, claim.message.posted
+    if kind is Kind.REVIEW and claim.first.state is not RunState.AWAITING_APPROVAL:
+        run = claim.first
+        return [
+            Edit(posted[0], decided_card(run, app.catalogue.title(run.deployment), _inputs(app, run)), None)
+        ]
+    if kind is Kind.REPORT:
+        return [edit for part in posted if (edit := await _report_edit(app, claim, part))]
+    # A single result is shown or deleted as a whole.
+    if kind is Kind.OUTCOME and len(claim.runs) > 1 and posted[0].shows is Shows.RESULT:
+        return list(
+            _redrawn(
+                claim,
+                await _offered(app, claim),
+                app.catalogue.title(claim.first.deployment),
+                app.outputs.may_link,
+            )
         )
+    return []
 
-    async def copied(self, claim: Claim) -> Run:
-        """Return the run as a copy shows it. Raises RefusedError if it may not be shown.
 
-        Blocks, the server's rules and age restrictions may have changed since the request, so they are
-        checked again. Raises Unreachable.
-        """
-        message, run = claim.message, replace(claim.run, index=0, count=1)
-        channel_id = message.channel_id or run.channel_id
-        if await self._store.copies.is_blocked(run, self._clock()):
-            raise RefusedError("copy_blocked")
-        if message.kind is Kind.POST:
-            if await self._ages.hides(run, channel_id):
-                raise RefusedError("post_age")
-            return run
-        rules = await self._store.rules.get(run.guild_id)
-        if rules.gallery_channel_id != channel_id:
-            raise RefusedError("share_moved")
-        restricted = await self._discord.is_age_restricted(channel_id)
-        if not restricted and await self._ages.applies(run):
-            raise RefusedError("share_age")
-        prompt = run.prompt if message.with_prompt else None
-        return replace(run, prompt=prompt, spoiler=is_spoiler(rules, age_restricted=restricted))
+def _inputs(app: App, run: Run) -> ShownInputs:
+    return displayed_inputs(app.catalogue.get(run.deployment), run.inputs)
 
-    async def _copy(self, task: Task) -> Sequence[OutgoingMessage]:
-        claim, form = task.claim, task.claim.message.form
-        run = await self.copied(claim)
+
+async def _offered(app: App, claim: Claim) -> OfferedActions:
+    run = claim.run
+    rules = await app.store.rules.get(run.guild_id)
+    reportable = app.discord.takes_reports(run.guild_id, rules) and not run.private
+    return offered_actions(run, app.catalogue.all(), reportable=reportable)
+
+
+async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
+    claim, form = task.claim, task.claim.message.form
+    run, shown = claim.run, claim.shown
+    if task.shows is Shows.WITHHELD:
         if form is Form.WORDS:
-            parts: Sequence[OutgoingMessage] = plain_messages([run], [run], self._may_link)
-        else:
-            limit = DIRECT_UPLOAD_LIMIT if form is Form.SMALL else run.upload_limit
-            try:
-                prepared = (
-                    linked_outputs(run, self._may_link)
-                    if form is Form.LINKS
-                    else await self._preparer.prepare_copy(run, limit, task.folder, task.deadline)
-                )
-            except MediaGone as error:
-                raise RefusedError("copy_file_gone", str(error)) from error
-            if claim.message.kind is Kind.SHARE:
-                ref = result_ref(claim.messages, claim.message.number)
-                link = message_url(run.guild_id, *ref) if ref else None
-                parts = share_messages(run, self._title(run), prepared, link)
-            else:
-                batch = Batch([run], {run.key: prepared})
-                parts = outcome_messages(batch, self._title(run), await self._offered(claim))
-        # The requester has just asked for the copy, so it pings nobody.
-        return [replace(part, mention=None) for part in parts]
+            return plain_messages(claim.about, [run], None)
+        return [withheld_message(run, postable=task.place is not Place.DIRECT)]
+    if form is Form.WORDS and task.act is Act.POST:
+        return plain_messages(claim.about, shown, app.outputs.may_link)
+    prepared = {each.key: await _prepared(app, task, each) for each in shown}
+    if task.act is Act.CONTINUE:
+        return _rest(claim, prepared)
+    origin = await app.store.history.parent_link(run) if run.parent_key in run.sources else None
+    batch = Batch(claim.about, prepared, claim.late, origin)
+    return outcome_messages(batch, app.catalogue.title(run.deployment), await _offered(app, claim))
 
-    async def _review(self, task: Task) -> OutgoingMessage:
-        run, message = task.claim.first, task.claim.message
-        inputs = self._inputs(run)
-        # Without `spoiler`, file names have no SPOILER_ prefix, so `AttachmentRenewer` finds the files. The
-        # card marks them as spoilers itself.
-        attached = replace(run, outputs=inputs.files, spoiler=False)
-        withheld = bool(inputs.files) and await self._hides(run, message.channel_id)
-        if message.form is Form.FILES and not withheld:
-            prepared = await self._preparer.prepare(
-                attached, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
+
+async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
+    message = task.claim.message
+    names = [name for part in message.posted for name in part.files] if task.act is Act.CONTINUE else []
+    if message.form >= Form.LINKS:
+        if names:
+            missing = _as_posted(run, names, app.outputs.may_link, "media_linked")
+            return replace(missing, files=(), texts=())
+        return linked_outputs(run, app.outputs.may_link)
+    limit = upload_limit(run, task.place)
+    limit = min(limit, DIRECT_UPLOAD_LIMIT) if message.form is Form.SMALL else limit
+    last_try = message.failures >= MAX_FAILURES  # the present attempt counts
+    return await app.outputs.prepare(
+        run, limit, task.folder, last_try=last_try, deadline=task.deadline, posted=names
+    )
+
+
+async def copied(app: App, claim: Claim) -> Run:
+    """Return the run as a copy shows it. Raises RefusedError if it may not be shown.
+
+    Blocks, the server's rules and age restrictions may have changed since the request, so they are
+    checked again. Raises Unreachable.
+    """
+    message, run = claim.message, replace(claim.run, index=0, count=1)
+    channel_id = message.channel_id or run.channel_id
+    if await app.store.copies.is_blocked(run, app.now()):
+        raise RefusedError("copy_blocked")
+    if message.kind is Kind.POST:
+        if await hides(app, run, channel_id):
+            raise RefusedError("post_age")
+        return run
+    rules = await app.store.rules.get(run.guild_id)
+    if rules.gallery_channel_id != channel_id:
+        raise RefusedError("share_moved")
+    restricted = await app.discord.is_age_restricted(channel_id)
+    if not restricted and await applies(app, run):
+        raise RefusedError("share_age")
+    prompt = run.prompt if message.with_prompt else None
+    return replace(run, prompt=prompt, spoiler=is_spoiler(rules, age_restricted=restricted))
+
+
+async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
+    claim, form = task.claim, task.claim.message.form
+    run = await copied(app, claim)
+    if form is Form.WORDS:
+        parts: Sequence[OutgoingMessage] = plain_messages([run], [run], app.outputs.may_link)
+    else:
+        limit = DIRECT_UPLOAD_LIMIT if form is Form.SMALL else run.upload_limit
+        try:
+            prepared = (
+                linked_outputs(run, app.outputs.may_link)
+                if form is Form.LINKS
+                else await app.outputs.prepare_copy(run, limit, task.folder, task.deadline)
             )
+        except MediaGone as error:
+            raise RefusedError("copy_file_gone", str(error)) from error
+        if claim.message.kind is Kind.SHARE:
+            ref = result_ref(claim.messages, claim.message.number)
+            link = message_url(run.guild_id, *ref) if ref else None
+            parts = share_messages(run, app.catalogue.title(run.deployment), prepared, link)
         else:
-            code = "card_file_restricted" if withheld else "media_linked"
-            prepared = linked_outputs(attached, self._may_link, code)
-        return review_card(run, self._title(run), inputs, prepared)
+            batch = Batch([run], {run.key: prepared})
+            parts = outcome_messages(batch, app.catalogue.title(run.deployment), await _offered(app, claim))
+    # The requester has just asked for the copy, so it pings nobody.
+    return [replace(part, mention=None) for part in parts]
 
-    async def _hides(self, run: Run, channel_id: int | None) -> bool:
-        """Return whether a card in this channel may not show the files of a run."""
-        with suppress(Unreachable):
-            return await self._ages.hides(run, channel_id or run.channel_id)
-        return await self._ages.applies(run)
 
-    async def _report(self, task: Task) -> OutgoingMessage:
-        claim, run = task.claim, task.claim.run
-        ref = result_ref(claim.messages, run.index) if any(each.is_shown for each in claim.about) else None
-        link = message_url(run.guild_id, *ref) if ref else None
-        reporters = await self._store.reviews.reporters(run)
-        withheld = await self._hides(run, claim.message.channel_id)
-        prepared = PreparedOutputs()
-        if claim.message.form is Form.FILES and not withheld:
-            found = [await self._reported(task, each) for each in claim.about if each.is_shown]
-            prepared = PreparedOutputs(
-                files=tuple(file for each in found for file in each.files),
-                texts=tuple(text for each in found for text in each.texts),
-                remarks=tuple(note for each in found for note in each.remarks),
-            )
-        return report_card(run, self._title(run), reporters, link, prepared, withheld=withheld)
-
-    async def _reported(self, task: Task, run: Run) -> PreparedOutputs:
-        plain = replace(run, spoiler=False)
-        return await self._preparer.prepare(
-            plain, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
+async def _review(app: App, task: Task) -> OutgoingMessage:
+    run, message = task.claim.first, task.claim.message
+    inputs = _inputs(app, run)
+    # Without `spoiler`, file names have no SPOILER_ prefix, so `AttachmentRenewer` finds the files. The
+    # card marks them as spoilers itself.
+    attached = replace(run, outputs=inputs.files, spoiler=False)
+    withheld = bool(inputs.files) and await _hides(app, run, message.channel_id)
+    if message.form is Form.FILES and not withheld:
+        prepared = await app.outputs.prepare(
+            attached, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
         )
+    else:
+        code = "card_file_restricted" if withheld else "media_linked"
+        prepared = linked_outputs(attached, app.outputs.may_link, code)
+    return review_card(run, app.catalogue.title(run.deployment), inputs, prepared)
 
-    async def _report_edit(self, claim: Claim, card: Part) -> Edit | None:
-        """Return the change of a report's card.
 
-        The card is closed if a moderator has dismissed it, or if one has deleted a result and no reported
-        one is left. Otherwise it loses the files that a moderator deleted. Files of results that only their
-        requester deleted stay, so that users can't evade a report by deleting the result.
-        """
-        run = claim.run
-        if run.report_channel_id is None:
-            dismissed = await self._store.reviews.last(run, AuditAction.DISMISS)
-            return self._closed(claim, card, "report_dismissed", *dismissed) if dismissed else None
-        deleted = [each for each in claim.about if each.deleted_by not in (None, each.requester_id)]
-        if not deleted:
-            return None
-        if any(each.is_shown for each in claim.about):
-            keep = [name for name in card.files if not any(belongs_to(name, each.key) for each in deleted)]
-            return Edit(card, None, keep) if len(keep) < len(card.files) else None
-        last = deleted[-1]
-        return self._closed(claim, card, "report_deleted", last.deleted_by, last.deleted_at)
+async def _hides(app: App, run: Run, channel_id: int | None) -> bool:
+    """Return whether a card in this channel may not show the files of a run."""
+    with suppress(Unreachable):
+        return await hides(app, run, channel_id or run.channel_id)
+    return await applies(app, run)
 
-    def _closed(self, claim: Claim, card: Part, code: str, person: object, at: object) -> Edit:
-        stamp = int(at.timestamp()) if hasattr(at, "timestamp") else 0
-        verdict = say(code, person=person, at=stamp)
-        return Edit(card, closed_report_card(claim.run, self._title(claim.run), verdict), ())
 
-    async def _notice(self, claim: Claim) -> OutgoingMessage:
-        """Build the direct message about a rejected request, or about all requests that a block has ended."""
-        run, title = claim.run, self._title(claim.run)
-        channel_name = self._discord.channel_name(run.channel_id)
-        if run.failure_code != REQUESTER_BLOCKED:
-            return rejection_notice(run, title, channel_name)
-        others = await self._store.database.read(ended_with, run) - 1
-        partly = any(each.failure_code != REQUESTER_BLOCKED for each in claim.runs)
-        return block_notice(run, title, channel_name, others=others, partly=partly)
+async def _report(app: App, task: Task) -> OutgoingMessage:
+    claim, run = task.claim, task.claim.run
+    ref = result_ref(claim.messages, run.index) if any(each.is_shown for each in claim.about) else None
+    link = message_url(run.guild_id, *ref) if ref else None
+    reporters = await app.store.reviews.reporters(run)
+    withheld = await _hides(app, run, claim.message.channel_id)
+    prepared = PreparedOutputs()
+    if claim.message.form is Form.FILES and not withheld:
+        found = [await _reported(app, task, each) for each in claim.about if each.is_shown]
+        prepared = PreparedOutputs(
+            files=tuple(file for each in found for file in each.files),
+            texts=tuple(text for each in found for text in each.texts),
+            remarks=tuple(note for each in found for note in each.remarks),
+        )
+    return report_card(run, app.catalogue.title(run.deployment), reporters, link, prepared, withheld=withheld)
+
+
+async def _reported(app: App, task: Task, run: Run) -> PreparedOutputs:
+    plain = replace(run, spoiler=False)
+    return await app.outputs.prepare(
+        plain, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
+    )
+
+
+async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
+    """Return the change of a report's card.
+
+    The card is closed if a moderator has dismissed it, or if one has deleted a result and no reported
+    one is left. Otherwise it loses the files that a moderator deleted. Files of results that only their
+    requester deleted stay, so that users can't evade a report by deleting the result.
+    """
+    run = claim.run
+    if run.report_channel_id is None:
+        dismissed = await app.store.reviews.last(run, AuditAction.DISMISS)
+        return _closed(app, claim, card, "report_dismissed", *dismissed) if dismissed else None
+    deleted = [each for each in claim.about if each.deleted_by not in (None, each.requester_id)]
+    if not deleted:
+        return None
+    if any(each.is_shown for each in claim.about):
+        keep = [name for name in card.files if not any(belongs_to(name, each.key) for each in deleted)]
+        return Edit(card, None, keep) if len(keep) < len(card.files) else None
+    last = deleted[-1]
+    return _closed(app, claim, card, "report_deleted", last.deleted_by, last.deleted_at)
+
+
+def _closed(app: App, claim: Claim, card: Part, code: str, person: object, at: object) -> Edit:
+    stamp = int(at.timestamp()) if hasattr(at, "timestamp") else 0
+    verdict = say(code, person=person, at=stamp)
+    return Edit(card, closed_report_card(claim.run, app.catalogue.title(claim.run.deployment), verdict), ())
+
+
+async def _notice(app: App, claim: Claim) -> OutgoingMessage:
+    """Build the direct message about a rejected request, or about all requests that a block has ended."""
+    run, title = claim.run, app.catalogue.title(claim.run.deployment)
+    channel_name = app.discord.channel_name(run.channel_id)
+    if run.failure_code != REQUESTER_BLOCKED:
+        return rejection_notice(run, title, channel_name)
+    others = await app.store.database.read(ended_with, run) - 1
+    partly = any(each.failure_code != REQUESTER_BLOCKED for each in claim.runs)
+    return block_notice(run, title, channel_name, others=others, partly=partly)
 
 
 def _rest(claim: Claim, prepared: Mapping[str, PreparedOutputs]) -> Sequence[OutgoingMessage]:
@@ -343,12 +341,7 @@ def _as_posted(
     own = [_as_prepared(name) for name in names if belongs_to(name, run.key)]
     links = [output for output in run.outputs if output.url]
     remarks = tuple(
-        link_remark(
-            code,
-            escape_line(output.filename or f"file {number}", 80),
-            output.url or "",
-            may_link,
-        )
+        link_remark(code, escape_line(output.filename or f"file {number}", 80), output.url or "", may_link)
         for number, output in enumerate(links, 1)
         if not any(f"{file_stem(run.deployment, run.key, number)}." in file.filename for file in own)
     )

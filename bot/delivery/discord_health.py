@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from bot.delivery.discord_calls import DiscordCalls
+from bot.discord_api.calls import DiscordCalls
 from bot.domain.breaker import Breaker
 from bot.outside import Outside
 

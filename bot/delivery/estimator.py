@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.context import App
 from bot.domain.errors import StoreUnavailable
 from bot.domain.queue.estimates import (
     Medians,
@@ -19,7 +20,6 @@ from bot.domain.queue.estimates import (
 )
 from bot.domain.queue.fair_queue import PLACES
 from bot.domain.runs import Run, RunState
-from bot.store.durations import DurationStore
 
 log = logging.getLogger(__name__)
 # Medians change slowly, so each process caches them for this long.
@@ -40,17 +40,10 @@ class _Queue:
 
 
 class Estimator:
-    """Estimates the ends of batches.
+    """Estimates the ends of batches, from what it has read within the last minutes."""
 
-    `limit` returns how many runs of a deployment may execute at once, or None without a limit.
-    """
-
-    def __init__(
-        self, store: DurationStore, limit: Callable[[str], int | None], clock: Callable[[], datetime]
-    ) -> None:
-        self._store = store
-        self._limit = limit
-        self._clock = clock
+    def __init__(self, app: App) -> None:
+        self._app = app
         self._medians: dict[tuple[str, str | None], tuple[datetime, Medians | None]] = {}
         self._queues: dict[str, _Queue] = {}
         self._reading = asyncio.Lock()
@@ -60,7 +53,7 @@ class Estimator:
         active = [run for run in batch if not run.final]
         if not all(map(may_be_estimated, active)):
             return None
-        now = self._clock()
+        now = self._app.now()
         try:
             return end_of_all([await self._end(run, now) for run in active], now)
         except StoreUnavailable as error:
@@ -72,7 +65,7 @@ class Estimator:
         if usual is None:
             return None
         if run.state is not RunState.WAITING:
-            return expected_end(run, usual, now, self._limit(run.deployment))
+            return expected_end(run, usual, now, self._app.limit(run.deployment))
         start = await self._start(run, now)
         return start + usual.total if start is not None else None
 
@@ -81,7 +74,7 @@ class Estimator:
         async with self._reading:
             known = self._medians.get(key)
             if known is None or now - known[0] >= (MEDIANS_AGE if known[1] else TOO_FEW_AGE):
-                known = (now, await self._store.usual(deployment, gpu, now))
+                known = (now, await self._app.store.durations.usual(deployment, gpu, now))
                 self._medians[key] = known
         return known[1]
 
@@ -100,8 +93,8 @@ class Estimator:
         return queue.starts.get(run.key)
 
     async def _read_queue(self, deployment: str, now: datetime) -> _Queue:
-        waiting, in_flight = await self._store.queue(deployment)
+        waiting, in_flight = await self._app.store.durations.queue(deployment)
         pairs = {(run.deployment, run.expected_gpu) for run in (*waiting, *in_flight)}
         medians = {pair: await self._usual(*pair, now) for pair in pairs}
-        starts = expected_starts(QueueState(waiting, in_flight, medians), now, self._limit(deployment))
+        starts = expected_starts(QueueState(waiting, in_flight, medians), now, self._app.limit(deployment))
         return _Queue(now, {run.key: run.queue_position for run in waiting}, starts)

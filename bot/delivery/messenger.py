@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from socket import gethostname
 
-from bot.delivery.age_restriction import AgeRestriction
-from bot.delivery.compose import Composer
-from bot.delivery.discord_calls import DiscordCalls, PostError, Refused, Unanswered, Unreachable
+from bot.context import App
+from bot.delivery import compose, status
+from bot.delivery.age_restriction import decide as decide_age
 from bot.delivery.discord_health import DiscordHealth
-from bot.delivery.media.temporary_files import temporary_folder
+from bot.delivery.estimator import Estimator
 from bot.delivery.posting import LEASE, Posting, Superseded, climbed
-from bot.delivery.status import Answers
+from bot.discord_api.calls import PostError, Refused, Unanswered, Unreachable
 from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
 from bot.domain.messages.decide import Act, decide, wants
 from bot.domain.messages.ladder import FAILURE, MAX_FAILURES, climb, pause_after, start
@@ -30,9 +32,7 @@ from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import RunState
 from bot.domain.text import message_url
 from bot.domain.transitions import is_told_elsewhere
-from bot.metrics import Metrics
-from bot.outside import Outside
-from bot.store import Store
+from bot.media.temporary_files import temporary_folder
 
 log = logging.getLogger(__name__)
 # Messages in progress: two for each of the fifty busy channels that fifty requests a second can serve.
@@ -46,30 +46,15 @@ _COPY_WAIT = 10  # seconds for which a copy waits for another change of its requ
 class Messenger:
     """Shows messages, each once. docs/reliability.md lists the rare cases in which one may appear twice."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        discord: DiscordCalls,
-        composer: Composer,
-        ages: AgeRestriction,
-        answers: Answers,
-        metrics: Metrics,
-        outside: Outside,
-        name: str,
-    ) -> None:
-        self._store = store
-        self._composer = composer
-        self._ages = ages
-        self._answers = answers
-        self._metrics = metrics
-        self._clock = outside.now
-        self._random = outside.random
-        self._health = DiscordHealth(discord, outside)
-        self._posting = Posting(store, discord, outside.now, self._keep)
-        self._name = f"{name}:"
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._messages = app.store.messages
+        self._health = DiscordHealth(app.discord, app.outside)
+        self._posting = Posting(app)
+        self._estimator = Estimator(app)
+        self._name = f"{gethostname()[:32]}-{os.getpid()}-{app.outside.random.randbytes(4).hex()}:"
         self._claims = 0
-        self._active: dict[str, Claim] = {}
+        self._active = self._posting.active
         self._has_strays = False
 
     async def claim(self) -> Claim | None:
@@ -78,20 +63,20 @@ class Messenger:
         A request that this process is working on is left out: if the machine slept, its lease may be over.
         """
         if self._has_strays:
-            await self._store.messages.release_strays(self._name, self._active.keys())
+            await self._messages.release_strays(self._name, self._active.keys())
             self._has_strays = False
         if self._health.is_away:
             if not await self._health.returns():
                 return None
-            await self._store.messages.make_due(self._clock())
+            await self._messages.make_due(self._app.now())
         if not self._health.admits():
             return None
         channels = Counter(claim.message.channel_id for claim in self._active.values())
         full = [channel for channel, count in channels.items() if channel and count >= PER_CHANNEL]
         busy = [claim.message.request_key for claim in self._active.values()]
-        now = self._clock()
+        now = self._app.now()
         try:
-            claim = await self._store.messages.claim(self._lease(), now, now + LEASE, full=full, busy=busy)
+            claim = await self._messages.claim(self._lease(), now, now + LEASE, full=full, busy=busy)
         except StoreUnavailable:
             self._has_strays = True
             raise
@@ -105,17 +90,13 @@ class Messenger:
         self._claims += 1
         return f"{self._name}{self._claims}"
 
-    def _keep(self, claim: Claim) -> None:
-        """Keep the newest state of a claim, which a failure stores."""
-        self._active[claim.lease] = claim
-
     async def handle(self, claim: Claim) -> None:
         """Try once to show a claimed message, and store the result. Raises StoreUnavailable."""
         try:
             with temporary_folder() as folder:
                 async with self._extended(claim):
                     result = await self._attempt(claim, Path(folder))
-            self._metrics.attempt(claim.message.kind, result)
+            self._app.metrics.attempt(claim.message.kind, result)
         except StoreUnavailable:
             self._has_strays = True
             raise
@@ -136,7 +117,7 @@ class Messenger:
             while True:
                 await asyncio.sleep(LEASE.total_seconds() / 3)
                 with suppress(StoreUnavailable):
-                    await self._store.messages.extend(claim, self._clock() + LEASE)
+                    await self._messages.extend(claim, self._app.now() + LEASE)
 
         extending = asyncio.create_task(extend())
         try:
@@ -175,33 +156,33 @@ class Messenger:
         """Release a claim after a failure of this weight. Several failures count as a refusal."""
         message = self._active.get(claim.lease, claim).message
         failures = message.failures - FAILURE + weight
-        pause = pause_after(failures, self._random) if pause is None else pause
+        pause = pause_after(failures, self._app.outside.random) if pause is None else pause
         values: dict[str, object] = {"failures": failures}
         if weight and failures >= MAX_FAILURES:
-            place = start(message, claim.runs, self._clock())
+            place = start(message, claim.runs, self._app.now())
             refused = climb(message, place, claim.first, too_large=False, about_message=True)
             values = {"form": refused.form, "place": refused.place, "failures": 0}
             pause = timedelta()
-        due_at = self._clock() + pause
-        await self._store.messages.finish(claim, due_at, shown=False, values=values, error=reason)
+        due_at = self._app.now() + pause
+        await self._messages.finish(claim, due_at, shown=False, values=values, error=reason)
         log.info("message %s waits %.0f s: %s", message.kind, pause.total_seconds(), reason)
 
     async def _show_answer(self, claim: Claim) -> str:
         first = claim.first
         answer_id = first.status_message_id
         try:
-            answer_id = await self._answers.show(claim)
+            answer_id = await status.show(self._app, self._estimator, claim)
         except Unanswered as error:
             # The next change makes up for it.
             log.info("can't update the status message: %s", error)
             await self._health.not_heard()
         if answer_id is not None and first.status_message_id is None:
-            await self._store.messages.note_answer(claim, answer_id)
-        due_at, farewell = self._answers.next_edit(claim)
+            await self._messages.note_answer(claim, answer_id)
+        due_at, farewell = status.next_edit(self._app, claim)
         # As long as the requester may see "thinking…", it is tried again.
-        shown = answer_id is not None or first.interaction_token_at(self._clock()) is None
+        shown = answer_id is not None or first.interaction_token_at(self._app.now()) is None
         values = {"farewell_at": farewell, "failures": 0}
-        await self._store.messages.finish(claim, due_at, shown=shown, values=values)
+        await self._messages.finish(claim, due_at, shown=shown, values=values)
         return "done"
 
     async def _show(self, claim: Claim, folder: Path) -> str:
@@ -211,7 +192,7 @@ class Messenger:
             return "kept"
         claim, act = climbing
         if act is Act.EDIT:
-            for edit in await self._composer.edits(claim):
+            for edit in await compose.edits(self._app, claim):
                 await self._posting.change(edit)
         elif act is Act.DELETE:
             stale = (*claim.message.stale, *claim.message.refs)
@@ -223,7 +204,7 @@ class Messenger:
 
         Returns the claim and what had to be done, or None if no place is left.
         """
-        place, ages = start(claim.message, claim.runs, self._clock()), await self._ages.decide(claim)
+        place, ages = start(claim.message, claim.runs, self._app.now()), await decide_age(self._app, claim)
         while True:
             shows = wants(claim, withheld=ages.withholds(place))
             act = decide(claim.message, shows)
@@ -243,8 +224,8 @@ class Messenger:
                 place = claim.message.place
 
     async def _post(self, claim: Claim, place: Place, shows: Shows, act: Act, folder: Path) -> Claim:
-        async with self._answers.finishing_up(claim):
-            parts = await self._composer.parts(claim, place, shows, act, folder)
+        async with status.finishing_up(self._app, claim):
+            parts = await compose.parts(self._app, claim, place, shows, act, folder)
         continues = act is Act.CONTINUE
         claim = await self._posting.post(claim, place, shows, parts, continues=continues)
         self._health.heard(posted=place not in EDITS)
@@ -258,19 +239,19 @@ class Messenger:
         log.log(level, "can't show message %s of run %s: no place is left", message.kind, claim.key)
         if message.kind is Kind.REVIEW:
             code = "review_unreachable"
-            await self._store.runs.finish(claim.first.key, RunState.REFUSED, self._clock(), code=code)
+            await self._app.store.runs.finish(claim.first.key, RunState.REFUSED, self._app.now(), code=code)
         elif message.kind is Kind.OUTCOME:
-            await self._answers.show_undelivered(claim)
+            await status.show_undelivered(self._app, claim)
         values: dict[str, object] = {"place": Place.RUNS, "form": 0, "offered": is_outcome}
-        await self._store.messages.finish(claim, self._clock(), shown=True, values=values)
+        await self._messages.finish(claim, self._app.now(), shown=True, values=values)
 
     async def _finish(self, claim: Claim, act: Act) -> str:
         """Delete what is obsolete, and store that the message is shown."""
-        message, now = claim.message, self._clock()
+        message, now = claim.message, self._app.now()
         left = await self._posting.delete(claim, [ref for ref in message.stale if ref not in message.refs])
         is_outcome = message.kind is Kind.OUTCOME
         if is_outcome and (message.posted or act is Act.DELETE):
-            await self._answers.remove(claim)
+            await status.remove(self._app, claim)
         self._health.heard()
         withheld = bool(message.posted) and message.posted[0].shows is Shows.WITHHELD
         values: dict[str, object] = {
@@ -280,12 +261,12 @@ class Messenger:
             "place": message.place,
             "offered": withheld,
         }
-        await self._store.messages.finish(claim, now, shown=True, values=values, ends_answer=is_outcome)
+        await self._messages.finish(claim, now, shown=True, values=values, ends_answer=is_outcome)
         if message.kind in COPIES and act is Act.EDIT:
-            await self._store.copies.record(claim, now, None)
+            await self._app.store.copies.record(claim, now, None)
         if act in (Act.POST, Act.CONTINUE) and message.kind in OUTCOMES:
             log.info("shown")
-            self._metrics.shown(claim.run, now)
+            self._app.metrics.shown(claim.run, now)
         if withheld:
             log.warning("withheld the result of run %s: no age-restricted channel", claim.key)
         return "kept" if withheld else "done"
@@ -314,8 +295,8 @@ class Messenger:
 
     async def _leased(self, copy: CopyRequest) -> Claim:
         for _ in range(_COPY_WAIT):
-            now = self._clock()
-            claim = await self._store.copies.claim(copy, self._lease(), now, now + LEASE)
+            now = self._app.now()
+            claim = await self._app.store.copies.claim(copy, self._lease(), now, now + LEASE)
             if claim is not None:
                 return claim
             await asyncio.sleep(1)
@@ -328,7 +309,7 @@ class Messenger:
             # What a killed process has posted is in an earlier gallery.
             stale = (*message.stale, *message.refs)
             claim = claim.with_message(replace(message, posted=(), stale=stale))
-            self._keep(claim)
+            self._posting.keep(claim)
         while (act := decide(claim.message, Shows.RESULT)) is not Act.EDIT:
             try:
                 return await self._post(claim, place, Shows.RESULT, act, folder)
@@ -343,7 +324,7 @@ class Messenger:
         if isinstance(error, Unanswered | Superseded):
             # What may have been posted is looked for when the requester presses again.
             await self._health.not_heard()
-            await self._store.messages.finish(claim, self._clock(), shown=False)
+            await self._messages.finish(claim, self._app.now(), shown=False)
             return RefusedError("copy_unknown", str(error))
         code = "share_closed" if claim.message.kind is Kind.SHARE else "post_closed"
         if isinstance(error, RefusedError):
@@ -357,13 +338,13 @@ class Messenger:
 
     async def _end_copy(self, claim: Claim, stale: Iterable[MessageRef], failed: str | None = None) -> None:
         """Delete what a copy replaces, and store how it ended. If that fails, `handle` does it later."""
-        now, left, deleted = self._clock(), [*stale], False
+        now, left, deleted = self._app.now(), [*stale], False
         with suppress(PostError):
             left, deleted = await self._posting.delete(claim, left), True
         values: dict[str, object] = {"posted": claim.message.posted, "stale": left, "form": 0}
         if deleted or failed is not None:
-            await self._store.copies.record(claim, now, failed)
-        await self._store.messages.finish(claim, now, shown=deleted, values=values)
+            await self._app.store.copies.record(claim, now, failed)
+        await self._messages.finish(claim, now, shown=deleted, values=values)
 
 
 def _after_crashes(claim: Claim) -> Claim:

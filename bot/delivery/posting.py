@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+from bot.context import App
 from bot.delivery.compose import Edit
-from bot.delivery.discord_calls import DiscordCalls, Gone, PostError, Refused, TooLarge, Unreachable
+from bot.discord_api.calls import Gone, PostError, Refused, TooLarge, Unreachable
 from bot.domain.messages.ladder import climb
 from bot.domain.messages.records import (
     COPIES,
@@ -24,7 +25,6 @@ from bot.domain.messages.records import (
     marker,
     nonce,
 )
-from bot.store import Store
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.results import origin_message
 
@@ -38,22 +38,18 @@ class Superseded(Exception):
 
 
 class Posting:
-    """Changes Discord's messages. `kept` gets the newest state of a claim after each change.
+    """Changes Discord's messages. `active` has the newest state of each claim.
 
     Methods raise Unreachable if Discord refuses, Unanswered, Superseded and StoreUnavailable.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        discord: DiscordCalls,
-        clock: Callable[[], datetime],
-        kept: Callable[[Claim], None],
-    ) -> None:
-        self._store = store
-        self._discord = discord
-        self._clock = clock
-        self._kept = kept
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self.active: dict[str, Claim] = {}
+
+    def keep(self, claim: Claim) -> None:
+        """Keep the newest state of a claim, which a failure stores."""
+        self.active[claim.lease] = claim
 
     async def find_lost(self, claim: Claim) -> Claim:
         """Look for what an attempt has posted whose result is unknown, and store it."""
@@ -64,13 +60,15 @@ class Posting:
         found = None
         with suppress(Unreachable):
             mark = marker(claim.message, part)
-            found = await self._discord.search(part.channel_id, attempt.at, mark, part.files, but=claim.known)
+            found = await self._app.discord.search(
+                part.channel_id, attempt.at, mark, part.files, but=claim.known
+            )
         if found is None:
             return claim
-        stored = await self._store.messages.posted(claim, replace(part, message_id=found))
+        stored = await self._app.store.messages.posted(claim, replace(part, message_id=found))
         if stored is None:
             raise Superseded
-        self._kept(stored)
+        self.keep(stored)
         return stored
 
     async def post(
@@ -103,40 +101,40 @@ class Posting:
 
     async def _channel(self, claim: Claim, place: Place) -> int:
         if place is Place.DIRECT:
-            return await self._discord.direct_channel(claim.run.requester_id)
+            return await self._app.discord.direct_channel(claim.run.requester_id)
         here = claim.run.channel_id
         return here if place in EDITS else claim.message.channel_id or here
 
     async def _post_part(self, claim: Claim, part: Part, outgoing: OutgoingMessage) -> Claim:
-        attempt = Attempt(self._clock(), part)
-        if not await self._store.messages.begin(claim, attempt, attempt.at + LEASE):
+        attempt = Attempt(self._app.now(), part)
+        if not await self._app.store.messages.begin(claim, attempt, attempt.at + LEASE):
             raise Superseded
         message = replace(claim.message, attempt=attempt, place=part.place)
         claim = claim.with_message(message)
-        self._kept(claim)
+        self.keep(claim)
         message_id = await self._send(claim, part, outgoing)
-        stored = await self._store.messages.posted(claim, replace(part, message_id=message_id))
+        stored = await self._app.store.messages.posted(claim, replace(part, message_id=message_id))
         if stored is None:
             raise Superseded
-        self._kept(stored)
+        self.keep(stored)
         return stored
 
     async def _send(self, claim: Claim, part: Part, outgoing: OutgoingMessage) -> int:
         run, message = claim.first, claim.message
         if part.place not in EDITS:
             mark, once = marker(message, part), nonce(claim.run.key, message, part)
-            return await self._discord.post(part.channel_id, outgoing, once, mark)
-        token = run.interaction_token_at(self._clock())
+            return await self._app.discord.post(part.channel_id, outgoing, once, mark)
+        token = run.interaction_token_at(self._app.now())
         if token is None:
             if part.place is not Place.IN_PLACE or run.status_message_id is None or run.needs_interaction:
                 raise Unreachable("the interaction's token has expired")
-            await self._discord.edit(MessageRef(run.channel_id, run.status_message_id), outgoing, ())
+            await self._app.discord.edit(MessageRef(run.channel_id, run.status_message_id), outgoing, ())
             return run.status_message_id
         if part.index == 0:
             answer = run.status_message_id
-            return await self._discord.edit_original(run.application_id, token, answer, outgoing)
+            return await self._app.discord.edit_original(run.application_id, token, answer, outgoing)
         # Discord takes no nonce here, so a repetition may post it twice, which is better than not at all.
-        return await self._discord.send_in_interaction(
+        return await self._app.discord.send_in_interaction(
             run.application_id, token, outgoing, ephemeral=run.private
         )
 
@@ -146,22 +144,22 @@ class Posting:
         part = replace(last, index=last.index + 1, of=last.of + 1, files=(), classic=True, message_id=0)
         try:
             once, mark = nonce(claim.run.key, claim.message, part), marker(claim.message, part)
-            origin = await self._discord.post(channel_id, origin_message(claim.run), once, mark)
+            origin = await self._app.discord.post(channel_id, origin_message(claim.run), once, mark)
         except PostError as error:
             log.info("posted no link to the request's channel: %s", error)
             return claim
-        stored = await self._store.messages.posted(claim, replace(part, message_id=origin))
+        stored = await self._app.store.messages.posted(claim, replace(part, message_id=origin))
         return stored if stored is not None else claim
 
     async def change(self, edit: Edit) -> None:
         """Change a posted part, unless somebody has deleted it."""
         with suppress(Unreachable):
             if edit.content is not None:
-                await self._discord.edit(edit.part.ref, edit.content, edit.keep)
+                await self._app.discord.edit(edit.part.ref, edit.content, edit.keep)
             elif edit.keep:
-                await self._discord.drop_files(edit.part.ref, edit.keep)
+                await self._app.discord.drop_files(edit.part.ref, edit.keep)
             else:
-                await self._discord.delete(edit.part.ref)
+                await self._app.discord.delete(edit.part.ref)
 
     async def delete(self, claim: Claim, refs: Iterable[MessageRef]) -> list[MessageRef]:
         """Delete messages, and return those that Discord doesn't let the bot delete now."""
@@ -172,7 +170,7 @@ class Posting:
         for ref in refs:
             try:
                 if ref.channel_id != out_of_reach:
-                    await self._discord.delete(ref)
+                    await self._app.discord.delete(ref)
             except Gone:
                 pass
             except Unreachable:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bot.delivery.discord_calls import DiscordCalls, PostError, Refused, Unanswered
-from bot.delivery.media.outputs import MEDIA_SECONDS, OutputPreparer
-from bot.delivery.media.temporary_files import temporary_folder
+from bot.context import App
+from bot.discord_api.calls import PostError, Refused, Unanswered
 from bot.domain.errors import BackendError, DiscordAway, MediaError, RefusedError
 from bot.domain.requests import Origin
 from bot.domain.runs import Run
+from bot.media.outputs import MEDIA_SECONDS
+from bot.media.temporary_files import temporary_folder
 from bot.ui.fallbacks import linked_outputs
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
+from bot.ui.private_results import opened_messages
+from bot.ui.result_buttons import offered_actions
+from bot.ui.results import Batch, outcome_messages
 
 log = logging.getLogger(__name__)
-# Builds the messages of a batch from its outputs by run key.
-Render = Callable[[Mapping[str, PreparedOutputs]], Sequence[OutgoingMessage]]
 
 
-async def show_again(
-    discord: DiscordCalls, preparer: OutputPreparer, batch: Sequence[Run], origin: Origin, render: Render
-) -> None:
+async def show_again(app: App, batch: Sequence[Run], origin: Origin, *, to_moderator: bool = False) -> None:
     """Send the results of a batch to the user of a deferred interaction.
 
     Links stand in for files that can't be fetched or uploaded. Nothing is stored: if this fails, the user
@@ -31,15 +31,15 @@ async def show_again(
     """
     shown = [run for run in batch if run.is_shown]
     deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
-    links = {run.key: linked_outputs(run, preparer.may_link) for run in shown}
+    links = {run.key: linked_outputs(run, app.outputs.may_link) for run in shown}
     try:
         with temporary_folder() as folder:
-            files = {run.key: await _prepared(preparer, run, origin, Path(folder), deadline) for run in shown}
+            files = {run.key: await _prepared(app, run, origin, Path(folder), deadline) for run in shown}
             try:
-                await _send(discord, render(files), origin)
+                await _send(app, _messages(app, batch, files, to_moderator=to_moderator), origin)
             except Refused as error:
                 log.info("Discord refused the files of a private result: %s", error)
-                await _send(discord, render(links), origin)
+                await _send(app, _messages(app, batch, links, to_moderator=to_moderator), origin)
     except Unanswered as error:
         raise DiscordAway(str(error)) from error
     except PostError as error:
@@ -47,18 +47,25 @@ async def show_again(
         raise RefusedError("private_refused", str(error)) from error
 
 
-async def _prepared(
-    preparer: OutputPreparer, run: Run, origin: Origin, folder: Path, deadline: float
-) -> PreparedOutputs:
+def _messages(
+    app: App, batch: Sequence[Run], prepared: Mapping[str, PreparedOutputs], *, to_moderator: bool
+) -> Sequence[OutgoingMessage]:
+    title = app.catalogue.title(batch[0].deployment)
+    if to_moderator:
+        return [each for run in batch for each in opened_messages(run, title, prepared)]
+    return outcome_messages(Batch(batch, prepared), title, offered_actions(batch[0], app.catalogue.all()))
+
+
+async def _prepared(app: App, run: Run, origin: Origin, folder: Path, deadline: float) -> PreparedOutputs:
     try:
-        return await preparer.prepare(run, origin.upload_limit, folder, last_try=True, deadline=deadline)
+        return await app.outputs.prepare(run, origin.upload_limit, folder, last_try=True, deadline=deadline)
     except (MediaError, BackendError) as error:
         log.warning("can't fetch the outputs of private run %s: %s", run.key, error)
-        return linked_outputs(run, preparer.may_link)
+        return linked_outputs(run, app.outputs.may_link)
 
 
-async def _send(discord: DiscordCalls, messages: Sequence[OutgoingMessage], origin: Origin) -> None:
+async def _send(app: App, messages: Sequence[OutgoingMessage], origin: Origin) -> None:
     for message in messages:
-        await discord.send_in_interaction(
+        await app.discord.send_in_interaction(
             origin.application_id, origin.interaction_token, message, ephemeral=True
         )

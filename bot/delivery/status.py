@@ -1,18 +1,21 @@
-"""Edit the answers to commands, which show the status of requests."""
+"""Edit the answers to commands, which show the status of requests. Functions raise Unanswered."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.context import App
 from bot.database.message_rows import FAREWELL
-from bot.delivery.discord_calls import DiscordCalls, PostError, Unanswered, Unreachable
+from bot.delivery.age_restriction import is_marked
+from bot.delivery.estimator import Estimator
+from bot.discord_api.calls import PostError, Unanswered, Unreachable
 from bot.domain.messages.records import EDITS, Claim, Kind, MessageRef, answer_marker
-from bot.domain.runs import Run, RunState
+from bot.domain.runs import RunState
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.status import finishing_message, status_message, undelivered_message
 
@@ -23,129 +26,113 @@ FINISHING_AFTER = 5.0
 _FAST, _SLOW = timedelta(seconds=3), timedelta(seconds=15)
 
 
-class Answers:
-    """Edits the answers to commands. Methods raise Unanswered.
+async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
+    """Show the status of an active request, and return the id of its message if it is known.
 
-    `expected` returns when a batch should end, or None if unknown. `is_marked` returns whether a run's
-    deployments are age-restricted.
+    The outcome chooses its own place if this fails.
     """
+    runs, first, now = claim.runs, claim.first, app.now()
+    if all(run.final for run in runs):
+        return first.status_message_id
+    ends = first.interaction_expires_at if first.needs_interaction else None
+    if ends is not None and now >= ends - FAREWELL:
+        runs = [replace(first, status_note="answer_ends"), *runs[1:]]
+    title, marked = app.catalogue.title(first.deployment), is_marked(app, first)
+    message = status_message(runs, title, await estimator.expected_end(runs), age_restricted=marked)
+    try:
+        return await _edit(app, claim, message)
+    except Unreachable as error:
+        log.info("can't update the status message: %s", error)
+        return first.status_message_id
 
-    def __init__(
-        self,
-        discord: DiscordCalls,
-        title: Callable[[str], str],
-        is_marked: Callable[[Run], bool],
-        expected: Callable[[Sequence[Run]], Awaitable[datetime | None]],
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._discord = discord
-        self._title = title
-        self._is_marked = is_marked
-        self._expected = expected
-        self._clock = clock
 
-    async def show(self, claim: Claim) -> int | None:
-        """Show the status of an active request, and return the id of its message if it is known.
+def next_edit(app: App, claim: Claim) -> tuple[datetime, datetime | None]:
+    """Return when the next edit is due, and when the last one, if only the interaction can edit it."""
+    first, now = claim.first, app.now()
+    ends = first.interaction_expires_at if first.needs_interaction else None
+    farewell = ends - FAREWELL if ends is not None else None
+    is_fast = first.status_message_id is not None and first.interaction_token_at(now) is not None
+    pause = _FAST if is_fast else _SLOW
+    return now + pause, farewell if farewell is not None and farewell > now else None
 
-        The outcome chooses its own place if this fails.
-        """
-        runs, first, now = claim.runs, claim.first, self._clock()
-        if all(run.final for run in runs):
-            return first.status_message_id
-        ends = first.interaction_expires_at if first.needs_interaction else None
-        if ends is not None and now >= ends - FAREWELL:
-            runs = [replace(first, status_note="answer_ends"), *runs[1:]]
-        title, marked = self._title(first.deployment), self._is_marked(first)
-        message = status_message(runs, title, await self._expected(runs), age_restricted=marked)
-        try:
-            return await self._edit(claim, message)
-        except Unreachable as error:
-            log.info("can't update the status message: %s", error)
-            return first.status_message_id
 
-    def next_edit(self, claim: Claim) -> tuple[datetime, datetime | None]:
-        """Return when the next edit is due, and when the last one, if only the interaction can edit it."""
-        first, now = claim.first, self._clock()
-        ends = first.interaction_expires_at if first.needs_interaction else None
-        farewell = ends - FAREWELL if ends is not None else None
-        is_fast = first.status_message_id is not None and first.interaction_token_at(now) is not None
-        pause = _FAST if is_fast else _SLOW
-        return now + pause, farewell if farewell is not None and farewell > now else None
+async def show_undelivered(app: App, claim: Claim) -> None:
+    """Say that the outcome waits in `/runs`.
 
-    async def show_undelivered(self, claim: Claim) -> None:
-        """Say that the outcome waits in `/runs`.
+    A message that the bot can't edit any more, or that shows a part of the outcome, stays as it is.
+    """
+    if claim.first.status_message_id in {part.message_id for part in claim.message.posted}:
+        return
+    try:
+        await _edit(app, claim, undelivered_message(claim.runs, app.catalogue.title(claim.first.deployment)))
+    except Unanswered:
+        raise
+    except Exception:
+        # This may be the reason why nothing could be shown.
+        log.exception("can't update the status message")
 
-        A message that the bot can't edit any more, or that shows a part of the outcome, stays as it is.
-        """
-        if claim.first.status_message_id in {part.message_id for part in claim.message.posted}:
-            return
-        try:
-            await self._edit(claim, undelivered_message(claim.runs, self._title(claim.first.deployment)))
-        except Unanswered:
-            raise
-        except Exception:
-            # This may be the reason why nothing could be shown.
-            log.exception("can't update the status message")
 
-    @asynccontextmanager
-    async def finishing_up(self, claim: Claim) -> AsyncIterator[None]:
-        """Say in the status message that the outputs are being fetched, if the block takes long.
+@asynccontextmanager
+async def finishing_up(app: App, claim: Claim) -> AsyncIterator[None]:
+    """Say in the status message that the outputs are being fetched, if the block takes long.
 
-        After an attempt to post, the answer may be the outcome, so it stays as it is.
-        """
-        message = claim.message
-        if message.kind is not Kind.OUTCOME or message.attempt is not None or message.posted:
-            yield
-            return
+    After an attempt to post, the answer may be the outcome, so it stays as it is.
+    """
+    message = claim.message
+    if message.kind is not Kind.OUTCOME or message.attempt is not None or message.posted:
+        yield
+        return
 
-        async def tell() -> None:
-            await asyncio.sleep(FINISHING_AFTER)
-            telling.set()
-            message = finishing_message(claim.runs, self._title(claim.first.deployment))
-            with suppress(PostError):
-                await self._edit(claim, message)
+    async def tell() -> None:
+        await asyncio.sleep(FINISHING_AFTER)
+        telling.set()
+        message = finishing_message(claim.runs, app.catalogue.title(claim.first.deployment))
+        with suppress(PostError):
+            await _edit(app, claim, message)
 
-        telling = asyncio.Event()
-        task = asyncio.create_task(tell())
-        try:
-            yield
-        finally:
-            if not telling.is_set():
-                task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    telling = asyncio.Event()
+    task = asyncio.create_task(tell())
+    try:
+        yield
+    finally:
+        if not telling.is_set():
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
-    async def remove(self, claim: Claim) -> None:
-        """Delete the status message, unless it shows the outcome."""
-        run, shown = claim.first, {part.message_id for part in claim.message.posted}
-        token, status = run.interaction_token_at(self._clock()), run.status_message_id
-        if status in shown or any(part.place in EDITS for part in claim.message.posted):
-            return
-        if token is not None:
-            with suppress(Unreachable):
-                await self._discord.delete_original(run.application_id, token, status)
-                return
-        if run.needs_interaction or (status is None and run.interaction_token is None):
-            return
+
+async def remove(app: App, claim: Claim) -> None:
+    """Delete the status message, unless it shows the outcome."""
+    run, shown = claim.first, {part.message_id for part in claim.message.posted}
+    token, status = run.interaction_token_at(app.now()), run.status_message_id
+    if status in shown or any(part.place in EDITS for part in claim.message.posted):
+        return
+    if token is not None:
         with suppress(Unreachable):
-            if status is None:
-                # A crash after the answer lost its id.
-                mark, since = answer_marker(run.request_key), run.created_at
-                status = await self._discord.search(run.channel_id, since, mark, (), but=claim.known)
-            if status is not None:
-                await self._discord.delete(MessageRef(run.channel_id, status))
+            await app.discord.delete_original(run.application_id, token, status)
+            return
+    if run.needs_interaction or (status is None and run.interaction_token is None):
+        return
+    with suppress(Unreachable):
+        if status is None:
+            # A crash after the answer lost its id.
+            mark, since = answer_marker(run.request_key), run.created_at
+            status = await app.discord.search(run.channel_id, since, mark, (), but=claim.known)
+        if status is not None:
+            await app.discord.delete(MessageRef(run.channel_id, status))
 
-    async def _edit(self, claim: Claim, message: OutgoingMessage) -> int | None:
-        run = claim.first
-        message_id = run.status_message_id
-        token = run.interaction_token_at(self._clock())
-        # The status of a request that waits for approval is ephemeral.
-        only_by_interaction = run.needs_interaction or run.state is RunState.AWAITING_APPROVAL
-        if token is not None:
-            try:
-                return await self._discord.edit_original(run.application_id, token, message_id, message)
-            except Unreachable:
-                if only_by_interaction:
-                    raise
-        if message_id is not None and not only_by_interaction:
-            await self._discord.edit(MessageRef(run.channel_id, message_id), message, None)
-        return message_id
+
+async def _edit(app: App, claim: Claim, message: OutgoingMessage) -> int | None:
+    run = claim.first
+    message_id = run.status_message_id
+    token = run.interaction_token_at(app.now())
+    # The status of a request that waits for approval is ephemeral.
+    only_by_interaction = run.needs_interaction or run.state is RunState.AWAITING_APPROVAL
+    if token is not None:
+        try:
+            return await app.discord.edit_original(run.application_id, token, message_id, message)
+        except Unreachable:
+            if only_by_interaction:
+                raise
+    if message_id is not None and not only_by_interaction:
+        await app.discord.edit(MessageRef(run.channel_id, message_id), message, None)
+    return message_id

@@ -24,7 +24,7 @@ from bot.domain.budgets import (
     weight_of,
 )
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.requests import ChannelState, GenerationRequest, Member, Requester
+from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member
 from bot.domain.results.showing import AgeMark, check_channel, is_restricted_now, is_spoiler
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, ServerRules
@@ -82,7 +82,7 @@ class Offer:
 
 def decide(
     request: GenerationRequest,
-    requester: Requester,
+    requester: Actor,
     usage: Usage,
     operator: OperatorRules,
     rules: ServerRules,
@@ -201,7 +201,7 @@ def start_of(
     )
 
 
-def _in_review(request: GenerationRequest, requester: Requester, rules: ServerRules) -> bool:
+def _in_review(request: GenerationRequest, requester: Actor, rules: ServerRules) -> bool:
     """Return whether the request waits for a moderator. Raises RefusedError if its card can't be posted."""
     if request.origin.guild_id is None or not needs_approval(request, requester.person, rules):
         return False

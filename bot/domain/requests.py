@@ -156,19 +156,32 @@ class ChannelState:
 
 
 @dataclass(frozen=True, slots=True)
-class Requester:
-    """The user behind an interaction, without discord.py objects.
+class Actor:
+    """The user behind an interaction: who, where, and with which permissions, without discord.py objects.
 
     `channel_ids` are the ids of the channel, its parent and its category. AutoMod rules can exempt any of
     them, and the channel's default preset is looked up by them. `channel_state` returns the state of any
-    channel of the server. `press` is None for a slash command, which users may repeat at once.
+    channel of the server. `guild_id` is the server of the interaction. Unlike that of the origin, it may be
+    a server without the bot. `manages_messages` says whether the user may delete messages in the channel.
+    `press` is None for a slash command, which users may repeat at once.
     """
 
     person: Member
     origin: Origin
     channel_ids: frozenset[int]
     channel_state: Callable[[int], ChannelState]
+    guild_id: int | None = None
+    manages_messages: bool = False
     press: Press | None = None
+
+    @property
+    def id(self) -> int:
+        return self.person.id
+
+    @property
+    def moderated_channel(self) -> int | None:
+        """Return the channel of the interaction if the user may delete messages there, otherwise None."""
+        return self.origin.channel_id if self.manages_messages else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +193,7 @@ class Checked:
     """
 
     batch: Sequence[GenerationRequest]
-    requester: Requester
+    actor: Actor
     only_requester: bool
     dropped: Sequence[str] = ()
 

@@ -44,7 +44,7 @@ async def counted(
     if not id.writes(form=form):
         yield
         return
-    allowance, user_id = interaction.client.services.allowance, interaction.user.id
+    allowance, user_id = interaction.client.allowance, interaction.user.id
     try:
         allowance.spend(user_id)
     except RefusedError as refused:
@@ -70,7 +70,7 @@ def count_command(interaction: discord.Interaction[Any]) -> None:
     command = interaction.command
     is_command = interaction.type is discord.InteractionType.application_command
     if is_command and command is not None and not is_free(command):
-        interaction.client.services.allowance.spend(interaction.user.id)
+        interaction.client.allowance.spend(interaction.user.id)
 
 
 def is_free(command: app_commands.Command[Any, ..., Any] | app_commands.ContextMenu) -> bool:

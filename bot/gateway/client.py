@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -17,17 +17,16 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import DynamicItem, LayoutView
 
-from bot.discord_errors import is_outage
+from bot.context import App
+from bot.delivery.messenger import Messenger
+from bot.discord_api.errors import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
 from bot.gateway.allowance import count_command, counted
 from bot.gateway.command_ids import CommandIds
-from bot.gateway.guild import read_automod
 from bot.gateway.overrides import CommandOverrides
 from bot.gateway.pressed_messages import check_message
 from bot.gateway.sync import Availability, CommandSync
-from bot.outside import Outside
-from bot.services import Services
-from bot.services.words.rules import WordRules
+from bot.memory import Allowance, Openings
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
 from bot.ui.lists import text_layout
@@ -82,16 +81,9 @@ class GenerateBot(commands.Bot):
     It caches neither messages nor members, because interactions carry all the data that it needs.
     """
 
-    def __init__(
-        self,
-        services: Services,
-        sync: CommandSync,
-        outside: Outside,
-        *,
-        availability: Availability | None = None,
-        extensions: Sequence[str] = EXTENSIONS,
-        **options: Any,
-    ) -> None:
+    app: App
+
+    def __init__(self, **options: Any) -> None:
         intents = discord.Intents.none()
         intents.guilds = True
         intents.auto_moderation_configuration = True
@@ -106,24 +98,25 @@ class GenerateBot(commands.Bot):
             allowed_mentions=discord.AllowedMentions.none(),
             **options,
         )
-        self.services = services
-        self.outside = outside
-        self.command_ids = CommandIds(self.tree, sync.guild_ids)
-        self.overrides = CommandOverrides(
-            self, self.command_ids, services.catalogue.plan.name, outside.monotonic
-        )
-        self.sync = sync
-        self._availability = availability or Availability()
-        self._extensions = extensions
+        self.openings = Openings()
         self.tree.error(self._on_command_error)
         self._rebuilders: list[Callable[[], None]] = []
         self._forms: list[tuple[type[CustomId], FormHandler[Any]]] = []
         self._items: list[re.Pattern[str]] = []
 
-    async def automod_rules(self, guild_id: int) -> WordRules:
-        """Fetch a server's AutoMod rules. Raises the same errors as `read_automod`."""
-        guild = self.get_guild(guild_id) or await self.fetch_guild(guild_id)
-        return await read_automod(guild, partial(self.services.word_filter.cache.thread.run, guild_id))
+    def use(self, app: App) -> None:
+        """Take the context, which can't be built before the client that it holds."""
+        settings, plan = app.settings, app.catalogue.plan
+        self.app = app
+        self.messenger = Messenger(app)
+        self.sync = CommandSync(app.store.key_values, settings.command_guild_ids)
+        self.command_ids = CommandIds(self.tree, self.sync.guild_ids)
+        self.overrides = CommandOverrides(self, self.command_ids, plan.name, app.outside.monotonic)
+        self.allowance = Allowance(app.now)
+        self._availability = Availability(
+            direct_messages=settings.allow_direct_messages, user_installs=settings.allow_user_installs
+        )
+        app.reloader.on_change(self.show_deployments)
 
     async def setup_hook(self) -> None:
         await self.load_cogs()
@@ -131,11 +124,11 @@ class GenerateBot(commands.Bot):
             await self.sync.run(self.tree, self.application_id or 0)
         except DiscordAway as error:
             log.warning("can't sync the commands yet: %s", error)
-            self.services.reloader.mark_outdated()
+            self.app.reloader.mark_outdated()
 
     async def close(self) -> None:
         """Stop the word checks and rule reads, then close the connection to Discord."""
-        await self.services.word_filter.cache.close()
+        await self.app.words.close()
         await super().close()
 
     def when_deployments_change(self, rebuild: Callable[[], None]) -> None:
@@ -168,7 +161,7 @@ class GenerateBot(commands.Bot):
         `load_extension` isn't used, because it executes the modules again for every bot. That would only help
         to reload code, which this bot never does.
         """
-        for extension in self._extensions:
+        for extension in EXTENSIONS:
             await importlib.import_module(extension).setup(self)
         self._availability.apply(self.tree.get_commands())
 
@@ -214,7 +207,7 @@ class GenerateBot(commands.Bot):
 
     async def on_automod_rule_create(self, rule: discord.AutoModRule) -> None:
         """Drop a server's cached AutoMod rules. Needs the intent `auto_moderation_configuration`."""
-        self.services.word_filter.cache.invalidate(rule.guild.id)
+        self.app.words.invalidate(rule.guild.id)
 
     on_automod_rule_update = on_automod_rule_delete = on_automod_rule_create
 

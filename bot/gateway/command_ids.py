@@ -9,8 +9,8 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.discord_api.channels import answering
 from bot.domain.errors import DiscordAway
-from bot.gateway.channels import answering
 from bot.ui.help import Mention, plain_mention
 
 log = logging.getLogger(__name__)

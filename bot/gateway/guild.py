@@ -5,18 +5,19 @@ AutoMod rules aren't in that cache, so they are fetched from Discord.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import discord
 from discord import AutoModRuleEventType, AutoModRuleTriggerType
 
-from bot.discord_errors import is_outage
+from bot.discord_api.errors import is_outage
+from bot.discord_api.permissions import lacks
 from bot.domain.errors import RefusedError
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import NotApplied, ReviewChannel, SettingsContext
-from bot.gateway.permissions import lacks
-from bot.services.words.rules import Steps, WordRule, WordRules
+from bot.words.rules import Steps, WordRule, WordRules
+from bot.words.thread import WordThread
 
 
 class GuildInfo:
@@ -76,23 +77,20 @@ class GuildInfo:
         )
 
 
-# Takes the steps in a thread.
-TakeSteps = Callable[[Steps[WordRules]], Awaitable[WordRules]]
-
-
-async def read_automod(guild: discord.Guild, compile: TakeSteps) -> WordRules:
-    """Fetch a server's AutoMod rules, and compile them with `compile`.
+async def read_automod(client: discord.Client, guild_id: int, thread: WordThread) -> WordRules:
+    """Fetch a server's AutoMod rules, and compile them in the thread.
 
     Raises RefusedError if the bot lacks the Manage Server permission, and discord.HTTPException if the call
     fails otherwise.
     """
+    guild = client.get_guild(guild_id) or await client.fetch_guild(guild_id)
     try:
         rules = await guild.fetch_automod_rules()
     except discord.Forbidden as error:
         if is_outage(error):
             raise
         raise RefusedError("words_forbidden") from None
-    return await compile(compile_automod(rules))
+    return await thread.run(guild_id, compile_automod(rules))
 
 
 # These rules check no words, so nothing is lost by ignoring them.

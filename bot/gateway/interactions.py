@@ -7,27 +7,29 @@ from typing import Any
 
 import discord
 
+from bot.discord_api.permissions import check_permissions, state_of
 from bot.domain.errors import RefusedForNow
-from bot.domain.requests import ChannelState, Member, Origin, Requester
+from bot.domain.requests import Actor, ChannelState, Member, Origin
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT
 from bot.gateway.client import GenerateBot
-from bot.gateway.permissions import check_permissions, state_of
 
 Interaction = discord.Interaction[GenerateBot]
 _TOKEN_LIFETIME = timedelta(minutes=15)
 
 
-def requester_of(interaction: Interaction) -> Requester:
-    """Return the requester. All data comes with the interaction, so nothing is fetched.
+def actor_of(interaction: Interaction) -> Actor:
+    """Return the user as the services know them. All data comes with the interaction, so nothing is fetched.
 
     Raises RefusedForNow as `member_of` does.
     """
-    now = interaction.client.outside.now()
-    return Requester(
+    now = interaction.client.app.now()
+    return Actor(
         person=member_of(interaction),
         origin=_origin(interaction, now),
         channel_ids=_channel_ids(interaction.channel),
         channel_state=lambda channel_id: _state_of(interaction.guild, channel_id),
+        guild_id=interaction.guild_id,
+        manages_messages=moderated_channel(interaction) is not None,
     )
 
 
@@ -49,6 +51,12 @@ def member_of(interaction: Interaction) -> Member:
         created_at=user.created_at,
         joined_at=member.joined_at if member else None,
     )
+
+
+def moderated_channel(interaction: Interaction) -> int | None:
+    """Return the channel's id if the user may manage messages there, otherwise None."""
+    moderates = interaction.permissions.manage_messages and not is_user_install_only(interaction)
+    return interaction.channel_id if moderates else None
 
 
 def _is_loaded(guild: discord.Guild | None, channel: object) -> bool:

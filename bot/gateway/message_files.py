@@ -9,17 +9,15 @@ from typing import Any
 import discord
 
 from bot.deployments.files import AttachedFile, is_kind, linked_file, media_type
-from bot.discord_errors import is_outage
+from bot.discord_api.channels import answering
+from bot.discord_api.errors import is_outage
 from bot.domain.backend import InputKind
 from bot.domain.messages.records import MessageRef
-from bot.domain.results.sharing import MessageState
 from bot.domain.text.file_names import key_in
-from bot.gateway.channels import answering
 
 _LIMIT = 10
 # Less than the 3 s in which Discord accepts the answer to an interaction.
 _FETCH_SECONDS = 2
-_UNKNOWN_CHANNEL = 10003
 
 
 def shown_pictures(message: discord.Message) -> list[str]:
@@ -82,23 +80,6 @@ def run_files(message: discord.Message, key: str, *, linked: bool = False) -> li
         media = (item.media for item in _gallery_items(message.components))
         found += (linked_file(each.url, each.content_type) for each in media)
     return [file for file in found if key_in(file.filename) == key]
-
-
-async def message_state(client: discord.Client, message: MessageRef) -> MessageState:
-    """Return whether a message or its channel has been deleted. Raises DiscordAway.
-
-    A message that the bot may no longer read counts as existing.
-    """
-    channel = client.get_partial_messageable(message.channel_id)
-    try:
-        async with answering(_FETCH_SECONDS):
-            await channel.fetch_message(message.message_id)
-    except discord.NotFound as error:
-        is_channel = error.code == _UNKNOWN_CHANNEL
-        return MessageState.CHANNEL_DELETED if is_channel else MessageState.DELETED
-    except discord.Forbidden:
-        pass
-    return MessageState.EXISTS
 
 
 async def fetch_run_files(

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import discord
 from discord import AppCommandPermissionType
 
+from bot.discord_api.channels import answering
 from bot.domain.errors import RefusedError
-from bot.gateway.channels import answering
 from bot.gateway.command_ids import CommandIds
 
 log = logging.getLogger(__name__)

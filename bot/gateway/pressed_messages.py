@@ -8,6 +8,7 @@ import discord
 
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import CARDS, Kind, MessageRef
+from bot.services.runs import message_kinds
 from bot.ui.custom_ids import Action, CustomId, ReviewFormId, RunId
 from bot.ui.views import component_ids
 
@@ -34,7 +35,8 @@ async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> 
         is_valid = False
     else:
         answered = message.interaction_metadata
-        kinds = await interaction.client.services.runs.message_kinds(
+        kinds = await message_kinds(
+            interaction.client.app,
             id.run_key,
             MessageRef(message.channel.id, message.id),
             answered.id if answered is not None else None,

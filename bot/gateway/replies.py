@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import aiohttp
 import discord
 
+from bot.delivery.reopening import show_again
 from bot.domain.errors import AlreadyTaken
 from bot.domain.presets import NAME_LENGTH
-from bot.domain.requests import Checked, Requester
+from bot.domain.requests import Actor, Checked
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, in_code
 from bot.gateway.allowance import check_counted
 from bot.gateway.client import THINKING, GenerateBot, insist, tell
-from bot.gateway.interactions import Interaction, check_here, check_overrides, requester_of
+from bot.gateway.interactions import Interaction, actor_of, check_here, check_overrides
+from bot.services import runs
+from bot.services.generation import accept
 from bot.strings import say
 from bot.ui.lists import posting_layout
 from bot.ui.status import status_message
@@ -31,10 +34,7 @@ _NAMED = 15
 
 
 async def start(
-    interaction: Interaction,
-    check: Callable[[Requester], Awaitable[Checked]],
-    *,
-    is_generate: bool = False,
+    interaction: Interaction, check: Callable[[Actor], Awaitable[Checked]], *, is_generate: bool = False
 ) -> None:
     """Check a request, defer the answer, store the request, and show its status message.
 
@@ -47,7 +47,7 @@ async def start(
             check_here(interaction)
         else:
             await check_start(interaction)
-        return await check(requester_of(interaction))
+        return await check(actor_of(interaction))
 
     checking = asyncio.create_task(checks())
     try:
@@ -99,7 +99,7 @@ async def _accept(interaction: Interaction, checked: Checked, *, public: bool) -
         return message_id
 
     try:
-        await interaction.client.services.generation.accept(checked, show, public=public)
+        await accept(interaction.client.app, checked, show, public=public)
     except AlreadyTaken as error:
         log.warning("skipped an interaction that another process handles: %s", error)
         return
@@ -113,7 +113,7 @@ async def _accept(interaction: Interaction, checked: Checked, *, public: bool) -
 async def _show_status(interaction: Interaction, run: Run) -> int | None:
     """Edit the answer into the status message, and return its id, or None if Discord didn't accept it."""
     # All runs of a new batch are in the state of its first.
-    title = interaction.client.services.catalogue.title(run.deployment)
+    title = interaction.client.app.catalogue.title(run.deployment)
     layout = status_message([run] * run.count, title).layout
     try:
         return (await interaction.edit_original_response(view=layout)).id
@@ -129,21 +129,27 @@ async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str
     answer is a placeholder that the messenger edits into the result.
     """
     await check_start(interaction)
-    run = await interaction.client.services.runs.redeliver(key, requester_of(interaction))
+    app = interaction.client.app
+    run = await runs.redeliver(app, actor_of(interaction), key)
     if run.needs_interaction:
         response = await interaction.response.send_message(view=posting_layout(), ephemeral=run.private)
-        await interaction.client.services.runs.confirm_placeholder(key, response.message_id)
+        await runs.confirm_placeholder(app, key, response.message_id)
     return run.needs_interaction
 
 
 async def reopen_here(interaction: discord.Interaction[GenerateBot], key: str) -> None:
     """Show the user their own private result once more. Raises RefusedError."""
     await check_start(interaction)
-    services, requester = interaction.client.services, requester_of(interaction)
-    with services.openings.slot(requester.person.id):
-        batch = await services.runs.reopen(key, requester)
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        await services.show_private(batch, requester.origin, to_moderator=False)
+    actor = actor_of(interaction)
+    with interaction.client.openings.slot(actor.id):
+        await show_private(interaction, await runs.reopen(interaction.client.app, actor, key))
+
+
+async def show_private(interaction: Interaction, batch: Sequence[Run], *, to_moderator: bool = False) -> None:
+    """Show private results in the ephemeral answer. Raises RefusedError or DiscordAway."""
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    origin = actor_of(interaction).origin
+    await show_again(interaction.client.app, batch, origin, to_moderator=to_moderator)
 
 
 async def check_start(interaction: Interaction) -> None:

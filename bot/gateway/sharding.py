@@ -13,12 +13,8 @@ import discord
 from discord.ext import commands
 
 from bot.config.roles import Shards
-from bot.database.key_values import KeyValueStore
 from bot.domain.errors import StoreUnavailable
 from bot.gateway.client import GenerateBot
-from bot.gateway.sync import CommandSync
-from bot.outside import Outside
-from bot.services import Services
 
 log = logging.getLogger(__name__)
 # Discord accepts one IDENTIFY per 5 s from each group of shards (shard id modulo max_concurrency), and
@@ -44,29 +40,14 @@ def needed_starts(shards: Shards | None) -> int:
 class ShardedBot(commands.AutoShardedBot, GenerateBot):
     """A GenerateBot that runs some or all of the bot's shards."""
 
-    def __init__(
-        self,
-        services: Services,
-        sync: CommandSync,
-        outside: Outside,
-        shards: Shards,
-        key_values: KeyValueStore,
-        **options: Any,
-    ) -> None:
-        # `super()` would fail the type check: discord.py's type stub gives AutoShardedBot an `__init__` that
-        # it doesn't have.
-        GenerateBot.__init__(
-            self, services, sync, outside, shard_count=shards.count, shard_ids=list(shards.ids), **options
-        )
-        self._key_values = key_values
-        self._max_concurrency: int | None = None
+    _max_concurrency: int | None = None
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait until this shard may identify. The bot's processes reserve their turns in the store."""
-        now = self.outside.now()
+        now = self.app.now()
         group = (shard_id or 0) % await self._fetch_max_concurrency()
         try:
-            slot = await self._key_values.reserve_slot(f"identify:{group}", now, IDENTIFY_INTERVAL)
+            slot = await self.app.store.key_values.reserve_slot(f"identify:{group}", now, IDENTIFY_INTERVAL)
         except StoreUnavailable as error:
             log.warning("can't reserve a slot to identify shard %s: %s", shard_id, error)
             slot = now + IDENTIFY_INTERVAL

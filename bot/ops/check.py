@@ -8,16 +8,16 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TextIO
 
+from bot.app import open_app
 from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.config.logs import Redactor
 from bot.config.roles import CALLING_ROLES, Role
 from bot.config.settings import Settings, load_deployment_configs
-from bot.delivery.media.download import MediaFetcher
 from bot.deployments.catalogue import Catalogue
+from bot.discord_api.permissions import install_url, invite_url
 from bot.domain.errors import StartupError
 from bot.gateway.client import GenerateBot
-from bot.gateway.permissions import install_url, invite_url
 from bot.metrics import Metrics
 from bot.ops import check_comfydeploy, check_discord, check_host
 from bot.ops.check_host import compare_clock, inspect_database
@@ -26,9 +26,7 @@ from bot.ops.discord_http import DiscordApi, discord_api
 from bot.ops.findings import Finding, Level, format_finding, format_totals, ok, warning
 from bot.outside import Outside
 from bot.store import Store
-from bot.wiring import Resources, gateway_bot, make_reloader, open_executors, output_preparer, type_detector
-from bot.wiring_delivery import make_messenger
-from bot.workers.worker import Wakeups
+from bot.wakeups import Wakeups
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +115,20 @@ async def _signer(settings: Settings, store: Store, outside: Outside, *, usable:
 
 async def _bot(context: _CheckContext, catalogue: Catalogue, stack: AsyncExitStack) -> GenerateBot:
     """Return the bot with its commands, even if this process lacks the gateway role. It never logs in."""
-    fetcher = await stack.enter_async_context(MediaFetcher())
-    shrinker, files = open_executors(context.outside, stack)
-    resources = Resources(
-        settings=context.settings,
+    settings = context.settings.model_copy(update={"roles": frozenset({Role.GATEWAY})})
+    app = await open_app(
+        stack,
+        settings,
+        context.outside,
         store=context.store,
-        coordinator=context.store.coordinator(),
         backend=context.backend,
-        preparer=output_preparer(fetcher, context.backend, shrinker, files),
-        detect_type=type_detector(fetcher),
         catalogue=catalogue,
-        outside=context.outside,
-        files=files,
         wakeups=Wakeups(),
-        signer=context.signer,
         metrics=Metrics(context.outside.monotonic),
     )
-    bot = gateway_bot(resources, make_reloader(resources), make_messenger)
+    bot = app.discord.client
+    if not isinstance(bot, GenerateBot):
+        raise TypeError("a process with the gateway role has the bot as its client")
     await bot.load_cogs()
     return bot
 

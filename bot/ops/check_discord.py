@@ -10,7 +10,7 @@ import discord
 from discord import app_commands
 
 from bot.config.settings import Settings
-from bot.gateway.permissions import lacks
+from bot.discord_api.permissions import lacks
 from bot.gateway.sharding import missing_starts, needed_starts
 from bot.gateway.sync import CommandSync, describe_scope, differences, payload
 from bot.ops.discord_http import DiscordApi, DiscordFault

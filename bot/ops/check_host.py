@@ -26,8 +26,8 @@ from bot.comfydeploy.ping import ping_route
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.config.settings import Settings
 from bot.database.schema import describe_unknown, known_schemas, schema_of
-from bot.delivery.media.temporary_files import require_temporary_folder
 from bot.domain.errors import StartupError, StoreUnavailable
+from bot.media.temporary_files import require_temporary_folder
 from bot.metrics import PREFIX
 from bot.metrics_page import METRICS_PATH
 from bot.ops.findings import Finding, ok, problem, warning

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from bot.app import App, build
+from bot.app import build
 from bot.config.roles import Role
 from bot.config.settings import Settings
 from bot.domain.errors import StartupError
+from bot.gateway.client import GenerateBot
 from bot.gateway.sync import Differences, describe_scope, differences, payload
 from bot.ops.discord_http import DiscordApi, DiscordFault, discord_api
 from bot.outside import Outside
@@ -22,20 +23,23 @@ async def resync(settings: Settings, outside: Outside, out: TextIO) -> int:
     """
     # Only the gateway role has the commands. It never connects here, and other roles are left out.
     settings = settings.model_copy(update={"roles": frozenset({Role.GATEWAY})})
-    async with build(settings, outside) as app, discord_api(settings.discord_token) as api:
-        await app.bot.load_cogs()
+    async with build(settings, outside) as process, discord_api(settings.discord_token) as api:
+        bot = process.bot
+        await bot.load_cogs()
         try:
             application_id = int((await api.application())["id"])
         except DiscordFault as error:
             raise StartupError(f"Discord doesn't accept DISCORD_TOKEN, or can't be asked: {error}.") from None
-        app.bot.sync.arrange(app.bot.tree)
-        scopes = app.bot.sync.scopes(await app.bot.sync.synced(application_id))
-        refused = [scope for scope in scopes if not await _sync_scope(app, api, application_id, scope, out)]
+        bot.sync.arrange(bot.tree)
+        scopes = bot.sync.scopes(await bot.sync.synced(application_id))
+        refused = [scope for scope in scopes if not await _sync_scope(bot, api, application_id, scope, out)]
     return 1 if refused else 0
 
 
-async def _sync_scope(app: App, api: DiscordApi, application_id: int, scope: str, out: TextIO) -> bool:
-    tree = app.bot.tree
+async def _sync_scope(
+    bot: GenerateBot, api: DiscordApi, application_id: int, scope: str, out: TextIO
+) -> bool:
+    tree = bot.tree
     expected = payload(tree, scope)
     try:
         difference = differences(expected, await api.commands(application_id, scope))
@@ -49,7 +53,7 @@ async def _sync_scope(app: App, api: DiscordApi, application_id: int, scope: str
         )
         out.write(f"{describe_scope(scope)}: not synced: {reason}\n")
         return False
-    await app.bot.sync.mark_synced(tree, application_id, scope)
+    await bot.sync.mark_synced(tree, application_id, scope)
     out.write(f"{describe_scope(scope)}: {_changes(difference)}\n")
     return True
 

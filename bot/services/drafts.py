@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from random import Random
 
-from bot.deployments.catalogue import Catalogue
+from bot.context import App
 from bot.deployments.draft import Draft
 from bot.deployments.follow_ups.prepare import asked_inputs, carried, find_follow_up
 from bot.deployments.forms import mistaken_options, without_refused_files
 from bot.deployments.kinds import kind_of
 from bot.deployments.merge import Stored, with_more
-from bot.deployments.model import (
-    ATTACHMENTS,
-    Deployment,
-    FollowUp,
-    FollowUpRef,
-    deployment_of,
-    picture_input,
-)
+from bot.deployments.model import ATTACHMENTS, Deployment, FollowUp, FollowUpRef, deployment_of, picture_input
 from bot.deployments.options import COUNT
 from bot.deployments.plain_kinds import RawValue, Typed, Values
 from bot.domain.errors import BotError, InputError, RefusedError
-from bot.domain.requests import Requester
+from bot.domain.requests import Actor
 from bot.domain.runs import Run
-from bot.services.form_drafts import FormDrafts
-from bot.services.presets.inputs import prompt_input
-from bot.services.runs import RunService
-from bot.store import Store
+from bot.services.access import source as source_run
+from bot.services.preset_inputs import prompt_input
 from bot.strings import say
 
 # A picture was made from another at most so many times before its prompt is looked up.
@@ -48,183 +38,165 @@ class Kept:
     picture: str | None = None
 
 
-class DraftService:
-    """Makes drafts for everybody who may see what they start from, and keeps what was typed into forms.
+async def again(app: App, actor: Actor, key: str, count: int | None) -> Draft:
+    """Return the draft of a repetition with new seeds, as many times as before if `count` is None."""
+    run, draft = await _of_run(app, actor, key)
+    typed: dict[str, RawValue] = {item.option: "" for item in draft.deployment.offered if item.is_seed}
+    number = min(run.count if count is None else count, draft.deployment.max_count)
+    if number > 1:
+        typed[COUNT] = number
+    return replace(draft, typed=typed, action=f"repeat {count}")
 
-    Methods raise InputError, RefusedError or, if the database is unreachable, StoreUnavailable.
+
+async def edit(app: App, actor: Actor, key: str) -> Draft:
+    """Return the draft of an edit."""
+    return (await _of_run(app, actor, key))[1]
+
+
+async def with_picture(app: App, actor: Actor, name: str, key: str) -> Draft:
+    """Return the draft of a deployment that takes a picture, with the inputs of the picture's origin.
+
+    `key` is the key of the run that made the picture, or empty.
     """
+    target = app.catalogue.require(name)
+    item = picture_input(target)
+    if item is None:
+        raise RefusedError("use_nobody")
+    made_by, source = await _maker(app, actor, key)
+    action = FollowUp(label=say("use_title"), target=target.deployment_id, takes={item.kind: item.key})
+    draft = Draft(
+        deployment=target,
+        title=action.label,
+        stored=Stored(await _of_origin(app, actor, target, source)),
+        follow_up=action,
+        action=f"use {target.deployment_id}",
+    )
+    return _made_from(draft, key, made_by, source)
 
-    def __init__(self, store: Store, runs: RunService, catalogue: Catalogue, random: Random) -> None:
-        self._store = store
-        self._runs = runs
-        self._catalogue = catalogue
-        self._kept = FormDrafts[Kept](random)
 
-    async def again(self, key: str, requester: Requester, count: int | None) -> Draft:
-        """Return the draft of a repetition with new seeds, as many times as before if `count` is None."""
-        run, draft = await self._of_run(key, requester)
-        typed: dict[str, RawValue] = {item.option: "" for item in draft.deployment.offered if item.is_seed}
-        number = min(run.count if count is None else count, draft.deployment.max_count)
-        if number > 1:
-            typed[COUNT] = number
-        return replace(draft, typed=typed, action=f"repeat {count}")
+async def follow_up(app: App, actor: Actor, key: str, ref: FollowUpRef, *, of_result: bool) -> Draft:
+    """Return the draft of a follow-up of the result of the run `key`, or of a picture that it made.
 
-    async def edit(self, key: str, requester: Requester) -> Draft:
-        """Return the draft of an edit."""
-        return (await self._of_run(key, requester))[1]
+    Anybody may continue with a picture that they see. Inputs are carried over only from a run that they
+    may start from.
+    """
+    if of_result:
+        source: Run | None = (run := await source_run(app, actor, key))
+        if not run.is_shown:
+            raise RefusedError("parent_deleted" if run.deleted_at is not None else "follow_up_no_file")
+        made_by = source
+    else:
+        made_by, source = await _maker(app, actor, key)
+    found, target, inputs = _linked(app, ref, source)
+    draft = Draft(
+        deployment=target,
+        title=target.title if found.label == target.title else f"{found.label}: {target.title}",
+        stored=Stored(inputs),
+        asked=asked_inputs(found, target, inputs),
+        follow_up=found,
+        action=f"then {''.join(ref)}",
+    )
+    return _made_from(draft, key, made_by, source)
 
-    async def with_picture(self, name: str, key: str, requester: Requester) -> Draft:
-        """Return the draft of a deployment that takes a picture, with the inputs of the picture's origin.
 
-        `key` is the key of the run that made the picture, or empty.
-        """
-        target = self._catalogue.require(name)
-        item = picture_input(target)
-        if item is None:
-            raise RefusedError("use_nobody")
-        made_by, source = await self._maker(key, requester)
-        action = FollowUp(label=say("use_title"), target=target.deployment_id, takes={item.kind: item.key})
-        draft = Draft(
-            deployment=target,
-            title=action.label,
-            stored=Stored(await self._of_origin(target, source, requester)),
-            follow_up=action,
-            action=f"use {target.deployment_id}",
-        )
-        return _made_from(draft, key, made_by, source)
+def keep(
+    app: App,
+    user_id: int,
+    typed: Typed,
+    error: BotError | None = None,
+    *,
+    deployment: str = "",
+    picture: str | None = None,
+) -> str:
+    """Keep what was typed, and return the name of the draft.
 
-    async def follow_up(self, key: str, ref: FollowUpRef, requester: Requester, *, of_result: bool) -> Draft:
-        """Return the draft of a follow-up of the result of the run `key`, or of a picture that it made.
+    Files that the error refuses aren't kept, so that the next form asks for them again. The inputs in
+    `more` become fields of their own, unless it has a mistake.
+    """
+    found, wrong = app.catalogue.get(deployment), frozenset[str]()
+    if error is not None:
+        typed, wrong = without_refused_files(typed, error), mistaken_options(error)
+    if found is not None:
+        with suppress(InputError):
+            typed = with_more(found, typed)
+    return app.drafts.keep(user_id, Kept(typed, wrong, picture))
 
-        Anybody may continue with a picture that they see. Inputs are carried over only from a run that they
-        may start from.
-        """
-        if of_result:
-            source: Run | None = (run := await self._runs.source(key, requester))
-            if not run.is_shown:
-                raise RefusedError("parent_deleted" if run.deleted_at is not None else "follow_up_no_file")
-            made_by = source
-        else:
-            made_by, source = await self._maker(key, requester)
-        found, target, inputs = self._linked(ref, source)
-        draft = Draft(
-            deployment=target,
-            title=target.title if found.label == target.title else f"{found.label}: {target.title}",
-            stored=Stored(inputs),
-            asked=asked_inputs(found, target, inputs),
-            follow_up=found,
-            action=f"then {''.join(ref)}",
-        )
-        return _made_from(draft, key, made_by, source)
 
-    def keep(
-        self,
-        user_id: int,
-        typed: Typed,
-        error: BotError | None = None,
-        *,
-        deployment: str = "",
-        picture: str | None = None,
-    ) -> str:
-        """Keep what was typed, and return the name under which `kept` finds it.
+async def _of_run(app: App, actor: Actor, key: str) -> tuple[Run, Draft]:
+    """Return a run, and the draft of its deployment, even if that was renamed."""
+    run = await source_run(app, actor, key)
+    if run.erased_at is not None:
+        # Without the erased inputs, the defaults would make another picture.
+        raise RefusedError("run_erased")
+    deployment = deployment_of(run, app.catalogue.all()) or app.catalogue.require(run.deployment)
+    draft = Draft(
+        deployment=deployment,
+        title=say("edit_title", title=deployment.title),
+        stored=Stored(run.inputs, run.gpu),
+        prompt=run.prompt,
+        parent_key=run.key,
+        private=run.private,
+        action="edit",
+        origin=key,
+    )
+    return run, draft
 
-        Files that the error refuses aren't kept, so that the next form asks for them again. The inputs in
-        `more` become fields of their own, unless it has a mistake.
-        """
-        found, wrong = self._catalogue.get(deployment), frozenset[str]()
-        if error is not None:
-            typed, wrong = without_refused_files(typed, error), mistaken_options(error)
-        if found is not None:
-            with suppress(InputError):
-                typed = with_more(found, typed)
-        return self._kept.keep(user_id, Kept(typed, wrong, picture))
 
-    def kept(self, name: str, user_id: int) -> Kept | None:
-        """Return what was kept, or None if it no longer is or belongs to another user."""
-        return self._kept.get(name, user_id) if name else None
+async def _maker(app: App, actor: Actor, key: str) -> tuple[Run | None, Run | None]:
+    """Return the run that made a picture, and the same if the user may start from it."""
+    made_by = await app.store.runs.get(key) if key else None
+    if made_by is not None and made_by.deleted_at is not None:
+        raise RefusedError("parent_deleted")
+    source = None
+    if made_by is not None and made_by.is_shown:
+        with suppress(RefusedError):
+            source = await source_run(app, actor, key)
+    return made_by, source
 
-    def forget(self, user_id: int) -> None:
-        """Drop what a user typed."""
-        self._kept.forget(user_id)
 
-    async def _of_run(self, key: str, requester: Requester) -> tuple[Run, Draft]:
-        """Return a run, and the draft of its deployment, even if that was renamed."""
-        run = await self._runs.source(key, requester)
-        if run.erased_at is not None:
-            # Without the erased inputs, the defaults would make another picture.
-            raise RefusedError("run_erased")
-        deployment = deployment_of(run, self._catalogue.all()) or self._catalogue.require(run.deployment)
-        draft = Draft(
-            deployment=deployment,
-            title=say("edit_title", title=deployment.title),
-            stored=Stored(run.inputs, run.gpu),
-            prompt=run.prompt,
-            parent_key=run.key,
-            private=run.private,
-            action="edit",
-            origin=key,
-        )
-        return run, draft
+async def _of_origin(app: App, actor: Actor, target: Deployment, run: Run | None) -> Values:
+    """Return the inputs of the run that a picture goes back to, as another deployment takes them.
 
-    async def _maker(self, key: str, requester: Requester) -> tuple[Run | None, Run | None]:
-        """Return the run that made a picture, and the same if the requester may start from it."""
-        made_by = await self._store.runs.get(key) if key else None
-        if made_by is not None and made_by.deleted_at is not None:
-            raise RefusedError("parent_deleted")
-        source = None
-        if made_by is not None and made_by.is_shown:
+    This is the first of its ancestors that has a prompt, so an enlarged picture has the prompt of the
+    original. Seeds are left out.
+    """
+    for _ in range(_GENERATIONS):
+        source = deployment_of(run, app.catalogue.all()) if run is not None else None
+        if run is None or source is None or run.erased_at is not None:
+            break
+        if prompt_input(source) is not None:
+            kinds = [
+                kind_of(item) for item in target.offered if item.kind not in ATTACHMENTS and not item.is_seed
+            ]
+            names = [("prompt" if kind.item.is_prompt else kind.item.option, kind.keys) for kind in kinds]
+            values = carried(run, source, names)
+            return {
+                key: values[key] for kind in kinds if kind.fits(values) for key in kind.keys if key in values
+            }
+        parent_key, run = run.parent_key, None
+        if parent_key is not None:
             with suppress(RefusedError):
-                source = await self._runs.source(key, requester)
-        return made_by, source
+                run = await source_run(app, actor, parent_key)
+    return {}
 
-    async def _of_origin(self, target: Deployment, run: Run | None, requester: Requester) -> Values:
-        """Return the inputs of the run that a picture goes back to, as another deployment takes them.
 
-        This is the first of its ancestors that has a prompt, so an enlarged picture has the prompt of the
-        original. Seeds are left out.
-        """
-        for _ in range(_GENERATIONS):
-            source = deployment_of(run, self._catalogue.all()) if run is not None else None
-            if run is None or source is None or run.erased_at is not None:
-                break
-            if prompt_input(source) is not None:
-                kinds = [
-                    kind_of(item)
-                    for item in target.offered
-                    if item.kind not in ATTACHMENTS and not item.is_seed
-                ]
-                names = [("prompt" if kind.item.is_prompt else kind.item.option, kind.keys) for kind in kinds]
-                values = carried(run, source, names)
-                return {
-                    key: values[key]
-                    for kind in kinds
-                    if kind.fits(values)
-                    for key in kind.keys
-                    if key in values
-                }
-            parent_key, run = run.parent_key, None
-            if parent_key is not None:
-                with suppress(RefusedError):
-                    run = await self._runs.source(parent_key, requester)
-        return {}
-
-    def _linked(self, ref: FollowUpRef, source: Run | None) -> tuple[FollowUp, Deployment, Values]:
-        """Return a follow-up, its deployment, and the inputs that are carried over or fixed."""
-        deployments = self._catalogue.all()
-        deployment = deployment_of(source, deployments) if source is not None else None
-        found = find_follow_up(deployments, deployment, ref)
-        if found is None:
-            known = any(each.deployment_id.replace("-", "").lower() == ref.target for each in deployments)
-            raise RefusedError("follow_up_gone") if known else InputError("deployment_gone")
-        target = next(each for each in deployments if each.deployment_id == found.target)
-        if source is None or not found.carry:
-            return found, target, found.inputs
-        # Without the run's inputs, the defaults would make something else.
-        if deployment is None:
-            raise RefusedError("follow_up_gone")
-        if source.erased_at is not None:
-            raise RefusedError("run_erased")
-        return found, target, {**carried(source, deployment, found.carry.items()), **found.inputs}
+def _linked(app: App, ref: FollowUpRef, source: Run | None) -> tuple[FollowUp, Deployment, Values]:
+    """Return a follow-up, its deployment, and the inputs that are carried over or fixed."""
+    deployments = app.catalogue.all()
+    deployment = deployment_of(source, deployments) if source is not None else None
+    found = find_follow_up(deployments, deployment, ref)
+    if found is None:
+        known = any(each.deployment_id.replace("-", "").lower() == ref.target for each in deployments)
+        raise RefusedError("follow_up_gone") if known else InputError("deployment_gone")
+    target = next(each for each in deployments if each.deployment_id == found.target)
+    if source is None or not found.carry:
+        return found, target, found.inputs
+    # Without the run's inputs, the defaults would make something else.
+    if deployment is None:
+        raise RefusedError("follow_up_gone")
+    if source.erased_at is not None:
+        raise RefusedError("run_erased")
+    return found, target, {**carried(source, deployment, found.carry.items()), **found.inputs}
 
 
 def _made_from(draft: Draft, key: str, made_by: Run | None, source: Run | None) -> Draft:

@@ -1,64 +1,76 @@
-"""Check the files that a request takes by their content, before anything is spent."""
+"""Check the files that a request takes, before anything is spent: by their content, and who made them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
 
+from bot.context import App
 from bot.deployments.files import AttachedFile, check_content, is_kind, linked_file, needs_content
 from bot.deployments.merge import Merged
 from bot.deployments.model import ATTACHMENTS, Deployment
 from bot.deployments.plain_kinds import links_of
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, MediaError, WrongFiles
+from bot.domain.requests import Actor
+from bot.domain.runs import InputValue
+from bot.domain.text.file_names import keys_in_links, links_in
+from bot.media.file_types import sniff
+from bot.services.access import restricts
 
 log = logging.getLogger(__name__)
 _SECONDS = 1.0
-# Returns the content type that a file's first bytes show. Raises MediaError if they can't be read.
-DetectType = Callable[[str], Awaitable[str]]
 
 
-class InputFiles:
-    """Checks the input files of every request, however they were chosen."""
+@dataclass(frozen=True, slots=True)
+class FileMarks:
+    """What the files of a new request say about it.
 
-    def __init__(self, detect: DetectType, *, seconds: float = _SECONDS) -> None:
-        self._detect = detect
-        self._seconds = seconds
+    `restricted` means that one is of an age-restricted result. `deployments` are the ids of the deployments
+    that made the files, and the files that they were made from.
+    """
 
-    async def check(self, deployment: Deployment, inputs: Merged) -> None:
-        """Raise WrongFiles if files are of the wrong kind. The error names each of them.
+    restricted: bool = False
+    deployments: tuple[str, ...] = ()
 
-        Only the beginning of a file is read, and only if Discord hasn't read the file itself. If the
-        beginning can't be read now, an attached file is refused only if nothing else tells its type. A link
-        from an earlier request or result is accepted, because its file was checked then.
-        """
-        given = [each for each in _given(deployment, inputs) if needs_content(each[0], each[2])]
-        mistakes = await asyncio.gather(*(self._mistake(*each) for each in given))
-        wrong = [(mistake, each[2].url) for each, mistake in zip(given, mistakes, strict=True) if mistake]
-        if wrong:
-            raise WrongFiles([mistake for mistake, _ in wrong], [url for _, url in wrong])
 
-    async def _mistake(
-        self, kind: InputKind, option: str, file: AttachedFile, is_described: bool
-    ) -> InputError | None:
-        found = await self._type(file.url)
-        if found is None and not is_described and not is_kind(kind, file):
-            # A link from an earlier request or result, whose file was checked when it was attached.
-            return None
-        try:
-            check_content(kind, option, file, found)
-        except InputError as error:
-            return error
+async def check_files(app: App, deployment: Deployment, inputs: Merged) -> None:
+    """Raise WrongFiles if files are of the wrong kind. The error names each of them.
+
+    Only the beginning of a file is read, and only if Discord hasn't read the file itself. If the
+    beginning can't be read now, an attached file is refused only if nothing else tells its type. A link
+    from an earlier request or result is accepted, because its file was checked then.
+    """
+    given = [each for each in _given(deployment, inputs) if needs_content(each[0], each[2])]
+    mistakes = await asyncio.gather(*(_mistake(app, *each) for each in given))
+    wrong = [(mistake, each[2].url) for each, mistake in zip(given, mistakes, strict=True) if mistake]
+    if wrong:
+        raise WrongFiles([mistake for mistake, _ in wrong], [url for _, url in wrong])
+
+
+async def _mistake(
+    app: App, kind: InputKind, option: str, file: AttachedFile, is_described: bool
+) -> InputError | None:
+    found = await _type(app, file.url)
+    if found is None and not is_described and not is_kind(kind, file):
+        # A link from an earlier request or result, whose file was checked when it was attached.
         return None
+    try:
+        check_content(kind, option, file, found)
+    except InputError as error:
+        return error
+    return None
 
-    async def _type(self, url: str) -> str | None:
-        try:
-            async with asyncio.timeout(self._seconds):
-                return await self._detect(url)
-        except (MediaError, TimeoutError) as error:
-            log.info("can't read the beginning of an input file: %s", str(error) or type(error).__name__)
-            return None
+
+async def _type(app: App, url: str) -> str | None:
+    try:
+        async with asyncio.timeout(_SECONDS):
+            return sniff(await app.fetcher.head(url))[0]
+    except (MediaError, TimeoutError) as error:
+        log.info("can't read the beginning of an input file: %s", str(error) or type(error).__name__)
+        return None
 
 
 def _given(deployment: Deployment, inputs: Merged) -> Iterator[tuple[InputKind, str, AttachedFile, bool]]:
@@ -70,3 +82,27 @@ def _given(deployment: Deployment, inputs: Merged) -> Iterator[tuple[InputKind, 
         for index, url in enumerate(links_of(inputs.inputs.get(item.key))):
             option = item.option_names[min(index, len(item.option_names) - 1)]
             yield item.kind, option, attached.get(url) or linked_file(url), url in attached
+
+
+async def marks_of_files(app: App, actor: Actor, made_by: Set[str]) -> FileMarks:
+    """Return the marks of files. `made_by` are the keys of the runs that made them or took them before.
+
+    If a run's row is gone, the channel of this interaction decides, because the file was found there.
+    """
+    found = await app.store.runs.several(made_by)
+    gone = len(found) < len(made_by)
+    restricted = any(restricts(app, actor, run) for run in found)
+    ids = {each for run in found for each in (run.deployment_id, *run.file_deployments)}
+    return FileMarks(restricted or (gone and actor.origin.age_restricted), tuple(sorted(ids)))
+
+
+def file_sources(
+    inputs: Mapping[str, InputValue], parent_key: str | None, made_by: str | None = None
+) -> frozenset[str]:
+    """Return the keys of the runs that made the files in these inputs, or took them before.
+
+    The names of the files say which runs made them. Names may have been changed, so if there is a file, the
+    run that the request starts from counts, too. `made_by` is a run that is known to have made one.
+    """
+    parent = parent_key if links_in(inputs.values()) else None
+    return keys_in_links(inputs.values()) | frozenset(filter(None, [parent, made_by]))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, fields
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
+from bot.context import App
 from bot.domain.moderation.audit import AuditAction, StoredEntry
 from bot.domain.privacy import Erased
 from bot.domain.runs import Run
 from bot.services.exports import ExportFile, json_line
-from bot.store.erasure.privacy import PrivacyStore
 
 # Reply data, the workers' bookkeeping and the machine's log say nothing about the user. The moderators of a
 # request, and their channels, are the moderators' own data.
@@ -28,51 +27,33 @@ _RUN_FIELDS = tuple(field.name for field in fields(Run) if field.name not in _OM
 _MODERATORS_ONLY = frozenset({"rule", "word"})
 
 
-class Drafts(Protocol):
-    """Texts that users have typed, kept in memory."""
+async def export(app: App, user_id: int) -> ExportFile:
+    """Return a file with the user's runs, audit entries, blocks, presets, channel defaults and usage.
 
-    def forget(self, user_id: int) -> None: ...
-
-
-class PrivacyService:
-    """Exports and erases a user's data on all servers. Methods raise StoreUnavailable if the database is
-    unreachable.
+    Each is a line of JSON, with its `kind`. Lines beyond the file's size are left out.
     """
+    file = ExportFile(json_line({"kind": "export", "person_id": user_id, "made_at": app.now()}))
+    file.add(*map(json_line, await app.store.privacy.rows_of(user_id)))
+    async for run in app.store.privacy.runs_of(user_id):
+        await asyncio.sleep(0)  # reading and writing megabytes are separate steps of the event loop
+        if not file.add(json_line(run, _RUN_FIELDS, kind="run")):
+            break
+    async for entries in app.store.privacy.audit_of(user_id):
+        if not file.add(*(json_line(_entry(entry, user_id), kind="audit") for entry in entries)):
+            break
+    return file
 
-    def __init__(
-        self, store: PrivacyStore, clock: Callable[[], datetime], drafts: Sequence[Drafts] = ()
-    ) -> None:
-        self._store = store
-        self._clock = clock
-        self._drafts = drafts
 
-    async def export(self, user_id: int) -> ExportFile:
-        """Return a file with the user's runs, audit entries, blocks, presets, channel defaults and usage.
+async def erase(app: App, user_id: int) -> Erased:
+    """Erase the inputs and outputs of a user's runs, and their own presets.
 
-        Each is a line of JSON, with its `kind`. Lines beyond the file's size are left out.
-        """
-        file = ExportFile(json_line({"kind": "export", "person_id": user_id, "made_at": self._clock()}))
-        file.add(*map(json_line, await self._store.rows_of(user_id)))
-        async for run in self._store.runs_of(user_id):
-            await asyncio.sleep(0)  # reading and writing megabytes are separate steps of the event loop
-            if not file.add(json_line(run, _RUN_FIELDS, kind="run")):
-                break
-        async for entries in self._store.audit_of(user_id):
-            if not file.add(*(json_line(_entry(entry, user_id), kind="audit") for entry in entries)):
-                break
-        return file
-
-    async def erase(self, user_id: int) -> Erased:
-        """Erase the inputs and outputs of a user's runs, and their own presets.
-
-        This process also forgets the user's drafts, because they hold inputs, too. Returns what was
-        erased, and the requests that were kept because they are pending.
-        """
-        try:
-            return await self._store.erase(user_id, self._clock())
-        finally:  # also if the commit wasn't confirmed
-            for drafts in self._drafts:
-                drafts.forget(user_id)
+    This process also forgets the user's drafts, because they hold inputs, too. Returns what was
+    erased, and the requests that were kept because they are pending.
+    """
+    try:
+        return await app.store.privacy.erase(user_id, app.now())
+    finally:  # also if the commit wasn't confirmed
+        app.drafts.forget(user_id)
 
 
 def _entry(stored: StoredEntry, user_id: int) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from bot.domain.backend import Backend
+from bot.context import App
 from bot.domain.breaker import Breaker
 from bot.domain.errors import (
     BackendBadReply,
@@ -24,9 +24,6 @@ from bot.domain.errors import (
     BackendUnreachable,
 )
 from bot.domain.runs import Run
-from bot.outside import Outside
-from bot.store import Store
-from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
 # The codes of the sentences that tell requesters what their runs wait for.
@@ -62,13 +59,13 @@ class Guard:
 class BackendHealth:
     """The breakers of this process, which the submitter and the reconciler share."""
 
-    def __init__(self, store: Store, backend: Backend, wakeups: Wakeups, outside: Outside) -> None:
-        self._store = store
-        self._backend = backend
-        self._wakeups = wakeups
-        self._random = outside.random
-        self._clock = outside.now
-        self._monotonic = outside.monotonic
+    def __init__(self, app: App) -> None:
+        self._store = app.store
+        self._backend = app.backend
+        self._wakeups = app.wakeups
+        self._random = app.outside.random
+        self._clock = app.now
+        self._monotonic = app.outside.monotonic
         self._service = Guard(Breaker(self._random), None)
         self._deployments: dict[str, Guard] = {}
         self._began: dict[str, float] = {}

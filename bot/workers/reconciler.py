@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from bot.domain.backend import Backend
+from bot.context import App
 from bot.domain.errors import BackendBadReply, BackendError, BackendNotCancellable, BackendTimeout
 from bot.domain.run_timing import (
     CANCEL_DOUBT,
@@ -20,6 +19,7 @@ from bot.domain.run_timing import (
     next_settling,
 )
 from bot.domain.runs import FINAL, Run, RunReport, RunState
+from bot.domain.text.run_log import end_of_log
 from bot.domain.transitions import (
     DEADLINE,
     DEADLINE_RUNNING,
@@ -27,19 +27,15 @@ from bot.domain.transitions import (
     is_own_verdict,
     reported_end,
 )
-from bot.metrics import Metrics
-from bot.store import Store
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reports import ReportRecorder
-from bot.workers.worker import Wakeups
+from bot.workers.submission import Submitter
 
 log = logging.getLogger(__name__)
 # After a restart or an outage with a thousand runs, at most ten a second are checked, to spare the backend
 # and Discord, where the results are posted.
 _CHUNK_SIZE = 10
 _CHUNK_PAUSE = 1.0
-# Returns the end of a failed run's log without what nobody may see, or None if the log is empty.
-ReadLog = Callable[[str], Awaitable[str | None]]
 
 
 class _Unanswered(Exception):
@@ -50,41 +46,25 @@ class Reconciler:
     """Polls silent runs, cancels runs, times them out, and ends requests that nobody approved in time.
 
     When the process starts, all runs in flight are due. While the backend is away, no run is checked.
-    The pause between checks of a run starts at `pause`, and doubles with each check that finds nothing new,
-    up to a limit. `grace` is how long the bot waits for a webhook after a queue call without an answer.
+    The pause between checks of a run starts at `App.interval`, and doubles with each check that finds nothing
+    new, up to a limit.
     """
 
     def __init__(
-        self,
-        *,
-        store: Store,
-        backend: Backend,
-        health: BackendHealth,
-        recorder: ReportRecorder,
-        wakeups: Wakeups,
-        metrics: Metrics,
-        run_timeout: Callable[[str], int | None],
-        read_log: ReadLog | None,
-        is_submitting: Callable[[str], bool],
-        pause: timedelta,
-        grace: timedelta,
-        clock: Callable[[], datetime],
+        self, app: App, health: BackendHealth, recorder: ReportRecorder, submitter: Submitter
     ) -> None:
-        self._store = store
-        self._backend = backend
+        self._app = app
+        self._store = app.store
+        self._backend = app.backend
         self._health = health
         self._recorder = recorder
-        self._wakeups = wakeups
-        self._metrics = metrics
-        self._run_timeout = run_timeout
-        self._read_log = read_log
-        self._is_submitting = is_submitting
-        self._pause = pause
-        self._grace = grace
-        self._clock = clock
+        self._submitter = submitter
+        self._wakeups = app.wakeups
+        self._metrics = app.metrics
+        self._clock = app.now
         self._claimed: deque[Run] = deque()
         self._paused_until = 0.0
-        self._started_at: datetime | None = clock()
+        self._started_at: datetime | None = app.now()
 
     async def claim(self) -> Run | None:
         """Claim a run that is due to be checked, or return None."""
@@ -100,7 +80,7 @@ class Reconciler:
             await claims.make_checks_due(self._started_at)
             self._started_at = None
         found = await claims.claim_checks(
-            now, self._pause, _CHUNK_SIZE, run_timeout=self._run_timeout, away=self._health.is_away
+            now, self._app.interval, _CHUNK_SIZE, run_timeout=self._app.run_timeout, away=self._health.is_away
         )
         self._claimed.extend(found)
         if len(found) == _CHUNK_SIZE:
@@ -144,9 +124,9 @@ class Reconciler:
         A run whose submitter still waits for ComfyDeploy or for the database is left to it, and no run is
         given up during an outage.
         """
-        if self._is_submitting(run.key) or self._health.is_away:
+        if self._submitter.is_submitting(run.key) or self._health.is_away:
             return
-        if run.submitted_at is not None and self._clock() < run.submitted_at + self._grace:
+        if run.submitted_at is not None and self._clock() < run.submitted_at + self._app.grace:
             return
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
 
@@ -168,7 +148,7 @@ class Reconciler:
                 await self._try_cancel(run_id)
 
     def _is_overdue(self, run: Run) -> bool:
-        deadline = deadline_of(run, self._run_timeout(run.deployment))
+        deadline = deadline_of(run, self._app.run_timeout(run.deployment))
         return deadline is not None and self._clock() >= deadline and not run.final
 
     async def _end_finished(self, run: Run, report: RunReport) -> None:
@@ -258,19 +238,20 @@ class Reconciler:
 
     async def _record_end(self, run: Run, report: RunReport) -> None:
         """Record the end of a run. If it failed, read its log first."""
-        if self._read_log is not None and _wants_log(run, report):
-            report = report._replace(log=await self._end_of_log(self._read_log, report.run_id))
+        if self._app.settings.run_logs and _wants_log(run, report):
+            report = report._replace(log=await self._end_of_log(report.run_id))
         await self._record(run, report)
         if next_settling(run, report, self._clock()) is None:
             self._metrics.settled(run, gpu=report.gpu, seconds=report.run_duration)
 
-    async def _end_of_log(self, read_log: ReadLog, run_id: str) -> str:
+    async def _end_of_log(self, run_id: str) -> str:
         """Return the end of a run's log. It is empty if the log can't be read, or isn't archived yet."""
         try:
-            return await read_log(run_id) or ""
+            text = await self._backend.read_log(run_id)
         except BackendError as error:
             log.info("can't read the run's log: %s", error)
             return ""
+        return await asyncio.get_running_loop().run_in_executor(self._app.files, end_of_log, text) or ""
 
     async def _record(self, run: Run, report: RunReport, *, asked: bool = True) -> None:
         await self._recorder.record(run.key, report, asked=asked)

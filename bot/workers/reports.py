@@ -6,37 +6,24 @@ A state change is stored before its webhook is answered.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
 
-from bot.domain.run_timing import RunTimeout
+from bot.context import App
 from bot.domain.runs import RunReport, RunState
-from bot.store import Store
 from bot.workers.progress import ProgressBuffer
-from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
 
 
 class ReportRecorder:
-    """Records reports from webhooks and polling. A run without a report for `quiet_period` is polled."""
+    """Records reports from webhooks and polling. A run without a report for `App.quiet_period` is polled."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        progress: ProgressBuffer,
-        wakeups: Wakeups,
-        quiet_period: timedelta,
-        run_timeout: RunTimeout,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._store = store
+    def __init__(self, app: App, progress: ProgressBuffer) -> None:
+        self._app = app
+        self._store = app.store
         self._progress = progress
-        self._wakeups = wakeups
-        self._quiet_period = quiet_period
-        self._run_timeout = run_timeout
-        self._clock = clock
+        self._wakeups = app.wakeups
+        self._clock = app.now
 
     async def record(self, key: str, report: RunReport, *, asked: bool = False) -> RunState | None:
         """Record a report and return the run's state.
@@ -48,9 +35,9 @@ class ReportRecorder:
         if not asked and self._progress.add(key, report):
             return None
         now = self._clock()
-        next_check = now + self._quiet_period
+        next_check = now + self._app.quiet_period
         change = await self._store.runs.record_report(
-            key, report, now, next_check, run_timeout=self._run_timeout, asked=asked
+            key, report, now, next_check, run_timeout=self._app.run_timeout, asked=asked
         )
         if change is None:
             return None
@@ -69,6 +56,6 @@ class ReportRecorder:
     async def save_progress(self, reports: Mapping[str, RunReport]) -> None:
         """Store the reports that `ProgressBuffer.claim` returned."""
         now = self._clock()
-        next_check = now + self._quiet_period
-        await self._store.runs.save_progress(reports, now, next_check, run_timeout=self._run_timeout)
+        next_check = now + self._app.quiet_period
+        await self._store.runs.save_progress(reports, now, next_check, run_timeout=self._app.run_timeout)
         self._wakeups.show()

@@ -11,11 +11,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from random import Random
 from typing import TypeVar
 
 from bot.config.logs import run_context
-from bot.domain.backend import Backend, NewRun
+from bot.context import App
+from bot.deployments.still_offered import offer_of
+from bot.discord_api.channels import channel_state
+from bot.domain.backend import NewRun
 from bot.domain.errors import (
     BackendError,
     BackendRateLimited,
@@ -27,14 +29,12 @@ from bot.domain.errors import (
     RefusedError,
     StoreUnavailable,
 )
-from bot.domain.policy import Offer
 from bot.domain.requests import ChannelState
 from bot.domain.results.showing import check_channel, is_marked_now, is_restricted_now
 from bot.domain.runs import InputValue, Run, RunReport, RunState
-from bot.store import Store
 from bot.store.runs import ForeignRunReport
+from bot.workers.attachment_renewal import renewed_inputs
 from bot.workers.backend_health import AWAY, BUSY, BackendHealth
-from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
 # Only claims that ended without the attached files count as a run's submissions.
@@ -56,44 +56,18 @@ _LONGEST_WAIT = timedelta(days=7)
 _LASTING = 3600.0
 _STORE_PAUSE = 1.0
 T = TypeVar("T")
-# Raises DiscordAway. Returns None if there is no channel to ask about, as in direct messages.
-Look = Callable[[Run], Awaitable[ChannelState | None]]
-Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
 
 
 class Submitter:
     """Starts waiting runs in a fair order, in which users take turns."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        backend: Backend,
-        health: BackendHealth,
-        wakeups: Wakeups,
-        limit: Callable[[str], int | None],
-        renew: Renew,
-        look: Look,
-        offer: Callable[[Run], Offer],
-        first_check: timedelta,
-        grace: timedelta,
-        user_installs: bool,
-        clock: Callable[[], datetime],
-        random: Random,
-    ) -> None:
-        self._store = store
-        self._backend = backend
+    def __init__(self, app: App, health: BackendHealth) -> None:
+        self._app = app
+        self._store = app.store
+        self._backend = app.backend
         self._health = health
-        self._wakeups = wakeups
-        self._limit = limit
-        self._renew = renew
-        self._look = look
-        self._offer = offer
-        self._first_check = first_check
-        self._grace = grace
-        self._user_installs = user_installs
-        self._clock = clock
-        self._random = random
+        self._wakeups = app.wakeups
+        self._clock = app.now
         self._claimed: set[str] = set()
 
     async def claim(self) -> Run | None:
@@ -102,13 +76,13 @@ class Submitter:
         While the backend is away, there is none. If a machine is broken, there is none for its deployment.
         """
         now = self._clock()
-        if self._user_installs:
+        if self._app.settings.allow_user_installs:
             late = await self._store.claims.too_late_to_start(now + START_MARGIN)
             await self._refuse(late, RefusedError("answer_too_late"))
         if self._health.is_away:
             await self._refuse_outlasted(now)
             return None
-        run = await self._store.claims.claim_submission(self._limit_now, now, now + self._grace)
+        run = await self._store.claims.claim_submission(self._limit_now, now, now + self._app.grace)
         if run is not None:
             self._health.begin(run)
         elif self._health.is_trusted:
@@ -121,7 +95,7 @@ class Submitter:
             self._wakeups.show()
 
     def _limit_now(self, deployment: str) -> int | None:
-        return self._limit(deployment) if self._health.admits(deployment) else 0
+        return self._app.limit(deployment) if self._health.admits(deployment) else 0
 
     async def _refuse_outlasted(self, now: datetime) -> None:
         """Refuse requests that are older than a week, if the backend has accepted no call for an hour."""
@@ -188,7 +162,7 @@ class Submitter:
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 await self._check_channel(run)
-                return await self._renew(run, self._clock())
+                return await renewed_inputs(self._app, run, self._clock())
         except TimeoutError as error:
             raise DiscordAway("no answer in time") from error
 
@@ -200,7 +174,7 @@ class Submitter:
         now = self._clock()
         if run.submitted_at is not None and now - run.submitted_at < _CLAIM_TRUST:
             return True
-        if await self._until_stored(lambda: self._store.claims.confirm(run, now + self._grace)):
+        if await self._until_stored(lambda: self._store.claims.confirm(run, now + self._app.grace)):
             return True
         log.info("made no queue call, because the run has changed since its claim")
         await self._requeue(run, now)
@@ -212,13 +186,13 @@ class Submitter:
         Raises DiscordAway. The channel of a request that is younger than CHANNEL_TRUST isn't checked again,
         unless the deployment has been marked as age-restricted since.
         """
-        offer = self._offer(run)
+        offer = offer_of(self._app.catalogue, run)
         if offer.refusal is not None:
             raise offer.refusal
         fits = run.channel_age_restricted or not is_marked_now(run, offer.age_marks)
         if fits and self._clock() - run.created_at < CHANNEL_TRUST:
             return
-        channel = await self._look(run)
+        channel = await channel_state(self._app.discord.client, run)
         if channel is None:
             channel = ChannelState(age_restricted=run.channel_age_restricted)
         check_channel(channel, restricted=is_restricted_now(run, offer.age_marks, channel))
@@ -260,7 +234,7 @@ class Submitter:
         now = self._clock()
         report = RunReport(run_id=run_id, state=RunState.QUEUED)
         try:
-            await self._store.runs.record_report(run.key, report, now, now + self._first_check)
+            await self._store.runs.record_report(run.key, report, now, now + self._app.quiet_period)
         except ForeignRunReport as error:
             # The backend can start a run more than once; we follow the one that reported first.
             log.warning("the queue reply names another run: %s", error)
@@ -289,4 +263,4 @@ class Submitter:
         self._wakeups.submit()
 
     def _backoff(self, tries: int) -> timedelta:
-        return timedelta(seconds=min(2.0**tries, 120) + self._random.uniform(0, 1))
+        return timedelta(seconds=min(2.0**tries, 120) + self._app.outside.random.uniform(0, 1))

@@ -9,9 +9,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.config.logs import run_context
-from bot.domain.backend import Backend
+from bot.context import App
 from bot.domain.errors import BackendBadReply, RunGone, StoreUnavailable
-from bot.metrics import Metrics
 from bot.store.runs import ForeignRunReport
 from bot.workers.reports import ReportRecorder
 
@@ -43,10 +42,10 @@ async def read_body(request: web.Request) -> bytes | int:
 class WebhookServer:
     """Handles the backend's webhooks over HTTP."""
 
-    def __init__(self, backend: Backend, recorder: ReportRecorder, metrics: Metrics) -> None:
-        self._backend = backend
+    def __init__(self, app: App, recorder: ReportRecorder) -> None:
+        self._backend = app.backend
         self._recorder = recorder
-        self._metrics = metrics
+        self._metrics = app.metrics
 
     def add_to(self, app: web.Application) -> None:
         """Register the routes."""

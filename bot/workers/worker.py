@@ -1,10 +1,10 @@
-"""The loop in which a worker claims and handles items, and the wake-ups that shorten its pauses."""
+"""The loop in which a worker claims and handles items."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import Any, Generic, TypeVar
 
@@ -132,47 +132,3 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         pass
-
-
-class Wakeups:
-    """Wakes workers early, here and in other processes. A lost wake-up only delays a worker by its pause.
-
-    `notify` passes a topic on to other processes.
-    """
-
-    def __init__(self, notify: Callable[[str], None] = lambda _: None) -> None:
-        self._listeners: dict[str, list[Callable[[], None]]] = {}
-        self._notify = notify
-
-    def on(self, topic: str, listener: Callable[[], None]) -> None:
-        """Call `listener` for each wake-up of this topic."""
-        self._listeners.setdefault(topic, []).append(listener)
-
-    def submit(self) -> None:
-        """Wake the submitter, because a run is waiting or an ended run has made room for another."""
-        self._fire("submit")
-
-    def check(self) -> None:
-        """Wake the reconciler, because a run has to be checked or cancelled."""
-        self._fire("check")
-
-    def show(self) -> None:
-        """Wake the messenger, because a message is out of date."""
-        self._fire("show")
-
-    def reload(self) -> None:
-        """Make other processes reread the deployments, as this one has."""
-        self._notify("reload")
-
-    def receive(self, topics: Iterable[str]) -> None:
-        """Call this process's listeners for topics that another process has notified about."""
-        for topic in topics:
-            self._wake(topic)
-
-    def _fire(self, topic: str) -> None:
-        self._wake(topic)
-        self._notify(topic)
-
-    def _wake(self, topic: str) -> None:
-        for listener in self._listeners.get(topic, ()):
-            listener()

@@ -12,14 +12,18 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
+from bot.discord_api.channels import member_names
 from bot.domain.moderation.audit import OUTCOMES, AuditButton, AuditFilter, AuditPage
 from bot.domain.text import shorten
-from bot.gateway.channels import member_names
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, selected_values
 from bot.gateway.guild import GuildInfo
-from bot.gateway.interactions import Interaction, member_of, requester_of
-from bot.services.moderation.audit import SERVER_ACTIONS, AuditService
+from bot.gateway.interactions import Interaction, actor_of
+from bot.gateway.replies import show_private
+from bot.services.access import moderator
+from bot.services.moderation import audit
+from bot.services.moderation.audit import SERVER_ACTIONS
+from bot.services.moderation.reviews import open_private
 from bot.strings import say
 from bot.ui.audit import AUDIT_COLUMNS, action_text, audit_cells, audit_layout, outcome_text
 from bot.ui.custom_ids import AuditId, OpenId
@@ -42,14 +46,13 @@ class AuditItem(PersistentItem[AuditId], codec=AuditId):
 
 
 async def _show_page(interaction: Interaction, id: AuditId) -> None:
-    page = await interaction.client.services.audit.turn(
-        interaction.guild_id, member_of(interaction), id.audit_filter, id.button, id.cursor
-    )
+    app, actor = interaction.client.app, actor_of(interaction)
+    page = await audit.turn(app, actor, id.audit_filter, id.button, id.cursor)
     await interaction.response.edit_message(view=await _layout(interaction, page, id.audit_filter))
 
 
 async def _layout(interaction: Interaction, page: AuditPage, audit_filter: AuditFilter) -> LayoutView:
-    title = interaction.client.services.audit.title
+    title = interaction.client.app.catalogue.title
     layout = audit_layout(page, audit_filter, title)
     for row in open_rows(page, title, await _requesters(interaction, page)):
         layout.add_item(row)
@@ -71,25 +74,20 @@ class OpenItem(PersistentItem[OpenId], codec=OpenId):
     """The select that opens a private result for a moderator."""
 
     async def pressed(self, interaction: Interaction, id: OpenId) -> None:
-        services, moderator = interaction.client.services, requester_of(interaction)
-        with services.openings.slot(moderator.person.id):
-            opened = await services.reviews.open(next(iter(selected_values(interaction)), ""), moderator)
-            await interaction.response.defer(ephemeral=True, thinking=True)
-            await services.show_private(opened, moderator.origin, to_moderator=True)
+        bot, actor = interaction.client, actor_of(interaction)
+        key = next(iter(selected_values(interaction)), "")
+        with bot.openings.slot(actor.id):
+            opened = await open_private(bot.app, actor, key)
+            await show_private(interaction, opened, to_moderator=True)
 
 
 async def _send_file(interaction: Interaction, id: AuditId) -> None:
-    service = interaction.client.services.audit
-    await service.check_moderator(interaction.guild_id, member_of(interaction))
+    app, actor = interaction.client.app, actor_of(interaction)
+    await moderator(app, actor)
     guild = cast("discord.Guild", interaction.guild)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    csv = await service.export(
-        interaction.guild_id,
-        member_of(interaction),
-        id.audit_filter,
-        AUDIT_COLUMNS,
-        partial(audit_cells, title=service.title, server=GuildInfo(guild)),
-    )
+    cells = partial(audit_cells, title=app.catalogue.title, server=GuildInfo(guild))
+    csv = await audit.export(app, actor, id.audit_filter, AUDIT_COLUMNS, cells)
     sentence = say("record_file_cut" if csv.cut else "record_file_done", rows=csv.lines)
     await interaction.followup.send(
         sentence, file=discord.File(io.BytesIO(csv.data), "audit.csv"), ephemeral=True
@@ -98,9 +96,6 @@ async def _send_file(interaction: Interaction, id: AuditId) -> None:
 
 class Audit(commands.Cog):
     """The command `/audit`. Discord's Integrations only decide who sees it, so the bot checks who uses it."""
-
-    def __init__(self, service: AuditService) -> None:
-        self._service = service
 
     @app_commands.command(name="audit", description=say("command_audit"))
     @app_commands.describe(
@@ -126,11 +121,11 @@ class Audit(commands.Cog):
         since_days: _Days | None = None,
         until_days: _Days | None = None,
     ) -> None:
-        page, audit_filter = await self._service.search(
-            interaction.guild_id,
-            member_of(interaction),
+        page, audit_filter = await audit.search(
+            interaction.client.app,
+            actor_of(interaction),
             subject=person.id if person else None,
-            actor=by.id if by else None,
+            by=by.id if by else None,
             deployment=deployment,
             outcome=outcome,
             action=action,
@@ -141,11 +136,11 @@ class Audit(commands.Cog):
         await interaction.response.send_message(view=layout, ephemeral=True)
 
     @audit.autocomplete("deployment")
-    async def _suggest(self, _interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        found = self._service.suggest_deployments(prefix)
+    async def _suggest(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
+        found = audit.suggest_deployments(interaction.client.app, prefix)
         return [Choice(name=shorten(each.name, _CHOICE_LENGTH), value=str(each.value)) for each in found]
 
 
 async def setup(bot: GenerateBot) -> None:
     bot.add_dynamic_items(AuditItem, OpenItem)
-    await bot.add_cog(Audit(bot.services.audit))
+    await bot.add_cog(Audit())

@@ -10,13 +10,13 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
+from bot.discord_api.channels import member_from_user
 from bot.domain.blocks import BLOCK_DURATIONS, block_duration
 from bot.domain.errors import RefusedError
-from bot.gateway.channels import member_from_user
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, show_list
-from bot.gateway.interactions import Interaction, member_of
-from bot.services.moderation.blocks import BlockService
+from bot.gateway.interactions import Interaction, actor_of
+from bot.services.moderation import blocks
 from bot.strings import explain, say
 from bot.ui.custom_ids import BlockedId, UnblockId
 from bot.ui.lists import block_confirmation, blocked_layout
@@ -26,12 +26,12 @@ _CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in BLOCK_D
 
 async def _page(interaction: Interaction, page: int, *, or_last: bool = False) -> LayoutView:
     """Build a page. With `or_last`, build the previous page if this one has become empty."""
-    service, moderator = interaction.client.services.blocks, member_of(interaction)
-    blocks, more = await service.blocked(interaction.guild_id, moderator, page)
-    if or_last and page and not blocks:
+    app, actor = interaction.client.app, actor_of(interaction)
+    found, more = await blocks.blocked(app, actor, page)
+    if or_last and page and not found:
         page -= 1
-        blocks, more = await service.blocked(interaction.guild_id, moderator, page)
-    return blocked_layout(blocks, page, more=more)
+        found, more = await blocks.blocked(app, actor, page)
+    return blocked_layout(found, page, more=more)
 
 
 _BlockedButton = page_button(BlockedId, _page)
@@ -41,10 +41,10 @@ class UnblockButton(PersistentItem[UnblockId], codec=UnblockId):
     """The button beside an entry of `/blocked`."""
 
     async def pressed(self, interaction: Interaction, id: UnblockId) -> None:
-        moderator, blocks = member_of(interaction), interaction.client.services.blocks
+        app, actor = interaction.client.app, actor_of(interaction)
         sentence = say("unblock_done", person=id.user_id)
         try:
-            await blocks.unblock(interaction.guild_id, moderator, id.user_id, since=id.since)
+            await blocks.unblock(app, actor, id.user_id, since=id.since)
         except RefusedError as error:
             if error.code != "unblock_over":
                 raise
@@ -55,9 +55,6 @@ class UnblockButton(PersistentItem[UnblockId], codec=UnblockId):
 
 class Blocks(commands.Cog):
     """The commands `/block`, `/unblock` and `/blocked`. A member's roles come from the interaction."""
-
-    def __init__(self, service: BlockService) -> None:
-        self._service = service
 
     @app_commands.command(name="block", description=say("command_block"))
     @app_commands.describe(
@@ -78,9 +75,9 @@ class Blocks(commands.Cog):
     ) -> None:
         if user.bot:
             raise RefusedError("block_bot")
-        done = await self._service.block(
-            interaction.guild_id,
-            member_of(interaction),
+        done = await blocks.block(
+            interaction.client.app,
+            actor_of(interaction),
             member_from_user(user),
             reason=reason,
             duration=_duration(duration, days),
@@ -91,7 +88,7 @@ class Blocks(commands.Cog):
     @app_commands.describe(user=say("option_unblock_user"))
     @app_commands.default_permissions(manage_guild=True)
     async def unblock(self, interaction: Interaction, user: discord.User) -> None:
-        await self._service.unblock(interaction.guild_id, member_of(interaction), user.id)
+        await blocks.unblock(interaction.client.app, actor_of(interaction), user.id)
         await tell(interaction, say("unblock_done", person=user.id))
 
     @app_commands.command(name="blocked", description=say("command_blocked"))
@@ -108,4 +105,4 @@ def _duration(choice: str | None, days: int | None) -> timedelta | None:
 
 async def setup(bot: GenerateBot) -> None:
     bot.add_dynamic_items(_BlockedButton, UnblockButton)
-    await bot.add_cog(Blocks(bot.services.blocks))
+    await bot.add_cog(Blocks())

@@ -8,14 +8,14 @@ from datetime import timedelta
 
 import discord
 
+from bot.discord_api.channels import member_names, requester_now
 from bot.domain.blocks import block_duration
 from bot.domain.errors import DiscordAway, RefusedError
-from bot.domain.requests import ChannelState, Member
-from bot.domain.runs import Run
-from bot.gateway.channels import channel_state, member_names, requester_now
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.dynamic_items import custom_ids, submitted_values
-from bot.gateway.interactions import Interaction, member_of
+from bot.gateway.interactions import Interaction, actor_of
+from bot.services.access import moderated
+from bot.services.moderation import blocks, reviews
 from bot.services.moderation.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
@@ -52,26 +52,12 @@ async def _submitted(interaction: Interaction, id: ReviewFormId) -> None:
 
 async def approve(interaction: Interaction, key: str) -> None:
     """Approve a request, judged by the current state of its requester and channel."""
-
-    async def present(run: Run) -> tuple[Member, ChannelState | None]:
-        person = await _requester(interaction, run.requester_id)
-        return person, await channel_state(interaction.client, run, seconds=_SECONDS)
-
-    reviews = interaction.client.services.reviews
-    reviewed = await reviews.approve(key, member_of(interaction), interaction.guild_id, present)
+    reviewed = await reviews.approve(interaction.client.app, actor_of(interaction), key)
     await show_decision(interaction, reviewed)
 
 
-async def _requester(interaction: Interaction, user_id: int) -> Member:
-    """Fetch a requester of this server. Raises DiscordAway."""
-    if interaction.guild is None:
-        raise RefusedError("server_only")
-    return await requester_now(interaction.guild, user_id, seconds=_SECONDS)
-
-
 async def _reject(interaction: Interaction, key: str, reason: str) -> None:
-    reviews = interaction.client.services.reviews
-    reviewed = await reviews.reject(key, member_of(interaction), interaction.guild_id, reason)
+    reviewed = await reviews.reject(interaction.client.app, actor_of(interaction), key, reason)
     await show_decision(interaction, reviewed)
 
 
@@ -80,24 +66,21 @@ async def open_block(interaction: Interaction, key: str) -> None:
 
     If Discord doesn't say in time who the requester is, the submitted form is still checked.
     """
-    services, moderator = interaction.client.services, member_of(interaction)
-    user_id = await services.reviews.requester_id(key, moderator, interaction.guild_id)
+    app, actor = interaction.client.app, actor_of(interaction)
+    run = await moderated(app, actor, key)
     names: Mapping[int, str] = {}
     with suppress(DiscordAway):
-        target = await _requester(interaction, user_id)
-        await services.blocks.check(interaction.guild_id, moderator, target)
+        await blocks.check(app, actor, await requester_now(interaction.client, run, seconds=_SECONDS))
         if interaction.guild is not None:
-            names = await member_names(interaction.guild, [user_id], seconds=_SECONDS)
-    await interaction.response.send_modal(block_modal(key, names.get(user_id, "")))
+            names = await member_names(interaction.guild, [run.requester_id], seconds=_SECONDS)
+    await interaction.response.send_modal(block_modal(key, names.get(run.requester_id, "")))
 
 
 async def _block(interaction: Interaction, key: str, reason: str, duration: timedelta | None) -> None:
-    services = interaction.client.services
-    user_id = await services.reviews.requester_id(key, member_of(interaction), interaction.guild_id)
-    target = await _requester(interaction, user_id)
-    done = await services.blocks.block(
-        interaction.guild_id, member_of(interaction), target, reason=reason, duration=duration
-    )
+    app, actor = interaction.client.app, actor_of(interaction)
+    run = await moderated(app, actor, key)
+    target = await requester_now(interaction.client, run, seconds=_SECONDS)
+    done = await blocks.block(app, actor, target, reason=reason, duration=duration)
     await tell(interaction, block_confirmation(*done))
 
 
@@ -108,7 +91,7 @@ async def show_decision(interaction: Interaction, reviewed: ReviewedRun) -> None
 
 async def close_report(interaction: Interaction, reviewed: ReviewedRun, code: str) -> None:
     """Show on the card that this user has just closed the report. `code` names the sentence that says how."""
-    at = int(interaction.client.outside.now().timestamp())
+    at = int(interaction.client.app.now().timestamp())
     verdict = say(code, person=interaction.user.id, at=at)
     await _show_card(interaction, closed_report_card(reviewed.run, reviewed.title, verdict), keep_files=False)
 

@@ -23,6 +23,7 @@ from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, selected_values, submitted_values
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction
+from bot.services.moderation import server_settings
 from bot.services.moderation.server_settings import Editor
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
@@ -44,13 +45,14 @@ class SettingsItem(PersistentItem[SettingId], codec=SettingId):
     """A button or select of the panel."""
 
     async def pressed(self, interaction: Interaction, id: SettingId) -> None:
-        service, editor = interaction.client.services.server_settings, allowed(interaction)
+        app, editor = interaction.client.app, allowed(interaction)
         if id.action == "tidy":
-            await _show(interaction, Panel(saved=await service.tidy(editor)))
+            await _show(interaction, Panel(saved=await server_settings.tidy(app, editor)))
         elif id.section == "home":
             await _show(interaction, Panel())
         elif id.action == "show":
-            file = discord.File(io.BytesIO((await service.word_list(editor.guild_id)).encode()), "words.txt")
+            words = await server_settings.word_list(app, editor.guild_id)
+            file = discord.File(io.BytesIO(words.encode()), "words.txt")
             await interaction.response.send_message(file=file, ephemeral=True)
         else:
             await _open(interaction, id)
@@ -70,8 +72,8 @@ async def _open(interaction: Interaction, id: SettingId) -> None:
     if keys_of(section) is not None and not token:
         await _show(interaction, Panel(section))
         return
-    service = interaction.client.services.server_settings
-    key, boxes = await service.form(allowed(interaction), section, token, id.draft)
+    app, editor = interaction.client.app, allowed(interaction)
+    key, boxes = await server_settings.form(app, editor, section, token, id.draft)
     parts = batches(boxes, FORM_LIMIT)
     if id.action in ("open", "key") and (len(parts) > 1 or section == WORDS):
         await _show(interaction, Panel(section, key, parts=len(parts)))
@@ -89,25 +91,25 @@ async def _show(interaction: Interaction, panel: Panel) -> None:
 
 async def _layout(interaction: Interaction, panel: Panel) -> LayoutView:
     editor = allowed(interaction)
-    rules, context = await interaction.client.services.server_settings.read(editor)
+    rules, context = await server_settings.read(interaction.client.app, editor)
     if interaction.guild is not None:
         context = GuildInfo(interaction.guild).with_channels(context, rules)
     return panel_layout(replace(panel, turn=interaction.id % 2**30 + 1), rules, context)
 
 
 async def _submitted(interaction: Interaction, id: SettingId) -> None:
-    service, editor, section = interaction.client.services.server_settings, allowed(interaction), _section(id)
+    app, editor, section = interaction.client.app, allowed(interaction), _section(id)
     submitted, changes, errors = submitted_values(interaction), None, list[BotError]()
     try:
         check_counted(interaction)
-        changes, errors[:] = await service.submit(editor, section, id.about, submitted)
+        changes, errors[:] = await server_settings.submit(app, editor, section, id.about, submitted)
     except (InputError, RefusedError) as error:
         if isinstance(error, RefusedError) and error.code != "too_fast":
             raise
         errors = [error]
     panel = Panel(section if keys_of(section) is not None else None, saved=changes)
     if errors:
-        draft = service.keep(editor, submitted)
+        draft = app.drafts.keep(editor.user_id, submitted)
         panel = replace(panel, mistakes=error_lines(errors), again=replace(id, action="again", draft=draft))
     await _show(interaction, panel)
 

@@ -16,12 +16,10 @@ from typing import Any
 
 import aiohttp
 
-from bot.app import App
 from bot.comfydeploy.deployments import parse_deployment
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import WireError
-from bot.delivery.media.outputs import inline_texts
-from bot.delivery.media.shrink import Shrinker
+from bot.context import App
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.compile.deployment import compile_deployment
 from bot.deployments.input_text import command_line
@@ -31,21 +29,27 @@ from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import BotError
 from bot.domain.moderation.audit import AuditAction, AuditFilter
 from bot.domain.pages import RunsPage
-from bot.domain.requests import ChannelState, Checked, Member, Origin, Requester
+from bot.domain.requests import Actor, ChannelState, Checked, Member, Origin
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.settings.fields import SECTIONS, keys_of
 from bot.domain.settings.kinds import Section
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import Names, SettingsContext
+from bot.media.outputs import inline_texts
+from bot.media.shrink import Shrinker
 from bot.outside import Outside
-from bot.services import Services
+from bot.services import generation, privacy, runs
+from bot.services import presets as preset_service
+from bot.services.moderation import audit, server_settings
 from bot.services.moderation.server_settings import Editor
-from bot.services.words.filter import AutomodCache, word_check
-from bot.services.words.rules import WordRule, WordRules
+from bot.services.words import find_hit
 from bot.store.audit import add_entries
 from bot.ui.audit import AUDIT_COLUMNS, audit_cells
 from bot.ui.details import details
 from bot.ui.message_parts import text_blocks
+from bot.words.cache import AutomodCache
+from bot.words.rules import WordRule, WordRules
+from bot.words.thread import WordThread
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
@@ -53,7 +57,7 @@ from tests.bench import hostile
 from tests.bench.figures import Figure
 from tests.bench.setup import SECRET
 from tests.harness import AppRunner, open_app
-from tests.unit.factories import made_entry, made_preset
+from tests.unit.factories import app_with, made_entry, made_preset
 
 AIM, AIM_SECONDS, ROUNDS = "≤ 50 ms on an idle machine", 0.05, 3
 TICK = 0.001
@@ -130,7 +134,7 @@ def backend() -> FakeComfyDeploy:
     return FakeComfyDeploy(webhook_waits=(0, 0), deployments=[deployment])
 
 
-def requester() -> Requester:
+def requester() -> Actor:
     now = datetime.now(UTC)
     origin = Origin(
         guild_id=GUILD,
@@ -141,24 +145,23 @@ def requester() -> Requester:
         upload_limit=10 * hostile.MIB,
     )
     person = Member(id=PERSON, created_at=now - timedelta(days=900), manages_server=True)
-    return Requester(person, origin, frozenset({CHANNEL}), lambda _: ChannelState())
+    return Actor(person, origin, frozenset({CHANNEL}), lambda _: ChannelState(), GUILD)
 
 
-async def checked(services: Services, deployment: str, options: Typed) -> Checked:
+async def checked(app: App, deployment: str, options: Typed) -> Checked:
     """Check a request with the options of `/generate`."""
     preset = options.get("preset")
-    draft = await services.presets.draft(deployment, str(preset) if preset else None, requester())
-    return await services.generation.check(draft, options, requester())
+    draft = await preset_service.draft(app, requester(), deployment, str(preset) if preset else None)
+    return await generation.check(app, requester(), draft, options)
 
 
 def texts(app: App) -> Iterator[Case]:
     """Send each text as each option, in `more`, and as what is typed for autocomplete."""
-    services = app.bot.services
-    (deployment,) = services.catalogue.all()
+    (deployment,) = app.catalogue.all()
     names = [item.option for item in deployment.offered]
 
     async def ask(options: Typed) -> None:
-        await checked(services, deployment.name, options)
+        await checked(app, deployment.name, options)
 
     async def complete(typed: str) -> None:
         for name in names:
@@ -174,16 +177,15 @@ def texts(app: App) -> Iterator[Case]:
 
 def presets(app: App) -> Iterator[Case]:
     """Use a preset that consists of gaps, and long names."""
-    services = app.bot.services
-    (deployment,) = services.catalogue.all()
+    (deployment,) = app.catalogue.all()
     prompt = next(item for item in deployment.offered if item.is_prompt)
     gaps = {prompt.key: "{prompt}" * 750}
     preset = made_preset("gaps", holder_id=PERSON, deployment=deployment.name, inputs=gaps)
     yield partial(app.store.presets.put, preset, datetime.now(UTC))
     for text in hostile.long_texts(6000):
-        yield partial(checked, services, deployment.name, {"preset": "gaps", prompt.option: text})
-        yield partial(services.presets.use, text, text, PERSON, GUILD)
-        yield partial(services.presets.suggest, PERSON, GUILD, text)
+        yield partial(checked, app, deployment.name, {"preset": "gaps", prompt.option: text})
+        yield partial(preset_service.use, app, PERSON, GUILD, text, text)
+        yield partial(preset_service.suggest, app, PERSON, GUILD, text)
 
 
 class SmallServer:
@@ -198,14 +200,13 @@ class SmallServer:
 
 def forms(app: App) -> Iterator[Case]:
     """Submit each form of `/settings` with each text."""
-    settings = app.bot.services.server_settings
     editor = Editor(GUILD, PERSON, SettingsContext(role_ids=frozenset({1})))
 
     async def submit(section: Section, text: str) -> None:
         token = "" if keys_of(section) is None else "1"
-        _, boxes = await settings.form(editor, section, token)
+        _, boxes = await server_settings.form(app, editor, section, token)
         texts = {box.custom_id: [text] for box in boxes}
-        await settings.submit(editor, section, token, texts)
+        await server_settings.submit(app, editor, section, token, texts)
 
     for text in hostile.long_texts(4000):
         for section in SECTIONS.values():
@@ -225,14 +226,14 @@ def rules() -> Iterator[Case]:
     slow = WordRule(name="slow", patterns=(hostile.SLOW_PATTERN,), allowed=hostile.SLOW_ALLOWED)
     own = {"words": {"automod": True, "blocked": hostile.KEYWORDS}}
 
-    async def fetch(_: int) -> WordRules:
-        return await cache.thread.run(GUILD, WordRules.compile([nested, slow, *[rule] * 4]))
+    async def fetch(_: int, thread: WordThread) -> WordRules:
+        return await thread.run(GUILD, WordRules.compile([nested, slow, *[rule] * 4]))
 
     async def check(text: str) -> None:
         stored = ServerRules.model_validate(own)
         with suppress(TimeoutError):
             async with asyncio.timeout(2):
-                await word_check(cache, stored, GUILD, role_ids=(), channel_ids=(), texts={"prompt": text})
+                await find_hit(app_with(words=cache), requester(), stored, {"prompt": text})
 
     cache = AutomodCache(fetch, Outside())
     for text in (hostile.SLOW_TEXT, *hostile.long_texts(6000)):
@@ -265,7 +266,7 @@ def descriptions() -> Iterator[Case]:
 
 def messages(app: App, run: Run) -> Iterator[Case]:
     """Show texts from a machine, and Details of a run with long inputs."""
-    catalogue = app.bot.services.catalogue
+    catalogue = app.catalogue
     (deployment,) = catalogue.all()
 
     async def show(text: str) -> None:
@@ -287,18 +288,18 @@ def messages(app: App, run: Run) -> Iterator[Case]:
 
 async def started(runner: AppRunner) -> Run:
     """Store a run that ComfyDeploy has started and doesn't continue."""
-    app = runner.app
+    process = runner.app
+    app = process.app
     runner.comfydeploy.next_faults(Faults(hold_at="queued", webhook_drop=True))
-    services = app.bot.services
-    (deployment,) = services.catalogue.all()
+    (deployment,) = app.catalogue.all()
     needed: dict[str, RawValue] = {item.option: "a fox" for item in deployment.offered if item.is_prompt}
-    request = await checked(services, deployment.name, needed)
+    request = await checked(app, deployment.name, needed)
 
     async def show(_: Run) -> int:
         return 1
 
-    await services.generation.accept(request, show, public=True)
-    await app.workers["submit"].drain()
+    await generation.accept(app, request, show, public=True)
+    await process.workers["submit"].drain()
     found = await app.store.runs.get(request.batch[0].key)
     if found is None or found.run_id is None:
         raise RuntimeError("the run was not started")
@@ -311,21 +312,20 @@ async def fill(runner: AppRunner) -> None:
     for _ in range(12):
         run, now = await started(runner), datetime.now(UTC)
         report = RunReport(run_id=run.run_id or "", state=RunState.SUCCEEDED, outputs=outputs)
-        await runner.app.store.runs.record_report(run.key, report, now, now)
+        await runner.app.app.store.runs.record_report(run.key, report, now, now)
     details = {"rule": "é" * 90, "word": "é" * 60, "option": "prompt"}
     refusal: dict[str, Any] = {"action": AuditAction.REFUSAL, "outcome": "words_refused", "details": details}
     entry = made_entry(guild_id=GUILD, actor_id=PERSON, subject_id=PERSON, **refusal).entry
-    await runner.app.store.database.write(add_entries, *([entry] * 5_000))
+    await runner.app.app.store.database.write(add_entries, *([entry] * 5_000))
 
 
 def lists(app: App) -> Iterator[Case]:
     """Show lists and make files of what `fill` stored."""
-    services, person = app.bot.services, requester().person
-    yield partial(services.runs.history, PERSON, RunsPage())
-    yield partial(services.runs.queue, GUILD, 0)
-    yield partial(services.privacy.export, PERSON)
-    cells = partial(audit_cells, title=services.audit.title, server=SmallServer())
-    yield partial(services.audit.export, GUILD, person, AuditFilter(), AUDIT_COLUMNS, cells)
+    yield partial(runs.history, app, PERSON, RunsPage())
+    yield partial(runs.queue, app, GUILD, 0)
+    yield partial(privacy.export, app, PERSON)
+    cells = partial(audit_cells, title=app.catalogue.title, server=SmallServer())
+    yield partial(audit.export, app, requester(), AuditFilter(), AUDIT_COLUMNS, cells)
 
 
 def pictures() -> Iterator[Case]:
@@ -345,7 +345,7 @@ async def measure(_options: Namespace) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         scene = open_app(Path(folder), comfydeploy=backend(), webhook_secret=SECRET)
         async with scene as runner, aiohttp.ClientSession() as session:
-            app = runner.app
+            app = runner.app.app
             await app.store.rules.change(GUILD, PERSON, lambda _: RULES, datetime.now(UTC), SettingsContext())
             await fill(runner)
             run = await started(runner)

@@ -71,7 +71,7 @@ async def settled(bot: Harness) -> None:
         await play(bot)
         if done:
             return
-        done = not await bot.app.store.messages.pending() and not await unfinished(bot)
+        done = not await bot.app.app.store.messages.pending() and not await unfinished(bot)
 
 
 async def unfinished(bot: Harness) -> int:
@@ -81,11 +81,11 @@ async def unfinished(bot: Harness) -> int:
         query = select(func.count()).select_from(runs).where(runs.c.state.not_in(FINAL))
         return connection.scalar(query) or 0
 
-    return await bot.app.store.database.read(work)
+    return await bot.app.app.store.database.read(work)
 
 
 async def stored_keys(bot: Harness) -> set[str]:
-    return await bot.app.store.database.read(
+    return await bot.app.app.store.database.read(
         lambda connection: set((connection.execute(select(runs.c.key))).scalars())
     )
 
@@ -94,7 +94,7 @@ async def newest(bot: Harness, before: set[str]) -> Run | None:
     """Return the run that was stored since then, if any."""
     found = await stored_keys(bot) - before
     assert len(found) <= 1
-    return await bot.app.store.runs.get(found.pop()) if found else None
+    return await bot.app.app.store.runs.get(found.pop()) if found else None
 
 
 @asynccontextmanager
@@ -123,7 +123,7 @@ async def one_request(bot: ModeratedServer) -> AsyncIterator[dict[str, Any]]:
     assert made == (run.state in (RunState.SUCCEEDED, RunState.UNCONFIRMED) or run.submissions > 0)
     assert len(messages) == 1
     assert "Cancel" not in buttons_of(bot, messages[0])
-    assert await bot.app.store.messages.pending() == 0
+    assert await bot.app.app.store.messages.pending() == 0
 
 
 async def generated(bot: ModeratedServer) -> None:
@@ -215,7 +215,7 @@ async def decisions(bot: Harness) -> list[Any]:
         .select_from(WITH_REQUEST)
         .where(runs.c.state.not_in(FINAL))
     )
-    return await bot.app.store.database.read(
+    return await bot.app.app.store.database.read(
         lambda connection: list((connection.execute(query.order_by(runs.c.key))).all())
     )
 

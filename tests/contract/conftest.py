@@ -16,7 +16,7 @@ import pytest
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import Usage
 from bot.domain.policy import Terms, decide
-from bot.domain.requests import GenerationRequest, Requester
+from bot.domain.requests import Actor, GenerationRequest
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.outside import Outside
 from bot.store import Store
@@ -120,7 +120,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Judged:
 
     def noting(
         asked: GenerationRequest,
-        requester: Requester,
+        requester: Actor,
         usage: Usage,
         operator: OperatorRules,
         rules: ServerRules,

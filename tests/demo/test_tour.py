@@ -52,7 +52,7 @@ def test_it_is_short() -> None:
 
 async def test_it_names_commands_and_deployments_that_exist() -> None:
     async with open_world(pace=0) as world:
-        catalogue = world.app.bot.services.catalogue
+        catalogue = world.app.bot.app.catalogue
         known = {command.name for command in world.app.bot.tree.get_commands()}
         labels = {follow_up.label for each in catalogue.all() for follow_up in each.follow_ups}
     steps = [step for part in tour.TOUR for step in part.steps]

@@ -65,7 +65,7 @@ def at_a_note(
     bot: Harness, note: Note, act: Callable[[], Awaitable[None]], *, after: bool = True
 ) -> Iterator[None]:
     """Act once inside the block when the bot has stored something about a message, or just before."""
-    store, name = bot.app.store.messages, _NOTES[note]
+    store, name = bot.app.app.store.messages, _NOTES[note]
     store_it = getattr(store, name)
 
     async def acts(*args: Any, **kwargs: Any) -> Any:

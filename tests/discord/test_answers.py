@@ -9,6 +9,8 @@ import pytest
 
 from bot.domain.errors import RequestUnknown, StoreUnavailable
 from bot.domain.runs import RunState
+from bot.services import generation
+from bot.services.moderation import blocks
 from bot.strings import say
 from tests.discord.rendered import refusal, requests_to, text_of, texts
 from tests.harness import HELD, Harness
@@ -118,14 +120,14 @@ async def test_a_database_that_goes_away_after_the_deferral_is_told_until_discor
 async def test_a_refusal_after_a_public_deferral_is_private(
     bot: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check = bot.app.bot.services.generation._check_rules
+    check = generation._check_rules
 
     async def pauses(*args: Any) -> bool:
         found = await check(*args)
-        await bot.app.bot.services.blocks.pause(1, "a reason")
+        await blocks.pause(bot.app.bot.app, 1, "a reason")
         return found
 
-    monkeypatch.setattr(bot.app.bot.services.generation, "_check_rules", pauses)
+    monkeypatch.setattr(generation, "_check_rules", pauses)
     asked = await ask(bot)
     assert not asked.ephemeral
     assert "a reason" in refusal(bot, asked)

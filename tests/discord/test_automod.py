@@ -78,7 +78,7 @@ async def test_a_changed_rule_holds_from_the_next_request_on(bot: Harness) -> No
 
 async def test_preset_words_are_reported_as_not_applied(bot: Harness) -> None:
     await add_rule(bot, trigger=discord.AutoModTrigger(presets=discord.AutoModPresets.all()))
-    rules = await bot.app.bot.services.word_filter.cache.automod_rules(bot.guild.id)
+    rules = await bot.app.bot.app.words.automod_rules(bot.guild.id)
     assert rules.not_applied == (NotApplied("automod_preset", "No foxes"),)
 
 
@@ -89,7 +89,7 @@ async def test_unreadable_rules_hold_only_if_asked_for(
     await add_rule(bot, "fox")
     await set_rules(bot, words={"automod": asked_for})
     bot.env.inject_error("GET", RULES, status=403, code=50013, times=None)
-    bot.app.bot.services.word_filter.cache.invalidate(bot.guild.id)
+    bot.app.bot.app.words.invalidate(bot.guild.id)
     answer = await bot.ask()
     assert answer.ephemeral is not accepted
     assert accepted or refusal(bot, answer).startswith("I can't read this server's AutoMod rules.")

@@ -59,7 +59,7 @@ def payload_options(bot: Harness) -> list[dict[str, Any]]:
 
 @pytest.mark.bot(deployments=FLUX)
 async def test_the_payload_of_one_deployment_is_the_plan(bot: Harness) -> None:
-    (spec,) = bot.app.bot.services.catalogue.plan.commands
+    (spec,) = bot.app.bot.app.catalogue.plan.commands
     assert payload_options(bot) == planned(spec)
     assert payload_options(bot)[0]["name"] == "ma_requête"
     choices = await bot.alice.autocomplete(bot.channel, "generate", "style", "m3")
@@ -68,7 +68,7 @@ async def test_the_payload_of_one_deployment_is_the_plan(bot: Harness) -> None:
 
 @pytest.mark.bot(deployments=FLUX + EVERY, **WITH_EVERY)
 async def test_several_deployments_are_subcommands_and_groups(bot: Harness) -> None:
-    flux, every = bot.app.bot.services.catalogue.plan.commands
+    flux, every = bot.app.bot.app.catalogue.plan.commands
     options = {option["name"]: option for option in payload_options(bot)}
     assert (options["flux"]["type"], options["flux"]["options"]) == (1, planned(flux))
     assert options["all"]["type"] == 2

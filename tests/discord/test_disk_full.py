@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.delivery.media.temporary_files import require_temporary_folder
 from bot.domain.errors import StartupError
 from bot.domain.runs import RunState
+from bot.media.temporary_files import require_temporary_folder
 from bot.ops.check_host import check_temporary_folder
 from bot.ops.findings import Level
 from demo.fake_comfydeploy.faults import Faults

@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.delivery.media.outputs import MAX_FILES
 from bot.domain.runs import RunState
+from bot.media.outputs import MAX_FILES
 from bot.ui.message_parts import CONTENT_TEXT
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy

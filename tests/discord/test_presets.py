@@ -8,6 +8,7 @@ import discord
 import pytest
 from simcord import MemberActor
 
+from bot.services.privacy import erase
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.actors import erase_data, member, moderator, read
 from tests.discord.deployments import TWO, described
@@ -321,7 +322,7 @@ async def test_nor_anything_that_another_process_has_erased(
     given = {"server": True} if command == "save" else {}
     question = await ask_again(bot, mona, command, name="noir", **given)
     async with bot.another_process() as other:
-        await other.bot.services.privacy.erase(mona.id)
+        await erase(other.app, mona.id)
     assert refusal(bot, await mona.click(question, label="Replace")) == FORGOTTEN
     left = await read(bot, mona, "preset list")
     assert left.count("**noir** for ") == 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.runs import RunState
-from bot.services.rate_limits import WRITES_PER_PERSON
+from bot.memory import WRITES_PER_PERSON
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import member, moderator, read
 from tests.discord.deliveries import close_direct_messages, delivery_states

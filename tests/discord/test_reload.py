@@ -66,7 +66,7 @@ async def test_a_deployment_that_is_gone_ends_what_was_under_way_as_before(bot: 
     ),
 )
 async def test_a_broken_file_changes_nothing_and_says_why(text: str | None, why: str, bot: Harness) -> None:
-    olga, plan = owner(bot), bot.app.bot.services.catalogue.plan
+    olga, plan = owner(bot), bot.app.bot.app.catalogue.plan
     if text is None:
         bot.runner.settings.deployments_file.unlink()
     else:
@@ -74,7 +74,7 @@ async def test_a_broken_file_changes_nothing_and_says_why(text: str | None, why:
     said = await reload(bot, olga)
     assert said.startswith("Nothing has changed, because the file has mistakes.")
     assert why in said.replace("\\", "")
-    assert bot.app.bot.services.catalogue.plan == plan
+    assert bot.app.bot.app.catalogue.plan == plan
     await bot.ask(command="generate film")
     assert (await bot.run()).state is RunState.SUCCEEDED
     bot.runner.write_deployments(ONE)
@@ -87,7 +87,7 @@ async def test_only_the_owner_may(bot: Harness) -> None:
     bot.runner.write_deployments(TWO)
     refused = await olga.slash(bot.channel, "reload")
     assert refusal(bot, refused) == "Only the bot's owner and their team can do that."
-    assert [each.name for each in bot.app.bot.services.catalogue.all()] == ["paint"]
+    assert [each.name for each in bot.app.bot.app.catalogue.all()] == ["paint"]
 
 
 async def test_unchanged_commands_are_not_synced(bot: Harness, caplog: pytest.LogCaptureFixture) -> None:
@@ -103,7 +103,7 @@ async def test_unchanged_commands_are_not_synced(bot: Harness, caplog: pytest.Lo
 @pytest.mark.bot(deployments=TWO, comfydeploy={"deployments": [picture()]})
 async def test_a_deployment_that_breaks_upstream_can_be_described_in_the_file(bot: Harness) -> None:
     olga = owner(bot)
-    assert [each.name for each in bot.app.bot.services.catalogue.all()] == ["paint"]
+    assert [each.name for each in bot.app.bot.app.catalogue.all()] == ["paint"]
     assert "Nothing has changed." in await reload(bot, olga)
     bot.runner.write_deployments(DESCRIBED)
     assert "Added: `film`" in await reload(bot, olga)
@@ -124,13 +124,13 @@ async def test_a_change_at_comfydeploy_is_noticed_although_the_clock_was_set_bac
     add_artist(bot)
     bot.clock.move(days=-1)
     await bot.play()
-    assert bot.app.bot.services.catalogue.plan.commands[0].option_for("artist") is not None
+    assert bot.app.bot.app.catalogue.plan.commands[0].option_for("artist") is not None
 
 
 async def test_a_change_at_comfydeploy_is_noticed_without_being_asked(bot: Harness) -> None:
     add_artist(bot)
     await bot.later(minutes=9)
-    assert bot.app.bot.services.catalogue.plan.commands[0].option_for("artist") is None
+    assert bot.app.bot.app.catalogue.plan.commands[0].option_for("artist") is None
     await bot.later(minutes=2)
     await bot.ask(artist="Dürer")
     assert (await bot.run()).inputs["artist"] == "Dürer"
@@ -138,10 +138,10 @@ async def test_a_change_at_comfydeploy_is_noticed_without_being_asked(bot: Harne
 
 @pytest.mark.bot(deployments=TWO)
 async def test_a_comfydeploy_outage_removes_nothing(bot: Harness, caplog: pytest.LogCaptureFixture) -> None:
-    plan = bot.app.bot.services.catalogue.plan
+    plan = bot.app.bot.app.catalogue.plan
     bot.comfydeploy.faults = Faults(deployment_status=500)
     await bot.later(minutes=11, times=3)
-    assert bot.app.bot.services.catalogue.plan == plan
+    assert bot.app.bot.app.catalogue.plan == plan
     told = [text for text in caplog.messages if text.startswith("ComfyDeploy does not describe")]
     assert len(told) == 2
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.services.rate_limits import WRITES_PER_PERSON
+from bot.memory import WRITES_PER_PERSON
 from demo.fake_comfydeploy.deployments import CAPTION_ID
 from tests.discord.actors import read
 from tests.discord.batches import ask, files, open_one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.services.rate_limits import WRITES_PER_PERSON
+from bot.memory import WRITES_PER_PERSON
 from bot.ui.custom_ids import SettingId
 from tests.discord.actors import open_details
 from tests.discord.moderated_server import ModeratedServer, set_rules

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.services.rate_limits import WRITES_PER_PERSON
+from bot.memory import WRITES_PER_PERSON
 from demo.fake_comfydeploy.deployments import EVERY_INPUT_ID
 from tests.discord.actors import block, pause
 from tests.discord.deployments import described

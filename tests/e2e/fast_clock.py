@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import bot.database.engine
-import bot.services.words.filter
+import bot.words.cache
 
 
 def quick_loop(speed: float) -> asyncio.AbstractEventLoop:
@@ -23,7 +23,7 @@ def quick_loop(speed: float) -> asyncio.AbstractEventLoop:
     too short on a busy machine.
     """
     bot.database.engine.LOCK_SECONDS *= speed
-    bot.services.words.filter.TIMEOUT_SECONDS *= speed
+    bot.words.cache.TIMEOUT_SECONDS *= speed
     return _QuickLoop(speed)
 
 

@@ -12,7 +12,7 @@ WORK = "bot.store.claims:ClaimStore"
 MESSAGES = "bot.store.messages:MessageStore"
 COPIES = "bot.store.copies:CopyStore"
 COMFY = "bot.comfydeploy.client:ComfyDeploy"
-DISCORD = "bot.delivery.discord_calls:DiscordCalls"
+DISCORD = "bot.discord_api.calls:DiscordCalls"
 
 TAKEN_IN = (
     f"{INTAKE}.accept:before:1",

@@ -3,8 +3,9 @@
     python -m tests.e2e.run_and_kill [POINT] [--ahead SECONDS] [--speed N --epoch TIME] [--jumps FILE]
                                  [--bot ARGUMENT…]
 
-A point is `module:Class.method:before|after|got:n`: the nth call of that method kills the process before it
-does anything, or when it has done everything but return; `got` counts only calls that found something.
+A point is `module:Class.method:before|after|got:n`, or names a function of a module. Its nth call kills the
+process before it does anything, or when it has done everything but return; `got` counts only calls that found
+something.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ def die() -> None:
 
 def arm(point: str) -> None:
     module, path, when, nth = point.split(":")
-    owner, method = path.split(".")
-    target = getattr(importlib.import_module(module), owner)
+    owner, _, method = path.rpartition(".")
+    target: Any = importlib.import_module(module)
+    target = getattr(target, owner) if owner else target
     original = getattr(target, method)
     calls = 0
 

@@ -17,7 +17,7 @@ from tests.sampling import every_nth
 
 pytestmark = pytest.mark.usefixtures("cold")
 REVIEWS = "bot.store.reviews:ReviewStore"
-BLOCKS = "bot.services.moderation.blocks:BlockService"
+BLOCKED = ("bot.services.moderation.blocks:block:before:1", "bot.services.moderation.blocks:block:after:1")
 # The card is posted, edited once it is decided, and the outcome is posted after it.
 CARD = (
     f"{DISCORD}.post:after:1",
@@ -113,7 +113,7 @@ LIVES = {
     "blocked": Life(
         "Block",
         "The block ended this request and their other waiting ones.",
-        (f"{BLOCKS}.block:before:1", f"{BLOCKS}.block:after:1", *AFTERWARDS, f"{DISCORD}.post:after:3"),
+        (*BLOCKED, *AFTERWARDS, f"{DISCORD}.post:after:3"),
         letters=1,
     ),
     "expired": Life(

@@ -1,11 +1,13 @@
-"""Runs, presets and audit entries as the store would return them, for tests without a store."""
+"""Runs, presets and audit entries as the store would return them, and the context, for tests of one part."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.config.settings import Settings
+from bot.context import App
 from bot.domain.blocks import Block
 from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
 from bot.domain.presets import Holder, Preset
@@ -23,6 +25,21 @@ _PLAIN = Run(
     inputs={},
     request_key="abcdefghij234567",
 )
+
+
+SETTINGS = Settings.model_validate(
+    {
+        "discord_token": "a.b.c-0123456789",
+        "comfydeploy_api_key": "k",
+        "comfydeploy_deployment_id": "98244b49-9b56-46b8-83c8-334f27412095",
+    }
+)
+
+
+def app_with(**parts: Any) -> App:
+    """Return a context that has only these parts and the default settings."""
+    others = dict.fromkeys(field.name for field in fields(App))
+    return App(**{**others, "settings": SETTINGS, **parts})
 
 
 def made_run(state: RunState = RunState.SUCCEEDED, **changes: Any) -> Run:

@@ -16,16 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.comfydeploy import deployments, reports, wire
-from bot.delivery.media.download import MediaFetcher
 from bot.deployments.kinds import find_choice
 from bot.deployments.model import Choice
 from bot.deployments.naming import slug, unique
 from bot.domain.errors import MediaForbidden
 from bot.domain.runs import Output
 from bot.domain.text.numbers import NUMBER_LENGTH
-from bot.services.words import rules as word_rules
-from bot.services.words.rules import KeywordMatcher, compile_pattern
+from bot.media.download import MediaFetcher
 from bot.ui.message_parts import remark_messages
+from bot.words import rules as word_rules
+from bot.words.rules import KeywordMatcher, compile_pattern
 from tests.word_rules import finish
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.errors import RefusedError
-from bot.domain.requests import Member
+from bot.domain.requests import Actor
 from bot.domain.runs import Run, RunState
 
 
@@ -32,11 +32,10 @@ def check_shown(*batch: Run) -> None:
         raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "no_result")
 
 
-def may_delete(run: Run, person: Member, moderated: int | None, *, channel_id: int | None = None) -> bool:
+def may_delete(run: Run, actor: Actor, *, channel_id: int | None = None) -> bool:
     """Return whether a user may delete a run's messages without being a moderator of its server.
 
-    `moderated` is the channel in which the user may manage messages, or None. `channel_id` is the channel of
-    the messages, by default that of the request.
+    `channel_id` is the channel of the messages, by default that of the request.
     """
-    manages = moderated is not None and moderated == (channel_id or run.channel_id)
-    return run.requester_id == person.id or (manages and not run.private)
+    manages = actor.manages_messages and actor.origin.channel_id == (channel_id or run.channel_id)
+    return run.requester_id == actor.id or (manages and not run.private)

@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from bot.domain.errors import AlreadyPosted, RefusedError
 from bot.domain.messages.records import COPIES, Kind, Message, MessageRef
-from bot.domain.requests import Requester
+from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.domain.text import message_url
 
@@ -30,7 +30,6 @@ class CopyRequest:
     """
 
     key: str
-    user_id: int
     shared_to: int | None = None
     with_prompt: bool = False
     deleted_channel: int | None = None
@@ -44,15 +43,15 @@ class CopyRequest:
 Messages = Mapping[tuple[Kind, int], Message]
 
 
-def check_copyable(run: Run, requester: Requester) -> None:
+def check_copyable(run: Run, actor: Actor) -> None:
     """Raise RefusedError unless this user may copy the run's result.
 
     The user must have requested the run, in the server of this interaction. The result must be available, and
     neither private nor hidden from the channel.
     """
-    if run.requester_id != requester.person.id:
+    if run.requester_id != actor.id:
         raise RefusedError("copy_not_yours")
-    if run.guild_id != requester.origin.guild_id:
+    if run.guild_id != actor.origin.guild_id:
         raise RefusedError("copy_elsewhere")
     check_available(run)
     if run.private:
@@ -69,10 +68,10 @@ def check_available(run: Run) -> None:
         raise RefusedError("copy_file_gone")
 
 
-def offers_copy(run: Run, requester: Requester) -> bool:
+def offers_copy(run: Run, actor: Actor) -> bool:
     """Return whether a run is the requester's, from their current server, and still shows its result."""
-    is_here = run.guild_id == requester.origin.guild_id
-    return is_here and run.requester_id == requester.person.id and run.is_shown
+    is_here = run.guild_id == actor.origin.guild_id
+    return is_here and run.requester_id == actor.id and run.is_shown
 
 
 def check_first_copy(run: Run, copy: CopyRequest, messages: Messages) -> None:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from bot.deployments.catalogue import Catalogue
+from bot.context import App
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.still_offered import offer_of
+from bot.discord_api.channels import channel_state, requester_now
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.moderation.reviews import check_shown, check_undecided, has_decided
-from bot.domain.requests import ChannelState, Member, Requester
+from bot.domain.requests import Actor
 from bot.domain.runs import Run
-from bot.services.age_marks import AgeMarks
-from bot.store import Store
+from bot.services.access import check_age, moderated, of_server, stored
 from bot.strings import explain
-from bot.workers.worker import Wakeups
 
-# Returns the requester and the channel of a request as they are now. Raises DiscordAway.
-Present = Callable[[Run], Awaitable[tuple[Member, ChannelState | None]]]
+# Discord waits three seconds for the answer to a press.
+_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,155 +33,115 @@ class ReviewedRun:
     already_deleted: bool = False
 
 
-class ReviewService:
-    """Handles users' reports and moderators' decisions.
+async def approve(app: App, actor: Actor, key: str) -> ReviewedRun:
+    """Let a request start, and return the run with its card's new content. Raises DiscordAway.
 
-    Methods raise RefusedError if the user may not do this or nothing is left to decide, and StoreUnavailable
-    if the database is unreachable.
+    An approval is judged like a new request, by the current state of its requester and channel. If a rule
+    forbids the start, this raises RefusedError with the rule's reason: `approve_later` if the card stays,
+    `approve_never` if the request has ended. If this user has already approved the request, this only
+    returns its run, since the reply may have been lost.
     """
+    run = await moderated(app, actor, key)
+    if has_decided(run, actor.id, rejected=False):
+        return _reviewed(app, run)
+    check_undecided(actor.id, run)
+    client = app.discord.client
+    person = await requester_now(client, run, seconds=_SECONDS)
+    channel = await channel_state(client, run, seconds=_SECONDS)
+    offer = offer_of(app.catalogue, run)
+    refused = await app.store.reviews.approve(
+        key, actor.id, app.now(), person=person, channel=channel, offer=offer
+    )
+    if isinstance(refused, RefusedForNow):
+        raise RefusedError("approve_later", str(refused), reason=explain(refused))
+    app.wakeups.show()
+    if refused is not None:
+        raise RefusedError("approve_never", str(refused), reason=explain(refused))
+    app.wakeups.submit()
+    return _reviewed(app, await stored(app, key))
 
-    def __init__(
-        self,
-        store: Store,
-        catalogue: Catalogue,
-        age_marks: AgeMarks,
-        wakeups: Wakeups,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._store = store
-        self._age_marks = age_marks
-        self._catalogue = catalogue
-        self._wakeups = wakeups
-        self._clock = clock
 
-    async def approve(
-        self, key: str, moderator: Member, guild_id: int | None, present: Present
-    ) -> ReviewedRun:
-        """Let a request start, and return the run with its card's new content.
+async def check_rejectable(app: App, actor: Actor, key: str) -> ReviewedRun | None:
+    """Raise RefusedError if this user can't decide about the request. Called before a form opens.
 
-        An approval is judged like a new request. If a rule forbids the start, this raises RefusedError with
-        the rule's reason: `approve_later` if the card stays, `approve_never` if the request has ended. If
-        this user has already approved the request, this only returns its run, since the reply may have been
-        lost.
-        """
-        run = await self._moderated(key, moderator, guild_id)
-        if has_decided(run, moderator.id, rejected=False):
-            return self._reviewed(run)
-        check_undecided(moderator.id, run)
-        person, channel = await present(run)
-        offer = offer_of(self._catalogue, run)
-        refused = await self._store.reviews.approve(
-            key, moderator.id, self._clock(), person=person, channel=channel, offer=offer
-        )
-        if isinstance(refused, RefusedForNow):
-            raise RefusedError("approve_later", str(refused), reason=explain(refused))
-        self._wakeups.show()
-        if refused is not None:
-            self._wakeups.show()
-            raise RefusedError("approve_never", str(refused), reason=explain(refused))
-        self._wakeups.submit()
-        return await self._decided(key)
+    If this user has already rejected the request, return its run, since the reply may have been lost.
+    """
+    run = await moderated(app, actor, key)
+    if has_decided(run, actor.id, rejected=True):
+        return _reviewed(app, run)
+    check_undecided(actor.id, run)
+    return None
 
-    async def check_open(self, key: str, moderator: Member, guild_id: int | None) -> ReviewedRun | None:
-        """Raise RefusedError if this user can't decide about the request. Called before a form opens.
 
-        If this user has already rejected the request, return its run, since the reply may have been lost.
-        """
-        run = await self._moderated(key, moderator, guild_id)
-        if has_decided(run, moderator.id, rejected=True):
-            return self._reviewed(run)
-        check_undecided(moderator.id, run)
-        return None
+async def reject(app: App, actor: Actor, key: str, reason: str) -> ReviewedRun:
+    """End a request, and return the run with its card's new content."""
+    await moderated(app, actor, key)
+    await app.store.reviews.reject(key, actor.id, reason, app.now())
+    app.wakeups.show()
+    return _reviewed(app, await stored(app, key))
 
-    async def reject(self, key: str, moderator: Member, guild_id: int | None, reason: str) -> ReviewedRun:
-        """End a request, and return the run with its card's new content."""
-        await self._moderated(key, moderator, guild_id)
-        await self._store.reviews.reject(key, moderator.id, reason, self._clock())
-        self._wakeups.show()
-        return await self._decided(key)
 
-    async def requester_id(self, key: str, moderator: Member, guild_id: int | None) -> int:
-        """Return the user whom a card's Block button blocks."""
-        return (await self._moderated(key, moderator, guild_id)).requester_id
+async def takes_reports(app: App, actor: Actor) -> bool:
+    """Return whether a report from this server would reach its moderators."""
+    rules = await app.store.rules.get(actor.origin.guild_id)
+    channel_id = rules.approval.review_channel_id
+    return channel_id is not None and actor.channel_state(channel_id).can_post
 
-    async def takes_reports(self, requester: Requester) -> bool:
-        """Return whether a report from this server would reach its moderators."""
-        rules = await self._store.rules.get(requester.origin.guild_id)
-        channel_id = rules.approval.review_channel_id
-        return channel_id is not None and requester.channel_state(channel_id).can_post
 
-    async def report(self, key: str, requester: Requester) -> bool:
-        """Report a result to the moderators.
+async def report(app: App, actor: Actor, key: str) -> bool:
+    """Report a result to the moderators.
 
-        Returns False if the moderators have already handled an earlier report by this user.
-        """
-        run = await self._run(key, requester.origin.guild_id)
-        if run.private:  # nobody else sees it, so nobody can report it
-            raise RefusedError("run_gone")
-        reported = await self._store.runs.batch(run) if run.is_first_in_batch else [run]
-        check_shown(*reported)
-        rules = await self._store.rules.current(requester.origin.guild_id)
-        channel_id = rules.approval.review_channel_id
-        if channel_id is None or not requester.channel_state(channel_id).can_post:
-            raise RefusedError("no_review_channel")
-        is_new = await self._store.reviews.report(run.key, requester.person.id, channel_id, self._clock())
-        self._wakeups.show()
-        return is_new
+    Returns False if the moderators have already handled an earlier report by this user.
+    """
+    run = await of_server(app, actor, key)
+    if run.private:  # nobody else sees it, so nobody can report it
+        raise RefusedError("run_gone")
+    reported = await app.store.runs.batch(run) if run.is_first_in_batch else [run]
+    check_shown(*reported)
+    rules = await app.store.rules.current(actor.origin.guild_id)
+    channel_id = rules.approval.review_channel_id
+    if channel_id is None or not actor.channel_state(channel_id).can_post:
+        raise RefusedError("no_review_channel")
+    is_new = await app.store.reviews.report(run.key, actor.id, channel_id, app.now())
+    app.wakeups.show()
+    return is_new
 
-    async def delete_reported(
-        self, key: str, moderator: Member, guild_id: int | None, *, whole_batch: bool
-    ) -> ReviewedRun:
-        """Delete a reported result or batch, which closes its report.
 
-        If nothing of it is shown any more, this changes nothing and sets `already_deleted`.
-        """
-        run = await self._moderated(key, moderator, guild_id)
-        results = await self._store.runs.batch(run) if whole_batch else [run]
-        if not any(each.is_shown for each in results):
-            return replace(self._reviewed(run), already_deleted=True)
-        reviews, now = self._store.reviews, self._clock()
-        await (reviews.delete_all if whole_batch else reviews.delete)(key, moderator.id, now)
-        self._wakeups.show()
-        return self._reviewed(run)
+async def delete_reported(app: App, actor: Actor, key: str, *, whole_batch: bool) -> ReviewedRun:
+    """Delete a reported result or batch, which closes its report.
 
-    async def dismiss(self, key: str, moderator: Member, guild_id: int | None) -> ReviewedRun:
-        """Close a report and leave the result in place."""
-        run = await self._moderated(key, moderator, guild_id)
-        await self._store.reviews.dismiss(key, moderator.id, self._clock())
-        return self._reviewed(run)
+    If nothing of it is shown any more, this changes nothing and sets `already_deleted`.
+    """
+    run = await moderated(app, actor, key)
+    results = await app.store.runs.batch(run) if whole_batch else [run]
+    if not any(each.is_shown for each in results):
+        return replace(_reviewed(app, run), already_deleted=True)
+    reviews, now = app.store.reviews, app.now()
+    await (reviews.delete_all if whole_batch else reviews.delete)(key, actor.id, now)
+    app.wakeups.show()
+    return _reviewed(app, run)
 
-    async def open(self, key: str, moderator: Requester) -> Sequence[Run]:
-        """Return a request's private results for a moderator, and record that they opened them."""
-        run = await self._moderated(key, moderator.person, moderator.origin.guild_id)
-        batch = await self._store.runs.batch(run)
-        opened = [each for each in batch if each.private and each.is_shown and each.outputs]
-        if not opened:
-            raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "open_nothing")
-        self._age_marks.check(run, moderator)
-        await self._store.reviews.record_opening(opened, moderator.person.id, self._clock())
-        return opened
 
-    async def _decided(self, key: str) -> ReviewedRun:
-        run = await self._store.runs.get(key)
-        if run is None:
-            raise RefusedError("run_gone")
-        return self._reviewed(run)
+async def dismiss(app: App, actor: Actor, key: str) -> ReviewedRun:
+    """Close a report and leave the result in place."""
+    run = await moderated(app, actor, key)
+    await app.store.reviews.dismiss(key, actor.id, app.now())
+    return _reviewed(app, run)
 
-    def _reviewed(self, run: Run) -> ReviewedRun:
-        title = self._catalogue.title(run.deployment)
-        inputs = displayed_inputs(self._catalogue.get(run.deployment), run.inputs)
-        return ReviewedRun(run, title, inputs)
 
-    async def _moderated(self, key: str, person: Member, guild_id: int | None) -> Run:
-        """Return a run of the server. Raises RefusedError for users who aren't its moderators."""
-        run = await self._run(key, guild_id)
-        if not person.is_moderator(await self._store.rules.current(guild_id)):
-            raise RefusedError("not_a_moderator")
-        return run
+async def open_private(app: App, actor: Actor, key: str) -> Sequence[Run]:
+    """Return a request's private results for a moderator, and record that they opened them."""
+    run = await moderated(app, actor, key)
+    batch = await app.store.runs.batch(run)
+    opened = [each for each in batch if each.private and each.is_shown and each.outputs]
+    if not opened:
+        raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "open_nothing")
+    check_age(app, actor, run)
+    await app.store.reviews.record_opening(opened, actor.id, app.now())
+    return opened
 
-    async def _run(self, key: str, guild_id: int | None) -> Run:
-        # A custom_id can be forged, but the server of the interaction can't.
-        run = await self._store.runs.get(key)
-        if run is None or run.guild_id != guild_id:
-            raise RefusedError("run_gone")
-        return run
+
+def _reviewed(app: App, run: Run) -> ReviewedRun:
+    title = app.catalogue.title(run.deployment)
+    inputs = displayed_inputs(app.catalogue.get(run.deployment), run.inputs)
+    return ReviewedRun(run, title, inputs)

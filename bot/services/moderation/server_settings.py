@@ -6,24 +6,12 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.deployments.catalogue import Catalogue
+from bot.context import App
 from bot.domain.errors import InputError, RefusedError
-from bot.domain.settings.fields import (
-    Change,
-    Key,
-    apply_form,
-    form_of,
-    key_of,
-    refilled,
-    without_missing,
-)
+from bot.domain.settings.fields import Change, Key, apply_form, form_of, key_of, refilled, without_missing
 from bot.domain.settings.kinds import Box, Section
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import SettingsContext
-from bot.outside import Outside
-from bot.services.form_drafts import FormDrafts
-from bot.services.words.filter import AutomodCache
-from bot.store import Store
 
 # Discord expects an answer within 3 s, so the panel waits no longer than this for AutoMod's rules.
 _AUTOMOD_SECONDS = 1.0
@@ -40,93 +28,82 @@ class Editor:
     context: SettingsContext
 
 
-class ServerSettingsService:
-    """Reads and changes a server's rules. Methods raise StoreUnavailable if the database is unreachable."""
+async def read(app: App, editor: Editor) -> tuple[ServerRules, SettingsContext]:
+    """Return the rules with what the panel shows of presets and AutoMod."""
+    guild_id = editor.guild_id
+    rules, unreadable = await app.store.rules.read(guild_id)
+    presets = {d.channel_id: d.preset.name for d in await app.store.presets.channel_defaults(guild_id)}
+    context = replace(_context(app, editor), unreadable=unreadable, default_presets=presets)
+    if rules.words.automod is False or not context.manages_server:
+        return rules, context
+    try:
+        async with asyncio.timeout(_AUTOMOD_SECONDS):
+            known = await app.words.automod_rules(guild_id)
+    except TimeoutError:  # the cache continues reading, so the next panel has the rules
+        return rules, context
+    except RefusedError:
+        return rules, replace(context, automod_away=True)
+    return rules, replace(context, automod_unread=known.not_applied)
 
-    def __init__(
-        self, store: Store, catalogue: Catalogue, outside: Outside, automod: AutomodCache | None = None
-    ) -> None:
-        self._rules = store.rules
-        self._presets = store.presets
-        self._catalogue = catalogue
-        self._clock = outside.now
-        self._automod = automod
-        self._drafts = FormDrafts[Submitted](outside.random)
 
-    async def read(self, editor: Editor) -> tuple[ServerRules, SettingsContext]:
-        """Return the rules with what the panel shows of presets and AutoMod."""
-        guild_id = editor.guild_id
-        rules, unreadable = await self._rules.read(guild_id)
-        presets = {d.channel_id: d.preset.name for d in await self._presets.channel_defaults(guild_id)}
-        context = replace(self._context(editor), unreadable=unreadable, default_presets=presets)
-        if rules.words.automod is False or self._automod is None or not context.manages_server:
-            return rules, context
-        try:
-            async with asyncio.timeout(_AUTOMOD_SECONDS):
-                known = await self._automod.automod_rules(guild_id)
-        except TimeoutError:  # the cache continues reading, so the next panel has the rules
-            return rules, context
-        except RefusedError:
-            return rules, replace(context, automod_away=True)
-        return rules, replace(context, automod_unread=known.not_applied)
+async def word_list(app: App, guild_id: int) -> str:
+    """Return the server's own list, one word per line."""
+    return "\n".join((await app.store.rules.get(guild_id)).words.blocked)
 
-    async def word_list(self, guild_id: int) -> str:
-        """Return the server's own list, one word per line."""
-        return "\n".join((await self._rules.get(guild_id)).words.blocked)
 
-    async def form(
-        self, editor: Editor, section: Section, token: str, draft: str = ""
-    ) -> tuple[Key, Sequence[Box]]:
-        """Return a form's key and boxes. Without a draft, as after a restart, it shows the stored rules.
+async def form(
+    app: App, editor: Editor, section: Section, token: str, draft: str = ""
+) -> tuple[Key, Sequence[Box]]:
+    """Return a form's key and boxes. Without a draft, as after a restart, it shows the stored rules.
 
-        Raises RefusedError if its role, GPU or deployment doesn't exist.
-        """
-        context = self._context(editor)
-        key = key_of(section, token, context)
-        boxes = form_of(section, key, await self._rules.get(editor.guild_id), context)
-        typed = self._drafts.get(draft, editor.user_id) or {}
-        return key, [refilled(box, typed, context) for box in boxes]
+    Raises RefusedError if its role, GPU or deployment doesn't exist.
+    """
+    context = _context(app, editor)
+    key = key_of(section, token, context)
+    boxes = form_of(section, key, await app.store.rules.get(editor.guild_id), context)
+    typed = app.drafts.get(draft, editor.user_id, dict) or {}
+    return key, [refilled(box, typed, context) for box in boxes]
 
-    async def submit(
-        self, editor: Editor, section: Section, token: str, submitted: Submitted
-    ) -> tuple[Sequence[Change], Sequence[InputError]]:
-        """Change the rules with a form. Return the changes, and a mistake for each box that was left out
-        because somebody else has changed the same since the form was opened.
 
-        Raises InputErrors with all mistakes if a value is wrong, and RefusedError for an old form.
-        """
-        context = self._context(editor)
-        key = key_of(section, token, context)
-        stale: list[InputError] = []
+async def submit(
+    app: App, editor: Editor, section: Section, token: str, submitted: Submitted
+) -> tuple[Sequence[Change], Sequence[InputError]]:
+    """Change the rules with a form. Return the changes, and a mistake for each box that was left out
+    because somebody else has changed the same since the form was opened.
 
-        def edit(rules: ServerRules) -> ServerRules:
-            after, stale[:] = apply_form(section, key, submitted, rules, context)
-            return after
+    Raises InputErrors with all mistakes if a value is wrong, and RefusedError for an old form.
+    """
+    context = _context(app, editor)
+    key = key_of(section, token, context)
+    stale: list[InputError] = []
 
-        return await self._change(editor, edit, context), stale
+    def edit(rules: ServerRules) -> ServerRules:
+        after, stale[:] = apply_form(section, key, submitted, rules, context)
+        return after
 
-    def keep(self, editor: Editor, submitted: Submitted) -> str:
-        """Keep what was typed into a form, and return the name of the draft."""
-        return self._drafts.keep(editor.user_id, submitted)
+    return await _change(app, editor, edit, context), stale
 
-    async def tidy(self, editor: Editor) -> Sequence[Change]:
-        """Remove what doesn't exist any more from the rules."""
-        context = self._context(editor)
-        return await self._change(editor, lambda rules: without_missing(rules, context), context)
 
-    async def _change(
-        self, editor: Editor, edit: Callable[[ServerRules], ServerRules], context: SettingsContext
-    ) -> Sequence[Change]:
-        return await self._rules.change(editor.guild_id, editor.user_id, edit, self._clock(), context)
+async def tidy(app: App, editor: Editor) -> Sequence[Change]:
+    """Remove what doesn't exist any more from the rules."""
+    context = _context(app, editor)
+    return await _change(app, editor, lambda rules: without_missing(rules, context), context)
 
-    def _context(self, editor: Editor) -> SettingsContext:
-        """Return what the settings may name now."""
-        deployments = self._catalogue.all()
-        unknown = [deployment for deployment in deployments if deployment.expected_gpu(None) is None]
-        return replace(
-            editor.context,
-            deployments={deployment.name: deployment.title for deployment in deployments},
-            gpus=tuple(dict.fromkeys(gpu for each in deployments for gpu in each.usable_gpus)),
-            gpu_unknown=tuple(deployment.title for deployment in unknown if deployment.gpus),
-            gpu_not_offered=tuple(deployment.title for deployment in unknown if not deployment.gpus),
-        )
+
+async def _change(
+    app: App, editor: Editor, edit: Callable[[ServerRules], ServerRules], context: SettingsContext
+) -> Sequence[Change]:
+    return await app.store.rules.change(editor.guild_id, editor.user_id, edit, app.now(), context)
+
+
+def _context(app: App, editor: Editor) -> SettingsContext:
+    """Return what the settings may name now."""
+    deployments = app.catalogue.all()
+    unknown = [deployment for deployment in deployments if deployment.expected_gpu(None) is None]
+    return replace(
+        editor.context,
+        deployments={deployment.name: deployment.title for deployment in deployments},
+        gpus=tuple(dict.fromkeys(gpu for each in deployments for gpu in each.usable_gpus)),
+        gpu_unknown=tuple(deployment.title for deployment in unknown if deployment.gpus),
+        gpu_not_offered=tuple(deployment.title for deployment in unknown if not deployment.gpus),
+    )

@@ -28,7 +28,7 @@ from bot.domain.errors import (
 from bot.domain.messages.records import Kind
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.policy import Terms, decide
-from bot.domain.requests import GenerationRequest, Requester
+from bot.domain.requests import Actor, GenerationRequest
 from bot.domain.runs import Run, RunState
 from bot.store import ledger
 from bot.store.audit import add_entries, count_of
@@ -77,7 +77,7 @@ class RequestStore:
         self,
         connection: Connection,
         batch: Sequence[GenerationRequest],
-        requester: Requester,
+        requester: Actor,
         now: datetime,
     ) -> bool:
         """Return whether a moderator would have to approve these requests. Raises RefusedError.
@@ -88,7 +88,7 @@ class RequestStore:
         return self._decide(connection, batch, requester, now).review_channel_id is not None
 
     async def accept(
-        self, batch: Sequence[GenerationRequest], requester: Requester, now: datetime, *, public: bool
+        self, batch: Sequence[GenerationRequest], requester: Actor, now: datetime, *, public: bool
     ) -> Run:
         """Store the requests of a batch, all of them or none, and return its first run.
 
@@ -124,7 +124,7 @@ class RequestStore:
         self,
         connection: Connection,
         batch: Sequence[GenerationRequest],
-        requester: Requester,
+        requester: Actor,
         now: datetime,
         *,
         public: bool,
@@ -146,7 +146,7 @@ class RequestStore:
         self,
         connection: Connection,
         batch: Sequence[GenerationRequest],
-        requester: Requester,
+        requester: Actor,
         now: datetime,
         *,
         public: bool = False,
@@ -182,7 +182,7 @@ def _stored(connection: Connection, request: GenerationRequest) -> list[Run]:
     return runs_of(connection, request.request_key)
 
 
-def _check_press(connection: Connection, requester: Requester) -> None:
+def _check_press(connection: Connection, requester: Actor) -> None:
     """Raise PressedTwice if the same user pressed the same button a moment earlier."""
     press = requester.press
     if press is None:
@@ -201,7 +201,7 @@ def _check_press(connection: Connection, requester: Requester) -> None:
 def _store(
     connection: Connection,
     batch: Sequence[GenerationRequest],
-    requester: Requester,
+    requester: Actor,
     terms: Terms,
     now: datetime,
 ) -> Run:
@@ -222,9 +222,7 @@ def _store(
     return stored[0]
 
 
-def _values(
-    request: GenerationRequest, requester: Requester, terms: Terms, now: datetime
-) -> dict[str, object]:
+def _values(request: GenerationRequest, requester: Actor, terms: Terms, now: datetime) -> dict[str, object]:
     in_review = terms.review_channel_id is not None
     # The first run's card decides about the whole batch, and so does its expiry.
     review_ends = terms.approval_ends if request.index == 0 else None

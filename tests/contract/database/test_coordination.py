@@ -16,7 +16,7 @@ from bot.database.coordination import Coordinator, LockHeld, acquire
 from bot.domain.errors import StoreUnavailable
 from bot.outside import Outside
 from bot.store import Store
-from bot.workers.worker import Wakeups
+from bot.wakeups import Wakeups
 from tests.contract.conftest import Stores
 from tests.contract.store.processes import FORKED
 from tests.databases import PostgresServer, transaction

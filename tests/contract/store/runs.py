@@ -16,7 +16,7 @@ from bot.database.tables import messages, requests, runs
 from bot.domain.access import OperatorRules
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import Attempt, Claim, Form, Kind, MessageRef, Part, Place, Shows
-from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester, new_key
+from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member, Origin, new_key
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.transitions import UNSUCCESSFUL
 from bot.store import Store
@@ -88,7 +88,7 @@ async def accept(
     public: bool = False,
 ) -> Run:
     """Submit a request, or a batch of them, to the store as the bot does."""
-    requester = Requester(person, batch[0].origin, frozenset(), lambda _channel_id: ChannelState())
+    requester = Actor(person, batch[0].origin, frozenset(), lambda _channel_id: ChannelState())
     return await store.requests.accept(batch, requester, now, public=public)
 
 

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import EXPECTED_SECONDS
 from bot.domain.errors import RefusedError
-from bot.domain.requests import ChannelState, Requester
+from bot.domain.requests import Actor, ChannelState
 from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.conftest import Judged, Stores
@@ -112,7 +112,7 @@ async def test_a_run_may_start_once_its_request_is_accepted(store: Store) -> Non
 async def test_a_check_stores_nothing_and_decides_as_the_acceptance_does(store: Store) -> None:
     asked, nobody = request(), frozenset[int]()
     for person, in_review in ((PERSON, False), (NEWCOMER, True)):
-        requester = Requester(person, asked.origin, nobody, lambda _channel_id: ChannelState())
+        requester = Actor(person, asked.origin, nobody, lambda _channel_id: ChannelState())
         assert await store.requests.check([asked], requester, NOW) is in_review
     await store.pause.pause("maintenance", by=1, now=NOW)
     with pytest.raises(RefusedError, match="paused"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection, update
@@ -12,18 +13,21 @@ from bot.database.tables import runs
 from bot.delivery.estimator import MEDIANS_AGE, QUEUE_AGE, TOO_FEW_AGE, Estimator
 from bot.domain.queue.estimates import NEEDED
 from bot.domain.runs import Run, RunState
+from bot.outside import Outside
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store.rows import selects, stored_run
 from tests.contract.store.runs import at, fetch
 from tests.databases import new_sqlite
 from tests.harness import Clock
+from tests.unit.factories import app_with
 
 
 def estimator(store: Store, slots: int | None = 1) -> tuple[Estimator, Clock]:
     clock = Clock()
     clock.now = at(0)
-    return Estimator(store.durations, lambda _: slots, clock), clock
+    catalogue = SimpleNamespace(get=lambda _: SimpleNamespace(concurrency_limit=slots))
+    return Estimator(app_with(store=store, catalogue=catalogue, outside=Outside(now=clock))), clock
 
 
 async def minutes_long(store: Store, number: int, *, minutes: float = 1, **more: Any) -> None:

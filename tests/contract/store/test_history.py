@@ -186,7 +186,7 @@ async def test_an_entry_tells_which_copy_a_moderator_deleted(store: Store, by: i
     await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
     outcome, copy = MessageRef(run.channel_id, 901), MessageRef(77, 902)
     await posted(store, outcome)
-    asked = CopyRequest(key=run.key, user_id=PERSON.id, shared_to=77)
+    asked = CopyRequest(key=run.key, shared_to=77)
     claim = await store.copies.claim(asked, "messenger", NOW, SOON)
     assert claim is not None
     claim = await store.messages.posted(claim, part_of(claim, copy))

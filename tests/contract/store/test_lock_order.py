@@ -100,7 +100,7 @@ async def finish(store: Store, rows: Rows, number: int) -> None:
 
 async def copy(store: Store, rows: Rows, number: int) -> None:
     with suppress(RefusedError):
-        asked = CopyRequest(key=rows.keys[number], user_id=PERSON.id, shared_to=9)
+        asked = CopyRequest(key=rows.keys[number], shared_to=9)
         await store.copies.claim(asked, "messenger", NOW, SOON)
 
 

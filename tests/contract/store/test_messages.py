@@ -71,7 +71,7 @@ async def test_a_lease_is_of_the_whole_request(store: Store) -> None:
     await store.reviews.report(key, 5, 90, NOW)
     claim = await claimed(store)
     assert await claim_if_any(store) is None
-    assert await store.copies.claim(CopyRequest(key=key, user_id=PERSON.id), "x", NOW, SOON) is None
+    assert await store.copies.claim(CopyRequest(key=key), "x", NOW, SOON) is None
     await store.messages.finish(claim, NOW, shown=True)
     assert {claim.message.kind, (await claimed(store)).message.kind} == {Kind.OUTCOME, Kind.REPORT}
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import count
 
 from bot.domain.errors import AlreadyTaken, PressedTwice, RefusedError
-from bot.domain.requests import ChannelState, Member, Press, Requester, press_id
+from bot.domain.requests import Actor, ChannelState, Member, Press, press_id
 from bot.domain.runs import Run
 from bot.store import Store
 from bot.store.requests.accept import DOUBLE_PRESS
@@ -24,7 +24,7 @@ async def press(
 ) -> Run:
     origin = request().origin.model_copy(update={"interaction_id": interaction or next(INTERACTIONS)})
     asked = request(requester_id=person.id, origin=origin)
-    requester = Requester(person, origin, frozenset(), lambda _channel_id: ChannelState(), press=press)
+    requester = Actor(person, origin, frozenset(), lambda _channel_id: ChannelState(), press=press)
     return await store.requests.accept([asked], requester, press.at if press else NOW, public=True)
 
 

@@ -8,10 +8,12 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from bot.context import App
 from bot.domain.backend import DeploymentDescription, NewRun
 from bot.domain.errors import (
     BackendBadReply,
@@ -26,15 +28,15 @@ from bot.domain.errors import (
     StoreUnavailable,
 )
 from bot.domain.policy import Offer
-from bot.domain.requests import ChannelState
 from bot.domain.runs import InputValue, Run, RunState
 from bot.outside import Outside
 from bot.store import Store
+from bot.wakeups import Wakeups
 from bot.workers.backend_health import BackendHealth
 from bot.workers.submission import MAX_RENEWALS, Submitter
-from bot.workers.worker import Wakeups
 from tests.contract.store.runs import GRACE, NOW, RUN_ID, SOON, accepted, at, columns, fetch, report, state_of
 from tests.databases import file_away
+from tests.unit.factories import SETTINGS, app_with
 
 Step = Callable[[], Awaitable[Any]]
 
@@ -50,30 +52,22 @@ class World:
         self.starting: list[Step] = []
         self.describing: list[BackendError] = []
         outside = Outside(now=lambda: self.now, monotonic=self.seconds, random=Random(1))
-        self.health = BackendHealth(store, self, Wakeups(), outside)  # type: ignore[arg-type]
-        self.submitter = Submitter(
+        settings = SETTINGS.model_copy(update={"submit_grace_seconds": GRACE.total_seconds()})
+        app = app_with(
+            settings=settings,
             store=store,
-            backend=self,  # type: ignore[arg-type]
-            health=self.health,
+            backend=self,
             wakeups=Wakeups(),
-            limit=lambda _: None,
-            renew=self.renew,
-            look=self.look,
-            offer=lambda _: Offer(),
-            first_check=SOON - NOW,
-            grace=GRACE,
-            user_installs=False,
-            clock=lambda: self.now,
-            random=Random(1),
+            outside=outside,
+            catalogue=SimpleNamespace(get=lambda _: None, all=lambda: ()),
         )
+        self.health = BackendHealth(app)
+        self.submitter = Submitter(app, self.health)
 
     def seconds(self) -> float:
         return (self.now - NOW).total_seconds()
 
-    async def look(self, _run: Run) -> ChannelState | None:
-        return None
-
-    async def renew(self, run: Run, _now: datetime) -> Mapping[str, InputValue]:
+    async def renew(self, _app: App, run: Run, _now: datetime) -> Mapping[str, InputValue]:
         if self.renewing:
             await self.renewing.pop(0)()
         return run.inputs
@@ -116,8 +110,13 @@ class World:
 
 
 @pytest.fixture
-def world(store: Store) -> World:
-    return World(store)
+def world(store: Store, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Return a world whose deployments and channels never refuse; the files of runs follow `renewing`."""
+    world = World(store)
+    monkeypatch.setattr("bot.workers.submission.renewed_inputs", world.renew)
+    monkeypatch.setattr("bot.workers.submission.offer_of", lambda _catalogue, _run: Offer())
+    monkeypatch.setattr("bot.workers.submission.CHANNEL_TRUST", timedelta.max)
+    return world
 
 
 def failing(error: Exception) -> Step:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from bot.delivery.media.shrink import Shrinker
+from bot.media.shrink import Shrinker
 from bot.outside import DaemonThreads
 
 

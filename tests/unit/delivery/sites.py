@@ -14,8 +14,8 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer
 
-from bot.delivery.media.download import Media, MediaFetcher, MediaLimits
 from bot.domain.errors import MediaError
+from bot.media.download import Media, MediaFetcher, MediaLimits
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 OUTSIDE, INSIDE = "127.0.0.1", "127.0.0.2"

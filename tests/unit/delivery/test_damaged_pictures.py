@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageCms
 
-from bot.delivery.media.file_types import SNIFF_BYTES, sniff
+from bot.media.file_types import SNIFF_BYTES, sniff
 from tests.sampling import every_nth
 from tests.unit.delivery.pictures import shrink_image, shrinker
 

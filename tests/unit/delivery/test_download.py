@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 
-from bot.delivery.media.download import MediaFetcher, MediaLimits
 from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
+from bot.media.download import MediaFetcher, MediaLimits
 from tests.unit.delivery.sites import OUTSIDE, PNG, Handler, Site, dripping, fetch, outside_only, refusal
 
 

@@ -8,9 +8,9 @@ from ipaddress import ip_address
 import pytest
 from aiohttp import web
 
-from bot.delivery.media.download import MediaFetcher
-from bot.delivery.media.ssrf import is_public
 from bot.domain.errors import MediaForbidden
+from bot.media.download import MediaFetcher
+from bot.media.ssrf import is_public
 from tests.unit.delivery.sites import INSIDE, OUTSIDE, PNG, Names, Site, outside_only, refusal
 
 

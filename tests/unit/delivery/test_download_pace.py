@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.delivery.media.download import MediaLimits, Pace
 from bot.domain.errors import MediaUnavailable
+from bot.media.download import MediaLimits, Pace
 from tests.unit.delivery.sites import OUTSIDE, Site, dripping, refusal
 
 RATE, WINDOW = 1000.0, 10.0

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bot.delivery.media.file_types import SNIFF_BYTES, is_wrong_type, safe_filename, sniff
+from bot.media.file_types import SNIFF_BYTES, is_wrong_type, safe_filename, sniff
 
 
 def picture(form: str) -> bytes:

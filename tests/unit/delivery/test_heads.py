@@ -9,9 +9,9 @@ import io
 import pytest
 from aiohttp import web
 
-from bot.delivery.media.download import MediaFetcher, MediaLimits
-from bot.delivery.media.file_types import SNIFF_BYTES
 from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaUnavailable
+from bot.media.download import MediaFetcher, MediaLimits
+from bot.media.file_types import SNIFF_BYTES
 from tests.unit.delivery.sites import INSIDE, PNG, Site, dripping, outside_only
 
 

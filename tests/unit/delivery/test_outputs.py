@@ -6,29 +6,28 @@ import asyncio
 import io
 import random
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
 from aiohttp import web
-from discord import Client, Intents
 from PIL import Image
 
-from bot.delivery.discord_calls import DiscordCalls
-from bot.delivery.media.download import MediaFetcher
-from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.reopening import show_again
 from bot.domain.errors import MediaUnavailable
-from bot.domain.runs import Output, Run
+from bot.domain.runs import Output, Run, RunReport, RunState
+from bot.media.download import MediaFetcher
+from bot.media.outputs import OutputPreparer
 from bot.outside import DaemonThreads
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from tests.unit.delivery.pictures import shrinker
 from tests.unit.delivery.sites import PNG, Site, outside_only
 from tests.unit.domain.policy_cases import request
-from tests.unit.factories import made_run
+from tests.unit.factories import app_with, made_run
 
 LIMIT = 10_000
 
@@ -80,11 +79,13 @@ Prepare = Callable[..., Awaitable[PreparedOutputs]]
 
 @asynccontextmanager
 async def output_preparer(renewed: Sequence[Output] | None = None) -> AsyncIterator[OutputPreparer]:
-    async def renew(run: Run) -> Sequence[Output]:
-        return run.outputs if renewed is None else renewed
+    class Backend:
+        async def get_run(self, run_id: str) -> RunReport:
+            return RunReport(run_id=run_id, state=RunState.SUCCEEDED, outputs=tuple(renewed or ()))
 
+    backend: Any = Backend()
     async with MediaFetcher(allows=outside_only) as fetcher:
-        yield OutputPreparer(fetcher, renew, shrinker(), DaemonThreads("files", 1))
+        yield OutputPreparer(fetcher, backend, shrinker(), DaemonThreads("files", 1))
 
 
 @asynccontextmanager
@@ -125,18 +126,20 @@ async def test_the_runs_of_a_batch_share_the_time(storage: Storage, tmp_path: Pa
 async def test_private_results_that_are_shown_again_share_the_time(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown: list[PreparedOutputs] = []
+    sent: list[OutgoingMessage] = []
 
-    def render(prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
-        shown.extend(prepared.values())
-        return []
+    async def send(_application_id: int, _token: str, message: OutgoingMessage, **_: Any) -> None:
+        sent.append(message)
 
     batch = [storage.run("held-1"), storage.run("held-2", key="abcdefghij234568")]
     async with output_preparer() as outputs:
         monkeypatch.setattr("bot.delivery.reopening.MEDIA_SECONDS", 0.3)
-        discord = DiscordCalls(Client(intents=Intents.none()))
-        await show_again(discord, outputs, batch, request().origin, render)
-    assert [len(prepared.remarks) for prepared in shown] == [1, 1]
+        discord = SimpleNamespace(send_in_interaction=send)
+        catalogue = SimpleNamespace(title=str.title, all=lambda: ())
+        app = app_with(outputs=outputs, catalogue=catalogue, discord=discord)
+        await show_again(app, batch, request().origin, to_moderator=True)
+    assert len(sent) == 2
+    assert not any(message.files for message in sent)
     assert "/held-2" not in storage.asked
 
 
@@ -150,7 +153,7 @@ async def test_a_failure_within_the_time_is_tried_again_later(storage: Storage, 
 
 
 async def test_with_new_links_only_the_missing_files_are_fetched(storage: Storage, tmp_path: Path) -> None:
-    run = storage.run("good-1", "gone-2")
+    run = storage.run("good-1", "gone-2", run_id="7")
     again = [f"{output.url}-again".replace("gone", "good") for output in run.outputs]
     renewed = [replace(output, url=url) for output, url in zip(run.outputs, again, strict=True)]
     async with preparer(tmp_path, renewed=renewed) as prepare:

@@ -9,8 +9,8 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from bot.delivery.media.ssrf import GuardedResolver, check_url, is_public, public_or_in
 from bot.domain.errors import MediaForbidden
+from bot.media.ssrf import GuardedResolver, check_url, is_public, public_or_in
 
 PUBLIC = [
     "8.8.8.8",

@@ -14,7 +14,7 @@ from bot.deployments.command_plan import CommandPlan, plan_commands, size
 from bot.deployments.model import ATTACHMENTS, Deployment
 from bot.deployments.naming import RESERVED
 from bot.deployments.options import MORE
-from bot.deployments.shapes import OptionChoice, OptionSpec, OptionType
+from bot.deployments.shapes import OptionSpec, OptionType
 from bot.domain.errors import StartupError
 from cogs.generate import build_generate
 from tests.unit.deployments.made import deployment, node
@@ -76,12 +76,8 @@ def assert_option(option: OptionSpec) -> None:
 
 def assert_discordpy_takes(plan: CommandPlan) -> None:
     """Build the objects with discord.py, which checks names, descriptions and counts."""
-
-    async def never(*_: object) -> list[OptionChoice]:
-        raise AssertionError("nobody calls it")
-
     tree = app_commands.CommandTree(discord.Client(intents=discord.Intents.none()))
-    tree.add_command(build_generate(plan, never, never))
+    tree.add_command(build_generate(plan))
     (command,) = tree.get_commands()
     assert command.to_dict(tree)["name"] == "generate"
 

@@ -18,7 +18,7 @@ from bot.deployments.model import Deployment, Input, Size
 from bot.deployments.options import MORE, autocomplete
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
-from bot.services.presets.inputs import kept_inputs
+from bot.services.preset_inputs import kept_inputs
 from tests.unit.deployments.made import by_key, deployment, node
 
 LIMITS = {"minimum": 256, "maximum": 1536}

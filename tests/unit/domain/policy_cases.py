@@ -12,7 +12,7 @@ from bot.domain.access import OperatorRules
 from bot.domain.budgets import Usage
 from bot.domain.errors import Param, RefusedError
 from bot.domain.policy import Terms, decide
-from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester, new_key
+from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member, Origin, new_key
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.strings import SENTENCES, explain
 
@@ -58,7 +58,7 @@ def judge(
     **operator: Any,
 ) -> Terms | RefusedError:
     asked = asked or request()
-    requester = Requester(
+    requester = Actor(
         person, asked.origin, frozenset(), lambda channel_id: ChannelState(exists=channel_id != CLOSED)
     )
     try:

@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.errors import AlreadyPosted, RefusedError
 from bot.domain.messages.records import Form, Kind, Message, MessageRef, Part, Place, Shows
-from bot.domain.requests import ChannelState, Member, Origin, Requester
+from bot.domain.requests import Actor, ChannelState, Member, Origin
 from bot.domain.results.sharing import (
     CopyRequest,
     check_available,
@@ -29,9 +29,9 @@ MADE = made_run(requester_id=PERSON.id, guild_id=7, outputs=(OUTPUT,), count=2)
 FIRST, SECOND, OLD = (MessageRef(GALLERY, number) for number in (11, 12, 13))
 
 
-def requester(person: Member = PERSON, guild_id: int | None = 7) -> Requester:
+def requester(person: Member = PERSON, guild_id: int | None = 7) -> Actor:
     origin: Origin = request(guild_id).origin
-    return Requester(person, origin, frozenset(), lambda _: ChannelState())
+    return Actor(person, origin, frozenset(), lambda _: ChannelState())
 
 
 OTHER = replace(PERSON, id=5)
@@ -53,7 +53,7 @@ OTHER = replace(PERSON, id=5)
     ],
 )
 def test_only_the_requester_copies_a_public_result_that_is_there(
-    by: Requester, changes: dict[str, Any], code: str | None
+    by: Actor, changes: dict[str, Any], code: str | None
 ) -> None:
     assert refusal(lambda: check_copyable(replace(MADE, **changes), by)) == code
 
@@ -100,7 +100,7 @@ def by_key(*found: Message) -> dict[tuple[Kind, int], Message]:
 
 
 OUTCOME = message(Kind.OUTCOME, MessageRef(HERE, 1))
-SHARE, POST = CopyRequest(key="k", user_id=4, shared_to=GALLERY), CopyRequest(key="k", user_id=4)
+SHARE, POST = CopyRequest(key="k", shared_to=GALLERY), CopyRequest(key="k")
 GONE = replace(SHARE, deleted_channel=GALLERY)
 MINE, THEIRS = {"deleted_by": PERSON.id}, {"deleted_by": MODERATOR}
 NONE: dict[str, Any] = {"posted": ()}

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Literal
 
 import aiohttp
 import discord
 import pytest
 
+from bot.discord_api.channels import channel_state, message_state, requester_now
 from bot.domain.errors import DiscordAway
 from bot.domain.messages.records import MessageRef
 from bot.domain.requests import ChannelState
-from bot.gateway.channels import channel_state, requester_now
 from bot.gateway.client import RestClient
 from bot.gateway.guild import read_automod
-from bot.gateway.message_files import fetch_run_files, message_state
+from bot.gateway.message_files import fetch_run_files
+from bot.outside import Outside
+from bot.words.thread import WordThread
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.world import Channel
 from tests.unit.factories import made_run
@@ -98,18 +101,16 @@ async def test_a_refusal_without_a_code_is_no_answer(studio: Studio, rest: RestC
     """A reset token, or Cloudflare, which blocks the bot's address for a while."""
     studio.fake.faults.add("*", Fault.answer(status), times=None)
     run = made_run(guild_id=studio.guild.id, channel_id=studio.general.id)
-    guild = studio.bot.get_guild(studio.guild.id)
-    assert guild is not None
     with pytest.raises(DiscordAway):
         await channel_state(rest, run)
     with pytest.raises(DiscordAway):
-        await requester_now(guild, studio.alice.id, seconds=10)
+        await requester_now(studio.bot, run, seconds=10)
     with pytest.raises(DiscordAway):
         await message_state(rest, MessageRef(studio.general.id, 1))
     with pytest.raises(DiscordAway):
         await fetch_run_files(rest, [MessageRef(studio.general.id, 1)], run.key)
     with pytest.raises(discord.HTTPException):
-        await read_automod(guild, asyncio.to_thread)
+        await read_automod(studio.bot, studio.guild.id, WordThread(Outside()))
 
 
 async def test_direct_messages_are_not_asked_about(rest: RestClient) -> None:
@@ -117,10 +118,9 @@ async def test_direct_messages_are_not_asked_about(rest: RestClient) -> None:
 
 
 async def test_a_requester_who_left_has_no_roles(studio: Studio) -> None:
-    guild = studio.bot.get_guild(studio.guild.id)
-    assert guild is not None
-    member = await requester_now(guild, studio.alice.id, seconds=10)
+    run = made_run(guild_id=studio.guild.id, requester_id=studio.alice.id)
+    member = await requester_now(studio.bot, run, seconds=10)
     assert studio.alice.id in member.role_ids  # the fake names each member's role like the member
     stranger = studio.fake.add_user("stranger")
-    left = await requester_now(guild, stranger.id, seconds=10)
+    left = await requester_now(studio.bot, replace(run, requester_id=stranger.id), seconds=10)
     assert (left.id, left.role_ids) == (stranger.id, frozenset())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,12 +12,17 @@ import discord
 import pytest
 
 from bot.domain.errors import RefusedError
+from bot.domain.requests import Actor, ChannelState
 from bot.domain.settings.rules_and_defaults import ServerRules, Words
 from bot.domain.settings.values import NotApplied
 from bot.gateway.guild import compile_automod, read_automod
 from bot.outside import Outside
-from bot.services.words.filter import AutomodCache, word_check
-from bot.services.words.rules import Hit, WordRules
+from bot.services.words import find_hit
+from bot.words.cache import AutomodCache
+from bot.words.rules import Hit, WordRules
+from bot.words.thread import WordThread
+from tests.contract.store.runs import PERSON, request
+from tests.unit.factories import app_with
 from tests.word_rules import finish, first_hit
 
 GUILD = 7
@@ -63,9 +67,10 @@ class Discord:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def read(self, guild_id: int) -> WordRules:
+    async def read(self, guild_id: int, thread: WordThread) -> WordRules:
         self.reads.append(guild_id)
-        return await read_automod(cast(discord.Guild, self), partial(asyncio.to_thread, finish))
+        client: Any = SimpleNamespace(get_guild=lambda _guild_id: self)
+        return await read_automod(client, guild_id, thread)
 
     async def fetch_automod_rules(self) -> Sequence[discord.AutoModRule]:
         rules, fault = self.rules, self.fault
@@ -88,13 +93,15 @@ async def world() -> Discord:
 
 
 async def hit(cache: AutomodCache, text: str = "a cat", **words: Any) -> Hit | None:
+    origin = request().origin.model_copy(update={"guild_id": GUILD})
+    actor = Actor(PERSON, origin, frozenset(), lambda _channel_id: ChannelState())
     rules = ServerRules(words=Words(**words))
-    return await word_check(cache, rules, GUILD, role_ids=(), channel_ids=(), texts={"prompt": text})
+    return await find_hit(app_with(words=cache), actor, rules, {"prompt": text})
 
 
 async def refusal(cache: AutomodCache) -> str:
     with pytest.raises(RefusedError) as refused:
-        await hit(cache)
+        await hit(cache, automod=True)
     return refused.value.code
 
 
@@ -198,7 +205,7 @@ async def test_an_older_copy_does_not_outlive_the_permission(world: Discord) -> 
 
 
 async def test_if_discord_is_slow_an_older_copy_does(world: Discord) -> None:
-    cache = world.cache(timeout=0.01)
+    cache = world.cache(timeout=0.5)
     assert await hit(cache) is not None
     world.gate.clear()
     world.now += timedelta(minutes=5)

@@ -9,30 +9,41 @@ import pytest
 
 from bot.deployments.merge import Merged, Stored, merge
 from bot.domain.errors import MediaUnavailable, WrongFiles
-from bot.services.input_files import InputFiles
+from bot.services.input_files import check_files
 from tests.unit.deployments.flux import FLUX, drawn, file, take
+from tests.unit.factories import app_with
 
-TYPES = {"png": "image/png", "txt": "text/plain", "mp4": "video/mp4", "bin": "application/octet-stream"}
+CONTENT = {
+    "png": b"\x89PNG\r\n\x1a\n",
+    "txt": b"text",
+    "mp4": b"\0\0\0\x18ftypmp42" + bytes(12),
+    "bin": b"\xff\xfe\xfd",
+}
 
 
 class Reader:
-    """Tells a file's type by the end of its address, and remembers what it was asked for."""
+    """Returns the beginning of a file by the end of its address, and remembers what it was asked for."""
 
     def __init__(self) -> None:
         self.read: list[str] = []
 
-    async def __call__(self, url: str) -> str:
+    async def head(self, url: str) -> bytes:
         self.read.append(url.rpartition("/")[2])
         if url.endswith("hangs"):
             await asyncio.Event().wait()
         if url.endswith("away"):
             raise MediaUnavailable("away")
-        return TYPES[url.rpartition(".")[2]]
+        return CONTENT[url.rpartition(".")[2]]
+
+
+@pytest.fixture(autouse=True)
+def _short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.services.input_files._SECONDS", 0.01)
 
 
 async def options_refused(inputs: Merged) -> list[Any]:
     try:
-        await InputFiles(Reader(), seconds=0.01).check(FLUX, inputs)
+        await check_files(app_with(fetcher=Reader()), FLUX, inputs)
     except WrongFiles as error:
         return [each.params["option"] for each in error.errors]
     return []
@@ -41,7 +52,7 @@ async def options_refused(inputs: Merged) -> list[Any]:
 async def test_every_file_of_a_request_is_read_once_and_every_mistake_is_named() -> None:
     reader = Reader()
     given = take(image=file("a.png"), image1=file("b.png"), video=file("c.mp4", "video/mp4"))
-    await InputFiles(reader).check(FLUX, given)
+    await check_files(app_with(fetcher=reader), FLUX, given)
     assert sorted(reader.read) == ["a.png", "b.png", "c.mp4"]
     text, clip = file("d.txt"), file("d.txt", "video/mp4")
     wrong = take(image=text, image1=file("b.png"), image2=text, video=clip, file=text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.errors import InputError
-from bot.services.presets.inputs import fill_gaps, own_texts
+from bot.services.preset_inputs import fill_gaps, own_texts
 from tests.unit.deployments.flux import FLUX
 from tests.unit.factories import made_preset
 

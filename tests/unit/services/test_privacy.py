@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
 from bot.domain.privacy import Erased
 from bot.domain.runs import Output, Run, RunState
+from bot.outside import Outside
 from bot.services.exports import ExportFile
-from bot.services.privacy import PrivacyService
+from bot.services.privacy import export
 from cogs.privacy import erased_text
-from tests.unit.factories import made_run
+from tests.unit.factories import app_with, made_run
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, tzinfo=UTC)
 ME, MOD, OTHER = 11, 22, 33
@@ -59,8 +61,8 @@ async def exported(
     *runs: Run, entries: Sequence[StoredEntry] = ()
 ) -> tuple[ExportFile, list[dict[str, Any]]]:
     """Return the file, and its lines after the first."""
-    store: Any = Stored(runs, entries)
-    file = await PrivacyService(store, lambda: NOW).export(ME)
+    store = SimpleNamespace(privacy=Stored(runs, entries))
+    file = await export(app_with(store=store, outside=Outside(now=lambda: NOW)), ME)
     first, *lines = (json.loads(each) for each in file.data.splitlines())
     assert first == {"kind": "export", "person_id": str(ME), "made_at": NOW.isoformat()}
     return file, lines

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import RefusedError
-from bot.services.rate_limits import WINDOW, WRITES_PER_PERSON, Allowance, Openings
+from bot.memory import WINDOW, WRITES_PER_PERSON, Allowance, Openings
 from tests.harness import Clock
 
 

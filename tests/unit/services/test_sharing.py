@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import discord
 import pytest
 
-from bot.domain.access import OperatorRules
-from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
+from bot.context import App
+from bot.discord_api.calls import DiscordCalls
+from bot.domain.errors import AlreadyPosted, RefusedError
 from bot.domain.messages.records import MessageRef
-from bot.domain.requests import ChannelState, Origin, Requester
-from bot.domain.results.sharing import CopyRequest, MessageState
+from bot.domain.requests import Actor, ChannelState, Origin
+from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import RunState
 from bot.domain.text import message_url
 from bot.outside import Outside
-from bot.services.age_marks import AgeMarks
-from bot.services.sharing import FetchState, SharingService
+from bot.services import sharing
 from bot.store import Store
+from bot.words.cache import AutomodCache
+from bot.words.rules import WordRules
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, block, stored_rules, stored_run, unblock
 from tests.contract.store.runs import NOW, PERSON, SOON, kinds, part_of
 from tests.databases import new_sqlite
+from tests.unit.factories import app_with
+from tests.word_rules import compiled
 
 GALLERY = 77
 OPEN, ADULT = ChannelState(), ChannelState(age_restricted=True)
@@ -38,26 +43,24 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.close()
 
 
-async def check_words(_requester: Requester, _deployment: str, texts: Mapping[str, str]) -> None:
-    """Forbid a word that the prompt of `stored_run` has."""
-    if "lighthouse" in texts["prompt"]:
-        raise RefusedError("words_refused", option="prompt")
+def answered(error: Exception | None) -> Any:
+    """Return a client to which Discord answers with this error when it is asked for a message."""
+
+    async def fetch_message(_message_id: int) -> None:
+        if error is not None:
+            raise error
+
+    channel = SimpleNamespace(fetch_message=fetch_message)
+    return SimpleNamespace(get_partial_messageable=lambda _channel_id: channel)
 
 
-async def exists(_message: MessageRef) -> MessageState:
-    return MessageState.EXISTS
+def not_found(code: int) -> discord.NotFound:
+    response: Any = SimpleNamespace(status=404, reason="Not Found")
+    return discord.NotFound(response, {"code": code, "message": ""})
 
 
-async def deleted(_message: MessageRef) -> MessageState:
-    return MessageState.DELETED
-
-
-async def channel_deleted(_message: MessageRef) -> MessageState:
-    return MessageState.CHANNEL_DELETED
-
-
-async def unanswered(_message: MessageRef) -> MessageState:
-    raise DiscordAway
+exists, deleted, channel_deleted = answered(None), answered(not_found(10008)), answered(not_found(10003))
+unanswered = answered(TimeoutError())
 
 
 async def send_copy(store: Store, copy: CopyRequest) -> str:
@@ -72,23 +75,26 @@ async def send_copy(store: Store, copy: CopyRequest) -> str:
     return message_url(GUILD, *ref)
 
 
-def sharing(store: Store, message_state: FetchState = exists) -> SharingService:
-    return SharingService(
+def app_of(store: Store, client: Any = exists) -> App:
+    outside = Outside(now=lambda: NOW)
+
+    async def no_rules(*_: object) -> WordRules:
+        return compiled([])
+
+    return app_with(
         store=store,
-        age_marks=AgeMarks(store.runs, lambda _: ()),
-        operator=OperatorRules(),
-        send_copy=partial(send_copy, store),
-        check_words=check_words,
-        message_state=message_state,
-        clock=lambda: NOW,
+        discord=DiscordCalls(client),
+        words=AutomodCache(no_rules, outside),
+        catalogue=SimpleNamespace(age_marks=lambda _: ()),
+        outside=outside,
     )
 
 
 def member(
     id: int = ALICE, gallery: ChannelState = OPEN, *, guild: int | None = GUILD, adult: bool = False
-) -> Requester:
+) -> Actor:
     """Return a member in the channel of `stored_run`, from where the gallery is in this state."""
-    return Requester(
+    return Actor(
         person=replace(PERSON, id=id),
         origin=Origin(
             guild_id=guild,
@@ -101,6 +107,7 @@ def member(
         ),
         channel_ids=frozenset({2}),
         channel_state=lambda channel: gallery if channel == GALLERY else GONE,
+        guild_id=guild,
     )
 
 
@@ -112,7 +119,7 @@ ADMIN = replace(member(BOB), person=replace(PERSON, id=BOB, manages_server=True)
 AWAY = member(guild=None)
 NOT_YOURS, ELSEWHERE = ("copy_not_yours",) * 2, ("copy_elsewhere",) * 2
 # Who presses, what the run is like, and why Post and Share refuse (None: they don't).
-CASES: dict[str, tuple[Requester, dict[str, Any], tuple[str | None, str | None]]] = {
+CASES: dict[str, tuple[Actor, dict[str, Any], tuple[str | None, str | None]]] = {
     "own, of a batch": (member(), batch(), (None, None)),
     "own, single": (member(), {}, ("post_nothing", None)),
     "partial": (member(), batch(state=RunState.FAILED, partial=True), (None, None)),
@@ -142,7 +149,7 @@ async def test_each_case_is_accepted_or_refused_in_its_own_words(store: Store, n
     requester, changes, (post, share) = CASES[name]
     key = await stored_run(store, **changes)
     for code, act in (
-        (share, sharing(store).check(key, requester)),
+        (share, sharing.check(app_of(store), requester, key)),
         (share, shared_by(store, key, requester)),
         (post, posted_by(store, key, requester)),
     ):
@@ -156,13 +163,14 @@ async def test_each_case_is_accepted_or_refused_in_its_own_words(store: Store, n
     assert set(await kinds(store, key)) - {"outcome"} == made
 
 
-async def shared_by(store: Store, key: str, requester: Requester, answer: FetchState = exists) -> str:
-    service = sharing(store, answer)
-    return await service.make(await service.share(key, requester, with_prompt=False))
+async def shared_by(store: Store, key: str, requester: Actor, client: Any = exists) -> str:
+    return await send_copy(
+        store, await sharing.share(app_of(store, client), requester, key, with_prompt=False)
+    )
 
 
-async def posted_by(store: Store, key: str, requester: Requester) -> str:
-    return await sharing(store).make(await sharing(store).post(key, requester))
+async def posted_by(store: Store, key: str, requester: Actor) -> str:
+    return await send_copy(store, await sharing.post(app_of(store), requester, key))
 
 
 async def shared(store: Store) -> str:
@@ -173,20 +181,20 @@ async def shared(store: Store) -> str:
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"), [(exists, "share_there"), (deleted, "share_deleted"), (unanswered, "share_there")]
+    ("client", "code"), [(exists, "share_there"), (deleted, "share_deleted"), (unanswered, "share_there")]
 )
 async def test_a_copy_that_was_deleted_in_discord_is_not_linked_to(
-    store: Store, answer: FetchState, code: str
+    store: Store, client: Any, code: str
 ) -> None:
     key = await shared(store)
     with pytest.raises(RefusedError) as caught:
-        await sharing(store, answer).share(key, member(), with_prompt=False)
+        await sharing.share(app_of(store, client), member(), key, with_prompt=False)
     assert caught.value.code == code
 
 
 async def test_a_copy_whose_channel_was_deleted_is_no_reason_to_refuse_the_next(store: Store) -> None:
     key = await shared(store)
-    await sharing(store, channel_deleted).check(key, member())
+    await sharing.check(app_of(store, channel_deleted), member(), key)
     assert await shared_by(store, key, member(), channel_deleted)
 
 
@@ -194,56 +202,58 @@ async def test_a_moderators_deletion_outlives_the_channel(store: Store) -> None:
     key = await shared(store)
     await store.copies.delete(key, MessageRef(GALLERY, 8), MOD, NOW)
     with pytest.raises(RefusedError, match="share_deleted"):
-        await sharing(store, channel_deleted).share(key, member(), with_prompt=False)
+        await sharing.share(app_of(store, channel_deleted), member(), key, with_prompt=False)
 
 
 async def test_share_is_offered_to_the_requester_where_the_gallery_is_open(store: Store) -> None:
     run = await store.runs.get(await stored_run(store))
     assert run is not None
-    assert await sharing(store).is_offered(run, member())
+    assert await sharing.is_offered(app_of(store), member(), run)
     for other in (member(BOB), member(gallery=GONE), member(gallery=CLOSED), member(guild=GUILD + 1), AWAY):
-        assert not await sharing(store).is_offered(run, other)
-    assert not await sharing(store).is_offered(replace(run, deleted_at=NOW), member())
+        assert not await sharing.is_offered(app_of(store), other, run)
+    assert not await sharing.is_offered(app_of(store), member(), replace(run, deleted_at=NOW))
     await stored_rules(store, GUILD, {})
-    assert not await sharing(store).is_offered(run, member())
+    assert not await sharing.is_offered(app_of(store), member(), run)
     with pytest.raises(RefusedError, match="share_no_gallery"):
-        await sharing(store).check(run.key, member())
+        await sharing.check(app_of(store), member(), run.key)
 
 
 async def test_post_is_offered_to_the_requester_on_the_server_of_the_result(store: Store) -> None:
     run = await store.runs.get(await stored_run(store, **batch()))
     assert run is not None
-    assert sharing(store).is_postable(run, member())
+    assert sharing.is_postable(run, member())
     for other in (member(BOB), member(guild=GUILD + 1), AWAY):
-        assert not sharing(store).is_postable(run, other)
+        assert not sharing.is_postable(run, other)
     for changes in ({"deleted_at": NOW}, {"private": True}, {"user_install": True}):
-        assert not sharing(store).is_postable(replace(run, **changes), member())
+        assert not sharing.is_postable(replace(run, **changes), member())
 
 
 async def test_a_blocked_member_and_a_paused_bot_copy_nothing(store: Store) -> None:
     key = await stored_run(store, **batch())
     await block(store, ALICE, at=NOW, reason="spam")
-    for act in (sharing(store).post(key, member()), sharing(store).check(key, member())):
+    app = app_of(store)
+    for act in (sharing.post(app, member(), key), sharing.check(app, member(), key)):
         with pytest.raises(RefusedError, match="blocked"):
             await act
     await unblock(store, ALICE, at=NOW)
     await store.pause.pause("moving", by=1, now=NOW)
     with pytest.raises(RefusedError, match="paused"):
-        await sharing(store).share(key, member(), with_prompt=False)
+        await sharing.share(app, member(), key, with_prompt=False)
     assert await kinds(store, key) == ["outcome"]
 
 
 async def test_a_prompt_is_checked_for_the_gallery(store: Store) -> None:
-    key, service = await stored_run(store), sharing(store)
+    await stored_rules(store, GUILD, {"gallery_channel_id": GALLERY, "words": {"blocked": ["lighthouse"]}})
+    key, app = await stored_run(store), app_of(store)
     with pytest.raises(RefusedError) as caught:
-        await service.share(key, member(), with_prompt=True)
+        await sharing.share(app, member(), key, with_prompt=True)
     assert caught.value.code == "share_words"
-    assert (await service.share(key, member(), with_prompt=False)).shared_to == GALLERY
+    assert (await sharing.share(app, member(), key, with_prompt=False)).shared_to == GALLERY
 
 
 async def test_an_earlier_copy_is_linked_instead_of_posted_again(store: Store) -> None:
     key = await stored_run(store, **batch())
     await posted_by(store, key, member())
     with pytest.raises(AlreadyPosted) as caught:
-        await sharing(store).post(key, member())
+        await sharing.post(app_of(store), member(), key)
     assert caught.value.message_id == 8

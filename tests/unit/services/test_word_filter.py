@@ -10,18 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from bot.context import App
 from bot.domain.errors import RefusedError
-from bot.domain.requests import ChannelState, Requester
+from bot.domain.requests import Actor, ChannelState
 from bot.domain.settings.rules_and_defaults import WORD_COUNT, WORD_LENGTH
 from bot.outside import Outside
-from bot.services.words import filter as word_filters
-from bot.services.words.filter import AutomodCache, DefaultTexts, Fetch, WordFilter
-from bot.services.words.rules import WordRule, WordRules
+from bot.services.words import DefaultTexts, check_words
 from bot.store import Store
+from bot.words import cache as cached
+from bot.words.cache import AutomodCache, Fetch
+from bot.words.rules import WordRule, WordRules
+from bot.words.thread import WordThread
 from tests.bench.hostile import SLOW_ALLOWED, SLOW_PATTERN, SLOW_TEXT
 from tests.contract.store.rows import GUILD, audit_log, stored_rules
 from tests.contract.store.runs import NOW, PERSON, request
 from tests.databases import new_sqlite
+from tests.unit.factories import app_with
 from tests.word_rules import compiled
 
 HOSTILE = compiled(
@@ -39,34 +43,38 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def word_filter(store: Store, fetch: Fetch, seconds: float) -> AsyncIterator[WordFilter]:
-    cache = AutomodCache(fetch, Outside(now=lambda: NOW))
-    built = WordFilter(cache, store, lambda: NOW, timeout=seconds)
-    yield built
-    await built.cache.close()
+async def word_filter(store: Store, fetch: Fetch, seconds: float) -> AsyncIterator[App]:
+    outside = Outside(now=lambda: NOW)
+    cache = AutomodCache(fetch, outside)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cached, "TIMEOUT_SECONDS", seconds)
+        yield app_with(store=store, words=cache, outside=outside)
+    await cache.close()
 
 
-def member(guild_id: int = GUILD) -> Requester:
+def member(guild_id: int = GUILD) -> Actor:
     origin = request().origin.model_copy(update={"guild_id": guild_id})
-    return Requester(PERSON, origin, frozenset(), lambda _channel_id: ChannelState())
+    return Actor(PERSON, origin, frozenset(), lambda _channel_id: ChannelState(), guild_id)
 
 
-async def hostile_elsewhere(guild_id: int) -> WordRules:
+async def hostile_elsewhere(guild_id: int, _thread: WordThread) -> WordRules:
     return HARMLESS if guild_id == GUILD else HOSTILE
 
 
-async def refusal(words: WordFilter, text: str, default: DefaultTexts | None = None) -> str:
+async def refusal(app: App, text: str, default: DefaultTexts | None = None) -> str:
     with pytest.raises(RefusedError) as refused:
-        await words.check(member(), "flux", {"prompt": text}, default)
+        await check_words(app, member(), "flux", {"prompt": text}, default)
     return refused.value.code
 
 
 async def test_a_request_is_checked_while_checks_on_six_hostile_servers_run(store: Store) -> None:
-    async with word_filter(store, hostile_elsewhere, PATIENT) as words:
+    async with word_filter(store, hostile_elsewhere, PATIENT) as app:
         bombs = {"prompt": SLOW_TEXT}
-        checks = [asyncio.create_task(words.check(member(GUILD + n), "flux", bombs)) for n in range(1, 7)]
-        await words.check(member(), "flux", {"prompt": "a lighthouse"})
-        assert await refusal(words, "a cat") == "words_refused"
+        checks = [
+            asyncio.create_task(check_words(app, member(GUILD + n), "flux", bombs)) for n in range(1, 7)
+        ]
+        await check_words(app, member(), "flux", {"prompt": "a lighthouse"})
+        assert await refusal(app, "a cat") == "words_refused"
         assert not any(check.done() for check in checks)
         for check in checks:
             check.cancel()
@@ -74,11 +82,11 @@ async def test_a_request_is_checked_while_checks_on_six_hostile_servers_run(stor
 
 
 async def test_a_check_that_takes_too_long_is_refused_and_recorded(store: Store) -> None:
-    async def hostile(_: int) -> WordRules:
+    async def hostile(*_: object) -> WordRules:
         return HOSTILE
 
-    async with word_filter(store, hostile, SHORT) as words:
-        assert await refusal(words, SLOW_TEXT) == "words_unavailable"
+    async with word_filter(store, hostile, SHORT) as app:
+        assert await refusal(app, SLOW_TEXT) == "words_unavailable"
     (line,) = await audit_log(store)
     assert (line.action, line.outcome) == ("refusal", "words_unavailable")
 
@@ -86,17 +94,17 @@ async def test_a_check_that_takes_too_long_is_refused_and_recorded(store: Store)
 async def test_compiling_the_own_list_counts_towards_the_limit(store: Store) -> None:
     longest = [f"{number:0{WORD_LENGTH}}" for number in range(WORD_COUNT)]
     await stored_rules(store, GUILD, {"words": {"automod": False, "blocked": longest}})
-    async with word_filter(store, hostile_elsewhere, SHORT) as words:
-        assert await refusal(words, "a lighthouse") == "words_unavailable"
+    async with word_filter(store, hostile_elsewhere, SHORT) as app:
+        assert await refusal(app, "a lighthouse") == "words_unavailable"
 
 
 async def test_the_texts_of_a_channels_default_count_towards_the_limit(store: Store) -> None:
-    async def hostile(_: int) -> WordRules:
+    async def hostile(*_: object) -> WordRules:
         return HOSTILE
 
     default = DefaultTexts("bombs", {"prompt": SLOW_TEXT})
-    async with word_filter(store, hostile, 0.5) as words:
-        assert await refusal(words, "a zebra", default) == "words_unavailable"
+    async with word_filter(store, hostile, 0.5) as app:
+        assert await refusal(app, "a zebra", default) == "words_unavailable"
 
 
 async def test_while_discord_is_slow_older_rules_are_applied_within_the_limit(
@@ -104,17 +112,18 @@ async def test_while_discord_is_slow_older_rules_are_applied_within_the_limit(
 ) -> None:
     now, asked = NOW, 0
 
-    async def slow(_: int) -> WordRules:
+    async def slow(*_: object) -> WordRules:
         nonlocal asked
         asked += 1
         if asked > 1:
             await asyncio.Event().wait()
         return HARMLESS
 
-    monkeypatch.setattr(word_filters, "TIMEOUT_SECONDS", 1)
-    words = WordFilter(AutomodCache(slow, Outside(now=lambda: now)), store, lambda: now)
-    assert await refusal(words, "a cat") == "words_refused"
+    monkeypatch.setattr(cached, "TIMEOUT_SECONDS", 1)
+    outside = Outside(now=lambda: now)
+    app = app_with(store=store, words=AutomodCache(slow, outside), outside=outside)
+    assert await refusal(app, "a cat") == "words_refused"
     now += timedelta(minutes=5)
-    assert await refusal(words, "a cat") == "words_refused"
+    assert await refusal(app, "a cat") == "words_refused"
     assert asked == 2
-    await words.cache.close()
+    await app.words.close()

@@ -12,9 +12,9 @@ import pytest
 
 from bot.domain.errors import RefusedError
 from bot.outside import DaemonThreads, Outside
-from bot.services.words.filter import AutomodCache
-from bot.services.words.rules import Steps, WordRule, WordRules
-from bot.services.words.thread import WordThread
+from bot.words.cache import AutomodCache
+from bot.words.rules import Steps, WordRule, WordRules
+from bot.words.thread import WordThread
 from tests.bench.hostile import NESTED, NESTED_TEXT
 from tests.word_rules import compiled, first_hit
 
@@ -71,7 +71,7 @@ async def test_a_server_is_served_while_the_work_of_ten_others_never_ends(thread
 
 
 async def test_a_servers_rules_are_read_while_others_never_finish_compiling() -> None:
-    async def fetch(guild_id: int) -> WordRules:
+    async def fetch(guild_id: int, _thread: WordThread) -> WordRules:
         steps = WordRules.compile(blocked=["cat"]) if guild_id == HARMLESS else Endless().steps()
         return await cache.thread.run(guild_id, steps)
 

@@ -26,9 +26,9 @@ from bot.domain.errors import (
 )
 from bot.domain.runs import Run, RunState
 from bot.outside import Outside
+from bot.wakeups import Wakeups
 from bot.workers.backend_health import AWAY, BUSY, MACHINE, BackendHealth
-from bot.workers.worker import Wakeups
-from tests.unit.factories import made_run
+from tests.unit.factories import app_with, made_run
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 DOWN = BackendServerError("503")
@@ -49,8 +49,9 @@ class World:
             monotonic=lambda: self.seconds,
             random=Random(1),
         )
-        store: Any = SimpleNamespace(claims=self)
-        self.health = BackendHealth(store, self, Wakeups(), outside)  # type: ignore[arg-type]
+        store = SimpleNamespace(claims=self)
+        app = app_with(store=store, backend=self, wakeups=Wakeups(), outside=outside)
+        self.health = BackendHealth(app)
 
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
         self.asked += 1

@@ -1,7 +1,4 @@
-"""Limit how much a person writes, and open one private result for a person at a time.
-
-Both are kept in memory and in this process only.
-"""
+"""What a process remembers about people, in memory only: form drafts, how much they write, what they open."""
 
 from __future__ import annotations
 
@@ -9,9 +6,12 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from random import Random
+from typing import TypeVar
 
 from bot.domain.errors import RefusedError
 
+T = TypeVar("T")
 # How many commands, presses and forms of a person may write within a minute.
 WRITES_PER_PERSON = 10
 WINDOW = timedelta(minutes=1)
@@ -65,3 +65,39 @@ class Openings:
             yield
         finally:
             self._open.discard(user_id)
+
+
+class FormDrafts:
+    """A cache of each user's newest drafts, in memory. After a restart, forms open without their drafts.
+
+    It holds at most `per_user` drafts of each type of a user, and the drafts of the `users` who kept one most
+    recently.
+    """
+
+    def __init__(self, random: Random, per_user: int = 5, users: int = 500) -> None:
+        self._random = random
+        self._per_user = per_user
+        self._users = users
+        self._kept: OrderedDict[int, dict[str, object]] = OrderedDict()
+
+    def keep(self, user_id: int, draft: object) -> str:
+        """Keep a draft and return its name."""
+        name = self._random.randbytes(4).hex()
+        drafts = self._kept.setdefault(user_id, {})
+        self._kept.move_to_end(user_id)
+        drafts[name] = draft
+        alike = [each for each, other in drafts.items() if type(other) is type(draft)]
+        if len(alike) > self._per_user:
+            del drafts[alike[0]]
+        if len(self._kept) > self._users:
+            self._kept.popitem(last=False)
+        return name
+
+    def get(self, name: str, user_id: int, kind: type[T]) -> T | None:
+        """Return a draft, or None if it is no longer kept or belongs to another user."""
+        draft = self._kept.get(user_id, {}).get(name)
+        return draft if isinstance(draft, kind) else None
+
+    def forget(self, user_id: int) -> None:
+        """Drop a user's drafts."""
+        self._kept.pop(user_id, None)

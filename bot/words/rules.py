@@ -19,7 +19,7 @@ import re2
 from ahocorasick_rs import AhoCorasick, MatchKind
 
 from bot.domain.settings.values import NotApplied
-from bot.services.words.forms import (
+from bot.words.forms import (
     WORD_EDGE,
     TextForms,
     fold,
@@ -31,7 +31,7 @@ from bot.services.words.forms import (
 )
 
 T = TypeVar("T")
-# Work that returns a T and can stop at each `yield`, after a few milliseconds: `bot.services.words.thread`.
+# Work that returns a T and can stop at each `yield`, after a few milliseconds: `bot.words.thread`.
 Steps: TypeAlias = Generator[None, None, T]
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import mimetypes
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from bot.delivery.media.download import Media, MediaFetcher
-from bot.delivery.media.shrink import SECONDS, Shrinker
-from bot.delivery.media.temporary_files import disk_errors
+from bot.domain.backend import Backend
 from bot.domain.errors import (
     BackendError,
     BackendNotFound,
@@ -28,6 +26,9 @@ from bot.domain.errors import (
 from bot.domain.runs import Output, Run
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import file_stem
+from bot.media.download import Media, MediaFetcher
+from bot.media.shrink import SECONDS, Shrinker
+from bot.media.temporary_files import disk_errors
 from bot.strings import say
 from bot.ui.message_parts import CONTENT_TEXT, GALLERY, FileKind, PreparedFile, PreparedOutputs
 
@@ -41,7 +42,6 @@ _ALT_TEXT = 500
 MEDIA_SECONDS = 120.0
 _DOWNLOADS = 64
 _DOWNLOADS_PER_SERVER = 4
-Renew = Callable[[Run], Awaitable[Sequence[Output]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,11 @@ class _Target:
 
 
 class OutputPreparer:
-    """Fetches a run's outputs into a folder. `renew` asks ComfyDeploy for links that have not expired.
+    """Fetches a run's outputs into a folder. Large files are read and written by `files`."""
 
-    Large files are read and written by `files`.
-    """
-
-    def __init__(self, fetcher: MediaFetcher, renew: Renew, shrinker: Shrinker, files: Executor) -> None:
+    def __init__(self, fetcher: MediaFetcher, backend: Backend, shrinker: Shrinker, files: Executor) -> None:
         self._fetcher = fetcher
-        self._renew = renew
+        self._backend = backend
         self._shrinker = shrinker
         self._files = files
         self._slots = asyncio.Semaphore(_DOWNLOADS)
@@ -169,8 +166,9 @@ class OutputPreparer:
         return renewed, await self._fetch(target, renewed, _kept(outputs, renewed, fetched))
 
     async def _renewed(self, run: Run, last_try: bool) -> Sequence[Output]:
+        """Ask the backend for links that have not expired."""
         try:
-            return await self._renew(run)
+            return (await self._backend.get_run(run.run_id)).outputs if run.run_id else run.outputs
         except BackendError as error:
             if not last_try:
                 raise

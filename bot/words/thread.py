@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 
 from bot.domain.errors import RefusedError
 from bot.outside import Outside
-from bot.services.words.rules import Steps
+from bot.words.rules import Steps
 
 T = TypeVar("T")
 # A longer slice delays other servers, a shorter one costs more switches between threads.

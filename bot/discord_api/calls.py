@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.discord_errors import is_outage
+from bot.discord_api.errors import is_outage
 from bot.domain.messages.records import MessageRef
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.message_parts import ChannelName, OutgoingMessage
@@ -62,11 +62,11 @@ class DiscordCalls:
     """
 
     def __init__(self, client: discord.Client) -> None:
-        self._client = client
+        self.client = client
 
     async def post(self, channel_id: int, outgoing: OutgoingMessage, nonce: str, mark: int) -> int:
         """Post a message and return its id. `mark` is the component id by which `search` finds it."""
-        channel = self._client.get_partial_messageable(channel_id)
+        channel = self.client.get_partial_messageable(channel_id)
         view = outgoing.layout or outgoing.view
         if view is not None and view.children:
             view.children[0].id = mark
@@ -81,7 +81,7 @@ class DiscordCalls:
 
         `message_id` may be None if it isn't known. The edit is idempotent, so it needs no nonce.
         """
-        webhook = discord.Webhook.partial(application_id, token, client=self._client)
+        webhook = discord.Webhook.partial(application_id, token, client=self.client)
         payload = _payload(outgoing)
         payload["attachments"] = payload.pop("files", [])
         with _mapped():
@@ -96,7 +96,7 @@ class DiscordCalls:
         In a user install, an interaction allows at most five such messages. Discord takes no nonce here, so
         retrying after a lost answer may post the message twice.
         """
-        webhook = discord.Webhook.partial(application_id, token, client=self._client)
+        webhook = discord.Webhook.partial(application_id, token, client=self.client)
         # discord.py assumes that a partial webhook is a channel's, which can't send ephemeral messages.
         webhook.type = discord.WebhookType.application
         with _mapped():
@@ -107,7 +107,7 @@ class DiscordCalls:
         """Edit a message, and keep those of its files whose names are in `keep`, or all if it is None."""
         payload = _payload(outgoing)
         payload["attachments"] = payload.pop("files")
-        channel = self._client.get_partial_messageable(ref.channel_id)
+        channel = self.client.get_partial_messageable(ref.channel_id)
         with _mapped():
             if keep:
                 message = await channel.fetch_message(ref.message_id)
@@ -118,7 +118,7 @@ class DiscordCalls:
 
     async def drop_files(self, ref: MessageRef, keep: Collection[str]) -> None:
         """Remove all files except those in `keep` from a layout message and its galleries."""
-        channel = self._client.get_partial_messageable(ref.channel_id)
+        channel = self.client.get_partial_messageable(ref.channel_id)
         with _mapped():
             message = await channel.fetch_message(ref.message_id)
             kept = [attachment for attachment in message.attachments if attachment.filename in keep]
@@ -127,12 +127,12 @@ class DiscordCalls:
             await message.edit(view=view, attachments=kept)
 
     async def delete(self, ref: MessageRef) -> None:
-        channel = self._client.get_partial_messageable(ref.channel_id)
+        channel = self.client.get_partial_messageable(ref.channel_id)
         with _mapped():
             await channel.get_partial_message(ref.message_id).delete()
 
     async def delete_original(self, application_id: int, token: str, message_id: int | None) -> None:
-        webhook = discord.Webhook.partial(application_id, token, client=self._client)
+        webhook = discord.Webhook.partial(application_id, token, client=self.client)
         with _mapped():
             await webhook.delete_message(_original(message_id))
 
@@ -148,11 +148,11 @@ class DiscordCalls:
         return isinstance(channel, discord.abc.GuildChannel) and bool(getattr(channel, "nsfw", False))
 
     async def _channel(self, channel_id: int) -> object:
-        return self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
+        return self.client.get_channel(channel_id) or await self.client.fetch_channel(channel_id)
 
     def channel_name(self, channel_id: int) -> ChannelName | None:
         """Return the names of a channel and its server, if this process has them from the gateway."""
-        channel = self._client.get_channel(channel_id)
+        channel = self.client.get_channel(channel_id)
         if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
             return None
         return ChannelName(channel.name, channel.guild.name)
@@ -163,7 +163,7 @@ class DiscordCalls:
         A process without a gateway connection knows only whether a channel is set.
         """
         channel_id = rules.approval.review_channel_id
-        server = self._client.get_guild(guild_id or 0)
+        server = self.client.get_guild(guild_id or 0)
         if channel_id is None or server is None:
             return channel_id is not None
         channel = server.get_channel(channel_id)
@@ -172,14 +172,14 @@ class DiscordCalls:
     async def direct_channel(self, user_id: int) -> int:
         """Return the id of the direct-message channel with a user."""
         with _mapped():
-            channel = await self._client.create_dm(discord.Object(user_id))
+            channel = await self.client.create_dm(discord.Object(user_id))
             return channel.id
 
     async def answers(self) -> bool:
         """Return whether Discord answers a question that costs nothing. A refusal counts as an answer."""
         try:
             with _mapped():
-                await self._client.http.request(discord.http.Route("GET", "/users/@me"))
+                await self.client.http.request(discord.http.Route("GET", "/users/@me"))
         except Unanswered:
             return False
         except PostError:
@@ -188,7 +188,7 @@ class DiscordCalls:
 
     async def attachments(self, channel_id: int, message_id: int) -> dict[str, str]:
         """Return fresh signed links of a message's attachments, by file name."""
-        channel = self._client.get_partial_messageable(channel_id)
+        channel = self.client.get_partial_messageable(channel_id)
         with _mapped():
             message = await channel.fetch_message(message_id)
             return {attachment.filename: attachment.url for attachment in message.attachments}
@@ -200,9 +200,9 @@ class DiscordCalls:
 
         A message without components is recognized by the names of its `files`. Those in `but` are known.
         """
-        me = self._client.user
+        me = self.client.user
         after = discord.Object(discord.utils.time_snowflake(since - _LOOKBACK))
-        channel = self._client.get_partial_messageable(channel_id)
+        channel = self.client.get_partial_messageable(channel_id)
         with _mapped():
             async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
                 is_ours = me is not None and message.author.id == me.id and message.id not in but

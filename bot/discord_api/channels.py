@@ -10,14 +10,19 @@ from contextlib import asynccontextmanager, suppress
 import aiohttp
 import discord
 
-from bot.discord_errors import is_outage
+from bot.discord_api.errors import is_outage
+from bot.discord_api.permissions import state_of
 from bot.domain.errors import DiscordAway
+from bot.domain.messages.records import MessageRef
 from bot.domain.requests import ChannelState, Member
+from bot.domain.results.sharing import MessageState
 from bot.domain.runs import Run
-from bot.gateway.permissions import state_of
 
 log = logging.getLogger(__name__)
 _GONE = ChannelState(exists=False)
+_UNKNOWN_CHANNEL = 10003
+# Less than the 3 s in which Discord accepts the answer to an interaction.
+_MESSAGE_SECONDS = 2
 
 
 async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10) -> ChannelState | None:
@@ -43,10 +48,29 @@ async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10
         return _GONE
 
 
-async def requester_now(guild: discord.Guild, user_id: int, *, seconds: float) -> Member:
-    """Return the current state of a requester; a user who left has no roles. Raises DiscordAway."""
+async def message_state(client: discord.Client, message: MessageRef) -> MessageState:
+    """Return whether a message or its channel has been deleted. Raises DiscordAway.
+
+    A message that the bot may no longer read counts as existing.
+    """
+    channel = client.get_partial_messageable(message.channel_id)
+    try:
+        async with answering(_MESSAGE_SECONDS):
+            await channel.fetch_message(message.message_id)
+    except discord.NotFound as error:
+        is_channel = error.code == _UNKNOWN_CHANNEL
+        return MessageState.CHANNEL_DELETED if is_channel else MessageState.DELETED
+    except discord.Forbidden:
+        pass
+    return MessageState.EXISTS
+
+
+async def requester_now(client: discord.Client, run: Run, *, seconds: float) -> Member:
+    """Return the current state of a run's requester; a user who left has no roles. Raises DiscordAway."""
+    user_id, guild_id = run.requester_id, run.guild_id or 0
     try:
         async with answering(seconds):
+            guild = client.get_guild(guild_id) or await client.fetch_guild(guild_id)
             return member_from_user(await guild.fetch_member(user_id))
     except (discord.Forbidden, discord.NotFound):
         return Member(id=user_id, created_at=discord.utils.snowflake_time(user_id))

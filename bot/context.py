@@ -1,0 +1,96 @@
+"""`App` holds what every part of the bot shares. `bot/app.py` builds it once, and everything gets it."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.config.settings import Settings
+from bot.deployments.catalogue import Catalogue
+from bot.deployments.reloading import Reloader
+from bot.discord_api.calls import DiscordCalls
+from bot.domain.access import OperatorRules
+from bot.domain.backend import Backend
+from bot.domain.queue.fair_queue import lower_limit
+from bot.domain.run_timing import quiet_period
+from bot.media.download import MediaFetcher
+from bot.media.outputs import OutputPreparer
+from bot.memory import FormDrafts
+from bot.metrics import Metrics
+from bot.outside import Outside
+from bot.store import Store
+from bot.wakeups import Wakeups
+from bot.words.cache import AutomodCache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """The settings, resources and caches of a process. What only one role needs, that role builds.
+
+    `discord` makes HTTP calls and needs no gateway. `drafts` are what users typed into forms, and `files` the
+    threads that read and write files.
+    """
+
+    settings: Settings
+    store: Store
+    backend: Backend
+    catalogue: Catalogue
+    reloader: Reloader
+    discord: DiscordCalls
+    fetcher: MediaFetcher
+    outputs: OutputPreparer
+    words: AutomodCache
+    drafts: FormDrafts
+    outside: Outside
+    files: Executor
+    wakeups: Wakeups
+    metrics: Metrics
+
+    def now(self) -> datetime:
+        """Return the current time in UTC."""
+        return self.outside.now()
+
+    @property
+    def operator(self) -> OperatorRules:
+        return operator_rules(self.settings)
+
+    @property
+    def interval(self) -> timedelta:
+        return timedelta(seconds=self.settings.poll_interval_seconds)
+
+    @property
+    def quiet_period(self) -> timedelta:
+        """Return how long a run may be silent before the reconciler asks about it."""
+        return quiet_period(self.interval, webhooks=self.settings.public_url is not None)
+
+    @property
+    def grace(self) -> timedelta:
+        return timedelta(seconds=self.settings.submit_grace_seconds)
+
+    def limit(self, name: str) -> int | None:
+        """Return how many runs of a deployment may be in flight, or None without a limit.
+
+        If the deployment was renamed or removed, the lowest limit of all applies to its waiting runs.
+        """
+        deployment = self.catalogue.get(name)
+        found = self.catalogue.all() if deployment is None else [deployment]
+        own = min((each.concurrency_limit for each in found if each.concurrency_limit), default=None)
+        return lower_limit(own, self.settings.max_concurrent_runs)
+
+    def run_timeout(self, name: str) -> int | None:
+        """Return the seconds after which the backend stops a run of a deployment, or None if unknown."""
+        deployment = self.catalogue.get(name)
+        return deployment.run_timeout if deployment else None
+
+
+def operator_rules(settings: Settings) -> OperatorRules:
+    """Return the operator's limits, which apply to every server."""
+    allowed = settings.allowed_guild_ids
+    return OperatorRules(
+        allowed_guild_ids=frozenset(allowed) if allowed is not None else None,
+        allow_direct_messages=settings.allow_direct_messages,
+        allow_user_installs=settings.allow_user_installs,
+        daily_gpu_seconds=settings.daily_gpu_seconds,
+        max_waiting_per_server=settings.max_waiting_per_server,
+    )

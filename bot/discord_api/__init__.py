@@ -1,0 +1,1 @@
+"""Calls to Discord's HTTP API, and what its answers mean. They need no gateway connection."""

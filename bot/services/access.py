@@ -1,0 +1,172 @@
+"""Who may see, copy, moderate and delete a stored run, and start from it.
+
+A `custom_id` can be forged, so each function loads the run by its key and compares it with the user, the
+server and the channel of the interaction, which can't be forged. Functions raise RefusedError, or
+StoreUnavailable if the database is unreachable.
+"""
+
+from __future__ import annotations
+
+from bot.context import App
+from bot.domain.access import check_moderator
+from bot.domain.errors import RefusedError
+from bot.domain.moderation.reviews import may_delete
+from bot.domain.requests import Actor
+from bot.domain.results.sharing import check_copyable
+from bot.domain.results.showing import check_posting, is_restricted_now
+from bot.domain.runs import Run
+from bot.domain.text import channel_url
+
+
+async def stored(app: App, key: str) -> Run:
+    """Return a run, whoever asks."""
+    run = await app.store.runs.get(key)
+    if run is None:
+        raise RefusedError("run_gone")
+    return run
+
+
+async def own(app: App, user_id: int, key: str) -> Run:
+    """Return the user's own run, wherever they are."""
+    run = await stored(app, key)
+    if run.requester_id != user_id:
+        raise RefusedError("run_gone")
+    return run
+
+
+async def visible(app: App, actor: Actor, key: str) -> Run:
+    """Return a run that the user may see.
+
+    Users see their own runs, and moderators see the runs of their server. Others see a run only in its
+    channel, only if it isn't private, and only after any required approval.
+    """
+    run = await stored(app, key)
+    if run.requester_id != actor.id and not await is_moderated(app, actor, run):
+        _check_seen_here(run, actor)
+    return run
+
+
+async def source(app: App, actor: Actor, key: str) -> Run:
+    """Return a run from which the user may start a request of their own.
+
+    Somebody else's run is one only in its channel, where everybody sees its result.
+    """
+    run = await stored(app, key)
+    if run.requester_id != actor.id:
+        _check_seen_here(run, actor)
+        hidden = restricts(app, actor, run) and not actor.origin.age_restricted
+        if run.deleted_at is not None or hidden:
+            raise RefusedError("run_gone")
+    return run
+
+
+def _check_seen_here(run: Run, actor: Actor) -> None:
+    """Raise RefusedError unless everybody in the channel of this interaction may see the run."""
+    origin = actor.origin
+    if run.private or run.guild_id is None or run.guild_id != origin.guild_id:
+        raise RefusedError("run_gone")
+    if run.hidden_from_channel:  # also in the channel of its review card, where "gone" would be wrong
+        raise RefusedError("details_hidden")
+    if run.channel_id != origin.channel_id:
+        raise RefusedError("run_gone")
+
+
+async def cancellable(app: App, user_id: int, moderated_channel: int | None, key: str) -> Run:
+    """Return a run that the user may cancel: their own, or one that isn't private in `moderated_channel`."""
+    run = await stored(app, key)
+    if run.requester_id != user_id:
+        if moderated_channel is None:
+            raise RefusedError("cancel_not_yours" if run.guild_id is not None else "not_yours")
+        if run.private or run.channel_id != moderated_channel:
+            raise RefusedError("run_gone")
+    return run
+
+
+async def own_here(app: App, actor: Actor, key: str) -> Run:
+    """Return the user's own run if its result may be shown in the channel of this interaction."""
+    run, origin = await stored(app, key), actor.origin
+    if run.requester_id != actor.id:
+        is_here = run.guild_id is not None and run.guild_id == origin.guild_id
+        is_seen = is_here and not (run.private or run.hidden_from_channel)
+        raise RefusedError("post_not_yours" if is_seen else "not_yours", person=run.requester_id)
+    if run.guild_id != origin.guild_id:
+        if run.guild_id is None:
+            raise RefusedError("post_outside")
+        raise RefusedError("post_elsewhere", url=channel_url(run.guild_id, run.channel_id))
+    await _check_posting(app, actor)
+    check_age(app, actor, run)
+    return run
+
+
+async def copyable(app: App, actor: Actor, key: str) -> Run:
+    """Return the user's own run if a copy may show its result."""
+    run = await stored(app, key)
+    check_copyable(run, actor)
+    await _check_posting(app, actor)
+    return run
+
+
+async def _check_posting(app: App, actor: Actor) -> None:
+    usage = await app.store.usage.today(actor.origin.guild_id, actor.id, app.now())
+    check_posting(actor.origin, usage, app.operator)
+
+
+async def moderator(app: App, actor: Actor) -> int:
+    """Return the id of the server that the user moderates."""
+    return check_moderator(actor.guild_id, actor.person, await app.store.rules.get(actor.guild_id))
+
+
+async def moderated(app: App, actor: Actor, key: str) -> Run:
+    """Return a run of the server that the user moderates."""
+    run = await of_server(app, actor, key)
+    if not actor.person.is_moderator(await app.store.rules.current(actor.guild_id)):
+        raise RefusedError("not_a_moderator")
+    return run
+
+
+async def of_server(app: App, actor: Actor, key: str) -> Run:
+    """Return a run of the server of this interaction."""
+    run = await stored(app, key)
+    if run.guild_id != actor.guild_id:
+        raise RefusedError("run_gone")
+    return run
+
+
+async def is_moderated(app: App, actor: Actor, run: Run) -> bool:
+    """Return whether the user is a moderator of the run's server, and there now."""
+    if run.guild_id is None or run.guild_id != actor.guild_id:
+        return False
+    return actor.person.is_moderator(await app.store.rules.current(run.guild_id))
+
+
+async def is_deletable(app: App, actor: Actor, run: Run) -> bool:
+    """Return whether the user may delete the run's result.
+
+    Its requester, the server's moderators and users who may delete messages in the channel may.
+    """
+    return may_delete(run, actor) or await is_moderated(app, actor, run)
+
+
+async def check_deletable(app: App, actor: Actor, run: Run, channel_id: int) -> None:
+    """Raise RefusedError unless the user may delete messages of the run in this channel."""
+    if may_delete(run, actor, channel_id=channel_id) or await is_moderated(app, actor, run):
+        return
+    if run.guild_id != actor.guild_id:
+        raise RefusedError("run_gone")
+    if actor.guild_id is None:
+        raise RefusedError("not_yours")
+    review_channel = (await app.store.rules.get(run.guild_id)).approval.review_channel_id
+    is_reportable = review_channel is not None and run.is_shown and not run.private
+    raise RefusedError("delete_not_yours_report" if is_reportable else "delete_not_yours")
+
+
+def restricts(app: App, actor: Actor, run: Run) -> bool:
+    """Return whether a result may be shown and used only in age-restricted channels."""
+    channel = actor.channel_state(run.channel_id)
+    return is_restricted_now(run, app.catalogue.age_marks(run), channel)
+
+
+def check_age(app: App, actor: Actor, run: Run) -> None:
+    """Raise RefusedError if a result may not be shown in the channel of this interaction."""
+    if restricts(app, actor, run) and not actor.origin.age_restricted:
+        raise RefusedError("result_age")

@@ -1,1 +1,0 @@
-"""Presets: saving and using them, suggesting their names, and merging their inputs into requests."""

@@ -1,0 +1,126 @@
+"""Check a request's texts against the server's own list and its AutoMod rules.
+
+If the bot lacks Manage Server, it can't read the AutoMod rules. They are then ignored, or the request is
+refused with `words_forbidden` if the server's settings require them. If Discord doesn't return the rules
+although the bot has the permission, or if the check takes too long, the request is refused with
+`words_unavailable`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from bot.context import App
+from bot.domain.errors import RefusedError
+from bot.domain.moderation.audit import AuditAction, AuditEntry
+from bot.domain.presets import NAME_LENGTH
+from bot.domain.requests import Actor
+from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.text import escape_line
+from bot.words import cache as word_rules
+from bot.words.rules import Hit
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultTexts:
+    """The name of the channel's default preset that a request uses, and the preset's own texts by option."""
+
+    name: str
+    texts: Mapping[str, str]
+
+
+async def check_words(
+    app: App, actor: Actor, deployment: str, texts: Mapping[str, str], default: DefaultTexts | None = None
+) -> None:
+    """Raise RefusedError if a text has a forbidden word, and record the refusal in the audit log.
+
+    The same happens if required AutoMod rules can't be read, or if the check takes too long.
+
+    `default` is the channel's default preset whose texts are part of `texts`. If one of the preset's
+    texts has a hit, the code is `default_words`. Nothing is recorded then, because the user didn't
+    write that text.
+    """
+    guild_id = actor.origin.guild_id
+    if guild_id is None:
+        return
+    rules = await app.store.rules.current(guild_id)
+    try:
+        hit, is_defaults = await _find_hits(app, actor, rules, texts, default)
+    except RefusedError as error:
+        await _record_refusal(app, actor, guild_id, deployment, error.code)
+        raise
+    if default is not None and is_defaults:
+        raise RefusedError("default_words", name=escape_line(default.name, NAME_LENGTH))
+    if hit is not None:
+        details = {"rule": hit.rule, "word": hit.keyword, "option": hit.option}
+        await _record_refusal(app, actor, guild_id, deployment, "words_refused", details)
+        raise RefusedError("words_refused", option=hit.option)
+
+
+async def _find_hits(
+    app: App, actor: Actor, rules: ServerRules, texts: Mapping[str, str], default: DefaultTexts | None
+) -> tuple[Hit | None, bool]:
+    """Return the first hit, and whether the default's own texts have one, too."""
+    try:
+        async with asyncio.timeout(word_rules.TIMEOUT_SECONDS):
+            hit = await find_hit(app, actor, rules, texts)
+            own = default.texts if hit is not None and default is not None else {}
+            return hit, await find_hit(app, actor, rules, own) is not None
+    except TimeoutError:
+        log.warning("stopped a check of server %s: its word rules took too long", actor.origin.guild_id)
+        raise RefusedError("words_unavailable", "the rules took too long") from None
+
+
+async def find_hit(app: App, actor: Actor, rules: ServerRules, texts: Mapping[str, str]) -> Hit | None:
+    """Return the first hit in the server's own list, or else in its AutoMod rules.
+
+    AutoMod rules are read only if the request has text and `words.automod` isn't off. Raises RefusedError if
+    they can't be read.
+    """
+    guild_id, checked = actor.origin.guild_id or 0, (texts, actor.person.role_ids, actor.channel_ids)
+    if not any(texts.values()):
+        return None
+    if rules.words.blocked:
+        own = await app.words.own_rules(guild_id, rules.words.blocked)
+        hit = await app.words.thread.run(guild_id, own.check(*checked))
+        if hit is not None:
+            return hit
+    if rules.words.automod is False:
+        return None
+    try:
+        automod = await app.words.automod_rules(guild_id)
+    except RefusedError as error:
+        if error.code == "words_forbidden" and rules.words.automod is None:
+            # By default, AutoMod rules apply only if the bot has the permission to read them.
+            return None
+        raise
+    return await app.words.thread.run(guild_id, automod.check(*checked))
+
+
+async def _record_refusal(
+    app: App,
+    actor: Actor,
+    guild_id: int,
+    deployment: str,
+    code: str,
+    details: Mapping[str, object] = MappingProxyType({}),
+) -> None:
+    log.info("refused a request of user %s: %s, rule %r", actor.id, code, details.get("rule"))
+    await app.store.audit.add(
+        AuditEntry(
+            at=app.now(),
+            guild_id=guild_id,
+            actor_id=actor.id,
+            subject_id=actor.id,
+            action=AuditAction.REFUSAL,
+            deployment=deployment,
+            outcome=code,
+            details=details,
+        )
+    )

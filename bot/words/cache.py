@@ -1,0 +1,155 @@
+"""Cache the compiled word rules of servers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from bot.domain.errors import RefusedError
+from bot.outside import Outside
+from bot.words.rules import Steps, WordRules
+from bot.words.thread import WordThread
+
+log = logging.getLogger(__name__)
+# How long reading, compiling and checking may take for one request. Discord expects an answer within three.
+TIMEOUT_SECONDS = 2.0
+T = TypeVar("T")
+# Raises RefusedError if the bot may not read a server's AutoMod rules, anything else if Discord fails.
+Fetch = Callable[[int, WordThread], Awaitable[WordRules]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """The cached rules of a server. `read_at` is when they were read, `tried_at` when a read was last tried.
+
+    `fault` is the code of the refusal if the last read failed.
+    """
+
+    tried_at: datetime
+    rules: WordRules | None = None
+    read_at: datetime | None = None
+    fault: str | None = None
+
+
+class AutomodCache:
+    """Caches the compiled rules of at most `size` servers.
+
+    Rules are read again after `ttl`. Concurrent requests share a read and wait at most `timeout` seconds for
+    it; a slower read serves later requests. While Discord fails, rules up to `stale` old are used. A failed
+    read is retried only after `retry`, because Discord bans IP addresses that collect thousands of 403s.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        outside: Outside,
+        *,
+        ttl: timedelta = timedelta(minutes=5),
+        stale: timedelta = timedelta(hours=1),
+        retry: timedelta = timedelta(seconds=30),
+        timeout: float | None = None,
+        size: int = 500,
+    ) -> None:
+        self.thread = WordThread(outside)
+        self._fetch, self._clock = fetch, outside.now
+        self._ttl, self._stale, self._retry = ttl, stale, retry
+        # Shorter than the limit of a request, so that there is time to check with older rules.
+        self._timeout, self._size = 0.75 * TIMEOUT_SECONDS if timeout is None else timeout, size
+        self._entries: dict[int, _Entry] = {}
+        self._own: dict[int, tuple[Sequence[str], WordRules]] = {}
+        self._reading: dict[int, asyncio.Task[_Entry]] = {}
+        self._tasks: set[asyncio.Task[_Entry]] = set()
+
+    async def automod_rules(self, guild_id: int) -> WordRules:
+        """Return the server's AutoMod rules, at most `ttl` old while Discord answers.
+
+        Raises RefusedError if no rules are fresh enough.
+        """
+        entry = self._entries.get(guild_id)
+        if entry is None or not self._is_fresh(entry):
+            entry = await self._read(guild_id) or entry
+        if entry is None or entry.rules is None or self._is_stale(entry):
+            raise RefusedError((entry and entry.fault) or "words_unavailable")
+        return entry.rules
+
+    async def own_rules(self, guild_id: int, blocked: Sequence[str]) -> WordRules:
+        """Return the server's own list, recompiled only after a change."""
+        return await self.thread.run(guild_id, self._own_rules(guild_id, blocked))
+
+    def _own_rules(self, guild_id: int, blocked: Sequence[str]) -> Steps[WordRules]:
+        # Concurrent requests compile the list once, because the thread does a server's work in order.
+        cached = self._own.get(guild_id)
+        if cached is None or cached[0] != blocked:
+            cached = (blocked, (yield from WordRules.compile(blocked=blocked)))
+            self._put(self._own, guild_id, cached)
+        return cached[1]
+
+    def invalidate(self, guild_id: int) -> None:
+        """Drop the cached AutoMod rules of a server. The next request reads them again.
+
+        Called when Discord reports that these rules have changed.
+        """
+        self._entries.pop(guild_id, None)
+        self._reading.pop(guild_id, None)
+
+    async def close(self) -> None:
+        """Stop checks and cancel running reads."""
+        self.thread.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _is_fresh(self, entry: _Entry) -> bool:
+        return self._age(entry.tried_at) < (self._retry if entry.fault else self._ttl)
+
+    def _is_stale(self, entry: _Entry) -> bool:
+        return entry.read_at is None or self._age(entry.read_at) >= self._stale
+
+    def _age(self, at: datetime) -> timedelta:
+        """Return the time since `at`. After the clock was set back, nothing is known to be recent."""
+        age = self._clock() - at
+        return age if age >= timedelta() else timedelta.max
+
+    async def _read(self, guild_id: int) -> _Entry | None:
+        task = self._reading.get(guild_id)
+        if task is None:
+            task = asyncio.create_task(self._read_into_cache(guild_id), name=f"automod-{guild_id}")
+            self._reading[guild_id] = task
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        done, _ = await asyncio.wait({task}, timeout=self._timeout)
+        return task.result() if done else None
+
+    async def _read_into_cache(self, guild_id: int) -> _Entry:
+        """Read a server's rules into the cache. A failed read is cached, too, and raises no error."""
+        try:
+            entry = await self._fetch_entry(guild_id)
+            if self._reading.get(guild_id) is asyncio.current_task():
+                self._put(self._entries, guild_id, entry)
+            return entry
+        finally:
+            if self._reading.get(guild_id) is asyncio.current_task():
+                del self._reading[guild_id]
+
+    async def _fetch_entry(self, guild_id: int) -> _Entry:
+        try:
+            rules = await self._fetch(guild_id, self.thread)
+        except RefusedError as refused:
+            return _Entry(self._clock(), fault=refused.code)
+        except Exception:
+            log.warning("can't read the AutoMod rules of server %s", guild_id, exc_info=True)
+            old = self._entries.get(guild_id) or _Entry(self._clock())
+            return replace(old, tried_at=self._clock(), fault="words_unavailable")
+        now = self._clock()
+        return _Entry(now, rules, now)
+
+    def _put(self, cache: dict[int, T], guild_id: int, value: T) -> None:
+        """Cache a value, and drop the oldest one if the cache is full."""
+        cache.pop(guild_id, None)
+        cache[guild_id] = value
+        if len(cache) > self._size:
+            del cache[next(iter(cache))]
