@@ -17,7 +17,7 @@ from bot.database.coordination import Coordinator
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.ssrf import public_or_in
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.options import EXTRA_OPTIONS
+from bot.deployments.command_plan import EXTRA_OPTIONS
 from bot.deployments.reloading import Reloader
 from bot.gateway.client import GenerateBot, RestClient
 from bot.metrics import Metrics

@@ -30,8 +30,7 @@ from bot.delivery.messenger import Messenger
 from bot.delivery.reopening import show_again
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.reloading import Reloader
-from bot.deployments.schema import DeploymentConfig
-from bot.deployments.still_offered import offer_of
+from bot.deployments.schema import DeploymentSettings
 from bot.domain.access import OperatorRules
 from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
@@ -344,7 +343,7 @@ def _submission(resources: Resources, client: discord.Client, health: BackendHea
         limit=resources.limit,
         renew=renewer.inputs,
         look=partial(channel_state, client),
-        offer=partial(offer_of, resources.catalogue),
+        offer=resources.catalogue.offer,
         first_check=resources.quiet_period,
         grace=resources.grace,
         user_installs=resources.settings.allow_user_installs,
@@ -377,7 +376,7 @@ def _reconciler(
 
 
 def make_reloader(resources: Resources) -> Reloader:
-    async def read() -> Sequence[DeploymentConfig]:
+    async def read() -> Sequence[DeploymentSettings]:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(resources.files, load_deployment_configs, resources.settings)
 

@@ -1,18 +1,51 @@
-"""Plan the slash command as data, within Discord's size limits; `build_generate` passes it to discord.py."""
+"""Plan the slash command as data, within Discord's limits; `build_generate` passes it to discord.py."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from bot.deployments.kinds.base import Input, OptionChoice, OptionSpec, OptionType
+from bot.deployments.kinds.choosing import ChoiceInput
 from bot.deployments.model import Deployment
-from bot.deployments.naming import DESCRIPTION_LENGTH, one_line
-from bot.deployments.options import OPTIONS, CommandSpec, plan_options
-from bot.deployments.shapes import OptionSpec
+from bot.deployments.naming import COUNT, DESCRIPTION_LENGTH, GPU, MORE, PRESET, PRIVATE, one_line
+from bot.deployments.schema import CHOICES
 from bot.domain.errors import StartupError
+from bot.domain.presets import NAME_LENGTH
 from bot.domain.text import shorten
 from bot.strings import say
+
+PRESET_OPTION = OptionSpec(
+    name=PRESET, description=say("option_preset"), max_length=NAME_LENGTH, autocomplete=True
+)
+PRIVATE_OPTION = OptionSpec(name=PRIVATE, description=say("option_private"), type=OptionType.BOOLEAN)
+# The options that each deployment gets. If the command is too large, the last ones are dropped first.
+EXTRA_OPTIONS = (PRESET_OPTION, PRIVATE_OPTION)
+MAX_COMMAND_SIZE = 8000
+MAX_SUBCOMMANDS = 25
+_OPTIONS = 25
+_NAME = "generate"
+_SHORTER = (80, 60, 45, 30, 20)
+_FEWER_OPTIONS = (20, 15, 10, 7, 5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandSpec:
+    """The options of one deployment; `name` is the name of the deployment and of its subcommand."""
+
+    name: str
+    description: str
+    options: tuple[OptionSpec, ...]
+    group: str | None = None
+
+    @property
+    def size(self) -> int:
+        names = sum(len(option.name) + len(option.description) for option in self.options)
+        return len(self.name) + len(self.description) + names + sum(map(_choices_size, self.options))
+
+    def option_for(self, name: str) -> OptionSpec | None:
+        return next((option for option in self.options if option.name == name), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +76,14 @@ class CommandPlan:
         words = [self.name] if self.is_single else [self.name, *group, spec.name]
         return "/" + " ".join(words)
 
+    @property
+    def size(self) -> int:
+        """Return the number of characters that Discord counts: all names, descriptions and choices."""
+        if self.is_single:
+            return len(self.name) + self.commands[0].size - len(self.commands[0].name)
+        groups = sum(len(group) + len(group_description(group)) for group in self.groups)
+        return len(self.name) + len(self.description) + groups + sum(spec.size for spec in self.commands)
+
     def path_of(self, deployment: str) -> str | None:
         """Return a deployment's command as a user types it, or None if it isn't offered."""
         spec = self.command(deployment)
@@ -53,35 +94,8 @@ def group_description(group: str) -> str:
     return say("command_generate_group", group=group)
 
 
-def size(plan: CommandPlan) -> int:
-    """Return the number of characters that Discord counts: all names, descriptions, choice names and choice
-    values.
-    """
-    total = len(plan.name)
-    if plan.is_single:
-        return total + len(plan.commands[0].description) + options_size(plan.commands[0].options)
-    total += len(plan.description)
-    total += sum(len(group) + len(group_description(group)) for group in plan.groups)
-    return total + sum(command_size(spec) for spec in plan.commands)
-
-
-def command_size(spec: CommandSpec) -> int:
-    return len(spec.name) + len(spec.description) + options_size(spec.options)
-
-
-def options_size(options: Iterable[OptionSpec]) -> int:
-    return sum(len(option.name) + len(option.description) + choices_size(option) for option in options)
-
-
-def choices_size(option: OptionSpec) -> int:
+def _choices_size(option: OptionSpec) -> int:
     return sum(len(choice.name) + len(str(choice.value)) for choice in option.choices)
-
-
-MAX_COMMAND_SIZE = 8000
-MAX_SUBCOMMANDS = 25
-_NAME = "generate"
-_SHORTER = (80, 60, 45, 30, 20)
-_FEWER_OPTIONS = (20, 15, 10, 7, 5)
 
 
 def plan_commands(deployments: Sequence[Deployment], extra: Sequence[OptionSpec] = ()) -> CommandPlan:
@@ -92,24 +106,14 @@ def plan_commands(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]
     """
     if mistakes := [*_structure_mistakes(deployments)]:
         raise StartupError(*mistakes)
-    plan = _fitting_plan(deployments, extra)
     # `extra` and `count` are conveniences: drop them rather than fail to start.
-    while plan is None and extra:
-        extra = extra[:-1]
-        plan = _fitting_plan(deployments, extra)
-    if plan is None:
-        deployments = [replace(deployment, max_count=1) for deployment in deployments]
-        plan = _fitting_plan(deployments, extra)
-    if plan is None:
-        *_, smallest = _smaller_plans(deployments, extra)
-        raise StartupError(_too_large(smallest))
-    return plan
-
-
-def _fitting_plan(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]) -> CommandPlan | None:
-    """Return the largest plan within Discord's limit, or None."""
-    plans = _smaller_plans(deployments, extra)
-    return next((plan for plan in plans if size(plan) <= MAX_COMMAND_SIZE), None)
+    attempts = [(deployments, extra[:number]) for number in range(len(extra), -1, -1)]
+    attempts.append(([item.model_copy(update={"max_count": 1}) for item in deployments], ()))
+    for offered, options in attempts:
+        for plan in _smaller_plans(offered, options):
+            if plan.size <= MAX_COMMAND_SIZE:
+                return plan
+    raise StartupError(_too_large(plan))
 
 
 def _structure_mistakes(deployments: Sequence[Deployment]) -> Iterator[str]:
@@ -148,7 +152,7 @@ def _smaller_plans(deployments: Sequence[Deployment], extra: Sequence[OptionSpec
     """Yield the plan, then smaller ones: more autocomplete, then shorter descriptions, then more inputs in
     `more`.
     """
-    plan = _plan(deployments, extra, OPTIONS)
+    plan = _plan(deployments, extra, _OPTIONS)
     yield plan
     while (smaller := _with_autocomplete(plan)) is not None:
         plan = smaller
@@ -164,21 +168,17 @@ def _smaller_plans(deployments: Sequence[Deployment], extra: Sequence[OptionSpec
 
 def _with_autocomplete(plan: CommandPlan) -> CommandPlan | None:
     """Replace the longest list of choices with autocomplete. Return None if the plan has no such list."""
-    lists = [
-        (choices_size(option), spec.name, option.name)
-        for spec in plan.commands
-        for option in spec.options
-        if option.choices
-    ]
-    if not lists:
+    longest = max(
+        ((spec, option) for spec in plan.commands for option in spec.options if option.choices),
+        key=lambda pair: _choices_size(pair[1]),
+        default=None,
+    )
+    if longest is None:
         return None
-    _, command, name = max(lists, key=lambda entry: entry[0])
     return _map_options(
         plan,
         lambda spec, option: (
-            replace(option, choices=(), autocomplete=True)
-            if (spec.name, option.name) == (command, name)
-            else option
+            replace(option, choices=(), autocomplete=True) if (spec, option) == longest else option
         ),
     )
 
@@ -198,10 +198,128 @@ def _map_options(plan: CommandPlan, change: Callable[[CommandSpec, OptionSpec], 
 
 
 def _too_large(plan: CommandPlan) -> str:
-    largest = sorted(plan.commands, key=command_size, reverse=True)[:3]
-    names = ", ".join(f"'{spec.name}' ({command_size(spec)})" for spec in largest)
+    largest = sorted(plan.commands, key=lambda spec: spec.size, reverse=True)[:3]
+    names = ", ".join(f"'{spec.name}' ({spec.size})" for spec in largest)
     return (
-        f"/generate has {size(plan)} characters of names and descriptions and Discord takes "
+        f"/generate has {plan.size} characters of names and descriptions and Discord takes "
         f"{MAX_COMMAND_SIZE}; hide inputs or remove deployments in deployments.toml; "
         f"the largest are {names}"
     )
+
+
+def plan_options(
+    deployment: Deployment, extra: Sequence[OptionSpec] = (), *, limit: int = _OPTIONS
+) -> tuple[OptionSpec, ...]:
+    """Return a deployment's options: the required ones, then those of its other inputs, then the bot's own.
+
+    `limit` counts all options; inputs that don't fit are set through `more`. Attachments can't be set that
+    way, so they get options even beyond `limit`, up to Discord's 25. If they leave no room for the bot's own
+    options, `count` and `extra` are left out. Raises StartupError if there are still too many attachments.
+    """
+    bot_options = [*_gpu_option(deployment), *_count_option(deployment), *extra]
+    if len(bot_options) + sum(item.takes_file for item in deployment.offered) >= _OPTIONS:
+        # Attachments can't go into `more`, so the bot's other options give way.
+        bot_options = _gpu_option(deployment)
+    space = limit - len(bot_options)
+    inputs = deployment.offered
+    chosen = (
+        inputs
+        if len(inputs) <= space
+        else _select_inputs(deployment, space - 1, _OPTIONS - len(bot_options) - 1)
+    )
+    overflow = [item for item in inputs if item not in chosen]
+    if overflow:
+        bot_options.append(_more_option(overflow))
+    specs = _specs(chosen, limit - len(bot_options))
+    specs += bot_options
+    return tuple(sorted(specs, key=lambda spec: not spec.required))
+
+
+def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Input, ...]:
+    """Select the inputs that get an option: attachments, then required ones, then the others in the file's
+    order.
+
+    Attachments may exceed `space`. Raises StartupError if they exceed `limit`.
+    """
+    inputs = deployment.offered
+    files = [item for item in inputs if item.takes_file]
+    if len(files) > limit:
+        names = ", ".join(item.key for item in files[limit:])
+        raise StartupError(
+            f"deployment '{deployment.name}' has {len(files)} file inputs and Discord takes {limit} beside "
+            f"the other options; hide some in deployments.toml, for example {names}"
+        )
+    others = [item for item in inputs if not item.takes_file]
+    others.sort(key=lambda item: not item.required)
+    keys = {item.key for item in (*files, *others[: max(0, space - len(files))])}
+    return tuple(item for item in inputs if item.key in keys)
+
+
+def _specs(inputs: Sequence[Input], space: int) -> list[OptionSpec]:
+    """Return the options for these inputs. A multi-attachment input gets several options while there is
+    space.
+    """
+    spare = max(0, space - len(inputs))
+    specs: list[OptionSpec] = []
+    for item in inputs:
+        names = item.option_names[: spare + 1]
+        spare -= len(names) - 1
+        for index, name in enumerate(names):
+            specs.append(item.slash_option(name, required=item.required and index == 0))
+    return specs
+
+
+def _gpu_option(deployment: Deployment) -> list[OptionSpec]:
+    gpus = deployment.gpus
+    if len(gpus) < 2:
+        return []
+    suffix = " " + say("option_default", value=deployment.default_gpu) if deployment.default_gpu else ""
+    return [
+        OptionSpec(
+            name=GPU,
+            description=shorten(say("option_gpu"), DESCRIPTION_LENGTH - len(suffix)) + suffix,
+            choices=tuple(OptionChoice(gpu, gpu) for gpu in gpus) if len(gpus) <= CHOICES else (),
+            autocomplete=len(gpus) > CHOICES,
+        )
+    ]
+
+
+def _count_option(deployment: Deployment) -> list[OptionSpec]:
+    if deployment.max_count < 2:
+        return []
+    return [
+        OptionSpec(
+            name=COUNT,
+            description=say("option_count"),
+            type=OptionType.INTEGER,
+            minimum=1,
+            maximum=deployment.max_count,
+        )
+    ]
+
+
+def _more_option(inputs: Sequence[Input]) -> OptionSpec:
+    names = ", ".join(item.option for item in inputs)
+    return OptionSpec(
+        name=MORE,
+        description=shorten(say("option_more", names=names), DESCRIPTION_LENGTH),
+        required=any(item.required for item in inputs),
+        max_length=6000,
+    )
+
+
+def autocomplete(deployment: Deployment, option: str, current: str) -> list[OptionChoice]:
+    """Return up to 25 choices whose names contain `current`. Names that start with it come first."""
+    choices = _choices(deployment, option)
+    query = current.strip().casefold()
+    names = [(choice.name.casefold(), choice) for choice in choices]
+    starting = [choice for name, choice in names if name.startswith(query)]
+    containing = [choice for name, choice in names if query in name and not name.startswith(query)]
+    return (starting + containing)[:CHOICES]
+
+
+def _choices(deployment: Deployment, option: str) -> tuple[OptionChoice, ...]:
+    if option == GPU:
+        return tuple(OptionChoice(gpu, gpu) for gpu in deployment.gpus)
+    item = next((item for item in deployment.offered if item.option == option), None)
+    return item.option_choices() if isinstance(item, ChoiceInput) else ()

@@ -1,4 +1,4 @@
-"""Combine what somebody entered with stored values into the inputs of a queue call."""
+"""Combine what somebody entered with stored values into the inputs of runs, and judge stored inputs again."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any
 
 from bot.deployments.files import AttachedFile
 from bot.deployments.input_text import parse_more
-from bot.deployments.kinds import kind_of
-from bot.deployments.model import ATTACHMENTS, Deployment, Input
-from bot.deployments.naming import RESERVED
-from bot.deployments.options import GPU, MORE
-from bot.deployments.plain_kinds import Kind, Typed, Values
+from bot.deployments.kinds.base import Input, Typed, Values
+from bot.deployments.model import Deployment
+from bot.deployments.naming import COUNT, GPU, MORE, RESERVED
 from bot.deployments.schema.field_types import LARGEST
-from bot.domain.errors import InputError, InputErrors
-from bot.domain.runs import InputValue
+from bot.domain.errors import InputError, InputErrors, RefusedError
+from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, in_code
+from bot.domain.text.numbers import typed_integer
+
+# The number of runs that Vary starts, or fewer if the deployment now allows fewer.
+VARY_COUNT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +74,17 @@ def merge(
         drawn.add(item.key)
         return draw_seed(item)
 
-    for item in deployment.inputs:
+    for item in deployment.inputs.values():
         if not item.offered:
             inputs |= {} if item.fixed is None else {item.key: item.fixed}
             continue
-        kind = kind_of(item)
-        entered = next((raw for layer in layers if (raw := kind.typed(layer)) is not None), None)
+        entered = next((raw for layer in layers if (raw := item.typed(layer)) is not None), None)
         try:
-            found = _stored(kind, lenient, dropped) if entered is None else kind.parse(entered)
-            inputs |= found or _omitted(kind, draw, is_emptied=entered is not None)
+            found = _stored(item, lenient, dropped) if entered is None else item.parse(entered)
+            inputs |= found or _omitted(item, draw, is_emptied=entered is not None)
         except InputError as error:
             mistakes.append(error)
-        if entered is not None and item.kind in ATTACHMENTS:
+        if entered is not None and item.takes_file:
             files[item.key] = tuple(file for _, file in entered)
     gpu = _gpu(deployment, layers, lenient, mistakes, dropped)
     if mistakes:
@@ -122,8 +123,8 @@ def _option_in_more(deployment: Deployment, key: str, given: Mapping[str, Any]) 
     by_key = (item for item in deployment.offered if lowered == item.key.casefold())
     found = next(by_name, None) or next(by_key, None)
     if found is None:
-        raise _unknown(key, (item.option for item in deployment.offered if item.kind not in ATTACHMENTS))
-    if found.kind in ATTACHMENTS:
+        raise _unknown(key, (item.option for item in deployment.offered if not item.takes_file))
+    if found.takes_file:
         raise InputError("input_file_in_more", option=found.option)
     if found.option in given:
         raise InputError("input_twice", option=found.option)
@@ -137,13 +138,13 @@ def _unknown(name: str, known: Iterable[str]) -> InputError:
     return InputError("input_unknown", option=in_code(name, 60), choices=", ".join(matches))
 
 
-def _stored(kind: Kind, lenient: Sequence[Stored], dropped: list[str]) -> Values:
+def _stored(item: Input, lenient: Sequence[Stored], dropped: list[str]) -> Values:
     for layer in lenient:
         try:
-            if found := kind.stored(layer.inputs):
+            if found := item.stored(layer.inputs):
                 return found
         except InputError:
-            dropped.append(kind.item.option)
+            dropped.append(item.option)
     return {}
 
 
@@ -151,7 +152,7 @@ def _no_longer_offered(
     deployment: Deployment, layers: Sequence[Typed], lenient: Sequence[Stored]
 ) -> list[str]:
     """Return the names of values whose inputs are gone since a form was opened or a value was stored."""
-    by_key = {key: item for item in deployment.inputs for key in kind_of(item).keys}
+    by_key = {key: item for item in deployment.inputs.values() for key in item.backend_keys}
     known = {*RESERVED, *(name for item in deployment.offered for name in item.option_names)}
     dropped = [name for layer in layers for name in layer if name not in known]
     for key, value in (pair for layer in lenient for pair in layer.inputs.items()):
@@ -163,16 +164,15 @@ def _no_longer_offered(
     return dropped
 
 
-def _omitted(kind: Kind, draw: Callable[[Input], int], *, is_emptied: bool) -> Values:
+def _omitted(item: Input, draw: Callable[[Input], int], *, is_emptied: bool) -> Values:
     """Return what to send for an omitted input, empty to leave the default to the backend.
 
     Raises InputError if the input is required.
     """
-    item = kind.item
     if item.is_seed and (not item.send_default or (is_emptied and not item.choices)):
         return {item.key: draw(item)}
     if item.send_default:
-        return kind.default
+        return item.default_values
     if item.required:
         raise InputError("input_required", option=item.option_names[0])
     return {}
@@ -226,12 +226,77 @@ def seed_range(item: Input) -> tuple[int, int]:
 
 def seed_of(deployment: Deployment, inputs: Values) -> int | None:
     """Return the seed to display: the first seed that is sent, or None."""
-    seeds = (inputs.get(item.key) for item in deployment.inputs if item.is_seed)
+    seeds = (inputs.get(item.key) for item in deployment.inputs.values() if item.is_seed)
     return next((seed for seed in seeds if isinstance(seed, int)), None)
 
 
 def prompt_of(deployment: Deployment, inputs: Values) -> str | None:
     """Return the prompt to display: the one sent, or the default."""
-    item = next((item for item in deployment.inputs if item.is_prompt), None)
+    item = next((item for item in deployment.inputs.values() if item.is_prompt), None)
     value = inputs.get(item.key, item.default) if item is not None else None
     return value if isinstance(value, str) else None
+
+
+def check_count(deployment: Deployment, value: Any) -> int:
+    """Return the requested number of runs, by default 1. Raises InputError if the deployment forbids it."""
+    count = typed_integer(value) if isinstance(value, str) else value
+    if count is None and value in (None, ""):
+        return 1
+    if not isinstance(count, int) or not 1 <= count <= deployment.max_count:
+        raise InputError("input_count", option=COUNT, maximum=deployment.max_count)
+    return count
+
+
+def batch_inputs(
+    deployment: Deployment, merged: Merged, count: int, draw_seed: Callable[[Input], int]
+) -> list[tuple[Values, int | None]]:
+    """Return the inputs and seed of each run.
+
+    Seeds that were drawn at random are drawn again for each further run. Other seeds are incremented.
+    """
+    batch: list[tuple[Values, int | None]] = [(merged.inputs, merged.seed)]
+    for index in range(1, count):
+        inputs: dict[str, InputValue] = dict(merged.inputs)
+        for item in deployment.inputs.values():
+            value = inputs.get(item.key)
+            if not item.varies_in_batch:
+                continue
+            if item.key in merged.drawn:
+                inputs[item.key] = draw_seed(item)
+            elif isinstance(value, int):
+                inputs[item.key] = _incremented(item, value, index)
+        batch.append((inputs, seed_of(deployment, inputs)))
+    return batch
+
+
+def _incremented(item: Input, seed: int, index: int) -> int:
+    """Return `seed + index`. After the largest seed of the range, continue with the smallest."""
+    low, high = seed_range(item)
+    low, high = min(low, seed), max(high, seed)
+    return low + (seed - low + index) % (high - low + 1)
+
+
+def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:
+    """Return the refusal if a run asks for a GPU or a value that its deployment no longer takes.
+
+    Inputs that were added since have defaults. Sizes are compared by their numbers, so a renamed one fits.
+    """
+    # A pinned GPU is used whatever was chosen.
+    is_free = run.gpu is None or deployment.pinned_gpu is not None
+    if not is_free and run.gpu not in (*deployment.gpus, deployment.default_gpu):
+        return RefusedError("gpu_removed", gpu=escape_line(str(run.gpu), 60))
+    items = {key: item for item in deployment.inputs.values() for key in item.backend_keys}
+    for key, value in run.inputs.items():
+        item = items.get(key)
+        if item is None or not _takes(item, key, value, run.inputs):
+            option = item.option if item is not None else key
+            return RefusedError("value_removed", option=in_code(option, 60))
+    return None
+
+
+def _takes(item: Input, key: str, value: InputValue, inputs: Values) -> bool:
+    if not item.offered:
+        return item.fixed is not None and item.fixed == value
+    if isinstance(value, list):
+        return item.fits(inputs) and item.stored(inputs)[key] == value
+    return item.fits(inputs)

@@ -11,9 +11,9 @@ from enum import StrEnum
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.command_plan import CommandPlan
-from bot.deployments.follow_ups.message_commands import MessageCommands
+from bot.deployments.follow_ups import MessageCommands
 from bot.deployments.model import Deployment
-from bot.deployments.schema import DeploymentConfig
+from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import DiscordAway, StartupError
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Reloader:
         self,
         catalogue: Catalogue,
         *,
-        read: Callable[[], Awaitable[Sequence[DeploymentConfig]]],
+        read: Callable[[], Awaitable[Sequence[DeploymentSettings]]],
         notify: Callable[[], None],
         every: timedelta,
         clock: Callable[[], datetime],
@@ -138,9 +138,9 @@ class Reloader:
             # A process that knows less would refuse the requests that another accepts.
             self._notify()
 
-    async def _load(self, configs: Sequence[DeploymentConfig] | None) -> ReloadResult:
+    async def _load(self, configured: Sequence[DeploymentSettings] | None) -> ReloadResult:
         before, commands = self._by_name(), self._commands()
-        await self._catalogue.load(configs)
+        await self._catalogue.load(configured)
         self._outdated |= self._commands() != commands
         if self._outdated:
             await self._show_commands()

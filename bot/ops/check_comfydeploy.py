@@ -8,13 +8,12 @@ from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WireError, load_object
 from bot.database.key_values import KeyValueStore
 from bot.deployments.catalogue import MEND, Catalogue, id_setting
-from bot.deployments.command_plan import MAX_COMMAND_SIZE, size
-from bot.deployments.compile.deployment import describes_itself
-from bot.deployments.follow_ups.message_commands import MAX_COMMANDS, MessageCommands
-from bot.deployments.model import Deployment, Input
-from bot.deployments.options import EXTRA_OPTIONS, CommandSpec
-from bot.deployments.schema import DeploymentConfig
-from bot.deployments.shapes import OptionSpec
+from bot.deployments.command_plan import EXTRA_OPTIONS, MAX_COMMAND_SIZE, CommandSpec
+from bot.deployments.compile import describes_itself
+from bot.deployments.follow_ups import MAX_COMMANDS, MessageCommands
+from bot.deployments.kinds.base import Input, OptionSpec
+from bot.deployments.model import Deployment
+from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import (
     BackendBadReply,
     BackendError,
@@ -97,9 +96,9 @@ class ReadOnlyCache:
 
 
 def catalogue_of(
-    configs: Sequence[DeploymentConfig], backend: ComfyDeploy, store: KeyValueStore | None
+    configured: Sequence[DeploymentSettings], backend: ComfyDeploy, store: KeyValueStore | None
 ) -> Catalogue:
-    return Catalogue(configs, backend, ReadOnlyCache(store), extra=EXTRA_OPTIONS)
+    return Catalogue(configured, backend, ReadOnlyCache(store), extra=EXTRA_OPTIONS)
 
 
 def load_problems(error: StartupError, catalogue: Catalogue) -> Iterator[Finding]:
@@ -117,16 +116,16 @@ def load_problems(error: StartupError, catalogue: Catalogue) -> Iterator[Finding
         yield problem(COMMAND, mistake, remedy)
 
 
-def deployment_findings(configs: Sequence[DeploymentConfig], catalogue: Catalogue) -> Iterator[Finding]:
+def deployment_findings(configured: Sequence[DeploymentSettings], catalogue: Catalogue) -> Iterator[Finding]:
     """Yield a finding for each deployment, with a table of its options if it is offered.
 
     Findings about the size of the command and about the message commands follow.
     """
-    for config in configs:
-        yield _deployment(config, catalogue.faults.get(config.deployment_id), catalogue)
+    for settings in configured:
+        yield _deployment(settings, catalogue.faults.get(settings.deployment_id), catalogue)
     if catalogue.all():
         plan = catalogue.plan
-        summary = f"/{plan.name} takes {size(plan):,} of Discord's {MAX_COMMAND_SIZE:,} characters."
+        summary = f"/{plan.name} takes {plan.size:,} of Discord's {MAX_COMMAND_SIZE:,} characters."
         yield ok(COMMAND, summary)
         yield from _message_commands(catalogue.message_commands)
 
@@ -147,27 +146,27 @@ def _message_commands(found: MessageCommands) -> Iterator[Finding]:
         yield ok(MENU, f"{names} on every picture.")
 
 
-def _deployment(config: DeploymentConfig, fault: BackendError | None, catalogue: Catalogue) -> Finding:
-    where = f"{config.name} ({config.deployment_id})"
-    deployment = catalogue.get(config.name)
-    spec = catalogue.plan.command(config.name) if deployment is not None else None
+def _deployment(settings: DeploymentSettings, fault: BackendError | None, catalogue: Catalogue) -> Finding:
+    where = f"{settings.name} ({settings.deployment_id})"
+    deployment = catalogue.get(settings.name)
+    spec = catalogue.plan.command(settings.name) if deployment is not None else None
     if deployment is None or spec is None:
-        return _not_offered(where, config, fault)
+        return _not_offered(where, settings, fault)
     lines = (*deployment.warnings, *options_table(deployment, spec))
     if fault is not None:
-        return _offered_anyway(where, config, fault, lines)
+        return _offered_anyway(where, settings, fault, lines)
     if deployment.warnings:
         remedy = "Correct or describe what is named here in deployments.toml, or leave it as it is."
         return warning(DEPLOYMENT, f"{where}, {deployment.title}.", remedy, *lines)
     return ok(DEPLOYMENT, f"{where}, {deployment.title}.", *lines)
 
 
-def _not_offered(where: str, config: DeploymentConfig, fault: BackendError | None) -> Finding:
+def _not_offered(where: str, settings: DeploymentSettings, fault: BackendError | None) -> Finding:
     match fault:
         case None:
             return problem(DEPLOYMENT, f"{where} is not offered.", "Correct its options below.")
         case BackendUnlisted():
-            return problem(DEPLOYMENT, f"{where} is not offered: {_UNLISTED}.", _correct_id(config))
+            return problem(DEPLOYMENT, f"{where} is not offered: {_UNLISTED}.", _correct_id(settings))
         case BackendUndescribable():
             return problem(DEPLOYMENT, f"{where} is not offered: {_UNDESCRIBABLE}.", f"{MEND}.")
         case _:
@@ -176,15 +175,15 @@ def _not_offered(where: str, config: DeploymentConfig, fault: BackendError | Non
 
 
 def _offered_anyway(
-    where: str, config: DeploymentConfig, fault: BackendError, lines: Sequence[str]
+    where: str, settings: DeploymentSettings, fault: BackendError, lines: Sequence[str]
 ) -> Finding:
     """Return the finding about a deployment that is offered though ComfyDeploy doesn't describe it now."""
-    source = "deployments.toml alone" if describes_itself(config) else "what ComfyDeploy said earlier"
+    source = "deployments.toml alone" if describes_itself(settings) else "what ComfyDeploy said earlier"
     offered = f"{where} is offered from {source}"
     match fault:
         case BackendUnlisted():
             summary = f"{offered}, but {_UNLISTED}, so every request will fail."
-            return problem(DEPLOYMENT, summary, _correct_id(config), *lines)
+            return problem(DEPLOYMENT, summary, _correct_id(settings), *lines)
         case BackendUndescribable():
             return warning(DEPLOYMENT, f"{offered}: {_UNDESCRIBABLE}.", f"{MEND}.", *lines)
         case _:
@@ -192,8 +191,8 @@ def _offered_anyway(
             return warning(DEPLOYMENT, summary, "See in ComfyDeploy's dashboard whether it works.", *lines)
 
 
-def _correct_id(config: DeploymentConfig) -> str:
-    return f"Copy the id from the deployment's page into {id_setting(config)}, or use a key of its account."
+def _correct_id(settings: DeploymentSettings) -> str:
+    return f"Copy the id from the deployment's page into {id_setting(settings)}, or use a key of its account."
 
 
 def _remedy(fault: BackendError) -> str:
@@ -260,7 +259,8 @@ def _takes(option: OptionSpec) -> str:
 
 
 def _default(item: Input | None) -> str:
-    return "" if item is None or item.default is None else _short(str(item.default))
+    default = (item.default_size or item.default) if item is not None else None
+    return "" if default is None else _short(str(default))
 
 
 def _short(text: str) -> str:

@@ -7,26 +7,16 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.draft import Draft
-from bot.deployments.follow_ups.prepare import asked_inputs, carried, find_follow_up
-from bot.deployments.forms import mistaken_options, without_refused_files
-from bot.deployments.kinds import kind_of
+from bot.deployments.draft import Draft, mistaken_options, without_refused_files
+from bot.deployments.follow_ups import asked_inputs, carried, find_follow_up, starting_values
+from bot.deployments.kinds.base import RawValue, Typed, Values
 from bot.deployments.merge import Stored, with_more
-from bot.deployments.model import (
-    ATTACHMENTS,
-    Deployment,
-    FollowUp,
-    FollowUpRef,
-    deployment_of,
-    picture_input,
-)
-from bot.deployments.options import COUNT
-from bot.deployments.plain_kinds import RawValue, Typed, Values
+from bot.deployments.model import Deployment, FollowUp, FollowUpRef, deployment_of, picture_input
+from bot.deployments.naming import COUNT
 from bot.domain.errors import BotError, InputError, RefusedError
 from bot.domain.requests import Requester
 from bot.domain.runs import Run
 from bot.services.form_drafts import FormDrafts
-from bot.services.presets.inputs import prompt_input
 from bot.services.runs import RunService
 from bot.store import Store
 from bot.strings import say
@@ -83,7 +73,12 @@ class DraftService:
         if item is None:
             raise RefusedError("use_nobody")
         made_by, source = await self._maker(key, requester)
-        action = FollowUp(label=say("use_title"), target=target.deployment_id, takes={item.kind: item.key})
+        action = FollowUp(
+            deployment=target.name,
+            label=say("use_title"),
+            target=target.deployment_id,
+            takes={item.kind: item.key},
+        )
         draft = Draft(
             deployment=target,
             title=action.label,
@@ -187,21 +182,12 @@ class DraftService:
             source = deployment_of(run, self._catalogue.all()) if run is not None else None
             if run is None or source is None or run.erased_at is not None:
                 break
-            if prompt_input(source) is not None:
-                kinds = [
-                    kind_of(item)
-                    for item in target.offered
-                    if item.kind not in ATTACHMENTS and not item.is_seed
-                ]
-                names = [("prompt" if kind.item.is_prompt else kind.item.option, kind.keys) for kind in kinds]
-                values = carried(run, source, names)
-                return {
-                    key: values[key]
-                    for kind in kinds
-                    if kind.fits(values)
-                    for key in kind.keys
-                    if key in values
-                }
+            if source.prompt is not None:
+                items = [item for item in target.offered if not item.takes_file and not item.is_seed]
+                pairs = [("prompt" if item.is_prompt else item.option, item.backend_keys) for item in items]
+                values = carried(run, source, pairs)
+                fitting = (item.own(values) for item in items if item.fits(values))
+                return {key: value for found in fitting for key, value in found.items()}
             parent_key, run = run.parent_key, None
             if parent_key is not None:
                 with suppress(RefusedError):
@@ -224,7 +210,7 @@ class DraftService:
             raise RefusedError("follow_up_gone")
         if source.erased_at is not None:
             raise RefusedError("run_erased")
-        return found, target, {**carried(source, deployment, found.carry.items()), **found.inputs}
+        return found, target, starting_values(found, target, deployment, source)
 
 
 def _made_from(draft: Draft, key: str, made_by: Run | None, source: Run | None) -> Draft:

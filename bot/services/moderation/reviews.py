@@ -8,7 +8,6 @@ from datetime import datetime
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
-from bot.deployments.still_offered import offer_of
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.moderation.reviews import check_shown, check_undecided, has_decided
 from bot.domain.requests import ChannelState, Member, Requester
@@ -71,7 +70,7 @@ class ReviewService:
             return self._reviewed(run)
         check_undecided(moderator.id, run)
         person, channel = await present(run)
-        offer = offer_of(self._catalogue, run)
+        offer = self._catalogue.offer(run)
         refused = await self._store.reviews.approve(
             key, moderator.id, self._clock(), person=person, channel=channel, offer=offer
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -101,13 +100,6 @@ def test_the_values_of_the_example_are_the_defaults() -> None:
     write_env(**{**example, **REQUIRED})
     from_example = load_settings(os.environ)
     assert from_example == load()
-
-
-def test_every_setting_of_the_example_is_explained() -> None:
-    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
-    for before, line in pairwise(lines):
-        if "=" in line and not line.startswith("#"):
-            assert before.startswith("# "), line
 
 
 def test_two_sources_of_deployments_are_refused() -> None:
