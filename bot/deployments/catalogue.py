@@ -84,6 +84,8 @@ class Catalogue:
         self._logged: dict[str, str] = {}
         self._cached: dict[str, str] = {}
         self._faults: dict[str, BackendError] = {}
+        # The account's list, which a load fetches at most once.
+        self._account: asyncio.Future[Mapping[str, DeploymentDescription] | None] | None = None
 
     @property
     def plan(self) -> CommandPlan:
@@ -148,8 +150,8 @@ class Catalogue:
         """
         async with self._reload:
             wanted = self._configured if configured is None else tuple(configured)
-            gate, account = asyncio.Semaphore(_AT_ONCE), _AccountList(self._backend)
-            found = await asyncio.gather(*(self._compiled(each, gate, account) for each in wanted))
+            gate, self._account = asyncio.Semaphore(_AT_ONCE), None
+            found = await asyncio.gather(*(self._compiled(each, gate) for each in wanted))
             deployments = {item.name: item for item in found if item is not None}
             if not deployments:
                 raise self._no_deployment(wanted)
@@ -171,11 +173,9 @@ class Catalogue:
         check = "If it already does, check the deployments' ids and COMFYDEPLOY_API_URL."
         return StartLater(*explained, f"{_NONE}. Start again when it answers. {check} {_WITHOUT}")
 
-    async def _compiled(
-        self, settings: DeploymentSettings, gate: asyncio.Semaphore, account: _AccountList
-    ) -> Deployment | None:
+    async def _compiled(self, settings: DeploymentSettings, gate: asyncio.Semaphore) -> Deployment | None:
         async with gate:
-            info = await self._describe(settings, account) or await self._from_cache(settings.deployment_id)
+            info = await self._describe(settings) or await self._from_cache(settings.deployment_id)
         if info is None and not describes_itself(settings):
             left_out = f"deployment '{settings.name}' is left out: nothing describes its inputs"
             self._log_new(settings.name, left_out, level=logging.ERROR)
@@ -191,12 +191,10 @@ class Catalogue:
                 log.log(level, "%s", sentence)
         self._logged[about] = said
 
-    async def _describe(
-        self, settings: DeploymentSettings, account: _AccountList
-    ) -> DeploymentDescription | None:
+    async def _describe(self, settings: DeploymentSettings) -> DeploymentDescription | None:
         deployment_id = settings.deployment_id
         try:
-            info = await self._ask(settings, account)
+            info = await self._ask(settings)
         except BackendError as error:
             self._faults[deployment_id] = error
             if isinstance(error, _OWN_MISTAKES):
@@ -210,7 +208,7 @@ class Catalogue:
         await self._put_in_cache(deployment_id, info)
         return info
 
-    async def _ask(self, settings: DeploymentSettings, account: _AccountList) -> DeploymentDescription:
+    async def _ask(self, settings: DeploymentSettings) -> DeploymentDescription:
         """Describe a deployment. Raises BackendUnlisted if the account doesn't have it, and
         BackendUndescribable if ComfyDeploy describes others, but not this one.
 
@@ -219,7 +217,9 @@ class Catalogue:
         try:
             return await self._backend.describe_deployment(settings.deployment_id)
         except BackendServerError as error:
-            listed = await account.listed()
+            if self._account is None:
+                self._account = asyncio.ensure_future(self._listed())
+            listed = await self._account
             if listed is None:
                 raise
             if settings.deployment_id in listed:
@@ -233,6 +233,14 @@ class Catalogue:
                 f"deployment '{settings.name}': the account of COMFYDEPLOY_API_KEY has no deployment with "
                 f"the id {settings.deployment_id}. Correct {id_setting(settings)}"
             ) from error
+
+    async def _listed(self) -> Mapping[str, DeploymentDescription] | None:
+        """Return the account's deployments by id, or None if the list couldn't be fetched."""
+        try:
+            return {info.id.lower(): info for info in await self._backend.describe_deployments()}
+        except BackendError as error:
+            log.warning("can't list the account's deployments: %s", error)
+            return None
 
     async def _put_in_cache(self, deployment_id: str, info: DeploymentDescription) -> None:
         text = _DESCRIPTION.dump_json(info).decode()
@@ -260,28 +268,3 @@ def id_setting(settings: DeploymentSettings) -> str:
     in_file = f"deployment_id in [deployments.{settings.name}] of deployments.toml"
     from_environment = settings == single_deployment(settings.deployment_id)
     return f"COMFYDEPLOY_DEPLOYMENT_ID, or {in_file}" if from_environment else in_file
-
-
-class _AccountList:
-    """The account's deployments by id. The list is fetched at the first use, and only once."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self._lock = asyncio.Lock()
-        self._fetched = False
-        self._found: Mapping[str, DeploymentDescription] | None = None
-
-    async def listed(self) -> Mapping[str, DeploymentDescription] | None:
-        """Return the deployments by id, or None if the list couldn't be fetched."""
-        async with self._lock:
-            if not self._fetched:
-                self._found, self._fetched = await self._fetch(), True
-            return self._found
-
-    async def _fetch(self) -> Mapping[str, DeploymentDescription] | None:
-        try:
-            found = await self._backend.describe_deployments()
-        except BackendError as error:
-            log.warning("can't list the account's deployments: %s", error)
-            return None
-        return {info.id.lower(): info for info in found}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.deployments.kinds.base import Input, OptionChoice, OptionSpec, OptionType
@@ -84,6 +84,19 @@ class CommandPlan:
         groups = sum(len(group) + len(group_description(group)) for group in self.groups)
         return len(self.name) + len(self.description) + groups + sum(spec.size for spec in self.commands)
 
+    def longest_lists(self) -> Sequence[OptionSpec]:
+        """Return the options with a list of choices, the longest first."""
+        lists = [option for spec in self.commands for option in spec.options if option.choices]
+        return sorted(lists, key=_choices_size, reverse=True)
+
+    def changed(self, options: Mapping[int, OptionSpec]) -> CommandPlan:
+        """Return the plan with other options in place of some, by their `id`."""
+        commands = (
+            replace(spec, options=tuple(options.get(id(each), each) for each in spec.options))
+            for spec in self.commands
+        )
+        return replace(self, commands=tuple(commands))
+
     def path_of(self, deployment: str) -> str | None:
         """Return a deployment's command as a user types it, or None if it isn't offered."""
         spec = self.command(deployment)
@@ -154,47 +167,22 @@ def _smaller_plans(deployments: Sequence[Deployment], extra: Sequence[OptionSpec
     """
     plan = _plan(deployments, extra, _OPTIONS)
     yield plan
-    while (smaller := _with_autocomplete(plan)) is not None:
-        plan = smaller
+    for option in plan.longest_lists():
+        plan = plan.changed({id(option): replace(option, choices=(), autocomplete=True)})
         yield plan
     for length in _SHORTER:
-        yield _with_short_descriptions(plan, length)
+        yield _shortened(plan, length)
     for limit in _FEWER_OPTIONS:
         plan = _plan(deployments, extra, limit)
-        while (smaller := _with_autocomplete(plan)) is not None:
-            plan = smaller
-        yield _with_short_descriptions(plan, _SHORTER[-1])
+        lists = {id(each): replace(each, choices=(), autocomplete=True) for each in plan.longest_lists()}
+        yield _shortened(plan.changed(lists), _SHORTER[-1])
 
 
-def _with_autocomplete(plan: CommandPlan) -> CommandPlan | None:
-    """Replace the longest list of choices with autocomplete. Return None if the plan has no such list."""
-    longest = max(
-        ((spec, option) for spec in plan.commands for option in spec.options if option.choices),
-        key=lambda pair: _choices_size(pair[1]),
-        default=None,
+def _shortened(plan: CommandPlan, length: int) -> CommandPlan:
+    options = [option for spec in plan.commands for option in spec.options]
+    return plan.changed(
+        {id(each): replace(each, description=shorten(each.description, length)) for each in options}
     )
-    if longest is None:
-        return None
-    return _map_options(
-        plan,
-        lambda spec, option: (
-            replace(option, choices=(), autocomplete=True) if (spec, option) == longest else option
-        ),
-    )
-
-
-def _with_short_descriptions(plan: CommandPlan, length: int) -> CommandPlan:
-    return _map_options(
-        plan, lambda _, option: replace(option, description=shorten(option.description, length))
-    )
-
-
-def _map_options(plan: CommandPlan, change: Callable[[CommandSpec, OptionSpec], OptionSpec]) -> CommandPlan:
-    commands = (
-        replace(spec, options=tuple(change(spec, option) for option in spec.options))
-        for spec in plan.commands
-    )
-    return replace(plan, commands=tuple(commands))
 
 
 def _too_large(plan: CommandPlan) -> str:
@@ -216,23 +204,24 @@ def plan_options(
     way, so they get options even beyond `limit`, up to Discord's 25. If they leave no room for the bot's own
     options, `count` and `extra` are left out. Raises StartupError if there are still too many attachments.
     """
-    bot_options = [*_gpu_option(deployment), *_count_option(deployment), *extra]
+    own = _own_options(deployment)
+    bot_options = [*own, *extra]
     if len(bot_options) + sum(item.takes_file for item in deployment.offered) >= _OPTIONS:
         # Attachments can't go into `more`, so the bot's other options give way.
-        bot_options = _gpu_option(deployment)
-    space = limit - len(bot_options)
-    inputs = deployment.offered
-    chosen = (
-        inputs
-        if len(inputs) <= space
-        else _select_inputs(deployment, space - 1, _OPTIONS - len(bot_options) - 1)
-    )
-    overflow = [item for item in inputs if item not in chosen]
-    if overflow:
-        bot_options.append(_more_option(overflow))
-    specs = _specs(chosen, limit - len(bot_options))
-    specs += bot_options
-    return tuple(sorted(specs, key=lambda spec: not spec.required))
+        bot_options = [option for option in own if option.name == GPU]
+    space, inputs = limit - len(bot_options), deployment.offered
+    if len(inputs) > space:
+        inputs = _select_inputs(deployment, space - 1, _OPTIONS - len(bot_options) - 1)
+        if overflow := [item for item in deployment.offered if item not in inputs]:
+            bot_options.append(_more_option(overflow))
+    # An input for several attachments gets several options while there is space.
+    spare = max(0, limit - len(bot_options) - len(inputs))
+    specs: list[OptionSpec] = []
+    for item in inputs:
+        names = item.option_names[: spare + 1]
+        spare -= len(names) - 1
+        specs += (item.slash_option(name, required=item.required and name == names[0]) for name in names)
+    return tuple(sorted([*specs, *bot_options], key=lambda spec: not spec.required))
 
 
 def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Input, ...]:
@@ -255,47 +244,19 @@ def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Inpu
     return tuple(item for item in inputs if item.key in keys)
 
 
-def _specs(inputs: Sequence[Input], space: int) -> list[OptionSpec]:
-    """Return the options for these inputs. A multi-attachment input gets several options while there is
-    space.
-    """
-    spare = max(0, space - len(inputs))
-    specs: list[OptionSpec] = []
-    for item in inputs:
-        names = item.option_names[: spare + 1]
-        spare -= len(names) - 1
-        for index, name in enumerate(names):
-            specs.append(item.slash_option(name, required=item.required and index == 0))
-    return specs
-
-
-def _gpu_option(deployment: Deployment) -> list[OptionSpec]:
-    gpus = deployment.gpus
-    if len(gpus) < 2:
-        return []
-    suffix = " " + say("option_default", value=deployment.default_gpu) if deployment.default_gpu else ""
-    return [
-        OptionSpec(
-            name=GPU,
-            description=shorten(say("option_gpu"), DESCRIPTION_LENGTH - len(suffix)) + suffix,
-            choices=tuple(OptionChoice(gpu, gpu) for gpu in gpus) if len(gpus) <= CHOICES else (),
-            autocomplete=len(gpus) > CHOICES,
-        )
-    ]
-
-
-def _count_option(deployment: Deployment) -> list[OptionSpec]:
-    if deployment.max_count < 2:
-        return []
-    return [
-        OptionSpec(
-            name=COUNT,
-            description=say("option_count"),
-            type=OptionType.INTEGER,
-            minimum=1,
-            maximum=deployment.max_count,
-        )
-    ]
+def _own_options(deployment: Deployment) -> list[OptionSpec]:
+    """Return the options `gpu` and `count`, if there is something to choose."""
+    gpus, default, most = deployment.gpus, deployment.default_gpu, deployment.max_count
+    suffix = " " + say("option_default", value=default) if default else ""
+    gpu = OptionSpec(
+        name=GPU,
+        description=shorten(say("option_gpu"), DESCRIPTION_LENGTH - len(suffix)) + suffix,
+        choices=tuple(OptionChoice(gpu, gpu) for gpu in gpus) if len(gpus) <= CHOICES else (),
+        autocomplete=len(gpus) > CHOICES,
+    )
+    about, number = say("option_count"), OptionType.INTEGER
+    count = OptionSpec(name=COUNT, description=about, type=number, minimum=1, maximum=most)
+    return [*([gpu] if len(gpus) > 1 else []), *([count] if most > 1 else [])]
 
 
 def _more_option(inputs: Sequence[Input]) -> OptionSpec:
@@ -310,16 +271,13 @@ def _more_option(inputs: Sequence[Input]) -> OptionSpec:
 
 def autocomplete(deployment: Deployment, option: str, current: str) -> list[OptionChoice]:
     """Return up to 25 choices whose names contain `current`. Names that start with it come first."""
-    choices = _choices(deployment, option)
-    query = current.strip().casefold()
-    names = [(choice.name.casefold(), choice) for choice in choices]
-    starting = [choice for name, choice in names if name.startswith(query)]
-    containing = [choice for name, choice in names if query in name and not name.startswith(query)]
-    return (starting + containing)[:CHOICES]
-
-
-def _choices(deployment: Deployment, option: str) -> tuple[OptionChoice, ...]:
+    items = (item for item in deployment.offered if item.option == option)
+    item = next(items, None)
+    choices: tuple[OptionChoice, ...] = ()
     if option == GPU:
-        return tuple(OptionChoice(gpu, gpu) for gpu in deployment.gpus)
-    item = next((item for item in deployment.offered if item.option == option), None)
-    return item.option_choices() if isinstance(item, ChoiceInput) else ()
+        choices = tuple(OptionChoice(gpu, gpu) for gpu in deployment.gpus)
+    elif isinstance(item, ChoiceInput):
+        choices = item.option_choices()
+    query = current.strip().casefold()
+    found = [choice for choice in choices if query in choice.name.casefold()]
+    return sorted(found, key=lambda choice: not choice.name.casefold().startswith(query))[:CHOICES]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,7 +65,10 @@ def merge(
     `seed_range`). An emptied seed is drawn, too, even if the file gives it a default.
     """
     mistakes: list[InputError] = []
-    layers = [_expanded(deployment, layer, mistakes) for layer in strict]
+    layers: list[Typed] = [*strict]
+    for index, layer in enumerate(strict):
+        with _noted(mistakes):
+            layers[index] = with_more(deployment, layer)
     dropped = _no_longer_offered(deployment, layers, lenient)
     inputs: dict[str, InputValue] = {}
     files: dict[str, tuple[AttachedFile, ...]] = {}
@@ -79,14 +83,14 @@ def merge(
             inputs |= {} if item.fixed is None else {item.key: item.fixed}
             continue
         entered = next((raw for layer in layers if (raw := item.typed(layer)) is not None), None)
-        try:
+        with _noted(mistakes):
             found = _stored(item, lenient, dropped) if entered is None else item.parse(entered)
             inputs |= found or _omitted(item, draw, is_emptied=entered is not None)
-        except InputError as error:
-            mistakes.append(error)
         if entered is not None and item.takes_file:
             files[item.key] = tuple(file for _, file in entered)
-    gpu = _gpu(deployment, layers, lenient, mistakes, dropped)
+    gpu: str | None = None
+    with _noted(mistakes):
+        gpu = _gpu(deployment, layers, lenient, dropped)
     if mistakes:
         raise InputErrors(mistakes)
     return Merged(
@@ -100,12 +104,12 @@ def merge(
     )
 
 
-def _expanded(deployment: Deployment, layer: Typed, mistakes: list[InputError]) -> Mapping[str, Any]:
+@contextmanager
+def _noted(mistakes: list[InputError]) -> Iterator[None]:
     try:
-        return with_more(deployment, layer)
+        yield
     except InputError as error:
         mistakes.append(error)
-        return layer
 
 
 def with_more(deployment: Deployment, layer: Typed) -> dict[str, Any]:
@@ -123,19 +127,15 @@ def _option_in_more(deployment: Deployment, key: str, given: Mapping[str, Any]) 
     by_key = (item for item in deployment.offered if lowered == item.key.casefold())
     found = next(by_name, None) or next(by_key, None)
     if found is None:
-        raise _unknown(key, (item.option for item in deployment.offered if not item.takes_file))
+        # Cut first: difflib takes quadratic time, and `more` may hold 6,000 characters.
+        key, known = key[:60], sorted(item.option for item in deployment.offered if not item.takes_file)
+        near = difflib.get_close_matches(key.casefold(), known, n=3) or known[:10]
+        raise InputError("input_unknown", option=in_code(key, 60), choices=", ".join(near))
     if found.takes_file:
         raise InputError("input_file_in_more", option=found.option)
     if found.option in given:
         raise InputError("input_twice", option=found.option)
     return found.option
-
-
-def _unknown(name: str, known: Iterable[str]) -> InputError:
-    # Cut first: difflib takes quadratic time, and `more` may hold 6,000 characters.
-    names, name = sorted(known), name[:60]
-    matches = difflib.get_close_matches(name.casefold(), names, n=3) or names[:10]
-    return InputError("input_unknown", option=in_code(name, 60), choices=", ".join(matches))
 
 
 def _stored(item: Input, lenient: Sequence[Stored], dropped: list[str]) -> Values:
@@ -179,38 +179,21 @@ def _omitted(item: Input, draw: Callable[[Input], int], *, is_emptied: bool) -> 
 
 
 def _gpu(
-    deployment: Deployment,
-    layers: Sequence[Mapping[str, Any]],
-    lenient: Sequence[Stored],
-    mistakes: list[InputError],
-    dropped: list[str],
+    deployment: Deployment, layers: Sequence[Typed], lenient: Sequence[Stored], dropped: list[str]
 ) -> str | None:
+    """Return the chosen GPU, or else the default. Raises InputError if a typed GPU isn't offered."""
     typed = next((layer[GPU] for layer in layers if layer.get(GPU) is not None), None)
-    if typed is not None:
-        try:
-            return check_gpu(deployment, typed)
-        except InputError as error:
-            mistakes.append(error)
-            return None
-    for gpu in (layer.gpu for layer in lenient if layer.gpu is not None):
+    if typed:
+        name = str(typed).strip().casefold()
+        if (found := {gpu.casefold(): gpu for gpu in deployment.gpus}.get(name)) is not None:
+            return found
+        allowed = ", ".join(deployment.gpus) or "none"
+        raise InputError("input_gpu", option=GPU, value=escape_line(str(typed), 60), choices=allowed)
+    for gpu in (layer.gpu for layer in lenient if layer.gpu is not None and typed is None):
         if gpu in deployment.gpus or gpu == deployment.default_gpu:
             return gpu
         dropped.append(GPU)
     return deployment.default_gpu
-
-
-def check_gpu(deployment: Deployment, gpu: Any) -> str | None:
-    """Return the canonical name of the chosen GPU, or the default GPU for a blank one.
-
-    Raises InputError `input_gpu` if the deployment doesn't offer the GPU.
-    """
-    if gpu == "":
-        return deployment.default_gpu
-    for name in deployment.gpus:
-        if isinstance(gpu, str) and name.casefold() == gpu.strip().casefold():
-            return name
-    allowed = ", ".join(deployment.gpus) or "none"
-    raise InputError("input_gpu", option=GPU, value=escape_line(str(gpu), 60), choices=allowed)
 
 
 def seed_range(item: Input) -> tuple[int, int]:
@@ -255,25 +238,20 @@ def batch_inputs(
     Seeds that were drawn at random are drawn again for each further run. Other seeds are incremented.
     """
     batch: list[tuple[Values, int | None]] = [(merged.inputs, merged.seed)]
+    varying = [item for item in deployment.inputs.values() if item.varies_in_batch]
     for index in range(1, count):
         inputs: dict[str, InputValue] = dict(merged.inputs)
-        for item in deployment.inputs.values():
-            value = inputs.get(item.key)
-            if not item.varies_in_batch:
-                continue
+        for item in varying:
+            seed = inputs.get(item.key)
             if item.key in merged.drawn:
                 inputs[item.key] = draw_seed(item)
-            elif isinstance(value, int):
-                inputs[item.key] = _incremented(item, value, index)
+            elif isinstance(seed, int):
+                # After the largest seed of the range, continue with the smallest.
+                low, high = seed_range(item)
+                low, high = min(low, seed), max(high, seed)
+                inputs[item.key] = low + (seed - low + index) % (high - low + 1)
         batch.append((inputs, seed_of(deployment, inputs)))
     return batch
-
-
-def _incremented(item: Input, seed: int, index: int) -> int:
-    """Return `seed + index`. After the largest seed of the range, continue with the smallest."""
-    low, high = seed_range(item)
-    low, high = min(low, seed), max(high, seed)
-    return low + (seed - low + index) % (high - low + 1)
 
 
 def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:
