@@ -12,12 +12,11 @@ import discord
 from aiohttp import web
 
 from bot.config.roles import CALLING_ROLES, Role
-from bot.config.settings import Settings, load_deployment_configs
+from bot.config.settings import Settings, configured_deployments
 from bot.database.coordination import Coordinator
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.ssrf import public_or_in
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.command_plan import EXTRA_OPTIONS
 from bot.deployments.reloading import Reloader
 from bot.gateway.client import GenerateBot, RestClient
 from bot.metrics import Metrics
@@ -57,7 +56,7 @@ async def build(
     """
     async with AsyncExitStack() as stack:
         calling = bool(settings.roles & CALLING_ROLES)
-        configs = load_deployment_configs(settings) if calling else ()
+        configs = configured_deployments(settings) if calling else ()
         store = await _store(settings, outside, stack)
         coordinator = store.coordinator()
         wakeups = Wakeups(coordinator.notify)
@@ -70,7 +69,9 @@ async def build(
         allows = public_or_in(settings.allow_private_media_networks)
         fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
         shrinker, files = open_executors(outside, stack)
-        catalogue = Catalogue(configs, backend, store.key_values, extra=EXTRA_OPTIONS)
+        catalogue = Catalogue(
+            configs, backend, store.key_values.get_deployment, store.key_values.put_deployment
+        )
         if calling:
             await catalogue.load()
         yield assemble(

@@ -18,7 +18,7 @@ from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.comfydeploy.ping import ping_route
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import call_name
-from bot.config.settings import Settings, load_deployment_configs
+from bot.config.settings import Settings, configured_deployments
 from bot.database.coordination import Coordinator
 from bot.delivery.attachment_renewal import AttachmentRenewer
 from bot.delivery.discord_calls import DiscordCalls
@@ -378,7 +378,7 @@ def _reconciler(
 def make_reloader(resources: Resources) -> Reloader:
     async def read() -> Sequence[DeploymentSettings]:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(resources.files, load_deployment_configs, resources.settings)
+        return await loop.run_in_executor(resources.files, configured_deployments, resources.settings)
 
     return Reloader(
         resources.catalogue,

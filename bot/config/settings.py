@@ -276,7 +276,7 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def load_deployment_configs(settings: Settings) -> tuple[DeploymentSettings, ...]:
+def configured_deployments(settings: Settings) -> tuple[DeploymentSettings, ...]:
     """Return the configured deployments. Raises StartupError with the mistakes in their file."""
     if settings.comfydeploy_deployment_id is not None:
         return (single_deployment(settings.comfydeploy_deployment_id),)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from pydantic import TypeAdapter, ValidationError
 
-from bot.deployments.command_plan import CommandPlan, plan_commands
+from bot.deployments.command_plan import EXTRA_OPTIONS, CommandPlan, plan_commands
 from bot.deployments.compile import compile_deployment, describes_itself
 from bot.deployments.config_file import single_deployment
 from bot.deployments.follow_ups import MessageCommands, link_follow_ups, message_commands
-from bot.deployments.kinds.base import OptionSpec
 from bot.deployments.merge import removed_since
 from bot.deployments.model import Deployment, deployment_of
 from bot.deployments.schema import DeploymentSettings
@@ -47,37 +45,24 @@ _OWN_MISTAKES = (BackendUnlisted, BackendUndescribable)
 _AT_ONCE = 4  # deployments that the backend is asked to describe at the same time
 
 
-class DeploymentCache(Protocol):
-    """Caches the descriptions of deployments as JSON, so the bot can start while the backend is down.
-
-    Methods raise StoreUnavailable if the database is unreachable.
-    """
-
-    async def get_deployment(self, deployment_id: str) -> str | None:
-        """Return the stored JSON of this deployment, or None."""
-
-    async def put_deployment(self, deployment_id: str, description: str) -> None:
-        """Store the JSON of this deployment, in place of any earlier one."""
-
-
 class Catalogue:
     """The current deployments and their command. Only `load` waits for the backend.
 
-    `extra` holds the options that every deployment gets, such as `preset`.
+    `read` and `write` keep the deployments' descriptions as JSON, by id, so that the bot can start while the
+    backend is down. They raise StoreUnavailable if the database is unreachable.
     """
 
     def __init__(
         self,
         configured: Sequence[DeploymentSettings],
         backend: Backend,
-        cache: DeploymentCache,
-        *,
-        extra: Sequence[OptionSpec] = (),
+        read: Callable[[str], Awaitable[str | None]] | None = None,
+        write: Callable[[str, str], Awaitable[None]] | None = None,
     ) -> None:
         self._configured = tuple(configured)
         self._backend = backend
-        self._cache = cache
-        self._extra = tuple(extra)
+        self._read = read
+        self._write = write
         self._deployments: dict[str, Deployment] = {}
         self._plan: CommandPlan | None = None
         self._reload = asyncio.Lock()
@@ -158,7 +143,7 @@ class Catalogue:
             deployments = link_follow_ups(wanted, deployments)
             for name, linked in deployments.items():
                 self._log_new(name, *linked.warnings)
-            plan = plan_commands(tuple(deployments.values()), self._extra)
+            plan = plan_commands(tuple(deployments.values()), EXTRA_OPTIONS)
             self._configured, self._deployments, self._plan = wanted, deployments, plan
 
     def _no_deployment(self, wanted: Sequence[DeploymentSettings]) -> StartupError:
@@ -175,7 +160,7 @@ class Catalogue:
 
     async def _compiled(self, settings: DeploymentSettings, gate: asyncio.Semaphore) -> Deployment | None:
         async with gate:
-            info = await self._describe(settings) or await self._from_cache(settings.deployment_id)
+            info = await self._describe(settings) or await self._kept(settings.deployment_id)
         if info is None and not describes_itself(settings):
             left_out = f"deployment '{settings.name}' is left out: nothing describes its inputs"
             self._log_new(settings.name, left_out, level=logging.ERROR)
@@ -205,7 +190,7 @@ class Catalogue:
             return None
         self._faults.pop(deployment_id, None)
         self._log_new(deployment_id)
-        await self._put_in_cache(deployment_id, info)
+        await self._keep(deployment_id, info)
         return info
 
     async def _ask(self, settings: DeploymentSettings) -> DeploymentDescription:
@@ -242,19 +227,19 @@ class Catalogue:
             log.warning("can't list the account's deployments: %s", error)
             return None
 
-    async def _put_in_cache(self, deployment_id: str, info: DeploymentDescription) -> None:
+    async def _keep(self, deployment_id: str, info: DeploymentDescription) -> None:
         text = _DESCRIPTION.dump_json(info).decode()
-        if self._cached.get(deployment_id) == text:
+        if self._write is None or self._cached.get(deployment_id) == text:
             return
         try:
-            await self._cache.put_deployment(deployment_id, text)
+            await self._write(deployment_id, text)
             self._cached[deployment_id] = text
         except StoreUnavailable as error:
             log.warning("can't store the description of deployment %s: %s", deployment_id, error)
 
-    async def _from_cache(self, deployment_id: str) -> DeploymentDescription | None:
+    async def _kept(self, deployment_id: str) -> DeploymentDescription | None:
         try:
-            text = await self._cache.get_deployment(deployment_id)
+            text = await self._read(deployment_id) if self._read is not None else None
             return _DESCRIPTION.validate_json(text) if text is not None else None
         except StoreUnavailable as error:
             log.warning("can't read the stored description of deployment %s: %s", deployment_id, error)

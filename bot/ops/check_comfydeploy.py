@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WireError, load_object
-from bot.database.key_values import KeyValueStore
 from bot.deployments.catalogue import MEND, Catalogue, id_setting
-from bot.deployments.command_plan import EXTRA_OPTIONS, MAX_COMMAND_SIZE, CommandSpec
+from bot.deployments.command_plan import MAX_COMMAND_SIZE, CommandSpec
 from bot.deployments.compile import describes_itself
 from bot.deployments.follow_ups import MAX_COMMANDS, MessageCommands
 from bot.deployments.kinds.base import Input, OptionSpec
@@ -80,25 +79,6 @@ def _other_server(error: BackendError) -> Finding:
     answer = shorten(str(error), _ANSWER_LENGTH)
     summary = f"COMFYDEPLOY_API_URL doesn't look like the address of ComfyDeploy's API ({answer})."
     return problem(KEY, summary, "Set it to the API's own address, which usually ends in /api.")
-
-
-class ReadOnlyCache:
-    """A read-only cache of the deployments' descriptions in the store; without a store it is empty."""
-
-    def __init__(self, store: KeyValueStore | None) -> None:
-        self._store = store
-
-    async def get_deployment(self, deployment_id: str) -> str | None:
-        return await self._store.get_deployment(deployment_id) if self._store is not None else None
-
-    async def put_deployment(self, deployment_id: str, description: str) -> None:
-        """Do nothing, since a check must not change anything."""
-
-
-def catalogue_of(
-    configured: Sequence[DeploymentSettings], backend: ComfyDeploy, store: KeyValueStore | None
-) -> Catalogue:
-    return Catalogue(configured, backend, ReadOnlyCache(store), extra=EXTRA_OPTIONS)
 
 
 def load_problems(error: StartupError, catalogue: Catalogue) -> Iterator[Finding]:

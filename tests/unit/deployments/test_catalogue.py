@@ -62,7 +62,9 @@ class Comfy:
 
     def catalogue(self, *configs: DeploymentSettings) -> Catalogue:
         """Return a catalogue as after a start."""
-        return Catalogue(configs or [config()], self.client, self.notes)
+        return Catalogue(
+            configs or [config()], self.client, self.notes.get_deployment, self.notes.put_deployment
+        )
 
     async def first_input(self, *configs: DeploymentSettings) -> str:
         """Start, and return the first input of the deployment flux."""

@@ -11,6 +11,7 @@ import discord
 import pytest
 
 from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.deployments.catalogue import Catalogue
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.compile import compile_deployment
 from bot.deployments.model import Deployment
@@ -18,7 +19,7 @@ from bot.deployments.schema import DeploymentSettings
 from bot.domain.backend import DeploymentDescription
 from bot.domain.errors import BackendUnreachable
 from bot.domain.settings.rules_and_defaults import Approval, ServerRules
-from bot.ops.check_comfydeploy import catalogue_of, deployment_findings, options_table
+from bot.ops.check_comfydeploy import deployment_findings, options_table
 from bot.ops.check_discord import check_intents
 from bot.ops.check_host import PingEndpoint, check_public_url, compare_clock
 from bot.ops.check_rules import rule_findings
@@ -117,7 +118,7 @@ async def follow_up_findings(*labels: str, deployment: str = "up") -> dict[str, 
         DeploymentSettings.model_validate({"name": name, "deployment_id": str(UUID(int=number)), **table})
         for number, (name, table) in enumerate(tables.items())
     ]
-    catalogue = catalogue_of(configs, Away(), None)  # type: ignore[arg-type]  # all that loading asks
+    catalogue = Catalogue(configs, Away())  # type: ignore[arg-type]  # all that loading asks
     await catalogue.load()
     findings = [*deployment_findings(configs, catalogue)]
     return {each.subject: (each.level, format_finding(each)) for each in reversed(findings)}
