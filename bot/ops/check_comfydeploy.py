@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WireError, load_object
@@ -201,28 +201,20 @@ def options_table(deployment: Deployment, spec: CommandSpec) -> list[str]:
 
     Inputs that aren't offered are left out, because a fixed value may be secret.
     """
-    inputs = {item.key: item for item in deployment.offered}
-    rows = [_HEAD, *(_row(option, inputs.get(option.key or "")) for option in spec.options)]
+    rows = [_HEAD]
+    for option in spec.options:
+        needed, takes = "yes" if option.required else "", _short(_takes(option))
+        default = _default(deployment.inputs.get(option.key or ""))
+        rows.append((option.name, option.type.value, option.key or "the bot's own", needed, takes, default))
     keys = {option.key for option in spec.options}
-    rows += [_more_row(item) for item in deployment.offered if item.key not in keys]
+    for item in deployment.offered:
+        if item.key not in keys:
+            needed, default = "yes" if item.required else "", _default(item)
+            rows.append((item.option, item.kind.value, item.key, needed, "within 'more'", default))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    return [_line(row, widths) for row in rows]
-
-
-def _row(option: OptionSpec, item: Input | None) -> tuple[str, ...]:
-    return (
-        option.name,
-        option.type.value,
-        option.key or "the bot's own",
-        _yes(option.required),
-        _short(_takes(option)),
-        _default(item),
-    )
-
-
-def _more_row(item: Input) -> tuple[str, ...]:
-    """Return the row of an input that has no option of its own and is set through `more`."""
-    return (item.option, item.kind.value, item.key, _yes(item.required), "within 'more'", _default(item))
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
 
 
 def _takes(option: OptionSpec) -> str:
@@ -245,11 +237,3 @@ def _default(item: Input | None) -> str:
 
 def _short(text: str) -> str:
     return shorten(strip_invisible(text), _WIDEST)
-
-
-def _yes(flag: bool) -> str:
-    return "yes" if flag else ""
-
-
-def _line(row: Iterable[str], widths: list[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bot.deployments.compile.inputs import Source, complete_input, find_prompt, kind_for
+from bot.deployments.compile.inputs import Source, complete_input, find_prompt
 from bot.deployments.compile.sizes import is_side, join_sides
 from bot.deployments.kinds.base import Input
 from bot.deployments.model import Deployment
@@ -57,7 +57,7 @@ def compile_deployment(
 
 def describes_itself(settings: DeploymentSettings) -> bool:
     """Return whether the file alone is enough to offer the deployment: it has inputs, all of a known kind."""
-    return bool(settings.inputs) and all(kind_for(item, None) for item in settings.inputs.values())
+    return bool(settings.inputs) and all(Source(key, item).kind for key, item in settings.inputs.items())
 
 
 def _sources(settings: DeploymentSettings, info: DeploymentDescription | None) -> list[Source]:

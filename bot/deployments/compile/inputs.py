@@ -43,13 +43,32 @@ class Source:
         return next((each.display_name for each in self.described if each.display_name), "")
 
     @property
+    def description(self) -> str:
+        found = next((each.description for each in self.described if each.description.strip()), "")
+        return found or self.display_name or self.key.replace("_", " ")
+
+    @property
     def names(self) -> tuple[str, ...]:
         return (self.key, self.display_name, self.settings.option or "")
 
     @property
     def kind(self) -> InputKind | None:
-        """Return the input's kind, or None if the input can't be offered."""
-        kind = kind_for(self.settings, self.described[0] if self.described else None)
+        """Return the input's kind, or None if the input can't be offered.
+
+        The kind comes from the file's `kind` or `class_type`, otherwise from the backend's class, otherwise
+        from the file's other settings. A choice without choices is a text.
+        """
+        settings, kind = self.settings, None
+        if settings.kind is not None or settings.class_type is not None:
+            kind = settings.described_kind
+        elif self.described:
+            kind = self.described[0].input_class.kind
+        elif settings.is_seed:
+            kind = InputKind.INTEGER
+        elif settings.is_prompt or settings.fixed is not None:
+            kind = InputKind.TEXT
+        elif settings.choices:
+            kind = InputKind.CHOICE
         return InputKind.TEXT if kind is InputKind.CHOICE and not self.choices else kind
 
     @property
@@ -79,23 +98,6 @@ def _named(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
     return any(pattern.search(name.lower()) for name in names)
 
 
-def kind_for(settings: InputSettings, described: InputDescription | None) -> InputKind | None:
-    """Return an input's kind, or None if the input can't be offered.
-
-    The kind comes from the file's `kind` or `class_type`, otherwise from the backend's class, otherwise from
-    the file's other settings.
-    """
-    if settings.kind is not None or settings.class_type is not None:
-        return settings.described_kind
-    if described is not None:
-        return described.input_class.kind
-    if settings.is_seed:
-        return InputKind.INTEGER
-    if settings.is_prompt or settings.fixed is not None:
-        return InputKind.TEXT
-    return InputKind.CHOICE if settings.choices else None
-
-
 def find_prompt(sources: Sequence[Source]) -> Source | None:
     """Return the input that the file marks as the prompt, or else the one whose names say so, or None."""
     texts = [each for each in sources if each.kind is InputKind.TEXT and each.settings.offered]
@@ -117,7 +119,10 @@ def complete_input(source: Source, *, is_prompt: bool) -> tuple[Input, list[str]
     if kind is None:
         # No user could enter a value for it, so it is hidden and the backend uses its own default.
         hidden = input_of(key=source.key, option=settings.option or "", kind=InputKind.TEXT, hidden=True)
-        return hidden, [_cant_be_offered(source)]
+        if not source.described:
+            return hidden, ["is not in ComfyDeploy's description; it needs a 'kind' in the file"]
+        given = settings.class_type or source.described[0].input_class
+        return hidden, [f"is of a class that can't be offered ({given.name or 'none given'})"]
     choices = _allowed_choices(source, kind)
     minimum, maximum = _bounds(source, kind)
     is_text = kind is InputKind.TEXT
@@ -128,7 +133,7 @@ def complete_input(source: Source, *, is_prompt: bool) -> tuple[Input, list[str]
         key=source.key,
         option=settings.option or "",
         kind=kind,
-        description=_description(source),
+        description=one_line(settings.description or source.description),
         minimum=minimum,
         maximum=maximum,
         min_length=settings.min_length if is_text else None,
@@ -143,13 +148,6 @@ def complete_input(source: Source, *, is_prompt: bool) -> tuple[Input, list[str]
         is_seed=is_seed,
     )
     return _with_default(item, source), [*_warnings(item, source)]
-
-
-def _cant_be_offered(source: Source) -> str:
-    if not source.described:
-        return "is not in ComfyDeploy's description; it needs a 'kind' in the file"
-    given = source.settings.class_type or source.described[0].input_class
-    return f"is of a class that can't be offered ({given.name or 'none given'})"
 
 
 def _needs_choices(source: Source, kind: InputKind) -> bool:
@@ -167,12 +165,6 @@ def _warnings(item: Input, source: Source) -> Iterator[str]:
         yield "is a number: choices that aren't numbers are left out"
     if settings.default is not None and item.offered and valid_default(item, settings.default) is None:
         yield f"doesn't take the default {settings.default!r}: it is left out"
-
-
-def _description(source: Source) -> str:
-    found = next((each.description for each in source.described if each.description.strip()), "")
-    name = source.display_name or source.key.replace("_", " ")
-    return one_line(source.settings.description or found or name)
 
 
 def _bounds(source: Source, kind: InputKind) -> tuple[float | None, float | None]:

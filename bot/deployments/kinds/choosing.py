@@ -155,7 +155,8 @@ class SizeInput(ChoiceInput):
         for part in self.parts:
             if part.key in values:
                 found |= part.stored({part.key: str(values[part.key])})
-        return {**self._known_defaults(), **found} if found else {}
+        defaults = {key: value for part in self.parts for key, value in part.default_values.items()}
+        return {**defaults, **found} if found else {}
 
     def show(self, values: Values) -> str:
         try:
@@ -183,9 +184,6 @@ class SizeInput(ChoiceInput):
     def _sides(self, size: Size) -> dict[str, InputValue]:
         pairs = zip(self.backend_keys, size.values, strict=True)
         return {key: value for key, value in pairs if value is not None}
-
-    def _known_defaults(self) -> dict[str, InputValue]:
-        return {key: value for part in self.parts for key, value in part.default_values.items()}
 
 
 def find_choice(choices: tuple[Choice, ...], value: OptionValue) -> Choice | None:
