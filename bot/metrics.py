@@ -63,7 +63,7 @@ class Metrics:
         webhooks = self._counter("webhooks", "Webhooks by the answer they got", "result")
         # Create all series at 0, so that the first event counts as an increase.
         self._webhooks = {status: webhooks.labels(word) for status, word in WEBHOOK_RESULTS.items()}
-        self._deliveries = self._counter("delivery_attempts", "Attempts to post", "purpose", "result")
+        self._attempts = self._counter("message_attempts", "Attempts to show a message", "kind", "result")
         self._delivery = self._histogram(
             "delivery_seconds", "From a run's end to its outcome being shown", _WAIT_SECONDS
         )
@@ -108,9 +108,9 @@ class Metrics:
             if outcome is not None:
                 self._requests.labels(deployment, outcome).inc()
 
-    def attempt(self, purpose: str, result: str) -> None:
-        """Count a delivery attempt. `result` is done, again, kept (undelivered) or superseded."""
-        self._deliveries.labels(purpose, result).inc()
+    def attempt(self, kind: str, result: str) -> None:
+        """Count an attempt to show a message. `result` is done, again, kept (undelivered) or superseded."""
+        self._attempts.labels(kind, result).inc()
 
     def shown(self, run: Run, now: datetime) -> None:
         """Count an outcome that was posted at `now`, and record the time since the run ended."""

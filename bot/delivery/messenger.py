@@ -281,6 +281,8 @@ class Messenger:
             "offered": withheld,
         }
         await self._store.messages.finish(claim, now, shown=True, values=values, ends_answer=is_outcome)
+        if message.kind in COPIES and act is Act.EDIT:
+            await self._store.copies.record(claim, now, None)
         if act in (Act.POST, Act.CONTINUE) and message.kind in OUTCOMES:
             log.info("shown")
             self._metrics.shown(claim.run, now)
@@ -354,12 +356,13 @@ class Messenger:
         return RefusedError(code, str(error))
 
     async def _end_copy(self, claim: Claim, stale: Iterable[MessageRef], failed: str | None = None) -> None:
-        """Delete what a copy replaces, and store how it ended. If that fails, `handle` deletes it later."""
+        """Delete what a copy replaces, and store how it ended. If that fails, `handle` does it later."""
         now, left, deleted = self._clock(), [*stale], False
         with suppress(PostError):
             left, deleted = await self._posting.delete(claim, left), True
         values: dict[str, object] = {"posted": claim.message.posted, "stale": left, "form": 0}
-        await self._store.copies.record(claim, now, failed)
+        if deleted or failed is not None:
+            await self._store.copies.record(claim, now, failed)
         await self._store.messages.finish(claim, now, shown=deleted, values=values)
 
 

@@ -27,6 +27,12 @@ class Serving:
         return [web.get("/files/{path:.+}", self.serve)]
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
+        response = await self._response(request)
+        # simcord waits for every timer of a command, and would wait for that of an idle connection.
+        response.force_close()
+        return response
+
+    async def _response(self, request: web.Request) -> web.StreamResponse:
         path = request.match_info["path"]
         if refusal := self._world.bucket.refusal(path, dict(request.query)):
             return denied(refusal)

@@ -93,7 +93,7 @@ async def test_an_answer_whose_id_was_not_stored_is_edited_again(
     with monkeypatch.context() as patched:
         patched.setattr(NOTE, fails)
         asked = await bot.ask(faults=HELD)
-    await bot.later(seconds=15)
+    await bot.later(seconds=61)
     assert (await bot.run()).request.answer_id == asked.response.id
     await bot.release()
     assert len(bot.messages()) == 1

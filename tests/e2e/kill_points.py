@@ -78,6 +78,13 @@ ONLY_TIME_HELPS = (
     f"{COMFY}.start_run:before",
 )
 
+# Here the copy is there, and its lease has to end.
+COPY_ENDS = (
+    f"{MESSAGES}.posted:after:2",
+    f"{COPIES}.record:before:1",
+    f"{COPIES}.record:after:1",
+)
+
 
 def never_begun(point: str) -> bool:
     """Return whether a bot killed at this step has not stored the request."""
@@ -89,6 +96,8 @@ def time_away(point: str) -> float:
 
     After other steps it returns at once: past its grace times it would give up on calls in progress.
     """
+    if point in COPY_ENDS:
+        return 70.0
     return 30.0 if point.rpartition(":")[0] in ONLY_TIME_HELPS else 0.0
 
 

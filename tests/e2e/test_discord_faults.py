@@ -200,7 +200,7 @@ async def test_discords_limits_and_faults_are_counted(home: BotProcess) -> None:
     page = await page_with(
         home,
         "comfydeploy_bot_gateway_ready 1.0",
-        'comfydeploy_bot_delivery_attempts_total{purpose="outcome",result="done"} 1.0',
+        'comfydeploy_bot_message_attempts_total{kind="outcome",result="done"} 1.0',
     )
     assert 'comfydeploy_bot_discord_rate_limited_total{scope="user"} 1.0' in page
     assert 'comfydeploy_bot_discord_requests_total{method="POST",status="429"} 1.0' in page

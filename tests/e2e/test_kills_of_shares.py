@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
@@ -18,6 +19,7 @@ from tests.e2e.kill_points import (
     MESSAGES,
     dies_and_returns,
 )
+from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Channel, Message
 from tests.questions import audit
@@ -61,7 +63,7 @@ class Gallery:
         return sum(entry.action in actions and entry.outcome is None for entry in entries)
 
     async def is_requested(self) -> bool:
-        return await self.recorded("share", "post") == 1
+        return await self.recorded("share", "post") > 0
 
     def copies(self) -> list[Message]:
         found = [
@@ -88,15 +90,18 @@ async def test_a_kill_at_any_step_leaves_one_copy(shares: Gallery, point: str, c
         await copy_it()
 
     async def press_again() -> None:
-        """Nobody was told how the first press ended."""
-        await copy_it()
+        """Nobody was told how the first press ended. If the copy is known, Share links to it at once."""
+        with suppress(CannotSend):
+            await copy_it()
         await home.until(shares.is_requested)
 
     await dies_and_returns(home, point, open_and_copy, press_again)
     (copy,) = shares.copies()
     assert (copy.channel is shares.channel) is (count == 1), home.log
     assert len(copy.attachments) == 1, home.log
-    assert await shares.recorded("share", "post") == 1
+    # The restarted bot ends the step, and can't know that its entry is stored.
+    most = 2 if point == f"{COPIES}.record:after:1" else 1
+    assert 1 <= await shares.recorded("share", "post") <= most
     assert len(home.comfydeploy.call_log.queue_calls) == count
 
 

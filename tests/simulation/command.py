@@ -10,9 +10,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.simulation import scenarios
@@ -40,7 +41,7 @@ class Total:
     requests: int = 0
     kills: int = 0
     faults: int = 0
-    gaps: int = 0
+    gaps: Counter[str] = field(default_factory=Counter)
     broken: int = 0
     seconds: float = 0.0
     digest: str = ""
@@ -50,7 +51,7 @@ class Total:
         self.requests += result.requests
         self.kills += result.kills
         self.faults += result.faults
-        self.gaps += result.gaps
+        self.gaps.update(result.gaps)
         self.broken += bool(result.broken)
         self.seconds += result.seconds
         lines = "\n".join([self.digest, *result.log])
@@ -59,7 +60,7 @@ class Total:
     def __str__(self) -> str:
         return (
             f"rounds={self.rounds} requests={self.requests} kills={self.kills} faults={self.faults} "
-            f"gaps={self.gaps} broken={self.broken} digest={self.digest}"
+            f"gaps={self.gaps.total()} broken={self.broken} digest={self.digest}"
         )
 
 
@@ -141,8 +142,10 @@ def _play_many(play: Player, given: argparse.Namespace) -> int:
             if not given.keep_going:
                 break
     print(total, flush=True)
-    if total.gaps > _MOST_GAPS * total.requests + 1:
-        print(f"{total.gaps} requests of {total.requests} ended in a known gap, which is too many")
+    for name, count in total.gaps.most_common():
+        print(f"known gap, {count} times: {name}", flush=True)
+    if total.gaps.total() > _MOST_GAPS * total.requests + 1:
+        print(f"{total.gaps.total()} requests of {total.requests} ended in a known gap, which is too many")
         return 1
     return int(total.broken > 0)
 

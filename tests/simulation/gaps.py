@@ -131,10 +131,11 @@ def _cut_off(story: Story, request: Request) -> bool:
     ask = request.ask
     if ask is None or request.calls:
         return False
-    ends = ask.at + Interactions.token_lifetime
+    begun = ask.interaction.created
+    ends = begun + Interactions.token_lifetime
     found = ((at, re.search(_STOPPED, what)) for at, what in story.struck)
     # A jump is noted after the clocks have moved.
-    return any(ask.at <= at - float(match[1] or 0) <= ends for at, match in found if match)
+    return any(begun <= at - float(match[1] or 0) <= ends for at, match in found if match)
 
 
 GAPS = (

@@ -37,8 +37,8 @@ class Result:
     requests: int = 0
     kills: int = 0
     faults: int = 0
-    gaps: int = 0
-    """How many requests ended in a known gap."""
+    gaps: list[str] = field(default_factory=list)
+    """The names of the known gaps in which requests ended."""
     seconds: float = 0.0
     seen: list[str] = field(default_factory=list)
     """What each person saw, for a round that failed."""
@@ -65,7 +65,7 @@ async def _play(world: World, steps: Sequence[Step], result: Result) -> None:
     finally:
         result.requests, result.faults = len(story.asks), len(story.struck)
         result.kills = sum(process.code == -9 for process in world.processes)
-        result.gaps = len(story.gaps)
+        result.gaps = [*story.gaps]
         result.seen = seen_by_everybody(story)
         await world.close()
 

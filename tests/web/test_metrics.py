@@ -78,7 +78,7 @@ async def test_a_run_is_counted_from_the_request_to_the_outcome(tmp_path: Path) 
         after = await page(s)
         assert after['runs{deployment="default",state="waiting"}'] == 0
         assert after['outcomes_total{deployment="default",state="succeeded"}'] == 1
-        assert after['delivery_attempts_total{purpose="outcome",result="done"}'] == 1
+        assert after['message_attempts_total{kind="outcome",result="done"}'] == 1
         assert after["delivery_seconds_count"] == 1
         assert after['comfydeploy_calls_total{call="queue",result="200"}'] == 1
         assert after['comfydeploy_calls_total{call="deployment",result="200"}'] == 1

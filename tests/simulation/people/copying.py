@@ -13,7 +13,7 @@ from tests.simulation.people import settings
 from tests.simulation.people.asking import outcome, request
 from tests.simulation.people.reach import labels_of, press_button
 from tests.simulation.people.requests import MEMBERS, MODERATORS
-from tests.simulation.promises.facts import purpose
+from tests.simulation.promises.facts import subject
 from tests.simulation.setup import open_panel
 from tests.simulation.steps import action
 from tests.simulation.story import Story
@@ -52,7 +52,7 @@ def set_mark(story: Story, channel: Channel, *, nsfw: bool) -> None:
 
 def _copies(story: Story, ask: int, label: str, *, since: float = 0.0) -> list[Message]:
     """Return the copies of a request's results that can be seen, newest first."""
-    found = [m for m in story.of_ask(story.asks[ask]) if purpose(m)[1] == _KINDS[label] and not m.ephemeral]
+    found = [m for m in story.of_ask(story.asks[ask]) if subject(m)[1] == _KINDS[label] and not m.ephemeral]
     return [m for m in reversed(found) if m.created >= since and "Delete" in set(labels_of(m))]
 
 

@@ -64,4 +64,4 @@ def at_the_end(story: Story) -> Iterator[Broken]:
             if gap is None:
                 yield broken
             else:
-                story.gaps.append(f"{gap}: {broken.about}")
+                story.gaps.append(gap)

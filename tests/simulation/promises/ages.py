@@ -11,7 +11,7 @@ from tests.simulation.promises.facts import (
     Marks,
     monotonic,
     pressed,
-    purpose,
+    subject,
 )
 from tests.simulation.promises.shared import Broken, reachable, where
 from tests.simulation.story import Ask
@@ -96,7 +96,7 @@ def _left_of_withheld(evidence: Evidence, request: Request) -> Iterator[Broken]:
             continue
         for part in shown:
             earlier = part.channel is note.channel and part.created < note.created
-            if earlier and part.attachments and purpose(part) == purpose(note) and reachable(evidence, part):
+            if earlier and part.attachments and subject(part) == subject(note) and reachable(evidence, part):
                 yield Broken("a withheld result leaves no part", str(request), where(part))
 
 

@@ -14,8 +14,8 @@ from tests.simulation.promises.facts import (
     answered,
     deleted,
     pressed,
-    purpose,
     reply,
+    subject,
 )
 from tests.simulation.promises.shared import Broken, reachable, where
 from tests.simulation.story import Press
@@ -40,14 +40,14 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 def is_copy(message: Message) -> bool:
     """Return whether a message shows a copy, and not why there is none."""
-    kind = purpose(message)[1]
+    kind = subject(message)[1]
     if kind == SHARE:
         return bool(_SHARED.search(message.text))
     return kind == POST and bool(message.attachments)
 
 
 def copies_of(evidence: Evidence, key: str, kind: str) -> list[Message]:
-    return [m for m in evidence.messages if purpose(m) == (key, kind) and is_copy(m)]
+    return [m for m in evidence.messages if subject(m) == (key, kind) and is_copy(m)]
 
 
 def _prompt_is_asked_for(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -56,7 +56,7 @@ def _prompt_is_asked_for(evidence: Evidence, request: Request) -> Iterator[Broke
     if ask is None:
         return
     for message in request.messages:
-        key, kind = purpose(message)
+        key, kind = subject(message)
         if kind != SHARE or not message.attachments or ask.mark not in _everything(message):
             continue
         forms = [p for p in evidence.story.presses if p.custom_id == f"share:{key}" and p.values is not None]
@@ -72,8 +72,8 @@ def _everything(message: Message) -> str:
 def _deletes(press: Press) -> tuple[str, str]:
     """Return the key of the run whose copy a press deleted, and the kind of copy, or two empty texts."""
     key, action = pressed(press)
-    of_copy = action == "delete" and is_copy(press.message) and purpose(press.message)[0] == key
-    return purpose(press.message) if of_copy and reply(press).startswith(_COPY_GOES) else ("", "")
+    of_copy = action == "delete" and is_copy(press.message) and subject(press.message)[0] == key
+    return subject(press.message) if of_copy and reply(press).startswith(_COPY_GOES) else ("", "")
 
 
 def _deleted_is_gone(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -105,7 +105,7 @@ def _copy_goes_alone(evidence: Evidence, request: Request) -> Iterator[Broken]:
         return
     first = min(map(answered, removing))
     for message in request.messages:
-        if purpose(message)[1] not in OUTCOMES or not message.attachments or message.channel.deleted:
+        if subject(message)[1] not in OUTCOMES or not message.attachments or message.channel.deleted:
             continue
         if message.created < first and (message.edited or 0) > first:
             yield Broken("only the copy goes", str(request), f"{where(message)} was changed")
@@ -135,7 +135,7 @@ def _is_final(evidence: Evidence, earlier: Press, requester: str, kind: str) -> 
     if _deletes(earlier)[1] == kind:
         return True
     key, action = pressed(earlier)
-    if action != "delete" or not is_copy(earlier.message) or purpose(earlier.message)[1] != kind:
+    if action != "delete" or not is_copy(earlier.message) or subject(earlier.message)[1] != kind:
         return False
     if not reply(earlier).startswith(_GONE) or deleted(earlier.message) <= answered(earlier):
         return False

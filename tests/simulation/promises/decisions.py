@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.simulation.evidence import Evidence, Request
-from tests.simulation.promises.facts import OUTCOMES, all_texts, answered, pressed, purpose, reply
+from tests.simulation.promises.facts import OUTCOMES, all_texts, answered, pressed, reply, subject
 from tests.simulation.promises.shared import Broken, reachable, where
 from tests.simulation.story import Press
 
@@ -37,6 +37,6 @@ def _shown_again(evidence: Evidence, request: Request, press: Press) -> Iterator
         return
     for message in request.messages:
         shows = any(f"-{key}-" in file.filename for file in message.attachments)
-        again = purpose(message)[1] in OUTCOMES and message.created > answered(press)
+        again = subject(message)[1] in OUTCOMES and message.created > answered(press)
         if shows and again and message.deleted_at is None and reachable(evidence, message):
             yield Broken("a deleted result stays deleted", str(request), where(message))

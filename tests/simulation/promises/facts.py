@@ -20,7 +20,7 @@ _REREAD = "reloaded the deployments"
 _FILE = re.compile(r"deployments\.toml(?:: (.*)| is as before)")
 # What the files of `trouble/changes.py` mark, beside one that marks everything.
 _MARKED = {"all are age-restricted": None, "picture is age-restricted": frozenset({"picture", "restricted"})}
-# The letters of purposes in the bot's nonces.
+# The letters of kinds in the bot's nonces.
 OUTCOMES = ("o", "l")
 POST, SHARE, REPORT_CARD, REVIEW_CARD = "s", "g", "p", "r"
 
@@ -35,8 +35,8 @@ def deleted(message: Message) -> float:
     return float("inf") if message.deleted_at is None else monotonic(message.deleted_at)
 
 
-def purpose(message: Message) -> tuple[str, str]:
-    """Return the run's key and the purpose in a message's nonce, or two empty texts."""
+def subject(message: Message) -> tuple[str, str]:
+    """Return the run's key and the kind in a message's nonce, or two empty texts."""
     found = _NONCE.match(message.nonce or "")
     return (found[1], found[2]) if found else ("", "")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tests.fakediscord.world import Guild, Message
 from tests.simulation.evidence import Evidence, Request, keys_of
-from tests.simulation.promises.facts import REPORT_CARD, all_texts, answered, pressed, purpose, reply
+from tests.simulation.promises.facts import REPORT_CARD, all_texts, answered, pressed, reply, subject
 from tests.simulation.promises.shared import Broken, reachable, where
 from tests.simulation.story import Press
 
@@ -125,7 +125,7 @@ def _report_is_shown(evidence: Evidence, press: Press) -> Iterator[Broken]:
     closing = ("#cards", "#reports", "is removed")
     if any(word in what for _, what in evidence.story.struck for word in closing):
         return
-    cards = [m for m in evidence.messages if purpose(m) == (key, REPORT_CARD)]
+    cards = [m for m in evidence.messages if subject(m) == (key, REPORT_CARD)]
     if any(
         name.startswith("approval.review_channel_id")
         for p in evidence.story.presses

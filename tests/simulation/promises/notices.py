@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.simulation.evidence import Evidence, Request, text_of
-from tests.simulation.promises.facts import OUTCOMES, all_texts, deleted, monotonic, purpose
+from tests.simulation.promises.facts import OUTCOMES, all_texts, deleted, monotonic, subject
 from tests.simulation.promises.shared import Broken, cancelled, taken, where
 
 # After one of these a result may still come and ping again.
@@ -38,7 +38,7 @@ def _told_twice(evidence: Evidence) -> Iterator[Broken]:
     """No message is sent twice with the same text to the same place."""
     seen: Counter[tuple[str, int, str]] = Counter()
     for message in evidence.messages:
-        key, kind = purpose(message)
+        key, kind = subject(message)
         if not key or message.deleted_at is not None or message.attachments or not message.text:
             continue
         if message.channel.guild is None and kind in OUTCOMES:
@@ -62,13 +62,13 @@ def _pinged_once(evidence: Evidence, request: Request) -> Iterator[Broken]:
     if any("age-restricted" in what for _, what in evidence.story.struck):
         return  # a result that may no longer be shown there makes room for a sentence
     who = evidence.story.world.person(ask.who).id
-    shown = [m for m in request.messages if purpose(m)[1] in OUTCOMES]
+    shown = [m for m in request.messages if subject(m)[1] in OUTCOMES]
     if any(words in text for m in shown for text in all_texts(m) for words in _MAY_CHANGE):
         return
-    pings = [m for m in shown if who in m.pinged and purpose(m)[0] == request.key]
+    pings = [m for m in shown if who in m.pinged and subject(m)[0] == request.key]
     if len(request.keys) > 1:
         # A late success of one run of a batch has its own message.
-        pings = [m for m in pings if purpose(m)[1] == "o"]
+        pings = [m for m in pings if subject(m)[1] == "o"]
     if len(pings) > 1:
         yield Broken("one ping tells the outcome", str(request), f"{[text_of(m.body)[:50] for m in pings]}")
 
@@ -77,7 +77,7 @@ def _no_gap(evidence: Evidence, request: Request) -> Iterator[Broken]:
     """What is shown of a request isn't taken away before something replaces it."""
     if taken(evidence, request) or any("age-restricted" in what for _, what in evidence.story.struck):
         return
-    shown = [m for m in request.messages if purpose(m)[1] in OUTCOMES and not m.channel.deleted]
+    shown = [m for m in request.messages if subject(m)[1] in OUTCOMES and not m.channel.deleted]
     for message in shown:
         gone = deleted(message)
         others = [m for m in shown if m is not message]
@@ -95,7 +95,7 @@ def _in_its_channel(evidence: Evidence, request: Request) -> Iterator[Broken]:
     if any(word in what for _, what in evidence.story.struck for word in _CLOSING):
         return
     for message in request.messages:
-        elsewhere = message.channel.guild is None and purpose(message)[1] in OUTCOMES
+        elsewhere = message.channel.guild is None and subject(message)[1] in OUTCOMES
         if elsewhere and message.created - ask.at < _DAY:
             yield Broken("a result comes in its channel", str(request), where(message))
 

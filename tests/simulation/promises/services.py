@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from demo.fake_comfydeploy.runs import FINAL, Run
 from tests.simulation.evidence import Evidence, Request, key_of, text_of
-from tests.simulation.promises.facts import Clock, all_texts, answered, monotonic, pressed, purpose
+from tests.simulation.promises.facts import Clock, all_texts, answered, monotonic, pressed, subject
 from tests.simulation.promises.shared import Broken, is_about
 from tests.simulation.story import Press
 
@@ -150,7 +150,7 @@ def _downloads(evidence: Evidence) -> Iterator[Broken]:
     others = len(evidence.story.world.layout) > 1
     if evidence.story.struck or refused or others:
         return
-    shown = Counter(purpose(message)[0] for message in evidence.messages if message.attachments)
+    shown = Counter(subject(message)[0] for message in evidence.messages if message.attachments)
     calls = evidence.story.world.comfydeploy.call_log.answered
     downloads = Counter(call.path for call in calls if call.path.startswith(_OUTPUTS))
     for request in evidence.requests:

@@ -49,7 +49,8 @@ _CALLS = {
 @action(
     "kill",
     lambda chance: {
-        "call": chance.choice(tuple(_CALLS)),
+        # Of those in the callback, some end in a known gap.
+        "call": chance.choice(("post", "post", "edit", "edit", "delete", "delete", "callback")),
         "nth": chance.choice((1, 1, 2, 3)),
         "executed": chance.random() < 0.5,
         "back": chance.choice((0.1, 1.0, 5.0)),
@@ -124,7 +125,7 @@ def kill_after_call(story: Story, route: str, *, nth: int, back: float) -> None:
 @action(
     "kill",
     lambda chance: {
-        "route": chance.choice(ROUTES),
+        "route": chance.choice(sorted({*ROUTES})),
         "nth": chance.choice((1, 1, 2, 3)),
         "back": round(chance.choice((0.1, 1.0, 10.0)), 1),
     },
@@ -136,7 +137,7 @@ async def kill_after(story: Story, route: str, nth: int, back: float) -> None:
 
 def _draw_during(chance: random.Random) -> dict[str, Any]:
     return {
-        "route": chance.choice(ROUTES),
+        "route": chance.choice(sorted({*ROUTES})),
         "nth": chance.choice((1, 1, 2, 3)),
         "done": chance.random() < 0.7,
         "away": chance.choice((0.5, 5.0, 400.0, 4000.0)),
