@@ -19,6 +19,7 @@ import re
 from dataclasses import dataclass
 
 from bot.deployments.command_plan import CommandPlan
+from bot.deployments.files import linked_file
 from bot.deployments.kinds.base import Input, Values
 from bot.deployments.kinds.plain import links_of
 from bot.deployments.model import Deployment
@@ -127,7 +128,7 @@ def displayed_inputs(deployment: Deployment | None, inputs: Values) -> ShownInpu
     for item in deployment.offered:
         if item.takes_file:
             urls = links_of(inputs.get(item.key))
-            files += [Output(kind=item.kind, url=url, filename=_filename(url)) for url in urls]
+            files += [Output(kind=item.kind, url=url, filename=linked_file(url).filename) for url in urls]
             # An earlier run may have taken more files than the deployment takes today.
             options += [*item.option_names, *[item.option] * len(urls)][: len(urls)]
         elif item.own(inputs):
@@ -146,7 +147,3 @@ def free_texts(deployment: Deployment, inputs: Values) -> dict[str, str]:
 
 def _plain(value: object) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
-
-
-def _filename(url: str) -> str:
-    return url.partition("?")[0].rpartition("/")[2]
