@@ -68,7 +68,8 @@ class Catalogue:
         self._reload = asyncio.Lock()
         self._logged: dict[str, str] = {}
         self._cached: dict[str, str] = {}
-        self._faults: dict[str, BackendError] = {}
+        # The error for each deployment that the backend didn't describe when last asked, by id.
+        self.faults: dict[str, BackendError] = {}
         # The account's list, which a load fetches at most once.
         self._account: asyncio.Future[Mapping[str, DeploymentDescription] | None] | None = None
 
@@ -78,11 +79,6 @@ class Catalogue:
         if self._plan is None:
             raise StartupError("the deployments have not been loaded")
         return self._plan
-
-    @property
-    def faults(self) -> Mapping[str, BackendError]:
-        """Return the error for each deployment that the backend didn't describe when last asked, by id."""
-        return self._faults
 
     @property
     def message_commands(self) -> MessageCommands:
@@ -148,7 +144,7 @@ class Catalogue:
 
     def _no_deployment(self, wanted: Sequence[DeploymentSettings]) -> StartupError:
         """Return StartLater if at least one deployment may be described later, otherwise StartupError."""
-        faults = [self._faults.get(settings.deployment_id) for settings in wanted]
+        faults = [self.faults.get(settings.deployment_id) for settings in wanted]
         explained = [str(fault) for fault in faults if isinstance(fault, _OWN_MISTAKES)]
         if len(explained) == len(faults):
             return StartupError(*explained, f"{_NONE}. {_WITHOUT}")
@@ -181,14 +177,14 @@ class Catalogue:
         try:
             info = await self._ask(settings)
         except BackendError as error:
-            self._faults[deployment_id] = error
+            self.faults[deployment_id] = error
             if isinstance(error, _OWN_MISTAKES):
                 self._log_new(deployment_id, str(error), level=logging.ERROR)
             else:
                 told = f"ComfyDeploy does not describe deployment {deployment_id}: {error}"
                 self._log_new(deployment_id, told)
             return None
-        self._faults.pop(deployment_id, None)
+        self.faults.pop(deployment_id, None)
         self._log_new(deployment_id)
         await self._keep(deployment_id, info)
         return info
