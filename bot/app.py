@@ -18,14 +18,13 @@ from bot.comfydeploy.ping import ping_route
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import call_name
 from bot.config.roles import CALLING_ROLES, Role
-from bot.config.settings import Settings, load_deployment_configs
+from bot.config.settings import Settings, configured_deployments
 from bot.context import App, operator_rules
 from bot.database.coordination import Coordinator
 from bot.delivery.messenger import WIDTH, Messenger
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.options import EXTRA_OPTIONS
 from bot.deployments.reloading import Reloader
-from bot.deployments.schema import DeploymentConfig
+from bot.deployments.schema import DeploymentSettings
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.backend import Backend
 from bot.gateway.client import GenerateBot, RestClient
@@ -61,7 +60,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
     """
     async with AsyncExitStack() as stack:
         calling = bool(settings.roles & CALLING_ROLES)
-        configs = load_deployment_configs(settings) if calling else ()
+        configs = configured_deployments(settings) if calling else ()
         store = await _store(settings, outside, stack)
         coordinator = store.coordinator()
         wakeups = Wakeups(coordinator.notify)
@@ -72,7 +71,9 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         signer = await _signer(settings, store)
         session = await stack.enter_async_context(open_session(metrics.comfydeploy_trace(call_name)))
         backend = ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
-        catalogue = Catalogue(configs, backend, store.key_values, extra=EXTRA_OPTIONS)
+        catalogue = Catalogue(
+            configs, backend, store.key_values.get_deployment, store.key_values.put_deployment
+        )
         if calling:
             await catalogue.load()
         app = await open_app(
@@ -136,8 +137,8 @@ async def open_app(
         stack.callback(executor.shutdown, wait=False, cancel_futures=True)
     client = _client(settings, metrics)
 
-    async def read_deployments() -> Sequence[DeploymentConfig]:
-        return await asyncio.get_running_loop().run_in_executor(files, load_deployment_configs, settings)
+    async def read_deployments() -> Sequence[DeploymentSettings]:
+        return await asyncio.get_running_loop().run_in_executor(files, configured_deployments, settings)
 
     refresh = timedelta(seconds=settings.deployments_refresh_seconds)
     app = App(

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import discord
 
-from bot.deployments.batches import VARY_COUNT
 from bot.deployments.input_text import command_line
+from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import deployment_of
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import MessageRef

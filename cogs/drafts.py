@@ -13,11 +13,10 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.deployments.draft import Draft
-from bot.deployments.forms import changed
+from bot.deployments.command_plan import PRESET_OPTION
+from bot.deployments.draft import Draft, changed
+from bot.deployments.kinds.base import Typed
 from bot.deployments.model import FollowUpRef, taking_pictures
-from bot.deployments.options import PRESET_OPTION
-from bot.deployments.plain_kinds import Typed
 from bot.domain.errors import (
     BotError,
     CodedError,

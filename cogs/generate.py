@@ -12,10 +12,14 @@ from typing import Any
 import discord
 from discord import AppCommandOptionType, app_commands
 
-from bot.deployments.command_plan import CommandPlan, group_description
-from bot.deployments.options import PRESET_OPTION, CommandSpec, autocomplete
-from bot.deployments.plain_kinds import RawValue
-from bot.deployments.shapes import OptionChoice, OptionSpec, OptionType, OptionValue
+from bot.deployments.command_plan import (
+    PRESET_OPTION,
+    CommandPlan,
+    CommandSpec,
+    autocomplete,
+    group_description,
+)
+from bot.deployments.kinds.base import OptionChoice, OptionSpec, OptionType, OptionValue, RawValue
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction
 from bot.gateway.message_files import attached_file

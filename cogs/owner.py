@@ -71,8 +71,7 @@ _MESSAGE_LENGTH = 1900
 
 def reloaded_text(found: ReloadResult) -> str:
     """Return the result of a reload, within a message's 2,000 characters."""
-    parts = (("added", found.added), ("changed", found.changed), ("removed", found.removed))
-    lines = [say(f"reload_{word}", names=_names(names)) for word, names in parts if names]
+    lines = [say(f"reload_{word}", names=_names(names)) for word, names in found.names.items()]
     lines = [say("reload_done"), *(lines or [say("reload_same")])]
     if not found.synced:
         lines.append(say("reload_unsynced"))

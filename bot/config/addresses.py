@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from pydantic import SecretStr
 from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -24,26 +26,13 @@ _NAME = re.compile(r"[\w.-]+")
 
 def is_host(text: str) -> bool:
     """Return whether `text` is an IP address or a well-formed host name. The name isn't looked up."""
-    try:
+    with suppress(ValueError):
         ip_address(text)
-    except ValueError:
-        return _NAME.fullmatch(text) is not None and _encodes(text)
-    return True
-
-
-def _encodes(name: str) -> bool:
-    """Return whether IDNA can encode `name`. Python encodes each host name before it looks it up."""
-    try:
-        name.encode("idna")
-    except UnicodeError:
-        return False
-    return True
-
-
-def host(text: str) -> str:
-    if not is_host(text):
-        raise ValueError("must be a host's name or an IP address")
-    return text
+        return True
+    with suppress(UnicodeError):  # Python encodes each host name before it looks it up
+        text.encode("idna")
+        return _NAME.fullmatch(text) is not None
+    return False
 
 
 def private_network(value: object) -> IPNetwork:
@@ -85,8 +74,9 @@ _OLD_SCHEMES = {"sqlite+aiosqlite": _SQLITE, "postgresql+asyncpg": _POSTGRES, "p
 _OPTIONS = frozenset({"ssl", "host", "port", "passfile", "service", "servicefile", "target_session_attrs"})
 
 
-def database_url(text: str) -> None:
+def database_url(secret: SecretStr) -> SecretStr:
     """Raise ValueError, with the expected form, for what isn't a database's URL."""
+    text = secret.get_secret_value()
     for old, new in _OLD_SCHEMES.items():
         if text.startswith(f"{old}:"):
             # The rest may contain a password.
@@ -104,6 +94,7 @@ def database_url(text: str) -> None:
             f"must be {_SQLITE}:///FILE, or {_POSTGRES}://USER:PASSWORD@HOST/NAME with special characters of "
             "the password percent-encoded: @ is %40, / is %2F, # is %23"
         )
+    return secret
 
 
 def _names_file(url: URL) -> bool:

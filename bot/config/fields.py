@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from bot.config.addresses import IPNetwork, base_url, database_url, host, private_network, public_url
+from bot.config.addresses import IPNetwork, base_url, database_url, is_host, private_network, public_url
 from bot.config.roles import Role
+from bot.domain.mistakes import that
 
 
 def _parts(value: object) -> object:
@@ -17,40 +19,17 @@ def _parts(value: object) -> object:
     return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
 
 
-def _lower_parts(value: object) -> object:
-    return _parts(value.lower()) if isinstance(value, str) else value
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _word(value: SecretStr) -> SecretStr:
+def _is_word(value: SecretStr) -> bool:
     """Refuse what a header can't hold, quotes left by `docker --env-file`, and a placeholder like <token>."""
     text = value.get_secret_value()
-    if not text.isascii() or any(char in " \"'<>" or not char.isprintable() for char in text):
-        raise ValueError(
-            "must be one word of ASCII characters, without spaces or quotes, "
-            "and without 'Bot' or 'Bearer' before it"
-        )
-    return value
+    return text.isascii() and all(char.isprintable() and char not in " \"'<>" for char in text)
 
 
-def _long(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value()) < 16:
-        raise ValueError("must have at least 16 characters")
-    return value
+def _cased(change: Callable[[str], str]) -> BeforeValidator:
+    return BeforeValidator(lambda value: change(value) if isinstance(value, str) else value)
 
 
-def _url_of_database(value: SecretStr) -> SecretStr:
-    database_url(value.get_secret_value())
-    return value
-
-
+Lower, Upper = _cased(str.lower), _cased(str.upper)
 # One year: larger values are typing mistakes, and much larger ones overflow datetime.
 _YEAR = 366 * 24 * 3600
 _Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
@@ -64,13 +43,21 @@ ShardIds = Annotated[tuple[Annotated[int, Field(ge=0, le=999_999)], ...], Before
 PrivateNetworks = Annotated[
     tuple[Annotated[IPNetwork, BeforeValidator(private_network)], ...], BeforeValidator(_parts)
 ]
-Roles = Annotated[frozenset[Role], BeforeValidator(_lower_parts), Field(min_length=1)]
+Roles = Annotated[frozenset[Role], BeforeValidator(_parts), Lower, Field(min_length=1)]
 ShardCount = Annotated[int, Field(ge=1, le=100_000)]
 PoolSize = Annotated[int, Field(ge=2, le=1000)]
-Secret = Annotated[SecretStr, AfterValidator(_word)]
-LongSecret = Annotated[SecretStr, AfterValidator(_long)]
-Host = Annotated[str, AfterValidator(host)]
+Secret = Annotated[
+    SecretStr,
+    that(
+        _is_word,
+        "must be one word of ASCII characters, without spaces or quotes, "
+        "and without 'Bot' or 'Bearer' before it",
+    ),
+]
+LongSecret = Annotated[
+    SecretStr, that(lambda value: len(value.get_secret_value()) >= 16, "must have at least 16 characters")
+]
+Host = Annotated[str, that(is_host, "must be a host's name or an IP address")]
 BaseUrl = Annotated[str, AfterValidator(base_url)]
 PublicUrl = Annotated[str, AfterValidator(public_url)]
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_url_of_database)]
-Lower, Upper = BeforeValidator(_lower), BeforeValidator(_upper)
+DatabaseUrl = Annotated[SecretStr, AfterValidator(database_url)]

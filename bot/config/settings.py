@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from dotenv.parser import Binding, parse_stream
-from dotenv.variables import parse_variables
 from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError, model_validator
 from sqlalchemy.engine import make_url
 
 from bot.comfydeploy.input_classes import input_class
+from bot.config.env_file import ENV_FILE, read_env_file, stripped
 from bot.config.fields import (
     BaseUrl,
     Count,
@@ -38,7 +36,7 @@ from bot.config.fields import (
 )
 from bot.config.roles import ALL_ROLES, CALLING_ROLES, Shards
 from bot.deployments.config_file import load_deployments_file, single_deployment
-from bot.deployments.schema import DeploymentConfig
+from bot.deployments.schema import DeploymentSettings
 from bot.deployments.schema.field_types import Uuid
 from bot.domain.errors import StartupError
 from bot.domain.mistakes import mistakes
@@ -47,7 +45,6 @@ from bot.domain.run_timing import QUEUE_CALL_SECONDS
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
 DEFAULT_DEPLOYMENTS_FILE = Path("deployments.toml")
-_ENV_FILE = Path(".env")
 REQUIRED_SECRETS = {
     "DISCORD_TOKEN": "Create a bot at https://discord.com/developers/applications and copy its token.",
     "COMFYDEPLOY_API_KEY": "Create an API key in ComfyDeploy's dashboard and copy it.",
@@ -55,51 +52,97 @@ REQUIRED_SECRETS = {
 
 
 class Settings(BaseModel):
-    """The operator's settings. Each field is the variable of the same name in capitals; empty means unset."""
+    """The operator's settings. Each field is the variable of the same name in capitals; empty means unset.
+
+    `make docs` writes the fields and their descriptions into docs/configuration.md and .env.example.
+    """
 
     model_config = ConfigDict(
-        frozen=True, hide_input_in_errors=True, alias_generator=str.upper, populate_by_name=True
+        frozen=True,
+        hide_input_in_errors=True,
+        alias_generator=str.upper,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
     )
 
-    # Empty only if no role needs them.
     discord_token: Secret = SecretStr("")
+    """The bot's token: https://discord.com/developers/applications > your application > Bot > Reset Token."""
     comfydeploy_api_key: Secret = SecretStr("")
-    comfydeploy_api_url: BaseUrl = "https://api.comfydeploy.com/api"
+    """An API key from ComfyDeploy's dashboard."""
     comfydeploy_deployment_id: Uuid | None = None
+    """The deployment's id. For several deployments, or to change options, write a deployments.toml
+    instead."""
     deployments_file: Path | None = None
-    public_url: PublicUrl | None = None
-    webhook_secret: LongSecret | None = None
-    web_host: Host = "0.0.0.0"  # noqa: S104  # ComfyDeploy calls from outside: the documented default
-    web_port: Port = 8080
-    metrics_token: LongSecret | None = None
-    metrics_port: Port | None = None
-    database_url: DatabaseUrl = SecretStr("sqlite:///data/bot.db")
-    database_pool_size: PoolSize = 20
-    roles: Roles = ALL_ROLES
-    shard_count: ShardCount | None = None
-    shard_ids: ShardIds = ()
+    """The file that describes the deployments. Empty = deployments.toml, if it exists."""
     deployments_refresh_seconds: RefreshSeconds = 600
+    """The interval between checks for changed deployments. Each check makes one call per deployment."""
+    comfydeploy_api_url: BaseUrl = "https://api.comfydeploy.com/api"
+    """ComfyDeploy's API, or that of a self-hosted server."""
+    public_url: PublicUrl | None = None
+    """The URL at which ComfyDeploy reaches this bot without redirects, such as https://bot.example.com. Empty
+    = poll for results."""
+    webhook_secret: LongSecret | None = None
+    """Signs the webhook URLs. Empty = generated and stored in the database."""
+    web_host: Host = "0.0.0.0"  # noqa: S104  # ComfyDeploy calls from outside: the documented default
+    """Where the web server listens for webhooks, /healthz, /readyz and /metrics."""
+    web_port: Port = 8080
+    """The web server's port, to which PUBLIC_URL must lead."""
+    metrics_token: LongSecret | None = None
+    """The bearer token for /metrics. Empty = readable only from this machine, not through a proxy."""
+    metrics_port: Port | None = None
+    """A separate port for /metrics, open to everyone who can reach it unless METRICS_TOKEN is set. Empty =
+    WEB_PORT."""
+    database_url: DatabaseUrl = SecretStr("sqlite:///data/bot.db")
+    """sqlite:///path/to/file.db (creates the folder) or postgresql://user:password@host/name."""
+    database_pool_size: PoolSize = 20
+    """PostgreSQL: the maximum number of connections per process, plus one that listens."""
+    roles: Roles = ALL_ROLES
+    """The roles of this process, which docs/operations.md explains. Empty = all."""
+    shard_count: ShardCount | None = None
+    """The total number of shards. Empty = no sharding."""
+    shard_ids: ShardIds = ()
+    """The shards of this process, such as 0,1. Empty = all."""
     command_guild_ids: Ids = ()
-    poll_interval_seconds: Seconds = 15
-    run_deadline_seconds: Seconds = 3600
-    submit_grace_seconds: Seconds = 180
-    run_logs: bool = True
-    max_concurrent_runs: Count | None = None
-    allow_private_media_networks: PrivateNetworks = ()
+    """Sync the commands only to these servers, immediately. Empty = to all servers, within the hour."""
     allowed_guild_ids: Ids | None = None
+    """The ids of the servers that may use the bot. Empty = all."""
     allow_direct_messages: bool = False
+    """Allow direct messages."""
     allow_user_installs: bool = False
+    """Let users add the bot to their account and use it anywhere, outside the rules of servers. Set
+    DAILY_GPU_SECONDS, too, and tick "User Install" as in docs/setup.md."""
     daily_gpu_seconds: Count | None = None
+    """The GPU seconds per day (UTC) for all servers together. Runs count when they start. Empty =
+    unlimited."""
     max_waiting_per_server: Count = 1000
+    """How many runs of one server may wait in the queue, however many its own settings allow. More are
+    refused."""
+    max_concurrent_runs: Count | None = None
+    """The maximum number of concurrent runs of each deployment. It can only lower a deployment's own
+    limit."""
+    poll_interval_seconds: Seconds = 15
+    """The pause before a silent run is polled, four times as long with PUBLIC_URL. It doubles after each poll
+    without news, up to 20 times this value."""
+    run_deadline_seconds: Seconds = 3600
+    """Cancel a run that takes longer. A deployment's run timeout at ComfyDeploy can only shorten this."""
+    submit_grace_seconds: Seconds = 180
+    """If ComfyDeploy's answer to a queue call is lost, end the run as not confirmed after this long without
+    news."""
+    run_logs: bool = True
+    """Fetch the log of a failed run. Details shows its end to the requester and moderators, without
+    secrets."""
+    allow_private_media_networks: PrivateNetworks = ()
+    """Fetch results from these private networks, such as 192.168.1.0/24; only for self-hosted machines."""
     log_level: Annotated[LogLevel, Upper] = "INFO"
+    """The lowest level to log, from DEBUG to CRITICAL."""
     log_format: Annotated[LogFormat, Lower] = "text"
+    """The format of log lines, text or json."""
 
     _hints: tuple[str, ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        checks = (self._keys(), self._sources(), self._ports(), self._sharding(), self._one_process())
-        if found := [mistake for check in checks for mistake in check]:
+        if found := [*self._keys(), *self._sources(), *self._processes()]:
             raise ValueError("\n".join(found))
         return self
 
@@ -108,9 +151,9 @@ class Settings(BaseModel):
             return
         missing = [name for name in REQUIRED_SECRETS if not getattr(self, name.lower()).get_secret_value()]
         yield from (f"{name}: is missing. {REQUIRED_SECRETS[name]}" for name in missing)
-        if missing and not _ENV_FILE.exists():
+        if missing and not ENV_FILE.exists():
             yield (
-                f"There is no {_ENV_FILE} in the current folder. Copy .env.example to it, "
+                f"There is no {ENV_FILE} in the current folder. Copy .env.example to it, "
                 "or start the bot where it is."
             )
 
@@ -124,30 +167,25 @@ class Settings(BaseModel):
                 "or describe several in deployments.toml."
             )
 
-    def _ports(self) -> Iterator[str]:
+    def _processes(self) -> Iterator[str]:
         # With 0 the system picks a different port for each.
         if self.metrics_port and self.metrics_port == self.web_port:
             yield "METRICS_PORT: must differ from WEB_PORT. Leave it empty for /metrics on WEB_PORT"
-
-    def _sharding(self) -> Iterator[str]:
         if self.shard_ids and self.shard_count is None:
             yield "SHARD_COUNT: is missing. Set it to how many shards there are in all, or remove SHARD_IDS"
         elif self.shard_ids and max(self.shard_ids) >= (self.shard_count or 0):
             yield "SHARD_IDS: must be below SHARD_COUNT; they are numbered from 0"
-
-    def _one_process(self) -> Iterator[str]:
-        if not self.database_url.get_secret_value().startswith("sqlite"):
-            return
         is_split = {
             "ROLES": self.roles < ALL_ROLES,
             "SHARD_IDS": 0 < len(set(self.shard_ids)) < (self.shard_count or 0),
         }
-        yield from (
-            f"{name}: splits the bot over several processes, and SQLite belongs to one. "
-            f"Name a PostgreSQL database in DATABASE_URL, or leave {name} empty"
-            for name, split in is_split.items()
-            if split
-        )
+        if self.database_url.get_secret_value().startswith("sqlite"):
+            yield from (
+                f"{name}: splits the bot over several processes, and SQLite belongs to one. "
+                f"Name a PostgreSQL database in DATABASE_URL, or leave {name} empty"
+                for name, split in is_split.items()
+                if split
+            )
 
     @property
     def shards(self) -> Shards | None:
@@ -165,63 +203,41 @@ class Settings(BaseModel):
 
     def warnings(self) -> tuple[str, ...]:
         """Return sentences about settings that are allowed but probably a mistake."""
-        checks = (
-            self._about_public_url(),
-            self._about_api_url(),
-            self._about_deployments(),
-            self._about_user_installs(),
-            self._about_command_guilds(),
-            self._about_grace(),
-        )
-        return (*(sentence for sentence in checks if sentence), *self._hints)
+        return (*self._about_urls(), *self._about_the_rest(), *self._hints)
 
-    def _about_public_url(self) -> str | None:
-        if self.public_url is None:
-            return (
+    def _about_urls(self) -> Iterator[str]:
+        url, is_local = self.public_url, _is_loopback(self.comfydeploy_api_url)
+        if url is None:
+            yield (
                 "PUBLIC_URL is not set: the bot asks ComfyDeploy for results instead, first after "
                 f"{self.poll_interval_seconds} seconds, then less and less often."
             )
-        if _is_loopback(self.public_url):
-            if _is_loopback(self.comfydeploy_api_url):
-                return None
-            return "PUBLIC_URL is an address of this machine only: ComfyDeploy can't reach it."
-        if self.public_url.startswith("http:"):
-            return "PUBLIC_URL is http: webhooks are unencrypted, and a redirect to https would lose them."
-        return None
+        elif _is_loopback(url):
+            if not is_local:
+                yield "PUBLIC_URL is an address of this machine only: ComfyDeploy can't reach it."
+        elif url.startswith("http:"):
+            yield "PUBLIC_URL is http: webhooks are unencrypted, and a redirect to https would lose them."
+        if self.comfydeploy_api_url.startswith("http:") and not is_local:
+            yield "COMFYDEPLOY_API_URL is http: the API key is sent unencrypted. Use https."
 
-    def _about_api_url(self) -> str | None:
-        if self.comfydeploy_api_url.startswith("http:") and not _is_loopback(self.comfydeploy_api_url):
-            return "COMFYDEPLOY_API_URL is http: the API key is sent unencrypted. Use https."
-        return None
-
-    def _about_grace(self) -> str | None:
-        if self.submit_grace_seconds >= QUEUE_CALL_SECONDS:
-            return None
-        return (
-            "SUBMIT_GRACE_SECONDS is shorter than a queue call, so a run may end as not confirmed before "
-            f"ComfyDeploy answers. Set {QUEUE_CALL_SECONDS} or more."
-        )
-
-    def _about_user_installs(self) -> str | None:
+    def _about_the_rest(self) -> Iterator[str]:
+        if self.comfydeploy_deployment_id and DEFAULT_DEPLOYMENTS_FILE.is_file():
+            yield "COMFYDEPLOY_DEPLOYMENT_ID is set, so deployments.toml is not read. Remove one of the two."
         if self.allow_user_installs and self.daily_gpu_seconds is None:
-            return (
+            yield (
                 "ALLOW_USER_INSTALLS lets anybody who adds the bot to their account spend GPU time, "
                 "and no server's budgets apply there. Set DAILY_GPU_SECONDS."
             )
-        return None
-
-    def _about_command_guilds(self) -> str | None:
         if self.command_guild_ids and (self.allow_user_installs or self.allow_direct_messages):
-            return (
+            yield (
                 "COMMAND_GUILD_IDS keeps the commands to those servers, so ALLOW_DIRECT_MESSAGES and "
                 "ALLOW_USER_INSTALLS have no effect. Leave COMMAND_GUILD_IDS empty for them."
             )
-        return None
-
-    def _about_deployments(self) -> str | None:
-        if self.comfydeploy_deployment_id and DEFAULT_DEPLOYMENTS_FILE.is_file():
-            return "COMFYDEPLOY_DEPLOYMENT_ID is set, so deployments.toml is not read. Remove one of the two."
-        return None
+        if self.submit_grace_seconds < QUEUE_CALL_SECONDS:
+            yield (
+                "SUBMIT_GRACE_SECONDS is shorter than a queue call, so a run may end as not confirmed before "
+                f"ComfyDeploy answers. Set {QUEUE_CALL_SECONDS} or more."
+            )
 
 
 NAMES = tuple(name.upper() for name in Settings.model_fields)
@@ -229,32 +245,27 @@ NAMES = tuple(name.upper() for name in Settings.model_fields)
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
     """Read `.env` and the environment, which takes precedence. Raises StartupError with all mistakes."""
-    sources = _read_sources(environment)
-    hints = _misspelled_settings(sources)
-    values = {name: value for name, value in sources.all.items() if name in NAMES}
+    file, wrong_lines = read_env_file(environment)
+    given = stripped(environment)
+    # The environment holds many unrelated variables.
+    ours = [name for name in given if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
+    hints = tuple(_misspelled([*file, *ours]))
+    values = {name: value for name, value in {**file, **given}.items() if name in NAMES}
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         # No cause: pydantic's error holds the raw input, secrets included.
-        raise StartupError(*sources.mistakes, *mistakes(error), *hints) from None
-    if sources.mistakes:
-        raise StartupError(*sources.mistakes, *hints)
+        raise StartupError(*wrong_lines, *mistakes(error), *hints) from None
+    if wrong_lines:
+        raise StartupError(*wrong_lines, *hints)
     settings._hints = hints
     return settings
 
 
-def _misspelled_settings(sources: Sources) -> tuple[str, ...]:
-    """Return a hint for each misspelled setting.
-
-    Every variable in the file is checked. The environment holds many unrelated variables, so only those that
-    begin with DISCORD_ or COMFYDEPLOY_ are checked there.
-    """
-    ours = [name for name in sources.environment if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
-    hints = []
-    for name in dict.fromkeys([*sources.file, *ours]):
-        matches = [] if name in NAMES else difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
-        hints += [f"{name} is not a setting of this bot. Did you mean {match}?" for match in matches]
-    return tuple(hints)
+def _misspelled(names: Iterable[str]) -> Iterator[str]:
+    for name in dict.fromkeys(names):
+        near = [] if name in NAMES else difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
+        yield from (f"{name} is not a setting of this bot. Did you mean {match}?" for match in near)
 
 
 def _is_loopback(url: str) -> bool:
@@ -265,61 +276,7 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """The variables that aren't empty, by upper-case name.
-
-    `mistakes` are sentences about invalid lines of the file.
-    """
-
-    file: dict[str, str]
-    environment: dict[str, str]
-    mistakes: tuple[str, ...] = ()
-
-    @property
-    def all(self) -> dict[str, str]:
-        """Return all variables; the environment takes precedence over the file."""
-        return {**self.file, **self.environment}
-
-
-def _read_sources(environment: Mapping[str, str]) -> Sources:
-    """Read the environment and, if it exists, `.env`. Raises StartupError if the file can't be read."""
-    given = _stripped(environment)
-    if not _ENV_FILE.exists():
-        return Sources({}, given)
-    try:
-        with _ENV_FILE.open(encoding="utf-8") as stream:
-            bindings = list(parse_stream(stream))
-    except IsADirectoryError:
-        raise StartupError(f"{_ENV_FILE} is a folder. Put the file with the settings in its place.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StartupError(
-            f"{_ENV_FILE} can't be read: {type(error).__name__}. Save it as UTF-8 text."
-        ) from None
-    invalid = [binding.original.line for binding in bindings if binding.error]
-    return Sources(
-        _variables(bindings, environment),
-        given,
-        tuple(f"{_ENV_FILE}, line {line}, is not NAME=value." for line in invalid),
-    )
-
-
-def _variables(bindings: Iterable[Binding], environment: Mapping[str, str]) -> dict[str, str]:
-    """Return a file's variables. `${NAME}` stands for an earlier line or a variable of the environment."""
-    values: dict[str, str | None] = {}
-    for binding in bindings:
-        if binding.key is not None and binding.value is not None:
-            known = {**environment, **values}
-            values[binding.key] = "".join(atom.resolve(known) for atom in parse_variables(binding.value))
-    return _stripped(values)
-
-
-def _stripped(values: Mapping[str, str | None]) -> dict[str, str]:
-    """Return the values that aren't empty, without white space around them, by upper-case name."""
-    return {name.upper(): value.strip() for name, value in values.items() if value and value.strip()}
-
-
-def load_deployment_configs(settings: Settings) -> tuple[DeploymentConfig, ...]:
+def configured_deployments(settings: Settings) -> tuple[DeploymentSettings, ...]:
     """Return the configured deployments. Raises StartupError with the mistakes in their file."""
     if settings.comfydeploy_deployment_id is not None:
         return (single_deployment(settings.comfydeploy_deployment_id),)

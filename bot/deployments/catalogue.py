@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from pydantic import TypeAdapter, ValidationError
 
-from bot.deployments.command_plan import CommandPlan, plan_commands
-from bot.deployments.compile.deployment import compile_deployment, describes_itself
+from bot.deployments.command_plan import EXTRA_OPTIONS, CommandPlan, plan_commands
+from bot.deployments.compile import compile_deployment, describes_itself
 from bot.deployments.config_file import single_deployment
-from bot.deployments.follow_ups.link import link_follow_ups
-from bot.deployments.follow_ups.message_commands import MessageCommands, message_commands
+from bot.deployments.follow_ups import MessageCommands, link_follow_ups, message_commands
+from bot.deployments.merge import removed_since
 from bot.deployments.model import Deployment, deployment_of
-from bot.deployments.schema import DeploymentConfig
-from bot.deployments.shapes import OptionSpec
+from bot.deployments.schema import DeploymentSettings
 from bot.domain.backend import Backend, DeploymentDescription
 from bot.domain.errors import (
     BackendCrashed,
@@ -25,10 +23,12 @@ from bot.domain.errors import (
     BackendUndescribable,
     BackendUnlisted,
     InputError,
+    RefusedError,
     StartLater,
     StartupError,
     StoreUnavailable,
 )
+from bot.domain.policy import Offer
 from bot.domain.runs import Run
 
 log = logging.getLogger(__name__)
@@ -45,43 +45,33 @@ _OWN_MISTAKES = (BackendUnlisted, BackendUndescribable)
 _AT_ONCE = 4  # deployments that the backend is asked to describe at the same time
 
 
-class DeploymentCache(Protocol):
-    """Caches the descriptions of deployments as JSON, so the bot can start while the backend is down.
-
-    Methods raise StoreUnavailable if the database is unreachable.
-    """
-
-    async def get_deployment(self, deployment_id: str) -> str | None:
-        """Return the stored JSON of this deployment, or None."""
-
-    async def put_deployment(self, deployment_id: str, description: str) -> None:
-        """Store the JSON of this deployment, in place of any earlier one."""
-
-
 class Catalogue:
     """The current deployments and their command. Only `load` waits for the backend.
 
-    `extra` holds the options that every deployment gets, such as `preset`.
+    `read` and `write` keep the deployments' descriptions as JSON, by id, so that the bot can start while the
+    backend is down. They raise StoreUnavailable if the database is unreachable.
     """
 
     def __init__(
         self,
-        configs: Sequence[DeploymentConfig],
+        configured: Sequence[DeploymentSettings],
         backend: Backend,
-        cache: DeploymentCache,
-        *,
-        extra: Sequence[OptionSpec] = (),
+        read: Callable[[str], Awaitable[str | None]] | None = None,
+        write: Callable[[str, str], Awaitable[None]] | None = None,
     ) -> None:
-        self._configs = tuple(configs)
+        self._configured = tuple(configured)
         self._backend = backend
-        self._cache = cache
-        self._extra = tuple(extra)
+        self._read = read
+        self._write = write
         self._deployments: dict[str, Deployment] = {}
         self._plan: CommandPlan | None = None
         self._reload = asyncio.Lock()
         self._logged: dict[str, str] = {}
         self._cached: dict[str, str] = {}
-        self._faults: dict[str, BackendError] = {}
+        # The error for each deployment that the backend didn't describe when last asked, by id.
+        self.faults: dict[str, BackendError] = {}
+        # The account's list, which a load fetches at most once.
+        self._account: asyncio.Future[Mapping[str, DeploymentDescription] | None] | None = None
 
     @property
     def plan(self) -> CommandPlan:
@@ -91,9 +81,8 @@ class Catalogue:
         return self._plan
 
     @property
-    def faults(self) -> Mapping[str, BackendError]:
-        """Return the error for each deployment that the backend didn't describe when last asked, by id."""
-        return self._faults
+    def message_commands(self) -> MessageCommands:
+        return message_commands(self.all())
 
     def get(self, name: str) -> Deployment | None:
         """Return the deployment with this name, or None if it isn't offered."""
@@ -110,76 +99,70 @@ class Catalogue:
         """Return the deployments in the order of the file."""
         return tuple(self._deployments.values())
 
-    def configured(self, run: Run) -> DeploymentConfig | None:
-        """Return the configuration of a run's deployment, or None if the operator has removed it.
-
-        It exists even if the deployment isn't offered because nothing describes it now.
-        """
-        return deployment_of(run, self._configs)
-
-    def age_marks(self, run: Run) -> Sequence[DeploymentConfig]:
-        """Return the configured deployments whose age marks apply to a run: its own, and its files' ones."""
-        own, sources = self.configured(run), set(run.file_deployments)
-        made_files = [config for config in self._configs if config.deployment_id in sources]
-        return made_files if own is None else [own, *made_files]
-
-    @property
-    def message_commands(self) -> MessageCommands:
-        return message_commands(self.all())
-
     def title(self, name: str) -> str:
         """Return a deployment's title, or its name if it is no longer offered."""
         found = self.get(name)
         return found.title if found is not None else name
 
-    async def load(self, configs: Sequence[DeploymentConfig] | None = None) -> None:
+    def age_marks(self, run: Run) -> Sequence[DeploymentSettings]:
+        """Return the configured deployments whose age marks apply to a run: its own, and its files' ones."""
+        own, sources = deployment_of(run, self._configured), set(run.file_deployments)
+        made_files = [each for each in self._configured if each.deployment_id in sources]
+        return made_files if own is None else [own, *made_files]
+
+    def offer(self, run: Run) -> Offer:
+        """Return what is offered today for a stored run.
+
+        A deployment that the operator has not removed, but that nothing describes now, still takes its runs.
+        """
+        if deployment_of(run, self._configured) is None:
+            return Offer(refusal=RefusedError("deployment_gone"))
+        marks, deployment = self.age_marks(run), deployment_of(run, self.all())
+        if deployment is None:
+            return Offer(gpu=run.expected_gpu or run.gpu, age_marks=marks)
+        gpu, refusal = deployment.expected_gpu(run.gpu), removed_since(deployment, run)
+        return Offer(gpu=gpu, age_marks=marks, refusal=refusal)
+
+    async def load(self, configured: Sequence[DeploymentSettings] | None = None) -> None:
         """Fetch all descriptions, then replace all deployments at once.
 
-        `configs` replaces the earlier configuration; None keeps it. Raises StartupError if no deployment can
+        `configured` replaces the earlier settings; None keeps them. Raises StartupError if no deployment can
         be offered or Discord's limits can't be met; then the old deployments remain.
         """
         async with self._reload:
-            wanted = self._configs if configs is None else tuple(configs)
-            gate, account = asyncio.Semaphore(_AT_ONCE), _AccountList(self._backend)
-            found = await asyncio.gather(*(self._compiled(config, gate, account) for config in wanted))
+            wanted = self._configured if configured is None else tuple(configured)
+            gate, self._account = asyncio.Semaphore(_AT_ONCE), None
+            found = await asyncio.gather(*(self._compiled(each, gate) for each in wanted))
             deployments = {item.name: item for item in found if item is not None}
             if not deployments:
                 raise self._no_deployment(wanted)
             deployments = link_follow_ups(wanted, deployments)
             for name, linked in deployments.items():
                 self._log_new(name, *linked.warnings)
-            plan = plan_commands(tuple(deployments.values()), self._extra)
-            self._configs, self._deployments, self._plan = wanted, deployments, plan
+            plan = plan_commands(tuple(deployments.values()), EXTRA_OPTIONS)
+            self._configured, self._deployments, self._plan = wanted, deployments, plan
 
-    def _no_deployment(self, wanted: Sequence[DeploymentConfig]) -> StartupError:
+    def _no_deployment(self, wanted: Sequence[DeploymentSettings]) -> StartupError:
         """Return StartLater if at least one deployment may be described later, otherwise StartupError."""
-        faults = [self._faults.get(config.deployment_id) for config in wanted]
+        faults = [self.faults.get(settings.deployment_id) for settings in wanted]
         explained = [str(fault) for fault in faults if isinstance(fault, _OWN_MISTAKES)]
         if len(explained) == len(faults):
             return StartupError(*explained, f"{_NONE}. {_WITHOUT}")
         if not any(fault is not None and fault.passing for fault in faults):
-            return StartupError(
-                *explained,
-                f"{_NONE}. Check COMFYDEPLOY_API_KEY, COMFYDEPLOY_API_URL and the deployments' ids. "
-                f"{_WITHOUT}",
-            )
-        return StartLater(
-            *explained,
-            f"{_NONE}. Start again when it answers. If it already does, check the deployments' ids "
-            f"and COMFYDEPLOY_API_URL. {_WITHOUT}",
-        )
+            check = "Check COMFYDEPLOY_API_KEY, COMFYDEPLOY_API_URL and the deployments' ids."
+            return StartupError(*explained, f"{_NONE}. {check} {_WITHOUT}")
+        check = "If it already does, check the deployments' ids and COMFYDEPLOY_API_URL."
+        return StartLater(*explained, f"{_NONE}. Start again when it answers. {check} {_WITHOUT}")
 
-    async def _compiled(
-        self, config: DeploymentConfig, gate: asyncio.Semaphore, account: _AccountList
-    ) -> Deployment | None:
+    async def _compiled(self, settings: DeploymentSettings, gate: asyncio.Semaphore) -> Deployment | None:
         async with gate:
-            info = await self._describe(config, account) or await self._from_cache(config.deployment_id)
-        if info is None and not describes_itself(config):
-            left_out = f"deployment '{config.name}' is left out: nothing describes its inputs"
-            self._log_new(config.name, left_out, level=logging.ERROR)
+            info = await self._describe(settings) or await self._kept(settings.deployment_id)
+        if info is None and not describes_itself(settings):
+            left_out = f"deployment '{settings.name}' is left out: nothing describes its inputs"
+            self._log_new(settings.name, left_out, level=logging.ERROR)
             return None
         await asyncio.sleep(0)  # lets other tasks run between parsing and compiling a large description
-        return compile_deployment(config, info, self._backend.gpus)
+        return compile_deployment(settings, info, self._backend.gpus)
 
     def _log_new(self, about: str, *sentences: str, level: int = logging.WARNING) -> None:
         """Log the sentences about a deployment, unless they are the same as last time."""
@@ -189,62 +172,70 @@ class Catalogue:
                 log.log(level, "%s", sentence)
         self._logged[about] = said
 
-    async def _describe(
-        self, config: DeploymentConfig, account: _AccountList
-    ) -> DeploymentDescription | None:
-        deployment_id = config.deployment_id
+    async def _describe(self, settings: DeploymentSettings) -> DeploymentDescription | None:
+        deployment_id = settings.deployment_id
         try:
-            info = await self._ask(config, account)
-        except _OWN_MISTAKES as error:
-            self._faults[deployment_id] = error
-            self._log_new(deployment_id, str(error), level=logging.ERROR)
-            return None
+            info = await self._ask(settings)
         except BackendError as error:
-            self._faults[deployment_id] = error
-            self._log_new(deployment_id, f"ComfyDeploy does not describe deployment {deployment_id}: {error}")
+            self.faults[deployment_id] = error
+            if isinstance(error, _OWN_MISTAKES):
+                self._log_new(deployment_id, str(error), level=logging.ERROR)
+            else:
+                told = f"ComfyDeploy does not describe deployment {deployment_id}: {error}"
+                self._log_new(deployment_id, told)
             return None
-        self._faults.pop(deployment_id, None)
+        self.faults.pop(deployment_id, None)
         self._log_new(deployment_id)
-        await self._put_in_cache(deployment_id, info)
+        await self._keep(deployment_id, info)
         return info
 
-    async def _ask(self, config: DeploymentConfig, account: _AccountList) -> DeploymentDescription:
+    async def _ask(self, settings: DeploymentSettings) -> DeploymentDescription:
         """Describe a deployment. Raises BackendUnlisted if the account doesn't have it, and
         BackendUndescribable if ComfyDeploy describes others, but not this one.
 
         ComfyDeploy answers 500 in these cases and in an outage; the list of deployments distinguishes them.
         """
         try:
-            return await self._backend.describe_deployment(config.deployment_id)
+            return await self._backend.describe_deployment(settings.deployment_id)
         except BackendServerError as error:
-            listed = await account.listed()
+            if self._account is None:
+                self._account = asyncio.ensure_future(self._listed())
+            listed = await self._account
             if listed is None:
                 raise
-            if config.deployment_id in listed:
-                return listed[config.deployment_id]
+            if settings.deployment_id in listed:
+                return listed[settings.deployment_id]
             if isinstance(error, BackendCrashed):
                 raise BackendUndescribable(
-                    f"deployment '{config.name}': ComfyDeploy fails to describe deployment "
-                    f"{config.deployment_id} ({error}), though it answers otherwise. {MEND}"
+                    f"deployment '{settings.name}': ComfyDeploy fails to describe deployment "
+                    f"{settings.deployment_id} ({error}), though it answers otherwise. {MEND}"
                 ) from error
             raise BackendUnlisted(
-                f"deployment '{config.name}': the account of COMFYDEPLOY_API_KEY has no deployment with "
-                f"the id {config.deployment_id}. Correct {id_setting(config)}"
+                f"deployment '{settings.name}': the account of COMFYDEPLOY_API_KEY has no deployment with "
+                f"the id {settings.deployment_id}. Correct {id_setting(settings)}"
             ) from error
 
-    async def _put_in_cache(self, deployment_id: str, info: DeploymentDescription) -> None:
+    async def _listed(self) -> Mapping[str, DeploymentDescription] | None:
+        """Return the account's deployments by id, or None if the list couldn't be fetched."""
+        try:
+            return {info.id.lower(): info for info in await self._backend.describe_deployments()}
+        except BackendError as error:
+            log.warning("can't list the account's deployments: %s", error)
+            return None
+
+    async def _keep(self, deployment_id: str, info: DeploymentDescription) -> None:
         text = _DESCRIPTION.dump_json(info).decode()
-        if self._cached.get(deployment_id) == text:
+        if self._write is None or self._cached.get(deployment_id) == text:
             return
         try:
-            await self._cache.put_deployment(deployment_id, text)
+            await self._write(deployment_id, text)
             self._cached[deployment_id] = text
         except StoreUnavailable as error:
             log.warning("can't store the description of deployment %s: %s", deployment_id, error)
 
-    async def _from_cache(self, deployment_id: str) -> DeploymentDescription | None:
+    async def _kept(self, deployment_id: str) -> DeploymentDescription | None:
         try:
-            text = await self._cache.get_deployment(deployment_id)
+            text = await self._read(deployment_id) if self._read is not None else None
             return _DESCRIPTION.validate_json(text) if text is not None else None
         except StoreUnavailable as error:
             log.warning("can't read the stored description of deployment %s: %s", deployment_id, error)
@@ -253,33 +244,8 @@ class Catalogue:
         return None
 
 
-def id_setting(config: DeploymentConfig) -> str:
+def id_setting(settings: DeploymentSettings) -> str:
     """Return a phrase that tells the operator where a deployment's id is set."""
-    in_file = f"deployment_id in [deployments.{config.name}] of deployments.toml"
-    from_environment = config == single_deployment(config.deployment_id)
+    in_file = f"deployment_id in [deployments.{settings.name}] of deployments.toml"
+    from_environment = settings == single_deployment(settings.deployment_id)
     return f"COMFYDEPLOY_DEPLOYMENT_ID, or {in_file}" if from_environment else in_file
-
-
-class _AccountList:
-    """The account's deployments by id. The list is fetched at the first use, and only once."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self._lock = asyncio.Lock()
-        self._fetched = False
-        self._found: Mapping[str, DeploymentDescription] | None = None
-
-    async def listed(self) -> Mapping[str, DeploymentDescription] | None:
-        """Return the deployments by id, or None if the list couldn't be fetched."""
-        async with self._lock:
-            if not self._fetched:
-                self._found, self._fetched = await self._fetch(), True
-            return self._found
-
-    async def _fetch(self) -> Mapping[str, DeploymentDescription] | None:
-        try:
-            found = await self._backend.describe_deployments()
-        except BackendError as error:
-            log.warning("can't list the account's deployments: %s", error)
-            return None
-        return {info.id.lower(): info for info in found}

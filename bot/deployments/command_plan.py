@@ -1,18 +1,51 @@
-"""Plan the slash command as data, within Discord's size limits; `build_generate` passes it to discord.py."""
+"""Plan the slash command as data, within Discord's limits; `build_generate` passes it to discord.py."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from bot.deployments.kinds.base import Input, OptionChoice, OptionSpec, OptionType
+from bot.deployments.kinds.choosing import ChoiceInput
 from bot.deployments.model import Deployment
-from bot.deployments.naming import DESCRIPTION_LENGTH, one_line
-from bot.deployments.options import OPTIONS, CommandSpec, plan_options
-from bot.deployments.shapes import OptionSpec
+from bot.deployments.naming import COUNT, DESCRIPTION_LENGTH, GPU, MORE, PRESET, PRIVATE, one_line
+from bot.deployments.schema import CHOICES
 from bot.domain.errors import StartupError
+from bot.domain.presets import NAME_LENGTH
 from bot.domain.text import shorten
 from bot.strings import say
+
+PRESET_OPTION = OptionSpec(
+    name=PRESET, description=say("option_preset"), max_length=NAME_LENGTH, autocomplete=True
+)
+PRIVATE_OPTION = OptionSpec(name=PRIVATE, description=say("option_private"), type=OptionType.BOOLEAN)
+# The options that each deployment gets. If the command is too large, the last ones are dropped first.
+EXTRA_OPTIONS = (PRESET_OPTION, PRIVATE_OPTION)
+MAX_COMMAND_SIZE = 8000
+MAX_SUBCOMMANDS = 25
+_OPTIONS = 25
+_NAME = "generate"
+_SHORTER = (80, 60, 45, 30, 20)
+_FEWER_OPTIONS = (20, 15, 10, 7, 5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandSpec:
+    """The options of one deployment; `name` is the name of the deployment and of its subcommand."""
+
+    name: str
+    description: str
+    options: tuple[OptionSpec, ...]
+    group: str | None = None
+
+    @property
+    def size(self) -> int:
+        names = sum(len(option.name) + len(option.description) for option in self.options)
+        return len(self.name) + len(self.description) + names + sum(map(_choices_size, self.options))
+
+    def option_for(self, name: str) -> OptionSpec | None:
+        return next((option for option in self.options if option.name == name), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +76,27 @@ class CommandPlan:
         words = [self.name] if self.is_single else [self.name, *group, spec.name]
         return "/" + " ".join(words)
 
+    @property
+    def size(self) -> int:
+        """Return the number of characters that Discord counts: all names, descriptions and choices."""
+        if self.is_single:
+            return len(self.name) + self.commands[0].size - len(self.commands[0].name)
+        groups = sum(len(group) + len(group_description(group)) for group in self.groups)
+        return len(self.name) + len(self.description) + groups + sum(spec.size for spec in self.commands)
+
+    def longest_lists(self) -> Sequence[OptionSpec]:
+        """Return the options with a list of choices, the longest first."""
+        lists = [option for spec in self.commands for option in spec.options if option.choices]
+        return sorted(lists, key=_choices_size, reverse=True)
+
+    def changed(self, options: Mapping[int, OptionSpec]) -> CommandPlan:
+        """Return the plan with other options in place of some, by their `id`."""
+        commands = (
+            replace(spec, options=tuple(options.get(id(each), each) for each in spec.options))
+            for spec in self.commands
+        )
+        return replace(self, commands=tuple(commands))
+
     def path_of(self, deployment: str) -> str | None:
         """Return a deployment's command as a user types it, or None if it isn't offered."""
         spec = self.command(deployment)
@@ -53,35 +107,8 @@ def group_description(group: str) -> str:
     return say("command_generate_group", group=group)
 
 
-def size(plan: CommandPlan) -> int:
-    """Return the number of characters that Discord counts: all names, descriptions, choice names and choice
-    values.
-    """
-    total = len(plan.name)
-    if plan.is_single:
-        return total + len(plan.commands[0].description) + options_size(plan.commands[0].options)
-    total += len(plan.description)
-    total += sum(len(group) + len(group_description(group)) for group in plan.groups)
-    return total + sum(command_size(spec) for spec in plan.commands)
-
-
-def command_size(spec: CommandSpec) -> int:
-    return len(spec.name) + len(spec.description) + options_size(spec.options)
-
-
-def options_size(options: Iterable[OptionSpec]) -> int:
-    return sum(len(option.name) + len(option.description) + choices_size(option) for option in options)
-
-
-def choices_size(option: OptionSpec) -> int:
+def _choices_size(option: OptionSpec) -> int:
     return sum(len(choice.name) + len(str(choice.value)) for choice in option.choices)
-
-
-MAX_COMMAND_SIZE = 8000
-MAX_SUBCOMMANDS = 25
-_NAME = "generate"
-_SHORTER = (80, 60, 45, 30, 20)
-_FEWER_OPTIONS = (20, 15, 10, 7, 5)
 
 
 def plan_commands(deployments: Sequence[Deployment], extra: Sequence[OptionSpec] = ()) -> CommandPlan:
@@ -92,24 +119,14 @@ def plan_commands(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]
     """
     if mistakes := [*_structure_mistakes(deployments)]:
         raise StartupError(*mistakes)
-    plan = _fitting_plan(deployments, extra)
     # `extra` and `count` are conveniences: drop them rather than fail to start.
-    while plan is None and extra:
-        extra = extra[:-1]
-        plan = _fitting_plan(deployments, extra)
-    if plan is None:
-        deployments = [replace(deployment, max_count=1) for deployment in deployments]
-        plan = _fitting_plan(deployments, extra)
-    if plan is None:
-        *_, smallest = _smaller_plans(deployments, extra)
-        raise StartupError(_too_large(smallest))
-    return plan
-
-
-def _fitting_plan(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]) -> CommandPlan | None:
-    """Return the largest plan within Discord's limit, or None."""
-    plans = _smaller_plans(deployments, extra)
-    return next((plan for plan in plans if size(plan) <= MAX_COMMAND_SIZE), None)
+    attempts = [(deployments, extra[:number]) for number in range(len(extra), -1, -1)]
+    attempts.append(([item.model_copy(update={"max_count": 1}) for item in deployments], ()))
+    for offered, options in attempts:
+        for plan in _smaller_plans(offered, options):
+            if plan.size <= MAX_COMMAND_SIZE:
+                return plan
+    raise StartupError(_too_large(plan))
 
 
 def _structure_mistakes(deployments: Sequence[Deployment]) -> Iterator[str]:
@@ -148,60 +165,119 @@ def _smaller_plans(deployments: Sequence[Deployment], extra: Sequence[OptionSpec
     """Yield the plan, then smaller ones: more autocomplete, then shorter descriptions, then more inputs in
     `more`.
     """
-    plan = _plan(deployments, extra, OPTIONS)
+    plan = _plan(deployments, extra, _OPTIONS)
     yield plan
-    while (smaller := _with_autocomplete(plan)) is not None:
-        plan = smaller
+    for option in plan.longest_lists():
+        plan = plan.changed({id(option): replace(option, choices=(), autocomplete=True)})
         yield plan
     for length in _SHORTER:
-        yield _with_short_descriptions(plan, length)
+        yield _shortened(plan, length)
     for limit in _FEWER_OPTIONS:
         plan = _plan(deployments, extra, limit)
-        while (smaller := _with_autocomplete(plan)) is not None:
-            plan = smaller
-        yield _with_short_descriptions(plan, _SHORTER[-1])
+        lists = {id(each): replace(each, choices=(), autocomplete=True) for each in plan.longest_lists()}
+        yield _shortened(plan.changed(lists), _SHORTER[-1])
 
 
-def _with_autocomplete(plan: CommandPlan) -> CommandPlan | None:
-    """Replace the longest list of choices with autocomplete. Return None if the plan has no such list."""
-    lists = [
-        (choices_size(option), spec.name, option.name)
-        for spec in plan.commands
-        for option in spec.options
-        if option.choices
-    ]
-    if not lists:
-        return None
-    _, command, name = max(lists, key=lambda entry: entry[0])
-    return _map_options(
-        plan,
-        lambda spec, option: (
-            replace(option, choices=(), autocomplete=True)
-            if (spec.name, option.name) == (command, name)
-            else option
-        ),
+def _shortened(plan: CommandPlan, length: int) -> CommandPlan:
+    options = [option for spec in plan.commands for option in spec.options]
+    return plan.changed(
+        {id(each): replace(each, description=shorten(each.description, length)) for each in options}
     )
-
-
-def _with_short_descriptions(plan: CommandPlan, length: int) -> CommandPlan:
-    return _map_options(
-        plan, lambda _, option: replace(option, description=shorten(option.description, length))
-    )
-
-
-def _map_options(plan: CommandPlan, change: Callable[[CommandSpec, OptionSpec], OptionSpec]) -> CommandPlan:
-    commands = (
-        replace(spec, options=tuple(change(spec, option) for option in spec.options))
-        for spec in plan.commands
-    )
-    return replace(plan, commands=tuple(commands))
 
 
 def _too_large(plan: CommandPlan) -> str:
-    largest = sorted(plan.commands, key=command_size, reverse=True)[:3]
-    names = ", ".join(f"'{spec.name}' ({command_size(spec)})" for spec in largest)
+    largest = sorted(plan.commands, key=lambda spec: spec.size, reverse=True)[:3]
+    names = ", ".join(f"'{spec.name}' ({spec.size})" for spec in largest)
     return (
-        f"/generate has {size(plan)} characters of names and descriptions and Discord takes "
+        f"/generate has {plan.size} characters of names and descriptions and Discord takes "
         f"{MAX_COMMAND_SIZE}; hide inputs or remove deployments in deployments.toml; "
         f"the largest are {names}"
     )
+
+
+def plan_options(
+    deployment: Deployment, extra: Sequence[OptionSpec] = (), *, limit: int = _OPTIONS
+) -> tuple[OptionSpec, ...]:
+    """Return a deployment's options: the required ones, then those of its other inputs, then the bot's own.
+
+    `limit` counts all options; inputs that don't fit are set through `more`. Attachments can't be set that
+    way, so they get options even beyond `limit`, up to Discord's 25. If they leave no room for the bot's own
+    options, `count` and `extra` are left out. Raises StartupError if there are still too many attachments.
+    """
+    own = _own_options(deployment)
+    bot_options = [*own, *extra]
+    if len(bot_options) + sum(item.takes_file for item in deployment.offered) >= _OPTIONS:
+        # Attachments can't go into `more`, so the bot's other options give way.
+        bot_options = [option for option in own if option.name == GPU]
+    space, inputs = limit - len(bot_options), deployment.offered
+    if len(inputs) > space:
+        inputs = _select_inputs(deployment, space - 1, _OPTIONS - len(bot_options) - 1)
+        if overflow := [item for item in deployment.offered if item not in inputs]:
+            bot_options.append(_more_option(overflow))
+    # An input for several attachments gets several options while there is space.
+    spare = max(0, limit - len(bot_options) - len(inputs))
+    specs: list[OptionSpec] = []
+    for item in inputs:
+        names = item.option_names[: spare + 1]
+        spare -= len(names) - 1
+        specs += (item.slash_option(name, required=item.required and name == names[0]) for name in names)
+    return tuple(sorted([*specs, *bot_options], key=lambda spec: not spec.required))
+
+
+def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Input, ...]:
+    """Select the inputs that get an option: attachments, then required ones, then the others in the file's
+    order.
+
+    Attachments may exceed `space`. Raises StartupError if they exceed `limit`.
+    """
+    inputs = deployment.offered
+    files = [item for item in inputs if item.takes_file]
+    if len(files) > limit:
+        names = ", ".join(item.key for item in files[limit:])
+        raise StartupError(
+            f"deployment '{deployment.name}' has {len(files)} file inputs and Discord takes {limit} beside "
+            f"the other options; hide some in deployments.toml, for example {names}"
+        )
+    others = [item for item in inputs if not item.takes_file]
+    others.sort(key=lambda item: not item.required)
+    keys = {item.key for item in (*files, *others[: max(0, space - len(files))])}
+    return tuple(item for item in inputs if item.key in keys)
+
+
+def _own_options(deployment: Deployment) -> list[OptionSpec]:
+    """Return the options `gpu` and `count`, if there is something to choose."""
+    gpus, default, most = deployment.gpus, deployment.default_gpu, deployment.max_count
+    suffix = " " + say("option_default", value=default) if default else ""
+    gpu = OptionSpec(
+        name=GPU,
+        description=shorten(say("option_gpu"), DESCRIPTION_LENGTH - len(suffix)) + suffix,
+        choices=tuple(OptionChoice(gpu, gpu) for gpu in gpus) if len(gpus) <= CHOICES else (),
+        autocomplete=len(gpus) > CHOICES,
+    )
+    about, number = say("option_count"), OptionType.INTEGER
+    count = OptionSpec(name=COUNT, description=about, type=number, minimum=1, maximum=most)
+    return [*([gpu] if len(gpus) > 1 else []), *([count] if most > 1 else [])]
+
+
+def _more_option(inputs: Sequence[Input]) -> OptionSpec:
+    names = ", ".join(item.option for item in inputs)
+    return OptionSpec(
+        name=MORE,
+        description=shorten(say("option_more", names=names), DESCRIPTION_LENGTH),
+        required=any(item.required for item in inputs),
+        max_length=6000,
+    )
+
+
+def autocomplete(deployment: Deployment, option: str, current: str) -> list[OptionChoice]:
+    """Return up to 25 choices whose names contain `current`. Names that start with it come first."""
+    items = (item for item in deployment.offered if item.option == option)
+    item = next(items, None)
+    choices: tuple[OptionChoice, ...] = ()
+    if option == GPU:
+        choices = tuple(OptionChoice(gpu, gpu) for gpu in deployment.gpus)
+    elif isinstance(item, ChoiceInput):
+        choices = item.option_choices()
+    query = current.strip().casefold()
+    found = [choice for choice in choices if query in choice.name.casefold()]
+    return sorted(found, key=lambda choice: not choice.name.casefold().startswith(query))[:CHOICES]

@@ -11,48 +11,48 @@ from pydantic import ValidationError
 
 from bot.deployments.schema import (
     CLASSIFY,
-    ChoiceConfig,
-    DeploymentConfig,
-    FollowUpConfig,
-    InputConfig,
-    SizesConfig,
+    Choice,
+    DeploymentSettings,
+    FollowUpSettings,
+    InputSettings,
+    SizesSettings,
 )
 from bot.domain.backend import InputClass
 from bot.domain.errors import StartupError
 from bot.domain.mistakes import mistakes
 
 Classify = Callable[[str], InputClass]
-_MODELS = (DeploymentConfig, InputConfig, ChoiceConfig, SizesConfig, FollowUpConfig)
-_SETTINGS = tuple(dict.fromkeys(name for model in _MODELS for name in model.model_fields))
+_MODELS = (DeploymentSettings, InputSettings, Choice, SizesSettings, FollowUpSettings)
+_NAMES = [field.alias or name for model in _MODELS for name, field in model.model_fields.items()]
 
 
-def single_deployment(deployment_id: str) -> DeploymentConfig:
+def single_deployment(deployment_id: str) -> DeploymentSettings:
     """Return the configuration of a single deployment that only the backend describes.
 
     Raises ValidationError if the id is not a UUID.
     """
-    return DeploymentConfig(name="default", deployment_id=deployment_id)
+    return DeploymentSettings(name="default", deployment_id=deployment_id)
 
 
-def load_deployments_file(path: Path, classify: Classify) -> tuple[DeploymentConfig, ...]:
+def load_deployments_file(path: Path, classify: Classify) -> tuple[DeploymentSettings, ...]:
     """Return the deployments in file order. Raises StartupError with every mistake.
 
     `classify` returns the backend's input class for the name in `class_type`.
     """
-    configs: list[DeploymentConfig] = []
+    configured: list[DeploymentSettings] = []
     found: list[str] = []
     for name, table in _tables(path).items():
         values = {**table, "name": name} if isinstance(table, dict) else table
         try:
-            configs.append(DeploymentConfig.model_validate(values, context={CLASSIFY: classify}))
+            configured.append(DeploymentSettings.model_validate(values, context={CLASSIFY: classify}))
         except ValidationError as error:
             at = f"deployments.{name}"
-            told = mistakes(error, at, _SETTINGS)
+            told = mistakes(error, at, _NAMES)
             found += (text.replace(f"{at}.name: ", f"{at}: its name ") for text in told)
-    found += _collisions(configs)
+    found += _collisions(configured)
     if found:
         raise StartupError(*found)
-    return tuple(configs)
+    return tuple(configured)
 
 
 def _tables(path: Path) -> Mapping[str, Any]:
@@ -90,10 +90,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise StartupError(f"{path} can't be read: {error.strerror}") from None
 
 
-def _collisions(configs: Iterable[DeploymentConfig]) -> Iterator[str]:
-    """Yield a mistake for each deployment that is described twice."""
+def _collisions(configured: Iterable[DeploymentSettings]) -> Iterator[str]:
     by_id: dict[str, str] = {}
-    for config in configs:
-        other = by_id.setdefault(config.deployment_id, config.name)
-        if other != config.name:
-            yield f"deployments.{config.name}: has the same deployment_id as {other}"
+    for settings in configured:
+        other = by_id.setdefault(settings.deployment_id, settings.name)
+        if other != settings.name:
+            yield f"deployments.{settings.name}: has the same deployment_id as {other}"

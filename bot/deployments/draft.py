@@ -1,23 +1,24 @@
-"""A request that somebody is about to make."""
+"""A request that somebody is about to make, and its form, which bot/ui/edit_forms.py builds."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from bot.deployments.files import AttachedFile
-from bot.deployments.follow_ups.prepare import choose_file
-from bot.deployments.forms import MAX_FIELDS, fields_of_bot, own_values, rank
-from bot.deployments.kinds import kind_of
+from bot.deployments.follow_ups import choose_file
+from bot.deployments.kinds.base import TEXT_LENGTH, FormField, Input, Shape, Typed, Values
 from bot.deployments.merge import Stored
-from bot.deployments.model import Deployment, FollowUp, Input
-from bot.deployments.options import COUNT, MORE
-from bot.deployments.plain_kinds import Typed
-from bot.deployments.shapes import FormField
-from bot.domain.errors import RefusedError
+from bot.deployments.model import Deployment, FollowUp
+from bot.deployments.naming import COUNT, DESCRIPTION_LENGTH, GPU, MORE
+from bot.deployments.schema import CHOICES, MAX_FIELDS
+from bot.domain.errors import BotError, InputErrors, RefusedError, WrongFiles
 from bot.domain.presets import Preset
 from bot.domain.requests import press_id
+from bot.domain.text import shorten
 from bot.domain.text.file_names import file_behind
+from bot.strings import say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +56,7 @@ class Draft:
         if chosen is None:
             return None
         key, file = chosen
-        option = next(item.option_names[0] for item in self.deployment.offered if item.key == key)
-        return replace(self, files={option: (file,)})
+        return replace(self, files={self.deployment.inputs[key].option_names[0]: (file,)})
 
     @property
     def links(self) -> Sequence[str]:
@@ -68,29 +68,91 @@ class Draft:
     ) -> Sequence[FormField]:
         """Return at most five fields, which show what was `typed` before, or else the stored values.
 
-        They are for the inputs in `asked` or, if that is None, for the most important ones (see `rank`), and
+        They are for the inputs in `asked` or, if that is None, for the most important ones (see `_rank`), and
         for the number of runs and the GPU if there is space. Options in `wrong` come first. The inputs with
         the keys `gone` need another file. Raises RefusedError if such an input has no field.
         """
         values = self.stored.inputs
-        kinds = [kind_of(item) for item in (self.deployment.offered if self.asked is None else self.asked)]
-        kinds = [kind for kind in kinds if kind.item.option_names[0] not in self.files]
+        items = [*(self.deployment.offered if self.asked is None else self.asked)]
+        items = [item for item in items if item.option_names[0] not in self.files]
         needed: list[FormField] = []
         possible: list[FormField] = []
         if self.asked is None:
-            kinds.sort(key=lambda kind: rank(kind, values, typed, wrong))
-            for each in fields_of_bot(self.deployment, self.stored.gpu, typed):
+            items.sort(key=lambda item: _rank(item, values, typed, wrong))
+            for each in _fields_of_bot(self.deployment, self.stored.gpu, typed):
                 (needed if each.name in {MORE, COUNT, *wrong} else possible).append(each)
-        kinds = kinds[: MAX_FIELDS - len(needed)]
-        if not gone <= {kind.item.key for kind in kinds}:
+        items = items[: MAX_FIELDS - len(needed)]
+        if not gone <= {item.key for item in items}:
             raise RefusedError("parent_deleted")
-        fields = [
-            kind.field(own_values(kind, values), kind.typed(typed), gone=kind.item.key in gone)
-            for kind in kinds
-        ]
+        fields = [item.field(item.own(values), item.typed(typed), gone=item.key in gone) for item in items]
         return [*fields, *needed, *possible][:MAX_FIELDS]
 
     def press(self, typed: Typed) -> str | None:
         if not self.action:
             return None
         return press_id(self.action, self.origin or " ".join(map(file_behind, self.links)), typed)
+
+
+def _fields_of_bot(deployment: Deployment, gpu: str | None, typed: Typed) -> Iterable[FormField]:
+    if MORE in typed:  # it has a mistake, otherwise its inputs would be among the others
+        more, names = str(typed[MORE]), ", ".join(item.option for item in deployment.offered)
+        description = shorten(say("option_more", names=names), DESCRIPTION_LENGTH)
+        yield FormField(
+            name=MORE,
+            shape=Shape.PARAGRAPH,
+            description=description,
+            value=more[:TEXT_LENGTH],
+            limit=TEXT_LENGTH,
+        )
+    if COUNT in typed:
+        description, value = say("option_count"), str(typed[COUNT])
+        yield FormField(name=COUNT, description=description, value=value)
+    if len(gpus := deployment.gpus) > 1:
+        shown = str(typed.get(GPU, gpu if gpu in gpus else "") or "")
+        shape = Shape.SELECT if len(gpus) <= CHOICES else Shape.LINE
+        yield FormField(name=GPU, shape=shape, description=say("edit_gpu"), value=shown, choices=gpus)
+
+
+def _rank(item: Input, values: Values, typed: Typed, wrong: Collection[str]) -> int:
+    """Return an input's rank in a form: prompts first, then values that the user chose, then the others.
+
+    A required input without a value comes early, because the form can't be sent without it. A seed comes
+    after the other chosen values, because the bot may have drawn it.
+    """
+    own, is_typed = item.own(values), item.typed(typed) is not None
+    if item.is_prompt:
+        return 0
+    if not set(item.option_names).isdisjoint(wrong) or (item.required and not own and not is_typed):
+        return 1
+    if item.is_negative_prompt:
+        return 2
+    if is_typed or (own and own != item.default_values):
+        return 4 if item.is_seed else 3
+    return 6 if item.takes_file else 5
+
+
+def changed(fields: Iterable[FormField], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what somebody changed in a form: the values that the form didn't show.
+
+    A value that was left alone keeps its origin, so it is dropped, not refused, if it no longer fits.
+    """
+    shown = {field.name: field.value for field in fields if field.shape is not Shape.FILES}
+    return {name: value for name, value in sent.items() if value != shown.get(name)}
+
+
+def mistaken_options(error: BotError) -> frozenset[str]:
+    """Return the names of the options that an error names."""
+    errors = error.errors if isinstance(error, InputErrors) else (error,)
+    return frozenset(str(each.params["option"]) for each in errors if "option" in each.params)
+
+
+def without_refused_files(typed: Typed, error: BotError) -> dict[str, Any]:
+    """Return what somebody entered without the files that the error refuses."""
+    options = mistaken_options(error)
+    urls = error.urls if isinstance(error, WrongFiles) else frozenset[str]()
+
+    def is_refused(option: str, value: Any) -> bool:
+        files = value if isinstance(value, tuple) else (value,) if hasattr(value, "url") else ()
+        return bool(files) and (option in options or any(file.url in urls for file in files))
+
+    return {option: value for option, value in typed.items() if not is_refused(option, value)}

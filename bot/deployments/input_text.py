@@ -19,10 +19,11 @@ import re
 from dataclasses import dataclass
 
 from bot.deployments.command_plan import CommandPlan
-from bot.deployments.kinds import kind_of
-from bot.deployments.model import ATTACHMENTS, Deployment
-from bot.deployments.options import GPU, MORE, PRIVATE
-from bot.deployments.plain_kinds import Kind, Values, links_of
+from bot.deployments.files import linked_file
+from bot.deployments.kinds.base import Input, Values
+from bot.deployments.kinds.plain import links_of
+from bot.deployments.model import Deployment
+from bot.deployments.naming import GPU, MORE, PRIVATE
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import Output
@@ -77,34 +78,30 @@ def command_line(
     spec = plan.command(deployment.name)
     if spec is None:
         return f"/{plan.name}"
-    kinds = {kind.item.option: kind for kind in map(kind_of, deployment.offered) if kind.show(inputs)}
-    by_option = {name: kind for kind in kinds.values() for name in kind.item.option_names}
+    items = {item.option: item for item in deployment.offered if item.show(inputs)}
+    by_option = {name: item for item in items.values() for name in item.option_names}
     parts, of_bot = [plan.path(spec)], {GPU: gpu, PRIVATE: private or None}
     for option in spec.options:
-        kind = by_option.get(option.name)
+        item = by_option.get(option.name)
         if option.key is None and of_bot.get(option.name) is not None:
             parts.append(f"{option.name}:{of_bot[option.name]}")
-        elif kind is not None and option.key is not None:
-            kinds.pop(kind.item.option, None)
-            names = kind.item.option_names[: len(links_of(inputs[kind.keys[0]]))] if _is_file(kind) else ()
+        elif item is not None and option.key is not None:
+            items.pop(item.option, None)
+            names = item.option_names[: len(links_of(inputs[item.key]))] if item.takes_file else ()
             if not names or option.name in names:
-                parts.append(f"{option.name}:{_typed(kind, inputs)}")
-    overflow = [(name, text) for name, kind in kinds.items() if (text := _typed(kind, inputs))]
+                parts.append(f"{option.name}:{_typed(item, inputs)}")
+    overflow = [(name, text) for name, item in items.items() if (text := _typed(item, inputs))]
     if overflow:
         parts.append(f"{MORE}:{write_more(overflow)}")
     return " ".join(parts)
 
 
-def _is_file(kind: Kind) -> bool:
-    return kind.item.kind in ATTACHMENTS
-
-
-def _typed(kind: Kind, inputs: Values) -> str:
+def _typed(item: Input, inputs: Values) -> str:
     """Return a value as a client sends it, or an empty text if it can't be typed."""
-    value, text = inputs.get(kind.item.key), kind.show(inputs)
+    value, text = inputs.get(item.key), item.show(inputs)
     if isinstance(value, bool):
         return str(value)
-    is_typed = not _is_file(kind) and (not kind.item.sizes or kind.takes(text))
+    is_typed = not item.takes_file and (not item.sizes or item.takes(text))
     return text if is_typed else ""
 
 
@@ -128,15 +125,14 @@ def displayed_inputs(deployment: Deployment | None, inputs: Values) -> ShownInpu
     values: list[tuple[str, str]] = []
     files: list[Output] = []
     options: list[str] = []
-    for kind in map(kind_of, deployment.offered):
-        item = kind.item
-        if _is_file(kind):
+    for item in deployment.offered:
+        if item.takes_file:
             urls = links_of(inputs.get(item.key))
-            files += [Output(kind=item.kind, url=url, filename=_filename(url)) for url in urls]
+            files += [Output(kind=item.kind, url=url, filename=linked_file(url).filename) for url in urls]
             # An earlier run may have taken more files than the deployment takes today.
             options += [*item.option_names, *[item.option] * len(urls)][: len(urls)]
-        elif any(key in inputs for key in kind.keys):
-            values.append((item.option, kind.show(inputs)))
+        elif item.own(inputs):
+            values.append((item.option, item.show(inputs)))
     return ShownInputs(tuple(values), tuple(files), tuple(options))
 
 
@@ -151,7 +147,3 @@ def free_texts(deployment: Deployment, inputs: Values) -> dict[str, str]:
 
 def _plain(value: object) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
-
-
-def _filename(url: str) -> str:
-    return url.partition("?")[0].rpartition("/")[2]

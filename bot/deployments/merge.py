@@ -1,23 +1,26 @@
-"""Combine what somebody entered with stored values into the inputs of a queue call."""
+"""Combine what somebody entered with stored values into the inputs of runs, and judge stored inputs again."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from bot.deployments.files import AttachedFile
 from bot.deployments.input_text import parse_more
-from bot.deployments.kinds import kind_of
-from bot.deployments.model import ATTACHMENTS, Deployment, Input
-from bot.deployments.naming import RESERVED
-from bot.deployments.options import GPU, MORE
-from bot.deployments.plain_kinds import Kind, Typed, Values
+from bot.deployments.kinds.base import Input, Typed, Values
+from bot.deployments.model import Deployment
+from bot.deployments.naming import COUNT, GPU, MORE, RESERVED
 from bot.deployments.schema.field_types import LARGEST
-from bot.domain.errors import InputError, InputErrors
-from bot.domain.runs import InputValue
+from bot.domain.errors import InputError, InputErrors, RefusedError
+from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, in_code
+from bot.domain.text.numbers import typed_integer
+
+# The number of runs that Vary starts, or fewer if the deployment now allows fewer.
+VARY_COUNT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,10 @@ def merge(
     `seed_range`). An emptied seed is drawn, too, even if the file gives it a default.
     """
     mistakes: list[InputError] = []
-    layers = [_expanded(deployment, layer, mistakes) for layer in strict]
+    layers: list[Typed] = [*strict]
+    for index, layer in enumerate(strict):
+        with _noted(mistakes):
+            layers[index] = with_more(deployment, layer)
     dropped = _no_longer_offered(deployment, layers, lenient)
     inputs: dict[str, InputValue] = {}
     files: dict[str, tuple[AttachedFile, ...]] = {}
@@ -72,20 +78,19 @@ def merge(
         drawn.add(item.key)
         return draw_seed(item)
 
-    for item in deployment.inputs:
+    for item in deployment.inputs.values():
         if not item.offered:
             inputs |= {} if item.fixed is None else {item.key: item.fixed}
             continue
-        kind = kind_of(item)
-        entered = next((raw for layer in layers if (raw := kind.typed(layer)) is not None), None)
-        try:
-            found = _stored(kind, lenient, dropped) if entered is None else kind.parse(entered)
-            inputs |= found or _omitted(kind, draw, is_emptied=entered is not None)
-        except InputError as error:
-            mistakes.append(error)
-        if entered is not None and item.kind in ATTACHMENTS:
+        entered = next((raw for layer in layers if (raw := item.typed(layer)) is not None), None)
+        with _noted(mistakes):
+            found = _stored(item, lenient, dropped) if entered is None else item.parse(entered)
+            inputs |= found or _omitted(item, draw, is_emptied=entered is not None)
+        if entered is not None and item.takes_file:
             files[item.key] = tuple(file for _, file in entered)
-    gpu = _gpu(deployment, layers, lenient, mistakes, dropped)
+    gpu: str | None = None
+    with _noted(mistakes):
+        gpu = _gpu(deployment, layers, lenient, dropped)
     if mistakes:
         raise InputErrors(mistakes)
     return Merged(
@@ -99,12 +104,12 @@ def merge(
     )
 
 
-def _expanded(deployment: Deployment, layer: Typed, mistakes: list[InputError]) -> Mapping[str, Any]:
+@contextmanager
+def _noted(mistakes: list[InputError]) -> Iterator[None]:
     try:
-        return with_more(deployment, layer)
+        yield
     except InputError as error:
         mistakes.append(error)
-        return layer
 
 
 def with_more(deployment: Deployment, layer: Typed) -> dict[str, Any]:
@@ -122,28 +127,24 @@ def _option_in_more(deployment: Deployment, key: str, given: Mapping[str, Any]) 
     by_key = (item for item in deployment.offered if lowered == item.key.casefold())
     found = next(by_name, None) or next(by_key, None)
     if found is None:
-        raise _unknown(key, (item.option for item in deployment.offered if item.kind not in ATTACHMENTS))
-    if found.kind in ATTACHMENTS:
+        # Cut first: difflib takes quadratic time, and `more` may hold 6,000 characters.
+        key, known = key[:60], sorted(item.option for item in deployment.offered if not item.takes_file)
+        near = difflib.get_close_matches(key.casefold(), known, n=3) or known[:10]
+        raise InputError("input_unknown", option=in_code(key, 60), choices=", ".join(near))
+    if found.takes_file:
         raise InputError("input_file_in_more", option=found.option)
     if found.option in given:
         raise InputError("input_twice", option=found.option)
     return found.option
 
 
-def _unknown(name: str, known: Iterable[str]) -> InputError:
-    # Cut first: difflib takes quadratic time, and `more` may hold 6,000 characters.
-    names, name = sorted(known), name[:60]
-    matches = difflib.get_close_matches(name.casefold(), names, n=3) or names[:10]
-    return InputError("input_unknown", option=in_code(name, 60), choices=", ".join(matches))
-
-
-def _stored(kind: Kind, lenient: Sequence[Stored], dropped: list[str]) -> Values:
+def _stored(item: Input, lenient: Sequence[Stored], dropped: list[str]) -> Values:
     for layer in lenient:
         try:
-            if found := kind.stored(layer.inputs):
+            if found := item.stored(layer.inputs):
                 return found
         except InputError:
-            dropped.append(kind.item.option)
+            dropped.append(item.option)
     return {}
 
 
@@ -151,7 +152,7 @@ def _no_longer_offered(
     deployment: Deployment, layers: Sequence[Typed], lenient: Sequence[Stored]
 ) -> list[str]:
     """Return the names of values whose inputs are gone since a form was opened or a value was stored."""
-    by_key = {key: item for item in deployment.inputs for key in kind_of(item).keys}
+    by_key = {key: item for item in deployment.inputs.values() for key in item.backend_keys}
     known = {*RESERVED, *(name for item in deployment.offered for name in item.option_names)}
     dropped = [name for layer in layers for name in layer if name not in known]
     for key, value in (pair for layer in lenient for pair in layer.inputs.items()):
@@ -163,54 +164,36 @@ def _no_longer_offered(
     return dropped
 
 
-def _omitted(kind: Kind, draw: Callable[[Input], int], *, is_emptied: bool) -> Values:
+def _omitted(item: Input, draw: Callable[[Input], int], *, is_emptied: bool) -> Values:
     """Return what to send for an omitted input, empty to leave the default to the backend.
 
     Raises InputError if the input is required.
     """
-    item = kind.item
     if item.is_seed and (not item.send_default or (is_emptied and not item.choices)):
         return {item.key: draw(item)}
     if item.send_default:
-        return kind.default
+        return item.default_values
     if item.required:
         raise InputError("input_required", option=item.option_names[0])
     return {}
 
 
 def _gpu(
-    deployment: Deployment,
-    layers: Sequence[Mapping[str, Any]],
-    lenient: Sequence[Stored],
-    mistakes: list[InputError],
-    dropped: list[str],
+    deployment: Deployment, layers: Sequence[Typed], lenient: Sequence[Stored], dropped: list[str]
 ) -> str | None:
+    """Return the chosen GPU, or else the default. Raises InputError if a typed GPU isn't offered."""
     typed = next((layer[GPU] for layer in layers if layer.get(GPU) is not None), None)
-    if typed is not None:
-        try:
-            return check_gpu(deployment, typed)
-        except InputError as error:
-            mistakes.append(error)
-            return None
-    for gpu in (layer.gpu for layer in lenient if layer.gpu is not None):
+    if typed:
+        name = str(typed).strip().casefold()
+        if (found := {gpu.casefold(): gpu for gpu in deployment.gpus}.get(name)) is not None:
+            return found
+        allowed = ", ".join(deployment.gpus) or "none"
+        raise InputError("input_gpu", option=GPU, value=escape_line(str(typed), 60), choices=allowed)
+    for gpu in (layer.gpu for layer in lenient if layer.gpu is not None and typed is None):
         if gpu in deployment.gpus or gpu == deployment.default_gpu:
             return gpu
         dropped.append(GPU)
     return deployment.default_gpu
-
-
-def check_gpu(deployment: Deployment, gpu: Any) -> str | None:
-    """Return the canonical name of the chosen GPU, or the default GPU for a blank one.
-
-    Raises InputError `input_gpu` if the deployment doesn't offer the GPU.
-    """
-    if gpu == "":
-        return deployment.default_gpu
-    for name in deployment.gpus:
-        if isinstance(gpu, str) and name.casefold() == gpu.strip().casefold():
-            return name
-    allowed = ", ".join(deployment.gpus) or "none"
-    raise InputError("input_gpu", option=GPU, value=escape_line(str(gpu), 60), choices=allowed)
 
 
 def seed_range(item: Input) -> tuple[int, int]:
@@ -226,12 +209,72 @@ def seed_range(item: Input) -> tuple[int, int]:
 
 def seed_of(deployment: Deployment, inputs: Values) -> int | None:
     """Return the seed to display: the first seed that is sent, or None."""
-    seeds = (inputs.get(item.key) for item in deployment.inputs if item.is_seed)
+    seeds = (inputs.get(item.key) for item in deployment.inputs.values() if item.is_seed)
     return next((seed for seed in seeds if isinstance(seed, int)), None)
 
 
 def prompt_of(deployment: Deployment, inputs: Values) -> str | None:
     """Return the prompt to display: the one sent, or the default."""
-    item = next((item for item in deployment.inputs if item.is_prompt), None)
+    item = next((item for item in deployment.inputs.values() if item.is_prompt), None)
     value = inputs.get(item.key, item.default) if item is not None else None
     return value if isinstance(value, str) else None
+
+
+def check_count(deployment: Deployment, value: Any) -> int:
+    """Return the requested number of runs, by default 1. Raises InputError if the deployment forbids it."""
+    count = typed_integer(value) if isinstance(value, str) else value
+    if count is None and value in (None, ""):
+        return 1
+    if not isinstance(count, int) or not 1 <= count <= deployment.max_count:
+        raise InputError("input_count", option=COUNT, maximum=deployment.max_count)
+    return count
+
+
+def batch_inputs(
+    deployment: Deployment, merged: Merged, count: int, draw_seed: Callable[[Input], int]
+) -> list[tuple[Values, int | None]]:
+    """Return the inputs and seed of each run.
+
+    Seeds that were drawn at random are drawn again for each further run. Other seeds are incremented.
+    """
+    batch: list[tuple[Values, int | None]] = [(merged.inputs, merged.seed)]
+    varying = [item for item in deployment.inputs.values() if item.varies_in_batch]
+    for index in range(1, count):
+        inputs: dict[str, InputValue] = dict(merged.inputs)
+        for item in varying:
+            seed = inputs.get(item.key)
+            if item.key in merged.drawn:
+                inputs[item.key] = draw_seed(item)
+            elif isinstance(seed, int):
+                # After the largest seed of the range, continue with the smallest.
+                low, high = seed_range(item)
+                low, high = min(low, seed), max(high, seed)
+                inputs[item.key] = low + (seed - low + index) % (high - low + 1)
+        batch.append((inputs, seed_of(deployment, inputs)))
+    return batch
+
+
+def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:
+    """Return the refusal if a run asks for a GPU or a value that its deployment no longer takes.
+
+    Inputs that were added since have defaults. Sizes are compared by their numbers, so a renamed one fits.
+    """
+    # A pinned GPU is used whatever was chosen.
+    is_free = run.gpu is None or deployment.pinned_gpu is not None
+    if not is_free and run.gpu not in (*deployment.gpus, deployment.default_gpu):
+        return RefusedError("gpu_removed", gpu=escape_line(str(run.gpu), 60))
+    items = {key: item for item in deployment.inputs.values() for key in item.backend_keys}
+    for key, value in run.inputs.items():
+        item = items.get(key)
+        if item is None or not _takes(item, key, value, run.inputs):
+            option = item.option if item is not None else key
+            return RefusedError("value_removed", option=in_code(option, 60))
+    return None
+
+
+def _takes(item: Input, key: str, value: InputValue, inputs: Values) -> bool:
+    if not item.offered:
+        return item.fixed is not None and item.fixed == value
+    if isinstance(value, list):
+        return item.fits(inputs) and item.stored(inputs)[key] == value
+    return item.fits(inputs)

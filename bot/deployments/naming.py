@@ -8,8 +8,9 @@ from collections.abc import Collection
 
 NAME_LENGTH = 32
 DESCRIPTION_LENGTH = 100
-# Names of the bot's own options, in this version or a later one.
-RESERVED = frozenset({"gpu", "more", "count", "preset", "private"})
+# The names of the bot's own options.
+MORE, GPU, COUNT, PRESET, PRIVATE = "more", "gpu", "count", "preset", "private"
+RESERVED = frozenset({MORE, GPU, COUNT, PRESET, PRIVATE})
 # Discord's pattern allows letters, numbers, `-`, `_`, and the Thai and Devanagari combining marks. The ranges
 # are the same as in discord.py.
 _THAI = "\u0e31-\u0e3a\u0e47-\u0e4e"

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import Enum, auto
 
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.command_plan import CommandPlan
-from bot.deployments.follow_ups.message_commands import MessageCommands
-from bot.deployments.model import Deployment
-from bot.deployments.schema import DeploymentConfig
+from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import DiscordAway, StartupError
 
 log = logging.getLogger(__name__)
@@ -21,40 +18,38 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ReloadResult:
-    """The names of the deployments that a reload added, changed or removed, and warnings for the operator.
+    """The names of the deployments that a reload `added`, `changed` or `removed`, and warnings.
 
     `synced` is False if Discord didn't answer, so that it still has the old commands.
     """
 
-    added: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    synced: bool = True
+    names: Mapping[str, Sequence[str]]
+    warnings: Sequence[str]
+    synced: bool
 
-    def __bool__(self) -> bool:
-        return bool(self.added or self.changed or self.removed)
+    def __str__(self) -> str:
+        return "; ".join(f"{word} {', '.join(names)}" for word, names in self.names.items())
 
 
-class ReloadTask(StrEnum):
+class ReloadTask(Enum):
     """The worker's next task: read the file, or ask the backend."""
 
-    READ = "read"
-    POLL = "poll"
+    READ = auto()
+    POLL = auto()
 
 
 class Reloader:
-    """Reloads deployments. `read` returns their configuration, and `notify` makes other processes read it,
-    too. `every` is the time between two polls of the backend.
+    """Reloads deployments. `read` returns their settings, and `notify` makes other processes read them, too.
 
-    Reloads run one at a time, since each may sync the commands.
+    `every` is the time between two polls of the backend. Reloads run one at a time, since each may sync the
+    commands.
     """
 
     def __init__(
         self,
         catalogue: Catalogue,
         *,
-        read: Callable[[], Awaitable[Sequence[DeploymentConfig]]],
+        read: Callable[[], Awaitable[Sequence[DeploymentSettings]]],
         notify: Callable[[], None],
         every: timedelta,
         clock: Callable[[], datetime],
@@ -90,8 +85,7 @@ class Reloader:
 
         Raises StartupError if they can't be loaded, in which case the old deployments remain.
         """
-        async with self._lock:
-            found = await self._load(await self._read())
+        found = await self._load(ReloadTask.READ)
         self._notify()
         return found
 
@@ -108,43 +102,45 @@ class Reloader:
         return ReloadTask.POLL
 
     async def handle(self, task: ReloadTask) -> None:
-        """Do the task and log its result."""
-        if task is ReloadTask.READ:
-            await self._read_file()
-        else:
-            await self._poll()
-
-    async def _read_file(self) -> None:
+        """Do the task and log its result. A poll takes one call per deployment."""
         try:
-            async with self._lock:
-                found = await self._load(await self._read())
+            found = await self._load(task)
         except StartupError as error:
+            if task is ReloadTask.POLL:
+                log.warning("can't adopt the deployments' changes at ComfyDeploy: %s", error)
+                return
             for mistake in error.mistakes:
                 # An expected error needs no traceback.
                 log.error("kept the old deployments: %s", mistake)  # noqa: TRY400
             return
-        log.info("reloaded the deployments: %s", _summary(found) if found else "nothing has changed")
-
-    async def _poll(self) -> None:
-        """Adopt changes in the backend's descriptions. This takes one call per deployment."""
-        async with self._lock:
-            try:
-                found = await self._load(None)
-            except StartupError as error:
-                log.warning("can't adopt the deployments' changes at ComfyDeploy: %s", error)
-                return
-        if found:
-            log.info("the deployments changed at ComfyDeploy: %s", _summary(found))
+        if task is ReloadTask.READ:
+            log.info("reloaded the deployments: %s", str(found) or "nothing has changed")
+        elif found.names:
+            log.info("the deployments changed at ComfyDeploy: %s", found)
             # A process that knows less would refuse the requests that another accepts.
             self._notify()
 
-    async def _load(self, configs: Sequence[DeploymentConfig] | None) -> ReloadResult:
-        before, commands = self._by_name(), self._commands()
-        await self._catalogue.load(configs)
-        self._outdated |= self._commands() != commands
-        if self._outdated:
-            await self._show_commands()
-        return replace(_compared(before, self._by_name()), synced=not self._outdated)
+    async def _load(self, task: ReloadTask) -> ReloadResult:
+        catalogue = self._catalogue
+        async with self._lock:
+            configured = await self._read() if task is ReloadTask.READ else None
+            before = {each.name: each for each in catalogue.all()}
+            commands = catalogue.plan, catalogue.message_commands
+            await catalogue.load(configured)
+            self._outdated |= (catalogue.plan, catalogue.message_commands) != commands
+            if self._outdated:
+                await self._show_commands()
+        after = {each.name: each for each in catalogue.all()}
+        names = {
+            "added": [name for name in after if name not in before],
+            "changed": [name for name in after if name in before and after[name] != before[name]],
+            "removed": [name for name in before if name not in after],
+        }
+        return ReloadResult(
+            {word: found for word, found in names.items() if found},
+            [warning for each in after.values() for warning in each.warnings],
+            synced=not self._outdated,
+        )
 
     async def _show_commands(self) -> None:
         try:
@@ -153,23 +149,3 @@ class Reloader:
             self._outdated = False
         except DiscordAway as error:
             log.warning("can't sync the changed commands yet: %s", error)
-
-    def _commands(self) -> tuple[CommandPlan, MessageCommands]:
-        return self._catalogue.plan, self._catalogue.message_commands
-
-    def _by_name(self) -> dict[str, Deployment]:
-        return {deployment.name: deployment for deployment in self._catalogue.all()}
-
-
-def _compared(before: Mapping[str, Deployment], after: Mapping[str, Deployment]) -> ReloadResult:
-    return ReloadResult(
-        added=tuple(name for name in after if name not in before),
-        changed=tuple(name for name in after if name in before and after[name] != before[name]),
-        removed=tuple(name for name in before if name not in after),
-        warnings=tuple(sentence for deployment in after.values() for sentence in deployment.warnings),
-    )
-
-
-def _summary(found: ReloadResult) -> str:
-    parts = (("added", found.added), ("changed", found.changed), ("removed", found.removed))
-    return "; ".join(f"{word} {', '.join(names)}" for word, names in parts if names)

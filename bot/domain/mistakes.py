@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 
 _MESSAGES: Mapping[str, str] = {
     "missing": "is missing",
@@ -38,6 +39,17 @@ _MESSAGES: Mapping[str, str] = {
     "value_error": "{error}",
 }
 _EMPTY = re.compile(r"have at least 1 (characters|entries)")
+
+
+def that(test: Callable[[Any], object], otherwise: str) -> AfterValidator:
+    """Return a validator that refuses a value for which the test is false, with a message."""
+
+    def check(value: Any) -> Any:
+        if not test(value):
+            raise ValueError(otherwise)
+        return value
+
+    return AfterValidator(check)
 
 
 def mistakes(error: ValidationError, at: str = "", known: Collection[str] = ()) -> Iterator[str]:

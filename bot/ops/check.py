@@ -13,7 +13,7 @@ from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.config.logs import Redactor
 from bot.config.roles import CALLING_ROLES, Role
-from bot.config.settings import Settings, load_deployment_configs
+from bot.config.settings import Settings, configured_deployments
 from bot.deployments.catalogue import Catalogue
 from bot.discord_api.permissions import install_url, invite_url
 from bot.domain.errors import StartupError
@@ -83,10 +83,10 @@ async def findings(settings: Settings, outside: Outside) -> AsyncIterator[Findin
 
 async def _services(context: _CheckContext, stack: AsyncExitStack) -> AsyncIterator[Finding]:
     """Check ComfyDeploy and Discord, for a process that calls them."""
-    configs = load_deployment_configs(context.settings)
-    catalogue = check_comfydeploy.catalogue_of(
-        configs, context.backend, context.store.key_values if context.usable else None
-    )
+    configs = configured_deployments(context.settings)
+    # Without `write`, since a check must not change anything.
+    read = context.store.key_values.get_deployment if context.usable else None
+    catalogue = Catalogue(configs, context.backend, read)
     yield await check_comfydeploy.check_key(context.backend)
     load_error = None
     try:

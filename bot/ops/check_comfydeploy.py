@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WireError, load_object
-from bot.database.key_values import KeyValueStore
 from bot.deployments.catalogue import MEND, Catalogue, id_setting
-from bot.deployments.command_plan import MAX_COMMAND_SIZE, size
-from bot.deployments.compile.deployment import describes_itself
-from bot.deployments.follow_ups.message_commands import MAX_COMMANDS, MessageCommands
-from bot.deployments.model import Deployment, Input
-from bot.deployments.options import EXTRA_OPTIONS, CommandSpec
-from bot.deployments.schema import DeploymentConfig
-from bot.deployments.shapes import OptionSpec
+from bot.deployments.command_plan import MAX_COMMAND_SIZE, CommandSpec
+from bot.deployments.compile import describes_itself
+from bot.deployments.follow_ups import MAX_COMMANDS, MessageCommands
+from bot.deployments.kinds.base import Input, OptionSpec
+from bot.deployments.model import Deployment
+from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import (
     BackendBadReply,
     BackendError,
@@ -83,25 +81,6 @@ def _other_server(error: BackendError) -> Finding:
     return problem(KEY, summary, "Set it to the API's own address, which usually ends in /api.")
 
 
-class ReadOnlyCache:
-    """A read-only cache of the deployments' descriptions in the store; without a store it is empty."""
-
-    def __init__(self, store: KeyValueStore | None) -> None:
-        self._store = store
-
-    async def get_deployment(self, deployment_id: str) -> str | None:
-        return await self._store.get_deployment(deployment_id) if self._store is not None else None
-
-    async def put_deployment(self, deployment_id: str, description: str) -> None:
-        """Do nothing, since a check must not change anything."""
-
-
-def catalogue_of(
-    configs: Sequence[DeploymentConfig], backend: ComfyDeploy, store: KeyValueStore | None
-) -> Catalogue:
-    return Catalogue(configs, backend, ReadOnlyCache(store), extra=EXTRA_OPTIONS)
-
-
 def load_problems(error: StartupError, catalogue: Catalogue) -> Iterator[Finding]:
     """Yield a finding for each mistake that keeps the command from being built.
 
@@ -117,16 +96,16 @@ def load_problems(error: StartupError, catalogue: Catalogue) -> Iterator[Finding
         yield problem(COMMAND, mistake, remedy)
 
 
-def deployment_findings(configs: Sequence[DeploymentConfig], catalogue: Catalogue) -> Iterator[Finding]:
+def deployment_findings(configured: Sequence[DeploymentSettings], catalogue: Catalogue) -> Iterator[Finding]:
     """Yield a finding for each deployment, with a table of its options if it is offered.
 
     Findings about the size of the command and about the message commands follow.
     """
-    for config in configs:
-        yield _deployment(config, catalogue.faults.get(config.deployment_id), catalogue)
+    for settings in configured:
+        yield _deployment(settings, catalogue.faults.get(settings.deployment_id), catalogue)
     if catalogue.all():
         plan = catalogue.plan
-        summary = f"/{plan.name} takes {size(plan):,} of Discord's {MAX_COMMAND_SIZE:,} characters."
+        summary = f"/{plan.name} takes {plan.size:,} of Discord's {MAX_COMMAND_SIZE:,} characters."
         yield ok(COMMAND, summary)
         yield from _message_commands(catalogue.message_commands)
 
@@ -147,27 +126,27 @@ def _message_commands(found: MessageCommands) -> Iterator[Finding]:
         yield ok(MENU, f"{names} on every picture.")
 
 
-def _deployment(config: DeploymentConfig, fault: BackendError | None, catalogue: Catalogue) -> Finding:
-    where = f"{config.name} ({config.deployment_id})"
-    deployment = catalogue.get(config.name)
-    spec = catalogue.plan.command(config.name) if deployment is not None else None
+def _deployment(settings: DeploymentSettings, fault: BackendError | None, catalogue: Catalogue) -> Finding:
+    where = f"{settings.name} ({settings.deployment_id})"
+    deployment = catalogue.get(settings.name)
+    spec = catalogue.plan.command(settings.name) if deployment is not None else None
     if deployment is None or spec is None:
-        return _not_offered(where, config, fault)
+        return _not_offered(where, settings, fault)
     lines = (*deployment.warnings, *options_table(deployment, spec))
     if fault is not None:
-        return _offered_anyway(where, config, fault, lines)
+        return _offered_anyway(where, settings, fault, lines)
     if deployment.warnings:
         remedy = "Correct or describe what is named here in deployments.toml, or leave it as it is."
         return warning(DEPLOYMENT, f"{where}, {deployment.title}.", remedy, *lines)
     return ok(DEPLOYMENT, f"{where}, {deployment.title}.", *lines)
 
 
-def _not_offered(where: str, config: DeploymentConfig, fault: BackendError | None) -> Finding:
+def _not_offered(where: str, settings: DeploymentSettings, fault: BackendError | None) -> Finding:
     match fault:
         case None:
             return problem(DEPLOYMENT, f"{where} is not offered.", "Correct its options below.")
         case BackendUnlisted():
-            return problem(DEPLOYMENT, f"{where} is not offered: {_UNLISTED}.", _correct_id(config))
+            return problem(DEPLOYMENT, f"{where} is not offered: {_UNLISTED}.", _correct_id(settings))
         case BackendUndescribable():
             return problem(DEPLOYMENT, f"{where} is not offered: {_UNDESCRIBABLE}.", f"{MEND}.")
         case _:
@@ -176,15 +155,15 @@ def _not_offered(where: str, config: DeploymentConfig, fault: BackendError | Non
 
 
 def _offered_anyway(
-    where: str, config: DeploymentConfig, fault: BackendError, lines: Sequence[str]
+    where: str, settings: DeploymentSettings, fault: BackendError, lines: Sequence[str]
 ) -> Finding:
     """Return the finding about a deployment that is offered though ComfyDeploy doesn't describe it now."""
-    source = "deployments.toml alone" if describes_itself(config) else "what ComfyDeploy said earlier"
+    source = "deployments.toml alone" if describes_itself(settings) else "what ComfyDeploy said earlier"
     offered = f"{where} is offered from {source}"
     match fault:
         case BackendUnlisted():
             summary = f"{offered}, but {_UNLISTED}, so every request will fail."
-            return problem(DEPLOYMENT, summary, _correct_id(config), *lines)
+            return problem(DEPLOYMENT, summary, _correct_id(settings), *lines)
         case BackendUndescribable():
             return warning(DEPLOYMENT, f"{offered}: {_UNDESCRIBABLE}.", f"{MEND}.", *lines)
         case _:
@@ -192,8 +171,8 @@ def _offered_anyway(
             return warning(DEPLOYMENT, summary, "See in ComfyDeploy's dashboard whether it works.", *lines)
 
 
-def _correct_id(config: DeploymentConfig) -> str:
-    return f"Copy the id from the deployment's page into {id_setting(config)}, or use a key of its account."
+def _correct_id(settings: DeploymentSettings) -> str:
+    return f"Copy the id from the deployment's page into {id_setting(settings)}, or use a key of its account."
 
 
 def _remedy(fault: BackendError) -> str:
@@ -222,28 +201,20 @@ def options_table(deployment: Deployment, spec: CommandSpec) -> list[str]:
 
     Inputs that aren't offered are left out, because a fixed value may be secret.
     """
-    inputs = {item.key: item for item in deployment.offered}
-    rows = [_HEAD, *(_row(option, inputs.get(option.key or "")) for option in spec.options)]
+    rows = [_HEAD]
+    for option in spec.options:
+        needed, takes = "yes" if option.required else "", _short(_takes(option))
+        default = _default(deployment.inputs.get(option.key or ""))
+        rows.append((option.name, option.type.value, option.key or "the bot's own", needed, takes, default))
     keys = {option.key for option in spec.options}
-    rows += [_more_row(item) for item in deployment.offered if item.key not in keys]
+    for item in deployment.offered:
+        if item.key not in keys:
+            needed, default = "yes" if item.required else "", _default(item)
+            rows.append((item.option, item.kind.value, item.key, needed, "within 'more'", default))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    return [_line(row, widths) for row in rows]
-
-
-def _row(option: OptionSpec, item: Input | None) -> tuple[str, ...]:
-    return (
-        option.name,
-        option.type.value,
-        option.key or "the bot's own",
-        _yes(option.required),
-        _short(_takes(option)),
-        _default(item),
-    )
-
-
-def _more_row(item: Input) -> tuple[str, ...]:
-    """Return the row of an input that has no option of its own and is set through `more`."""
-    return (item.option, item.kind.value, item.key, _yes(item.required), "within 'more'", _default(item))
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
 
 
 def _takes(option: OptionSpec) -> str:
@@ -260,16 +231,9 @@ def _takes(option: OptionSpec) -> str:
 
 
 def _default(item: Input | None) -> str:
-    return "" if item is None or item.default is None else _short(str(item.default))
+    default = (item.default_size or item.default) if item is not None else None
+    return "" if default is None else _short(str(default))
 
 
 def _short(text: str) -> str:
     return shorten(strip_invisible(text), _WIDEST)
-
-
-def _yes(flag: bool) -> str:
-    return "yes" if flag else ""
-
-
-def _line(row: Iterable[str], widths: list[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -6,19 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bot.context import App
-from bot.deployments.draft import Draft
-from bot.deployments.follow_ups.prepare import asked_inputs, carried, find_follow_up
-from bot.deployments.forms import mistaken_options, without_refused_files
-from bot.deployments.kinds import kind_of
+from bot.deployments.draft import Draft, mistaken_options, without_refused_files
+from bot.deployments.follow_ups import asked_inputs, carried, find_follow_up, starting_values
+from bot.deployments.kinds.base import RawValue, Typed, Values
 from bot.deployments.merge import Stored, with_more
-from bot.deployments.model import ATTACHMENTS, Deployment, FollowUp, FollowUpRef, deployment_of, picture_input
-from bot.deployments.options import COUNT
-from bot.deployments.plain_kinds import RawValue, Typed, Values
+from bot.deployments.model import Deployment, FollowUp, FollowUpRef, deployment_of, picture_input
+from bot.deployments.naming import COUNT
 from bot.domain.errors import BotError, InputError, RefusedError
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.services.access import source as source_run
-from bot.services.preset_inputs import prompt_input
 from bot.strings import say
 
 # A picture was made from another at most so many times before its prompt is looked up.
@@ -63,7 +60,12 @@ async def with_picture(app: App, actor: Actor, name: str, key: str) -> Draft:
     if item is None:
         raise RefusedError("use_nobody")
     made_by, source = await _maker(app, actor, key)
-    action = FollowUp(label=say("use_title"), target=target.deployment_id, takes={item.kind: item.key})
+    action = FollowUp(
+        deployment=target.name,
+        label=say("use_title"),
+        target=target.deployment_id,
+        takes={item.kind: item.key},
+    )
     draft = Draft(
         deployment=target,
         title=action.label,
@@ -164,15 +166,12 @@ async def _of_origin(app: App, actor: Actor, target: Deployment, run: Run | None
         source = deployment_of(run, app.catalogue.all()) if run is not None else None
         if run is None or source is None or run.erased_at is not None:
             break
-        if prompt_input(source) is not None:
-            kinds = [
-                kind_of(item) for item in target.offered if item.kind not in ATTACHMENTS and not item.is_seed
-            ]
-            names = [("prompt" if kind.item.is_prompt else kind.item.option, kind.keys) for kind in kinds]
-            values = carried(run, source, names)
-            return {
-                key: values[key] for kind in kinds if kind.fits(values) for key in kind.keys if key in values
-            }
+        if source.prompt is not None:
+            items = [item for item in target.offered if not item.takes_file and not item.is_seed]
+            pairs = [("prompt" if item.is_prompt else item.option, item.backend_keys) for item in items]
+            values = carried(run, source, pairs)
+            fitting = (item.own(values) for item in items if item.fits(values))
+            return {key: value for found in fitting for key, value in found.items()}
         parent_key, run = run.parent_key, None
         if parent_key is not None:
             with suppress(RefusedError):
@@ -196,7 +195,7 @@ def _linked(app: App, ref: FollowUpRef, source: Run | None) -> tuple[FollowUp, D
         raise RefusedError("follow_up_gone")
     if source.erased_at is not None:
         raise RefusedError("run_erased")
-    return found, target, {**carried(source, deployment, found.carry.items()), **found.inputs}
+    return found, target, starting_values(found, target, deployment, source)
 
 
 def _made_from(draft: Draft, key: str, made_by: Run | None, source: Run | None) -> Draft:

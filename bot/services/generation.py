@@ -9,15 +9,11 @@ from functools import partial
 
 from bot.config.logs import run_context
 from bot.context import App
-from bot.deployments.batches import batch_inputs, check_count
 from bot.deployments.draft import Draft
 from bot.deployments.input_text import free_texts
-from bot.deployments.kinds import kind_of
-from bot.deployments.merge import Merged, merge, seed_range
-from bot.deployments.model import ATTACHMENTS, Input
-from bot.deployments.options import COUNT, PRIVATE
-from bot.deployments.plain_kinds import Typed, Values
-from bot.deployments.shapes import FormField
+from bot.deployments.kinds.base import FormField, Input, Typed, Values
+from bot.deployments.merge import Merged, batch_inputs, check_count, merge, seed_range
+from bot.deployments.naming import COUNT, PRIVATE
 from bot.domain.errors import PressedTwice, RefusedError, StoreUnavailable
 from bot.domain.requests import Actor, Checked, GenerationRequest, Press, batch_requests, new_key
 from bot.domain.runs import InputValue, Run
@@ -36,9 +32,9 @@ async def form(app: App, draft: Draft, typed: Typed, wrong: Set[str] = frozenset
     field for one. The options in `wrong` come first.
     """
     values: dict[str, InputValue] = dict(draft.stored.inputs)
-    for kind in map(kind_of, draft.deployment.offered):
-        if kind.item.kind in ATTACHMENTS and (given := kind.typed({**typed, **draft.files})):
-            values[kind.item.key] = [file.url for _, file in given]
+    for item in draft.deployment.offered:
+        if item.takes_file and (given := item.typed({**typed, **draft.files})):
+            values[item.key] = [file.url for _, file in given]
     return draft.fields(typed, wrong, await _deleted_files(app, values))
 
 

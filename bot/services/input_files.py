@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from bot.context import App
 from bot.deployments.files import AttachedFile, check_content, is_kind, linked_file, needs_content
+from bot.deployments.kinds.plain import links_of
 from bot.deployments.merge import Merged
-from bot.deployments.model import ATTACHMENTS, Deployment
-from bot.deployments.plain_kinds import links_of
+from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, MediaError, WrongFiles
 from bot.domain.requests import Actor
@@ -76,7 +76,7 @@ async def _type(app: App, url: str) -> str | None:
 def _given(deployment: Deployment, inputs: Merged) -> Iterator[tuple[InputKind, str, AttachedFile, bool]]:
     """Yield each file with its input's kind and option, and whether Discord described it."""
     for item in deployment.offered:
-        if item.kind not in ATTACHMENTS:
+        if not item.takes_file:
             continue
         attached = {file.url: file for file in inputs.files.get(item.key, ())}
         for index, url in enumerate(links_of(inputs.inputs.get(item.key))):

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.deployments.input_text import free_texts
-from bot.deployments.kinds import kind_of
+from bot.deployments.kinds.base import Typed, Values
 from bot.deployments.merge import with_more
-from bot.deployments.model import ATTACHMENTS, Deployment, Input
-from bot.deployments.plain_kinds import Typed, Values
+from bot.deployments.model import Deployment
 from bot.domain.errors import InputError
 from bot.domain.presets import NAME_LENGTH, Preset
 from bot.domain.runs import InputValue
@@ -32,26 +31,20 @@ def kept_inputs(
     kept: dict[str, InputValue] = {}
     files = False
     for item in deployment.offered:
-        kind = kind_of(item)
-        if item.kind in ATTACHMENTS:
+        if item.takes_file:
             files = files or item.key in inputs
         elif item.is_prompt and prompt is not None:
-            kept |= kind.parse(prompt)
+            kept |= item.parse(prompt)
         elif seed or not item.is_seed:
-            kept |= {key: inputs[key] for key in kind.keys if key in inputs}
-    if prompt is not None and prompt_input(deployment) is None:
+            kept |= item.own(inputs)
+    if prompt is not None and deployment.prompt is None:
         raise InputError("preset_no_prompt", title=escape_line(deployment.title, 60))
     return kept, files
 
 
-def prompt_input(deployment: Deployment) -> Input | None:
-    """Return the deployment's prompt input, or None."""
-    return next((item for item in deployment.offered if item.is_prompt), None)
-
-
 def has_gap(deployment: Deployment, preset: Preset) -> bool:
     """Return whether a typed prompt becomes part of the preset's prompt, instead of overriding it."""
-    item = prompt_input(deployment)
+    item = deployment.prompt
     return item is not None and GAP in str(preset.inputs.get(item.key))
 
 
@@ -60,7 +53,7 @@ def fill_gaps(deployment: Deployment, preset: Preset, typed: Typed) -> Typed:
 
     Raises InputError if the prompt is missing or the result is too long.
     """
-    item = prompt_input(deployment)
+    item = deployment.prompt
     if item is None or not has_gap(deployment, preset):
         return typed
     prompt, stored = typed.get(item.option), str(preset.inputs[item.key])
@@ -77,10 +70,10 @@ def own_texts(deployment: Deployment, preset: Preset, typed: Typed) -> Mapping[s
     """Return the free texts that come from the preset, by option name, with a space for each gap."""
     entered = with_more(deployment, typed)
     used: dict[str, InputValue] = {}
-    for kind in map(kind_of, deployment.offered):
-        value = preset.inputs.get(kind.item.key)
-        if kind.item.is_prompt and GAP in str(value):
-            used[kind.item.key] = str(value).replace(GAP, " ")
-        elif value is not None and kind.item.option not in entered and kind.fits(preset.inputs):
-            used[kind.item.key] = value
+    for item in deployment.offered:
+        value = preset.inputs.get(item.key)
+        if item.is_prompt and GAP in str(value):
+            used[item.key] = str(value).replace(GAP, " ")
+        elif value is not None and item.option not in entered and item.fits(preset.inputs):
+            used[item.key] = value
     return free_texts(deployment, used)

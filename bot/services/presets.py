@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.context import App
+from bot.deployments.command_plan import PRESET_OPTION
 from bot.deployments.draft import Draft
+from bot.deployments.kinds.base import OptionChoice
 from bot.deployments.merge import Stored
-from bot.deployments.options import PRESET_OPTION
-from bot.deployments.plain_kinds import CHOICES
-from bot.deployments.shapes import OptionChoice
+from bot.deployments.schema import CHOICES
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.pages import PAGE_SIZE
 from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset, folded
@@ -19,7 +19,7 @@ from bot.domain.requests import Actor, is_key
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, strip_invisible
 from bot.services.access import own
-from bot.services.preset_inputs import kept_inputs, prompt_input
+from bot.services.preset_inputs import kept_inputs
 from bot.store.presets import NewDefault
 from bot.strings import say
 
@@ -130,7 +130,7 @@ async def use(
     deployment = app.catalogue.require(presets[0].deployment)
     options = {PRESET_OPTION.name: name}
     if prompt is not None:
-        item = prompt_input(deployment)
+        item = deployment.prompt
         if item is None:
             raise InputError("preset_no_prompt", title=escape_line(deployment.title, 60))
         options[item.option] = prompt

@@ -14,8 +14,8 @@ from typing import Any
 from discord import ButtonStyle, SelectOption
 from discord.ui import Button, Select
 
-from bot.deployments.batches import VARY_COUNT
 from bot.deployments.files import AttachedFile, media_type
+from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import Deployment, FollowUp, deployment_of, taking_pictures
 from bot.domain.backend import InputKind
 from bot.domain.runs import Run, RunState

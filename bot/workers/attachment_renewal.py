@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from bot.context import App
-from bot.deployments.model import ATTACHMENTS, Input, deployment_of
+from bot.deployments.kinds.base import Input
+from bot.deployments.model import deployment_of
 from bot.discord_api.calls import PostError, Unanswered
 from bot.domain.errors import DiscordAway, NotNow, RefusedError
 from bot.domain.runs import InputValue, Run
@@ -42,7 +43,7 @@ async def renewed_inputs(app: App, run: Run, now: datetime) -> Mapping[str, Inpu
     Discord answers other calls but doesn't return the card.
     """
     deployment = deployment_of(run, app.catalogue.all())
-    items = {item.key: item for item in deployment.inputs} if deployment is not None else {}
+    items = deployment.inputs if deployment is not None else {}
     keys = _attachment_keys(run, items)
     old = [url for key in keys for url in _urls(run.inputs[key])]
     if not any(expires_soon(url, now) for url in old):
@@ -95,7 +96,7 @@ def _attachment_keys(run: Run, items: Mapping[str, Input]) -> list[str]:
 
 def _is_attached(item: Input | None, value: InputValue) -> bool:
     if item is not None and item.offered:
-        return item.kind in ATTACHMENTS
+        return item.takes_file
     return any(_end_of(url) is not None for url in _urls(value))
 
 

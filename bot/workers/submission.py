@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from bot.config.logs import run_context
 from bot.context import App
-from bot.deployments.still_offered import offer_of
 from bot.discord_api.channels import channel_state
 from bot.domain.backend import NewRun
 from bot.domain.errors import (
@@ -186,7 +185,7 @@ class Submitter:
         Raises DiscordAway. The channel of a request that is younger than CHANNEL_TRUST isn't checked again,
         unless the deployment has been marked as age-restricted since.
         """
-        offer = offer_of(self._app.catalogue, run)
+        offer = self._app.catalogue.offer(run)
         if offer.refusal is not None:
             raise offer.refusal
         fits = run.channel_age_restricted or not is_marked_now(run, offer.age_marks)

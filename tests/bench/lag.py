@@ -20,12 +20,11 @@ from bot.comfydeploy.deployments import parse_deployment
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import WireError
 from bot.context import App
-from bot.deployments.command_plan import plan_commands
-from bot.deployments.compile.deployment import compile_deployment
+from bot.deployments.command_plan import PRESET_OPTION, autocomplete, plan_commands
+from bot.deployments.compile import compile_deployment
 from bot.deployments.input_text import command_line
-from bot.deployments.options import PRESET_OPTION, autocomplete
-from bot.deployments.plain_kinds import RawValue, Typed
-from bot.deployments.schema import DeploymentConfig
+from bot.deployments.kinds.base import RawValue, Typed
+from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import BotError
 from bot.domain.moderation.audit import AuditAction, AuditFilter
 from bot.domain.pages import RunsPage
@@ -253,7 +252,7 @@ def webhooks(runner: AppRunner, run: Run, session: aiohttp.ClientSession) -> Ite
 
 
 def descriptions() -> Iterator[Case]:
-    config = DeploymentConfig(name="picture", deployment_id=PICTURE_ID)
+    config = DeploymentSettings(name="picture", deployment_id=PICTURE_ID)
 
     async def offer(body: bytes) -> None:
         described = parse_deployment(body)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.deployments.options import CommandSpec
+from bot.deployments.command_plan import CommandSpec
 from demo.fake_comfydeploy.catalogue import all_deployments
 from demo.fake_comfydeploy.deployments import EVERY_INPUT_ID, PICTURE_ID
 from tests.discord.deployments import described

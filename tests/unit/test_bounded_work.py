@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.comfydeploy import deployments, reports, wire
-from bot.deployments.kinds import find_choice
-from bot.deployments.model import Choice
+from bot.deployments.kinds.choosing import find_choice
 from bot.deployments.naming import slug, unique
+from bot.deployments.schema import Choice
 from bot.domain.errors import MediaForbidden
 from bot.domain.runs import Output
 from bot.domain.text.numbers import NUMBER_LENGTH
@@ -33,7 +33,7 @@ from tests.word_rules import finish
 def test_only_a_short_text_is_read_as_a_number(length: int) -> None:
     """Two hundred choices and 6,000 digits stopped the bot for nearly two minutes."""
     digits = "1" * (length - 2)
-    found = find_choice((Choice("large", f"{digits}.0"),), digits + ".")
+    found = find_choice((Choice(name="large", value=f"{digits}.0"),), digits + ".")
     assert (found is not None) is (length <= NUMBER_LENGTH)
 
 

@@ -1,154 +1,185 @@
-"""Compile one input. Settings in the file override the backend's description."""
+"""Complete one input: its settings in the file override the backend's description."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from bot.deployments.kinds import kind_of
-from bot.deployments.model import Choice, Input
+from bot.deployments.kinds import input_of
+from bot.deployments.kinds.base import NUMBERS, Input
+from bot.deployments.kinds.plain import number
 from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, unique
-from bot.deployments.plain_kinds import number
-from bot.deployments.schema import InputConfig
+from bot.deployments.schema import Choice, InputSettings
 from bot.deployments.schema.field_types import LARGEST
-from bot.domain.backend import InputClass, InputDescription, InputKind
+from bot.domain.backend import InputDescription, InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 from bot.domain.text import shorten
 
 _IMAGES_IN_A_BATCH = 4
-_NUMBERS = frozenset({InputKind.INTEGER, InputKind.FLOAT})
 _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
 _TEXT_LENGTH = 6000
+_SEED = re.compile(r"(^|[^a-z])seed($|[^a-z])")
+_NEGATIVE = re.compile(r"(^|[^a-z])neg(ative)?($|[^a-z])")
 
 
 @dataclass(frozen=True, slots=True)
-class InputDraft:
-    """An input that is being compiled.
+class Source:
+    """What the file and the backend say about an input.
 
     If several nodes of the workflow have the same key, `described` holds the description of each, and all of
     these nodes receive the same value.
     """
 
     key: str
-    config: InputConfig
-    described: tuple[InputDescription, ...]
-    input: Input = field(default_factory=lambda: Input(key="", option="", kind=InputKind.TEXT))
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def label(self) -> str:
-        return self.config.option or self.key
+    settings: InputSettings
+    described: tuple[InputDescription, ...] = ()
 
     @property
     def display_name(self) -> str:
         return next((each.display_name for each in self.described if each.display_name), "")
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return (self.key, self.display_name, self.config.option or "")
+    def description(self) -> str:
+        found = next((each.description for each in self.described if each.description.strip()), "")
+        return found or self.display_name or self.key.replace("_", " ")
 
     @property
-    def input_class(self) -> InputClass | None:
-        return self.config.class_type or (self.described[0].input_class if self.described else None)
+    def names(self) -> tuple[str, ...]:
+        return (self.key, self.display_name, self.settings.option or "")
 
-    def with_input(self, item: Input, *warnings: str) -> InputDraft:
-        return replace(self, input=item, warnings=(*self.warnings, *warnings))
+    @property
+    def kind(self) -> InputKind | None:
+        """Return the input's kind, or None if the input can't be offered.
+
+        The kind comes from the file's `kind` or `class_type`, otherwise from the backend's class, otherwise
+        from the file's other settings. A choice without choices is a text.
+        """
+        settings, kind = self.settings, None
+        if settings.kind is not None or settings.class_type is not None:
+            kind = settings.described_kind
+        elif self.described:
+            kind = self.described[0].input_class.kind
+        elif settings.is_seed:
+            kind = InputKind.INTEGER
+        elif settings.is_prompt or settings.fixed is not None:
+            kind = InputKind.TEXT
+        elif settings.choices:
+            kind = InputKind.CHOICE
+        return InputKind.TEXT if kind is InputKind.CHOICE and not self.choices else kind
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """Return the choices of the file, or else the described ones, even if the input takes none."""
+        return self.settings.choices or _described_choices(self.described)
+
+    @property
+    def prompt_rank(self) -> int | None:
+        """Return how likely the input is to be the prompt: 0 is the likeliest, and None means not at all.
+
+        The names `prompt` and `positive…` rank first, then names that contain `prompt`, then multi-line
+        texts.
+        """
+        if _named(_NEGATIVE, self.names):
+            return None
+        lowered = [name.lower().strip() for name in self.names]
+        if any(name == "prompt" or name.startswith("positive") for name in lowered):
+            return 0
+        if any("prompt" in name for name in lowered):
+            return 1
+        given = self.settings.class_type or (self.described[0].input_class if self.described else None)
+        return 2 if given is not None and given.multi_line else None
 
 
-def kind_for(config: InputConfig, described: InputDescription | None) -> InputKind | None:
-    """Return an input's kind, or None if the input can't be offered.
+def _named(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
+    return any(pattern.search(name.lower()) for name in names)
 
-    The kind comes from the file's `kind` or `class_type`, otherwise from the backend's class, otherwise from
-    the file's other settings.
+
+def find_prompt(sources: Sequence[Source]) -> Source | None:
+    """Return the input that the file marks as the prompt, or else the one whose names say so, or None."""
+    texts = [each for each in sources if each.kind is InputKind.TEXT and each.settings.offered]
+    marked = next((each for each in texts if each.settings.is_prompt), None)
+    likely = [
+        each
+        for each in texts
+        if each.settings.is_prompt is None and not each.settings.choices and each.prompt_rank is not None
+    ]
+    return marked or min(likely, key=lambda each: each.prompt_rank or 0, default=None)
+
+
+def complete_input(source: Source, *, is_prompt: bool) -> tuple[Input, list[str]]:
+    """Return the input, with the name from the file or an empty one, and warnings.
+
+    The prompt becomes required and seeds become optional, unless the file sets `required`.
     """
-    if config.kind is not None or config.class_type is not None:
-        return config.described_kind
-    if described is not None:
-        return described.input_class.kind
-    if config.seed:
-        return InputKind.INTEGER
-    if config.prompt or config.fixed is not None:
-        return InputKind.TEXT
-    return InputKind.CHOICE if config.choices else None
-
-
-def compile_input(draft: InputDraft) -> InputDraft:
-    """Return the draft with its `input` filled in.
-
-    The final option name and the markers of the prompt and seeds depend on other inputs and are set later.
-    """
-    config = draft.config
-    kind = kind_for(config, draft.described[0] if draft.described else None)
+    settings, kind = source.settings, source.kind
     if kind is None:
-        return _left_out(draft)
-    choices = _choices(draft, kind)
-    if kind is InputKind.CHOICE and not choices:
-        kind = InputKind.TEXT
-    hidden, warnings = config.hidden, _warnings(draft, kind)
-    if kind is InputKind.WEIGHTS and not choices and config.fixed is None:
-        # Its value is a URL that the machine downloads, so a user must not choose it.
-        hidden = True
-    minimum, maximum = _bounds(draft, kind)
-    item = Input(
-        key=draft.key,
-        option=draft.label,
+        # No user could enter a value for it, so it is hidden and the backend uses its own default.
+        hidden = input_of(key=source.key, option=settings.option or "", kind=InputKind.TEXT, hidden=True)
+        if not source.described:
+            return hidden, ["is not in ComfyDeploy's description; it needs a 'kind' in the file"]
+        given = settings.class_type or source.described[0].input_class
+        return hidden, [f"is of a class that can't be offered ({given.name or 'none given'})"]
+    choices = _allowed_choices(source, kind)
+    minimum, maximum = _bounds(source, kind)
+    is_text = kind is InputKind.TEXT
+    is_seed = kind is InputKind.INTEGER and (
+        (not choices and _named(_SEED, source.names)) if settings.is_seed is None else settings.is_seed
+    )
+    item = input_of(
+        key=source.key,
+        option=settings.option or "",
         kind=kind,
-        description=_description(draft),
+        description=one_line(settings.description or source.description),
         minimum=minimum,
         maximum=maximum,
-        min_length=config.min_length if kind is InputKind.TEXT else None,
-        max_length=(config.max_length or _TEXT_LENGTH) if kind is InputKind.TEXT else None,
+        min_length=settings.min_length if is_text else None,
+        max_length=(settings.max_length or _TEXT_LENGTH) if is_text else None,
         choices=choices,
-        max_count=config.max_count or (_IMAGES_IN_A_BATCH if kind is InputKind.IMAGES else 1),
-        fixed=config.fixed,
-        hidden=hidden,
+        max_count=settings.max_count or (_IMAGES_IN_A_BATCH if kind is InputKind.IMAGES else 1),
+        fixed=settings.fixed,
+        # The value of weights is a URL that the machine downloads, so a user must not choose it.
+        hidden=settings.hidden or _needs_choices(source, kind),
+        is_prompt=is_prompt,
+        is_negative_prompt=is_text and not is_prompt and _named(_NEGATIVE, source.names),
+        is_seed=is_seed,
     )
-    if config.default is not None and item.offered and valid_default(item, config.default) is None:
-        warnings += (f"doesn't take the default {config.default!r}: it is left out",)
-    return draft.with_input(_with_default(item, draft), *warnings)
+    return _with_default(item, source), [*_warnings(item, source)]
 
 
-def _left_out(draft: InputDraft) -> InputDraft:
-    """Hide an input that no user could enter a value for; the backend uses its own default."""
-    if draft.described:
-        given = draft.input_class.name if draft.input_class else ""
-        warning = f"is of a class that can't be offered ({given or 'none given'})"
-    else:
-        warning = "is not in ComfyDeploy's description; it needs a 'kind' in the file"
-    return draft.with_input(Input(key=draft.key, option="", kind=InputKind.TEXT, hidden=True), warning)
+def _needs_choices(source: Source, kind: InputKind) -> bool:
+    settings = source.settings
+    return kind is InputKind.WEIGHTS and not settings.choices and settings.fixed is None
 
 
-def _warnings(draft: InputDraft, kind: InputKind) -> tuple[str, ...]:
-    config = draft.config
-    if kind is InputKind.WEIGHTS and not config.choices and config.fixed is None and not config.hidden:
-        return ("loads weights: it is offered only with 'choices' in the file",)
-    if kind not in _NUMBERS and (config.min is not None or config.max is not None):
-        return ("is not a number: 'min' and 'max' do not apply",)
-    if kind in _NUMBERS and len(_choices(draft, kind)) < len(config.choices):
-        return ("is a number: choices that aren't numbers are left out",)
-    return ()
+def _warnings(item: Input, source: Source) -> Iterator[str]:
+    settings, kind = source.settings, item.kind
+    if _needs_choices(source, kind) and not settings.hidden:
+        yield "loads weights: it is offered only with 'choices' in the file"
+    elif kind not in NUMBERS and (settings.minimum is not None or settings.maximum is not None):
+        yield "is not a number: 'min' and 'max' do not apply"
+    elif kind in NUMBERS and len(item.choices) < len(settings.choices):
+        yield "is a number: choices that aren't numbers are left out"
+    if settings.default is not None and item.offered and valid_default(item, settings.default) is None:
+        yield f"doesn't take the default {settings.default!r}: it is left out"
 
 
-def _description(draft: InputDraft) -> str:
-    found = next((each.description for each in draft.described if each.description.strip()), "")
-    return one_line(draft.config.description or found or draft.display_name or draft.key.replace("_", " "))
-
-
-def _bounds(draft: InputDraft, kind: InputKind) -> tuple[float | None, float | None]:
+def _bounds(source: Source, kind: InputKind) -> tuple[float | None, float | None]:
     """Return the limits from the file, or else the narrowest described ones, within Discord's range."""
-    if kind not in _NUMBERS:
+    if kind not in NUMBERS:
         return None, None
-    lows = [each.minimum for each in draft.described if each.minimum is not None]
-    highs = [each.maximum for each in draft.described if each.maximum is not None]
-    low = draft.config.min if draft.config.min is not None else max(lows, default=None)
-    high = draft.config.max if draft.config.max is not None else min(highs, default=None)
+    lows = [each.minimum for each in source.described if each.minimum is not None]
+    highs = [each.maximum for each in source.described if each.maximum is not None]
+    low, high = source.settings.minimum, source.settings.maximum
+    low = max(lows, default=None) if low is None else low
+    high = min(highs, default=None) if high is None else high
     # If descriptions contradict each other, no value would suit all of them, so the first one decides.
-    first = (draft.described[0].minimum, draft.described[0].maximum) if draft.described else (None, None)
-    for least, limit in ((low, high), first):
-        pair = _clamped(least, kind, math.ceil), _clamped(limit, kind, math.floor)
+    first = [(each.minimum, each.maximum) for each in source.described[:1]]
+    for least, most in ((low, high), *first):
+        pair = _clamped(least, kind, math.ceil), _clamped(most, kind, math.floor)
         if pair[0] is None or pair[1] is None or pair[0] <= pair[1]:
             return pair
     return None, None
@@ -162,24 +193,17 @@ def _clamped(value: float | None, kind: InputKind, whole: Callable[[float], int]
     return whole(bounded) if kind is InputKind.INTEGER else bounded
 
 
-def _choices(draft: InputDraft, kind: InputKind) -> tuple[Choice, ...]:
-    """Return the choices from the file, or else the described ones, with unique names that are short enough
-    to display.
-    """
-    if kind not in _WORDS | _NUMBERS:
-        return ()
-    if draft.config.choices:
-        choices = (Choice(choice.name, choice.value) for choice in draft.config.choices)
-        return tuple(
-            choice for choice in choices if kind not in _NUMBERS or number(choice.value, kind) is not None
-        )
-    if kind is not InputKind.CHOICE:
-        return ()
-    return _described_choices(draft)
+def _allowed_choices(source: Source, kind: InputKind) -> tuple[Choice, ...]:
+    if kind in NUMBERS:
+        return tuple(each for each in source.settings.choices if number(each.value, kind) is not None)
+    if kind is InputKind.CHOICE:
+        return source.choices
+    return source.settings.choices if kind in _WORDS else ()
 
 
-def _described_choices(draft: InputDraft) -> tuple[Choice, ...]:
-    options = dict.fromkeys(option for each in draft.described for option in each.choices)
+def _described_choices(described: Iterable[InputDescription]) -> tuple[Choice, ...]:
+    """Return the described choices with unique names that are short enough to display."""
+    options = dict.fromkeys(option for each in described for option in each.choices)
     taken: set[str] = set()
     same: Counter[str] = Counter()
     choices = []
@@ -190,31 +214,25 @@ def _described_choices(draft: InputDraft) -> tuple[Choice, ...]:
             same[stem] += 1
             name = unique(stem, taken, first=same[stem] + 1)
         taken.add(name)
-        choices.append(Choice(name, option))
+        choices.append(Choice.model_construct(name=name, value=option))
     return tuple(choices)
 
 
-def _with_default(item: Input, draft: InputDraft) -> Input:
-    theirs = _first_valid(item, draft)
-    ours = valid_default(item, draft.config.default)
-    default = theirs if ours is None else ours
-    required = draft.config.required
+def _with_default(item: Input, source: Source) -> Input:
+    defaults = (valid_default(item, each.default) for each in source.described)
+    theirs = next((value for value in defaults if value is not None), None)
+    ours = valid_default(item, source.settings.default)
+    default, required = theirs if ours is None else ours, source.settings.required
     if required is None:
         # An input for weights falls back to default weights, which are not described.
-        hidden = item.kind is InputKind.WEIGHTS or any(each.has_hidden_default for each in draft.described)
-        required = default is None and not hidden
-    return replace(
-        item,
-        default=default,
-        required=required and item.offered,
-        send_default=ours is not None and (ours != theirs or type(ours) is not type(theirs)),
-    )
-
-
-def _first_valid(item: Input, draft: InputDraft) -> InputValue | None:
-    """Return the first described default that is valid for the input."""
-    found = (valid_default(item, each.default) for each in draft.described)
-    return next((value for value in found if value is not None), None)
+        hidden = item.kind is InputKind.WEIGHTS or any(each.has_hidden_default for each in source.described)
+        required = item.is_prompt or (default is None and not hidden and not item.is_seed)
+    changes = {
+        "default": default,
+        "required": required and item.offered,
+        "send_default": ours is not None and (ours != theirs or type(ours) is not type(theirs)),
+    }
+    return item.model_copy(update=changes)
 
 
 def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
@@ -225,6 +243,6 @@ def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
     if value is None or (not value and value in ("", []) and item.kind not in _WORDS):
         return None
     try:
-        return kind_of(item).stored({item.key: value}).get(item.key)
+        return item.stored({item.key: value}).get(item.key)
     except InputError:
         return None

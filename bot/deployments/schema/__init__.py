@@ -1,4 +1,7 @@
-"""The schema of `deployments.toml`. Unknown settings are errors, so that typos are noticed."""
+"""What an operator writes into `deployments.toml`. Unknown settings are errors, so that typos are noticed.
+
+docs/configuration.md lists the fields with their descriptions; a field without one isn't for the file.
+"""
 
 from __future__ import annotations
 
@@ -31,17 +34,50 @@ from bot.deployments.schema.field_types import (
     is_number,
 )
 from bot.domain.backend import InputClass, InputKind
-from bot.domain.runs import InputValue
 
-_MODEL = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
 # The key of the validation context that holds the backend's function from `class_type` to `InputClass`.
 CLASSIFY = "classify"
-_EXPECTED = {
-    InputKind.INTEGER: "a whole number",
-    InputKind.FLOAT: "a number",
-    InputKind.BOOLEAN: "true or false",
-    InputKind.IMAGES: "a list of texts",
-}
+# Discord's limits: the fields of a form, and the choices of an option or a select.
+MAX_FIELDS = 5
+CHOICES = 25
+_CHOICE_LENGTH = 100
+# The names of the sizes if the file leaves them out.
+SHAPES = ("square", "portrait", "landscape")
+
+
+class Table(BaseModel):
+    """A table of the file. It reports the mistakes between its settings beside those in each."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        str_strip_whitespace=True,
+        use_attribute_docstrings=True,
+    )
+
+    def mistakes(self) -> Iterator[str]:
+        """Yield the mistakes that no setting makes alone."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if found := [*self.mistakes()]:
+            raise ValueError("\n".join(found))
+        return self
+
+
+def _number_as_text(value: object) -> object:
+    return str(value) if is_number(value) else value
+
+
+class Choice(Table):
+    """An allowed value: `name` is displayed, `value` is sent."""
+
+    name: Annotated[str, Field(min_length=1, max_length=_CHOICE_LENGTH)]
+    """the text shown in Discord"""
+    value: Annotated[str, BeforeValidator(_number_as_text)]
+    """the value sent"""
 
 
 def _choice(value: object) -> object:
@@ -49,10 +85,6 @@ def _choice(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return value
     return {"name": str(value), "value": str(value)}
-
-
-def _number_as_text(value: object) -> object:
-    return str(value) if is_number(value) else value
 
 
 def _input_class(value: object, info: ValidationInfo) -> InputClass:
@@ -63,39 +95,55 @@ def _input_class(value: object, info: ValidationInfo) -> InputClass:
     return context[CLASSIFY](value.strip())
 
 
-class ChoiceConfig(BaseModel):
-    """A choice, `{name = "Fast", value = "euler"}`: `name` is displayed, `value` is sent."""
+# What a default has to be, by kind; the others take text.
+_EXPECTED = {
+    InputKind.INTEGER: "a whole number",
+    InputKind.FLOAT: "a number",
+    InputKind.BOOLEAN: "true or false",
+    InputKind.IMAGES: "a list of texts",
+}
 
-    model_config = _MODEL
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
-    value: Annotated[str, BeforeValidator(_number_as_text)]
+class InputSettings(Table):
+    """The settings of an input; omitted ones come from the backend.
 
-
-class InputConfig(BaseModel):
-    """The configuration of an input; omitted settings come from the backend.
-
-    With `kind` or `class_type`, the input works even if the backend doesn't describe it.
+    With `kind` or `class_type`, the input works even if the backend doesn't describe it. A `fixed` value is
+    always sent and never offered. A `hidden` input uses the backend's default.
     """
 
-    model_config = _MODEL
-
     option: OptionName | None = None
+    """its name in Discord; default: derived from its name in the workflow"""
     description: str | None = None
+    """shown next to the option"""
     kind: InputKind | None = None
+    """its type, if ComfyDeploy doesn't say: `text`, `integer`, `float`, `boolean`, `choice`, `image`,
+    `images`, `video`, `audio`, `file`, `weights`"""
     class_type: Annotated[InputClass, PlainValidator(_input_class)] | None = None
-    choices: tuple[Annotated[ChoiceConfig, BeforeValidator(_choice)], ...] = ()
-    min: Number | None = None
-    max: Number | None = None
+    """instead of `kind`: its node's class, such as `ComfyUIDeployExternalNumberInt`"""
+    choices: tuple[Annotated[Choice, BeforeValidator(_choice)], ...] = ()
+    """values, or `{name = …, value = …}`; required for weights"""
+    minimum: Number | None = Field(None, alias="min")
+    """the smallest number"""
+    maximum: Number | None = Field(None, alias="max")
+    """the largest number"""
     min_length: Length | None = None
+    """the minimum number of characters"""
     max_length: Annotated[int, Field(ge=1, le=6000)] | None = None
+    """the maximum number of characters, up to 6000"""
     default: Value | None = None
+    """sent if the option is left out; default: ComfyDeploy's"""
     required: bool | None = None
+    """whether the option must be given"""
     fixed: Value | None = None
+    """always sent, never offered"""
     hidden: bool = False
+    """not offered; ComfyDeploy's default applies"""
     max_count: Annotated[int, Field(ge=1, le=10)] | None = None
-    prompt: bool | None = None
-    seed: bool | None = None
+    """the number of pictures in an image batch, up to 10: `image1`, `image2` …"""
+    is_prompt: bool | None = Field(None, alias="prompt")
+    """the main text; default: found by its name"""
+    is_seed: bool | None = Field(None, alias="seed")
+    """drawn by the bot if left out, and shown"""
 
     @property
     def described_kind(self) -> InputKind | None:
@@ -108,77 +156,72 @@ class InputConfig(BaseModel):
     def offered(self) -> bool:
         return self.fixed is None and not self.hidden
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if mistakes := [*_ranges(self), *_offers(self), *_choices(self), *_default(self)]:
-            raise ValueError("\n".join(mistakes))
-        return self
+    def mistakes(self) -> Iterator[str]:
+        yield from self._limits()
+        if self.fixed is not None and self.hidden:
+            yield "fixed and hidden exclude each other: a fixed input is never offered"
+        if self.fixed is not None and (self.default is not None or self.required):
+            yield "fixed leaves nothing to choose: remove default and required"
+        if self.is_prompt and self.is_seed:
+            yield "an input can't be both the prompt and the seed"
+        yield from self._choices()
+        yield from self._default()
 
+    def _limits(self) -> Iterator[str]:
+        low, high, default = self.minimum, self.maximum, self.default
+        if low is not None and high is not None and high < low:
+            yield "max is below min"
+        elif is_number(default) and beyond(default, low, high):
+            yield f"default {beyond(default, low, high)}"
+        shortest, longest = self.min_length, self.max_length
+        if shortest is not None and longest is not None and longest < shortest:
+            yield "max_length is below min_length"
+        if isinstance(default, str) and longest is not None and len(default) > longest:
+            yield "default is longer than max_length"
 
-def _ranges(config: InputConfig) -> Iterator[str]:
-    low, high, default = config.min, config.max, config.default
-    if low is not None and high is not None and high < low:
-        yield "max is below min"
-    elif is_number(default) and beyond(default, low, high):
-        yield f"default {beyond(default, low, high)}"
-    shortest, longest = config.min_length, config.max_length
-    if shortest is not None and longest is not None and longest < shortest:
-        yield "max_length is below min_length"
-    if isinstance(default, str) and longest is not None and len(default) > longest:
-        yield "default is longer than max_length"
+    def _choices(self) -> Iterator[str]:
+        if not self.choices and "choices" in self.model_fields_set:
+            yield "choices must not be empty"
+        elif not self.choices and self.described_kind is InputKind.CHOICE and self.offered:
+            yield "a choice needs choices; without kind and class_type ComfyDeploy's own are offered"
+        names = {choice.name for choice in self.choices}
+        if len(names) < len(self.choices):
+            yield "two choices have the same name"
+        allowed = {*names, *(choice.value for choice in self.choices)}
+        if self.choices and self.default is not None and str(self.default) not in allowed:
+            yield "default is not one of the choices"
 
+    def _default(self) -> Iterator[str]:
+        """Yield a mistake if the default doesn't fit its input.
 
-def _offers(config: InputConfig) -> Iterator[str]:
-    if config.fixed is not None and config.hidden:
-        yield "fixed and hidden exclude each other: a fixed input is never offered"
-    if config.fixed is not None and (config.default is not None or config.required):
-        yield "fixed leaves nothing to choose: remove default and required"
-    if config.prompt and config.seed:
-        yield "an input can't be both the prompt and the seed"
+        Without this check the default would be dropped, and the option would become required.
+        """
+        value, kind = self.default, self.described_kind
+        if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:
+            yield f"default must be a number between -{LARGEST} and {LARGEST}"
+        elif value is not None and kind is not None and not self._accepts(kind, value):
+            yield f"default must be {_EXPECTED.get(kind, 'text in quotes')}, as {kind.value} takes"
 
+    def _accepts(self, kind: InputKind, value: object) -> bool:
+        match kind:
+            case InputKind.INTEGER:
+                return is_number(value) and value == int(value)
+            case InputKind.FLOAT:
+                return is_number(value)
+            case InputKind.BOOLEAN:
+                return isinstance(value, bool)
+            case InputKind.IMAGES:
+                return isinstance(value, list) and bool(value)
+        return isinstance(value, str) or (bool(self.choices) and is_number(value))
 
-def _choices(config: InputConfig) -> Iterator[str]:
-    if not config.choices and "choices" in config.model_fields_set:
-        yield "choices must not be empty"
-    elif not config.choices and config.described_kind is InputKind.CHOICE and config.offered:
-        yield "a choice needs choices; without kind and class_type ComfyDeploy's own are offered"
-    names = {choice.name for choice in config.choices}
-    if len(names) < len(config.choices):
-        yield "two choices have the same name"
-    allowed = {*names, *(choice.value for choice in config.choices)}
-    if config.choices and config.default is not None and str(config.default) not in allowed:
-        yield "default is not one of the choices"
-
-
-def _default(config: InputConfig) -> Iterator[str]:
-    """Yield a mistake if the default doesn't fit its input.
-
-    Without this check the default would be dropped, and the option would become required.
-    """
-    value, kind = config.default, config.described_kind
-    if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:
-        yield f"default must be a number between -{LARGEST} and {LARGEST}"
-    elif value is not None and kind is not None and not _accepts(config, kind, value):
-        yield f"default must be {_EXPECTED.get(kind, 'text in quotes')}, as {kind.value} takes"
-
-
-def _accepts(config: InputConfig, kind: InputKind, value: InputValue) -> bool:
-    match kind:
-        case InputKind.INTEGER:
-            return is_number(value) and value == int(value)
-        case InputKind.FLOAT:
-            return is_number(value)
-        case InputKind.BOOLEAN:
-            return isinstance(value, bool)
-        case InputKind.IMAGES:
-            return isinstance(value, list) and bool(value)
-    return isinstance(value, str) or (bool(config.choices) and is_number(value))
-
-
-# The names of the choices if the file leaves them out.
-SHAPES = ("square", "portrait", "landscape")
-_MAX_SIZES = 25
-_CHOICE_LENGTH = 100
+    def no_side(self) -> str:
+        """Return why the input can't be a side of a size, or an empty string."""
+        kind = self.described_kind
+        if not self.offered:
+            return f"it is {'hidden' if self.hidden else 'fixed'}"
+        if kind not in (None, InputKind.INTEGER, InputKind.FLOAT):
+            return f"it is of kind {kind}, not a number"
+        return "it is the prompt" if self.is_prompt else "it is a seed" if self.is_seed else ""
 
 
 def _size(value: object) -> tuple[int, int]:
@@ -188,175 +231,147 @@ def _size(value: object) -> tuple[int, int]:
     raise ValueError("must be two whole numbers above 0, as in [1024, 1024]")
 
 
-class SizesConfig(BaseModel):
-    """One choice that replaces two inputs. `width` and `height` are the inputs' keys or names.
-
-    If `choices` is None, the choices are square, portrait and landscape.
-    """
-
-    model_config = _MODEL
+class SizesSettings(Table):
+    """One choice that replaces two inputs. `width` and `height` are the inputs' keys or names."""
 
     width: Annotated[str, Field(min_length=1)] = "width"
+    """the key of the input for the width; default: `width`"""
     height: Annotated[str, Field(min_length=1)] = "height"
+    """the key of the input for the height; default: `height`"""
     option: OptionName = "size"
+    """its name in Discord; default: `size`"""
     description: str | None = None
+    """shown next to the option"""
     default: str | None = None
+    """sent if the option is left out; default: ComfyDeploy's defaults"""
     choices: dict[str, Annotated[tuple[int, int], PlainValidator(_size)]] | None = None
+    """up to 25 names with width and height: `{ square = [1024, 1024], tall = [832, 1216] }`; default: square,
+    portrait and landscape, with the area of the inputs' defaults"""
 
     @property
     def keys(self) -> tuple[str, str]:
         return self.width, self.height
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        mistakes = [*_size_names(self.choices), *_same_sizes(self.choices or {})]
+    def mistakes(self) -> Iterator[str]:
+        if self.choices is not None:
+            yield from _wrong_sizes(self.choices)
         if self.width == self.height:
-            mistakes.append("width and height are the same input; each needs its own")
+            yield "width and height are the same input; each needs its own"
         if self.default is not None and self.default not in (self.choices or SHAPES):
-            mistakes.append("default is not one of the choices")
-        if mistakes:
-            raise ValueError("\n".join(mistakes))
-        return self
+            yield "default is not one of the choices"
 
 
-def _size_names(choices: Mapping[str, object] | None) -> Iterator[str]:
-    if choices is None:
-        return
+def _wrong_sizes(choices: Mapping[str, tuple[int, int]]) -> Iterator[str]:
     if not choices:
         yield "choices must not be empty; leave it out for square, portrait and landscape"
-    if len(choices) > _MAX_SIZES:
-        yield f"there are {len(choices)} choices and Discord takes {_MAX_SIZES}"
+    if len(choices) > CHOICES:
+        yield f"there are {len(choices)} choices and Discord takes {CHOICES}"
     if not all(0 < len(name) <= _CHOICE_LENGTH for name in choices):
         yield f"the name of a choice must have 1 to {_CHOICE_LENGTH} characters"
     if len({name.casefold() for name in choices}) < len(choices):
         yield "two choices have the same name"
-
-
-def _same_sizes(choices: Mapping[str, tuple[int, int]]) -> Iterator[str]:
     if len(set(choices.values())) < len(choices):
         yield "two choices have the same size"
 
 
-# Discord's limits: the fields of a form, and the options of the select of follow-ups without a button.
-_MAX_ASKED = 5
-_MAX_FOLLOW_UPS = 25
-
-
-class FollowUpConfig(BaseModel):
+class FollowUpSettings(Table):
     """An action that can follow a result: a run of `deployment`.
 
     Inputs are named by their key or option in that deployment. An input in `carry` is copied from the input
     of the same name in the result's deployment.
     """
 
-    model_config = _MODEL
-
     deployment: Name
+    """required: NAME of the deployment that it starts"""
     label: Label
+    """required: the text of its button, up to 32 characters; short ones fit a phone's row"""
     emoji: Emoji | None = None
+    """one Unicode emoji before the label"""
     input: Key | None = None
+    """the input that takes the result, by key or option; default: the only one for that kind of file"""
     carry: tuple[Key, ...] = ()
-    inputs: dict[Key, Value] = Field(default_factory=dict)
-    ask: Annotated[tuple[Key, ...], Field(max_length=_MAX_ASKED)] = ()
+    """inputs copied from the result, by key or option; `prompt` is the prompt, whatever its key"""
+    inputs: Mapping[Key, Value] = {}
+    """fixed values, such as `{ scale = 4 }`"""
+    ask: Annotated[tuple[Key, ...], Field(max_length=MAX_FIELDS)] = ()
+    """inputs that a form asks for first. Required inputs without a value join them, up to five in all;
+    without any, one press starts the run"""
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if mistakes := [*_named_twice(self)]:
-            raise ValueError("\n".join(mistakes))
-        return self
-
-
-def _named_twice(config: FollowUpConfig) -> Iterator[str]:
-    for name in config.carry:
-        if name in config.inputs:
-            yield f"{name} is in both carry and inputs; one value can be sent"
-    if config.input is not None and config.input in (*config.carry, *config.inputs, *config.ask):
-        yield f"{config.input} takes the result, so it can't be in carry, inputs or ask"
+    def mistakes(self) -> Iterator[str]:
+        for name in self.carry:
+            if name in self.inputs:
+                yield f"{name} is in both carry and inputs; one value can be sent"
+        if self.input is not None and self.input in (*self.carry, *self.inputs, *self.ask):
+            yield f"{self.input} takes the result, so it can't be in carry, inputs or ask"
 
 
-class DeploymentConfig(BaseModel):
-    """The configuration of a deployment; `name` is its key in the file."""
-
-    model_config = _MODEL
+class DeploymentSettings(Table):
+    """The settings of a deployment; `name` is its key in the file."""
 
     name: Name
     deployment_id: Uuid
+    """required: its id, from its page in ComfyDeploy"""
     title: str | None = None
+    """its name in messages; default: the workflow's name"""
     description: str | None = None
+    """shown next to the subcommand; default: the workflow's description"""
     group: Name | None = None
+    """a word before the subcommand: `/generate video ltx`"""
     gpus: tuple[Gpu, ...] | None = None
+    """the GPUs to choose from; default: all that ComfyDeploy documents; `[]`: no choice"""
     default_gpu: Gpu | None = None
+    """sent if the user chooses none; default: the machine's own, which servers' GPU rules can't know"""
     concurrency_limit: Annotated[int, Field(ge=1)] | None = None
+    """its concurrent runs; default: ComfyDeploy's limit"""
     max_count: Annotated[int, Field(ge=1, le=10)] | None = None
+    """the maximum of `count`, up to 10; default: 4 with a seed to vary, otherwise 1. Below 4 there is no
+    button *4 more*, at 1 no `count`"""
     age_restricted: bool = False
+    """allowed only in age-restricted channels"""
     only_listed_inputs: bool = False
-    sizes: SizesConfig | None = None
-    inputs: dict[Annotated[str, Field(min_length=1)], InputConfig] = Field(default_factory=dict)
-    then: Annotated[tuple[FollowUpConfig, ...], Field(max_length=_MAX_FOLLOW_UPS)] = ()
+    """offer only the inputs listed here"""
+    sizes: SizesSettings | None = None
+    """one choice instead of two inputs for width and height; see below"""
+    inputs: Mapping[Annotated[str, Field(min_length=1)], InputSettings] = {}
+    """a table per input, by its `input_id` in the workflow; see below"""
+    follow_ups: Annotated[tuple[FollowUpSettings, ...], Field(max_length=CHOICES)] = Field((), alias="then")
+    """follow-ups of a result; see below"""
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        checks = (_gpus, _markers, _same_options, _same_labels, _sizes)
-        if mistakes := [mistake for check in checks for mistake in check(self)]:
-            raise ValueError("\n".join(mistakes))
-        return self
+    def mistakes(self) -> Iterator[str]:
+        if self.gpus is not None and self.default_gpu not in (None, *self.gpus):
+            yield "default_gpu is not one of gpus"
+        if self.gpus is not None and len(set(self.gpus)) < len(self.gpus):
+            yield "a GPU appears twice in gpus"
+        prompts = [key for key, item in self.inputs.items() if item.is_prompt]
+        if len(prompts) > 1:
+            yield f"inputs {', '.join(prompts)} are all marked as the prompt; only one can be"
+        yield from self._same_options()
+        if len({each.label.casefold() for each in self.follow_ups}) < len(self.follow_ups):
+            yield "a label appears twice in then"
+        if self.sizes is not None:
+            yield from self._sides(self.sizes)
 
+    def _same_options(self) -> Iterator[str]:
+        sides = self.sizes.keys if self.sizes is not None else ()
+        keys: dict[str, list[str]] = {self.sizes.option: ["sizes"]} if self.sizes is not None else {}
+        for key, item in self.inputs.items():
+            if item.option is not None and item.offered and key not in sides:
+                keys.setdefault(item.option, []).append(key)
+        for option, same in keys.items():
+            if len(same) > 1:
+                yield f"{', '.join(same)} all have the option {option}; only one can"
 
-def _gpus(config: DeploymentConfig) -> Iterator[str]:
-    if config.gpus is None:
-        return
-    if config.default_gpu is not None and config.default_gpu not in config.gpus:
-        yield "default_gpu is not one of gpus"
-    if len(set(config.gpus)) < len(config.gpus):
-        yield "a GPU appears twice in gpus"
-
-
-def _markers(config: DeploymentConfig) -> Iterator[str]:
-    prompts = [key for key, item in config.inputs.items() if item.prompt]
-    if len(prompts) > 1:
-        yield f"inputs {', '.join(prompts)} are all marked as the prompt; only one can be"
-
-
-def _same_options(config: DeploymentConfig) -> Iterator[str]:
-    sides = config.sizes.keys if config.sizes is not None else ()
-    keys: dict[str, list[str]] = {config.sizes.option: ["sizes"]} if config.sizes is not None else {}
-    for key, item in config.inputs.items():
-        if item.option is not None and item.offered and key not in sides:
-            keys.setdefault(item.option, []).append(key)
-    for option, duplicates in keys.items():
-        if len(duplicates) > 1:
-            yield f"{', '.join(duplicates)} all have the option {option}; only one can"
-
-
-def _same_labels(config: DeploymentConfig) -> Iterator[str]:
-    if len({follow_up.label.casefold() for follow_up in config.then}) < len(config.then):
-        yield "a label appears twice in then"
-
-
-def _sizes(config: DeploymentConfig) -> Iterator[str]:
-    """Yield the mistakes in `sizes` that can be found without the backend's description."""
-    sizes = config.sizes
-    if sizes is None:
-        return
-    for side, key in enumerate(sizes.keys):
-        item = config.inputs.get(key)
-        if item is None:
-            continue
-        if reason := _no_side(item):
-            yield f"sizes can't set input {key}: {reason}"
-        for name, size in (sizes.choices or {}).items():
-            if limit := beyond(size[side], item.min, item.max):
-                yield f"size {name}: {key} {limit}"
-
-
-def _no_side(item: InputConfig) -> str:
-    """Return why an input can't be a side of a size, or an empty string."""
-    kind = item.described_kind
-    if not item.offered:
-        return f"it is {'hidden' if item.hidden else 'fixed'}"
-    if kind not in (None, InputKind.INTEGER, InputKind.FLOAT):
-        return f"it is of kind {kind}, not a number"
-    return "it is the prompt" if item.prompt else "it is a seed" if item.seed else ""
+    def _sides(self, sizes: SizesSettings) -> Iterator[str]:
+        """Yield the mistakes in `sizes` that can be found without the backend's description."""
+        for side, key in enumerate(sizes.keys):
+            item = self.inputs.get(key)
+            if item is None:
+                continue
+            if reason := item.no_side():
+                yield f"sizes can't set input {key}: {reason}"
+            for name, size in (sizes.choices or {}).items():
+                if limit := beyond(size[side], item.minimum, item.maximum):
+                    yield f"size {name}: {key} {limit}"
 
 
 def beyond(value: float, low: float | None, high: float | None) -> str:

@@ -10,9 +10,10 @@ import re
 from typing import Annotated, TypeGuard
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from pydantic import BeforeValidator, Field, PlainValidator
 
 from bot.deployments.naming import NAME_LENGTH, RESERVED, acceptable, one_line
+from bot.domain.mistakes import that
 from bot.domain.runs import InputValue
 
 # Discord's clients lose precision above this.
@@ -52,22 +53,6 @@ def _limit(value: object) -> int | float:
     raise ValueError(f"must be a number between -{LARGEST} and {LARGEST}")
 
 
-def _name(value: str) -> str:
-    """Reject names that Discord doesn't accept.
-
-    Names aren't converted, because operators would not find the converted names in their file.
-    """
-    if acceptable(value):
-        return value
-    raise ValueError(f"must have 1 to {NAME_LENGTH} letters in lower case, digits, '-' and '_'")
-
-
-def _option(value: str) -> str:
-    if value in RESERVED:
-        raise ValueError("is an option of the bot's own; choose another name")
-    return value
-
-
 # Emoji that are used alone or before U+FE0F: those of the Basic Multilingual Plane, then those beyond it.
 _PICTOGRAPH = (
     "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u2199\u21a9\u21aa\u231a\u231b\u2328\u23cf\u23e9-\u23f3\u23f8-\u23fa"
@@ -83,29 +68,22 @@ _PICTOGRAPH = (
 _PART = f"{_PICTOGRAPH}\ufe0f?[\U0001f3fb-\U0001f3ff]?"
 _EMOJI = re.compile(f"{_PART}(?:\u200d{_PART}){{0,4}}|[\U0001f1e6-\U0001f1ff]{{2}}")
 
-
-def _emoji(value: str) -> str:
-    """Reject emoji that Discord may not accept, because one bad emoji makes it refuse the whole message.
-
-    Custom emoji are rejected because their server can delete them at any time.
-    """
-    if _EMOJI.fullmatch(value):
-        return value
-    raise ValueError("must be a single Unicode emoji, such as 🔍")
-
-
-def _label(value: str) -> str:
-    if one_line(value) == value:
-        return value
-    raise ValueError("must be one line of visible text")
-
-
-Name = Annotated[str, AfterValidator(_name)]
-OptionName = Annotated[Name, AfterValidator(_option)]
+# Names aren't converted, because operators would not find the converted names in their file.
+Name = Annotated[
+    str, that(acceptable, f"must have 1 to {NAME_LENGTH} letters in lower case, digits, '-' and '_'")
+]
+OptionName = Annotated[
+    Name, that(lambda value: value not in RESERVED, "is an option of the bot's own; choose another name")
+]
 Uuid = Annotated[str, BeforeValidator(_uuid)]
-Emoji = Annotated[str, AfterValidator(_emoji)]
+# One bad emoji makes Discord refuse the whole message. Custom emoji can be deleted at any time.
+Emoji = Annotated[str, that(_EMOJI.fullmatch, "must be a single Unicode emoji, such as 🔍")]
 # Discord's limit for the name of a message command.
-Label = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_label)]
+Label = Annotated[
+    str,
+    Field(min_length=1, max_length=32),
+    that(lambda value: one_line(value) == value, "must be one line of visible text"),
+]
 Key = Annotated[str, Field(min_length=1, max_length=100)]
 Value = Annotated[InputValue, PlainValidator(_value)]
 Number = Annotated[int | float, PlainValidator(_limit)]

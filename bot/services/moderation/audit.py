@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.context import App
-from bot.deployments.plain_kinds import CHOICES
-from bot.deployments.shapes import OptionChoice
+from bot.deployments.kinds.base import OptionChoice
+from bot.deployments.schema import CHOICES
 from bot.domain.errors import RefusedError
 from bot.domain.moderation.audit import (
     OUTCOMES,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from bot.context import App
 from bot.deployments.input_text import ShownInputs, displayed_inputs
-from bot.deployments.still_offered import offer_of
 from bot.discord_api.channels import channel_state, requester_now
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.moderation.reviews import check_shown, check_undecided, has_decided
@@ -48,7 +47,7 @@ async def approve(app: App, actor: Actor, key: str) -> ReviewedRun:
     client = app.discord.client
     person = await requester_now(client, run, seconds=_SECONDS)
     channel = await channel_state(client, run, seconds=_SECONDS)
-    offer = offer_of(app.catalogue, run)
+    offer = app.catalogue.offer(run)
     refused = await app.store.reviews.approve(
         key, actor.id, app.now(), person=person, channel=channel, offer=offer
     )

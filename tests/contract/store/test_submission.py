@@ -59,7 +59,7 @@ class World:
             backend=self,
             wakeups=Wakeups(),
             outside=outside,
-            catalogue=SimpleNamespace(get=lambda _: None, all=lambda: ()),
+            catalogue=SimpleNamespace(get=lambda _: None, all=lambda: (), offer=lambda _run: Offer()),
         )
         self.health = BackendHealth(app)
         self.submitter = Submitter(app, self.health)
@@ -114,7 +114,6 @@ def world(store: Store, monkeypatch: pytest.MonkeyPatch) -> World:
     """Return a world whose deployments and channels never refuse; the files of runs follow `renewing`."""
     world = World(store)
     monkeypatch.setattr("bot.workers.submission.renewed_inputs", world.renew)
-    monkeypatch.setattr("bot.workers.submission.offer_of", lambda _catalogue, _run: Offer())
     monkeypatch.setattr("bot.workers.submission.CHANNEL_TRUST", timedelta.max)
     return world
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from bot.deployments.files import AttachedFile
+from bot.deployments.kinds.base import Input
 from bot.deployments.merge import Merged, merge, seed_range
-from bot.deployments.model import Deployment, Input
+from bot.deployments.model import Deployment
 from bot.domain.errors import InputError
 from tests.unit.deployments.made import deployment, node
 

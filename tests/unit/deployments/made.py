@@ -8,9 +8,11 @@ from typing import Any
 
 from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_deployments
 from bot.comfydeploy.input_classes import input_class
-from bot.deployments.compile.deployment import compile_deployment
-from bot.deployments.model import Deployment, Input
-from bot.deployments.schema import CLASSIFY, DeploymentConfig, InputConfig
+from bot.deployments.compile import compile_deployment
+from bot.deployments.kinds import input_of
+from bot.deployments.kinds.base import Input
+from bot.deployments.model import Deployment, FollowUp
+from bot.deployments.schema import CLASSIFY, Choice, DeploymentSettings, InputSettings
 from bot.domain.backend import DeploymentDescription, InputDescription
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "comfydeploy"
@@ -32,12 +34,14 @@ def _body(name: str) -> bytes:
     return json.dumps(sample["response"]["body"]).encode()
 
 
-def config(name: str = "flux", *, inputs: dict[str, Any] | None = None, **settings: Any) -> DeploymentConfig:
+def config(
+    name: str = "flux", *, inputs: dict[str, Any] | None = None, **settings: Any
+) -> DeploymentSettings:
     context = {CLASSIFY: input_class}
     described = {
-        key: InputConfig.model_validate(value, context=context) for key, value in (inputs or {}).items()
+        key: InputSettings.model_validate(value, context=context) for key, value in (inputs or {}).items()
     }
-    return DeploymentConfig(name=name, **{"deployment_id": UUID, **settings}, inputs=described)
+    return DeploymentSettings(name=name, **{"deployment_id": UUID, **settings}, inputs=described)
 
 
 def node(key: str, class_type: str, *, wire_type: str = "", **fields: Any) -> InputDescription:
@@ -48,7 +52,7 @@ def info(*nodes: InputDescription, **fields: Any) -> DeploymentDescription:
     return DeploymentDescription(id=UUID, inputs=nodes, **fields)
 
 
-def compiled(config: DeploymentConfig, info: DeploymentDescription | None) -> Deployment:
+def compiled(config: DeploymentSettings, info: DeploymentDescription | None) -> Deployment:
     return compile_deployment(config, info, GPUS)
 
 
@@ -56,5 +60,19 @@ def deployment(*nodes: InputDescription, inputs: dict[str, Any] | None = None, *
     return compiled(config(inputs=inputs, **settings), info(*nodes))
 
 
-def by_key(made: Deployment) -> dict[str, Input]:
-    return {item.key: item for item in made.inputs}
+def offering(*inputs: Input, **fields: Any) -> Deployment:
+    """Return a deployment with these inputs, of which nothing is validated."""
+    plain = {"name": "flux", "deployment_id": "d", "title": "Flux", "description": "", **fields}
+    return Deployment.model_construct(**plain, inputs={item.key: item for item in inputs})
+
+
+def but(item: Input, **fields: Any) -> Input:
+    return input_of(**{**vars(item), **fields})
+
+
+def follow_up(label: str, target: str, **fields: Any) -> FollowUp:
+    return FollowUp.model_construct(deployment="up", label=label, target=target, **fields)
+
+
+def choice(name: str, value: str) -> Choice:
+    return Choice.model_construct(name=name, value=value)

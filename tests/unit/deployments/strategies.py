@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.comfydeploy.input_classes import input_class
 from bot.deployments.model import Deployment
-from bot.deployments.schema import SHAPES, DeploymentConfig, InputConfig, SizesConfig
+from bot.deployments.schema import SHAPES, DeploymentSettings, InputSettings, SizesSettings
 from bot.domain.backend import InputDescription
 from tests.unit.deployments.made import PREFIX, UUID, compiled, info
 
@@ -58,7 +58,7 @@ number_nodes = st.builds(
 )
 _side = st.integers(1, 4096)
 sizes_configs = st.builds(
-    SizesConfig,
+    SizesSettings,
     width=st.sampled_from(["width", "seed"]),
     default=st.none() | st.sampled_from(SHAPES),
     choices=st.none()
@@ -67,7 +67,7 @@ sizes_configs = st.builds(
     .map(lambda sizes: dict(zip(SHAPES, map(list, sizes), strict=True))),
 )
 input_configs = st.builds(
-    InputConfig,
+    InputSettings,
     required=st.none() | st.booleans(),
     hidden=st.booleans(),
     max_count=st.none() | st.integers(1, 10),
@@ -75,7 +75,7 @@ input_configs = st.builds(
     choices=st.lists(
         st.text("abc ", min_size=1).map(str.strip).filter(bool), unique=True, min_size=1, max_size=30
     ),
-) | st.builds(InputConfig, required=st.none() | st.booleans(), hidden=st.booleans())
+) | st.builds(InputSettings, required=st.none() | st.booleans(), hidden=st.booleans())
 
 
 @st.composite
@@ -90,7 +90,7 @@ def deployments(draw: st.DrawFn) -> Deployment:
         found += tuple(replace(draw(number_nodes), key=key) for key in sizes.keys)
     # What the file itself contradicts is refused before it is compiled.
     sides = sizes.keys if sizes is not None else ()
-    config = DeploymentConfig(
+    config = DeploymentSettings(
         name="flux",
         sizes=sizes,
         deployment_id=UUID,
@@ -110,4 +110,7 @@ def several(draw: st.DrawFn) -> list[Deployment]:
     """Draw up to 25 deployments of one or two kinds: drawing each anew costs more than planning them."""
     kinds = draw(st.lists(deployments(), min_size=1, max_size=2))
     count = draw(st.sampled_from([1, 3, 10, 25]))
-    return [replace(kinds[number % len(kinds)], name=f"deployment_{number}") for number in range(count)]
+    return [
+        kinds[number % len(kinds)].model_copy(update={"name": f"deployment_{number}"})
+        for number in range(count)
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,21 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.comfydeploy.deployments import GPUS
-from bot.deployments.batches import batch_inputs, check_count
-from bot.deployments.command_plan import plan_commands
-from bot.deployments.merge import merge
-from bot.deployments.model import Choice, Deployment, Input, varies_in_batch
-from bot.deployments.options import plan_options
+from bot.deployments.command_plan import plan_commands, plan_options
+from bot.deployments.kinds import input_of
+from bot.deployments.kinds.base import Input
+from bot.deployments.merge import batch_inputs, check_count, merge
+from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
-from tests.unit.deployments.made import compiled, config, deployment, node
+from tests.unit.deployments.made import but, choice, compiled, config, deployment, node, offering
 
-SEED = Input(key="s", option="seed", kind=InputKind.INTEGER, is_seed=True)
+SEED = input_of(key="s", option="seed", kind=InputKind.INTEGER, is_seed=True)
 
 
 def made(*inputs: Input, **more: Any) -> Deployment:
-    plain = {"deployment_id": "d", "title": "Flux", "description": "", "gpus": GPUS, "max_count": 4}
-    return Deployment(name="flux", inputs=inputs, **{**plain, **more})
+    return offering(*inputs, **{"gpus": GPUS, "max_count": 4, **more})
 
 
 def seeds(offered: Deployment, count: int, **given: Any) -> list[Any]:
@@ -45,20 +43,20 @@ def test_seeds_stay_within_the_inputs_range_and_differ_as_long_as_it_has_room(
     low: int, width: int, start: int, count: int
 ) -> None:
     first = low + min(start, width)
-    item = replace(SEED, minimum=float(low), maximum=float(low + width))
+    item = but(SEED, minimum=float(low), maximum=float(low + width))
     found = seeds(made(item), count, seed=first)
     assert found[0] == first
     assert all(low <= seed <= low + width for seed in found)
 
 
 def test_past_the_end_of_the_range_it_goes_on_at_the_beginning() -> None:
-    item = replace(SEED, minimum=0.0, maximum=5.0)
+    item = but(SEED, minimum=0.0, maximum=5.0)
     assert seeds(made(item), 4, seed=4) == [4, 5, 0, 1]
 
 
 def test_every_other_input_is_the_same_and_each_seed_counts_by_itself() -> None:
-    prompt = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
-    offered = made(prompt, SEED, replace(SEED, key="t", option="noise_seed"))
+    prompt = input_of(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
+    offered = made(prompt, SEED, but(SEED, key="t", option="noise_seed"))
     wanted = merge(offered, [{"prompt": "a fox", "seed": 3}], draw_seed=lambda _: 50)
     found = [inputs for inputs, _ in batch_inputs(offered, wanted, 3, lambda _: 60)]
     assert found == [{"p": "a fox", "s": seed, "t": drawn} for seed, drawn in ((3, 50), (4, 60), (5, 60))]
@@ -76,14 +74,14 @@ def test_a_number_that_is_not_offered_is_told(value: Any) -> None:
     ("item", "can"),
     [
         (SEED, True),
-        (replace(SEED, fixed=3), False),
-        (replace(SEED, hidden=True), False),
-        (replace(SEED, choices=(Choice("1", "1"),)), False),
-        (replace(SEED, is_seed=False), False),
+        (but(SEED, fixed=3), False),
+        (but(SEED, hidden=True), False),
+        (but(SEED, choices=(choice("1", "1"),)), False),
+        (but(SEED, is_seed=False), False),
     ],
 )
 def test_only_a_seed_that_is_offered_varies(item: Input, can: bool) -> None:
-    assert varies_in_batch(item) is can
+    assert item.varies_in_batch is can
 
 
 def test_count_is_offered_where_a_seed_varies_or_the_file_asks_for_it() -> None:
@@ -100,8 +98,8 @@ def test_count_is_offered_where_a_seed_varies_or_the_file_asks_for_it() -> None:
 
 
 def test_count_gives_way_if_the_command_is_too_large() -> None:
-    item = Input(key="p", option="prompt", kind=InputKind.TEXT, description="x" * 90)
-    many = [replace(made(item, SEED), name=f"{'n' * 28}{n}", group=f"g{n // 25}") for n in range(58)]
+    item = input_of(key="p", option="prompt", kind=InputKind.TEXT, description="x" * 90)
+    many = [made(item, SEED, name=f"{'n' * 28}{n}", group=f"g{n // 25}") for n in range(58)]
     plan = plan_commands(many)
     assert not any(option.name == "count" for spec in plan.commands for option in spec.options)
     few = plan_commands(many[:20])

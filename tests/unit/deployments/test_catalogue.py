@@ -13,7 +13,7 @@ from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.database.key_values import KeyValueStore
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.config_file import single_deployment
-from bot.deployments.schema import DeploymentConfig
+from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import BackendUnlisted, BackendUnreachable, StartLater, StartupError
 from bot.outside import Outside
 from bot.store import Store
@@ -60,15 +60,17 @@ class Comfy:
         inputs = self.inputs.get(deployment_id, [])
         return {"id": deployment_id, "workflow": {"name": "wf"}, "input_types": inputs}
 
-    def catalogue(self, *configs: DeploymentConfig) -> Catalogue:
+    def catalogue(self, *configs: DeploymentSettings) -> Catalogue:
         """Return a catalogue as after a start."""
-        return Catalogue(configs or [config()], self.client, self.notes)
+        return Catalogue(
+            configs or [config()], self.client, self.notes.get_deployment, self.notes.put_deployment
+        )
 
-    async def first_input(self, *configs: DeploymentConfig) -> str:
+    async def first_input(self, *configs: DeploymentSettings) -> str:
         """Start, and return the first input of the deployment flux."""
         made = self.catalogue(*configs)
         await made.load()
-        return made.get("flux").inputs[0].key
+        return made.get("flux").offered[0].key
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ async def test_deployments_are_described_by_comfydeploy(comfy: Comfy) -> None:
     made = comfy.catalogue(config("ltx", deployment_id=LTX), config())
     await made.load()
     assert [item.name for item in made.all()] == ["ltx", "flux"]
-    assert made.get("ltx").inputs[0].key == "story"
+    assert made.get("ltx").offered[0].key == "story"
     assert made.get("gone") is None
     assert [command.name for command in made.plan.commands] == ["ltx", "flux"]
 
@@ -146,7 +148,7 @@ async def test_a_failed_reload_keeps_what_is_on_offer(comfy: Comfy) -> None:
     with pytest.raises(StartupError, match="file inputs"):
         await made.load()
     assert made.plan is before
-    assert made.get("flux").inputs[0].key == "prompt"
+    assert made.get("flux").offered[0].key == "prompt"
 
 
 async def test_a_reload_takes_over_what_changed(comfy: Comfy) -> None:
@@ -197,7 +199,7 @@ async def test_a_deployment_that_only_the_list_describes_is_offered(comfy: Comfy
     comfy.down, comfy.listed = True, [UUID]
     made = comfy.catalogue()
     await made.load()
-    assert made.get("flux").inputs[0].key == "prompt"
+    assert made.get("flux").offered[0].key == "prompt"
     assert not made.faults
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.comfydeploy.input_classes import input_class
-from bot.deployments.compile.deployment import describes_itself
+from bot.deployments.compile import describes_itself
 from bot.deployments.config_file import load_deployments_file, single_deployment
-from bot.deployments.schema import DeploymentConfig
+from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import StartupError
 from tests.unit.cases import read_cases
 
@@ -19,7 +19,7 @@ UUID = "98244b49-9b56-46b8-83c8-334f27412095"
 A = f'[deployments.a]\ndeployment_id = "{UUID}"\n'
 
 
-def load(tmp_path: Path, text: str) -> Sequence[DeploymentConfig]:
+def load(tmp_path: Path, text: str) -> Sequence[DeploymentSettings]:
     file = tmp_path / "deployments.toml"
     file.write_text(text, encoding="utf-8")
     return load_deployments_file(file, input_class)

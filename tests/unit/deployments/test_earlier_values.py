@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from discord import ComponentType
 
-from bot.deployments.draft import Draft
+from bot.deployments.draft import Draft, changed, without_refused_files
 from bot.deployments.files import AttachedFile
-from bot.deployments.forms import changed, without_refused_files
+from bot.deployments.kinds import input_of
+from bot.deployments.kinds.base import FormField, Input
 from bot.deployments.merge import Merged, Stored, merge
-from bot.deployments.model import Choice, Deployment, Input, picture_input
-from bot.deployments.shapes import FormField
+from bot.deployments.model import Deployment, picture_input
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, InputErrors, RefusedError, WrongFiles
 from bot.strings import explain
 from bot.ui.edit_forms import form_modal
+from tests.unit.deployments.made import but, choice, offering
 
-PROMPT = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
-SEED = Input(key="s", option="seed", kind=InputKind.INTEGER, is_seed=True, minimum=0, maximum=99)
-STEPS = Input(key="n", option="steps", kind=InputKind.INTEGER, minimum=1, maximum=50)
-STYLE = Input(
-    key="y", option="style", kind=InputKind.CHOICE, choices=(Choice("Ink", "ink-v2"), Choice("Oil", "oil"))
+PROMPT = input_of(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
+SEED = input_of(key="s", option="seed", kind=InputKind.INTEGER, is_seed=True, minimum=0, maximum=99)
+STEPS = input_of(key="n", option="steps", kind=InputKind.INTEGER, minimum=1, maximum=50)
+STYLE = input_of(
+    key="y", option="style", kind=InputKind.CHOICE, choices=(choice("Ink", "ink-v2"), choice("Oil", "oil"))
 )
-IMAGE = Input(key="i", option="image", kind=InputKind.IMAGE, required=True)
-
-
-def deployment(*inputs: Input, **more: Any) -> Deployment:
-    return Deployment(
-        name="flux", deployment_id="d", title="Flux", description="", inputs=inputs, **{"gpus": (), **more}
-    )
+IMAGE = input_of(key="i", option="image", kind=InputKind.IMAGE, required=True)
 
 
 def fields_of(
@@ -49,18 +43,18 @@ def merged(
 
 
 def test_the_form_begins_with_the_prompt_and_required_inputs() -> None:
-    fields = fields_of(deployment(SEED, STEPS, PROMPT, IMAGE), {"p": "a fox", "s": 7})
+    fields = fields_of(offering(SEED, STEPS, PROMPT, IMAGE), {"p": "a fox", "s": 7})
     shown = [(field.name, field.value) for field in fields]
     assert shown == [("prompt", "a fox"), ("image", ""), ("seed", "7"), ("steps", "")]
-    (field,) = fields_of(deployment(STEPS), {"n": 9}, steps="999")
+    (field,) = fields_of(offering(STEPS), {"n": 9}, steps="999")
     assert field.value == "999"
 
 
 def test_the_gpu_comes_last_and_only_if_there_is_space() -> None:
-    many = tuple(Input(key=f"k{n}", option=f"o{n}", kind=InputKind.TEXT) for n in range(9))
-    few = fields_of(deployment(*many[:4], gpus=("T4", "L4")), {}, "L4")
+    many = tuple(input_of(key=f"k{n}", option=f"o{n}", kind=InputKind.TEXT) for n in range(9))
+    few = fields_of(offering(*many[:4], gpus=("T4", "L4")), {}, "L4")
     assert (few[-1].name, few[-1].value) == ("gpu", "L4")
-    fields = fields_of(deployment(*many, gpus=("T4", "L4")), {}, "L4")
+    fields = fields_of(offering(*many, gpus=("T4", "L4")), {}, "L4")
     assert [field.name for field in fields] == ["o0", "o1", "o2", "o3", "o4"]
 
 
@@ -79,14 +73,14 @@ def test_the_gpu_comes_last_and_only_if_there_is_space() -> None:
     ],
 )
 def test_the_form_shows_what_was_typed_before_the_rest(earlier: dict[str, Any], names: list[str]) -> None:
-    made = deployment(
-        replace(STEPS, default=20),
-        replace(SEED, default=0),
+    made = offering(
+        but(STEPS, default=20),
+        but(SEED, default=0),
         STYLE,
-        Input(key="c", option="cfg", kind=InputKind.FLOAT, default=7.5),
-        Input(key="h", option="hires", kind=InputKind.BOOLEAN, default=False),
-        Input(key="g", option="negative", kind=InputKind.TEXT, default="", is_negative_prompt=True),
-        replace(IMAGE, required=False),
+        input_of(key="c", option="cfg", kind=InputKind.FLOAT, default=7.5),
+        input_of(key="h", option="hires", kind=InputKind.BOOLEAN, default=False),
+        input_of(key="g", option="negative", kind=InputKind.TEXT, default="", is_negative_prompt=True),
+        but(IMAGE, required=False),
         PROMPT,
     )
     assert [field.name for field in fields_of(made, earlier)] == names
@@ -97,19 +91,19 @@ def sent(made: Deployment, earlier: dict[str, Any], typed: dict[str, Any]) -> di
 
 
 def test_choices_show_their_default_and_leave_it_unsent() -> None:
-    hires = Input(key="h", option="hires", kind=InputKind.BOOLEAN, default=True)
-    made = deployment(hires, replace(STYLE, default="oil"))
+    hires = input_of(key="h", option="hires", kind=InputKind.BOOLEAN, default=True)
+    made = offering(hires, but(STYLE, default="oil"))
     assert [field.value for field in fields_of(made, {})] == ["yes", "Oil"]
     assert sent(made, {}, {"hires": "yes", "style": "Oil"}) == {}
     changed = {"h": False, "y": "ink-v2"}
     assert sent(made, {}, {"hires": "no", "style": "Ink"}) == changed
     assert sent(made, changed, {"hires": "yes", "style": "Oil"}) == {"h": True, "y": "oil"}
-    required = deployment(replace(PROMPT, required=True, default="a fox"))
+    required = offering(but(PROMPT, required=True, default="a fox"))
     assert sent(required, {}, {"prompt": "a fox"}) == {"p": "a fox"}
 
 
 def test_every_mistake_is_told() -> None:
-    made = deployment(replace(PROMPT, required=True), STEPS, SEED, STYLE, gpus=("T4", "L4"))
+    made = offering(but(PROMPT, required=True), STEPS, SEED, STYLE, gpus=("T4", "L4"))
     typed = {"prompt": " ", "steps": "51", "seed": "x", "style": "neon", "gpu": "Z9"}
     with pytest.raises(InputErrors) as caught:
         merged(made, {"s": 7}, typed)
@@ -121,11 +115,11 @@ def test_every_mistake_is_told() -> None:
 
 
 def choosing(count: int, **more: Any) -> Input:
-    choices = tuple(Choice("c" * 98 + f"{n:02}", str(n)) for n in range(count))
-    return Input(key="x", option="x", kind=InputKind.CHOICE, choices=choices, **more)
+    choices = tuple(choice("c" * 98 + f"{n:02}", str(n)) for n in range(count))
+    return input_of(key="x", option="x", kind=InputKind.CHOICE, choices=choices, **more)
 
 
-SWITCH = Input(key="x", option="x", kind=InputKind.BOOLEAN)
+SWITCH = input_of(key="x", option="x", kind=InputKind.BOOLEAN)
 
 
 SELECT, RADIO = ComponentType.select, ComponentType.radio_group
@@ -135,10 +129,10 @@ SELECT, RADIO = ComponentType.select, ComponentType.radio_group
     ("item", "earlier", "kind"),
     [
         (SWITCH, True, ComponentType.checkbox),
-        (replace(SWITCH, default=False), None, ComponentType.checkbox),
+        (but(SWITCH, default=False), None, ComponentType.checkbox),
         # A checkbox can't stand for a default that nobody knows.
         (SWITCH, None, SELECT),
-        (replace(SWITCH, required=True), None, RADIO),
+        (but(SWITCH, required=True), None, RADIO),
         (choosing(1), "0", SELECT),
         (choosing(2, default="1"), "0", RADIO),
         (choosing(5, required=True), "4", RADIO),
@@ -155,7 +149,7 @@ SELECT, RADIO = ComponentType.select, ComponentType.radio_group
 )
 def test_each_field_is_the_component_that_suits_it(item: Input, earlier: Any, kind: ComponentType) -> None:
     inputs = {} if earlier is None else {"x": earlier}
-    modal = form_modal("edit:abc:", "t", fields_of(deployment(item), inputs)).to_dict()
+    modal = form_modal("edit:abc:", "t", fields_of(offering(item), inputs)).to_dict()
     component = modal["components"][0]["component"]
     assert component["type"] == kind.value
     shown = [option["value"] for option in component.get("options", ()) if option.get("default")]
@@ -166,11 +160,11 @@ def test_each_field_is_the_component_that_suits_it(item: Input, earlier: Any, ki
 
 @pytest.mark.parametrize("length", [0, 1, 4000, 4001, 6000])
 def test_a_form_keeps_discords_limits(length: int) -> None:
-    choices = tuple(Choice(f"choice {n}", str(n)) for n in range(25))
-    wide = Input(
+    choices = tuple(choice(f"choice {n}", str(n)) for n in range(25))
+    wide = input_of(
         key="w", option="w" * 32, kind=InputKind.CHOICE, description="x" * 300, choices=choices, required=True
     )
-    offered = deployment(PROMPT, wide, IMAGE, SEED, gpus=tuple(f"G{n}" for n in range(25)))
+    offered = offering(PROMPT, wide, IMAGE, SEED, gpus=tuple(f"G{n}" for n in range(25)))
     fields = fields_of(offered, {"p": "x" * length})
     sent = form_modal("edit:abc:", "t" * 300, fields).to_dict()
     assert len(sent["title"]) <= 45
@@ -184,38 +178,38 @@ def test_a_form_keeps_discords_limits(length: int) -> None:
 
 
 def test_untyped_inputs_keep_their_earlier_values_and_the_seed() -> None:
-    result = merged(deployment(PROMPT, SEED, STEPS), {"p": "a", "s": 7, "n": 9}, {"prompt": "b"})
+    result = merged(offering(PROMPT, SEED, STEPS), {"p": "a", "s": 7, "n": 9}, {"prompt": "b"})
     assert result.inputs == {"p": "b", "s": 7, "n": 9}
     assert (result.seed, result.prompt, result.dropped) == (7, "b", ())
 
 
 def test_an_emptied_seed_is_drawn_anew_and_an_emptied_text_is_empty() -> None:
-    negative = Input(key="g", option="negative", kind=InputKind.TEXT, default="blurry")
+    negative = input_of(key="g", option="negative", kind=InputKind.TEXT, default="blurry")
     typed = {"seed": "", "negative": ""}
-    result = merged(deployment(SEED, negative), {"s": 7, "g": "ugly"}, typed, draw=lambda _: 3)
+    result = merged(offering(SEED, negative), {"s": 7, "g": "ugly"}, typed, draw=lambda _: 3)
     assert result.inputs == {"s": 3, "g": ""}
-    assert merged(deployment(negative), {}, typed).dropped == ("seed",)
-    assert sent(deployment(negative), {}, {"negative": ""}) == {}
+    assert merged(offering(negative), {}, typed).dropped == ("seed",)
+    assert sent(offering(negative), {}, {"negative": ""}) == {}
 
 
 def test_an_input_that_no_longer_fits_is_dropped_by_name() -> None:
     earlier = {"p": "a", "n": 99, "y": "neon", "gone": 1}
-    result = merged(deployment(PROMPT, STEPS, STYLE, gpus=("T4",)), earlier, {}, "H100")
+    result = merged(offering(PROMPT, STEPS, STYLE, gpus=("T4",)), earlier, {}, "H100")
     assert (result.inputs, result.gpu) == ({"p": "a"}, None)
     assert set(result.dropped) == {"gone", "steps", "style", "gpu"}
 
 
 def test_a_new_file_replaces_the_earlier_one_only_when_given() -> None:
     file = AttachedFile("https://cdn/b.png", "b.png", "image/png", 9)
-    made, earlier = deployment(IMAGE), {"i": "https://cdn/a.png"}
+    made, earlier = offering(IMAGE), {"i": "https://cdn/a.png"}
     assert sent(made, earlier, {}) == earlier
     assert sent(made, earlier, {"image": (file,)}) == {"i": "https://cdn/b.png"}
 
 
 def test_a_picture_goes_to_the_input_that_needs_one() -> None:
-    optional = Input(key="o", option="mask", kind=InputKind.IMAGE)
-    assert picture_input(deployment(optional, IMAGE)) is IMAGE
-    assert picture_input(deployment(PROMPT)) is None
+    optional = input_of(key="o", option="mask", kind=InputKind.IMAGE)
+    assert picture_input(offering(optional, IMAGE)) is IMAGE
+    assert picture_input(offering(PROMPT)) is None
 
 
 def boom(_: Input) -> int:
@@ -223,7 +217,7 @@ def boom(_: Input) -> int:
 
 
 def test_a_form_requires_another_file_in_place_of_a_deleted_one() -> None:
-    made, stored = deployment(PROMPT, IMAGE), {"p": "a fox", IMAGE.key: "https://x/a.png"}
+    made, stored = offering(PROMPT, IMAGE), {"p": "a fox", IMAGE.key: "https://x/a.png"}
     assert [field.required for field in Draft(deployment=made, stored=Stored(stored)).fields({})] == [
         False,
         False,
@@ -236,7 +230,7 @@ def test_a_form_requires_another_file_in_place_of_a_deleted_one() -> None:
 
 
 def test_a_text_that_is_too_long_for_a_form_stays_if_its_field_is_left_empty() -> None:
-    made, stored = deployment(replace(PROMPT, required=True)), {"p": "fox " * 1200}
+    made, stored = offering(but(PROMPT, required=True)), {"p": "fox " * 1200}
     (field,) = Draft(deployment=made, stored=Stored(stored)).fields({})
     assert (field.value, field.required) == ("", False)
     assert sent(made, stored, {"prompt": ""}) == stored
@@ -244,8 +238,8 @@ def test_a_text_that_is_too_long_for_a_form_stays_if_its_field_is_left_empty() -
 
 
 def test_what_was_typed_before_is_shown_and_its_mistakes_come_first() -> None:
-    many = tuple(Input(key=f"k{n}", option=f"o{n}", kind=InputKind.TEXT) for n in range(9))
-    made, typed = deployment(PROMPT, *many, STEPS), {"steps": "many", "o7": "x", "count": 4, "more": "o1"}
+    many = tuple(input_of(key=f"k{n}", option=f"o{n}", kind=InputKind.TEXT) for n in range(9))
+    made, typed = offering(PROMPT, *many, STEPS), {"steps": "many", "o7": "x", "count": 4, "more": "o1"}
     fields = Draft(deployment=made, stored=Stored({})).fields(typed, wrong={"steps"})
     shown = [(field.name, field.value) for field in fields]
     assert shown == [("prompt", ""), ("steps", "many"), ("o7", "x"), ("more", "o1"), ("count", "4")]

@@ -11,15 +11,22 @@ import pytest
 
 from bot.comfydeploy.deployments import GPUS
 from bot.comfydeploy.input_classes import input_class
-from bot.deployments.compile.deployment import compile_deployment
+from bot.deployments.compile import compile_deployment
 from bot.deployments.config_file import load_deployments_file
 from bot.deployments.draft import Draft
 from bot.deployments.files import AttachedFile
-from bot.deployments.follow_ups.link import link_follow_ups
-from bot.deployments.follow_ups.message_commands import MAX_COMMANDS, message_commands
-from bot.deployments.follow_ups.prepare import asked_inputs, carried, choose_file, find_follow_up
+from bot.deployments.follow_ups import (
+    MAX_COMMANDS,
+    asked_inputs,
+    choose_file,
+    find_follow_up,
+    link_follow_ups,
+    message_commands,
+    starting_values,
+)
+from bot.deployments.kinds.base import Input
 from bot.deployments.merge import Merged, Stored, merge
-from bot.deployments.model import Deployment, FollowUp, Input
+from bot.deployments.model import Deployment, FollowUp
 from bot.domain.errors import InputErrors, StartupError
 from tests.unit.cases import read_cases
 from tests.unit.factories import made_run
@@ -141,8 +148,8 @@ def opened(folder: Path, then: str, **inputs: Any) -> Opened:
     (follow_up,) = now["flux"].follow_ups
     target = next(each for each in now.values() if each.deployment_id == follow_up.target)
     parent = made_run(deployment="flux", inputs=inputs, prompt="a default")
-    values = carried(parent, now["flux"], follow_up.carry.items())
-    return Opened(follow_up, target, {**values, **follow_up.inputs})
+    values = starting_values(follow_up, target, now["flux"], parent)
+    return Opened(follow_up, target, values)
 
 
 def test_inputs_are_carried_by_name_and_the_prompt_by_its_role(tmp_path: Path) -> None:

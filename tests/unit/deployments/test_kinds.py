@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deployments.files import linked_file
-from bot.deployments.kinds import kind_of
-from bot.deployments.model import Choice, Input, Size
-from bot.deployments.plain_kinds import Kind, links_of
+from bot.deployments.kinds import input_of
+from bot.deployments.kinds.base import Input, Size
+from bot.deployments.kinds.plain import links_of
 from bot.domain.backend import InputKind
+from tests.unit.deployments.made import choice
 
 WHOLE = st.integers(-(2**53) + 1, 2**53 - 1)
 NUMBERS = st.floats(-1e15, 1e15, allow_nan=False) | WHOLE
@@ -19,11 +20,11 @@ NUMBERS = st.floats(-1e15, 1e15, allow_nan=False) | WHOLE
 NAMES = st.lists(st.text("abc 1.5", min_size=1).filter(str.strip), unique=True, min_size=1, max_size=9)
 
 
-def kind(kind: InputKind, **more: Any) -> Kind:
-    return kind_of(Input(key="k", option="o", kind=kind, **more))
+def kind(kind: InputKind, **more: Any) -> Input:
+    return input_of(key="k", option="o", kind=kind, **more)
 
 
-def survives(made: Kind, values: dict[str, Any]) -> bool:
+def survives(made: Input, values: dict[str, Any]) -> bool:
     return made.parse(made.show(values)) == values == made.stored(values)
 
 
@@ -51,22 +52,22 @@ def test_yes_or_no(value: bool) -> None:
 def test_a_choice_by_its_value_even_if_another_has_it_as_its_name(names: list[str], random: Any) -> None:
     names = list(dict.fromkeys(map(str.strip, names)))
     values = random.sample(names, len(names))
-    made = kind(InputKind.CHOICE, choices=tuple(map(Choice, names, values)))
+    made = kind(InputKind.CHOICE, choices=tuple(map(choice, names, values)))
     assert all(survives(made, {"k": value}) for value in values)
 
 
 @given(st.lists(WHOLE, unique=True, min_size=1, max_size=9))
 def test_a_number_that_is_chosen(numbers: list[int]) -> None:
-    choices = tuple(Choice(f"no. {number}", str(number)) for number in numbers)
+    choices = tuple(choice(f"no. {number}", str(number)) for number in numbers)
     made = kind(InputKind.INTEGER, choices=choices)
     assert all(survives(made, {"k": number}) for number in numbers)
 
 
 @given(st.lists(st.tuples(st.integers(1, 4096), st.integers(1, 4096)), unique=True, min_size=1, max_size=9))
 def test_a_size(sides: list[tuple[int, int]]) -> None:
-    parts = tuple(Input(key=key, option=key, kind=InputKind.INTEGER) for key in ("w", "h"))
+    parts = tuple(input_of(key=key, option=key, kind=InputKind.INTEGER) for key in ("w", "h"))
     sizes = tuple(Size(*pair) for pair in sides)
-    choices = tuple(Choice(f"size {number}", str(size)) for number, size in enumerate(sizes))
+    choices = tuple(choice(f"size {number}", str(size)) for number, size in enumerate(sizes))
     made = kind(InputKind.CHOICE, parts=parts, sizes=sizes, choices=choices)
     assert all(survives(made, {"w": width, "h": height}) for width, height in sides)
 

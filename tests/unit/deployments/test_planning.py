@@ -10,11 +10,10 @@ import pytest
 from discord import app_commands
 from hypothesis import HealthCheck, assume, given, settings
 
-from bot.deployments.command_plan import CommandPlan, plan_commands, size
-from bot.deployments.model import ATTACHMENTS, Deployment
-from bot.deployments.naming import RESERVED
-from bot.deployments.options import MORE
-from bot.deployments.shapes import OptionSpec, OptionType
+from bot.deployments.command_plan import CommandPlan, plan_commands
+from bot.deployments.kinds.base import OptionSpec, OptionType
+from bot.deployments.model import Deployment
+from bot.deployments.naming import MORE, RESERVED
 from bot.domain.errors import StartupError
 from cogs.generate import build_generate
 from tests.unit.deployments.made import deployment, node
@@ -40,7 +39,7 @@ def count_as_discord(payload: CommandPlan) -> int:
 
 
 def assert_discord_takes(plan: CommandPlan) -> None:
-    assert count_as_discord(plan) == size(plan) <= 8000
+    assert count_as_discord(plan) == plan.size <= 8000
     beside = [command.group or command.name for command in plan.commands]
     assert len(set(beside)) <= 25
     assert all(beside.count(name) <= 25 for name in beside)
@@ -87,13 +86,13 @@ def assert_nothing_lost(plan: CommandPlan, made: Deployment) -> None:
     assert command is not None
     offered = {option.key for option in command.options}
     for item in made.offered:
-        assert item.key in offered or (command.option_for(MORE) is not None and item.kind not in ATTACHMENTS)
+        assert item.key in offered or (command.option_for(MORE) is not None and not item.takes_file)
     if any(item.required and item.key not in offered for item in made.offered):
         assert next(option.required for option in command.options if option.name == "more")
 
 
 def attachments_fit(made: Deployment) -> bool:
-    return sum(item.kind in ATTACHMENTS for item in made.offered) <= 22
+    return sum(item.takes_file for item in made.offered) <= 22
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])

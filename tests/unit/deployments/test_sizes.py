@@ -8,18 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.deployments.command_plan import plan_commands
-from bot.deployments.draft import Draft
-from bot.deployments.forms import changed
+from bot.deployments.command_plan import autocomplete, plan_commands
+from bot.deployments.draft import Draft, changed
 from bot.deployments.input_text import command_line, displayed_inputs
-from bot.deployments.kinds import kind_of
+from bot.deployments.kinds.base import Input, Size
 from bot.deployments.merge import Merged, Stored, merge
-from bot.deployments.model import Deployment, Input, Size
-from bot.deployments.options import MORE, autocomplete
+from bot.deployments.model import Deployment
+from bot.deployments.naming import MORE
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 from bot.services.preset_inputs import kept_inputs
-from tests.unit.deployments.made import by_key, deployment, node
+from tests.unit.deployments.made import deployment, node
 
 LIMITS = {"minimum": 256, "maximum": 1536}
 CHOICES = {"square": [768, 768], "portrait": [624, 912], "wide": [1216, 512]}
@@ -44,7 +43,7 @@ SIZED = sized()
 
 
 def size_of(made: Deployment) -> Input:
-    return next(item for item in made.inputs if item.parts)
+    return next(item for item in made.inputs.values() if item.parts)
 
 
 def sent(made: Deployment = SIZED, /, **options: Any) -> dict[str, InputValue]:
@@ -79,16 +78,16 @@ def test_a_choice_is_sent_as_two_numbers(typed: str, width: int, height: int) ->
 
 def test_left_out_nothing_is_sent_unless_the_file_has_a_default() -> None:
     assert sent() == {}
-    assert kind_of(size_of(SIZED)).description.endswith("(default square)")
+    assert size_of(SIZED).hint.endswith("(default square)")
     preferred = sized({"choices": CHOICES, "default": "wide"})
     assert sent(preferred) == {"width": 1216, "height": 512}
-    assert kind_of(size_of(preferred)).description.endswith("(default wide)")
+    assert size_of(preferred).hint.endswith("(default wide)")
 
 
 def test_a_default_of_one_input_in_the_file_is_sent_with_the_other() -> None:
     made = sized(inputs={"width": {"default": 512}})
     assert sent(made) == {"width": 512, "height": 768}
-    assert kind_of(size_of(made)).description.endswith("(default 512 × 768)")
+    assert size_of(made).hint.endswith("(default 512 × 768)")
 
 
 def refused(made: Deployment = SIZED, /, **options: Any) -> tuple[str, Any]:
@@ -135,7 +134,7 @@ def test_two_numbers_are_shown_as_a_choice(stored: dict[str, InputValue], shown:
 def test_a_side_whose_default_is_unknown_is_not_invented() -> None:
     made = sized(side={})
     assert dict(displayed_inputs(made, {"width": 900}).values) == {"size": "900 × ?"}
-    assert kind_of(size_of(made)).stored({"width": 900}) == {"width": 900}
+    assert size_of(made).stored({"width": 900}) == {"width": 900}
 
 
 def test_a_side_that_is_no_number_is_dropped_by_name() -> None:
@@ -261,9 +260,9 @@ def test_sizes_that_do_not_fit_the_workflow_are_told_and_the_inputs_stay(
     nodes: list[Any], settings: dict[str, Any], reason: str
 ) -> None:
     made = deployment(*nodes, **{"sizes": {}, **settings})
-    assert not any(item.parts for item in made.inputs)
+    assert not any(item.parts for item in made.inputs.values())
     assert f"deployment 'flux': sizes are not offered: {reason}" in made.warnings
-    assert set(by_key(made)) == {each.key for each in nodes}
+    assert set(made.inputs) == {each.key for each in nodes}
 
 
 def test_a_size_outside_comfydeploys_limits_is_told_and_left_out() -> None:
@@ -274,7 +273,7 @@ def test_a_size_outside_comfydeploys_limits_is_told_and_left_out() -> None:
         "and height is below the minimum 256",
         "deployment 'flux': the default size 'huge' is left out",
     )
-    assert size_of(made).default == Size(768, 768)
+    assert size_of(made).default_size == Size(768, 768)
     made = sized({"choices": {"huge": [4096, 4096]}})
     assert [item.option for item in made.offered] == ["prompt", "width", "steps", "height"]
     assert made.warnings[-1] == "deployment 'flux': sizes are not offered: none of them fits"

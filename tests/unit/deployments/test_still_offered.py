@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bot.deployments.model import Choice, Deployment, Input, Size
-from bot.deployments.still_offered import removed_since
+from bot.deployments.kinds import input_of
+from bot.deployments.kinds.base import Size
+from bot.deployments.merge import removed_since
+from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
+from tests.unit.deployments.made import choice, offering
 from tests.unit.factories import made_run
 
 WIDTH, HEIGHT = (
-    Input(key=key, option=key, kind=InputKind.INTEGER, minimum=256, maximum=1024)
+    input_of(key=key, option=key, kind=InputKind.INTEGER, minimum=256, maximum=1024)
     for key in ("width", "height")
 )
-STYLE = Input(key="style", option="style", kind=InputKind.TEXT, choices=(Choice("Ink", "ink-v1"),))
-SIZE = Input(
+STYLE = input_of(key="style", option="style", kind=InputKind.TEXT, choices=(choice("Ink", "ink-v1"),))
+SIZE = input_of(
     key="size",
     option="size",
     kind=InputKind.TEXT,
-    choices=(Choice("small", "small"),),
+    choices=(choice("small", "small"),),
     parts=(WIDTH, HEIGHT),
     sizes=(Size(512, 512),),
 )
-STEPS = Input(key="steps", option="steps", kind=InputKind.INTEGER, minimum=1, maximum=30)
-PICTURES = Input(key="pictures", option="picture", kind=InputKind.IMAGES, max_count=2)
-FIXED = Input(key="cfg", option="cfg", kind=InputKind.INTEGER, fixed=7)
-HIDDEN = Input(key="sampler", option="sampler", kind=InputKind.TEXT, hidden=True)
-NEW = Input(key="mood", option="mood", kind=InputKind.TEXT, required=True)
-TODAY = Deployment(
-    name="flux",
-    deployment_id="d",
-    title="Flux",
-    description="",
-    inputs=(STYLE, SIZE, STEPS, PICTURES, FIXED, HIDDEN, NEW),
+STEPS = input_of(key="steps", option="steps", kind=InputKind.INTEGER, minimum=1, maximum=30)
+PICTURES = input_of(key="pictures", option="picture", kind=InputKind.IMAGES, max_count=2)
+FIXED = input_of(key="cfg", option="cfg", kind=InputKind.INTEGER, fixed=7)
+HIDDEN = input_of(key="sampler", option="sampler", kind=InputKind.TEXT, hidden=True)
+NEW = input_of(key="mood", option="mood", kind=InputKind.TEXT, required=True)
+TODAY = offering(
+    *(STYLE, SIZE, STEPS, PICTURES, FIXED, HIDDEN, NEW),
     gpus=("A10G",),
     default_gpu="T4",
 )
@@ -60,7 +58,10 @@ def refused(deployment: Deployment = TODAY, gpu: str | None = None, **inputs: An
 )
 def test_what_still_fits_starts(inputs: dict[str, Any]) -> None:
     assert refused(**inputs) is None
-    assert refused(replace(TODAY, inputs=tuple(reversed(TODAY.inputs))), **inputs) is None
+    assert (
+        refused(offering(*reversed(TODAY.inputs.values()), gpus=TODAY.gpus, default_gpu="T4"), **inputs)
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,4 +94,4 @@ def test_a_value_that_is_no_longer_taken_is_refused(inputs: dict[str, Any]) -> N
 def test_a_gpu_is_refused_once_it_is_not_offered(
     gpu: str | None, pinned: str | None, code: str | None
 ) -> None:
-    assert refused(replace(TODAY, pinned_gpu=pinned), gpu) == code
+    assert refused(TODAY.model_copy(update={"pinned_gpu": pinned}), gpu) == code

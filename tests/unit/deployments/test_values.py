@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.deployments.command_plan import plan_commands
+from bot.deployments.command_plan import autocomplete, plan_commands
 from bot.deployments.files import AttachedFile
 from bot.deployments.input_text import command_line, parse_more, write_more
 from bot.deployments.merge import merge, seed_range
-from bot.deployments.options import autocomplete
 from bot.domain.errors import InputError
 from bot.strings import explain
 from tests.unit.deployments.flux import FLUX, drawn, file, refused, take
@@ -136,7 +135,7 @@ def test_anything_at_all_is_taken_or_refused_with_a_code(values: dict[str, Any])
     except InputError as error:
         assert error.code.startswith("input_")  # noqa: PT017
     else:
-        assert set(found.inputs) <= {item.key for item in FLUX.inputs}
+        assert set(found.inputs) <= set(FLUX.inputs)
         assert 1 <= found.seed <= 4294967295
 
 
@@ -155,8 +154,8 @@ def test_a_gpu_that_is_not_on_offer_is_refused_with_those_that_are(gpu: Any) -> 
 
 def test_a_seed_is_drawn_within_its_range_and_what_json_carries() -> None:
     made = deployment(node("seed", "NumberInt"), inputs={"seed": {"min": -5}})
-    assert seed_range(made.inputs[0]) == (0, 2**53 - 1)
-    assert seed_range(next(item for item in FLUX.inputs if item.is_seed)) == (1, 4294967295)
+    assert seed_range(made.offered[0]) == (0, 2**53 - 1)
+    assert seed_range(next(item for item in FLUX.offered if item.is_seed)) == (1, 4294967295)
 
 
 def test_more_fills_inputs_by_option_name_or_key_in_any_case() -> None:

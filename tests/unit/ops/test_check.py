@@ -11,18 +11,20 @@ import discord
 import pytest
 
 from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.deployments.catalogue import Catalogue
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.compile.deployment import compile_deployment
+from bot.deployments.compile import compile_deployment
 from bot.deployments.model import Deployment
-from bot.deployments.schema import DeploymentConfig
+from bot.deployments.schema import DeploymentSettings
 from bot.domain.backend import DeploymentDescription
 from bot.domain.errors import BackendUnreachable
 from bot.domain.settings.rules_and_defaults import Approval, ServerRules
-from bot.ops.check_comfydeploy import catalogue_of, deployment_findings, options_table
+from bot.ops.check_comfydeploy import deployment_findings, options_table
 from bot.ops.check_discord import check_intents
 from bot.ops.check_host import PingEndpoint, check_public_url, compare_clock
 from bot.ops.check_rules import rule_findings
 from bot.ops.findings import Level, format_finding, format_totals, problem
+from tests.unit.deployments.made import offering
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DATE = "Tue, 24 Nov 2026 12:00:00 GMT"
@@ -62,7 +64,9 @@ async def test_an_unreachable_address_is_told_in_words() -> None:
 
 def table(**described: Any) -> list[list[str]]:
     """Return the cells of the table of options."""
-    config = DeploymentConfig.model_validate({"name": "flux", "deployment_id": str(UUID(int=0)), **described})
+    config = DeploymentSettings.model_validate(
+        {"name": "flux", "deployment_id": str(UUID(int=0)), **described}
+    )
     made = compile_deployment(config, None, ())
     lines = options_table(made, plan_commands((made,)).commands[0])
     return [[cell.strip() for cell in line.split("  ") if cell] for line in lines]
@@ -111,10 +115,10 @@ async def follow_up_findings(*labels: str, deployment: str = "up") -> dict[str, 
     then = [{"deployment": deployment, "label": label} for label in labels]
     tables = {"flux": {"inputs": {"prompt": {"kind": "text"}}, "then": then}, "up": {"inputs": UPSCALER}}
     configs = [
-        DeploymentConfig.model_validate({"name": name, "deployment_id": str(UUID(int=number)), **table})
+        DeploymentSettings.model_validate({"name": name, "deployment_id": str(UUID(int=number)), **table})
         for number, (name, table) in enumerate(tables.items())
     ]
-    catalogue = catalogue_of(configs, Away(), None)  # type: ignore[arg-type]  # all that loading asks
+    catalogue = Catalogue(configs, Away())  # type: ignore[arg-type]  # all that loading asks
     await catalogue.load()
     findings = [*deployment_findings(configs, catalogue)]
     return {each.subject: (each.level, format_finding(each)) for each in reversed(findings)}
@@ -147,7 +151,7 @@ def test_a_finding_is_printed_with_its_remedy_and_lines_beneath() -> None:
 
 
 def deployment(**gpus: Any) -> Deployment:
-    return Deployment(name="flux", deployment_id="d", title="Flux", description="", inputs=(), **gpus)
+    return offering(**gpus)
 
 
 GPU_ROLES = ServerRules(gpu_roles={"A100": frozenset({1})})

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bot.deployments.model import FollowUp
 from bot.domain.backend import InputKind
 from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
 from bot.domain.runs import Output, Run, RunState
@@ -16,6 +15,7 @@ from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, Prepar
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import Batch, numbers_layout, outcome_messages, single_layout
 from bot.ui.status import status_message
+from tests.unit.deployments.made import follow_up
 from tests.unit.factories import made_run
 from tests.unit.ui.messages import ASKED
 from tests.unit.ui.snapshot import of_layout, of_parts
@@ -132,7 +132,7 @@ def listed() -> str:
 def followed() -> str:
     """One whose operator configured two follow-ups, on a server with a gallery and a review channel."""
     actions = tuple(
-        FollowUp(label=label, emoji=emoji, target=TARGET, takes={InputKind.IMAGE: "image"})
+        follow_up(label, TARGET, emoji=emoji, takes={InputKind.IMAGE: "image"})
         for label, emoji in (("Upscale", "🔍"), ("Animate", "🎬"))
     )
     output = Output(kind="images", url="https://s3.example/b.png", filename="b.png")

@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from bot.deployments.draft import Draft
+from bot.deployments.kinds import input_of
 from bot.deployments.merge import Stored
-from bot.deployments.model import Choice, Deployment, FollowUp, Input
+from bot.deployments.model import FollowUp
 from bot.domain.backend import InputKind
 from bot.domain.runs import Output, RunState
 from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import more_layout
+from tests.unit.deployments.made import choice, follow_up, offering
 from tests.unit.ui import messages
 from tests.unit.ui.messages import ASKED, KEY
 from tests.unit.ui.snapshot import of_layout, of_modal
@@ -24,22 +26,23 @@ TARGET = "98244b49-9b56-46b8-83c8-334f27412095"
 PICTURES = ("https://cdn.example/a.png", "https://cdn.example/b.png")
 OUTPUT = Output(kind="images", url="https://s3.example/a.png", filename="a.png")
 MADE = messages.run(RunState.SUCCEEDED, outputs=(OUTPUT,))
-ANIMATED = Deployment(
+ANIMATED = offering(
+    *(
+        input_of(
+            key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True, required=True, max_length=500
+        ),
+        input_of(
+            key="m", option="motion", kind=InputKind.TEXT, choices=(choice("pan", "pan"), choice("zoom", "z"))
+        ),
+    ),
     name="animate",
     deployment_id=TARGET,
     title=TITLE,
-    description="",
-    inputs=(
-        Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True, required=True, max_length=500),
-        Input(
-            key="m", option="motion", kind=InputKind.TEXT, choices=(Choice("pan", "pan"), Choice("zoom", "z"))
-        ),
-    ),
 )
 
 
 def action(label: str, emoji: str | None = None, kind: InputKind = InputKind.IMAGE) -> FollowUp:
-    return FollowUp(label=label, emoji=emoji, target=TARGET, takes={kind: "image"})
+    return follow_up(label, TARGET, emoji=emoji, takes={kind: "image"})
 
 
 UPSCALE, ANIMATE = action("Upscale", "🔍"), action("Animate", "🎬")
@@ -71,7 +74,7 @@ def more(name: str, offered: OfferedActions, **changes: Any) -> str:
 
 
 def form() -> str:
-    fields = Draft(deployment=ANIMATED, stored=Stored({"p": "a fox"}), asked=ANIMATED.inputs).fields({})
+    fields = Draft(deployment=ANIMATED, stored=Stored({"p": "a fox"}), asked=ANIMATED.offered).fields({})
     return of_modal(form_modal(f"draft:{KEY}:::", "Animate: Flux", fields))
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.input_text import ShownInputs, command_line, displayed_inputs
-from bot.deployments.model import Choice, Deployment, Input
+from bot.deployments.kinds import input_of
+from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Usage
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
@@ -29,6 +30,7 @@ from bot.ui.help.rules import rules_text
 from bot.ui.lists import blocked_layout, presets_layout, queue_layout, runs_layout
 from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
 from bot.ui.moderation import decided_card, rejection_notice, report_card, review_card
+from tests.unit.deployments.made import but, choice, offering
 from tests.unit.factories import made_block, made_preset, made_run
 from tests.unit.ui import card_messages
 from tests.unit.ui.messages import ASKED, assert_within_limits, components, file, options, text
@@ -109,8 +111,8 @@ def test_a_page_of_presets_fits() -> None:
     assert len(text(layout)) <= 4000
 
 
-PROMPT = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
-FLUX = Deployment(name="flux", deployment_id="d", title="Flux", description="", inputs=(PROMPT,))
+PROMPT = input_of(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
+FLUX = offering(PROMPT)
 
 
 def test_short_details_need_no_file() -> None:
@@ -133,8 +135,8 @@ def test_a_command_with_a_fence_is_in_the_file_and_the_values_in_the_message() -
 
 
 def test_details_name_the_option_of_each_file_and_say_that_pasting_leaves_it_out() -> None:
-    images = Input(key="i", option="image", kind=InputKind.IMAGES, max_count=2)
-    taking = replace(FLUX, inputs=(PROMPT, images))
+    images = input_of(key="i", option="image", kind=InputKind.IMAGES, max_count=2)
+    taking = offering(PROMPT, images)
     inputs: dict[str, InputValue] = {"p": "a fox", "i": [f"https://x/{name}.png" for name in "abc"]}
     command = command_line(plan_commands([taking]), taking, inputs, None)
     found = text(details(made_run(inputs=inputs), "Flux", taking, command).layout)
@@ -163,15 +165,14 @@ def test_details_of_many_inputs_fit() -> None:
 def deployment(
     number: int, inputs: int = 3, words: str = "a description", group: str | None = None
 ) -> Deployment:
-    choices = tuple(Choice(f"{words[:60]}{n}", str(n)) for n in range(30))
-    plain = Input(key="", option="", kind=InputKind.TEXT, description=words, choices=choices)
-    options = (replace(plain, key=f"k{index}", option=f"option_{index}") for index in range(inputs))
-    return replace(
-        FLUX,
+    choices = tuple(choice(f"{words[:60]}{n}", str(n)) for n in range(30))
+    plain = input_of(key="", option="", kind=InputKind.TEXT, description=words, choices=choices)
+    options = (but(plain, key=f"k{index}", option=f"option_{index}") for index in range(inputs))
+    return offering(
+        *options,
         name=f"name-{number:03}",
         title=f"{words[:60]} {number}",
         description=words,
-        inputs=tuple(options),
         group=group,
     )
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from bot.deployments.command_plan import plan_commands
+from bot.deployments.command_plan import PRESET_OPTION, plan_commands
 from bot.deployments.draft import Draft
 from bot.deployments.input_text import ShownInputs, command_line, displayed_inputs
+from bot.deployments.kinds import input_of
 from bot.deployments.merge import Stored
-from bot.deployments.model import Choice, Deployment, Input
-from bot.deployments.options import PRESET_OPTION
+from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.blocks import Block
 from bot.domain.budgets import Limits, Running, Spending, Usage, UsageView
@@ -42,6 +42,7 @@ from bot.ui.lists import (
 from bot.ui.moderation import block_modal, reject_modal
 from bot.ui.shares import share_modal
 from bot.ui.status import status_message
+from tests.unit.deployments.made import but, choice, offering
 from tests.unit.factories import made_block, made_preset
 from tests.unit.ui.audit_messages import AUDIT
 from tests.unit.ui.batch_messages import SEVERAL
@@ -53,21 +54,21 @@ from tests.unit.ui.settings_messages import SETTINGS
 from tests.unit.ui.snapshot import FOLDER, compare, of_layout, of_modal, of_parts
 
 STYLES = ("photo", "ink")
-FLUX = Deployment(
-    name="flux",
-    deployment_id="d",
+FLUX = offering(
+    *(
+        input_of(
+            key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True, required=True, max_length=500
+        ),
+        input_of(key="s", option="style", kind=InputKind.TEXT, choices=tuple(choice(n, n) for n in STYLES)),
+        input_of(key="w", option="width", kind=InputKind.INTEGER, minimum=256, maximum=1536),
+        input_of(key="n", option="seed", kind=InputKind.INTEGER, is_seed=True),
+        input_of(key="i", option="image", kind=InputKind.IMAGE),
+    ),
     title=TITLE,
     description="Pictures from words",
-    inputs=(
-        Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True, required=True, max_length=500),
-        Input(key="s", option="style", kind=InputKind.TEXT, choices=tuple(Choice(n, n) for n in STYLES)),
-        Input(key="w", option="width", kind=InputKind.INTEGER, minimum=256, maximum=1536),
-        Input(key="n", option="seed", kind=InputKind.INTEGER, is_seed=True),
-        Input(key="i", option="image", kind=InputKind.IMAGE),
-    ),
     gpus=("L4", "T4"),
 )
-SONG = Deployment(name="song", deployment_id="e", title="Song", description="", inputs=())
+SONG = offering(name="song", deployment_id="e", title="Song")
 BOTH = (FLUX, SONG)
 PLAN = plan_commands(BOTH, (PRESET_OPTION,))
 
@@ -187,19 +188,18 @@ def form() -> str:
 
 
 def form_of_choices() -> str:
-    styles = tuple(Choice(name, name) for name in ("photo", "oil"))
-    hires = Input(key="h", option="hires", kind=InputKind.BOOLEAN, default=False)
-    made = replace(
-        FLUX, inputs=(FLUX.inputs[0], replace(FLUX.inputs[1], choices=styles, default="photo"), hires)
-    )
+    styles = tuple(choice(name, name) for name in ("photo", "oil"))
+    hires = input_of(key="h", option="hires", kind=InputKind.BOOLEAN, default=False)
+    prompt, style, *_ = FLUX.inputs.values()
+    made = offering(prompt, but(style, choices=styles, default="photo"), hires, gpus=FLUX.gpus)
     gone = Stored({"p": "a lighthouse", "s": "ink"}, "L4")
     kept = Stored({"p": "a lighthouse", "s": "oil", "h": True})
     return "".join(form_of(made, stored) for stored in (gone, kept))
 
 
 def form_of_a_long_text() -> str:
-    prompt, *others = FLUX.inputs
-    made = replace(FLUX, inputs=(replace(prompt, max_length=6000), *others))
+    prompt, *others = FLUX.inputs.values()
+    made = offering(but(prompt, max_length=6000), *others, gpus=FLUX.gpus)
     return of_modal(
         form_modal(
             f"draft:{KEY}:::", TITLE, Draft(deployment=made, stored=Stored({"p": "fox " * 1200})).fields({})
@@ -243,7 +243,7 @@ def shown_details(made: Run, deployment: Deployment | None, *, explained: bool =
 
 
 def details_of_a_batch() -> str:
-    several = replace(FLUX, max_count=4)
+    several = FLUX.model_copy(update={"max_count": 4})
     command = command_line(plan_commands([several]), several, {"p": "a lighthouse"}, None)
     deletions = Deletions(outcome=True, by_moderator=True)
     return of_layout(details(run(count=4), TITLE, FLUX, command, deletions=deletions).layout)

@@ -10,7 +10,7 @@ from discord.ui.view import BaseView
 
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.input_text import ShownInputs, command_line
-from bot.deployments.model import Deployment, Input
+from bot.deployments.kinds import input_of
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Limits, Running, Usage, UsageView
 from bot.domain.moderation.audit import AuditAction, AuditFilter, AuditPage
@@ -44,6 +44,7 @@ from bot.ui.results import Batch, outcome_messages, single_layout, withheld_mess
 from bot.ui.settings.panel import Panel, panel_layout
 from bot.ui.shares import share_messages
 from bot.ui.status import finishing_message, status_message, undelivered_message
+from tests.unit.deployments.made import offering
 from tests.unit.factories import made_block, made_entry, made_preset, made_run
 from tests.unit.ui.messages import ASKED, CODES, file, may_link, outcome
 
@@ -51,9 +52,9 @@ Shown = OutgoingMessage | BaseView
 S = RunState
 TITLE = "Flux"
 LINK = "https://discord.com/channels/1/2/3"
-PROMPT = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
-IMAGE = Input(key="i", option="image", kind=InputKind.IMAGE)
-FLUX = Deployment(name="flux", deployment_id="d", title=TITLE, description="", inputs=(PROMPT, IMAGE))
+PROMPT = input_of(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
+IMAGE = input_of(key="i", option="image", kind=InputKind.IMAGE)
+FLUX = offering(PROMPT, IMAGE, title=TITLE)
 
 
 def title(_name: str) -> str:

@@ -1,25 +1,24 @@
-"""The kinds of inputs that offer something to choose, and the kind of each input."""
+"""The kinds of inputs that offer something to choose."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from bot.deployments.files import AttachedFile
-from bot.deployments.model import ATTACHMENTS, Choice, Input, Size
-from bot.deployments.plain_kinds import (
-    CHOICES,
-    FilesKind,
-    FloatKind,
-    IntegerKind,
-    Kind,
-    TextKind,
+from bot.deployments.kinds.base import (
+    NUMBERS,
+    FormField,
+    Input,
+    OptionChoice,
+    OptionSpec,
+    OptionValue,
+    Shape,
+    Size,
     Values,
     excerpt,
-    number,
 )
-from bot.deployments.shapes import FormField, OptionChoice, OptionType, OptionValue, Shape
-from bot.domain.backend import InputKind
+from bot.deployments.kinds.plain import number
+from bot.deployments.schema import CHOICES, Choice
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 from bot.domain.text import shorten
@@ -34,17 +33,17 @@ _YES = frozenset({"yes", "y", "true", "on", "1"})
 _NO = frozenset({"no", "n", "false", "off", "0"})
 
 
-class _Choosing(Kind):
+class _ChoosingInput(Input):
     """A kind whose form shows all that can be chosen."""
 
     def names(self, values: Values) -> tuple[str, ...]:
         """Return the names to choose from in a form that shows these values."""
-        return tuple(choice.name for choice in self.item.choices)
+        return tuple(choice.name for choice in self.choices)
 
     def field(self, values: Values, raw: Any = None, *, gone: bool = False) -> FormField:
-        if not values and not self.item.required and not self.item.is_seed:
+        if not values and not self.required and not self.is_seed:
             # Preselect the default: a checkbox, which is on or off, could otherwise show another value.
-            values = self.default
+            values = self.default_values
         shown, names = self._shown(values, raw), self.names(values)
         shape = self._shape(names, shown)
         if shape is not Shape.LINE and shown not in ("", *names):
@@ -54,25 +53,23 @@ class _Choosing(Kind):
 
     def _shape(self, names: tuple[str, ...], shown: str) -> Shape:
         # A select can be cleared, a group of radio buttons can't.
-        must_choose = self.item.required or (self.item.default is not None and shown in names)
+        must_choose = self.required or (bool(self.default_values) and shown in names)
         if must_choose and 2 <= len(names) <= _RADIO_BUTTONS:
             return Shape.RADIO
         return Shape.SELECT if len(names) <= CHOICES else Shape.LINE
 
 
-class BooleanKind(_Choosing):
+class BooleanInput(_ChoosingInput):
     """Yes or no."""
-
-    TYPE = OptionType.BOOLEAN
 
     def _value(self, raw: OptionValue) -> bool:
         word = str(raw).strip().lower()
         if word in _YES or word in _NO:
             return word in _YES
-        raise InputError("input_not_boolean", option=self.item.option, value=excerpt(raw))
+        raise InputError("input_not_boolean", option=self.option, value=excerpt(raw))
 
     def show(self, values: Values) -> str:
-        value = values.get(self.item.key)
+        value = values.get(self.key)
         return ("yes" if value else "no") if isinstance(value, bool) else super().show(values)
 
     def names(self, values: Values) -> tuple[str, ...]:
@@ -82,25 +79,21 @@ class BooleanKind(_Choosing):
         return Shape.CHECKBOX if shown in names else super()._shape(names, shown)
 
 
-class ChoiceKind(_Choosing):
+class ChoiceInput(_ChoosingInput):
     """One of several texts or numbers, chosen by its name."""
-
-    def __init__(self, item: Input) -> None:
-        super().__init__(item)
-        self.TYPE = _BY_KIND.get(item.kind, Kind).TYPE
 
     def parse(self, raw: Any) -> dict[str, InputValue]:
         if isinstance(raw, AttachedFile | tuple | list):
             return super().parse(raw)
-        choice = find_choice(self.item.choices, raw)
+        choice = find_choice(self.choices, raw)
         if choice is not None:
             return self._chosen(choice)
         if isinstance(raw, str) and not raw.strip():
             return {}
-        names = ", ".join(each.name for each in self.item.choices[:_SHOWN_CHOICES])
-        if len(self.item.choices) > _SHOWN_CHOICES:
+        names = ", ".join(each.name for each in self.choices[:_SHOWN_CHOICES])
+        if len(self.choices) > _SHOWN_CHOICES:
             names += ", …"
-        raise InputError("input_choice", option=self.item.option, value=excerpt(raw), choices=names)
+        raise InputError("input_choice", option=self.option, value=excerpt(raw), choices=names)
 
     def stored(self, values: Values) -> dict[str, InputValue]:
         choice = self._of_value(values)
@@ -112,68 +105,71 @@ class ChoiceKind(_Choosing):
 
     def option_choices(self) -> tuple[OptionChoice, ...]:
         """Return all choices: numbers as numbers, everything else by name."""
-        found = [
-            (each.name, self._number(each) if self._is_number else each.name) for each in self.item.choices
-        ]
+        is_number = self.kind in NUMBERS
+        found = ((each.name, self._number(each) if is_number else each.name) for each in self.choices)
         return tuple(OptionChoice(name, value) for name, value in found if value is not None)
 
-    def _limits(self) -> dict[str, Any]:
-        fits = len(self.item.choices) <= CHOICES
-        return {"choices": self.option_choices() if fits else (), "autocomplete": not fits}
+    def slash_option(self, name: str, *, required: bool) -> OptionSpec:
+        fits = len(self.choices) <= CHOICES
+        return OptionSpec(
+            name=name,
+            description=self.hint,
+            type=self.type,
+            required=required,
+            choices=self.option_choices() if fits else (),
+            autocomplete=not fits,
+            key=self.key,
+        )
 
     def _chosen(self, choice: Choice) -> dict[str, InputValue]:
-        value = self._number(choice) if self._is_number else None
-        return {self.item.key: choice.value if value is None else value}
-
-    @property
-    def _is_number(self) -> bool:
-        return self.TYPE is not OptionType.STRING
+        value = self._number(choice) if self.kind in NUMBERS else None
+        return {self.key: choice.value if value is None else value}
 
     def _number(self, choice: Choice) -> int | float | None:
-        return number(choice.value, self.item.kind)
+        return number(choice.value, self.kind)
 
     def _of_value(self, values: Values) -> Choice | None:
         """Return the choice of a stored value. Its value counts before the name of another choice."""
-        value = values.get(self.item.key)
+        value = values.get(self.key)
         if value is None or isinstance(value, list):
             return None
         text = super().show(values)
-        same = (each for each in self.item.choices if each.value == text)
-        return next(same, None) or find_choice(self.item.choices, value)
+        same = (each for each in self.choices if each.value == text)
+        return next(same, None) or find_choice(self.choices, value)
 
 
-class SizeKind(ChoiceKind):
+class SizeInput(ChoiceInput):
     """A width and a height, chosen by one name and stored as two inputs."""
 
     @property
-    def keys(self) -> tuple[str, ...]:
-        return tuple(part.key for part in self.item.parts)
+    def backend_keys(self) -> tuple[str, ...]:
+        return tuple(part.key for part in self.parts)
 
     @property
-    def default(self) -> dict[str, InputValue]:
-        size = self.item.default
-        return self._sides(size) if isinstance(size, Size) else {}
+    def default_values(self) -> dict[str, InputValue]:
+        return self._sides(self.default_size) if self.default_size is not None else {}
 
     def stored(self, values: Values) -> dict[str, InputValue]:
         """Return the two sides, which need not be among the choices, but within the limits of the inputs."""
         found: dict[str, InputValue] = {}
-        for part in self.item.parts:
+        for part in self.parts:
             if part.key in values:
-                found |= kind_of(part).stored({part.key: str(values[part.key])})
-        return {**self._known_defaults(), **found} if found else {}
+                found |= part.stored({part.key: str(values[part.key])})
+        defaults = {key: value for part in self.parts for key, value in part.default_values.items()}
+        return {**defaults, **found} if found else {}
 
     def show(self, values: Values) -> str:
         try:
             sides = self.stored(values)
         except InputError:  # beyond today's limits, or no numbers
-            sides = {key: value for key, value in values.items() if key in self.keys}
+            sides = {key: value for key, value in values.items() if key in self.backend_keys}
         if not sides:
             return ""
         numbers = [
-            number(str(sides[part.key]), part.kind) if part.key in sides else None for part in self.item.parts
+            number(str(sides[part.key]), part.kind) if part.key in sides else None for part in self.parts
         ]
         size = Size(*numbers)
-        names = (name for name, each in zip(self.item.choices, self.item.sizes, strict=True) if each == size)
+        names = (name for name, each in zip(self.choices, self.sizes, strict=True) if each == size)
         choice = next(names, None)
         return choice.name if choice is not None else str(size)
 
@@ -183,29 +179,11 @@ class SizeKind(ChoiceKind):
         return (*names, shown) if is_other else names
 
     def _chosen(self, choice: Choice) -> dict[str, InputValue]:
-        return self._sides(self.item.sizes[self.item.choices.index(choice)])
+        return self._sides(self.sizes[self.choices.index(choice)])
 
     def _sides(self, size: Size) -> dict[str, InputValue]:
-        pairs = zip(self.keys, size.values, strict=True)
+        pairs = zip(self.backend_keys, size.values, strict=True)
         return {key: value for key, value in pairs if value is not None}
-
-    def _known_defaults(self) -> dict[str, InputValue]:
-        return {key: value for part in self.item.parts for key, value in kind_of(part).default.items()}
-
-
-_BY_KIND: Mapping[InputKind, type[Kind]] = {
-    InputKind.INTEGER: IntegerKind,
-    InputKind.FLOAT: FloatKind,
-    InputKind.BOOLEAN: BooleanKind,
-    **dict.fromkeys(ATTACHMENTS, FilesKind),
-}
-
-
-def kind_of(item: Input) -> Kind:
-    """Return the kind of an input."""
-    if item.parts:
-        return SizeKind(item)
-    return ChoiceKind(item) if item.choices else _BY_KIND.get(item.kind, TextKind)(item)
 
 
 def find_choice(choices: tuple[Choice, ...], value: OptionValue) -> Choice | None:

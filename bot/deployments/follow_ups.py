@@ -1,0 +1,263 @@
+"""Follow-ups: link them to the deployments that they start, find them, and choose what their runs take.
+
+ComfyDeploy's descriptions may change at any time, so a follow-up that doesn't fit them is left out with a
+warning, and everything else is offered.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.deployments.files import AttachedFile, is_kind
+from bot.deployments.kinds.base import Input, Values
+from bot.deployments.model import Deployment, FollowUp, FollowUpRef
+from bot.deployments.schema import MAX_FIELDS, DeploymentSettings, FollowUpSettings
+from bot.domain.backend import InputKind
+from bot.domain.runs import InputValue, Run
+from bot.strings import say
+
+# discord.py takes five message commands per scope, and "Use as input" is one of them.
+MAX_COMMANDS = 4
+# The kinds of files, each with the kinds of inputs that take it.
+_FAMILIES: Mapping[str, tuple[InputKind, ...]] = {
+    "a picture": (InputKind.IMAGE, InputKind.IMAGES),
+    "a video": (InputKind.VIDEO,),
+    "audio": (InputKind.AUDIO,),
+    "any file": (InputKind.FILE,),
+}
+
+
+def link_follow_ups(
+    configured: Sequence[DeploymentSettings], deployments: Mapping[str, Deployment]
+) -> dict[str, Deployment]:
+    """Return the deployments with their follow-ups that fit, and with warnings about those that don't."""
+    linked = dict(deployments)
+    for settings in configured:
+        source = deployments.get(settings.name)
+        if source is None:
+            continue
+        found: list[FollowUp] = []
+        warnings = [*source.warnings]
+        for each in settings.follow_ups:
+            target = deployments.get(each.deployment)
+            link = _Link(each, source, target) if target is not None else None
+            mistakes = link.mistakes if link is not None else [_no_target(each, configured, deployments)]
+            if link is not None and not mistakes:
+                found.append(link.follow_up())
+            start = f"deployment '{source.name}': follow-up '{each.label}' is not offered: "
+            warnings += (start + mistake for mistake in mistakes)
+        changes = {"follow_ups": tuple(found), "warnings": tuple(warnings)}
+        linked[source.name] = source.model_copy(update=changes)
+    return linked
+
+
+def _no_target(
+    settings: FollowUpSettings, configured: Sequence[DeploymentSettings], deployments: Iterable[str]
+) -> str:
+    name, names = settings.deployment, [each.name for each in configured]
+    if name in names:
+        return f"deployment '{name}' is not offered"
+    matches = difflib.get_close_matches(name, names, n=1)
+    rest = f"did you mean '{matches[0]}'?" if matches else f"it can be {', '.join(deployments)}"
+    return f"there is no deployment '{name}'; {rest}"
+
+
+class _Link:
+    """A follow-up between two deployments: what each of its settings means there, and the mistakes."""
+
+    def __init__(self, settings: FollowUpSettings, source: Deployment, target: Deployment) -> None:
+        self._settings = settings
+        self._source = source
+        self._target = target
+        self.mistakes: list[str] = []
+        self._takes = {item.kind: item.key for item in self._taking()}
+        self._carried = [item.key for name in settings.carry for item in self._carry(name)]
+        self._values: dict[str, InputValue] = {}
+        for name, value in settings.inputs.items():
+            self._values |= self._value(name, value)
+        asked = [item for name in settings.ask for item in self._field(name)]
+        self._ask = tuple(dict.fromkeys(item.key for item in asked))
+        given = {*self._takes.values(), *self._carried, *self._values, *self._ask}
+        if len(asked := [*asked, *still_required(target, given)]) > MAX_FIELDS:
+            names = ", ".join(item.key for item in asked)
+            self.mistakes.append(
+                f"it would have to ask for {len(asked)} inputs and a form takes {MAX_FIELDS}: {names}; "
+                "name some in 'carry' or 'inputs'"
+            )
+
+    def follow_up(self) -> FollowUp:
+        changes = {
+            "target": self._target.deployment_id,
+            "takes": self._takes,
+            "inputs": self._values,
+            "ask": self._ask,
+        }
+        return FollowUp.model_construct(**{**dict(self._settings), **changes})
+
+    def _taking(self) -> Sequence[Input]:
+        """Return the inputs that can take the result; one for any file is last."""
+        name, target = self._settings.input, self._target.name
+        if name is not None:
+            items = self._named(name)[:1]
+            self.mistakes += (
+                f"input '{name}' of '{target}' is of kind '{item.kind}', which takes no file"
+                for item in items
+                if not item.takes_file
+            )
+            return items
+        files = [item for item in self._target.offered if item.takes_file]
+        if not files:
+            self.mistakes.append(f"deployment '{target}' has no input that takes a file")
+        for what, kinds in _FAMILIES.items():
+            same = [item.key for item in files if item.kind in kinds]
+            if len(same) > 1:
+                named = ", ".join(same)
+                self.mistakes.append(
+                    f"deployment '{target}' has several inputs for {what}; set 'input' to one of {named}"
+                )
+        return sorted(files, key=lambda item: item.kind is InputKind.FILE)
+
+    def _carry(self, name: str) -> Sequence[Input]:
+        there, here = self._named(name), self._named(name, self._source)
+        if any(item.takes_file for item in (*there, *here)):
+            self.mistakes.append(f"input '{name}' takes a file, which can't be carried over")
+        elif there and here and len(there) != len(here):
+            pair = f"'{self._source.name}' and '{self._target.name}'"
+            self.mistakes.append(f"input '{name}' is a size in only one of {pair}")
+        return there
+
+    def _value(self, name: str, value: InputValue) -> Mapping[str, InputValue]:
+        # An option for sizes takes one of its choices; its two inputs are also named by their keys.
+        sizes = [item for item in self._target.offered if item.parts and name.casefold() == item.option]
+        for item in (sizes or self._named(name))[:1]:
+            if not isinstance(value, list) and not item.takes_file and item.takes(value):
+                return item.parse(value)
+            self.mistakes.append(f"input '{name}' of '{self._target.name}' doesn't take {value!r}")
+        return {}
+
+    def _field(self, name: str) -> Sequence[Input]:
+        """Return the input that a form shows for a name: the one for sizes in place of either side."""
+        found = self._named(name)
+        return [item for item in self._target.offered if any(each in (item, *item.parts) for each in found)][
+            :1
+        ]
+
+    def _named(self, name: str, deployment: Deployment | None = None) -> Sequence[Input]:
+        deployment = deployment or self._target
+        found = named_inputs(deployment, name)
+        if not found:
+            self.mistakes.append(f"deployment '{deployment.name}' offers no input '{name}'")
+        return found
+
+
+def named_inputs(deployment: Deployment, name: str) -> tuple[Input, ...]:
+    """Return the inputs that a name refers to, or an empty tuple.
+
+    The name can be an input's key or option, or `prompt`. An option for sizes refers to its two inputs; each
+    of the two can also be named by its key.
+    """
+    lowered = name.casefold()
+    items = [*deployment.offered, *(part for item in deployment.offered for part in item.parts)]
+    tests = (
+        lambda item: item.key == name,
+        lambda item: lowered in (item.key.casefold(), *item.option_names, item.option),
+        lambda item: lowered == "prompt" and item.is_prompt,
+    )
+    found = next((item for test in tests for item in items if test(item)), None)
+    if found is None:
+        return ()
+    return found.parts or (found,)
+
+
+def still_required(target: Deployment, given: Iterable[str]) -> list[Input]:
+    """Return the required inputs that still need a value; `given` holds the keys of inputs that have one."""
+    known = set(given)
+    return [
+        item
+        for item in target.offered
+        if item.required
+        and not item.send_default
+        and not item.is_seed
+        and known.isdisjoint((item.key, *item.backend_keys))
+    ]
+
+
+def find_follow_up(
+    deployments: Sequence[Deployment], source: Deployment | None, ref: FollowUpRef
+) -> FollowUp | None:
+    """Return the follow-up that `ref` identifies, as it is configured now, or None.
+
+    A follow-up whose label has changed isn't found, because it may do something else now. The follow-ups of
+    `source`, the result's deployment, are searched first.
+    """
+    own = source.follow_ups if source is not None else ()
+    others = (each for deployment in deployments for each in deployment.follow_ups)
+    return next((each for each in (*own, *others) if each.reference == ref), None)
+
+
+def carried(
+    run: Run, source: Deployment, pairs: Iterable[tuple[str, Sequence[str]]]
+) -> dict[str, InputValue]:
+    """Return inputs of a run under the keys of another deployment.
+
+    `pairs` are an input's name and its keys there. If the prompt was left out, `run.prompt` is the default of
+    `source`, which the result shows.
+    """
+    values: dict[str, InputValue] = {}
+    for name, keys in pairs:
+        for item, key in zip(named_inputs(source, name), keys, strict=False):
+            value = run.inputs.get(item.key, run.prompt if item.is_prompt else None)
+            if value is not None:
+                values[key] = value
+    return values
+
+
+def starting_values(follow_up: FollowUp, target: Deployment, source: Deployment, run: Run) -> Values:
+    """Return the inputs of a follow-up of a run: those that are carried over, and the fixed ones."""
+    names = ((name, [item.key for item in named_inputs(target, name)]) for name in follow_up.carry)
+    return {**carried(run, source, names), **follow_up.inputs}
+
+
+def choose_file(follow_up: FollowUp, files: Iterable[AttachedFile]) -> tuple[str, AttachedFile] | None:
+    """Choose the first file that an input takes, and return it with the input's key, or None if none fits."""
+    pairs = ((key, file) for file in files for kind, key in follow_up.takes.items() if is_kind(kind, file))
+    return next(pairs, None)
+
+
+def asked_inputs(follow_up: FollowUp, target: Deployment, inputs: Values) -> list[Input]:
+    """Return the inputs that a form asks for: those in `ask`, then required ones without a usable value."""
+    named = [item for key in follow_up.ask for item in target.offered if item.key == key]
+    fitting = (item.key for item in target.offered if item.fits(inputs))
+    return [*named, *still_required(target, {*fitting, *follow_up.takes.values(), *follow_up.ask})]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCommands:
+    """The follow-ups that become message commands. `left_out` names the others, as phrases for a sentence."""
+
+    offered: tuple[FollowUp, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+def message_commands(deployments: Sequence[Deployment]) -> MessageCommands:
+    """Return the first MAX_COMMANDS follow-ups that take a picture, in the order of the file.
+
+    A follow-up that several deployments share is a single command. A follow-up whose label is the name of
+    another command is left out.
+    """
+    offered: dict[str, FollowUp] = {}
+    left_out: list[str] = []
+    for deployment in deployments:
+        for each in deployment.follow_ups:
+            name = each.label.casefold()
+            if not each.takes_pictures or (name in offered and offered[name].reference == each.reference):
+                continue
+            if name in offered or name == say("use_menu").casefold():
+                left_out.append(f"'{each.label}' of '{deployment.name}', whose name is taken")
+            elif len(offered) == MAX_COMMANDS:
+                left_out.append(f"'{each.label}' of '{deployment.name}'")
+            else:
+                offered[name] = each
+    return MessageCommands(tuple(offered.values()), tuple(left_out))

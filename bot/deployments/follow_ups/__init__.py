@@ -1,1 +1,0 @@
-"""Link follow-ups to their deployments, prepare the inputs of their runs, and choose the message commands."""

@@ -1,0 +1,282 @@
+"""An input as `/generate` offers it, and what every kind of input does.
+
+A value is stored under the backend's keys, as it is sent. An option for sizes stands for two keys, so a
+stored size survives any change of `sizes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from bot.deployments.files import AttachedFile
+from bot.deployments.naming import DESCRIPTION_LENGTH, one_line
+from bot.deployments.schema import InputSettings
+from bot.deployments.schema.field_types import LARGEST
+from bot.domain.backend import InputKind
+from bot.domain.errors import InputError
+from bot.domain.runs import InputValue
+from bot.domain.text import escape_line, shorten
+from bot.strings import say
+
+ATTACHMENTS = frozenset({InputKind.IMAGE, InputKind.IMAGES, InputKind.VIDEO, InputKind.AUDIO, InputKind.FILE})
+NUMBERS = frozenset({InputKind.INTEGER, InputKind.FLOAT})
+TEXT_LENGTH = 4000  # Discord's limit for a text input
+_DEFAULT_LENGTH = 30
+OptionValue = str | int | float
+# A value as somebody entered it: typed in a command or form, or uploaded.
+RawValue = str | int | float | bool | AttachedFile | tuple[AttachedFile, ...]
+# Entered values by the names of their options, and values by the backend's keys.
+Typed = Mapping[str, RawValue]
+Values = Mapping[str, InputValue]
+
+
+class OptionType(StrEnum):
+    """The Discord option types that `/generate` uses."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    ATTACHMENT = "attachment"
+
+
+_TYPES = {
+    InputKind.INTEGER: OptionType.INTEGER,
+    InputKind.FLOAT: OptionType.NUMBER,
+    InputKind.BOOLEAN: OptionType.BOOLEAN,
+    **dict.fromkeys(ATTACHMENTS, OptionType.ATTACHMENT),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OptionChoice:
+    """A choice of a slash-command option.
+
+    In a string option, `value` equals `name`, because ComfyDeploy's value may be too long or a private URL.
+    """
+
+    name: str
+    value: OptionValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionSpec:
+    """A slash-command option. `key` is its input's key, or None for an option of the bot (`gpu`, `more`, …).
+
+    `choices` holds at most 25. `autocomplete` is used instead if there are more, or if the list would make
+    the command exceed Discord's size limit.
+    """
+
+    name: str
+    description: str
+    type: OptionType = OptionType.STRING
+    required: bool = False
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    choices: tuple[OptionChoice, ...] = ()
+    autocomplete: bool = False
+    key: str | None = None
+
+
+class Shape(StrEnum):
+    """The components that a form's field can be."""
+
+    LINE = "line"
+    PARAGRAPH = "paragraph"
+    SELECT = "select"
+    RADIO = "radio"
+    CHECKBOX = "checkbox"
+    FILES = "files"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormField:
+    """A field of a form. `value` is what it shows, and `limit` the most characters or files that it takes."""
+
+    name: str
+    description: str
+    shape: Shape = Shape.LINE
+    value: str = ""
+    choices: tuple[str, ...] = ()
+    required: bool = False
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A width and a height that one option sets; None is a value that only the backend knows."""
+
+    width: int | float | None
+    height: int | float | None
+
+    def __str__(self) -> str:
+        return " × ".join("?" if value is None else f"{value:.15g}" for value in self.values)
+
+    @property
+    def values(self) -> tuple[int | float | None, int | float | None]:
+        return self.width, self.height
+
+
+class Input(InputSettings):
+    """An input of a deployment: its settings, completed from the backend's description.
+
+    `key` is the backend's name for it, `option` its name in Discord. If the user omits an input, `default` is
+    sent if `send_default` is set. Otherwise a seed is drawn at random, and any other input uses the backend's
+    default. If `default` is None, there is no usable default. `max_count` applies to `IMAGES` only.
+
+    The option for sizes is an input that only the bot knows. It is a choice that sets the two backend inputs
+    in `parts`, `sizes` are the values of its choices, and `default_size` is its default.
+    """
+
+    key: str
+    option: str
+    kind: InputKind
+    description: str = ""
+    required: bool = False
+    max_count: int = 1
+    is_prompt: bool = False
+    is_negative_prompt: bool = False
+    is_seed: bool = False
+    send_default: bool = False
+    parts: tuple[Input, ...] = ()
+    default_size: Size | None = None
+    sizes: tuple[Size, ...] = ()
+
+    @property
+    def option_names(self) -> tuple[str, ...]:
+        """Return the option's name, or one name per attachment (`image1`, `image2`)."""
+        if self.kind is not InputKind.IMAGES or self.max_count == 1:
+            return (self.option,)
+        return tuple(f"{self.option}{number}" for number in range(1, self.max_count + 1))
+
+    @property
+    def takes_file(self) -> bool:
+        return self.kind in ATTACHMENTS
+
+    @property
+    def type(self) -> OptionType:
+        return _TYPES.get(self.kind, OptionType.STRING)
+
+    @property
+    def varies_in_batch(self) -> bool:
+        """Return whether each run of a batch gets a different value of this input.
+
+        Without such an input, all runs would be identical. `count` is then offered only if `max_count` is set
+        in deployments.toml, for workflows that randomize on their own.
+        """
+        return self.is_seed and self.offered and not self.choices
+
+    @property
+    def backend_keys(self) -> tuple[str, ...]:
+        """Return the backend's keys."""
+        return (self.key,)
+
+    @property
+    def default_values(self) -> dict[str, InputValue]:
+        """Return the default under the backend's keys, empty without one."""
+        return {} if self.default is None else {self.key: self.default}
+
+    @property
+    def hint(self) -> str:
+        """Return the description with the default appended, within Discord's 100 characters."""
+        text, suffix = one_line(self.description) or one_line(self.key) or self.option, ""
+        if self.is_seed and not self.send_default:
+            suffix = " " + say("option_default_random")
+        elif not self.required and self.default_values and self.default != "" and not self.takes_file:
+            shown = shorten(one_line(self.show(self.default_values)), _DEFAULT_LENGTH)
+            suffix = " " + say("option_default", value=shown)
+        return shorten(text, DESCRIPTION_LENGTH - len(suffix)) + suffix
+
+    def typed(self, layer: Typed) -> Any:
+        """Return what somebody entered for this input, as `parse` takes it, or None."""
+        return layer.get(self.option)
+
+    def parse(self, raw: Any) -> dict[str, InputValue]:
+        """Return an entered value under the backend's keys, empty if it is blank.
+
+        Raises InputError, which names the option.
+        """
+        if isinstance(raw, AttachedFile | tuple | list):
+            raise InputError("input_not_text", option=self.option)
+        if isinstance(raw, str) and not raw.strip():
+            return self._blank(raw)
+        return {self.key: self._value(raw)}
+
+    def takes(self, raw: Any) -> bool:
+        """Return whether `parse` accepts an entered value."""
+        try:
+            self.parse(raw)
+        except InputError:
+            return False
+        return True
+
+    def fits(self, values: Values) -> bool:
+        """Return whether there is a stored value that the input still takes."""
+        try:
+            return bool(self.stored(values))
+        except InputError:
+            return False
+
+    def stored(self, values: Values) -> dict[str, InputValue]:
+        """Return a stored value as the input takes it now, empty if there is none. Raises InputError."""
+        value = values.get(self.key)
+        return {} if value is None else self.parse(value)
+
+    def own(self, values: Values) -> dict[str, InputValue]:
+        """Return the stored values of this input."""
+        return {key: values[key] for key in self.backend_keys if key in values}
+
+    def show(self, values: Values) -> str:
+        """Return a stored value as somebody types it, or an empty text."""
+        value = values.get(self.key)
+        if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
+            value = int(value)
+        return "" if value is None else str(value)
+
+    def slash_option(self, name: str, *, required: bool) -> OptionSpec:
+        """Return the slash-command option with this name."""
+        return OptionSpec(
+            name=name,
+            description=self.hint,
+            type=self.type,
+            required=required,
+            minimum=self.minimum,
+            maximum=self.maximum,
+            min_length=self.min_length,
+            max_length=self.max_length,
+            key=self.key,
+        )
+
+    def field(self, values: Values, raw: Any = None, *, gone: bool = False) -> FormField:
+        """Return the form's field, which shows what was entered before (`raw`), or else a stored value.
+
+        If `gone`, the stored file was deleted, so the form asks for another.
+        """
+        return self._field(value=self._shown(values, raw))
+
+    def _field(self, **changes: Any) -> FormField:
+        usual = {"name": self.option, "description": self.hint, "required": self.required}
+        return FormField(**{**usual, **changes})
+
+    def _value(self, raw: OptionValue) -> InputValue:
+        raise NotImplementedError
+
+    def _blank(self, raw: str) -> dict[str, InputValue]:
+        return {}
+
+    def _shown(self, values: Values, raw: Any) -> str:
+        if raw is None:
+            return self.show(values)
+        try:
+            return self.show(self.parse(raw))
+        except InputError:
+            return str(raw)
+
+
+def excerpt(value: OptionValue) -> str:
+    return escape_line(str(value), 60)
