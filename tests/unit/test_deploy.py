@@ -16,12 +16,9 @@ from aiohttp.test_utils import TestServer
 
 from bot.comfydeploy.wire import call_name
 from bot.config.roles import ALL_ROLES
-from bot.database.engine import Database
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
 from bot.metrics_page import MetricsPage
-from bot.outside import Outside
-from bot.store.reading.gauges import GaugeStore
-from tests.unit.factories import made_run
+from tests.unit.factories import app_with, made_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,9 +76,8 @@ RUN = made_run(created_at=NOW, submitted_at=NOW, started_at=NOW, ended_at=NOW)
 async def families() -> dict[str, set[str]]:
     """Return the metrics with their labels, after each event has happened once."""
     metrics = Metrics(time.monotonic)
-    gauges = GaugeStore(Database("sqlite:///nowhere.db", Outside()))
     client = discord.Client(intents=discord.Intents.none())
-    MetricsPage(metrics, gauges, lambda: NOW, client, token=None, own_port=False, daily_gpu_seconds=None)
+    MetricsPage(app_with(metrics=metrics), client)
     with metrics.request("flux"):
         metrics.attempt("outcome", "done")
     metrics.shown(RUN, NOW)

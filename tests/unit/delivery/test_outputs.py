@@ -163,7 +163,7 @@ async def test_with_new_links_only_the_missing_files_are_fetched(storage: Storag
 
 
 async def test_an_answer_with_fewer_outputs_only_renews_links(storage: Storage, tmp_path: Path) -> None:
-    run = storage.run("good-1", "gone-2", "gone-3")
+    run = storage.run("good-1", "gone-2", "gone-3", run_id="7")
     run = replace(run, outputs=(*run.outputs, Output("text", text="a caption")))
     again = replace(run.outputs[1], url=storage.site.url("/good-again"))
     for renewed, files in (((), 1), ((again,), 2)):

@@ -14,8 +14,9 @@ from bot.domain.moderation.reviews import (
     has_decided,
     may_delete,
 )
+from bot.domain.requests import Actor, ChannelState
 from bot.domain.runs import Run, RunState
-from tests.unit.domain.policy_cases import NOW, PERSON
+from tests.unit.domain.policy_cases import NOW, PERSON, request
 from tests.unit.factories import made_run
 
 MONA, RITA, CHANNEL, GALLERY = 21, 22, 2, 9
@@ -88,4 +89,11 @@ def test_the_requester_and_who_manages_the_messages_channel_may_delete(
     changes: dict[str, Any], person: int, moderated: int | None, channel: int | None, allowed: bool
 ) -> None:
     run = made_run(requester_id=PERSON.id, channel_id=CHANNEL, **changes)
-    assert may_delete(run, replace(PERSON, id=person), moderated, channel_id=channel) is allowed
+    actor = Actor(
+        person=replace(PERSON, id=person),
+        origin=request().origin.model_copy(update={"channel_id": moderated or CHANNEL}),
+        channel_ids=frozenset(),
+        channel_state=lambda _channel: ChannelState(),
+        manages_messages=moderated is not None,
+    )
+    assert may_delete(run, actor, channel_id=channel) is allowed
