@@ -225,7 +225,7 @@ async def test_a_late_cancel_does_not_press_the_button_that_replaced_it() -> Non
 async def test_discords_clock_follows_the_bots() -> None:
     async with open_world(pace=0) as world, world.turn:
         await world.catch_up()
-        assert abs((world.app.bot.outside.now() - world.env.now()).total_seconds()) < 5
+        assert abs((world.app.bot.app.outside.now() - world.env.now()).total_seconds()) < 5
 
 
 async def test_a_refusal_is_an_answer_and_not_an_error() -> None:

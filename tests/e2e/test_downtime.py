@@ -50,7 +50,9 @@ async def test_a_request_whose_status_was_never_shown_ends_with_its_outcome(home
     await home.ask()
     await home.died()
     await return_after(home, 1200)
-    assert (await home.outcome()).attachments
+    outcome = await home.outcome()
+    # The process may have died while it queued the run.
+    assert outcome.attachments or "didn't confirm" in outcome.text
 
 
 async def test_sigterm_ends_with_code_0_and_the_next_start_does_the_rest(home: BotProcess) -> None:
