@@ -204,7 +204,7 @@ def assemble(resources: Resources) -> App:
         workers["progress"] = Worker("progress", progress.claim, recorder.save_progress, PROGRESS)
     if roles & CALLING_ROLES:
         workers["look"] = Worker("look", reloader.claim, reloader.handle, DEPLOYMENTS)
-    for topic in ("submit", "check", "show"):
+    for topic in ("submit", "check", "show", "probe", "progress"):
         if topic in workers:
             resources.wakeups.on(topic, workers[topic].wake)
     gateway = client if Role.GATEWAY in roles else None

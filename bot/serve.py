@@ -60,7 +60,7 @@ async def _serve(app: App, signals: Signals) -> None:
             metrics_port(app),
             watched_event_loop(app),
             # Entered before the workers, so left after them: closing the client ends the HTTP session that
-            # deliveries use.
+            # the messenger uses.
             _logged_in(app),
             running_workers(app, _STOP_SECONDS),
             signals.started(app.request_reload),
@@ -132,7 +132,7 @@ async def _until_stopped(app: App, stop: asyncio.Event) -> None:
         return
     if app.coordinator.lost in done:
         raise StartupError(lock_held_error(app.coordinator.lost.result()))
-    log.info("stopping: finishing the deliveries that are under way")
+    log.info("stopping: finishing the messages that are under way")
 
 
 def _explain_end(connection: asyncio.Task[None]) -> None:

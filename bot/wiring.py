@@ -162,7 +162,9 @@ def _services(
         blocks=BlockService(store, wakeups, clock),
         audit=AuditService(store.audit, store.rules, catalogue, clock),
         privacy=PrivacyService(store.privacy, clock, [drafts, presets]),
-        server_settings=ServerSettingsService(store, catalogue, resources.outside, word_filter.cache),
+        server_settings=ServerSettingsService(
+            store, catalogue, resources.outside, wakeups, word_filter.cache
+        ),
         show_private=show_private,
         openings=Openings(),
         allowance=Allowance(clock),
@@ -323,7 +325,7 @@ def reconcile_workers(
 ) -> dict[str, Worker[Any]]:
     """Return the workers `submit`, `check`, `probe` and `prune`."""
     health = BackendHealth(resources.store, resources.backend, resources.wakeups, resources.outside)
-    submission = _submission(resources, client, health)
+    submission = _submission(resources, client, recorder, health)
     reconciler = _reconciler(resources, recorder, submission, health)
     retention = resources.store.retention
     return {
@@ -334,7 +336,9 @@ def reconcile_workers(
     }
 
 
-def _submission(resources: Resources, client: discord.Client, health: BackendHealth) -> Submitter:
+def _submission(
+    resources: Resources, client: discord.Client, recorder: ReportRecorder, health: BackendHealth
+) -> Submitter:
     renewer = AttachmentRenewer(resources.catalogue, resources.store.reviews, DiscordCalls(client))
     return Submitter(
         store=resources.store,
@@ -345,7 +349,7 @@ def _submission(resources: Resources, client: discord.Client, health: BackendHea
         renew=renewer.inputs,
         look=partial(channel_state, client),
         offer=partial(offer_of, resources.catalogue),
-        first_check=resources.quiet_period,
+        recorder=recorder,
         grace=resources.grace,
         user_installs=resources.settings.allow_user_installs,
         clock=resources.clock,
@@ -385,6 +389,7 @@ def make_reloader(resources: Resources) -> Reloader:
         resources.catalogue,
         read=read,
         notify=resources.wakeups.reload,
+        loaded=resources.wakeups.submit,
         every=timedelta(seconds=resources.settings.deployments_refresh_seconds),
         clock=resources.clock,
     )

@@ -33,6 +33,7 @@ def make_messenger(resources: Resources, client: discord.Client) -> Messenger:
         ages=ages,
         answers=Answers(calls, catalogue.title, ages.is_marked, expected, clock),
         metrics=resources.metrics,
+        wakeups=resources.wakeups,
         outside=resources.outside,
         name=f"{socket.gethostname()[:32]}-{os.getpid()}-{resources.outside.random.randbytes(4).hex()}",
     )

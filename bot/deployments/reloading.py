@@ -45,7 +45,7 @@ class ReloadTask(StrEnum):
 
 class Reloader:
     """Reloads deployments. `read` returns their configuration, and `notify` makes other processes read it,
-    too. `every` is the time between two polls of the backend.
+    too. `loaded` is called after each reload or poll. `every` is the time between two polls of the backend.
 
     Reloads run one at a time, since each may sync the commands.
     """
@@ -56,12 +56,14 @@ class Reloader:
         *,
         read: Callable[[], Awaitable[Sequence[DeploymentConfig]]],
         notify: Callable[[], None],
+        loaded: Callable[[], None],
         every: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._catalogue = catalogue
         self._read = read
         self._notify = notify
+        self._loaded = loaded
         self._every = every
         self._clock = clock
         self._next = clock() + every
@@ -141,6 +143,7 @@ class Reloader:
     async def _load(self, configs: Sequence[DeploymentConfig] | None) -> ReloadResult:
         before, commands = self._by_name(), self._commands()
         await self._catalogue.load(configs)
+        self._loaded()
         self._outdated |= self._commands() != commands
         if self._outdated:
             await self._show_commands()

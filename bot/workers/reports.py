@@ -46,6 +46,7 @@ class ReportRecorder:
         ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
         """
         if not asked and self._progress.add(key, report):
+            self._wakeups.progress()
             return None
         now = self._clock()
         next_check = now + self._quiet_period
@@ -62,8 +63,8 @@ class ReportRecorder:
             self._wakeups.submit()
         if change.visible:
             self._wakeups.show()
-        if change.values.get("due_at") == now:
-            self._wakeups.check()
+        if isinstance(due_at := change.values.get("due_at"), datetime):
+            self._wakeups.check(due_at - now)
         return change.state
 
     async def save_progress(self, reports: Mapping[str, RunReport]) -> None:
@@ -72,3 +73,4 @@ class ReportRecorder:
         next_check = now + self._quiet_period
         await self._store.runs.save_progress(reports, now, next_check, run_timeout=self._run_timeout)
         self._wakeups.show()
+        self._wakeups.check(self._quiet_period)

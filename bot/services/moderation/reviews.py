@@ -150,6 +150,7 @@ class ReviewService:
         """Close a report and leave the result in place."""
         run = await self._moderated(key, moderator, guild_id)
         await self._store.reviews.dismiss(key, moderator.id, self._clock())
+        self._wakeups.show()
         return self._reviewed(run)
 
     async def open(self, key: str, moderator: Requester) -> Sequence[Run]:

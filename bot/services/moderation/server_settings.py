@@ -24,6 +24,7 @@ from bot.outside import Outside
 from bot.services.form_drafts import FormDrafts
 from bot.services.words.filter import AutomodCache
 from bot.store import Store
+from bot.workers.worker import Wakeups
 
 # Discord expects an answer within 3 s, so the panel waits no longer than this for AutoMod's rules.
 _AUTOMOD_SECONDS = 1.0
@@ -44,12 +45,18 @@ class ServerSettingsService:
     """Reads and changes a server's rules. Methods raise StoreUnavailable if the database is unreachable."""
 
     def __init__(
-        self, store: Store, catalogue: Catalogue, outside: Outside, automod: AutomodCache | None = None
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        outside: Outside,
+        wakeups: Wakeups,
+        automod: AutomodCache | None = None,
     ) -> None:
         self._rules = store.rules
         self._presets = store.presets
         self._catalogue = catalogue
         self._clock = outside.now
+        self._wakeups = wakeups
         self._automod = automod
         self._drafts = FormDrafts[Submitted](outside.random)
 
@@ -117,7 +124,9 @@ class ServerSettingsService:
     async def _change(
         self, editor: Editor, edit: Callable[[ServerRules], ServerRules], context: SettingsContext
     ) -> Sequence[Change]:
-        return await self._rules.change(editor.guild_id, editor.user_id, edit, self._clock(), context)
+        changes = await self._rules.change(editor.guild_id, editor.user_id, edit, self._clock(), context)
+        self._wakeups.submit()  # a rule may have kept runs waiting
+        return changes
 
     def _context(self, editor: Editor) -> SettingsContext:
         """Return what the settings may name now."""

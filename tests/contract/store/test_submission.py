@@ -27,12 +27,15 @@ from bot.domain.errors import (
 )
 from bot.domain.policy import Offer
 from bot.domain.requests import ChannelState
+from bot.domain.run_timing import no_timeout
 from bot.domain.runs import InputValue, Run, RunState
 from bot.outside import Outside
 from bot.store import Store
 from bot.workers.backend_health import BackendHealth
+from bot.workers.progress import ProgressBuffer
+from bot.workers.reports import ReportRecorder
 from bot.workers.submission import MAX_RENEWALS, Submitter
-from bot.workers.worker import Wakeups
+from bot.workers.worker import Later, Wakeups
 from tests.contract.store.runs import GRACE, NOW, RUN_ID, SOON, accepted, at, columns, fetch, report, state_of
 from tests.databases import file_away
 
@@ -60,7 +63,14 @@ class World:
             renew=self.renew,
             look=self.look,
             offer=lambda _: Offer(),
-            first_check=SOON - NOW,
+            recorder=ReportRecorder(
+                store=store,
+                progress=ProgressBuffer(),
+                wakeups=Wakeups(),
+                quiet_period=SOON - NOW,
+                run_timeout=no_timeout,
+                clock=lambda: self.now,
+            ),
             grace=GRACE,
             user_installs=False,
             clock=lambda: self.now,
@@ -96,12 +106,12 @@ class World:
 
     async def probe(self) -> None:
         """Make the probes that are due."""
-        while (guard := await self.health.claim()) is not None:
+        while not isinstance(guard := await self.health.claim(), Later):
             await self.health.probe(guard)
 
     async def claim(self) -> Run:
         run = await self.submitter.claim()
-        assert run is not None
+        assert isinstance(run, Run)
         return run
 
     async def submit(self) -> Run:
@@ -215,8 +225,8 @@ async def test_in_an_outage_a_queue_call_is_made_only_after_an_answered_probe(
     world.describing = list(describing)
     await world.probe()
     found = await world.submitter.claim()
-    assert (found is not None) is (calls == 2)
-    if found is not None:
+    assert isinstance(found, Run) is (calls == 2)
+    if isinstance(found, Run):
         await world.submitter.submit(found)
         assert (await fetch(world.store, found.key)).state is RunState.QUEUED
     assert len(world.calls) == calls

@@ -27,7 +27,7 @@ from bot.domain.errors import (
 from bot.domain.runs import Run, RunState
 from bot.outside import Outside
 from bot.workers.backend_health import AWAY, BUSY, MACHINE, BackendHealth
-from bot.workers.worker import Wakeups
+from bot.workers.worker import Later, Wakeups
 from tests.unit.factories import made_run
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -74,7 +74,7 @@ class World:
     async def later(self, seconds: float) -> None:
         """Let time pass, and make the probes that are due."""
         self.seconds += seconds
-        while (guard := await self.health.claim()) is not None:
+        while not isinstance(guard := await self.health.claim(), Later):
             await self.health.probe(guard)
 
     def admitted(self) -> tuple[bool, bool]:
