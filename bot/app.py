@@ -147,7 +147,12 @@ async def open_app(
         backend=backend,
         catalogue=catalogue,
         reloader=Reloader(
-            catalogue, read=read_deployments, notify=wakeups.reload, every=refresh, clock=outside.now
+            catalogue,
+            read=read_deployments,
+            notify=wakeups.reload,
+            loaded=wakeups.submit,
+            every=refresh,
+            clock=outside.now,
         ),
         discord=DiscordCalls(client),
         fetcher=fetcher,
@@ -222,7 +227,7 @@ def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Proc
         WebhookServer(app, recorder).add_to(server)
         server.router.add_routes([ping_route(signer, read_body)])
     workers = _workers(app, recorder, progress)
-    for topic in ("submit", "check", "show"):
+    for topic in ("submit", "check", "show", "probe", "progress"):
         if topic in workers:
             app.wakeups.on(topic, workers[topic].wake)
     process = Process(app, coordinator, server, workers, page)
@@ -235,7 +240,7 @@ def _workers(app: App, recorder: ReportRecorder, progress: ProgressBuffer) -> di
     roles, workers = app.settings.roles, dict[str, Worker[Any]]()
     if Role.RECONCILE in roles:
         health, retention = BackendHealth(app), app.store.retention
-        submitter = Submitter(app, health)
+        submitter = Submitter(app, health, recorder)
         reconciler = Reconciler(app, health, recorder, submitter)
         workers["submit"] = Worker("submit", submitter.claim, submitter.submit, SUBMIT)
         workers["check"] = Worker("check", reconciler.claim, reconciler.check, CHECK)

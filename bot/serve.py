@@ -60,7 +60,7 @@ async def _serve(process: Process, signals: Signals) -> None:
             metrics_port(process),
             watched_event_loop(process),
             # Entered before the workers, so left after them: closing the client ends the HTTP session that
-            # deliveries use.
+            # the messenger uses.
             _logged_in(process),
             running_workers(process, _STOP_SECONDS),
             signals.started(process.request_reload),
@@ -132,7 +132,7 @@ async def _until_stopped(process: Process, stop: asyncio.Event) -> None:
         return
     if process.coordinator.lost in done:
         raise StartupError(lock_held_error(process.coordinator.lost.result()))
-    log.info("stopping: finishing the deliveries that are under way")
+    log.info("stopping: finishing the messages that are under way")
 
 
 def _explain_end(connection: asyncio.Task[None]) -> None:

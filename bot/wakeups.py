@@ -1,14 +1,18 @@
-"""Wake workers early, in this process and in others."""
+"""Wake workers, in this process and in others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+# No loop sleeps longer, because the wall clock may jump, and a wake-up from another process may be lost.
+LONGEST_SLEEP = timedelta(seconds=30)
 
 
 class Wakeups:
-    """Wakes workers early, here and in other processes. A lost wake-up only delays a worker by its pause.
+    """Wakes the workers, here and in other processes, for what is due before their sleep ends.
 
-    `notify` passes a topic on to other processes.
+    A lost wake-up delays a worker until then. `notify` passes a topic on to other processes.
     """
 
     def __init__(self, notify: Callable[[str], None] = lambda _: None) -> None:
@@ -23,13 +27,25 @@ class Wakeups:
         """Wake the submitter, because a run is waiting or an ended run has made room for another."""
         self._fire("submit")
 
-    def check(self) -> None:
-        """Wake the reconciler, because a run has to be checked or cancelled."""
-        self._fire("check")
+    def check(self, within: timedelta = timedelta()) -> None:
+        """Wake the reconciler, because a run has to be checked or cancelled within this time.
+
+        A longer time than any sleep needs no wake-up.
+        """
+        if within < LONGEST_SLEEP:
+            self._fire("check")
 
     def show(self) -> None:
         """Wake the messenger, because a message is out of date."""
         self._fire("show")
+
+    def probe(self) -> None:
+        """Wake the probing of the backend. Each process has its own view of the backend."""
+        self._wake("probe")
+
+    def progress(self) -> None:
+        """Wake the writer of the progress that this process has buffered."""
+        self._wake("progress")
 
     def reload(self) -> None:
         """Make other processes reread the deployments, as this one has."""

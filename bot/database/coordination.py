@@ -24,6 +24,7 @@ from bot.domain.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 CHANNEL = "bot_nudges"
+TOPICS = ("check", "reload", "show", "submit")
 # Advisory locks with two keys don't clash with the single-key locks of `Database.exclusive`.
 _LOCK_SPACE = 0x626F74
 _NOTIFY_PAUSE = 0.02
@@ -147,7 +148,7 @@ class PostgresCoordinator:
             self._on_notify(topics.split(","))
 
     async def _keep_alive(self) -> None:
-        """Ping the connection and reconnect when it breaks; polling makes up for missed notifications."""
+        """Ping the connection, and reconnect when it breaks. Notifications may have been missed then."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PING_INTERVAL):
@@ -156,10 +157,11 @@ class PostgresCoordinator:
                 with suppress(StoreUnavailable):
                     await self._execute(text("SELECT 1"))
                 continue
-            log.warning("lost the coordination connection; polling until it is back")
+            log.warning("lost the coordination connection, so other processes are noticed late")
             await self._disconnect()
             await self._reconnect()
             log.info("restored the coordination connection")
+            self._on_notify(TOPICS)
 
     async def _reconnect(self) -> None:
         since: float | None = None
@@ -197,8 +199,12 @@ class PostgresCoordinator:
             await self._pending.wait()
             self._pending.clear()
             topics, self._topics = self._topics, set()
-            with suppress(StoreUnavailable):
+            try:
                 await self._execute(_NOTIFY, channel=CHANNEL, topics=",".join(sorted(topics)))
+            except StoreUnavailable:
+                self._topics |= topics
+                self._pending.set()
+                await asyncio.sleep(_RECONNECT_PAUSE)
             await asyncio.sleep(_NOTIFY_PAUSE)
 
 

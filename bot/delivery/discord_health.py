@@ -33,10 +33,21 @@ class DiscordHealth:
     def is_away(self) -> bool:
         return not self._breaker.is_closed
 
+    def pause(self) -> float:
+        """Return for how many seconds Discord is left alone: until the next probe during an outage.
+
+        After an outage, messages are paced.
+        """
+        now = self._monotonic()
+        if self.is_away:
+            return self._breaker.probe_in(now)
+        if self._recovers and now >= self._second + 1:
+            self._second, self._started = now, 0
+        is_slow = self._recovers and self._started >= AFTER_OUTAGE
+        return self._second + 1 - now if is_slow else 0.0
+
     async def returns(self) -> bool:
-        """Ask Discord a cheap question, if it is time for that, and return whether it answers."""
-        if not self._breaker.wants_probe(self._monotonic()):
-            return False
+        """Ask Discord a cheap question, and return whether it answers."""
         if await self._discord.answers():
             log.info("Discord answers again")
             self.heard()
@@ -44,15 +55,9 @@ class DiscordHealth:
         self._breaker.fail(self._monotonic(), "discord")
         return False
 
-    def admits(self) -> bool:
-        """Return whether another message may be handled, and count it. After an outage they are paced."""
-        if not self._recovers:
-            return True
-        now = self._monotonic()
-        if now >= self._second + 1:
-            self._second, self._started = now, 0
+    def begin(self) -> None:
+        """Count a message that was claimed."""
         self._started += 1
-        return self._started <= AFTER_OUTAGE
 
     def nothing_due(self) -> None:
         """End the slow start after an outage."""

@@ -33,6 +33,7 @@ from bot.domain.runs import RunState
 from bot.domain.text import message_url
 from bot.domain.transitions import is_told_elsewhere
 from bot.media.temporary_files import temporary_folder
+from bot.workers.worker import TAKEN, Later
 
 log = logging.getLogger(__name__)
 # Messages in progress: two for each of the fifty busy channels that fifty requests a second can serve.
@@ -57,33 +58,39 @@ class Messenger:
         self._active = self._posting.active
         self._has_strays = False
 
-    async def claim(self) -> Claim | None:
-        """Claim a message that is due, or return None if there is none, or Discord is away.
+    async def claim(self) -> Claim | Later | None:
+        """Claim a message that is due. There is none if Discord is away.
 
         A request that this process is working on is left out: if the machine slept, its lease may be over.
         """
         if self._has_strays:
             await self._messages.release_strays(self._name, self._active.keys())
             self._has_strays = False
-        if self._health.is_away:
-            if not await self._health.returns():
-                return None
+        if self._health.is_away and not self._health.pause() and await self._health.returns():
             await self._messages.make_due(self._app.now())
-        if not self._health.admits():
-            return None
+        if seconds := self._health.pause():
+            return Later(seconds)
+        return await self._claim()
+
+    async def _claim(self) -> Claim | Later | None:
         channels = Counter(claim.message.channel_id for claim in self._active.values())
         full = [channel for channel, count in channels.items() if channel and count >= PER_CHANNEL]
         busy = [claim.message.request_key for claim in self._active.values()]
         now = self._app.now()
+        due_at = await self._messages.next_due(now, full=full, busy=busy)
+        if due_at is None or due_at > now:
+            if not full:
+                self._health.nothing_due()
+            return Later.at(due_at, now)
         try:
             claim = await self._messages.claim(self._lease(), now, now + LEASE, full=full, busy=busy)
         except StoreUnavailable:
             self._has_strays = True
             raise
-        if claim is not None:
-            self._active[claim.lease] = claim
-        elif not full:
-            self._health.nothing_due()
+        if claim is None:
+            return TAKEN
+        self._active[claim.lease] = claim
+        self._health.begin()
         return claim
 
     def _lease(self) -> str:
@@ -105,6 +112,7 @@ class Messenger:
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(_STOP_SECONDS):
                     await self._retry(claim, "the process was stopped", pause=timedelta())
+            self._app.wakeups.show()
             raise
         finally:
             self._active.pop(claim.lease, None)
@@ -292,6 +300,7 @@ class Messenger:
             raise
         finally:
             self._active.pop(claim.lease, None)
+            self._app.wakeups.show()  # other changes may have waited for the lease
 
     async def _leased(self, copy: CopyRequest) -> Claim:
         for _ in range(_COPY_WAIT):

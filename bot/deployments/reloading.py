@@ -40,6 +40,7 @@ class ReloadTask(Enum):
 
 class Reloader:
     """Reloads deployments. `read` returns their settings, and `notify` makes other processes read them, too.
+    `loaded` is called after each reload or poll.
 
     `every` is the time between two polls of the backend. Reloads run one at a time, since each may sync the
     commands.
@@ -51,12 +52,14 @@ class Reloader:
         *,
         read: Callable[[], Awaitable[Sequence[DeploymentSettings]]],
         notify: Callable[[], None],
+        loaded: Callable[[], None],
         every: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._catalogue = catalogue
         self._read = read
         self._notify = notify
+        self._loaded = loaded
         self._every = every
         self._clock = clock
         self._next = clock() + every
@@ -127,6 +130,7 @@ class Reloader:
             before = {each.name: each for each in catalogue.all()}
             commands = catalogue.plan, catalogue.message_commands
             await catalogue.load(configured)
+            self._loaded()
             self._outdated |= (catalogue.plan, catalogue.message_commands) != commands
             if self._outdated:
                 await self._show_commands()

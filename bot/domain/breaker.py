@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from random import Random
 
 _FIRST_PAUSE = 1.0
-# With the jitter, and a worker's pause of one second, probes start at most 10 seconds apart.
+# With the jitter and their own time, probes start at most 10 seconds apart.
 _LONGEST_PAUSE = 8.0
 _JITTER = 1.0
 # The longest pause that the service may ask for.
@@ -66,9 +67,9 @@ class Breaker:
         self._probe_at = max(self._probe_at, now + pause + self._random.uniform(0, _JITTER))
         self._failed_at, self.reason, self._is_half_open = now, reason, False
 
-    def wants_probe(self, now: float) -> bool:
-        """Return whether a probe is due."""
-        return self.is_open and now >= self._probe_at
+    def probe_in(self, now: float) -> float:
+        """Return the seconds until a probe is due, or infinity unless the breaker is open."""
+        return max(0.0, self._probe_at - now) if self.is_open else math.inf
 
     def answered(self) -> None:
         """Open half, because a probe was answered."""

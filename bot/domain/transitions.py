@@ -129,6 +129,15 @@ def _to_be_asked(run: Run, report: RunReport, values: dict[str, object], now: da
     return Change(run.state, values)
 
 
+def is_progress(state: RunState, reported: RunState | None) -> bool:
+    """Return whether a report only tells the progress of a run in flight.
+
+    An upload lasts for a moment, and says nothing about the run's duration.
+    """
+    uploads = state is RunState.RUNNING and reported is RunState.UPLOADING
+    return state in IN_FLIGHT and (uploads or reported is state)
+
+
 def reported_end(run: Run) -> RunState | None:
     """Return how webhooks say that a run in flight has ended, or None if they don't."""
     if run.state not in IN_FLIGHT or not _is_reported(run.failure_code):

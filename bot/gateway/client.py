@@ -284,7 +284,7 @@ async def tell(
         elif public is None:
             await interaction.followup.send(**send)
         elif in_place or not public:
-            # A layout, because the status worker may turn it into the status message.
+            # A layout, because a messenger may turn it into the status message.
             await insist(partial(interaction.edit_original_response, view=view or text_layout(sentence)))
         else:
             moved = text_layout(say("answered_privately"))

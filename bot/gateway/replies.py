@@ -118,7 +118,7 @@ async def _show_status(interaction: Interaction, run: Run) -> int | None:
     try:
         return (await interaction.edit_original_response(view=layout)).id
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        log.warning("can't show the status of run %s, so the status worker will: %s", run.key, error)
+        log.warning("can't show the status of run %s, so a messenger will: %s", run.key, error)
         return None
 
 

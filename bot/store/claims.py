@@ -6,10 +6,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, update
 
+from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests, lock_rows, lock_run
@@ -59,13 +61,39 @@ _CLAIM = (
     )
 )
 _CLAIMED = select_runs().where(runs.c.state == RunState.SUBMITTING, runs.c.claim_id == bindparam("claim"))
+_NOW, _BY = bindparam("now", type_=UtcDateTime()), bindparam("by", type_=UtcDateTime())
 # As in the index: with a parameter, neither database would use it.
-ENDING = select(requests.c.key).where(
-    text("requests.user_install"), requests.c.interaction_expires_at <= bindparam("by")
+_IS_USER_INSTALL = text("requests.user_install")
+ENDING = select(requests.c.key).where(_IS_USER_INSTALL, requests.c.interaction_expires_at <= _BY)
+WAITING = select(
+    select(runs.c.key).where(is_waiting(runs), runs.c.due_at <= _NOW).exists(),
+    select(func.min(runs.c.due_at)).where(is_waiting(runs), runs.c.due_at > _NOW).scalar_subquery(),
+    ENDING.exists(),
+    select(func.min(requests.c.interaction_expires_at))
+    .where(_IS_USER_INSTALL, requests.c.interaction_expires_at > _BY)
+    .scalar_subquery(),
+    select(queues.c.deployment).where(queues.c.waits_for != PAUSED).exists(),
 )
+# Without the upper bound, SQLite would read all ended runs.
+_NEXT_DUE = select(func.min(runs.c.due_at)).where(runs.c.due_at <= _BY)
+NEXT_CHECK, NEXT_EXPIRY = _NEXT_DUE.where(or_(_EXPIRES, _IS_FOLLOWED)), _NEXT_DUE.where(_EXPIRES)
 _WAITING_OF = select_runs().where(
     is_waiting(runs), runs.c.request_key.in_(bindparam("requests", expanding=True))
 )
+
+
+class Waiting(NamedTuple):
+    """What waits for a start: whether a run is due, and when the next one is.
+
+    `ends` says whether an interaction of a user install has ended, or will soon, and `next_end` when the next
+    one ends. `is_held` says whether messages say that something holds a queue.
+    """
+
+    is_due: bool
+    due_at: datetime | None
+    ends: bool
+    next_end: datetime | None
+    is_held: bool
 
 
 def hold(connection: Connection, run: Run, reason: RefusedForNow, now: datetime) -> None:
@@ -200,6 +228,11 @@ class ClaimStore:
         )
 
     @reads
+    def waiting(self, connection: Connection, now: datetime, by: datetime) -> Waiting:
+        """Return what is due to start at `now`, or later. Interactions that end at `by` count as ended."""
+        return Waiting(*connection.execute(WAITING, {"now": now, "by": by}).one())
+
+    @reads
     def too_late_to_start(self, connection: Connection, by: datetime) -> Sequence[Run]:
         """Return the waiting runs of user installs whose interaction ends at `by` or earlier."""
         ending = connection.execute(ENDING, {"by": by}).scalars().all()
@@ -277,6 +310,12 @@ class ClaimStore:
         lock(connection, "submit")
         ready = (queues.c.waits_for != PAUSED, queues.c.deployment.not_in(broken))
         return release_queues(connection, *ready) or number_queues(connection, now)
+
+    @reads
+    def next_check(self, connection: Connection, by: datetime, *, away: bool) -> datetime | None:
+        """Return when the next run is due for `claim_checks`, or None if none is by this time."""
+        due_at: datetime | None = connection.scalar(NEXT_EXPIRY if away else NEXT_CHECK, {"by": by})
+        return due_at
 
     @writes
     def claim_checks(

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    ScalarSelect,
     Select,
     and_,
     bindparam,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads, writes
 from bot.database.message_rows import (
     FRESH,
@@ -49,7 +51,8 @@ from bot.store.rules import read_rules
 # The lease of the process that accepts a request, until it has shown the status message.
 ACCEPTING = "accept"
 _NO_ANSWER = {"status_message_id": None, "interaction_token": None, "interaction_expires_at": None}
-_IS_FREE = or_(requests.c.lease_until.is_(None), requests.c.lease_until < bindparam("now"))
+_NOW = bindparam("now", type_=UtcDateTime())
+_IS_FREE = or_(requests.c.lease_until.is_(None), requests.c.lease_until <= _NOW)
 
 
 def lease(
@@ -71,18 +74,37 @@ class MessageStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(
-        self, owner: str, now: datetime, until: datetime, *, full: Collection[int], busy: Collection[str]
+    @reads
+    def next_due(
+        self, connection: Connection, now: datetime, *, full: Collection[int], busy: Collection[str]
+    ) -> datetime | None:
+        """Return when `claim` finds a message, or None if only another change can make one due.
+
+        If that is `now`, the other parameters mean the same as there.
+        """
+        # A read takes no locks, and usually nothing is due.
+        if _due(connection, now, full, busy) is not None:
+            return now
+        return min(filter(None, connection.execute(NEXT_DUE, {"now": now}).one()), default=None)
+
+    @writes
+    def claim(
+        self,
+        connection: Connection,
+        owner: str,
+        now: datetime,
+        until: datetime,
+        *,
+        full: Collection[int],
+        busy: Collection[str],
     ) -> Claim | None:
         """Claim the pending message that has been due for the longest time, or return None.
 
         Messages to channels in `full` are skipped, and those of requests under another lease or in `busy`.
         Status messages come last.
         """
-        # Usually nothing is due, and a read takes no locks.
-        if await self._database.read(_due, now, full, busy) is None:
-            return None
-        return await self._database.write(_claim, owner, now, until, full, busy)
+        row = _due(connection, now, full, busy, lock=True)
+        return lease(connection, row.request_key, Kind(row.kind), row.number, owner, until) if row else None
 
     @writes
     def extend(self, connection: Connection, claim: Claim, until: datetime) -> None:
@@ -265,18 +287,6 @@ def _store_posted(connection: Connection, message: Message) -> None:
     connection.execute(update(messages).where(*own).values(stored))
 
 
-def _claim(
-    connection: Connection,
-    owner: str,
-    now: datetime,
-    until: datetime,
-    full: Collection[int],
-    busy: Collection[str],
-) -> Claim | None:
-    row = _due(connection, now, full, busy, lock=True)
-    return lease(connection, row.request_key, Kind(row.kind), row.number, owner, until) if row else None
-
-
 def _due(
     connection: Connection,
     now: datetime,
@@ -286,31 +296,43 @@ def _due(
     lock: bool = False,
 ) -> Row[Any] | None:
     """Return the key of the message that is due first."""
-    for is_due, order in _DUE:
-        query: Select[Any] = (
-            select(messages.c.request_key, messages.c.kind, messages.c.number)
-            .join(requests, requests.c.key == messages.c.request_key)
-            .where(is_due, _IS_FREE)
-            .order_by(*order)
-            .limit(1)
-        )
-        if full:
-            query = query.where(or_(messages.c.channel_id.is_(None), messages.c.channel_id.not_in(full)))
-        if busy:
-            query = query.where(messages.c.request_key.not_in(busy))
-        if lock:
-            query = query.with_for_update(skip_locked=True, of=requests)
-        row = connection.execute(query, {"now": now}).first()
-        if row is not None:
-            return row
-    return None
+    values = {"now": now, "full": list(full), "busy": list(busy)}
+    found = (connection.execute(query, values).first() for query in (_DUE_LOCKED if lock else _DUE))
+    return next((row for row in found if row is not None), None)
+
+
+def _first_due(is_due: ColumnElement[bool], *order: ColumnElement[Any]) -> Select[Any]:
+    full = messages.c.channel_id.in_(bindparam("full", expanding=True))
+    return (
+        select(messages.c.request_key, messages.c.kind, messages.c.number)
+        .join(requests, requests.c.key == messages.c.request_key)
+        .where(is_due, _IS_FREE, or_(messages.c.channel_id.is_(None), ~full))
+        .where(messages.c.request_key.not_in(bindparam("busy", expanding=True)))
+        .order_by(*order)
+        .limit(1)
+    )
 
 
 _LAST = case((messages.c.kind == Kind.ANSWER, 1), else_=0)
+_IS_DUE, _IS_ENDING = and_(is_pending, messages.c.due_at <= _NOW), messages.c.farewell_at <= _NOW
 # What is out of date, and then the answers that are soon out of reach.
-_DUE = (
-    (and_(is_pending, messages.c.due_at <= bindparam("now")), (_LAST, messages.c.due_at)),
-    (messages.c.farewell_at <= bindparam("now"), (messages.c.farewell_at,)),
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
+_DUE = (_first_due(_IS_DUE, _LAST, messages.c.due_at), _first_due(_IS_ENDING, messages.c.farewell_at))
+_DUE_LOCKED = [query.with_for_update(skip_locked=True, of=requests) for query in _DUE]
+
+
+def _lease_end(is_due: ColumnElement[bool]) -> ScalarSelect[Any]:
+    """Select when the first lease ends that keeps a message from being claimed."""
+    held = (requests.c.key == messages.c.request_key, requests.c.lease_until > _NOW)
+    return select(func.min(requests.c.lease_until)).where(is_due, *held).scalar_subquery()
+
+
+# When messages are due that aren't yet, and when leases on others end.
+NEXT_DUE = select(
+    select(func.min(messages.c.due_at)).where(is_pending, messages.c.due_at > _NOW).scalar_subquery(),
+    select(func.min(messages.c.farewell_at)).where(messages.c.farewell_at > _NOW).scalar_subquery(),
+    _lease_end(_IS_DUE),
+    _lease_end(_IS_ENDING),
 )
 
 

@@ -25,7 +25,7 @@ from bot.domain.messages.records import Kind
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, no_timeout, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
-from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
+from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end, is_progress
 from bot.store.audit import add_entries, request_entry
 from bot.store.ledger import by_day, post
 from bot.store.outcomes import apply_change
@@ -81,7 +81,7 @@ class RunStore:
         run_timeout: RunTimeout = no_timeout,
         asked: bool = False,
     ) -> Change | None:
-        """Record a report from a webhook or a poll, and return the change that it makes to the run.
+        """Record a report from a webhook or a poll, and return the change that it makes, with all columns.
 
         Returns None if the report changes nothing, or only completes the data of an ended run. `asked` means
         that the report is a reply to GET /run. Unless the change or the run's end sets another time, the run
@@ -108,7 +108,7 @@ class RunStore:
             if is_over and change.values.get("due_at") is None:
                 values["due_at"] = next_settling(run, report, now) if asked else now + SETTLE_AFTER
         apply_change(connection, run, change, now, **values)
-        return change
+        return replace(change, values=values)
 
     @writes
     def finish(
@@ -211,7 +211,7 @@ class RunStore:
         *,
         run_timeout: RunTimeout = no_timeout,
     ) -> None:
-        """Save the progress in these reports, except those whose state or run id differs from the stored one.
+        """Save the progress in these reports, except those that tell more or name another run.
 
         Polls are put off as by `record_report`, unless they are already due.
         """
@@ -221,7 +221,7 @@ class RunStore:
         changed: set[str] = set()
         for run in read_runs(connection, reports.keys()):
             report = reports[run.key]
-            if run.state is not report.state or run.run_id != report.run_id:
+            if not is_progress(run.state, report.state) or run.run_id != report.run_id:
                 continue
             change = apply_report(run, report, now)
             if change is not None:
@@ -275,7 +275,7 @@ def _weight_of_reported(connection: Connection, run: Run, report: RunReport) -> 
         return {}
 
 
-_PROGRESS_COLUMNS = ("progress", "live_status", "queue_position")
+_PROGRESS_COLUMNS = ("state", "progress", "live_status", "queue_position")
 _POLL_AT: BindParameter[Any] = bindparam("poll_at", type_=UtcDateTime())
 _IS_PUT_OFF = (runs.c.due_at > bindparam("now")) & _POLL_AT.is_not(None)
 _SAVE = (
@@ -291,5 +291,6 @@ _SAVE = (
 
 def _values(run: Run, change: Change) -> dict[str, object]:
     """Return the parameters of `_SAVE` that identify the run, and its progress as it is after the change."""
-    values = {f"new_{name}": change.values.get(name, getattr(run, name)) for name in _PROGRESS_COLUMNS}
+    after = replace(run, state=change.state)
+    values = {f"new_{name}": change.values.get(name, getattr(after, name)) for name in _PROGRESS_COLUMNS}
     return values | {"of_run": run.key, "in_state": run.state}

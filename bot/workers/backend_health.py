@@ -24,6 +24,7 @@ from bot.domain.errors import (
     BackendUnreachable,
 )
 from bot.domain.runs import Run
+from bot.workers.worker import Later
 
 log = logging.getLogger(__name__)
 # The codes of the sentences that tell requesters what their runs wait for.
@@ -145,6 +146,7 @@ class BackendHealth:
             return error
         if self._service.breaker.reason == AWAY:
             self._service.breaker.close()
+            self._wakeups.check()
         if state is _State.DEPLOYMENT_AWAY:
             self._open(self._guard(run), run, AWAY)
             return error
@@ -191,11 +193,13 @@ class BackendHealth:
         log.debug("the backend doesn't describe deployment %s: %s", deployment_id, reason)
         return _Answer(_State.DEPLOYMENT_AWAY, _retry_after(reason))
 
-    async def claim(self) -> Guard | None:
-        """Return what has to be probed now, or None. While the backend is away, no deployment is probed."""
-        guards = [self._service] if self.is_away else list(self._deployments.values())
+    async def claim(self) -> Guard | Later:
+        """Return what has to be probed now. While the backend is away, no deployment is probed."""
+        guards = [self._service, *(() if self.is_away else self._deployments.values())]
         now = self._monotonic()
-        return next((guard for guard in guards if guard.breaker.wants_probe(now)), None)
+        first = min(guards, key=lambda guard: guard.breaker.probe_in(now))
+        seconds = first.breaker.probe_in(now)
+        return Later(seconds) if seconds else first
 
     async def probe(self, guard: Guard) -> None:
         """Ask the backend for a deployment. If it answers, let the next call be tried."""
@@ -213,8 +217,8 @@ class BackendHealth:
         log.info("%s answers again", guard.name or "the backend")
         if guard.breaker.reason == AWAY:
             await self._store.claims.make_checks_due(self._clock())
-            self._wakeups.check()
         guard.breaker.answered()
+        self._wakeups.check()
         self._wakeups.submit()
 
     async def _tell(self) -> None:
@@ -230,6 +234,7 @@ class BackendHealth:
     def _open(self, guard: Guard, run: Run, reason: str, retry_after: float | None = None) -> None:
         guard.deployment_id = run.deployment_id
         guard.breaker.fail(self._monotonic(), reason, retry_after)
+        self._wakeups.probe()
 
     def _guard(self, run: Run) -> Guard:
         new = Guard(Breaker(self._random), run.deployment)

@@ -1,4 +1,4 @@
-"""Buffer progress in memory and write it once a second, to avoid a transaction for each step of a run.
+"""Buffer progress in memory and write it at most once a second, not in a transaction for each step of a run.
 
 Buffered progress is lost if the process dies, or if the database is unavailable. State changes are never
 buffered.
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from bot.domain.runs import IN_FLIGHT, RunReport, RunState
+from bot.domain.transitions import is_progress
 
 _KNOWN_RUNS = 10_000
 
@@ -21,7 +22,7 @@ class _Known(NamedTuple):
 
 
 class ProgressBuffer:
-    """Buffers reports that change a run's progress, but not its state."""
+    """Buffers reports that change a run's progress, and drops those that change nothing."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, _Known] = OrderedDict()
@@ -30,7 +31,11 @@ class ProgressBuffer:
     def add(self, key: str, report: RunReport) -> bool:
         """Buffer a report, or return False if it has to be recorded immediately."""
         known = self._known.get(key)
-        if known is None or report.state not in IN_FLIGHT or known != (report.run_id, report.state):
+        if known is None or known.run_id != report.run_id:
+            return False
+        if known.state is RunState.SUCCEEDED:
+            return True  # nothing that a webhook says changes a success
+        if not is_progress(known.state, report.state):
             return False
         if report.outputs or (report.progress is not None and report.progress >= 1):
             return False  # outputs aren't progress, and after its last node the run is polled soon
@@ -40,7 +45,7 @@ class ProgressBuffer:
     def remember_state(self, key: str, report: RunReport, state: RunState) -> None:
         """Remember the state that the store has just recorded, and drop the run's buffered progress."""
         self._news.pop(key, None)
-        if state not in IN_FLIGHT:
+        if state not in IN_FLIGHT and state is not RunState.SUCCEEDED:
             self._known.pop(key, None)
             return
         self._known[key] = _Known(report.run_id, state)

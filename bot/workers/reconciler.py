@@ -27,9 +27,11 @@ from bot.domain.transitions import (
     is_own_verdict,
     reported_end,
 )
+from bot.wakeups import LONGEST_SLEEP
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reports import ReportRecorder
 from bot.workers.submission import Submitter
+from bot.workers.worker import TAKEN, Later
 
 log = logging.getLogger(__name__)
 # After a restart or an outage with a thousand runs, at most ten a second are checked, to spare the backend
@@ -66,25 +68,29 @@ class Reconciler:
         self._paused_until = 0.0
         self._started_at: datetime | None = app.now()
 
-    async def claim(self) -> Run | None:
-        """Claim a run that is due to be checked, or return None."""
-        if not self._claimed:
-            await self._claim_chunk()
-        return self._claimed.popleft() if self._claimed else None
+    async def claim(self) -> Run | Later | None:
+        """Claim a run that is due to be checked."""
+        later = await self._claim_chunk() if not self._claimed else None
+        return self._claimed.popleft() if self._claimed else later
 
-    async def _claim_chunk(self) -> None:
+    async def _claim_chunk(self) -> Later | None:
+        """Claim several runs. If none is due, return when the next one is."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._paused_until - loop.time()))
-        now, claims = self._clock(), self._store.claims
+        now, claims, away = self._clock(), self._store.claims, self._health.is_away
         if self._started_at is not None:
             await claims.make_checks_due(self._started_at)
             self._started_at = None
+        due_at = await claims.next_check(now + LONGEST_SLEEP, away=away)
+        if due_at is None or due_at > now:
+            return Later.at(due_at, now)
         found = await claims.claim_checks(
-            now, self._app.interval, _CHUNK_SIZE, run_timeout=self._app.run_timeout, away=self._health.is_away
+            now, self._app.interval, _CHUNK_SIZE, run_timeout=self._app.run_timeout, away=away
         )
         self._claimed.extend(found)
         if len(found) == _CHUNK_SIZE:
             self._paused_until = loop.time() + _CHUNK_PAUSE
+        return TAKEN
 
     async def check(self, run: Run) -> None:
         """Poll, cancel, time out or expire a claimed run, depending on its state."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 
 from bot.context import App
 from bot.domain.runs import RunReport, RunState
@@ -33,6 +34,7 @@ class ReportRecorder:
         ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
         """
         if not asked and self._progress.add(key, report):
+            self._wakeups.progress()
             return None
         now = self._clock()
         next_check = now + self._app.quiet_period
@@ -49,8 +51,8 @@ class ReportRecorder:
             self._wakeups.submit()
         if change.visible:
             self._wakeups.show()
-        if change.values.get("due_at") == now:
-            self._wakeups.check()
+        if isinstance(due_at := change.values.get("due_at"), datetime):
+            self._wakeups.check(due_at - now)
         return change.state
 
     async def save_progress(self, reports: Mapping[str, RunReport]) -> None:
@@ -59,3 +61,4 @@ class ReportRecorder:
         next_check = now + self._app.quiet_period
         await self._store.runs.save_progress(reports, now, next_check, run_timeout=self._app.run_timeout)
         self._wakeups.show()
+        self._wakeups.check(self._app.quiet_period)

@@ -34,6 +34,8 @@ from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.store.runs import ForeignRunReport
 from bot.workers.attachment_renewal import renewed_inputs
 from bot.workers.backend_health import AWAY, BUSY, BackendHealth
+from bot.workers.reports import ReportRecorder
+from bot.workers.worker import Later
 
 log = logging.getLogger(__name__)
 # Only claims that ended without the attached files count as a run's submissions.
@@ -60,32 +62,42 @@ T = TypeVar("T")
 class Submitter:
     """Starts waiting runs in a fair order, in which users take turns."""
 
-    def __init__(self, app: App, health: BackendHealth) -> None:
+    def __init__(self, app: App, health: BackendHealth, recorder: ReportRecorder) -> None:
         self._app = app
         self._store = app.store
         self._backend = app.backend
         self._health = health
+        self._recorder = recorder
         self._wakeups = app.wakeups
         self._clock = app.now
         self._claimed: set[str] = set()
 
-    async def claim(self) -> Run | None:
-        """Claim the next run to start. If there is none, update the queue positions and return None.
+    async def claim(self) -> Run | Later | None:
+        """Claim the next run to start. If there is none, update the queue positions.
 
         While the backend is away, there is none. If a machine is broken, there is none for its deployment.
         """
         now = self._clock()
-        if self._app.settings.allow_user_installs:
+        user_installs = self._app.settings.allow_user_installs
+        waiting = await self._store.claims.waiting(now, now + START_MARGIN)
+        if user_installs and waiting.ends:
             late = await self._store.claims.too_late_to_start(now + START_MARGIN)
             await self._refuse(late, RefusedError("answer_too_late"))
         if self._health.is_away:
             await self._refuse_outlasted(now)
-            return None
+        elif waiting.is_due and (run := await self._claim(now)) is not None:
+            return run
+        elif self._health.is_trusted and (waiting.is_due or waiting.is_held):
+            await self._renumber(now)
+        ends = waiting.next_end - START_MARGIN if user_installs and waiting.next_end else None
+        return Later.at(min(filter(None, (waiting.due_at, ends)), default=None), now)
+
+    async def _claim(self, now: datetime) -> Run | None:
         run = await self._store.claims.claim_submission(self._limit_now, now, now + self._app.grace)
+        self._wakeups.show()  # runs that were turned away say why
         if run is not None:
             self._health.begin(run)
-        elif self._health.is_trusted:
-            await self._renumber(now)
+            self._wakeups.check(self._app.grace)
         return run
 
     async def _renumber(self, now: datetime) -> None:
@@ -97,7 +109,10 @@ class Submitter:
         return self._app.limit(deployment) if self._health.admits(deployment) else 0
 
     async def _refuse_outlasted(self, now: datetime) -> None:
-        """Refuse requests that are older than a week, if the backend has accepted no call for an hour."""
+        """Refuse requests that are older than a week, if the backend has accepted no call for an hour.
+
+        Nothing wakes the submitter for that, because some seconds don't matter then.
+        """
         if self._health.lasts() >= _LASTING:
             old = await self._store.claims.waiting_since(now - _LONGEST_WAIT, now)
             await self._refuse(old, BackendRateLimited() if self._health.is_busy else BackendUnreachable())
@@ -117,7 +132,6 @@ class Submitter:
         First check the channel and renew the links of attached files. If that fails, the run is requeued or
         refused without a call.
         """
-        self._wakeups.show()
         self._claimed.add(run.key)
         try:
             await self._submit(run)
@@ -226,14 +240,10 @@ class Submitter:
         """Store the run's id. A webhook with the id may never arrive."""
         log.info("queued the run as %s", run_id)
         await self._until_stored(lambda: self._record_id(run, run_id))
-        self._wakeups.show()
-        self._wakeups.check()
 
     async def _record_id(self, run: Run, run_id: str) -> None:
-        now = self._clock()
-        report = RunReport(run_id=run_id, state=RunState.QUEUED)
         try:
-            await self._store.runs.record_report(run.key, report, now, now + self._app.quiet_period)
+            await self._recorder.record(run.key, RunReport(run_id=run_id, state=RunState.QUEUED))
         except ForeignRunReport as error:
             # The backend can start a run more than once; we follow the one that reported first.
             log.warning("the queue reply names another run: %s", error)

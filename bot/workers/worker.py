@@ -1,4 +1,4 @@
-"""The loop in which a worker claims and handles items."""
+"""The loop in which a worker claims and handles items, and sleeps until the next one is due."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from bot.config.logs import run_context
@@ -16,8 +18,27 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Says that nothing can be claimed for so many seconds, unless a wake-up announces something."""
+
+    seconds: float
+
+    @classmethod
+    def at(cls, due_at: datetime | None, now: datetime) -> Later | None:
+        """Return how long to wait for an item that is due at this time, or None if there is none."""
+        return cls((due_at - now).total_seconds()) if due_at is not None else None
+
+
+# What is due can't be claimed, because another process is claiming it. It may die before it has.
+TAKEN = Later(1.0)
+
+
 class Worker(Generic[T]):
     """A loop that claims items and handles several of them concurrently, as its schedule says.
+
+    If there is no item, `claim` returns when it expects one, or None if only a wake-up can announce one. The
+    loop also claims again when an item is done, because that may have held others back.
 
     `handle` should store its failures. If it raises an exception, the exception is logged, and the item can
     be claimed again when its claim expires. Its place stays taken for the schedule's `fault_pause`.
@@ -26,7 +47,7 @@ class Worker(Generic[T]):
     def __init__(
         self,
         name: str,
-        claim: Callable[[], Awaitable[T | None]],
+        claim: Callable[[], Awaitable[T | Later | None]],
         handle: Callable[[T], Awaitable[None]],
         schedule: Schedule,
     ) -> None:
@@ -40,7 +61,7 @@ class Worker(Generic[T]):
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def wake(self) -> None:
-        """End the current pause."""
+        """End the current sleep."""
         self._wake.set()
 
     async def run(self) -> None:
@@ -50,23 +71,27 @@ class Worker(Generic[T]):
             # `finish` waits for the loop too, so that a claim in progress is not lost at `stop`.
             self._tasks.add(own)
             own.add_done_callback(self._tasks.discard)
+        is_announced = True
         while not self._stopping.is_set():
             await self._slots.acquire()
-            item, pause = await self._next()
-            if item is None:
+            if self._schedule.rest:
+                await _wait(self._stopping, self._schedule.rest)
+            item = await self._next()
+            if item is None or isinstance(item, Later):
                 self._slots.release()
-                await self._idle(pause)
+                is_announced = await self._sleep(item)
                 continue
+            if not is_announced:
+                log.debug("%s found an item that nothing had announced", self.name)
+            is_announced = True
             task = asyncio.create_task(self._one(item), name=self.name)
             self._tasks.add(task)
             task.add_done_callback(self._done)
-            if self._schedule.rest:
-                await self._idle(self._schedule.rest)
 
     async def drain(self) -> int:
         """Handle all items that can be claimed now, and return their number. Only tests use this."""
         count = 0
-        while (item := await self._claim()) is not None:
+        while (item := await self._claim()) is not None and not isinstance(item, Later):
             await self._handle(item)
             count += 1
         return count
@@ -88,18 +113,27 @@ class Worker(Generic[T]):
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _next(self) -> tuple[T | None, float]:
-        """Claim an item, or return how long to wait if there is none."""
+    async def _next(self) -> T | Later | None:
+        """Claim an item, or return when to claim again."""
         if self._stopping.is_set():
-            return None, 0
+            return None
         self._wake.clear()
         try:
-            return await self._claim(), self._schedule.pause
+            return await self._claim()
         except StoreUnavailable as error:
             log.warning("%s waits for the database: %s", self.name, error)
         except Exception:
             log.exception("%s failed to look for work", self.name)
-        return None, self._schedule.fault_pause
+        return Later(self._schedule.fault_pause)
+
+    async def _sleep(self, until: Later | None) -> bool:
+        """Sleep until a wake-up or the time of the next item, and return whether one of them came.
+
+        Otherwise the sleep has been as long as the schedule allows.
+        """
+        longest = self._schedule.longest
+        seconds = until.seconds if until is not None else longest
+        return await _wait(self._wake, min(seconds, longest)) or seconds < longest
 
     async def _one(self, item: T) -> None:
         key = getattr(item, "key", None) or getattr(getattr(item, "run", None), "key", None)
@@ -118,17 +152,14 @@ class Worker(Generic[T]):
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._slots.release()
-        if self._schedule.again:
-            self.wake()
-
-    async def _idle(self, seconds: float) -> None:
-        if not self._stopping.is_set():
-            await _wait(self._wake, seconds)
+        self.wake()
 
 
-async def _wait(event: asyncio.Event, seconds: float) -> None:
+async def _wait(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, and return whether it came within so many seconds."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()
     except TimeoutError:
-        pass
+        return False
+    return True

@@ -13,12 +13,14 @@ import socket
 import sqlite3
 import sys
 import types
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
+from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.engine.life import LIFE, Life
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.patches import TIME, entropy
@@ -27,6 +29,8 @@ from tests.simulation.world import DEPLOYMENTS, World
 
 Scenario = Callable[[Path, SqliteDatabase], Awaitable[None]]
 SCENARIOS: dict[str, Scenario] = {}
+_IDLE_STATEMENTS = 20
+"""How many statements an idle bot may execute in a minute."""
 
 
 def scenario(check: Scenario) -> Scenario:
@@ -124,14 +128,20 @@ async def _live(world: World) -> None:
     """Start the bot, let somebody make a picture, and kill the bot."""
     assert await world.start(), world.log
     (process,) = world.running
+    await _generate(world)
+    process.kill()
+    await asyncio.sleep(1)
+
+
+async def _generate(world: World) -> None:
+    """Let somebody make a picture."""
     sent = await world.discord.slash(
         world.person("alice"), world.channel("pictures"), "generate picture", {"prompt": "a fox"}
     )
     await sent.wait_answer(3)
     await asyncio.sleep(10)
-    assert len(world.discord.messages(world.channel("pictures"))) >= 1, world.log
-    process.kill()
-    await asyncio.sleep(1)
+    shown = world.discord.messages(world.channel("pictures"))
+    assert any(message.attachments for message in shown), world.log
 
 
 def _globals() -> dict[str, str]:
@@ -174,6 +184,24 @@ async def a_second_process_is_refused(folder: Path, prepared: SqliteDatabase) ->
         assert second.code == 2, (second.code, said)
         assert any("another" in line.casefold() for line in said), said
         assert first.running
+
+
+@scenario
+async def an_idle_bot_leaves_the_database_alone(folder: Path, prepared: SqliteDatabase) -> None:
+    """Check that a bot without requests reads a few times a minute, and writes nothing."""
+    async with _world(folder, prepared) as world:
+        assert await world.start(), world.log
+        await _generate(world)
+        await asyncio.sleep(60)
+        executed = Counter[str]()
+
+        def strike(_life: Life, sql: str, done: bool) -> None:
+            executed[sql] += done
+
+        STATEMENTS.strike = strike
+        await asyncio.sleep(600)
+        assert sum(executed.values()) <= 10 * _IDLE_STATEMENTS, executed
+        assert not any(sql.startswith(("INSERT", "UPDATE", "DELETE", "COMMIT")) for sql in executed), executed
 
 
 @asynccontextmanager

@@ -78,7 +78,15 @@ def test_a_file_with_unknown_steps_is_refused(tmp_path: Path) -> None:
     assert simulate(tmp_path, "--replay", str(file)).returncode != 0
 
 
-@pytest.mark.parametrize("check", ["a_kill_is_final", "lives_share_nothing", "a_second_process_is_refused"])
+@pytest.mark.parametrize(
+    "check",
+    [
+        "a_kill_is_final",
+        "lives_share_nothing",
+        "a_second_process_is_refused",
+        "an_idle_bot_leaves_the_database_alone",
+    ],
+)
 def test_the_simulation_is_what_it_should_be(tmp_path: Path, check: str) -> None:
     done = simulate(tmp_path, "--check", check)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

@@ -125,6 +125,7 @@ async def dismiss(app: App, actor: Actor, key: str) -> ReviewedRun:
     """Close a report and leave the result in place."""
     run = await moderated(app, actor, key)
     await app.store.reviews.dismiss(key, actor.id, app.now())
+    app.wakeups.show()
     return _reviewed(app, run)
 
 

@@ -93,7 +93,9 @@ async def tidy(app: App, editor: Editor) -> Sequence[Change]:
 async def _change(
     app: App, editor: Editor, edit: Callable[[ServerRules], ServerRules], context: SettingsContext
 ) -> Sequence[Change]:
-    return await app.store.rules.change(editor.guild_id, editor.user_id, edit, app.now(), context)
+    changes = await app.store.rules.change(editor.guild_id, editor.user_id, edit, app.now(), context)
+    app.wakeups.submit()  # a rule may have kept runs waiting
+    return changes
 
 
 def _context(app: App, editor: Editor) -> SettingsContext:

@@ -33,7 +33,10 @@ from bot.outside import Outside
 from bot.store import Store
 from bot.wakeups import Wakeups
 from bot.workers.backend_health import BackendHealth
+from bot.workers.progress import ProgressBuffer
+from bot.workers.reports import ReportRecorder
 from bot.workers.submission import MAX_RENEWALS, Submitter
+from bot.workers.worker import Later
 from tests.contract.store.runs import GRACE, NOW, RUN_ID, SOON, accepted, at, columns, fetch, report, state_of
 from tests.databases import file_away
 from tests.unit.factories import SETTINGS, app_with
@@ -62,7 +65,7 @@ class World:
             catalogue=SimpleNamespace(get=lambda _: None, all=lambda: (), offer=lambda _run: Offer()),
         )
         self.health = BackendHealth(app)
-        self.submitter = Submitter(app, self.health)
+        self.submitter = Submitter(app, self.health, ReportRecorder(app, ProgressBuffer()))
 
     def seconds(self) -> float:
         return (self.now - NOW).total_seconds()
@@ -90,12 +93,12 @@ class World:
 
     async def probe(self) -> None:
         """Make the probes that are due."""
-        while (guard := await self.health.claim()) is not None:
+        while not isinstance(guard := await self.health.claim(), Later):
             await self.health.probe(guard)
 
     async def claim(self) -> Run:
         run = await self.submitter.claim()
-        assert run is not None
+        assert isinstance(run, Run)
         return run
 
     async def submit(self) -> Run:
@@ -213,8 +216,8 @@ async def test_in_an_outage_a_queue_call_is_made_only_after_an_answered_probe(
     world.describing = list(describing)
     await world.probe()
     found = await world.submitter.claim()
-    assert (found is not None) is (calls == 2)
-    if found is not None:
+    assert isinstance(found, Run) is (calls == 2)
+    if isinstance(found, Run):
         await world.submitter.submit(found)
         assert (await fetch(world.store, found.key)).state is RunState.QUEUED
     assert len(world.calls) == calls

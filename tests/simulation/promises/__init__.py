@@ -25,6 +25,7 @@ from tests.simulation.promises import (
     services,
     truth,
     uploads,
+    wakeups,
 )
 from tests.simulation.promises.shared import Broken as Broken
 from tests.simulation.story import Story
@@ -44,6 +45,7 @@ _AT_THE_END = (
     records.at_the_end,
     services.at_the_end,
     uploads.at_the_end,
+    wakeups.at_the_end,
 )
 
 

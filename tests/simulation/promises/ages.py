@@ -68,7 +68,8 @@ def _seen_elsewhere(
 def _undecided(evidence: Evidence, request: Request, message: Message) -> float:
     """Return how long before a post it may have been decided.
 
-    An attempt begins once the runs have ended, and that at a copy once somebody has asked for it.
+    An attempt begins once the runs have ended, and that at a copy once somebody has asked for it. A card is
+    decided on once its request is accepted.
     """
     if evidence.is_copy(message):
         found = [(each.at, *pressed(each)) for each in evidence.story.presses]
@@ -78,6 +79,8 @@ def _undecided(evidence: Evidence, request: Request, message: Message) -> float:
         ends = [run.ended_at for run in request.runs]
         known = [monotonic(end.timestamp()) for end in ends if end is not None]
         begun = max(known) if known and len(known) == len(ends) else 0.0
+        if request.ask is not None and message.created < begun:
+            begun = request.ask.at
     return min(_ATTEMPT, max(message.created - begun, 0.0))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, inf
 from random import Random
 
 import pytest
@@ -26,7 +27,7 @@ def test_a_breaker_is_closed_at_first() -> None:
     assert breaker.is_closed
     assert not breaker.is_open
     assert breaker.admits()
-    assert not breaker.wants_probe(NOW)
+    assert breaker.probe_in(NOW) == inf
     assert breaker.lasts(NOW) == 0
     breaker.answered()
     assert breaker.is_closed
@@ -44,7 +45,9 @@ def test_one_failure_opens_it(breaker: Breaker) -> None:
 
 def pause_after(breaker: Breaker, at: float) -> int:
     """Return after how many seconds a probe is due, rounded up."""
-    return next(seconds for seconds in range(5000) if breaker.wants_probe(at + seconds))
+    pause = ceil(breaker.probe_in(at))
+    assert breaker.probe_in(at + pause) == 0
+    return pause
 
 
 def test_probes_are_at_most_ten_seconds_apart(breaker: Breaker) -> None:
@@ -76,7 +79,7 @@ def test_after_an_answered_probe_one_call_per_lane_is_tried(breaker: Breaker) ->
     breaker.answered()
     assert not breaker.is_open
     assert not breaker.is_closed
-    assert not breaker.wants_probe(NOW + 100)
+    assert breaker.probe_in(NOW + 100) == inf
     breaker.begin("first", "a")
     assert not breaker.admits("a")
     assert breaker.admits("b")

@@ -28,6 +28,7 @@ from bot.domain.runs import Run, RunState
 from bot.outside import Outside
 from bot.wakeups import Wakeups
 from bot.workers.backend_health import AWAY, BUSY, MACHINE, BackendHealth
+from bot.workers.worker import Later
 from tests.unit.factories import app_with, made_run
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -75,7 +76,7 @@ class World:
     async def later(self, seconds: float) -> None:
         """Let time pass, and make the probes that are due."""
         self.seconds += seconds
-        while (guard := await self.health.claim()) is not None:
+        while not isinstance(guard := await self.health.claim(), Later):
             await self.health.probe(guard)
 
     def admitted(self) -> tuple[bool, bool]:

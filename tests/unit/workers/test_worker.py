@@ -1,4 +1,4 @@
-"""Workers: claimed items are handled, a lost wake-up costs a pause, and faults lose nothing."""
+"""Workers: claimed items are handled when they are due, and faults lose nothing."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.domain.errors import StoreUnavailable
+from bot.wakeups import Wakeups
 from bot.workers.schedule import Schedule
-from bot.workers.worker import Worker
+from bot.workers.worker import Later, Worker
 
 FOREVER = 3600.0
+NOW = datetime(2026, 5, 17, 12, tzinfo=UTC)
 
 
 class Bench:
@@ -23,6 +26,7 @@ class Bench:
     def __init__(self) -> None:
         self.items: deque[int] = deque()
         self.faults: deque[Exception] = deque()
+        self.later: Later | None = None
         self.claims = 0
         self.already_sent: list[int] = []
         self.done: list[int] = []
@@ -30,12 +34,12 @@ class Bench:
         self.gate.set()
         self.changed = asyncio.Condition()
 
-    async def claim(self) -> int | None:
+    async def claim(self) -> int | Later | None:
         self.claims += 1
         await self._tell()
         if self.faults:
             raise self.faults.popleft()
-        return self.items.popleft() if self.items else None
+        return self.items.popleft() if self.items else self.later
 
     async def handle(self, item: int) -> None:
         self.already_sent.append(item)
@@ -54,8 +58,11 @@ class Bench:
         async with asyncio.timeout(60), self.changed:
             await self.changed.wait_for(condition)
 
-    def worker(self, *, pause: float = FOREVER, width: int = 1, fault_pause: float = FOREVER) -> Worker[int]:
-        return Worker("bench", self.claim, self.handle, Schedule(pause, width=width, fault_pause=fault_pause))
+    def worker(
+        self, *, longest: float = FOREVER, width: int = 1, rest: float = 0, fault_pause: float = FOREVER
+    ) -> Worker[int]:
+        schedule = Schedule(width=width, longest=longest, rest=rest, fault_pause=fault_pause)
+        return Worker("bench", self.claim, self.handle, schedule)
 
 
 @pytest.fixture
@@ -75,15 +82,16 @@ async def running(worker: Worker[int]) -> AsyncIterator[asyncio.Task[None]]:
         await worker.finish(5)
 
 
-async def test_all_items_are_handled_before_the_rest(bench: Bench) -> None:
+async def test_all_items_are_handled_before_it_sleeps(bench: Bench) -> None:
     bench.items.extend([1, 2, 3])
     async with running(bench.worker()):
         await bench.until(lambda: bench.claims == 4)
         assert bench.done == [1, 2, 3]
 
 
-async def test_a_wake_up_or_a_stop_ends_the_rest(bench: Bench) -> None:
-    worker = bench.worker()
+@pytest.mark.parametrize("later", [None, Later(FOREVER)])
+async def test_a_wake_up_or_a_stop_ends_the_sleep(bench: Bench, later: Later | None) -> None:
+    worker, bench.later = bench.worker(), later
     async with running(worker) as task:
         await bench.until(lambda: bench.claims == 1)
         bench.items.append(1)
@@ -101,7 +109,7 @@ class SlowClaim:
     def __init__(self, bench: Bench) -> None:
         self.asked, self.answer = asyncio.Event(), asyncio.Event()
         self.items = bench.items
-        self.worker: Worker[int] = Worker("slow", self.claim, bench.handle, Schedule(FOREVER))
+        self.worker: Worker[int] = Worker("slow", self.claim, bench.handle, Schedule(longest=FOREVER))
 
     async def claim(self) -> int | None:
         found = self.items.popleft() if self.items else None
@@ -120,11 +128,45 @@ async def test_a_wake_up_during_a_claim_is_not_lost(bench: Bench) -> None:
         await bench.until(lambda: bench.done == [1])
 
 
-async def test_a_lost_wake_up_costs_no_more_than_the_pause(bench: Bench) -> None:
-    async with running(bench.worker(pause=0)):
-        await bench.until(lambda: bench.claims > 2)
-        bench.items.append(1)
-        await bench.until(lambda: bench.done == [1])
+@pytest.mark.parametrize(("later", "longest"), [(None, 0), (Later(FOREVER), 0), (Later(0), FOREVER)])
+async def test_it_sleeps_until_an_item_is_due_but_no_longer_than_its_schedule_allows(
+    bench: Bench, caplog: pytest.LogCaptureFixture, later: Later | None, longest: float
+) -> None:
+    bench.later = later
+    with caplog.at_level(logging.DEBUG):
+        async with running(bench.worker(longest=longest)):
+            await bench.until(lambda: bench.claims > 2)
+            bench.items.append(1)
+            await bench.until(lambda: bench.done == [1])
+    assert ("nothing had announced" in caplog.text) is (longest == 0)
+
+
+async def test_a_wake_up_during_the_rest_waits_for_its_end(bench: Bench) -> None:
+    worker = bench.worker(rest=FOREVER)
+    bench.items.append(1)
+    async with running(worker):
+        for _ in range(50):
+            worker.wake()
+            await asyncio.sleep(0)
+        assert bench.claims == 0
+
+
+@pytest.mark.parametrize(
+    ("due_in", "seconds"), [(None, None), (timedelta(0), 0), (timedelta(hours=1), FOREVER)]
+)
+def test_a_claim_tells_how_long_to_sleep(due_in: timedelta | None, seconds: float | None) -> None:
+    due_at = NOW + due_in if due_in is not None else None
+    assert Later.at(due_at, NOW) == (Later(seconds) if seconds is not None else None)
+
+
+@pytest.mark.parametrize(("within", "told"), [(0, True), (29, True), (30, False), (3600, False)])
+def test_a_check_that_no_sleep_can_miss_wakes_nobody(within: int, told: bool) -> None:
+    notified: list[str] = []
+    woken: list[str] = []
+    wakeups = Wakeups(notified.append)
+    wakeups.on("check", lambda: woken.append("check"))
+    wakeups.check(timedelta(seconds=within))
+    assert notified == woken == (["check"] if told else [])
 
 
 async def test_no_more_than_its_width_at_once(bench: Bench) -> None:
@@ -236,8 +278,7 @@ async def test_an_item_that_does_not_finish_in_time_is_cancelled(bench: Bench) -
 async def test_a_finished_item_makes_it_look_for_those_that_were_held_back(bench: Bench) -> None:
     bench.items.append(1)
     bench.gate.clear()
-    worker: Worker[int] = Worker("fair", bench.claim, bench.handle, Schedule(FOREVER, width=2, again=True))
-    async with running(worker):
+    async with running(bench.worker(width=2)):
         await bench.until(lambda: bench.claims == 2)
         bench.items.append(2)
         bench.gate.set()

@@ -1,0 +1,44 @@
+"""How many transactions write for one request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from bot.domain.messages.records import Claim
+from tests.harness import Harness
+
+
+async def test_a_request_takes_twelve_writing_transactions_beside_its_progress(
+    bot: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a step that must survive a crash."""
+    await bot.play()  # what every start does
+    written = Counter[str]()
+    write = bot.app.store.database.write
+
+    async def counted(work: Any, *args: Any, **kwargs: Any) -> Any:
+        done = await write(work, *args, **kwargs)
+        claim = next((each for each in (done, *args) if isinstance(each, Claim)), None)
+        about = f" {claim.message.kind}" if claim is not None else ""
+        written[getattr(work, "func", work).__name__ + about] += 1
+        return done
+
+    monkeypatch.setattr(bot.app.store.database, "write", counted)
+    await bot.ask()
+    await bot.later(seconds=10)
+    assert written == Counter(
+        {
+            "_accept": 1,
+            "answered": 1,  # the status message's id
+            "_try_next": 1,  # claims the run
+            "record_report": 4,  # the run's id, its start, its end, and what ComfyDeploy bills
+            "claim outcome": 1,
+            "begin outcome": 1,  # the attempt
+            "posted outcome": 1,  # the message's id
+            "finish outcome": 1,  # after the status message is deleted
+            "claim_checks": 1,  # before ComfyDeploy is asked what it bills
+        }
+    )
