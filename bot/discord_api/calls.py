@@ -248,7 +248,7 @@ def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
     payload: dict[str, Any] = {
         "allowed_mentions": discord.AllowedMentions(
             everyone=False,
-            roles=False,
+            roles=[discord.Object(outgoing.role)] if outgoing.role is not None else False,
             replied_user=False,
             users=[discord.Object(outgoing.mention)] if outgoing.mention is not None else False,
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -349,13 +349,23 @@ class PreparedFile:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """A message to send. `mention` is the only user whom it may ping. A layout excludes content and view."""
+    """A message to send. A layout excludes content and view.
+
+    `mention` is the only user whom it may ping, and `role` the only role.
+    """
 
     layout: LayoutView | None = None
     content: str | None = None
     view: View | None = None
     files: tuple[PreparedFile, ...] = ()
     mention: int | None = None
+    role: int | None = None
+
+    def pinging(self, role: int) -> OutgoingMessage:
+        """Return the message with a mention of a role below its layout."""
+        if self.layout is not None:
+            self.layout.add_item(TextDisplay(f"<@&{role}>"))
+        return replace(self, role=role)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,9 +54,9 @@ def texts(bot: Harness, channel: Any = None) -> list[str]:
     return [text_of(bot, message) for message in bot.messages(channel)]
 
 
-def pinged(bot: Harness) -> list[int]:
-    """Return every user whom a request of the bot could have pinged, in order; edits never ping."""
-    users: list[int] = []
+def pinged(bot: Harness, of: str = "users") -> list[int]:
+    """Return every user or role that a request of the bot could have pinged, in order; edits never ping."""
+    found: list[int] = []
     for request in bot.env.http_requests:
         body = request.json if isinstance(request.json, dict) else {}
         body = body.get("data", body) if request.path.endswith("/callback") else body
@@ -64,9 +64,8 @@ def pinged(bot: Harness) -> list[int]:
             continue
         allowed = body["allowed_mentions"]
         assert not allowed.get("parse"), f"{request.path} lets its text decide who is pinged"
-        assert not allowed.get("roles")
-        users += [int(user) for user in allowed.get("users", [])]
-    return users
+        found += [int(each) for each in allowed.get(of, [])]
+    return found
 
 
 def requests_to(bot: Harness, method: str, part: str) -> list[Any]:
