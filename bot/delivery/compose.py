@@ -85,9 +85,9 @@ async def parts(
     task = Task(claim, place, shows, act, folder, deadline)
     match claim.message.kind:
         case Kind.REVIEW:
-            return [await _review(app, task)]
+            return [await _pinging(app, claim, await _review(app, task))]
         case Kind.REPORT:
-            return [await _report(app, task)]
+            return [await _pinging(app, claim, await _report(app, task))]
         case Kind.NOTICE:
             return [await _notice(app, claim)]
         case Kind.POST | Kind.SHARE:
@@ -211,6 +211,13 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
             parts = outcome_messages(batch, app.catalogue.title(run.deployment), await _offered(app, claim))
     # The requester has just asked for the copy, so it pings nobody.
     return [replace(part, mention=None) for part in parts]
+
+
+async def _pinging(app: App, claim: Claim, card: OutgoingMessage) -> OutgoingMessage:
+    """Return a new card, which pings the reviewers if the server wants it."""
+    rules = await app.store.rules.get(claim.run.guild_id)
+    role = rules.reviewer_role_id if rules.ping_reviewers else None
+    return card.pinging(role) if role is not None else card
 
 
 async def _review(app: App, task: Task) -> OutgoingMessage:

@@ -10,7 +10,7 @@ from tests.discord.forged import press
 from tests.discord.moderated_server import ModeratedServer, set_rules
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of, texts
 from tests.harness import Harness
-from tests.questions import unsettled
+from tests.questions import rules, unsettled
 
 SECRETS = ("a fox", "seed 7", "h100", "ink")
 
@@ -47,6 +47,21 @@ async def test_a_request_waits_unseen_and_its_result_is_posted_once_approved(ser
     assert (await server.run()).state is RunState.SUCCEEDED
     actions = [line.action for line in await server.audit()]
     assert actions == ["request", "approve", "outcome"]
+
+
+@pytest.mark.parametrize("is_on", [False, True])
+async def test_a_new_card_pings_the_reviewers_if_the_server_wants_it(
+    server: ModeratedServer, is_on: bool
+) -> None:
+    await reviewer(server)
+    found = await rules(server.database, server.guild.id)
+    role = found.reviewer_role_id
+    await set_rules(server, **found.model_copy(update={"ping_reviewers": is_on}).model_dump(mode="json"))
+    await server.ask()
+    assert pinged(server, "roles") == ([role] if is_on else [])
+    assert (f"<@&{role}>" in text_of(server, server.card)) is is_on
+    await server.decide("Approve")
+    assert pinged(server, "roles") == ([role] if is_on else [])
 
 
 async def test_moderators_alone_read_a_prompt_too_long_for_the_card(server: ModeratedServer) -> None:

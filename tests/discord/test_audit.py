@@ -75,7 +75,7 @@ async def test_a_moderator_reads_what_was_asked_where_it_is_and_what_was_set(bot
         f" · [open]({link})",
         f"changed the settings · Review channel: none → {review.mention} "
         f"· Reviewer role: none → {staff.mention}\n",
-        "changed the settings · Entries are kept for: 365 days → 30 days\n",
+        "changed the settings · Audit log entries are kept for: 365 days → 30 days\n",
     ):
         assert line in text
     _, rows = await csv_of(await panel.actor.click(asked.response, label="CSV file"))
@@ -84,7 +84,7 @@ async def test_a_moderator_reads_what_was_asked_where_it_is_and_what_was_set(bot
         ("Request", "a *red* fox", link),
     ]
     assert [row["details"] for row in rows[:2]] == [
-        "Entries are kept for: 365 days → 30 days",
+        "Audit log entries are kept for: 365 days → 30 days",
         "Review channel: none → #review; Reviewer role: none → Staff",
     ]
     await bot.click(message, "Delete")

@@ -32,7 +32,7 @@ async def test_the_overview_shows_every_section_and_opens_its_form(bot: Harness,
         "Everybody may use all of them",
         "They may start at once",
         "Spoilers: never",
-        "Entries are kept for: 365 days",
+        "Audit log entries are kept for: 365 days",
     ):
         assert words in panel.text
     for section in ("approval", "member", "server", "people", "results", "record"):

@@ -46,7 +46,7 @@ GPUS = Section("gpus", "GPUs", "Everybody may use all of them")
 DEPLOYMENTS = Section("deployments", "Deployments", "Everybody may use all of them")
 PEOPLE = Section("people", "New members", "They may start at once")
 RESULTS = Section("results", "Results")
-RECORD = Section("record", "Audit log")
+RECORD = Section("record", "Cards and audit log")
 
 
 class ApprovalMode(StrEnum):
@@ -77,6 +77,10 @@ def _in_mode(mode: ApprovalMode) -> Callable[[ServerRules], bool]:
 def _needs_channel(rules: ServerRules, context: SettingsContext) -> str | None:
     is_missing = rules.approval.review_channel_id not in context.channel_ids
     return "settings_needs_channel" if _is_on(rules) and is_missing else None
+
+
+def _has_reviewers(rules: ServerRules) -> bool:
+    return rules.reviewer_role_id is not None and rules.approval.review_channel_id is not None
 
 
 _selected, _without_roles = _in_mode(ApprovalMode.SELECTED), _in_mode(ApprovalMode.WITHOUT_ROLES)
@@ -237,8 +241,18 @@ class ServerRules(_Rules):
             "Only their requester sees them",
         ),
     ] = False
+    ping_reviewers: Annotated[
+        bool,
+        RECORD,
+        Setting(
+            "New cards",
+            Choice((False, "Ping nobody"), (True, "Ping the reviewer role", "If I may mention it")),
+            "Requests for approval, and reports",
+            _has_reviewers,
+        ),
+    ] = False
     retention_days: Annotated[
-        int, Field(ge=1, le=3650), RECORD, Setting("Entries are kept for", Number(unit="day"))
+        int, Field(ge=1, le=3650), RECORD, Setting("Audit log entries are kept for", Number(unit="day"))
     ] = 365
 
 
