@@ -123,7 +123,7 @@ class Composer:
             return [edit for part in posted if (edit := await self._report_edit(claim, part))]
         # A single result is shown or deleted as a whole.
         if kind is Kind.OUTCOME and len(claim.runs) > 1 and posted[0].shows is Shows.RESULT:
-            return list(_redrawn(claim, await self._offered(claim), self._title(claim.first), self._may_link))
+            return list(_redrawn(claim, self._offered(claim), self._title(claim.first), self._may_link))
         return []
 
     @property
@@ -136,11 +136,8 @@ class Composer:
     def _inputs(self, run: Run) -> ShownInputs:
         return displayed_inputs(self._catalogue.get(run.deployment), run.inputs)
 
-    async def _offered(self, claim: Claim) -> OfferedActions:
-        run = claim.run
-        rules = await self._store.rules.get(run.guild_id)
-        reportable = self._discord.takes_reports(run.guild_id, rules) and not run.private
-        return offered_actions(run, self._catalogue.all(), reportable=reportable)
+    def _offered(self, claim: Claim) -> OfferedActions:
+        return offered_actions(claim.run, self._catalogue.all())
 
     async def _outcome(self, task: Task) -> Sequence[OutgoingMessage]:
         claim, form = task.claim, task.claim.message.form
@@ -156,7 +153,7 @@ class Composer:
             return _rest(claim, prepared)
         origin = await self._store.history.parent_link(run) if run.parent_key in run.sources else None
         batch = Batch(claim.about, prepared, claim.late, origin)
-        return outcome_messages(batch, self._title(run), await self._offered(claim))
+        return outcome_messages(batch, self._title(run), self._offered(claim))
 
     async def _prepared(self, task: Task, run: Run) -> PreparedOutputs:
         message = task.claim.message
@@ -217,7 +214,7 @@ class Composer:
                 parts = share_messages(run, self._title(run), prepared, link)
             else:
                 batch = Batch([run], {run.key: prepared})
-                parts = outcome_messages(batch, self._title(run), await self._offered(claim))
+                parts = outcome_messages(batch, self._title(run), self._offered(claim))
         # The requester has just asked for the copy, so it pings nobody.
         return [replace(part, mention=None) for part in parts]
 

@@ -71,24 +71,25 @@ class DeletionService:
         key: str,
         person: Member,
         guild_id: int | None,
-        message_id: int,
+        message_id: int | None,
         *,
         moderated: int | None,
-    ) -> None:
-        """Check that the user may delete a message without a result. The caller deletes it.
+    ) -> Run:
+        """Check that the user may delete a message without a result, which the caller deletes.
 
-        If the message belongs to the outcome and no result of the batch is shown any more, the messenger
-        deletes the outcome's other messages, too.
+        If the message belongs to the outcome, or is None, and no result of the batch is shown any more, the
+        messenger deletes the outcome's messages.
         """
         run = await self._run(key)
         await self._check(run, person, guild_id, moderated, run.channel_id)
         outcome = (await self._store.messages.of_request(run.request_key)).get((Kind.OUTCOME, 0))
         refs = [*outcome.refs, *outcome.stale] if outcome is not None else []
-        if message_id in [ref.message_id for ref in refs]:
+        if message_id is None or message_id in [ref.message_id for ref in refs]:
             batch = await self._store.runs.batch(run)
             remove = not any(each.is_shown for each in batch)
             await self._store.reviews.discard(run.request_key, person.id, self._clock(), remove=remove)
             self._wakeups.show()
+        return run
 
     async def may_delete(
         self, run: Run, person: Member, guild_id: int | None, *, moderated: int | None
