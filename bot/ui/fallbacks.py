@@ -19,7 +19,7 @@ from bot.ui.message_parts import (
     remark_messages,
     run_button,
 )
-from bot.ui.result_buttons import discard_button
+from bot.ui.result_buttons import discard_button, more_buttons
 from bot.ui.views import layout_of
 
 _TEXT_LENGTH = 1500
@@ -87,8 +87,5 @@ def _buttons(first: Run, shown: Sequence[Run]) -> list[Button[Any]]:
     if not shown:
         return [run_button(first, Action.DETAILS, "button_details"), discard_button(first)]
     if first.count > 1:
-        return [run_button(first, Action.CLEAR, "button_delete")]
-    return [
-        run_button(first, Action.MORE, "button_more"),
-        run_button(first, Action.DELETE, "button_delete"),
-    ]
+        return more_buttons(first, Action.MORE_OF_ALL, Action.CLEAR)
+    return more_buttons(first, Action.MORE, Action.DELETE)

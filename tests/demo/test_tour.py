@@ -74,7 +74,7 @@ async def test_a_result_is_shared_in_the_gallery() -> None:
             await ada.slash(world.channel, "generate picture", prompt="a red barn")
         result = await seen(world, world.channel, has_picture)
         async with world.turn:
-            more = await ada.click(result, label="More")
+            more = await ada.click(result, label="⋯ More")
             form = await ada.click(more.response.message, label="Share")
             await ada.submit_modal(form, {"prompt": True})
         assert await seen(world, world.gallery, has_picture, who="ben")

@@ -18,8 +18,8 @@ from tests.harness import Harness
 TEXT, BUTTON, SELECT, GALLERY, UPLOAD, RADIO_GROUP, CHECKBOX = 10, 2, 3, 12, 19, 21, 23
 # How ComfyDeploy's error bodies begin, as JSON inside JSON and as Python shows them.
 RAW = ('detail\\"', "'detail'")
-RESULT_BUTTONS = ["Again", "4 more", "Edit", "Use as input", "More", "Delete"]
-FAILURE_BUTTONS = ["Try again", "Edit", "Details", "Delete"]
+RESULT_BUTTONS = ["Again", "4 more", "Edit", "⋯ More"]
+FAILURE_BUTTONS = ["Try again", "Edit", "⋯ More"]
 
 
 def stored(bot: Harness, message: Any) -> Any:
@@ -105,8 +105,7 @@ async def one_result(bot: Harness, files: int = 1, state: RunState = RunState.SU
     """Check that the only run had one queue call, and that one message shows its result and pinged once."""
     (message,) = bot.messages()
     assert len(message.attachments) == files
-    # Use as input needs a deployment that takes pictures.
-    assert set(RESULT_BUTTONS) - set(buttons_of(bot, message)) <= {"Use as input"}
+    assert list(buttons_of(bot, message)) == RESULT_BUTTONS
     assert pinged(bot) == [bot.alice.id]
     assert len(bot.calls) == 1
     assert (await bot.run()).state is state

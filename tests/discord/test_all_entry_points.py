@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.discord.actors import block, override, pause
+from tests.discord.actors import block, override, pause, press_behind
 from tests.discord.moderated_server import set_rules
 from tests.discord.rendered import refusal, text_of
 from tests.harness import Harness
@@ -28,7 +28,7 @@ WAYS: dict[str, Act] = {
 # These only open something.
 OPENING: dict[str, Act] = {
     "edit": lambda bot, message: bot.alice.click(message, label="Edit"),
-    "use as input": lambda bot, message: bot.alice.click(message, label="Use as input"),
+    "use as input": lambda bot, message: press_behind(bot, message, "Use as input", bot.alice),
     "use as input, by the menu": lambda bot, message: bot.alice.context_menu(
         bot.channel, "Use as input", message
     ),

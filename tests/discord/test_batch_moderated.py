@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.discord.actors import read
+from tests.discord.actors import delete, read, report
 from tests.discord.batches import ask, files, open_one
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.rendered import buttons_of, csv_of, galleries_of, refusal, text_of, texts
@@ -30,7 +30,7 @@ async def test_one_rejection_ends_all_of_them(server: ModeratedServer) -> None:
     await server.reject("not here")
     (shown,) = texts(server)
     assert "Not approved: Picture ×4" in shown
-    assert list(buttons_of(server, server.messages()[0])) == ["Edit", "Details", "Delete"]
+    assert list(buttons_of(server, server.messages()[0])) == ["Edit", "⋯ More"]
     assert "a fox" not in shown
     assert len(server.letters()) == 1
     assert server.calls == []
@@ -50,10 +50,11 @@ async def test_the_budget_counts_each_and_says_how_many_there_is_room_for(bot: H
 @pytest.mark.bot(rules=NO_APPROVAL)
 async def test_deleting_one_takes_it_off_the_reports_card(server: ModeratedServer) -> None:
     await server.ask(count=3)
-    await server.click(server.messages()[0], "Report", server.bob)
+    await report(server.messages()[0], server.bob)
+    await server.play()
     assert galleries_of(server, server.card) == [3]
     one = await open_one(server, server.mona, 2)
-    await server.click(one.response.message, "Delete", server.mona)
+    await delete(server, one.response.message, server.mona)
     first, _, third = await server.keys()
     assert files(server.messages()[0]) == [first, third]
     assert [each.filename.split("-")[2] for each in server.card.attachments] == [first, third]
@@ -67,7 +68,7 @@ async def test_deleting_one_takes_it_off_the_reports_card(server: ModeratedServe
 async def test_the_audit_log_and_its_file_list_a_batch_once(server: ModeratedServer) -> None:
     await server.ask(count=4)
     await server.decide("Approve")
-    await server.click(server.messages()[0], "Delete", server.mona)
+    await delete(server, server.messages()[0], server.mona)
     asked = await server.mona.slash(server.channel, "audit")
     mona, alice = (f"<@{person.id}>" for person in (server.mona, server.alice))
     told = [line.partition(" · ")[0] for line in text_of(server, asked.response).splitlines()]

@@ -41,7 +41,7 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
     for answer, sentence in zip(asked[1:], (ENDED, ENDED_TWO), strict=True):
         assert "Ended because of a block: Picture" in text_of(bot, answer.response)
         assert sentence in text_of(bot, answer.response)
-        assert list(buttons_of(bot, answer.response)) == ["Edit", "Details", "Delete"]
+        assert list(buttons_of(bot, answer.response)) == ["Edit", "⋯ More"]
     assert not any("spam" in shown for shown in texts(bot))
     (letter,) = bot.alice.user.dm_channel.history()
     notice = text_of(bot, letter)

@@ -83,13 +83,12 @@ async def test_overrides_apply_to_post_and_share(bot: Harness) -> None:
     await bot.ask(count=2)
     (message,) = bot.messages()
     one = (await bot.alice.click(message, label="2")).response.message
-    more = (await bot.alice.click(one, label="More")).response.message
-    form = await bot.alice.click(more, label="Share")
+    form = await bot.alice.click(one, label="Share")
     override(bot, {bot.alice.user: False})
     await bot.restart()
     for refused in (
         await bot.alice.click(one, label="Post"),
-        await bot.alice.click(more, label="Share"),
+        await bot.alice.click(one, label="Share"),
         await bot.alice.submit_modal(form, {"prompt": True}),
     ):
         assert refusal(bot, refused) == NOT_HERE

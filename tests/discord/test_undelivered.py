@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.discord.actors import block, erase_data, moderator, override, pause
+from tests.discord.actors import block, delete, erase_data, moderator, override, pause
 from tests.discord.batches import DEPLOYMENTS, files
 from tests.discord.deliveries import (
     be_killed_at_a_post,
@@ -196,11 +196,10 @@ async def test_of_several_a_deleted_one_stays_in_no_earlier_message(bot: Harness
     assert shown(bot) == [[10], [10], [6]]
     first = (await bot.runs())[0].key
     one = await bot.alice.click(bot.messages()[-2], label="1")
-    more = await bot.alice.click(one.response.message, label="More")
-    await bot.click(more.response.message, "Delete")
+    await delete(bot, one.response.message)
     left = files(*posted(bot))
     assert (len(left), first in left) == (12, False)
-    await bot.click(posted(bot)[0], "Delete")
+    await delete(bot, posted(bot)[0])
     assert shown(bot) == []
 
 

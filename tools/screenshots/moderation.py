@@ -61,7 +61,7 @@ def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None
     page.wait_for_selector(BAR, state="detached")
     shoot(page, folder, "approved-result")
     become(page, "Ben")
-    press(page, "More")
+    press(page, "⋯ More")
     page.locator("button:has-text('Report') >> visible=true").wait_for()
     press(page, "Report")
     shown(review, "was reported")

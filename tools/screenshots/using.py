@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def take_using(page: Page, folder: Path) -> None:
     """Take the pictures of the Edit form, Details, the lists and the help. The page must show a result."""
     become(page, "Ada")
-    press(page, "More")
+    press(page, "⋯ More")
     page.locator("button:has-text('Edit') >> visible=true").wait_for()
     press(page, "Edit")
     page.wait_for_selector("[role=dialog]")

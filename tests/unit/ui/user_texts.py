@@ -40,7 +40,7 @@ from bot.ui.message_parts import ChannelName, FileKind, OutgoingMessage, Prepare
 from bot.ui.moderation import block_notice, decided_card, rejection_notice, report_card, review_card
 from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import OfferedActions
-from bot.ui.results import Batch, outcome_messages, single_layout, withheld_message
+from bot.ui.results import Batch, outcome_messages, picked_layout, withheld_message
 from bot.ui.settings.panel import Panel, panel_layout
 from bot.ui.shares import share_messages
 from bot.ui.status import finishing_message, status_message, undelivered_message
@@ -104,7 +104,7 @@ def batches(words: str) -> list[Shown]:
     ]
     prepared = {runs[0].key: made(words, runs[0])}
     batch = Batch(runs, prepared)
-    single = [single_layout(one, TITLE, [], OfferedActions()) for one in runs]
+    single = [picked_layout(one, 1, TITLE, [], OfferedActions()) for one in runs]
     return [*outcome_messages(batch, TITLE), *plain_messages(runs, runs, may_link), *single]
 
 
