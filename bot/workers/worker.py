@@ -76,6 +76,7 @@ class Worker(Generic[T]):
             await self._slots.acquire()
             if self._schedule.rest:
                 await _wait(self._stopping, self._schedule.rest)
+            is_announced = is_announced or self._wake.is_set()
             item = await self._next()
             if item is None or isinstance(item, Later):
                 self._slots.release()

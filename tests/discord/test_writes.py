@@ -17,7 +17,7 @@ async def test_a_request_takes_twelve_writing_transactions_beside_its_progress(
     """Each is a step that must survive a crash."""
     await bot.play()  # what every start does
     written = Counter[str]()
-    write = bot.app.store.database.write
+    write = bot.app.app.store.database.write
 
     async def counted(work: Any, *args: Any, **kwargs: Any) -> Any:
         done = await write(work, *args, **kwargs)
@@ -26,7 +26,7 @@ async def test_a_request_takes_twelve_writing_transactions_beside_its_progress(
         written[getattr(work, "func", work).__name__ + about] += 1
         return done
 
-    monkeypatch.setattr(bot.app.store.database, "write", counted)
+    monkeypatch.setattr(bot.app.app.store.database, "write", counted)
     await bot.ask()
     await bot.later(seconds=10)
     assert written == Counter(
