@@ -101,11 +101,14 @@ def assert_nothing_leaked(bot: Harness) -> None:
             assert secret not in said
 
 
-async def one_result(bot: Harness, files: int = 1, state: RunState = RunState.SUCCEEDED) -> discord.Message:
+async def one_result(
+    bot: Harness, pictures: int = 1, state: RunState = RunState.SUCCEEDED
+) -> discord.Message:
     """Check that the only run had one queue call, and that one message shows its result and pinged once."""
     (message,) = bot.messages()
-    assert len(message.attachments) == files
-    assert list(buttons_of(bot, message)) == RESULT_BUTTONS
+    assert len(message.attachments) == pictures
+    numbers = [str(number) for number in range(1, pictures + 1)] if pictures > 1 else []
+    assert list(buttons_of(bot, message)) == [*numbers, *RESULT_BUTTONS]
     assert pinged(bot) == [bot.alice.id]
     assert len(bot.calls) == 1
     assert (await bot.run()).state is state

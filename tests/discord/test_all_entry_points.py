@@ -40,7 +40,7 @@ async def rehearsed(bot: Any) -> Any:
     message = await bot.made(style="ink")
     await bot.alice.slash(bot.channel, "preset save", name="noir")
     opened = {"edit": "Edit", "use": "Use as input"}
-    bot.opened = {name: await bot.alice.click(message, label=label) for name, label in opened.items()}
+    bot.opened = {name: await press_behind(bot, message, label) for name, label in opened.items()}
     return message
 
 

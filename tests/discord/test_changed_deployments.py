@@ -86,6 +86,7 @@ async def test_waiting_runs_of_a_renamed_deployment_still_start_one_by_one(bot: 
 async def test_a_deployment_that_is_gone_is_told_by_every_way(bot: Harness) -> None:
     message = await bot.made()
     await bot.alice.slash(bot.channel, "preset save", name="noir")
+    more = await bot.alice.click(message, label="⋯ More")
     await bot.restart(deployments=described(slow=SLOW_ID))
     for refused in (
         await bot.alice.click(message, label="Again"),
@@ -93,7 +94,7 @@ async def test_a_deployment_that_is_gone_is_told_by_every_way(bot: Harness) -> N
         await bot.alice.slash(bot.channel, "preset use", name="noir"),
     ):
         assert refusal(bot, refused).startswith("That deployment isn't offered any more.")
-    use = await press_behind(bot, message, "Use as input", bot.alice)
+    use = await bot.alice.click(more.response.message, label="Use as input")
     assert refusal(bot, use) == "None of the deployments here takes a picture."
     details = await open_details(message, bot.alice)
     assert "no command repeats this" in text_of(bot, details.response)

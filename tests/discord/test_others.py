@@ -65,8 +65,7 @@ async def test_anybody_starts_a_request_of_their_own_by_their_own_rules(bot: Har
     message = await bot.made(**SMALL, gpu="H100")
 
     async def press() -> Any:
-        shown = await behind_more(bot, bot.bob, message) if label == "Edit" else message
-        pressed = await bot.bob.click(shown, label=label)
+        pressed = await bot.bob.click(message, label=label)
         if pressed.modal is not None:
             pressed = await bot.bob.submit_modal(pressed, filled(pressed.modal))
         return pressed

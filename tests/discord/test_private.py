@@ -63,7 +63,7 @@ async def test_only_the_requester_sees_the_answer_and_its_result(lenient: Harnes
     await bot.restart()
     await bot.release()
     assert len(answer.response.message.attachments) == 1
-    assert list(buttons_of(bot, answer.response)) == RESULT_BUTTONS
+    assert list(buttons_of(bot, answer.response)) == [*RESULT_BUTTONS, "Delete"]
     nothing_public(bot)
     assert pinged(bot) == []
     assert await delivery_states(bot) == ["sent"]

@@ -9,7 +9,6 @@ from demo.fake_comfydeploy.deployments import VARIATIONS_ID
 from tests.discord.actors import delete, member, press_delete
 from tests.discord.deliveries import close_channel, die_at_a_post, end_runs
 from tests.discord.files import finish_with, picture, song
-from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer
 from tests.discord.rendered import buttons_of, refusal, texts
 from tests.harness import HELD, Harness
@@ -74,8 +73,7 @@ async def test_a_message_that_is_still_being_posted_goes_as_well(bot: Harness) -
 
 async def test_a_message_that_somebody_deleted_by_hand_is_no_hindrance(bot: Harness) -> None:
     message = await bot.made()
-    custom_id = buttons_of(bot, message)["Delete"]
-    await press(bot, bot.alice, message, custom_id)
+    await press_delete(bot, message)
     await message.delete()
     await bot.play()
     assert texts(bot) == []

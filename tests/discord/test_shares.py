@@ -240,7 +240,13 @@ async def test_a_result_from_before_the_gallery_and_the_review_channel_has_share
     assert refusal(bot, refused).endswith("Please tell a moderator directly.")
     await shares.set_rules(approval={"review_channel_id": review.id})
     more = await bot.alice.click(original, label="⋯ More")
-    assert list(buttons_of(bot, more.response)) == ["Share", "Details", "Report", "Delete"]
+    assert list(buttons_of(bot, more.response)) == [
+        "Use as input",
+        "Share",
+        "Details",
+        "Report",
+        "Delete",
+    ]
     await bot.click(copy, "Report", bot.bob)
     assert len(bot.messages(review)) == 1
 

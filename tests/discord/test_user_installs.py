@@ -55,7 +55,7 @@ async def test_the_answer_becomes_the_result(bot: Harness, place: Place) -> None
     assert message.id == answer.response.id
     assert len(message.attachments) == 1
     assert "> a fox" in text_of(bot, message)
-    assert list(buttons_of(bot, message)) == RESULT_BUTTONS
+    assert list(buttons_of(bot, message)) == [*RESULT_BUTTONS, "Delete"]
     assert by_token(bot) == []
     assert await delivery_states(bot) == ["sent"]
     run = await bot.run()
