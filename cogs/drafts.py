@@ -26,7 +26,6 @@ from bot.domain.errors import (
     RefusedError,
     RequestUnknown,
     StoreUnavailable,
-    WrongFiles,
 )
 from bot.domain.requests import Actor
 from bot.domain.text.file_names import belongs_to, file_behind, key_in
@@ -90,8 +89,8 @@ async def begin(
 ) -> None:
     """Start a draft with the options of a command (`typed`) or the values of a form (`sent`).
 
-    If it is refused, the answer has a button that opens the form with everything that was typed. `make`
-    returns the draft, unless the id does.
+    If it is refused and editing can help, the answer has a button that opens the form with everything that
+    was typed. `make` returns the draft, unless the id does.
     """
     app, kept, sent = interaction.client.app, _kept(interaction, id), sent or {}
     kept = kept if typed is None else Kept(typed)
@@ -115,8 +114,8 @@ async def begin(
     except BotError as error:
         is_gone = is_making and isinstance(error, CodedError)
         is_deferred = isinstance(error, StoreUnavailable) and interaction.response.is_done()
-        if is_gone or is_deferred or (draft is not None and not _can_be_edited(draft, kept, error)):
-            raise  # no other value helps
+        if is_gone or is_deferred or not drafts.can_be_edited(draft, kept.typed, error):
+            raise
         if draft is None:  # nobody knows what the form showed
             kept = replace(
                 kept, typed={**kept.typed, **{name: value for name, value in sent.items() if value}}
@@ -131,12 +130,6 @@ async def begin(
             picture=_picture(interaction, id, kept),
         )
         await tell(interaction, view=refused_layout(explain(error), replace(id, draft=name).encode()))
-
-
-def _can_be_edited(draft: Draft, kept: Kept, error: BotError) -> bool:
-    """Return whether a form could help: it has fields, and the error isn't about the file that is taken."""
-    is_wrong = isinstance(error, WrongFiles) and not error.urls.isdisjoint(draft.links)
-    return not is_wrong and bool(draft.fields(kept.typed, kept.wrong))
 
 
 def again(count: int | None) -> Callable[[Interaction, str], Awaitable[None]]:

@@ -20,6 +20,11 @@ from bot.domain.text import shorten
 from bot.domain.text.file_names import file_behind
 from bot.strings import say
 
+# Refusals that another GPU may avoid.
+_ABOUT_GPU = frozenset(
+    {"gpu_role", "gpu_role_none", "gpu_role_unknown", "budget_gpu", "server_budget_gpu", "gpu_removed"}
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
@@ -141,9 +146,12 @@ def changed(fields: Iterable[FormField], sent: Mapping[str, Any]) -> dict[str, A
 
 
 def mistaken_options(error: BotError) -> frozenset[str]:
-    """Return the names of the options that an error names."""
+    """Return the names of the options whose values an error is about."""
     errors = error.errors if isinstance(error, InputErrors) else (error,)
-    return frozenset(str(each.params["option"]) for each in errors if "option" in each.params)
+    named = frozenset(str(each.params["option"]) for each in errors if "option" in each.params)
+    if error.code in _ABOUT_GPU:
+        return named | {GPU}
+    return named | {COUNT} if error.code.endswith("_count") else named
 
 
 def without_refused_files(typed: Typed, error: BotError) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.discord.actors import block, override, pause, press_behind
 from tests.discord.moderated_server import set_rules
-from tests.discord.rendered import refusal, text_of
+from tests.discord.rendered import buttons_of, refusal, text_of
 from tests.harness import Harness
 from tests.sampling import every_nth
 
@@ -73,6 +73,8 @@ RULES: dict[str, tuple[Callable[[Harness], Awaitable[None]], str]] = {
     ),
 }
 
+HELPED_BY_EDITING = {"words"}
+
 
 def the_command(bot: Harness) -> None:
     override(bot, {bot.alice.user: False})
@@ -92,7 +94,9 @@ async def test_a_servers_and_the_operators_rules_hold(bot: Harness, rule: str, w
     message = await rehearsed(bot)
     comes, sentence = RULES[rule]
     await comes(bot)
-    assert told(bot, await WAYS[way](bot, message)).startswith(sentence)
+    refused = await WAYS[way](bot, message)
+    assert told(bot, refused).startswith(sentence)
+    assert ("Edit and try again" in buttons_of(bot, refused.response)) is (rule in HELPED_BY_EDITING)
     await bot.play()
     assert len(bot.calls) == 1
 
@@ -114,6 +118,8 @@ async def test_discords_own_permissions_hold(bot: Harness, rule: Callable[[Harne
     message = await rehearsed(bot)
     rule(bot)
     await bot.restart()
-    assert told(bot, await {**WAYS, **OPENING}[way](bot, message)) == OF_INTEGRATIONS
+    refused = await {**WAYS, **OPENING}[way](bot, message)
+    assert told(bot, refused) == OF_INTEGRATIONS
+    assert "Edit and try again" not in buttons_of(bot, refused.response)
     await bot.play()
     assert len(bot.calls) == 1

@@ -6,9 +6,9 @@ import pytest
 
 from demo.fake_comfydeploy.deployments import CAPTION_ID
 from tests.discord.actors import erase_data, submit
-from tests.discord.deployments import ONE
+from tests.discord.deployments import ADULT, ONE
 from tests.discord.moderated_server import set_rules
-from tests.discord.rendered import CHECKBOX, RADIO_GROUP, fields, filled, refusal, text_of
+from tests.discord.rendered import CHECKBOX, RADIO_GROUP, buttons_of, fields, filled, refusal, text_of
 from tests.harness import Harness
 
 
@@ -107,6 +107,22 @@ async def test_a_mistake_is_corrected_where_it_is(bot: Harness) -> None:
     form = await bot.alice.click(refused.response.message, label="Edit and try again")
     await submit(bot, form, filled(form.modal) | {"prompt": "a fox"})
     assert bot.calls[-1].body["inputs"]["prompt"] == "a fox"
+
+
+async def test_a_gpu_that_is_refused_is_chosen_in_the_form(bot: Harness) -> None:
+    await set_rules(bot, gpu_roles={"H100": [4242]})
+    typed = {"prompt": "a fox", "style": "ink", "seed": 7, "guidance": 4.5, "width": 512, "gpu": "H100"}
+    refused = await bot.alice.slash(bot.channel, "generate", **typed)
+    form = await bot.alice.click(refused.response.message, label="Edit and try again")
+    await submit(bot, form, filled(form.modal) | {"gpu": ["L4"]})
+    assert bot.calls[-1].body["gpu"] == "L4"
+
+
+@pytest.mark.bot(deployments=ADULT)
+async def test_a_refusal_that_no_value_avoids_offers_no_form(bot: Harness) -> None:
+    refused = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    assert "age-restricted" in refusal(bot, refused)
+    assert buttons_of(bot, refused.response) == {}
 
 
 async def test_what_a_restart_forgets_is_told(bot: Harness) -> None:
