@@ -114,6 +114,12 @@ class Batch:
         """Return the runs whose outputs this outcome shows."""
         return [run for run in self.runs if run.key in self.prepared]
 
+    @property
+    def deleted(self) -> list[Run]:
+        """Return the runs whose results were deleted, so this outcome doesn't show them any more."""
+        gone = [run for run in self.runs if run.has_result and run.key not in self.prepared]
+        return [run for run in gone if run.key not in self.late]
+
     def files(self) -> list[PreparedFile]:
         """Return the files of all shown runs, in order. Captions have the number if there are several."""
         numbers = {name: number for number, name in self.numbers} if len(self.numbers) > 1 else {}
@@ -265,15 +271,15 @@ def _is_own_cancellation(run: Run) -> bool:
 
 
 def _heading(batch: Batch, title: str, mention: int | None) -> str:
-    shown, count = len(batch.shown), len(batch.runs)
+    done, count = len(batch.shown) + len(batch.deleted), len(batch.runs)
     heading = batch_title(title, count)
-    if not shown:
+    if not batch.shown:
         ended = next((run for run in batch.runs if run.key not in batch.late), batch.first)
         heading = f"{say(ending(ended))}: {heading}"
     elif all(run.partial for run in batch.shown):
         heading = f"{say('title_partial')}: {heading}"
-    elif shown < count:
-        heading = say("several_title_some", title=escape_line(title, 80), count=count, done=shown)
+    elif done < count:
+        heading = say("several_title_some", title=escape_line(title, 80), count=count, done=done)
     return f"{say('mention', user=mention)} **{heading}**" if mention else f"### {heading}"
 
 

@@ -154,7 +154,7 @@ async def test_one_is_deleted_and_the_others_stay(bot: Harness) -> None:
     shown = text_of(bot, message)
     assert "**2** Deleted." in shown
     assert "seed 8" not in shown.lower()
-    assert "**Picture, 3 of 4**" in shown
+    assert "**Picture ×4**" in shown
     again = await press_delete(bot, more, bot.alice)
     assert refusal(bot, again) == "This has already been deleted."
     await delete(bot, message)

@@ -122,6 +122,7 @@ async def test_a_deleted_result_is_refused_before_the_form_opens(bot: Harness) -
     more = (await bot.bob.click(message, label="⋯ More")).response.message
     form = await bot.bob.click(more, label="Use as input")
     await press_delete(bot, message, bot.alice)
+    assert "Use as input" not in buttons_of(bot, (await bot.bob.click(message, label="⋯ More")).response)
     for refused in (
         await bot.bob.click(more, label="Use as input"),
         await bot.bob.context_menu(bot.channel, "Use as input", message),
@@ -158,8 +159,8 @@ async def test_a_picture_behind_an_address_of_another_application_is_not_taken(b
 
 @pytest.mark.bot(comfydeploy_deployment_id=VIDEO_ID)
 async def test_without_a_deployment_that_takes_pictures_nothing_is_offered(bot: Harness) -> None:
-    await bot.ask()
-    assert "Use as input" not in buttons_of(bot, bot.messages()[0])
+    more = await bot.alice.click(await bot.made(), label="⋯ More")
+    assert "Use as input" not in buttons_of(bot, more.response)
     assert bot.env.backend.find_command("generate", bot.guild.id, type=1)
     names = [command.name for command in bot.app.bot.tree.get_commands()]
     assert "Use as input" not in names
