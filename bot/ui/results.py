@@ -378,17 +378,19 @@ def _hint(batch: Batch, offered: OfferedActions) -> str:
 
 
 def _facts(run: Run) -> list[str]:
-    return facts_of(run) if run.has_result else facts_of(run) + _charge(run)
-
-
-def _charge(run: Run) -> list[str]:
-    """Return a note on whether a run without a result was charged."""
-    if not run.charged_seconds:
-        return [say("charged_nothing")]
-    if run.run_duration is None:
-        return [say("counted", seconds=f"{run.charged_seconds:.0f}")]
+    """Return facts about a run. Without a result, they begin with what it used."""
     # A weighted time already says that it counts.
-    return [] if weighted_time_facts([run]) else [say("charged_time")]
+    if run.has_result or weighted_time_facts([run]):
+        return facts_of(run)
+    return [_used(run), *facts_of(replace(run, run_duration=None))]
+
+
+def _used(run: Run) -> str:
+    """Return how much GPU time a run without a result has used."""
+    if not run.charged_seconds:
+        return say("charged_nothing_cancelled" if run.state is RunState.CANCELLED else "charged_nothing")
+    code = "counted" if run.known_duration is None else "charged_time"
+    return say(code, seconds=max(1, round(run.charged_seconds)))
 
 
 def _ending_sentence(run: Run) -> str:
@@ -404,7 +406,7 @@ def _ending_sentence(run: Run) -> str:
 
 
 def _reason_with_charge(run: Run, reason: str) -> str:
-    code = "failed_charged" if run.charged_seconds else "failed_free"
+    code = "failed_charged" if run.charged_seconds else "failed_free" if reason else "failed_free_cancelled"
     return say(code, reason=reason).strip()
 
 

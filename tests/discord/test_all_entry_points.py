@@ -57,11 +57,11 @@ RULES: dict[str, tuple[Callable[[Harness], Awaitable[None]], str]] = {
     ),
     "block": (
         lambda bot: block(bot, bot.alice),
-        "A moderator has blocked you from generating on this server: spam",
+        "You can't generate on this server. Reason from the moderators: “spam”",
     ),
     "words": (
         lambda bot: set_rules(bot, words={"blocked": ["fox"]}),
-        "`prompt` contains something that this server doesn't allow.",
+        "Your **prompt** has a word that this server blocks.",
     ),
     "roles": (
         lambda bot: set_rules(bot, deployment_roles={"default": [4242]}),
@@ -69,7 +69,7 @@ RULES: dict[str, tuple[Callable[[Harness], Awaitable[None]], str]] = {
     ),
     "budget": (
         lambda bot: set_rules(bot, budgets={"person": {"runs_a_day": 1}}),
-        "You have used your 1 runs for today.",
+        "That's your 1 for today.",
     ),
 }
 

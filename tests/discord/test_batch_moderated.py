@@ -14,14 +14,14 @@ from tests.harness import Harness
 async def test_one_approval_starts_all_of_them(server: ModeratedServer) -> None:
     await server.ask(count=4)
     assert len(server.cards()) == 1
-    assert text_of(server, server.card).startswith("### A request for **Picture ×4** waits for you\n")
+    assert text_of(server, server.card).startswith("### New request: **Picture ×4**\n")
     assert "counts as 4 runs and about 240 GPU seconds" in server.verdict
     assert texts(server) == []
     await server.restart()
     await server.decide("Approve")
     assert galleries_of(server, server.messages()[0]) == [4]
     assert len(server.calls) == 4
-    assert server.verdict.startswith("### A request for **Picture ×4**\n")
+    assert server.verdict.startswith("### Request: **Picture ×4**\n")
     assert f"Approved by <@{server.mona.id}>" in server.verdict
 
 
@@ -39,12 +39,12 @@ async def test_one_rejection_ends_all_of_them(server: ModeratedServer) -> None:
 async def test_the_budget_counts_each_and_says_how_many_there_is_room_for(bot: Harness) -> None:
     await set_rules(bot, budgets={"person": {"waiting": None, "runs_a_day": 3}})
     refused = await bot.alice.slash(bot.channel, "generate", prompt="a fox", count=4)
-    assert refusal(bot, refused).startswith("You requested 4 but have 3 of 3 runs left today.")
+    assert refusal(bot, refused).startswith("You have 3 left today, and asked for 4.")
     assert await bot.runs() == []
     await ask(bot, count=2)
     assert "2 of 3" in await read(bot, bot.alice, "usage")
     refused = await bot.alice.slash(bot.channel, "generate", prompt="a fox", count=2)
-    assert "have 1 of 3" in refusal(bot, refused)
+    assert "You have 1 left today, and asked for" in refusal(bot, refused)
 
 
 @pytest.mark.bot(rules=NO_APPROVAL)

@@ -26,7 +26,7 @@ async def test_three_run_ten_more_wait_with_their_place_and_the_next_is_refused(
     assert len(bot.calls) == 3
     assert (await bot.states()).count(RunState.WAITING) == 10
     await bot.later(seconds=30)
-    assert "Next in the queue" in text_of(bot, answers[3].response)
+    assert "### Up next: " in text_of(bot, answers[3].response)
     assert "Number 5 in the queue" in text_of(bot, answers[12].response)
     told = "You already have 10 requests waiting. Please let one finish, or cancel one."
     assert refusal(bot, await bot.ask(command=names[0])) == told

@@ -92,7 +92,7 @@ async def test_a_refused_command_can_be_edited_and_keeps_all_that_was_typed(bot:
     assert [shown[name].get("value") for name in ("prompt", "guidance", "count")] == ["a badger", "4.5", "2"]
     # Refused once more, by a budget.
     refused = await bot.alice.submit_modal(form, filled(form.modal) | {"prompt": "a wolf", "count": "4"})
-    assert "You requested 4 but have 3" in text_of(bot, refused.response)
+    assert "You have 3 left today, and asked for 4." in text_of(bot, refused.response)
     form = await bot.alice.click(refused.response.message, label="Edit and try again")
     assert (fields(form.modal)["prompt"]["value"], fields(form.modal)["count"]["value"]) == ("a wolf", "4")
     await submit(bot, form, filled(form.modal) | {"count": "2"})

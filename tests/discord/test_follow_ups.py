@@ -85,7 +85,7 @@ async def test_a_form_asks_first_and_the_prompt_is_carried_over(bot: Harness) ->
     await bot.restart()
     await set_rules(bot, words={"blocked": ["lion"]})
     refused = await bot.alice.submit_modal(form, {"motion": "pan"})
-    assert "`prompt` contains something" in text_of(bot, refused.response)
+    assert "Your **prompt** has a word" in text_of(bot, refused.response)
     assert len(bot.calls) == 1
     assert buttons_of(bot, refused.response) == {}  # the form doesn't ask for the prompt
     await set_rules(bot)
@@ -133,11 +133,11 @@ async def test_a_press_is_judged_like_a_command(bot: Harness) -> None:
     await set_rules(bot, deployment_roles={"upscale": [4242]})
     assert (await told()).startswith("Your roles can't use this.")
     await set_rules(bot, budgets={"person": {"runs_a_day": 1}})
-    assert (await told()).startswith("You have used your 1 runs for today.")
+    assert (await told()).startswith("That's your 1 for today.")
     await pause(bot)
     assert "paused for the moment: moving" in await told()
     await block(bot, bot.alice)
-    assert "A moderator has blocked you" in await told()
+    assert "You can't generate on this server" in await told()
     override(bot, {bot.alice.user: False})
     await bot.later(minutes=2)
     assert "don't let you use this here" in await told()

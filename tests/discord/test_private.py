@@ -295,7 +295,7 @@ async def test_an_age_restricted_one_follows_the_channel(lenient: Harness) -> No
     (key,) = await bot.keys()
     page = (await mona.slash(bot.channel, "audit")).response
     refused = await mona.select(page, [key], custom_id="auditopen")
-    assert "marked as age-restricted" in refusal(bot, refused)
+    assert "an age-restricted channel" in refusal(bot, refused)
     mark_adult(bot, bot.channel)
     posted = await bot.click(answer.response.message, "Post it here")
     assert posted.ephemeral

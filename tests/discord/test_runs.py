@@ -143,7 +143,7 @@ async def test_an_age_restricted_result_stays_out_of_unmarked_channels(bot: Harn
     shown = (await bot.alice.slash(place, "runs", state="undelivered")).response
     refused = await bot.alice.select(shown, [key])
     said = [refused.response.content, *(told.content for told in refused.followups)]
-    assert said == ["This result is age-restricted. Please use a channel that is marked as age-restricted."]
+    assert said == ["This result is age-restricted. Please use an age-restricted channel."]
     await bot.play()
     assert not any(message.attachments for message in bot.messages(place))
     mark_adult(bot, adult)

@@ -31,7 +31,7 @@ async def spend_all(bot: Harness, actor: Any = None) -> None:
 async def test_after_ten_refusals_a_person_waits_a_minute(bot: Harness) -> None:
     await set_rules(bot, **WORDS)
     for _ in range(WRITES_PER_PERSON):
-        assert (await told(bot)).startswith("`prompt` contains something")
+        assert (await told(bot)).startswith("Your **prompt** has a word")
     bot.clock.move(seconds=20)
     for prompt in ("a fox", "a hare"):
         assert await told(bot, prompt=prompt) == TOO_FAST

@@ -123,7 +123,7 @@ async def block_alice(bot: Harness) -> None:
         (pause, "Generating is paused for the moment: moving"),
         (allow_another_server_only, "This bot doesn't generate on this server. Its operator can allow it."),
         (take_the_command_away, "This server's settings don't let you use this here."),
-        (block_alice, "A moderator has blocked you from generating on this server: spam"),
+        (block_alice, "You can't generate on this server. Reason from the moderators: “spam”"),
     ],
 )
 async def test_the_rules_for_requests_hold_for_posting_too(bot: Harness, rule: Rule, told: str) -> None:

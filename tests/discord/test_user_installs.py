@@ -169,7 +169,7 @@ async def test_cancelling_edits_the_answer(bot: Harness) -> None:
 @pytest.mark.bot(deployments=ADULT)
 async def test_an_age_restricted_deployment_needs_a_marked_channel_there_too(bot: Harness) -> None:
     for place in PLACES:
-        assert "marked as age-restricted" in refusal(bot, await asked(bot, place))
+        assert "an age-restricted channel" in refusal(bot, await asked(bot, place))
     with elsewhere(bot, "foreign server", nsfw=True):
         await bot.alice.user.slash("generate", prompt="a fox")
     await bot.play()
@@ -230,7 +230,7 @@ async def test_a_request_that_waits_too_long_is_not_started(bot: Harness) -> Non
     await bot.ask(bot.bob, faults=HELD, prompt="first")
     answer = await asked(bot, "group")
     await bot.later(minutes=11)
-    assert "Next in the queue" in text_of(bot, answer.response)
+    assert "### Up next: " in text_of(bot, answer.response)
     await bot.later(minutes=1, seconds=5)
     assert "The queue was too long to answer here in time" in text_of(bot, answer.response)
     await bot.release()

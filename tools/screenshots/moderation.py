@@ -52,7 +52,7 @@ def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None
     ask(page, "picture", "a lighthouse in a storm")
     shown(page, "Waiting for approval")
     shoot(page, folder, "waiting")
-    shown(review, "waits for you")
+    shown(review, "New request")
     shoot(review, folder, "review")
     press(review, "Approve")
     shown(review, "Approved by")

@@ -75,14 +75,14 @@ def test_a_duration_in_doubt_is_told_neither_for_one_run_nor_for_a_batch() -> No
 @pytest.mark.parametrize(
     ("charged", "told"),
     [
-        (12.0, "the GPU time counts towards the daily usage"),
-        (24.0, "counts as 24 s of daily usage"),
+        (12.0, "12 s of your GPU time was used"),
+        (24.0, "counts as 24 s of your daily GPU time"),
     ],
 )
 def test_a_failure_says_once_what_counts(charged: float, told: str) -> None:
     (part,) = outcome(run(RunState.FAILED, run_duration=12.0, charged_seconds=charged), PreparedOutputs())
     assert told in text(part)
-    assert text(part).count("daily usage") == 1
+    assert text(part).count("GPU time") == 1
 
 
 MIB = 1024 * 1024
