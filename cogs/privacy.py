@@ -12,7 +12,7 @@ from discord.ext import commands
 from discord.ui import Button
 
 from bot.domain.errors import RefusedError
-from bot.domain.privacy import Erased
+from bot.domain.runs import Erased
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem

@@ -99,7 +99,7 @@ async def open_world(pace: float) -> AsyncIterator[World]:
         ):
             _count_faults_only(env)
             world = await _furnish(app, env, comfydeploy)
-            comfydeploy.open_link = app.app.fetcher.read_head = read
+            comfydeploy.open_link = app.app.fetcher.read_offline = read
             async with running_workers(app, seconds=2), _in_time(world):
                 yield world
 

@@ -90,11 +90,11 @@ class AppRunner:
     async def open(self) -> Process:
         outside = Outside(now=self.clock, monotonic=self.clock.monotonic, executor=self.executor)
         self.app = await self.stack.enter_async_context(build(self.settings, outside))
-        self.app.app.fetcher.read_head = self._read_head
+        self.app.app.fetcher.read_offline = self._read_offline
         await self.stack.enter_async_context(listening(self.app.web, "127.0.0.1", self.port))
         return self.app
 
-    async def _read_head(self, url: str) -> bytes | None:
+    async def _read_offline(self, url: str) -> bytes | None:
         return await open_attachment(self.app, url)
 
     async def close(self) -> None:

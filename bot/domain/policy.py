@@ -24,6 +24,7 @@ from bot.domain.budgets import (
     weight_of,
 )
 from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.presets import Preset
 from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member
 from bot.domain.results.showing import AgeMark, check_channel, is_restricted_now, is_spoiler
 from bot.domain.runs import Run
@@ -53,6 +54,26 @@ class Start:
     weight: float = 1.0
     reserved_seconds: float = EXPECTED_SECONDS
     is_charged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What `/help` explains to a member: who they are, the server's rules, and what is offered to them.
+
+    `deployments` and `age_restricted` are names of deployments; `gpus` are the GPUs to choose from.
+    `default_has_gap` means that a typed prompt becomes part of the channel default's prompt.
+    """
+
+    person: Member
+    usage: Usage
+    rules: ServerRules
+    deployments: Sequence[str] = ()
+    age_restricted: Sequence[str] = ()
+    gpus: Sequence[str] = ()
+    in_server: bool
+    age_restricted_channel: bool = False
+    channel_default: Preset | None = None
+    default_has_gap: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -250,3 +250,15 @@ class Deletions:
     partly: bool = False
     by_moderator: bool = False
     copy_by_moderator: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """The result of an erasure: the numbers of batches whose data was erased, and of deleted presets.
+
+    `left` has the first run of each batch that kept its data, because it is active or has a pending message.
+    """
+
+    emptied: int
+    left: Sequence[Run] = field(default=())
+    presets: int = 0

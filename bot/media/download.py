@@ -59,16 +59,16 @@ class Media:
     size: int
 
 
-# Returns the beginning of a file, or None for an address that it doesn't know.
-ReadHead = Callable[[str], Awaitable[bytes | None]]
+# Returns a file, or None for an address that it doesn't know.
+ReadFile = Callable[[str], Awaitable[bytes | None]]
 
 
 class MediaFetcher:
     """One HTTP session for all outputs, without cookies, proxies or credentials. Use with `async with`.
 
     `allows` decides which addresses may be connected to: `is_public`, or `is_public_or_private` for
-    self-hosted machines. `resolver` replaces the system's. `read_head` reads the beginning of files that
-    aren't on the network, as in tests and the demo.
+    self-hosted machines. `resolver` replaces the system's. `read_offline` reads files that aren't on the
+    network, as in tests and the demo.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class MediaFetcher:
         resolver: AbstractResolver | None = None,
     ) -> None:
         self._allows = allows
-        self.read_head: ReadHead | None = None
+        self.read_offline: ReadFile | None = None
         self._limits = limits or MediaLimits()
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
@@ -132,7 +132,10 @@ class MediaFetcher:
         """
         try:
             async with asyncio.timeout(self._limits.total):
-                size, head = await self._download(_parse(url), limit_bytes, into)
+                if (file := await self._offline(url)) is not None:
+                    size, head = _written(file, limit_bytes, into)
+                else:
+                    size, head = await self._download(_parse(url), limit_bytes, into)
         except MediaError:
             raise
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -145,8 +148,8 @@ class MediaFetcher:
 
         At most `_HEADS` files are read at once. Raises MediaForbidden, MediaExpired or MediaUnavailable.
         """
-        if self.read_head is not None and (head := await self.read_head(url)) is not None:
-            return head
+        if (file := await self._offline(url)) is not None:
+            return file[:SNIFF_BYTES]
         try:
             async with self._heads, asyncio.timeout(self._limits.answer), AsyncExitStack() as stack:
                 asked = {"Range": f"bytes=0-{SNIFF_BYTES - 1}"}
@@ -157,6 +160,9 @@ class MediaFetcher:
             raise
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise MediaUnavailable(f"{_shown(url)}: {_reason(error)}") from None
+
+    async def _offline(self, url: str) -> bytes | None:
+        return await self.read_offline(url) if self.read_offline is not None else None
 
     async def _download(self, url: URL, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
         async with AsyncExitStack() as stack:
@@ -200,6 +206,13 @@ class MediaFetcher:
         # The session's `sock_read` restarts with each byte of the chunked framing; this timeout doesn't.
         async with asyncio.timeout(self._limits.idle):
             return await response.content.read(_CHUNK)
+
+
+def _written(file: bytes, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
+    if len(file) > limit:
+        raise MediaTooLarge(f"more than {limit} bytes", limit=limit)
+    into.write(file)
+    return len(file), file[:SNIFF_BYTES]
 
 
 class Pace:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.context import App
+from bot.domain.policy import Standing
 from bot.domain.requests import Actor
-from bot.domain.rules_for_help import Standing
 from bot.services.preset_inputs import has_gap
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from bot.context import App
 from bot.domain.moderation.audit import AuditAction, StoredEntry
-from bot.domain.privacy import Erased
-from bot.domain.runs import Run
+from bot.domain.runs import Erased, Run
 from bot.services.exports import ExportFile, json_line
 
 # Reply data, the workers' bookkeeping and the machine's log say nothing about the user. The moderators of a

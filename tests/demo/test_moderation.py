@@ -10,6 +10,7 @@ import discord
 
 from bot.ui.custom_ids import SettingId
 from demo.world import World, open_world
+from tests.demo.pictures import is_red, red_square
 
 
 async def switch_approval_on(world: World) -> None:
@@ -61,6 +62,18 @@ async def test_a_picture_is_made_once_the_moderator_approves_its_card() -> None:
         result = await seen(world, lambda: pictures(world))
         assert [user.id for user in result.mentions] == [world.people["ada"].id]
         assert len(world.comfydeploy.call_log.queue_calls) == 1
+
+
+async def test_a_moderator_sees_the_picture_that_the_request_starts_from() -> None:
+    async with open_world(pace=0) as world:
+        await switch_approval_on(world)
+        async with world.turn:
+            await world.people["ada"].slash(
+                world.channel, "generate picture", prompt="a barn", image=("start.png", red_square())
+            )
+        card = await seen(world, lambda: cards(world))
+        (shown,) = card.attachments
+        assert is_red(await shown.read())
 
 
 async def test_only_the_requester_reads_the_reason_of_a_rejection() -> None:

@@ -11,19 +11,7 @@ from PIL import Image
 
 from demo.fake_comfydeploy.video import FRAME_RATE, SECONDS
 from demo.world import World, open_world
-
-
-def red_square() -> bytes:
-    target = io.BytesIO()
-    Image.new("RGB", (256, 256), "red").save(target, "PNG")
-    return target.getvalue()
-
-
-def is_red(picture: bytes) -> bool:
-    """Return whether the start picture shines through, with which the fake workflow blends its own."""
-    with Image.open(io.BytesIO(picture)) as image:
-        red, green, blue = image.convert("RGB").resize((1, 1)).getpixel((0, 0))
-    return red > green + 40 and red > blue + 40
+from tests.demo.pictures import is_red, red_square
 
 
 async def result(world: World, suffix: str = ".png") -> discord.Message:

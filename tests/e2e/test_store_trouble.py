@@ -27,7 +27,6 @@ async def test_a_locked_database_refuses_in_words_and_works_again_after(home: Bo
     await home.run_under_way()
     with locked(home.database_file):
         await refused(home)
-        assert await webhook(home, "uploading") == 503
         assert await webhook(home, "failed") == 503
         assert await home.states() == ["running"]
     await works_again(home)

@@ -30,8 +30,7 @@ from bot.database.tables import audit, blocks, channel_defaults, messages, prese
 from bot.domain.budgets import budget_day
 from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
 from bot.domain.presets import Holder
-from bot.domain.privacy import Erased
-from bot.domain.runs import Run
+from bot.domain.runs import Erased, Run
 from bot.store import ledger
 from bot.store.audit import add_entries, to_entry
 from bot.store.presets import made_by

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from bot.domain.budgets import Spending, limits_of
+from bot.domain.policy import Standing
 from bot.domain.presets import NAME_LENGTH
-from bot.domain.rules_for_help import Standing
 from bot.domain.settings.rules_and_defaults import ApprovalMode
 from bot.domain.text import escape_line, shorten
 from bot.strings import say

@@ -16,8 +16,9 @@ _EXCUSES = re.compile(r"clock|is killed|SIGTERM|database|COMMIT|fails: ")
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     """What a worker finds only because no sleep is longer came late, unless a wake-up may be lost."""
-    struck = [at for at, what in evidence.story.struck if _EXCUSES.search(what)]
-    for entry in evidence.story.world.log:
+    log = evidence.story.world.log
+    struck = [entry.at for entry in log if entry.who == "trouble" and _EXCUSES.search(entry.text)]
+    for entry in log:
         late = _LATE.search(entry.text)
         slept_since = entry.at - _LONGEST_SLEEP
         if late is not None and not any(slept_since <= at <= entry.at for at in struck):

@@ -9,8 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
-from bot.domain.privacy import Erased
-from bot.domain.runs import Output, Run, RunState
+from bot.domain.runs import Erased, Output, Run, RunState
 from bot.outside import Outside
 from bot.services.exports import ExportFile
 from bot.services.privacy import export
