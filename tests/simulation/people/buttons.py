@@ -9,6 +9,7 @@ from typing import Any
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
 from tests.simulation.engine.patches import TIME
+from tests.simulation.people import requests
 from tests.simulation.people.reach import Reached, labels_of, open_form, press, reach
 from tests.simulation.people.requests import EVERYBODY, MEMBERS, derived, new_mark, picture_file, send_request
 from tests.simulation.steps import Draw, action
@@ -155,15 +156,23 @@ async def send_edited(story: Story, parent: Ask, opened: Interaction, *, keep: b
 _TRY = "Edit and try again"
 
 
-@action("press", lambda chance: {"who": chance.choice(MEMBERS), "nth": chance.randrange(3)}, weight=2)
-async def edit_and_try_again(story: Story, who: str, nth: int) -> None:
-    """Correct a request that was refused, in the form that has everything that was typed."""
-    refused = [
+def _refused(story: Story, who: str) -> list[tuple[Ask, Message]]:
+    """Return the requests of a person that were refused and can be corrected, with their answers."""
+    return [
         (ask, message)
         for ask in story.asks
         for message in (ask.interaction.original, *ask.interaction.followups)
         if ask.who == who and message is not None and _TRY in labels_of(message)
     ]
+
+
+@action("press", lambda chance: {"who": chance.choice(MEMBERS), "nth": chance.randrange(3)}, weight=2)
+async def edit_and_try_again(story: Story, who: str, nth: int) -> None:
+    """Correct a request that was refused, in the form that has everything that was typed."""
+    if not _refused(story, who):
+        await requests.ask(story, who, "pictures", "picture", forbidden=True)
+        await story.world.until(lambda: bool(_refused(story, who)), 4)
+    refused = _refused(story, who)
     if not refused:
         story.skip(f"{who} wasn't refused")
         return
