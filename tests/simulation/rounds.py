@@ -89,18 +89,21 @@ async def _rest(story: Story) -> None:
         await world.until(lambda: not world.pending, 60)
         if seconds:
             jump(story, seconds)
-        await _calm(story)
+        is_up = await _calm(story)
         await asyncio.sleep(_BETWEEN_JUMPS)
-        if _settled(story):
+        if is_up and _settled(story):
             break
     await asyncio.sleep(2)
     await _read_lists(story)
 
 
-async def _calm(story: Story) -> None:
-    """Do what people and a supervisor do: start a dead bot, end a pause, decide cards, let runs go."""
+async def _calm(story: Story) -> bool:
+    """Do what people and a supervisor do: start a dead bot, end a pause, decide cards, let runs go.
+
+    Return whether the bot is up.
+    """
     world = story.world
-    await world.start()
+    is_up = await world.start()
     await settings.resume(story)
     for card in moderators.open_cards(story):
         for who in ("mona", "mike", "rita"):
@@ -112,6 +115,7 @@ async def _calm(story: Story) -> None:
         age = (comfydeploy_now() - run.created_at).total_seconds()
         if run.released.is_waited_for and (age > _HELD_FOR or int(run.id[:2], 16) % 2):
             world.comfydeploy.release(run.id)
+    return is_up
 
 
 def _settled(story: Story) -> bool:

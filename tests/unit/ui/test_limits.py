@@ -18,7 +18,7 @@ from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Usage
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
-from bot.domain.policy import Standing, rules_text
+from bot.domain.policy import Standing
 from bot.domain.presets import ChannelDefault, Holder
 from bot.domain.requests import Member
 from bot.domain.runs import InputValue, Run, RunState
@@ -26,6 +26,7 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.custom_ids import RunListAction, RunsId
 from bot.ui.details import details
 from bot.ui.help import HelpText, help_layout
+from bot.ui.help.rules import rules_text
 from bot.ui.lists import blocked_layout, presets_layout, queue_layout, runs_layout
 from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
 from bot.ui.moderation import decided_card, rejection_notice, report_card, review_card

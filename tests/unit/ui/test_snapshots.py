@@ -21,7 +21,7 @@ from bot.domain.backend import InputKind
 from bot.domain.blocks import Block
 from bot.domain.budgets import Limits, Running, Spending, Usage, UsageView
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
-from bot.domain.policy import Standing, rules_text
+from bot.domain.policy import Standing
 from bot.domain.presets import ChannelDefault, Holder, Preset
 from bot.domain.requests import Member
 from bot.domain.runs import Deletions, Run, RunState
@@ -29,6 +29,7 @@ from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budge
 from bot.ui.details import details
 from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
 from bot.ui.help import HelpText, help_layout
+from bot.ui.help.rules import rules_text
 from bot.ui.lists import (
     blocked_layout,
     posting_layout,

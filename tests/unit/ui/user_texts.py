@@ -15,7 +15,7 @@ from bot.domain.backend import InputKind
 from bot.domain.budgets import Limits, Running, Usage, UsageView
 from bot.domain.moderation.audit import AuditAction, AuditFilter, AuditPage
 from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
-from bot.domain.policy import Standing, rules_text
+from bot.domain.policy import Standing
 from bot.domain.presets import ChannelDefault, Holder
 from bot.domain.requests import Member
 from bot.domain.runs import FINAL, Output, Run, RunState
@@ -27,6 +27,7 @@ from bot.ui.audit import audit_layout
 from bot.ui.details import details
 from bot.ui.fallbacks import linked_outputs, plain_messages
 from bot.ui.help import HelpText, help_layout
+from bot.ui.help.rules import rules_text
 from bot.ui.lists import (
     blocked_layout,
     presets_layout,
