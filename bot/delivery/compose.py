@@ -30,7 +30,7 @@ from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.media.outputs import MEDIA_SECONDS, inline_texts, kind_of
 from bot.store.blocks import ended_with
 from bot.strings import say
-from bot.ui.fallbacks import MayLink, link_remark, linked_outputs, plain_messages
+from bot.ui.fallbacks import MayLink, link_remark, linked_outputs, plain_messages, withheld_message
 from bot.ui.message_parts import (
     GALLERY,
     OutgoingMessage,
@@ -50,7 +50,7 @@ from bot.ui.moderation import (
     review_card,
 )
 from bot.ui.result_buttons import OfferedActions, offered_actions
-from bot.ui.results import Batch, first_message, outcome_messages, withheld_message
+from bot.ui.results import Batch, first_message, outcome_messages
 from bot.ui.shares import share_messages
 
 

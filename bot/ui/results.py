@@ -10,7 +10,7 @@ from discord import Colour, MediaGalleryItem
 from discord.ui import ActionRow, Button, Item, LayoutView, MediaGallery, Section, TextDisplay, Thumbnail
 
 from bot.domain.runs import Run, RunState
-from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
+from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import number_in
 from bot.domain.transitions import may_have_result
 from bot.strings import say
@@ -32,7 +32,6 @@ from bot.ui.message_parts import (
     gpu_time_facts,
     prompt_line,
     reason_of,
-    run_button,
     subtext,
     text_blocks,
     texts,
@@ -43,7 +42,6 @@ from bot.ui.result_buttons import (
     OfferedActions,
     Row,
     batch_rows,
-    discard_button,
     failure_rows,
     fitting_follow_ups,
     hidden_rows,
@@ -234,30 +232,6 @@ def _about(run: Run, title: str, pictures: Sequence[str]) -> Item[LayoutView]:
 
 def _action_rows(rows: Iterable[Row]) -> list[ActionRow[LayoutView]]:
     return [ActionRow[LayoutView](*row) for row in rows if row]
-
-
-def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
-    """Build the message that replaces an age-restricted result in a channel where it may not be shown.
-
-    `postable` adds the button that posts the result after the channel has been marked as age-restricted.
-    """
-    heading = f"{say('mention', user=run.requester_id)} **{say('withheld_heading')}**"
-    buttons = [run_button(run, Action.DETAILS, "button_details"), discard_button(run)]
-    if postable:
-        buttons.insert(0, run_button(run, Action.REDELIVER, "button_redeliver"))
-    blocks = texts([heading, prompt_line(run)], [say("withheld")])
-    layout = framed(COLOURS[RunState.SUCCEEDED], *blocks, ActionRow(*buttons))
-    return OutgoingMessage(layout=layout, mention=run.requester_id)
-
-
-def origin_message(run: Run) -> OutgoingMessage:
-    """Build the message that says why a result comes as a direct message."""
-    if run.user_install:
-        return OutgoingMessage(content=say("from_elsewhere_late"))
-    if run.private:
-        url = channel_url(run.guild_id, run.channel_id)
-        return OutgoingMessage(content=say("from_private", url=url))
-    return OutgoingMessage(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
 
 
 def _mention(batch: Batch) -> int | None:
