@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from discord import Colour
 from discord.ui import ActionRow, Button, LayoutView, TextDisplay
 
-from bot.domain.runs import Run
+from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line, shorten
 from bot.strings import say
 from bot.ui.custom_ids import Action
 from bot.ui.message_parts import (
+    COLOURS,
     LAYOUT_TEXT,
     OutgoingMessage,
     PreparedOutputs,
@@ -44,7 +44,7 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
     if postable:
         buttons.insert(0, run_button(run, Action.REDELIVER, "button_redeliver"))
     blocks = texts([heading, prompt_line(run)], [say("withheld")])
-    layout = framed(Colour.green(), *blocks, ActionRow(*buttons))
+    layout = framed(COLOURS[RunState.SUCCEEDED], *blocks, ActionRow(*buttons))
     return OutgoingMessage(layout=layout, mention=run.requester_id)
 
 

@@ -16,6 +16,7 @@ from bot.domain.transitions import may_have_result
 from bot.strings import say
 from bot.ui.custom_ids import Action
 from bot.ui.message_parts import (
+    COLOURS,
     CONTENT_TEXT,
     GALLERY,
     LAYOUT_TEXT,
@@ -54,16 +55,6 @@ from bot.ui.views import framed, layout_of, view_of
 
 _ALT_TEXT = 500
 _NONE_OFFERED = OfferedActions()
-COLOURS = {
-    RunState.SUCCEEDED: Colour.green(),
-    RunState.FAILED: Colour.red(),
-    RunState.REFUSED: Colour.red(),
-    RunState.REJECTED: Colour.red(),
-    RunState.CANCELLED: Colour.light_grey(),
-    RunState.EXPIRED: Colour.light_grey(),
-    RunState.TIMED_OUT: Colour.orange(),
-    RunState.UNCONFIRMED: Colour.orange(),
-}
 
 
 @dataclass(frozen=True, slots=True)
