@@ -104,6 +104,7 @@ def _fields_of_bot(deployment: Deployment, gpu: str | None, typed: Typed) -> Ite
         description = shorten(say("option_more", names=names), DESCRIPTION_LENGTH)
         yield FormField(
             name=MORE,
+            label=say("edit_label_more"),
             shape=Shape.PARAGRAPH,
             description=description,
             value=more[:TEXT_LENGTH],
@@ -111,11 +112,12 @@ def _fields_of_bot(deployment: Deployment, gpu: str | None, typed: Typed) -> Ite
         )
     if COUNT in typed:
         description, value = say("option_count"), str(typed[COUNT])
-        yield FormField(name=COUNT, description=description, value=value)
+        yield FormField(name=COUNT, label=say("edit_label_count"), description=description, value=value)
     if len(gpus := deployment.gpus) > 1:
         shown = str(typed.get(GPU, gpu if gpu in gpus else "") or "")
         shape = Shape.SELECT if len(gpus) <= CHOICES else Shape.LINE
-        yield FormField(name=GPU, shape=shape, description=say("edit_gpu"), value=shown, choices=gpus)
+        label, about = say("edit_label_gpu"), say("edit_gpu")
+        yield FormField(name=GPU, label=label, shape=shape, description=about, value=shown, choices=gpus)
 
 
 def _rank(item: Input, values: Values, typed: Typed, wrong: Collection[str]) -> int:

@@ -40,6 +40,9 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "several_hint_post": "post",
         # edit forms
         "edit_title": "Edit: {title}",
+        "edit_label_gpu": "GPU",
+        "edit_label_count": "Number of runs",
+        "edit_label_more": "More",
         "edit_gpu": "The GPU that it runs on",
         "edit_keep_file": "Leave it empty to keep the earlier file.",
         "edit_file_deleted": "The earlier file was deleted. Please attach another.",

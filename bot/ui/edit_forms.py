@@ -29,9 +29,10 @@ from bot.strings import say
 from bot.ui.custom_ids import DraftId
 from bot.ui.views import layout_of, modal_of
 
-# Discord's limits: options of a select, and characters of a button's label and of an option.
+# Discord's limits: options of a select, and characters of labels and of an option.
 _MAX_OPTIONS = 25
 _LABEL_LENGTH = 80
+_FIELD_LABEL = 45
 _CHOICE_LENGTH = 100
 _ROW = 5  # buttons
 # A message with components holds 4,000 characters of text.
@@ -49,8 +50,14 @@ class PictureChoice:
 
 def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal:
     """Build a form. Submissions are matched by custom_id alone, so they work after a restart."""
+    shown = [field.label for field in fields]
     labels = (
-        Label[Modal](text=field.name, description=field.description, component=_component(field))
+        Label[Modal](
+            # Several inputs may have the same name in the workflow.
+            text=shorten(field.label, _FIELD_LABEL) if shown.count(field.label) == 1 else field.name,
+            description=field.description or None,
+            component=_component(field),
+        )
         for field in fields
     )
     return modal_of(custom_id, title, *labels)

@@ -157,8 +157,8 @@ def use_with(bot: Harness, message: Any, deployment: str) -> list[str]:
 
 
 def fields(modal: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the fields of a form by their labels."""
-    return {label["label"]: label["component"] for label in modal["components"]}
+    """Return the fields of a form by their custom_ids."""
+    return {label["component"]["custom_id"]: label["component"] for label in modal["components"]}
 
 
 def hidden(bot: Harness, message: Any) -> list[bool]:

@@ -205,7 +205,7 @@ async def test_a_cards_form_offers_the_durations_of_the_command(
     command = server.env.backend.find_command("block", server.guild.id, type=1)
     (duration,) = [each for each in command["options"] if each["name"] == "duration"]
     offered = [(each["name"], each["value"]) for each in duration["choices"]]
-    field = fields(shown.modal)["Duration"]
+    field = fields(shown.modal)["duration"]
     assert [(each["label"], each["value"]) for each in field["options"]] == offered
     assert [each["value"] for each in field["options"] if each.get("default")] == []
     assert shown.modal["title"] == "Block alice"

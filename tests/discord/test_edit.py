@@ -17,6 +17,8 @@ async def test_an_edit_changes_what_was_typed_and_keeps_the_rest(bot: Harness) -
     form = await bot.alice.click(message, label="Edit")
     shown = fields(form.modal)
     assert list(shown) == ["prompt", "negative", "style", "seed", "width"]
+    labels = [each["label"] for each in form.modal["components"]]
+    assert labels == ["Prompt", "Negative prompt", "Style", "Seed", "Width"]
     assert (shown["prompt"]["value"], shown["seed"]["value"]) == ("a fox", "7")
     assert [each["value"] for each in shown["style"]["options"] if each.get("default")] == ["ink"]
     await bot.restart()

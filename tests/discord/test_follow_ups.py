@@ -254,7 +254,7 @@ async def test_a_follow_up_is_not_repeated_once_its_original_was_deleted(bot: Ha
         sent = await submit(bot, form, filled(form.modal))
         assert told in text_of(bot, sent.response)
         again = await bot.alice.click(upscaled, label="Edit")
-        (label,) = [each for each in again.modal["components"] if each["label"] == "image"]
+        (label,) = [each for each in again.modal["components"] if each["component"]["custom_id"] == "image"]
         assert label["component"]["required"]
         assert label["description"] == "The earlier file was deleted. Please attach another."
     assert len(bot.calls) == 2
@@ -275,7 +275,7 @@ async def test_a_refused_file_is_not_kept_in_place_of_a_deleted_one(
     sent = await submit(bot, form, filled(form.modal) | {"image": wrong})
     for values in ({"image": wrong}, {"image": ("cat.png", png())}):
         again = await bot.alice.click(sent.response.message, label="Edit and try again")
-        (label,) = [each for each in again.modal["components"] if each["label"] == "image"]
+        (label,) = [each for each in again.modal["components"] if each["component"]["custom_id"] == "image"]
         assert label["component"]["required"]
         assert label["description"] == "The earlier file was deleted. Please attach another."
         sent = await submit(bot, again, filled(again.modal) | values)

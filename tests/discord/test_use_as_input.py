@@ -16,7 +16,7 @@ from tests.harness import Harness
 async def test_a_picture_of_anybodys_message_becomes_an_input_without_a_question(bot: Harness) -> None:
     message = await post_pictures(bot, "cat.png")
     form = await bot.alice.context_menu(bot.channel, "Use as input", message)
-    assert "image" not in [label["label"] for label in form.modal["components"]]
+    assert "image" not in fields(form.modal)
     assert not (await submit(bot, form, {"prompt": "a lion"})).ephemeral
     (call,) = bot.calls
     assert call.body["inputs"]["image"] == message.attachments[0].url
