@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 import discord
+from discord.ui import LayoutView
 
 from bot.deployments.input_text import command_line
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import deployment_of
-from bot.domain.errors import RefusedError
 from bot.domain.messages.records import MessageRef
 from bot.domain.runs import Deletions, Run
-from bot.domain.text.file_names import belongs_to
+from bot.domain.text.file_names import is_file
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids
 from bot.gateway.interactions import Interaction, actor_of, is_user_install_only, moderated_channel
@@ -24,12 +24,12 @@ from bot.services import runs, sharing
 from bot.services.access import is_deletable, is_moderated, visible
 from bot.services.moderation import deletions, reviews
 from bot.strings import say
-from bot.ui.custom_ids import Action, DraftId, RunId
+from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
 from bot.ui.details import FILENAME, details
 from bot.ui.message_parts import explanation_of
 from bot.ui.moderation import reject_modal
 from bot.ui.result_buttons import OfferedActions, offered_actions
-from bot.ui.results import more_layout, numbers_layout, single_layout
+from bot.ui.results import more_layout, more_layout_of_all, picked_layout
 from cogs.drafts import again, open_draft, use_picture
 from cogs.moderation.reviews import (
     approve,
@@ -50,6 +50,31 @@ class RunButton(PersistentItem[RunId], codec=RunId):
     async def pressed(self, interaction: Interaction, id: RunId) -> None:
         async with reporting_card_errors(interaction, id.key):
             await PRESSES[id.action](interaction, id.key)
+
+
+class PickButton(PersistentItem[PickId], codec=PickId):
+    """The number of a run of a batch, or of one of several pictures."""
+
+    async def pressed(self, interaction: Interaction, id: PickId) -> None:
+        app, message = interaction.client.app, interaction.message
+        shown = shown_pictures(message) if message is not None else []
+        pictures = [url for url in shown if is_file(url, id.key, id.file)]
+        run = await visible(app, actor_of(interaction), id.key)
+        title, offered = app.catalogue.title(run.deployment), await _offered(interaction, run)
+        await _show(interaction, picked_layout(run, id.number, title, pictures, offered))
+
+
+class DeleteButton(PersistentItem[DeleteId], codec=DeleteId):
+    """Delete behind *More*."""
+
+    async def pressed(self, interaction: Interaction, id: DeleteId) -> None:
+        await _delete_shown(interaction, id.key, MessageRef(interaction.channel_id or 0, id.message))
+
+
+async def _show(interaction: Interaction, layout: LayoutView) -> None:
+    await interaction.response.send_message(
+        view=layout, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
+    )
 
 
 async def _cancel(interaction: Interaction, key: str) -> None:
@@ -75,9 +100,14 @@ async def _reject(interaction: Interaction, key: str) -> None:
 async def _delete(interaction: Interaction, key: str) -> None:
     if is_report(interaction, key):
         await _delete_reported(interaction, key, whole_batch=False)
-        return
+    else:
+        await _delete_shown(interaction, key, _posted_message(interaction))
+
+
+async def _delete_shown(interaction: Interaction, key: str, message: MessageRef | None) -> None:
+    """Delete the copy that a message shows, or else the result."""
     run, only_copy = await deletions.delete_result_or_copy(
-        interaction.client.app, actor_of(interaction), key, _posted_message(interaction)
+        interaction.client.app, actor_of(interaction), key, message
     )
     await _confirm_deletion(interaction, run, say("delete_noted_copy" if only_copy else "delete_noted"))
 
@@ -115,11 +145,14 @@ async def _confirm_deletion(interaction: Interaction, run: Run, sentence: str) -
 
 
 async def _discard(interaction: Interaction, key: str) -> None:
-    """Delete the message at once. If it belongs to an outcome without results, the messenger deletes the
-    outcome's other messages.
-    """
+    """Delete a message without a result: at once if the button is in it, otherwise by the messenger."""
+    is_more = _posted_message(interaction) is None
     message_id = interaction.message.id if interaction.message is not None else 0
-    await deletions.discard(interaction.client.app, actor_of(interaction), key, message_id)
+    app, actor = interaction.client.app, actor_of(interaction)
+    run = await deletions.discard(app, actor, key, None if is_more else message_id)
+    if is_more and not run.needs_interaction:
+        await tell(interaction, say("delete_noted"))
+        return
     await interaction.response.defer()
     with suppress(discord.NotFound):
         await interaction.delete_original_response()
@@ -180,18 +213,6 @@ async def _moderates(interaction: Interaction, run: Run) -> bool:
     return await interaction.client.is_owner(interaction.user)
 
 
-async def _pick(interaction: Interaction, key: str) -> None:
-    """Show one run of a batch with its pictures and its own buttons."""
-    app, message = interaction.client.app, interaction.message
-    pictures = [url for url in shown_pictures(message) if belongs_to(url, key)] if message is not None else []
-    run = await visible(app, actor_of(interaction), key)
-    title, offered = app.catalogue.title(run.deployment), await _offered(interaction, run)
-    layout = single_layout(run, title, pictures, offered)
-    await interaction.response.send_message(
-        view=layout, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
-    )
-
-
 async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
     """Return the actions that the user may take on a result now."""
     app, actor = interaction.client.app, actor_of(interaction)
@@ -207,26 +228,25 @@ async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
 
 
 async def _more(interaction: Interaction, key: str) -> None:
-    """Show the actions that have no button under the message, or the details if there is no other action."""
-    message = interaction.message
-    run = await visible(interaction.client.app, actor_of(interaction), key)
+    """Show what has no button under the message of a single result or a failure."""
+    app, message = interaction.client.app, interaction.message
+    run = await visible(app, actor_of(interaction), key)
+    title, offered = app.catalogue.title(run.deployment), await _offered(interaction, run)
+    pictures = shown_pictures(message) if message is not None else []
+    posted = _posted_message(interaction)
+    message_id = posted.message_id if posted is not None else 0
     shown = set(custom_ids(message.components)) if message is not None else set()
-    pictures = shown_pictures(message) if message is not None else []
-    layout = more_layout(run, await _offered(interaction, run), shown, pictures)
-    if not layout.children:
-        raise RefusedError("already_deleted")
-    if set(custom_ids(layout.children)) - {""} == {RunId(key, Action.DETAILS).encode()}:
-        await _details(interaction, key)
-    else:
-        await interaction.response.send_message(view=layout, ephemeral=True)
+    await _show(interaction, more_layout(run, title, offered, message_id, shown, pictures))
 
 
-async def _numbers(interaction: Interaction, key: str) -> None:
-    """Show a button for each run of a batch, with the message's pictures."""
-    message = interaction.message
-    batch = await runs.visible_batch(interaction.client.app, actor_of(interaction), key)
+async def _more_of_all(interaction: Interaction, key: str) -> None:
+    """Show what has no button under the message of a batch."""
+    app, message = interaction.client.app, interaction.message
+    batch = await runs.visible_batch(app, actor_of(interaction), key)
+    shown = next((run for run in batch if run.is_shown), batch[0])
+    title, offered = app.catalogue.title(shown.deployment), await _offered(interaction, shown)
     pictures = shown_pictures(message) if message is not None else []
-    await interaction.response.send_message(view=numbers_layout(batch, pictures), ephemeral=True)
+    await _show(interaction, more_layout_of_all(batch, title, offered, pictures))
 
 
 PRESSES: Mapping[Action, Press] = {
@@ -242,12 +262,11 @@ PRESSES: Mapping[Action, Press] = {
     Action.EDIT: _edit,
     Action.DETAILS: _details,
     Action.USE: _use,
-    Action.PICK: _pick,
     Action.REPEAT: again(None),
     Action.CLEAR: _clear,
     Action.VARY: again(VARY_COUNT),
     Action.MORE: _more,
-    Action.NUMBERS: _numbers,
+    Action.MORE_OF_ALL: _more_of_all,
     Action.DISCARD: _discard,
     Action.POST: post_single,
     Action.SHARE: open_share,
@@ -255,4 +274,4 @@ PRESSES: Mapping[Action, Press] = {
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(RunButton)
+    bot.add_dynamic_items(RunButton, PickButton, DeleteButton)

@@ -15,8 +15,10 @@ from discord import app_commands
 
 from bot.deployments.command_plan import PRESET_OPTION
 from bot.deployments.draft import Draft, changed
+from bot.deployments.files import AttachedFile, is_kind
 from bot.deployments.kinds.base import Typed
 from bot.deployments.model import FollowUpRef, taking_pictures
+from bot.domain.backend import InputKind
 from bot.domain.errors import (
     BotError,
     CodedError,
@@ -24,10 +26,9 @@ from bot.domain.errors import (
     RefusedError,
     RequestUnknown,
     StoreUnavailable,
-    WrongFiles,
 )
 from bot.domain.requests import Actor
-from bot.domain.text.file_names import key_in
+from bot.domain.text.file_names import belongs_to, file_behind, key_in
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
 from bot.gateway.interactions import Interaction, actor_of
@@ -58,7 +59,10 @@ class DraftItem(PersistentItem[DraftId], codec=DraftId):
     async def pressed(self, interaction: Interaction, id: DraftId) -> None:
         for value in selected_values(interaction):
             id = DraftId.read(value) or id
-        await open_draft(interaction, id)
+        if id.picture and not id.target:
+            await _choose(interaction, id)
+        else:
+            await open_draft(interaction, id)
 
 
 async def open_draft(interaction: Interaction, id: DraftId) -> None:
@@ -85,8 +89,8 @@ async def begin(
 ) -> None:
     """Start a draft with the options of a command (`typed`) or the values of a form (`sent`).
 
-    If it is refused, the answer has a button that opens the form with everything that was typed. `make`
-    returns the draft, unless the id does.
+    If it is refused and editing can help, the answer has a button that opens the form with everything that
+    was typed. `make` returns the draft, unless the id does.
     """
     app, kept, sent = interaction.client.app, _kept(interaction, id), sent or {}
     kept = kept if typed is None else Kept(typed)
@@ -110,8 +114,8 @@ async def begin(
     except BotError as error:
         is_gone = is_making and isinstance(error, CodedError)
         is_deferred = isinstance(error, StoreUnavailable) and interaction.response.is_done()
-        if is_gone or is_deferred or (draft is not None and not _can_be_edited(draft, kept, error)):
-            raise  # no other value helps
+        if is_gone or is_deferred or not drafts.can_be_edited(draft, kept.typed, error):
+            raise
         if draft is None:  # nobody knows what the form showed
             kept = replace(
                 kept, typed={**kept.typed, **{name: value for name, value in sent.items() if value}}
@@ -126,12 +130,6 @@ async def begin(
             picture=_picture(interaction, id, kept),
         )
         await tell(interaction, view=refused_layout(explain(error), replace(id, draft=name).encode()))
-
-
-def _can_be_edited(draft: Draft, kept: Kept, error: BotError) -> bool:
-    """Return whether a form could help: it has fields, and the error isn't about the file that is taken."""
-    is_wrong = isinstance(error, WrongFiles) and not error.urls.isdisjoint(draft.links)
-    return not is_wrong and bool(draft.fields(kept.typed, kept.wrong))
 
 
 def again(count: int | None) -> Callable[[Interaction, str], Awaitable[None]]:
@@ -187,17 +185,24 @@ async def _with_file(interaction: Interaction, draft: Draft, key: str, actor: Ac
     """Return a follow-up with a file of the result: one in the message with the button or, if none of them
     fits, one in any message of the result.
 
-    The button may be behind *More*, or the file in another message. A user install can't read other messages.
+    The button may be behind *More* or a number, or the file in another message. If the message with the
+    button shows one picture, no other is taken. A user install can't read other messages.
     """
     app, message = interaction.client.app, interaction.message
     if message is None:
         return None
     run = await visible(app, actor, key)
-    found = draft.taking(run_files(message, key, linked=run.needs_interaction))
+    shown = [file_behind(url) for url in shown_pictures(message) if belongs_to(url, key)]
+
+    def is_meant(file: AttachedFile) -> bool:
+        return len(shown) != 1 or not is_kind(InputKind.IMAGE, file) or file_behind(file.url) in shown
+
+    found = draft.taking([*filter(is_meant, run_files(message, key, linked=run.needs_interaction))])
     if found is not None or run.user_install:
         return found
     posted = await result_messages(app, run)
-    return draft.taking(await fetch_run_files(interaction.client, posted, key))
+    files = await fetch_run_files(interaction.client, posted, key)
+    return draft.taking([*filter(is_meant, files)])
 
 
 async def use_picture(interaction: Interaction, message: discord.Message, key: str = "") -> None:
@@ -207,27 +212,44 @@ async def use_picture(interaction: Interaction, message: discord.Message, key: s
     files.
     """
     await check_start(interaction)
+    choices = _choices(interaction)
+    found = map(RunId.read, custom_ids(message.components))
+    key = key or next((button.key for button in found if button is not None), "")
+    await _offer(interaction, *_pictures_of(interaction, message, key), choices)
+
+
+def _choices(interaction: Interaction) -> Sequence[PictureChoice]:
+    """Return the deployments that take a picture. Raises RefusedError if there are none."""
     offered = taking_pictures(interaction.client.app.catalogue.all())
     if not offered:
         raise RefusedError("use_nobody")
-    found = map(RunId.read, custom_ids(message.components))
-    key = key or next((button.key for button in found if button is not None), "")
-    choices = [PictureChoice(each.title, each.description, each.name) for each in offered]
-    await _offer(interaction, message, choices, key)
+    return [PictureChoice(each.title, each.description, each.name) for each in offered]
 
 
-async def _offer(
-    interaction: Interaction, message: discord.Message, choices: Sequence[PictureChoice], key: str = ""
-) -> None:
-    """Show a message's pictures with what can be done with each.
+async def _choose(interaction: Interaction, id: DraftId) -> None:
+    """Show what can be done with one of several pictures."""
+    picture, choices = _picture(interaction, id, Kept({})), _choices(interaction)
+    if picture is None:
+        raise RefusedError("use_stale")
+    layout = pictures_layout([picture], [id.key], choices)
+    await interaction.response.send_message(view=layout, ephemeral=True)
 
-    If there is one picture and one choice, open the draft.
-    """
+
+def _pictures_of(
+    interaction: Interaction, message: discord.Message, key: str = ""
+) -> tuple[list[str], list[str]]:
+    """Return links to a message's pictures, and the keys of the runs that made them."""
     is_own = message.author == interaction.client.user
     pictures = shown_pictures(message) if is_own else attached_pictures(message)
     if not pictures:
         raise RefusedError("use_no_picture")
-    keys = [key_in(url) or key if is_own else "" for url in pictures]
+    return pictures, [key_in(url) or key if is_own else "" for url in pictures]
+
+
+async def _offer(
+    interaction: Interaction, pictures: Sequence[str], keys: Sequence[str], choices: Sequence[PictureChoice]
+) -> None:
+    """Show pictures with what can be done with one. If there is one of each, open the draft."""
     if len(pictures) == len(choices) == 1:
         # A form opened by a button belongs to the button's message; one opened from the menu has no message.
         app, user_id = interaction.client.app, interaction.user.id
@@ -245,7 +267,8 @@ async def _use_menu(interaction: Interaction, message: discord.Message) -> None:
 def _follow_up_menu(ref: FollowUpRef, label: str) -> OnMenu:
     async def on_menu(interaction: Interaction, message: discord.Message) -> None:
         await check_start(interaction)
-        await _offer(interaction, message, [PictureChoice(label, "", "".join(ref))])
+        choices = [PictureChoice(label, "", "".join(ref))]
+        await _offer(interaction, *_pictures_of(interaction, message), choices)
 
     return on_menu
 

@@ -37,7 +37,7 @@ TOUR = (
         (
             Step("/generate picture count:4", "Makes four. A number opens one, and Post posts it alone."),
             Step("/generate picture private:True", "Shows the result only to you."),
-            Step("Edit, Details (or in More)", "Edit changes the inputs. Details shows what was sent."),
+            Step("Edit, or More, then Details", "Edit changes the inputs. Details shows what was sent."),
             Step("More, then Share", f"Posts your result in #{GALLERY}."),
             Step("/preset save, /preset use", "Keep the inputs under a name, and use them again."),
             Step("/generate several, video, text", "Make four pictures in one run, a clip, or a text."),

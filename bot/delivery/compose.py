@@ -30,7 +30,7 @@ from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.media.outputs import MEDIA_SECONDS, inline_texts, kind_of
 from bot.store.blocks import ended_with
 from bot.strings import say
-from bot.ui.fallbacks import MayLink, link_remark, linked_outputs, plain_messages
+from bot.ui.fallbacks import MayLink, link_remark, linked_outputs, plain_messages, withheld_message
 from bot.ui.message_parts import (
     GALLERY,
     OutgoingMessage,
@@ -50,7 +50,7 @@ from bot.ui.moderation import (
     review_card,
 )
 from bot.ui.result_buttons import OfferedActions, offered_actions
-from bot.ui.results import Batch, first_message, outcome_messages, withheld_message
+from bot.ui.results import Batch, first_message, outcome_messages
 from bot.ui.shares import share_messages
 
 
@@ -111,7 +111,7 @@ async def edits(app: App, claim: Claim) -> Sequence[Edit]:
         return list(
             _redrawn(
                 claim,
-                await _offered(app, claim),
+                _offered(app, claim),
                 app.catalogue.title(claim.first.deployment),
                 app.outputs.may_link,
             )
@@ -123,11 +123,8 @@ def _inputs(app: App, run: Run) -> ShownInputs:
     return displayed_inputs(app.catalogue.get(run.deployment), run.inputs)
 
 
-async def _offered(app: App, claim: Claim) -> OfferedActions:
-    run = claim.run
-    rules = await app.store.rules.get(run.guild_id)
-    reportable = app.discord.takes_reports(run.guild_id, rules) and not run.private
-    return offered_actions(run, app.catalogue.all(), reportable=reportable)
+def _offered(app: App, claim: Claim) -> OfferedActions:
+    return offered_actions(claim.run, app.catalogue.all())
 
 
 async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
@@ -144,7 +141,7 @@ async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
         return _rest(claim, prepared)
     origin = await app.store.history.parent_link(run) if run.parent_key in run.sources else None
     batch = Batch(claim.about, prepared, claim.late, origin)
-    return outcome_messages(batch, app.catalogue.title(run.deployment), await _offered(app, claim))
+    return outcome_messages(batch, app.catalogue.title(run.deployment), _offered(app, claim))
 
 
 async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
@@ -208,7 +205,7 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
             parts = share_messages(run, app.catalogue.title(run.deployment), prepared, link)
         else:
             batch = Batch([run], {run.key: prepared})
-            parts = outcome_messages(batch, app.catalogue.title(run.deployment), await _offered(app, claim))
+            parts = outcome_messages(batch, app.catalogue.title(run.deployment), _offered(app, claim))
     # The requester has just asked for the copy, so it pings nobody.
     return [replace(part, mention=None) for part in parts]
 

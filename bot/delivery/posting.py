@@ -25,8 +25,8 @@ from bot.domain.messages.records import (
     marker,
     nonce,
 )
+from bot.ui.fallbacks import origin_message
 from bot.ui.message_parts import OutgoingMessage
-from bot.ui.results import origin_message
 
 log = logging.getLogger(__name__)
 # If a messenger doesn't extend its lease for this long, another takes the request over.

@@ -20,6 +20,11 @@ from bot.domain.text import shorten
 from bot.domain.text.file_names import file_behind
 from bot.strings import say
 
+# Refusals that another GPU may avoid.
+_ABOUT_GPU = frozenset(
+    {"gpu_role", "gpu_role_none", "gpu_role_unknown", "budget_gpu", "server_budget_gpu", "gpu_removed"}
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
@@ -99,6 +104,7 @@ def _fields_of_bot(deployment: Deployment, gpu: str | None, typed: Typed) -> Ite
         description = shorten(say("option_more", names=names), DESCRIPTION_LENGTH)
         yield FormField(
             name=MORE,
+            label=say("edit_label_more"),
             shape=Shape.PARAGRAPH,
             description=description,
             value=more[:TEXT_LENGTH],
@@ -106,11 +112,12 @@ def _fields_of_bot(deployment: Deployment, gpu: str | None, typed: Typed) -> Ite
         )
     if COUNT in typed:
         description, value = say("option_count"), str(typed[COUNT])
-        yield FormField(name=COUNT, description=description, value=value)
+        yield FormField(name=COUNT, label=say("edit_label_count"), description=description, value=value)
     if len(gpus := deployment.gpus) > 1:
         shown = str(typed.get(GPU, gpu if gpu in gpus else "") or "")
         shape = Shape.SELECT if len(gpus) <= CHOICES else Shape.LINE
-        yield FormField(name=GPU, shape=shape, description=say("edit_gpu"), value=shown, choices=gpus)
+        label, about = say("edit_label_gpu"), say("edit_gpu")
+        yield FormField(name=GPU, label=label, shape=shape, description=about, value=shown, choices=gpus)
 
 
 def _rank(item: Input, values: Values, typed: Typed, wrong: Collection[str]) -> int:
@@ -141,9 +148,12 @@ def changed(fields: Iterable[FormField], sent: Mapping[str, Any]) -> dict[str, A
 
 
 def mistaken_options(error: BotError) -> frozenset[str]:
-    """Return the names of the options that an error names."""
+    """Return the names of the options whose values an error is about."""
     errors = error.errors if isinstance(error, InputErrors) else (error,)
-    return frozenset(str(each.params["option"]) for each in errors if "option" in each.params)
+    named = frozenset(str(each.params["option"]) for each in errors if "option" in each.params)
+    if error.code in _ABOUT_GPU:
+        return named | {GPU}
+    return named | {COUNT} if error.code.endswith("_count") else named
 
 
 def without_refused_files(typed: Typed, error: BotError) -> dict[str, Any]:

@@ -17,7 +17,6 @@ import discord
 
 from bot.discord_api.errors import is_outage
 from bot.domain.messages.records import MessageRef
-from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.message_parts import ChannelName, OutgoingMessage
 from bot.ui.views import component_ids, posted_layout
 
@@ -156,18 +155,6 @@ class DiscordCalls:
         if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
             return None
         return ChannelName(channel.name, channel.guild.name)
-
-    def takes_reports(self, guild_id: int | None, rules: ServerRules) -> bool:
-        """Return whether the server has a review channel in which the bot can post a report.
-
-        A process without a gateway connection knows only whether a channel is set.
-        """
-        channel_id = rules.approval.review_channel_id
-        server = self.client.get_guild(guild_id or 0)
-        if channel_id is None or server is None:
-            return channel_id is not None
-        channel = server.get_channel(channel_id)
-        return channel is not None and channel.permissions_for(server.me).send_messages
 
     async def direct_channel(self, user_id: int) -> int:
         """Return the id of the direct-message channel with a user."""

@@ -21,10 +21,10 @@ _FETCH_SECONDS = 2
 
 
 def shown_pictures(message: discord.Message) -> list[str]:
-    """Return links to the pictures in a message of the bot: attached pictures, or else the pictures of a
-    gallery.
+    """Return links to the pictures in a message of the bot: attached pictures, or else those of a gallery or
+    a thumbnail.
     """
-    shown = [item.media.url for item in _gallery_items(message.components) if _is_shown_picture(item.media)]
+    shown = [media.url for media in _shown_media(message.components) if _is_shown_picture(media)]
     return attached_pictures(message) or shown[:_LIMIT]
 
 
@@ -56,11 +56,14 @@ def _is_shown_picture(media: discord.UnfurledMediaItem) -> bool:
     return media.url.startswith("https://") and (media.content_type or "image/").startswith("image/")
 
 
-def _gallery_items(components: Any) -> Iterator[discord.MediaGalleryItem]:
+def _shown_media(components: Any) -> Iterator[discord.UnfurledMediaItem]:
     for component in components:
         if isinstance(component, discord.MediaGalleryComponent):
-            yield from component.items
-        yield from _gallery_items(getattr(component, "children", ()))
+            yield from (item.media for item in component.items)
+        accessory = getattr(component, "accessory", None)
+        if isinstance(accessory, discord.ThumbnailComponent):
+            yield accessory.media
+        yield from _shown_media(getattr(component, "children", ()))
 
 
 def picture_file(url: str) -> AttachedFile:
@@ -77,7 +80,7 @@ def run_files(message: discord.Message, key: str, *, linked: bool = False) -> li
     """
     found = [attached_file(each) for each in message.attachments]
     if linked:
-        media = (item.media for item in _gallery_items(message.components))
+        media = _shown_media(message.components)
         found += (linked_file(each.url, each.content_type) for each in media)
     return [file for file in found if key_in(file.filename) == key]
 

@@ -11,6 +11,7 @@ from discord import app_commands
 
 from bot.config.settings import Settings
 from bot.discord_api.permissions import lacks
+from bot.domain.text import sentence_case
 from bot.gateway.sharding import missing_starts, needed_starts
 from bot.gateway.sync import CommandSync, describe_scope, differences, payload
 from bot.ops.discord_http import DiscordApi, DiscordFault
@@ -39,9 +40,8 @@ async def identify(api: DiscordApi) -> tuple[Identity | None, Finding]:
         if error.status == 401:
             remedy = "Copy it again: https://discord.com/developers/applications > Bot > Reset Token."
             return None, problem(TOKEN, "Discord doesn't accept DISCORD_TOKEN.", remedy)
-        return None, problem(
-            TOKEN, f"Discord can't be asked: {error}.", "Check the network, and https://discordstatus.com."
-        )
+        said = f"Discord can't be asked: {error}." if error.status else f"{sentence_case(str(error))}."
+        return None, problem(TOKEN, said, "Check the network, and https://discordstatus.com.")
     bot = application.get("bot") or {}
     identity = Identity(int(application["id"]), int(application.get("flags") or 0))
     return identity, ok(

@@ -93,7 +93,16 @@ class DiscordApi:
                 return answer.status, await _json(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # `from None`: aiohttp's error contains the request with its Authorization header.
-            raise DiscordFault(f"no answer ({type(error).__name__})") from None
+            raise DiscordFault(f"no connection to discord.com: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Return why there was no answer, without the request that the error may contain."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "the name can't be resolved"
+    if isinstance(error, TimeoutError):
+        return f"no answer within {_CALL_SECONDS:g} seconds"
+    return type(error).__name__
 
 
 async def _json(answer: aiohttp.ClientResponse) -> Any:

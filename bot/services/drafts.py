@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from bot.context import App
 from bot.deployments.draft import Draft, mistaken_options, without_refused_files
 from bot.deployments.follow_ups import asked_inputs, carried, find_follow_up, starting_values
-from bot.deployments.kinds.base import RawValue, Typed, Values
+from bot.deployments.kinds.base import RawValue, Shape, Typed, Values
 from bot.deployments.merge import Stored, with_more
 from bot.deployments.model import Deployment, FollowUp, FollowUpRef, deployment_of, picture_input
 from bot.deployments.naming import COUNT
-from bot.domain.errors import BotError, InputError, RefusedError
+from bot.domain.errors import BotError, InputError, RefusedError, WrongFiles
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.services.access import source as source_run
@@ -20,6 +20,10 @@ from bot.strings import say
 
 # A picture was made from another at most so many times before its prompt is looked up.
 _GENERATIONS = 5
+# After these refusals, the same request may be accepted in a moment.
+_PASSING = frozenset(
+    {"too_fast", "rules_changed", "words_unavailable", "budget_waiting", "server_budget_waiting"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,24 @@ async def follow_up(app: App, actor: Actor, key: str, ref: FollowUpRef, *, of_re
         action=f"then {''.join(ref)}",
     )
     return _made_from(draft, key, made_by, source)
+
+
+def can_be_edited(draft: Draft | None, typed: Typed, error: BotError) -> bool:
+    """Return whether the form of a refused draft can help: by another value, or because a retry may.
+
+    `draft` is None if the refusal came before there was one.
+    """
+    is_rule, options = isinstance(error, RefusedError), mistaken_options(error)
+    is_passing = not is_rule or error.code in _PASSING
+    if draft is None:
+        return is_passing
+    if isinstance(error, WrongFiles) and not error.urls.isdisjoint(draft.links):
+        return False
+    fields = draft.fields(typed, options)
+    if is_rule and error.code == "parent_deleted":
+        return any(field.shape is Shape.FILES for field in fields)
+    names = {field.name for field in fields}
+    return bool(names) and (is_passing or not options.isdisjoint(names))
 
 
 def keep(

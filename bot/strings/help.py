@@ -29,7 +29,7 @@ HELP: Mapping[str, str] = MappingProxyType(
         "help_rules_resets": "- Limits reset <t:{until}:R>.",
         "help_rules_at_once": "- At most {limit} of your runs are active at once; more wait in the queue.",
         "help_rules_default": "- `/generate` for {title} starts from the preset **{name}** here. What you type overrides it.",
-        "help_rules_default_gap": "- `/generate` for {title} starts from the preset **{name}** here. Your prompt is inserted into the preset's. Other inputs that you type override it.",
+        "help_rules_default_gap": "- `/generate` for {title} starts from the preset **{name}** here. What you type goes where `{{prompt}}` stands; options you choose win over the preset.",
         "help_rules_private": "- With `private`, only you and the moderators can see a result.",
         "help_rules_closed": "- Your roles can't use {names}.",
         "help_rules_closed_gpus": "- Your roles can't use these GPUs: {names}.",

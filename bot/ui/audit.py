@@ -81,7 +81,10 @@ def audit_line(stored: StoredEntry, title: Title) -> str:
     )
     line = sentence_case(sentence)
     if entry.outcome and entry.action is not AuditAction.EXPIRE:
-        line += f" · {outcome_text(entry.outcome)}"
+        line += f"{': ' if entry.action is AuditAction.REFUSAL else ' · '}{outcome_text(entry.outcome)}"
+    if "word" in entry.details:
+        word = strip_invisible(str(entry.details["word"])).replace("`", "'")
+        line += f" `{shorten(word, _NAME_LENGTH)}`"
     footer = f"-# <t:{int(entry.at.timestamp())}:f>"
     if url or entry.run_key:
         footer += f" · {say('record_open', url=url) if url else f'`{entry.run_key}`'}"
@@ -96,7 +99,7 @@ def _fitting(stored: StoredEntry, space: int) -> str:
     text = ""
     for label, value, ready in _details(stored.entry):
         room = space - len(text) - len(label) - len(" · :  …")
-        if label == "runs":  # the title has them
+        if label in ("runs", "word"):  # the line has them
             continue
         if room < _SHORTEST:
             return f"{text} …"

@@ -29,10 +29,12 @@ from bot.strings import say
 from bot.ui.custom_ids import DraftId
 from bot.ui.views import layout_of, modal_of
 
-# Discord's limits: options of a select, and characters of a button's label and of an option.
+# Discord's limits: options of a select, and characters of labels and of an option.
 _MAX_OPTIONS = 25
 _LABEL_LENGTH = 80
+_FIELD_LABEL = 45
 _CHOICE_LENGTH = 100
+_ROW = 5  # buttons
 # A message with components holds 4,000 characters of text.
 _MISTAKES_LENGTH = 3500
 
@@ -48,8 +50,14 @@ class PictureChoice:
 
 def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal:
     """Build a form. Submissions are matched by custom_id alone, so they work after a restart."""
+    shown = [field.label for field in fields]
     labels = (
-        Label[Modal](text=field.name, description=field.description, component=_component(field))
+        Label[Modal](
+            # Several inputs may have the same name in the workflow.
+            text=shorten(field.label, _FIELD_LABEL) if shown.count(field.label) == 1 else field.name,
+            description=field.description or None,
+            component=_component(field),
+        )
         for field in fields
     )
     return modal_of(custom_id, title, *labels)
@@ -64,15 +72,22 @@ def refused_layout(sentence: str, custom_id: str) -> LayoutView:
 def pictures_layout(
     pictures: Sequence[str], keys: Sequence[str], choices: Sequence[PictureChoice]
 ) -> LayoutView:
-    """Build a message with each picture and what can be done with it. The form reads the picture from it.
+    """Build a message with pictures and what can be done with one. The form reads the picture from it.
 
-    `keys` are the keys of the runs that made the pictures, or empty.
+    `keys` are the keys of the runs that made the pictures, or empty. Several pictures have numbers, which
+    lead to the choice if there is one.
     """
-    layout = layout_of(TextDisplay(say("use_heading" if len(pictures) == 1 else "use_heading_several")))
-    for index, (picture, key) in enumerate(zip(pictures, keys, strict=True)):
-        layout.add_item(MediaGallery(MediaGalleryItem(picture)))
-        layout.add_item(ActionRow(_choice(DraftId(key, picture=str(index)), choices)))
-    return layout
+    gallery = MediaGallery[LayoutView](*map(MediaGalleryItem, pictures))
+    if len(pictures) == 1:
+        choice = _choice(DraftId(keys[0], picture="0"), choices)
+        return layout_of(TextDisplay(say("use_heading")), gallery, ActionRow(choice))
+    target = choices[0].target if len(choices) == 1 else ""
+    numbers = [
+        Button[LayoutView](label=str(index + 1), custom_id=DraftId(key, target, str(index)).encode())
+        for index, key in enumerate(keys)
+    ]
+    rows = [ActionRow(*numbers[start : start + _ROW]) for start in range(0, len(numbers), _ROW)]
+    return layout_of(TextDisplay(say("use_heading_several")), gallery, *rows)
 
 
 def _choice(id: DraftId, choices: Sequence[PictureChoice]) -> Item[LayoutView]:

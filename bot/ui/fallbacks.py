@@ -1,4 +1,7 @@
-"""Build replacements for outcomes that can't be shown as usual. They are simple, so that little can fail."""
+"""Build replacements for outcomes that can't be shown as usual or where they were requested.
+
+They are simple, so that little can fail.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,23 @@ from typing import Any
 
 from discord.ui import ActionRow, Button, LayoutView, TextDisplay
 
-from bot.domain.runs import Run
-from bot.domain.text import escape_line, shorten
+from bot.domain.runs import Run, RunState
+from bot.domain.text import channel_url, escape_line, shorten
 from bot.strings import say
 from bot.ui.custom_ids import Action
 from bot.ui.message_parts import (
+    COLOURS,
     LAYOUT_TEXT,
     OutgoingMessage,
     PreparedOutputs,
     fitting,
+    prompt_line,
     remark_messages,
     run_button,
+    texts,
 )
-from bot.ui.result_buttons import discard_button
-from bot.ui.views import layout_of
+from bot.ui.result_buttons import discard_button, more_buttons
+from bot.ui.views import framed, layout_of
 
 _TEXT_LENGTH = 1500
 _NAME_LENGTH = 80
@@ -28,15 +34,39 @@ _NAME_LENGTH = 80
 MayLink = Callable[[str], bool]
 
 
+def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
+    """Build the message that replaces an age-restricted result in a channel where it may not be shown.
+
+    `postable` adds the button that posts the result after the channel has been marked as age-restricted.
+    """
+    heading = f"{say('mention', user=run.requester_id)} **{say('withheld_heading')}**"
+    buttons = [run_button(run, Action.DETAILS, "button_details"), discard_button(run)]
+    if postable:
+        buttons.insert(0, run_button(run, Action.REDELIVER, "button_redeliver"))
+    blocks = texts([heading, prompt_line(run)], [say("withheld")])
+    layout = framed(COLOURS[RunState.SUCCEEDED], *blocks, ActionRow(*buttons))
+    return OutgoingMessage(layout=layout, mention=run.requester_id)
+
+
+def origin_message(run: Run) -> OutgoingMessage:
+    """Build the message that says why a result comes as a direct message."""
+    if run.user_install:
+        return OutgoingMessage(content=say("from_elsewhere_late"))
+    if run.private:
+        url = channel_url(run.guild_id, run.channel_id)
+        return OutgoingMessage(content=say("from_private", url=url))
+    return OutgoingMessage(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
+
+
 def linked_outputs(run: Run, may_link: MayLink, code: str = "media_linked") -> PreparedOutputs:
     """Return a run's outputs with a link in place of each file, and the beginning of each text.
 
     `code` is the code of the sentence that contains the link.
     """
-    texts = [output.text for output in run.outputs if output.text and output.text.strip()]
-    space = _TEXT_LENGTH // run.count // max(1, len(texts))
+    found = [output.text for output in run.outputs if output.text and output.text.strip()]
+    space = _TEXT_LENGTH // run.count // max(1, len(found))
     remarks = [link_remark(code, name, url, may_link) for name, url in _links(run)]
-    return PreparedOutputs(texts=tuple(shorten(text, space) for text in texts), remarks=tuple(remarks))
+    return PreparedOutputs(texts=tuple(shorten(text, space) for text in found), remarks=tuple(remarks))
 
 
 def link_remark(code: str, name: str, url: str, may_link: MayLink) -> str:
@@ -53,10 +83,10 @@ def plain_messages(
     """
     first = batch[0]
     links = [_line(name, url, may_link) for run in shown for name, url in _links(run)] if may_link else []
-    texts = list(_code_blocks(shown)) if may_link else []
-    code = ("plain_result" if links or texts else "plain_hidden") if shown else "plain_ended"
+    blocks = list(_code_blocks(shown)) if may_link else []
+    code = ("plain_result" if links or blocks else "plain_hidden") if shown else "plain_ended"
     heading = f"{say('mention', user=first.requester_id)} {say(code)}"
-    lines, left = fitting([*links, *texts], LAYOUT_TEXT - len(heading) - 1)
+    lines, left = fitting([*links, *blocks], LAYOUT_TEXT - len(heading) - 1)
     buttons = ActionRow[LayoutView](*_buttons(first, shown))
     layout = layout_of(TextDisplay("\n".join([heading, *lines])), buttons)
     return [OutgoingMessage(layout=layout, mention=first.requester_id), *remark_messages(left)]
@@ -87,8 +117,5 @@ def _buttons(first: Run, shown: Sequence[Run]) -> list[Button[Any]]:
     if not shown:
         return [run_button(first, Action.DETAILS, "button_details"), discard_button(first)]
     if first.count > 1:
-        return [run_button(first, Action.CLEAR, "button_delete")]
-    return [
-        run_button(first, Action.MORE, "button_more"),
-        run_button(first, Action.DELETE, "button_delete"),
-    ]
+        return more_buttons(first, Action.MORE_OF_ALL, Action.CLEAR)
+    return more_buttons(first, Action.MORE, Action.DELETE)

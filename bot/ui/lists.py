@@ -155,8 +155,10 @@ def _states(batch: Sequence[Run]) -> str:
 def _state(run: Run) -> str:
     if not run.final and run.cancel_requested_at is not None:
         return say("title_cancelling")
-    held = run.state is RunState.WAITING and run.waiting_code is not None
-    return say("title_held" if held else ending(run))
+    if run.state is RunState.WAITING and run.waiting_code is not None:
+        return say("title_held")
+    is_queued = run.state in (RunState.WAITING, RunState.QUEUED)
+    return say("title_next" if is_queued and run.queue_position == 1 else ending(run))
 
 
 def _prompt(run: Run) -> str:
@@ -190,7 +192,7 @@ def _position(run: Run) -> str:
     position = run.queue_position
     if position > PLACES and run.state is RunState.WAITING:
         return " · " + say("queue_far", ahead=PLACES)
-    return " · " + (say("queue_next") if position == 1 else say("queue_position", position=position))
+    return "" if position == 1 else " · " + say("queue_position", position=position)
 
 
 def _select(

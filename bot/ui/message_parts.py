@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from discord import ButtonStyle, File, MediaGalleryItem
+from discord import ButtonStyle, Colour, File, MediaGalleryItem
 from discord.ui import Button, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.domain.runs import Deletions, Run, RunState
@@ -36,7 +36,7 @@ CONTENT_TEXT = 2000
 _MAX_BLOCKS = 10
 _CHANNELS = 5  # channels that a sentence names
 _DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
-_EMOJI = {Action.AGAIN: "🔁", Action.REPEAT: "🔁", Action.EDIT: "✏️"}
+_EMOJI = {Action.AGAIN: "🔁", Action.REPEAT: "🔁", Action.VARY: "✨", Action.EDIT: "✏️"}
 _SPOILER_LENGTH = 900
 _RUN_FAILED = "run_failed"
 _OWN_SENTENCES = {
@@ -159,6 +159,18 @@ def run_button(
         style=style or (ButtonStyle.danger if action in _DELETING else ButtonStyle.secondary),
         custom_id=RunId(run.key, action).encode(),
     )
+
+
+COLOURS = {
+    RunState.SUCCEEDED: Colour.green(),
+    RunState.FAILED: Colour.red(),
+    RunState.REFUSED: Colour.red(),
+    RunState.REJECTED: Colour.red(),
+    RunState.CANCELLED: Colour.light_grey(),
+    RunState.EXPIRED: Colour.light_grey(),
+    RunState.TIMED_OUT: Colour.orange(),
+    RunState.UNCONFIRMED: Colour.orange(),
+}
 
 
 def phase(state: RunState) -> str:

@@ -1,43 +1,40 @@
-"""The buttons under an outcome: follow-ups first, then actions on the message.
+"""The buttons under an outcome, at places that are the same for every result and everybody.
 
-A phone of 390 pixels shows about three buttons in a row and wraps longer rows. A message can't depend on the
-screen, so a result has two short rows everywhere. Rare actions are behind *More*.
+A result has follow-ups, then *Again*, *4 more*, *Edit* and *More*. If it shows several pictures, each has a
+number instead of the follow-ups. Everything else, such as *Delete*, is behind *More*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any
 
 from discord import ButtonStyle, SelectOption
-from discord.ui import Button, Select
+from discord.ui import Button, Item, LayoutView, Select
 
 from bot.deployments.files import AttachedFile, media_type
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import Deployment, FollowUp, deployment_of, taking_pictures
 from bot.domain.backend import InputKind
 from bot.domain.runs import Run, RunState
-from bot.domain.transitions import REQUESTER_BLOCKED, may_have_result
+from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
-from bot.ui.custom_ids import Action, DraftId
+from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId
 from bot.ui.message_parts import FileKind, run_button
 
-_ROWS = 2
 BUTTONS_A_ROW = 5  # Discord's limit
 # Failure codes with which the same request would end again.
 _FINAL = frozenset({REQUESTER_BLOCKED, "parent_deleted"})
 # At most this many configured follow-ups get a button under a result.
 _ACTIONS = 3
-# Widths in pixels: a row, the gap between two buttons, and a button's border, average character and emoji.
-_ROW_WIDTH, _GAP, _BORDER, _CHARACTER, _EMOJI = 265, 8, 24, 7.5, 26
 _TAKING = {
     FileKind.IMAGE: {InputKind.IMAGE, InputKind.IMAGES, InputKind.FILE},
     FileKind.VIDEO: {InputKind.VIDEO, InputKind.FILE},
     FileKind.AUDIO: {InputKind.AUDIO, InputKind.FILE},
     FileKind.OTHER: {InputKind.FILE},
 }
+Row = Sequence[Item[LayoutView]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +60,13 @@ class OfferedActions:
     deletable: bool = True
 
 
-def retry_buttons(run: Run, *, again: bool = True) -> list[Button[Any]]:
-    """Return the buttons of a run without a result, except the one that deletes the message."""
-    buttons = [
-        run_button(run, Action.EDIT, "button_edit"),
-        run_button(run, Action.DETAILS, "button_details"),
-    ]
-    if again and offers_retry(run):
-        buttons.insert(0, run_button(run, Action.AGAIN, "button_try_again", ButtonStyle.primary))
-    return buttons
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A numbered button of a run. `file` is the number of its picture in the run, or 0 for all of them."""
+
+    run: Run
+    number: int
+    file: int = 0
 
 
 def discard_button(run: Run) -> Button[Any]:
@@ -85,126 +80,94 @@ def offers_retry(run: Run) -> bool:
 
 
 def result_rows(
-    run: Run, offered: OfferedActions, *, picture: bool, kinds: Collection[FileKind]
+    run: Run, offered: OfferedActions, kinds: Collection[FileKind], numbers: Sequence[Number] = ()
 ) -> list[list[Button[Any]]]:
-    """Return the buttons under a single result: as many actions as fit in two rows, then *More* and Delete.
+    """Return the buttons under a single result. `kinds` are the kinds of its files, and `numbers` those of
+    its pictures, if it has several.
 
-    Actions that depend on the server's settings are only behind *More*, which reads the settings at each
-    press. A gallery or a review channel may be chosen after the result was posted. `picture` says whether the
-    result has a picture to use as input. `kinds` are the kinds of the result's files.
+    Actions that depend on the server's settings are behind *More*, which reads the settings at each press.
     """
-    again, *repeats = _repeat_buttons(run, offered)
-    actions, use = _action_buttons(run, offered, kinds), _use_buttons(run, offered, picture=picture)
-    last = [run_button(run, Action.MORE, "button_more"), run_button(run, Action.DELETE, "button_delete")]
-    by_rank = [again, *actions, *repeats[::-1], *use]
-    return _most([*actions, again, *repeats, *use], by_rank, last)
+    above = number_rows(numbers) if numbers else [_follow_ups(run, offered, kinds)[:_ACTIONS]]
+    last = [*_again(run, offered), *more_buttons(run, Action.MORE, Action.DELETE)]
+    return [row for row in (*above, last) if row]
 
 
-def batch_rows(runs: Sequence[Run], offered: OfferedActions, *, shown: bool) -> list[list[Button[Any]]]:
-    """Return a numbered button for each run of a batch, then the buttons for all runs.
-
-    If the numbered buttons don't fit in one row, a single button that leads to them replaces them. If no run
-    has a result or may get one, there are no numbered buttons. `shown` says whether the outcome shows the
-    outputs of at least one run.
-    """
-    first, count = runs[0], len(runs)
-    if not any(map(may_have_result, runs)):
-        return _failure_rows(first, count)
-    last: list[Button[Any]] = []
-    if shown:
-        last.append(run_button(first, Action.REPEAT, "button_again_all", count=count))
-        if offered.reportable:
-            last.append(run_button(first, Action.REPORT, "button_report"))
-        last.append(run_button(first, Action.CLEAR, "button_delete"))
-    else:
-        last += [*_retry_all_buttons(first, count), discard_button(first)]
-    if count > BUTTONS_A_ROW:
-        # On a phone, all of `last` in one row would wrap.
-        numbers = run_button(first, Action.NUMBERS, "button_numbers")
-        return [row for row in ([numbers, last[0]], last[1:]) if row]
-    return [*number_rows(runs), last]
+def batch_rows(numbers: Sequence[Number], offered: OfferedActions, *, shown: bool) -> list[list[Button[Any]]]:
+    """Return the buttons under a batch. `shown` says whether it shows the outputs of at least one run."""
+    first = numbers[0].run
+    if not shown:
+        return [*number_rows(numbers), *failure_rows(first, Action.MORE_OF_ALL)]
+    buttons = [*_again(first, offered)[1:], *more_buttons(first, Action.MORE_OF_ALL, Action.CLEAR)]
+    return [*number_rows(numbers), buttons]
 
 
-def _failure_rows(first: Run, count: int) -> list[list[Button[Any]]]:
-    """Return the buttons of a batch without any result.
-
-    Edit and Details refer to the first run, because the runs differ only in their seeds.
-    """
-    others = retry_buttons(first, again=False)
-    return _packed([*_retry_all_buttons(first, count), *others, discard_button(first)])
+def failure_rows(run: Run, more: Action = Action.MORE) -> list[list[Button[Any]]]:
+    """Return the buttons of an outcome without a result; `run` is the first of a batch."""
+    return [[*_retry(run, of_all=more is Action.MORE_OF_ALL), *more_buttons(run, more, Action.DISCARD)]]
 
 
-def _retry_all_buttons(first: Run, count: int) -> list[Button[Any]]:
-    if not offers_retry(first):
-        return []
-    return [run_button(first, Action.REPEAT, "button_try_again_all", ButtonStyle.primary, count=count)]
+def more_buttons(run: Run, more: Action, delete: Action) -> list[Button[Any]]:
+    """Return *More* and, if the bot can delete the message only when it is pressed there, Delete."""
+    buttons = [run_button(run, more, "button_more")]
+    return [*buttons, run_button(run, delete, "button_delete")] if run.needs_interaction else buttons
 
 
-def number_rows(runs: Sequence[Run]) -> list[list[Button[Any]]]:
-    """Return rows with a numbered button for each run."""
-    numbers: list[Button[Any]] = [
-        run_button(run, Action.PICK, "several_number", number=run.number) for run in runs
+def number_rows(numbers: Sequence[Number]) -> list[list[Button[Any]]]:
+    """Return rows with the numbered buttons."""
+    buttons: list[Button[Any]] = [
+        Button(
+            label=say("several_number", number=each.number),
+            custom_id=PickId(each.run.key, each.number, each.file).encode(),
+        )
+        for each in numbers
     ]
-    return [numbers[start : start + BUTTONS_A_ROW] for start in range(0, len(numbers), BUTTONS_A_ROW)]
+    return [buttons[start : start + BUTTONS_A_ROW] for start in range(0, len(buttons), BUTTONS_A_ROW)]
 
 
-def single_rows(run: Run, offered: OfferedActions, *, picture: bool) -> list[list[Button[Any]]]:
-    """Return the buttons of one run of a batch, opened by its number.
+def picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator[Row]:
+    """Yield rows with everything that can be done with one run of a batch or one of several pictures.
 
-    A run with a result always has *Again*, if it is offered, and *Post*. *More* is added only if something
-    doesn't fit. Delete is behind it only if what is there fits in two rows.
+    `picture` says whether the view shows a picture.
     """
     if not run.has_result:
-        return [retry_buttons(run)]
-    buttons = _repeat_buttons(run, offered)
-    repeats, edit = buttons[:-1], buttons[-1:]
+        yield [*_retry(run, of_all=False), run_button(run, Action.DETAILS, "button_details")]
+        return
     kinds = kinds_of(run) if run.is_shown else ()
-    actions = _action_buttons(run, offered, kinds)
+    follow_ups = _follow_ups(run, offered, kinds)
+    yield follow_ups[:_ACTIONS]
+    yield _select(run, follow_ups[_ACTIONS:])
+    yield _again(run, offered) if offered.startable else []
     post = [run_button(run, Action.POST, "button_post")] if offered.postable else []
-    picture = picture and run.is_shown
-    use = _use_buttons(run, offered, picture=picture)
-    rare, delete = _rare_buttons(run, offered), _delete_buttons(run, offered)
-    ordered = [*actions, *repeats, *edit, *use, *post, *rare, *delete]
-    everything = _arranged(ordered, [])
-    if everything is not None and len(actions) == len(_fitting(offered, kinds)):
-        return everything
-    again, vary = repeats[:1], repeats[1:]
-    by_rank = [*again, *post, *actions, *edit, *vary, *use, *delete, *rare]
-    more = run_button(run, Action.MORE, "button_more")
-    rows = _most(ordered, by_rank, [more])
-    shown = {button.custom_id or "" for row in rows for button in row}
-    hidden, _ = hidden_buttons(run, offered, shown, picture=picture)
-    if len(hidden) <= _ROWS:
-        return rows
-    others = [each for each in by_rank if each not in delete]
-    return _most([each for each in ordered if each in others], others, [more, *delete])
+    yield [*_use(run, offered, picture=picture), *post, *_share(run, offered), _details(run)]
+    yield [*_report(run, offered), *_delete(run, offered, run_button(run, Action.DELETE, "button_delete"))]
 
 
-def hidden_buttons(
-    run: Run, offered: OfferedActions, shown: Collection[str], *, picture: bool
-) -> tuple[list[list[Button[Any]]], Select[Any] | None]:
-    """Return the actions behind *More*: rows of buttons, and a select of the other follow-ups or None.
+def hidden_rows(
+    run: Run, offered: OfferedActions, message_id: int, shown: Collection[str], pictures: int
+) -> Iterator[Row]:
+    """Yield the rows behind *More* of a single result or a failure.
 
-    A single other follow-up is a button if two rows have space for it. `shown` are the custom_ids in the
-    message whose *More* was pressed; these actions are left out. For a deleted result, there may be no
-    actions at all.
+    `message_id` is the message whose *More* was pressed, `shown` are the custom_ids in it, and `pictures` is
+    how many it shows. If it shows several, follow-ups are behind their numbers.
     """
-    use = _use_buttons(run, offered, picture=picture)
-    rare, delete = _rare_buttons(run, offered), _delete_buttons(run, offered)
-    buttons = [*_repeat_buttons(run, offered), *use, *rare, *delete]
-    hidden = [button for button in buttons if button.custom_id not in shown]
-    others = [each for each in _fitting(offered, kinds_of(run)) if _action_id(run, each) not in shown]
-    if not others:
-        # If settings have changed since the result was posted, nothing may be hidden any more. Discord
-        # refuses an empty message, so repeat some buttons.
-        return _in_two_rows(hidden or (rare if run.is_shown else [])), None
-    if len(others) == 1 and len(rows := _in_two_rows([_action_button(run, others[0]), *hidden])) <= _ROWS:
-        return rows, None
-    options = [
-        SelectOption(label=each.label, emoji=each.emoji, value=_action_id(run, each)) for each in others
-    ]
-    placeholder, custom_id = say("follow_up_placeholder"), DraftId(run.key).encode()
-    return _in_two_rows(hidden), Select(placeholder=placeholder, options=options, custom_id=custom_id)
+    if run.is_shown and pictures <= 1:
+        follow_ups = _follow_ups(run, offered, kinds_of(run))
+        yield _select(run, [each for each in follow_ups if each.custom_id not in shown])
+    yield [*_use(run, offered, picture=pictures == 1), *_share(run, offered), _details(run)]
+    custom_id = DeleteId(run.key, message_id).encode()
+    button: Button[Any] = Button(label=say("button_delete"), style=ButtonStyle.danger, custom_id=custom_id)
+    delete = _delete(run, offered, button if run.is_shown else discard_button(run))
+    yield [*_report(run, offered), *delete]
+
+
+def hidden_rows_of_all(batch: Sequence[Run], offered: OfferedActions) -> Iterator[Row]:
+    """Yield the rows behind *More* of a batch."""
+    first = batch[0]
+    shown = next((run for run in batch if run.is_shown), None)
+    repeat = [run_button(first, Action.REPEAT, "button_again_all", count=len(batch))]
+    yield [*(repeat if shown and offered.startable else []), _details(first)]
+    button = run_button(first, Action.CLEAR, "button_delete") if shown else discard_button(first)
+    yield [*_report(first, offered), *_delete(shown or first, offered, button)]
 
 
 def kinds_of(run: Run) -> frozenset[FileKind]:
@@ -214,144 +177,77 @@ def kinds_of(run: Run) -> frozenset[FileKind]:
     return frozenset(FileKind(each) if each in set(FileKind) else FileKind.OTHER for each in families)
 
 
-def _fitting(offered: OfferedActions, kinds: Collection[FileKind]) -> list[FollowUp]:
+def fitting_follow_ups(offered: OfferedActions, kinds: Collection[FileKind]) -> list[FollowUp]:
     """Return the configured follow-ups that take a file of one of these kinds."""
     taking = {kind for each in kinds for kind in _TAKING[each]}
     return [action for action in offered.follow_ups if not taking.isdisjoint(action.takes)]
 
 
-def _action_id(run: Run, action: FollowUp) -> str:
-    return DraftId(run.key, "".join(action.reference)).encode()
+def _follow_ups(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -> list[Button[Any]]:
+    return [
+        Button(
+            label=each.label,
+            emoji=each.emoji,
+            custom_id=DraftId(run.key, "".join(each.reference)).encode(),
+        )
+        for each in fitting_follow_ups(offered, kinds)
+    ]
 
 
-def _action_buttons(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -> list[Button[Any]]:
-    return [_action_button(run, each) for each in _fitting(offered, kinds)[:_ACTIONS]]
-
-
-def _action_button(run: Run, action: FollowUp) -> Button[Any]:
-    return Button(label=action.label, emoji=action.emoji, custom_id=_action_id(run, action))
-
-
-def _most(
-    ordered: Sequence[Button[Any]], by_rank: Sequence[Button[Any]], last: Sequence[Button[Any]]
-) -> list[list[Button[Any]]]:
-    """Return the most important buttons that fit in two rows on a phone, arranged as in `ordered`.
-
-    `by_rank` has the same buttons as `ordered`, the most important first. `last` always ends the second row.
-    """
-    rows: list[list[Button[Any]]] = []
-    chosen: set[Button[Any]] = set()
-    for button in by_rank:
-        found = _arranged([each for each in ordered if each in chosen or each is button], last)
-        if found is not None:
-            rows = found
-            chosen.add(button)
-    return rows
-
-
-def _arranged(buttons: Sequence[Button[Any]], last: Sequence[Button[Any]]) -> list[list[Button[Any]]] | None:
-    """Put each button into the first of two rows that has space for it on a phone.
-
-    If they don't fit, try every other split. `last` ends the second row. Return None if no split fits.
-    """
-    rows = _packed(buttons, [[], [*last]])
-    if len(rows) > _ROWS:
-        return _split(buttons, last)
-    first, second = rows
-    return [row for row in (first, [*second[len(last) :], *second[: len(last)]]) if row]
-
-
-def _in_two_rows(buttons: Sequence[Button[Any]]) -> list[list[Button[Any]]]:
-    """Put the buttons into two rows of a phone, in their order if that fits.
-
-    If no order fits in two rows, use more.
-    """
-    rows = _packed(buttons)
-    return rows if len(rows) <= _ROWS else _split(buttons) or rows
-
-
-def _split(
-    buttons: Sequence[Button[Any]], last: Sequence[Button[Any]] = ()
-) -> list[list[Button[Any]]] | None:
-    """Split the buttons into two rows of a phone, the first as long as possible and the second with `last` at
-    its end. The first button stays in the first row. Return None if no split fits.
-    """
-    if _row_width([*buttons, *last]) > _ROWS * _ROW_WIDTH + _GAP:
-        return None
-    # Adding up widths is fast, and only a split that fits becomes rows.
-    widths = {button: _width(button) + _GAP for button in buttons}
-    most, least = _ROW_WIDTH + _GAP, _row_width([*buttons, *last]) - _ROW_WIDTH
-    for size in range(len(buttons) - 1, -1, -1):
-        for others in combinations(buttons[1:], size):
-            if not least <= widths[buttons[0]] + sum(widths[each] for each in others) <= most:
-                continue
-            first = [buttons[0], *others]
-            second = [*(each for each in buttons if each not in first), *last]
-            if _fits(first) and _fits(second):
-                return [first, second]
-    return None
-
-
-def _packed(
-    buttons: Sequence[Button[Any]], started: Sequence[Sequence[Button[Any]]] = ()
-) -> list[list[Button[Any]]]:
-    """Put each button into the first row that still has space for it, so that a phone wraps no row.
-
-    `started` holds the buttons with which the rows begin.
-    """
-    rows = [list(row) for row in started]
-    for button in buttons:
-        found = next((row for row in rows if _fits([*row, button])), None)
-        if found is None:
-            rows.append([button])
-        else:
-            found.append(button)
-    return rows
-
-
-def _fits(row: Sequence[Button[Any]]) -> bool:
-    return len(row) <= BUTTONS_A_ROW and _row_width(row) <= _ROW_WIDTH
-
-
-def _row_width(row: Sequence[Button[Any]]) -> float:
-    return sum(_width(each) + _GAP for each in row) - _GAP
-
-
-def _width(button: Button[Any]) -> float:
-    return _BORDER + _CHARACTER * len(button.label or "") + (_EMOJI if button.emoji else 0)
-
-
-def _is_removable(run: Run) -> bool:
-    # The bot can edit a private message, or a user install's, only in response to a press of a button in it.
-    return run.is_shown and not run.needs_interaction
-
-
-def _delete_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
-    is_offered = offered.deletable and _is_removable(run)
-    return [run_button(run, Action.DELETE, "button_delete")] if is_offered else []
-
-
-def _rare_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
-    """Return the buttons that are the first to move behind *More*. A batch is reported as a whole."""
-    share = [run_button(run, Action.SHARE, "button_share")] if offered.shareable else []
-    batch = replace(run, key=run.request_key)
-    report = [run_button(batch, Action.REPORT, "button_report")] if offered.reportable else []
-    return [*share, run_button(run, Action.DETAILS, "button_details"), *report]
-
-
-def _repeat_buttons(run: Run, offered: OfferedActions) -> list[Button[Any]]:
-    """Return *Again*, *4 more* if it is offered, and *Edit*, which is last."""
-    if not offered.startable:
+def _select(run: Run, follow_ups: Sequence[Button[Any]]) -> Row:
+    """Return a row with a select of the follow-ups that have no button, or an empty row."""
+    if not follow_ups:
         return []
-    buttons = [run_button(run, Action.AGAIN, "button_again")]
-    if offered.vary:
-        # The label states the number of variations, since each of them costs a run.
-        buttons.append(run_button(run, Action.VARY, "button_vary", count=VARY_COUNT))
-    return [*buttons, run_button(run, Action.EDIT, "button_edit")]
+    options = [
+        SelectOption(label=each.label or "", emoji=each.emoji, value=each.custom_id or "")
+        for each in follow_ups
+    ]
+    placeholder, custom_id = say("follow_up_placeholder"), DraftId(run.key).encode()
+    return [Select(placeholder=placeholder, options=options, custom_id=custom_id)]
 
 
-def _use_buttons(run: Run, offered: OfferedActions, *, picture: bool) -> list[Button[Any]]:
+def _retry(run: Run, *, of_all: bool) -> list[Button[Any]]:
+    """Return *Try again*, unless the request would end again, and *Edit*."""
+    edit = run_button(run, Action.EDIT, "button_edit")
+    if not offers_retry(run):
+        return [edit]
+    action, label = Action.AGAIN, "button_try_again"
+    if of_all:
+        action, label = Action.REPEAT, "button_try_again_all"
+    return [run_button(run, action, label, ButtonStyle.primary, count=run.count), edit]
+
+
+def _again(run: Run, offered: OfferedActions) -> list[Button[Any]]:
+    """Return *Again*, *4 more* if it is offered, and *Edit*."""
+    # The label states the number of variations, since each of them costs a run.
+    vary = [run_button(run, Action.VARY, "button_vary", count=VARY_COUNT)] if offered.vary else []
+    again, edit = run_button(run, Action.AGAIN, "button_again"), run_button(run, Action.EDIT, "button_edit")
+    return [again, *vary, edit]
+
+
+def _details(run: Run) -> Button[Any]:
+    return run_button(run, Action.DETAILS, "button_details")
+
+
+def _use(run: Run, offered: OfferedActions, *, picture: bool) -> list[Button[Any]]:
     return [run_button(run, Action.USE, "button_use")] if offered.usable and picture else []
+
+
+def _share(run: Run, offered: OfferedActions) -> list[Button[Any]]:
+    return [run_button(run, Action.SHARE, "button_share")] if offered.shareable else []
+
+
+def _report(run: Run, offered: OfferedActions) -> list[Button[Any]]:
+    """Return *Report*, which is about the whole batch."""
+    batch = replace(run, key=run.request_key)
+    return [run_button(batch, Action.REPORT, "button_report")] if offered.reportable else []
+
+
+def _delete(run: Run, offered: OfferedActions, button: Button[Any]) -> list[Button[Any]]:
+    # A result that was deleted is gone, and the bot can edit a private message, or a user install's, only in
+    # response to a press of a button in it.
+    is_gone = run.has_result and not run.is_shown
+    return [button] if offered.deletable and not is_gone and not run.needs_interaction else []
 
 
 def offered_actions(

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from discord import Colour, MediaGalleryItem
-from discord.ui import ActionRow, Button, Item, LayoutView, MediaGallery, TextDisplay
+from discord.ui import ActionRow, Button, Item, LayoutView, MediaGallery, Section, TextDisplay, Thumbnail
 
 from bot.domain.runs import Run, RunState
-from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
+from bot.domain.text import escape_line, shorten, strip_invisible
+from bot.domain.text.file_names import number_in
+from bot.domain.transitions import may_have_result
 from bot.strings import say
-from bot.ui.custom_ids import Action, RunId
+from bot.ui.custom_ids import Action
 from bot.ui.message_parts import (
+    COLOURS,
     CONTENT_TEXT,
     GALLERY,
     LAYOUT_TEXT,
     PROSE_SHOWN,
-    FileKind,
     OutgoingMessage,
     PreparedFile,
     PreparedOutputs,
@@ -31,38 +33,28 @@ from bot.ui.message_parts import (
     gpu_time_facts,
     prompt_line,
     reason_of,
-    run_button,
     subtext,
     text_blocks,
     texts,
     weighted_time_facts,
 )
 from bot.ui.result_buttons import (
-    BUTTONS_A_ROW,
+    Number,
     OfferedActions,
+    Row,
     batch_rows,
-    discard_button,
-    hidden_buttons,
-    number_rows,
+    failure_rows,
+    fitting_follow_ups,
+    hidden_rows,
+    hidden_rows_of_all,
+    picked_rows,
     result_rows,
-    retry_buttons,
-    single_rows,
 )
 from bot.ui.status import batch_title, in_common
 from bot.ui.views import framed, layout_of, view_of
 
 _ALT_TEXT = 500
 _NONE_OFFERED = OfferedActions()
-COLOURS = {
-    RunState.SUCCEEDED: Colour.green(),
-    RunState.FAILED: Colour.red(),
-    RunState.REFUSED: Colour.red(),
-    RunState.REJECTED: Colour.red(),
-    RunState.CANCELLED: Colour.light_grey(),
-    RunState.EXPIRED: Colour.light_grey(),
-    RunState.TIMED_OUT: Colour.orange(),
-    RunState.UNCONFIRMED: Colour.orange(),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +73,25 @@ class Batch:
 
     @property
     def numbered(self) -> bool:
-        """Return whether pictures, texts and remarks show the number of their run."""
+        """Return whether there are several runs, so that texts and remarks show numbers."""
         return len(self.runs) > 1
+
+    @property
+    def numbers(self) -> list[tuple[Number, str]]:
+        """Return the numbers of all pictures and videos in order, with the names of their files.
+
+        A run without any has a number, too, with an empty name.
+        """
+        files = [(run, name) for run in self.runs for name in self._pictures(run) or [""]]
+        return [(Number(run, n, number_in(name)), name) for n, (run, name) in enumerate(files, 1)]
+
+    def _pictures(self, run: Run) -> list[str]:
+        prepared = self.prepared.get(run.key, PreparedOutputs())
+        return [file.filename for file in prepared.files if file.kind in GALLERY]
+
+    def number_of(self, run: Run) -> str:
+        """Return the numbers of a run, such as "2" or "3, 4"."""
+        return ", ".join(str(each.number) for each, _ in self.numbers if each.run is run)
 
     @property
     def first(self) -> Run:
@@ -94,12 +103,17 @@ class Batch:
         """Return the runs whose outputs this outcome shows."""
         return [run for run in self.runs if run.key in self.prepared]
 
+    @property
+    def deleted(self) -> list[Run]:
+        """Return the runs whose results were deleted, so this outcome doesn't show them any more."""
+        gone = [run for run in self.runs if run.has_result and run.key not in self.prepared]
+        return [run for run in gone if run.key not in self.late]
+
     def files(self) -> list[PreparedFile]:
-        """Return the files of all shown runs, in order. If the batch is `numbered`, pictures and videos get
-        captions that begin with their run's number.
-        """
+        """Return the files of all shown runs, in order. Captions have the number if there are several."""
+        numbers = {name: number for number, name in self.numbers} if len(self.numbers) > 1 else {}
         return [
-            replace(file, description=_caption(run)) if self.numbered and file.kind in GALLERY else file
+            replace(file, description=_caption(numbers[file.filename])) if file.filename in numbers else file
             for run in self.shown
             for file in self.prepared[run.key].files
         ]
@@ -138,12 +152,11 @@ def first_message(
     """
     first, mention = batch.first, _mention(batch)
     heading = "\n".join(line for line in (_heading(batch, title, mention), prompt_line(first)) if line)
-    footer = "\n".join(_footer(batch))
+    footer = "\n".join(line for line in _footer(batch, offered) if line)
     blocks = [] if classic else list(_text_blocks(batch))
     space = (CONTENT_TEXT if classic else LAYOUT_TEXT) - sum(map(len, (heading, footer, *blocks))) - 2
     remarks, left = fitting(list(_remarks(batch)), space)
-    picture = not classic and any(file.kind is FileKind.IMAGE for file in files)
-    rows = _rows(batch, offered, picture=picture, kinds={file.kind for file in batch.files()})
+    rows = _rows(batch, offered, files)
     if classic:
         content = "\n".join(line for line in (heading, *remarks, footer) if line)
         return OutgoingMessage(content=content, view=view_of(rows), files=tuple(files), mention=mention), left
@@ -156,71 +169,60 @@ def first_message(
     return OutgoingMessage(layout=layout, files=tuple(files), mention=mention), left
 
 
-def single_layout(run: Run, title: str, pictures: Sequence[str], offered: OfferedActions) -> LayoutView:
-    """Build the view of one run of a batch, with its own buttons. `pictures` are links to its pictures."""
-    heading = say("several_one", number=run.number, count=run.count, title=escape_line(title, 80))
+def picked_layout(
+    run: Run, number: int, title: str, pictures: Sequence[str], offered: OfferedActions
+) -> LayoutView:
+    """Build the view of one run of a batch, or of one of several pictures, with everything that can be done.
+
+    `pictures` are links to its pictures.
+    """
+    heading = say("several_one", number=number, title=escape_line(title, 80))
     items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
     deleted = say("several_deleted") if run.deleted_at is not None else ""
     if pictures and not deleted:
         items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
     remark = deleted if deleted or run.state is RunState.SUCCEEDED else _ending_sentence(run)
     items += texts([remark, subtext(_facts(run))])
-    items += [ActionRow[LayoutView](*row) for row in single_rows(run, offered, picture=bool(pictures))]
+    items += _action_rows(picked_rows(run, offered, picture=bool(pictures)))
     colour = COLOURS[RunState.TIMED_OUT] if run.partial else COLOURS.get(run.state)
     return framed(colour, *items)
 
 
 def more_layout(
-    run: Run, offered: OfferedActions, shown: Collection[str], pictures: Sequence[str]
+    run: Run,
+    title: str,
+    offered: OfferedActions,
+    message_id: int,
+    shown: Collection[str],
+    pictures: Sequence[str],
 ) -> LayoutView:
-    """Build the view behind *More* with the other actions of a single result.
+    """Build the view behind *More* of a single result or a failure.
 
-    `shown` are the custom_ids of the result's message. `pictures` are links to its pictures, which *Use as
-    input* takes from this view. The view of a deleted result may be empty.
+    `message_id` is the message whose *More* was pressed, `shown` are the custom_ids in it, and `pictures` are
+    links to its pictures.
     """
-    rows, select = hidden_buttons(run, offered, shown, picture=bool(pictures))
-    items: list[Item[LayoutView]] = []
-    if any(button.custom_id == RunId(run.key, Action.USE).encode() for row in rows for button in row):
-        items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
-    if select is not None:
-        items.append(ActionRow(select))
-    items += [ActionRow[LayoutView](*row) for row in rows]
-    return layout_of(*items)
+    rows = hidden_rows(run, offered, message_id, shown, len(pictures))
+    return layout_of(_about(run, batch_title(title, 1), pictures), *_action_rows(rows))
 
 
-def numbers_layout(runs: Sequence[Run], pictures: Sequence[str]) -> LayoutView:
-    """Build the view with a button for each run of a large batch. `pictures` are links to its pictures."""
-    items: list[Item[LayoutView]] = [
-        TextDisplay(say("several_hint_pictures" if pictures else "several_hint"))
-    ]
-    if pictures:
-        items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=runs[0].spoiler) for url in pictures)))
-    items += [ActionRow[LayoutView](*row) for row in number_rows(runs)]
-    return framed(COLOURS.get(runs[0].state), *items)
+def more_layout_of_all(
+    batch: Sequence[Run], title: str, offered: OfferedActions, pictures: Sequence[str]
+) -> LayoutView:
+    """Build the view behind *More* of a batch. `pictures` are links to the pictures of its message."""
+    about = _about(batch[0], batch_title(title, len(batch)), pictures)
+    return layout_of(about, *_action_rows(hidden_rows_of_all(batch, offered)))
 
 
-def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
-    """Build the message that replaces an age-restricted result in a channel where it may not be shown.
-
-    `postable` adds the button that posts the result after the channel has been marked as age-restricted.
-    """
-    heading = f"{say('mention', user=run.requester_id)} **{say('withheld_heading')}**"
-    buttons = [run_button(run, Action.DETAILS, "button_details"), discard_button(run)]
-    if postable:
-        buttons.insert(0, run_button(run, Action.REDELIVER, "button_redeliver"))
-    blocks = texts([heading, prompt_line(run)], [say("withheld")])
-    layout = framed(COLOURS[RunState.SUCCEEDED], *blocks, ActionRow(*buttons))
-    return OutgoingMessage(layout=layout, mention=run.requester_id)
+def _about(run: Run, title: str, pictures: Sequence[str]) -> Item[LayoutView]:
+    """Return what a view is about: the title and the prompt, with a small picture if there is one."""
+    text = "\n".join(line for line in (f"**{title}**", prompt_line(run)) if line)
+    if not pictures or run.deleted_at is not None:
+        return TextDisplay(text)
+    return Section(text, accessory=Thumbnail(pictures[0], spoiler=run.spoiler))
 
 
-def origin_message(run: Run) -> OutgoingMessage:
-    """Build the message that says why a result comes as a direct message."""
-    if run.user_install:
-        return OutgoingMessage(content=say("from_elsewhere_late"))
-    if run.private:
-        url = channel_url(run.guild_id, run.channel_id)
-        return OutgoingMessage(content=say("from_private", url=url))
-    return OutgoingMessage(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
+def _action_rows(rows: Iterable[Row]) -> list[ActionRow[LayoutView]]:
+    return [ActionRow[LayoutView](*row) for row in rows if row]
 
 
 def _mention(batch: Batch) -> int | None:
@@ -234,15 +236,15 @@ def _is_own_cancellation(run: Run) -> bool:
 
 
 def _heading(batch: Batch, title: str, mention: int | None) -> str:
-    shown, count = len(batch.shown), len(batch.runs)
+    done, count = len(batch.shown) + len(batch.deleted), len(batch.runs)
     heading = batch_title(title, count)
-    if not shown:
+    if not batch.shown:
         ended = next((run for run in batch.runs if run.key not in batch.late), batch.first)
         heading = f"{say(ending(ended))}: {heading}"
     elif all(run.partial for run in batch.shown):
         heading = f"{say('title_partial')}: {heading}"
-    elif shown < count:
-        heading = say("several_title_some", title=escape_line(title, 80), count=count, done=shown)
+    elif done < count:
+        heading = say("several_title_some", title=escape_line(title, 80), count=count, done=done)
     return f"{say('mention', user=mention)} **{heading}**" if mention else f"### {heading}"
 
 
@@ -257,10 +259,11 @@ def _is_empty(prepared: PreparedOutputs) -> bool:
     return not (prepared.files or prepared.texts or prepared.remarks)
 
 
-def _caption(run: Run) -> str:
-    """Return a picture's description, prefixed with the number of its run."""
-    number = str(run.number)
-    return shorten(f"{number}: {strip_invisible(run.prompt)}" if run.prompt else number, _ALT_TEXT)
+def _caption(number: Number) -> str:
+    """Return a picture's description, prefixed with its number."""
+    prompt = number.run.prompt
+    text = f"{number.number}: {strip_invisible(prompt)}" if prompt else str(number.number)
+    return shorten(text, _ALT_TEXT)
 
 
 def _text_blocks(batch: Batch) -> Iterator[str]:
@@ -269,7 +272,7 @@ def _text_blocks(batch: Batch) -> Iterator[str]:
         found = batch.prepared[run.key].texts
         blocks = text_blocks(found, spoiler=run.spoiler, space=PROSE_SHOWN // len(batch.runs))
         if blocks and batch.numbered:
-            blocks = ["\n".join([f"**{run.number}**", *blocks])]
+            blocks = ["\n".join([f"**{batch.number_of(run)}**", *blocks])]
         yield from blocks
 
 
@@ -282,7 +285,7 @@ def _remarks(batch: Batch) -> Iterator[str]:
         for remark in dict.fromkeys(_remarks_on(batch, run)):
             about.setdefault(remark, []).append(run)
     for remark, runs in about.items():
-        numbers = ", ".join(str(run.number) for run in runs)
+        numbers = ", ".join(map(batch.number_of, runs))
         of_all = len(runs) == len(batch.runs) and not batch.shown
         numbered = batch.numbered and not of_all
         yield say("several_note", number=numbers, note=remark) if numbered else remark
@@ -304,41 +307,55 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
     return [say("no_outputs")] if _is_empty(found) else found.remarks
 
 
-def _footer(batch: Batch) -> Iterator[str]:
-    if not batch.numbered:
+def _footer(batch: Batch, offered: OfferedActions) -> Iterator[str]:
+    if batch.numbered:
+        yield from _footer_of_several(batch)
+    else:
         origin = [say("made_from", url=batch.origin)] if batch.origin else []
-        yield from filter(None, [subtext([*origin, *_facts(batch.first)])])
-        return
+        yield subtext([*origin, *_facts(batch.first)])
+    if batch.shown and len(batch.numbers) > 1:
+        yield subtext([_hint(batch, offered)])
+
+
+def _footer_of_several(batch: Batch) -> Iterator[str]:
     shown = batch.shown
-    seeds = [say("several_seed", number=run.number, seed=run.seed) for run in shown if run.seed is not None]
+    seeds = [
+        say("several_seed", number=batch.number_of(run), seed=run.seed)
+        for run in shown
+        if run.seed is not None
+    ]
     if seeds:
         yield subtext([say("several_seeds", seeds=" · ".join(seeds))])
     used = next((run.gpu_used for run in batch.runs if run.gpu_used), None)
     facts = [*gpu_time_facts(batch.runs), *facts_of(replace(in_common(batch.runs), gpu_used=used))]
-    yield from filter(None, [subtext(facts)])
-    if shown and len(batch.runs) <= BUTTONS_A_ROW:
-        yield subtext([say("several_hint_pictures" if _are_pictures(batch) else "several_hint")])
+    yield subtext(facts)
 
 
-def _are_pictures(batch: Batch) -> bool:
-    """Return whether the outcome shows only pictures."""
-    prepared = [batch.prepared[run.key] for run in batch.shown]
-    kinds = {file.kind for each in prepared for file in each.files}
-    return kinds == {FileKind.IMAGE} and not any(each.texts for each in prepared)
+def _hint(batch: Batch, offered: OfferedActions) -> str:
+    """Say what a press of a number leads to."""
+    follow_up = next(iter(fitting_follow_ups(offered, {file.kind for file in batch.files()})), None)
+    actions = [follow_up.label.lower()] if follow_up is not None else []
+    actions.append(say("several_hint_edit"))
+    if batch.numbered and not batch.first.needs_interaction:
+        actions.append(say("several_hint_post"))
+    *others, last = actions
+    return say("several_hint", actions=f"{', '.join(others)} or {last}" if others else last)
 
 
 def _facts(run: Run) -> list[str]:
-    return facts_of(run) if run.has_result else facts_of(run) + _charge(run)
-
-
-def _charge(run: Run) -> list[str]:
-    """Return a note on whether a run without a result was charged."""
-    if not run.charged_seconds:
-        return [say("charged_nothing")]
-    if run.run_duration is None:
-        return [say("counted", seconds=f"{run.charged_seconds:.0f}")]
+    """Return facts about a run. Without a result, they begin with what it used."""
     # A weighted time already says that it counts.
-    return [] if weighted_time_facts([run]) else [say("charged_time")]
+    if run.has_result or weighted_time_facts([run]):
+        return facts_of(run)
+    return [_used(run), *facts_of(replace(run, run_duration=None))]
+
+
+def _used(run: Run) -> str:
+    """Return how much GPU time a run without a result has used."""
+    if not run.charged_seconds:
+        return say("charged_nothing_cancelled" if run.state is RunState.CANCELLED else "charged_nothing")
+    code = "counted" if run.known_duration is None else "charged_time"
+    return say(code, seconds=max(1, round(run.charged_seconds)))
 
 
 def _ending_sentence(run: Run) -> str:
@@ -354,15 +371,28 @@ def _ending_sentence(run: Run) -> str:
 
 
 def _reason_with_charge(run: Run, reason: str) -> str:
-    code = "failed_charged" if run.charged_seconds else "failed_free"
+    code = "failed_charged" if run.charged_seconds else "failed_free" if reason else "failed_free_cancelled"
     return say(code, reason=reason).strip()
 
 
 def _rows(
-    batch: Batch, offered: OfferedActions, *, picture: bool, kinds: Collection[FileKind]
-) -> list[list[Button[Any]]]:
+    batch: Batch, offered: OfferedActions, files: Sequence[PreparedFile]
+) -> Sequence[Sequence[Button[Any]]]:
+    """Return the buttons of a message with these files, some of which may be in further messages."""
+    if not any(map(may_have_result, batch.runs)):
+        return failure_rows(batch.first, Action.MORE_OF_ALL if batch.numbered else Action.MORE)
+    here = {file.filename for file in files}
+    elsewhere = {each.run.key for each, _ in batch.numbers} - {
+        each.run.key for each, name in batch.numbers if name in here
+    }
+    numbers = []
+    for each, name in batch.numbers:
+        if name in here or each.run.key in elsewhere:
+            numbers.append(each)
+            elsewhere.discard(each.run.key)
     if batch.numbered:
-        return batch_rows(batch.runs, offered, shown=bool(batch.shown))
-    if batch.shown:
-        return result_rows(batch.first, offered, picture=picture, kinds=kinds)
-    return [[*retry_buttons(batch.first), discard_button(batch.first)]]
+        return batch_rows(numbers, offered, shown=bool(batch.shown))
+    if not batch.shown:
+        return failure_rows(batch.first)
+    kinds = {file.kind for file in batch.files()}
+    return result_rows(batch.first, offered, kinds, numbers if len(numbers) > 1 else ())

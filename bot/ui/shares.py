@@ -12,6 +12,7 @@ from bot.domain.text import escape_line
 from bot.strings import say
 from bot.ui.custom_ids import Action, ShareId
 from bot.ui.message_parts import (
+    COLOURS,
     CONTENT_TEXT,
     GALLERY,
     LAYOUT_TEXT,
@@ -28,7 +29,6 @@ from bot.ui.message_parts import (
     text_blocks,
     texts,
 )
-from bot.ui.results import COLOURS
 from bot.ui.views import framed, modal_of, view_of
 
 PROMPT_FIELD = "prompt"

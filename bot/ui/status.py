@@ -107,6 +107,8 @@ def _heading(batch: Sequence[Run], active: Sequence[Run]) -> str:
     furthest = max(active, key=lambda run: (_PROGRESS_ORDER.index(run.state), run.progress or 0))
     if furthest.state is RunState.WAITING:
         return _waiting_heading(furthest, active)
+    if furthest.state is RunState.QUEUED and furthest.queue_position == 1:
+        return "title_next"
     if furthest.state is RunState.RUNNING and not furthest.progress and len(active) == len(batch):
         return "title_machine"
     if furthest.state is RunState.RUNNING and (furthest.progress or 0) >= 1:
@@ -117,7 +119,9 @@ def _heading(batch: Sequence[Run], active: Sequence[Run]) -> str:
 def _waiting_heading(furthest: Run, active: Sequence[Run]) -> str:
     if all(run.waiting_code for run in active):
         return "title_held"
-    return "title_submitting" if furthest.queue_position is None else "title_waiting"
+    if furthest.queue_position is None:
+        return "title_submitting"
+    return "title_next" if furthest.queue_position == 1 else "title_waiting"
 
 
 def _remark(run: Run, *, age_restricted: bool) -> str:
@@ -153,7 +157,7 @@ def _progress(batch: Sequence[Run], active: Sequence[Run]) -> Iterator[str]:
     if len(batch) == 1:
         yield _position(batch[0], "_alone") or _run_progress(batch[0])
     else:
-        yield from (_batch_progress(batch, active), _waiting(active))
+        yield _batch_progress(batch, active)
 
 
 def _run_progress(run: Run) -> str:
@@ -163,32 +167,49 @@ def _run_progress(run: Run) -> str:
 
 
 def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
-    ended = [run for run in batch if run.final]
-    if not ended and not any(run.progress for run in active):
-        return ""
+    """Return a line that says how many runs are done, in progress and in a queue."""
+    ended, queued = [run for run in batch if run.final], [run for run in active if _is_queued(run)]
+    is_going, started = bool(ended) or any(run.progress for run in active), len(active) - len(queued)
+    facts = []
+    if is_going or (queued and started):
+        failed = sum(not run.has_result for run in ended)
+        code = "several_done_failed" if failed else "several_done"
+        facts.append(say(code, done=len(ended) - failed, count=len(batch), failed=failed))
+    if queued and started:
+        facts.append(say("several_in_progress", count=started))
+    if queued and (facts or not _is_next(queued[0])):
+        facts.append(_waiting(queued))
     share = (len(ended) + sum(run.progress or 0 for run in active)) / len(batch)
-    failed = sum(not run.has_result for run in ended)
-    code = "several_done_failed" if failed else "several_done"
-    return f"{_bar(share)} {say(code, done=len(ended) - failed, count=len(batch), failed=failed)}"
+    return f"{_bar(share) if is_going else ''} {' · '.join(facts)}".strip()
 
 
-def _waiting(active: Sequence[Run]) -> str:
-    """Return a line with the number of queued runs and the position of the first, or an empty string."""
-    positions = [position for run in active if (position := _position(run))]
-    if not positions:
-        return ""
-    code = "several_waiting" if len(positions) > 1 else "several_waiting_one"
-    return say(code, count=len(positions), place=positions[0])
+def _waiting(queued: Sequence[Run]) -> str:
+    """Return the number of queued runs and, unless the first is next, its position."""
+    if _is_next(queued[0]):
+        return say("several_next", count=len(queued))
+    code = "several_waiting" if len(queued) > 1 else "several_waiting_one"
+    return say(code, count=len(queued), place=_position(queued[0]))
+
+
+def _is_queued(run: Run) -> bool:
+    return run.queue_position is not None and run.state in (RunState.WAITING, RunState.QUEUED)
+
+
+def _is_next(run: Run) -> bool:
+    return _is_queued(run) and run.queue_position == 1
 
 
 def _position(run: Run, form: str = "") -> str:
-    """Return a run's position in our queue or ComfyDeploy's. `form` is "_alone" for a line of its own."""
-    if run.queue_position is None or run.state not in (RunState.WAITING, RunState.QUEUED):
+    """Return a run's position in our queue or ComfyDeploy's, unless it is next, as the heading says.
+
+    `form` is "_alone" for a line of its own.
+    """
+    if run.queue_position is None or not _is_queued(run) or _is_next(run):
         return ""
     position = run.queue_position
     if position > PLACES and run.state is RunState.WAITING:
         return say(f"position_far{form}", ahead=PLACES)
-    return say(f"next_in_queue{form}") if position == 1 else say(f"position{form}", position=position)
+    return say(f"position{form}", position=position)
 
 
 def _bar(share: float) -> str:

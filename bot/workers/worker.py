@@ -133,8 +133,8 @@ class Worker(Generic[T]):
         Otherwise the sleep has been as long as the schedule allows.
         """
         longest = self._schedule.longest
-        seconds = until.seconds if until is not None else longest
-        return await _wait(self._wake, min(seconds, longest)) or seconds < longest
+        is_announced = until is not None and until.seconds <= longest
+        return await _wait(self._wake, min(until.seconds, longest) if until else longest) or is_announced
 
     async def _one(self, item: T) -> None:
         key = getattr(item, "key", None) or getattr(getattr(item, "run", None), "key", None)

@@ -18,12 +18,12 @@ async def test_presses_and_choices_are_told_by_their_labels() -> None:
                 await ada.slash(world.channel, "generate picture", prompt="a red barn")
             result = await seen(world, world.channel, has_picture)
             async with world.turn:
-                await ada.click(result, label="More")
+                await ada.click(result, label="⋯ More")
                 home = await mia.slash(world.channel, "settings")
                 await mia.click(home.response.message, custom_id=SettingId("deployments", "open").encode())
                 chooser = SettingId("deployments", "key").encode()
                 await mia.select(home.response.message, ["picture"], custom_id=chooser)
     told = "\n".join([*narrator.lines, ""])
-    assert "@ada presses More\n" in told
+    assert "@ada presses ⋯ More\n" in told
     assert "@mia chooses Picture\n" in told
     assert ", 1 output ->" in told

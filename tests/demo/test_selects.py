@@ -45,7 +45,7 @@ async def open_select(folder: Path, size: tuple[int, int]) -> AsyncIterator[tupl
         await visitor.until(lambda state: bool(shown_files(state)))
         async with tab(f"{visitor.base}/#{visitor.capability}", folder, size) as page:
             await page.until(PICTURE)
-            await page.until(BUTTON % "More")
+            await page.until(BUTTON % "⋯ More")
             await page.until(BUTTON % "Use as input")
             await page.until("return document.querySelector('.select-trigger') !== null")
             await page.until(AT_REST)

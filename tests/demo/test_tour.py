@@ -74,7 +74,7 @@ async def test_a_result_is_shared_in_the_gallery() -> None:
             await ada.slash(world.channel, "generate picture", prompt="a red barn")
         result = await seen(world, world.channel, has_picture)
         async with world.turn:
-            more = await ada.click(result, label="More")
+            more = await ada.click(result, label="⋯ More")
             form = await ada.click(more.response.message, label="Share")
             await ada.submit_modal(form, {"prompt": True})
         assert await seen(world, world.gallery, has_picture, who="ben")
@@ -98,5 +98,5 @@ async def test_the_age_restricted_deployment_runs_only_in_its_channel() -> None:
         async with world.turn:
             refused = await ada.slash(world.channel, "generate restricted", prompt="a barn")
             await ada.slash(world.restricted, "generate restricted", prompt="a barn")
-        assert "runs only in channels that are marked as age-restricted" in text_of(refused)
+        assert "use this in an age-restricted channel" in text_of(refused)
         assert await seen(world, world.restricted, has_picture)

@@ -9,9 +9,8 @@ from typing import Any
 import discord
 import simcord
 
-from bot.gateway.dynamic_items import custom_ids
-from tests.discord.forged import call, strings, user_option
-from tests.discord.rendered import text_of, unblock_buttons
+from tests.discord.forged import call, own_answer, press, strings, user_option
+from tests.discord.rendered import buttons_of, text_of, unblock_buttons
 from tests.harness import Harness
 from tests.questions import insert_rules, rules
 
@@ -60,19 +59,46 @@ async def submit(bot: Harness, form: Any, values: dict[str, Any], actor: Any = N
     return sent
 
 
+async def press_behind(bot: Harness, message: Any, label: str, actor: Any = None) -> Any:
+    """Press a button, as Alice by default, which may be behind More."""
+    actor = actor or bot.alice
+    if label not in buttons_of(bot, message):
+        message = (await actor.click(message, label="⋯ More")).response.message
+    return await actor.click(message, label=label)
+
+
+async def press_delete(bot: Harness, message: Any, actor: Any = None) -> Any:
+    """Press Delete, as Alice by default, which may be behind More. If it isn't offered there, forge it."""
+    actor, found = actor or bot.alice, buttons_of(bot, message)
+    more = next((found[label] for label in found if label == "⋯ More"), None)
+    if "Delete" in found or more is None:
+        return await actor.click(message, label="Delete")
+    opened = await actor.click(message, label="⋯ More")
+    if opened.response is not None and "Delete" in buttons_of(bot, opened.response.message):
+        return await actor.click(opened.response.message, label="Delete")
+    _, key, action = more.split(":")
+    forged = f"run:{key}:clear" if action == "all" else f"delete:{key}:{message.id}"
+    return await press(bot, actor, await own_answer(bot, actor), forged)
+
+
+async def delete(bot: Harness, message: Any, actor: Any = None) -> Any:
+    """Press Delete as `press_delete` does, and run the workers."""
+    done = await press_delete(bot, message, actor)
+    await bot.play()
+    return done
+
+
 async def report(message: Any, actor: Any) -> Any:
-    """Press Report, which is behind More under a single result."""
-    more = await actor.click(message, label="More")
+    """Press Report, which is behind More."""
+    more = await actor.click(message, label="⋯ More")
     assert more.ephemeral
     return await actor.click(more.response.message, label="Report")
 
 
 async def open_details(message: Any, actor: Any) -> Any:
-    """Press Details, which is behind More under a single result, or More if nothing else is there."""
-    more = await actor.click(message, label="More")
-    shown = more.response.message
-    has_details = any(custom_id.endswith(":details") for custom_id in custom_ids(shown.components))
-    return await actor.click(shown, label="Details") if has_details else more
+    """Press Details, which is behind More."""
+    more = await actor.click(message, label="⋯ More")
+    return await actor.click(more.response.message, label="Details")
 
 
 async def erase_data(bot: Harness) -> None:

@@ -18,8 +18,8 @@ from tests.harness import Harness
 TEXT, BUTTON, SELECT, GALLERY, UPLOAD, RADIO_GROUP, CHECKBOX = 10, 2, 3, 12, 19, 21, 23
 # How ComfyDeploy's error bodies begin, as JSON inside JSON and as Python shows them.
 RAW = ('detail\\"', "'detail'")
-RESULT_BUTTONS = ["Again", "4 more", "Edit", "Use as input", "More", "Delete"]
-FAILURE_BUTTONS = ["Try again", "Edit", "Details", "Delete"]
+RESULT_BUTTONS = ["Again", "4 more", "Edit", "⋯ More"]
+FAILURE_BUTTONS = ["Try again", "Edit", "⋯ More"]
 
 
 def stored(bot: Harness, message: Any) -> Any:
@@ -100,12 +100,14 @@ def assert_nothing_leaked(bot: Harness) -> None:
             assert secret not in said
 
 
-async def one_result(bot: Harness, files: int = 1, state: RunState = RunState.SUCCEEDED) -> discord.Message:
+async def one_result(
+    bot: Harness, pictures: int = 1, state: RunState = RunState.SUCCEEDED
+) -> discord.Message:
     """Check that the only run had one queue call, and that one message shows its result and pinged once."""
     (message,) = bot.messages()
-    assert len(message.attachments) == files
-    # Use as input needs a deployment that takes pictures.
-    assert set(RESULT_BUTTONS) - set(buttons_of(bot, message)) <= {"Use as input"}
+    assert len(message.attachments) == pictures
+    numbers = [str(number) for number in range(1, pictures + 1)] if pictures > 1 else []
+    assert list(buttons_of(bot, message)) == [*numbers, *RESULT_BUTTONS]
     assert pinged(bot) == [bot.alice.id]
     assert len(bot.calls) == 1
     assert (await bot.run()).state is state
@@ -154,8 +156,8 @@ def use_with(bot: Harness, message: Any, deployment: str) -> list[str]:
 
 
 def fields(modal: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the fields of a form by their labels."""
-    return {label["label"]: label["component"] for label in modal["components"]}
+    """Return the fields of a form by their custom_ids."""
+    return {label["component"]["custom_id"]: label["component"] for label in modal["components"]}
 
 
 def hidden(bot: Harness, message: Any) -> list[bool]:

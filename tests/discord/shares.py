@@ -30,7 +30,7 @@ class Shares:
 
     async def open(self, message: Any) -> Any:
         """Press Share, which is behind More."""
-        more = await self.bot.alice.click(message, label="More")
+        more = await self.bot.alice.click(message, label="⋯ More")
         return await self.bot.alice.click(more.response.message, label="Share")
 
     async def start(self, message: Any, *, prompt: bool = False) -> Any:

@@ -48,7 +48,7 @@ async def test_a_result_waits_if_the_mark_was_removed_meanwhile(bot: Harness, co
     assert pinged(bot) == [bot.alice.id]
     assert await delivery_states(bot) == ["undelivered"]
     refused = await bot.alice.click(told, label="Post it here")
-    assert "marked as age-restricted" in refusal(bot, refused)
+    assert "an age-restricted channel" in refusal(bot, refused)
     mark_adult(bot, adult)
     await bot.click(told, "Post it here")
     (result,) = bot.messages(adult)
@@ -311,7 +311,7 @@ async def test_a_message_command_on_a_review_card_obeys_the_mark_of_its_picture(
     mark_adult(server, server.review, marked=False)
     await server.later(seconds=10)
     refused = await server.mona.context_menu(server.review, "Upscale", card)
-    assert "marked as age-restricted" in refusal(server, refused)
+    assert "an age-restricted channel" in refusal(server, refused)
 
 
 @FOLLOWED
@@ -350,7 +350,7 @@ async def test_a_marked_picture_is_not_used_in_an_unmarked_channel(bot: Harness)
     mark_adult(bot, bot.channel, marked=False)
     chosen = use_with(bot, offered.response.message, "upscale")
     form = await bot.bob.select(offered.response.message, chosen)
-    assert "marked as age-restricted" in refusal(bot, await bot.bob.submit_modal(form, {}))
+    assert "an age-restricted channel" in refusal(bot, await bot.bob.submit_modal(form, {}))
 
 
 async def used(bot: Harness, command: str, message: Any) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.discord.actors import block, override, pause
+from tests.discord.actors import block, override, pause, press_behind
 from tests.discord.moderated_server import set_rules
-from tests.discord.rendered import refusal, text_of
+from tests.discord.rendered import buttons_of, refusal, text_of
 from tests.harness import Harness
 from tests.sampling import every_nth
 
@@ -28,7 +28,7 @@ WAYS: dict[str, Act] = {
 # These only open something.
 OPENING: dict[str, Act] = {
     "edit": lambda bot, message: bot.alice.click(message, label="Edit"),
-    "use as input": lambda bot, message: bot.alice.click(message, label="Use as input"),
+    "use as input": lambda bot, message: press_behind(bot, message, "Use as input", bot.alice),
     "use as input, by the menu": lambda bot, message: bot.alice.context_menu(
         bot.channel, "Use as input", message
     ),
@@ -40,7 +40,7 @@ async def rehearsed(bot: Any) -> Any:
     message = await bot.made(style="ink")
     await bot.alice.slash(bot.channel, "preset save", name="noir")
     opened = {"edit": "Edit", "use": "Use as input"}
-    bot.opened = {name: await bot.alice.click(message, label=label) for name, label in opened.items()}
+    bot.opened = {name: await press_behind(bot, message, label) for name, label in opened.items()}
     return message
 
 
@@ -57,11 +57,11 @@ RULES: dict[str, tuple[Callable[[Harness], Awaitable[None]], str]] = {
     ),
     "block": (
         lambda bot: block(bot, bot.alice),
-        "A moderator has blocked you from generating on this server: spam",
+        "You can't generate on this server. Reason from the moderators: “spam”",
     ),
     "words": (
         lambda bot: set_rules(bot, words={"blocked": ["fox"]}),
-        "`prompt` contains something that this server doesn't allow.",
+        "Your **prompt** has a word that this server blocks.",
     ),
     "roles": (
         lambda bot: set_rules(bot, deployment_roles={"default": [4242]}),
@@ -69,9 +69,11 @@ RULES: dict[str, tuple[Callable[[Harness], Awaitable[None]], str]] = {
     ),
     "budget": (
         lambda bot: set_rules(bot, budgets={"person": {"runs_a_day": 1}}),
-        "You have used your 1 runs for today.",
+        "That's your 1 for today.",
     ),
 }
+
+HELPED_BY_EDITING = {"words"}
 
 
 def the_command(bot: Harness) -> None:
@@ -92,7 +94,9 @@ async def test_a_servers_and_the_operators_rules_hold(bot: Harness, rule: str, w
     message = await rehearsed(bot)
     comes, sentence = RULES[rule]
     await comes(bot)
-    assert told(bot, await WAYS[way](bot, message)).startswith(sentence)
+    refused = await WAYS[way](bot, message)
+    assert told(bot, refused).startswith(sentence)
+    assert ("Edit and try again" in buttons_of(bot, refused.response)) is (rule in HELPED_BY_EDITING)
     await bot.play()
     assert len(bot.calls) == 1
 
@@ -114,6 +118,8 @@ async def test_discords_own_permissions_hold(bot: Harness, rule: Callable[[Harne
     message = await rehearsed(bot)
     rule(bot)
     await bot.restart()
-    assert told(bot, await {**WAYS, **OPENING}[way](bot, message)) == OF_INTEGRATIONS
+    refused = await {**WAYS, **OPENING}[way](bot, message)
+    assert told(bot, refused) == OF_INTEGRATIONS
+    assert "Edit and try again" not in buttons_of(bot, refused.response)
     await bot.play()
     assert len(bot.calls) == 1

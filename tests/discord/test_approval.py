@@ -88,7 +88,7 @@ async def test_only_the_requester_is_told_the_reason_of_a_rejection(server: Mode
     assert "Not approved: Picture" in outcome
     assert "A moderator didn't approve this request." in outcome
     assert "please" not in outcome
-    assert list(buttons_of(server, server.messages()[0])) == ["Edit", "Details", "Delete"]
+    assert list(buttons_of(server, server.messages()[0])) == ["Edit", "⋯ More"]
     nothing_seen(server)
     (letter,) = server.letters()
     assert "Your request for **Picture** was not approved." in letter

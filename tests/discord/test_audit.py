@@ -13,7 +13,7 @@ from bot.domain.moderation.audit import AuditAction, AuditButton, AuditFilter
 from bot.domain.text import sentence_case
 from bot.ui.custom_ids import AuditId
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
-from tests.discord.actors import moderator, read, reviewer
+from tests.discord.actors import delete, moderator, read, reviewer
 from tests.discord.deployments import described
 from tests.discord.forged import call, own_answer, press, strings
 from tests.discord.moderated_server import ModeratedServer
@@ -87,7 +87,7 @@ async def test_a_moderator_reads_what_was_asked_where_it_is_and_what_was_set(bot
         "Audit log entries are kept for: 365 days → 30 days",
         "Review channel: none → #review; Reviewer role: none → Staff",
     ]
-    await bot.click(message, "Delete")
+    await delete(bot, message)
     assert link not in await read(bot, panel.actor, "audit")
     assert pinged(bot) == [bot.alice.id]
 

@@ -15,7 +15,7 @@ from tests.discord.rendered import refusal, requests_to
 from tests.harness import Harness
 
 RULES = "/guilds/*/auto-moderation/rules"
-REFUSED = "`prompt` contains something that this server doesn't allow."
+REFUSED = "Your **prompt** has a word that this server blocks."
 
 
 async def add_rule(bot: Harness, *keywords: str, **more: Any) -> discord.AutoModRule:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import submit
+from tests.discord.actors import delete, press_behind, press_delete, submit
 from tests.discord.batches import DEPLOYMENTS, ask, files, open_more, open_one
 from tests.discord.deliveries import close_channel
 from tests.discord.rendered import buttons_of, galleries_of, pinged, refusal, text_of, texts
@@ -22,7 +22,7 @@ async def test_four_at_once_come_as_one_result_with_their_own_seeds(bot: Harness
     assert f"<@{bot.alice.id}> **Picture ×4**" in shown
     assert "> a fox" in shown
     assert "Seeds: **1:** 7 · **2:** 8 · **3:** 9 · **4:** 10" in shown
-    assert list(buttons_of(bot, message)) == ["1", "2", "3", "4", "Again ×4", "Delete"]
+    assert list(buttons_of(bot, message)) == ["1", "2", "3", "4", "4 more", "Edit", "⋯ More"]
     assert galleries_of(bot, message) == [4]
     assert files(message) == await bot.keys()
     assert [each.description for each in message.attachments] == [f"{n}: a fox" for n in range(1, 5)]
@@ -42,7 +42,7 @@ async def test_a_failed_run_leaves_the_others_their_result(bot: Harness) -> None
     assert list(buttons_of(bot, message))[:4] == ["1", "2", "3", "4"]
     one = await open_one(bot, bot.alice, 3)
     assert one.ephemeral
-    assert "Picture: number 3 of 4" in text_of(bot, one.response)
+    assert "Picture: number 3" in text_of(bot, one.response)
     assert list(buttons_of(bot, one.response)) == ["Try again", "Edit", "Details"]
 
 
@@ -51,7 +51,7 @@ async def test_it_is_a_failure_only_if_all_of_them_failed(bot: Harness) -> None:
     (shown,) = texts(bot)
     assert "Failed: Picture ×3" in shown
     assert shown.count("This one didn't work") == 1
-    assert list(buttons_of(bot, bot.messages()[0])) == ["Try again ×3", "Edit", "Details", "Delete"]
+    assert list(buttons_of(bot, bot.messages()[0])) == ["Try again ×3", "Edit", "⋯ More"]
     assert pinged(bot) == [bot.alice.id]
     await bot.click(bot.messages()[0], "Try again ×3")
     assert (await bot.states())[3:] == ["succeeded"] * 3
@@ -61,13 +61,10 @@ async def test_it_is_a_failure_only_if_all_of_them_failed(bot: Harness) -> None:
 async def test_ten_at_once_fit_into_one_message(bot: Harness) -> None:
     message = await bot.made(command="generate picture", count=10)
     assert galleries_of(bot, message) == [10]
-    assert list(buttons_of(bot, message)) == ["Open one", "Again ×10", "Delete"]
-    numbers = await bot.alice.click(message, label="Open one")
-    assert numbers.ephemeral
-    assert list(buttons_of(bot, numbers.response)) == [str(number) for number in range(1, 11)]
-    assert galleries_of(bot, numbers.response) == [10]
-    one = await bot.alice.click(numbers.response.message, label="7")
-    assert "number 7 of 10" in text_of(bot, one.response)
+    numbers = [str(number) for number in range(1, 11)]
+    assert list(buttons_of(bot, message)) == [*numbers, "4 more", "Edit", "⋯ More"]
+    one = await bot.alice.click(message, label="7")
+    assert "number 7" in text_of(bot, one.response)
     assert galleries_of(bot, one.response) == [1]
 
 
@@ -80,9 +77,9 @@ async def test_several_pictures_of_several_runs_go_on_in_further_messages(bot: H
     assert files(first, second) == expected
     assert pinged(bot) == [bot.alice.id]
     # The third stands in both; taken out, it is in neither, and the others are where they were.
-    one = await bot.alice.click(first, label="3")
-    more = await bot.alice.click(one.response.message, label="More")
-    await bot.click(more.response.message, "Delete")
+    one = await bot.alice.click(first, label="10")
+    assert galleries_of(bot, one.response) == [1]
+    await delete(bot, one.response.message)
     first, second = bot.messages()
     left = [key for key in expected if key != expected[8]]
     assert files(first, second) == left
@@ -105,14 +102,12 @@ async def test_each_number_opens_its_own_picture_after_a_restart(bot: Harness) -
     one = await open_one(bot, bot.alice, 2)
     assert one.ephemeral
     shown = text_of(bot, one.response)
-    assert "Picture: number 2 of 4" in shown
+    assert "Picture: number 2" in shown
     assert "seed 8" in shown.lower()
-    labels = ["Again", "4 more", "Edit", "Use as input", "Post", "More"]
+    labels = ["Again", "4 more", "Edit", "Use as input", "Post", "Details", "Delete"]
     assert list(buttons_of(bot, one.response)) == labels
     assert all(runs[1].key in custom_id for custom_id in buttons_of(bot, one.response).values())
-    more = (await bot.alice.click(one.response.message, label="More")).response.message
-    assert list(buttons_of(bot, more)) == ["Details", "Delete"]
-    details = await bot.alice.click(more, label="Details")
+    details = await bot.alice.click(one.response.message, label="Details")
     told = text_of(bot, details.response)
     assert "**seed:** 8" in told
     assert "number 2 of 4" in told
@@ -127,7 +122,7 @@ async def test_each_number_opens_its_own_picture_after_a_restart(bot: Harness) -
 async def test_a_picture_of_several_can_go_on_as_input(bot: Harness) -> None:
     await ask(bot)
     one = await open_one(bot, bot.alice, 3)
-    form = await bot.alice.click(one.response.message, label="Use as input")
+    form = await press_behind(bot, one.response.message, "Use as input", bot.alice)
     await submit(bot, form, {"prompt": "a lion"})
     runs = await bot.runs()
     assert runs[-1].request.parent_key == runs[2].key
@@ -137,7 +132,8 @@ async def test_a_picture_of_several_can_go_on_as_input(bot: Harness) -> None:
 async def test_again_repeats_all_of_them_with_new_seeds(bot: Harness) -> None:
     await ask(bot, count=3)
     await bot.restart()
-    await bot.click(bot.messages()[0], "Again ×3")
+    await press_behind(bot, bot.messages()[0], "Again ×3")
+    await bot.play()
     runs = await bot.runs()
     assert [run.index for run in runs] == [0, 1, 2, 0, 1, 2]
     assert {run.request.parent_key for run in runs[3:]} == {runs[0].key}
@@ -149,7 +145,7 @@ async def test_one_is_deleted_and_the_others_stay(bot: Harness) -> None:
     await ask(bot)
     first, _, *others = await bot.keys()
     more = await open_more(bot, bot.alice, 2)
-    done = await bot.alice.click(more, label="Delete")
+    done = await press_delete(bot, more, bot.alice)
     assert done.response.content == "It will be deleted in a moment."
     await bot.play()
     (message,) = bot.messages()
@@ -158,10 +154,10 @@ async def test_one_is_deleted_and_the_others_stay(bot: Harness) -> None:
     shown = text_of(bot, message)
     assert "**2** Deleted." in shown
     assert "seed 8" not in shown.lower()
-    assert "**Picture, 3 of 4**" in shown
-    again = await bot.alice.click(more, label="Delete")
+    assert "**Picture ×4**" in shown
+    again = await press_delete(bot, more, bot.alice)
     assert refusal(bot, again) == "This has already been deleted."
-    await bot.click(message, "Delete")
+    await delete(bot, message)
     assert bot.messages() == []
     lines = [line.action for line in await bot.audit()]
     assert lines.count("delete") == 2
@@ -190,5 +186,5 @@ async def test_a_batch_in_a_direct_message_offers_no_post_in_the_channel(bot: Ha
     await bot.release()
     letter = next(each for each in bot.alice.user.dm_channel.history() if each.attachments)
     one = await bot.alice.user.click(letter, label="2")
-    labels = ["Again", "4 more", "Edit", "Use as input", "Delete", "More"]
+    labels = ["Again", "4 more", "Edit", "Use as input", "Details", "Delete"]
     assert list(buttons_of(bot, one.response)) == labels

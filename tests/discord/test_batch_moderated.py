@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.discord.actors import read
+from tests.discord.actors import delete, read, report
 from tests.discord.batches import ask, files, open_one
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.rendered import buttons_of, csv_of, galleries_of, refusal, text_of, texts
@@ -14,14 +14,14 @@ from tests.harness import Harness
 async def test_one_approval_starts_all_of_them(server: ModeratedServer) -> None:
     await server.ask(count=4)
     assert len(server.cards()) == 1
-    assert text_of(server, server.card).startswith("### A request for **Picture ×4** waits for you\n")
+    assert text_of(server, server.card).startswith("### New request: **Picture ×4**\n")
     assert "counts as 4 runs and about 240 GPU seconds" in server.verdict
     assert texts(server) == []
     await server.restart()
     await server.decide("Approve")
     assert galleries_of(server, server.messages()[0]) == [4]
     assert len(server.calls) == 4
-    assert server.verdict.startswith("### A request for **Picture ×4**\n")
+    assert server.verdict.startswith("### Request: **Picture ×4**\n")
     assert f"Approved by <@{server.mona.id}>" in server.verdict
 
 
@@ -30,7 +30,7 @@ async def test_one_rejection_ends_all_of_them(server: ModeratedServer) -> None:
     await server.reject("not here")
     (shown,) = texts(server)
     assert "Not approved: Picture ×4" in shown
-    assert list(buttons_of(server, server.messages()[0])) == ["Edit", "Details", "Delete"]
+    assert list(buttons_of(server, server.messages()[0])) == ["Edit", "⋯ More"]
     assert "a fox" not in shown
     assert len(server.letters()) == 1
     assert server.calls == []
@@ -39,21 +39,22 @@ async def test_one_rejection_ends_all_of_them(server: ModeratedServer) -> None:
 async def test_the_budget_counts_each_and_says_how_many_there_is_room_for(bot: Harness) -> None:
     await set_rules(bot, budgets={"person": {"waiting": None, "runs_a_day": 3}})
     refused = await bot.alice.slash(bot.channel, "generate", prompt="a fox", count=4)
-    assert refusal(bot, refused).startswith("You requested 4 but have 3 of 3 runs left today.")
+    assert refusal(bot, refused).startswith("You have 3 left today, and asked for 4.")
     assert await bot.runs() == []
     await ask(bot, count=2)
     assert "2 of 3" in await read(bot, bot.alice, "usage")
     refused = await bot.alice.slash(bot.channel, "generate", prompt="a fox", count=2)
-    assert "have 1 of 3" in refusal(bot, refused)
+    assert "You have 1 left today, and asked for" in refusal(bot, refused)
 
 
 @pytest.mark.bot(rules=NO_APPROVAL)
 async def test_deleting_one_takes_it_off_the_reports_card(server: ModeratedServer) -> None:
     await server.ask(count=3)
-    await server.click(server.messages()[0], "Report", server.bob)
+    await report(server.messages()[0], server.bob)
+    await server.play()
     assert galleries_of(server, server.card) == [3]
     one = await open_one(server, server.mona, 2)
-    await server.click(one.response.message, "Delete", server.mona)
+    await delete(server, one.response.message, server.mona)
     first, _, third = await server.keys()
     assert files(server.messages()[0]) == [first, third]
     assert [each.filename.split("-")[2] for each in server.card.attachments] == [first, third]
@@ -67,7 +68,7 @@ async def test_deleting_one_takes_it_off_the_reports_card(server: ModeratedServe
 async def test_the_audit_log_and_its_file_list_a_batch_once(server: ModeratedServer) -> None:
     await server.ask(count=4)
     await server.decide("Approve")
-    await server.click(server.messages()[0], "Delete", server.mona)
+    await delete(server, server.messages()[0], server.mona)
     asked = await server.mona.slash(server.channel, "audit")
     mona, alice = (f"<@{person.id}>" for person in (server.mona, server.alice))
     told = [line.partition(" · ")[0] for line in text_of(server, asked.response).splitlines()]

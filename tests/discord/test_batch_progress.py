@@ -17,8 +17,7 @@ async def test_the_status_tells_how_far_they_are_as_a_whole(bot: Harness) -> Non
     await bot.later(seconds=4)
     shown = text_of(bot, asked.response)
     assert "### Generating: Picture ×4" in shown
-    assert "1 of 4 done" in shown
-    assert "next in the queue" in shown
+    assert "1 of 4 done · 2 in progress · 1 up next" in shown
     bot.comfydeploy.release(bot.calls[1].run_ids[0])
     await bot.comfydeploy.idle()
     await bot.later(seconds=4)
@@ -39,12 +38,9 @@ async def test_cancel_in_the_middle_keeps_what_is_finished(bot: Harness) -> None
     assert len(bot.calls) == 3
     (message,) = bot.messages()
     assert "**Picture, 1 of 4**" in text_of(bot, message)
-    assert "**2, 3** You cancelled this request. The GPU time counts towards the daily usage." in text_of(
-        bot, message
-    )
-    assert "**4** You cancelled this request. This doesn't count towards the daily usage." in text_of(
-        bot, message
-    )
+    shown = text_of(bot, message)
+    assert "**2, 3** You cancelled this request. Some of your GPU time was used." in shown
+    assert "**4** You cancelled this request. No GPU time was used." in shown
     assert galleries_of(bot, message) == [1]
 
 
@@ -53,8 +49,8 @@ async def test_cancelled_before_anything_came_the_answer_says_so_in_place(bot: H
     await bot.click(asked.response.message, "Cancel")
     (shown,) = texts(bot)
     assert "Cancelled: Picture ×4" in shown
-    assert "**1, 2** The GPU time counts towards the daily usage." in shown
-    assert "**3, 4** This doesn't count towards the daily usage." in shown
+    assert "**1, 2** Some of your GPU time was used." in shown
+    assert "**3, 4** Cancelled in time: nothing was used." in shown
     assert bot.messages()[0].id == asked.response.id
     assert pinged(bot) == []
     assert len(bot.comfydeploy.call_log.cancel_calls) == 2  # the machine takes two at once

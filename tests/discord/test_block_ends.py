@@ -41,7 +41,7 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
     for answer, sentence in zip(asked[1:], (ENDED, ENDED_TWO), strict=True):
         assert "Ended because of a block: Picture" in text_of(bot, answer.response)
         assert sentence in text_of(bot, answer.response)
-        assert list(buttons_of(bot, answer.response)) == ["Edit", "Details", "Delete"]
+        assert list(buttons_of(bot, answer.response)) == ["Edit", "⋯ More"]
     assert not any("spam" in shown for shown in texts(bot))
     (letter,) = bot.alice.user.dm_channel.history()
     notice = text_of(bot, letter)
@@ -60,7 +60,7 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
     # Of the three runs a day, the two that were ended came back.
     for _ in range(2):
         assert not (await bot.ask()).ephemeral
-    assert refusal(bot, await bot.ask()).startswith("You have used your 3 runs for today.")
+    assert refusal(bot, await bot.ask()).startswith("That's your 3 for today.")
 
 
 async def test_a_cards_button_ends_every_request_that_awaits_approval(server: ModeratedServer) -> None:
@@ -94,7 +94,7 @@ async def test_a_cards_button_ends_every_request_that_awaits_approval(server: Mo
     assert list(buttons_of(server, others)) == ["Approve", "Reject", "Block"]
     (letter,) = server.letters()
     assert "has blocked you from generating there." in letter
-    assert "blocked you from generating on this server" in refusal(server, await server.ask())
+    assert "You can't generate on this server" in refusal(server, await server.ask())
     assert server.calls == []
 
 
@@ -110,7 +110,7 @@ async def test_a_reports_button_ends_what_its_maker_has_waiting(server: Moderate
     (letter,) = server.letters()
     assert letter.startswith("Your request for **Picture** was not started: ")
     assert "requests" not in letter
-    assert refusal(server, await server.ask()).endswith("from generating on this server: that picture")
+    assert refusal(server, await server.ask()).endswith("“that picture”")
     assert not (await server.ask(server.bob)).ephemeral
 
 
@@ -205,7 +205,7 @@ async def test_a_cards_form_offers_the_durations_of_the_command(
     command = server.env.backend.find_command("block", server.guild.id, type=1)
     (duration,) = [each for each in command["options"] if each["name"] == "duration"]
     offered = [(each["name"], each["value"]) for each in duration["choices"]]
-    field = fields(shown.modal)["Duration"]
+    field = fields(shown.modal)["duration"]
     assert [(each["label"], each["value"]) for each in field["options"]] == offered
     assert [each["value"] for each in field["options"] if each.get("default")] == []
     assert shown.modal["title"] == "Block alice"

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from bot.domain.errors import RefusedError
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.deployments import described
@@ -26,7 +27,7 @@ async def test_three_run_ten_more_wait_with_their_place_and_the_next_is_refused(
     assert len(bot.calls) == 3
     assert (await bot.states()).count(RunState.WAITING) == 10
     await bot.later(seconds=30)
-    assert "Next in the queue" in text_of(bot, answers[3].response)
+    assert "### Up next: " in text_of(bot, answers[3].response)
     assert "Number 5 in the queue" in text_of(bot, answers[12].response)
     told = "You already have 10 requests waiting. Please let one finish, or cancel one."
     assert refusal(bot, await bot.ask(command=names[0])) == told
@@ -59,6 +60,8 @@ async def test_requests_at_once_never_pass_a_budget(bot: Harness) -> None:
     await set_rules(bot, budgets={"person": {"runs_a_day": 2}})
     await asyncio.gather(*(call(bot, bot.alice, "generate", strings(prompt=f"fox {n}")) for n in range(8)))
     await bot.env.settle()
+    told = [getattr(error, "original", error) for error in bot.env.errors]
+    assert all(isinstance(error, RefusedError) and error.code == "budget_runs" for error in told)
     assert sum(line.action == "refusal" for line in await bot.audit()) == 6
     await bot.play()
     assert await bot.states() == [RunState.SUCCEEDED] * 2

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from demo.fake_comfydeploy.deployments import PICTURE_ID, SLOW_ID
-from tests.discord.actors import open_details
+from tests.discord.actors import open_details, press_behind
 from tests.discord.deployments import ADULT, ONE, described
 from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, mark_adult, set_rules
@@ -86,6 +86,7 @@ async def test_waiting_runs_of_a_renamed_deployment_still_start_one_by_one(bot: 
 async def test_a_deployment_that_is_gone_is_told_by_every_way(bot: Harness) -> None:
     message = await bot.made()
     await bot.alice.slash(bot.channel, "preset save", name="noir")
+    more = await bot.alice.click(message, label="⋯ More")
     await bot.restart(deployments=described(slow=SLOW_ID))
     for refused in (
         await bot.alice.click(message, label="Again"),
@@ -93,7 +94,7 @@ async def test_a_deployment_that_is_gone_is_told_by_every_way(bot: Harness) -> N
         await bot.alice.slash(bot.channel, "preset use", name="noir"),
     ):
         assert refusal(bot, refused).startswith("That deployment isn't offered any more.")
-    use = await bot.alice.click(message, label="Use as input")
+    use = await bot.alice.click(more.response.message, label="Use as input")
     assert refusal(bot, use) == "None of the deployments here takes a picture."
     details = await open_details(message, bot.alice)
     assert "no command repeats this" in text_of(bot, details.response)
@@ -174,13 +175,12 @@ async def test_every_button_works_in_direct_messages(bot: Harness) -> None:
     await bot.play()
     (message,) = alice.dm_channel.history()
     await bot.restart()
-    # There is nobody to report to, so nothing but the details is behind More.
-    details = await alice.click(message, label="More")
+    details = await press_behind(bot, message, "Details", alice)
     assert "/generate prompt:a fox" in text_of(bot, details.response)
     await alice.click(message, label="Again")
     form = await alice.click(message, label="Edit")
     await alice.submit_modal(form, {"prompt": "a wolf"})
-    picture = await alice.click(message, label="Use as input")
+    picture = await press_behind(bot, message, "Use as input", alice)
     bot.clock.move(seconds=1)
     await alice.submit_modal(picture, {"prompt": "a lion"})
     await alice.slash("preset save", name="noir")

@@ -51,9 +51,9 @@ async def test_a_channels_default_fills_in_options_also_in_threads(bot: Harness,
 async def test_a_default_with_a_gap_for_the_prompt_says_so(bot: Harness, carl: MemberActor) -> None:
     await share(bot, prompt="{prompt}, in ink")
     said = await told(bot, carl, "default", name="noir")
-    gap = "Typed prompts are inserted into the preset's. Other typed inputs override it."
+    gap = "What you type goes where `{prompt}` stands; options you choose win over the preset."
     assert said == f"In <#{bot.channel.id}>, `/generate` now starts from **noir**. {gap}"
-    sentence = "starts from the preset **noir** here. Your prompt is inserted into the preset's. "
+    sentence = f"starts from the preset **noir** here. {gap}"
     assert sentence in await read(bot, bot.alice, "help")
 
 

@@ -52,7 +52,7 @@ async def test_a_run_that_starts_although_its_call_was_refused_is_shown(
     """Without `webhooks`, only the first webhook arrives, and the success is found by polling."""
     await bot.ask(faults=Faults(queue_status=status, queue_starts=1, hold_at="running"))
     refused = await one_failure(bot, RunState.REFUSED)
-    assert "doesn't count towards the daily usage" in refused
+    assert "No GPU time was used" in refused
     (run,) = bot.comfydeploy.runs
     run.own_faults = Faults(webhook_drop=not webhooks)
     await bot.release()

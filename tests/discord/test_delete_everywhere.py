@@ -8,7 +8,7 @@ from simcord import MemberActor
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import FAILS_ID
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import member, read
+from tests.discord.actors import delete, member, press_delete, read
 from tests.discord.deliveries import close_channel
 from tests.discord.moderated_server import ModeratedServer
 from tests.discord.rendered import buttons_of, refusal, text_of, texts
@@ -24,9 +24,7 @@ async def test_the_requester_deletes_a_failure_and_runs_still_lists_it(bot: Harn
     message = await bot.made(count=count)
     assert "Failed: " in text_of(bot, message)
     await bot.restart()
-    await bot.alice.click(message, label="Delete")
-    assert texts(bot) == []
-    await bot.play()
+    await delete(bot, message, bot.alice)
     assert texts(bot) == []
     listed = await read(bot, bot.alice, "runs")
     assert "1. Failed" in listed
@@ -40,14 +38,14 @@ async def test_the_requester_deletes_a_failure_and_runs_still_lists_it(bot: Harn
 @FAILING
 async def test_moderators_delete_a_failure_which_is_logged(bot: Harness, mona: MemberActor) -> None:
     carol = member(bot, "carol", manage_messages=True)
-    refused = await bot.bob.click(await bot.made(), label="Delete")
+    refused = await press_delete(bot, await bot.made(), bot.bob)
     assert (
         refusal(bot, refused)
         == "Only the requester, moderators and people with Manage Messages here can delete this."
     )
-    await bot.click(bot.messages()[0], "Delete", mona)
+    await delete(bot, bot.messages()[0], mona)
     for moderator in (mona, carol):
-        await bot.click(await bot.made(), "Delete", moderator)
+        await delete(bot, await bot.made(), moderator)
         assert texts(bot) == []
         assert (await bot.audit())[-1].actor_id == moderator.id
     shown = await read(bot, mona, "audit")
@@ -59,7 +57,7 @@ async def test_a_cancellation_says_it_once_and_can_be_deleted(bot: Harness) -> N
     await bot.click(asked.response.message, "Cancel")
     (message,) = bot.messages()
     assert text_of(bot, message).lower().count("cancel") == 1
-    await bot.click(message, "Delete")
+    await delete(bot, message)
     assert texts(bot) == []
 
 
@@ -72,7 +70,7 @@ async def test_a_failure_in_direct_messages_goes_with_its_explanation(bot: Harne
     failure, note = bot.alice.user.dm_channel.history()
     assert "Failed: " in text_of(bot, failure)
     assert "here it is" in text_of(bot, note)
-    await bot.alice.user.click(failure, label="Delete")
+    await press_delete(bot, failure, bot.alice.user)
     await bot.play()
     assert bot.alice.user.dm_channel.history() == []
 
@@ -81,12 +79,12 @@ async def test_a_rejection_and_its_notice_are_deleted_each(server: ModeratedServ
     await server.ask()
     await server.reject("not today")
     (message,) = server.messages()
-    assert list(buttons_of(server, message)) == ["Edit", "Details", "Delete"]
+    assert list(buttons_of(server, message)) == ["Edit", "⋯ More"]
     (notice,) = server.alice.user.dm_channel.history()
-    await server.alice.user.click(notice, label="Delete")
+    await press_delete(server, notice, server.alice.user)
     await server.play()
     assert server.letters() == []
-    await server.click(message, "Delete", server.alice)
+    await delete(server, message, server.alice)
     assert texts(server) == []
     assert "Rejected by" in server.verdict
 
@@ -97,7 +95,7 @@ async def test_a_failure_is_deleted_where_the_bot_is_not_a_member(bot: Harness) 
         asked = await bot.alice.user.slash("generate", prompt="a fox")
         await bot.play()
         assert "Failed: " in text_of(bot, asked.response)
-        await bot.alice.user.click(asked.response.message, label="Delete")
+        await press_delete(bot, asked.response.message, bot.alice.user)
     await bot.play()
     assert bot.alice.user.dm_channel.history() == []
     assert (await bot.run()).state is RunState.FAILED

@@ -8,7 +8,7 @@ import discord
 import pytest
 
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import erase_data, member, open_details, read, report
+from tests.discord.actors import delete, erase_data, member, open_details, press_delete, read, report
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import dying_at_a_post
 from tests.discord.files import finish_with, pictures
@@ -48,12 +48,12 @@ async def test_the_requester_deletes_each_copy_alone_and_may_post_it_again(share
     bot = shares.bot
     batch, alone, share = await shared_twice(shares)
     edited = edits(bot)
-    done = await bot.alice.click(share, label="Delete")
+    done = await press_delete(bot, share, bot.alice)
     assert done.response.content == NOTED
     await bot.restart()
     await bot.play()
     assert shown(shares) == [batch.id, alone.id]
-    assert (await bot.alice.click(alone, label="Delete")).response.content == NOTED
+    assert (await press_delete(bot, alone, bot.alice)).response.content == NOTED
     await bot.play()
     assert shown(shares) == [batch.id]
     assert edits(bot) == edited
@@ -79,7 +79,7 @@ async def test_the_requester_deletes_each_copy_alone_and_may_post_it_again(share
 async def test_the_csv_file_says_that_only_a_copy_was_deleted(shares: Shares, mona: Any) -> None:
     bot = shares.bot
     await shares.share(await bot.made())
-    await bot.click(shares.shown()[0], "Delete", mona)
+    await delete(bot, shares.shown()[0], mona)
     page = await mona.slash(bot.channel, "audit")
     _, rows = await csv_of(await mona.click(page.response, label="CSV file"))
     (row,) = [row for row in rows if row["action"] == "Copy deleted"]
@@ -105,9 +105,9 @@ async def test_a_moderators_deletion_of_a_copy_is_final(shares: Shares, mona: An
     await shares.share(original)
     (share,) = shares.shown()
     for stranger, message in ((bot.bob, share), (carol, original)):
-        refused = await stranger.click(message, label="Delete")
+        refused = await press_delete(bot, message, stranger)
         assert refusal(bot, refused).startswith("Only the requester, moderators and people")
-    done = await (mona if by == "moderator" else carol).click(share, label="Delete")
+    done = await press_delete(bot, share, (mona if by == "moderator" else carol))
     assert done.response.content == NOTED
     await bot.play()
     assert shown(shares) == [original.id]
@@ -119,7 +119,7 @@ async def test_a_moderators_deletion_of_a_copy_is_final(shares: Shares, mona: An
     for _ in range(2):
         assert refusal(bot, await shares.open(original)) == FINAL
         await bot.restart()
-    await bot.click(original, "Delete", mona)
+    await delete(bot, original, mona)
     assert shown(shares) == []
 
 
@@ -131,8 +131,8 @@ async def test_a_moderators_deletion_is_final_even_during_the_requesters_own(
     original = await bot.made()
     await shares.share(original)
     (share,) = shares.shown()
-    await bot.alice.click(share, label="Delete")
-    assert (await mona.click(share, label="Delete")).response.content == NOTED
+    await press_delete(bot, share, bot.alice)
+    assert (await press_delete(bot, share, mona)).response.content == NOTED
     await bot.play()
     assert refusal(bot, await shares.start(original)) == FINAL
     assert shown(shares) == [original.id]
@@ -145,7 +145,7 @@ async def test_a_moderators_deletion_of_a_posted_picture_is_final(bot: Harness) 
     one = await open_one(bot, bot.alice, 2)
     await bot.click(one.response.message, "Post")
     batch, alone = bot.messages()
-    await bot.click(alone, "Delete", carol)
+    await delete(bot, alone, carol)
     assert [message.id for message in bot.messages()] == [batch.id]
     again = await bot.click(one.response.message, "Post")
     assert refusal(bot, again).startswith("A moderator deleted this after it was posted, so I won't post")
@@ -157,8 +157,8 @@ async def test_a_second_press_says_that_the_copy_is_gone(shares: Shares) -> None
     original = await bot.made()
     await shares.share(original)
     (share,) = shares.shown()
-    await bot.alice.click(share, label="Delete")
-    assert refusal(bot, await bot.alice.click(share, label="Delete")) == GONE
+    await press_delete(bot, share, bot.alice)
+    assert refusal(bot, await press_delete(bot, share, bot.alice)) == GONE
     await shares.start(original)
     await bot.play()
     assert len(shares.shown()) == 1
@@ -173,7 +173,7 @@ async def test_a_copy_of_several_messages_vanishes_whole(shares: Shares) -> None
     originals = [message.id for message in bot.messages()]
     await shares.share(bot.messages()[0])
     first, _ = shares.shown()
-    await bot.click(first, "Delete")
+    await delete(bot, first)
     assert shares.shown() == []
     assert [message.id for message in bot.messages()] == originals
 
@@ -187,11 +187,11 @@ async def test_a_copy_is_deleted_before_the_bot_knows_its_message(shares: Shares
     with dying_at_a_post(bot):
         await shares.start(original)
     await bot.restart()
-    done = await bot.alice.click(shares.shown()[0], label="Delete")
+    done = await press_delete(bot, shares.shown()[0], bot.alice)
     assert done.response.content == NOTED
     await bot.later(minutes=2, times=2)
     assert shown(shares) == [original.id, rest.id]
-    await bot.click(original, "Delete")
+    await delete(bot, original)
     assert shown(shares) == []
 
 
@@ -199,7 +199,7 @@ async def test_deletions_of_both_copies_and_the_result_in_a_row_leave_nothing(sh
     bot = shares.bot
     batch, alone, share = await shared_twice(shares)
     for message in (share, alone, batch):
-        await bot.alice.click(message, label="Delete")
+        await press_delete(bot, message, bot.alice)
     await bot.play()
     assert shown(shares) == []
     actions = [line.action for line in await bot.audit() if line.action.startswith("delete")]
@@ -216,11 +216,11 @@ async def test_a_copy_that_is_deleted_during_the_removal_of_another_goes_too(sha
         if route.method == "DELETE":
             http.request = before  # type: ignore[method-assign]
             # The removal has read that this one stays.
-            await bot.alice.click(share, label="Delete")
+            await press_delete(bot, share, bot.alice)
         return await before(route, **kwargs)
 
     http.request = delete_the_other  # type: ignore[method-assign]
-    await bot.click(alone, "Delete")
+    await delete(bot, alone)
     assert shown(shares) == [batch.id]
 
 
@@ -235,7 +235,7 @@ async def test_a_copy_of_a_late_success_is_deleted_without_its_batch(shares: Sha
     await bot.later(hours=3)
     failed, success = bot.messages()
     await shares.share(success)
-    await bot.click(shares.shown()[0], "Delete")
+    await delete(bot, shares.shown()[0])
     assert shown(shares) == [failed.id, success.id]
 
 
@@ -249,12 +249,12 @@ async def test_a_moderators_deletion_of_a_copy_closes_no_report(shares: Shares, 
     await report(original, bot.bob)
     await bot.play()
     (share,) = shares.shown()
-    await bot.click(share, "Delete", mona)
-    await bot.click(original, "Delete")
+    await delete(bot, share, mona)
+    await delete(bot, original)
     (card,) = bot.messages(review)
     assert list(buttons_of(bot, card)) == ["Delete", "Block", "Dismiss"]
     assert len(card.attachments) == 1
-    await bot.click(card, "Delete", mona)
+    await delete(bot, card, mona)
     assert "It had already been deleted." in text_of(bot, bot.messages(review)[0])
 
 
@@ -263,7 +263,7 @@ async def test_a_copy_is_deleted_after_its_requester_erased_their_data(shares: S
     original = await bot.made()
     await shares.share(original)
     await erase_data(bot)
-    await bot.click(shares.shown()[0], "Delete")
+    await delete(bot, shares.shown()[0])
     assert shown(shares) == [original.id]
     assert refusal(bot, await shares.open(original)).startswith("The file of this result is gone")
 
@@ -274,8 +274,7 @@ async def test_delete_of_an_opened_picture_deletes_the_result_and_its_copies(sha
     first, _ = await bot.keys()
     batch = bot.messages()[0]
     one = await bot.alice.click(batch, label="2")
-    more = await bot.alice.click(one.response.message, label="More")
-    done = await bot.alice.click(more.response.message, label="Delete")
+    done = await press_delete(bot, one.response.message, bot.alice)
     assert done.response.content == "It will be deleted in a moment."
     await bot.play()
     assert shown(shares) == [batch.id]

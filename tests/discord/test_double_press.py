@@ -9,7 +9,7 @@ from typing import Any
 import discord
 import pytest
 
-from tests.discord.actors import submit
+from tests.discord.actors import press_behind, submit
 from tests.discord.files import post_pictures
 from tests.discord.follow_ups import BOTH, MANY, SMALL
 from tests.discord.forged import press, use_menu
@@ -25,15 +25,16 @@ TOLD = "You've just pressed this. To start another, press it again in a few seco
 )
 async def test_a_second_press_starts_nothing(bot: Harness, count: int, label: str, started: int) -> None:
     message = await bot.made(count=count)
-    await bot.alice.click(message, label=label)
+    await press_behind(bot, message, label)
     bot.clock.move(seconds=4.9)
     await bot.restart()
-    assert refusal(bot, await bot.click(message, label)) == TOLD
+    assert refusal(bot, await press_behind(bot, message, label)) == TOLD
+    await bot.play()
     assert len(bot.calls) == count + started
     assert len(bot.messages()) == 2
     assert "refusal" not in [line.action for line in await bot.audit()]
     bot.clock.move(seconds=0.1)
-    assert not (await bot.click(message, label)).ephemeral
+    assert not (await press_behind(bot, message, label)).ephemeral
 
 
 async def test_of_two_presses_at_the_same_moment_one_starts(bot: Harness) -> None:
@@ -86,7 +87,7 @@ async def follow(bot: Harness, message: discord.Message, way: str) -> Any:
         return await bot.alice.context_menu(bot.channel, "Upscale", message)
     if way == "button":
         return await bot.alice.click(message, label="Upscale")
-    more = (await bot.alice.click(message, label="More")).response.message
+    more = (await bot.alice.click(message, label="⋯ More")).response.message
     ((_, upscale), *_) = menus(bot, more)["Choose a follow-up"]
     return await bot.alice.select(more, [upscale])
 

@@ -6,9 +6,9 @@ import pytest
 
 from demo.fake_comfydeploy.deployments import CAPTION_ID
 from tests.discord.actors import erase_data, submit
-from tests.discord.deployments import ONE
+from tests.discord.deployments import ADULT, ONE
 from tests.discord.moderated_server import set_rules
-from tests.discord.rendered import CHECKBOX, RADIO_GROUP, fields, filled, refusal, text_of
+from tests.discord.rendered import CHECKBOX, RADIO_GROUP, buttons_of, fields, filled, refusal, text_of
 from tests.harness import Harness
 
 
@@ -17,6 +17,8 @@ async def test_an_edit_changes_what_was_typed_and_keeps_the_rest(bot: Harness) -
     form = await bot.alice.click(message, label="Edit")
     shown = fields(form.modal)
     assert list(shown) == ["prompt", "negative", "style", "seed", "width"]
+    labels = [each["label"] for each in form.modal["components"]]
+    assert labels == ["Prompt", "Negative prompt", "Style", "Seed", "Width"]
     assert (shown["prompt"]["value"], shown["seed"]["value"]) == ("a fox", "7")
     assert [each["value"] for each in shown["style"]["options"] if each.get("default")] == ["ink"]
     await bot.restart()
@@ -92,7 +94,7 @@ async def test_a_refused_command_can_be_edited_and_keeps_all_that_was_typed(bot:
     assert [shown[name].get("value") for name in ("prompt", "guidance", "count")] == ["a badger", "4.5", "2"]
     # Refused once more, by a budget.
     refused = await bot.alice.submit_modal(form, filled(form.modal) | {"prompt": "a wolf", "count": "4"})
-    assert "You requested 4 but have 3" in text_of(bot, refused.response)
+    assert "You have 3 left today, and asked for 4." in text_of(bot, refused.response)
     form = await bot.alice.click(refused.response.message, label="Edit and try again")
     assert (fields(form.modal)["prompt"]["value"], fields(form.modal)["count"]["value"]) == ("a wolf", "4")
     await submit(bot, form, filled(form.modal) | {"count": "2"})
@@ -107,6 +109,22 @@ async def test_a_mistake_is_corrected_where_it_is(bot: Harness) -> None:
     form = await bot.alice.click(refused.response.message, label="Edit and try again")
     await submit(bot, form, filled(form.modal) | {"prompt": "a fox"})
     assert bot.calls[-1].body["inputs"]["prompt"] == "a fox"
+
+
+async def test_a_gpu_that_is_refused_is_chosen_in_the_form(bot: Harness) -> None:
+    await set_rules(bot, gpu_roles={"H100": [4242]})
+    typed = {"prompt": "a fox", "style": "ink", "seed": 7, "guidance": 4.5, "width": 512, "gpu": "H100"}
+    refused = await bot.alice.slash(bot.channel, "generate", **typed)
+    form = await bot.alice.click(refused.response.message, label="Edit and try again")
+    await submit(bot, form, filled(form.modal) | {"gpu": ["L4"]})
+    assert bot.calls[-1].body["gpu"] == "L4"
+
+
+@pytest.mark.bot(deployments=ADULT)
+async def test_a_refusal_that_no_value_avoids_offers_no_form(bot: Harness) -> None:
+    refused = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    assert "age-restricted" in refusal(bot, refused)
+    assert buttons_of(bot, refused.response) == {}
 
 
 async def test_what_a_restart_forgets_is_told(bot: Harness) -> None:

@@ -24,7 +24,7 @@ async def earlier_runs(bot: Harness, number: int = 5, *, seconds: float = 40) ->
 
 def seconds_left(bot: Harness, message: Any) -> int | None:
     """Return the number to which a client has counted down, negative if the time is over."""
-    found = re.search(r"^Result expected <t:(\d+):R>$", text_of(bot, message), re.MULTILINE)
+    found = re.search(r"^Should be ready <t:(\d+):R>$", text_of(bot, message), re.MULTILINE)
     return int(found[1]) - int(bot.clock.now.timestamp()) if found else None
 
 
@@ -54,5 +54,5 @@ async def test_waiting_requests_are_told_when_their_result_should_come(bot: Harn
     first = await bot.ask(bot.bob)
     second = await bot.ask(bot.bob)
     await bot.later(seconds=4)
-    assert "Next in the queue" in text_of(bot, first.response)
+    assert "### Up next: " in text_of(bot, first.response)
     assert [seconds_left(bot, each.response) for each in (running, first, second)] == [26, 66, 106]

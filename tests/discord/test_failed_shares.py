@@ -12,7 +12,7 @@ import discord
 import pytest
 
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import report
+from tests.discord.actors import delete, press_delete, report
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import close_channel, dying_at_a_post
 from tests.discord.files import finish_with, pictures
@@ -75,7 +75,7 @@ async def test_the_rest_of_a_share_follows_when_it_is_pressed_again(shares: Shar
     await killed_share(shares, original, nth=nth)
     await shares.start(original)
     assert [len(each.attachments) for each in shares.shown()] == [10, 2]
-    await bot.click(original, "Delete")
+    await delete(bot, original)
     assert (bot.messages(), shares.shown()) == ([], [])
 
 
@@ -99,7 +99,7 @@ async def test_delete_under_the_result_takes_a_lost_share_too(shares: Shares) ->
     with dying_at_a_post(bot):
         await shares.start(original)
     await bot.restart()
-    await bot.click(original, "Delete")
+    await delete(bot, original)
     assert (bot.messages(), shares.shown()) == ([], [])
 
 
@@ -111,7 +111,7 @@ async def test_a_lost_post_is_told_from_its_batch_in_the_same_channel(bot: Harne
         await bot.alice.click(one.response.message, label="Post")
     await bot.restart()
     _, alone = bot.messages()
-    await bot.click(alone, "Delete")
+    await delete(bot, alone)
     assert [each.id for each in bot.messages()] == [batch.id]
     assert files(batch) == await bot.keys()
 
@@ -149,7 +149,7 @@ async def test_a_part_that_discord_keeps_is_deleted_with_the_next_share_or_the_r
     await shares.share(original)
     assert part.id not in [each.id for each in shares.shown()]
     assert [len(each.attachments) for each in shares.shown()] == [10, 2]
-    await bot.click(original, "Delete")
+    await delete(bot, original)
     assert shares.shown() == []
 
 
@@ -159,7 +159,7 @@ async def test_a_deleted_copy_goes_even_if_the_gallery_moves_and_the_next_copy_f
     original = await bot.made()
     await shares.share(original)
     (copy,) = shares.shown()
-    await bot.alice.click(copy, label="Delete")
+    await press_delete(bot, copy, bot.alice)
     earlier = shares.gallery
     shares.gallery = bot.guild.create_text_channel("new-gallery")
     await bot.env.settle()
@@ -201,7 +201,7 @@ async def test_the_card_of_a_report_is_not_taken_for_a_copy(shares: Shares) -> N
         ["Delete", "Block", "Dismiss"],
         ["Report", "Delete"],
     ]
-    await bot.click(shares.shown()[1], "Delete")
+    await delete(bot, shares.shown()[1])
     assert [each.id for each in shares.shown()] == [card.id]
 
 

@@ -13,6 +13,7 @@ from bot.media.outputs import MAX_FILES
 from bot.ui.message_parts import CONTENT_TEXT
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
+from tests.discord.actors import delete
 from tests.discord.files import end_with_links, finish_with, picture, pictures, png, song
 from tests.discord.rendered import buttons_of, pinged, text_of
 from tests.harness import HELD, QUICK, Clock, Harness, running_bot
@@ -28,7 +29,7 @@ async def test_audio_comes_as_a_classic_message_that_has_a_player(bot: Harness) 
     assert message.content.startswith(f"<@{bot.alice.id}>")
     assert [attachment.filename[-4:] for attachment in message.attachments] == [".wav"]
     assert await message.attachments[0].read() == song()
-    assert list(buttons_of(bot, message)) == ["Again", "4 more", "Edit", "More", "Delete"]
+    assert list(buttons_of(bot, message)) == ["Again", "4 more", "Edit", "⋯ More"]
     assert pinged(bot) == [bot.alice.id]
 
 
@@ -66,7 +67,7 @@ async def test_a_link_too_long_for_a_message_is_in_a_text_file(bot: Harness, len
     assert (await file.read()).decode() == link
     name = file.filename.replace("_", "\\_")
     assert f"I couldn't attach long.wav: open the link in {name} while it works." in text_of(bot, message)
-    await bot.click(message, "Delete")
+    await delete(bot, message)
     assert bot.messages() == []
 
 

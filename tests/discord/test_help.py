@@ -74,7 +74,9 @@ async def test_a_blocked_person_and_a_pause_are_told(bot: Harness, mona: MemberA
     await owner(bot).slash(bot.channel, "pause", reason="new *machines*")
     text = await read(bot, bot.alice, "help")
     until = moment(bot, days=3)
-    assert f"- A moderator has blocked you from generating here until {until}: \\*spam\\*" in text
+    assert (
+        f"- You can't generate on this server until {until}. Reason from the moderators: “\\*spam\\*”" in text
+    )
     assert "The bot is paused: new \\*machines\\*" in text
     assert "blocked" not in await read(bot, bot.bob, "help")
 

@@ -39,7 +39,7 @@ BY_DEPLOYMENT_OR_CHANNEL = pytest.mark.parametrize(
         pytest.param("channel", marks=pytest.mark.bot(deployments=ONE)),
     ],
 )
-MARKED_ONLY = "This runs only in channels that are marked as age-restricted."
+MARKED_ONLY = "Please use this in an age-restricted channel."
 Way = Callable[[Harness, Any, Any], Awaitable[Any]]
 
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import erase_data, member
+from tests.discord.actors import delete, erase_data, member, press_delete
 from tests.discord.batches import ask, open_one
 from tests.discord.deliveries import only_one_part
 from tests.discord.files import finish_with, pictures
 from tests.discord.follow_ups import BOTH, MANY, SMALL, let_open
 from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, mark_adult, set_rules
-from tests.discord.rendered import BUTTON, buttons_of, filled, menus, refusal, stored, text_of
+from tests.discord.rendered import buttons_of, filled, menus, refusal, text_of
 from tests.harness import Harness
 
 NOBODY_DELETES = "Only the requester, moderators and people with Manage Messages here can delete this."
@@ -22,7 +22,7 @@ NOBODY_DELETES = "Only the requester, moderators and people with Manage Messages
 
 async def behind_more(bot: Harness, actor: Any, message: Any) -> Any:
     """Press More, and return the message that only the actor sees."""
-    return (await actor.click(message, label="More")).response.message
+    return (await actor.click(message, label="⋯ More")).response.message
 
 
 @pytest.mark.bot(deployments=MANY)
@@ -30,9 +30,11 @@ async def test_more_offers_others_the_same_requests_as_their_own(bot: Harness) -
     message = await bot.made(**SMALL)
     mine, theirs = [await behind_more(bot, actor, message) for actor in (bot.alice, bot.bob)]
     for more in (mine, theirs):
-        assert list(buttons_of(bot, more)) == ["4 more", "Edit", "Details", "Use as input"]
+        assert list(buttons_of(bot, more)) == (
+            ["Use as input", "Details", "Delete"] if more is mine else ["Use as input", "Details"]
+        )
         assert list(menus(bot, more)) == ["Choose a follow-up"]
-    await bot.click(theirs, "4 more", bot.bob)
+    await bot.click(message, "4 more", bot.bob)
     runs = await bot.runs()
     assert [run.request.requester_id for run in runs] == [bot.alice.id, *[bot.bob.id] * 4]
 
@@ -43,8 +45,7 @@ async def test_an_opened_picture_has_for_others_all_but_what_is_its_requesters(b
     carol, mona = member(bot, "carol", manage_messages=True), member(bot, "mona", manage_guild=True)
     for actor in (bot.bob, carol, mona):
         one = await open_one(bot, actor, 2)
-        more = await behind_more(bot, actor, one.response.message)
-        found = {*buttons_of(bot, one.response), *buttons_of(bot, more)}
+        found = {*buttons_of(bot, one.response)}
         assert {"Upscale", "Animate", "Again", "4 more", "Edit", "Use as input"} <= found
         assert "Post" not in found
         assert ("Delete" in found) is (actor is not bot.bob)
@@ -64,8 +65,7 @@ async def test_anybody_starts_a_request_of_their_own_by_their_own_rules(bot: Har
     message = await bot.made(**SMALL, gpu="H100")
 
     async def press() -> Any:
-        shown = await behind_more(bot, bot.bob, message) if label == "Edit" else message
-        pressed = await bot.bob.click(shown, label=label)
+        pressed = await bot.bob.click(message, label=label)
         if pressed.modal is not None:
             pressed = await bot.bob.submit_modal(pressed, filled(pressed.modal))
         return pressed
@@ -81,7 +81,7 @@ async def test_anybody_starts_a_request_of_their_own_by_their_own_rules(bot: Har
     assert (child.request.requester_id, child.request.parent_key) == (bot.bob.id, parent.key)
     assert child.request.prompt == parent.request.prompt
     bot.clock.move(seconds=5)
-    assert text_of(bot, (await press()).response).startswith("You have used your 1 runs for today.")
+    assert text_of(bot, (await press()).response).startswith("That's your 1 for today.")
     assert len(bot.calls) == 2
 
 
@@ -99,7 +99,7 @@ async def test_what_a_person_may_not_see_here_is_refused_as_if_it_did_not_exist(
     if how == "restricted":
         mark_adult(bot, bot.channel, marked=False)
     if how == "deleted":
-        await bot.click(bot.messages()[-1], "Delete")
+        await delete(bot, bot.messages()[-1])
     if how == "erased":
         await erase_data(bot)
     key = (await bot.run()).key
@@ -115,13 +115,13 @@ async def test_what_a_person_may_not_see_here_is_refused_as_if_it_did_not_exist(
 @pytest.mark.bot(rules=NO_APPROVAL)
 async def test_a_refused_deletion_says_that_the_result_can_be_reported(server: ModeratedServer) -> None:
     message = await server.made()
-    refused = await server.bob.click(message, label="Delete")
+    refused = await press_delete(server, message, server.bob)
     assert (
         refusal(server, refused)
         == f"{NOBODY_DELETES} You can press Report instead. If you don't see it, press More first."
     )
     await set_rules(server)
-    assert refusal(server, await server.bob.click(message, label="Delete")) == NOBODY_DELETES
+    assert refusal(server, await press_delete(server, message, server.bob)) == NOBODY_DELETES
 
 
 async def test_a_refusal_names_nobody_on_another_server(bot: Harness) -> None:
@@ -148,10 +148,7 @@ async def test_more_under_a_deleted_result_has_only_what_still_works(server: Mod
     await set_rules(bot, approval={"review_channel_id": server.review.id})
     await ask(bot, count=2)
     own, theirs = [(await open_one(bot, actor, 2)).response.message for actor in (bot.alice, bot.bob)]
-    more = await behind_more(bot, bot.alice, own)
-    assert "Delete" in buttons_of(bot, more)
-    await bot.click(more, "Delete")
-    assert "### Details" in text_of(bot, await behind_more(bot, bot.alice, own))
+    await delete(bot, own)
     for actor, labels in (
         (bot.alice, ["Again", "4 more", "Edit", "Details"]),
         (bot.bob, ["Details"]),
@@ -171,7 +168,7 @@ async def test_runs_offers_no_deleted_result_for_posting(bot: Harness) -> None:
         await bot.play()
     listed = (await bot.alice.slash(bot.channel, "runs")).response
     assert list(menus(bot, listed)) == ["Post a result here"]
-    await bot.click(bot.messages()[-1], "Delete")
+    await delete(bot, bot.messages()[-1])
     listed = (await bot.alice.slash(bot.channel, "runs")).response
     assert menus(bot, listed) == {}
 
@@ -184,13 +181,3 @@ async def test_runs_offers_no_erased_private_result(bot: Harness) -> None:
     await erase_data(bot)
     listed = (await bot.alice.slash(bot.channel, "runs")).response
     assert menus(bot, listed) == {}
-
-
-async def test_more_says_if_nothing_is_left_of_a_deleted_result(bot: Harness) -> None:
-    """Earlier versions posted results with Details."""
-    message = await bot.made()
-    custom_id = f"run:{(await bot.run()).key}:details"
-    button = {"type": BUTTON, "style": 2, "label": "Details", "custom_id": custom_id}
-    stored(bot, message).components.append({"type": 1, "components": [button]})
-    await bot.alice.click(message, label="Delete")
-    assert refusal(bot, await bot.alice.click(message, label="More")) == "This has already been deleted."

@@ -9,7 +9,7 @@ import pytest
 from bot.domain.runs import RunState
 from bot.memory import WRITES_PER_PERSON
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import member, moderator, read
+from tests.discord.actors import delete, member, moderator, press_behind, read
 from tests.discord.deliveries import close_direct_messages, delivery_states
 from tests.discord.deployments import ADULT
 from tests.discord.files import finish_with, pictures
@@ -63,7 +63,7 @@ async def test_only_the_requester_sees_the_answer_and_its_result(lenient: Harnes
     await bot.restart()
     await bot.release()
     assert len(answer.response.message.attachments) == 1
-    assert list(buttons_of(bot, answer.response)) == RESULT_BUTTONS
+    assert list(buttons_of(bot, answer.response)) == [*RESULT_BUTTONS, "Delete"]
     nothing_public(bot)
     assert pinged(bot) == []
     assert await delivery_states(bot) == ["sent"]
@@ -74,7 +74,7 @@ async def test_only_the_requester_sees_the_answer_and_its_result(lenient: Harnes
     assert edited.ephemeral
     await bot.play()
     assert [run.request.private for run in await bot.runs()] == [True, True, True]
-    deleted = await bot.click(again.response.message, "Delete")
+    deleted = await delete(bot, again.response.message)
     assert deleted.acknowledged
     assert letters(bot) == []
     nothing_public(bot)
@@ -155,7 +155,7 @@ async def test_moderators_open_it_from_the_audit_log_which_records_that(lenient:
     assert menus(bot, page)[OPEN] == [("Picture for alice", key)]
     await bot.restart()
     await bot.ask(bot.bob)  # opens the connection to the bucket, which the offline Discord would wait for
-    await bot.click(bot.messages()[-1], "Delete", bot.bob)
+    await delete(bot, bot.messages()[-1], bot.bob)
     opened = await mona.select(page, [key], custom_id="auditopen")
     shown = opened.response
     assert shown.flags.ephemeral
@@ -166,7 +166,7 @@ async def test_moderators_open_it_from_the_audit_log_which_records_that(lenient:
     assert f"<@{mona.id}> opened a private result of **Picture** for <@{bot.alice.id}>" in log
     forged = await select_as(bot, bot.bob, await own_answer(bot, bot.bob), "auditopen", key)
     assert refusal(bot, forged) == "Only this server's moderators can do that."
-    await bot.click(shown, "Delete", mona)
+    await delete(bot, shown, mona)
     gone = await mona.select(page, [key], custom_id="auditopen")
     assert refusal(bot, gone) == "This has already been deleted."
     assert bot.messages() == []
@@ -186,7 +186,7 @@ async def test_only_a_private_request_with_a_result_is_offered_to_moderators(len
         refused = await select_as(bot, mona, page, "auditopen", key)
         assert refusal(bot, refused) == "This request has no result to open."
     shown = (await mona.select(page, [partial], custom_id="auditopen")).response
-    await bot.click(shown, "Delete", mona)
+    await delete(bot, shown, mona)
     assert OPEN not in menus(bot, (await mona.slash(bot.channel, "audit")).response)
 
 
@@ -295,7 +295,7 @@ async def test_an_age_restricted_one_follows_the_channel(lenient: Harness) -> No
     (key,) = await bot.keys()
     page = (await mona.slash(bot.channel, "audit")).response
     refused = await mona.select(page, [key], custom_id="auditopen")
-    assert "marked as age-restricted" in refusal(bot, refused)
+    assert "an age-restricted channel" in refusal(bot, refused)
     mark_adult(bot, bot.channel)
     posted = await bot.click(answer.response.message, "Post it here")
     assert posted.ephemeral
@@ -338,7 +338,7 @@ async def test_a_follow_up_behind_more_takes_a_private_result(lenient: Harness) 
     bot = lenient
     let_open(bot)
     answer = await bot.ask(**SMALL, private=True)
-    more = await bot.alice.click(answer.response.message, label="More")
+    more = await bot.alice.click(answer.response.message, label="⋯ More")
     ((_, upscale), *_) = menus(bot, more.response.message)["Choose a follow-up"]
     await bot.alice.select(more.response.message, [upscale])
     await bot.play()
@@ -366,8 +366,7 @@ async def test_a_private_picture_is_not_used_where_private_results_are_off_now(l
     let_open(bot)
     await bot.ask(private=True, **SMALL)
     shown = [each for each in bot.channel.history(viewer=bot.alice) if each.flags.ephemeral][-1]
-    more = await bot.alice.click(shown, label="More")
-    offered = await bot.alice.click(more.response.message, label="Use as input")
+    offered = await press_behind(bot, shown, "Use as input", bot.alice)
     await set_rules(bot)
     chosen = use_with(bot, offered.response.message, "upscale")
     form = await bot.alice.select(offered.response.message, chosen)

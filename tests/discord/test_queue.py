@@ -20,8 +20,8 @@ async def test_running_requests_come_first_then_the_queue_in_its_order(bot: Harn
     assert lines[0].startswith(f"1. Generating: **Picture** <@{bot.alice.id}> <t:")
     assert lines[1] == "-# a fox"
     waiting = [line for line in lines[2:] if not line.startswith("-# ")]
-    assert waiting[0].startswith(f"2. Waiting for a free slot: **Picture** <@{bot.bob.id}>")
-    assert waiting[0].endswith("next for its deployment")
+    assert waiting[0].startswith(f"2. Up next: **Picture** <@{bot.bob.id}>")
+    assert "for its deployment" not in waiting[0]
     assert waiting[1].startswith(f"3. Waiting for a free slot: **Picture** <@{bot.alice.id}>")
     assert waiting[1].endswith("number 2 for its deployment")
     assert "a secret" not in "\n".join(lines)

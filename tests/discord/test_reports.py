@@ -8,7 +8,7 @@ from typing import Any
 import discord
 import pytest
 
-from tests.discord.actors import erase_data, member, report
+from tests.discord.actors import delete, erase_data, member, press_delete, report
 from tests.discord.batches import ask
 from tests.discord.deployments import ADULT
 from tests.discord.forged import press
@@ -70,7 +70,7 @@ def assert_closed(server: ModeratedServer, verdict: str) -> None:
 
 async def test_a_moderators_deletion_under_the_result_empties_the_card(server: ModeratedServer) -> None:
     message = await reported(server)
-    await server.mona.click(message, label="Delete")
+    await press_delete(server, message, server.mona)
     await server.restart()
     await server.play()
     assert texts(server) == []
@@ -79,7 +79,7 @@ async def test_a_moderators_deletion_under_the_result_empties_the_card(server: M
 
 async def test_the_requester_can_not_take_the_report_away(server: ModeratedServer) -> None:
     message = await reported(server)
-    await server.click(message, "Delete")
+    await delete(server, message)
     assert texts(server) == []
     assert len(server.card.attachments) == 1
     assert list(buttons_of(server, server.card)) == REPORT_BUTTONS
@@ -93,7 +93,7 @@ async def test_the_card_of_a_result_that_is_gone_links_to_nothing(server: Modera
     """The requester deletes the result before the card is posted."""
     message = await server.made()
     await report(message, server.bob)
-    await server.click(message, "Delete")
+    await delete(server, message)
     assert "was reported" in server.verdict
     assert "[Open it](" not in server.verdict
 
@@ -223,7 +223,7 @@ async def test_a_reporter_is_told_that_no_card_can_be_posted(bot: Harness, revie
 async def test_a_deleted_result_is_not_reported(server: ModeratedServer) -> None:
     message = await server.made()
     custom_id = f"run:{(await server.run()).key}:report"
-    await server.alice.click(message, label="Delete")
+    await press_delete(server, message, server.alice)
     refused = await press(server, server.bob, message, custom_id)
     assert refusal(server, refused) == "This has already been deleted."
     await server.play()
@@ -235,22 +235,21 @@ async def test_report_is_offered_only_where_it_reaches_somebody(server: Moderate
     await set_rules(server)
     await server.ask()
     await server.ask(count=2)
-    before, single, batch = server.messages()
-    for message in (before, single):
-        more = await server.bob.click(message, label="More")
+    messages = server.messages()
+    for message in messages:
+        more = await server.bob.click(message, label="⋯ More")
         assert more.ephemeral
-        assert "**prompt:** a fox" in text_of(server, more.response)
+        assert "> a fox" in text_of(server, more.response)
         assert "Report" not in buttons_of(server, more.response)
-    assert "Report" not in buttons_of(server, batch)
     await set_rules(server, approval={"review_channel_id": server.review.id})
-    await server.ask(count=2)
-    assert "Report" in buttons_of(server, server.messages()[-1])
-    for message in (before, single):
-        more = await server.bob.click(message, label="More")
-        assert list(buttons_of(server, more.response)) == ["Details", "Report"]
+    for message in messages:
+        more = await server.bob.click(message, label="⋯ More")
+        assert list(buttons_of(server, more.response))[-2:] == ["Details", "Report"]
     server.env.backend.delete_channel(server.review.id)
     await server.env.settle()
-    assert "Report" not in buttons_of(server, await server.made(count=2))
+    for message in messages:
+        more = await server.bob.click(message, label="⋯ More")
+        assert "Report" not in buttons_of(server, more.response)
 
 
 async def test_a_batch_from_before_the_review_channel_is_reported_as_a_whole(
@@ -260,8 +259,7 @@ async def test_a_batch_from_before_the_review_channel_is_reported_as_a_whole(
     batch = await server.made(count=2)
     await set_rules(server, approval={"review_channel_id": server.review.id})
     one = await server.bob.click(batch, label="2")
-    more = await server.bob.click(one.response.message, label="More")
-    await server.click(more.response.message, "Report", server.bob)
+    await server.click(one.response.message, "Report", server.bob)
     assert len(server.card.attachments) == 2
     await server.decide("Delete")
     assert server.messages() == []

@@ -6,10 +6,9 @@ import pytest
 
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import VARIATIONS_ID
-from tests.discord.actors import member
+from tests.discord.actors import delete, member, press_delete
 from tests.discord.deliveries import close_channel, die_at_a_post, end_runs
 from tests.discord.files import finish_with, picture, song
-from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer
 from tests.discord.rendered import buttons_of, refusal, texts
 from tests.harness import HELD, Harness
@@ -19,7 +18,7 @@ from tests.questions import unsettled
 async def test_the_requester_deletes_a_result_and_the_record_stays(bot: Harness) -> None:
     message = await bot.made()
     await bot.restart()
-    done = await bot.alice.click(message, label="Delete")
+    done = await press_delete(bot, message, bot.alice)
     assert refusal(bot, done) == "It will be deleted in a moment."
     await bot.play()
     assert texts(bot) == []
@@ -35,13 +34,13 @@ async def test_the_requester_deletes_a_result_and_the_record_stays(bot: Harness)
 async def test_a_moderator_deletes_it_and_a_stranger_does_not(bot: Harness) -> None:
     carol = member(bot, "carol", manage_messages=True)
     message = await bot.made()
-    refused = await bot.bob.click(message, label="Delete")
+    refused = await press_delete(bot, message, bot.bob)
     assert (
         refusal(bot, refused)
         == "Only the requester, moderators and people with Manage Messages here can delete this."
     )
     assert len(texts(bot)) == 1
-    await bot.click(message, "Delete", carol)
+    await delete(bot, message, carol)
     assert texts(bot) == []
     assert (await bot.audit())[-1].actor_id == carol.id
 
@@ -52,7 +51,7 @@ async def test_every_message_of_a_result_goes(bot: Harness) -> None:
     await bot.play()
     first, second = bot.messages()
     assert buttons_of(bot, second) == {}
-    await bot.click(first, "Delete")
+    await delete(bot, first)
     assert bot.messages() == []
 
 
@@ -66,7 +65,7 @@ async def test_a_message_that_is_still_being_posted_goes_as_well(bot: Harness) -
     run = await bot.run()
     _status, first, _second = bot.messages()
     bot.env.inject_error("POST", f"/channels/{bot.channel.id}/messages", status=503)
-    await bot.click(first, "Delete")
+    await delete(bot, first)
     await bot.later(minutes=1, times=4)
     assert not [m for m in bot.messages() if run.key in str(m.attachments) or m.id == first.id]
     assert (await unsettled(bot.database)).messages == 0
@@ -74,8 +73,7 @@ async def test_a_message_that_is_still_being_posted_goes_as_well(bot: Harness) -
 
 async def test_a_message_that_somebody_deleted_by_hand_is_no_hindrance(bot: Harness) -> None:
     message = await bot.made()
-    custom_id = buttons_of(bot, message)["Delete"]
-    await press(bot, bot.alice, message, custom_id)
+    await press_delete(bot, message)
     await message.delete()
     await bot.play()
     assert texts(bot) == []
@@ -90,7 +88,7 @@ async def test_a_result_that_came_as_a_direct_message_is_deleted_there(server: M
     await server.play()
     dm = server.alice.user.dm_channel
     result, _ = dm.history()
-    done = await server.alice.user.click(result, label="Delete")
+    done = await press_delete(server, result, server.alice.user)
     assert done.response.content == "It will be deleted in a moment."
     await server.play()
     assert dm.history() == []

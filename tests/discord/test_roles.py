@@ -83,13 +83,12 @@ async def test_overrides_apply_to_post_and_share(bot: Harness) -> None:
     await bot.ask(count=2)
     (message,) = bot.messages()
     one = (await bot.alice.click(message, label="2")).response.message
-    more = (await bot.alice.click(one, label="More")).response.message
-    form = await bot.alice.click(more, label="Share")
+    form = await bot.alice.click(one, label="Share")
     override(bot, {bot.alice.user: False})
     await bot.restart()
     for refused in (
         await bot.alice.click(one, label="Post"),
-        await bot.alice.click(more, label="Share"),
+        await bot.alice.click(one, label="Share"),
         await bot.alice.submit_modal(form, {"prompt": True}),
     ):
         assert refusal(bot, refused) == NOT_HERE
@@ -130,10 +129,10 @@ async def test_a_refused_word_is_told_without_it_and_noted_with_it(bot: Harness)
     await bot.restart()
     for refused in (await bot.ask(prompt="a F0\u200bx"), await bot.alice.click(message, label="Again")):
         told = refusal(bot, refused)
-        assert told.startswith("`prompt` contains something that this server doesn't allow.")
+        assert told.startswith("Your **prompt** has a word that this server blocks.")
         assert "fox" not in told.lower()
     negative = refusal(bot, await bot.ask(prompt="a hare", negative="fox"))
-    assert negative.startswith("`negative`")
+    assert negative.startswith("Your **negative**")
     assert len(bot.calls) == 1
     lines = [line for line in await bot.audit() if line.outcome == "words_refused"]
     assert [line.details["word"] for line in lines] == ["fox"] * 3
@@ -144,7 +143,7 @@ async def test_a_refused_word_is_told_without_it_and_noted_with_it(bot: Harness)
 @pytest.mark.bot(deployments=ADULT)
 async def test_an_age_restricted_deployment_runs_only_where_discord_marks_the_channel(bot: Harness) -> None:
     adult = await adult_channel(bot)
-    told = "This runs only in channels that are marked as age-restricted."
+    told = "Please use this in an age-restricted channel."
     assert refusal(bot, await bot.ask()) == told
     assert not (await bot.ask(channel=adult)).ephemeral
     (message,) = bot.messages(adult)

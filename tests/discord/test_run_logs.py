@@ -8,7 +8,7 @@ from simcord import MemberActor
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import FAILS_ID
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import erase_data, owner
+from tests.discord.actors import erase_data, open_details, owner
 from tests.discord.moderated_server import set_rules
 from tests.discord.rendered import text_of, texts
 from tests.harness import Harness
@@ -21,7 +21,7 @@ TRACEBACK = "Traceback (most recent call last):"
 
 
 async def details(bot: Harness, actor: MemberActor | None = None) -> str:
-    shown = await (actor or bot.alice).click(bot.messages()[0], label="Details")
+    shown = await open_details(bot.messages()[0], actor or bot.alice)
     assert shown.ephemeral
     return text_of(bot, shown.response)
 

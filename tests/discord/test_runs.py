@@ -10,7 +10,7 @@ from simcord import MemberActor
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import VIDEO_ID
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import read
+from tests.discord.actors import delete, read
 from tests.discord.channels import thread_in
 from tests.discord.deliveries import every_way_closed
 from tests.discord.deployments import ADULT, described
@@ -45,7 +45,7 @@ async def test_a_line_leads_to_the_result_or_the_status_message(bot: Harness) ->
 async def test_a_deleted_result_is_listed_without_a_link(
     bot: Harness, mona: MemberActor, by_moderator: bool
 ) -> None:
-    await bot.click(await bot.made(), "Delete", mona if by_moderator else bot.alice)
+    await delete(bot, await bot.made(), mona if by_moderator else bot.alice)
     text = await read(bot, bot.alice, "runs")
     assert "1. Done: **Picture** <t:" in text
     assert text.splitlines()[1].endswith(":R> · deleted by a moderator" if by_moderator else ":R> · deleted")
@@ -56,9 +56,7 @@ async def test_a_deletion_of_one_of_several_results_is_listed(bot: Harness, mona
     await bot.ask(count=3)
     for number, actor, told in ((1, bot.alice, "partly deleted"), (2, mona, "partly deleted by a moderator")):
         one = (await actor.click(bot.messages()[0], label=str(number))).response.message
-        found = buttons_of(bot, one)
-        opened = one if "Delete" in found else (await actor.click(one, label="More")).response.message
-        await bot.click(opened, "Delete", actor)
+        await delete(bot, one, actor)
         (line,) = [
             line for line in (await read(bot, bot.alice, "runs")).splitlines() if line.startswith("1.")
         ]
@@ -145,7 +143,7 @@ async def test_an_age_restricted_result_stays_out_of_unmarked_channels(bot: Harn
     shown = (await bot.alice.slash(place, "runs", state="undelivered")).response
     refused = await bot.alice.select(shown, [key])
     said = [refused.response.content, *(told.content for told in refused.followups)]
-    assert said == ["This result is age-restricted. Please use a channel that is marked as age-restricted."]
+    assert said == ["This result is age-restricted. Please use an age-restricted channel."]
     await bot.play()
     assert not any(message.attachments for message in bot.messages(place))
     mark_adult(bot, adult)

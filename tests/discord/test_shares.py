@@ -8,7 +8,7 @@ import pytest
 
 from bot.memory import WRITES_PER_PERSON
 from demo.fake_comfydeploy.deployments import CAPTION_ID
-from tests.discord.actors import read
+from tests.discord.actors import delete, read
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import close_channel
 from tests.discord.deployments import ADULT
@@ -57,7 +57,7 @@ async def test_a_result_is_shared_once_with_credit_a_link_and_the_prompt(shares:
     assert (line.action, line.actor_id, line.run_key) == ("share", bot.alice.id, (await bot.run()).key)
     assert line.details == {"channel": shares.gallery.mention}
     assert len(bot.calls) == 1
-    await bot.click(original, "Delete")
+    await delete(bot, original)
     assert (bot.messages(), shares.shown()) == ([], [])
 
 
@@ -108,7 +108,7 @@ async def test_one_picture_of_a_batch_is_posted_alone_and_once(bot: Harness) -> 
     await ask(bot, count=3)
     first, second, third = await bot.keys()
     one = await open_one(bot, bot.alice, 2)
-    assert list(buttons_of(bot, one.response))[3:] == ["Use as input", "Post", "More"]
+    assert list(buttons_of(bot, one.response))[3:6] == ["Use as input", "Post", "Details"]
     await bot.restart()
     posted = await bot.alice.click(one.response.message, label="Post")
     _, alone = bot.messages()
@@ -121,8 +121,7 @@ async def test_one_picture_of_a_batch_is_posted_alone_and_once(bot: Harness) -> 
     assert refusal(bot, again).startswith("This has been posted already: [open it](")
     (line,) = await copies_in_log(bot)
     assert (line.action, line.outcome, line.details) == ("post", None, {"channel": bot.channel.mention})
-    more = await bot.alice.click(one.response.message, label="More")
-    await bot.click(more.response.message, "Delete")
+    await delete(bot, one.response.message)
     (batch,) = bot.messages()
     assert set(files(batch)) == {first, third}
 
@@ -173,7 +172,7 @@ async def test_a_result_that_is_shared_and_deleted_again_and_again_is_slowed_dow
     for _ in range(WRITES_PER_PERSON // 2):
         await shares.share(original)
         (copy,) = shares.shown()
-        await bot.click(copy, "Delete")
+        await delete(bot, copy)
     refused = await shares.open(original)
     assert refusal(bot, refused) == "You're going too fast. Please try again in a minute."
     assert len(await copies_in_log(bot)) == WRITES_PER_PERSON // 2
@@ -190,7 +189,7 @@ async def test_a_deleted_gallery_channel_lets_its_results_be_shared_in_the_next(
     await shares.share(original)
     await shares.share(other)
     (_, copy) = shares.shown()
-    await bot.click(copy, "Delete", mona)
+    await delete(bot, copy, mona)
     bot.env.backend.delete_channel(shares.gallery.id)
     await bot.env.settle()
     shares.gallery = bot.guild.create_text_channel("new-gallery")
@@ -240,8 +239,14 @@ async def test_a_result_from_before_the_gallery_and_the_review_channel_has_share
     refused = await bot.bob.click(copy, label="Report")
     assert refusal(bot, refused).endswith("Please tell a moderator directly.")
     await shares.set_rules(approval={"review_channel_id": review.id})
-    more = await bot.alice.click(original, label="More")
-    assert list(buttons_of(bot, more.response)) == ["Share", "Details", "Report"]
+    more = await bot.alice.click(original, label="⋯ More")
+    assert list(buttons_of(bot, more.response)) == [
+        "Use as input",
+        "Share",
+        "Details",
+        "Report",
+        "Delete",
+    ]
     await bot.click(copy, "Report", bot.bob)
     assert len(bot.messages(review)) == 1
 
@@ -257,7 +262,7 @@ async def test_a_report_under_the_copy_shows_the_result_to_the_moderators(shares
     await bot.click(copy, "Report", bot.bob)
     (card,) = bot.messages(review)
     assert "was reported" in text_of(bot, card)
-    await bot.click(card, "Delete", mona)
+    await delete(bot, card, mona)
     assert (bot.messages(), shares.shown()) == ([], [])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.memory import WRITES_PER_PERSON
 from bot.ui.custom_ids import SettingId
-from tests.discord.actors import open_details
+from tests.discord.actors import open_details, press_delete
 from tests.discord.moderated_server import ModeratedServer, set_rules
 from tests.discord.rendered import fields, refusal, text_of
 from tests.discord.settings_panel import Panel, shown_in
@@ -31,7 +31,7 @@ async def spend_all(bot: Harness, actor: Any = None) -> None:
 async def test_after_ten_refusals_a_person_waits_a_minute(bot: Harness) -> None:
     await set_rules(bot, **WORDS)
     for _ in range(WRITES_PER_PERSON):
-        assert (await told(bot)).startswith("`prompt` contains something")
+        assert (await told(bot)).startswith("Your **prompt** has a word")
     bot.clock.move(seconds=20)
     for prompt in ("a fox", "a hare"):
         assert await told(bot, prompt=prompt) == TOO_FAST
@@ -48,7 +48,7 @@ async def test_commands_buttons_and_forms_share_one_allowance(bot: Harness) -> N
     await spend_all(bot)
     for answer in (
         await bot.alice.click(message, label="Again"),
-        await bot.alice.click(message, label="Delete"),
+        await press_delete(bot, message, bot.alice),
         await bot.alice.slash(bot.channel, "preset save", name="noir"),
     ):
         assert refusal(bot, answer) == TOO_FAST

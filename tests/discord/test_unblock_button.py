@@ -32,7 +32,7 @@ async def test_it_does_what_the_command_does_also_after_a_restart(bot: Harness, 
     entry = (await bot.audit())[-1]
     assert (entry.action, entry.actor_id, entry.subject_id) == ("unblock", mona.id, bot.bob.id)
     assert not (await bot.ask(bot.bob)).ephemeral
-    assert refusal(bot, await bot.ask()).endswith(": more spam")
+    assert refusal(bot, await bot.ask()).endswith("“more spam”")
     done = await mona.click(listed, custom_id=unblock_buttons(bot, listed)[bot.alice.id])
     assert "Nobody." in text_of(bot, listed)
 

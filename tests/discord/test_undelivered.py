@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.discord.actors import block, erase_data, moderator, override, pause
+from tests.discord.actors import block, delete, erase_data, moderator, override, pause
 from tests.discord.batches import DEPLOYMENTS, files
 from tests.discord.deliveries import (
     be_killed_at_a_post,
@@ -123,7 +123,7 @@ async def block_alice(bot: Harness) -> None:
         (pause, "Generating is paused for the moment: moving"),
         (allow_another_server_only, "This bot doesn't generate on this server. Its operator can allow it."),
         (take_the_command_away, "This server's settings don't let you use this here."),
-        (block_alice, "A moderator has blocked you from generating on this server: spam"),
+        (block_alice, "You can't generate on this server. Reason from the moderators: “spam”"),
     ],
 )
 async def test_the_rules_for_requests_hold_for_posting_too(bot: Harness, rule: Rule, told: str) -> None:
@@ -196,11 +196,10 @@ async def test_of_several_a_deleted_one_stays_in_no_earlier_message(bot: Harness
     assert shown(bot) == [[10], [10], [6]]
     first = (await bot.runs())[0].key
     one = await bot.alice.click(bot.messages()[-2], label="1")
-    more = await bot.alice.click(one.response.message, label="More")
-    await bot.click(more.response.message, "Delete")
+    await delete(bot, one.response.message)
     left = files(*posted(bot))
     assert (len(left), first in left) == (12, False)
-    await bot.click(posted(bot)[0], "Delete")
+    await delete(bot, posted(bot)[0])
     assert shown(bot) == []
 
 

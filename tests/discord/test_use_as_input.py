@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from demo.fake_comfydeploy.deployments import EVERY_INPUT_ID, PICTURE_ID, VIDEO_ID
-from tests.discord.actors import owner, submit
+from tests.discord.actors import owner, press_behind, press_delete, submit
 from tests.discord.deployments import ONE, described
 from tests.discord.files import post_pictures
 from tests.discord.follow_ups import BOTH, SMALL, let_open
@@ -16,7 +16,7 @@ from tests.harness import Harness
 async def test_a_picture_of_anybodys_message_becomes_an_input_without_a_question(bot: Harness) -> None:
     message = await post_pictures(bot, "cat.png")
     form = await bot.alice.context_menu(bot.channel, "Use as input", message)
-    assert "image" not in [label["label"] for label in form.modal["components"]]
+    assert "image" not in fields(form.modal)
     assert not (await submit(bot, form, {"prompt": "a lion"})).ephemeral
     (call,) = bot.calls
     assert call.body["inputs"]["image"] == message.attachments[0].url
@@ -47,9 +47,8 @@ async def test_of_several_pictures_one_is_chosen_also_after_a_restart(bot: Harne
 
 async def test_a_result_is_used_by_its_button_and_is_the_parent(bot: Harness) -> None:
     message = await bot.made()
-    assert "Use as input" in buttons_of(bot, message)
     await bot.restart()
-    form = await bot.bob.click(message, label="Use as input")
+    form = await press_behind(bot, message, "Use as input", bot.bob)
     await bot.restart()
     await submit(bot, form, {"prompt": "a fox at night"}, bot.bob)
     assert bot.calls[-1].body["inputs"]["image"].startswith("https://")
@@ -120,10 +119,12 @@ GONE = "The result that this needs was deleted, so nothing was started."
 
 async def test_a_deleted_result_is_refused_before_the_form_opens(bot: Harness) -> None:
     message = await bot.made()
-    form = await bot.bob.click(message, label="Use as input")
-    await bot.alice.click(message, label="Delete")
+    more = (await bot.bob.click(message, label="⋯ More")).response.message
+    form = await bot.bob.click(more, label="Use as input")
+    await press_delete(bot, message, bot.alice)
+    assert "Use as input" not in buttons_of(bot, (await bot.bob.click(message, label="⋯ More")).response)
     for refused in (
-        await bot.bob.click(message, label="Use as input"),
+        await bot.bob.click(more, label="Use as input"),
         await bot.bob.context_menu(bot.channel, "Use as input", message),
     ):
         assert refused.modal is None
@@ -138,8 +139,7 @@ async def test_of_a_batch_only_the_deleted_picture_is_refused(bot: Harness) -> N
     message = await bot.made(count=2)
     first, second = await bot.keys()
     one = await bot.alice.click(message, label="1")
-    more = await bot.alice.click(one.response.message, label="More")
-    await bot.alice.click(more.response.message, label="Delete")
+    await press_delete(bot, one.response.message, bot.alice)
     offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
     gone = await bot.alice.click(offered.response.message, custom_id=f"draft:{first}:default:0:")
     assert refusal(bot, gone) == GONE
@@ -159,8 +159,8 @@ async def test_a_picture_behind_an_address_of_another_application_is_not_taken(b
 
 @pytest.mark.bot(comfydeploy_deployment_id=VIDEO_ID)
 async def test_without_a_deployment_that_takes_pictures_nothing_is_offered(bot: Harness) -> None:
-    await bot.ask()
-    assert "Use as input" not in buttons_of(bot, bot.messages()[0])
+    more = await bot.alice.click(await bot.made(), label="⋯ More")
+    assert "Use as input" not in buttons_of(bot, more.response)
     assert bot.env.backend.find_command("generate", bot.guild.id, type=1)
     names = [command.name for command in bot.app.bot.tree.get_commands()]
     assert "Use as input" not in names

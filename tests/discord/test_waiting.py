@@ -9,7 +9,7 @@ import pytest
 from simcord.backend.models.channel import Overwrite
 
 from bot.domain.runs import RunState
-from tests.discord.actors import member, owner, read
+from tests.discord.actors import delete, member, owner, read
 from tests.discord.follow_ups import BOTH, SMALL, let_open
 from tests.discord.moderated_server import ModeratedServer, midnight, set_rules
 from tests.discord.rendered import buttons_of, fields, pinged, refusal, requests_to, text_of, texts, use_with
@@ -44,7 +44,7 @@ async def test_a_request_of_yesterday_waits_if_it_does_not_fit_into_today(bot: H
     assert await bot.states() == [RunState.SUCCEEDED] * 2 + [RunState.WAITING]
     shown = text_of(bot, also.response)
     assert "### Not started yet: Picture" in shown
-    assert f"You have used your 1 runs for today. Resets {midnight(bot)}." in shown
+    assert f"That's your 1 for today. You get 1 more {midnight(bot)}." in shown
     assert "I'll start this then." in shown
     assert list(buttons_of(bot, also.response)) == ["Cancel"]
     assert "Not started yet: **Picture**" in await read(bot, bot.alice, "queue")
@@ -221,7 +221,7 @@ async def test_a_result_that_is_deleted_while_a_run_waits_for_its_file_costs_not
             ),
             {},
         )
-    await bot.click(message, "Delete", mona if by_moderator else bot.alice)
+    await delete(bot, message, mona if by_moderator else bot.alice)
     await bot.later(minutes=5)
     await bot.release()
     assert len(bot.calls) == 2
@@ -239,7 +239,7 @@ async def test_an_approval_after_the_deletion_of_the_result_costs_nothing(server
     await server.decide("Approve")
     (message,) = server.messages()
     await server.click(message, "Upscale")
-    await server.click(message, "Delete")
+    await delete(server, message)
     refused = await server.decide("Approve")
     assert DELETED in refusal(server, refused)
     assert len(server.calls) == 1
@@ -253,7 +253,7 @@ async def test_a_deletion_of_the_original_does_not_stop_an_edit_of_it(bot: Harne
     message = await bot.made(**SMALL)
     await bot.ask(faults=HELD, **SMALL)
     await bot.click(message, "Again")
-    await bot.click(message, "Delete")
+    await delete(bot, message)
     await bot.later(minutes=5)
     await bot.release()
     assert len(bot.calls) == 3

@@ -148,7 +148,7 @@ async def test_a_server_for_the_commands_that_the_bot_is_not_on(home: BotProcess
 
 async def test_discord_away(home: BotProcess) -> None:
     home.discord.faults.add("GET /applications/@me", Fault.drop_before(), times=None)
-    await finds(home, "error", "Discord token", "can't be asked")
+    await finds(home, "error", "Discord token", "No connection to discord.com")
 
 
 async def test_a_token_and_a_key_that_are_refused(home: BotProcess) -> None:

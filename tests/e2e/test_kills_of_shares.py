@@ -46,7 +46,17 @@ class Gallery:
         await self.home.settled(runs=count)
         (result,) = self.home.discord.messages(self.home.channel)
         key = max(await self.home.keys())
-        self.view = (await self.press(result, f"run:{key}:{'more' if count == 1 else 'pick'}")).original
+        opening = f"run:{key}:more" if count == 1 else f"pick:{key}:"
+        custom_id = next(each for each in result.custom_ids if each.startswith(opening))
+        self.view = (await self.press(result, custom_id)).original
+
+    async def press_delete(self, message: Message) -> Interaction:
+        """Press Delete, which is behind More except under a share."""
+        if any(each.endswith(":more") for each in message.custom_ids):
+            opened = (await self.press(message, "⋯ More")).original
+            assert opened is not None
+            message = opened
+        return await self.press(message, "Delete")
 
     async def share(self) -> None:
         assert self.view is not None
@@ -118,7 +128,7 @@ async def test_a_kill_leaves_no_copy_of_a_deleted_result(shares: Gallery, delete
             await delete()
 
     async def delete() -> None:
-        await shares.press(home.discord.messages(home.channel)[0], "Delete")
+        await shares.press_delete(home.discord.messages(home.channel)[0])
 
     point = f"{DISCORD}.{'delete:after:1' if deleted_before else 'post:after:2'}"
     await dies_and_returns(home, point, share_and_delete, None if deleted_before else delete)
@@ -142,7 +152,7 @@ async def test_a_kill_while_a_copy_is_deleted_leaves_the_result(
 
     async def delete() -> None:
         (copy,) = shares.copies()
-        await home.discord.click(home.alice, copy, "Delete")
+        await shares.press_delete(copy)
 
     await dies_and_returns(home, point, copy_and_delete, delete if point == DELETED_AGAIN else None)
     await home.until(lambda: not shares.copies())
@@ -163,7 +173,7 @@ async def test_a_kill_after_the_post_of_a_copy_does_not_hide_its_message_from_de
 
     async def delete() -> None:
         (copy,) = shares.copies()
-        await shares.press(copy, "Delete")
+        await shares.press_delete(copy)
 
     await dies_and_returns(home, f"{MESSAGES}.posted:before:2", share, delete)
     await home.until(lambda: not shares.copies())

@@ -30,7 +30,7 @@ async def test_requests_wait_their_turn_over_people_and_a_cancelled_one_leaves(h
     second = await ask(home, "alice", "alice 2")
     third = await ask(home, "alice", "alice 3")
     bobs = await ask(home, "bob", "bob 1")
-    await home.discord.wait_until(lambda: "Next in the queue" in bobs.text)
+    await home.discord.wait_until(lambda: "### Up next: " in bobs.text)
     await home.discord.wait_until(lambda: "Number 2" in second.text and "Number 3" in third.text)
     assert prompts(home) == ["alice 1"]
     await home.kill()

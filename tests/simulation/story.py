@@ -22,7 +22,7 @@ ANSWER_WITHIN = 4.0
 _OWN_KEY = re.compile(r"run:([a-z0-9]{4,20}):cancel")
 _ANY_KEY = re.compile(r"run:([a-z0-9]{4,20}):")
 # A button's custom_id names the run that the button is about.
-_KEY = re.compile(r"(?:run|then|edit|form|share):([a-z0-9]{4,20}):?")
+_KEY = re.compile(r"(?:run|draft|pick|delete|form|share):([a-z0-9]{4,20}):")
 
 
 @dataclass(eq=False, slots=True)

@@ -133,6 +133,7 @@ def complete_input(source: Source, *, is_prompt: bool) -> tuple[Input, list[str]
         key=source.key,
         option=settings.option or "",
         kind=kind,
+        display_name="" if settings.option else one_line(source.display_name),
         description=one_line(settings.description or source.description),
         minimum=minimum,
         maximum=maximum,

@@ -18,7 +18,7 @@ from bot.deployments.schema.field_types import LARGEST
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
-from bot.domain.text import escape_line, shorten
+from bot.domain.text import escape_line, sentence_case, shorten
 from bot.strings import say
 
 ATTACHMENTS = frozenset({InputKind.IMAGE, InputKind.IMAGES, InputKind.VIDEO, InputKind.AUDIO, InputKind.FILE})
@@ -96,9 +96,12 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormField:
-    """A field of a form. `value` is what it shows, and `limit` the most characters or files that it takes."""
+    """A field of a form. `name` is that of the option, `value` is what the field shows, and `limit` the most
+    characters or files that it takes.
+    """
 
     name: str
+    label: str
     description: str
     shape: Shape = Shape.LINE
     value: str = ""
@@ -136,6 +139,7 @@ class Input(InputSettings):
     key: str
     option: str
     kind: InputKind
+    display_name: str = ""
     description: str = ""
     required: bool = False
     max_count: int = 1
@@ -184,7 +188,10 @@ class Input(InputSettings):
     @property
     def hint(self) -> str:
         """Return the description with the default appended, within Discord's 100 characters."""
-        text, suffix = one_line(self.description) or one_line(self.key) or self.option, ""
+        return self._with_default(one_line(self.description) or one_line(self.key) or self.option)
+
+    def _with_default(self, text: str) -> str:
+        suffix = ""
         if self.is_seed and not self.send_default:
             suffix = " " + say("option_default_random")
         elif not self.required and self.default_values and self.default != "" and not self.takes_file:
@@ -260,7 +267,10 @@ class Input(InputSettings):
         return self._field(value=self._shown(values, raw))
 
     def _field(self, **changes: Any) -> FormField:
-        usual = {"name": self.option, "description": self.hint, "required": self.required}
+        label = self.display_name or sentence_case(self.option.replace("_", " "))
+        description = one_line(self.description)
+        about = self._with_default(description if description.casefold() != label.casefold() else "").strip()
+        usual = {"name": self.option, "label": label, "description": about, "required": self.required}
         return FormField(**{**usual, **changes})
 
     def _value(self, raw: OptionValue) -> InputValue:

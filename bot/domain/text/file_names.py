@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 # The end of a name, or of a link to the file.
-_KEY = re.compile(r"-([a-z0-9]{1,20})-\d{1,4}\.[^-/?]*(?:\?|\Z)")
+_KEY = re.compile(r"-([a-z0-9]{1,20})-(\d{1,4})\.[^-/?]*(?:\?|\Z)")
 
 _AT_DISCORD = re.compile(r"https://(?:cdn|media)\.discordapp\.(?:com|net)(/[^?#]*)")
 
@@ -36,6 +36,17 @@ def key_in(name: str) -> str:
     return found[1] if found is not None else ""
 
 
+def is_file(name: str, key: str, number: int) -> bool:
+    """Return whether a file, by its name or a link to it, is this one of the run `key`; 0 means any of it."""
+    return f"-{key}-{number}." in name if number else belongs_to(name, key)
+
+
+def number_in(name: str) -> int:
+    """Return the number in a file's name, or 0 if the bot didn't name it."""
+    found = _KEY.search(name)
+    return int(found[2]) if found is not None else 0
+
+
 def file_behind(link: str) -> str:
     """Return what identifies the file that a link leads to: its name if the bot named it, or else the link.
 
@@ -55,4 +66,4 @@ def links_in(values: Iterable[object]) -> list[str]:
 
 def keys_in_links(values: Iterable[object]) -> frozenset[str]:
     """Return the run keys in the names of the files that values, or lists of values, link to."""
-    return frozenset(key for link in links_in(values) for key in _KEY.findall(link))
+    return frozenset(key for link in links_in(values) for key, _ in _KEY.findall(link))

@@ -41,18 +41,19 @@ async def delete_batch(app: App, actor: Actor, key: str) -> Run:
     return run
 
 
-async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:
-    """Check that the user may delete a message without a result. The caller deletes it.
+async def discard(app: App, actor: Actor, key: str, message_id: int | None) -> Run:
+    """Check that the user may delete a message without a result, which the caller deletes.
 
-    If the message belongs to the outcome and no result of the batch is shown any more, the messenger
-    deletes the outcome's other messages, too.
+    If the message belongs to the outcome, or is None, and no result of the batch is shown any more, the
+    messenger deletes the outcome's messages.
     """
     run = await stored(app, key)
     await check_deletable(app, actor, run, run.channel_id)
     outcome = (await app.store.messages.of_request(run.request_key)).get((Kind.OUTCOME, 0))
     refs = [*outcome.refs, *outcome.stale] if outcome is not None else []
-    if message_id in [ref.message_id for ref in refs]:
+    if message_id is None or message_id in [ref.message_id for ref in refs]:
         batch = await app.store.runs.batch(run)
         remove = not any(each.is_shown for each in batch)
         await app.store.reviews.discard(run.request_key, actor.id, app.now(), remove=remove)
         app.wakeups.show()
+    return run

@@ -12,7 +12,9 @@ from bot.ui.custom_ids.audit import AuditId as AuditId
 from bot.ui.custom_ids.base import CustomId as CustomId
 from bot.ui.custom_ids.base import Draft, Part, microseconds, moment
 from bot.ui.custom_ids.runs import Action as Action
+from bot.ui.custom_ids.runs import DeleteId as DeleteId
 from bot.ui.custom_ids.runs import DraftId as DraftId
+from bot.ui.custom_ids.runs import PickId as PickId
 from bot.ui.custom_ids.runs import ReviewForm as ReviewForm
 from bot.ui.custom_ids.runs import ReviewFormId as ReviewFormId
 from bot.ui.custom_ids.runs import RunId as RunId

@@ -27,14 +27,13 @@ class Action(StrEnum):
     EDIT = "edit"
     DETAILS = "details"
     USE = "use"
-    # For batches: show a single run, repeat all runs, delete all results.
-    PICK = "pick"
+    # For batches: repeat all runs, delete all results.
     REPEAT = "repeat"
     CLEAR = "clear"
     VARY = "vary"
-    # More actions of a result, the runs of a large batch, and the deletion of a message without a result.
+    # More actions of a result, or of a batch, and the deletion of a message without a result.
     MORE = "more"
-    NUMBERS = "numbers"
+    MORE_OF_ALL = "all"
     DISCARD = "discard"
     # A copy of a result: a single result of a batch, or a share in the gallery channel.
     POST = "post"
@@ -59,6 +58,31 @@ class RunId(CustomId):
 
     def writes(self, *, form: bool) -> bool:
         return self.action in _COUNTED
+
+
+@dataclass(frozen=True, slots=True)
+class PickId(CustomId):
+    """The numbered button of a run in a batch, or of one of its pictures.
+
+    `number` is on the button, and `file` is the number of the picture's file in the run; 0 means all files.
+    """
+
+    NAME = "pick"
+    key: Key
+    number: int
+    file: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteId(CustomId):
+    """The button behind *More* that deletes what the message with this id shows: a result or a copy."""
+
+    NAME = "delete"
+    key: Key
+    message: int
+
+    def writes(self, *, form: bool) -> bool:
+        return True
 
 
 class ReviewForm(StrEnum):

@@ -64,7 +64,10 @@ def _waiting(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
     if review is None:
         yield "The review channel is missing, so requests that need approval are refused. Choose one."
     if rules.reviewer_role_id not in context.role_ids:
-        yield "Only people with Manage Server can approve, except their own requests. Choose a reviewer role."
+        yield (
+            "Only people with Manage Server can approve requests, and nobody can approve their own. "
+            "Choose a reviewer role."
+        )
     elif review is not None and not review.reviewers_see:
         yield "The reviewer role can't see the review channel. Grant it View Channel there."
     if approval.mode is ApprovalMode.WITHOUT_ROLES and not approval.exempt_roles & context.role_ids:

@@ -9,6 +9,7 @@ from typing import Any
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
 from tests.simulation.engine.patches import TIME
+from tests.simulation.people import requests
 from tests.simulation.people.reach import Reached, labels_of, open_form, press, reach
 from tests.simulation.people.requests import EVERYBODY, MEMBERS, derived, new_mark, picture_file, send_request
 from tests.simulation.steps import Draw, action
@@ -44,7 +45,7 @@ def _plain(label: str, draw: Draw = draw_press, *, weight: float = 1.0) -> None:
     async def play(story: Story, ask: int, who: str | None, wait: float) -> None:
         await press(story, ask, who, label, wait)
 
-    play.__name__ = label.lower().replace(" ", "_")
+    play.__name__ = label.removeprefix("⋯ ").lower().replace(" ", "_")
     action("press", draw, weight=weight)(play)
 
 
@@ -52,7 +53,7 @@ for _each in ("Details", "Delete", "Report"):
     _plain(_each)
 _plain("Post", _draw_own_press, weight=0.5)
 _plain("Post it here", _draw_own_press, weight=0.5)
-_plain("More", weight=0.3)
+_plain("⋯ More", weight=0.3)
 
 
 @action("cancel", _draw_early_press, weight=3)
@@ -155,15 +156,23 @@ async def send_edited(story: Story, parent: Ask, opened: Interaction, *, keep: b
 _TRY = "Edit and try again"
 
 
-@action("press", lambda chance: {"who": chance.choice(MEMBERS), "nth": chance.randrange(3)}, weight=2)
-async def edit_and_try_again(story: Story, who: str, nth: int) -> None:
-    """Correct a request that was refused, in the form that has everything that was typed."""
-    refused = [
+def _refused(story: Story, who: str) -> list[tuple[Ask, Message]]:
+    """Return the requests of a person that were refused and can be corrected, with their answers."""
+    return [
         (ask, message)
         for ask in story.asks
         for message in (ask.interaction.original, *ask.interaction.followups)
         if ask.who == who and message is not None and _TRY in labels_of(message)
     ]
+
+
+@action("press", lambda chance: {"who": chance.choice(MEMBERS), "nth": chance.randrange(3)}, weight=2)
+async def edit_and_try_again(story: Story, who: str, nth: int) -> None:
+    """Correct a request that was refused, in the form that has everything that was typed."""
+    if not _refused(story, who):
+        await requests.ask(story, who, "pictures", "picture", forbidden=True)
+        await story.world.until(lambda: bool(_refused(story, who)), 4)
+    refused = _refused(story, who)
     if not refused:
         story.skip(f"{who} wasn't refused")
         return
@@ -187,6 +196,15 @@ async def use_as_input(story: Story, ask: int, who: str | None, wait: float) -> 
         await send_picture_form(story, await story.answer(sent), found.ask)
 
 
+async def _choose(story: Story, who: str, shown: Message) -> tuple[Interaction | None, list[str]]:
+    """Use the first control of a message; return what answers, and the value that was chosen, if any."""
+    choice = next((c for c in shown.components if c.get("custom_id") and not c.get("disabled")), None)
+    if choice is None:
+        return None, []
+    values = [option["value"] for option in choice.get("options") or []][:1]
+    return await story.answer(await story.press(who, shown, choice["custom_id"], *values)), values
+
+
 async def send_picture_form(story: Story, answer: Interaction | None, parent: Ask | None) -> None:
     """Choose what to do with a picture, and send the form that opens."""
     shown = answer.original if answer is not None else None
@@ -194,9 +212,9 @@ async def send_picture_form(story: Story, answer: Interaction | None, parent: As
         story.skip(f"no picture was offered: {answer.text if answer else ''}")
         return
     who = story.world.name_of(answer.user)
-    choice = next(c for c in shown.components if c.get("custom_id") and not c.get("disabled"))
-    values = [option["value"] for option in choice.get("options") or []][:1]
-    opened = await story.answer(await story.press(who, shown, choice["custom_id"], *values))
+    opened, values = await _choose(story, who, shown)
+    if opened is not None and opened.modal is None and opened.original is not None:  # of several pictures
+        opened, values = await _choose(story, who, opened.original)
     if opened is None or opened.modal is None:
         story.skip(f"no form opened for the picture: {opened.text if opened else ''}")
         return
@@ -247,20 +265,18 @@ async def message_menu(story: Story, ask: int, who: str | None, wait: float, nam
             person, story.world.place_of(sent.channel), sent, mark=new_mark(story), how="menu", **facts
         )
     elif sent is not None:
-        sent = await _choose_picture(story, person, answer, name) or sent
+        sent = await _choose_picture(story, person, answer) or sent
         derived(
             story, parent, sent, person, "menu", mark=new_mark(story), deployment="upscale", private=False
         )
 
 
-async def _choose_picture(
-    story: Story, who: str, answer: Interaction | None, label: str
-) -> Interaction | None:
+async def _choose_picture(story: Story, who: str, answer: Interaction | None) -> Interaction | None:
     """Choose a picture of a message that has several, and return the interaction; None if it has one."""
     shown = answer.original if answer is not None else None
-    if shown is None or not shown.ephemeral or label not in labels_of(shown):
+    if shown is None or not shown.ephemeral or "1" not in labels_of(shown):
         return None
-    return await story.press(who, shown, label)
+    return await story.press(who, shown, "1")
 
 
 def _own_picture(story: Story, person: str) -> Message | None:

@@ -11,13 +11,14 @@ from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Channel, Message
 from tests.simulation.people import settings
 from tests.simulation.people.asking import outcome, request
-from tests.simulation.people.reach import labels_of, press_button
+from tests.simulation.people.reach import labels_of, press_button, press_delete
 from tests.simulation.people.requests import MEMBERS, MODERATORS
 from tests.simulation.promises.facts import subject
 from tests.simulation.setup import open_panel
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 
+_DELETABLE = {"Delete", "⋯ More"}
 _KINDS = {"Share": "g", "Post": "s"}
 _DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"
 _POST = "POST /channels/{channel_id}/messages"
@@ -53,7 +54,7 @@ def set_mark(story: Story, channel: Channel, *, nsfw: bool) -> None:
 def _copies(story: Story, ask: int, label: str, *, since: float = 0.0) -> list[Message]:
     """Return the copies of a request's results that can be seen, newest first."""
     found = [m for m in story.of_ask(story.asks[ask]) if subject(m)[1] == _KINDS[label] and not m.ephemeral]
-    return [m for m in reversed(found) if m.created >= since and "Delete" in set(labels_of(m))]
+    return [m for m in reversed(found) if m.created >= since and _DELETABLE & set(labels_of(m))]
 
 
 async def _wait_for_copy(story: Story, ask: int, label: str, within: float) -> Message | None:
@@ -102,7 +103,7 @@ async def copy_and_delete(
         _slow_deletions(story, 3.0)
     sent = []
     for deleter in deleters:
-        sent.append(await story.press(deleter or who, shown, "Delete"))
+        sent.append(await press_delete(story, deleter or who, shown))
         await asyncio.sleep(gap)
     if gallery is not None:
         await _change_gallery(story, gallery)
@@ -170,7 +171,7 @@ async def both_delete_a_copy(
         return
     _slow_deletions(story, 3.0)
     for person in people:
-        await story.answer(await story.press(person or who, shown, "Delete"))
+        await story.answer(await press_delete(story, person or who, shown))
         await asyncio.sleep(gap)
     await asyncio.sleep(4)
     await copy_result(story, ask, label, 2, prompt=False)
@@ -199,7 +200,7 @@ async def share_in_the_next_gallery(story: Story, who: str, *, closes: bool) -> 
         return
     rule = story.world.discord.faults.add(_DELETE, Fault.answer(503), times=None)
     story.strike("Discord deletes nothing for a moment")
-    await story.answer(await story.press(who, shown, "Delete"))
+    await story.answer(await press_delete(story, who, shown))
     gallery = await _move_gallery(story)
     story.world.discord.faults.add(_POST, Fault.delay(1.5), times=1)
     story.world.loop.call_later(1.2, story.world.discord.faults.remove, rule)
@@ -235,7 +236,7 @@ async def delete_both_copies(
         _slow_deletions(story, 2.0)
     for message in shown:
         if message is not None:
-            await story.press(deleter or who, message, "Delete")
+            await press_delete(story, deleter or who, message)
             await asyncio.sleep(gap)
 
 

@@ -11,10 +11,13 @@ from tests.fakediscord.world import Message
 from tests.simulation.engine.patches import TIME
 from tests.simulation.story import Ask, Story
 
-# Buttons that a result has only behind "More", which shows them to whoever presses it.
-_BEHIND_MORE = ("Details", "Use as input", "Report", "Share", "Delete")
+_MORE = "⋯ More"
+# Buttons that a result has only behind More, which shows them to whoever presses it.
+_BEHIND_MORE = ("Details", "Use as input", "Report", "Share", "Delete", "Again ×")
 # Buttons that a result of several pictures has only behind a picture's number.
-_BEHIND_NUMBERS = ("Again", "4 more", "Edit", "Upscale", "Use as input", "Details", "Post", "Share")
+_BEHIND_NUMBERS = ("Again", "Upscale", "Use as input", "Details", "Post", "Share", "Delete")
+# Buttons that a batch has behind its numbers and behind More.
+_BEHIND_BOTH = ("Details", "Delete")
 
 
 def labels_of(message: Message) -> Iterator[str]:
@@ -38,7 +41,7 @@ async def reach(story: Story, number: int, who: str | None, label: str, wait: fl
     """Return the first button with this label, from the request with this number on.
 
     A label that ends in × may have a number after it. The person waits for the button, and presses others,
-    such as "More", if it is behind them.
+    such as More, if it is behind them.
     """
     deadline = TIME.monotonic + wait
     tried: set[int] = set()
@@ -67,7 +70,7 @@ async def _find(
         if message.id not in tried:
             behind = await _behind(story, who, message, label, tried)
             if behind is not None:
-                return behind, label
+                return behind
     return None
 
 
@@ -79,29 +82,41 @@ def _label(message: Message, wanted: str) -> str | None:
     return None
 
 
-async def _behind(story: Story, who: str, message: Message, label: str, tried: set[int]) -> Message | None:
+async def _behind(
+    story: Story, who: str, message: Message, label: str, tried: set[int]
+) -> tuple[Message, str] | None:
     """Press More or a number to find a button."""
     offered = list(labels_of(message))
     numbers = [each for each in offered if each.isdigit()]
-    if label in _BEHIND_MORE and "More" in offered:
-        tried.add(message.id)
-        return await _opened(story, who, message, "More", label)
-    if label in _BEHIND_NUMBERS and numbers:
+    by_turns = label in _BEHIND_BOTH and len(story.presses) % 2
+    if label in _BEHIND_NUMBERS and numbers and not by_turns:
         tried.add(message.id)
         return await _opened(story, who, message, numbers[len(story.presses) % len(numbers)], label)
+    if label in _BEHIND_MORE and _MORE in offered:
+        tried.add(message.id)
+        return await _opened(story, who, message, _MORE, label)
     return None
 
 
-async def _opened(story: Story, who: str, message: Message, button: str, label: str) -> Message | None:
+async def _opened(
+    story: Story, who: str, message: Message, button: str, label: str
+) -> tuple[Message, str] | None:
     answer = await story.answer(await story.press(who, message, button))
     if answer is None or answer.original is None or answer.original is message:
         return None
-    offered = list(labels_of(answer.original))
-    if label in offered:
-        return answer.original
-    if button != "More" and "More" in offered and label in _BEHIND_MORE:
-        return await _opened(story, who, answer.original, "More", label)
-    return None
+    found = _label(answer.original, label)
+    return None if found is None else (answer.original, found)
+
+
+async def press_delete(story: Story, who: str, message: Message) -> Interaction | None:
+    """Press Delete, which may be behind More."""
+    if "Delete" not in labels_of(message):
+        opened = await _opened(story, who, message, _MORE, "Delete")
+        if opened is None:
+            story.skip(f"{who} isn't offered Delete")
+            return None
+        message = opened[0]
+    return await story.press(who, message, "Delete")
 
 
 async def press(

@@ -13,6 +13,7 @@ from tests.simulation.promises.facts import (
     SHARE,
     answered,
     deleted,
+    meant,
     pressed,
     reply,
     subject,
@@ -72,8 +73,8 @@ def _everything(message: Message) -> str:
 def _deletes(press: Press) -> tuple[str, str]:
     """Return the key of the run whose copy a press deleted, and the kind of copy, or two empty texts."""
     key, action = pressed(press)
-    of_copy = action == "delete" and is_copy(press.message) and subject(press.message)[0] == key
-    return subject(press.message) if of_copy and reply(press).startswith(_COPY_GOES) else ("", "")
+    of_copy = action == "delete" and is_copy(meant(press)) and subject(meant(press))[0] == key
+    return subject(meant(press)) if of_copy and reply(press).startswith(_COPY_GOES) else ("", "")
 
 
 def _deleted_is_gone(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -135,9 +136,9 @@ def _is_final(evidence: Evidence, earlier: Press, requester: str, kind: str) -> 
     if _deletes(earlier)[1] == kind:
         return True
     key, action = pressed(earlier)
-    if action != "delete" or not is_copy(earlier.message) or subject(earlier.message)[1] != kind:
+    if action != "delete" or not is_copy(meant(earlier)) or subject(meant(earlier))[1] != kind:
         return False
-    if not reply(earlier).startswith(_GONE) or deleted(earlier.message) <= answered(earlier):
+    if not reply(earlier).startswith(_GONE) or deleted(meant(earlier)) <= answered(earlier):
         return False
     return not _is_result_deleted(evidence, key)
 

@@ -24,7 +24,7 @@ from tests.simulation.world import DEPLOYMENTS
 
 # An estimate needs this many successes of its deployment.
 _NEEDED = 5
-_EXPECTED = re.compile(r"Result expected <t:(\d+):R>")
+_EXPECTED = re.compile(r"Should be ready <t:(\d+):R>")
 # What the bot learns and shows comes a few seconds late.
 _SLACK = 5.0
 # How the durations of earlier runs are read, and how often for one deployment on one GPU.

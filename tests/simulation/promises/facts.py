@@ -13,7 +13,7 @@ from tests.simulation.story import Press, Story, first_text
 
 _UPTIME = 1_000.0
 _NONCE = re.compile(r"([a-z2-7]{16})-([a-z])")
-_RUN_ID = re.compile(r"(?:run|form|share):([a-z0-9]{4,20})(?::([a-z]*))?")
+_RUN_ID = re.compile(r"(?:run|form|share|delete):([a-z0-9]{4,20})(?::([a-z]*)\d*)?")
 _JUMP = re.compile(r"all clocks jump by ([\d.e+]+) s")
 _MARK = re.compile(r"#(\w+) is (not )?age-restricted now")
 _REREAD = "reloaded the deployments"
@@ -47,6 +47,14 @@ def pressed(press: Press) -> tuple[str, str]:
     if found is None:
         return "", ""
     return found[1], found[2] or press.custom_id.partition(":")[0]
+
+
+def meant(press: Press) -> Message:
+    """Return the message that a press is about, whose *More* or number was pressed before."""
+    message = press.message
+    while message.ephemeral and message.interaction is not None and message.interaction.source is not None:
+        message = message.interaction.source
+    return message
 
 
 def reply(press: Press) -> str:

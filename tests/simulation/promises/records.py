@@ -16,7 +16,7 @@ from tests.simulation.promises.facts import monotonic, reply
 from tests.simulation.promises.shared import Broken
 from tests.simulation.story import Command, first_text
 
-_FORBIDDEN = "contains something that this server doesn't allow"
+_FORBIDDEN = "has a word that this server blocks"
 _RULES = "/guilds/{guild_id}/auto-moderation/rules"
 _FRESH = 3600.0 + 60.0
 _RUNNING = re.compile(r"Running: (\d+)")

@@ -16,9 +16,8 @@ FREE = {
     Action.EDIT,
     Action.DETAILS,
     Action.USE,
-    Action.PICK,
     Action.MORE,
-    Action.NUMBERS,
+    Action.MORE_OF_ALL,
 }
 
 

@@ -13,7 +13,7 @@ from bot.domain.runs import Output, Run, RunState
 from bot.ui.lists import runs_layout
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions
-from bot.ui.results import Batch, numbers_layout, outcome_messages, single_layout
+from bot.ui.results import Batch, more_layout_of_all, outcome_messages, picked_layout
 from bot.ui.status import status_message
 from tests.unit.deployments.made import follow_up
 from tests.unit.factories import made_run
@@ -114,12 +114,14 @@ def words(run: Run) -> PreparedOutputs:
 def one(state: RunState, offered: OfferedActions | None = None, **more: Any) -> str:
     _, second = runs(S.SUCCEEDED, state, **more)
     links = ["https://cdn.example/b.png"] if state is S.SUCCEEDED else []
-    return of_layout(single_layout(second, TITLE, links, offered or OfferedActions(vary=True, usable=True)))
+    return of_layout(
+        picked_layout(second, 2, TITLE, links, offered or OfferedActions(vary=True, usable=True))
+    )
 
 
-def numbers() -> str:
-    links = [f"https://cdn.example/{number}.png" for number in range(6)]
-    return of_layout(numbers_layout(runs(*[S.SUCCEEDED] * 6), links))
+def more(*states: RunState) -> str:
+    batch, links = runs(*states), ["https://cdn.example/1.png"] if S.SUCCEEDED in states else []
+    return of_layout(more_layout_of_all(batch, TITLE, OfferedActions(reportable=bool(links)), links))
 
 
 def listed() -> str:
@@ -175,6 +177,7 @@ SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-one-failed": lambda: one(S.FAILED),
     "several-one-partial": lambda: one(S.FAILED, partial=True),
     "several-one-deleted": lambda: one(S.SUCCEEDED, deleted_at=ASKED),
-    "several-numbers": numbers,
+    "several-more": lambda: more(*[S.SUCCEEDED] * 4),
+    "several-more-failed": lambda: more(*[S.FAILED] * 3),
     "several-runs": listed,
 }

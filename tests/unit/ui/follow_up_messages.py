@@ -67,10 +67,10 @@ FOLLOWED: Mapping[str, list[OutgoingMessage]] = {
 }
 
 
-def more(name: str, offered: OfferedActions, **changes: Any) -> str:
-    """Return what is behind More under such a result, perhaps after a change of its run."""
-    shown = {custom_id for _, custom_id in messages.buttons(FOLLOWED[name][0])}
-    return of_layout(more_layout(replace(MADE, **changes), offered, shown, PICTURES[:1]))
+def more(offered: OfferedActions, **changes: Any) -> str:
+    """Return what is behind More under a result, perhaps after a change of its run."""
+    shown = {custom_id for _, custom_id in messages.buttons(outcome(offered)[0])}
+    return of_layout(more_layout(replace(MADE, **changes), "Flux", offered, 5, shown, PICTURES[:1]))
 
 
 def form() -> str:
@@ -79,11 +79,12 @@ def form() -> str:
 
 
 AFTER_RESULTS: Mapping[str, Any] = {
-    "more": lambda: more("followed-by-none-that-fits", offered()),
-    "more-shareable": lambda: more("followed-by-none-that-fits", replace(offered(), shareable=True)),
-    "more-follow-ups": lambda: more("followed-by-wide", offered(UPSCALE, ANIMATE, REMOVE)),
-    "more-of-another": lambda: more("followed-by-wide", replace(offered(), deletable=False)),
-    "more-deleted": lambda: more("followed-by-wide", OfferedActions(vary=True), deleted_at=ASKED),
+    "more": lambda: more(offered()),
+    "more-shareable": lambda: more(replace(offered(), shareable=True)),
+    "more-follow-ups": lambda: more(offered(UPSCALE, ANIMATE, *map(action, ("Cut out", "Restyle")))),
+    "more-of-another": lambda: more(replace(offered(), deletable=False)),
+    "more-deleted": lambda: more(OfferedActions(vary=True), deleted_at=ASKED),
+    "more-failed": lambda: more(OfferedActions(vary=True), state=RunState.FAILED),
     "follow-up-form": form,
     "follow-up-pictures": lambda: of_layout(
         pictures_layout(PICTURES, ["a", "b"], [PictureChoice("Upscale", "", "0" * 40)])

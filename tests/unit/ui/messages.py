@@ -10,7 +10,7 @@ from typing import Any
 from discord.ui.view import BaseView
 
 from bot.domain.runs import Run, RunState
-from bot.ui.custom_ids import RunId
+from bot.ui.custom_ids import PickId, RunId
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import Batch, outcome_messages
@@ -94,5 +94,8 @@ def assert_within_limits(part: OutgoingMessage) -> None:
     assert part.layout or part.content or part.files
     for item in components(part):
         assert item["type"] != 10 or len(item["content"]) >= 1
-        assert item["type"] != 2 or (len(item["custom_id"]) <= 100 and RunId.read(item["custom_id"]))
+        if item["type"] == 2:
+            custom_id = item["custom_id"]
+            assert len(custom_id) <= 100
+            assert RunId.read(custom_id) or PickId.read(custom_id)
         assert item["type"] != 12 or 1 <= len(item["items"]) <= 10

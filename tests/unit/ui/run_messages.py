@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.runs import Output, Run, RunState
-from bot.ui.fallbacks import linked_outputs, plain_messages
+from bot.ui.fallbacks import linked_outputs, plain_messages, withheld_message
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import OfferedActions
-from bot.ui.results import withheld_message
 from bot.ui.shares import share_messages
 from bot.ui.status import finishing_message, undelivered_message
 from tests.unit.factories import made_run

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from itertools import product
 from typing import Any
 
 import pytest
+from discord.ui import ActionRow
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -17,12 +16,12 @@ from bot.domain.runs import Output, Run, RunState
 from bot.domain.text import escape_line
 from bot.strings import SENTENCES
 from bot.ui.details import details
-from bot.ui.fallbacks import linked_outputs, plain_messages
+from bot.ui.fallbacks import plain_messages
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
-from bot.ui.result_buttons import OfferedActions, hidden_buttons
-from bot.ui.results import Batch, more_layout, outcome_messages, single_layout
+from bot.ui.result_buttons import OfferedActions
+from bot.ui.results import Batch, more_layout, outcome_messages, picked_layout
 from tests.unit.ui.batch_messages import parts, runs
-from tests.unit.ui.follow_up_messages import ANIMATE, MADE, REMOVE, UPSCALE, action
+from tests.unit.ui.follow_up_messages import MADE, action
 from tests.unit.ui.messages import (
     ASKED,
     KEY,
@@ -35,7 +34,6 @@ from tests.unit.ui.messages import (
     run,
     text,
 )
-from tests.unit.ui.snapshot import button_rows
 
 S = RunState
 
@@ -77,14 +75,14 @@ def test_a_duration_in_doubt_is_told_neither_for_one_run_nor_for_a_batch() -> No
 @pytest.mark.parametrize(
     ("charged", "told"),
     [
-        (12.0, "the GPU time counts towards the daily usage"),
-        (24.0, "counts as 24 s of daily usage"),
+        (12.0, "12 s of your GPU time was used"),
+        (24.0, "counts as 24 s of your daily GPU time"),
     ],
 )
 def test_a_failure_says_once_what_counts(charged: float, told: str) -> None:
     (part,) = outcome(run(RunState.FAILED, run_duration=12.0, charged_seconds=charged), PreparedOutputs())
     assert told in text(part)
-    assert text(part).count("daily usage") == 1
+    assert text(part).count("GPU time") == 1
 
 
 MIB = 1024 * 1024
@@ -108,7 +106,7 @@ def test_files_are_split_by_their_size_in_total(kind: FileKind, sizes: list[int]
     files = tuple(replace(file(n, kind), size=size * MIB) for n, size in enumerate(sizes))
     parts = result(PreparedOutputs(files))
     assert [len(part.files) for part in parts] == packed
-    assert [each for part in parts for each in part.files] == [*files]
+    assert [each.filename for part in parts for each in part.files] == [each.filename for each in files]
     assert [bool(part.mention) for part in parts] == [True, *[False] * (len(parts) - 1)]
 
 
@@ -169,113 +167,67 @@ OFFERED = st.builds(
 )
 
 
+def labels(layout: Any) -> list[str]:
+    return [label for label, _ in buttons(layout)]
+
+
 @given(OFFERED)
-def test_any_result_has_again_more_and_delete_in_two_rows_of_a_phone(offered: OfferedActions) -> None:
+def test_the_buttons_of_a_result_have_fixed_places(offered: OfferedActions) -> None:
     (part,) = outcome(MADE, PreparedOutputs((file(),)), "Flux", offered)
-    found = buttons(part)
     assert part.layout is not None
-    assert button_rows(part.layout.to_components()) <= 2
-    assert {f"run:{KEY}:{name}" for name in ("again", "more", "delete")} <= {mark for _, mark in found}
-    assert not {"Share", "Details", "Report"} & {label for label, _ in found}
-    everything = [*found, *behind_more(offered, found)]
-    assert len(everything) == len({mark for _, mark in everything})
-    assert {"Edit", "Details"} <= {label for label, _ in everything}
+    rows = [[each.label for each in row.children] for row in part.layout.walk_children() if is_row(row)]
+    again = ["Again", *(["4 more"] if offered.vary else []), "Edit", "⋯ More"]
+    follow_ups = [each.label for each in offered.follow_ups[:3]]
+    assert rows == [*([follow_ups] if follow_ups else []), again]
+    hidden = behind_more(offered)
+    assert set(hidden) >= {each.label for each in offered.follow_ups[3:]}
+    assert ("Delete" in hidden, "Report" in hidden) == (True, offered.reportable)
 
 
 @given(OFFERED)
-def test_any_picture_of_a_batch_has_again_and_post_in_two_rows_of_a_phone(offered: OfferedActions) -> None:
-    layout = single_layout(replace(MADE, count=2), "Flux", ["https://x/a.png"], offered)
-    found = buttons(layout)
-    assert button_rows(layout.to_components()) <= 2
-    assert {"Again", *(["Post"] if offered.postable else [])} <= {label for label, _ in found}
-    hidden = behind_more(offered, found)
-    assert hidden == [] or f"run:{KEY}:more" in {mark for _, mark in found}
-    reported = "Report" in {label for label, _ in [*found, *hidden]}
-    assert reported is offered.reportable
+def test_a_picked_picture_offers_everything(offered: OfferedActions) -> None:
+    layout = picked_layout(replace(MADE, count=2), 1, "Flux", ["https://x/a.png"], offered)
+    found = [*labels(layout), *(option["label"] for option in options(layout))]
+    assert {"Again", "Edit", "Details", "Delete"} <= set(found)
+    assert set(found) >= {each.label for each in offered.follow_ups}
+    assert ("Post" in found, "Share" in found) == (offered.postable, offered.shareable)
+    assert len(found) == len(set(found))
 
 
-@pytest.mark.parametrize("flags", [*product((True, False), repeat=5)])
-def test_an_opened_picture_shows_both_follow_ups_whatever_the_server_offers(flags: tuple[bool, ...]) -> None:
-    offered = OfferedActions(*flags, follow_ups=(UPSCALE, ANIMATE))
-    layout = single_layout(replace(MADE, count=2), "Flux", ["https://x/a.png"], offered)
-    assert {"Upscale", "Animate", "Again"} <= {label for label, _ in buttons(layout)}
-
-
-def test_a_single_follow_up_behind_more_is_a_button() -> None:
-    offered = OfferedActions(vary=True, follow_ups=(UPSCALE, ANIMATE, REMOVE))
-    (part,) = outcome(MADE, PreparedOutputs((file(),)), "Flux", offered)
-    more = more_layout(MADE, offered, {mark for _, mark in buttons(part)}, ["https://x/a.png"])
-    assert "Remove background" in {label for label, _ in buttons(more)}
-    assert options(more) == []
-
-
-NAMES = (
-    ("Cut", "Mask", "Zoom", "Tile", "Fix", "Ink"),
-    ("Upscale", "Animate", "Restyle", "Recolour", "Outpaint", "Sharpen"),
-    ("Remove background", "Make a sticker", "Make a video", "Draw as a sketch", "Add music", "Change season"),
-)
-
-
-def every_offer(count: int, *, is_batch: bool) -> Iterator[OfferedActions]:
-    """Yield the actions of a result with so many follow-ups, for each set of a server's features."""
-    for names, emoji, flags in product(NAMES, (None, "🔍"), product((True, False), repeat=4)):
-        follow_ups = tuple(action(name, emoji) for name in names[:count])
-        yield OfferedActions(*flags, postable=is_batch, follow_ups=follow_ups)
-
-
-@pytest.mark.parametrize("is_batch", [False, True], ids=["single", "batch"])
-@pytest.mark.parametrize("count", range(7))
-def test_a_result_and_its_more_have_two_rows_of_a_phone_and_delete(count: int, is_batch: bool) -> None:
-    links = ["https://x/a.png"]
-    made = replace(MADE, count=2) if is_batch else MADE
-    for offered in every_offer(count, is_batch=is_batch):
-        if is_batch:
-            layout = single_layout(made, "Flux", links, offered)
-        else:
-            (part,) = outcome(made, PreparedOutputs((file(),)), "Flux", offered)
-            assert part.layout is not None
-            layout = part.layout
-        found = buttons(layout)
-        more = more_layout(made, offered, {mark for _, mark in found}, links)
-        assert button_rows(layout.to_components()) <= 2, found
-        assert button_rows(more.to_components()) <= 2, (found, buttons(more))
-        assert f"run:{KEY}:delete" in {mark for _, mark in [*found, *buttons(more)]}
-
-
-@pytest.mark.parametrize("reportable", [False, True])
 @pytest.mark.parametrize("count", range(2, 11))
-def test_a_batch_has_two_rows_of_a_phone_and_delete(count: int, reportable: bool) -> None:
+def test_each_picture_of_a_batch_has_a_number_five_a_row(count: int) -> None:
     batch = runs(*[S.SUCCEEDED] * count)
     prepared = {each.key: PreparedOutputs((file(),)) for each in batch}
-    (part,) = outcome_messages(Batch(batch, prepared), "Flux", OfferedActions(reportable=reportable))
+    (part,) = outcome_messages(Batch(batch, prepared), "Flux", OfferedActions(vary=True))
+    assert labels(part) == [*map(str, range(1, count + 1)), "4 more", "Edit", "⋯ More"]
     assert part.layout is not None
-    assert button_rows(part.layout.to_components()) <= 2
-    assert any(mark.endswith(":clear") for _, mark in buttons(part))
+    sizes = [len(row.children) for row in part.layout.walk_children() if is_row(row)]
+    assert sizes == [*([5] * (count // 5)), *([count % 5] if count % 5 else []), 3]
 
 
-@given(OFFERED, st.booleans(), st.booleans())
-def test_only_a_deletion_and_what_is_gone_are_not_offered_to_others(
-    offered: OfferedActions, deletable: bool, startable: bool
+def test_pictures_of_one_run_have_numbers_that_name_their_files() -> None:
+    first, *further = outcome(MADE, PreparedOutputs(tuple(map(file, range(1, 13)))), "Flux", OfferedActions())
+    marks = [mark for label, mark in buttons(first) if label.isdigit()]
+    assert marks == [f"pick:{KEY}:{number}:{number}" for number in range(1, 11)]
+    assert [buttons(each) for each in further] == [[]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "startable", "expected"),
+    [
+        ({}, True, {"Again", "Edit", "Details", "Delete"}),
+        ({}, False, {"Details", "Delete"}),
+        ({"deleted_at": ASKED}, True, {"Again", "Edit", "Details"}),
+        ({"private": True}, True, {"Again", "Edit", "Details"}),
+        ({"user_install": True}, True, {"Again", "Edit", "Details"}),
+    ],
+)
+def test_a_picked_run_offers_only_what_is_possible(
+    changes: dict[str, Any], startable: bool, expected: set[str]
 ) -> None:
-    theirs = replace(offered, startable=startable, deletable=deletable, usable=False, follow_ups=())
-    layout = single_layout(replace(MADE, count=2), "Flux", ["https://x/a.png"], theirs)
-    found = buttons(layout)
-    everything = {label for label, _ in [*found, *behind_more(theirs, found)]}
-    assert [label in everything for label in ("Again", "Edit")] == [startable] * 2
-    assert ("Delete" in everything) is deletable
-    assert "Details" in everything
-
-
-@given(OFFERED)
-def test_nothing_is_left_behind_more_of_a_deleted_result_that_shows_everything(
-    offered: OfferedActions,
-) -> None:
-    deleted = replace(MADE, deleted_at=ASKED)
-    gone = replace(offered, usable=False, reportable=False, shareable=False, follow_ups=())
-    everything = {mark for _, mark in buttons(more_layout(deleted, gone, (), ()))}
-    assert not more_layout(deleted, gone, everything, ()).children
-    labels = {label for label, _ in buttons(more_layout(deleted, gone, (), ()))}
-    assert labels == {"Again", "Edit", "Details", *(["4 more"] if offered.vary else [])}
+    made = replace(MADE, count=2, **changes)
+    layout = picked_layout(made, 2, "Flux", [], OfferedActions(startable=startable))
+    assert set(labels(layout)) == expected
 
 
 @pytest.mark.parametrize(
@@ -293,30 +245,32 @@ def test_numbers_are_shown_only_if_one_of_them_has_or_may_get_a_result(
     states: list[RunState], numbered: bool
 ) -> None:
     (part,) = parts(runs(*states))
-    found = [mark for _, mark in buttons(part)]
-    assert any(mark.endswith((":pick", ":numbers")) for mark in found) is numbered
-    assert any(mark.endswith(":details") for mark in found) is not numbered
-    assert part.layout is not None
-    assert button_rows(part.layout.to_components()) <= 2
+    assert any(mark.startswith("pick:") for _, mark in buttons(part)) is numbered
+    assert labels(part)[-2:] == ["Edit", "⋯ More"]
 
 
-def behind_more(offered: OfferedActions, shown: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the buttons and follow-ups behind More under a message with these buttons."""
-    marks = {mark for _, mark in shown}
-    layout = more_layout(MADE, offered, marks, ["https://x/a.png"])
-    selected = [(option["label"], option["value"]) for option in options(layout)]
-    return [each for each in [*buttons(layout), *selected] if each[1] not in marks]
+def is_row(item: Any) -> bool:
+    return isinstance(item, ActionRow)
+
+
+def behind_more(offered: OfferedActions, made: Run = MADE) -> list[str]:
+    """Return the labels of the buttons and follow-ups behind More under a message."""
+    (part,) = outcome(made, PreparedOutputs((file(),)), "Flux", offered)
+    shown = {mark for _, mark in buttons(part)}
+    layout = more_layout(made, "Flux", offered, 5, shown, ["https://x/a.png"])
+    return [*(option["label"] for option in options(layout)), *labels(layout)]
 
 
 @pytest.mark.parametrize(
     ("more", "offered"), [({}, True), ({"private": True}, False), ({"user_install": True}, False)]
 )
-def test_more_offers_delete_only_where_the_bot_can_remove_the_picture(
+def test_delete_is_in_more_unless_the_bot_can_delete_only_what_is_pressed(
     more: dict[str, Any], offered: bool
 ) -> None:
     made = run(RunState.SUCCEEDED, outputs=(Output("images", url="https://x/a.png"),), **more)
-    rows, _ = hidden_buttons(made, OfferedActions(), (), picture=True)
-    assert (f"run:{KEY}:delete" in [each.custom_id for row in rows for each in row]) is offered
+    (part,) = outcome(made, PreparedOutputs((file(),)), "Flux", OfferedActions())
+    found = "Delete" in labels(part), "Delete" in behind_more(OfferedActions(), made)
+    assert found == (not offered, offered)
 
 
 LINK = "https://files.example/{}?sig=abc"
@@ -355,11 +309,3 @@ def test_a_link_too_long_for_any_message_leaves_the_name_of_its_file(names: list
         assert (escape_line(name, 80) or f"file {number}") in shown
     if length < 1700:
         assert shown.count(f"]({url})") == len(names)
-
-
-@pytest.mark.parametrize("made", [done(1), done(1, guild_id=None), run(RunState.FAILED)])
-def test_the_messenger_recognizes_a_plain_message_by_buttons_that_the_usual_one_has(made: Run) -> None:
-    shown = [made] if made.state is RunState.SUCCEEDED else []
-    (usual,) = outcome(made, linked_outputs(made, may_link))
-    plain = plain_messages([made], shown, may_link)[0]
-    assert {mark for _, mark in buttons(plain)} <= {mark for _, mark in buttons(usual)}

@@ -128,7 +128,7 @@ WITHOUT_WORDS = {
     "gallery_only",
     "layout_of",
     "more_layout",
-    "numbers_layout",
+    "more_layout_of_all",
     "open_rows",
     "origin_message",
     "page_layout",

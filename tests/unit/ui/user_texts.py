@@ -25,7 +25,7 @@ from bot.domain.settings.values import NotApplied, SettingsContext
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.ui.audit import audit_layout
 from bot.ui.details import details
-from bot.ui.fallbacks import linked_outputs, plain_messages
+from bot.ui.fallbacks import linked_outputs, plain_messages, withheld_message
 from bot.ui.help import HelpText, help_layout
 from bot.ui.help.rules import rules_text
 from bot.ui.lists import (
@@ -40,7 +40,7 @@ from bot.ui.message_parts import ChannelName, FileKind, OutgoingMessage, Prepare
 from bot.ui.moderation import block_notice, decided_card, rejection_notice, report_card, review_card
 from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import OfferedActions
-from bot.ui.results import Batch, outcome_messages, single_layout, withheld_message
+from bot.ui.results import Batch, outcome_messages, picked_layout
 from bot.ui.settings.panel import Panel, panel_layout
 from bot.ui.shares import share_messages
 from bot.ui.status import finishing_message, status_message, undelivered_message
@@ -104,7 +104,7 @@ def batches(words: str) -> list[Shown]:
     ]
     prepared = {runs[0].key: made(words, runs[0])}
     batch = Batch(runs, prepared)
-    single = [single_layout(one, TITLE, [], OfferedActions()) for one in runs]
+    single = [picked_layout(one, 1, TITLE, [], OfferedActions()) for one in runs]
     return [*outcome_messages(batch, TITLE), *plain_messages(runs, runs, may_link), *single]
 
 
