@@ -9,7 +9,7 @@ import pytest
 from demo.fake_comfydeploy.faults import Faults
 from tests.defects.seen import given
 from tests.discord.actors import read
-from tests.discord.moderated_server import ModeratedServer, set_rules
+from tests.discord.moderated_server import ModeratedServer, midnight, set_rules
 from tests.discord.rendered import buttons_of, refusal, text_of
 from tests.harness import HELD, Harness
 
@@ -63,7 +63,7 @@ async def test_a_ceiling_of_two_runs_holds_after_retention_has_deleted_them(
     with given():
         await approve_two_of_yesterday(server)
         assert len(server.calls) == 2
-        assert "resets" in refusal(server, await server.ask()).lower()
+        assert midnight(server) in refusal(server, await server.ask())
         assert len(server.cards()) == len(server.calls) == 2
     await server.later(hours=2)
     for _ in range(2):

@@ -57,7 +57,7 @@ async def test_a_waiting_request_does_not_start_with_what_was_removed(bot: Harne
         await bot.ask(faults=HELD, **asked)
         await bot.ask(bot.bob, **asked)
         assert with_removed(bot, asked) == len(bot.calls) == 1
-        assert "Waiting for a free slot" in text_of(bot, bot.messages()[-1])
+        assert "### Up next: " in text_of(bot, bot.messages()[-1])
         await reload(bot, after)
         await bot.release()
         await bot.later(minutes=1)
