@@ -46,8 +46,6 @@ async def _details_opened(home: BotProcess) -> Interaction:
     more = await _press("more")(home)
     if more.original is None:
         raise RuntimeError("nothing is behind More")
-    if not more.original.custom_ids:
-        return more  # Details alone are behind More, and open at once
     return await (await home.discord.click(home.alice, more.original, "details")).wait_answer()
 
 

@@ -197,4 +197,4 @@ class Happenings:
 
 def _keys(message: Message) -> list[str]:
     """Return the keys of the runs whose buttons a message has."""
-    return sorted({item.split(":")[1] for item in message.custom_ids if item.startswith("run:")})
+    return sorted({item.split(":")[1] for item in message.custom_ids if item.startswith(("run:", "pick:"))})

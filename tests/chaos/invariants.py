@@ -21,7 +21,7 @@ from tests.questions import Run
 # Messages by the request and the number of the run.
 OwedOf = dict[tuple[str, int], list[Owed]]
 
-_BUTTON = re.compile(r"run:([a-z0-9]+):(\w+)")
+_BUTTON = re.compile(r"(?:run|pick):([a-z0-9]+):(\w+)(?::\d+)?")
 SETTLE_WITHIN = 90.0
 
 
