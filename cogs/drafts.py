@@ -18,6 +18,7 @@ from bot.deployments.draft import Draft, changed
 from bot.deployments.files import AttachedFile, is_kind
 from bot.deployments.kinds.base import Typed
 from bot.deployments.model import FollowUpRef, taking_pictures
+from bot.deployments.naming import COUNT
 from bot.domain.backend import InputKind
 from bot.domain.errors import (
     BotError,
@@ -61,6 +62,8 @@ class DraftItem(PersistentItem[DraftId], codec=DraftId):
             id = DraftId.read(value) or id
         if id.picture and not id.target:
             await _choose(interaction, id)
+        elif id.count:
+            await begin(interaction, id)
         else:
             await open_draft(interaction, id)
 
@@ -94,6 +97,8 @@ async def begin(
     """
     app, kept, sent = interaction.client.app, _kept(interaction, id), sent or {}
     kept = kept if typed is None else Kept(typed)
+    if id.count:
+        kept, id = replace(kept, typed={**kept.typed, COUNT: int(id.count)}), replace(id, count="")
     draft: Draft | None = None
     is_making = False
 
@@ -129,7 +134,9 @@ async def begin(
             deployment=id.target,
             picture=_picture(interaction, id, kept),
         )
-        await tell(interaction, view=refused_layout(explain(error), replace(id, draft=name).encode()))
+        possible = error.params.get("possible") if isinstance(error, CodedError) else None
+        view = refused_layout(explain(error), replace(id, draft=name), int(str(possible or 0)))
+        await tell(interaction, view=view)
 
 
 def again(count: int | None) -> Callable[[Interaction, str], Awaitable[None]]:

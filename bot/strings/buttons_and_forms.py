@@ -15,6 +15,7 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "button_again_all": "Again ×{count}",
         "button_try_again_all": "Try again ×{count}",
         "button_edit_typed": "Edit and try again",
+        "button_instead": "Make {count} instead",
         # batches
         "several_number": "{number}",
         "several_title": "{title} ×{count}",

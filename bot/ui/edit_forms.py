@@ -63,10 +63,18 @@ def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal
     return modal_of(custom_id, title, *labels)
 
 
-def refused_layout(sentence: str, custom_id: str) -> LayoutView:
-    """Build the message for a refused request, with a button that opens a form with what was typed."""
-    again = Button[LayoutView](label=say("button_edit_typed"), style=ButtonStyle.primary, custom_id=custom_id)
-    return layout_of(TextDisplay(shorten(sentence, _MISTAKES_LENGTH)), ActionRow(again))
+def refused_layout(sentence: str, id: DraftId, possible: int = 0) -> LayoutView:
+    """Build the message for a refused request, with a button that opens a form with what was typed.
+
+    Another one makes as many as are `possible`.
+    """
+    row = ActionRow[LayoutView]()
+    if possible:
+        label, count = say("button_instead", count=possible), replace(id, count=str(possible))
+        row.add_item(Button(label=label, style=ButtonStyle.primary, custom_id=count.encode()))
+    style = ButtonStyle.secondary if possible else ButtonStyle.primary
+    row.add_item(Button(label=say("button_edit_typed"), style=style, custom_id=id.encode()))
+    return layout_of(TextDisplay(shorten(sentence, _MISTAKES_LENGTH)), row)
 
 
 def pictures_layout(

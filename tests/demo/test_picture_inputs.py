@@ -42,7 +42,7 @@ async def test_a_picture_in_the_channel_can_be_used_as_input() -> None:
         async with world.turn:
             posted = await ada.send(world.channel, "look", attachments=[("red.png", red_square())])
             offered = await ada.context_menu(world.channel, "Use as input", posted)
-            form = await ada.select(offered.response.message, ["draft::picture:0:"])
+            form = await ada.select(offered.response.message, ["draft::picture:0::"])
             await ada.submit_modal(form, {"prompt": "a barn"})
         assert is_red(await (await result(world)).attachments[0].read())
 

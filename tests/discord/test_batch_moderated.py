@@ -45,6 +45,10 @@ async def test_the_budget_counts_each_and_says_how_many_there_is_room_for(bot: H
     assert "2 of 3" in await read(bot, bot.alice, "usage")
     refused = await bot.alice.slash(bot.channel, "generate", prompt="a fox", count=2)
     assert "You have 1 left today, and asked for" in refusal(bot, refused)
+    await bot.alice.click(refused.response.message, label="Make 1 instead")
+    await bot.play()
+    assert len(await bot.runs()) == 3
+    assert "> a fox" in texts(bot)[-1]
 
 
 @pytest.mark.bot(rules=NO_APPROVAL)

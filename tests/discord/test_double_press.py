@@ -72,7 +72,7 @@ async def test_a_picture_that_is_sent_twice_starts_one_run_and_two_pictures_star
     message = await post_pictures(bot, "cat.png", "dog.png")
     offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
     form, same, other = [
-        await bot.alice.click(offered.response.message, custom_id=f"draft::default:{index}:")
+        await bot.alice.click(offered.response.message, custom_id=f"draft::default:{index}::")
         for index in (0, 0, 1)
     ]
     await bot.alice.submit_modal(form, {"prompt": "a lion"})

@@ -350,7 +350,7 @@ async def test_a_message_command_on_a_result_carries_its_prompt_and_age_mark(bot
     assert child.request.age_restricted
     await bot.click(bot.messages()[-1], "Try again", bot.bob)
     offered = await bot.bob.context_menu(bot.channel, "Use as input", message)
-    form = await bot.bob.select(offered.response.message, [f"draft:{parent.key}:upscale:0:"])
+    form = await bot.bob.select(offered.response.message, [f"draft:{parent.key}:upscale:0::"])
     await bot.bob.submit_modal(form, {})
     assert [run.request.age_restricted for run in await bot.runs()] == [True] * 4
 

@@ -108,7 +108,7 @@ async def test_what_a_person_may_not_see_here_is_refused_as_if_it_did_not_exist(
         for rest in ("again", "vary", "repeat", "edit"):
             told = refusal(bot, await press(bot, actor, own, f"run:{key}:{rest}"))
             assert told.startswith("The data of" if how == "erased" else "This request no longer exists.")
-        assert (await press(bot, actor, own, f"draft:{key}:::")).modal is None
+        assert (await press(bot, actor, own, f"draft:{key}::::")).modal is None
     assert len(bot.calls) == 1
 
 

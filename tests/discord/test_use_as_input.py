@@ -39,7 +39,7 @@ async def test_of_several_pictures_one_is_chosen_also_after_a_restart(bot: Harne
     offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
     assert offered.ephemeral
     await bot.restart()
-    form = await bot.alice.click(offered.response.message, custom_id="draft::default:1:")
+    form = await bot.alice.click(offered.response.message, custom_id="draft::default:1::")
     await bot.restart()
     await submit(bot, form, {"prompt": "a lion"})
     assert [call.body["inputs"]["image"] for call in bot.calls] == [message.attachments[1].url]
@@ -75,7 +75,7 @@ async def test_without_other_inputs_the_menu_starts_the_run(bot: Harness) -> Non
 async def test_with_several_deployments_one_is_chosen(bot: Harness) -> None:
     message = await post_pictures(bot, "cat.png")
     offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
-    form = await bot.alice.select(offered.response.message, ["draft::picture:0:"])
+    form = await bot.alice.select(offered.response.message, ["draft::picture:0::"])
     await submit(bot, form, {"prompt": "a lion"})
     assert (await bot.run()).request.deployment == "picture"
 
@@ -141,9 +141,9 @@ async def test_of_a_batch_only_the_deleted_picture_is_refused(bot: Harness) -> N
     one = await bot.alice.click(message, label="1")
     await press_delete(bot, one.response.message, bot.alice)
     offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
-    gone = await bot.alice.click(offered.response.message, custom_id=f"draft:{first}:default:0:")
+    gone = await bot.alice.click(offered.response.message, custom_id=f"draft:{first}:default:0::")
     assert refusal(bot, gone) == GONE
-    form = await bot.alice.click(offered.response.message, custom_id=f"draft:{second}:default:1:")
+    form = await bot.alice.click(offered.response.message, custom_id=f"draft:{second}:default:1::")
     await submit(bot, form, {"prompt": "a lion"})
     assert second in bot.calls[-1].body["inputs"]["image"]
 
@@ -175,7 +175,7 @@ async def test_the_form_begins_with_the_inputs_of_the_pictures_origin_without_it
     assert "> a lion" in text_of(bot, upscaled)
     offered = await bot.bob.context_menu(bot.channel, "Use as input", upscaled)
     key = (await bot.runs())[-1].key
-    form = await bot.bob.select(offered.response.message, [f"draft:{key}:picture:0:"])
+    form = await bot.bob.select(offered.response.message, [f"draft:{key}:picture:0::"])
     assert form.modal["title"] == "New from this picture"
     shown = fields(form.modal)
     assert shown["prompt"]["value"] == "a lion"

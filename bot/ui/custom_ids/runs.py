@@ -119,7 +119,7 @@ class DraftId(CustomId):
     The draft starts from the run `key`, if there is one. `target` is the name of the deployment to start, or
     the digits of a follow-up (see `ref`); without it, the run is edited. `picture` is the position of the
     picture that it takes, counted from 0, in the message that the button or form belongs to. `draft`
-    names what was typed before.
+    names what was typed before. With a `count`, a button starts so many runs at once, without the form.
     """
 
     NAME = "draft"
@@ -127,6 +127,7 @@ class DraftId(CustomId):
     target: Annotated[str, Part("[^:]{0,40}")] = ""
     picture: Annotated[str, Part("[0-9]?")] = ""
     draft: Draft = ""
+    count: Annotated[str, Part("[0-9]{0,2}")] = ""
 
     @property
     def ref(self) -> FollowUpRef | None:

@@ -82,7 +82,10 @@ FORGED = [
     *("", "\n", "run", "xrun:abc:cancel", "settings:home:open", f"run:{'a' * 21}:cancel"),
     *(f"run:{rest}" for rest in ("abc:explode", "ABC:cancel", "a-b:cancel", "abc:cancel ", "abc:cancel\n")),
     *(f"form:abc:{form}" for form in ("approve", "")),
-    *(f"draft:{rest}" for rest in ("abc:", "abc:::XYZ", "a:b:c::", f"a:{'d' * 41}::", "a:b:10:")),
+    *(
+        f"draft:{rest}"
+        for rest in ("abc:", "abc:::XYZ:", "a:b:c::", f"a:{'d' * 41}:::", "a:b:10::", "a:b:1::100")
+    ),
     *(f"runs:{rest}" for rest in ("erase:o:all:0:", "page:c:all:0:", "page:o:all:-1:")),
     *("set:", "set:x", "set:approval:mode", "set:a\nb:open::0:", "set:::::", "set:x:open::x:"),
     *(f"queue:{page}" for page in ("", "-1", "1" * 20)),

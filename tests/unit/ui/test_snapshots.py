@@ -26,6 +26,7 @@ from bot.domain.presets import ChannelDefault, Holder, Preset
 from bot.domain.requests import Member
 from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
+from bot.ui.custom_ids import DraftId
 from bot.ui.details import details
 from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
 from bot.ui.help import HelpText, help_layout
@@ -175,14 +176,14 @@ def queue() -> str:
 
 
 def form_of(made: Deployment, stored: Stored) -> str:
-    return of_modal(form_modal(f"draft:{KEY}:::", TITLE, Draft(deployment=made, stored=stored).fields({})))
+    return of_modal(form_modal(f"draft:{KEY}::::", TITLE, Draft(deployment=made, stored=stored).fields({})))
 
 
 def form() -> str:
     made = run(inputs={"p": "a lighthouse", "s": "ink", "w": 768, "n": 7, "i": "https://cdn.example/a.png"})
     return of_modal(
         form_modal(
-            f"draft:{KEY}:::", TITLE, Draft(deployment=FLUX, stored=Stored(made.inputs, "L4")).fields({})
+            f"draft:{KEY}::::", TITLE, Draft(deployment=FLUX, stored=Stored(made.inputs, "L4")).fields({})
         )
     )
 
@@ -202,7 +203,7 @@ def form_of_a_long_text() -> str:
     made = offering(but(prompt, max_length=6000), *others, gpus=FLUX.gpus)
     return of_modal(
         form_modal(
-            f"draft:{KEY}:::", TITLE, Draft(deployment=made, stored=Stored({"p": "fox " * 1200})).fields({})
+            f"draft:{KEY}::::", TITLE, Draft(deployment=made, stored=Stored({"p": "fox " * 1200})).fields({})
         )
     )
 
@@ -290,7 +291,10 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "edit-choices": form_of_choices,
     "edit-long-text": form_of_a_long_text,
     "edit-refused": lambda: of_layout(
-        refused_layout("`width` is 9, but must be at least 256.", f"draft:{KEY}:::0a")
+        refused_layout("`width` is 9, but must be at least 256.", DraftId(KEY, draft="0a"))
+    ),
+    "edit-refused-count": lambda: of_layout(
+        refused_layout("You have 2 left today, and asked for 4.", DraftId(KEY, draft="0a"), 2)
     ),
     "use-as-input": pictures,
 }
