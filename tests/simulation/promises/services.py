@@ -21,6 +21,8 @@ _CLAIM = 3.0
 # A download below 16 KiB/s over 15 seconds has failed.
 _DRIP = 20.0
 _OUTPUTS = "/files/outputs/"
+# The answer to what wasn't done because the database is away.
+_AWAY = "can't reach my database"
 _OWN_HOSTS = ("127.0.0.1", "localhost")
 
 
@@ -194,7 +196,7 @@ def _cancelled_before(evidence: Evidence, request: Request) -> Iterator[Broken]:
         key, action = pressed(press)
         told = action == "cancel" and key in request.keys and "requester" in press.rights
         told |= press.custom_id.startswith("runs:cancel") and bool(set(press.chosen) & request.keys)
-        if not told or press.forged:
+        if not told or press.forged or _AWAY in press.interaction.text:
             continue
         for call in request.calls:
             mine = action != "cancel" or key in (key_of(call), request.key)
