@@ -50,7 +50,7 @@ _CALLS = {
     "kill",
     lambda chance: {
         # Of those in the callback, some end in a known gap.
-        "call": chance.choice(("post", "post", "edit", "edit", "delete", "delete", "callback")),
+        "call": chance.choice((*("post", "edit", "delete") * 4, "callback")),
         "nth": chance.choice((1, 1, 2, 3)),
         "executed": chance.random() < 0.5,
         "back": chance.choice((0.1, 1.0, 5.0)),

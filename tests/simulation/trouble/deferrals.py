@@ -85,7 +85,7 @@ async def deferral_fails(
             "at": chance.choice((_DEFER, _EDIT, "commit", "commit")),
             # Before the first COMMIT, and after a deferral, the request ends in a known gap.
             "nth": chance.choice((1, 2, 2, 2)),
-            "done": chance.random() < 0.3,
+            "done": chance.random() < 0.2,
             "back": chance.choice((0.1, 2.0, 20.0, 1000.0)),
         }
     ),
