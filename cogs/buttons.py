@@ -219,7 +219,10 @@ async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
     return offered_actions(
         run,
         app.catalogue.all(),
-        reportable=run.is_shown and not run.private and await reviews.takes_reports(app, actor),
+        reportable=run.is_shown
+        and not run.private
+        and run.requester_id != actor.id
+        and await reviews.takes_reports(app, actor),
         shareable=await sharing.is_offered(app, actor, run),
         postable=sharing.is_postable(run, actor),
         startable=run.requester_id == actor.id or run.deleted_at is None,

@@ -46,7 +46,7 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "record_delete_several_own": "{who} deleted their own results of **{deployment}**",
         "record_delete_copy": "{who} deleted only a copy of a result of **{deployment}** for {whom}",
         "record_delete_copy_own": "{who} deleted only a copy of their own result of **{deployment}**",
-        "record_report": "{who} reported a result of **{deployment}** for {whom}",
+        "record_report": "{who} reported a result of **{deployment}** by {whom}",
         "record_report_own": "{who} reported their own result of **{deployment}**",
         "record_dismiss": "{who} dismissed a report about **{deployment}** for {whom}",
         "record_block": "{who} blocked {whom}",

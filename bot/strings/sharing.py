@@ -15,8 +15,8 @@ SHARING: Mapping[str, str] = MappingProxyType(
         "share_title": "Share your result",
         "share_prompt_label": "Show the prompt",
         "share_prompt_hint": "Everybody who sees the gallery channel can read it.",
-        "share_done": "I've shared it: [open it]({url}).",
-        "post_done": "I've posted it: [open it]({url}).",
+        "share_done": "Shared: [open]({url})",
+        "post_done": "Posted: [open]({url})",
         "share_heading": "**{title}** by <@{user}>",
         "share_link": "[Open the original]({url})",
         # refusals, at the press or when posting

@@ -374,9 +374,12 @@ class OutgoingMessage:
     role: int | None = None
 
     def pinging(self, role: int) -> OutgoingMessage:
-        """Return the message with a mention of a role below its layout."""
+        """Return the message with a mention of a role above its layout."""
         if self.layout is not None:
-            self.layout.add_item(TextDisplay(f"<@&{role}>"))
+            items = [*self.layout.children]
+            self.layout.clear_items()
+            for item in (TextDisplay[LayoutView](f"<@&{role}>"), *items):
+                self.layout.add_item(item)
         return replace(self, role=role)
 
 

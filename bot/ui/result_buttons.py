@@ -139,7 +139,7 @@ def picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator
     yield _again(run, offered) if offered.startable else []
     post = [run_button(run, Action.POST, "button_post")] if offered.postable else []
     yield [*_use(run, offered, picture=picture), *post, *_share(run, offered), _details(run)]
-    yield [*_report(run, offered), *_delete(run, offered, run_button(run, Action.DELETE, "button_delete"))]
+    yield [*_report(run, offered), *_delete(run, offered, _delete_button(run))]
 
 
 def hidden_rows(
@@ -241,6 +241,14 @@ def _report(run: Run, offered: OfferedActions) -> list[Button[Any]]:
     """Return *Report*, which is about the whole batch."""
     batch = replace(run, key=run.request_key)
     return [run_button(batch, Action.REPORT, "button_report")] if offered.reportable else []
+
+
+def _delete_button(run: Run) -> Button[Any]:
+    """Return *Delete*, which says how many files go with one of several."""
+    count = sum(output.url is not None for output in run.outputs)
+    if count > 1:
+        return run_button(run, Action.DELETE, "button_delete_all", count=count)
+    return run_button(run, Action.DELETE, "button_delete")
 
 
 def _delete(run: Run, offered: OfferedActions, button: Button[Any]) -> list[Button[Any]]:

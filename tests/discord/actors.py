@@ -71,8 +71,9 @@ async def press_delete(bot: Harness, message: Any, actor: Any = None) -> Any:
     """Press Delete, as Alice by default, which may be behind More. If it isn't offered there, forge it."""
     actor, found = actor or bot.alice, buttons_of(bot, message)
     more = next((found[label] for label in found if label == "⋯ More"), None)
-    if "Delete" in found or more is None:
-        return await actor.click(message, label="Delete")
+    of_several = next((label for label in found if label.startswith("Delete all ")), "Delete")
+    if of_several in found or more is None:
+        return await actor.click(message, label=of_several)
     opened = await actor.click(message, label="⋯ More")
     if opened.response is not None and "Delete" in buttons_of(bot, opened.response.message):
         return await actor.click(opened.response.message, label="Delete")

@@ -69,7 +69,7 @@ RULES: dict[str, tuple[Callable[[Harness], Awaitable[None]], str]] = {
     ),
     "budget": (
         lambda bot: set_rules(bot, budgets={"person": {"runs_a_day": 1}}),
-        "That's your 1 for today.",
+        "You have reached today's limit of 1.",
     ),
 }
 

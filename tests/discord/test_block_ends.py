@@ -60,7 +60,7 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
     # Of the three runs a day, the two that were ended came back.
     for _ in range(2):
         assert not (await bot.ask()).ephemeral
-    assert refusal(bot, await bot.ask()).startswith("That's your 3 for today.")
+    assert refusal(bot, await bot.ask()).startswith("You have reached today's limit of 3.")
 
 
 async def test_a_cards_button_ends_every_request_that_awaits_approval(server: ModeratedServer) -> None:

@@ -40,7 +40,7 @@ async def test_a_share_whose_process_died_is_posted_once(shares: Shares, after: 
     assert len(shares.shown()) == after
     again = await shares.start(original)
     told = refusal(shares.bot, again) if after else again.response.content
-    assert told.startswith("This has been shared already" if after else "I've shared it: [open it](")
+    assert told.startswith("This has been shared already" if after else "Shared: [open](")
     assert len(shares.shown()) == 1
 
 
@@ -61,7 +61,7 @@ async def test_a_share_that_discord_does_not_answer_is_not_posted_twice(shares: 
     told = await shares.start(original)
     assert told.response.content.startswith("Discord didn't answer. Please press it again in a minute")
     again = await shares.start(original)
-    assert again.response.content.startswith("I've shared it: [open it](")
+    assert again.response.content.startswith("Shared: [open](")
     assert len(shares.shown()) == 1
     assert [line.outcome for line in await bot.audit() if line.action == "share"] == [None]
 

@@ -133,7 +133,7 @@ async def test_a_press_is_judged_like_a_command(bot: Harness) -> None:
     await set_rules(bot, deployment_roles={"upscale": [4242]})
     assert (await told()).startswith("Your roles can't use this.")
     await set_rules(bot, budgets={"person": {"runs_a_day": 1}})
-    assert (await told()).startswith("That's your 1 for today.")
+    assert (await told()).startswith("You have reached today's limit of 1.")
     await pause(bot)
     assert "paused for the moment: moving" in await told()
     await block(bot, bot.alice)

@@ -81,7 +81,7 @@ async def test_anybody_starts_a_request_of_their_own_by_their_own_rules(bot: Har
     assert (child.request.requester_id, child.request.parent_key) == (bot.bob.id, parent.key)
     assert child.request.prompt == parent.request.prompt
     bot.clock.move(seconds=5)
-    assert text_of(bot, (await press()).response).startswith("That's your 1 for today.")
+    assert text_of(bot, (await press()).response).startswith("You have reached today's limit of 1.")
     assert len(bot.calls) == 2
 
 

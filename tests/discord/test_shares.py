@@ -44,7 +44,7 @@ async def test_a_result_is_shared_once_with_credit_a_link_and_the_prompt(shares:
     noted = await bot.alice.submit_modal(form, {"prompt": True})
     (copy,) = shares.shown()
     url = f"https://discord.com/channels/{bot.guild.id}/{shares.gallery.id}/{copy.id}"
-    assert noted.response.content == f"I've shared it: [open it]({url})."
+    assert noted.response.content == f"Shared: [open]({url})"
     shown = text_of(bot, copy)
     assert shown.startswith(f"**Picture** by <@{bot.alice.id}>\n> a \\*fox\\* \\@everyone\n")
     link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{original.id}"
@@ -113,7 +113,7 @@ async def test_one_picture_of_a_batch_is_posted_alone_and_once(bot: Harness) -> 
     posted = await bot.alice.click(one.response.message, label="Post")
     _, alone = bot.messages()
     url = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{alone.id}"
-    assert posted.response.content == f"I've posted it: [open it]({url})."
+    assert posted.response.content == f"Posted: [open]({url})"
     assert files(alone) == [second]
     assert list(buttons_of(bot, alone)) == RESULT_BUTTONS
     assert pinged(bot) == [bot.alice.id]
@@ -244,9 +244,8 @@ async def test_a_result_from_before_the_gallery_and_the_review_channel_has_share
         "Use as input",
         "Share",
         "Details",
-        "Report",
         "Delete",
-    ]
+    ], "nobody reports their own result"
     await bot.click(copy, "Report", bot.bob)
     assert len(bot.messages(review)) == 1
 
@@ -261,7 +260,7 @@ async def test_a_report_under_the_copy_shows_the_result_to_the_moderators(shares
     assert list(buttons_of(bot, copy)) == ["Report", "Delete"]
     await bot.click(copy, "Report", bot.bob)
     (card,) = bot.messages(review)
-    assert "was reported" in text_of(bot, card)
+    assert "Reported:" in text_of(bot, card)
     await delete(bot, card, mona)
     assert (bot.messages(), shares.shown()) == ([], [])
 

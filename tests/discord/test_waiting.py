@@ -44,7 +44,7 @@ async def test_a_request_of_yesterday_waits_if_it_does_not_fit_into_today(bot: H
     assert await bot.states() == [RunState.SUCCEEDED] * 2 + [RunState.WAITING]
     shown = text_of(bot, also.response)
     assert "### Not started yet: Picture" in shown
-    assert f"That's your 1 for today. You get 1 more {midnight(bot)}." in shown
+    assert f"You have reached today's limit of 1. It resets {midnight(bot)}." in shown
     assert "I'll start this then." in shown
     assert list(buttons_of(bot, also.response)) == ["Cancel"]
     assert "Not started yet: **Picture**" in await read(bot, bot.alice, "queue")

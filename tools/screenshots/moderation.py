@@ -64,7 +64,7 @@ def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None
     press(page, "⋯ More")
     page.locator("button:has-text('Report') >> visible=true").wait_for()
     press(page, "Report")
-    shown(review, "was reported")
+    shown(review, "Reported:")
     review.wait_for_selector(PICTURE, state="attached")
     review.set_viewport_size({**DESKTOP, "height": 1000})
     shoot(review, folder, "report")

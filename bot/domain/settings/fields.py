@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bot.domain.errors import InputError, InputErrors, RefusedError
-from bot.domain.settings.kinds import Box, Given, Kind, Section, Setting, digest
+from bot.domain.settings.kinds import Box, Choice, Given, Kind, Section, Setting, digest
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import Names, SettingsContext
 from bot.domain.text import QUOTED, listed, shorten
@@ -145,12 +145,18 @@ def section_lines(section: Section, rules: ServerRules, context: SettingsContext
     names = keys_of(section)
     if names is None:
         found = [(each, each.value(rules)) for each in fields]
-        return [(each.setting.label, each.kind.show(value, context)) for each, value in found if value]
+        # None is something that can be chosen, or means that nothing is set.
+        shown = [(each, value) for each, value in found if value or _is_choice(each.kind, value)]
+        return [(each.setting.label, each.kind.show(value, context)) for each, value in shown]
     keys = {key for field in fields for key in field.keys_in(rules) if key is not None}
     return [
         (context.title(names, key), _entry(fields, key, rules, context))
         for key in context.ordered(names, keys)
     ]
+
+
+def _is_choice(kind: Kind, value: Any) -> bool:
+    return value is None and isinstance(kind, Choice)
 
 
 def _entry(fields: Sequence[Field], key: Key, rules: ServerRules, context: SettingsContext) -> str:

@@ -38,7 +38,7 @@ Deployment = Annotated[str, Names.DEPLOYMENT]
 
 APPROVAL = Section("approval", "Approval")
 SELECTED = Section("selected", "What needs approval", "Nothing")
-WORDS = Section("words", "Words", "This server's AutoMod rules, if I may read them")
+WORDS = Section("words", "Words")
 MEMBER = Section("member", "Limits per member", "No limit", has_twin=True)
 SERVER = Section("server", "Limits of the server", "No limit", has_twin=True)
 ROLES = Section("roles", "Limits per role", "No role has limits of its own")
@@ -81,6 +81,11 @@ def _needs_channel(rules: ServerRules, context: SettingsContext) -> str | None:
 
 def _has_reviewers(rules: ServerRules) -> bool:
     return rules.reviewer_role_id is not None and rules.approval.review_channel_id is not None
+
+
+def _needs_reviewers(rules: ServerRules, _context: SettingsContext) -> str | None:
+    is_missing = rules.ping_reviewers and rules.reviewer_role_id is None
+    return "settings_needs_reviewers" if is_missing else None
 
 
 _selected, _without_roles = _in_mode(ApprovalMode.SELECTED), _in_mode(ApprovalMode.WITHOUT_ROLES)
@@ -247,8 +252,9 @@ class ServerRules(_Rules):
         Setting(
             "New cards",
             Choice((False, "Ping nobody"), (True, "Ping the reviewer role", "If I may mention it")),
-            "Requests for approval, and reports",
+            "For requests that wait, and reports",
             _has_reviewers,
+            _needs_reviewers,
         ),
     ] = False
     retention_days: Annotated[

@@ -26,7 +26,7 @@ _SHARED = re.compile(r"\*\*.+\*\* by <@\d+>")
 _RESULT_GOES = "It will be deleted in a moment."
 _COPY_GOES = "This copy will be deleted in a moment."
 _GONE = "This has already been deleted."
-_ON_ITS_WAY = ("I've shared it", "I've posted it")
+_ON_ITS_WAY = ("Shared:", "Posted:")
 _BLAMED = "A moderator deleted this after it was"
 
 
