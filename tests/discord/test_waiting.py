@@ -80,7 +80,7 @@ async def test_an_approval_under_a_pause_is_told_the_rule_and_the_card_stays(ser
     await server.ask()
     await olga.slash(server.channel, "pause", reason="moving")
     told = refusal(server, await server.decide("Approve"))
-    assert told == f"This can't start now, so the card stays. The reason: {PAUSED}"
+    assert told == f"This can't start now, so the card stays. The requester would read: {PAUSED}"
     assert await server.states() == [RunState.AWAITING_APPROVAL]
     assert list(buttons_of(server, server.card)) == ["Approve", "Reject", "Block"]
     assert server.calls == []

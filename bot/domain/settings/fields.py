@@ -145,18 +145,13 @@ def section_lines(section: Section, rules: ServerRules, context: SettingsContext
     names = keys_of(section)
     if names is None:
         found = [(each, each.value(rules)) for each in fields]
-        # None is something that can be chosen, or means that nothing is set.
-        shown = [(each, value) for each, value in found if value or _is_choice(each.kind, value)]
+        shown = [(each, value) for each, value in found if value or isinstance(each.kind, Choice)]
         return [(each.setting.label, each.kind.show(value, context)) for each, value in shown]
     keys = {key for field in fields for key in field.keys_in(rules) if key is not None}
     return [
         (context.title(names, key), _entry(fields, key, rules, context))
         for key in context.ordered(names, keys)
     ]
-
-
-def _is_choice(kind: Kind, value: Any) -> bool:
-    return value is None and isinstance(kind, Choice)
 
 
 def _entry(fields: Sequence[Field], key: Key, rules: ServerRules, context: SettingsContext) -> str:

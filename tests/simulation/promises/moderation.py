@@ -147,5 +147,8 @@ def _reviewer_is_a_moderator(evidence: Evidence, press: Press) -> Iterator[Broke
         return
     if press.message.channel.guild is not evidence.story.world.cast.guilds["reviewed"]:
         return
+    # A server that the bot has left has no rules.
+    if any("is removed from reviewed" in what for _, what in evidence.story.struck):
+        return
     if pressed(press)[1] in ("approve", "reject", "dismiss") and _NO_MODERATOR in reply(press):
         yield Broken("the reviewer role lets people decide", press.who, reply(press))
