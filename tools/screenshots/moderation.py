@@ -12,7 +12,6 @@ from tools.screenshots.page import (
     DESKTOP,
     INBOX,
     MESSAGES,
-    PHONE,
     PICTURE,
     REVIEW,
     ask,
@@ -86,5 +85,3 @@ def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None
 def take_moderated(chrome: Browser, page: Page, links: Mapping[str, str], folder: Path) -> None:
     review, inbox = (open_page(chrome, links[title], DESKTOP, shows=COMPOSER) for title in (REVIEW, INBOX))
     take_moderation(page, review, inbox, folder)
-    phone = open_page(chrome, links[REVIEW], PHONE, scale=2, shows="text=Rejected by")
-    shoot(phone, folder, "review-phone")
