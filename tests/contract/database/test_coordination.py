@@ -199,12 +199,13 @@ async def test_a_lock_that_another_process_took_meanwhile_is_reported_lost(
     assert await mine.try_acquire("shard 0")
     # The session is ended from outside, and somebody is quicker.
     async with transaction(on_postgres) as thief:
+        # In one statement, so that the thief waits for the lock before its owner can connect again.
         await thief.execute(
             text(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                "SELECT pg_terminate_backend(pid), pg_advisory_lock(:space, hashtext('shard 0')) FROM pg_locks"
                 " WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database"
                 " WHERE datname = current_database())"
-            )
+            ),
+            {"space": 0x626F74},
         )
-        await thief.execute(text("SELECT pg_advisory_lock(:space, hashtext('shard 0'))"), {"space": 0x626F74})
         assert await asyncio.wait_for(asyncio.shield(mine.lost), 60) == "shard 0"
