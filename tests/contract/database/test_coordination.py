@@ -202,8 +202,8 @@ async def test_a_lock_that_another_process_took_meanwhile_is_reported_lost(
         # In one statement, so that the thief waits for the lock before its owner can connect again.
         await thief.execute(
             text(
-                "SELECT pg_terminate_backend(pid), pg_advisory_lock(:space, hashtext('shard 0')) FROM pg_locks"
-                " WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database"
+                "SELECT pg_terminate_backend(pid), pg_advisory_lock(:space, hashtext('shard 0'))"
+                " FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database"
                 " WHERE datname = current_database())"
             ),
             {"space": 0x626F74},
