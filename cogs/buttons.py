@@ -53,11 +53,11 @@ class RunButton(PersistentItem[RunId], codec=RunId):
 
 
 class PickButton(PersistentItem[PickId], codec=PickId):
-    """The number of a run of a batch, or of one of several pictures."""
+    """A numbered button. The number is that of a run in a batch, or of a picture."""
 
     async def pressed(self, interaction: Interaction, id: PickId) -> None:
         app, message = interaction.client.app, interaction.message
-        shown = shown_pictures(message) if message is not None else []
+        shown = shown_pictures(message)
         pictures = [url for url in shown if is_file(url, id.key, id.file)]
         run = await visible(app, actor_of(interaction), id.key)
         title, offered = app.catalogue.title(run.deployment), await _offered(interaction, run)
@@ -235,7 +235,7 @@ async def _more(interaction: Interaction, key: str) -> None:
     app, message = interaction.client.app, interaction.message
     run = await visible(app, actor_of(interaction), key)
     title, offered = app.catalogue.title(run.deployment), await _offered(interaction, run)
-    pictures = shown_pictures(message) if message is not None else []
+    pictures = shown_pictures(message)
     posted = _posted_message(interaction)
     message_id = posted.message_id if posted is not None else 0
     shown = set(custom_ids(message.components)) if message is not None else set()
@@ -248,7 +248,7 @@ async def _more_of_all(interaction: Interaction, key: str) -> None:
     batch = await runs.visible_batch(app, actor_of(interaction), key)
     shown = next((run for run in batch if run.is_shown), batch[0])
     title, offered = app.catalogue.title(shown.deployment), await _offered(interaction, shown)
-    pictures = shown_pictures(message) if message is not None else []
+    pictures = shown_pictures(message)
     await _show(interaction, more_layout_of_all(batch, title, offered, pictures))
 
 

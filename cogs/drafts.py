@@ -184,7 +184,7 @@ def _picture(interaction: Interaction, id: DraftId, kept: Kept) -> str | None:
     """Return the link of the picture that a draft takes: one that was kept, or one of the message."""
     if kept.picture is not None or not id.picture:
         return kept.picture
-    pictures = shown_pictures(interaction.message) if interaction.message is not None else []
+    pictures = shown_pictures(interaction.message)
     return next(iter(pictures[int(id.picture) :]), None)
 
 
@@ -234,7 +234,7 @@ def _choices(interaction: Interaction) -> Sequence[PictureChoice]:
 
 
 async def _choose(interaction: Interaction, id: DraftId) -> None:
-    """Show what can be done with one of several pictures."""
+    """Show what can be done with the chosen picture."""
     picture, choices = _picture(interaction, id, Kept({})), _choices(interaction)
     if picture is None:
         raise RefusedError("use_stale")

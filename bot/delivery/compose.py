@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from discord.ui import TextDisplay
+
 from bot.context import App
 from bot.delivery.age_restriction import applies, hides
 from bot.deployments.input_text import ShownInputs, displayed_inputs
@@ -52,6 +54,7 @@ from bot.ui.moderation import (
 from bot.ui.result_buttons import OfferedActions, offered_actions
 from bot.ui.results import Batch, first_message, outcome_messages
 from bot.ui.shares import share_messages
+from bot.ui.views import layout_of
 
 
 class Edit(NamedTuple):
@@ -214,7 +217,9 @@ async def _pinging(app: App, claim: Claim, card: OutgoingMessage) -> OutgoingMes
     """Return a new card, which pings the reviewers if the server wants it."""
     rules = await app.store.rules.get(claim.run.guild_id)
     role = rules.reviewer_role_id if rules.ping_reviewers else None
-    return card.pinging(role) if role is not None else card
+    if role is None or card.layout is None:
+        return card
+    return replace(card, layout=layout_of(TextDisplay(f"<@&{role}>"), *card.layout.children), role=role)
 
 
 async def _review(app: App, task: Task) -> OutgoingMessage:

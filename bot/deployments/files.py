@@ -1,4 +1,4 @@
-"""Check the files that inputs take, by what Discord says about them and by their first bytes."""
+"""Check attached files by what Discord reports about them, and by their first bytes."""
 
 from __future__ import annotations
 

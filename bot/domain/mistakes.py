@@ -53,7 +53,7 @@ def that(test: Callable[[Any], object], otherwise: str) -> AfterValidator:
 
 
 def mistakes(error: ValidationError, at: str = "", known: Collection[str] = ()) -> Iterator[str]:
-    """Yield a sentence for each mistake. A validator reports several by a ValueError of several lines.
+    """Yield a sentence for each mistake. A validator reports several with one ValueError, one per line.
 
     `at` is the path of what was validated, and `known` are the names that can be meant by an unknown one.
     """

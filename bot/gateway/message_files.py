@@ -20,10 +20,12 @@ _LIMIT = 10
 _FETCH_SECONDS = 2
 
 
-def shown_pictures(message: discord.Message) -> list[str]:
+def shown_pictures(message: discord.Message | None) -> list[str]:
     """Return links to the pictures in a message of the bot: attached pictures, or else those of a gallery or
-    a thumbnail.
+    a thumbnail. There are none without a message.
     """
+    if message is None:
+        return []
     shown = [media.url for media in _shown_media(message.components) if _is_shown_picture(media)]
     return attached_pictures(message) or shown[:_LIMIT]
 

@@ -52,10 +52,8 @@ def origin_message(run: Run) -> OutgoingMessage:
     """Build the message that says why a result comes as a direct message."""
     if run.user_install:
         return OutgoingMessage(content=say("from_elsewhere_late"))
-    if run.private:
-        url = channel_url(run.guild_id, run.channel_id)
-        return OutgoingMessage(content=say("from_private", url=url))
-    return OutgoingMessage(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
+    code = "from_private" if run.private else "from_elsewhere"
+    return OutgoingMessage(content=say(code, url=channel_url(run.guild_id, run.channel_id)))
 
 
 def linked_outputs(run: Run, may_link: MayLink, code: str = "media_linked") -> PreparedOutputs:

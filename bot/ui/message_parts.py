@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -372,15 +372,6 @@ class OutgoingMessage:
     files: tuple[PreparedFile, ...] = ()
     mention: int | None = None
     role: int | None = None
-
-    def pinging(self, role: int) -> OutgoingMessage:
-        """Return the message with a mention of a role above its layout."""
-        if self.layout is not None:
-            items = [*self.layout.children]
-            self.layout.clear_items()
-            for item in (TextDisplay[LayoutView](f"<@&{role}>"), *items):
-                self.layout.add_item(item)
-        return replace(self, role=role)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ def number_rows(numbers: Sequence[Number]) -> list[list[Button[Any]]]:
 
 
 def picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator[Row]:
-    """Yield rows with everything that can be done with one run of a batch or one of several pictures.
+    """Yield the buttons behind a number, for a run of a batch or one picture of a result with several.
 
     `picture` says whether the view shows a picture.
     """
@@ -244,7 +244,7 @@ def _report(run: Run, offered: OfferedActions) -> list[Button[Any]]:
 
 
 def _delete_button(run: Run) -> Button[Any]:
-    """Return *Delete*, which says how many files go with one of several."""
+    """Return *Delete*, or *Delete all 4* if the run made several files, which go together."""
     count = sum(output.url is not None for output in run.outputs)
     if count > 1:
         return run_button(run, Action.DELETE, "button_delete_all", count=count)

@@ -172,7 +172,7 @@ def first_message(
 def picked_layout(
     run: Run, number: int, title: str, pictures: Sequence[str], offered: OfferedActions
 ) -> LayoutView:
-    """Build the view of one run of a batch, or of one of several pictures, with everything that can be done.
+    """Build the view behind a number, which is a run of a batch or one picture of a result with several.
 
     `pictures` are links to its pictures.
     """
@@ -381,15 +381,11 @@ def _rows(
     """Return the buttons of a message with these files, some of which may be in further messages."""
     if not any(map(may_have_result, batch.runs)):
         return failure_rows(batch.first, Action.MORE_OF_ALL if batch.numbered else Action.MORE)
-    here = {file.filename for file in files}
-    elsewhere = {each.run.key for each, _ in batch.numbers} - {
-        each.run.key for each, name in batch.numbers if name in here
-    }
-    numbers = []
-    for each, name in batch.numbers:
-        if name in here or each.run.key in elsewhere:
-            numbers.append(each)
-            elsewhere.discard(each.run.key)
+    here, all_numbers, numbers = {file.filename for file in files}, batch.numbers, list[Number]()
+    for run in batch.runs:
+        own = [(each, name) for each, name in all_numbers if each.run is run]
+        # A run whose pictures are all in further messages has one number here.
+        numbers += [each for each, name in own if name in here] or [own[0][0]]
     if batch.numbered:
         return batch_rows(numbers, offered, shown=bool(batch.shown))
     if not batch.shown:

@@ -80,7 +80,7 @@ class BooleanInput(_ChoosingInput):
 
 
 class ChoiceInput(_ChoosingInput):
-    """One of several texts or numbers, chosen by its name."""
+    """A choice among named texts or numbers."""
 
     def parse(self, raw: Any) -> dict[str, InputValue]:
         if isinstance(raw, AttachedFile | tuple | list):

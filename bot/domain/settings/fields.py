@@ -242,7 +242,7 @@ def apply_form(
     rules: ServerRules,
     context: SettingsContext,
 ) -> tuple[ServerRules, list[InputError]]:
-    """Change the rules by what was submitted, by the custom_ids of the boxes.
+    """Apply a submitted form, which maps the custom_ids of its boxes to what they held, to the rules.
 
     Only boxes that differ from what they showed are applied. Of these, boxes whose setting somebody else has
     changed meanwhile are left out, and returned as mistakes. Raises InputErrors with all mistakes of the form

@@ -114,7 +114,7 @@ class ShareId(CustomId):
 
 @dataclass(frozen=True, slots=True)
 class DraftId(CustomId):
-    """The form of a draft, or a button that opens it. It also identifies a select of several drafts.
+    """The form of a draft, or a button that opens it. A select menu of drafts has one, too.
 
     The draft starts from the run `key`, if there is one. `target` is the name of the deployment to start, or
     the digits of a follow-up (see `ref`); without it, the run is edited. `picture` is the position of the
