@@ -136,6 +136,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "queue_private": "{state}: a private request <t:{at}:R>{position}",
         "queue_position": "number {position} for its deployment",
         "queue_far": "behind at least {ahead} others for its deployment",
+        "queue_expected": "should be ready <t:{at}:R>",
         "queue_of_several": "{title} {number} of {count}",
         "queue_back": "Back",
         "queue_on": "More",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from discord import ButtonStyle, SelectOption
@@ -90,11 +91,18 @@ def text_layout(text: str) -> LayoutView:
 
 
 def queue_layout(
-    runs: Sequence[Run], page: int, *, more: bool, viewer_id: int, title: Callable[[str], str]
+    runs: Sequence[Run],
+    page: int,
+    *,
+    more: bool,
+    viewer_id: int,
+    title: Callable[[str], str],
+    ends: Mapping[str, datetime],
 ) -> LayoutView:
-    """Build a page, counted from 0, of a server's active and waiting runs."""
+    """Build a page, counted from 0, of a server's active and waiting runs. `ends` are the expected ends."""
     lines = [
-        _queue_line(number, run, viewer_id, title) for number, run in enumerate(runs, page * PAGE_SIZE + 1)
+        _queue_line(number, run, viewer_id, title, ends.get(run.key))
+        for number, run in enumerate(runs, page * PAGE_SIZE + 1)
     ]
     return page_layout(QueueId, lines, page, more=more)
 
@@ -165,17 +173,21 @@ def _prompt(run: Run) -> str:
     return f"\n-# {escape_line(run.prompt, _PROMPT)}" if run.prompt else ""
 
 
-def _queue_line(number: int, run: Run, viewer_id: int, title: Callable[[str], str]) -> str:
+def _queue_line(
+    number: int, run: Run, viewer_id: int, title: Callable[[str], str], end: datetime | None
+) -> str:
+    at, position = int(run.created_at.timestamp()), _position(run)
+    if end is not None:
+        position += " · " + say("queue_expected", at=int(end.timestamp()))
     if not is_named_in_queue(run, viewer_id):
-        at = int(run.created_at.timestamp())
-        return f"{number}. {say('queue_private', state=_state(run), at=at, position=_position(run))}"
+        return f"{number}. {say('queue_private', state=_state(run), at=at, position=position)}"
     line = say(
         "queue_line",
         state=_state(run),
         title=_batch_title(escape_line(title(run.deployment), _RUN_TITLE_LENGTH), run),
         person=run.requester_id,
-        at=int(run.created_at.timestamp()),
-        position=_position(run),
+        at=at,
+        position=position,
     )
     return f"{number}. {line}{_prompt(run) if shows_prompt_in_queue(run, viewer_id) else ''}"
 

@@ -321,6 +321,8 @@ class DeploymentSettings(Table):
     """the GPUs to choose from; default: all that ComfyDeploy documents; `[]`: no choice"""
     default_gpu: Gpu | None = None
     """sent if the user chooses none; default: the machine's own, which servers' GPU rules can't know"""
+    expected_seconds: Annotated[int, Field(ge=1)] | None = None
+    """how long a run takes, for the estimates until five results have shown it"""
     concurrency_limit: Annotated[int, Field(ge=1)] | None = None
     """its concurrent runs; default: ComfyDeploy's limit"""
     max_count: Annotated[int, Field(ge=1, le=10)] | None = None

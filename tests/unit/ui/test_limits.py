@@ -85,7 +85,8 @@ def test_a_page_of_runs_fits(wanted: RunFilter) -> None:
 
 def test_a_page_of_the_queue_fits_and_goes_on_counting() -> None:
     found = [run(state=RunState.WAITING, queue_position=10**6) for _ in range(PAGE_SIZE)]
-    layout = queue_layout(found, 3, more=True, viewer_id=LARGEST, title=lambda _: WORST)
+    ends = dict.fromkeys((each.key for each in found), ASKED.replace(year=9999))
+    layout = queue_layout(found, 3, more=True, viewer_id=LARGEST, title=lambda _: WORST, ends=ends)
     assert len(text(layout)) <= 4000
     assert "\n31. " in text(layout)
 

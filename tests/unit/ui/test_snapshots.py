@@ -172,7 +172,8 @@ def queue() -> str:
     found = [run(RunState.RUNNING), waiting, replace(waiting, queue_position=2, private=True)]
     found += [replace(waiting, state=RunState.QUEUED, queue_position=position) for position in (1, 3)]
     found.append(replace(waiting, queue_position=51))
-    return of_layout(queue_layout(found, 0, more=True, viewer_id=42, title=title))
+    ends = {found[0].key: ASKED}
+    return of_layout(queue_layout(found, 0, more=True, viewer_id=42, title=title, ends=ends))
 
 
 def form_of(made: Deployment, stored: Stored) -> str:
@@ -262,7 +263,7 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "runs-none-such": lambda: no_runs(RunsPage(RunFilter.UNDELIVERED)),
     "posting": lambda: of_layout(posting_layout()),
     "queue": queue,
-    "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title)),
+    "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title, ends={})),
     "help": lambda: of_layout(help_layout(HelpText(BOTH, PLAN, clickable, rules_text(LIMITED, title)))),
     "help-one": lambda: of_layout(
         help_layout(HelpText(BOTH[:1], plan_commands(BOTH[:1], (PRESET_OPTION,)), in_server=False))
