@@ -14,7 +14,6 @@ from bot.deployments.model import Deployment, FollowUp
 from bot.deployments.naming import COUNT, DESCRIPTION_LENGTH, GPU, MORE
 from bot.deployments.schema import CHOICES, MAX_FIELDS
 from bot.domain.errors import BotError, InputErrors, RefusedError, WrongFiles
-from bot.domain.presets import Preset
 from bot.domain.requests import press_id
 from bot.domain.text import shorten
 from bot.domain.text.file_names import file_behind
@@ -30,9 +29,10 @@ _ABOUT_GPU = frozenset(
 class Draft:
     """A request to start a deployment from stored values and a file, asking for some inputs.
 
-    `stored` are the values that it starts from; what is typed goes before them. `asked` are the inputs of its
-    form, or None for the most important ones. `files` are those that it takes, by the names of their options;
-    `follow_up` says which input takes one. `prompt` is shown if the deployment has none of its own.
+    `stored` are the values that it starts from, of which the first decide; what is typed goes before them.
+    `asked` are the inputs of its form, or None for the most important ones. `files` are those that it takes,
+    by the names of their options; `follow_up` says which input takes one. `prompt` is shown if the deployment
+    has none of its own.
 
     `typed` are options that go with it, such as the number of runs. `parent_key` is the run that it starts
     from, and `made_by` the one that made its file. `action` and `origin` identify a press (see `press_id`);
@@ -41,7 +41,7 @@ class Draft:
 
     deployment: Deployment
     title: str = ""
-    stored: Stored = field(default_factory=Stored)
+    stored: Sequence[Stored] = ()
     asked: Sequence[Input] | None = None
     files: Mapping[str, tuple[AttachedFile, ...]] = field(default_factory=dict)
     follow_up: FollowUp | None = None
@@ -52,8 +52,11 @@ class Draft:
     action: str = ""
     origin: str = ""
     typed: Typed = field(default_factory=dict)
-    preset: Preset | None = None
-    is_default: bool = False
+
+    @property
+    def values(self) -> Values:
+        """Return the stored values by key."""
+        return {key: value for layer in reversed(self.stored) for key, value in layer.inputs.items()}
 
     def taking(self, files: Sequence[AttachedFile]) -> Draft | None:
         """Return the draft with the first file that an input takes, or None if none fits."""
@@ -77,14 +80,14 @@ class Draft:
         for the number of runs and the GPU if there is space. Options in `wrong` come first. The inputs with
         the keys `gone` need another file. Raises RefusedError if such an input has no field.
         """
-        values = self.stored.inputs
+        values, gpu = self.values, next((layer.gpu for layer in self.stored if layer.gpu), None)
         items = [*(self.deployment.offered if self.asked is None else self.asked)]
         items = [item for item in items if item.option_names[0] not in self.files]
         needed: list[FormField] = []
         possible: list[FormField] = []
         if self.asked is None:
             items.sort(key=lambda item: _rank(item, values, typed, wrong))
-            for each in _fields_of_bot(self.deployment, self.stored.gpu, typed):
+            for each in _fields_of_bot(self.deployment, gpu, typed):
                 (needed if each.name in {MORE, COUNT, *wrong} else possible).append(each)
         items = items[: MAX_FIELDS - len(needed)]
         if not gone <= {item.key for item in items}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.context import App
 from bot.domain.policy import Standing
 from bot.domain.requests import Actor
-from bot.services.preset_inputs import has_gap
+from bot.services.presets import defaults_of
 
 
 async def standing_of(app: App, actor: Actor) -> Standing:
@@ -13,8 +13,7 @@ async def standing_of(app: App, actor: Actor) -> Standing:
     origin = actor.origin
     rules = await app.store.rules.get(origin.guild_id)
     usage = await app.store.usage.today(origin.guild_id, actor.id, app.now())
-    default = await app.store.presets.channel_default(origin.guild_id, actor.channel_ids)
-    deployment = app.catalogue.get(default.preset.deployment) if default is not None else None
+    defaults = await defaults_of(app, actor)
     offered = app.catalogue.all()
     return Standing(
         person=actor.person,
@@ -25,8 +24,5 @@ async def standing_of(app: App, actor: Actor) -> Standing:
         gpus=list(dict.fromkeys(gpu for each in offered for gpu in each.gpus if len(each.gpus) > 1)),
         in_server=origin.guild_id is not None,
         age_restricted_channel=origin.age_restricted,
-        channel_default=default.preset if default is not None and deployment is not None else None,
-        default_has_gap=default is not None
-        and deployment is not None
-        and has_gap(deployment, default.preset),
+        defaults=[each for each in defaults if app.catalogue.get(each.deployment) is not None],
     )

@@ -292,8 +292,8 @@ def _blocked_line(block: Block) -> str:
     return " · ".join(parts)
 
 
-_PRESET_TITLE_LENGTH = 60
-_PRESET_VALUES_LENGTH = 60
+_PRESET_TITLE_LENGTH = 40
+_PRESET_VALUES_LENGTH = 70
 
 
 def presets_layout(
@@ -309,15 +309,15 @@ def presets_layout(
 
     `default` is the channel's default preset, which gets a mark, or None.
     """
-    mark = _default_mark(default) if default is not None else ""
-    lines = [
-        _preset_line(preset, title, inputs(preset), mark if default and preset == default.preset else "")
-        for preset in presets
-    ]
+    lines = [_preset_line(one, title, inputs(one), _default_mark(one, default)) for one in presets]
     return page_layout(PresetsId, lines, page, more=more)
 
 
-def _default_mark(default: ChannelDefault) -> str:
+def _default_mark(preset: Preset, default: ChannelDefault | None) -> str:
+    if preset.is_default:
+        return say("presets_default_own")
+    if default is None or preset != default.preset:
+        return ""
     return ", ".join(filter(None, [say("presets_default"), set_by(default.set_by, default.set_at)]))
 
 
@@ -349,9 +349,16 @@ def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInput
     )
     if mark:
         line += f" · {mark}"
+    values = preset_values(preset, inputs)
+    return f"{line}\n{values}" if values else line
+
+
+def preset_values(preset: Preset, inputs: ShownInputs) -> str:
+    """Return a line with a preset's values, which says if it is cut, or an empty text."""
     values = [f"{name}: {value}" for name, value in inputs.values]
-    values_text = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
-    return f"{line}\n-# {escape_line(values_text, _PRESET_VALUES_LENGTH)}" if values_text else line
+    text = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
+    cut = f" ({say('presets_cut', length=len(text))})" if len(text) > _PRESET_VALUES_LENGTH else ""
+    return f"-# {escape_line(text, _PRESET_VALUES_LENGTH)}{cut}" if text else ""
 
 
 def usage_layout(view: UsageView) -> LayoutView:

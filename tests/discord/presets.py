@@ -10,8 +10,8 @@ from tests.harness import Harness
 from tests.questions import insert_preset
 
 
-async def told(bot: Harness, actor: Any, command: str, channel: Any = None, **given: Any) -> str:
-    return refusal(bot, await actor.slash(channel or bot.channel, f"preset {command}", **given))
+async def told(bot: Harness, actor: Any, command: str, where: Any = None, /, **given: Any) -> str:
+    return refusal(bot, await actor.slash(where or bot.channel, f"preset {command}", **given))
 
 
 async def share(

@@ -18,6 +18,7 @@ from bot.ui.custom_ids.runs import PickId as PickId
 from bot.ui.custom_ids.runs import ReviewForm as ReviewForm
 from bot.ui.custom_ids.runs import ReviewFormId as ReviewFormId
 from bot.ui.custom_ids.runs import RunId as RunId
+from bot.ui.custom_ids.runs import SaveId as SaveId
 from bot.ui.custom_ids.runs import ShareId as ShareId
 
 

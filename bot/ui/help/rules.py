@@ -34,10 +34,9 @@ def _lines(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
     else:
         yield say("help_rules_not_reviewed")
     yield from _budgets(standing)
-    if (default := standing.channel_default) is not None:
+    for default in standing.defaults:
         name = escape_line(default.name, NAME_LENGTH)
-        code = "help_rules_default_gap" if standing.default_has_gap else "help_rules_default"
-        yield say(code, name=name, title=escape_line(title(default.deployment), 60))
+        yield say("help_rules_default", name=name, title=escape_line(title(default.deployment), 60))
     if standing.in_server and rules.private_results:
         yield say("help_rules_private")
     closed = {name for name, allowed in rules.deployment_roles.items() if not allowed & roles}

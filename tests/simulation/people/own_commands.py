@@ -227,12 +227,15 @@ def _draw_default(chance: random.Random) -> dict[str, Any]:
         "where": chance.choice(("pictures", "requests")),
         "name": chance.choice((*_PRESETS, None)),
         "deployment": chance.choice(("picture", "text")),
+        "channel": chance.random() < 0.7,
     }
 
 
 @action("preset", _draw_default, weight=2)
-async def default_preset(story: Story, who: str, where: str, name: str | None, deployment: str) -> None:
-    """Save a preset, share it with the server, and make it the channel's default; or remove the default."""
+async def default_preset(
+    story: Story, who: str, where: str, name: str | None, deployment: str, *, channel: bool
+) -> None:
+    """Save and share a preset, and make it the default of the channel or the person; or remove it."""
     if name is not None:
         made = await send_request(story, who, where, deployment)
         await story.answer(made.interaction if made else None)
@@ -240,4 +243,6 @@ async def default_preset(story: Story, who: str, where: str, name: str | None, d
             await story.slash(who, where, "preset save", {"name": name, "prompt": "{prompt}, at home"})
         )
         await story.answer(await story.slash(who, where, "preset share", {"name": name}))
-    await story.answer(await story.slash(who, where, "preset default", {"name": name} if name else {}))
+    options: dict[str, Any] = {"name": name} if name else {"clear": True}
+    options |= {"channel": True} if channel else {}
+    await story.answer(await story.slash(who, where, "preset default", options))

@@ -132,7 +132,7 @@ class Opened:
 
     def fields(self) -> list[tuple[str, str]]:
         asked = asked_inputs(self.follow_up, self.target, self.inputs)
-        shown = Draft(deployment=self.target, stored=Stored(self.inputs), asked=asked).fields({})
+        shown = Draft(deployment=self.target, stored=[Stored(self.inputs)], asked=asked).fields({})
         return [(field.name, field.value) for field in shown]
 
     def merged(self, **typed: str) -> Merged:

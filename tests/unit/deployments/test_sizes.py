@@ -17,7 +17,6 @@ from bot.deployments.model import Deployment
 from bot.deployments.naming import MORE
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
-from bot.services.preset_inputs import kept_inputs
 from tests.unit.deployments.made import deployment, node
 
 LIMITS = {"minimum": 256, "maximum": 1536}
@@ -155,9 +154,8 @@ def test_a_size_beyond_todays_limits_is_dropped_by_name() -> None:
     assert (found.inputs, found.dropped) == ({"prompt": "a fox"}, ("size",))
 
 
-def test_a_preset_keeps_two_numbers_and_a_typed_size_overrides_it() -> None:
+def test_a_typed_size_overrides_two_stored_numbers() -> None:
     stored = {"prompt": "a fox", "width": 624, "height": 912}
-    assert kept_inputs(SIZED, stored, seed=False, prompt=None) == (stored, False)
     for typed in ({"size": "wide"}, {MORE: "size=wide"}):
         assert kept(SIZED, stored, **typed).inputs["width"] == 1216
 
@@ -176,14 +174,16 @@ def test_the_command_to_copy_has_the_choice_or_leaves_it_to_the_user() -> None:
 def test_a_form_preselects_the_size_and_keeps_one_that_is_no_choice() -> None:
     def field(inputs: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         (found,) = (
-            each for each in Draft(deployment=SIZED, stored=Stored(inputs)).fields({}) if each.name == "size"
+            each
+            for each in Draft(deployment=SIZED, stored=[Stored(inputs)]).fields({})
+            if each.name == "size"
         )
         return found.value, found.choices
 
     assert field({"width": 1216, "height": 512}) == ("wide", tuple(CHOICES))
     stored = {"prompt": "a fox", "width": 900, "height": 700}
     assert field(stored) == ("900 × 700", (*CHOICES, "900 × 700"))
-    assert changed(Draft(deployment=SIZED, stored=Stored(stored)).fields({}), {"size": "900 × 700"}) == {}
+    assert changed(Draft(deployment=SIZED, stored=[Stored(stored)]).fields({}), {"size": "900 × 700"}) == {}
     assert kept(SIZED, stored, size="portrait").inputs == {"prompt": "a fox", "width": 624, "height": 912}
 
 

@@ -36,6 +36,7 @@ RECORDS: list[ids.CustomId] = [
     *(ids.RunId(KEY, action) for action in ids.Action),
     *(ids.ReviewFormId(KEY, form) for form in ids.ReviewForm),
     ids.ShareId(KEY),
+    ids.SaveId(KEY),
     ids.PickId(KEY, 10, 9999),
     ids.DeleteId(KEY, SNOWFLAKE),
     ids.DraftId(KEY),

@@ -102,7 +102,7 @@ LIMITED = limited(
     )
 )
 HOUSE = made_preset("house *style*", holder=Holder.SERVER)
-FREE = replace(limited(ServerRules(private_results=True), age_restricted_channel=True), channel_default=HOUSE)
+FREE = replace(limited(ServerRules(private_results=True), age_restricted_channel=True), defaults=[HOUSE])
 CLOSED = limited(
     ServerRules(
         approval=Approval(mode=ApprovalMode.WITHOUT_ROLES, exempt_roles=frozenset({5})),
@@ -177,14 +177,14 @@ def queue() -> str:
 
 
 def form_of(made: Deployment, stored: Stored) -> str:
-    return of_modal(form_modal(f"draft:{KEY}::::", TITLE, Draft(deployment=made, stored=stored).fields({})))
+    return of_modal(form_modal(f"draft:{KEY}::::", TITLE, Draft(deployment=made, stored=[stored]).fields({})))
 
 
 def form() -> str:
     made = run(inputs={"p": "a lighthouse", "s": "ink", "w": 768, "n": 7, "i": "https://cdn.example/a.png"})
     return of_modal(
         form_modal(
-            f"draft:{KEY}::::", TITLE, Draft(deployment=FLUX, stored=Stored(made.inputs, "L4")).fields({})
+            f"draft:{KEY}::::", TITLE, Draft(deployment=FLUX, stored=[Stored(made.inputs, "L4")]).fields({})
         )
     )
 
@@ -204,7 +204,9 @@ def form_of_a_long_text() -> str:
     made = offering(but(prompt, max_length=6000), *others, gpus=FLUX.gpus)
     return of_modal(
         form_modal(
-            f"draft:{KEY}::::", TITLE, Draft(deployment=made, stored=Stored({"p": "fox " * 1200})).fields({})
+            f"draft:{KEY}::::",
+            TITLE,
+            Draft(deployment=made, stored=[Stored({"p": "fox " * 1200})]).fields({}),
         )
     )
 

@@ -65,7 +65,6 @@ def run(words: str, state: RunState = S.SUCCEEDED, **more: Any) -> Run:
     """Return a run whose every text is `words`."""
     told = {
         "prompt": words,
-        "default_preset": words,
         "live_status": words,
         "gpu_used": words,
         "failure_params": {"reason": words, "fields": words},
@@ -158,7 +157,7 @@ def lists(words: str) -> list[Shown]:
     usage = Usage(now=ASKED, day_end=ASKED, block=made_block(words, ASKED))
     view = UsageView(42, True, usage, Running(0, 0), Limits(), None)
     member = Member(id=42, created_at=ASKED)
-    rules = Standing(person=member, usage=usage, rules=ServerRules(), in_server=True, channel_default=preset)
+    rules = Standing(person=member, usage=usage, rules=ServerRules(), in_server=True, defaults=[preset])
     default = ChannelDefault(channel_id=2, preset=preset)
     text = rules_text(rules, title)
     return [
