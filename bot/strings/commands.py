@@ -1,4 +1,4 @@
-"""Sentences about blocks, pauses, reloads, a user's own data, usage, lists and presets.
+"""Sentences about blocks, pauses, reloads, a user's own data, usage, lists, presets and help.
 
 They are merged into `bot.strings.SENTENCES`.
 """
@@ -200,7 +200,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "default_removed": "<#{channel}> has no default preset any more.",
         "default_removed_own": "You have no default preset of your own any more.",
         "default_none": "<#{channel}> has no default preset. Type `/preset default` with a `name` and `channel: True` to set one.",
-        "default_servers": "**{name}** is this server's preset. Your default has to be one of your own.",
+        "default_servers": "**{name}** is this server's preset. With `channel: True` it becomes the channel's default; yours has to be your own.",
         "default_manage": "Only people with Manage Channels can set a channel's default.",
         "default_own": "**{name}** is your own preset. Give this server a copy with `/preset share` first.",
         "default_gone": "**{name}** is for a deployment that isn't offered any more. Please choose another.",
@@ -214,6 +214,52 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "presets_default": "the default here",
         "presets_default_own": "your default",
         "presets_cut": "cut; {length} characters in all",
+    }
+)
+
+HELP: Mapping[str, str] = MappingProxyType(
+    {
+        "command_help": "Show how to begin, with examples, your limits and all commands",
+        "help_start": "Type a command below, and say what you want. I ping you when it's done.\n"
+        "The buttons under a result repeat it, vary it, or change one thing.\n"
+        "**⋯ More** under a result has the rest: Save preset, Details, Share, Delete.",
+        "help_line": "**{title}** {path}",
+        "help_prompt": "a lighthouse at dusk, soft light, film photo",
+        "help_button_start": "Start",
+        "help_button_examples": "Examples",
+        "help_button_limits": "My limits",
+        "help_button_commands": "Commands",
+        "help_more": "-# And {count} more.",
+        "help_tips": "**How to get good results**\n- Say what is in the picture first, then how it should look: subject, light, style.\n- Found something you like? Press Edit and change one thing. The seed keeps the rest similar.",
+        "help_tip_count": "- Want a choice? `count` makes several at once, each with its own seed.",
+        "help_tip_picture": "- To start from a picture, open its message's menu. Choose Apps, then Use as input.",
+        "help_tip_preset": "- Made something that you want again? ⋯ More has Save preset.",
+        # help: the user's own limits
+        "help_rules": "**Your limits here**",
+        "help_rules_unread": "I can't read your limits right now. Please try again in a moment.",
+        "help_rules_reviewed": "- A moderator looks at each request of yours before it starts.",
+        "help_rules_reviewed_some": "- A moderator approves requests with these first: {names}.",
+        "help_rules_not_reviewed": "- Your requests start without a moderator's approval.",
+        "help_rules_runs": "- You have {left} of {limit} runs left today.",
+        "help_rules_gpu": "- You have {left} of {limit} GPU seconds left today.",
+        "help_rules_server_runs": "- The whole server has {left} of {limit} runs left today.",
+        "help_rules_server_gpu": "- The whole server has {left} of {limit} GPU seconds left today.",
+        "help_rules_unlimited": "- There is no daily limit on your runs.",
+        "help_rules_resets": "- Limits reset <t:{until}:R>.",
+        "help_rules_at_once": "- At most {limit} of your runs are active at once; more wait in the queue.",
+        "help_rules_default": "- `/generate` for {title} starts from the preset **{name}** here. What you type wins, or goes where `{{prompt}}` stands.",
+        "help_rules_private": "- With `private`, only you and the moderators can see a result.",
+        "help_rules_closed": "- Your roles can't use {names}.",
+        "help_rules_closed_gpus": "- Your roles can't use these GPUs: {names}.",
+        "help_rules_age": "- {names}: only in channels marked as age-restricted, which this one isn't.",
+        "help_rules_age_here": "- {names}: only in channels marked as age-restricted, like this one.",
+        # help: the other commands
+        "help_commands": "**More commands**",
+        "help_command_runs": "- {runs} lists your requests, to open, cancel or post again.",
+        "help_command_queue": "- {queue} shows what is running and waiting on this server.",
+        "help_command_presets": "- {save} keeps a request's inputs under a name. {use} uses them again.",
+        "help_command_usage": "- {usage} shows what you have used today.",
+        "help_command_privacy": "- {export} sends you what I keep about you. {delete} deletes it.",
     }
 )
 

@@ -9,7 +9,7 @@ from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID
 from tests.discord.actors import member, moderator, read
 from tests.discord.channels import thread_in
 from tests.discord.deployments import TWO, described
-from tests.discord.presets import keep, share, told
+from tests.discord.presets import keep, limits, share, told
 from tests.discord.rendered import csv_of, text_of
 from tests.discord.settings_panel import Panel
 from tests.harness import HELD, Harness
@@ -47,8 +47,8 @@ async def test_a_channels_default_fills_in_options_also_in_threads(bot: Harness,
     await bot.ask(channel=other)
     assert styles(bot) == ["ink", "neon", "ink", ""]
     sentence = "`/generate` for Picture starts from the preset **noir** here. What you type wins, or goes"
-    assert sentence in await read(bot, bot.alice, "help")
-    assert "starts from the preset" not in await read(bot, bot.alice, "help", channel=other)
+    assert sentence in await limits(bot, bot.alice)
+    assert "starts from the preset" not in await limits(bot, bot.alice, other)
 
 
 async def test_only_managers_of_the_channel_change_its_default_and_the_log_has_it(

@@ -15,7 +15,7 @@ from tests.discord.actors import erase_data, member, moderator, read
 from tests.discord.deployments import TWO, described
 from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import set_rules
-from tests.discord.presets import keep, share, told
+from tests.discord.presets import keep, limits, share, told
 from tests.discord.rendered import buttons_of, filled, pinged, refusal, text_of
 from tests.harness import Harness
 
@@ -386,9 +386,7 @@ async def test_more_saves_anybodys_result_in_a_form(bot: Harness, mona: MemberAc
     assert filled(form.modal) == {"name": "", "prompt": "a fox", "seed": False}
     await bot.restart()
     saved = await bot.bob.submit_modal(form, {"name": "Noir", "prompt": "{prompt} in ink", "seed": True})
-    assert (
-        refusal(bot, saved) == "Saved as **Noir** for Picture. Use it with `/preset use` or in `/generate`."
-    )
+    assert refusal(bot, saved).startswith("Saved as **Noir** for Picture.")
     await bot.ask(bot.bob, prompt="an owl", preset="noir")
     sent = await inputs(bot)
     assert (sent["prompt"], sent["style"], sent["seed"]) == ("an owl in ink", "ink", 7)
@@ -447,12 +445,12 @@ async def test_what_is_typed_wins_then_the_named_preset_then_ones_own_default_th
     assert text_of(bot, bot.messages()[-1]).splitlines()[-1].endswith(" · your default · preset: house")
     listed = await read(bot, bot.alice, "preset list")
     assert "**mine** for Picture · your default\n" in listed
-    assert "preset **mine** here" in await read(bot, bot.alice, "help")
-    assert "mine" not in await read(bot, bot.bob, "help")
+    assert "preset **mine** here" in await limits(bot, bot.alice)
+    assert "mine" not in await limits(bot, bot.bob)
     await bot.ask(bot.bob)
     assert (await inputs(bot))["style"] == "neon"
     servers = await told(bot, bot.alice, "default", name="house")
-    assert servers == "**house** is this server's preset. Your default has to be one of your own."
+    assert servers.startswith("**house** is this server's preset. With `channel: True` it becomes")
     removed = "You have no default preset of your own any more."
     assert await told(bot, bot.alice, "default", clear=True) == removed
     assert (await told(bot, bot.alice, "default", clear=True)).startswith("You have no default of your own.")

@@ -317,6 +317,8 @@ class DeploymentSettings(Table):
     """shown next to the subcommand; default: the workflow's description"""
     group: Name | None = None
     """a word before the subcommand: `/generate video ltx`"""
+    example: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """a prompt to try, which `/help` shows; default: the workflow's own prompt"""
     gpus: tuple[Gpu, ...] | None = None
     """the GPUs to choose from; default: all that ComfyDeploy documents; `[]`: no choice"""
     default_gpu: Gpu | None = None

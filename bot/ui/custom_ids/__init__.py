@@ -63,6 +63,23 @@ class PageId(CustomId):
     page: int
 
 
+class HelpPage(StrEnum):
+    """The pages of `/help`."""
+
+    START = "start"
+    EXAMPLES = "examples"
+    LIMITS = "limits"
+    COMMANDS = "commands"
+
+
+@dataclass(frozen=True, slots=True)
+class HelpId(CustomId):
+    """A button that shows a page of `/help`."""
+
+    NAME = "help"
+    page: HelpPage
+
+
 class QueueId(PageId):
     """A page of `/queue`."""
 

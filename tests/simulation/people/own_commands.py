@@ -105,17 +105,18 @@ async def choose_soon(story: Story, ask: int, nth: int, state: str | None, *, aw
     await choose_in_runs(story, ask, nth, state, away=away)
 
 
-@action("command", lambda chance: {"who": chance.choice(MEMBERS), "nth": chance.randrange(6)})
-async def explain(story: Story, who: str, nth: int) -> None:
-    """Read about a deployment in /help."""
+@action(
+    "command",
+    lambda chance: {
+        "who": chance.choice(MEMBERS),
+        "page": chance.choice(("Examples", "My limits", "Commands")),
+    },
+)
+async def explain(story: Story, who: str, page: str) -> None:
+    """Read a page of /help."""
     shown = await open_list(story, who, "pictures", "help")
-    message = shown.original if shown is not None else None
-    found = menu(message, "Choose")
-    if message is None or found is None:
-        story.skip("/help has no menu")
-        return
-    values = [option["value"] for option in found["options"]]
-    await story.answer(await story.press(who, message, found["custom_id"], values[nth % len(values)]))
+    if shown is not None and shown.original is not None:
+        await story.answer(await story.press(who, shown.original, page))
 
 
 @action("command", lambda chance: {"who": chance.choice(MEMBERS), "typed": chance.choice(("", "w", "zz"))})

@@ -44,6 +44,7 @@ RECORDS: list[ids.CustomId] = [
     ids.DraftId(KEY, "".join(REF), "9", "0123abcd"),
     *(ids.RunsId(action, page) for action in ids.RunListAction for page in (RunsPage(), PAGE)),
     ids.OpenId(),
+    *(ids.HelpId(page) for page in ids.HelpPage),
     ids.QueueId(9999),
     ids.BlockedId(999999),
     ids.UnblockId(SNOWFLAKE, AT, 999999),

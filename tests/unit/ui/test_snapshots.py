@@ -26,11 +26,10 @@ from bot.domain.presets import ChannelDefault, Holder, Preset
 from bot.domain.requests import Member
 from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
-from bot.ui.custom_ids import DraftId
+from bot.ui.custom_ids import DraftId, HelpPage
 from bot.ui.details import details
 from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
-from bot.ui.help import HelpText, help_layout
-from bot.ui.help.rules import rules_text
+from bot.ui.help import commands_text, examples_text, help_layout, rules_text, start_text
 from bot.ui.lists import (
     blocked_layout,
     posting_layout,
@@ -266,9 +265,11 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "posting": lambda: of_layout(posting_layout()),
     "queue": queue,
     "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title, ends={})),
-    "help": lambda: of_layout(help_layout(HelpText(BOTH, PLAN, clickable, rules_text(LIMITED, title)))),
-    "help-one": lambda: of_layout(
-        help_layout(HelpText(BOTH[:1], plan_commands(BOTH[:1], (PRESET_OPTION,)), in_server=False))
+    "help": lambda: of_layout(help_layout(HelpPage.START, start_text(BOTH, PLAN, clickable))),
+    "help-examples": lambda: f"{examples_text(BOTH)}\n",
+    "help-limits": lambda: f"{rules_text(LIMITED, title)}\n",
+    "help-commands": lambda: of_layout(
+        help_layout(HelpPage.COMMANDS, commands_text(clickable, in_server=True))
     ),
     "help-no-limits": lambda: f"{rules_text(FREE, title)}\n",
     "help-closed": lambda: f"{rules_text(CLOSED, title)}\n",

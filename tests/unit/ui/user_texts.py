@@ -24,10 +24,10 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import NotApplied, SettingsContext
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.ui.audit import audit_layout
+from bot.ui.custom_ids import HelpPage
 from bot.ui.details import details
 from bot.ui.fallbacks import linked_outputs, plain_messages, withheld_message
-from bot.ui.help import HelpText, help_layout
-from bot.ui.help.rules import rules_text
+from bot.ui.help import help_layout, plain_mention, rules_text, start_text
 from bot.ui.lists import (
     blocked_layout,
     presets_layout,
@@ -167,7 +167,8 @@ def lists(words: str) -> list[Shown]:
         replace_layout(preset, title, inputs, "replace:0123abcd", range(10**17, 10**17 + 9)),
         blocked_layout([block], 0, more=False),
         usage_layout(view),
-        help_layout(HelpText((FLUX,), plan_commands((FLUX,)), rules=text)),
+        help_layout(HelpPage.LIMITS, text),
+        help_layout(HelpPage.START, start_text((FLUX,), plan_commands((FLUX,)), plain_mention)),
     ]
 
 
