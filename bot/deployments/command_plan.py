@@ -248,12 +248,9 @@ def _own_options(deployment: Deployment) -> list[OptionSpec]:
     """Return the options `gpu` and `count`, if there is something to choose."""
     gpus, default, most = deployment.gpus, deployment.default_gpu, deployment.max_count
     suffix = " " + say("option_default", value=default) if default else ""
-    gpu = OptionSpec(
-        name=GPU,
-        description=shorten(say("option_gpu"), DESCRIPTION_LENGTH - len(suffix)) + suffix,
-        choices=tuple(OptionChoice(gpu, gpu) for gpu in gpus) if len(gpus) <= CHOICES else (),
-        autocomplete=len(gpus) > CHOICES,
-    )
+    about = shorten(say("option_gpu"), DESCRIPTION_LENGTH - len(suffix)) + suffix
+    # Suggestions, unlike choices, can say what a server's weights are.
+    gpu = OptionSpec(name=GPU, description=about, autocomplete=True)
     about, number = say("option_count"), OptionType.INTEGER
     count = OptionSpec(name=COUNT, description=about, type=number, minimum=1, maximum=most)
     return [*([gpu] if len(gpus) > 1 else []), *([count] if most > 1 else [])]
@@ -269,15 +266,25 @@ def _more_option(inputs: Sequence[Input]) -> OptionSpec:
     )
 
 
-def autocomplete(deployment: Deployment, option: str, current: str) -> list[OptionChoice]:
-    """Return up to 25 choices whose names contain `current`. Names that start with it come first."""
-    items = (item for item in deployment.offered if item.option == option)
-    item = next(items, None)
+def suggestions(
+    deployment: Deployment, option: str, current: str, weights: Mapping[str, float]
+) -> list[OptionChoice]:
+    """Return up to 25 choices whose names contain `current`. Names that start with it come first.
+
+    `weights` are those of GPUs.
+    """
+    item = next((item for item in deployment.offered if item.option == option), None)
     choices: tuple[OptionChoice, ...] = ()
     if option == GPU:
-        choices = tuple(OptionChoice(gpu, gpu) for gpu in deployment.gpus)
+        choices = tuple(OptionChoice(gpu_label(gpu, weights), gpu) for gpu in deployment.gpus)
     elif isinstance(item, ChoiceInput):
         choices = item.option_choices()
     query = current.strip().casefold()
     found = [choice for choice in choices if query in choice.name.casefold()]
     return sorted(found, key=lambda choice: not choice.name.casefold().startswith(query))[:CHOICES]
+
+
+def gpu_label(gpu: str, weights: Mapping[str, float]) -> str:
+    """Return a GPU's name, with its weight if it has one."""
+    weight = weights.get(gpu, 1)
+    return gpu if weight == 1 else say("gpu_weight", gpu=gpu, weight=f"{weight:g}")

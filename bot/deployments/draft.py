@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
+from bot.deployments.command_plan import gpu_label
 from bot.deployments.files import AttachedFile
 from bot.deployments.follow_ups import choose_file
 from bot.deployments.kinds.base import TEXT_LENGTH, FormField, Input, Shape, Typed, Values
@@ -72,13 +74,18 @@ class Draft:
         return [file.url for files in self.files.values() for file in files]
 
     def fields(
-        self, typed: Typed, wrong: Collection[str] = (), gone: Set[str] = frozenset()
+        self,
+        typed: Typed,
+        wrong: Collection[str] = (),
+        gone: Set[str] = frozenset(),
+        weights: Mapping[str, float] = MappingProxyType({}),
     ) -> Sequence[FormField]:
         """Return at most five fields, which show what was `typed` before, or else the stored values.
 
         They are for the inputs in `asked` or, if that is None, for the most important ones (see `_rank`), and
         for the number of runs and the GPU if there is space. Options in `wrong` come first. The inputs with
-        the keys `gone` need another file. Raises RefusedError if such an input has no field.
+        the keys `gone` need another file, and `weights` are those of GPUs. Raises RefusedError if an input
+        that needs a file has no field.
         """
         values, gpu = self.values, next((layer.gpu for layer in self.stored if layer.gpu), None)
         items = [*(self.deployment.offered if self.asked is None else self.asked)]
@@ -87,7 +94,7 @@ class Draft:
         possible: list[FormField] = []
         if self.asked is None:
             items.sort(key=lambda item: _rank(item, values, typed, wrong))
-            for each in _fields_of_bot(self.deployment, gpu, typed):
+            for each in _fields_of_bot(self.deployment, gpu, typed, weights):
                 (needed if each.name in {MORE, COUNT, *wrong} else possible).append(each)
         items = items[: MAX_FIELDS - len(needed)]
         if not gone <= {item.key for item in items}:
@@ -101,7 +108,9 @@ class Draft:
         return press_id(self.action, self.origin or " ".join(map(file_behind, self.links)), typed)
 
 
-def _fields_of_bot(deployment: Deployment, gpu: str | None, typed: Typed) -> Iterable[FormField]:
+def _fields_of_bot(
+    deployment: Deployment, gpu: str | None, typed: Typed, weights: Mapping[str, float]
+) -> Iterable[FormField]:
     if MORE in typed:  # it has a mistake, otherwise its inputs would be among the others
         more, names = str(typed[MORE]), ", ".join(item.option for item in deployment.offered)
         description = shorten(say("option_more", names=names), DESCRIPTION_LENGTH)
@@ -119,8 +128,16 @@ def _fields_of_bot(deployment: Deployment, gpu: str | None, typed: Typed) -> Ite
     if len(gpus := deployment.gpus) > 1:
         shown = str(typed.get(GPU, gpu if gpu in gpus else "") or "")
         shape = Shape.SELECT if len(gpus) <= CHOICES else Shape.LINE
-        label, about = say("edit_label_gpu"), say("edit_gpu")
-        yield FormField(name=GPU, label=label, shape=shape, description=about, value=shown, choices=gpus)
+        yield FormField(
+            name=GPU,
+            label=say("edit_label_gpu"),
+            shape=shape,
+            description=say("edit_gpu"),
+            value=shown,
+            choices=gpus,
+            labels={name: gpu_label(name, weights) for name in gpus},
+            placeholder=deployment.default_gpu or "",
+        )
 
 
 def _rank(item: Input, values: Values, typed: Typed, wrong: Collection[str]) -> int:

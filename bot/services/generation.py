@@ -9,12 +9,13 @@ from functools import partial
 
 from bot.config.logs import run_context
 from bot.context import App
+from bot.deployments.command_plan import suggestions
 from bot.deployments.draft import Draft
 from bot.deployments.input_text import free_texts
-from bot.deployments.kinds.base import FormField, Input, Typed, Values
+from bot.deployments.kinds.base import FormField, Input, OptionChoice, Typed, Values
 from bot.deployments.merge import GAP, Merged, Stored, batch_inputs, check_count, merge, seed_range
 from bot.deployments.model import Deployment
-from bot.deployments.naming import COUNT, PRIVATE
+from bot.deployments.naming import COUNT, GPU, PRIVATE
 from bot.domain.errors import PressedTwice, RefusedError, StoreUnavailable
 from bot.domain.presets import NAME_LENGTH, Holder
 from bot.domain.requests import Actor, Checked, GenerationRequest, Press, batch_requests, new_key
@@ -28,7 +29,23 @@ from bot.strings import say
 log = logging.getLogger(__name__)
 
 
-async def form(app: App, draft: Draft, typed: Typed, wrong: Set[str] = frozenset()) -> Sequence[FormField]:
+async def suggest(
+    app: App, guild_id: int | None, deployment: str, option: str, typed: str
+) -> Sequence[OptionChoice]:
+    """Return the choices of an option for autocomplete. GPUs are shown with the server's weights."""
+    found = app.catalogue.get(deployment)
+    if found is None:
+        return ()
+    try:
+        weights = (await app.store.rules.get(guild_id)).budgets.gpu_weights if option == GPU else {}
+    except StoreUnavailable:
+        weights = {}
+    return suggestions(found, option, typed, weights)
+
+
+async def form(
+    app: App, actor: Actor, draft: Draft, typed: Typed, wrong: Set[str] = frozenset()
+) -> Sequence[FormField]:
     """Return the fields of a draft's form, which show what was typed before; it may have none.
 
     In place of a file of a deleted result, the form requires another. Raises RefusedError if it has no
@@ -38,7 +55,8 @@ async def form(app: App, draft: Draft, typed: Typed, wrong: Set[str] = frozenset
     for item in draft.deployment.offered:
         if item.takes_file and (given := item.typed({**typed, **draft.files})):
             values[item.key] = [file.url for _, file in given]
-    return draft.fields(typed, wrong, await _deleted_files(app, values))
+    weights = (await app.store.rules.get(actor.origin.guild_id)).budgets.gpu_weights
+    return draft.fields(typed, wrong, await _deleted_files(app, values), weights)
 
 
 async def _deleted_files(app: App, inputs: Values) -> frozenset[str]:

@@ -145,10 +145,11 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "command_generate_group": "Deployments: {group}",
         "option_size": "The shape of the result",
         "option_gpu": "The GPU that it runs on",
+        "gpu_weight": "{gpu} · counts ×{weight}",
         "option_count": "How many at once, each with its own seed",
         "option_more": "More as key=value, key=value: {names}",
         "option_default": "(default {value})",
-        "option_default_random": "(default random)",
+        "default_random": "random",
         # presets
         "option_private": "Only you see the result, maybe as a direct message. Moderators can open it from the audit log.",
         "option_preset": "A saved set of inputs; what you type here overrides it",

@@ -84,7 +84,7 @@ def _choice(value: object) -> object:
     """Expand the short form of a choice (`"euler"`, `512`) whose name is its value."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return value
-    return {"name": str(value), "value": str(value)}
+    return {"name": value if isinstance(value, str) else f"{value:.15g}", "value": str(value)}
 
 
 def _input_class(value: object, info: ValidationInfo) -> InputClass:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.deployments.command_plan import autocomplete, plan_commands
+from bot.deployments.command_plan import plan_commands, suggestions
 from bot.deployments.files import AttachedFile
 from bot.deployments.input_text import command_line, parse_more, write_more
 from bot.deployments.merge import merge, seed_range
@@ -216,12 +216,16 @@ def test_suggestions_begin_with_the_typed_text_or_contain_it() -> None:
     options = ["red fox", "fox", "foxglove", "cat"] + [f"x{number}" for number in range(30)]
     widths = {"width": {"choices": list(range(64, 64 * 40, 64))}}
     made = deployment(node("animal", "Enum", choices=options), node("width", "NumberInt"), inputs=widths)
-    assert [choice.name for choice in autocomplete(made, "animal", "FOX")] == ["fox", "foxglove", "red fox"]
-    assert len(autocomplete(made, "animal", "")) == 25
-    assert autocomplete(made, "animal", "nothing like it") == []
-    assert autocomplete(made, "no such option", "a") == []
-    assert [choice.value for choice in autocomplete(made, "gpu", "a100")] == ["A100", "A100-80GB"]
-    assert [choice.value for choice in autocomplete(made, "width", "102")] == [1024]
+    assert [choice.name for choice in suggestions(made, "animal", "FOX", {})] == [
+        "fox",
+        "foxglove",
+        "red fox",
+    ]
+    assert len(suggestions(made, "animal", "", {})) == 25
+    assert suggestions(made, "animal", "nothing like it", {}) == []
+    assert suggestions(made, "no such option", "a", {}) == []
+    assert [choice.value for choice in suggestions(made, "gpu", "a100", {})] == ["A100", "A100-80GB"]
+    assert [choice.value for choice in suggestions(made, "width", "102", {})] == [1024]
 
 
 def test_the_command_line_gives_the_same_run() -> None:
