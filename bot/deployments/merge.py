@@ -47,23 +47,25 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """The inputs of a queue call by their keys, and the values that the bot displays.
+    """The inputs of each queue call by their keys, with its seed, and the values that the bot displays.
 
-    If `gpu` is None, ComfyDeploy chooses a GPU. `seed` is the first seed that is sent. `prompt` is the text
-    that is sent or, if it was left out, the input's default. `files` holds the attachments by input key.
-    `drawn` holds the keys of the seeds that were drawn at random. `sources` are the stored values that were
+    If `gpu` is None, ComfyDeploy chooses a GPU. `prompt` is the text that is sent or, if it was left out, the
+    input's default. `files` holds the attachments by input key. `sources` are the stored values that were
     used, by input key, also for a prompt that was typed into a preset's. `dropped` names the stored values
     that the deployment no longer accepts.
     """
 
-    inputs: Values
+    runs: Sequence[tuple[Values, int | None]]
     gpu: str | None = None
-    seed: int | None = None
     prompt: str | None = None
     files: Mapping[str, tuple[AttachedFile, ...]] = field(default_factory=dict)
-    drawn: frozenset[str] = frozenset()
     sources: Mapping[str, Stored] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> Values:
+        """Return the inputs of the first run."""
+        return self.runs[0][0]
 
 
 def merge(
@@ -79,7 +81,7 @@ def merge(
     any more is dropped. A typed prompt goes into the gaps of a preset's prompt. Omitted optional inputs are
     not sent, since ComfyDeploy has their defaults. The exceptions are fixed values, defaults that
     deployments.toml changes, and seeds, which are drawn (see `seed_range`). An emptied seed is drawn, too,
-    even if the file gives it a default.
+    even if the file gives it a default. Several runs differ only in their seeds.
     """
     mistakes: list[InputError] = []
     layers: list[Typed] = [*strict]
@@ -90,18 +92,18 @@ def merge(
     for item in deployment.inputs.values():
         with _noted(mistakes):
             merging.add(item)
-    gpu: str | None = None
+    gpu, count = None, 1
     with _noted(mistakes):
         gpu = merging.gpu(deployment)
+    with _noted(mistakes):
+        count = merging.count(deployment)
     if mistakes:
         raise InputErrors(mistakes)
     return Merged(
-        inputs=merging.inputs,
+        runs=[merging.run(deployment, index) for index in range(count)],
         gpu=gpu,
-        seed=seed_of(deployment, merging.inputs),
         prompt=prompt_of(deployment, merging.inputs),
         files=merging.files,
-        drawn=frozenset(merging.drawn),
         sources=merging.sources,
         dropped=tuple(dict.fromkeys(merging.dropped)),
     )
@@ -154,6 +156,31 @@ class _Merging:
                 return layer.gpu
             self.dropped += [GPU] if layer.gpu is not None else []
         return deployment.default_gpu
+
+    def count(self, deployment: Deployment) -> int:
+        """Return the number of runs, by default 1. Raises InputError if the deployment forbids it."""
+        value = next((layer[COUNT] for layer in self.layers if layer.get(COUNT) not in (None, "")), 1)
+        count = typed_integer(value) if isinstance(value, str) else value
+        if not isinstance(count, int) or not 1 <= count <= deployment.max_count:
+            raise InputError("input_count", option=COUNT, maximum=deployment.max_count)
+        return count
+
+    def run(self, deployment: Deployment, index: int) -> tuple[Values, int | None]:
+        """Return the inputs and the displayed seed of a run. Seeds are drawn again for each, or count on."""
+        inputs = dict(self.inputs)
+        for item in deployment.inputs.values() if index else ():
+            seed = inputs.get(item.key)
+            if not item.varies_in_batch or not isinstance(seed, int):
+                continue
+            if item.key in self.drawn:
+                inputs[item.key] = self.draw_seed(item)
+            else:
+                # After the largest seed of the range, continue with the smallest.
+                low, high = seed_range(item)
+                low, high = min(low, seed), max(high, seed)
+                inputs[item.key] = low + (seed - low + index) % (high - low + 1)
+        seeds = (inputs.get(item.key) for item in deployment.inputs.values() if item.is_seed)
+        return inputs, next((seed for seed in seeds if isinstance(seed, int)), None)
 
     def _with_gap(self, item: Input) -> Stored | None:
         """Return the preset that decides about the prompt, if its prompt has a gap."""
@@ -264,51 +291,11 @@ def seed_range(item: Input) -> tuple[int, int]:
     return (low, high) if low <= high else (int(item.minimum or high), high)
 
 
-def seed_of(deployment: Deployment, inputs: Values) -> int | None:
-    """Return the seed to display: the first seed that is sent, or None."""
-    seeds = (inputs.get(item.key) for item in deployment.inputs.values() if item.is_seed)
-    return next((seed for seed in seeds if isinstance(seed, int)), None)
-
-
 def prompt_of(deployment: Deployment, inputs: Values) -> str | None:
     """Return the prompt to display: the one sent, or the default."""
     item = next((item for item in deployment.inputs.values() if item.is_prompt), None)
     value = inputs.get(item.key, item.default) if item is not None else None
     return value if isinstance(value, str) else None
-
-
-def check_count(deployment: Deployment, value: Any) -> int:
-    """Return the requested number of runs, by default 1. Raises InputError if the deployment forbids it."""
-    count = typed_integer(value) if isinstance(value, str) else value
-    if count is None and value in (None, ""):
-        return 1
-    if not isinstance(count, int) or not 1 <= count <= deployment.max_count:
-        raise InputError("input_count", option=COUNT, maximum=deployment.max_count)
-    return count
-
-
-def batch_inputs(
-    deployment: Deployment, merged: Merged, count: int, draw_seed: Callable[[Input], int]
-) -> list[tuple[Values, int | None]]:
-    """Return the inputs and seed of each run.
-
-    Seeds that were drawn at random are drawn again for each further run. Other seeds are incremented.
-    """
-    batch: list[tuple[Values, int | None]] = [(merged.inputs, merged.seed)]
-    varying = [item for item in deployment.inputs.values() if item.varies_in_batch]
-    for index in range(1, count):
-        inputs: dict[str, InputValue] = dict(merged.inputs)
-        for item in varying:
-            seed = inputs.get(item.key)
-            if item.key in merged.drawn:
-                inputs[item.key] = draw_seed(item)
-            elif isinstance(seed, int):
-                # After the largest seed of the range, continue with the smallest.
-                low, high = seed_range(item)
-                low, high = min(low, seed), max(high, seed)
-                inputs[item.key] = low + (seed - low + index) % (high - low + 1)
-        batch.append((inputs, seed_of(deployment, inputs)))
-    return batch
 
 
 def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:

@@ -13,9 +13,9 @@ from bot.deployments.command_plan import suggestions
 from bot.deployments.draft import Draft
 from bot.deployments.input_text import free_texts
 from bot.deployments.kinds.base import FormField, Input, OptionChoice, Typed, Values
-from bot.deployments.merge import GAP, Merged, Stored, batch_inputs, check_count, merge, seed_range
+from bot.deployments.merge import GAP, Merged, Stored, merge, seed_range
 from bot.deployments.model import Deployment
-from bot.deployments.naming import COUNT, GPU, PRIVATE
+from bot.deployments.naming import GPU, PRIVATE
 from bot.domain.errors import PressedTwice, RefusedError, StoreUnavailable
 from bot.domain.presets import NAME_LENGTH, Holder
 from bot.domain.requests import Actor, Checked, GenerationRequest, Press, batch_requests, new_key
@@ -93,7 +93,6 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
     A second press within seconds raises PressedTwice.
     """
     deployment = draft.deployment
-    count = check_count(deployment, typed.get(COUNT))
     merged = merge(deployment, [typed, draft.files], draft.stored, draw_seed=partial(_draw_seed, app))
     with app.metrics.request(deployment.name):
         pressed = draft.press(typed)
@@ -117,7 +116,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             gpu=merged.gpu,
             expected_gpu=deployment.expected_gpu(merged.gpu),
             offers_gpus=bool(deployment.gpus),
-            seed=merged.seed,
+            seed=merged.runs[0][1],
             prompt=prompt,
             parent_key=draft.parent_key,
             preset_note=_preset_note(merged, draft.stored),
@@ -127,8 +126,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             private=(draft.private or bool(typed.get(PRIVATE))) and not actor.origin.is_direct_message,
             deadline_seconds=app.settings.run_deadline_seconds,
         )
-        seeded = batch_inputs(deployment, merged, count, partial(_draw_seed, app))
-        batch = batch_requests(request, seeded, app.outside.random)
+        batch = batch_requests(request, merged.runs, app.outside.random)
         in_review = await _check_rules(app, actor, batch)
         # After the rules, because these files may have to be downloaded.
         await check_files(app, deployment, merged)

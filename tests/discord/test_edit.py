@@ -69,6 +69,17 @@ async def test_a_gpu_says_what_a_second_counts_and_a_whole_number_has_no_point(b
     assert bot.calls[-1].body["gpu"] == "H100"
 
 
+async def test_the_number_of_runs_is_one_mistake_among_the_others(bot: Harness) -> None:
+    await set_rules(bot, words={"blocked": ["badger"]})
+    refused = await bot.alice.slash(bot.channel, "generate", prompt="a badger", count=4, seed=7)
+    again = await bot.alice.click(refused.response.message, label="Edit and try again")
+    told = await bot.alice.submit_modal(again, filled(again.modal) | {"seed": "y", "count": "9"})
+    assert text_of(bot, told.response).splitlines() == [
+        "`seed` needs a whole number, not “y”.",
+        "`count` can be any whole number from 1 to 4 here.",
+    ]
+
+
 async def test_every_mistake_is_told_and_nothing_typed_is_lost(bot: Harness) -> None:
     message = await bot.made()
     form = await bot.alice.click(message, label="Edit")

@@ -180,7 +180,7 @@ def test_a_form_keeps_discords_limits(length: int) -> None:
 def test_untyped_inputs_keep_their_earlier_values_and_the_seed() -> None:
     result = merged(offering(PROMPT, SEED, STEPS), {"p": "a", "s": 7, "n": 9}, {"prompt": "b"})
     assert result.inputs == {"p": "b", "s": 7, "n": 9}
-    assert (result.seed, result.prompt, result.dropped) == (7, "b", ())
+    assert (result.runs[0][1], result.prompt, result.dropped) == (7, "b", ())
 
 
 def test_an_emptied_seed_is_drawn_anew_and_an_emptied_text_is_empty() -> None:

@@ -22,7 +22,7 @@ from tests.unit.deployments.made import deployment, node
 def test_only_fixed_values_own_defaults_and_the_seed_are_sent_unasked() -> None:
     found = take()
     assert found.inputs == {"prompt": "a red fox", "seed": 4242, "quality": "best", "bare": "ours"}
-    assert (found.seed, found.prompt, found.gpu) == (4242, "a red fox", None)
+    assert (found.runs[0][1], found.prompt, found.gpu) == (4242, "a red fox", None)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_anything_at_all_is_taken_or_refused_with_a_code(values: dict[str, Any])
         assert error.code.startswith("input_")  # noqa: PT017
     else:
         assert set(found.inputs) <= set(FLUX.inputs)
-        assert 1 <= found.seed <= 4294967295
+        assert 1 <= (found.runs[0][1] or 0) <= 4294967295
 
 
 def test_a_gpu_is_sent_only_when_chosen_or_configured() -> None:
