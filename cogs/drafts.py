@@ -18,7 +18,7 @@ from bot.deployments.draft import Draft, changed
 from bot.deployments.files import AttachedFile, is_kind
 from bot.deployments.kinds.base import Typed
 from bot.deployments.model import FollowUpRef, taking_pictures
-from bot.deployments.naming import COUNT
+from bot.deployments.schema.field_types import COUNT
 from bot.domain.backend import InputKind
 from bot.domain.errors import (
     BotError,

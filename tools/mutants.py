@@ -68,7 +68,6 @@ CORE = Scope(
         "bot/media/ssrf.py",
         "bot/comfydeploy/client.py",
         "bot/comfydeploy/deployments.py",
-        "bot/comfydeploy/input_classes.py",
         "bot/comfydeploy/reports.py",
         "bot/comfydeploy/webhook_urls.py",
         "bot/comfydeploy/wire.py",

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from bot.deployments.kinds.base import Input, OptionChoice, OptionSpec, OptionType
 from bot.deployments.kinds.choosing import ChoiceInput
 from bot.deployments.model import Deployment
-from bot.deployments.naming import COUNT, DESCRIPTION_LENGTH, GPU, MORE, PRESET, PRIVATE, one_line
 from bot.deployments.schema import CHOICES
+from bot.deployments.schema.field_types import COUNT, DESCRIPTION_LENGTH, GPU, MORE, PRESET, PRIVATE, one_line
 from bot.domain.errors import StartupError
 from bot.domain.presets import NAME_LENGTH
 from bot.domain.text import shorten

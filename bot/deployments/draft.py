@@ -13,8 +13,8 @@ from bot.deployments.follow_ups import choose_file
 from bot.deployments.kinds.base import TEXT_LENGTH, FormField, Input, Shape, Typed, Values
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment, FollowUp
-from bot.deployments.naming import COUNT, DESCRIPTION_LENGTH, GPU, MORE
 from bot.deployments.schema import CHOICES, MAX_FIELDS
+from bot.deployments.schema.field_types import COUNT, DESCRIPTION_LENGTH, GPU, MORE
 from bot.domain.errors import BotError, InputErrors, RefusedError, WrongFiles
 from bot.domain.requests import press_id
 from bot.domain.text import shorten

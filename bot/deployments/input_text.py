@@ -23,7 +23,7 @@ from bot.deployments.files import linked_file
 from bot.deployments.kinds.base import Input, Values, plain_text
 from bot.deployments.kinds.plain import links_of
 from bot.deployments.model import Deployment
-from bot.deployments.naming import GPU, MORE, PRIVATE
+from bot.deployments.schema.field_types import GPU, MORE, PRIVATE
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue, Output

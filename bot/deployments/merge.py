@@ -12,8 +12,7 @@ from bot.deployments.files import AttachedFile
 from bot.deployments.input_text import parse_more
 from bot.deployments.kinds.base import Input, RawValue, Typed, Values
 from bot.deployments.model import Deployment
-from bot.deployments.naming import COUNT, GPU, MORE, RESERVED
-from bot.deployments.schema.field_types import LARGEST
+from bot.deployments.schema.field_types import COUNT, GPU, LARGEST, MORE, RESERVED
 from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.domain.presets import NAME_LENGTH, Holder, Preset
 from bot.domain.runs import InputValue, Run

@@ -11,7 +11,7 @@ from bot.deployments.follow_ups import asked_inputs, carried, find_follow_up, st
 from bot.deployments.kinds.base import RawValue, Shape, Typed, Values
 from bot.deployments.merge import Stored, with_more
 from bot.deployments.model import Deployment, FollowUp, FollowUpRef, deployment_of, picture_input
-from bot.deployments.naming import COUNT
+from bot.deployments.schema.field_types import COUNT
 from bot.domain.errors import BotError, InputError, RefusedError, WrongFiles
 from bot.domain.requests import Actor
 from bot.domain.runs import Run

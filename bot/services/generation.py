@@ -15,7 +15,7 @@ from bot.deployments.input_text import free_texts
 from bot.deployments.kinds.base import FormField, Input, OptionChoice, Typed, Values
 from bot.deployments.merge import GAP, Merged, Stored, merge, seed_range
 from bot.deployments.model import Deployment
-from bot.deployments.naming import GPU, PRIVATE
+from bot.deployments.schema.field_types import GPU, PRIVATE
 from bot.domain.errors import PressedTwice, RefusedError, StoreUnavailable
 from bot.domain.presets import NAME_LENGTH, Holder
 from bot.domain.requests import Actor, Checked, GenerationRequest, Press, batch_requests, new_key

@@ -12,9 +12,8 @@ from enum import StrEnum
 from typing import Any
 
 from bot.deployments.files import AttachedFile
-from bot.deployments.naming import DESCRIPTION_LENGTH, one_line
 from bot.deployments.schema import InputSettings
-from bot.deployments.schema.field_types import LARGEST
+from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, one_line
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue

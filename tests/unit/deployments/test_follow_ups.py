@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.comfydeploy.deployments import GPUS
-from bot.comfydeploy.input_classes import input_class
+from bot.comfydeploy.deployments import GPUS, input_class
 from bot.deployments.compile import compile_deployment
 from bot.deployments.config_file import load_deployments_file
 from bot.deployments.draft import Draft

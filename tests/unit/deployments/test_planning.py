@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from bot.deployments.command_plan import CommandPlan, plan_commands, suggestions
 from bot.deployments.kinds.base import OptionSpec, OptionType
 from bot.deployments.model import Deployment
-from bot.deployments.naming import MORE, RESERVED
+from bot.deployments.schema.field_types import MORE, RESERVED
 from bot.domain.errors import StartupError
 from cogs.generate import build_generate
 from tests.unit.deployments.made import deployment, node

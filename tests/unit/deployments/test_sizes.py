@@ -14,7 +14,7 @@ from bot.deployments.input_text import command_line, displayed_inputs
 from bot.deployments.kinds.base import Input, Size
 from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment
-from bot.deployments.naming import MORE
+from bot.deployments.schema.field_types import MORE
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 from tests.unit.deployments.made import deployment, node
