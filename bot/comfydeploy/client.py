@@ -22,8 +22,7 @@ from bot.comfydeploy.webhook_urls import PING_PATH, WEBHOOKS, WebhookSigner
 from bot.comfydeploy.wire import (
     QUEUE_PATH,
     WireError,
-    error_from_cancel,
-    error_from_description,
+    call_name,
     error_from_http,
     parse_queue_reply,
     parse_upload_reply,
@@ -34,7 +33,6 @@ from bot.domain.backend import DeploymentDescription, NewRun
 from bot.domain.errors import (
     BackendBadReply,
     BackendCrashed,
-    BackendError,
     BackendTimeout,
     BackendUnreachable,
 )
@@ -103,7 +101,7 @@ class ComfyDeploy:
         to tell it from an outage. BackendCrashed means an outage or a deployment that can't be described.
         """
         path = f"/deployment/{_segment(deployment_id)}"
-        return _parsed(parse_deployment, await self._call("GET", path, error_from=error_from_description))
+        return _parsed(parse_deployment, await self._call("GET", path))
 
     async def describe_deployments(self) -> tuple[DeploymentDescription, ...]:
         """Describe all deployments of the account, except those that can't be described.
@@ -153,7 +151,7 @@ class ComfyDeploy:
 
     async def _entries(self, fluid: str, offset: int, size: int) -> dict[str, DeploymentDescription]:
         params = {"is_fluid": fluid, "page_size": str(size), "offset": str(offset)}
-        body = await self._call("GET", "/deployments", params=params, error_from=error_from_description)
+        body = await self._call("GET", "/deployments", params=params)
         return {info.id: info for info in _parsed(parse_deployments, body)}
 
     async def start_run(self, run: NewRun) -> str:
@@ -172,7 +170,7 @@ class ComfyDeploy:
 
     async def cancel_run(self, run_id: str) -> None:
         """Ask ComfyDeploy to stop a run. ComfyDeploy answers 200 even if the run has ended."""
-        await self._call("POST", f"/run/{_segment(run_id)}/cancel", error_from=error_from_cancel)
+        await self._call("POST", f"/run/{_segment(run_id)}/cancel")
 
     async def read_log(self, run_id: str) -> tuple[str, ...]:
         """Return the last entries of a run's log. The path is undocumented, and there is often no log."""
@@ -206,7 +204,6 @@ class ComfyDeploy:
         *,
         limits: aiohttp.ClientTimeout | None = None,
         max_reply: int = MAX_REPLY,
-        error_from: Callable[..., BackendError] = error_from_http,
         **kwargs: Any,
     ) -> bytes:
         """Return the body of a 2xx response. Raises BackendError for any other response, or for none."""
@@ -223,7 +220,8 @@ class ComfyDeploy:
                 if 200 <= response.status < 300:
                     return await _read(response, max_reply)
                 body = await _read_error(response)
-                raise error_from(response.status, response.headers, body, secrets=(key,))
+                status, headers = response.status, response.headers
+                raise error_from_http(status, headers, body, call=call_name(path), secrets=(key,))
 
 
 @contextmanager
