@@ -31,8 +31,7 @@ _Name = Range[str, 1, NAME_LENGTH]
 async def _page(interaction: Interaction, page: int) -> LayoutView:
     app = interaction.client.app
     found, more = await presets.page(app, interaction.user.id, interaction.guild_id, page)
-    actor, channel_id = actor_of(interaction), settings_channel_id(interaction)
-    _, default = await presets.shown_defaults(app, actor, channel_id)
+    _, default = await presets.defaults(app, actor_of(interaction))
 
     def inputs(preset: Preset) -> ShownInputs:
         return displayed_inputs(app.catalogue.get(preset.deployment), preset.inputs)
@@ -106,7 +105,7 @@ async def _save_sent(interaction: Interaction, id: SaveId) -> None:
 async def _defaults(interaction: Interaction) -> str:
     """Return sentences about the user's own defaults and the channel's."""
     app, channel_id = interaction.client.app, settings_channel_id(interaction)
-    own, channel = await presets.shown_defaults(app, actor_of(interaction), channel_id)
+    own, channel = await presets.defaults(app, actor_of(interaction))
     sentences = [_about_default(app.catalogue, "default_is_own", each) for each in own]
     sentences = sentences or [say("default_is_none_own")]
     if channel is not None:
@@ -218,37 +217,26 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         await tell(interaction, text)
 
     @use.autocomplete("name")
-    async def _suggest_usable(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        return await self._suggest(interaction, prefix, offered=True)
-
     @delete.autocomplete("name")
-    async def _suggest_deletable(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        if not getattr(interaction.namespace, "server", False):
-            return await self._suggest(interaction, prefix, holder=Holder.PERSON)
-        if not member_of(interaction).manages_server:
-            return []
-        return await self._suggest(interaction, prefix, holder=Holder.SERVER)
-
     @share.autocomplete("name")
-    async def _suggest_own(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        if not member_of(interaction).manages_server:
-            return []
-        return await self._suggest(interaction, prefix, holder=Holder.PERSON)
-
     @default.autocomplete("name")
-    async def _suggest_default(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        if not getattr(interaction.namespace, "channel", False):
-            return await self._suggest(interaction, prefix, holder=Holder.PERSON, offered=True)
-        if not member_of(interaction).manages_channels:
+    async def _suggest(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
+        """Suggest the presets that the user may choose for the command and the options that they gave."""
+        command = interaction.command.name if interaction.command is not None else ""
+        options, person = interaction.namespace, member_of(interaction)
+        of_server, of_channel = getattr(options, "server", False), getattr(options, "channel", False)
+        is_allowed = person.manages_channels if of_channel else person.manages_server
+        if (of_server or of_channel or command == "share") and not is_allowed:
             return []
-        return await self._suggest(interaction, prefix, holder=Holder.SERVER, offered=True)
-
-    async def _suggest(
-        self, interaction: Interaction, prefix: str, *, holder: Holder | None = None, offered: bool = False
-    ) -> list[Choice[str]]:
-        user_id, guild_id = interaction.user.id, interaction.guild_id
-        app = interaction.client.app
-        found = await presets.suggest(app, user_id, guild_id, prefix, holder=holder, offered=offered)
+        holder = Holder.SERVER if of_server or of_channel else Holder.PERSON
+        found = await presets.suggest(
+            interaction.client.app,
+            interaction.user.id,
+            interaction.guild_id,
+            prefix,
+            holder=holder if command != "use" else None,
+            offered=command in ("use", "default"),
+        )
         return [Choice(name=preset.name, value=str(preset.value)) for preset in found]
 
     @save.autocomplete("run")

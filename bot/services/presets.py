@@ -168,25 +168,22 @@ async def draft(app: App, actor: Actor, deployment: str, name: str | None) -> Dr
     if name is not None:
         presets = await _named(app, actor.id, guild_id, name)
         named = [_of_deployment(app, presets, deployment, name)]
-    defaults = [each for each in await defaults_of(app, actor) if each.deployment == deployment]
+    own, channel = await defaults(app, actor)
+    unnamed = [*own, *([channel.preset] if channel is not None else [])]
     stored = [
         *(Stored(each.inputs, each.gpu, each) for each in named),
-        *(Stored(each.inputs, each.gpu, each, is_default=True) for each in defaults),
+        *(
+            Stored(each.inputs, each.gpu, each, is_default=True)
+            for each in unnamed
+            if each.deployment == deployment
+        ),
     ]
     return Draft(deployment=found, title=say("edit_title", title=found.title), stored=stored)
 
 
-async def defaults_of(app: App, actor: Actor) -> Sequence[Preset]:
-    """Return the default presets that apply to the user in this channel, their own first."""
-    own, channel = await app.store.presets.defaults(actor.id, actor.origin.guild_id, actor.channel_ids)
-    return [*own, *([channel.preset] if channel is not None else [])]
-
-
-async def shown_defaults(
-    app: App, actor: Actor, channel_id: int
-) -> tuple[Sequence[Preset], ChannelDefault | None]:
-    """Return the user's own default presets, and the channel's, or None."""
-    return await app.store.presets.defaults(actor.id, actor.origin.guild_id, [channel_id])
+async def defaults(app: App, actor: Actor) -> tuple[Sequence[Preset], ChannelDefault | None]:
+    """Return the user's own default presets, and that of the channel, or None."""
+    return await app.store.presets.defaults(actor.id, actor.origin.guild_id, actor.channel_ids)
 
 
 async def set_own_default(app: App, user_id: int, guild_id: int | None, name: str | None) -> Preset | None:

@@ -16,7 +16,7 @@ from bot.domain.requests import Actor, Member
 from bot.domain.runs import Deletions, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.services.access import cancellable, own_here, visible
-from bot.services.presets import defaults_of
+from bot.services.presets import defaults
 
 # How long a redelivery waits for its placeholder. Discord accepts an answer for 3 s.
 _PLACEHOLDER_WAIT = timedelta(seconds=5)
@@ -124,7 +124,8 @@ async def standing_of(app: App, actor: Actor) -> Standing:
     origin = actor.origin
     rules = await app.store.rules.get(origin.guild_id)
     usage = await app.store.usage.today(origin.guild_id, actor.id, app.now())
-    defaults = await defaults_of(app, actor)
+    own, channel = await defaults(app, actor)
+    presets = [*own, *([channel.preset] if channel is not None else [])]
     offered = app.catalogue.all()
     return Standing(
         person=actor.person,
@@ -135,7 +136,7 @@ async def standing_of(app: App, actor: Actor) -> Standing:
         gpus=list(dict.fromkeys(gpu for each in offered for gpu in each.gpus if len(each.gpus) > 1)),
         in_server=origin.guild_id is not None,
         age_restricted_channel=origin.age_restricted,
-        defaults=[each for each in defaults if app.catalogue.get(each.deployment) is not None],
+        defaults=[each for each in presets if app.catalogue.get(each.deployment) is not None],
     )
 
 
