@@ -10,7 +10,7 @@ from bot.deployments.kinds.base import Input, OptionChoice, OptionSpec, OptionTy
 from bot.deployments.kinds.choosing import ChoiceInput
 from bot.deployments.model import Deployment
 from bot.deployments.schema import CHOICES
-from bot.deployments.schema.field_types import COUNT, DESCRIPTION_LENGTH, GPU, MORE, PRESET, PRIVATE, one_line
+from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, GPU, MORE, PRESET, PRIVATE, one_line
 from bot.domain.errors import StartupError
 from bot.domain.presets import NAME_LENGTH
 from bot.domain.text import shorten
@@ -219,14 +219,9 @@ def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Inpu
 
 def _own_options(deployment: Deployment) -> list[OptionSpec]:
     """Return the options `gpu` and `count`, if there is something to choose."""
-    gpus, default, most = deployment.gpus, deployment.default_gpu, deployment.max_count
-    suffix = " " + say("option_default", value=default) if default else ""
-    about = shorten(say("option_gpu"), DESCRIPTION_LENGTH - len(suffix)) + suffix
-    # Suggestions, unlike choices, can say what a server's weights are.
-    gpu = OptionSpec(name=GPU, description=about, autocomplete=True)
-    about, number = say("option_count"), OptionType.INTEGER
-    count = OptionSpec(name=COUNT, description=about, type=number, minimum=1, maximum=most)
-    return [*([gpu] if len(gpus) > 1 else []), *([count] if most > 1 else [])]
+    gpu = [deployment.gpu_input()] if len(deployment.gpus) > 1 else []
+    items = [*gpu, *([deployment.count_input] if deployment.max_count > 1 else [])]
+    return [replace(item.slash_option(item.option, required=False), key=None) for item in items]
 
 
 def _more_option(inputs: Sequence[Input]) -> OptionSpec:
@@ -246,18 +241,9 @@ def suggestions(
 
     `weights` are those of GPUs.
     """
-    item = next((item for item in deployment.offered if item.option == option), None)
-    choices: tuple[OptionChoice, ...] = ()
-    if option == GPU:
-        choices = tuple(OptionChoice(gpu_label(gpu, weights), gpu) for gpu in deployment.gpus)
-    elif isinstance(item, ChoiceInput):
-        choices = item.option_choices()
+    items = [deployment.gpu_input(weights), *deployment.offered]
+    item = next((item for item in items if item.option == option), None)
+    choices = item.option_choices() if isinstance(item, ChoiceInput) else ()
     query = current.strip().casefold()
     found = [choice for choice in choices if query in choice.name.casefold()]
     return sorted(found, key=lambda choice: not choice.name.casefold().startswith(query))[:CHOICES]
-
-
-def gpu_label(gpu: str, weights: Mapping[str, float]) -> str:
-    """Return a GPU's name, with its weight if it has one."""
-    weight = weights.get(gpu, 1)
-    return gpu if weight == 1 else say("gpu_weight", gpu=gpu, weight=f"{weight:g}")

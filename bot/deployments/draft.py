@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from bot.deployments.command_plan import gpu_label
 from bot.deployments.files import AttachedFile
 from bot.deployments.follow_ups import choose_file
 from bot.deployments.kinds.base import TEXT_LENGTH, FormField, Input, Shape, Typed, Values
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment, FollowUp
-from bot.deployments.schema import CHOICES, MAX_FIELDS
+from bot.deployments.schema import MAX_FIELDS
 from bot.deployments.schema.field_types import COUNT, DESCRIPTION_LENGTH, GPU, MORE
 from bot.domain.errors import BotError, InputErrors, RefusedError, WrongFiles
 from bot.domain.requests import press_id
@@ -123,21 +122,10 @@ def _fields_of_bot(
             limit=TEXT_LENGTH,
         )
     if COUNT in typed:
-        description, value = say("option_count"), str(typed[COUNT])
-        yield FormField(name=COUNT, label=say("edit_label_count"), description=description, value=value)
-    if len(gpus := deployment.gpus) > 1:
-        shown = str(typed.get(GPU, gpu if gpu in gpus else "") or "")
-        shape = Shape.SELECT if len(gpus) <= CHOICES else Shape.LINE
-        yield FormField(
-            name=GPU,
-            label=say("edit_label_gpu"),
-            shape=shape,
-            description=say("edit_gpu"),
-            value=shown,
-            choices=gpus,
-            labels={name: gpu_label(name, weights) for name in gpus},
-            placeholder=deployment.default_gpu or "",
-        )
+        yield deployment.count_input.field({}, typed[COUNT])
+    if len(deployment.gpus) > 1:
+        stored = {GPU: gpu} if gpu in deployment.gpus else {}
+        yield deployment.gpu_input(weights).field(stored, typed.get(GPU))
 
 
 def _rank(item: Input, values: Values, typed: Typed, wrong: Collection[str]) -> int:

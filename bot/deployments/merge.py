@@ -17,7 +17,6 @@ from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.domain.presets import NAME_LENGTH, Holder, Preset
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, in_code
-from bot.domain.text.numbers import typed_integer
 
 # The number of runs that Vary starts, or fewer if the deployment now allows fewer.
 VARY_COUNT = 4
@@ -143,12 +142,8 @@ class _Merging:
     def gpu(self, deployment: Deployment) -> str | None:
         """Return the chosen GPU, or else the default. Raises InputError if a typed GPU isn't offered."""
         typed = next((layer[GPU] for layer in self.layers if layer.get(GPU) is not None), None)
-        if typed:
-            name = str(typed).strip().casefold()
-            if (found := {gpu.casefold(): gpu for gpu in deployment.gpus}.get(name)) is not None:
-                return found
-            allowed = ", ".join(deployment.gpus) or "none"
-            raise InputError("input_gpu", option=GPU, value=escape_line(str(typed), 60), choices=allowed)
+        if typed and (found := deployment.gpu_input().parse(typed)):
+            return str(found[GPU])
         for layer in self.lenient if typed is None else ():
             if layer.gpu is not None and layer.gpu in (*deployment.gpus, deployment.default_gpu):
                 self.sources[GPU] = layer
@@ -158,11 +153,8 @@ class _Merging:
 
     def count(self, deployment: Deployment) -> int:
         """Return the number of runs, by default 1. Raises InputError if the deployment forbids it."""
-        value = next((layer[COUNT] for layer in self.layers if layer.get(COUNT) not in (None, "")), 1)
-        count = typed_integer(value) if isinstance(value, str) else value
-        if not isinstance(count, int) or not 1 <= count <= deployment.max_count:
-            raise InputError("input_count", option=COUNT, maximum=deployment.max_count)
-        return count
+        typed = next((layer[COUNT] for layer in self.layers if layer.get(COUNT) not in (None, "")), 1)
+        return int(str(deployment.count_input.parse(typed)[COUNT]))
 
     def run(self, deployment: Deployment, index: int) -> tuple[Values, int | None]:
         """Return the inputs and the displayed seed of a run. Seeds are drawn again for each, or count on."""

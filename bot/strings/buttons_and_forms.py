@@ -44,7 +44,6 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "edit_label_gpu": "GPU",
         "edit_label_count": "Number of runs",
         "edit_label_more": "More",
-        "edit_gpu": "The GPU that it runs on",
         "edit_keep_file": "Leave it empty to keep the earlier file.",
         "edit_file_deleted": "The earlier file was deleted. Please attach another.",
         "edit_long_text": "Too long for this form. Leave it empty to keep it. Details has it.",

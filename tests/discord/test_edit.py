@@ -76,7 +76,7 @@ async def test_the_number_of_runs_is_one_mistake_among_the_others(bot: Harness) 
     told = await bot.alice.submit_modal(again, filled(again.modal) | {"seed": "y", "count": "9"})
     assert text_of(bot, told.response).splitlines() == [
         "`seed` needs a whole number, not “y”.",
-        "`count` can be any whole number from 1 to 4 here.",
+        "`count` is 9, but must be at most 4.",
     ]
 
 

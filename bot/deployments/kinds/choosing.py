@@ -164,6 +164,24 @@ class ChoiceInput(_ChoosingInput):
         return next(same, None) or find_choice(self.choices, value)
 
 
+class GpuInput(ChoiceInput):
+    """The bot's own option for the GPU. `weights` say what a second on one counts."""
+
+    weights: Mapping[str, float] = {}
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        found = {each.name: self.weights.get(each.name, 1) for each in self.choices}
+        return {gpu: say("gpu_weight", gpu=gpu, weight=f"{w:g}") for gpu, w in found.items() if w != 1}
+
+    def slash_option(self, name: str, *, required: bool) -> OptionSpec:
+        # Suggestions, unlike choices, can have the labels of a server.
+        return OptionSpec(name=name, description=self.hint, autocomplete=True)
+
+    def _shape(self, names: tuple[str, ...], shown: str) -> Shape:
+        return Shape.SELECT if len(names) <= CHOICES else Shape.LINE
+
+
 class SizeInput(ChoiceInput):
     """A width and a height, chosen by one name and stored as two inputs."""
 

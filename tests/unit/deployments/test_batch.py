@@ -63,12 +63,12 @@ def test_every_other_input_is_the_same_and_each_seed_counts_by_itself() -> None:
     assert [inputs for inputs, _ in found.runs] == expected
 
 
-@pytest.mark.parametrize("value", [0, 11, -1, "x", 2.0])
+@pytest.mark.parametrize("value", [0, 11, -1, "x", 2.5])
 def test_a_number_that_is_not_offered_is_told(value: Any) -> None:
     with pytest.raises(InputErrors) as refused:
         merge(made(SEED), [{"count": value}], draw_seed=lambda _: 1)
     (mistake,) = refused.value.errors
-    assert (mistake.code, mistake.params["maximum"]) == ("input_count", 10)
+    assert mistake.params["option"] == "count"
     for offered, number in ((None, 1), ("", 1), (4, 4), ("4", 4)):
         assert len(merge(made(SEED), [{"count": offered}], draw_seed=lambda _: 1).runs) == number
 

@@ -148,7 +148,7 @@ def test_a_gpu_is_sent_only_when_chosen_or_configured() -> None:
 @pytest.mark.parametrize("gpu", ["B200", "T5", 3, "' OR 1=1"])
 def test_a_gpu_that_is_not_on_offer_is_refused_with_those_that_are(gpu: Any) -> None:
     error = refused(gpu=gpu)
-    assert error.code == "input_gpu"
+    assert error.code == "input_choice"
     assert "A100-80GB" in str(error.params["choices"])
 
 
