@@ -12,7 +12,7 @@ from bot.deployments.command_plan import PRESET_OPTION
 from bot.deployments.draft import Draft, changed
 from bot.deployments.kinds.base import FormField, OptionChoice, Shape, Values
 from bot.deployments.merge import Stored
-from bot.deployments.model import Deployment
+from bot.deployments.model import Deployment, deployment_of
 from bot.deployments.schema import CHOICES
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.pages import PAGE_SIZE
@@ -96,13 +96,13 @@ async def replace_earlier(app: App, actor: Actor, draft: str) -> SavedPreset | N
 
 async def form(app: App, actor: Actor, key: str) -> Sequence[FormField]:
     """Return the fields of the form that saves a run's inputs."""
-    run = await _unerased(app, actor, key)
-    deployment = app.catalogue.require(run.deployment)
+    run, deployment = await _source(app, actor, key)
     name, about = say("preset_field_name"), say("option_preset_name")
     fields = [FormField(name="name", label=name, description=about, required=True, limit=NAME_LENGTH)]
     if (item := deployment.prompt) is not None:
         field, about = item.field(run.inputs), say("option_preset_prompt")
-        fields.append(replace(field, name="prompt", description=field.value and about, required=False))
+        about = about if field.value else field.description
+        fields.append(replace(field, name="prompt", description=about, required=False))
     switches = ["seed"] if run.seed is not None else []
     if actor.guild_id is not None and actor.person.manages_server:
         switches.append("server")
@@ -191,11 +191,13 @@ async def set_own_default(app: App, user_id: int, guild_id: int | None, name: st
 
     Returns the preset that is or was a default, or None if there was none to remove.
     """
-    found = await app.store.presets.set_own_default(user_id, name)
-    if found is None and name is not None:
-        await _named(app, user_id, guild_id, name)
-        raise RefusedError("default_servers", name=escape_line(name, NAME_LENGTH))
-    return found
+    if name is not None:
+        preset, shown = (await _named(app, user_id, guild_id, name))[0], escape_line(name, NAME_LENGTH)
+        if preset.holder is Holder.SERVER:
+            raise RefusedError("default_servers", name=shown)
+        if app.catalogue.get(preset.deployment) is None:
+            raise RefusedError("default_gone", name=shown)
+    return await app.store.presets.set_own_default(user_id, name)
 
 
 async def set_default(app: App, actor: Actor, channel_id: int, name: str | None) -> NewDefault | None:
@@ -278,8 +280,7 @@ async def _made(app: App, actor: Actor, saving: Saving) -> tuple[Preset, bool]:
     """Return the preset of the user to save, and whether files were left out, because their links expire."""
     if saving.run_key is None:
         return (await _named(app, actor.id, None, saving.name))[0], False
-    run = await _unerased(app, actor, saving.run_key)
-    deployment = app.catalogue.require(run.deployment)
+    run, deployment = await _source(app, actor, saving.run_key)
     preset = Preset(
         holder=Holder.PERSON,
         holder_id=actor.id,
@@ -314,14 +315,14 @@ def _prompt_option(deployment: Deployment) -> str:
     return deployment.prompt.option
 
 
-async def _unerased(app: App, actor: Actor, key: str) -> Run:
-    """Return a run that the user may start from, and whose inputs weren't erased."""
+async def _source(app: App, actor: Actor, key: str) -> tuple[Run, Deployment]:
+    """Return a run that the user may start from, and its deployment, even if that was renamed."""
     if not is_key(key):
         raise RefusedError("preset_run_unknown")
     run = await source(app, actor, key)
     if run.erased_at is not None:
         raise RefusedError("run_erased")
-    return run
+    return run, deployment_of(run, app.catalogue.all()) or app.catalogue.require(run.deployment)
 
 
 def _of_deployment(app: App, presets: Sequence[Preset], deployment: str, name: str) -> Preset:

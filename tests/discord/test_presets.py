@@ -417,6 +417,26 @@ async def test_the_form_asks_too_before_it_replaces_and_a_gone_result_is_told(bo
     assert refusal(bot, gone).startswith("The data of this request was deleted")
 
 
+@pytest.mark.bot(deployments=described(picture=PICTURE_ID))
+async def test_a_preset_or_form_whose_deployment_is_gone_says_so(bot: Harness) -> None:
+    await bot.ask(command="generate")
+    message = bot.messages()[-1]
+    await told(bot, bot.alice, "save", name="noir")
+    await bot.restart(deployments=described(renamed=PICTURE_ID))
+    form = await save_form(bot, message, bot.alice)
+    await bot.restart(deployments=described(variations=VARIATIONS_ID))
+    gone = "That deployment isn't offered any more."
+    values = {"name": "late", "prompt": "", "seed": False}
+    assert refusal(bot, await bot.alice.submit_modal(form, values)).startswith(gone)
+    more = await bot.alice.click(message, label="⋯ More")
+    pressed = await bot.alice.click(more.response.message, label="Save preset")
+    assert refusal(bot, pressed).startswith(gone)
+    assert (await told(bot, bot.alice, "use", name="noir")).startswith(gone)
+    assert "**noir** for picture" in await read(bot, bot.alice, "preset list")
+    refused = await told(bot, bot.alice, "default", name="noir")
+    assert refused.startswith("**noir** is for a deployment that isn't offered any more.")
+
+
 async def test_a_person_has_at_most_25_presets(bot: Harness) -> None:
     for number in range(25):
         await keep(bot, bot.alice, f"n{number}")
