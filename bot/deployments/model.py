@@ -17,7 +17,7 @@ from bot.domain.backend import InputKind
 from bot.domain.runs import Run
 from bot.strings import say
 
-_PICTURES = frozenset({InputKind.IMAGE, InputKind.IMAGES})
+PICTURES = frozenset({InputKind.IMAGE, InputKind.IMAGES})
 
 
 class FollowUp(FollowUpSettings):
@@ -35,10 +35,6 @@ class FollowUp(FollowUpSettings):
     def reference(self) -> FollowUpRef:
         mark = sha256(self.label.casefold().encode("utf-8", "replace")).hexdigest()[:8]
         return FollowUpRef(UUID(self.target).hex, mark)
-
-    @property
-    def takes_pictures(self) -> bool:
-        return not _PICTURES.isdisjoint(self.takes)
 
 
 class FollowUpRef(NamedTuple):
@@ -106,7 +102,7 @@ class Deployment(DeploymentSettings):
 
 def picture_input(deployment: Deployment) -> Input | None:
     """Return the input that takes a picture, preferably a required one, or None."""
-    inputs = [item for item in deployment.offered if item.kind in _PICTURES]
+    inputs = [item for item in deployment.offered if item.kind in PICTURES]
     return min(inputs, key=lambda item: not item.required, default=None)
 
 

@@ -22,7 +22,7 @@ from bot.domain.requests import Actor, Checked, GenerationRequest, Press, batch_
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line
 from bot.domain.text.file_names import keys_in_links
-from bot.services.input_files import check_files, file_sources, marks_of_files
+from bot.services.input_files import check_files, origin_of_files
 from bot.services.words import DefaultTexts, check_words
 from bot.strings import say
 
@@ -102,8 +102,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         if prompt is None and draft.prompt is not None:
             texts, prompt = {**texts, "prompt": draft.prompt}, draft.prompt
         await check_words(app, actor, deployment.name, texts, _of_channel(deployment, merged))
-        sources = file_sources(merged.inputs, draft.parent_key, draft.made_by)
-        marks = await marks_of_files(app, actor, sources)
+        restricted, file_deployments = await origin_of_files(app, actor, merged.inputs, draft)
         if await _deleted_files(app, merged.inputs):
             raise RefusedError("parent_deleted")
         request = GenerationRequest(
@@ -120,8 +119,8 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             prompt=prompt,
             parent_key=draft.parent_key,
             preset_note=_preset_note(merged, draft.stored),
-            age_restricted=marks.restricted or deployment.age_restricted,
-            file_deployments=marks.deployments,
+            age_restricted=restricted or deployment.age_restricted,
+            file_deployments=file_deployments,
             # Nobody else sees direct messages anyway.
             private=(draft.private or bool(typed.get(PRIVATE))) and not actor.origin.is_direct_message,
             deadline_seconds=app.settings.run_deadline_seconds,

@@ -67,16 +67,12 @@ class Table(BaseModel):
         return self
 
 
-def _number_as_text(value: object) -> object:
-    return str(value) if is_number(value) else value
-
-
 class Choice(Table):
     """An allowed value: `name` is displayed, `value` is sent."""
 
     name: Annotated[str, Field(min_length=1, max_length=_CHOICE_LENGTH)]
     """the text shown in Discord"""
-    value: Annotated[str, BeforeValidator(_number_as_text)]
+    value: Annotated[str, BeforeValidator(lambda value: str(value) if is_number(value) else value)]
     """the value sent"""
 
 
