@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
 
@@ -55,7 +55,9 @@ async def form(
     for item in draft.deployment.offered:
         if item.takes_file and (given := item.typed({**typed, **draft.files})):
             values[item.key] = [file.url for _, file in given]
-    weights = (await app.store.rules.get(actor.origin.guild_id)).budgets.gpu_weights
+    weights: Mapping[str, float] = {}
+    if len(draft.deployment.gpus) > 1:
+        weights = (await app.store.rules.get(actor.origin.guild_id)).budgets.gpu_weights
     return draft.fields(typed, wrong, await _deleted_files(app, values), weights)
 
 
