@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from bot.deployments.files import AttachedFile
 from bot.deployments.kinds.base import (
@@ -106,6 +106,8 @@ class BooleanInput(_ChoosingInput):
 class ChoiceInput(_ChoosingInput):
     """A choice among named texts or numbers."""
 
+    has_labels_of_server: ClassVar[bool] = False
+
     def parse(self, raw: Any) -> dict[str, InputValue]:
         if isinstance(raw, AttachedFile | tuple | list):
             return super().parse(raw)
@@ -136,7 +138,8 @@ class ChoiceInput(_ChoosingInput):
         )
 
     def slash_option(self, name: str, *, required: bool) -> OptionSpec:
-        fits = len(self.choices) <= CHOICES
+        # Suggestions, unlike choices, can have labels of a server.
+        fits = len(self.choices) <= CHOICES and not self.has_labels_of_server
         return OptionSpec(
             name=name,
             description=self.hint,
@@ -167,16 +170,13 @@ class ChoiceInput(_ChoosingInput):
 class GpuInput(ChoiceInput):
     """The bot's own option for the GPU. `weights` say what a second on one counts."""
 
+    has_labels_of_server: ClassVar[bool] = True
     weights: Mapping[str, float] = {}
 
     @property
     def labels(self) -> Mapping[str, str]:
         found = {each.name: self.weights.get(each.name, 1) for each in self.choices}
         return {gpu: say("gpu_weight", gpu=gpu, weight=f"{w:g}") for gpu, w in found.items() if w != 1}
-
-    def slash_option(self, name: str, *, required: bool) -> OptionSpec:
-        # Suggestions, unlike choices, can have the labels of a server.
-        return OptionSpec(name=name, description=self.hint, autocomplete=True)
 
     def _shape(self, names: tuple[str, ...], shown: str) -> Shape:
         return Shape.SELECT if len(names) <= CHOICES else Shape.LINE
