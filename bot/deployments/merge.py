@@ -153,8 +153,8 @@ class _Merging:
 
     def count(self, deployment: Deployment) -> int:
         """Return the number of runs, by default 1. Raises InputError if the deployment forbids it."""
-        typed = next((layer[COUNT] for layer in self.layers if layer.get(COUNT) not in (None, "")), 1)
-        return int(str(deployment.count_input.parse(typed)[COUNT]))
+        typed = next((layer[COUNT] for layer in self.layers if layer.get(COUNT) is not None), "")
+        return int(str(deployment.count_input.parse(typed).get(COUNT, 1)))
 
     def run(self, deployment: Deployment, index: int) -> tuple[Values, int | None]:
         """Return the inputs and the displayed seed of a run. Seeds are drawn again for each, or count on."""

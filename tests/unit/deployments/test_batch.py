@@ -69,7 +69,7 @@ def test_a_number_that_is_not_offered_is_told(value: Any) -> None:
         merge(made(SEED), [{"count": value}], draw_seed=lambda _: 1)
     (mistake,) = refused.value.errors
     assert mistake.params["option"] == "count"
-    for offered, number in ((None, 1), ("", 1), (4, 4), ("4", 4)):
+    for offered, number in ((None, 1), ("", 1), (" ", 1), (4, 4), ("4", 4)):
         assert len(merge(made(SEED), [{"count": offered}], draw_seed=lambda _: 1).runs) == number
 
 
