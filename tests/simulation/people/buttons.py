@@ -231,6 +231,14 @@ async def send_picture_form(story: Story, answer: Interaction | None, parent: As
         story.asked(who, place, sent, how="use", source=sent.source, private=False, count=1, **facts)
 
 
+@action("press", draw_press, weight=0.5)
+async def save_from_more(story: Story, ask: int, who: str | None, wait: float) -> None:
+    """Save the inputs of anybody's result in the form behind More."""
+    opened = await open_form(story, ask, who, "Save preset", wait)
+    if opened is not None:
+        await story.answer(await story.submit(opened[1], {"name": "from more"}))
+
+
 @action("press", lambda chance: _draw_own_press(chance) | {"prompt": chance.random() < 0.5})
 async def share(story: Story, ask: int, who: str | None, wait: float, *, prompt: bool) -> None:
     """Share a result in the gallery channel, with or without its prompt."""
