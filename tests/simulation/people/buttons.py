@@ -223,7 +223,9 @@ async def send_picture_form(story: Story, answer: Interaction | None, parent: As
     sent = await story.submit(opened, given)
     if sent is None:
         return
-    facts: dict[str, Any] = {"mark": mark, "deployment": values[0] if values else "picture"}
+    # The value names a draft, such as `draft::picture:0::`.
+    deployment = values[0].split(":")[2] if values else "picture"
+    facts: dict[str, Any] = {"mark": mark, "deployment": deployment}
     if parent is not None:
         derived(story, parent, sent, who, "use", **facts)
     else:
