@@ -104,22 +104,30 @@ async def edits(app: App, claim: Claim) -> Sequence[Edit]:
     kind, posted = claim.message.kind, claim.message.posted
     if kind is Kind.REVIEW and claim.first.state is not RunState.AWAITING_APPROVAL:
         run = claim.first
-        return [
-            Edit(posted[0], decided_card(run, app.catalogue.title(run.deployment), _inputs(app, run)), None)
-        ]
+        return [Edit(posted[0], decided_card(run, _title(app, run), _inputs(app, run)), None)]
     if kind is Kind.REPORT:
         return [edit for part in posted if (edit := await _report_edit(app, claim, part))]
-    # A single result is shown or deleted as a whole.
-    if kind is Kind.OUTCOME and len(claim.runs) > 1 and posted[0].shows is Shows.RESULT:
-        return list(
-            _redrawn(
-                claim,
-                _offered(app, claim),
-                app.catalogue.title(claim.first.deployment),
-                app.outputs.may_link,
-            )
-        )
+    if kind is Kind.OUTCOME and _may_change(claim):
+        return list(_redrawn(app, claim, await _origin(app, claim.run)))
     return []
+
+
+def _may_change(claim: Claim) -> bool:
+    """Return whether an outcome is redrawn: a batch may lose results, and a failure's log comes late.
+
+    A single result is shown or deleted as a whole.
+    """
+    shows = claim.message.posted[0].shows
+    return shows in (Shows.NOTICE, Shows.PARTIAL) or (shows is Shows.RESULT and len(claim.runs) > 1)
+
+
+def _title(app: App, run: Run) -> str:
+    return app.catalogue.title(run.deployment)
+
+
+async def _origin(app: App, run: Run) -> str | None:
+    """Return a link to the result whose file a run took."""
+    return await app.store.history.parent_link(run) if run.parent_key in run.sources else None
 
 
 def _inputs(app: App, run: Run) -> ShownInputs:
@@ -142,9 +150,8 @@ async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
     prepared = {each.key: await _prepared(app, task, each) for each in shown}
     if task.act is Act.CONTINUE:
         return _rest(claim, prepared)
-    origin = await app.store.history.parent_link(run) if run.parent_key in run.sources else None
-    batch = Batch(claim.about, prepared, claim.late, origin)
-    return outcome_messages(batch, app.catalogue.title(run.deployment), _offered(app, claim))
+    batch = Batch(claim.about, prepared, claim.late, await _origin(app, run))
+    return outcome_messages(batch, _title(app, run), _offered(app, claim))
 
 
 async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
@@ -205,10 +212,10 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
         if claim.message.kind is Kind.SHARE:
             ref = result_ref(claim.messages, claim.message.number)
             link = message_url(run.guild_id, *ref) if ref else None
-            parts = share_messages(run, app.catalogue.title(run.deployment), prepared, link)
+            parts = share_messages(run, _title(app, run), prepared, link)
         else:
             batch = Batch([run], {run.key: prepared})
-            parts = outcome_messages(batch, app.catalogue.title(run.deployment), _offered(app, claim))
+            parts = outcome_messages(batch, _title(app, run), _offered(app, claim))
     # The requester has just asked for the copy, so it pings nobody.
     return [replace(part, mention=None) for part in parts]
 
@@ -236,7 +243,7 @@ async def _review(app: App, task: Task) -> OutgoingMessage:
     else:
         code = "card_file_restricted" if withheld else "media_linked"
         prepared = linked_outputs(attached, app.outputs.may_link, code)
-    return review_card(run, app.catalogue.title(run.deployment), inputs, prepared)
+    return review_card(run, _title(app, run), inputs, prepared)
 
 
 async def _hides(app: App, run: Run, channel_id: int | None) -> bool:
@@ -260,7 +267,7 @@ async def _report(app: App, task: Task) -> OutgoingMessage:
             texts=tuple(text for each in found for text in each.texts),
             remarks=tuple(note for each in found for note in each.remarks),
         )
-    return report_card(run, app.catalogue.title(run.deployment), reporters, link, prepared, withheld=withheld)
+    return report_card(run, _title(app, run), reporters, link, prepared, withheld=withheld)
 
 
 async def _reported(app: App, task: Task, run: Run) -> PreparedOutputs:
@@ -294,12 +301,12 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
 def _closed(app: App, claim: Claim, card: Part, code: str, person: object, at: object) -> Edit:
     stamp = int(at.timestamp()) if hasattr(at, "timestamp") else 0
     verdict = say(code, person=person, at=stamp)
-    return Edit(card, closed_report_card(claim.run, app.catalogue.title(claim.run.deployment), verdict), ())
+    return Edit(card, closed_report_card(claim.run, _title(app, claim.run), verdict), ())
 
 
 async def _notice(app: App, claim: Claim) -> OutgoingMessage:
     """Build the direct message about a rejected request, or about all requests that a block has ended."""
-    run, title = claim.run, app.catalogue.title(claim.run.deployment)
+    run, title = claim.run, _title(app, claim.run)
     channel_name = app.discord.channel_name(run.channel_id)
     if run.failure_code != REQUESTER_BLOCKED:
         return rejection_notice(run, title, channel_name)
@@ -317,12 +324,12 @@ def _rest(claim: Claim, prepared: Mapping[str, PreparedOutputs]) -> Sequence[Out
     return further_messages(claim.run, galleries, others, remarks)
 
 
-def _redrawn(claim: Claim, offered: OfferedActions, title: str, may_link: MayLink) -> Iterator[Edit]:
-    """Yield the changes that remove the deleted results from the messages of a batch."""
-    posted = claim.message.posted
+def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
+    """Yield the changes that make the messages of an outcome what it is now, without deleted results."""
+    posted, title, offered = claim.message.posted, _title(app, claim.run), _offered(app, claim)
     names = [name for part in posted for name in part.files]
-    prepared = {run.key: _as_posted(run, names, may_link) for run in claim.shown}
-    batch = Batch(claim.runs, prepared, claim.late)
+    prepared = {run.key: _as_posted(run, names, app.outputs.may_link) for run in claim.shown}
+    batch = Batch(claim.runs, prepared, claim.late, origin)
     files = batch.files()
 
     def left(part: Part) -> list[PreparedFile]:
