@@ -18,7 +18,7 @@ from bot.domain.text.file_names import is_file
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids
 from bot.gateway.interactions import Interaction, actor_of, is_user_install_only, moderated_channel
-from bot.gateway.message_files import shown_pictures
+from bot.gateway.message_files import run_files, shown_pictures
 from bot.gateway.replies import redeliver_here
 from bot.services import runs, sharing
 from bot.services.access import is_deletable, is_moderated, visible
@@ -26,6 +26,7 @@ from bot.services.moderation import deletions, reviews
 from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
 from bot.ui.details import FILENAME, details
+from bot.ui.fallbacks import linked_outputs
 from bot.ui.message_parts import explanation_of
 from bot.ui.moderation import reject_modal
 from bot.ui.result_buttons import OfferedActions, offered_actions
@@ -57,11 +58,12 @@ class PickButton(PersistentItem[PickId], codec=PickId):
 
     async def pressed(self, interaction: Interaction, id: PickId) -> None:
         app, message = interaction.client.app, interaction.message
-        shown = shown_pictures(message)
-        pictures = [url for url in shown if is_file(url, id.key, id.file)]
         run = await visible(app, actor_of(interaction), id.key)
         title, offered = app.catalogue.title(run.deployment), await _offered(interaction, run)
-        await _show(interaction, picked_layout(run, id.number, title, pictures, offered))
+        files = run_files(message, run.key, linked=run.needs_interaction) if message is not None else []
+        files = [file for file in files if is_file(file.filename, run.key, id.file)]
+        linked = linked_outputs(run, app.outputs.may_link, file=id.file)
+        await _show(interaction, picked_layout(run, id.number, title, files, linked, offered))
 
 
 class DeleteButton(PersistentItem[DeleteId], codec=DeleteId):

@@ -39,8 +39,6 @@ from bot.ui.message_parts import (
     PreparedFile,
     PreparedOutputs,
     chunks,
-    further_messages,
-    gallery_only,
     remark_messages,
 )
 from bot.ui.moderation import (
@@ -52,7 +50,7 @@ from bot.ui.moderation import (
     review_card,
 )
 from bot.ui.result_buttons import OfferedActions, offered_actions
-from bot.ui.results import Batch, first_message, outcome_messages
+from bot.ui.results import Batch, first_message, further_outcomes, outcome_messages
 from bot.ui.shares import share_messages
 from bot.ui.views import layout_of
 
@@ -317,11 +315,12 @@ async def _notice(app: App, claim: Claim) -> OutgoingMessage:
 
 def _rest(claim: Claim, prepared: Mapping[str, PreparedOutputs]) -> Sequence[OutgoingMessage]:
     """Build the messages with those files of an outcome that aren't posted yet."""
-    files = Batch(claim.about, prepared, claim.late).files()
+    batch = Batch(claim.about, prepared, claim.late, posted=_posted(claim))
+    files = batch.files()
     galleries = chunks([file for file in files if file.kind in GALLERY])
     others = chunks([file for file in files if file.kind not in GALLERY])
     remarks = [remark for each in prepared.values() for remark in each.remarks]
-    return further_messages(claim.run, galleries, others, remarks)
+    return further_outcomes(batch, galleries, others, remarks)
 
 
 def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
@@ -329,7 +328,7 @@ def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
     posted, title, offered = claim.message.posted, _title(app, claim.run), _offered(app, claim)
     names = [name for part in posted for name in part.files]
     prepared = {run.key: _as_posted(run, names, app.outputs.may_link) for run in claim.shown}
-    batch = Batch(claim.runs, prepared, claim.late, origin)
+    batch = Batch(claim.runs, prepared, claim.late, origin, _posted(claim))
     files = batch.files()
 
     def left(part: Part) -> list[PreparedFile]:
@@ -342,7 +341,7 @@ def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
         if part.index == 0:
             content = first
         elif kept:
-            content = OutgoingMessage() if part.classic else gallery_only(claim.first, kept)
+            content = OutgoingMessage() if part.classic else further_outcomes(batch, [kept], ())[0]
         content = replace(content, files=()) if content is not None else None
         yield Edit(part, content, [file.filename for file in kept] if content is not None else ())
 
@@ -363,6 +362,10 @@ def _as_posted(
     )
     texts = [output.text for output in run.outputs if output.text is not None]
     return PreparedOutputs(tuple(own), inline_texts(run, texts) or (), remarks)
+
+
+def _posted(claim: Claim) -> list[PreparedFile]:
+    return [_as_prepared(name) for part in claim.message.posted for name in part.files]
 
 
 def _as_prepared(name: str) -> PreparedFile:

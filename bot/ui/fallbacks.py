@@ -56,14 +56,16 @@ def origin_message(run: Run) -> OutgoingMessage:
     return OutgoingMessage(content=say(code, url=channel_url(run.guild_id, run.channel_id)))
 
 
-def linked_outputs(run: Run, may_link: MayLink, code: str = "media_linked") -> PreparedOutputs:
+def linked_outputs(run: Run, may_link: MayLink, code: str = "media_linked", file: int = 0) -> PreparedOutputs:
     """Return a run's outputs with a link in place of each file, and the beginning of each text.
 
-    `code` is the code of the sentence that contains the link.
+    `code` is the code of the sentence that contains the link. With the number of a `file`, the others are
+    left out.
     """
     found = [output.text for output in run.outputs if output.text and output.text.strip()]
     space = _TEXT_LENGTH // run.count // max(1, len(found))
-    remarks = [link_remark(code, name, url, may_link) for name, url in _links(run)]
+    links = enumerate(_links(run), 1)
+    remarks = [link_remark(code, name, url, may_link) for number, (name, url) in links if file in (0, number)]
     return PreparedOutputs(texts=tuple(shorten(text, space) for text in found), remarks=tuple(remarks))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from discord import ButtonStyle, Colour, File, MediaGalleryItem
-from discord.ui import Button, LayoutView, MediaGallery, TextDisplay, View
+from discord.ui import ActionRow, Button, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.text import escape_line, escape_prose, listed, sentence_case, shorten
@@ -66,7 +66,7 @@ def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
     In a remark that is too long for a message, a sentence replaces the link, and the rest is shortened.
     """
     content = ""
-    for remark in map(_short_enough, remarks):
+    for remark in map(_shortened, remarks):
         if content and len(content) + 1 + len(remark) > CONTENT_TEXT:
             yield OutgoingMessage(content=content)
             content = ""
@@ -75,10 +75,15 @@ def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
         yield OutgoingMessage(content=content)
 
 
-def _short_enough(remark: str) -> str:
-    if len(remark) <= CONTENT_TEXT:
+def short_enough(remarks: Sequence[str], space: int) -> Sequence[str]:
+    """Return the first remarks that fit into `space` characters. A sentence replaces a link that doesn't."""
+    return fitting([_shortened(each, space) for each in remarks], space)[0]
+
+
+def _shortened(remark: str, limit: int = CONTENT_TEXT) -> str:
+    if len(remark) <= limit:
         return remark
-    return shorten(_LINK.sub(lambda link: f"{link[1]} {say('link_too_long')}", remark), CONTENT_TEXT)
+    return shorten(_LINK.sub(lambda link: f"{link[1]} {say('link_too_long')}", remark), limit)
 
 
 def gallery_of(run: Run, files: Sequence[PreparedFile]) -> MediaGallery[LayoutView]:
@@ -89,8 +94,12 @@ def gallery_of(run: Run, files: Sequence[PreparedFile]) -> MediaGallery[LayoutVi
     return MediaGallery(*items)
 
 
-def gallery_only(run: Run, files: Sequence[PreparedFile]) -> OutgoingMessage:
-    return OutgoingMessage(layout=layout_of(gallery_of(run, files)), files=tuple(files))
+def gallery_only(
+    run: Run, files: Sequence[PreparedFile], rows: Iterable[Sequence[Button[Any]]] = ()
+) -> OutgoingMessage:
+    """Build a message with files and rows of buttons, but without text."""
+    buttons = [ActionRow[LayoutView](*row) for row in rows]
+    return OutgoingMessage(layout=layout_of(gallery_of(run, files), *buttons), files=tuple(files))
 
 
 def further_messages(

@@ -92,9 +92,10 @@ def result_rows(
     return [row for row in (*above, last) if row]
 
 
-def batch_rows(numbers: Sequence[Number], offered: OfferedActions, *, shown: bool) -> list[list[Button[Any]]]:
+def batch_rows(
+    first: Run, numbers: Sequence[Number], offered: OfferedActions, *, shown: bool
+) -> list[list[Button[Any]]]:
     """Return the buttons under a batch. `shown` says whether it shows the outputs of at least one run."""
-    first = numbers[0].run
     if not shown:
         return [*number_rows(numbers), *failure_rows(first, Action.MORE_OF_ALL)]
     buttons = [*_again(first, offered)[1:], *more_buttons(first, Action.MORE_OF_ALL, Action.CLEAR)]
@@ -173,8 +174,13 @@ def hidden_rows_of_all(batch: Sequence[Run], offered: OfferedActions) -> Iterato
 def kinds_of(run: Run) -> frozenset[FileKind]:
     """Return the kinds of a run's files, judged by the files' names."""
     names = [output.filename or output.url.partition("?")[0] for output in run.outputs if output.url]
-    families = (media_type(AttachedFile("", name, None, 1)).partition("/")[0] for name in names)
-    return frozenset(FileKind(each) if each in set(FileKind) else FileKind.OTHER for each in families)
+    return frozenset(kind_of_file(AttachedFile("", name, None, 1)) for name in names)
+
+
+def kind_of_file(file: AttachedFile) -> FileKind:
+    """Return the kind of an attached file."""
+    family = media_type(file).partition("/")[0]
+    return FileKind(family) if family in set(FileKind) else FileKind.OTHER
 
 
 def fitting_follow_ups(offered: OfferedActions, kinds: Collection[FileKind]) -> list[FollowUp]:

@@ -9,9 +9,10 @@ from typing import Any
 from discord import Colour, MediaGalleryItem
 from discord.ui import ActionRow, Button, Item, LayoutView, MediaGallery, Section, TextDisplay, Thumbnail
 
+from bot.deployments.files import AttachedFile
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line, shorten, strip_invisible
-from bot.domain.text.file_names import number_in
+from bot.domain.text.file_names import belongs_to, number_in
 from bot.domain.transitions import may_have_result
 from bot.strings import say
 from bot.ui.custom_ids import Action
@@ -21,6 +22,7 @@ from bot.ui.message_parts import (
     GALLERY,
     LAYOUT_TEXT,
     PROSE_SHOWN,
+    FileKind,
     OutgoingMessage,
     PreparedFile,
     PreparedOutputs,
@@ -30,9 +32,11 @@ from bot.ui.message_parts import (
     fitting,
     further_messages,
     gallery_of,
+    gallery_only,
     gpu_time_facts,
     prompt_line,
     reason_of,
+    short_enough,
     subtext,
     text_blocks,
     texts,
@@ -47,6 +51,8 @@ from bot.ui.result_buttons import (
     fitting_follow_ups,
     hidden_rows,
     hidden_rows_of_all,
+    kind_of_file,
+    number_rows,
     picked_rows,
     result_rows,
 )
@@ -54,6 +60,7 @@ from bot.ui.status import batch_title, in_common
 from bot.ui.views import framed, layout_of, view_of
 
 _ALT_TEXT = 500
+_PICKED_REMARKS = 1000  # characters
 _NONE_OFFERED = OfferedActions()
 
 
@@ -63,13 +70,15 @@ class Batch:
 
     `prepared` holds the outputs to show, by run key. A run has no entry if it has no result, if its result
     was deleted, or if its key is in `late`. Late successes are shown in separate messages. `origin` is a link
-    to the result whose file a single run took as input.
+    to the result whose file a single run took as input. `posted` are the files that the messages have shown
+    so far, because the numbers stay the same when a result is deleted.
     """
 
     runs: Sequence[Run]
     prepared: Mapping[str, PreparedOutputs]
     late: Collection[str] = ()
     origin: str | None = None
+    posted: Sequence[PreparedFile] = ()
 
     @property
     def numbered(self) -> bool:
@@ -86,8 +95,21 @@ class Batch:
         return [(Number(run, n, number_in(name)), name) for n, (run, name) in enumerate(files, 1)]
 
     def _pictures(self, run: Run) -> list[str]:
-        prepared = self.prepared.get(run.key, PreparedOutputs())
-        return [file.filename for file in prepared.files if file.kind in GALLERY]
+        known = [file for file in self.posted if belongs_to(file.filename, run.key)]
+        known += self.prepared.get(run.key, PreparedOutputs()).files
+        return sorted({file.filename for file in known if file.kind in GALLERY}, key=number_in)
+
+    def numbers_under(self, files: Sequence[PreparedFile]) -> list[Number]:
+        """Return the numbers of the pictures among the files of one message, if there are several in all."""
+        names, numbers = {file.filename for file in files}, self.numbers
+        return [each for each, name in numbers if name in names and len(numbers) > 1]
+
+    @property
+    def without_pictures(self) -> list[Number]:
+        """Return a number for each run of which no message shows a picture."""
+        shown = {file.filename for file in self.files()}
+        of_run = [[(each, name) for each, name in self.numbers if each.run is run] for run in self.runs]
+        return [own[0][0] for own in of_run if shown.isdisjoint(name for _, name in own)]
 
     def number_of(self, run: Run) -> str:
         """Return the numbers of a run, such as "2" or "3, 4"."""
@@ -135,7 +157,20 @@ def outcome_messages(
     shown, *further = chunks(others if is_classic else gallery) or [()]
     first, left = first_message(batch, title, shown, offered, classic=is_classic)
     galleries, files_left = ([], further) if is_classic else (further, chunks(others))
-    return [first, *further_messages(batch.first, galleries, files_left, left)]
+    return [first, *further_outcomes(batch, galleries, files_left, left)]
+
+
+def further_outcomes(
+    batch: Batch,
+    galleries: Iterable[Sequence[PreparedFile]],
+    others: Iterable[Sequence[PreparedFile]],
+    remarks: Sequence[str] = (),
+) -> list[OutgoingMessage]:
+    """Build the messages that follow the first one of an outcome, each with the numbers of its pictures."""
+    return [
+        *(gallery_only(batch.first, files, number_rows(batch.numbers_under(files))) for files in galleries),
+        *further_messages(batch.first, (), others, remarks),
+    ]
 
 
 def first_message(
@@ -170,20 +205,34 @@ def first_message(
 
 
 def picked_layout(
-    run: Run, number: int, title: str, pictures: Sequence[str], offered: OfferedActions
+    run: Run,
+    number: int,
+    title: str,
+    files: Sequence[AttachedFile],
+    linked: PreparedOutputs,
+    offered: OfferedActions,
 ) -> LayoutView:
     """Build the view behind a number, which is a run of a batch or one picture of a result with several.
 
-    `pictures` are links to its pictures.
+    `files` are those of the pressed message. If there are none, the view has the links in `linked`, whose
+    texts it has in any case.
     """
+    kinds = [(file, kind_of_file(file)) for file in files]
+    media = [MediaGalleryItem(file.url, spoiler=run.spoiler) for file, kind in kinds if kind in GALLERY]
+    others = [file for file, kind in kinds if kind not in GALLERY]
     heading = say("several_one", number=number, title=escape_line(title, 80))
     items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
-    deleted = say("several_deleted") if run.deleted_at is not None else ""
-    if pictures and not deleted:
-        items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
-    remark = deleted if deleted or run.state is RunState.SUCCEEDED else _ending_sentence(run)
-    items += texts([remark, subtext(_facts(run))])
-    items += _action_rows(picked_rows(run, offered, picture=bool(pictures)))
+    remarks = [say("several_deleted")] if run.deleted_at is not None else []
+    if not remarks and media:
+        items.append(MediaGallery(*media))
+    if not remarks:
+        items += texts(*([block] for block in text_blocks(linked.texts, spoiler=run.spoiler)))
+        ended = [] if run.state is RunState.SUCCEEDED else [_ending_sentence(run)]
+        links = [f"[{escape_line(file.filename, 80)}]({file.url})" for file in others]
+        remarks = [*ended, *short_enough(links if files else linked.remarks, _PICKED_REMARKS)]
+    items += texts([*remarks, subtext(_facts(run))])
+    picture = any(kind is FileKind.IMAGE for _, kind in kinds)
+    items += _action_rows(picked_rows(run, offered, picture=picture))
     colour = COLOURS[RunState.TIMED_OUT] if run.partial else COLOURS.get(run.state)
     return framed(colour, *items)
 
@@ -378,17 +427,14 @@ def _reason_with_charge(run: Run, reason: str) -> str:
 def _rows(
     batch: Batch, offered: OfferedActions, files: Sequence[PreparedFile]
 ) -> Sequence[Sequence[Button[Any]]]:
-    """Return the buttons of a message with these files, some of which may be in further messages."""
+    """Return the buttons of an outcome's first message, which shows these files."""
     if not any(map(may_have_result, batch.runs)):
         return failure_rows(batch.first, Action.MORE_OF_ALL if batch.numbered else Action.MORE)
-    here, all_numbers, numbers = {file.filename for file in files}, batch.numbers, list[Number]()
-    for run in batch.runs:
-        own = [(each, name) for each, name in all_numbers if each.run is run]
-        # A run whose pictures are all in further messages has one number here.
-        numbers += [each for each, name in own if name in here] or [own[0][0]]
+    numbers = batch.numbers_under(files)
     if batch.numbered:
-        return batch_rows(numbers, offered, shown=bool(batch.shown))
+        numbers = sorted([*numbers, *batch.without_pictures], key=lambda each: each.number)
+        return batch_rows(batch.first, numbers, offered, shown=bool(batch.shown))
     if not batch.shown:
         return failure_rows(batch.first)
     kinds = {file.kind for file in batch.files()}
-    return result_rows(batch.first, offered, kinds, numbers if len(numbers) > 1 else ())
+    return result_rows(batch.first, offered, kinds, numbers)

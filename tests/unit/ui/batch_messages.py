@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bot.deployments.files import linked_file
 from bot.domain.backend import InputKind
 from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
 from bot.domain.runs import Output, Run, RunState
@@ -113,9 +114,10 @@ def words(run: Run) -> PreparedOutputs:
 
 def one(state: RunState, offered: OfferedActions | None = None, **more: Any) -> str:
     _, second = runs(S.SUCCEEDED, state, **more)
-    links = ["https://cdn.example/b.png"] if state is S.SUCCEEDED else []
+    files = [linked_file("https://cdn.example/b.png")] if state is S.SUCCEEDED else []
+    linked = PreparedOutputs()
     return of_layout(
-        picked_layout(second, 2, TITLE, links, offered or OfferedActions(vary=True, usable=True))
+        picked_layout(second, 2, TITLE, files, linked, offered or OfferedActions(vary=True, usable=True))
     )
 
 

@@ -124,6 +124,7 @@ WITHOUT_WORDS = {
     "first_message",
     "framed",
     "further_messages",
+    "further_outcomes",
     "gallery_of",
     "gallery_only",
     "layout_of",

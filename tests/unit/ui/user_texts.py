@@ -104,7 +104,7 @@ def batches(words: str) -> list[Shown]:
     ]
     prepared = {runs[0].key: made(words, runs[0])}
     batch = Batch(runs, prepared)
-    single = [picked_layout(one, 1, TITLE, [], OfferedActions()) for one in runs]
+    single = [picked_layout(one, 1, TITLE, [], made(words, one), OfferedActions()) for one in runs]
     return [*outcome_messages(batch, TITLE), *plain_messages(runs, runs, may_link), *single]
 
 
