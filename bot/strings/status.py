@@ -39,6 +39,7 @@ STATUS: Mapping[str, str] = MappingProxyType(
         "charged_time": "{seconds} s of your GPU time was used",
         "charged_nothing": "no GPU time was used",
         "charged_nothing_cancelled": "cancelled in time: nothing was used",
+        "pixels": "{width} × {height}",
         "gpu": "GPU {gpu}",
         "seed": "seed {seed}",
         "button_cancel": "Cancel",

@@ -356,13 +356,17 @@ GALLERY = frozenset({FileKind.IMAGE, FileKind.VIDEO})
 
 @dataclass(frozen=True, slots=True)
 class PreparedFile:
-    """A downloaded file that fits the upload limit, typed by its content. `size` is in bytes."""
+    """A downloaded file that fits the upload limit, typed by its content. `size` is in bytes.
+
+    `pixels` are the width and height of a picture, if they are known.
+    """
 
     path: Path
     filename: str
     kind: FileKind
     description: str | None = None
     size: int = 0
+    pixels: tuple[int, int] | None = None
 
     def open(self) -> File:
         return File(self.path, filename=self.filename, description=self.description)

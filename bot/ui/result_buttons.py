@@ -14,6 +14,7 @@ from discord import ButtonStyle, SelectOption
 from discord.ui import Button, Item, LayoutView, Select
 
 from bot.deployments.files import AttachedFile, media_type
+from bot.deployments.follow_ups import follow_ups_of
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import Deployment, FollowUp, deployment_of, taking_pictures
 from bot.domain.backend import InputKind
@@ -286,7 +287,7 @@ def offered_actions(
         reportable=reportable,
         shareable=shareable,
         postable=postable,
-        follow_ups=deployment.follow_ups if deployment is not None and startable and run.is_shown else (),
+        follow_ups=follow_ups_of(run, deployments) if startable and run.is_shown else (),
         startable=startable,
         deletable=deletable,
     )

@@ -361,9 +361,21 @@ def _footer(batch: Batch, offered: OfferedActions) -> Iterator[str]:
         yield from _footer_of_several(batch)
     else:
         origin = [say("made_from", url=batch.origin)] if batch.origin else []
-        yield subtext([*origin, *_facts(batch.first)])
+        yield subtext([*origin, *_size(batch), *_facts(batch.first)])
     if batch.shown and len(batch.numbers) > 1:
         yield subtext([_hint(batch, offered)])
+
+
+def _size(batch: Batch) -> list[str]:
+    """Return the width and height of a result's pictures, if they are all the same.
+
+    A partial result has none, because it may be edited when only the names of its files are known.
+    """
+    if batch.first.partial:
+        return []
+    pictures = {file.pixels for file in batch.files() if file.kind is FileKind.IMAGE}
+    sizes = [pixels for pixels in pictures if pixels is not None] if len(pictures) == 1 else []
+    return [say("pixels", width=width, height=height) for width, height in sizes]
 
 
 def _footer_of_several(batch: Batch) -> Iterator[str]:

@@ -167,13 +167,19 @@ async def test_without_a_deployment_that_takes_pictures_nothing_is_offered(bot: 
 
 
 @pytest.mark.bot(deployments=BOTH)
-async def test_the_form_begins_with_the_inputs_of_the_pictures_origin_without_its_seed(bot: Harness) -> None:
+@pytest.mark.parametrize("by", ["the message's menu", "More"])
+async def test_the_form_begins_with_the_inputs_of_the_pictures_origin_without_its_seed(
+    bot: Harness, by: str
+) -> None:
     let_open(bot)
     original = await bot.made(**SMALL, prompt="a lion", style="ink", seed=7)
     await bot.click(original, "Upscale")
     upscaled = bot.messages()[-1]
     assert "> a lion" in text_of(bot, upscaled)
-    offered = await bot.bob.context_menu(bot.channel, "Use as input", upscaled)
+    if by == "More":
+        offered = await press_behind(bot, upscaled, "Use as input", bot.bob)
+    else:
+        offered = await bot.bob.context_menu(bot.channel, "Use as input", upscaled)
     key = (await bot.runs())[-1].key
     form = await bot.bob.select(offered.response.message, [f"draft:{key}:picture:0::"])
     assert form.modal["title"] == "New from this picture"
