@@ -210,7 +210,8 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
         if claim.message.kind is Kind.SHARE:
             ref = result_ref(claim.messages, claim.message.number)
             link = message_url(run.guild_id, *ref) if ref else None
-            parts = share_messages(run, _title(app, run), prepared, link)
+            usable = _offered(app, claim).usable
+            parts = share_messages(run, _title(app, run), prepared, link, usable=usable)
         else:
             batch = Batch([run], {run.key: prepared})
             parts = outcome_messages(batch, _title(app, run), _offered(app, claim))

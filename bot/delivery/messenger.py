@@ -41,6 +41,7 @@ WIDTH = 100
 # Discord lets a bot post five messages in five seconds in a channel: two at a time are enough for that.
 PER_CHANNEL = 2
 _STOP_SECONDS = 1.0
+_AT_ONCE = 20  # messages of a request that are changed while somebody waits
 _COPY_WAIT = 10  # seconds for which a copy waits for another change of its request's messages
 
 
@@ -278,6 +279,28 @@ class Messenger:
         if withheld:
             log.warning("withheld the result of run %s: no age-restricted channel", claim.key)
         return "kept" if withheld else "done"
+
+    async def show_now(self, request_key: str) -> bool:
+        """Show what has changed in a request while somebody waits for it.
+
+        Returns whether nothing is left to do. Otherwise a messenger does it later. Raises StoreUnavailable.
+        """
+        try:
+            for _ in range(_AT_ONCE):
+                busy = any(claim.message.request_key == request_key for claim in self._active.values())
+                if busy or self._health.pause():
+                    break
+                now = self._app.now()
+                claim = await self._messages.claim_of(request_key, self._lease(), now, now + LEASE)
+                if claim is None:
+                    break
+                self._active[claim.lease] = claim
+                self._health.begin()
+                await self.handle(claim)
+        finally:
+            self._app.wakeups.show()
+        found = (await self._messages.of_request(request_key)).values()
+        return not any(each.is_pending and each.kind is not Kind.ANSWER for each in found)
 
     async def copy(self, copy: CopyRequest) -> str:
         """Post a copy of a result while its requester waits, and return its URL.

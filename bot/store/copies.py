@@ -11,7 +11,7 @@ from bot.database.message_rows import FRESH, read_messages, want
 from bot.database.row_locks import lock_run
 from bot.database.tables import requests
 from bot.domain.errors import RefusedError
-from bot.domain.messages.records import Claim, Kind, MessageRef
+from bot.domain.messages.records import Claim, Kind, Message, MessageRef
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.results.sharing import (
     CopyRequest,
@@ -65,10 +65,11 @@ class CopyStore:
         check_first_copy(run, copy, read_messages(connection, [run.request_key])[run.request_key])
 
     @reads
-    def shown_in(self, connection: Connection, run: Run, message: MessageRef) -> bool:
-        """Return whether a message belongs to a copy of the run's result, and not to the result itself."""
-        found = read_messages(connection, [run.request_key])[run.request_key]
-        return copy_in(run, message, found) is not None
+    def shared_in(self, connection: Connection, run: Run, channel_id: int) -> Message | None:
+        """Return the copy of the run's result that everybody sees in a gallery channel, or None."""
+        copy = read_messages(connection, [run.request_key])[run.request_key].get((Kind.SHARE, run.index))
+        is_here = copy is not None and channel_id in {ref.channel_id for ref in copy.refs}
+        return copy if copy is not None and is_here and copy.deleted_by is None else None
 
     @writes
     def delete(

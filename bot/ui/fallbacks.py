@@ -25,7 +25,7 @@ from bot.ui.message_parts import (
     run_button,
     texts,
 )
-from bot.ui.result_buttons import discard_button, more_buttons
+from bot.ui.result_buttons import discard_button, more_button
 from bot.ui.views import framed, layout_of
 
 _TEXT_LENGTH = 1500
@@ -116,6 +116,4 @@ def _buttons(first: Run, shown: Sequence[Run]) -> list[Button[Any]]:
     """Return the buttons of a sentence about an outcome."""
     if not shown:
         return [run_button(first, Action.DETAILS, "button_details"), discard_button(first)]
-    if first.count > 1:
-        return more_buttons(first, Action.MORE_OF_ALL, Action.CLEAR)
-    return more_buttons(first, Action.MORE, Action.DELETE)
+    return [more_button(first, Action.MORE_OF_ALL if first.count > 1 else Action.MORE)]

@@ -21,7 +21,7 @@ from bot.domain.backend import InputKind
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
-from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId
+from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
 from bot.ui.message_parts import FileKind, run_button
 
 BUTTONS_A_ROW = 5  # Discord's limit
@@ -47,8 +47,8 @@ class OfferedActions:
     result can be shared in the server's gallery if it is `shareable`, and posted apart from its batch if it
     is `postable`. `follow_ups` are those that the operator configured for the deployment.
 
-    In a view that only one user sees, `startable` means that they may start from the run, and `deletable`
-    that they may delete its result.
+    In a view that only one user sees, `startable` means that they may start from the run, `deletable` that
+    they may delete its result, and `detailed` that they may read everything about it.
     """
 
     vary: bool = False
@@ -59,6 +59,7 @@ class OfferedActions:
     follow_ups: tuple[FollowUp, ...] = ()
     startable: bool = True
     deletable: bool = True
+    detailed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def result_rows(
     Actions that depend on the server's settings are behind *More*, which reads the settings at each press.
     """
     above = number_rows(numbers) if numbers else [_follow_ups(run, offered, kinds)[:_ACTIONS]]
-    last = [*_again(run, offered), *more_buttons(run, Action.MORE, Action.DELETE)]
+    last = [*_again(run, offered), more_button(run, Action.MORE)]
     return [row for row in (*above, last) if row]
 
 
@@ -99,19 +100,17 @@ def batch_rows(
     """Return the buttons under a batch. `shown` says whether it shows the outputs of at least one run."""
     if not shown:
         return [*number_rows(numbers), *failure_rows(first, Action.MORE_OF_ALL)]
-    buttons = [*_again(first, offered)[1:], *more_buttons(first, Action.MORE_OF_ALL, Action.CLEAR)]
+    buttons = [*_again(first, offered)[1:], more_button(first, Action.MORE_OF_ALL)]
     return [*number_rows(numbers), buttons]
 
 
 def failure_rows(run: Run, more: Action = Action.MORE) -> list[list[Button[Any]]]:
     """Return the buttons of an outcome without a result; `run` is the first of a batch."""
-    return [[*_retry(run, of_all=more is Action.MORE_OF_ALL), *more_buttons(run, more, Action.DISCARD)]]
+    return [[*_retry(run, of_all=more is Action.MORE_OF_ALL), more_button(run, more)]]
 
 
-def more_buttons(run: Run, more: Action, delete: Action) -> list[Button[Any]]:
-    """Return *More* and, if the bot can delete the message only when it is pressed there, Delete."""
-    buttons = [run_button(run, more, "button_more")]
-    return [*buttons, run_button(run, delete, "button_delete")] if run.needs_interaction else buttons
+def more_button(run: Run, more: Action) -> Button[Any]:
+    return run_button(run, more, "button_more")
 
 
 def number_rows(numbers: Sequence[Number]) -> list[list[Button[Any]]]:
@@ -141,35 +140,38 @@ def picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator
     yield _again(run, offered) if offered.startable else []
     post = [run_button(run, Action.POST, "button_post")] if offered.postable else []
     yield [*_use(run, offered, picture=picture), *post, *_share(run, offered), _details(run)]
-    yield [*_report(run, offered), *_delete(run, offered, _delete_button(run))]
+    # No interaction reaches the message with the number, so the bot couldn't take the picture out of it.
+    delete = [] if run.needs_interaction else _delete(run, offered, _delete_button(run))
+    yield [*_report(run, offered), *delete]
 
 
 def hidden_rows(
-    run: Run, offered: OfferedActions, message_id: int, shown: Collection[str], pictures: int
+    run: Run, offered: OfferedActions, delete: DeleteId, shown: Collection[str], pictures: int
 ) -> Iterator[Row]:
     """Yield the rows behind *More* of a single result or a failure.
 
-    `message_id` is the message whose *More* was pressed, `shown` are the custom_ids in it, and `pictures` is
-    how many it shows. If it shows several, follow-ups are behind their numbers.
+    `delete` is the id of *Delete*, `shown` are the custom_ids in the message whose *More* was pressed, and
+    `pictures` is how many it shows. If it shows several, follow-ups are behind their numbers.
     """
     if run.is_shown and pictures <= 1:
         follow_ups = _follow_ups(run, offered, kinds_of(run))
         yield _select(run, [each for each in follow_ups if each.custom_id not in shown])
-    yield [*_use(run, offered, picture=pictures == 1), *_share(run, offered), _details(run)]
-    custom_id = DeleteId(run.key, message_id).encode()
-    button: Button[Any] = Button(label=say("button_delete"), style=ButtonStyle.danger, custom_id=custom_id)
-    delete = _delete(run, offered, button if run.is_shown else discard_button(run))
-    yield [*_report(run, offered), *delete]
+    use = _use(run, offered, picture=pictures == 1 and RunId(run.key, Action.USE).encode() not in shown)
+    yield [*use, *_share(run, offered), *([_details(run)] if offered.detailed else [])]
+    yield [*_report(run, offered), *_delete(run, offered, _button_of(delete))]
 
 
-def hidden_rows_of_all(batch: Sequence[Run], offered: OfferedActions) -> Iterator[Row]:
-    """Yield the rows behind *More* of a batch."""
+def hidden_rows_of_all(batch: Sequence[Run], offered: OfferedActions, delete: DeleteId) -> Iterator[Row]:
+    """Yield the rows behind *More* of a batch. `delete` is the id of *Delete*."""
     first = batch[0]
     shown = next((run for run in batch if run.is_shown), None)
     repeat = [run_button(first, Action.REPEAT, "button_again_all", count=len(batch))]
     yield [*(repeat if shown and offered.startable else []), _details(first)]
-    button = run_button(first, Action.CLEAR, "button_delete") if shown else discard_button(first)
-    yield [*_report(first, offered), *_delete(shown or first, offered, button)]
+    yield [*_report(first, offered), *_delete(shown or first, offered, _button_of(delete))]
+
+
+def _button_of(id: DeleteId) -> Button[Any]:
+    return Button(label=say("button_delete"), style=ButtonStyle.danger, custom_id=id.encode())
 
 
 def kinds_of(run: Run) -> frozenset[FileKind]:
@@ -259,10 +261,8 @@ def _delete_button(run: Run) -> Button[Any]:
 
 
 def _delete(run: Run, offered: OfferedActions, button: Button[Any]) -> list[Button[Any]]:
-    # A result that was deleted is gone, and the bot can edit a private message, or a user install's, only in
-    # response to a press of a button in it.
     is_gone = run.has_result and not run.is_shown
-    return [button] if offered.deletable and not is_gone and not run.needs_interaction else []
+    return [button] if offered.deletable and not is_gone else []
 
 
 def offered_actions(
@@ -274,6 +274,7 @@ def offered_actions(
     postable: bool = False,
     startable: bool = True,
     deletable: bool = True,
+    detailed: bool = True,
 ) -> OfferedActions:
     """Return the actions that the current deployments offer for a run.
 
@@ -290,4 +291,5 @@ def offered_actions(
         follow_ups=follow_ups_of(run, deployments) if startable and run.is_shown else (),
         startable=startable,
         deletable=deletable,
+        detailed=detailed,
     )

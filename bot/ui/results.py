@@ -15,7 +15,7 @@ from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import belongs_to, number_in
 from bot.domain.transitions import may_have_result
 from bot.strings import say
-from bot.ui.custom_ids import Action
+from bot.ui.custom_ids import Action, DeleteId
 from bot.ui.message_parts import (
     COLOURS,
     CONTENT_TEXT,
@@ -241,25 +241,25 @@ def more_layout(
     run: Run,
     title: str,
     offered: OfferedActions,
-    message_id: int,
+    delete: DeleteId,
     shown: Collection[str],
     pictures: Sequence[str],
 ) -> LayoutView:
     """Build the view behind *More* of a single result or a failure.
 
-    `message_id` is the message whose *More* was pressed, `shown` are the custom_ids in it, and `pictures` are
-    links to its pictures.
+    `delete` is the id of *Delete*, `shown` are the custom_ids in the message whose *More* was pressed, and
+    `pictures` are links to its pictures.
     """
-    rows = hidden_rows(run, offered, message_id, shown, len(pictures))
+    rows = hidden_rows(run, offered, delete, shown, len(pictures))
     return layout_of(_about(run, batch_title(title, 1), pictures), *_action_rows(rows))
 
 
 def more_layout_of_all(
-    batch: Sequence[Run], title: str, offered: OfferedActions, pictures: Sequence[str]
+    batch: Sequence[Run], title: str, offered: OfferedActions, delete: DeleteId, pictures: Sequence[str]
 ) -> LayoutView:
     """Build the view behind *More* of a batch. `pictures` are links to the pictures of its message."""
     about = _about(batch[0], batch_title(title, len(batch)), pictures)
-    return layout_of(about, *_action_rows(hidden_rows_of_all(batch, offered)))
+    return layout_of(about, *_action_rows(hidden_rows_of_all(batch, offered, delete)))
 
 
 def _about(run: Run, title: str, pictures: Sequence[str]) -> Item[LayoutView]:

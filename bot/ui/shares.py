@@ -16,6 +16,7 @@ from bot.ui.message_parts import (
     CONTENT_TEXT,
     GALLERY,
     LAYOUT_TEXT,
+    FileKind,
     OutgoingMessage,
     PreparedFile,
     PreparedOutputs,
@@ -29,6 +30,7 @@ from bot.ui.message_parts import (
     text_blocks,
     texts,
 )
+from bot.ui.result_buttons import more_button
 from bot.ui.views import framed, modal_of, view_of
 
 PROMPT_FIELD = "prompt"
@@ -42,20 +44,20 @@ def share_modal(key: str) -> Modal:
 
 
 def share_messages(
-    run: Run, title: str, prepared: PreparedOutputs, link: str | None
+    run: Run, title: str, prepared: PreparedOutputs, link: str | None, *, usable: bool = True
 ) -> list[OutgoingMessage]:
     """Build the messages of a result that is shared in the gallery channel. They ping nobody.
 
     `link` is the URL of the original message, or None if there is none. The prompt is shown if `run` has one.
-    *Report* is shown even if the server has no review channel yet, because these messages have no *More*,
-    which could offer it later.
+    `usable` means that a deployment takes pictures.
     """
     gallery = [file for file in prepared.files if file.kind in GALLERY]
     others = [file for file in prepared.files if file.kind not in GALLERY]
     is_classic = bool(others) and not gallery and not prepared.texts
     shown, *further = chunks(others if is_classic else gallery) or [()]
-    report = run_button(run, Action.REPORT, "button_report")
-    rows = [[report, run_button(run, Action.DELETE, "button_delete")]]
+    is_picture = any(file.kind is FileKind.IMAGE for file in prepared.files)
+    use = [run_button(run, Action.USE, "button_use")] if usable and is_picture else []
+    rows = [[run_button(run, Action.EDIT, "button_edit"), *use, more_button(run, Action.MORE)]]
     heading = say("share_heading", title=escape_line(title, 80), user=run.requester_id)
     top = "\n".join(line for line in (heading, prompt_line(run)) if line)
     footer = subtext([say("share_link", url=link)]) if link else ""

@@ -75,11 +75,18 @@ class PickId(CustomId):
 
 @dataclass(frozen=True, slots=True)
 class DeleteId(CustomId):
-    """The button behind *More* that deletes what the message with this id shows: a result or a copy."""
+    """The button behind *More* that deletes what the message with this id shows: a result, a copy, or a
+    failure.
+
+    `whole` means that it is about the whole batch. `draft` names how to reach a message that only an
+    interaction can delete.
+    """
 
     NAME = "delete"
     key: Key
     message: int
+    whole: bool = False
+    draft: Draft = ""
 
     def writes(self, *, form: bool) -> bool:
         return True

@@ -11,6 +11,7 @@ from bot.deployments.files import linked_file
 from bot.domain.backend import InputKind
 from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
 from bot.domain.runs import Output, Run, RunState
+from bot.ui.custom_ids import DeleteId
 from bot.ui.lists import runs_layout
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions
@@ -123,7 +124,8 @@ def one(state: RunState, offered: OfferedActions | None = None, **more: Any) -> 
 
 def more(*states: RunState) -> str:
     batch, links = runs(*states), ["https://cdn.example/1.png"] if S.SUCCEEDED in states else []
-    return of_layout(more_layout_of_all(batch, TITLE, OfferedActions(reportable=bool(links)), links))
+    delete = DeleteId(batch[0].key, 5, whole=True)
+    return of_layout(more_layout_of_all(batch, TITLE, OfferedActions(reportable=bool(links)), delete, links))
 
 
 def listed() -> str:

@@ -16,6 +16,7 @@ from bot.deployments.files import linked_file
 from bot.domain.runs import Output, Run, RunState
 from bot.domain.text import escape_line
 from bot.strings import SENTENCES
+from bot.ui.custom_ids import DeleteId
 from bot.ui.details import details
 from bot.ui.fallbacks import plain_messages
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
@@ -275,20 +276,16 @@ def behind_more(offered: OfferedActions, made: Run = MADE) -> list[str]:
     """Return the labels of the buttons and follow-ups behind More under a message."""
     (part,) = outcome(made, PreparedOutputs((file(),)), "Flux", offered)
     shown = {mark for _, mark in buttons(part)}
-    layout = more_layout(made, "Flux", offered, 5, shown, ["https://x/a.png"])
+    layout = more_layout(made, "Flux", offered, DeleteId(KEY, 5), shown, ["https://x/a.png"])
     return [*(option["label"] for option in options(layout)), *labels(layout)]
 
 
-@pytest.mark.parametrize(
-    ("more", "offered"), [({}, True), ({"private": True}, False), ({"user_install": True}, False)]
-)
-def test_delete_is_in_more_unless_the_bot_can_delete_only_what_is_pressed(
-    more: dict[str, Any], offered: bool
-) -> None:
+@pytest.mark.parametrize("more", [{}, {"private": True}, {"user_install": True}])
+def test_delete_is_a_second_press_everywhere(more: dict[str, Any]) -> None:
     made = run(RunState.SUCCEEDED, outputs=(Output("images", url="https://x/a.png"),), **more)
     (part,) = outcome(made, PreparedOutputs((file(),)), "Flux", OfferedActions())
     found = "Delete" in labels(part), "Delete" in behind_more(OfferedActions(), made)
-    assert found == (not offered, offered)
+    assert found == (False, True)
 
 
 LINK = "https://files.example/{}?sig=abc"
