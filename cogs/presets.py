@@ -21,7 +21,8 @@ from bot.services.preset_inputs import has_gap
 from bot.services.presets import NameTaken, SavedPreset
 from bot.strings import say
 from bot.ui.custom_ids import DraftId, PresetsId, ReplaceId
-from bot.ui.lists import presets_layout, replace_layout, run_label, text_layout
+from bot.ui.lists import presets_layout, replace_layout, text_layout
+from bot.ui.runs import run_label
 from cogs.drafts import begin
 
 _Name = Range[str, 1, NAME_LENGTH]

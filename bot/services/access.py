@@ -68,8 +68,7 @@ async def source(app: App, actor: Actor, key: str) -> Run:
     run = await stored(app, key)
     if run.requester_id != actor.id:
         run = await _as_seen_here(app, actor, run)
-        hidden = restricts(app, actor, run) and not actor.origin.age_restricted
-        if run.deleted_at is not None or hidden:
+        if run.deleted_at is not None or is_hidden_here(app, actor, run):
             raise RefusedError("run_gone")
     return run
 
@@ -202,7 +201,12 @@ def restricts(app: App, actor: Actor, run: Run) -> bool:
     return is_restricted_now(run, app.catalogue.age_marks(run), channel)
 
 
+def is_hidden_here(app: App, actor: Actor, run: Run) -> bool:
+    """Return whether a result is too restricted for the channel of this interaction."""
+    return restricts(app, actor, run) and not actor.origin.age_restricted
+
+
 def check_age(app: App, actor: Actor, run: Run) -> None:
     """Raise RefusedError if a result may not be shown in the channel of this interaction."""
-    if restricts(app, actor, run) and not actor.origin.age_restricted:
+    if is_hidden_here(app, actor, run):
         raise RefusedError("result_age")

@@ -87,9 +87,9 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         # the default presets of channels
         "with_default": "This uses the channel's default preset **{name}**.",
         # private results
-        "answer_private": "Only you see this; moderators can open the result from the audit log.",
-        "answer_private_lives": "After 15 minutes, look in your direct messages or in `/runs`.",
-        "answer_private_lives_age": "After 15 minutes, use `/runs` in an age-restricted channel.",
+        "answer_private": "Only you can see this. Moderators can open the result, too.",
+        "answer_private_lives": "If it takes more than 15 minutes, look in your direct messages or in `/runs`.",
+        "answer_private_lives_age": "If it takes more than 15 minutes, use `/runs` in an age-restricted channel.",
         "from_private": "I couldn't answer privately in [that channel]({url}) any more, so here it is.",
         "private_off": "Private results are off here. A server admin can allow them in `/settings`.",
         "private_server_only": "Private results work only on servers that I'm a member of.",

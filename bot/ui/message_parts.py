@@ -344,6 +344,12 @@ def subtext(facts: Iterable[str]) -> str:
     return f"-# {line}" if line else ""
 
 
+def bar(share: float, length: int) -> str:
+    """Return a bar of so many characters that shows a share from 0 to 1."""
+    done = round(min(max(share, 0), 1) * length)
+    return f"{'▰' * done}{'▱' * (length - done)}"
+
+
 class FileKind(StrEnum):
     IMAGE = "image"
     VIDEO = "video"

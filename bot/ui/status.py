@@ -16,7 +16,16 @@ from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line
 from bot.strings import say
 from bot.ui.custom_ids import Action
-from bot.ui.message_parts import OutgoingMessage, facts_of, phase, prompt_line, run_button, subtext, texts
+from bot.ui.message_parts import (
+    OutgoingMessage,
+    bar,
+    facts_of,
+    phase,
+    prompt_line,
+    run_button,
+    subtext,
+    texts,
+)
 from bot.ui.result_buttons import discard_button
 from bot.ui.views import framed
 
@@ -163,7 +172,7 @@ def _progress(batch: Sequence[Run], active: Sequence[Run]) -> Iterator[str]:
 def _run_progress(run: Run) -> str:
     if run.progress is None or run.state not in (RunState.RUNNING, RunState.UPLOADING):
         return ""
-    return f"{_bar(run.progress)} {run.progress:.0%}"
+    return f"{bar(run.progress, _BAR_LENGTH)} {run.progress:.0%}"
 
 
 def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
@@ -180,7 +189,7 @@ def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
     if queued and (facts or not _is_next(queued[0])):
         facts.append(_waiting(queued))
     share = (len(ended) + sum(run.progress or 0 for run in active)) / len(batch)
-    return f"{_bar(share) if is_going else ''} {' · '.join(facts)}".strip()
+    return f"{bar(share, _BAR_LENGTH) if is_going else ''} {' · '.join(facts)}".strip()
 
 
 def _waiting(queued: Sequence[Run]) -> str:
@@ -210,8 +219,3 @@ def _position(run: Run, form: str = "") -> str:
     if position > PLACES and run.state is RunState.WAITING:
         return say(f"position_far{form}", ahead=PLACES)
     return say(f"position{form}", position=position)
-
-
-def _bar(share: float) -> str:
-    done = round(min(max(share, 0), 1) * _BAR_LENGTH)
-    return f"{'▰' * done}{'▱' * (_BAR_LENGTH - done)}"

@@ -16,6 +16,7 @@ from demo.fake_comfydeploy.server import API_KEY
 from tests.harness import Harness
 
 TEXT, BUTTON, SELECT, GALLERY, UPLOAD, RADIO_GROUP, CHECKBOX = 10, 2, 3, 12, 19, 21, 23
+THUMBNAIL = 11
 # How ComfyDeploy's error bodies begin, as JSON inside JSON and as Python shows them.
 RAW = ('detail\\"', "'detail'")
 RESULT_BUTTONS = ["Again", "4 more", "Edit", "⋯ More"]

@@ -58,7 +58,7 @@ async def test_only_the_requester_sees_the_answer_and_its_result(lenient: Harnes
     answer = await bot.ask(private=True, faults=HELD)
     assert answer.ephemeral
     said = text_of(bot, answer.response)
-    assert "moderators can open the result from the audit log" in said
+    assert "Only you can see this. Moderators can open the result, too." in said
     assert "look in your direct messages or in `/runs`" in said
     await bot.restart()
     await bot.release()

@@ -12,10 +12,10 @@ from bot.domain.backend import InputKind
 from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
 from bot.domain.runs import Output, Run, RunState
 from bot.ui.custom_ids import DeleteId
-from bot.ui.lists import runs_layout
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import Batch, more_layout_of_all, outcome_messages, picked_layout
+from bot.ui.runs import runs_layout
 from bot.ui.status import status_message
 from tests.unit.deployments.made import follow_up
 from tests.unit.factories import made_run
@@ -132,7 +132,7 @@ def listed() -> str:
     batch = runs(S.SUCCEEDED, S.RUNNING, S.WAITING)
     finished = runs(S.FAILED, S.SUCCEEDED)
     entries = [RunListEntry(each, False, None) for each in (batch, finished)]
-    return of_layout(runs_layout(HistoryPage(entries), RunsPage(), lambda _: TITLE, here=1))
+    return of_layout(runs_layout(HistoryPage(entries), RunsPage(), lambda _: TITLE, here=1, pictures={}))
 
 
 def followed() -> str:

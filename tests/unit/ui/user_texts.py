@@ -28,19 +28,13 @@ from bot.ui.details import details
 from bot.ui.fallbacks import linked_outputs, plain_messages, withheld_message
 from bot.ui.help import HelpText, help_layout
 from bot.ui.help.rules import rules_text
-from bot.ui.lists import (
-    blocked_layout,
-    presets_layout,
-    queue_layout,
-    replace_layout,
-    runs_layout,
-    usage_layout,
-)
+from bot.ui.lists import blocked_layout, presets_layout, replace_layout
 from bot.ui.message_parts import ChannelName, FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.moderation import block_notice, decided_card, rejection_notice, report_card, review_card
 from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import Batch, outcome_messages, picked_layout
+from bot.ui.runs import queue_layout, runs_layout, usage_layout
 from bot.ui.settings.panel import Panel, panel_layout
 from bot.ui.shares import share_messages
 from bot.ui.status import finishing_message, status_message, undelivered_message
@@ -162,8 +156,8 @@ def lists(words: str) -> list[Shown]:
     default = ChannelDefault(channel_id=2, preset=preset)
     text = rules_text(rules, title)
     return [
-        runs_layout(HistoryPage(entries), RunsPage(), title, here=1),
-        queue_layout([run(words, S.RUNNING)], 0, more=False, viewer_id=42, title=title),
+        runs_layout(HistoryPage(entries), RunsPage(), title, here=1, pictures={}),
+        queue_layout([[run(words, S.RUNNING)]], 0, more=False, viewer_id=42, title=title),
         presets_layout([preset], 0, more=False, title=title, inputs=lambda _: inputs, default=default),
         replace_layout(preset, title, inputs, "replace:0123abcd", range(10**17, 10**17 + 9)),
         blocked_layout([block], 0, more=False),
