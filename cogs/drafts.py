@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import discord
@@ -28,7 +29,7 @@ from bot.domain.errors import (
     RequestUnknown,
     StoreUnavailable,
 )
-from bot.domain.requests import Actor
+from bot.domain.requests import Actor, Checked
 from bot.domain.text.file_names import belongs_to, file_behind, key_in
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
@@ -81,6 +82,28 @@ async def open_draft(interaction: Interaction, id: DraftId) -> None:
         await begin(interaction, id)
 
 
+@dataclass(slots=True)
+class _Beginning:
+    """A draft that is about to become a request: what was typed before, and the values `sent` in its form."""
+
+    kept: Kept
+    sent: Mapping[str, Any]
+    make: MakeDraft
+    draft: Draft | None = None
+
+    @property
+    def typed(self) -> Typed:
+        if self.draft is None:  # nobody knows what the form showed
+            return {**self.kept.typed, **{name: value for name, value in self.sent.items() if value}}
+        before = {**self.draft.typed, **self.kept.typed}
+        fields = self.draft.fields(before, self.kept.wrong) if self.sent else ()
+        return {**before, **changed(fields, self.sent)}
+
+    async def check(self, interaction: Interaction, actor: Actor) -> Checked:
+        self.draft = await self.make(actor)
+        return await generation.check(interaction.client.app, actor, self.draft, self.typed)
+
+
 async def begin(
     interaction: Interaction,
     id: DraftId,
@@ -95,48 +118,35 @@ async def begin(
     If it is refused and editing can help, the answer has a button that opens the form with everything that
     was typed. `make` returns the draft, unless the id does.
     """
-    app, kept, sent = interaction.client.app, _kept(interaction, id), sent or {}
-    kept = kept if typed is None else Kept(typed)
+    kept = _kept(interaction, id) if typed is None else Kept(typed)
     if id.count:
         kept, id = replace(kept, typed={**kept.typed, COUNT: int(id.count)}), replace(id, count="")
-    draft: Draft | None = None
-    is_making = False
-
-    async def check(actor: Actor) -> Any:
-        nonlocal draft, kept, is_making
-        is_making = True
-        draft = await (make(actor) if make is not None else _draft(interaction, id, kept, actor))
-        is_making = False
-        before = {**draft.typed, **kept.typed}
-        now = changed(draft.fields(before, kept.wrong), sent) if sent else {}
-        kept = replace(kept, typed={**before, **now})
-        return await generation.check(app, actor, draft, kept.typed)
-
+    beginning = _Beginning(kept, sent or {}, make or partial(_draft, interaction, id, kept))
     try:
-        await start(interaction, check, is_generate=is_generate)
+        await start(interaction, partial(beginning.check, interaction), is_generate=is_generate)
     except (PressedTwice, RequestUnknown):
         raise
     except BotError as error:
-        is_gone = is_making and isinstance(error, CodedError)
         is_deferred = isinstance(error, StoreUnavailable) and interaction.response.is_done()
-        if is_gone or is_deferred or not drafts.can_be_edited(draft, kept.typed, error):
+        if is_deferred or not drafts.can_be_edited(beginning.draft, beginning.typed, error):
             raise
-        if draft is None:  # nobody knows what the form showed
-            kept = replace(
-                kept, typed={**kept.typed, **{name: value for name, value in sent.items() if value}}
-            )
-        log.info("refused a request of user %s: %s", interaction.user.id, error)
-        name = drafts.keep(
-            app,
-            interaction.user.id,
-            kept.typed,
-            error,
-            deployment=id.target,
-            picture=_picture(interaction, id, kept),
-        )
-        possible = error.params.get("possible") if isinstance(error, CodedError) else None
-        view = refused_layout(explain(error), replace(id, draft=name), int(str(possible or 0)))
-        await tell(interaction, view=view)
+        await _offer_edit(interaction, id, beginning, error)
+
+
+async def _offer_edit(interaction: Interaction, id: DraftId, refused: _Beginning, error: BotError) -> None:
+    """Say why a draft was refused, with a button that opens its form as it was."""
+    log.info("refused a request of user %s: %s", interaction.user.id, error)
+    name = drafts.keep(
+        interaction.client.app,
+        interaction.user.id,
+        refused.typed,
+        error,
+        deployment=id.target,
+        picture=_picture(interaction, id, refused.kept),
+    )
+    possible = error.params.get("possible") if isinstance(error, CodedError) else None
+    view = refused_layout(explain(error), replace(id, draft=name), int(str(possible or 0)))
+    await tell(interaction, view=view)
 
 
 def again(count: int | None) -> Callable[[Interaction, str], Awaitable[None]]:

@@ -271,9 +271,9 @@ async def tell(
 ) -> None:
     """Send an ephemeral sentence or layout, whether or not the interaction has been answered.
 
-    It takes the place of "thinking…". If everybody sees that, a follow-up would take its place and be as
-    public, so it becomes another sentence first and is deleted afterwards, unless everybody may see this one
-    (`in_place`). As nothing else would end the "thinking…", this goes on until Discord answers.
+    It takes the place of "thinking…". If everybody sees that, it becomes a sentence that says only that, and
+    the answer follows privately, unless everybody may see it (`in_place`). As nothing else would end the
+    "thinking…", this goes on until Discord answers.
     """
     public = interaction.extras.pop(THINKING, None)
     send: dict[str, Any] = {"content": sentence} if view is None else {"view": view}
@@ -290,7 +290,6 @@ async def tell(
             moved = text_layout(say("answered_privately"))
             await insist(partial(interaction.edit_original_response, view=moved))
             await insist(partial(interaction.followup.send, **send))
-            await insist(interaction.delete_original_response)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         log.warning("can't answer the user: %s: %s", type(error).__name__, error)
 

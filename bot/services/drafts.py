@@ -13,7 +13,7 @@ from bot.deployments.kinds.base import RawValue, Shape, Typed, Values
 from bot.deployments.merge import Stored, with_more
 from bot.deployments.model import Deployment, FollowUp, FollowUpRef, deployment_of, picture_input
 from bot.deployments.naming import COUNT
-from bot.domain.errors import BotError, InputError, RefusedError, WrongFiles
+from bot.domain.errors import BotError, CodedError, InputError, RefusedError, WrongFiles
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.services.access import source as source_run
@@ -111,10 +111,10 @@ def can_be_edited(draft: Draft | None, typed: Typed, error: BotError) -> bool:
 
     `draft` is None if the refusal came before there was one.
     """
+    if draft is None:
+        return not isinstance(error, CodedError) or error.code in _PASSING
     is_rule, options = isinstance(error, RefusedError), mistaken_options(error)
     is_passing = not is_rule or error.code in _PASSING
-    if draft is None:
-        return is_passing
     if isinstance(error, WrongFiles) and not error.urls.isdisjoint(draft.links):
         return False
     fields = draft.fields(typed, options)

@@ -133,7 +133,7 @@ def refusal(bot: Harness, result: Any) -> str:
         assert isinstance(getattr(error, "original", error), BotError), error
     answer = result.response
     if not result.ephemeral:
-        assert answer is None
+        assert text_of(bot, answer) == "I've answered this privately."
         (answer,) = result.followups
         assert answer.ephemeral
     return text_of(bot, answer)
