@@ -17,25 +17,31 @@ from bot.deployments.model import deployment_of
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import MessageRef
 from bot.domain.requests import Actor
+from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import Deletions, Run
 from bot.domain.text.file_names import is_file
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import PersistentItem, custom_ids
-from bot.gateway.interactions import Interaction, actor_of, moderated_channel
+from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values
+from bot.gateway.interactions import Interaction, actor_of, check_overrides, moderated_channel
 from bot.gateway.message_files import run_files, shown_pictures
 from bot.gateway.replies import redeliver_here
 from bot.services import runs, sharing
 from bot.services.access import is_deletable, is_moderated, seen, visible
 from bot.services.moderation import deletions, reviews
 from bot.strings import say
-from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
+from bot.ui.copies import PROMPT_FIELD, linked_outputs, share_modal
+from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId, ShareId
 from bot.ui.details import FILENAME, details
-from bot.ui.fallbacks import linked_outputs
 from bot.ui.lists import text_layout
-from bot.ui.message_parts import explanation_of
 from bot.ui.moderation import reject_modal
-from bot.ui.result_buttons import OfferedActions, offered_actions
-from bot.ui.results import more_layout, more_layout_of_all, picked_layout
+from bot.ui.result_buttons import (
+    OfferedActions,
+    more_layout,
+    more_layout_of_all,
+    offered_actions,
+    picked_layout,
+)
+from bot.ui.run_facts import explanation_of
 from cogs.drafts import again, open_draft, use_picture
 from cogs.moderation.reviews import (
     approve,
@@ -45,7 +51,6 @@ from cogs.moderation.reviews import (
     reporting_card_errors,
     show_decision,
 )
-from cogs.share import open_share, post_single
 
 _LEFT = timedelta(minutes=1)  # enough for a deletion
 Press = Callable[[Interaction, str], Awaitable[None]]
@@ -228,9 +233,7 @@ async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
     app, actor = interaction.client.app, actor_of(interaction)
     own, in_gallery = run.requester_id == actor.id, _is_copied_here(run, actor)
     reportable = run.is_shown and not run.private and not own and await reviews.takes_reports(app, actor)
-    return offered_actions(
-        run,
-        app.catalogue.all(),
+    allowed = OfferedActions(
         reportable=reportable,
         shareable=not in_gallery and await sharing.is_offered(app, actor, run),
         postable=sharing.is_postable(run, actor),
@@ -238,6 +241,7 @@ async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
         deletable=await is_deletable(app, actor, run, actor.origin.channel_id if in_gallery else None),
         detailed=own or not in_gallery or await is_moderated(app, actor, run),
     )
+    return offered_actions(run, app.catalogue.all(), allowed)
 
 
 def _is_copied_here(run: Run, actor: Actor) -> bool:
@@ -292,6 +296,41 @@ async def _show_more(interaction: Interaction, run: Run, layout: LayoutView) -> 
         await _show(interaction, layout)
 
 
+async def _post(interaction: Interaction, key: str) -> None:
+    """Post a single result of a batch in its channel."""
+    await check_overrides(interaction)
+    copy = await sharing.post(interaction.client.app, actor_of(interaction), key)
+    await _copy(interaction, copy, "post_done")
+
+
+async def _open_share(interaction: Interaction, key: str) -> None:
+    """Ask whether to show the prompt. A result without a prompt is shared immediately."""
+    await check_overrides(interaction)
+    run = await sharing.check(interaction.client.app, actor_of(interaction), key)
+    if run.prompt:
+        await interaction.response.send_modal(share_modal(key))
+    else:
+        await _share(interaction, key, with_prompt=False)
+
+
+async def _share_submitted(interaction: Interaction, id: ShareId) -> None:
+    await check_overrides(interaction)
+    await _share(interaction, id.key, with_prompt=form_values(interaction).get(PROMPT_FIELD) == "yes")
+
+
+async def _share(interaction: Interaction, key: str, *, with_prompt: bool) -> None:
+    app, actor = interaction.client.app, actor_of(interaction)
+    copy = await sharing.share(app, actor, key, with_prompt=with_prompt)
+    await _copy(interaction, copy, "share_done")
+
+
+async def _copy(interaction: Interaction, copy: CopyRequest, code: str) -> None:
+    """Post a copy while the user waits, and tell them where it is by the sentence `code`."""
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    url = await interaction.client.messenger.copy(copy)
+    await tell(interaction, say(code, url=url))
+
+
 PRESSES: Mapping[Action, Press] = {
     Action.CANCEL: _cancel,
     Action.AGAIN: again(1),
@@ -311,10 +350,11 @@ PRESSES: Mapping[Action, Press] = {
     Action.MORE: _more,
     Action.MORE_OF_ALL: _more_of_all,
     Action.DISCARD: _discard,
-    Action.POST: post_single,
-    Action.SHARE: open_share,
+    Action.POST: _post,
+    Action.SHARE: _open_share,
 }
 
 
 async def setup(bot: GenerateBot) -> None:
     bot.add_dynamic_items(RunButton, PickButton, DeleteButton)
+    bot.add_form(ShareId, _share_submitted)

@@ -32,7 +32,14 @@ from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.media.outputs import MEDIA_SECONDS, inline_texts, kind_of
 from bot.store.blocks import ended_with
 from bot.strings import say
-from bot.ui.fallbacks import MayLink, link_remark, linked_outputs, plain_messages, withheld_message
+from bot.ui.copies import (
+    MayLink,
+    link_remark,
+    linked_outputs,
+    plain_messages,
+    share_messages,
+    withheld_message,
+)
 from bot.ui.message_parts import (
     GALLERY,
     OutgoingMessage,
@@ -50,8 +57,7 @@ from bot.ui.moderation import (
     review_card,
 )
 from bot.ui.result_buttons import OfferedActions, offered_actions
-from bot.ui.results import Batch, first_message, further_outcomes, outcome_messages
-from bot.ui.shares import share_messages
+from bot.ui.results import Batch, outcome, outcome_messages
 from bot.ui.views import layout_of
 
 
@@ -147,7 +153,7 @@ async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
         return plain_messages(claim.about, shown, app.outputs.may_link)
     prepared = {each.key: await _prepared(app, task, each) for each in shown}
     if task.act is Act.CONTINUE:
-        return _rest(claim, prepared)
+        return _rest(app, claim, prepared)
     batch = Batch(claim.about, prepared, claim.late, await _origin(app, run))
     return outcome_messages(batch, _title(app, run), _offered(app, claim))
 
@@ -210,8 +216,7 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
         if claim.message.kind is Kind.SHARE:
             ref = result_ref(claim.messages, claim.message.number)
             link = message_url(run.guild_id, *ref) if ref else None
-            usable = _offered(app, claim).usable
-            parts = share_messages(run, _title(app, run), prepared, link, usable=usable)
+            parts = share_messages(run, _title(app, run), prepared, link, _offered(app, claim))
         else:
             batch = Batch([run], {run.key: prepared})
             parts = outcome_messages(batch, _title(app, run), _offered(app, claim))
@@ -314,19 +319,19 @@ async def _notice(app: App, claim: Claim) -> OutgoingMessage:
     return block_notice(run, title, channel_name, others=others, partly=partly)
 
 
-def _rest(claim: Claim, prepared: Mapping[str, PreparedOutputs]) -> Sequence[OutgoingMessage]:
+def _rest(app: App, claim: Claim, prepared: Mapping[str, PreparedOutputs]) -> Sequence[OutgoingMessage]:
     """Build the messages with those files of an outcome that aren't posted yet."""
     batch = Batch(claim.about, prepared, claim.late, posted=_posted(claim))
     files = batch.files()
     galleries = chunks([file for file in files if file.kind in GALLERY])
     others = chunks([file for file in files if file.kind not in GALLERY])
     remarks = [remark for each in prepared.values() for remark in each.remarks]
-    return further_outcomes(batch, galleries, others, remarks)
+    return outcome(batch, _title(app, claim.run), _offered(app, claim)).further(galleries, others, remarks)
 
 
 def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
     """Yield the changes that make the messages of an outcome what it is now, without deleted results."""
-    posted, title, offered = claim.message.posted, _title(app, claim.run), _offered(app, claim)
+    posted = claim.message.posted
     names = [name for part in posted for name in part.files]
     prepared = {run.key: _as_posted(run, names, app.outputs.may_link) for run in claim.shown}
     batch = Batch(claim.runs, prepared, claim.late, origin, _posted(claim))
@@ -335,14 +340,15 @@ def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
     def left(part: Part) -> list[PreparedFile]:
         return [file for file in files if file.filename in part.files]
 
-    first, more = first_message(batch, title, left(posted[0]), offered, classic=posted[0].classic)
+    shown = outcome(batch, _title(app, claim.run), _offered(app, claim))
+    first, more = shown.first(left(posted[0]), classic=posted[0].classic)
     texts = remark_messages(more)
     for part in posted:
         kept, content = left(part), next(texts, None) if part.index and not part.files else None
         if part.index == 0:
             content = first
         elif kept:
-            content = OutgoingMessage() if part.classic else further_outcomes(batch, [kept], ())[0]
+            content = OutgoingMessage() if part.classic else shown.further([kept], ())[0]
         content = replace(content, files=()) if content is not None else None
         yield Edit(part, content, [file.filename for file in kept] if content is not None else ())
 

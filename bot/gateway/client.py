@@ -43,7 +43,6 @@ EXTENSIONS = (
     "cogs.generate",
     "cogs.buttons",
     "cogs.moderation.reviews",
-    "cogs.share",
     "cogs.drafts",
     "cogs.help",
     "cogs.runs",

@@ -10,7 +10,7 @@ from bot.discord_api.channels import message_state
 from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.messages.records import MessageRef
 from bot.domain.requests import Actor
-from bot.domain.results.sharing import CopyRequest, MessageState, copy_code, offers_copy
+from bot.domain.results.sharing import CopyRequest, MessageState, offers_copy
 from bot.domain.runs import Run
 from bot.services.access import copyable, restricts
 from bot.services.words import check_words
@@ -94,7 +94,7 @@ async def _checked(app: App, run: Run, copy: CopyRequest) -> CopyRequest:
             raise
         if state is MessageState.DELETED:
             # Only a moderator can have deleted it in Discord, so it isn't posted again.
-            raise RefusedError(copy_code(copy, "deleted")) from None
+            raise RefusedError(f"{copy.kind}_deleted") from None
         copy = replace(copy, deleted_channel=error.channel_id)
         await app.store.copies.check(run, copy)
     return copy

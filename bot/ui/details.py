@@ -14,7 +14,8 @@ from bot.deployments.model import Deployment
 from bot.domain.runs import Deletions, Run
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
-from bot.ui.message_parts import deletion_facts, ending, explanation_of, subtext, text_blocks, took
+from bot.ui.message_parts import subtext, text_blocks
+from bot.ui.run_facts import deletion_facts, ending, explanation_of, took
 from bot.ui.views import framed
 
 # Longer details go into a file: a layout holds 4,000 characters of text.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from discord import ButtonStyle
 from discord.ui import ActionRow, Button, Item, LayoutView, Section, TextDisplay
@@ -10,10 +11,9 @@ from discord.ui import ActionRow, Button, Item, LayoutView, Section, TextDisplay
 from bot.deployments.input_text import ShownInputs
 from bot.domain.blocks import Block
 from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset
-from bot.domain.text import escape_line
+from bot.domain.text import escape_line, listed
 from bot.strings import counted, say
 from bot.ui.custom_ids import BlockedId, PageId, PresetsId, UnblockId
-from bot.ui.message_parts import replaced_defaults, set_by
 from bot.ui.views import layout_of
 
 
@@ -87,6 +87,7 @@ def _blocked_line(block: Block) -> str:
     return " · ".join(parts)
 
 
+_CHANNELS = 5  # channels that a sentence names
 _PRESET_TITLE_LENGTH = 60
 _PRESET_VALUES_LENGTH = 60
 
@@ -113,7 +114,25 @@ def presets_layout(
 
 
 def _default_mark(default: ChannelDefault) -> str:
-    return ", ".join(filter(None, [say("presets_default"), set_by(default.set_by, default.set_at)]))
+    return ", ".join(filter(None, [say("presets_default"), _set_by(default.set_by, default.set_at)]))
+
+
+def _set_by(person: int | None, at: datetime | None) -> str:
+    """Return who set a channel's default and when, as far as it is stored; otherwise an empty text."""
+    if at is None:
+        return ""
+    seconds = int(at.timestamp())
+    if person is None:
+        return say("default_set_at", at=seconds)
+    return say("default_set_by", person=person, at=seconds)
+
+
+def _replaced_defaults(channel_ids: Sequence[int]) -> str:
+    """Return a line that names the channels whose default is to be replaced, or an empty text."""
+    if not channel_ids:
+        return ""
+    channels = listed([f"<#{each}>" for each in channel_ids], _CHANNELS)
+    return f"\n{say('preset_taken_default', channels=channels)}"
 
 
 def replace_layout(
@@ -130,7 +149,7 @@ def replace_layout(
         made = say("preset_made_by", person=earlier.created_by, at=at)
     line = _preset_line(earlier, title, inputs, made)
     taken = say("preset_taken_server" if earlier.holder is Holder.SERVER else "preset_taken")
-    text = f"{taken}\n{line}{replaced_defaults(default_in)}"
+    text = f"{taken}\n{line}{_replaced_defaults(default_in)}"
     replace = Button[LayoutView](label=say("button_replace"), style=ButtonStyle.danger, custom_id=custom_id)
     return layout_of(TextDisplay(text), ActionRow(replace))
 

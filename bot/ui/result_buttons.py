@@ -1,17 +1,28 @@
 """The buttons under an outcome, at places that are the same for every result and everybody.
 
 A result has follow-ups, then *Again*, *4 more*, *Edit* and *More*. If it shows several pictures, each has a
-number instead of the follow-ups. Everything else, such as *Delete*, is behind *More*.
+number instead of the follow-ups. Everything else, such as *Delete*, is in the private views behind a number
+and behind *More*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from discord import ButtonStyle, SelectOption
-from discord.ui import Button, Item, LayoutView, Select
+from discord import ButtonStyle, MediaGalleryItem, SelectOption
+from discord.ui import (
+    ActionRow,
+    Button,
+    Item,
+    LayoutView,
+    MediaGallery,
+    Section,
+    Select,
+    TextDisplay,
+    Thumbnail,
+)
 
 from bot.deployments.files import AttachedFile, media_type
 from bot.deployments.follow_ups import follow_ups_of
@@ -19,16 +30,28 @@ from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import Deployment, FollowUp, deployment_of, taking_pictures
 from bot.domain.backend import InputKind
 from bot.domain.runs import Run, RunState
+from bot.domain.text import escape_line
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
-from bot.ui.message_parts import FileKind, run_button
+from bot.ui.message_parts import (
+    GALLERY,
+    FileKind,
+    PreparedOutputs,
+    run_button,
+    short_enough,
+    subtext,
+    text_blocks,
+    texts,
+)
+from bot.ui.run_facts import COLOURS, batch_title, ending_sentence, prompt_line, result_facts
+from bot.ui.views import framed, layout_of
 
 BUTTONS_A_ROW = 5  # Discord's limit
 # Failure codes with which the same request would end again.
 _FINAL = frozenset({REQUESTER_BLOCKED, "parent_deleted"})
 # At most this many configured follow-ups get a button under a result.
-_ACTIONS = 3
+ACTIONS = 3
 _TAKING = {
     FileKind.IMAGE: {InputKind.IMAGE, InputKind.IMAGES, InputKind.FILE},
     FileKind.VIDEO: {InputKind.VIDEO, InputKind.FILE},
@@ -89,8 +112,8 @@ def result_rows(
 
     Actions that depend on the server's settings are behind *More*, which reads the settings at each press.
     """
-    above = number_rows(numbers) if numbers else [_follow_ups(run, offered, kinds)[:_ACTIONS]]
-    last = [*_again(run, offered), more_button(run, Action.MORE)]
+    above = number_rows(numbers) if numbers else [follow_ups(run, offered, kinds)[:ACTIONS]]
+    last = [*again(run, offered), more_button(run, Action.MORE)]
     return [row for row in (*above, last) if row]
 
 
@@ -100,13 +123,13 @@ def batch_rows(
     """Return the buttons under a batch. `shown` says whether it shows the outputs of at least one run."""
     if not shown:
         return [*number_rows(numbers), *failure_rows(first, Action.MORE_OF_ALL)]
-    buttons = [*_again(first, offered)[1:], more_button(first, Action.MORE_OF_ALL)]
+    buttons = [*again(first, offered)[1:], more_button(first, Action.MORE_OF_ALL)]
     return [*number_rows(numbers), buttons]
 
 
 def failure_rows(run: Run, more: Action = Action.MORE) -> list[list[Button[Any]]]:
     """Return the buttons of an outcome without a result; `run` is the first of a batch."""
-    return [[*_retry(run, of_all=more is Action.MORE_OF_ALL), more_button(run, more)]]
+    return [[*retry(run, of_all=more is Action.MORE_OF_ALL), more_button(run, more)]]
 
 
 def more_button(run: Run, more: Action) -> Button[Any]:
@@ -123,55 +146,6 @@ def number_rows(numbers: Sequence[Number]) -> list[list[Button[Any]]]:
         for each in numbers
     ]
     return [buttons[start : start + BUTTONS_A_ROW] for start in range(0, len(buttons), BUTTONS_A_ROW)]
-
-
-def picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator[Row]:
-    """Yield the buttons behind a number, for a run of a batch or one picture of a result with several.
-
-    `picture` says whether the view shows a picture.
-    """
-    if not run.has_result:
-        yield [*_retry(run, of_all=False), run_button(run, Action.DETAILS, "button_details")]
-        return
-    kinds = kinds_of(run) if run.is_shown else ()
-    follow_ups = _follow_ups(run, offered, kinds)
-    yield follow_ups[:_ACTIONS]
-    yield _select(run, follow_ups[_ACTIONS:])
-    yield _again(run, offered) if offered.startable else []
-    post = [run_button(run, Action.POST, "button_post")] if offered.postable else []
-    yield [*_use(run, offered, picture=picture), *post, *_share(run, offered), _details(run)]
-    # No interaction reaches the message with the number, so the bot couldn't take the picture out of it.
-    delete = [] if run.needs_interaction else _delete(run, offered, _delete_button(run))
-    yield [*_report(run, offered), *delete]
-
-
-def hidden_rows(
-    run: Run, offered: OfferedActions, delete: DeleteId, shown: Collection[str], pictures: int
-) -> Iterator[Row]:
-    """Yield the rows behind *More* of a single result or a failure.
-
-    `delete` is the id of *Delete*, `shown` are the custom_ids in the message whose *More* was pressed, and
-    `pictures` is how many it shows. If it shows several, follow-ups are behind their numbers.
-    """
-    if run.is_shown and pictures <= 1:
-        follow_ups = _follow_ups(run, offered, kinds_of(run))
-        yield _select(run, [each for each in follow_ups if each.custom_id not in shown])
-    use = _use(run, offered, picture=pictures == 1 and RunId(run.key, Action.USE).encode() not in shown)
-    yield [*use, *_share(run, offered), *([_details(run)] if offered.detailed else [])]
-    yield [*_report(run, offered), *_delete(run, offered, _button_of(delete))]
-
-
-def hidden_rows_of_all(batch: Sequence[Run], offered: OfferedActions, delete: DeleteId) -> Iterator[Row]:
-    """Yield the rows behind *More* of a batch. `delete` is the id of *Delete*."""
-    first = batch[0]
-    shown = next((run for run in batch if run.is_shown), None)
-    repeat = [run_button(first, Action.REPEAT, "button_again_all", count=len(batch))]
-    yield [*(repeat if shown and offered.startable else []), _details(first)]
-    yield [*_report(first, offered), *_delete(shown or first, offered, _button_of(delete))]
-
-
-def _button_of(id: DeleteId) -> Button[Any]:
-    return Button(label=say("button_delete"), style=ButtonStyle.danger, custom_id=id.encode())
 
 
 def kinds_of(run: Run) -> frozenset[FileKind]:
@@ -192,7 +166,7 @@ def fitting_follow_ups(offered: OfferedActions, kinds: Collection[FileKind]) -> 
     return [action for action in offered.follow_ups if not taking.isdisjoint(action.takes)]
 
 
-def _follow_ups(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -> list[Button[Any]]:
+def follow_ups(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -> list[Button[Any]]:
     return [
         Button(
             label=each.label,
@@ -201,6 +175,164 @@ def _follow_ups(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) 
         )
         for each in fitting_follow_ups(offered, kinds)
     ]
+
+
+def retry(run: Run, *, of_all: bool) -> list[Button[Any]]:
+    """Return *Try again*, unless the request would end again, and *Edit*."""
+    edit = run_button(run, Action.EDIT, "button_edit")
+    if not offers_retry(run):
+        return [edit]
+    action, label = Action.AGAIN, "button_try_again"
+    if of_all:
+        action, label = Action.REPEAT, "button_try_again_all"
+    return [run_button(run, action, label, ButtonStyle.primary, count=run.count), edit]
+
+
+def again(run: Run, offered: OfferedActions) -> list[Button[Any]]:
+    """Return *Again*, *4 more* if it is offered, and *Edit*."""
+    # The label states the number of variations, since each of them costs a run.
+    vary = [run_button(run, Action.VARY, "button_vary", count=VARY_COUNT)] if offered.vary else []
+    again, edit = run_button(run, Action.AGAIN, "button_again"), run_button(run, Action.EDIT, "button_edit")
+    return [again, *vary, edit]
+
+
+def offered_actions(
+    run: Run, deployments: Sequence[Deployment], allowed: OfferedActions | None = None
+) -> OfferedActions:
+    """Return the actions that the current deployments offer for a run, with what is `allowed` to one user.
+
+    Only a shown result can be the input of another run.
+    """
+    deployment, allowed = deployment_of(run, deployments), allowed or OfferedActions()
+    usable = allowed.startable and run.is_shown
+    return replace(
+        allowed,
+        vary=deployment is not None and deployment.max_count >= VARY_COUNT,
+        usable=usable and bool(taking_pictures(deployments)),
+        follow_ups=follow_ups_of(run, deployments) if usable else (),
+    )
+
+
+_PICKED_REMARKS = 1000  # characters
+
+
+def picked_layout(
+    run: Run,
+    number: int,
+    title: str,
+    files: Sequence[AttachedFile],
+    linked: PreparedOutputs,
+    offered: OfferedActions,
+) -> LayoutView:
+    """Build the view behind a number, which is a run of a batch or one picture of a result with several.
+
+    `files` are those of the pressed message. If there are none, the view has the links in `linked`, whose
+    texts it has in any case.
+    """
+    kinds = [(file, kind_of_file(file)) for file in files]
+    media = [MediaGalleryItem(file.url, spoiler=run.spoiler) for file, kind in kinds if kind in GALLERY]
+    others = [file for file, kind in kinds if kind not in GALLERY]
+    heading = say("several_one", number=number, title=escape_line(title, 80))
+    items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
+    remarks = [say("several_deleted")] if run.deleted_at is not None else []
+    if not remarks and media:
+        items.append(MediaGallery(*media))
+    if not remarks:
+        items += texts(*([block] for block in text_blocks(linked.texts, spoiler=run.spoiler)))
+        ended = [] if run.state is RunState.SUCCEEDED else [ending_sentence(run)]
+        links = [f"[{escape_line(file.filename, 80)}]({file.url})" for file in others]
+        remarks = [*ended, *short_enough(links if files else linked.remarks, _PICKED_REMARKS)]
+    items += texts([*remarks, subtext(result_facts(run))])
+    picture = any(kind is FileKind.IMAGE for _, kind in kinds)
+    items += _action_rows(_picked_rows(run, offered, picture=picture))
+    colour = COLOURS[RunState.TIMED_OUT] if run.partial else COLOURS.get(run.state)
+    return framed(colour, *items)
+
+
+def more_layout(
+    run: Run,
+    title: str,
+    offered: OfferedActions,
+    delete: DeleteId,
+    shown: Collection[str],
+    pictures: Sequence[str],
+) -> LayoutView:
+    """Build the view behind *More* of a single result or a failure.
+
+    `delete` is the id of *Delete*, `shown` are the custom_ids in the message whose *More* was pressed, and
+    `pictures` are links to its pictures.
+    """
+    rows = _hidden_rows(run, offered, delete, shown, len(pictures))
+    return layout_of(_about(run, batch_title(title, 1), pictures), *_action_rows(rows))
+
+
+def more_layout_of_all(
+    batch: Sequence[Run], title: str, offered: OfferedActions, delete: DeleteId, pictures: Sequence[str]
+) -> LayoutView:
+    """Build the view behind *More* of a batch. `pictures` are links to the pictures of its message."""
+    about = _about(batch[0], batch_title(title, len(batch)), pictures)
+    return layout_of(about, *_action_rows(_hidden_rows_of_all(batch, offered, delete)))
+
+
+def _about(run: Run, title: str, pictures: Sequence[str]) -> Item[LayoutView]:
+    """Return what a view is about: the title and the prompt, with a small picture if there is one."""
+    text = "\n".join(line for line in (f"**{title}**", prompt_line(run)) if line)
+    if not pictures or run.deleted_at is not None:
+        return TextDisplay(text)
+    return Section(text, accessory=Thumbnail(pictures[0], spoiler=run.spoiler))
+
+
+def _action_rows(rows: Iterable[Row]) -> list[ActionRow[LayoutView]]:
+    return [ActionRow[LayoutView](*row) for row in rows if row]
+
+
+def _picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator[Row]:
+    """Yield the buttons behind a number, for a run of a batch or one picture of a result with several.
+
+    `picture` says whether the view shows a picture.
+    """
+    if not run.has_result:
+        yield [*retry(run, of_all=False), run_button(run, Action.DETAILS, "button_details")]
+        return
+    kinds = kinds_of(run) if run.is_shown else ()
+    found = follow_ups(run, offered, kinds)
+    yield found[:ACTIONS]
+    yield _select(run, found[ACTIONS:])
+    yield again(run, offered) if offered.startable else []
+    post = [run_button(run, Action.POST, "button_post")] if offered.postable else []
+    yield [*_use(run, offered, picture=picture), *post, *_share(run, offered), _details(run)]
+    # No interaction reaches the message with the number, so the bot couldn't take the picture out of it.
+    delete = [] if run.needs_interaction else _delete(run, offered, _delete_button(run))
+    yield [*_report(run, offered), *delete]
+
+
+def _hidden_rows(
+    run: Run, offered: OfferedActions, delete: DeleteId, shown: Collection[str], pictures: int
+) -> Iterator[Row]:
+    """Yield the rows behind *More* of a single result or a failure.
+
+    `delete` is the id of *Delete*, `shown` are the custom_ids in the message whose *More* was pressed, and
+    `pictures` is how many it shows. If it shows several, follow-ups are behind their numbers.
+    """
+    if run.is_shown and pictures <= 1:
+        found = follow_ups(run, offered, kinds_of(run))
+        yield _select(run, [each for each in found if each.custom_id not in shown])
+    use = _use(run, offered, picture=pictures == 1 and RunId(run.key, Action.USE).encode() not in shown)
+    yield [*use, *_share(run, offered), *([_details(run)] if offered.detailed else [])]
+    yield [*_report(run, offered), *_delete(run, offered, _button_of(delete))]
+
+
+def _hidden_rows_of_all(batch: Sequence[Run], offered: OfferedActions, delete: DeleteId) -> Iterator[Row]:
+    """Yield the rows behind *More* of a batch. `delete` is the id of *Delete*."""
+    first = batch[0]
+    shown = next((run for run in batch if run.is_shown), None)
+    repeat = [run_button(first, Action.REPEAT, "button_again_all", count=len(batch))]
+    yield [*(repeat if shown and offered.startable else []), _details(first)]
+    yield [*_report(first, offered), *_delete(shown or first, offered, _button_of(delete))]
+
+
+def _button_of(id: DeleteId) -> Button[Any]:
+    return Button(label=say("button_delete"), style=ButtonStyle.danger, custom_id=id.encode())
 
 
 def _select(run: Run, follow_ups: Sequence[Button[Any]]) -> Row:
@@ -213,25 +345,6 @@ def _select(run: Run, follow_ups: Sequence[Button[Any]]) -> Row:
     ]
     placeholder, custom_id = say("follow_up_placeholder"), DraftId(run.key).encode()
     return [Select(placeholder=placeholder, options=options, custom_id=custom_id)]
-
-
-def _retry(run: Run, *, of_all: bool) -> list[Button[Any]]:
-    """Return *Try again*, unless the request would end again, and *Edit*."""
-    edit = run_button(run, Action.EDIT, "button_edit")
-    if not offers_retry(run):
-        return [edit]
-    action, label = Action.AGAIN, "button_try_again"
-    if of_all:
-        action, label = Action.REPEAT, "button_try_again_all"
-    return [run_button(run, action, label, ButtonStyle.primary, count=run.count), edit]
-
-
-def _again(run: Run, offered: OfferedActions) -> list[Button[Any]]:
-    """Return *Again*, *4 more* if it is offered, and *Edit*."""
-    # The label states the number of variations, since each of them costs a run.
-    vary = [run_button(run, Action.VARY, "button_vary", count=VARY_COUNT)] if offered.vary else []
-    again, edit = run_button(run, Action.AGAIN, "button_again"), run_button(run, Action.EDIT, "button_edit")
-    return [again, *vary, edit]
 
 
 def _details(run: Run) -> Button[Any]:
@@ -263,33 +376,3 @@ def _delete_button(run: Run) -> Button[Any]:
 def _delete(run: Run, offered: OfferedActions, button: Button[Any]) -> list[Button[Any]]:
     is_gone = run.has_result and not run.is_shown
     return [button] if offered.deletable and not is_gone else []
-
-
-def offered_actions(
-    run: Run,
-    deployments: Sequence[Deployment],
-    *,
-    reportable: bool = False,
-    shareable: bool = False,
-    postable: bool = False,
-    startable: bool = True,
-    deletable: bool = True,
-    detailed: bool = True,
-) -> OfferedActions:
-    """Return the actions that the current deployments offer for a run.
-
-    Only a shown result can be the input of another run.
-    """
-    deployment = deployment_of(run, deployments)
-    vary = deployment is not None and deployment.max_count >= VARY_COUNT
-    return OfferedActions(
-        vary=vary,
-        usable=startable and run.is_shown and bool(taking_pictures(deployments)),
-        reportable=reportable,
-        shareable=shareable,
-        postable=postable,
-        follow_ups=follow_ups_of(run, deployments) if startable and run.is_shown else (),
-        startable=startable,
-        deletable=deletable,
-        detailed=detailed,
-    )

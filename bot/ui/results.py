@@ -2,65 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from discord import Colour, MediaGalleryItem
-from discord.ui import ActionRow, Button, Item, LayoutView, MediaGallery, Section, TextDisplay, Thumbnail
+from discord import Colour
+from discord.ui import Button
 
-from bot.deployments.files import AttachedFile
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import belongs_to, number_in
 from bot.domain.transitions import may_have_result
 from bot.strings import say
-from bot.ui.custom_ids import Action, DeleteId
+from bot.ui.custom_ids import Action
 from bot.ui.message_parts import (
-    COLOURS,
-    CONTENT_TEXT,
     GALLERY,
-    LAYOUT_TEXT,
     PROSE_SHOWN,
     FileKind,
     OutgoingMessage,
     PreparedFile,
     PreparedOutputs,
-    chunks,
-    ending,
-    facts_of,
-    fitting,
-    further_messages,
-    gallery_of,
-    gallery_only,
-    gpu_time_facts,
-    prompt_line,
-    reason_of,
-    short_enough,
+    ResultMessages,
     subtext,
     text_blocks,
-    texts,
-    weighted_time_facts,
 )
 from bot.ui.result_buttons import (
     Number,
     OfferedActions,
-    Row,
     batch_rows,
     failure_rows,
     fitting_follow_ups,
-    hidden_rows,
-    hidden_rows_of_all,
-    kind_of_file,
     number_rows,
-    picked_rows,
     result_rows,
 )
-from bot.ui.status import batch_title, in_common
-from bot.ui.views import framed, layout_of, view_of
+from bot.ui.run_facts import (
+    COLOURS,
+    batch_title,
+    ending,
+    ending_sentence,
+    facts_of,
+    gpu_time_facts,
+    in_common,
+    prompt_line,
+    reason_of,
+    result_facts,
+)
 
 _ALT_TEXT = 500
-_PICKED_REMARKS = 1000  # characters
 _NONE_OFFERED = OfferedActions()
 
 
@@ -147,131 +135,23 @@ def outcome_messages(
     """Build the messages of an outcome. The first has the buttons, and pings the requester unless they
     cancelled the batch themselves.
     """
-    files = batch.files()
-    gallery = [file for file in files if file.kind in GALLERY]
-    others = [file for file in files if file.kind not in GALLERY]
-    has_texts = any(batch.prepared[run.key].texts for run in batch.shown)
-    # If only interactions can show the outcome, it is an edit of the status message. That message is a
-    # layout, and a layout can't become a classic message.
-    is_classic = bool(others) and not (gallery or has_texts or batch.first.needs_interaction)
-    shown, *further = chunks(others if is_classic else gallery) or [()]
-    first, left = first_message(batch, title, shown, offered, classic=is_classic)
-    galleries, files_left = ([], further) if is_classic else (further, chunks(others))
-    return [first, *further_outcomes(batch, galleries, files_left, left)]
+    return outcome(batch, title, offered).with_files(batch.files())
 
 
-def further_outcomes(
-    batch: Batch,
-    galleries: Iterable[Sequence[PreparedFile]],
-    others: Iterable[Sequence[PreparedFile]],
-    remarks: Sequence[str] = (),
-) -> list[OutgoingMessage]:
-    """Build the messages that follow the first one of an outcome, each with the numbers of its pictures."""
-    return [
-        *(gallery_only(batch.first, files, number_rows(batch.numbers_under(files))) for files in galleries),
-        *further_messages(batch.first, (), others, remarks),
-    ]
-
-
-def first_message(
-    batch: Batch,
-    title: str,
-    files: Sequence[PreparedFile],
-    offered: OfferedActions = _NONE_OFFERED,
-    *,
-    classic: bool = False,
-) -> tuple[OutgoingMessage, Sequence[str]]:
-    """Build the first message of an outcome. Also return the remarks that don't fit into it.
-
-    A `classic` message has an audio player and previews of other files, which a layout lacks.
-    """
+def outcome(batch: Batch, title: str, offered: OfferedActions) -> ResultMessages:
+    """Return what the messages of an outcome show apart from their files."""
     first, mention = batch.first, _mention(batch)
-    heading = "\n".join(line for line in (_heading(batch, title, mention), prompt_line(first)) if line)
-    footer = "\n".join(line for line in _footer(batch, offered) if line)
-    blocks = [] if classic else list(_text_blocks(batch))
-    space = (CONTENT_TEXT if classic else LAYOUT_TEXT) - sum(map(len, (heading, footer, *blocks))) - 2
-    remarks, left = fitting(list(_remarks(batch)), space)
-    rows = _rows(batch, offered, files)
-    if classic:
-        content = "\n".join(line for line in (heading, *remarks, footer) if line)
-        return OutgoingMessage(content=content, view=view_of(rows), files=tuple(files), mention=mention), left
-    items: list[Item[LayoutView]] = [TextDisplay(heading)]
-    if files:
-        items.append(gallery_of(first, files))
-    items += texts(*([block] for block in blocks), [*remarks, footer])
-    items += [ActionRow[LayoutView](*row) for row in rows]
-    layout = framed(_colour(batch), *items)
-    return OutgoingMessage(layout=layout, files=tuple(files), mention=mention), left
-
-
-def picked_layout(
-    run: Run,
-    number: int,
-    title: str,
-    files: Sequence[AttachedFile],
-    linked: PreparedOutputs,
-    offered: OfferedActions,
-) -> LayoutView:
-    """Build the view behind a number, which is a run of a batch or one picture of a result with several.
-
-    `files` are those of the pressed message. If there are none, the view has the links in `linked`, whose
-    texts it has in any case.
-    """
-    kinds = [(file, kind_of_file(file)) for file in files]
-    media = [MediaGalleryItem(file.url, spoiler=run.spoiler) for file, kind in kinds if kind in GALLERY]
-    others = [file for file, kind in kinds if kind not in GALLERY]
-    heading = say("several_one", number=number, title=escape_line(title, 80))
-    items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
-    remarks = [say("several_deleted")] if run.deleted_at is not None else []
-    if not remarks and media:
-        items.append(MediaGallery(*media))
-    if not remarks:
-        items += texts(*([block] for block in text_blocks(linked.texts, spoiler=run.spoiler)))
-        ended = [] if run.state is RunState.SUCCEEDED else [_ending_sentence(run)]
-        links = [f"[{escape_line(file.filename, 80)}]({file.url})" for file in others]
-        remarks = [*ended, *short_enough(links if files else linked.remarks, _PICKED_REMARKS)]
-    items += texts([*remarks, subtext(_facts(run))])
-    picture = any(kind is FileKind.IMAGE for _, kind in kinds)
-    items += _action_rows(picked_rows(run, offered, picture=picture))
-    colour = COLOURS[RunState.TIMED_OUT] if run.partial else COLOURS.get(run.state)
-    return framed(colour, *items)
-
-
-def more_layout(
-    run: Run,
-    title: str,
-    offered: OfferedActions,
-    delete: DeleteId,
-    shown: Collection[str],
-    pictures: Sequence[str],
-) -> LayoutView:
-    """Build the view behind *More* of a single result or a failure.
-
-    `delete` is the id of *Delete*, `shown` are the custom_ids in the message whose *More* was pressed, and
-    `pictures` are links to its pictures.
-    """
-    rows = hidden_rows(run, offered, delete, shown, len(pictures))
-    return layout_of(_about(run, batch_title(title, 1), pictures), *_action_rows(rows))
-
-
-def more_layout_of_all(
-    batch: Sequence[Run], title: str, offered: OfferedActions, delete: DeleteId, pictures: Sequence[str]
-) -> LayoutView:
-    """Build the view behind *More* of a batch. `pictures` are links to the pictures of its message."""
-    about = _about(batch[0], batch_title(title, len(batch)), pictures)
-    return layout_of(about, *_action_rows(hidden_rows_of_all(batch, offered, delete)))
-
-
-def _about(run: Run, title: str, pictures: Sequence[str]) -> Item[LayoutView]:
-    """Return what a view is about: the title and the prompt, with a small picture if there is one."""
-    text = "\n".join(line for line in (f"**{title}**", prompt_line(run)) if line)
-    if not pictures or run.deleted_at is not None:
-        return TextDisplay(text)
-    return Section(text, accessory=Thumbnail(pictures[0], spoiler=run.spoiler))
-
-
-def _action_rows(rows: Iterable[Row]) -> list[ActionRow[LayoutView]]:
-    return [ActionRow[LayoutView](*row) for row in rows if row]
+    return ResultMessages(
+        run=first,
+        heading=(_heading(batch, title, mention), prompt_line(first)),
+        footer=list(_footer(batch, offered)),
+        blocks=list(_text_blocks(batch)),
+        remarks=list(_remarks(batch)),
+        rows=lambda files: _rows(batch, offered, files),
+        further_rows=lambda files: number_rows(batch.numbers_under(files)),
+        colour=_colour(batch),
+        mention=mention,
+    )
 
 
 def _mention(batch: Batch) -> int | None:
@@ -352,7 +232,7 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
     if found is None:
         return [say("several_deleted")]
     if run.partial:
-        return [_ending_sentence(run), *found.remarks]
+        return [ending_sentence(run), *found.remarks]
     return [say("no_outputs")] if _is_empty(found) else found.remarks
 
 
@@ -361,7 +241,7 @@ def _footer(batch: Batch, offered: OfferedActions) -> Iterator[str]:
         yield from _footer_of_several(batch)
     else:
         origin = [say("made_from", url=batch.origin)] if batch.origin else []
-        yield subtext([*origin, *_size(batch), *_facts(batch.first)])
+        yield subtext([*origin, *_size(batch), *result_facts(batch.first)])
     if batch.shown and len(batch.numbers) > 1:
         yield subtext([_hint(batch, offered)])
 
@@ -401,34 +281,6 @@ def _hint(batch: Batch, offered: OfferedActions) -> str:
         actions.append(say("several_hint_post"))
     *others, last = actions
     return say("several_hint", actions=f"{', '.join(others)} or {last}" if others else last)
-
-
-def _facts(run: Run) -> list[str]:
-    """Return facts about a run. Without a result, they begin with what it used."""
-    # A weighted time already says that it counts.
-    if run.has_result or weighted_time_facts([run]):
-        return facts_of(run)
-    return [_used(run), *facts_of(replace(run, run_duration=None))]
-
-
-def _used(run: Run) -> str:
-    """Return how much GPU time a run without a result has used."""
-    if not run.charged_seconds:
-        return say("charged_nothing_cancelled" if run.state is RunState.CANCELLED else "charged_nothing")
-    code = "counted" if run.known_duration is None else "charged_time"
-    return say(code, seconds=max(1, round(run.charged_seconds)))
-
-
-def _ending_sentence(run: Run) -> str:
-    """Return the reason why a run did not succeed. For a partial result, add that the outputs were made
-    before the run ended.
-    """
-    if not run.partial:
-        return reason_of(run)
-    # A verdict's state is the bot's own, so its failure code tells how ComfyDeploy ended the run.
-    code = run.failure_code or ""
-    end = code.removeprefix("run_") if code.startswith("run_") else run.state.value
-    return f"{reason_of(run)} {say(f'made_before_{end}')}"
 
 
 def _reason_with_charge(run: Run, reason: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from discord import Colour
@@ -16,17 +15,9 @@ from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line
 from bot.strings import say
 from bot.ui.custom_ids import Action
-from bot.ui.message_parts import (
-    OutgoingMessage,
-    bar,
-    facts_of,
-    phase,
-    prompt_line,
-    run_button,
-    subtext,
-    texts,
-)
+from bot.ui.message_parts import OutgoingMessage, bar, run_button, subtext, texts
 from bot.ui.result_buttons import discard_button
+from bot.ui.run_facts import batch_title, facts_of, in_common, phase, prompt_line
 from bot.ui.views import framed
 
 _BAR_LENGTH = 12
@@ -91,17 +82,6 @@ def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     blocks = texts([heading, prompt_line(batch[0])], [say("undelivered")])
     buttons = ActionRow[LayoutView](discard_button(batch[0]))
     return OutgoingMessage(layout=framed(Colour.orange(), *blocks, buttons))
-
-
-def batch_title(title: str, size: int) -> str:
-    """Return a deployment's title, escaped, with the number of runs if it is more than one."""
-    name = escape_line(title, 80)
-    return name if size == 1 else say("several_title", title=name, count=size)
-
-
-def in_common(batch: Sequence[Run]) -> Run:
-    """Return the first run without the values that differ within a batch: the seed and the duration."""
-    return batch[0] if len(batch) == 1 else replace(batch[0], seed=None, run_duration=None)
 
 
 def _heading(batch: Sequence[Run], active: Sequence[Run]) -> str:

@@ -13,8 +13,8 @@ from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
 from bot.domain.runs import Output, Run, RunState
 from bot.ui.custom_ids import DeleteId
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
-from bot.ui.result_buttons import OfferedActions
-from bot.ui.results import Batch, more_layout_of_all, outcome_messages, picked_layout
+from bot.ui.result_buttons import OfferedActions, more_layout_of_all, picked_layout
+from bot.ui.results import Batch, outcome_messages
 from bot.ui.runs import runs_layout
 from bot.ui.status import status_message
 from tests.unit.deployments.made import follow_up

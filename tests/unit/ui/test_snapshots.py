@@ -27,6 +27,7 @@ from bot.domain.presets import ChannelDefault, Holder, Preset
 from bot.domain.requests import Member
 from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
+from bot.ui.copies import share_modal
 from bot.ui.custom_ids import DraftId
 from bot.ui.details import details
 from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
@@ -35,7 +36,6 @@ from bot.ui.help.rules import rules_text
 from bot.ui.lists import blocked_layout, posting_layout, presets_layout, replace_layout
 from bot.ui.moderation import block_modal, reject_modal
 from bot.ui.runs import queue_layout, runs_layout, usage_layout
-from bot.ui.shares import share_modal
 from bot.ui.status import status_message
 from tests.unit.deployments.made import but, choice, offering
 from tests.unit.factories import made_block, made_preset

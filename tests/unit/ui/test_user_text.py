@@ -121,12 +121,8 @@ BUILDERS = re.compile(r"OutgoingMessage|LayoutView|Details")
 WITHOUT_WORDS = {
     "closed_report_card",
     "expired_card",
-    "first_message",
     "framed",
-    "further_messages",
-    "further_outcomes",
     "gallery_of",
-    "gallery_only",
     "layout_of",
     "more_layout",
     "more_layout_of_all",

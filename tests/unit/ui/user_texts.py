@@ -24,19 +24,17 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import NotApplied, SettingsContext
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.ui.audit import audit_layout
+from bot.ui.copies import linked_outputs, opened_messages, plain_messages, share_messages, withheld_message
 from bot.ui.details import details
-from bot.ui.fallbacks import linked_outputs, plain_messages, withheld_message
 from bot.ui.help import HelpText, help_layout
 from bot.ui.help.rules import rules_text
 from bot.ui.lists import blocked_layout, presets_layout, replace_layout
 from bot.ui.message_parts import ChannelName, FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.moderation import block_notice, decided_card, rejection_notice, report_card, review_card
-from bot.ui.private_results import opened_messages
-from bot.ui.result_buttons import OfferedActions
-from bot.ui.results import Batch, outcome_messages, picked_layout
+from bot.ui.result_buttons import OfferedActions, picked_layout
+from bot.ui.results import Batch, outcome_messages
 from bot.ui.runs import queue_layout, runs_layout, usage_layout
 from bot.ui.settings.panel import Panel, panel_layout
-from bot.ui.shares import share_messages
 from bot.ui.status import finishing_message, status_message, undelivered_message
 from tests.unit.deployments.made import offering
 from tests.unit.factories import made_block, made_entry, made_preset, made_run
@@ -110,8 +108,8 @@ def results(words: str) -> list[Shown]:
     return [
         *outcome(done, sounds),
         *outcome(hidden, made(words, hidden)),
-        *share_messages(done, TITLE, prepared, LINK),
-        *share_messages(done, TITLE, sounds, LINK),
+        *share_messages(done, TITLE, prepared, LINK, OfferedActions()),
+        *share_messages(done, TITLE, sounds, LINK, OfferedActions()),
         *plain_messages([done], [done], may_link),
         *opened_messages(done, TITLE, {done.key: prepared}),
         withheld_message(done, postable=True),
