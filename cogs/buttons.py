@@ -37,7 +37,6 @@ from bot.ui.moderation import reject_modal
 from bot.ui.result_buttons import (
     OfferedActions,
     more_layout,
-    more_layout_of_all,
     offered_actions,
     picked_layout,
 )
@@ -138,14 +137,6 @@ async def _delete_reported(interaction: Interaction, key: str, *, whole_batch: b
     reviewed = await reviews.delete_reported(app, actor, key, whole_batch=whole_batch)
     code = "report_gone" if reviewed.already_deleted else "report_deleted"
     await close_report(interaction, reviewed, code)
-
-
-def _posted_message(interaction: Interaction) -> MessageRef | None:
-    """Return the message with the button, or None if only this user sees it."""
-    message = interaction.message
-    if message is None or message.flags.ephemeral:
-        return None
-    return MessageRef(message.channel.id, message.id)
 
 
 async def _confirm_deletion(
@@ -250,36 +241,24 @@ def _is_copied_here(run: Run, actor: Actor) -> bool:
     return is_on_server and run.channel_id != actor.origin.channel_id
 
 
-async def _more(interaction: Interaction, key: str) -> None:
-    """Show what has no button under the message of a single result, of its copy, or of a failure."""
-    app, message, actor = interaction.client.app, interaction.message, actor_of(interaction)
-    run = await seen(app, actor, key)
-    if _is_copied_here(run, actor):
-        run = replace(run, request_key=key)  # a report is about this result alone
-    title, offered = app.catalogue.title(run.deployment), await _offered(interaction, run)
-    shown = set(custom_ids(message.components)) if message is not None else set()
-    delete = _delete_id(interaction, run, whole=False)
-    layout = more_layout(run, title, offered, delete, shown, shown_pictures(message))
-    await _show_more(interaction, run, layout)
+def _more(*, whole: bool) -> Press:
+    """Return the handler of *More* under a single result, its copy or a failure, or under a whole batch."""
 
+    async def press(interaction: Interaction, key: str) -> None:
+        app, message, actor = interaction.client.app, interaction.message, actor_of(interaction)
+        run = await seen(app, actor, key)
+        batch = await runs.visible_batch(app, actor, key) if whole else [run]
+        if _is_copied_here(run, actor):
+            batch = [replace(run, request_key=key)]  # a report is about this result alone
+        about = next((run for run in batch if run.is_shown), batch[0])
+        draft = app.drafts.keep(actor.id, interaction) if run.needs_interaction else ""
+        delete = DeleteId(batch[0].key, message.id if message is not None else 0, whole, draft)
+        title, offered = app.catalogue.title(run.deployment), await _offered(interaction, about)
+        shown = set(custom_ids(message.components)) if message is not None else set()
+        layout = more_layout(batch, title, offered, delete, shown, shown_pictures(message))
+        await _show_more(interaction, run, layout)
 
-async def _more_of_all(interaction: Interaction, key: str) -> None:
-    """Show what has no button under the message of a batch."""
-    app, message = interaction.client.app, interaction.message
-    batch = await runs.visible_batch(app, actor_of(interaction), key)
-    shown = next((run for run in batch if run.is_shown), batch[0])
-    title, offered = app.catalogue.title(shown.deployment), await _offered(interaction, shown)
-    delete = _delete_id(interaction, batch[0], whole=True)
-    layout = more_layout_of_all(batch, title, offered, delete, shown_pictures(message))
-    await _show_more(interaction, shown, layout)
-
-
-def _delete_id(interaction: Interaction, run: Run, *, whole: bool) -> DeleteId:
-    message_id = interaction.message.id if interaction.message is not None else 0
-    draft = ""
-    if run.needs_interaction:
-        draft = interaction.client.app.drafts.keep(interaction.user.id, interaction)
-    return DeleteId(run.key, message_id, whole, draft)
+    return press
 
 
 async def _show_more(interaction: Interaction, run: Run, layout: LayoutView) -> None:
@@ -347,8 +326,8 @@ PRESSES: Mapping[Action, Press] = {
     Action.REPEAT: again(None),
     Action.CLEAR: _clear,
     Action.VARY: again(VARY_COUNT),
-    Action.MORE: _more,
-    Action.MORE_OF_ALL: _more_of_all,
+    Action.MORE: _more(whole=False),
+    Action.MORE_OF_ALL: _more(whole=True),
     Action.DISCARD: _discard,
     Action.POST: _post,
     Action.SHARE: _open_share,

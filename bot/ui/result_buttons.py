@@ -99,11 +99,6 @@ def discard_button(run: Run) -> Button[Any]:
     return run_button(run, Action.DISCARD, "button_delete")
 
 
-def offers_retry(run: Run) -> bool:
-    """Return False if a rejection, a block or the deletion of a file that it needs ended the request."""
-    return run.state is not RunState.REJECTED and run.failure_code not in _FINAL
-
-
 def result_rows(
     run: Run, offered: OfferedActions, kinds: Collection[FileKind], numbers: Sequence[Number] = ()
 ) -> list[list[Button[Any]]]:
@@ -180,7 +175,8 @@ def follow_ups(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -
 def retry(run: Run, *, of_all: bool) -> list[Button[Any]]:
     """Return *Try again*, unless the request would end again, and *Edit*."""
     edit = run_button(run, Action.EDIT, "button_edit")
-    if not offers_retry(run):
+    # After a rejection, a block or the deletion of a file that it needs, the request would end again.
+    if run.state is RunState.REJECTED or run.failure_code in _FINAL:
         return [edit]
     action, label = Action.AGAIN, "button_try_again"
     if of_all:
@@ -250,89 +246,81 @@ def picked_layout(
 
 
 def more_layout(
-    run: Run,
+    batch: Sequence[Run],
     title: str,
     offered: OfferedActions,
     delete: DeleteId,
     shown: Collection[str],
     pictures: Sequence[str],
 ) -> LayoutView:
-    """Build the view behind *More* of a single result or a failure.
+    """Build the view behind *More* of a batch, or of a single result or failure.
 
     `delete` is the id of *Delete*, `shown` are the custom_ids in the message whose *More* was pressed, and
     `pictures` are links to its pictures.
     """
-    rows = _hidden_rows(run, offered, delete, shown, len(pictures))
-    return layout_of(_about(run, batch_title(title, 1), pictures), *_action_rows(rows))
+    first, name = batch[0], batch_title(title, len(batch))
+    text = "\n".join(filter(None, (f"**{name}**", prompt_line(first))))
+    about: Item[LayoutView] = TextDisplay(text)
+    if pictures and first.deleted_at is None:
+        about = Section(text, accessory=Thumbnail(pictures[0], spoiler=first.spoiler))
+    rows = (
+        _rows_of_all(batch, offered) if delete.whole else _rows_of_one(first, offered, shown, len(pictures))
+    )
+    run = next((run for run in batch if run.is_shown), first)
+    button = Button[Any](label=say("button_delete"), style=ButtonStyle.danger, custom_id=delete.encode())
+    return layout_of(about, *_action_rows([*rows, _last_row(run, first, offered, button)]))
 
 
-def more_layout_of_all(
-    batch: Sequence[Run], title: str, offered: OfferedActions, delete: DeleteId, pictures: Sequence[str]
-) -> LayoutView:
-    """Build the view behind *More* of a batch. `pictures` are links to the pictures of its message."""
-    about = _about(batch[0], batch_title(title, len(batch)), pictures)
-    return layout_of(about, *_action_rows(_hidden_rows_of_all(batch, offered, delete)))
+def _rows_of_all(batch: Sequence[Run], offered: OfferedActions) -> Iterator[Row]:
+    is_repeatable = offered.startable and any(run.is_shown for run in batch)
+    again = _if(is_repeatable, batch[0], Action.REPEAT, "button_again_all", count=len(batch))
+    yield [*again, run_button(batch[0], Action.DETAILS, "button_details")]
 
 
-def _about(run: Run, title: str, pictures: Sequence[str]) -> Item[LayoutView]:
-    """Return what a view is about: the title and the prompt, with a small picture if there is one."""
-    text = "\n".join(line for line in (f"**{title}**", prompt_line(run)) if line)
-    if not pictures or run.deleted_at is not None:
-        return TextDisplay(text)
-    return Section(text, accessory=Thumbnail(pictures[0], spoiler=run.spoiler))
-
-
-def _action_rows(rows: Iterable[Row]) -> list[ActionRow[LayoutView]]:
-    return [ActionRow[LayoutView](*row) for row in rows if row]
-
-
-def _picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator[Row]:
-    """Yield the buttons behind a number, for a run of a batch or one picture of a result with several.
-
-    `picture` says whether the view shows a picture.
-    """
-    if not run.has_result:
-        yield [*retry(run, of_all=False), run_button(run, Action.DETAILS, "button_details")]
-        return
-    kinds = kinds_of(run) if run.is_shown else ()
-    found = follow_ups(run, offered, kinds)
-    yield found[:ACTIONS]
-    yield _select(run, found[ACTIONS:])
-    yield again(run, offered) if offered.startable else []
-    post = [run_button(run, Action.POST, "button_post")] if offered.postable else []
-    yield [*_use(run, offered, picture=picture), *post, *_share(run, offered), _details(run)]
-    # No interaction reaches the message with the number, so the bot couldn't take the picture out of it.
-    delete = [] if run.needs_interaction else _delete(run, offered, _delete_button(run))
-    yield [*_report(run, offered), *delete]
-
-
-def _hidden_rows(
-    run: Run, offered: OfferedActions, delete: DeleteId, shown: Collection[str], pictures: int
-) -> Iterator[Row]:
-    """Yield the rows behind *More* of a single result or a failure.
-
-    `delete` is the id of *Delete*, `shown` are the custom_ids in the message whose *More* was pressed, and
-    `pictures` is how many it shows. If it shows several, follow-ups are behind their numbers.
-    """
+def _rows_of_one(run: Run, offered: OfferedActions, shown: Collection[str], pictures: int) -> Iterator[Row]:
+    # If there are several pictures, follow-ups are behind their numbers.
     if run.is_shown and pictures <= 1:
         found = follow_ups(run, offered, kinds_of(run))
         yield _select(run, [each for each in found if each.custom_id not in shown])
-    use = _use(run, offered, picture=pictures == 1 and RunId(run.key, Action.USE).encode() not in shown)
-    yield [*use, *_share(run, offered), *([_details(run)] if offered.detailed else [])]
-    yield [*_report(run, offered), *_delete(run, offered, _button_of(delete))]
+    is_usable = offered.usable and pictures == 1 and RunId(run.key, Action.USE).encode() not in shown
+    yield [
+        *_if(is_usable, run, Action.USE, "button_use"),
+        *_if(offered.shareable, run, Action.SHARE, "button_share"),
+        *_if(offered.detailed, run, Action.DETAILS, "button_details"),
+    ]
 
 
-def _hidden_rows_of_all(batch: Sequence[Run], offered: OfferedActions, delete: DeleteId) -> Iterator[Row]:
-    """Yield the rows behind *More* of a batch. `delete` is the id of *Delete*."""
-    first = batch[0]
-    shown = next((run for run in batch if run.is_shown), None)
-    repeat = [run_button(first, Action.REPEAT, "button_again_all", count=len(batch))]
-    yield [*(repeat if shown and offered.startable else []), _details(first)]
-    yield [*_report(first, offered), *_delete(shown or first, offered, _button_of(delete))]
+def _picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator[Row]:
+    """Yield the buttons behind a number; `picture` says whether the view shows a picture."""
+    if not run.has_result:
+        yield [*retry(run, of_all=False), run_button(run, Action.DETAILS, "button_details")]
+        return
+    found = follow_ups(run, offered, kinds_of(run) if run.is_shown else ())
+    yield found[:ACTIONS]
+    yield _select(run, found[ACTIONS:])
+    yield again(run, offered) if offered.startable else []
+    yield [
+        *_if(offered.usable and picture, run, Action.USE, "button_use"),
+        *_if(offered.postable, run, Action.POST, "button_post"),
+        *_if(offered.shareable, run, Action.SHARE, "button_share"),
+        run_button(run, Action.DETAILS, "button_details"),
+    ]
+    files = sum(output.url is not None for output in run.outputs)  # they go together
+    label = "button_delete_all" if files > 1 else "button_delete"
+    delete = run_button(run, Action.DELETE, label, count=files)
+    # No interaction reaches a private message with the number, so the picture couldn't be taken out of it.
+    yield _last_row(run, run, offered, None if run.needs_interaction else delete)
 
 
-def _button_of(id: DeleteId) -> Button[Any]:
-    return Button(label=say("button_delete"), style=ButtonStyle.danger, custom_id=id.encode())
+def _last_row(run: Run, first: Run, offered: OfferedActions, delete: Button[Any] | None) -> Row:
+    """Return *Report*, which is about the whole batch, and *Delete*, unless the result is gone."""
+    report = _if(offered.reportable, replace(first, key=first.request_key), Action.REPORT, "button_report")
+    is_gone = run.has_result and not run.is_shown
+    return [*report, *([delete] if delete is not None and offered.deletable and not is_gone else [])]
+
+
+def _if(condition: bool, run: Run, action: Action, label: str, count: int = 0) -> list[Button[Any]]:
+    return [run_button(run, action, label, count=count)] if condition else []
 
 
 def _select(run: Run, follow_ups: Sequence[Button[Any]]) -> Row:
@@ -347,32 +335,5 @@ def _select(run: Run, follow_ups: Sequence[Button[Any]]) -> Row:
     return [Select(placeholder=placeholder, options=options, custom_id=custom_id)]
 
 
-def _details(run: Run) -> Button[Any]:
-    return run_button(run, Action.DETAILS, "button_details")
-
-
-def _use(run: Run, offered: OfferedActions, *, picture: bool) -> list[Button[Any]]:
-    return [run_button(run, Action.USE, "button_use")] if offered.usable and picture else []
-
-
-def _share(run: Run, offered: OfferedActions) -> list[Button[Any]]:
-    return [run_button(run, Action.SHARE, "button_share")] if offered.shareable else []
-
-
-def _report(run: Run, offered: OfferedActions) -> list[Button[Any]]:
-    """Return *Report*, which is about the whole batch."""
-    batch = replace(run, key=run.request_key)
-    return [run_button(batch, Action.REPORT, "button_report")] if offered.reportable else []
-
-
-def _delete_button(run: Run) -> Button[Any]:
-    """Return *Delete*, or *Delete all 4* if the run made several files, which go together."""
-    count = sum(output.url is not None for output in run.outputs)
-    if count > 1:
-        return run_button(run, Action.DELETE, "button_delete_all", count=count)
-    return run_button(run, Action.DELETE, "button_delete")
-
-
-def _delete(run: Run, offered: OfferedActions, button: Button[Any]) -> list[Button[Any]]:
-    is_gone = run.has_result and not run.is_shown
-    return [button] if offered.deletable and not is_gone else []
+def _action_rows(rows: Iterable[Row]) -> list[ActionRow[LayoutView]]:
+    return [ActionRow[LayoutView](*row) for row in rows if row]

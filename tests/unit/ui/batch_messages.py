@@ -13,7 +13,7 @@ from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
 from bot.domain.runs import Output, Run, RunState
 from bot.ui.custom_ids import DeleteId
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
-from bot.ui.result_buttons import OfferedActions, more_layout_of_all, picked_layout
+from bot.ui.result_buttons import OfferedActions, more_layout, picked_layout
 from bot.ui.results import Batch, outcome_messages
 from bot.ui.runs import runs_layout
 from bot.ui.status import status_message
@@ -125,7 +125,7 @@ def one(state: RunState, offered: OfferedActions | None = None, **more: Any) -> 
 def more(*states: RunState) -> str:
     batch, links = runs(*states), ["https://cdn.example/1.png"] if S.SUCCEEDED in states else []
     delete = DeleteId(batch[0].key, 5, whole=True)
-    return of_layout(more_layout_of_all(batch, TITLE, OfferedActions(reportable=bool(links)), delete, links))
+    return of_layout(more_layout(batch, TITLE, OfferedActions(reportable=bool(links)), delete, (), links))
 
 
 def listed() -> str:

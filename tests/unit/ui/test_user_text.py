@@ -125,7 +125,6 @@ WITHOUT_WORDS = {
     "gallery_of",
     "layout_of",
     "more_layout",
-    "more_layout_of_all",
     "open_rows",
     "origin_message",
     "page_layout",
