@@ -15,9 +15,8 @@ from bot.deployments.input_text import command_line
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import deployment_of
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.messages.records import MessageRef
+from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import Actor
-from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import Deletions, Run
 from bot.domain.text.file_names import is_file
 from bot.gateway.client import GenerateBot, tell
@@ -276,38 +275,31 @@ async def _show_more(interaction: Interaction, run: Run, layout: LayoutView) -> 
 
 
 async def _post(interaction: Interaction, key: str) -> None:
-    """Post a single result of a batch in its channel."""
-    await check_overrides(interaction)
-    copy = await sharing.post(interaction.client.app, actor_of(interaction), key)
-    await _copy(interaction, copy, "post_done")
+    await _copy(interaction, key, Kind.POST)
 
 
 async def _open_share(interaction: Interaction, key: str) -> None:
     """Ask whether to show the prompt. A result without a prompt is shared immediately."""
     await check_overrides(interaction)
-    run = await sharing.check(interaction.client.app, actor_of(interaction), key)
+    app, actor = interaction.client.app, actor_of(interaction)
+    run, _ = await sharing.request_copy(app, actor, key, Kind.SHARE)
     if run.prompt:
         await interaction.response.send_modal(share_modal(key))
     else:
-        await _share(interaction, key, with_prompt=False)
+        await _copy(interaction, key, Kind.SHARE)
 
 
 async def _share_submitted(interaction: Interaction, id: ShareId) -> None:
+    await _copy(interaction, id.key, Kind.SHARE, form_values(interaction).get(PROMPT_FIELD) == "yes")
+
+
+async def _copy(interaction: Interaction, key: str, kind: Kind, with_prompt: bool = False) -> None:
+    """Post a copy while the user waits, and tell them where it is."""
     await check_overrides(interaction)
-    await _share(interaction, id.key, with_prompt=form_values(interaction).get(PROMPT_FIELD) == "yes")
-
-
-async def _share(interaction: Interaction, key: str, *, with_prompt: bool) -> None:
     app, actor = interaction.client.app, actor_of(interaction)
-    copy = await sharing.share(app, actor, key, with_prompt=with_prompt)
-    await _copy(interaction, copy, "share_done")
-
-
-async def _copy(interaction: Interaction, copy: CopyRequest, code: str) -> None:
-    """Post a copy while the user waits, and tell them where it is by the sentence `code`."""
+    _, copy = await sharing.request_copy(app, actor, key, kind, with_prompt=with_prompt)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    url = await interaction.client.messenger.copy(copy)
-    await tell(interaction, say(code, url=url))
+    await tell(interaction, say(f"{kind}_done", url=await interaction.client.messenger.copy(copy)))
 
 
 PRESSES: Mapping[Action, Press] = {

@@ -184,16 +184,14 @@ async def copied(app: App, claim: Claim) -> Run:
     channel_id = message.channel_id or run.channel_id
     if await app.store.copies.is_blocked(run, app.now()):
         raise RefusedError("copy_blocked")
-    if message.kind is Kind.POST:
-        if await hides(app, run, channel_id):
-            raise RefusedError("post_age")
-        return run
     rules = await app.store.rules.get(run.guild_id)
-    if rules.gallery_channel_id != channel_id:
+    if message.kind is Kind.SHARE and rules.gallery_channel_id != channel_id:
         raise RefusedError("share_moved")
     restricted = await app.discord.is_age_restricted(channel_id)
     if not restricted and await applies(app, run):
-        raise RefusedError("share_age")
+        raise RefusedError(f"{message.kind}_age")
+    if message.kind is Kind.POST:
+        return run
     prompt = run.prompt if message.with_prompt else None
     return replace(run, prompt=prompt, spoiler=is_spoiler(rules, age_restricted=restricted))
 

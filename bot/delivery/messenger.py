@@ -358,7 +358,7 @@ class Messenger:
             await self._health.not_heard()
             await self._messages.finish(claim, self._app.now(), shown=False)
             return RefusedError("copy_unknown", str(error))
-        code = "share_closed" if claim.message.kind is Kind.SHARE else "post_closed"
+        code = f"{claim.message.kind}_closed"
         if isinstance(error, RefusedError):
             code = error.code
         elif isinstance(error, MediaError | BackendError):
