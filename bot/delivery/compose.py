@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +17,6 @@ from discord.ui import TextDisplay
 from bot.context import App
 from bot.delivery.age_restriction import applies, hides
 from bot.deployments.input_text import ShownInputs, displayed_inputs
-from bot.discord_api.calls import Unreachable
 from bot.domain.errors import MediaGone, RefusedError
 from bot.domain.messages.decide import Act
 from bot.domain.messages.ladder import MAX_FAILURES, upload_limit
@@ -237,7 +235,7 @@ async def _review(app: App, task: Task) -> OutgoingMessage:
     # Without `spoiler`, file names have no SPOILER_ prefix, so `AttachmentRenewer` finds the files. The
     # card marks them as spoilers itself.
     attached = replace(run, outputs=inputs.files, spoiler=False)
-    withheld = bool(inputs.files) and await _hides(app, run, message.channel_id)
+    withheld = bool(inputs.files) and await hides(app, run, message.channel_id)
     if message.form is Form.FILES and not withheld:
         prepared = await app.outputs.prepare(
             attached, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
@@ -248,19 +246,12 @@ async def _review(app: App, task: Task) -> OutgoingMessage:
     return review_card(run, _title(app, run), inputs, prepared)
 
 
-async def _hides(app: App, run: Run, channel_id: int | None) -> bool:
-    """Return whether a card in this channel may not show the files of a run."""
-    with suppress(Unreachable):
-        return await hides(app, run, channel_id or run.channel_id)
-    return await applies(app, run)
-
-
 async def _report(app: App, task: Task) -> OutgoingMessage:
     claim, run = task.claim, task.claim.run
     ref = result_ref(claim.messages, run.index) if any(each.is_shown for each in claim.about) else None
     link = message_url(run.guild_id, *ref) if ref else None
     reporters = await app.store.reviews.reporters(run)
-    withheld = await _hides(app, run, claim.message.channel_id)
+    withheld = await hides(app, run, claim.message.channel_id)
     prepared = PreparedOutputs()
     if claim.message.form is Form.FILES and not withheld:
         found = [await _reported(app, task, each) for each in claim.about if each.is_shown]

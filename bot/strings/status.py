@@ -23,8 +23,6 @@ STATUS = {
     "title_unconfirmed": "Not confirmed",
     "position": "number {position} in the queue",
     "position_far": "behind at least {ahead} others in the queue",
-    "position_alone": "Number {position} in the queue",
-    "position_far_alone": "Behind at least {ahead} others in the queue",
     "since": "requested <t:{at}:R>",
     # Worded to fit before and after that time: clients show "in 40 seconds", and later "5 seconds ago".
     "expected": "Should be ready <t:{at}:R>",

@@ -12,7 +12,7 @@ from bot.domain.messages.records import answer_marker
 from bot.domain.presets import NAME_LENGTH
 from bot.domain.queue.fair_queue import PLACES
 from bot.domain.runs import Run, RunState
-from bot.domain.text import escape_line
+from bot.domain.text import escape_line, sentence_case
 from bot.strings import say
 from bot.ui.custom_ids import Action
 from bot.ui.message_parts import OutgoingMessage, bar, run_button, subtext, texts
@@ -144,7 +144,7 @@ def _held(active: Sequence[Run]) -> Iterator[str]:
 
 def _progress(batch: Sequence[Run], active: Sequence[Run]) -> Iterator[str]:
     if len(batch) == 1:
-        yield _position(batch[0], "_alone") or _run_progress(batch[0])
+        yield sentence_case(_position(batch[0])) or _run_progress(batch[0])
     else:
         yield _batch_progress(batch, active)
 
@@ -188,14 +188,11 @@ def _is_next(run: Run) -> bool:
     return _is_queued(run) and run.queue_position == 1
 
 
-def _position(run: Run, form: str = "") -> str:
-    """Return a run's position in our queue or ComfyDeploy's, unless it is next, as the heading says.
-
-    `form` is "_alone" for a line of its own.
-    """
+def _position(run: Run) -> str:
+    """Return a run's position in our queue or ComfyDeploy's, unless it is next, as the heading says."""
     if run.queue_position is None or not _is_queued(run) or _is_next(run):
         return ""
     position = run.queue_position
     if position > PLACES and run.state is RunState.WAITING:
-        return say(f"position_far{form}", ahead=PLACES)
-    return say(f"position{form}", position=position)
+        return say("position_far", ahead=PLACES)
+    return say("position", position=position)
