@@ -70,9 +70,10 @@ class PickButton(PersistentItem[PickId], codec=PickId):
         run = await visible(app, actor_of(interaction), id.key)
         title, offered = app.catalogue.title(run.deployment), await _offered(interaction, run)
         files = run_files(message, run.key, linked=run.needs_interaction) if message is not None else []
-        files = [file for file in files if is_file(file.filename, run.key, id.file)]
+        # A file and the gallery that shows it have the same name.
+        own = {file.filename: file for file in files if is_file(file.filename, run.key, id.file)}
         linked = linked_outputs(run, app.outputs.may_link, file=id.file)
-        await _show(interaction, picked_layout(run, id.number, title, files, linked, offered))
+        await _show(interaction, picked_layout(run, id.number, title, [*own.values()], linked, offered))
 
 
 class DeleteButton(PersistentItem[DeleteId], codec=DeleteId):

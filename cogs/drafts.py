@@ -43,7 +43,7 @@ from bot.gateway.message_files import (
 )
 from bot.gateway.replies import check_start, start
 from bot.services import drafts, generation, presets
-from bot.services.access import visible
+from bot.services.access import seen
 from bot.services.drafts import Kept
 from bot.services.runs import result_messages
 from bot.strings import explain, say
@@ -208,7 +208,7 @@ async def _with_file(interaction: Interaction, draft: Draft, key: str, actor: Ac
     app, message = interaction.client.app, interaction.message
     if message is None:
         return None
-    run = await visible(app, actor, key)
+    run = await seen(app, actor, key)
     shown = [file_behind(url) for url in shown_pictures(message) if belongs_to(url, key)]
 
     def is_meant(file: AttachedFile) -> bool:

@@ -37,11 +37,9 @@ async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
     ends = first.interaction_expires_at if first.needs_interaction else None
     if ends is not None and now >= ends - FAREWELL:
         runs = [replace(first, status_note="answer_ends"), *runs[1:]]
-    title, marked = (
-        app.catalogue.title(first.deployment),
-        is_marked_now(first, app.catalogue.age_marks(first)),
-    )
-    message = status_message(runs, title, await estimator.expected_end(runs), age_restricted=marked)
+    title, expected = app.catalogue.title(first.deployment), await estimator.expected_end(runs)
+    marked = is_marked_now(first, app.catalogue.age_marks(first))
+    message = status_message(runs, title, expected, age_restricted=marked)
     try:
         return await _edit(app, claim, message)
     except Unreachable as error:

@@ -342,6 +342,7 @@ async def test_a_follow_up_takes_one_of_a_private_batch(lenient: Harness) -> Non
     let_open(bot)
     answer = await bot.ask(**SMALL, count=2, private=True)
     one = await bot.alice.click(answer.response.message, label="2")
+    assert galleries_of(bot, one.response) == [1]
     await bot.click(one.response.message, "Upscale")
     _, second, child = await bot.runs()
     assert (child.request.parent_key, child.request.private) == (second.key, True)

@@ -12,6 +12,7 @@ from tests.discord.actors import delete, open_more, press_behind, read, report, 
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import close_channel
 from tests.discord.deployments import ADULT
+from tests.discord.follow_ups import BOTH, SMALL, let_open
 from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import mark_adult, set_rules
 from tests.discord.rendered import (
@@ -20,6 +21,7 @@ from tests.discord.rendered import (
     fields,
     filled,
     hidden,
+    menus,
     pinged,
     refusal,
     requests_to,
@@ -313,6 +315,24 @@ async def test_more_under_a_copy_hides_what_the_copy_hides(shares: Shares, mona:
     assert refusal(bot, again).startswith("`prompt` is required.")
     await delete(bot, copy)
     assert refusal(bot, await press(bot, bot.bob, own, f"run:{key}:edit")) == GONE
+
+
+@pytest.mark.bot(deployments=BOTH)
+async def test_anybody_takes_a_follow_up_behind_more_under_a_copy(shares: Shares) -> None:
+    bot = shares.bot
+    let_open(bot)
+    await shares.share(await bot.made(**SMALL, prompt="a lion"), prompt=True)
+    (copy,) = shares.shown()
+    bot.channel = shares.gallery
+    more = await open_more(copy, bot.bob)
+    ((label, upscale), (other, animate)) = menus(bot, more)["Choose a follow-up"]
+    assert (label, other) == ("Upscale", "Animate")
+    await bot.bob.select(more, [upscale])
+    await bot.play()
+    form = await bot.bob.select(more, [animate])
+    await submit(bot, form, {"motion": "pan"}, bot.bob)
+    assert bot.calls[-1].body["inputs"]["prompt"] == "a lion"
+    assert [run.request.requester_id for run in await bot.runs()] == [bot.alice.id, bot.bob.id, bot.bob.id]
 
 
 @pytest.mark.slow
