@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from discord import Colour
-from discord.ui import File, Item, LayoutView, TextDisplay
+from discord.ui import File, LayoutView, TextDisplay
 
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.model import Deployment
@@ -79,13 +79,9 @@ def details(
             command_texts.append(say("details_erased" if deployment is not None else "details_gone"))
     command_text = "\n".join(command_texts)
     file = [File[LayoutView](f"attachment://{FILENAME}")] if in_file else []
-    layout = _layout(heading, values, why, facts, log_text, command_text, more=file)
+    shown = filter(None, (heading, values, why, facts, log_text, command_text))
+    layout = framed(Colour.blurple(), *map(TextDisplay[LayoutView], shown), *file)
     return Details(layout, _full_text(run.key, inputs, command or "", log) if in_file else None)
-
-
-def _layout(*texts: str, more: Sequence[Item[LayoutView]] = ()) -> LayoutView:
-    shown = [TextDisplay[LayoutView](text) for text in texts if text]
-    return framed(Colour.blurple(), *shown, *more)
 
 
 def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:

@@ -121,12 +121,18 @@ class Batch:
 
     def files(self) -> list[PreparedFile]:
         """Return the files of all shown runs, in order. Captions have the number if there are several."""
-        numbers = {name: number for number, name in self.numbers} if len(self.numbers) > 1 else {}
+        numbers = {name: each.number for each, name in self.numbers} if len(self.numbers) > 1 else {}
+        files = [(run, file) for run in self.shown for file in self.prepared[run.key].files]
         return [
-            replace(file, description=_caption(numbers[file.filename])) if file.filename in numbers else file
-            for run in self.shown
-            for file in self.prepared[run.key].files
+            replace(file, description=shorten(f"{number}{_said(run)}", _ALT_TEXT))
+            if (number := numbers.get(file.filename))
+            else file
+            for run, file in files
         ]
+
+
+def _said(run: Run) -> str:
+    return f": {strip_invisible(run.prompt)}" if run.prompt else ""
 
 
 def outcome_messages(
@@ -140,7 +146,9 @@ def outcome_messages(
 
 def outcome(batch: Batch, title: str, offered: OfferedActions) -> ResultMessages:
     """Return what the messages of an outcome show apart from their files."""
-    first, mention = batch.first, _mention(batch)
+    first = batch.first
+    is_cancelled = not batch.shown and all(_is_own_cancellation(run) for run in batch.runs)
+    mention = None if is_cancelled else first.requester_id
     return ResultMessages(
         run=first,
         heading=(_heading(batch, title, mention), prompt_line(first)),
@@ -152,12 +160,6 @@ def outcome(batch: Batch, title: str, offered: OfferedActions) -> ResultMessages
         colour=_colour(batch),
         mention=mention,
     )
-
-
-def _mention(batch: Batch) -> int | None:
-    """Return the user to ping: the requester, unless they cancelled the batch themselves."""
-    cancelled = not batch.shown and all(_is_own_cancellation(run) for run in batch.runs)
-    return None if cancelled else batch.first.requester_id
 
 
 def _is_own_cancellation(run: Run) -> bool:
@@ -186,13 +188,6 @@ def _colour(batch: Batch) -> Colour | None:
 
 def _is_empty(prepared: PreparedOutputs) -> bool:
     return not (prepared.files or prepared.texts or prepared.remarks)
-
-
-def _caption(number: Number) -> str:
-    """Return a picture's description, prefixed with its number."""
-    prompt = number.run.prompt
-    text = f"{number.number}: {strip_invisible(prompt)}" if prompt else str(number.number)
-    return shorten(text, _ALT_TEXT)
 
 
 def _text_blocks(batch: Batch) -> Iterator[str]:

@@ -114,7 +114,7 @@ def prompt_line(run: Run, *, only_requester: bool = False) -> str:
 def facts_of(run: Run) -> list[str]:
     if run.hidden_from_channel:
         return []
-    facts = time_facts(run) if run.final else []
+    facts = [*took("took", run.known_duration), *weighted_time_facts([run])] if run.final else []
     gpu = run.gpu_used or run.gpu
     if gpu:
         facts.append(say("gpu", gpu=escape_line(gpu, 32)))
@@ -139,11 +139,6 @@ def took(code: str, seconds: float | None) -> list[str]:
     """Return the fact `code` with a duration, or an empty list if it is unknown or less than a second."""
     rounded = f"{seconds or 0:.0f}"
     return [] if rounded == "0" else [say(code, seconds=rounded)]
-
-
-def time_facts(run: Run) -> list[str]:
-    """Return facts about the time that a run took and, if budgets weight its GPU time, the weighted time."""
-    return [*took("took", run.known_duration), *weighted_time_facts([run])]
 
 
 def gpu_time_facts(runs: Sequence[Run]) -> list[str]:
