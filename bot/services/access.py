@@ -54,35 +54,39 @@ async def visible(app: App, actor: Actor, key: str) -> Run:
 async def seen(app: App, actor: Actor, key: str) -> Run:
     """Return a run that the user may see, or as a copy in the gallery shows it."""
     run = await stored(app, key)
-    if run.requester_id != actor.id and not await is_moderated(app, actor, run):
-        run = await _as_seen_here(app, actor, run)
-    return run
+    if run.requester_id == actor.id or await is_moderated(app, actor, run):
+        return run
+    shown = await _copied_here(app, actor, run)
+    if shown is None:
+        _check_seen_here(run, actor)
+    return shown or run
 
 
 async def source(app: App, actor: Actor, key: str) -> Run:
     """Return a run from which the user may start a request of their own.
 
-    Somebody else's run is one only where everybody sees its result: in its channel, or in the gallery as its
-    copy shows it.
+    Somebody else's run is one only where everybody sees its result: in its channel, or in the gallery. There
+    it is to everybody what its copy shows, also to its requester, because what it becomes is shown there.
     """
     run = await stored(app, key)
+    shown = await _copied_here(app, actor, run)
     if run.requester_id != actor.id:
-        run = await _as_seen_here(app, actor, run)
+        if shown is None:
+            _check_seen_here(run, actor)
         if run.deleted_at is not None or is_hidden_here(app, actor, run):
             raise RefusedError("run_gone")
-    return run
+    return shown or run
 
 
-async def _as_seen_here(app: App, actor: Actor, run: Run) -> Run:
-    """Return a run with what everybody in the channel of this interaction sees.
+async def _copied_here(app: App, actor: Actor, run: Run) -> Run | None:
+    """Return a run as its copy in this channel shows it, or None without a copy.
 
-    A copy in the gallery that was shared without its prompt hides all texts that somebody typed.
+    A copy that was shared without its prompt hides all texts that somebody typed.
     """
     here = actor.origin.channel_id
     copy = await app.store.copies.shared_in(run, here) if here != run.channel_id else None
     if copy is None:
-        _check_seen_here(run, actor)
-        return run
+        return None
     if copy.with_prompt:
         return run
     deployment = deployment_of(run, app.catalogue.all())

@@ -273,7 +273,7 @@ def more_layout(
 
 def _rows_of_all(batch: Sequence[Run], offered: OfferedActions) -> Iterator[Row]:
     is_repeatable = offered.startable and any(run.is_shown for run in batch)
-    again = _if(is_repeatable, batch[0], Action.REPEAT, "button_again_all", count=len(batch))
+    again = _button_if(is_repeatable, batch[0], Action.REPEAT, "button_again_all", count=len(batch))
     yield [*again, run_button(batch[0], Action.DETAILS, "button_details")]
 
 
@@ -284,9 +284,9 @@ def _rows_of_one(run: Run, offered: OfferedActions, shown: Collection[str], pict
         yield _select(run, [each for each in found if each.custom_id not in shown])
     is_usable = offered.usable and pictures == 1 and RunId(run.key, Action.USE).encode() not in shown
     yield [
-        *_if(is_usable, run, Action.USE, "button_use"),
-        *_if(offered.shareable, run, Action.SHARE, "button_share"),
-        *_if(offered.detailed, run, Action.DETAILS, "button_details"),
+        *_button_if(is_usable, run, Action.USE, "button_use"),
+        *_button_if(offered.shareable, run, Action.SHARE, "button_share"),
+        *_button_if(offered.detailed, run, Action.DETAILS, "button_details"),
     ]
 
 
@@ -300,9 +300,9 @@ def _picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterato
     yield _select(run, found[ACTIONS:])
     yield again(run, offered) if offered.startable else []
     yield [
-        *_if(offered.usable and picture, run, Action.USE, "button_use"),
-        *_if(offered.postable, run, Action.POST, "button_post"),
-        *_if(offered.shareable, run, Action.SHARE, "button_share"),
+        *_button_if(offered.usable and picture, run, Action.USE, "button_use"),
+        *_button_if(offered.postable, run, Action.POST, "button_post"),
+        *_button_if(offered.shareable, run, Action.SHARE, "button_share"),
         run_button(run, Action.DETAILS, "button_details"),
     ]
     files = sum(output.url is not None for output in run.outputs)  # they go together
@@ -314,12 +314,14 @@ def _picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterato
 
 def _last_row(run: Run, first: Run, offered: OfferedActions, delete: Button[Any] | None) -> Row:
     """Return *Report*, which is about the whole batch, and *Delete*, unless the result is gone."""
-    report = _if(offered.reportable, replace(first, key=first.request_key), Action.REPORT, "button_report")
+    report = _button_if(
+        offered.reportable, replace(first, key=first.request_key), Action.REPORT, "button_report"
+    )
     is_gone = run.has_result and not run.is_shown
     return [*report, *([delete] if delete is not None and offered.deletable and not is_gone else [])]
 
 
-def _if(condition: bool, run: Run, action: Action, label: str, count: int = 0) -> list[Button[Any]]:
+def _button_if(condition: bool, run: Run, action: Action, label: str, count: int = 0) -> list[Button[Any]]:
     return [run_button(run, action, label, count=count)] if condition else []
 
 
