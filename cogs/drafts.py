@@ -18,7 +18,7 @@ from bot.deployments.command_plan import PRESET_OPTION
 from bot.deployments.draft import Draft, changed
 from bot.deployments.files import AttachedFile, is_kind
 from bot.deployments.kinds.base import Typed
-from bot.deployments.model import FollowUpRef, taking_pictures
+from bot.deployments.model import taking_pictures
 from bot.deployments.naming import COUNT
 from bot.domain.backend import InputKind
 from bot.domain.errors import (
@@ -222,14 +222,19 @@ async def _with_file(interaction: Interaction, draft: Draft, key: str, actor: Ac
     return draft.taking([*filter(is_meant, files)])
 
 
-async def use_picture(interaction: Interaction, message: discord.Message, key: str = "") -> None:
-    """Offer the deployments that take a picture of a message. `key` is the run's that the message is about.
+async def use_picture(
+    interaction: Interaction,
+    message: discord.Message,
+    key: str = "",
+    choices: Sequence[PictureChoice] = (),
+) -> None:
+    """Offer what can be done with a picture of a message, by default the deployments that take one.
 
-    Without it, the key is in the message's buttons or, in a result's second message, only in the names of the
-    files.
+    `key` is the run's that the message is about. Without it, the key is in the message's buttons or, in a
+    result's second message, only in the names of the files.
     """
     await check_start(interaction)
-    choices = _choices(interaction)
+    choices = choices or _choices(interaction)
     found = map(RunId.read, custom_ids(message.components))
     key = key or next((button.key for button in found if button is not None), "")
     await _offer(interaction, *_pictures_of(interaction, message, key), choices)
@@ -277,15 +282,9 @@ async def _offer(
     await interaction.response.send_message(view=layout, ephemeral=True)
 
 
-async def _use_menu(interaction: Interaction, message: discord.Message) -> None:
-    await use_picture(interaction, message)
-
-
-def _follow_up_menu(ref: FollowUpRef, label: str) -> OnMenu:
+def _menu(*choices: PictureChoice) -> OnMenu:
     async def on_menu(interaction: Interaction, message: discord.Message) -> None:
-        await check_start(interaction)
-        choices = [PictureChoice(label, "", "".join(ref))]
-        await _offer(interaction, *_pictures_of(interaction, message), choices)
+        await use_picture(interaction, message, choices=choices)
 
     return on_menu
 
@@ -303,9 +302,9 @@ async def setup(bot: GenerateBot) -> None:
         """Offer *Use as input*, if a deployment takes pictures, and follow-ups."""
         bot.remove_message_commands(names)
         catalogue = bot.app.catalogue
-        menus: dict[str, OnMenu] = {say("use_menu"): _use_menu} if taking_pictures(catalogue.all()) else {}
+        menus: dict[str, OnMenu] = {say("use_menu"): _menu()} if taking_pictures(catalogue.all()) else {}
         for each in catalogue.message_commands.offered:
-            menus[each.label] = _follow_up_menu(each.reference, each.label)
+            menus[each.label] = _menu(PictureChoice(each.label, "", "".join(each.reference)))
         names[:] = menus
         for name, callback in menus.items():
             bot.tree.add_command(app_commands.ContextMenu(name=name, callback=callback))
