@@ -49,6 +49,7 @@ from cogs.moderation.reviews import (
     reporting_card_errors,
     show_decision,
 )
+from cogs.presets import open_save
 
 _LEFT = timedelta(minutes=1)  # enough for a deletion
 Press = Callable[[Interaction, str], Awaitable[None]]
@@ -324,6 +325,7 @@ PRESSES: Mapping[Action, Press] = {
     Action.DISCARD: _discard,
     Action.POST: _post,
     Action.SHARE: _open_share,
+    Action.SAVE: open_save,
 }
 
 

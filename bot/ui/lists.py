@@ -88,8 +88,8 @@ def _blocked_line(block: Block) -> str:
 
 
 _CHANNELS = 5  # channels that a sentence names
-_PRESET_TITLE_LENGTH = 60
-_PRESET_VALUES_LENGTH = 60
+_PRESET_TITLE_LENGTH = 40
+_PRESET_VALUES_LENGTH = 70
 
 
 def presets_layout(
@@ -105,19 +105,11 @@ def presets_layout(
 
     `default` is the channel's default preset, which gets a mark, or None.
     """
-    mark = _default_mark(default) if default is not None else ""
-    lines = [
-        _preset_line(preset, title, inputs(preset), mark if default and preset == default.preset else "")
-        for preset in presets
-    ]
+    lines = [_preset_line(one, title, inputs(one), _default_mark(one, default)) for one in presets]
     return page_layout(PresetsId, lines, page, more=more)
 
 
-def _default_mark(default: ChannelDefault) -> str:
-    return ", ".join(filter(None, [say("presets_default"), _set_by(default.set_by, default.set_at)]))
-
-
-def _set_by(person: int | None, at: datetime | None) -> str:
+def set_by(person: int | None, at: datetime | None) -> str:
     """Return who set a channel's default and when, as far as it is stored; otherwise an empty text."""
     if at is None:
         return ""
@@ -133,6 +125,14 @@ def _replaced_defaults(channel_ids: Sequence[int]) -> str:
         return ""
     channels = listed([f"<#{each}>" for each in channel_ids], _CHANNELS)
     return f"\n{say('preset_taken_default', channels=channels)}"
+
+
+def _default_mark(preset: Preset, default: ChannelDefault | None) -> str:
+    if preset.is_default:
+        return say("presets_default_own")
+    if default is None or preset != default.preset:
+        return ""
+    return ", ".join(filter(None, [say("presets_default"), set_by(default.set_by, default.set_at)]))
 
 
 def replace_layout(
@@ -163,9 +163,16 @@ def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInput
     )
     if mark:
         line += f" · {mark}"
+    values = preset_values(preset, inputs)
+    return f"{line}\n{values}" if values else line
+
+
+def preset_values(preset: Preset, inputs: ShownInputs) -> str:
+    """Return a line with a preset's values, which says if it is cut, or an empty text."""
     values = [f"{name}: {value}" for name, value in inputs.values]
-    values_text = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
-    return f"{line}\n-# {escape_line(values_text, _PRESET_VALUES_LENGTH)}" if values_text else line
+    text = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
+    cut = f" ({say('presets_cut', length=len(text))})" if len(text) > _PRESET_VALUES_LENGTH else ""
+    return f"-# {escape_line(text, _PRESET_VALUES_LENGTH)}{cut}" if text else ""
 
 
 def block_confirmation(block: Block, ended: int) -> str:

@@ -274,7 +274,8 @@ def more_layout(
 def _rows_of_all(batch: Sequence[Run], offered: OfferedActions) -> Iterator[Row]:
     is_repeatable = offered.startable and any(run.is_shown for run in batch)
     again = _button_if(is_repeatable, batch[0], Action.REPEAT, "button_again_all", count=len(batch))
-    yield [*again, run_button(batch[0], Action.DETAILS, "button_details")]
+    save = _button_if(offered.startable, batch[0], Action.SAVE, "button_save")
+    yield [*again, *save, run_button(batch[0], Action.DETAILS, "button_details")]
 
 
 def _rows_of_one(run: Run, offered: OfferedActions, shown: Collection[str], pictures: int) -> Iterator[Row]:
@@ -282,10 +283,12 @@ def _rows_of_one(run: Run, offered: OfferedActions, shown: Collection[str], pict
     if run.is_shown and pictures <= 1:
         found = follow_ups(run, offered, kinds_of(run))
         yield _select(run, [each for each in found if each.custom_id not in shown])
+    is_savable = run.has_result and offered.startable and offered.detailed
     is_usable = offered.usable and pictures == 1 and RunId(run.key, Action.USE).encode() not in shown
     yield [
         *_button_if(is_usable, run, Action.USE, "button_use"),
         *_button_if(offered.shareable, run, Action.SHARE, "button_share"),
+        *_button_if(is_savable, run, Action.SAVE, "button_save"),
         *_button_if(offered.detailed, run, Action.DETAILS, "button_details"),
     ]
 
@@ -303,6 +306,7 @@ def _picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterato
         *_button_if(offered.usable and picture, run, Action.USE, "button_use"),
         *_button_if(offered.postable, run, Action.POST, "button_post"),
         *_button_if(offered.shareable, run, Action.SHARE, "button_share"),
+        *_button_if(offered.startable, run, Action.SAVE, "button_save"),
         run_button(run, Action.DETAILS, "button_details"),
     ]
     files = sum(output.url is not None for output in run.outputs)  # they go together

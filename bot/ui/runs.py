@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from math import inf
 from typing import Any
 
@@ -94,10 +95,14 @@ def queue_layout(
     more: bool,
     viewer_id: int,
     title: Callable[[str], str],
+    ends: Mapping[str, datetime],
 ) -> LayoutView:
-    """Build a page, counted from 0, of a server's active and waiting requests."""
+    """Build a page, counted from 0, of a server's active and waiting requests.
+
+    `ends` are their expected ends by the key of the request.
+    """
     lines = [
-        f"{number}. {_queue_line(batch, viewer_id, title)}"
+        f"{number}. {_queue_line(batch, viewer_id, title, ends.get(batch[0].request_key))}"
         for number, batch in enumerate(batches, page * PAGE_SIZE + 1)
     ]
     return page_layout(QueueId, lines, page, more=more)
@@ -170,10 +175,14 @@ def _prompt(run: Run) -> str:
     return f"\n-# {escape_line(run.prompt, _PROMPT)}" if run.prompt else ""
 
 
-def _queue_line(batch: Sequence[Run], viewer_id: int, title: Callable[[str], str]) -> str:
+def _queue_line(
+    batch: Sequence[Run], viewer_id: int, title: Callable[[str], str], end: datetime | None
+) -> str:
     """Return the line of a request: its runs that are the furthest decide about the state and the place."""
     run = min((run for run in batch if not run.final), key=_in_order)
     at, position = int(run.created_at.timestamp()), _position(run)
+    if end is not None:
+        position += " · " + say("queue_expected", at=int(end.timestamp()))
     state = _state(run) if len(batch) == 1 else _states([run, *(each for each in batch if each is not run)])
     if not is_named_in_queue(run, viewer_id):
         return say("queue_private", state=state, at=at, position=position)

@@ -44,6 +44,8 @@ class Action(StrEnum):
     # A copy of a result: a single result of a batch, or a share in the gallery channel.
     POST = "post"
     SHARE = "share"
+    # Opens the form that saves the inputs as a preset.
+    SAVE = "save"
 
 
 # The others show something or open a form. Cancel is never refused, and a decision about a card adds one row
@@ -64,6 +66,17 @@ class RunId(CustomId):
 
     def writes(self, *, form: bool) -> bool:
         return self.action in _COUNTED
+
+
+@dataclass(frozen=True, slots=True)
+class SaveId(CustomId):
+    """The form that saves a run's inputs as a preset."""
+
+    NAME = "save"
+    key: Key
+
+    def writes(self, *, form: bool) -> bool:
+        return form
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +203,23 @@ class PageId(CustomId):
     """A button that shows a page of a list; `page` counts from 0."""
 
     page: int
+
+
+class HelpPage(StrEnum):
+    """The pages of `/help`."""
+
+    START = "start"
+    EXAMPLES = "examples"
+    LIMITS = "limits"
+    COMMANDS = "commands"
+
+
+@dataclass(frozen=True, slots=True)
+class HelpId(CustomId):
+    """A button that shows a page of `/help`."""
+
+    NAME = "help"
+    page: HelpPage
 
 
 class QueueId(PageId):
