@@ -30,7 +30,6 @@ from bot.services.moderation import deletions, reviews
 from bot.strings import say
 from bot.ui.copies import PROMPT_FIELD, linked_outputs, share_modal
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId, ShareId
-from bot.ui.details import FILENAME, details
 from bot.ui.lists import text_layout
 from bot.ui.moderation import reject_modal
 from bot.ui.result_buttons import (
@@ -39,7 +38,7 @@ from bot.ui.result_buttons import (
     offered_actions,
     picked_layout,
 )
-from bot.ui.run_facts import explanation_of
+from bot.ui.run_facts import FILENAME, details, explanation_of
 from cogs.drafts import again, open_draft, use_picture
 from cogs.moderation.reviews import (
     approve,

@@ -18,7 +18,7 @@ from discord.ext import commands
 from discord.ui import DynamicItem, LayoutView
 
 from bot.context import App
-from bot.delivery.messenger import Messenger
+from bot.delivery.on_demand import OnDemandMessenger
 from bot.discord_api.errors import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
 from bot.gateway.allowance import count_command, counted
@@ -107,7 +107,7 @@ class GenerateBot(commands.Bot):
         """Take the context, which can't be built before the client that it holds."""
         settings, plan = app.settings, app.catalogue.plan
         self.app = app
-        self.messenger = Messenger(app)
+        self.messenger = OnDemandMessenger(app)
         self.sync = CommandSync(app.store.key_values, settings.command_guild_ids)
         self.command_ids = CommandIds(self.tree, self.sync.guild_ids)
         self.overrides = CommandOverrides(self, self.command_ids, plan.name, app.outside.monotonic)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from bot.database.engine import Database, reads, writes
-from bot.database.message_rows import FRESH, read_messages, want
+from bot.database.message_rows import FRESH, is_pending, read_messages, want
 from bot.database.row_locks import lock_run
-from bot.database.tables import requests
+from bot.database.tables import messages, requests
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Claim, Kind, Message, MessageRef
 from bot.domain.moderation.audit import AuditAction
@@ -58,6 +58,25 @@ class CopyStore:
         values |= {**FRESH, "with_prompt": copy.with_prompt, "due_at": until}
         want(connection, run.request_key, copy.kind, run.index, now, values)
         return lease(connection, run.request_key, copy.kind, run.index, owner, until)
+
+    @writes
+    def claim_change(
+        self, connection: Connection, request_key: str, owner: str, now: datetime, until: datetime
+    ) -> Claim | None:
+        """Take the lease of a request to show what has changed in it, apart from its status message.
+
+        Returns None if nothing is due, or while somebody else has the lease.
+        """
+        is_free = or_(requests.c.lease_until.is_(None), requests.c.lease_until <= now)
+        is_due = (messages.c.request_key == request_key, is_pending, messages.c.due_at <= now)
+        found = (
+            select(messages.c.kind, messages.c.number)
+            .join(requests, requests.c.key == messages.c.request_key)
+            .where(*is_due, is_free, messages.c.kind != Kind.ANSWER)
+            .with_for_update(skip_locked=True, of=requests)
+        )
+        row = connection.execute(found.limit(1)).first()
+        return lease(connection, request_key, Kind(row.kind), row.number, owner, until) if row else None
 
     @reads
     def check(self, connection: Connection, run: Run, copy: CopyRequest) -> None:

@@ -115,15 +115,6 @@ class MessageStore:
         return claims, now if claims else _next_due(connection, now, busy)
 
     @writes
-    def claim_of(
-        self, connection: Connection, request_key: str, owner: str, now: datetime, until: datetime
-    ) -> Claim | None:
-        """Claim a message of one request that is due, apart from its status message, or return None."""
-        values = {"of": request_key, "now": now, "full": [], "busy": []}
-        row = connection.execute(_DUE_OF_REQUEST, values).first()
-        return lease(connection, row.request_key, Kind(row.kind), row.number, owner, until) if row else None
-
-    @writes
     def extend(self, connection: Connection, claim: Claim, until: datetime) -> None:
         """Extend the lease during a long transfer, unless it was lost."""
         _hold(connection, claim, lease_until=until)
@@ -345,9 +336,6 @@ _IS_DUE, _IS_ENDING = and_(is_pending, messages.c.due_at <= _NOW), messages.c.fa
 # What is out of date, and then the answers that are soon out of reach.
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _DUE = (_first_due(_IS_DUE, _LAST, messages.c.due_at), _first_due(_IS_ENDING, messages.c.farewell_at))
-_IS_OF_REQUEST = and_(messages.c.request_key == bindparam("of"), messages.c.kind != Kind.ANSWER)
-_DUE_OF_REQUEST = _first_due(and_(_IS_DUE, _IS_OF_REQUEST), messages.c.due_at)
-_DUE_OF_REQUEST = _DUE_OF_REQUEST.with_for_update(skip_locked=True, of=requests)
 _DUE_LOCKED = [query.with_for_update(skip_locked=True, of=requests) for query in _DUE]
 
 

@@ -29,11 +29,11 @@ from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
 from bot.ui.copies import share_modal
 from bot.ui.custom_ids import DraftId, HelpPage
-from bot.ui.details import details
 from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
 from bot.ui.help import commands_text, examples_text, help_layout, rules_text, start_text
 from bot.ui.lists import blocked_layout, posting_layout, presets_layout, replace_layout
 from bot.ui.moderation import block_modal, reject_modal
+from bot.ui.run_facts import details
 from bot.ui.runs import queue_layout, runs_layout, usage_layout
 from bot.ui.status import status_message
 from tests.unit.deployments.made import but, choice, offering
