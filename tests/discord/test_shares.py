@@ -310,8 +310,8 @@ async def test_more_under_a_copy_hides_what_the_copy_hides(shares: Shares, mona:
     await shares.share(await bot.made(prompt="a secret lion"))
     (copy,) = shares.shown()
     for actor, labels in (
-        (bot.alice, ["Details", "Delete"]),
-        (mona, ["Details", "Report", "Delete"]),
+        (bot.alice, ["Save preset", "Details", "Delete"]),
+        (mona, ["Save preset", "Details", "Report", "Delete"]),
         (bot.bob, ["Report"]),
     ):
         more = await open_more(copy, actor)
