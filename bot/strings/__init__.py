@@ -18,7 +18,6 @@ from bot.strings.moderation import MODERATION
 from bot.strings.outcomes import OUTCOMES
 from bot.strings.refusals import REFUSALS
 from bot.strings.settings import SETTINGS
-from bot.strings.sharing import SHARING
 from bot.strings.status import STATUS
 
 log = logging.getLogger(__name__)
@@ -34,7 +33,6 @@ SUBJECTS = (
     PEOPLE,
     REFUSALS,
     SETTINGS,
-    SHARING,
     STATUS,
 )
 SENTENCES: Mapping[str, str] = MappingProxyType(
