@@ -136,5 +136,5 @@ def _files(payload: Mapping[str, Any]) -> str:
 
 
 def _pings(payload: Mapping[str, Any]) -> str:
-    people = [f"@{user['username']}" for user in payload.get("mentions") or ()]
+    people = [f"@{name}" for name in payload["pinged"]]
     return f", pinging {' and '.join(people)}" if people else ""

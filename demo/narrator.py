@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -43,8 +44,10 @@ class Narrator:
         self.lines.append(line)
         self._tell(line)
 
-    def hear(self, event: str, payload: Any) -> None:
+    def hear(self, world: World, event: str, payload: Any) -> None:
         """Receive an event of the gateway as Discord sends it to the bot."""
+        if event == "MESSAGE_CREATE":
+            payload = {**payload, "pinged": world.pinged(payload)}
         if isinstance(payload, dict):
             self._events.append((time.time(), event, payload))
 
@@ -101,7 +104,8 @@ class Narrator:
 @asynccontextmanager
 async def narrating(narrator: Narrator, world: World) -> AsyncIterator[None]:
     """Print events while the block runs, and those that are still unprinted at its end."""
-    world.env.backend.subscribers.append(narrator.hear)
+    hear = partial(narrator.hear, world)
+    world.env.backend.subscribers.append(hear)
     teller = asyncio.create_task(narrator.follow(world), name="story")
     try:
         yield
@@ -109,4 +113,4 @@ async def narrating(narrator: Narrator, world: World) -> AsyncIterator[None]:
         teller.cancel()
         await asyncio.gather(teller, return_exceptions=True)
         await narrator.catch_up(world)
-        world.env.backend.subscribers.remove(narrator.hear)
+        world.env.backend.subscribers.remove(hear)

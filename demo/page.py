@@ -20,18 +20,13 @@ from simcord.preview import Preview
 from yarl import URL
 
 from demo.clicks import Clicks
-from demo.links import shown_by_link
-from demo.page_look import Channel, Media, channel_list
+from demo.page_look import Channel, Media, channel_list, shown_by_link
 from demo.world import MODERATOR, World
 
 # The page polls twice a second; publishing more often would only cause more redraws.
 _LOOK = 0.25
 _PAUSE = 1.0
-_HINT = (
-    "Type `/generate picture`, press Enter, and describe a picture. At the top, choose who you are. "
-    "Find more to try below the channels; on a phone, press Channels. "
-    "The pictures are painted landscapes, and don't show what you describe."
-)
+_HINT = "Type `/generate picture`, press Enter, and describe a picture. More to try is below the channels."
 
 
 class Page:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import discord
 import simcord
@@ -67,6 +68,15 @@ class World:
     def channels(self) -> Sequence[simcord.ChannelHandle]:
         """Return the server's channels."""
         return self.channel, self.gallery, self.restricted, self.review
+
+    def pinged(self, message: Mapping[str, Any]) -> Sequence[str]:
+        """Return the names of the people that a message pings.
+
+        simcord's list of mentions also has people whom the bot names without a ping.
+        """
+        sent = self.env.backend.messages[int(message["channel_id"])][int(message["id"])]
+        people = message.get("mentions") or ()
+        return [user["username"] for user in people if sent.allowed_mentions.allows_user(int(user["id"]))]
 
     async def catch_up(self) -> None:
         """Advance the offline Discord's clock to the current time. The caller must hold `turn`.
