@@ -7,17 +7,19 @@ channels contain the secrets of their pages, so the server sends them only to a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from aiohttp import web
+from simcord import ChannelHandle
 from simcord.preview._media import MediaError, MediaWorker
 from simcord.preview._pages import _Page
 from simcord.preview._server import PreviewServer
+from yarl import URL
 
 from demo.tour import TOUR
 from demo.world import SERVER
@@ -42,60 +44,16 @@ class Channel:
     """A line of the list of channels, and the hint that its page shows. Backquotes mark code."""
 
     title: str
-    url: str
     about: str
     hint: str
+    handle: ChannelHandle
+    viewers: tuple[Any, ...]
+    url: str = ""
 
-
-@contextmanager
-def channel_list(channels: Mapping[int, Channel]) -> Iterator[None]:
-    """List these channels on every page while the block runs. Each key is the port of the channel's page."""
-    static, commands = PreviewServer._static, PreviewServer._commands
-
-    async def serve_changed(self: PreviewServer, request: web.Request) -> web.Response:
-        answer: web.Response = await static(self, request)
-        for replaced, by in _CHANGES.get(request.path, {}).items():
-            answer.text = (answer.text or "").replace(replaced, by)
-        return answer
-
-    async def answer_channels(self: PreviewServer, request: web.Request) -> Any:
-        if "channels" not in request.query:
-            return await commands(self, request)
-        if not self._authorized(request):
-            raise web.HTTPUnauthorized
-        pages = [{**asdict(channel), "here": port == self.port} for port, channel in channels.items()]
-        tour = [{"title": part.title, "steps": [step._asdict() for step in part.steps]} for part in TOUR]
-        body = {"server": SERVER, "pages": pages, "tour": tour}
-        return web.json_response(body, headers=self._SECURITY_HEADERS)
-
-    # simcord joins these paths to the folder of its own files, which an absolute path replaces.
-    files = {f"/{file.name}": str(file) for file in _ADDED}
-    types = {str(file): _TYPES[file.suffix] for file in _ADDED}
-    with patch.multiple(
-        PreviewServer,
-        _STATIC_FILES={**PreviewServer._STATIC_FILES, **files},
-        _STATIC_CONTENT_TYPES={**PreviewServer._STATIC_CONTENT_TYPES, **types},
-        _static=serve_changed,
-        _commands=answer_channels,
-    ):
-        yield
-
-
-@contextmanager
-def shown_by_link() -> Iterator[None]:
-    """Show a picture by its link inside the block, as Discord does.
-
-    simcord shows a file only in the message that it was uploaded with. The bot also shows pictures by link,
-    for example after *Use as input*. simcord still checks who may see the message that shows the picture.
-    """
-    look_up = _Page._resolve_blob
-
-    def look_up_linked(self: _Page, record: Any, metadata: Mapping[str, Any], source: Any) -> None:
-        linked = source is not None and source[0] == "message"
-        look_up(self, record, metadata, ("attachment",) if linked else source)
-
-    with patch.object(_Page, "_resolve_blob", look_up_linked):
-        yield
+    def entry(self, port: int | None) -> Mapping[str, Any]:
+        """Return the line for the page that is served on `port`."""
+        here = URL(self.url).port == port
+        return {"title": self.title, "about": self.about, "hint": self.hint, "url": self.url, "here": here}
 
 
 class Media:
@@ -108,25 +66,10 @@ class Media:
         self._decode = MediaWorker._decode
         self._kept: dict[bytes, Any] = {}
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Use this cache while the block runs."""
-
-        async def decode(worker: MediaWorker, key: str, blob: bytes, media_time: float | None) -> Any:
-            if media_time:
-                return await self._decode(worker, key, blob, media_time)
-            return await self._decoded(worker, key, blob)
-
-        with patch.object(MediaWorker, "_decode", decode):
-            yield
-
-    async def prepare(self, blobs: Iterable[bytes]) -> None:
-        """Decode new files before a page asks for them, so that the page shows them at once."""
-        for blob in [*blobs]:
-            with suppress(MediaError):
-                await self._decoded(MediaWorker(), "", blob)
-
-    async def _decoded(self, worker: MediaWorker, key: str, blob: bytes) -> Any:
+    async def decode(self, worker: MediaWorker, key: str, blob: bytes, media_time: float | None) -> Any:
+        """Decode a file, as simcord's method of this name does. Only beginnings of videos are kept."""
+        if media_time:
+            return await self._decode(worker, key, blob, media_time)
         digest = hashlib.sha256(blob).digest()
         if digest not in self._kept:
             try:
@@ -136,3 +79,62 @@ class Media:
         if isinstance(found := self._kept[digest], MediaError):
             raise found
         return found
+
+    async def prepare(self, blobs: Iterable[bytes]) -> None:
+        """Decode new files before a page asks for them, so that the page shows them at once."""
+        for blob in [*blobs]:
+            with suppress(MediaError):
+                await self.decode(MediaWorker(), "", blob, None)
+
+
+@contextmanager
+def changed_pages(channels: Sequence[Channel]) -> Iterator[Media]:
+    """Change simcord's pages inside the block. Each lists these channels, which may still be added."""
+    static, commands, look_up = PreviewServer._static, PreviewServer._commands, _Page._resolve_blob
+    media = Media()
+
+    async def serve_changed(self: PreviewServer, request: web.Request) -> web.Response:
+        answer: web.Response = await static(self, request)
+        for replaced, by in _CHANGES.get(request.path, {}).items():
+            answer.text = (answer.text or "").replace(replaced, by)
+        return answer
+
+    async def answer_channels(self: PreviewServer, request: web.Request) -> Any:
+        if "channels" not in request.query:
+            return await commands(self, request)
+        if not self._authorized(request):
+            raise web.HTTPUnauthorized
+        body = {"server": SERVER, "tour": _tour(), "pages": [each.entry(self.port) for each in channels]}
+        return web.json_response(body, headers=self._SECURITY_HEADERS)
+
+    def look_up_linked(self: _Page, record: Any, metadata: Mapping[str, Any], source: Any) -> None:
+        # simcord shows a file only in the message that it was uploaded with. The bot also shows pictures by
+        # link, for example after Use as input. simcord still checks who may see that message.
+        linked = source is not None and source[0] == "message"
+        look_up(self, record, metadata, ("attachment",) if linked else source)
+
+    async def decode(worker: MediaWorker, key: str, blob: bytes, media_time: float | None) -> Any:
+        return await media.decode(worker, key, blob, media_time)
+
+    # simcord joins these paths to the folder of its own files, which an absolute path replaces.
+    files = {f"/{file.name}": str(file) for file in _ADDED}
+    types = {str(file): _TYPES[file.suffix] for file in _ADDED}
+    with (
+        patch.multiple(
+            PreviewServer,
+            _STATIC_FILES={**PreviewServer._STATIC_FILES, **files},
+            _STATIC_CONTENT_TYPES={**PreviewServer._STATIC_CONTENT_TYPES, **types},
+            _static=serve_changed,
+            _commands=answer_channels,
+        ),
+        patch.object(_Page, "_resolve_blob", look_up_linked),
+        patch.object(MediaWorker, "_decode", decode),
+    ):
+        yield media
+
+
+def _tour() -> list[dict[str, Any]]:
+    return [
+        {"title": title, "steps": [{"what": what, "about": about} for what, about in steps.items()]}
+        for title, steps in TOUR.items()
+    ]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bot.ui.custom_ids import SettingId
-from demo.log_capture import capturing_logs
-from demo.narrator import Narrator, narrating
+from demo.narrator import Narrator, capturing_logs, narrating
 from demo.world import open_world
 from tests.demo.test_moderation import ask, cards, switch_approval_on
 from tests.demo.test_moderation import seen as the_only

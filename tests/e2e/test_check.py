@@ -12,11 +12,11 @@ from aiohttp import web
 
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
-from demo.ports import free_port
 from tests.chaos.database import opened
 from tests.discord.deployments import described
 from tests.e2e.bot_process import BotProcess, CommandResult
 from tests.fakediscord.faults import Fault
+from tests.ports import free_port
 from tests.questions import set_schema_version, webhook_secret
 from tests.serving import serving
 
