@@ -156,7 +156,7 @@ async def open_app(
         ),
         discord=DiscordCalls(client),
         fetcher=fetcher,
-        outputs=OutputPreparer(fetcher, backend, Shrinker(shrinking, outside.monotonic), files),
+        outputs=OutputPreparer(fetcher, backend, Shrinker(shrinking), files),
         words=AutomodCache(partial(read_automod, client), outside),
         drafts=FormDrafts(outside.random),
         outside=outside,

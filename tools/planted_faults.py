@@ -187,7 +187,8 @@ def classify(code: int | None, output: str) -> tuple[Verdict, str]:
         return Verdict.SURVIVED, last_line(output)
     failed = next((line for line in output.splitlines() if line.startswith("FAILED ")), last_line(output))
     message = failed.partition(" - ")[2]
-    is_assertion = message.startswith(("assert", "AssertionError", "Failed: ")) and "Timeout" not in message
+    is_assertion = message.startswith(("assert", "AssertionError", "Failed: "))
+    is_assertion &= not message.startswith("Failed: Timeout")
     return (Verdict.CAUGHT if code == 1 and is_assertion else Verdict.BROKEN), failed[:160]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -34,15 +33,15 @@ class MediaLimits:
     """The limits of a download: times in seconds, a rate in bytes per second, and the number of redirects.
 
     `connect` limits each attempt to connect, `answer` the time until the headers, including redirects, and
-    `idle` the pause between two chunks of a body. `total` limits the whole download. After the first byte, at
-    least `rate` bytes per second must arrive on average over each `window`.
+    `idle` the pause between two chunks of a body. `total` limits the whole download. From `patience` seconds
+    after the headers, at least `rate` bytes per second must have arrived on average.
     """
 
     connect: float = 10
     answer: float = 20
     idle: float = 15
     rate: float = 16 * 1024
-    window: float = 15
+    patience: float = 15
     total: float = 120
     redirects: int = 5
 
@@ -188,12 +187,13 @@ class MediaFetcher:
         raise MediaUnavailable(f"{_shown(url)}: more than {self._limits.redirects} redirects")
 
     async def _copy(self, response: aiohttp.ClientResponse, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
-        size, head, pace = 0, b"", Pace(self._limits.rate, self._limits.window)
+        size, head, clock = 0, b"", asyncio.get_running_loop().time
+        began = clock()
         while chunk := await self._chunk(response):
             size += len(chunk)
             if size > limit:
                 raise MediaTooLarge(f"{_shown(response.url)}: more than {limit} bytes", limit=limit)
-            if pace.is_too_slow(len(chunk), asyncio.get_running_loop().time()):
+            if (passed := clock() - began) > self._limits.patience and size < passed * self._limits.rate:
                 raise MediaUnavailable(f"{_shown(response.url)}: less than {self._limits.rate:.0f} bytes/s")
             if len(head) < SNIFF_BYTES:
                 head += chunk[: SNIFF_BYTES - len(head)]
@@ -213,32 +213,6 @@ def _written(file: bytes, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
         raise MediaTooLarge(f"more than {limit} bytes", limit=limit)
     into.write(file)
     return len(file), file[:SNIFF_BYTES]
-
-
-class Pace:
-    """Tells whether a download is too slow: below `rate` bytes per second over the last `window` seconds."""
-
-    def __init__(self, rate: float, window: float) -> None:
-        self._needed = rate * window
-        self._window = window
-        self._first: float | None = None
-        # The bytes are added up per tenth of the window, so that many tiny chunks take little memory.
-        self._arrived: deque[tuple[int, int]] = deque()
-
-    def is_too_slow(self, size: int, now: float) -> bool:
-        """Count a chunk of `size` bytes, and return whether too little has arrived in the last window.
-
-        Returns False until a whole window has passed since the first chunk.
-        """
-        if self._first is None:
-            self._first = now
-        tenth = int((now - self._first) / self._window * 10)
-        if self._arrived and self._arrived[-1][0] == tenth:
-            size += self._arrived.pop()[1]
-        self._arrived.append((tenth, size))
-        while self._arrived[0][0] < tenth - 10:
-            self._arrived.popleft()
-        return tenth >= 10 and sum(part for _, part in self._arrived) < self._needed
 
 
 # A host name has at most 253 characters; parsing a longer one that isn't ASCII takes quadratic time.
