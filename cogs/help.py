@@ -28,7 +28,7 @@ class Help(commands.Cog):
         shown = HelpText(
             deployments=bot.app.catalogue.all(),
             plan=bot.app.catalogue.plan,
-            mention=await bot.command_ids.mention(interaction.guild_id),
+            mention=await bot.registered.mention(interaction.guild_id),
             rules=await _rules(interaction),
             in_server=rules_guild_id(interaction) is not None,
         )

@@ -22,9 +22,8 @@ from bot.delivery.messenger import Messenger
 from bot.discord_api.errors import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
 from bot.gateway.allowance import count_command, counted
-from bot.gateway.command_ids import CommandIds
-from bot.gateway.overrides import CommandOverrides
 from bot.gateway.pressed_messages import check_message
+from bot.gateway.registered import RegisteredCommands
 from bot.gateway.sync import Availability, CommandSync
 from bot.memory import Allowance, Openings
 from bot.strings import explain, say
@@ -110,8 +109,8 @@ class GenerateBot(commands.Bot):
         self.app = app
         self.messenger = Messenger(app)
         self.sync = CommandSync(app.store.key_values, settings.command_guild_ids)
-        self.command_ids = CommandIds(self.tree, self.sync.guild_ids)
-        self.overrides = CommandOverrides(self, self.command_ids, plan.name, app.outside.monotonic)
+        guild_ids = self.sync.guild_ids
+        self.registered = RegisteredCommands(self.tree, guild_ids, plan.name, app.outside.monotonic)
         self.allowance = Allowance(app.now)
         self._availability = Availability(
             direct_messages=settings.allow_direct_messages, user_installs=settings.allow_user_installs
@@ -153,7 +152,7 @@ class GenerateBot(commands.Bot):
             if self.application_id is not None:
                 await self.sync.run(self.tree, self.application_id)
         finally:
-            self.command_ids.forget()
+            self.registered.forget()
 
     async def load_cogs(self) -> None:
         """Load every cog. An error stops the startup, since a bot that lacks a command would look healthy.
