@@ -15,13 +15,13 @@ import discord
 from bot.app import Process, build, metrics_port, running_workers, watched_event_loop
 from bot.config.roles import CALLING_ROLES, Role, Shards
 from bot.config.settings import Settings
+from bot.database.coordination import Coordinator, LockHeld, acquire
 from bot.discord_api.permissions import install_url, invite_url
 from bot.domain.errors import StartLater, StartupError
 from bot.gateway.client import GenerateBot
 from bot.gateway.sharding import missing_starts
 from bot.media.temporary_files import require_temporary_folder
 from bot.outside import Outside
-from bot.role_locks import acquire_role_locks, lock_held_error
 from bot.web import listening
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ _TOKEN_REFUSED, _SHARDING_REQUIRED = 4004, 4011
 # How long current work may take after SIGTERM. Docker sends SIGKILL ten seconds after SIGTERM, and the
 # connections have to be closed before that.
 _STOP_SECONDS = 5.0
+# A clean shutdown takes up to this long, and a supervisor may start the next process before the old one ends.
+_LOCK_SECONDS = 10.0
 
 
 async def serve(settings: Settings, outside: Outside) -> None:
@@ -55,7 +57,7 @@ async def _serve(process: Process, signals: Signals) -> None:
         require_temporary_folder()
     async with listening(process.web, settings.web_host, settings.web_port) as port:
         log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
-        await acquire_role_locks(process.coordinator, settings)
+        await _lock_shards(process.coordinator, settings)
         async with (
             metrics_port(process),
             watched_event_loop(process),
@@ -66,6 +68,28 @@ async def _serve(process: Process, signals: Signals) -> None:
             signals.started(process.request_reload),
         ):
             await _until_stopped(process, signals.stop)
+
+
+async def _lock_shards(coordinator: Coordinator, settings: Settings) -> None:
+    """Acquire a lock for each shard of this process, so that no other connects the same one.
+
+    Raises StartupError if another process still holds a lock after `_LOCK_SECONDS`.
+    """
+    if Role.GATEWAY not in settings.roles:
+        return
+    # Without sharding Discord counts the single connection as shard 0 of 1.
+    for number in settings.shards.ids if settings.shards is not None else (0,):
+        try:
+            await acquire(coordinator, f"shard {number}", _LOCK_SECONDS)
+        except LockHeld:
+            raise _lock_held(f"shard {number}") from None
+
+
+def _lock_held(name: str) -> StartupError:
+    return StartupError(
+        f"Another process over this database has {name} connected to Discord. Stop one of the two, "
+        "or give each its own shards with SHARD_COUNT and SHARD_IDS, on PostgreSQL."
+    )
 
 
 @asynccontextmanager
@@ -131,7 +155,7 @@ async def _until_stopped(process: Process, stop: asyncio.Event) -> None:
         _explain_end(connection)
         return
     if process.coordinator.lost in done:
-        raise StartupError(lock_held_error(process.coordinator.lost.result()))
+        raise _lock_held(process.coordinator.lost.result())
     log.info("stopping: finishing the messages that are under way")
 
 

@@ -15,8 +15,8 @@ from bot.deployments.model import deployment_of
 from bot.domain.messages.records import MessageRef
 from bot.domain.runs import Deletions, Run
 from bot.domain.text.file_names import is_file
-from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import PersistentItem, custom_ids
+from bot.gateway.client import GenerateBot, PersistentItem, tell
+from bot.gateway.dynamic_items import custom_ids
 from bot.gateway.interactions import Interaction, actor_of, is_user_install_only, moderated_channel
 from bot.gateway.message_files import shown_pictures
 from bot.gateway.replies import redeliver_here
@@ -277,4 +277,4 @@ PRESSES: Mapping[Action, Press] = {
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(RunButton, PickButton, DeleteButton)
+    bot.add_items(RunButton, PickButton, DeleteButton)

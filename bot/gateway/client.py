@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import aiohttp
 import discord
 from discord import app_commands
 from discord.ext import commands
-from discord.ui import DynamicItem, LayoutView
+from discord.ui import LayoutView
 
 from bot.context import App
 from bot.delivery.messenger import Messenger
@@ -33,6 +31,7 @@ from bot.ui.lists import text_layout
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 IdT = TypeVar("IdT", bound=CustomId)
+Handler = Callable[[discord.Interaction[Any], IdT], Awaitable[None]]
 # In the extras of an interaction with a deferred answer: whether everybody sees the "thinking…" that has to
 # become something else.
 THINKING = "thinking"
@@ -59,6 +58,22 @@ _ANSWER_REFUSED = frozenset({10062, 40060, 10008, 50027})
 # The bot has no voice features, so discord.py shouldn't warn about missing voice libraries.
 discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
+
+
+class PersistentItem(Generic[IdT]):
+    """Buttons and selects, in any message, whose custom_id is of the codec's kind.
+
+    Subclasses are declared as `class DraftItem(PersistentItem[DraftId], codec=DraftId)`.
+    """
+
+    codec: ClassVar[type[CustomId]]
+
+    def __init_subclass__(cls, *, codec: type[CustomId]) -> None:
+        cls.codec = codec
+
+    async def pressed(self, interaction: discord.Interaction[GenerateBot], id: IdT) -> None:
+        """Answer a press or a selection. Errors are reported to the user."""
+        raise NotImplementedError
 
 
 class _Tree(app_commands.CommandTree["GenerateBot"]):
@@ -100,8 +115,8 @@ class GenerateBot(commands.Bot):
         self.openings = Openings()
         self.tree.error(self._on_command_error)
         self._rebuilders: list[Callable[[], None]] = []
-        self._forms: list[tuple[type[CustomId], FormHandler[Any]]] = []
-        self._items: list[re.Pattern[str]] = []
+        self._forms: list[tuple[type[CustomId], Handler[Any]]] = []
+        self._presses: list[tuple[type[CustomId], Handler[Any]]] = []
 
     def use(self, app: App) -> None:
         """Take the context, which can't be built before the client that it holds."""
@@ -164,45 +179,35 @@ class GenerateBot(commands.Bot):
             await importlib.import_module(extension).setup(self)
         self._availability.apply(self.tree.get_commands())
 
-    def add_dynamic_items(self, *items: type[DynamicItem[Any]]) -> None:
-        """Register items as discord.py does, and keep their patterns to recognize other custom_ids."""
-        super().add_dynamic_items(*items)
-        self._items += [item.__discord_ui_compiled_template__ for item in items]
+    def add_items(self, *items: type[PersistentItem[Any]]) -> None:
+        """Register what answers presses of buttons and selections."""
+        self._presses += [(item.codec, item().pressed) for item in items]
 
-    def add_form(self, codec: type[IdT], handler: FormHandler[IdT]) -> None:
+    def add_form(self, codec: type[IdT], handler: Handler[IdT]) -> None:
         """Register a handler for submitted forms whose custom_id `codec` can read."""
         self._forms.append((codec, handler))
 
     async def on_interaction(self, interaction: discord.Interaction[GenerateBot]) -> None:
-        """Pass a submitted form to its handler, and answer what no handler of this version knows.
+        """Pass a press or a submitted form to its handler, and answer what no handler of this version knows.
 
-        Forms are found by their custom_id, so nothing typed is lost if the bot restarts while a form is open.
+        Handlers are found by the custom_id, so old messages and open forms still work after a restart.
         """
+        is_form = interaction.type is discord.InteractionType.modal_submit
+        if not is_form and interaction.type is not discord.InteractionType.component:
+            return
         data: Mapping[str, Any] = interaction.data or {}
         custom_id = str(data.get("custom_id", ""))
-        if interaction.type is discord.InteractionType.modal_submit:
-            is_known = await self._submit(interaction, custom_id)
-        elif interaction.type is discord.InteractionType.component:
-            # discord.py calls the item, and ignores a custom_id that no item matches.
-            is_known = any(pattern.fullmatch(custom_id) for pattern in self._items)
-        else:
-            return
-        if not is_known:
+        try:
+            for codec, handler in self._forms if is_form else self._presses:
+                if (id := codec.read(custom_id)) is not None:
+                    await check_message(interaction, id)
+                    async with counted(interaction, id, form=is_form):
+                        await handler(interaction, id)
+                    return
             log.warning("received a button or form of another version: %r", custom_id)
             await tell(interaction, say("other_version"))
-
-    async def _submit(self, interaction: discord.Interaction[GenerateBot], custom_id: str) -> bool:
-        """Pass a submitted form to its handler. Return whether a codec knows the form."""
-        async with reporting_errors(interaction):
-            for codec, handler in self._forms:
-                form = codec.read(custom_id)
-                if form is not None:
-                    await check_message(interaction, form)
-                    async with counted(interaction, form, form=True):
-                        await handler(interaction, form)
-                    return True
-            return False
-        return True  # a codec refused the custom_id, and the user has been told
+        except Exception as error:
+            await tell_error(interaction, error)
 
     async def on_automod_rule_create(self, rule: discord.AutoModRule) -> None:
         """Drop a server's cached AutoMod rules. Needs the intent `auto_moderation_configuration`."""
@@ -215,18 +220,6 @@ class GenerateBot(commands.Bot):
     ) -> None:
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
         await tell_error(interaction, cause)
-
-
-FormHandler = Callable[[discord.Interaction[GenerateBot], IdT], Awaitable[None]]
-
-
-@asynccontextmanager
-async def reporting_errors(interaction: discord.Interaction[GenerateBot]) -> AsyncIterator[None]:
-    """Report errors of components and forms, which never reach the command tree's handler."""
-    try:
-        yield
-    except Exception as error:
-        await tell_error(interaction, error)
 
 
 async def tell_error(interaction: discord.Interaction[GenerateBot], error: Exception) -> None:
