@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -65,9 +65,9 @@ async def _serve(process: Process, signals: Signals) -> None:
             # the messenger uses.
             _logged_in(process),
             running_workers(process, _STOP_SECONDS),
-            signals.started(process.request_reload),
         ):
-            await _until_stopped(process, signals.stop)
+            signals.started()
+            await _until_stopped(process, signals)
 
 
 async def _lock_shards(coordinator: Coordinator, settings: Settings) -> None:
@@ -142,8 +142,9 @@ async def _check_session_starts(client: discord.Client, shards: Shards | None) -
         )
 
 
-async def _until_stopped(process: Process, stop: asyncio.Event) -> None:
-    stopping = asyncio.create_task(stop.wait(), name="stop")
+async def _until_stopped(process: Process, signals: Signals) -> None:
+    stopping = asyncio.create_task(signals.stop.wait(), name="stop")
+    reloading = asyncio.create_task(_reload(process, signals.reload), name="reload")
     ends: set[asyncio.Future[Any]] = {stopping, process.coordinator.lost}
     connection: asyncio.Task[None] | None = None
     if isinstance(process.client, GenerateBot):
@@ -151,12 +152,19 @@ async def _until_stopped(process: Process, stop: asyncio.Event) -> None:
         ends.add(connection)
     done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+    reloading.cancel()
     if connection is not None and connection in done:
         _explain_end(connection)
         return
     if process.coordinator.lost in done:
         raise _lock_held(process.coordinator.lost.result())
     log.info("stopping: finishing the messages that are under way")
+
+
+async def _reload(process: Process, requested: asyncio.Event) -> None:
+    while await requested.wait():
+        requested.clear()
+        process.request_reload()
 
 
 def _explain_end(connection: asyncio.Task[None]) -> None:
@@ -186,38 +194,23 @@ class Signals:
     """Signal handlers, installed before startup because startup may wait for other processes.
 
     During startup a stop signal cancels the task that created this object and sets `interrupted_start`.
-    After startup it sets `stop`, and the task shuts down cleanly. A SIGHUP during startup causes a reload
-    afterwards, since deployments.toml may already have been read.
+    Afterwards it sets `stop`, and the task shuts down cleanly. A SIGHUP sets `reload`, also during startup,
+    since deployments.toml may already have been read.
     """
 
     def __init__(self) -> None:
-        self.stop = asyncio.Event()
+        self.stop, self.reload = asyncio.Event(), asyncio.Event()
         self.interrupted_start = False
         self._starting = asyncio.current_task()
-        self._request_reload: Callable[[], None] | None = None
-        self._reload_requested = False
-        handlers = {"SIGTERM": self._stop, "SIGINT": self._stop, "SIGHUP": self._on_hangup}
-        for name, handler in handlers.items():
-            try:
+        handlers = {"SIGTERM": self._stop, "SIGINT": self._stop, "SIGHUP": self.reload.set}
+        # On Windows the event loop supports no signal handlers: KeyboardInterrupt ends it instead.
+        with suppress(AttributeError, NotImplementedError):
+            for name, handler in handlers.items():
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), handler)
-            except (AttributeError, NotImplementedError):
-                # On Windows the event loop supports no signal handlers: KeyboardInterrupt ends it instead.
-                break
 
-    @asynccontextmanager
-    async def started(self, request_reload: Callable[[], None]) -> AsyncIterator[None]:
-        """Mark startup as complete, and call `request_reload` for each SIGHUP inside the block.
-
-        If a SIGHUP arrived before the block, `request_reload` is also called at once.
-        """
+    def started(self) -> None:
+        """Mark startup as complete."""
         self._starting = None
-        self._request_reload = request_reload
-        if self._reload_requested:
-            request_reload()
-        try:
-            yield
-        finally:
-            self._request_reload = None
 
     def _stop(self) -> None:
         self.stop.set()
@@ -226,8 +219,3 @@ class Signals:
         if starting is not None:
             self.interrupted_start = True
             starting.cancel()
-
-    def _on_hangup(self) -> None:
-        self._reload_requested = True
-        if self._request_reload is not None:
-            self._request_reload()

@@ -137,48 +137,34 @@ def _deployment(settings: DeploymentSettings, fault: BackendError | None, catalo
     deployment = catalogue.get(settings.name)
     spec = catalogue.plan.command(settings.name) if deployment is not None else None
     if deployment is None or spec is None:
-        return _not_offered(where, settings, fault)
+        if fault is None:
+            return problem(DEPLOYMENT, f"{where} is not offered.", "Correct its options below.")
+        return _undescribed(f"{where} is not offered", settings, fault, _remedy(fault), None)
     lines = (*deployment.warnings, *options_table(deployment, spec))
     if fault is not None:
-        return _offered_anyway(where, settings, fault, lines)
+        source = "deployments.toml alone" if describes_itself(settings) else "what ComfyDeploy said earlier"
+        remedy = "See in ComfyDeploy's dashboard whether it works."
+        return _undescribed(f"{where} is offered from {source}", settings, fault, remedy, lines)
     if deployment.warnings:
         remedy = "Correct or describe what is named here in deployments.toml, or leave it as it is."
         return warning(DEPLOYMENT, f"{where}, {deployment.title}.", remedy, *lines)
     return ok(DEPLOYMENT, f"{where}, {deployment.title}.", *lines)
 
 
-def _not_offered(where: str, settings: DeploymentSettings, fault: BackendError | None) -> Finding:
-    match fault:
-        case None:
-            return problem(DEPLOYMENT, f"{where} is not offered.", "Correct its options below.")
-        case BackendUnlisted():
-            return problem(DEPLOYMENT, f"{where} is not offered: {_UNLISTED}.", _correct_id(settings))
-        case BackendUndescribable():
-            return problem(DEPLOYMENT, f"{where} is not offered: {_UNDESCRIBABLE}.", f"{MEND}.")
-        case _:
-            summary = f"{where} is not offered: ComfyDeploy doesn't describe it ({fault})."
-            return problem(DEPLOYMENT, summary, _remedy(fault))
-
-
-def _offered_anyway(
-    where: str, settings: DeploymentSettings, fault: BackendError, lines: Sequence[str]
+def _undescribed(
+    state: str, settings: DeploymentSettings, fault: BackendError, remedy: str, lines: Sequence[str] | None
 ) -> Finding:
-    """Return the finding about a deployment that is offered though ComfyDeploy doesn't describe it now."""
-    source = "deployments.toml alone" if describes_itself(settings) else "what ComfyDeploy said earlier"
-    offered = f"{where} is offered from {source}"
-    match fault:
-        case BackendUnlisted():
-            summary = f"{offered}, but {_UNLISTED}, so every request will fail."
-            return problem(DEPLOYMENT, summary, _correct_id(settings), *lines)
-        case BackendUndescribable():
-            return warning(DEPLOYMENT, f"{offered}: {_UNDESCRIBABLE}.", f"{MEND}.", *lines)
-        case _:
-            summary = f"{offered}: ComfyDeploy doesn't describe it ({fault})."
-            return warning(DEPLOYMENT, summary, "See in ComfyDeploy's dashboard whether it works.", *lines)
-
-
-def _correct_id(settings: DeploymentSettings) -> str:
-    return f"Copy the id from the deployment's page into {id_setting(settings)}, or use a key of its account."
+    """Return the finding about a deployment that ComfyDeploy doesn't describe; `lines` if it is offered."""
+    found = problem if lines is None else warning
+    summary = f"{state}: ComfyDeploy doesn't describe it ({fault})."
+    if isinstance(fault, BackendUndescribable):
+        summary, remedy = f"{state}: {_UNDESCRIBABLE}.", f"{MEND}."
+    elif isinstance(fault, BackendUnlisted):
+        but = f": {_UNLISTED}." if lines is None else f", but {_UNLISTED}, so every request will fail."
+        found, summary = problem, f"{state}{but}"
+        place = id_setting(settings)
+        remedy = f"Copy the id from the deployment's page into {place}, or use a key of its account."
+    return found(DEPLOYMENT, summary, remedy, *(lines or ()))
 
 
 def _remedy(fault: BackendError) -> str:
