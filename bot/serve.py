@@ -18,8 +18,7 @@ from bot.config.settings import Settings
 from bot.database.coordination import Coordinator, LockHeld, acquire
 from bot.discord_api.permissions import install_url, invite_url
 from bot.domain.errors import StartLater, StartupError
-from bot.gateway.client import GenerateBot
-from bot.gateway.sharding import missing_starts
+from bot.gateway.client import GenerateBot, missing_starts
 from bot.media.temporary_files import require_temporary_folder
 from bot.outside import Outside
 from bot.web import listening

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -15,6 +16,7 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import LayoutView
 
+from bot.config.roles import Shards
 from bot.context import App
 from bot.delivery.messenger import Messenger
 from bot.discord_api.errors import is_outage
@@ -55,6 +57,10 @@ EXTENSIONS = (
 # 10062: answered too late; 40060: answered twice; 10008: the message was deleted meanwhile; 50027: the token
 # is invalid or expired.
 _ANSWER_REFUSED = frozenset({10062, 40060, 10008, 50027})
+# Discord accepts one IDENTIFY per 5 s from each group of shards (shard id modulo max_concurrency), and
+# refuses the session of a second one. Processes that start at the same time therefore reserve slots through
+# the store. Half a second is added because latency varies.
+IDENTIFY_INTERVAL = timedelta(seconds=5.5)
 # The bot has no voice features, so discord.py shouldn't warn about missing voice libraries.
 discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
@@ -239,19 +245,7 @@ async def tell_error(interaction: discord.Interaction[GenerateBot], error: Excep
     else:
         log.error("failed to handle an interaction", exc_info=error)
         sentence = say("internal")
-    if interaction.type is discord.InteractionType.autocomplete:
-        await _offer_nothing(interaction)
-    else:
-        await tell(interaction, sentence, in_place=isinstance(error, StoreUnavailable))
-
-
-async def _offer_nothing(interaction: discord.Interaction[GenerateBot]) -> None:
-    """Answer an autocomplete with an empty list, because Discord accepts no message as the answer."""
-    try:
-        if not interaction.response.is_done():
-            await interaction.response.autocomplete([])
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        log.warning("can't answer an autocomplete: %s: %s", type(error).__name__, error)
+    await tell(interaction, sentence, in_place=isinstance(error, StoreUnavailable))
 
 
 async def tell(
@@ -271,7 +265,10 @@ async def tell(
     send: dict[str, Any] = {"content": sentence} if view is None else {"view": view}
     send["ephemeral"] = True
     try:
-        if public is None and not interaction.response.is_done():
+        if interaction.type is discord.InteractionType.autocomplete:
+            if not interaction.response.is_done():  # Discord accepts no message as the answer
+                await interaction.response.autocomplete([])
+        elif public is None and not interaction.response.is_done():
             await interaction.response.send_message(**send)
         elif public is None:
             await interaction.followup.send(**send)
@@ -299,6 +296,32 @@ async def insist(call: Callable[[], Awaitable[T]]) -> T:
     return await call()
 
 
+class ShardedBot(commands.AutoShardedBot, GenerateBot):
+    """A GenerateBot that runs some or all of the bot's shards."""
+
+    _max_concurrency: int | None = None
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Wait until this shard may identify. The bot's processes reserve their turns in the store."""
+        now = self.app.now()
+        group = (shard_id or 0) % await self._fetch_max_concurrency()
+        try:
+            slot = await self.app.store.key_values.reserve_slot(f"identify:{group}", now, IDENTIFY_INTERVAL)
+        except StoreUnavailable as error:
+            log.warning("can't reserve a slot to identify shard %s: %s", shard_id, error)
+            slot = now + IDENTIFY_INTERVAL
+        await asyncio.sleep(max(0.0, (slot - now).total_seconds()))
+
+    async def _fetch_max_concurrency(self) -> int:
+        if self._max_concurrency is None:
+            try:
+                self._max_concurrency = max(1, (await self.fetch_session_start_limits()).max_concurrency)
+            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+                log.warning("can't read max_concurrency from Discord: %s", error)
+                return 1
+        return self._max_concurrency
+
+
 class RestClient(discord.Client):
     """A client without a gateway connection, for processes that only make HTTP calls.
 
@@ -313,3 +336,17 @@ class RestClient(discord.Client):
             allowed_mentions=discord.AllowedMentions.none(),
             http_trace=http_trace,
         )
+
+
+def missing_starts(limits: Mapping[str, Any], shards: Shards | None) -> int | None:
+    """Return the minutes until Discord grants the session starts that `shards` need, one for each.
+
+    Returns None if enough are left. `limits` is the `session_start_limit` of Discord's gateway.
+    """
+    if int(limits.get("remaining", 1000)) >= needed_starts(shards):
+        return None
+    return int(limits.get("reset_after", 0)) // 60_000 + 1
+
+
+def needed_starts(shards: Shards | None) -> int:
+    return len(shards.ids) if shards is not None else 1

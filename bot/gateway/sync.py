@@ -56,7 +56,7 @@ class CommandSync:
 
     async def mark_synced(self, tree: app_commands.CommandTree[Any], application_id: int, scope: str) -> None:
         """Store the fingerprint of a scope's commands, which Discord now has. Raises StoreUnavailable."""
-        await self._put(application_id, scope, _fingerprint(tree, scope))
+        await self._store.put(f"{_KEY_PREFIX}{application_id}:{scope}", _fingerprint(tree, scope))
 
     async def run(self, tree: app_commands.CommandTree[Any], application_id: int) -> None:
         """Sync the scopes that changed; if Discord refuses one, only log it. Raises StoreUnavailable.
@@ -67,17 +67,13 @@ class CommandSync:
         synced = await self.synced(application_id)
         away: DiscordAway | None = None
         for scope in self.scopes(synced):
-            fingerprint = _fingerprint(tree, scope)
             try:
-                if synced.get(scope) != fingerprint and await _sync(tree, scope):
-                    await self._put(application_id, scope, fingerprint)
+                if synced.get(scope) != _fingerprint(tree, scope) and await _sync(tree, scope):
+                    await self.mark_synced(tree, application_id, scope)
             except DiscordAway as error:
                 away = error
         if away is not None:
             raise away
-
-    async def _put(self, application_id: int, scope: str, fingerprint: str) -> None:
-        await self._store.put(f"{_KEY_PREFIX}{application_id}:{scope}", fingerprint)
 
 
 def guild_of_scope(scope: str) -> discord.Object | None:

@@ -16,8 +16,7 @@ from bot.app import open_app
 from bot.config.roles import Role
 from bot.discord_api.permissions import install_url, invite_url, lacks
 from bot.domain.text import sentence_case
-from bot.gateway.client import GenerateBot
-from bot.gateway.sharding import missing_starts, needed_starts
+from bot.gateway.client import GenerateBot, missing_starts, needed_starts
 from bot.gateway.sync import describe_scope, differences, payload
 from bot.metrics import Metrics
 from bot.ops.findings import Finding, Setup, first, ok, problem, warning
