@@ -6,7 +6,7 @@ const timeline = document.getElementById("channel-timeline");
 const list = document.getElementById("channel-message-list");
 const composer = document.getElementById("channel-composer");
 let following = true;
-let asked = null; // the kind of the reader's last action, until a new message appears
+let asked = null; // the kind of the reader's last action, until a new message appears or the reader scrolls
 
 function choosing() {
   return document.querySelector(".preview-select.is-open, [role=dialog]") !== null;
@@ -16,7 +16,8 @@ function follow() {
   if (following && !choosing()) timeline.scrollTop = timeline.scrollHeight;
 }
 
-function noteScroll() {
+function noteScroll(event) {
+  if (["wheel", "touchmove"].includes(event.type)) asked = null;
   requestAnimationFrame(() => {
     following = timeline.scrollHeight - timeline.scrollTop - timeline.clientHeight < NEAR;
   });
