@@ -36,7 +36,9 @@ from tests.contract.store.runs import (
     at,
     fetch,
     part_of,
+    release,
     request,
+    take_message,
 )
 from tests.databases import PostgresServer, transaction
 
@@ -95,7 +97,7 @@ async def lose_post(store: Store, rows: Rows, _: int) -> None:
 
 async def finish(store: Store, rows: Rows, number: int) -> None:
     if (claim := await claim_of(store, rows)) is not None:
-        await store.messages.finish(claim, NOW, shown=number > 0, ends_answer=True)
+        await release(store, claim, NOW, shown=number > 0, ends_answer=True)
 
 
 async def copy(store: Store, rows: Rows, number: int) -> None:
@@ -154,7 +156,7 @@ WRITERS: dict[str, Writer] = {
     "delete all": lambda store, rows, _: store.reviews.delete_all(rows.lead, 5, NOW),
     "delete copy": lambda store, rows, number: store.copies.delete(rows.keys[number], SHARED, 5, NOW),
     "report": lambda store, rows, number: store.reviews.report(rows.keys[number], 5, 9, NOW),
-    "show": lambda store, _rows, _number: store.messages.claim("messenger", NOW, SOON, full=(), busy=()),
+    "show": lambda store, _rows, _number: take_message(store, NOW, "messenger", SOON),
     "attempt": attempt,
     "post": store_post,
     "lose": lose_post,
