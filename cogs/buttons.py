@@ -16,9 +16,9 @@ from bot.domain.messages.records import MessageRef
 from bot.domain.runs import Deletions, Run
 from bot.domain.text.file_names import is_file
 from bot.gateway.client import GenerateBot, PersistentItem, tell
-from bot.gateway.dynamic_items import custom_ids
 from bot.gateway.interactions import Interaction, actor_of, is_user_install_only, moderated_channel
 from bot.gateway.message_files import shown_pictures
+from bot.gateway.payloads import custom_ids
 from bot.gateway.replies import redeliver_here
 from bot.services import runs, sharing
 from bot.services.access import is_deletable, is_moderated, visible

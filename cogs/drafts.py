@@ -31,7 +31,6 @@ from bot.domain.errors import (
 from bot.domain.requests import Actor
 from bot.domain.text.file_names import belongs_to, file_behind, key_in
 from bot.gateway.client import GenerateBot, PersistentItem, tell
-from bot.gateway.dynamic_items import custom_ids, form_values, selected_values
 from bot.gateway.interactions import Interaction, actor_of
 from bot.gateway.message_files import (
     attached_pictures,
@@ -40,6 +39,7 @@ from bot.gateway.message_files import (
     run_files,
     shown_pictures,
 )
+from bot.gateway.payloads import custom_ids, form_values, selected_values
 from bot.gateway.replies import check_start, start
 from bot.services import drafts, generation, presets
 from bot.services.access import visible

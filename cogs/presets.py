@@ -12,9 +12,9 @@ from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.presets import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, PersistentItem, tell
-from bot.gateway.dynamic_items import page_button, show_list
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, actor_of, member_of, rules_guild_id, settings_channel_id
+from bot.gateway.payloads import page_button, show_list
 from bot.gateway.replies import escape_name
 from bot.services import presets
 from bot.services.preset_inputs import has_gap

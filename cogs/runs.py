@@ -12,8 +12,8 @@ from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError
 from bot.domain.pages import RunFilter, RunsPage
 from bot.gateway.client import GenerateBot, PersistentItem, tell
-from bot.gateway.dynamic_items import page_button, selected_values, show_list
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
+from bot.gateway.payloads import page_button, selected_values, show_list
 from bot.gateway.replies import redeliver_here, reopen_here
 from bot.services import runs
 from bot.strings import say

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bot.domain.results.sharing import CopyRequest
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import form_values
 from bot.gateway.interactions import Interaction, actor_of, check_overrides
+from bot.gateway.payloads import form_values
 from bot.services import sharing
 from bot.strings import say
 from bot.ui.custom_ids import ShareId

@@ -16,9 +16,9 @@ from bot.discord_api.channels import member_names
 from bot.domain.moderation.audit import OUTCOMES, AuditButton, AuditFilter, AuditPage
 from bot.domain.text import shorten
 from bot.gateway.client import GenerateBot, PersistentItem
-from bot.gateway.dynamic_items import selected_values
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, actor_of
+from bot.gateway.payloads import selected_values
 from bot.gateway.replies import show_private
 from bot.services.access import moderator
 from bot.services.moderation import audit

@@ -14,8 +14,8 @@ from bot.discord_api.channels import member_from_user
 from bot.domain.blocks import BLOCK_DURATIONS, block_duration
 from bot.domain.errors import RefusedError
 from bot.gateway.client import GenerateBot, PersistentItem, tell
-from bot.gateway.dynamic_items import page_button, show_list
 from bot.gateway.interactions import Interaction, actor_of
+from bot.gateway.payloads import page_button, show_list
 from bot.services.moderation import blocks
 from bot.strings import explain, say
 from bot.ui.custom_ids import BlockedId, UnblockId

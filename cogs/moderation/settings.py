@@ -20,9 +20,9 @@ from bot.domain.settings.kinds import Section, batches
 from bot.domain.settings.rules_and_defaults import WORDS
 from bot.gateway.allowance import check_counted
 from bot.gateway.client import GenerateBot, PersistentItem
-from bot.gateway.dynamic_items import selected_values, submitted_values
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction
+from bot.gateway.payloads import selected_values, submitted_values
 from bot.services.moderation import server_settings
 from bot.services.moderation.server_settings import Editor
 from bot.strings import say
