@@ -39,6 +39,7 @@ from cogs.moderation.reviews import (
     reporting_card_errors,
     show_decision,
 )
+from cogs.presets import open_save
 from cogs.share import open_share, post_single
 
 Press = Callable[[Interaction, str], Awaitable[None]]
@@ -273,6 +274,7 @@ PRESSES: Mapping[Action, Press] = {
     Action.DISCARD: _discard,
     Action.POST: post_single,
     Action.SHARE: open_share,
+    Action.SAVE: open_save,
 }
 
 

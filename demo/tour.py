@@ -32,7 +32,7 @@ TOUR = {
         f"Approve, Reject in #{REVIEW}": "Approve starts a request. Reject asks for a reason.",
         "More, then Report": f"Sends a result to #{REVIEW}, if it is the review channel.",
         "/preset save server:True": "Saves your latest inputs for the server.",
-        "/preset default": "Makes such a preset the default in this channel.",
+        "/preset default channel:True": "Makes such a preset the default in this channel.",
         "/audit, /block, /blocked": "Show the audit log, block people, and list them.",
     },
 }

@@ -278,7 +278,7 @@ def take_using(chrome: Browser, links: Mapping[str, str], folder: Path) -> None:
     page.wait_for_selector(BAR)
     _shoot_answer(page, folder, "runs", "runs", "Your requests")
     _shoot_answer(page, folder, "queue", "queue", "Running and waiting")
-    _shoot_answer(page, folder, "help", "help", "How to get good results")
+    _shoot_answer(page, folder, "help", "help", "Type a command below")
     become(page, "Ben")
     page.wait_for_selector(BAR, state="detached")  # otherwise Ada's result may come last
     page.set_viewport_size(TALL)

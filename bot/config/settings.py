@@ -14,7 +14,7 @@ from dotenv.variables import parse_variables
 from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError, model_validator
 from sqlalchemy.engine import make_url
 
-from bot.comfydeploy.input_classes import input_class
+from bot.comfydeploy.deployments import input_class
 from bot.config.fields import (
     BaseUrl,
     Count,

@@ -63,7 +63,7 @@ class Messenger:
         self._messages = app.store.messages
         self._health = DiscordHealth(app.discord, app.outside)
         self._posting = Posting(app)
-        self._estimator = Estimator(app)
+        self.estimator = Estimator(app)
         self._name = f"{gethostname()[:32]}-{os.getpid()}-{app.outside.random.randbytes(4).hex()}:"
         self._claims = 0
         self._active = self._posting.active
@@ -139,9 +139,8 @@ class Messenger:
     async def handle(self, claim: Claim) -> None:
         """Try once to show a claimed message, and store the result. Raises StoreUnavailable."""
         try:
-            with temporary_folder() as folder:
-                async with self._extended(claim):
-                    result = await self._attempt(claim, Path(folder))
+            async with self._extended(claim):
+                result = await self._attempt(claim)
             self._app.metrics.attempt(claim.message.kind, result)
         except StoreUnavailable:
             self._has_strays = True
@@ -168,13 +167,13 @@ class Messenger:
         finally:
             extending.cancel()
 
-    async def _attempt(self, claim: Claim, folder: Path) -> str:
+    async def _attempt(self, claim: Claim) -> str:
         """Show a message, and return the result's label for the metrics."""
         posts = self._health.posts
         try:
             if claim.message.kind is Kind.ANSWER:
                 return await self._show_answer(claim)
-            return await self._show(claim, folder)
+            return await self._show(claim)
         except Superseded:
             self._retry(claim, "it has changed", pause=timedelta())
             return "superseded"
@@ -212,7 +211,7 @@ class Messenger:
         first = claim.first
         answer_id = first.status_message_id
         try:
-            answer_id = await status.show(self._app, self._estimator, claim)
+            answer_id = await status.show(self._app, self.estimator, claim)
         except Unanswered as error:
             # The next change makes up for it.
             log.info("can't update the status message: %s", error)
@@ -226,9 +225,9 @@ class Messenger:
         self._release(claim, due_at, shown=shown, values=values)
         return "done"
 
-    async def _show(self, claim: Claim, folder: Path) -> str:
+    async def _show(self, claim: Claim) -> str:
         claim = await self._posting.find_lost(_after_crashes(claim))
-        climbing = await self._climb(claim, folder)
+        climbing = await self._climb(claim)
         if climbing is None:
             return "kept"
         claim, act = climbing
@@ -240,7 +239,7 @@ class Messenger:
             claim = claim.with_message(replace(claim.message, posted=(), stale=stale))
         return await self._finish(claim, act)
 
-    async def _climb(self, claim: Claim, folder: Path) -> tuple[Claim, Act] | None:
+    async def _climb(self, claim: Claim) -> tuple[Claim, Act] | None:
         """Post a message, if it has to be posted, in the first form and place that work.
 
         Returns the claim and what had to be done, or None if no place is left.
@@ -256,7 +255,7 @@ class Messenger:
                 await self._give_up(claim)
                 return None
             try:
-                return await self._post(claim, place, shows, act, folder), act
+                return await self._post(claim, place, shows, act), act
             except Unreachable as error:
                 log.info("place %s failed: %s", place.name.lower(), error)
                 if all(map(is_told_elsewhere, claim.runs)):
@@ -264,11 +263,12 @@ class Messenger:
                 claim = climbed(self._active[claim.lease], place, error)
                 place = claim.message.place
 
-    async def _post(self, claim: Claim, place: Place, shows: Shows, act: Act, folder: Path) -> Claim:
-        async with status.finishing_up(self._app, claim):
-            parts = await compose.parts(self._app, claim, place, shows, act, folder)
+    async def _post(self, claim: Claim, place: Place, shows: Shows, act: Act) -> Claim:
         continues = act is Act.CONTINUE
-        claim = await self._posting.post(claim, place, shows, parts, continues=continues)
+        with temporary_folder() as folder:
+            async with status.finishing_up(self._app, claim):
+                parts = await compose.parts(self._app, claim, place, shows, act, Path(folder))
+            claim = await self._posting.post(claim, place, shows, parts, continues=continues)
         self._health.heard(posted=place not in EDITS)
         return claim
 
@@ -321,10 +321,9 @@ class Messenger:
         claim = await self._leased(copy)
         self._active[claim.lease] = claim
         try:
-            with temporary_folder() as folder:
-                async with self._extended(claim):
-                    claim = await self._make_copy(claim, Path(folder))
-                    await self._end_copy(claim, claim.message.stale)
+            async with self._extended(claim):
+                claim = await self._make_copy(claim)
+                await self._end_copy(claim, claim.message.stale)
             return message_url(claim.run.guild_id, *claim.message.posted[0].ref)
         except (RefusedError, PostError, MediaError, BackendError, Superseded) as error:
             raise await self._failed_copy(self._active[claim.lease], error) from error
@@ -344,7 +343,7 @@ class Messenger:
             await asyncio.sleep(1)
         raise RefusedError("copy_pending")
 
-    async def _make_copy(self, claim: Claim, folder: Path) -> Claim:
+    async def _make_copy(self, claim: Claim) -> Claim:
         claim, place = await self._posting.find_lost(claim), Place.CHANNEL
         message = claim.message
         if message.posted and message.posted[0].channel_id != message.channel_id:
@@ -354,7 +353,7 @@ class Messenger:
             self._posting.keep(claim)
         while (act := decide(claim.message, Shows.RESULT)) is not Act.EDIT:
             try:
-                return await self._post(claim, place, Shows.RESULT, act, folder)
+                return await self._post(claim, place, Shows.RESULT, act)
             except Refused as error:
                 claim = climbed(self._active[claim.lease], place, error)
                 if claim.message.place is not place:

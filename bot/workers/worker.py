@@ -16,6 +16,9 @@ from bot.workers.schedule import Schedule
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+# After a claim, a loop rests this many times as long as the claim took: milliseconds, unless the machine is
+# busy.
+_REST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,8 @@ class Worker(Generic[T]):
 
     `claim` gets the number of items that there is room for, and returns at most as many. If there are none,
     it returns when it expects one, or None if only a wake-up can announce one. The loop also claims again
-    when an item is done, because that may have held others back. After each claim it rests as long as the
-    claim took, so under load one claim finds what many wake-ups announce. `close` is called at the end.
+    when an item is done, because that may have held others back. After each claim it rests, so under load one
+    claim finds what many wake-ups announce. `close` is called at the end.
 
     `handle` should store its failures. If it raises an exception, the exception is logged, and the item can
     be claimed again when its claim expires. Its place stays taken for the schedule's `fault_pause`.
@@ -87,7 +90,7 @@ class Worker(Generic[T]):
             if items and not is_announced:
                 log.debug("%s found an item that nothing had announced", self.name)
             took = asyncio.get_running_loop().time() - began
-            await _wait(self._stopping, max(took, self._schedule.rest))
+            await _wait(self._stopping, max(took * _REST, self._schedule.rest))
             is_announced = bool(items) or await self._sleep(found if isinstance(found, Later) else None)
 
     async def drain(self) -> int:

@@ -150,7 +150,7 @@ async def test_a_wake_up_during_the_rest_waits_for_its_end(bench: Bench) -> None
         assert bench.claims == 1
 
 
-async def test_it_rests_as_long_as_its_claim_took(bench: Bench) -> None:
+async def test_it_rests_after_a_claim_that_took_long(bench: Bench) -> None:
     slow = SlowClaim(bench)
     async with running(slow.worker):
         await slow.asked.wait()
