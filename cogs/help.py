@@ -9,8 +9,7 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.errors import StoreUnavailable
-from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import PersistentItem
+from bot.gateway.client import GenerateBot, PersistentItem
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
 from bot.services.runs import standing_of
 from bot.strings import say
@@ -30,10 +29,10 @@ async def _page(interaction: Interaction, page: HelpPage) -> LayoutView:
         case HelpPage.LIMITS:
             text = await _limits(interaction)
         case HelpPage.COMMANDS:
-            mention = await bot.command_ids.mention(interaction.guild_id)
+            mention = await bot.registered.mention(interaction.guild_id)
             text = commands_text(mention, in_server=rules_guild_id(interaction) is not None)
         case HelpPage.START:
-            mention = await bot.command_ids.mention(interaction.guild_id)
+            mention = await bot.registered.mention(interaction.guild_id)
             text = start_text(catalogue.all(), catalogue.plan, mention)
     return help_layout(page, text)
 
@@ -65,5 +64,5 @@ class Help(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(HelpButton)
+    bot.add_items(HelpButton)
     await bot.add_cog(Help())
