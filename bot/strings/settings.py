@@ -15,7 +15,7 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
         "settings_not_allowed": "Only people with Manage Server can change the settings.",
         "settings_not_a_member": "I'm not a member of this server. Please add me to it first.",
         "settings_stale": "This panel is from an older version of the bot. Please open `/settings` again.",
-        "settings_changed_meanwhile": "Somebody else has just changed this. Please look again before you save.",
+        "settings_changed_meanwhile": "Meanwhile somebody else has set this to {now}. Edit again keeps what you typed.",
         "settings_needs_reviewers": "Choose a reviewer role in Approval first, or let new cards ping nobody.",
         "settings_needs_channel": "Approval needs a review channel. Choose one, or let nobody wait.",
         "settings_channel_unknown": "I can't find this channel. Please choose a text channel that I can see.",

@@ -37,7 +37,7 @@ from bot.domain.settings.fields import (
     token_of,
 )
 from bot.domain.settings.kinds import Box, batches
-from bot.domain.settings.rules_and_defaults import RESULTS, WORDS, ServerRules
+from bot.domain.settings.rules_and_defaults import RESULTS, ServerRules
 from bot.domain.settings.values import Names, SettingsContext
 from bot.domain.text import escape_line, listed, shorten, shorten_words, strip_invisible
 from bot.strings import say
@@ -51,6 +51,8 @@ _MESSAGE_LENGTH, _OPTION_LENGTH, _TEXT_LENGTH = 4000, 100, 4000
 _NUMBER_LENGTH = 20
 # Our limits, which leave space for the sections.
 _NEWS_LENGTH, _WARNINGS_LENGTH, _CHANGE_LENGTH = 800, 800, 250
+# What a mistake says as messages show it.
+_READY = ("label", "now")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
         body = list(_overview(rules, context, _MESSAGE_LENGTH - len(top) - len(warned)))
         body += [TextDisplay(warned)] if warned else []
         buttons += [_button(SettingId("home", "tidy"), "Clean up")] * bool(missing_references(rules, context))
+        buttons += [_button(SettingId("home", "words"), "Download the words")] * bool(rules.words.blocked)
     else:
         body = list(_page(panel, section, rules, context, _MESSAGE_LENGTH - len(top)))
         buttons.append(_button(SettingId("home", "open"), "Back"))
@@ -113,7 +116,7 @@ def _page(
     panel: Panel, section: kinds.Section, rules: ServerRules, context: SettingsContext, space: int
 ) -> Iterator[Item[LayoutView]]:
     lines = [f"**{label}:** {value}" for label, value in section_lines(section, rules, context)]
-    shown = [line if section == WORDS else shorten_words(line, _CHANGE_LENGTH) for line in lines]
+    shown = [shorten_words(line, _CHANGE_LENGTH) for line in lines]
     names = keys_of(section)
     if names is None or panel.key is not None:
         buttons = [
@@ -123,8 +126,6 @@ def _page(
             )
             for part in range(panel.parts)
         ]
-        if section == WORDS and rules.words.blocked:
-            buttons.append(_button(SettingId(section.name, "show"), "Download the list"))
         controls = [ActionRow[LayoutView](*row) for row in batches(buttons, FORM_LIMIT)]
     else:
         controls = [ActionRow[LayoutView](select) for select in _key_selects(section, names, context, panel)]
@@ -151,13 +152,14 @@ def _key_selects(
 
 
 def error_lines(errors: Sequence[BotError]) -> list[str]:
-    """Return a line for each mistake, with the user's text escaped."""
+    """Return a line for each mistake, with the user's text escaped. A `label` and `now` are as shown."""
     found = []
     for error in errors:
         for each in error.errors if isinstance(error, InputErrors) else [error]:
-            typed = {k: escape_line(v, 60) if isinstance(v, str) else v for k, v in each.params.items()}
+            texts = {name: value for name, value in each.params.items() if isinstance(value, str)}
+            typed = {name: escape_line(text, 60) for name, text in texts.items() if name not in _READY}
             label = f"**{each.params['label']}:** " if "label" in each.params else ""
-            found.append(label + say(each.code, **typed))
+            found.append(label + say(each.code, **{**each.params, **typed}))
     return found
 
 
