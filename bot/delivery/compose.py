@@ -28,9 +28,8 @@ from bot.domain.results.showing import is_spoiler
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState
 from bot.domain.text import escape_line, message_url
 from bot.domain.text.file_names import belongs_to, file_stem
-from bot.domain.transitions import REQUESTER_BLOCKED
+from bot.domain.transitions import is_turned_away
 from bot.media.outputs import MEDIA_SECONDS, inline_texts, kind_of
-from bot.store.blocks import ended_with
 from bot.strings import say
 from bot.ui.fallbacks import MayLink, link_remark, linked_outputs, plain_messages, withheld_message
 from bot.ui.message_parts import (
@@ -44,12 +43,11 @@ from bot.ui.message_parts import (
     remark_messages,
 )
 from bot.ui.moderation import (
-    block_notice,
     closed_report_card,
     decided_card,
-    rejection_notice,
     report_card,
     review_card,
+    turned_away_letter,
 )
 from bot.ui.result_buttons import OfferedActions, offered_actions
 from bot.ui.results import Batch, first_message, outcome_messages
@@ -91,8 +89,6 @@ async def parts(
             return [await _pinging(app, claim, await _review(app, task))]
         case Kind.REPORT:
             return [await _pinging(app, claim, await _report(app, task))]
-        case Kind.NOTICE:
-            return [await _notice(app, claim)]
         case Kind.POST | Kind.SHARE:
             return await _copy(app, task)
         case _:
@@ -133,6 +129,9 @@ def _offered(app: App, claim: Claim) -> OfferedActions:
 async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
     claim, form = task.claim, task.claim.message.form
     run, shown = claim.run, claim.shown
+    if task.place is Place.DIRECT and is_turned_away(claim.runs):
+        title, names = app.catalogue.title(run.deployment), app.discord.channel_name(run.channel_id)
+        return [turned_away_letter(run, title, names)]
     if task.shows is Shows.WITHHELD:
         if form is Form.WORDS:
             return plain_messages(claim.about, [run], None)
@@ -295,17 +294,6 @@ def _closed(app: App, claim: Claim, card: Part, code: str, person: object, at: o
     stamp = int(at.timestamp()) if hasattr(at, "timestamp") else 0
     verdict = say(code, person=person, at=stamp)
     return Edit(card, closed_report_card(claim.run, app.catalogue.title(claim.run.deployment), verdict), ())
-
-
-async def _notice(app: App, claim: Claim) -> OutgoingMessage:
-    """Build the direct message about a rejected request, or about all requests that a block has ended."""
-    run, title = claim.run, app.catalogue.title(claim.run.deployment)
-    channel_name = app.discord.channel_name(run.channel_id)
-    if run.failure_code != REQUESTER_BLOCKED:
-        return rejection_notice(run, title, channel_name)
-    others = await app.store.database.read(ended_with, run) - 1
-    partly = any(each.failure_code != REQUESTER_BLOCKED for each in claim.runs)
-    return block_notice(run, title, channel_name, others=others, partly=partly)
 
 
 def _rest(claim: Claim, prepared: Mapping[str, PreparedOutputs]) -> Sequence[OutgoingMessage]:

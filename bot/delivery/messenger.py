@@ -31,7 +31,6 @@ from bot.domain.messages.records import COPIES, EDITS, OUTCOMES, Claim, Kind, Me
 from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import RunState
 from bot.domain.text import message_url
-from bot.domain.transitions import is_told_elsewhere
 from bot.media.temporary_files import temporary_folder
 from bot.workers.worker import TAKEN, Later
 
@@ -168,7 +167,7 @@ class Messenger:
         values: dict[str, object] = {"failures": failures}
         if weight and failures >= MAX_FAILURES:
             place = start(message, claim.runs, self._app.now())
-            refused = climb(message, place, claim.first, too_large=False, about_message=True)
+            refused = climb(message, place, claim.runs, too_large=False, about_message=True)
             values = {"form": refused.form, "place": refused.place, "failures": 0}
             pause = timedelta()
         due_at = self._app.now() + pause
@@ -226,8 +225,6 @@ class Messenger:
                 return await self._post(claim, place, shows, act, folder), act
             except Unreachable as error:
                 log.info("place %s failed: %s", place.name.lower(), error)
-                if all(map(is_told_elsewhere, claim.runs)):
-                    return claim, act
                 claim = climbed(self._active[claim.lease], place, error)
                 place = claim.message.place
 
@@ -361,5 +358,5 @@ def _after_crashes(claim: Claim) -> Claim:
     message = claim.message
     for _ in range(MAX_FAILURES, message.failures, FAILURE):
         place = start(message, claim.runs, claim.first.created_at)
-        message = climb(message, place, claim.first, too_large=False, about_message=True)
+        message = climb(message, place, claim.runs, too_large=False, about_message=True)
     return claim.with_message(message)

@@ -287,8 +287,9 @@ def _link(batch: Sequence[Row[Any]], messages: Messages) -> MessageRef | None:
     late = [messages.get((Kind.LATE, row.number)) for row in reversed(shown)]
     for message in (*late, outcome, messages.get((Kind.REVIEW, 0))):
         part = next(iter(message.posted), None) if message is not None else None
-        if part is not None and not (needs_approval and part.place in EDITS):
-            return part.ref if part.channel_id in (first.channel_id, first.review_channel_id) else None
+        is_open = part is not None and part.channel_id in (first.channel_id, first.review_channel_id)
+        if part is not None and is_open and not (needs_approval and part.place in EDITS):
+            return part.ref
     is_public = first.status_message_id is not None and not needs_approval
     return MessageRef(first.channel_id, first.status_message_id) if is_public else None
 

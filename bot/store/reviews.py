@@ -103,7 +103,7 @@ class ReviewStore:
 
     @writes
     def reject(self, connection: Connection, key: str, moderator_id: int, reason: str, now: datetime) -> None:
-        """Reject a batch. The requester gets the reason in a direct message."""
+        """Reject a batch."""
         batch = lock_batch(connection, key)
         if has_decided(batch[0], moderator_id, rejected=True):
             return
@@ -115,7 +115,6 @@ class ReviewStore:
                 raise RefusedError("review_over")
             apply_change(connection, run, change, now, decided_by=moderator_id, decided_at=now)
         add_entries(connection, request_entry(batch, AuditAction.REJECT, moderator_id, now, **details))
-        want(connection, batch[0].request_key, Kind.NOTICE, 0, now)
 
     @writes
     def delete(self, connection: Connection, key: str, user_id: int, now: datetime) -> None:

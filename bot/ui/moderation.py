@@ -38,6 +38,7 @@ from bot.ui.message_parts import (
     PreparedOutputs,
     block_code,
     chunks,
+    moderators_reason,
     reason_of,
     run_button,
     subtext,
@@ -211,37 +212,18 @@ def expired_card() -> OutgoingMessage:
     return OutgoingMessage(layout=framed(Colour.light_grey(), TextDisplay(say("card_gone"))))
 
 
-def rejection_notice(run: Run, title: str, channel_name: ChannelName | None) -> OutgoingMessage:
-    """Build the notice for the requester of a rejected request; `channel_name` is None if unknown."""
-    return _notice(run, say("rejection_notice", title=batch_title(title, run.count)), channel_name)
+def turned_away_letter(run: Run, title: str, channel_name: ChannelName | None) -> OutgoingMessage:
+    """Build the direct message to the requester of a request that was rejected, or that a block has ended.
 
-
-def block_notice(
-    run: Run, title: str, channel_name: ChannelName | None, *, others: int, partly: bool
-) -> OutgoingMessage:
-    """Build the notice for a blocked requester, as `rejection_notice` does.
-
-    `others` is the number of other requests that the block has ended. `partly` means that some runs of this
-    request had already started, so the block didn't end them.
+    `channel_name` is None if it isn't known.
     """
-    code = "block_notice_rest" if partly else "block_notice"
-    about = say(code, title=batch_title(title, run.count))
-    if (until := run.failure_params.get("until")) is not None:
-        about += f" {say(block_code('block_notice', run), until=until)}"
-    if others > 0:
-        more = "block_notice_other" if others == 1 else "block_notice_others"
-        about += f" {say(more, others=others)}"
-    return _notice(run, about, channel_name)
-
-
-def _notice(run: Run, about: str, channel_name: ChannelName | None) -> OutgoingMessage:
-    reason = str(run.failure_params.get("reason") or "")
     url = channel_url(run.guild_id, run.channel_id)
-    lines = [about]
+    is_blocked = run.failure_code == REQUESTER_BLOCKED
+    about = say("block_notice" if is_blocked else "rejection_notice", title=batch_title(title, run.count))
+    lines = [f"{about} {_about_block(run)}" if is_blocked else about]
     if run.prompt:
         lines.append(f"> {escape_line(run.prompt, PROMPT_SHOWN)}")
-    if reason:
-        lines.append(say("rejection_reason", reason=escape_line(reason, 900)))
+    lines += moderators_reason(run)
     # In direct messages a channel mention is unreadable for those who can't see the channel.
     if channel_name is not None:
         lines.append(
@@ -257,6 +239,13 @@ def _notice(run: Run, about: str, channel_name: ChannelName | None) -> OutgoingM
     items: list[Item[LayoutView]] = [TextDisplay(line) for line in lines]
     items.append(ActionRow(discard_button(run)))
     return OutgoingMessage(layout=framed(Colour.red(), *items))
+
+
+def _about_block(run: Run) -> str:
+    others = run.failure_params.get("others")
+    more = "block_notice_other" if others == 1 else "block_notice_others"
+    ends = say(block_code("block_notice", run), until=run.failure_params.get("until"))
+    return f"{ends} {say(more, others=others)}" if others else ends
 
 
 def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:

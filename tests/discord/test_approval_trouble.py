@@ -152,15 +152,14 @@ async def test_requests_of_somebody_who_left_are_decided(server: ModeratedServer
     assert len(server.calls) == (decision == "Approve")
 
 
-async def test_a_rejections_outcome_comes_directly_where_the_channel_is_gone(server: ModeratedServer) -> None:
+async def test_a_rejection_is_told_though_the_channel_is_gone(server: ModeratedServer) -> None:
     await server.ask()
     server.clock.move(hours=1)
     server.env.backend.delete_channel(server.channel.id)
     await server.reject("not here")
-    letters = server.letters()
-    assert sum("Not approved: Picture" in letter for letter in letters) == 1
-    assert sum("The moderator's reason: not here" in letter for letter in letters) == 1
-    assert any("[Open the channel](" in letter for letter in letters)
+    (letter,) = server.letters()
+    assert "The moderator's reason: not here" in letter
+    assert "[Open the channel](" in letter
 
 
 async def test_a_reviewer_who_lost_the_role_decides_nothing(server: ModeratedServer) -> None:

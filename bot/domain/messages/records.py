@@ -27,7 +27,6 @@ class Kind(StrEnum):
     LATE = "late"  # a result of a batch that came after the batch's outcome
     REVIEW = "review"  # the card that asks moderators to decide
     REPORT = "report"  # the card about a reported result; number 0 is about the whole batch
-    NOTICE = "notice"  # the reason for a rejection, as a direct message to the requester
     POST = "post"  # a copy: one result of a batch in a message of its own
     SHARE = "share"  # a copy in the server's gallery channel
 
@@ -41,7 +40,6 @@ _LETTERS = {
     Kind.LATE: "l",
     Kind.REVIEW: "r",
     Kind.REPORT: "p",
-    Kind.NOTICE: "d",
     Kind.POST: "s",
     Kind.SHARE: "g",
 }
@@ -68,7 +66,7 @@ class Form(IntEnum):
 
 
 class Place(IntEnum):
-    """Where a message is shown, in the order in which the places are tried.
+    """Where a message is shown, in the order in which the places are usually tried.
 
     IN_PLACE edits the answer because its requester is looking at it, and ANSWER because the channel is
     closed. At RUNS, only `/runs` offers the result.

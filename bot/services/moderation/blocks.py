@@ -31,7 +31,7 @@ async def check(app: App, actor: Actor, target: Member) -> int:
 async def block(
     app: App, actor: Actor, target: Member, *, reason: str, duration: timedelta | None
 ) -> tuple[Block, int]:
-    """Block a member and end their waiting runs. Return the block, and how many runs it ended.
+    """Block a member and end their waiting runs. Return the block, and of how many requests these were.
 
     Without `duration`, the block lasts until it is lifted.
     """

@@ -109,13 +109,13 @@ async def test_an_approval_uses_the_requesters_current_roles(store: Store) -> No
     assert refused.code == "deployment_role_none"
 
 
-async def test_a_rejection_creates_outcome_card_and_direct_message(store: Store) -> None:
+async def test_a_rejection_creates_an_outcome_and_changes_the_card(store: Store) -> None:
     run = await awaiting_approval(store)
     await store.reviews.reject(run.key, MOD, "not here", at(60))
     rejected = await fetch(store, run.key)
     assert (rejected.state, rejected.decided_by) == (RunState.REJECTED, MOD)
     assert rejected.failure_params == {"reason": "not here"}
-    assert sorted(await kinds(store, run.key)) == ["notice", "outcome", "review"]
+    assert sorted(await kinds(store, run.key)) == ["outcome", "review"]
     line = (await audit_log(store))[-1]
     assert (line.action, line.actor_id, line.subject_id) == ("reject", MOD, PERSON.id)
     assert line.details == {"reason": "not here"}

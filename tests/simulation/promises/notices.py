@@ -22,6 +22,11 @@ _CLOSING = (
     "is away for",
     "toml",
 )
+# How a direct message about what moderators turned away begins, and what an outcome elsewhere says of it.
+_LETTER = "Your request for"
+_TURNED_AWAY = ("didn't approve this request", "has blocked you from generating here")
+# What may keep a direct message from its recipient.
+_NO_LETTER = ("direct messages", "Discord", "POST", "leaves", "is removed")
 _DAY = 20 * 3600.0
 
 
@@ -31,6 +36,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
         yield from _pinged_once(evidence, request)
         yield from _no_gap(evidence, request)
         yield from _in_its_channel(evidence, request)
+        yield from _turned_away_in_private(evidence, request)
         yield from _finished_before_cancel(evidence, request)
 
 
@@ -96,8 +102,23 @@ def _in_its_channel(evidence: Evidence, request: Request) -> Iterator[Broken]:
         return
     for message in request.messages:
         elsewhere = message.channel.guild is None and subject(message)[1] in OUTCOMES
-        if elsewhere and message.created - ask.at < _DAY:
+        if elsewhere and not message.text.startswith(_LETTER) and message.created - ask.at < _DAY:
             yield Broken("a result comes in its channel", str(request), where(message))
+
+
+def _turned_away_in_private(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """A rejection, and the end by a block, are told in public only if a direct message may have failed."""
+    ask = request.ask
+    if ask is None or ask.interaction.user_install:
+        return
+    if any(word in what for _, what in evidence.story.struck for word in _NO_LETTER):
+        return
+    for message in request.messages:
+        is_public = message.channel.guild is not None and not message.ephemeral
+        if not is_public or evidence.is_card(message):
+            continue
+        if any(words in text for text in all_texts(message) for words in _TURNED_AWAY):
+            yield Broken("a rejection is told in private", str(request), where(message))
 
 
 def _finished_before_cancel(evidence: Evidence, request: Request) -> Iterator[Broken]:

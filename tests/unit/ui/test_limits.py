@@ -29,7 +29,7 @@ from bot.ui.help import HelpText, help_layout
 from bot.ui.help.rules import rules_text
 from bot.ui.lists import blocked_layout, presets_layout, queue_layout, runs_layout
 from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
-from bot.ui.moderation import decided_card, rejection_notice, report_card, review_card
+from bot.ui.moderation import decided_card, report_card, review_card, turned_away_letter
 from tests.unit.deployments.made import but, choice, offering
 from tests.unit.factories import made_block, made_preset, made_run
 from tests.unit.ui import card_messages
@@ -237,7 +237,7 @@ def test_any_card_fits(
     for part in (
         review_card(subject, gpu or "x", inputs, prepared),
         decided_card(rejected, gpu or "x", inputs),
-        rejection_notice(rejected, gpu or "x", ChannelName(reason, reason)),
+        turned_away_letter(rejected, gpu or "x", ChannelName(reason, reason)),
         report_card(subject, gpu or "x", [*range(9)], None, replace(prepared, texts=(reason * 2,) * 3)),
     ):
         assert_within_limits(part)

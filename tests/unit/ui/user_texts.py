@@ -37,7 +37,7 @@ from bot.ui.lists import (
     usage_layout,
 )
 from bot.ui.message_parts import ChannelName, FileKind, OutgoingMessage, PreparedOutputs
-from bot.ui.moderation import block_notice, decided_card, rejection_notice, report_card, review_card
+from bot.ui.moderation import decided_card, report_card, review_card, turned_away_letter
 from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import Batch, outcome_messages, picked_layout
@@ -145,8 +145,8 @@ def cards(words: str) -> list[Shown]:
         decided_card(blocked, TITLE, inputs),
         decided_card(run(words, S.REFUSED, failure_code="comfy_invalid"), TITLE, inputs),
         report_card(run(words), TITLE, [8], LINK, made(words, run(words))),
-        rejection_notice(rejected, TITLE, place),
-        block_notice(blocked, TITLE, place, others=1, partly=False),
+        turned_away_letter(rejected, TITLE, place),
+        turned_away_letter(blocked, TITLE, place),
     ]
 
 
