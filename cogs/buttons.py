@@ -27,7 +27,7 @@ from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
 from bot.ui.details import FILENAME, details
 from bot.ui.message_parts import explanation_of
-from bot.ui.moderation import reject_modal
+from bot.ui.moderation import reject_modal, report_modal
 from bot.ui.result_buttons import OfferedActions, offered_actions
 from bot.ui.results import more_layout, more_layout_of_all, picked_layout
 from cogs.drafts import again, open_draft, use_picture
@@ -159,8 +159,8 @@ async def _discard(interaction: Interaction, key: str) -> None:
 
 
 async def _report(interaction: Interaction, key: str) -> None:
-    accepted = await reviews.report(interaction.client.app, actor_of(interaction), key)
-    await tell(interaction, say("report_noted" if accepted else "report_looked_at"))
+    await reviews.check_reportable(interaction.client.app, actor_of(interaction), key)
+    await interaction.response.send_modal(report_modal(key))
 
 
 async def _dismiss(interaction: Interaction, key: str) -> None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,6 +44,7 @@ from bot.ui.message_parts import (
     remark_messages,
 )
 from bot.ui.moderation import (
+    REPORTED,
     closed_report_card,
     decided_card,
     report_card,
@@ -246,20 +248,28 @@ async def _hides(app: App, run: Run, channel_id: int | None) -> bool:
 
 
 async def _report(app: App, task: Task) -> OutgoingMessage:
-    claim, run = task.claim, task.claim.run
+    shown = [run for run in task.claim.about if run.is_shown]
+    return await _report_card(app, task.claim, partial(_reported, app, task), shown)
+
+
+async def _report_card(
+    app: App, claim: Claim, prepare: Callable[[Run], Awaitable[PreparedOutputs]], shown: Sequence[Run]
+) -> OutgoingMessage:
+    """Build the card of a report with the outputs of the `shown` runs."""
+    run = claim.run
     ref = result_ref(claim.messages, run.index) if any(each.is_shown for each in claim.about) else None
     link = message_url(run.guild_id, *ref) if ref else None
-    reporters = await app.store.reviews.reporters(run)
+    reports = await app.store.reviews.reports(run)
     withheld = await _hides(app, run, claim.message.channel_id)
     prepared = PreparedOutputs()
     if claim.message.form is Form.FILES and not withheld:
-        found = [await _reported(app, task, each) for each in claim.about if each.is_shown]
+        found = [await prepare(each) for each in shown]
         prepared = PreparedOutputs(
             files=tuple(file for each in found for file in each.files),
             texts=tuple(text for each in found for text in each.texts),
             remarks=tuple(note for each in found for note in each.remarks),
         )
-    return report_card(run, app.catalogue.title(run.deployment), reporters, link, prepared, withheld=withheld)
+    return report_card(run, app.catalogue.title(run.deployment), reports, link, prepared, withheld=withheld)
 
 
 async def _reported(app: App, task: Task, run: Run) -> PreparedOutputs:
@@ -273,21 +283,26 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
     """Return the change of a report's card.
 
     The card is closed if a moderator has dismissed it, or if one has deleted a result and no reported
-    one is left. Otherwise it loses the files that a moderator deleted. Files of results that only their
-    requester deleted stay, so that users can't evade a report by deleting the result.
+    one is left. Otherwise it names all reporters, and loses the files that a moderator deleted. Files of
+    results that only their requester deleted stay, so that users can't evade a report by deleting the result.
     """
     run = claim.run
     if run.report_channel_id is None:
         dismissed = await app.store.reviews.last(run, AuditAction.DISMISS)
         return _closed(app, claim, card, "report_dismissed", *dismissed) if dismissed else None
     deleted = [each for each in claim.about if each.deleted_by not in (None, each.requester_id)]
-    if not deleted:
-        return None
-    if any(each.is_shown for each in claim.about):
-        keep = [name for name in card.files if not any(belongs_to(name, each.key) for each in deleted)]
-        return Edit(card, None, keep) if len(keep) < len(card.files) else None
-    last = deleted[-1]
-    return _closed(app, claim, card, "report_deleted", last.deleted_by, last.deleted_at)
+    if deleted and not any(each.is_shown for each in claim.about):
+        last = deleted[-1]
+        return _closed(app, claim, card, "report_deleted", last.deleted_by, last.deleted_at)
+    keep = [name for name in card.files if not any(belongs_to(name, each.key) for each in deleted)]
+
+    async def as_posted(run: Run) -> PreparedOutputs:
+        names = [name.removeprefix(REPORTED) for name in keep]
+        return _as_posted(run, names, app.outputs.may_link, "media_linked")
+
+    shown = [each for each in claim.about if each not in deleted]
+    content = await _report_card(app, claim, as_posted, shown)
+    return Edit(card, replace(content, files=()), keep if len(keep) < len(card.files) else None)
 
 
 def _closed(app: App, claim: Claim, card: Part, code: str, person: object, at: object) -> Edit:

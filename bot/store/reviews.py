@@ -17,11 +17,7 @@ from bot.domain.budgets import budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.moderation.audit import AuditAction
-from bot.domain.moderation.reviews import (
-    check_shown,
-    check_undecided,
-    has_decided,
-)
+from bot.domain.moderation.reviews import Report, check_shown, check_undecided, has_decided
 from bot.domain.policy import Offer
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
@@ -160,23 +156,26 @@ class ReviewStore:
         add_entries(connection, request_entry(shown, AuditAction.DELETE, user_id, now))
 
     @writes
-    def report(self, connection: Connection, key: str, user_id: int, channel_id: int, now: datetime) -> bool:
-        """Record a report, and create a card for moderators unless the run has an open one.
+    def report(
+        self, connection: Connection, key: str, report: Report, channel_id: int, now: datetime
+    ) -> bool:
+        """Record a report, and create a card for moderators, or add it to the run's open one.
 
         Returns whether the run has an open report now.
         """
         run = lock_run(connection, key)
-        same = _entries(run, AuditAction.REPORT).where(audit.c.actor_id == user_id)
-        is_first = connection.execute(same).first() is None
-        if is_first:
-            add_entries(connection, run_entry(run, AuditAction.REPORT, user_id, now))
-        # A second report by this person is ignored: after a dismissal only another's creates a card.
-        created = is_first and run.report_channel_id is None
-        if created:
+        same = _entries(run, AuditAction.REPORT).where(audit.c.actor_id == report.person_id)
+        is_open = run.report_channel_id is not None
+        if connection.execute(same).first() is not None:
+            # A second report by this person is ignored: after a dismissal only another's creates a card.
+            return is_open
+        details = {"reason": report.reason, **({"note": report.note} if report.note else {})}
+        add_entries(connection, run_entry(run, AuditAction.REPORT, report.person_id, now, **details))
+        values = {**FRESH, "posted": [], "attempt": None, "channel_id": channel_id}
+        if not is_open:
             connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=channel_id))
-            values = {**FRESH, "posted": [], "attempt": None, "channel_id": channel_id}
-            want(connection, run.request_key, Kind.REPORT, run.index, now, values)
-        return created or run.report_channel_id is not None
+        want(connection, run.request_key, Kind.REPORT, run.index, now, {} if is_open else values)
+        return True
 
     @writes
     def dismiss(self, connection: Connection, key: str, moderator_id: int, now: datetime) -> None:
@@ -197,10 +196,11 @@ class ReviewStore:
         add_entries(connection, request_entry(opened, AuditAction.OPEN_PRIVATE, moderator_id, now))
 
     @reads
-    def reporters(self, connection: Connection, run: Run) -> list[int]:
-        """Return the users who reported a run, oldest first, as far as their audit entries are kept."""
-        query = _entries(run, AuditAction.REPORT).with_only_columns(audit.c.actor_id)
-        return list(connection.execute(query.order_by(audit.c.id)).scalars())
+    def reports(self, connection: Connection, run: Run) -> list[Report]:
+        """Return the reports of a run, oldest first, as far as their audit entries are kept."""
+        query = _entries(run, AuditAction.REPORT).with_only_columns(audit.c.actor_id, audit.c.details)
+        found = connection.execute(query.order_by(audit.c.id))
+        return [Report(row.actor_id, **row.details) for row in found]
 
     @reads
     def card(self, connection: Connection, key: str) -> MessageRef | None:

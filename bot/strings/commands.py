@@ -62,7 +62,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "command_privacy_delete": "Delete your prompts, inputs and outputs from the bot's database",
         "export_done": "This is what I keep about you.",
         "export_cut": "This is the newest of what I keep about you; the rest didn't fit. The bot's operator can give you all of it.",
-        "erase_ask": "This deletes the prompts, inputs and outputs of your finished requests, and your presets. It can't be undone, and those requests can't be repeated or edited any more.\nPresets and defaults that you made for a server stay there, without your name.\nModerators still see that there were requests: when, where and how they ended, and any blocks.\nMessages in Discord stay, including what you posted or shared. You can still remove a result and its copies with Delete.",
+        "erase_ask": "This deletes the prompts, inputs and outputs of your finished requests, and your presets. It also deletes the prompts of refused requests and the notes of your reports. It can't be undone, and those requests can't be repeated or edited any more.\nPresets and defaults that you made for a server stay there, without your name.\nModerators still see that there were requests: when, where and how they ended, and any blocks.\nMessages in Discord stay, including what you posted or shared. You can still remove a result and its copies with Delete.",
         "erase_button": "Delete my data",
         "erase_done": "Deleted the contents of {count} requests. Moderators still see that they existed, and any blocks.",
         "erase_done_one": "Deleted the contents of 1 request. Moderators still see that it existed, and any blocks.",

@@ -23,6 +23,7 @@ from discord.utils import snowflake_time
 
 from bot.deployments.input_text import ShownInputs
 from bot.domain.blocks import BLOCK_DURATIONS
+from bot.domain.moderation.reviews import NOTE_LENGTH, REPORT_REASONS, Report
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
 from bot.domain.transitions import REQUESTER_BLOCKED
@@ -49,7 +50,9 @@ from bot.ui.views import framed, modal_of
 
 _VALUE_LENGTH = 400
 _VALUES_LENGTH = 3000
-_MAX_REPORTERS = 5
+_MAX_REPORTS = 3
+# How the names of files on a report's card begin.
+REPORTED = "report-"
 _DECIDED = {
     RunState.REJECTED: ("card_rejected", Colour.red()),
     RunState.EXPIRED: ("card_expired", Colour.light_grey()),
@@ -145,7 +148,7 @@ def _is_end_of_block(run: Run) -> bool:
 def report_card(
     run: Run,
     title: str,
-    reporters: Sequence[int],
+    reports: Sequence[Report],
     link: str | None,
     prepared: PreparedOutputs,
     *,
@@ -153,13 +156,13 @@ def report_card(
 ) -> OutgoingMessage:
     """Build the card that shows a reported result to moderators, with its files and texts behind spoilers.
 
-    `reporters` are user ids, and `link` is the URL of the result's message, or None. If `withheld` is set,
-    the card says that an age restriction hides the files. The files get names that differ from the result's,
-    because a search recognizes the result's messages by their file names.
+    `link` is the URL of the result's message, or None. If `withheld` is set, the card says that an age
+    restriction hides the files. The files get names that differ from the result's, because a search
+    recognizes the result's messages by their file names.
     """
     fitting = next(iter(chunks(prepared.files)), ())
-    files = tuple(replace(file, filename=f"report-{file.filename}") for file in fitting)
-    about = "\n".join(_reported(run, title, reporters, link, withheld=withheld))
+    files = tuple(replace(file, filename=f"{REPORTED}{file.filename}") for file in fitting)
+    about = "\n".join(_reported(run, title, reports, link, withheld=withheld))
     texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
     while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
         texts.pop()
@@ -176,17 +179,17 @@ def report_card(
 
 
 def _reported(
-    run: Run, title: str, reporters: Sequence[int], link: str | None, *, withheld: bool
+    run: Run, title: str, reports: Sequence[Report], link: str | None, *, withheld: bool
 ) -> list[str]:
-    named = [f"<@{person}>" for person in reporters[:_MAX_REPORTERS]]
-    if len(reporters) > _MAX_REPORTERS:
-        named.append(say("report_more", count=len(reporters) - _MAX_REPORTERS))
     lines = [
         say("report_heading", title=escape_line(title, 80)),
         say("report_made_by", person=run.requester_id),
     ]
-    if named:
-        lines.append(say("report_by", people=", ".join(named)))
+    for report in reports[:_MAX_REPORTS]:
+        note = f": “{escape_line(report.note, NOTE_LENGTH)}”" if report.note else ""
+        lines.append(say("report_by", person=report.person_id, reason=report.reason.lower()) + note)
+    if len(reports) > _MAX_REPORTS:
+        lines.append(say("report_more", count=len(reports) - _MAX_REPORTS))
     if withheld:
         lines.append(say("report_restricted"))
     if link:
@@ -293,7 +296,7 @@ def _lines(values: Sequence[tuple[str, str]], length: int | None) -> list[str]:
     ]
 
 
-REASON_FIELD, DURATION_FIELD = "reason", "duration"
+REASON_FIELD, DURATION_FIELD, NOTE_FIELD = "reason", "duration", "note"
 _REASON_LENGTH = 500
 _PERSON_LENGTH = 32
 
@@ -312,6 +315,20 @@ def block_modal(key: str, name: str) -> Modal:
     label = Label[Modal](text=say("block_duration_label"), component=durations)
     title = say("block_title_of", name=shorten(strip_invisible(name), _PERSON_LENGTH)) if name else ""
     return _modal(ReviewFormId(key, ReviewForm.BLOCK), label, title=title)
+
+
+def report_modal(key: str) -> Modal:
+    options = [RadioGroupOption(label=say(f"report_reason_{each}"), value=each) for each in REPORT_REASONS]
+    reasons: RadioGroup[Modal] = RadioGroup(custom_id=REASON_FIELD, required=True, options=options)
+    note: TextInput[Modal] = TextInput(
+        style=discord.TextStyle.paragraph, required=False, max_length=NOTE_LENGTH, custom_id=NOTE_FIELD
+    )
+    return modal_of(
+        ReviewFormId(key, ReviewForm.REPORT).encode(),
+        say("report_title"),
+        Label[Modal](text=say("report_label"), component=reasons),
+        Label[Modal](text=say("report_note"), description=say("report_note_hint"), component=note),
+    )
 
 
 def _modal(id: ReviewFormId, *fields: Label[Modal], title: str = "") -> Modal:

@@ -1,4 +1,4 @@
-"""Moderators' forms, and the updates that a decision makes to review and report cards."""
+"""The forms that ask for a reason, and the updates that a decision makes to review and report cards."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from bot.ui.lists import block_confirmation
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.moderation import (
     DURATION_FIELD,
+    NOTE_FIELD,
     REASON_FIELD,
     block_modal,
     closed_report_card,
@@ -39,15 +40,17 @@ _REPORTS = ((Action.DELETE, Action.BLOCK, Action.DISMISS), (Action.CLEAR, Action
 
 async def _submitted(interaction: Interaction, id: ReviewFormId) -> None:
     values = submitted_values(interaction)
-    reason = "".join(values.get(REASON_FIELD, ())).strip()
+    reason, duration, note = (
+        "".join(values.get(field, ())).strip() for field in (REASON_FIELD, DURATION_FIELD, NOTE_FIELD)
+    )
     async with reporting_card_errors(interaction, id.key):
-        if id.form is ReviewForm.REJECT:
-            await _reject(interaction, id.key, reason)
-        else:
-            # A form that was opened before an update has no duration.
-            await _block(
-                interaction, id.key, reason, block_duration(next(iter(values.get(DURATION_FIELD, ())), None))
-            )
+        match id.form:
+            case ReviewForm.REJECT:
+                await _reject(interaction, id.key, reason)
+            case ReviewForm.BLOCK:
+                await _block(interaction, id.key, reason, block_duration(duration or None))
+            case ReviewForm.REPORT:
+                await _report(interaction, id.key, reason, note)
 
 
 async def approve(interaction: Interaction, key: str) -> None:
@@ -82,6 +85,11 @@ async def _block(interaction: Interaction, key: str, reason: str, duration: time
     target = await requester_now(interaction.client, run, seconds=_SECONDS)
     done = await blocks.block(app, actor, target, reason=reason, duration=duration)
     await tell(interaction, block_confirmation(*done))
+
+
+async def _report(interaction: Interaction, key: str, reason: str, note: str) -> None:
+    accepted = await reviews.report(interaction.client.app, actor_of(interaction), key, reason, note)
+    await tell(interaction, say("report_noted" if accepted else "report_looked_at"))
 
 
 async def show_decision(interaction: Interaction, reviewed: ReviewedRun) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.memory import WRITES_PER_PERSON
 from demo.fake_comfydeploy.deployments import CAPTION_ID
-from tests.discord.actors import delete, read
+from tests.discord.actors import delete, read, report_here
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import close_channel
 from tests.discord.deployments import ADULT
@@ -246,7 +246,8 @@ async def test_a_result_from_before_the_gallery_and_the_review_channel_has_share
         "Details",
         "Delete",
     ], "nobody reports their own result"
-    await bot.click(copy, "Report", bot.bob)
+    await report_here(copy, bot.bob)
+    await bot.play()
     assert len(bot.messages(review)) == 1
 
 
@@ -258,7 +259,8 @@ async def test_a_report_under_the_copy_shows_the_result_to_the_moderators(shares
     await shares.share(await bot.made(), prompt=True)
     (copy,) = shares.shown()
     assert list(buttons_of(bot, copy)) == ["Report", "Delete"]
-    await bot.click(copy, "Report", bot.bob)
+    await report_here(copy, bot.bob)
+    await bot.play()
     (card,) = bot.messages(review)
     assert "Reported:" in text_of(bot, card)
     await delete(bot, card, mona)

@@ -63,6 +63,8 @@ def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None
     press(page, "⋯ More")
     page.locator("button:has-text('Report') >> visible=true").wait_for()
     press(page, "Report")
+    page.get_by_text("Against this server's rules").click()
+    press(page, "Submit")
     shown(review, "Reported:")
     review.wait_for_selector(PICTURE, state="attached")
     review.set_viewport_size({**DESKTOP, "height": 1000})

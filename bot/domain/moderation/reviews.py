@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from bot.domain.errors import RefusedError
 from bot.domain.requests import Actor
 from bot.domain.runs import Run, RunState
+
+REPORT_REASONS = ("rules", "harassment", "sexual", "other")
+NOTE_LENGTH = 300
+
+
+class Report(NamedTuple):
+    """A report of a result, by one person, with the reason and the note as moderators read them."""
+
+    person_id: int
+    reason: str
+    note: str = ""
 
 
 def has_decided(run: Run, moderator_id: int, *, rejected: bool) -> bool:

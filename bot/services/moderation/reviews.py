@@ -9,11 +9,19 @@ from bot.context import App
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.discord_api.channels import channel_state, requester_now
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.moderation.reviews import check_shown, check_undecided, has_decided
+from bot.domain.moderation.reviews import (
+    NOTE_LENGTH,
+    REPORT_REASONS,
+    Report,
+    check_shown,
+    check_undecided,
+    has_decided,
+)
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
+from bot.domain.text import shorten
 from bot.services.access import check_age, moderated, of_server, stored
-from bot.strings import explain
+from bot.strings import explain, say
 
 # Discord waits three seconds for the answer to a press.
 _SECONDS = 1.0
@@ -87,11 +95,8 @@ async def takes_reports(app: App, actor: Actor) -> bool:
     return channel_id is not None and actor.channel_state(channel_id).can_post
 
 
-async def report(app: App, actor: Actor, key: str) -> bool:
-    """Report a result to the moderators.
-
-    Returns False if the moderators have already handled an earlier report by this user.
-    """
+async def check_reportable(app: App, actor: Actor, key: str) -> tuple[Run, int]:
+    """Return the run and the channel for its report. Raises RefusedError if it can't be reported."""
     run = await of_server(app, actor, key)
     if run.private:  # nobody else sees it, so nobody can report it
         raise RefusedError("run_gone")
@@ -101,7 +106,19 @@ async def report(app: App, actor: Actor, key: str) -> bool:
     channel_id = rules.approval.review_channel_id
     if channel_id is None or not actor.channel_state(channel_id).can_post:
         raise RefusedError("no_review_channel")
-    is_new = await app.store.reviews.report(run.key, actor.id, channel_id, app.now())
+    return run, channel_id
+
+
+async def report(app: App, actor: Actor, key: str, reason: str, note: str) -> bool:
+    """Report a result to the moderators, for one of `REPORT_REASONS`.
+
+    Returns False if the moderators have already handled an earlier report by this user.
+    """
+    run, channel_id = await check_reportable(app, actor, key)
+    if reason not in REPORT_REASONS:
+        raise RefusedError("list_stale", f"{reason!r} is no reason of a report")
+    made = Report(actor.id, say(f"report_reason_{reason}"), shorten(note.strip(), NOTE_LENGTH))
+    is_new = await app.store.reviews.report(run.key, made, channel_id, app.now())
     app.wakeups.show()
     return is_new
 

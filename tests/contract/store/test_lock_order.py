@@ -19,6 +19,7 @@ from bot.database.rows import insert_rows, new_row
 from bot.database.tables import audit, messages, presets, queues, requests, usage
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import Attempt, Claim, Form, Kind, MessageRef, Part, Place, Shows
+from bot.domain.moderation.reviews import Report
 from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import RunState
 from bot.outside import Outside
@@ -153,7 +154,9 @@ WRITERS: dict[str, Writer] = {
     "reject": lambda store, rows, _: store.reviews.reject(rows.lead, 6, "no", NOW),
     "delete all": lambda store, rows, _: store.reviews.delete_all(rows.lead, 5, NOW),
     "delete copy": lambda store, rows, number: store.copies.delete(rows.keys[number], SHARED, 5, NOW),
-    "report": lambda store, rows, number: store.reviews.report(rows.keys[number], 5, 9, NOW),
+    "report": lambda store, rows, number: store.reviews.report(
+        rows.keys[number], Report(5, "Something else"), 9, NOW
+    ),
     "show": lambda store, _rows, _number: store.messages.claim("messenger", NOW, SOON, full=(), busy=()),
     "attempt": attempt,
     "post": store_post,

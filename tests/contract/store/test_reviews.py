@@ -10,6 +10,7 @@ import pytest
 
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.messages.records import Kind, MessageRef
+from bot.domain.moderation.reviews import Report
 from bot.domain.requests import ChannelState
 from bot.domain.runs import RunState
 from bot.store import Store
@@ -245,7 +246,7 @@ async def test_an_outcome_is_pending_until_it_is_shown(store: Store) -> None:
 async def test_several_reports_share_one_card_and_one_dismissal(store: Store, other: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     for reporter, where in ((5, 90), (6, 91), (5, 92)):
-        assert await store.reviews.report(run.key, reporter, where, NOW)
+        assert await store.reviews.report(run.key, Report(reporter, "?"), where, NOW)
     assert (await kinds(store, run.key)).count("report") == 1
     assert (await fetch(store, run.key)).report_channel_id == 90
     reports = [line for line in await audit_log(store) if line.action == "report"]
@@ -257,15 +258,16 @@ async def test_several_reports_share_one_card_and_one_dismissal(store: Store, ot
 
 async def test_after_a_dismissal_another_report_creates_a_card(store: Store, other: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
-    await store.reviews.report(run.key, 5, 90, NOW)
+    await store.reviews.report(run.key, Report(5, "?"), 90, NOW)
     for _ in range(2):
         await posted(store, MessageRef(90, 1234))
     await store.reviews.dismiss(run.key, MOD, NOW)
-    assert not await store.reviews.report(run.key, 5, 90, NOW)
+    assert not await store.reviews.report(run.key, Report(5, "?"), 90, NOW)
     assert (await posted(store)).message.kind is Kind.REPORT  # the closed card
     assert await claim_if_any(store) is None
     told = await asyncio.gather(
-        store.reviews.report(run.key, 6, 91, NOW), other.reviews.report(run.key, 7, 92, NOW)
+        store.reviews.report(run.key, Report(6, "?"), 91, NOW),
+        other.reviews.report(run.key, Report(7, "?"), 92, NOW),
     )
     assert told == [True, True]
     again = await claimed(store)

@@ -12,6 +12,7 @@ import pytest
 from bot.comfydeploy.reports import parse_webhook
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import Kind, MessageRef
+from bot.domain.moderation.reviews import Report
 from bot.domain.run_timing import deadline_of
 from bot.domain.runs import FINAL, IN_FLIGHT, Output, RunReport, RunState
 from bot.domain.transitions import reported_end
@@ -203,7 +204,7 @@ async def test_a_run_that_is_gone_is_refused_everywhere(store: Store) -> None:
         store.reviews.reject("nobody", 1, "", NOW),
         store.reviews.delete("nobody", 1, NOW),
         store.reviews.delete_all("nobody", 1, NOW),
-        store.reviews.report("nobody", 1, 2, NOW),
+        store.reviews.report("nobody", Report(1, "Something else"), 2, NOW),
         store.reviews.dismiss("nobody", 1, NOW),
     ):
         with pytest.raises(RefusedError, match="run_gone: nobody"):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bot.deployments.input_text import ShownInputs
+from bot.domain.moderation.reviews import Report
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
@@ -65,8 +66,9 @@ def ended_by_block(until: int, **more: int) -> dict[str, Any]:
     return REJECTED | of_block
 
 
-def report(reporters: Sequence[int], link: str | None, prepared: PreparedOutputs) -> str:
-    return of_parts([report_card(run(S.SUCCEEDED), TITLE, reporters, link, prepared)])
+def report(people: Sequence[int], link: str | None, prepared: PreparedOutputs, note: str = "") -> str:
+    reports = [Report(person, "Against this server's rules", note) for person in people]
+    return of_parts([report_card(run(S.SUCCEEDED), TITLE, reports, link, prepared)])
 
 
 CARDS: Mapping[str, Callable[[], str]] = {
@@ -91,6 +93,7 @@ CARDS: Mapping[str, Callable[[], str]] = {
     "notice-blocked-many": lambda: notice(**ended_by_block(UNTIL, others=2)),
     "notice-silent": lambda: notice(**REJECTED | {"failure_params": {"reason": ""}}),
     "report": lambda: report([8], LINK, PreparedOutputs()),
+    "report-note": lambda: report([8], LINK, PreparedOutputs(), "that is *my* face <@&5>"),
     "report-files": lambda: report([8], None, PreparedOutputs(FILES, texts=("a | fox",))),
     "report-of-many": lambda: report(range(1, 8), LINK, PreparedOutputs()),
     "report-closed": lambda: of_parts(

@@ -17,6 +17,7 @@ from bot.deployments.kinds import input_of
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Usage
+from bot.domain.moderation.reviews import Report
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
 from bot.domain.policy import Standing
 from bot.domain.presets import ChannelDefault, Holder
@@ -233,11 +234,12 @@ def test_any_card_fits(
     inputs = ShownInputs(tuple(values), ())
     named = tuple(file(number, kind, "x") for number, kind in enumerate(files))
     prepared = PreparedOutputs(named, remarks=tuple(remarks))
+    reports = [Report(number, "x", reason) for number in range(9)]
     rejected = replace(subject, state=RunState.REJECTED, decided_by=1, decided_at=ASKED)
     for part in (
         review_card(subject, gpu or "x", inputs, prepared),
         decided_card(rejected, gpu or "x", inputs),
         turned_away_letter(rejected, gpu or "x", ChannelName(reason, reason)),
-        report_card(subject, gpu or "x", [*range(9)], None, replace(prepared, texts=(reason * 2,) * 3)),
+        report_card(subject, gpu or "x", reports, None, replace(prepared, texts=(reason * 2,) * 3)),
     ):
         assert_within_limits(part)

@@ -40,7 +40,7 @@ from bot.ui.lists import (
     runs_layout,
     usage_layout,
 )
-from bot.ui.moderation import block_modal, reject_modal
+from bot.ui.moderation import block_modal, reject_modal, report_modal
 from bot.ui.shares import share_modal
 from bot.ui.status import status_message
 from tests.unit.deployments.made import but, choice, offering
@@ -271,6 +271,7 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "help-closed": lambda: f"{rules_text(CLOSED, title)}\n",
     "share-form": lambda: of_modal(share_modal(KEY)),
     "reject-form": lambda: of_modal(reject_modal(KEY)),
+    "report-form": lambda: of_modal(report_modal(KEY)),
     "block-form": lambda: of_modal(block_modal(KEY, "al\u200bice")),
     "details": lambda: shown_details(run(parent_key="p" * 16, gpu="L4"), FLUX),
     "details-log": lambda: shown_details(FAILED, FLUX, explained=True),

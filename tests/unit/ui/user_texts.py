@@ -14,6 +14,7 @@ from bot.deployments.kinds import input_of
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Limits, Running, Usage, UsageView
 from bot.domain.moderation.audit import AuditAction, AuditFilter, AuditPage
+from bot.domain.moderation.reviews import Report
 from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
 from bot.domain.policy import Standing
 from bot.domain.presets import ChannelDefault, Holder
@@ -144,7 +145,7 @@ def cards(words: str) -> list[Shown]:
         decided_card(rejected, TITLE, inputs),
         decided_card(blocked, TITLE, inputs),
         decided_card(run(words, S.REFUSED, failure_code="comfy_invalid"), TITLE, inputs),
-        report_card(run(words), TITLE, [8], LINK, made(words, run(words))),
+        report_card(run(words), TITLE, [Report(8, "Something else", words)], LINK, made(words, run(words))),
         turned_away_letter(rejected, TITLE, place),
         turned_away_letter(blocked, TITLE, place),
     ]
