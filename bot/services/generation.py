@@ -71,7 +71,9 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         texts, prompt = free_texts(deployment, merged.inputs), merged.prompt
         if prompt is None and draft.prompt is not None:
             texts, prompt = {**texts, "prompt": draft.prompt}, draft.prompt
-        await check_words(app, actor, deployment.name, texts, default)
+        # Nobody else sees direct messages anyway.
+        private = (draft.private or bool(typed.get(PRIVATE))) and not actor.origin.is_direct_message
+        await check_words(app, actor, deployment.name, texts, default, quoted=not private)
         sources = file_sources(merged.inputs, draft.parent_key, draft.made_by)
         marks = await marks_of_files(app, actor, sources)
         if await _deleted_files(app, merged.inputs):
@@ -92,8 +94,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             default_preset=default.name if default is not None else None,
             age_restricted=marks.restricted or deployment.age_restricted,
             file_deployments=marks.deployments,
-            # Nobody else sees direct messages anyway.
-            private=(draft.private or bool(typed.get(PRIVATE))) and not actor.origin.is_direct_message,
+            private=private,
             deadline_seconds=app.settings.run_deadline_seconds,
         )
         seeded = batch_inputs(deployment, merged, count, partial(_draw_seed, app))

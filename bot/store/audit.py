@@ -1,6 +1,7 @@
 """Write the audit log, and read it page by page. A change and its entry are written in one transaction.
 
-Entries hold no prompts or links to messages. A page reads these from the requests, as long as they exist.
+Entries hold no links to messages, and no prompts but those of refused requests, which have no row. A page
+reads these from the requests, as long as they exist.
 """
 
 from __future__ import annotations
@@ -213,7 +214,8 @@ def newest_first(
 def to_entry(row: RowMapping) -> StoredEntry:
     """Build an entry from a row with all columns of `audit`."""
     values = {name: row[name] for name in AuditEntry.__slots__}
-    return StoredEntry(row["id"], AuditEntry(**{**values, "action": AuditAction(values["action"])}))
+    entry = AuditEntry(**{**values, "action": AuditAction(values["action"])})
+    return StoredEntry(row["id"], entry, prompt=row["details"].get("prompt"))
 
 
 # The columns to read of a request and its runs. Outputs are left out: they may hold a megabyte of text.
