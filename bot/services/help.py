@@ -1,8 +1,10 @@
-"""Find the rules that `/help` shows to a member."""
+"""Find the rules that `/help` shows to a member, and whether a server gets the greeting."""
 
 from __future__ import annotations
 
 from bot.context import App
+from bot.domain.access import check_availability
+from bot.domain.errors import RefusedError
 from bot.domain.policy import Standing
 from bot.domain.requests import Actor
 from bot.services.preset_inputs import has_gap
@@ -30,3 +32,15 @@ async def standing_of(app: App, actor: Actor) -> Standing:
         and deployment is not None
         and has_gap(deployment, default.preset),
     )
+
+
+async def is_to_be_greeted(app: App, guild_id: int) -> bool:
+    """Return whether the bot should introduce itself on a server. This is True once, so the caller does it.
+
+    A server that the operator doesn't allow gets no greeting.
+    """
+    try:
+        check_availability(guild_id, app.operator, user_install=False)
+    except RefusedError:
+        return False
+    return await app.store.key_values.mark(f"greeted {guild_id}")

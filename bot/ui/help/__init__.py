@@ -1,4 +1,4 @@
-"""The message of `/help`: the deployments, the rules that apply, and tips."""
+"""The message of `/help`: the deployments, the rules that apply, and tips. The greeting of a new server."""
 
 from __future__ import annotations
 
@@ -46,6 +46,13 @@ def help_layout(shown: HelpText) -> LayoutView:
         layout.add_item(Separator())
         layout.add_item(TextDisplay(text))
     return layout
+
+
+def greeting_layout(mention: Mention, deployments: Sequence[Deployment], plan: CommandPlan) -> LayoutView:
+    """Build the message that introduces the bot."""
+    first = next((_path(deployment, plan) for deployment in deployments), f"/{plan.name}")
+    paths = {"generate": first, "settings": "/settings", "help": "/help"}
+    return layout_of(TextDisplay(say("greeting", **{name: mention(path) for name, path in paths.items()})))
 
 
 def _tips(deployments: Sequence[Deployment]) -> str:

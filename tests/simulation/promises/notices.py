@@ -27,11 +27,13 @@ _LETTER = "Your request for"
 _TURNED_AWAY = ("didn't approve this request", "has blocked you from generating here")
 # What may keep a direct message from its recipient.
 _NO_LETTER = ("direct messages", "Discord", "POST", "leaves", "is removed")
+_GREETING = "### Hello!"
 _DAY = 20 * 3600.0
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     yield from _told_twice(evidence)
+    yield from _greeted_once(evidence)
     for request in evidence.requests:
         yield from _pinged_once(evidence, request)
         yield from _no_gap(evidence, request)
@@ -52,6 +54,18 @@ def _told_twice(evidence: Evidence) -> Iterator[Broken]:
     for (key, _, text), count in seen.items():
         if count > 1:
             yield Broken("nothing is told twice", key, f"{count} times: {text[:80]!r}")
+
+
+def _greeted_once(evidence: Evidence) -> Iterator[Broken]:
+    """A server that invites the bot, perhaps again, gets one greeting at most, where the server wants it."""
+    greeted: Counter[int] = Counter()
+    for message in evidence.messages:
+        guild = message.channel.guild
+        if guild is None or not message.text.startswith(_GREETING):
+            continue
+        greeted[guild.id] += 1
+        if greeted[guild.id] > 1 or message.channel.id != guild.system_channel:
+            yield Broken("a server is greeted once", guild.name, where(message))
 
 
 def _troubled(evidence: Evidence) -> bool:

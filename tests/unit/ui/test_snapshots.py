@@ -29,7 +29,7 @@ from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budge
 from bot.ui.custom_ids import DraftId
 from bot.ui.details import details
 from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
-from bot.ui.help import HelpText, help_layout
+from bot.ui.help import HelpText, greeting_layout, help_layout
 from bot.ui.help.rules import rules_text
 from bot.ui.lists import (
     blocked_layout,
@@ -264,6 +264,7 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "queue": queue,
     "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title)),
     "help": lambda: of_layout(help_layout(HelpText(BOTH, PLAN, clickable, rules_text(LIMITED, title)))),
+    "greeting": lambda: of_layout(greeting_layout(clickable, BOTH, PLAN)),
     "help-one": lambda: of_layout(
         help_layout(HelpText(BOTH[:1], plan_commands(BOTH[:1], (PRESET_OPTION,)), in_server=False))
     ),
