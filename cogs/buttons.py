@@ -78,10 +78,19 @@ async def _show(interaction: Interaction, layout: LayoutView) -> None:
 
 
 async def _cancel(interaction: Interaction, key: str) -> None:
-    moderated = moderated_channel(interaction)
-    await runs.cancel(interaction.client.app, interaction.user.id, key, moderated=moderated)
-    # The status message itself shows that the run is being cancelled.
-    await interaction.response.defer()
+    """Cancel a batch. The status message itself shows that.
+
+    Only an interaction can edit an ephemeral one, and its own may have ended. So it is edited through this
+    one, which Discord has to know first.
+    """
+    app, moderated = interaction.client.app, moderated_channel(interaction)
+    is_private = interaction.message is not None and interaction.message.flags.ephemeral
+    if is_private:
+        await interaction.response.defer()
+    origin = actor_of(interaction).origin if is_private else None
+    await runs.cancel(app, interaction.user.id, key, moderated=moderated, answer_by=origin)
+    if not is_private:
+        await interaction.response.defer()
 
 
 async def _redeliver(interaction: Interaction, key: str) -> None:

@@ -211,11 +211,14 @@ async def test_a_request_that_nobody_decides_about_expires(server: ModeratedServ
     assert server.calls == []
 
 
-async def test_a_requester_takes_a_waiting_request_back(server: ModeratedServer) -> None:
+@pytest.mark.parametrize("minutes", [0, 60], ids=["answerable", "after the interaction"])
+async def test_a_requester_takes_a_waiting_request_back(server: ModeratedServer, minutes: int) -> None:
     asked = await server.ask()
+    await server.later(minutes=minutes)
     await server.click(asked.response.message, "Cancel")
     assert "Cancelled: " in text_of(server, asked.response)
-    assert texts(server) == []
+    assert "Cancelled in time: nothing was used" in text_of(server, asked.response)
+    assert (texts(server), server.letters()) == ([], [])
     assert "The requester cancelled it." in server.verdict
     assert buttons_of(server, server.card) == {}
 
