@@ -21,7 +21,7 @@ from bot.gateway.interactions import Interaction, actor_of, is_user_install_only
 from bot.gateway.message_files import shown_pictures
 from bot.gateway.replies import redeliver_here
 from bot.services import runs, sharing
-from bot.services.access import is_deletable, is_moderated, visible
+from bot.services.access import cancellable, is_deletable, is_moderated, visible
 from bot.services.moderation import deletions, reviews
 from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
@@ -86,6 +86,7 @@ async def _cancel(interaction: Interaction, key: str) -> None:
     app, moderated = interaction.client.app, moderated_channel(interaction)
     is_private = interaction.message is not None and interaction.message.flags.ephemeral
     if is_private:
+        await cancellable(app, interaction.user.id, moderated, key)
         await interaction.response.defer()
     origin = actor_of(interaction).origin if is_private else None
     await runs.cancel(app, interaction.user.id, key, moderated=moderated, answer_by=origin)
