@@ -32,12 +32,9 @@ from bot.ui.result_buttons import OfferedActions, offered_actions
 from bot.ui.results import more_layout, more_layout_of_all, picked_layout
 from cogs.drafts import again, open_draft, use_picture
 from cogs.moderation.reviews import (
-    approve,
-    close_report,
     is_report,
     open_block,
     reporting_card_errors,
-    show_decision,
 )
 from cogs.share import open_share, post_single
 
@@ -99,12 +96,30 @@ async def _redeliver(interaction: Interaction, key: str) -> None:
         await tell(interaction, say("post_noted"))
 
 
+# The messenger changes the cards, so an answer to these presses that is lost makes no difference.
+
+
+async def _approve(interaction: Interaction, key: str) -> None:
+    await reviews.approve(interaction.client.app, actor_of(interaction), key)
+    await interaction.response.defer()
+
+
 async def _reject(interaction: Interaction, key: str) -> None:
-    rejected = await reviews.check_rejectable(interaction.client.app, actor_of(interaction), key)
-    if rejected is not None:
-        await show_decision(interaction, rejected)
+    if await reviews.is_rejected(interaction.client.app, actor_of(interaction), key):
+        await interaction.response.defer()
     else:
         await interaction.response.send_modal(reject_modal(key))
+
+
+async def _dismiss(interaction: Interaction, key: str) -> None:
+    await reviews.dismiss(interaction.client.app, actor_of(interaction), key)
+    await interaction.response.defer()
+
+
+async def _delete_reported(interaction: Interaction, key: str, *, whole_batch: bool) -> None:
+    app, actor = interaction.client.app, actor_of(interaction)
+    await reviews.delete_reported(app, actor, key, whole_batch=whole_batch)
+    await interaction.response.defer()
 
 
 async def _delete(interaction: Interaction, key: str) -> None:
@@ -128,13 +143,6 @@ async def _clear(interaction: Interaction, key: str) -> None:
         return
     run = await deletions.delete_batch(interaction.client.app, actor_of(interaction), key)
     await _confirm_deletion(interaction, run, say("delete_noted"))
-
-
-async def _delete_reported(interaction: Interaction, key: str, *, whole_batch: bool) -> None:
-    app, actor = interaction.client.app, actor_of(interaction)
-    reviewed = await reviews.delete_reported(app, actor, key, whole_batch=whole_batch)
-    code = "report_gone" if reviewed.already_deleted else "report_deleted"
-    await close_report(interaction, reviewed, code)
 
 
 def _posted_message(interaction: Interaction) -> MessageRef | None:
@@ -171,11 +179,6 @@ async def _discard(interaction: Interaction, key: str) -> None:
 async def _report(interaction: Interaction, key: str) -> None:
     await reviews.check_reportable(interaction.client.app, actor_of(interaction), key)
     await interaction.response.send_modal(report_modal(key))
-
-
-async def _dismiss(interaction: Interaction, key: str) -> None:
-    reviewed = await reviews.dismiss(interaction.client.app, actor_of(interaction), key)
-    await close_report(interaction, reviewed, "report_dismissed")
 
 
 async def _edit(interaction: Interaction, key: str) -> None:
@@ -266,7 +269,7 @@ PRESSES: Mapping[Action, Press] = {
     Action.CANCEL: _cancel,
     Action.AGAIN: again(1),
     Action.REDELIVER: _redeliver,
-    Action.APPROVE: approve,
+    Action.APPROVE: _approve,
     Action.REJECT: _reject,
     Action.BLOCK: open_block,
     Action.DELETE: _delete,

@@ -101,10 +101,9 @@ async def edits(app: App, claim: Claim) -> Sequence[Edit]:
     """Compose the changes of what is posted completely."""
     kind, posted = claim.message.kind, claim.message.posted
     if kind is Kind.REVIEW and claim.first.state is not RunState.AWAITING_APPROVAL:
-        run = claim.first
-        return [
-            Edit(posted[0], decided_card(run, app.catalogue.title(run.deployment), _inputs(app, run)), None)
-        ]
+        run, files = claim.first, [*map(posted_file, posted[0].files)]
+        title, link = app.catalogue.title(run.deployment), _open_link(claim)
+        return [Edit(posted[0], decided_card(run, title, _inputs(app, run), files, link), None)]
     if kind is Kind.REPORT:
         return [edit for part in posted if (edit := await _report_edit(app, claim, part))]
     # A single result is shown or deleted as a whole.
@@ -118,6 +117,14 @@ async def edits(app: App, claim: Claim) -> Sequence[Edit]:
             )
         )
     return []
+
+
+def _open_link(claim: Claim) -> str | None:
+    """Return a link to the result that moderators can open, if there is one."""
+    run = claim.run
+    ref = result_ref(claim.messages, run.index) if any(each.is_shown for each in claim.about) else None
+    is_open = ref is not None and ref.channel_id == run.channel_id and not run.private
+    return message_url(run.guild_id, *ref) if ref is not None and is_open else None
 
 
 def _inputs(app: App, run: Run) -> ShownInputs:
@@ -257,9 +264,7 @@ async def _report_card(
 ) -> OutgoingMessage:
     """Build the card of a report with the outputs of the `shown` runs."""
     run = claim.run
-    ref = result_ref(claim.messages, run.index) if any(each.is_shown for each in claim.about) else None
-    link = message_url(run.guild_id, *ref) if ref else None
-    reports = await app.store.reviews.reports(run)
+    reports, link = await app.store.reviews.reports(run), _open_link(claim)
     withheld = await _hides(app, run, claim.message.channel_id)
     prepared = PreparedOutputs()
     if claim.message.form is Form.FILES and not withheld:
@@ -289,7 +294,11 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
     run = claim.run
     if run.report_channel_id is None:
         dismissed = await app.store.reviews.last(run, AuditAction.DISMISS)
-        return _closed(app, claim, card, "report_dismissed", *dismissed) if dismissed else None
+        if dismissed is None:
+            return None
+        by, at = dismissed
+        was_gone = all(each.deleted_at is not None and each.deleted_at <= at for each in claim.results)
+        return _closed(app, claim, card, "report_gone" if was_gone else "report_dismissed", by, at)
     deleted = [each for each in claim.about if each.deleted_by not in (None, each.requester_id)]
     if deleted and not any(each.is_shown for each in claim.about):
         last = deleted[-1]
@@ -350,7 +359,7 @@ def _as_posted(
 
     `names` are the files of the messages. Outputs that aren't among them are linked by the sentence `code`.
     """
-    own = [_as_prepared(name) for name in names if belongs_to(name, run.key)]
+    own = [posted_file(name) for name in names if belongs_to(name, run.key)]
     links = [output for output in run.outputs if output.url]
     remarks = tuple(
         link_remark(code, escape_line(output.filename or f"file {number}", 80), output.url or "", may_link)
@@ -361,6 +370,6 @@ def _as_posted(
     return PreparedOutputs(tuple(own), inline_texts(run, texts) or (), remarks)
 
 
-def _as_prepared(name: str) -> PreparedFile:
+def posted_file(name: str) -> PreparedFile:
     """Describe a posted file by its name; only Discord has its content."""
     return PreparedFile(Path(name), name, kind_of(mimetypes.guess_type(name)[0] or ""))

@@ -266,7 +266,10 @@ class Messenger:
             "place": message.place,
             "offered": withheld,
         }
-        await self._messages.finish(claim, now, shown=True, values=values, ends_answer=is_outcome)
+        tells_card = bool(message.posted) and message.kind in OUTCOMES and (Kind.REVIEW, 0) in claim.messages
+        await self._messages.finish(
+            claim, now, shown=True, values=values, ends_answer=is_outcome, tells_card=tells_card
+        )
         if message.kind in COPIES and act is Act.EDIT:
             await self._app.store.copies.record(claim, now, None)
         if act in (Act.POST, Act.CONTINUE) and message.kind in OUTCOMES:

@@ -31,6 +31,7 @@ from bot.database.engine import Database, reads, writes
 from bot.database.message_rows import (
     FRESH,
     Messages,
+    bump,
     is_message,
     is_pending,
     pack_attempt,
@@ -159,10 +160,12 @@ class MessageStore:
         values: Mapping[str, Any] | None = None,
         error: str | None = None,
         ends_answer: bool = False,
+        tells_card: bool = False,
     ) -> None:
         """Release a claim. Store `values` unless the message has changed since, and whether it is shown.
 
         If it isn't, or has changed, it is due at `due_at`. `ends_answer` drops the interaction's token.
+        `tells_card` has the review card changed, which links to the result.
         """
         if not _hold(connection, claim, lease_owner=None, lease_until=None):
             return
@@ -178,6 +181,8 @@ class MessageStore:
         elif ends_answer:
             request = update(requests).where(requests.c.key == claim.message.request_key)
             connection.execute(request.values(_NO_ANSWER))
+        if tells_card:
+            bump(connection, claim.message.request_key, due_at, messages.c.kind == Kind.REVIEW)
 
     @writes
     def note_answer(self, connection: Connection, claim: Claim, message_id: int) -> None:

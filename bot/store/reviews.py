@@ -33,8 +33,7 @@ _SERVER = select(runs.c.guild_id).where(runs.c.key == bindparam("of"))
 
 
 class ReviewStore:
-    """Decisions about runs. Each also bumps the card that it changes, in case the answer to the moderator's
-    interaction is lost.
+    """Decisions about runs. Each also bumps the card that it changes.
 
     Every method raises StoreUnavailable if the database doesn't answer. Changes raise RunGone for an unknown
     run, and RefusedError if nothing is left to decide.

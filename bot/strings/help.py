@@ -8,7 +8,7 @@ from types import MappingProxyType
 HELP: Mapping[str, str] = MappingProxyType(
     {
         "command_help": "Show what you can generate here, your limits, and tips",
-        "greeting": "### Hello! I generate what you describe.\n- Try {generate} in any channel where I may post, such as this one. {help} shows what I can make.\n- Moderators set limits, approval and blocked words with {settings}. By default everybody may start.\n- To allow only some channels or roles, open **Server Settings → Integrations** and choose me.",
+        "greeting": "### Hello! I generate what you describe.\n- Try {generate} in any channel where I may post, such as this one. {help} shows what I can make.\n- Moderators set limits, approval and blocked words with {settings}. By default everybody may start.\n- **Server Settings → Integrations** lets you choose channels and roles for my commands.",
         "help_heading": "### What you can generate here",
         "help_line": "**{title}** {path}\n-# {description}",
         "help_line_plain": "**{title}** {path}",

@@ -55,6 +55,7 @@ MODERATION: Mapping[str, str] = MappingProxyType(
         "card_blocked_open": "<@{person}> blocked <@{requester}> <t:{at}:R>, until somebody unblocks them.",
         "card_blocked_until": "<@{person}> blocked <@{requester}> <t:{at}:R>, until <t:{until}:f>.",
         "card_blocked_ended": "The block ended this request and their other waiting ones.",
+        "card_result": "[Open the result]({url})",
         "card_expired": "Nobody decided in time.",
         "card_cancelled": "The requester cancelled it.",
         "card_refused": "It couldn't start and has ended. The requester reads: {reason}",

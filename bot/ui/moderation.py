@@ -111,10 +111,13 @@ def _media(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[LayoutV
     return [*([MediaGallery[LayoutView](*gallery)] if gallery else []), *others]
 
 
-def decided_card(run: Run, title: str, inputs: ShownInputs) -> OutgoingMessage:
+def decided_card(
+    run: Run, title: str, inputs: ShownInputs, files: Sequence[PreparedFile] = (), link: str | None = None
+) -> OutgoingMessage:
     """Build the card of a request that no longer awaits approval, without buttons.
 
-    It says who decided and when, or why there was no decision.
+    It says who decided and when, or why there was no decision. `files` are those that the card has, and
+    `link` is the URL of the result's message, or None.
     """
     code, colour = _verdict(run)
     facts = {
@@ -130,7 +133,10 @@ def decided_card(run: Run, title: str, inputs: ShownInputs) -> OutgoingMessage:
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
     if reason:
         lines.append(f"> {escape_line(str(reason), _VALUE_LENGTH)}")
-    return OutgoingMessage(layout=framed(colour, TextDisplay("\n".join(lines))))
+    if link is not None:
+        lines.append(say("card_result", url=link))
+    text: Item[LayoutView] = TextDisplay("\n".join(lines))
+    return OutgoingMessage(layout=framed(colour, text, *_media(files, spoiler=run.spoiler)))
 
 
 def _verdict(run: Run) -> tuple[str, Colour]:
@@ -210,9 +216,9 @@ def closed_report_card(run: Run, title: str, verdict: str) -> OutgoingMessage:
     return OutgoingMessage(layout=framed(Colour.light_grey(), TextDisplay("\n".join(lines))))
 
 
-def expired_card() -> OutgoingMessage:
+def expired_card() -> LayoutView:
     """Build the card of a request that no longer exists in the store."""
-    return OutgoingMessage(layout=framed(Colour.light_grey(), TextDisplay(say("card_gone"))))
+    return framed(Colour.light_grey(), TextDisplay(say("card_gone")))
 
 
 def turned_away_letter(run: Run, title: str, channel_name: ChannelName | None) -> OutgoingMessage:

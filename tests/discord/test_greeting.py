@@ -48,7 +48,12 @@ async def test_the_greeting_says_what_to_try_and_where_the_limits_are(bot: Harne
     guild, channel = await server(bot)
     await join(bot, guild)
     (greeting,) = seen(bot, channel)
-    for words in ("Try </generate", "in any channel where I may post", "</settings:", "Integrations"):
+    for words in (
+        "Try </generate",
+        "in any channel where I may post",
+        "</settings:",
+        "Integrations** lets you choose channels",
+    ):
         assert words in greeting
 
 

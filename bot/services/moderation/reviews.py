@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from bot.context import App
-from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.discord_api.channels import channel_state, requester_now
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.moderation.reviews import (
@@ -20,37 +18,24 @@ from bot.domain.moderation.reviews import (
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.domain.text import shorten
-from bot.services.access import check_age, moderated, of_server, stored
+from bot.services.access import check_age, moderated, of_server
 from bot.strings import explain, say
 
 # Discord waits three seconds for the answer to a press.
 _SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewedRun:
-    """A run and the content of its card.
-
-    `already_deleted` is True if a moderator deletes a reported result that had already been removed.
-    """
-
-    run: Run
-    title: str
-    inputs: ShownInputs
-    already_deleted: bool = False
-
-
-async def approve(app: App, actor: Actor, key: str) -> ReviewedRun:
-    """Let a request start, and return the run with its card's new content. Raises DiscordAway.
+async def approve(app: App, actor: Actor, key: str) -> None:
+    """Let a request start. Raises DiscordAway.
 
     An approval is judged like a new request, by the current state of its requester and channel. If a rule
     forbids the start, this raises RefusedError with the rule's reason: `approve_later` if the card stays,
-    `approve_never` if the request has ended. If this user has already approved the request, this only
-    returns its run, since the reply may have been lost.
+    `approve_never` if the request has ended. If this user has already approved the request, nothing happens,
+    since the reply may have been lost.
     """
     run = await moderated(app, actor, key)
     if has_decided(run, actor.id, rejected=False):
-        return _reviewed(app, run)
+        return
     check_undecided(actor.id, run)
     client = app.discord.client
     person = await requester_now(client, run, seconds=_SECONDS)
@@ -65,27 +50,25 @@ async def approve(app: App, actor: Actor, key: str) -> ReviewedRun:
     if refused is not None:
         raise RefusedError("approve_never", str(refused), reason=explain(refused))
     app.wakeups.submit()
-    return _reviewed(app, await stored(app, key))
 
 
-async def check_rejectable(app: App, actor: Actor, key: str) -> ReviewedRun | None:
-    """Raise RefusedError if this user can't decide about the request. Called before a form opens.
+async def is_rejected(app: App, actor: Actor, key: str) -> bool:
+    """Return whether this user has already rejected the request, since the reply may have been lost.
 
-    If this user has already rejected the request, return its run, since the reply may have been lost.
+    Raises RefusedError if they can't decide about it.
     """
     run = await moderated(app, actor, key)
     if has_decided(run, actor.id, rejected=True):
-        return _reviewed(app, run)
+        return True
     check_undecided(actor.id, run)
-    return None
+    return False
 
 
-async def reject(app: App, actor: Actor, key: str, reason: str) -> ReviewedRun:
-    """End a request, and return the run with its card's new content."""
+async def reject(app: App, actor: Actor, key: str, reason: str) -> None:
+    """End a request."""
     await moderated(app, actor, key)
     await app.store.reviews.reject(key, actor.id, reason, app.now())
     app.wakeups.show()
-    return _reviewed(app, await stored(app, key))
 
 
 async def takes_reports(app: App, actor: Actor) -> bool:
@@ -123,27 +106,23 @@ async def report(app: App, actor: Actor, key: str, reason: str, note: str) -> bo
     return is_new
 
 
-async def delete_reported(app: App, actor: Actor, key: str, *, whole_batch: bool) -> ReviewedRun:
-    """Delete a reported result or batch, which closes its report.
-
-    If nothing of it is shown any more, this changes nothing and sets `already_deleted`.
-    """
+async def delete_reported(app: App, actor: Actor, key: str, *, whole_batch: bool) -> None:
+    """Delete a reported result or batch, which closes its report. If that is gone, only close the report."""
     run = await moderated(app, actor, key)
     results = await app.store.runs.batch(run) if whole_batch else [run]
-    if not any(each.is_shown for each in results):
-        return replace(_reviewed(app, run), already_deleted=True)
     reviews, now = app.store.reviews, app.now()
-    await (reviews.delete_all if whole_batch else reviews.delete)(key, actor.id, now)
+    if not any(each.is_shown for each in results):
+        await reviews.dismiss(key, actor.id, now)
+    else:
+        await (reviews.delete_all if whole_batch else reviews.delete)(key, actor.id, now)
     app.wakeups.show()
-    return _reviewed(app, run)
 
 
-async def dismiss(app: App, actor: Actor, key: str) -> ReviewedRun:
+async def dismiss(app: App, actor: Actor, key: str) -> None:
     """Close a report and leave the result in place."""
-    run = await moderated(app, actor, key)
+    await moderated(app, actor, key)
     await app.store.reviews.dismiss(key, actor.id, app.now())
     app.wakeups.show()
-    return _reviewed(app, run)
 
 
 async def open_private(app: App, actor: Actor, key: str) -> Sequence[Run]:
@@ -156,9 +135,3 @@ async def open_private(app: App, actor: Actor, key: str) -> Sequence[Run]:
     check_age(app, actor, run)
     await app.store.reviews.record_opening(opened, actor.id, app.now())
     return opened
-
-
-def _reviewed(app: App, run: Run) -> ReviewedRun:
-    title = app.catalogue.title(run.deployment)
-    inputs = displayed_inputs(app.catalogue.get(run.deployment), run.inputs)
-    return ReviewedRun(run, title, inputs)

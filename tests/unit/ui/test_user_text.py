@@ -126,6 +126,7 @@ WITHOUT_WORDS = {
     "further_messages",
     "gallery_of",
     "gallery_only",
+    "greeting_layout",
     "layout_of",
     "more_layout",
     "more_layout_of_all",
