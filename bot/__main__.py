@@ -9,6 +9,9 @@ import sys
 from bot import cli
 from bot.outside import Outside
 
+if sys.platform != "win32":
+    import uvloop
+
 INTERRUPTED = 130
 
 
@@ -16,7 +19,9 @@ def main() -> int:
     """Run the bot or a command and return the exit code, which is 130 for an interrupted command."""
     arguments = sys.argv[1:]
     try:
-        return asyncio.run(cli.main(arguments, os.environ, Outside()))
+        fast = None if sys.platform == "win32" else uvloop.new_event_loop
+        with asyncio.Runner(loop_factory=fast) as runner:
+            return runner.run(cli.main(arguments, os.environ, Outside()))
     except BrokenPipeError:
         # The reader closed the pipe. Without this, Python's flush at exit would fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -39,6 +39,7 @@ from bot.metrics import Metrics
 from bot.metrics_page import MetricsPage
 from bot.outside import Outside
 from bot.store import Store
+from bot.store.erasure.retention import ExpiredRows
 from bot.wakeups import Wakeups
 from bot.web import application, listening
 from bot.words.cache import AutomodCache
@@ -240,16 +241,22 @@ def _workers(app: App, recorder: ReportRecorder, progress: ProgressBuffer) -> di
     roles, workers = app.settings.roles, dict[str, Worker[Any]]()
     if Role.RECONCILE in roles:
         health, retention = BackendHealth(app), app.store.retention
+
+        async def expired(_room: int) -> Sequence[ExpiredRows]:
+            found = await retention.claim(app.now())
+            return [found] if found is not None else []
+
         submitter = Submitter(app, health, recorder)
         reconciler = Reconciler(app, health, recorder, submitter)
         workers["submit"] = Worker("submit", submitter.claim, submitter.submit, SUBMIT)
         workers["check"] = Worker("check", reconciler.claim, reconciler.check, CHECK)
         workers["probe"] = Worker("probe", health.claim, health.probe, PROBE)
-        workers["prune"] = Worker("prune", lambda: retention.claim(app.now()), retention.handle, PRUNE)
+        workers["prune"] = Worker("prune", expired, retention.handle, PRUNE)
     if Role.MESSENGER in roles:
         client = app.discord.client
         messenger = client.messenger if isinstance(client, GenerateBot) else Messenger(app)
-        workers["show"] = Worker("show", messenger.claim, messenger.handle, replace(SHOW, width=WIDTH))
+        schedule = replace(SHOW, width=WIDTH)
+        workers["show"] = Worker("show", messenger.claim, messenger.handle, schedule, messenger.close)
     if Role.WEB in roles:
         workers["progress"] = Worker("progress", progress.claim, recorder.save_progress, PROGRESS)
     if roles & CALLING_ROLES:

@@ -1,10 +1,14 @@
-"""Column types that store text and times the same way on SQLite and PostgreSQL, and lists of messages."""
+"""Column types and a function that treat text and times the same way on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Text, TypeDecorator
+from sqlalchemy import JSON, DateTime, Dialect, Float, Text, TypeDecorator
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from bot.domain.messages.records import MessageRef
 
@@ -47,3 +51,22 @@ class CleanText(TypeDecorator[str]):
         if value is None:
             return None
         return value.replace("\0", "").encode(errors="replace").decode()
+
+
+class SecondsBetween(FunctionElement[float]):
+    """The seconds from one time to another, both of type UtcDateTime."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(SecondsBetween, "sqlite")
+def _by_days(element: SecondsBetween, compiler: SQLCompiler, **more: Any) -> str:
+    first, last = (compiler.process(each, **more) for each in element.clauses)
+    return f"((julianday({last}) - julianday({first})) * 86400.0)"
+
+
+@compiles(SecondsBetween, "postgresql")
+def _by_epoch(element: SecondsBetween, compiler: SQLCompiler, **more: Any) -> str:
+    first, last = (compiler.process(each, **more) for each in element.clauses)
+    return f"EXTRACT(EPOCH FROM ({last} - {first}))::double precision"

@@ -23,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 
+from bot.database.rows import set_columns
 from bot.database.tables import messages, requests, runs
 from bot.domain.messages.records import COPIES, Attempt, Form, Kind, Message, Part, Place, Shows
 from bot.domain.runs import FINAL, Run
@@ -39,6 +40,12 @@ _OF_REQUESTS = (
     .where(messages.c.request_key.in_(bindparam("keys", expanding=True)))
     .order_by(messages.c.kind, messages.c.number)
 )
+_SETTLE = (
+    update(messages)
+    .where(messages.c.request_key == bindparam("of_request"), messages.c.kind == Kind.ANSWER)
+    .values(shown_rev=messages.c.wanted_rev, farewell_at=None)
+)
+_INSERT = insert(messages)
 
 
 def add_answer(connection: Connection, first: Run, now: datetime) -> None:
@@ -50,8 +57,7 @@ def add_answer(connection: Connection, first: Run, now: datetime) -> None:
 
 def settle_answer(connection: Connection, request_key: str) -> None:
     """Stop editing a request's status message, because its outcome takes over."""
-    own = update(messages).where(*is_message(request_key, Kind.ANSWER, 0))
-    connection.execute(own.values(shown_rev=messages.c.wanted_rev, farewell_at=None))
+    connection.execute(_SETTLE, {"of_request": request_key})
 
 
 def want(
@@ -64,10 +70,9 @@ def want(
 ) -> None:
     """Have a message of a locked request shown or changed: create its row, or bump its revision."""
     values = {"due_at": now, "since": now, **(values or {})}
-    bumped = update(messages).where(*is_message(request_key, kind, number))
-    if not connection.execute(bumped.values(wanted_rev=messages.c.wanted_rev + 1, **values)).rowcount:
-        row = {"request_key": request_key, "kind": kind, "number": number, "posted": [], "stale": []}
-        connection.execute(insert(messages).values({**row, **values}))
+    key = {"request_key": request_key, "kind": kind, "number": number}
+    if not set_columns(connection, messages, key, values, {"wanted_rev": 1}):
+        connection.execute(_INSERT, {**key, "posted": [], "stale": [], **values})
 
 
 def bump(connection: Connection, request_key: str, now: datetime, which: ColumnElement[bool]) -> None:

@@ -1,13 +1,26 @@
-"""Rows of requests and runs: read them as records, and write new ones."""
+"""Rows of requests and runs: read them as records, write new ones, and update any table's rows by key."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, case, insert, select, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    case,
+    insert,
+    select,
+    update,
+)
 
 from bot.database.tables import messages, queues, requests, runs
 from bot.domain.messages.records import Kind
@@ -116,3 +129,31 @@ def insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> No
 def revise(connection: Connection, keys: Collection[str]) -> None:
     """Have the status messages of these locked requests edited."""
     connection.execute(_REVISE, [{"changed": key} for key in sorted(keys)])
+
+
+def set_columns(
+    connection: Connection,
+    table: Table,
+    which: Mapping[str, object],
+    values: Mapping[str, object],
+    add: Mapping[str, int] = {},
+) -> int:
+    """Update the rows whose columns equal `which`, and return their number.
+
+    `values` are set, and the numbers in `add` added. None in `which` matches nothing.
+    """
+    statement = _update(table, tuple(which), tuple(values), tuple(add))
+    of = {f"of_{name}": value for name, value in which.items()}
+    new = {f"new_{name}": value for name, value in values.items()}
+    more = {f"more_{name}": value for name, value in add.items()}
+    return connection.execute(statement, {**of, **new, **more}).rowcount
+
+
+# Cached, because building a statement takes longer than executing it.
+@cache
+def _update(table: Table, of: tuple[str, ...], set_: tuple[str, ...], add: tuple[str, ...]) -> Update:
+    columns = table.c
+    new = {name: bindparam(f"new_{name}", type_=columns[name].type) for name in set_}
+    more = {name: columns[name] + bindparam(f"more_{name}", type_=columns[name].type) for name in add}
+    which = (columns[name] == bindparam(f"of_{name}", type_=columns[name].type) for name in of)
+    return update(table).where(*which).values(new | more)

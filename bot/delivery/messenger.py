@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from socket import gethostname
+from typing import Any
 
 from bot.context import App
 from bot.delivery import compose, status
@@ -27,7 +27,18 @@ from bot.discord_api.calls import PostError, Refused, Unanswered, Unreachable
 from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
 from bot.domain.messages.decide import Act, decide, wants
 from bot.domain.messages.ladder import FAILURE, MAX_FAILURES, climb, pause_after, start
-from bot.domain.messages.records import COPIES, EDITS, OUTCOMES, Claim, Kind, MessageRef, Place, Shows
+from bot.domain.messages.records import (
+    COPIES,
+    EDITS,
+    OUTCOMES,
+    Busy,
+    Claim,
+    Kind,
+    MessageRef,
+    Place,
+    Release,
+    Shows,
+)
 from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import RunState
 from bot.domain.text import message_url
@@ -37,8 +48,8 @@ from bot.workers.worker import TAKEN, Later
 log = logging.getLogger(__name__)
 # Messages in progress: two for each of the fifty busy channels that fifty requests a second can serve.
 WIDTH = 100
-# Discord lets a bot post five messages in five seconds in a channel: two at a time are enough for that.
-PER_CHANNEL = 2
+# How many messages one transaction claims, so that other writers don't wait long.
+_AT_ONCE = 8
 _STOP_SECONDS = 1.0
 _COPY_WAIT = 10  # seconds for which a copy waits for another change of its request's messages
 
@@ -55,42 +66,70 @@ class Messenger:
         self._name = f"{gethostname()[:32]}-{os.getpid()}-{app.outside.random.randbytes(4).hex()}:"
         self._claims = 0
         self._active = self._posting.active
+        self._released: list[Release] = []
         self._has_strays = False
 
-    async def claim(self) -> Claim | Later | None:
-        """Claim a message that is due. There is none if Discord is away.
+    async def claim(self, room: int) -> Sequence[Claim] | Later | None:
+        """Claim messages that are due, and store what became of the last ones.
 
-        A request that this process is working on is left out: if the machine slept, its lease may be over.
+        There are none if Discord is away. A request that this process is working on is left out: if the
+        machine slept, its lease may be over.
         """
         if self._has_strays:
-            await self._messages.release_strays(self._name, self._active.keys())
+            own = {*self._active, *(each.claim.lease for each in self._released)}
+            await self._messages.release_strays(self._name, own)
             self._has_strays = False
         if self._health.is_away and not self._health.pause() and await self._health.returns():
             await self._messages.make_due(self._app.now())
         if seconds := self._health.pause():
+            await self.store_releases()
             return Later(seconds)
-        return await self._claim()
-
-    async def _claim(self) -> Claim | Later | None:
-        channels = Counter(claim.message.channel_id for claim in self._active.values())
-        full = [channel for channel, count in channels.items() if channel and count >= PER_CHANNEL]
-        busy = [claim.message.request_key for claim in self._active.values()]
         now = self._app.now()
-        due_at = await self._messages.next_due(now, full=full, busy=busy)
-        if due_at is None or due_at > now:
-            if not full:
-                self._health.nothing_due()
-            return Later.at(due_at, now)
-        try:
-            claim = await self._messages.claim(self._lease(), now, now + LEASE, full=full, busy=busy)
-        except StoreUnavailable:
-            self._has_strays = True
-            raise
-        if claim is None:
+        if not self._released:
+            due_at = await self._messages.next_due(now, self._busy())
+            if due_at is None or due_at > now:
+                return self._nothing(due_at, now)
+        claims, due_at = await self._turn(min(room, _AT_ONCE))
+        for claim in claims:
+            self._active[claim.lease] = claim
+            self._health.begin()
+        return claims or self._nothing(due_at, now)
+
+    def _busy(self) -> Busy:
+        return Busy(claim.message for claim in self._active.values())
+
+    def _nothing(self, due_at: datetime | None, now: datetime) -> Later | None:
+        if due_at is not None and due_at <= now:
             return TAKEN
-        self._active[claim.lease] = claim
-        self._health.begin()
-        return claim
+        if not self._busy().full:
+            self._health.nothing_due()
+        return Later.at(due_at, now)
+
+    async def _turn(self, room: int) -> tuple[Sequence[Claim], datetime | None]:
+        now, leases = self._app.now(), [self._lease() for _ in range(room)]
+        released, self._released = self._released, []
+        try:
+            return await self._messages.turn(released, leases, self._busy(), now, now + LEASE)
+        except StoreUnavailable:
+            self._released, self._has_strays = [*released, *self._released], True
+            raise
+
+    async def store_releases(self) -> None:
+        """Store what became of the claims that were handled since the last claim."""
+        if self._released:
+            await self._turn(0)
+
+    async def close(self) -> None:
+        """Store what became of the last claims, so that no other process waits for their leases."""
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self.store_releases()
+        self._app.wakeups.show()
+
+    def _release(self, claim: Claim, due_at: datetime, *, shown: bool, **more: Any) -> None:
+        """Release a claim with the next transaction. `more` are fields of Release."""
+        newest = self._active.get(claim.lease, claim)
+        self._released.append(Release(claim=newest, due_at=due_at, shown=shown, **more))
 
     def _lease(self) -> str:
         self._claims += 1
@@ -99,19 +138,14 @@ class Messenger:
     async def handle(self, claim: Claim) -> None:
         """Try once to show a claimed message, and store the result. Raises StoreUnavailable."""
         try:
-            with temporary_folder() as folder:
-                async with self._extended(claim):
-                    result = await self._attempt(claim, Path(folder))
+            async with self._extended(claim):
+                result = await self._attempt(claim)
             self._app.metrics.attempt(claim.message.kind, result)
         except StoreUnavailable:
             self._has_strays = True
             raise
         except asyncio.CancelledError:
-            # The process is stopping. Free the lease, so that the next one needn't wait until it expires.
-            with suppress(StoreUnavailable, TimeoutError):
-                async with asyncio.timeout(_STOP_SECONDS):
-                    await self._retry(claim, "the process was stopped", pause=timedelta())
-            self._app.wakeups.show()
+            self._retry(claim, "the process was stopped", pause=timedelta())
             raise
         finally:
             self._active.pop(claim.lease, None)
@@ -132,34 +166,32 @@ class Messenger:
         finally:
             extending.cancel()
 
-    async def _attempt(self, claim: Claim, folder: Path) -> str:
+    async def _attempt(self, claim: Claim) -> str:
         """Show a message, and return the result's label for the metrics."""
         posts = self._health.posts
         try:
             if claim.message.kind is Kind.ANSWER:
                 return await self._show_answer(claim)
-            return await self._show(claim, folder)
+            return await self._show(claim)
         except Superseded:
-            await self._retry(claim, "it has changed", pause=timedelta())
+            self._retry(claim, "it has changed", pause=timedelta())
             return "superseded"
         except Unanswered as error:
             weight = 0
             if await self._health.not_heard():
                 weight = FAILURE if self._health.posts > posts else 1
-            await self._retry(claim, str(error), weight)
+            self._retry(claim, str(error), weight)
         except StoreUnavailable:
             raise
         except (MediaError, BackendError) as error:
-            await self._retry(claim, str(error), FAILURE)
+            self._retry(claim, str(error), FAILURE)
         except Exception as error:
             # Otherwise the message would be tried each time its lease expires, and never appear in /runs.
             log.exception("message %s of %s failed with an unforeseen error", claim.message.kind, claim.key)
-            await self._retry(claim, str(error), FAILURE)
+            self._retry(claim, str(error), FAILURE)
         return "again"
 
-    async def _retry(
-        self, claim: Claim, reason: str, weight: int = 0, pause: timedelta | None = None
-    ) -> None:
+    def _retry(self, claim: Claim, reason: str, weight: int = 0, pause: timedelta | None = None) -> None:
         """Release a claim after a failure of this weight. Several failures count as a refusal."""
         message = self._active.get(claim.lease, claim).message
         failures = message.failures - FAILURE + weight
@@ -171,7 +203,7 @@ class Messenger:
             values = {"form": refused.form, "place": refused.place, "failures": 0}
             pause = timedelta()
         due_at = self._app.now() + pause
-        await self._messages.finish(claim, due_at, shown=False, values=values, error=reason)
+        self._release(claim, due_at, shown=False, values=values, error=reason)
         log.info("message %s waits %.0f s: %s", message.kind, pause.total_seconds(), reason)
 
     async def _show_answer(self, claim: Claim) -> str:
@@ -189,12 +221,12 @@ class Messenger:
         # As long as the requester may see "thinking…", it is tried again.
         shown = answer_id is not None or first.interaction_token_at(self._app.now()) is None
         values = {"farewell_at": farewell, "failures": 0}
-        await self._messages.finish(claim, due_at, shown=shown, values=values)
+        self._release(claim, due_at, shown=shown, values=values)
         return "done"
 
-    async def _show(self, claim: Claim, folder: Path) -> str:
+    async def _show(self, claim: Claim) -> str:
         claim = await self._posting.find_lost(_after_crashes(claim))
-        climbing = await self._climb(claim, folder)
+        climbing = await self._climb(claim)
         if climbing is None:
             return "kept"
         claim, act = climbing
@@ -206,7 +238,7 @@ class Messenger:
             claim = claim.with_message(replace(claim.message, posted=(), stale=stale))
         return await self._finish(claim, act)
 
-    async def _climb(self, claim: Claim, folder: Path) -> tuple[Claim, Act] | None:
+    async def _climb(self, claim: Claim) -> tuple[Claim, Act] | None:
         """Post a message, if it has to be posted, in the first form and place that work.
 
         Returns the claim and what had to be done, or None if no place is left.
@@ -222,17 +254,18 @@ class Messenger:
                 await self._give_up(claim)
                 return None
             try:
-                return await self._post(claim, place, shows, act, folder), act
+                return await self._post(claim, place, shows, act), act
             except Unreachable as error:
                 log.info("place %s failed: %s", place.name.lower(), error)
                 claim = climbed(self._active[claim.lease], place, error)
                 place = claim.message.place
 
-    async def _post(self, claim: Claim, place: Place, shows: Shows, act: Act, folder: Path) -> Claim:
-        async with status.finishing_up(self._app, claim):
-            parts = await compose.parts(self._app, claim, place, shows, act, folder)
+    async def _post(self, claim: Claim, place: Place, shows: Shows, act: Act) -> Claim:
         continues = act is Act.CONTINUE
-        claim = await self._posting.post(claim, place, shows, parts, continues=continues)
+        with temporary_folder() as folder:
+            async with status.finishing_up(self._app, claim):
+                parts = await compose.parts(self._app, claim, place, shows, act, Path(folder))
+            claim = await self._posting.post(claim, place, shows, parts, continues=continues)
         self._health.heard(posted=place not in EDITS)
         return claim
 
@@ -248,7 +281,7 @@ class Messenger:
         elif message.kind is Kind.OUTCOME:
             await status.show_undelivered(self._app, claim)
         values: dict[str, object] = {"place": Place.RUNS, "form": 0, "offered": is_outcome}
-        await self._messages.finish(claim, self._app.now(), shown=True, values=values)
+        self._release(claim, self._app.now(), shown=True, values=values)
 
     async def _finish(self, claim: Claim, act: Act) -> str:
         """Delete what is obsolete, and store that the message is shown."""
@@ -267,9 +300,7 @@ class Messenger:
             "offered": withheld,
         }
         tells_card = bool(message.posted) and message.kind in OUTCOMES and (Kind.REVIEW, 0) in claim.messages
-        await self._messages.finish(
-            claim, now, shown=True, values=values, ends_answer=is_outcome, tells_card=tells_card
-        )
+        self._release(claim, now, shown=True, values=values, ends_answer=is_outcome, tells_card=tells_card)
         if message.kind in COPIES and act is Act.EDIT:
             await self._app.store.copies.record(claim, now, None)
         if act in (Act.POST, Act.CONTINUE) and message.kind in OUTCOMES:
@@ -288,10 +319,9 @@ class Messenger:
         claim = await self._leased(copy)
         self._active[claim.lease] = claim
         try:
-            with temporary_folder() as folder:
-                async with self._extended(claim):
-                    claim = await self._make_copy(claim, Path(folder))
-                    await self._end_copy(claim, claim.message.stale)
+            async with self._extended(claim):
+                claim = await self._make_copy(claim)
+                await self._end_copy(claim, claim.message.stale)
             return message_url(claim.run.guild_id, *claim.message.posted[0].ref)
         except (RefusedError, PostError, MediaError, BackendError, Superseded) as error:
             raise await self._failed_copy(self._active[claim.lease], error) from error
@@ -311,7 +341,7 @@ class Messenger:
             await asyncio.sleep(1)
         raise RefusedError("copy_pending")
 
-    async def _make_copy(self, claim: Claim, folder: Path) -> Claim:
+    async def _make_copy(self, claim: Claim) -> Claim:
         claim, place = await self._posting.find_lost(claim), Place.CHANNEL
         message = claim.message
         if message.posted and message.posted[0].channel_id != message.channel_id:
@@ -321,7 +351,7 @@ class Messenger:
             self._posting.keep(claim)
         while (act := decide(claim.message, Shows.RESULT)) is not Act.EDIT:
             try:
-                return await self._post(claim, place, Shows.RESULT, act, folder)
+                return await self._post(claim, place, Shows.RESULT, act)
             except Refused as error:
                 claim = climbed(self._active[claim.lease], place, error)
                 if claim.message.place is not place:
@@ -333,7 +363,8 @@ class Messenger:
         if isinstance(error, Unanswered | Superseded):
             # What may have been posted is looked for when the requester presses again.
             await self._health.not_heard()
-            await self._messages.finish(claim, self._app.now(), shown=False)
+            self._release(claim, self._app.now(), shown=False)
+            await self.store_releases()
             return RefusedError("copy_unknown", str(error))
         code = "share_closed" if claim.message.kind is Kind.SHARE else "post_closed"
         if isinstance(error, RefusedError):
@@ -353,7 +384,8 @@ class Messenger:
         values: dict[str, object] = {"posted": claim.message.posted, "stale": left, "form": 0}
         if deleted or failed is not None:
             await self._app.store.copies.record(claim, now, failed)
-        await self._messages.finish(claim, now, shown=deleted, values=values)
+        self._release(claim, now, shown=deleted, values=values)
+        await self.store_releases()
 
 
 def _after_crashes(claim: Claim) -> Claim:

@@ -114,8 +114,13 @@ class Posting:
         message = replace(claim.message, attempt=attempt, place=part.place)
         claim = claim.with_message(message)
         self.keep(claim)
-        message_id = await self._send(claim, part, outgoing)
-        stored = await self._app.store.messages.posted(claim, replace(part, message_id=message_id))
+        part = replace(part, message_id=await self._send(claim, part, outgoing))
+        if part.index == part.of - 1 and part.place in (Place.CHANNEL, Place.IN_PLACE):
+            # The release of the claim stores it. If the process dies before, its marker is found.
+            claim = replace(claim.with_message(message.with_part(part)), unstored=part)
+            self.keep(claim)
+            return claim
+        stored = await self._app.store.messages.posted(claim, part)
         if stored is None:
             raise Superseded
         self.keep(stored)

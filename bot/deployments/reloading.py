@@ -92,17 +92,17 @@ class Reloader:
         self._notify()
         return found
 
-    async def claim(self) -> ReloadTask | None:
-        """Claim the task that is due, or return None. A requested reload comes before a poll."""
+    async def claim(self, _room: int) -> Sequence[ReloadTask]:
+        """Claim the task that is due, if any. A requested reload comes before a poll."""
         if self._requested:
             self._requested = False
-            return ReloadTask.READ
+            return [ReloadTask.READ]
         now = self._clock()
         # The wait is longer than the pause if the clock was set back.
         if timedelta() < self._next - now <= self._every:
-            return None
+            return []
         self._next = now + self._every
-        return ReloadTask.POLL
+        return [ReloadTask.POLL]
 
     async def handle(self, task: ReloadTask) -> None:
         """Do the task and log its result. A poll takes one call per deployment."""

@@ -135,11 +135,6 @@ def recorded_charge(run: Run) -> Charge:
     return Charge(int(run.counts_as_run), seconds, run.charged_seconds, started)
 
 
-def overtime(started_at: datetime, charged_seconds: float, weight: float, now: datetime) -> float:
-    """Return the seconds that a run in flight has used beyond what it is charged, unweighted."""
-    return max(0.0, (now - started_at).total_seconds() - charged_seconds / weight)
-
-
 @dataclass(frozen=True, slots=True)
 class Spending:
     """The usage that counts against a budget today.

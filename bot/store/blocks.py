@@ -6,8 +6,19 @@ from collections import defaultdict
 from collections.abc import Sequence, Set
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 
+from bot.database.column_types import UtcDateTime
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_accepting, lock_requests
 from bot.database.rows import select_runs, to_run
@@ -20,6 +31,13 @@ from bot.domain.transitions import end_for_block
 from bot.store.audit import add_entries
 from bot.store.ledger import by_day
 from bot.store.outcomes import apply_change
+
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
+_ACTIVE = select(blocks).where(
+    blocks.c.guild_id == bindparam("guild"),
+    blocks.c.user_id == bindparam("user"),
+    or_(blocks.c.until.is_(None), blocks.c.until > bindparam("now", type_=UtcDateTime())),
+)
 
 
 def add(connection: Connection, block: Block) -> int:
@@ -81,8 +99,7 @@ def active_block(connection: Connection, guild_id: int | None, user_id: int, now
     """Return the block that keeps a user from generating on a server, or None."""
     if guild_id is None:
         return None
-    query = select(blocks).where(_one(guild_id, user_id), _is_active(now))
-    row = connection.execute(query).mappings().first()
+    row = connection.execute(_ACTIVE, {"guild": guild_id, "user": user_id, "now": now}).mappings().first()
     return _block(row) if row is not None else None
 
 

@@ -21,15 +21,19 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Executable,
+    and_,
     bindparam,
+    case,
     delete,
     func,
+    literal_column,
     select,
     tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bot.database.column_types import SecondsBetween, UtcDateTime
 from bot.database.tables import runs, usage
 from bot.domain.budgets import (
     GIVEN_BACK_A_DAY,
@@ -38,7 +42,6 @@ from bot.domain.budgets import (
     Spending,
     budget_day,
     charge_of,
-    overtime,
     recorded_charge,
 )
 from bot.domain.runs import IN_FLIGHT, Run, RunState
@@ -89,8 +92,23 @@ ROW = select(usage.c.runs, usage.c.seconds, usage.c.weighted_seconds).where(*_WH
 SERVER = select(
     func.coalesce(func.sum(usage.c.runs), 0), func.coalesce(func.sum(usage.c.weighted_seconds), 0.0)
 ).where(usage.c.day == bindparam("of_day"), usage.c.guild_id == bindparam("of_guild"))
-_EXECUTING = select(
-    runs.c.guild_id, runs.c.requester_id, runs.c.weight, runs.c.started_at, runs.c.charged_seconds
+# What runs in flight have used beyond what they are charged: all of them, those of a server and of a person.
+_MORE = (
+    SecondsBetween(runs.c.started_at, bindparam("now", type_=UtcDateTime()))
+    - runs.c.charged_seconds / runs.c.weight
+)
+_OVERTIME = case((_MORE > 0, _MORE), else_=0.0)
+_IS_HERE = func.coalesce(runs.c.guild_id, literal_column(str(_NONE))) == bindparam("of_guild")
+_IS_OWN = and_(_IS_HERE, runs.c.requester_id == bindparam("of_person"))
+EXECUTING = select(
+    *(
+        func.coalesce(func.sum(seconds), 0.0)
+        for seconds in (
+            _OVERTIME,
+            case((_IS_HERE, _OVERTIME * runs.c.weight), else_=0.0),
+            case((_IS_OWN, _OVERTIME * runs.c.weight), else_=0.0),
+        )
+    )
 ).where(runs.c.state.in_(IN_FLIGHT), runs.c.started_at.is_not(None), runs.c.charged_on == bindparam("of_day"))
 
 
@@ -120,15 +138,11 @@ def read_today(
     count, weighted = 0, 0.0
     if server:
         count, weighted = connection.execute(SERVER, {"of_day": day, "of_guild": guild}).one()
-    more_own, more_here = 0.0, 0.0
-    for row in connection.execute(_EXECUTING, {"of_day": day}):
-        more = overtime(row.started_at, row.charged_seconds, row.weight, now)
-        used += more
-        if row.guild_id == guild_id:
-            more_here += more * row.weight
-            more_own += more * row.weight if row.requester_id == person_id else 0
+    values = {"of_day": day, "of_guild": guild, "of_person": person_id, "now": now}
+    # SQLite counts in days, which leaves some microseconds.
+    more, more_here, more_own = (round(each, 3) for each in connection.execute(EXECUTING, values).one())
     return Today(
-        seconds=used,
+        seconds=used + more,
         person=Spending(own.runs, own.weighted + more_own),
         server=Spending(int(count), weighted + more_here),
     )

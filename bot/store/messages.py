@@ -6,7 +6,7 @@ locked in the order request, runs, messages.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -32,7 +32,6 @@ from bot.database.message_rows import (
     FRESH,
     Messages,
     bump,
-    is_message,
     is_pending,
     pack_attempt,
     read_messages,
@@ -40,10 +39,20 @@ from bot.database.message_rows import (
     want,
 )
 from bot.database.row_locks import lock_batch_if_any, lock_requests
-from bot.database.rows import runs_of
+from bot.database.rows import runs_of, set_columns
 from bot.database.tables import messages, requests
 from bot.domain.messages.ladder import FAILURE
-from bot.domain.messages.records import OUTCOMES, Attempt, Claim, Kind, Message, MessageRef, Part
+from bot.domain.messages.records import (
+    OUTCOMES,
+    Attempt,
+    Busy,
+    Claim,
+    Kind,
+    Message,
+    MessageRef,
+    Part,
+    Release,
+)
 from bot.domain.requests import Origin
 from bot.domain.results.showing import is_spoiler
 from bot.domain.runs import Run
@@ -60,10 +69,9 @@ def lease(
     connection: Connection, request_key: str, kind: Kind, number: int, owner: str, until: datetime
 ) -> Claim:
     """Take the lease of a locked request, and count an attempt at one of its messages."""
-    own = update(requests).where(requests.c.key == request_key)
-    connection.execute(own.values(lease_owner=owner, lease_until=until))
-    tried = update(messages).where(*is_message(request_key, kind, number))
-    connection.execute(tried.values(failures=messages.c.failures + FAILURE))
+    set_columns(connection, requests, {"key": request_key}, {"lease_owner": owner, "lease_until": until})
+    key = {"request_key": request_key, "kind": kind, "number": number}
+    set_columns(connection, messages, key, {}, {"failures": FAILURE})
     found = read_messages(connection, [request_key])[request_key]
     batch = runs_of(connection, request_key)
     return Claim(lease=owner, message=found[kind, number], runs=batch, messages=found)
@@ -76,36 +84,36 @@ class MessageStore:
         self._database = database
 
     @reads
-    def next_due(
-        self, connection: Connection, now: datetime, *, full: Collection[int], busy: Collection[str]
-    ) -> datetime | None:
-        """Return when `claim` finds a message, or None if only another change can make one due.
-
-        If that is `now`, the other parameters mean the same as there.
-        """
+    def next_due(self, connection: Connection, now: datetime, busy: Busy) -> datetime | None:
+        """Return when `turn` finds a message, or None if only another change can make one due."""
         # A read takes no locks, and usually nothing is due.
-        if _due(connection, now, full, busy) is not None:
-            return now
-        return min(filter(None, connection.execute(NEXT_DUE, {"now": now}).one()), default=None)
+        return _next_due(connection, now, busy)
 
     @writes
-    def claim(
+    def turn(
         self,
         connection: Connection,
-        owner: str,
+        released: Collection[Release],
+        leases: Sequence[str],
+        busy: Busy,
         now: datetime,
         until: datetime,
-        *,
-        full: Collection[int],
-        busy: Collection[str],
-    ) -> Claim | None:
-        """Claim the pending message that has been due for the longest time, or return None.
+    ) -> tuple[Sequence[Claim], datetime | None]:
+        """Release claims, and claim pending messages under the new `leases`, the longest overdue first.
 
-        Messages to channels in `full` are skipped, and those of requests under another lease or in `busy`.
-        Status messages come last.
+        Messages to full channels are skipped, and those of requests under another lease or in `busy`. Status
+        messages come last. If there is none, return also when the next one is due.
         """
-        row = _due(connection, now, full, busy, lock=True)
-        return lease(connection, row.request_key, Kind(row.kind), row.number, owner, until) if row else None
+        for release in sorted(released, key=lambda each: each.claim.message.request_key):
+            _release(connection, release)
+        claims = []
+        for owner in leases:
+            row = _due(connection, now, busy, lock=True)
+            if row is None:
+                break
+            claims.append(lease(connection, row.request_key, Kind(row.kind), row.number, owner, until))
+            busy.add(claims[-1].message)
+        return claims, now if claims else _next_due(connection, now, busy)
 
     @writes
     def extend(self, connection: Connection, claim: Claim, until: datetime) -> None:
@@ -122,9 +130,7 @@ class MessageStore:
             return False
         part = attempt.part
         stored = {"attempt": pack_attempt(attempt), "form": part.form, "place": part.place}
-        same = messages.c.wanted_rev == claim.message.wanted_rev
-        begun = update(messages).where(*_is_of(claim), same).values(stored)
-        return connection.execute(begun).rowcount == 1
+        return set_columns(connection, messages, _unchanged(claim), stored) == 1
 
     @writes
     def posted(self, connection: Connection, claim: Claim, part: Part) -> Claim | None:
@@ -133,56 +139,10 @@ class MessageStore:
         Returns None if the lease was lost. Unless somebody else has found it, the part is then deleted.
         """
         held = _hold(connection, claim)
-        if not held:
-            lock_requests(connection, [claim.message.request_key])
-        row = connection.execute(select(messages).where(*_is_of(claim))).first()
-        if row is None:
-            return None
-        message = to_message(row)
-        if held or part.ref in message.refs:
-            message = message if part.ref in message.refs else message.with_part(part)
-            _store_posted(connection, message)
-            # The claim stays at its revision, so that a change since then is seen.
-            same = replace(message, wanted_rev=claim.message.wanted_rev)
-            return claim.with_message(same) if held else None
-        lost = {"stale": [*message.stale, part.ref], "wanted_rev": message.wanted_rev + 1}
-        connection.execute(update(messages).where(*_is_of(claim)).values(lost))
-        return None
-
-    @writes
-    def finish(
-        self,
-        connection: Connection,
-        claim: Claim,
-        due_at: datetime,
-        *,
-        shown: bool,
-        values: Mapping[str, Any] | None = None,
-        error: str | None = None,
-        ends_answer: bool = False,
-        tells_card: bool = False,
-    ) -> None:
-        """Release a claim. Store `values` unless the message has changed since, and whether it is shown.
-
-        If it isn't, or has changed, it is due at `due_at`. `ends_answer` drops the interaction's token.
-        `tells_card` has the review card changed, which links to the result.
-        """
-        if not _hold(connection, claim, lease_owner=None, lease_until=None):
-            return
-        rev = claim.message.wanted_rev
-        done = {"failures": 0, "attempt": None, "shown_rev": rev} if shown else {}
-        own, same = _is_of(claim), messages.c.wanted_rev == rev
-        about = {"due_at": due_at, "error": error[:500] if error else None}
-        stored: dict[str, Any] = {**(values or {}), **done, **about}
-        if "posted" in stored:
-            stored["posted"] = [asdict(part) for part in stored["posted"]]
-        if not connection.execute(update(messages).where(*own, same).values(stored)).rowcount:
-            connection.execute(update(messages).where(*own).values(due_at=due_at))
-        elif ends_answer:
-            request = update(requests).where(requests.c.key == claim.message.request_key)
-            connection.execute(request.values(_NO_ANSWER))
-        if tells_card:
-            bump(connection, claim.message.request_key, due_at, messages.c.kind == Kind.REVIEW)
+        message = _add_part(connection, claim, part, held=held)
+        # The claim stays at its revision, so that a change since then is seen.
+        same = replace(message, wanted_rev=claim.message.wanted_rev) if message is not None else None
+        return claim.with_message(same) if held and same is not None else None
 
     @writes
     def note_answer(self, connection: Connection, claim: Claim, message_id: int) -> None:
@@ -195,17 +155,17 @@ class MessageStore:
 
         If that couldn't be shown, a messenger does it. It also has if the lease was lost.
         """
-        own = (requests.c.key == key, requests.c.lease_owner == ACCEPTING)
         ended = {"lease_owner": None, "lease_until": None, "status_message_id": message_id}
-        if connection.execute(update(requests).where(*own).values(ended)).rowcount and message_id is not None:
-            shown = update(messages).where(*is_message(key, Kind.ANSWER, 0), messages.c.wanted_rev == 1)
-            connection.execute(shown.values(shown_rev=1, due_at=now))
+        own = {"key": key, "lease_owner": ACCEPTING}
+        if set_columns(connection, requests, own, ended) and message_id is not None:
+            answer = {"request_key": key, "kind": Kind.ANSWER, "number": 0, "wanted_rev": 1}
+            set_columns(connection, messages, answer, {"shown_rev": 1, "due_at": now})
 
     @writes
     def adopt(self, connection: Connection, request_key: str, kind: Kind, number: int, part: Part) -> None:
         """Store a part whose attempt wasn't confirmed, because somebody has pressed its button."""
         lock_batch_if_any(connection, request_key)
-        row = connection.execute(select(messages).where(*is_message(request_key, kind, number))).first()
+        row = connection.execute(_ONE, {"request_key": request_key, "kind": kind, "number": number}).first()
         message = to_message(row) if row is not None else None
         if message is not None and message.attempt is not None and part.ref not in message.refs:
             _store_posted(connection, message.with_part(part))
@@ -256,11 +216,9 @@ class MessageStore:
             want(connection, message.request_key, message.kind, message.number, due_at, {**FRESH, **moved})
         if not offered:
             return False
-        rules = read_rules(connection, origin.guild_id)
-        spoiler = is_spoiler(rules, age_restricted=origin.age_restricted)
-        columns = _destination_columns(origin, private=batch[0].private)
-        own = update(requests).where(requests.c.key == batch[0].request_key)
-        connection.execute(own.values(**columns, spoiler=spoiler))
+        spoiler = is_spoiler(read_rules(connection, origin.guild_id), age_restricted=origin.age_restricted)
+        columns = _destination_columns(origin, private=batch[0].private) | {"spoiler": spoiler}
+        set_columns(connection, requests, {"key": batch[0].request_key}, columns)
         return True
 
     @writes
@@ -269,41 +227,100 @@ class MessageStore:
     ) -> None:
         """Have the posted placeholder `message_id` edited into the redelivered result."""
         for run in lock_batch_if_any(connection, key)[:1]:
-            placed = update(requests).where(requests.c.key == run.request_key)
-            connection.execute(placed.values(status_message_id=message_id))
+            set_columns(connection, requests, {"key": run.request_key}, {"status_message_id": message_id})
             own = (messages.c.request_key == run.request_key, messages.c.kind.in_(OUTCOMES), is_pending)
             connection.execute(update(messages).where(*own).values(due_at=now))
 
 
-def _is_of(claim: Claim) -> tuple[ColumnElement[bool], ...]:
-    return is_message(claim.message.request_key, claim.message.kind, claim.message.number)
+def _key_of(claim: Claim) -> dict[str, object]:
+    return {name: getattr(claim.message, name) for name in ("request_key", "kind", "number")}
+
+
+def _unchanged(claim: Claim) -> dict[str, object]:
+    return {**_key_of(claim), "wanted_rev": claim.message.wanted_rev}
 
 
 def _hold(connection: Connection, claim: Claim, **values: object) -> bool:
     """Lock the request of a claim, with these values; return False if the lease was lost."""
-    own = (requests.c.key == claim.message.request_key, requests.c.lease_owner == claim.lease)
-    held = update(requests).where(*own).values(values or {"lease_owner": claim.lease})
-    return connection.execute(held).rowcount == 1
+    own = {"key": claim.message.request_key, "lease_owner": claim.lease}
+    return set_columns(connection, requests, own, values or {"lease_owner": claim.lease}) == 1
+
+
+def _release(connection: Connection, release: Release) -> None:
+    """Release a claim, and store its values, unless the message has changed, and its unstored part."""
+    claim, message = release.claim, release.claim.message
+    held = _hold(connection, claim, lease_owner=None, lease_until=None)
+    stored: dict[str, Any] = {"due_at": release.due_at, "error": (release.error or "")[:500] or None}
+    if claim.unstored is not None:
+        stored |= {"posted": message.posted, "stale": message.stale, "attempt": None}
+    stored |= release.values
+    if release.shown:
+        stored |= {"failures": 0, "attempt": None, "shown_rev": message.wanted_rev}
+    if "posted" in stored:
+        stored["posted"] = [asdict(part) for part in stored["posted"]]
+    if held and set_columns(connection, messages, _unchanged(claim), stored):
+        _after_release(connection, release)
+        return
+    if claim.unstored is not None:
+        _add_part(connection, claim, claim.unstored, held=held)
+    if held:
+        set_columns(connection, messages, _key_of(claim), {"due_at": release.due_at})
+
+
+def _after_release(connection: Connection, release: Release) -> None:
+    key = release.claim.message.request_key
+    if release.ends_answer:
+        set_columns(connection, requests, {"key": key}, _NO_ANSWER)
+    if release.tells_card:
+        bump(connection, key, release.due_at, messages.c.kind == Kind.REVIEW)
+
+
+def _add_part(connection: Connection, claim: Claim, part: Part, *, held: bool) -> Message | None:
+    """Add a posted part to its message, and return the message. With `held`, its request is locked.
+
+    If the lease isn't held any more, the part is to be deleted, unless somebody else has found it. Returns
+    None in this case, and if the message doesn't exist any more.
+    """
+    if not held:
+        lock_requests(connection, [claim.message.request_key])
+    row = connection.execute(_ONE, _key_of(claim)).first()
+    if row is None:
+        return None
+    message = to_message(row)
+    if held or part.ref in message.refs:
+        message = message if part.ref in message.refs else message.with_part(part)
+        _store_posted(connection, message)
+        return message
+    set_columns(
+        connection, messages, _key_of(claim), {"stale": [*message.stale, part.ref]}, {"wanted_rev": 1}
+    )
+    return None
 
 
 def _store_posted(connection: Connection, message: Message) -> None:
     stored = {"posted": [asdict(part) for part in message.posted], "stale": message.stale, "attempt": None}
-    own = is_message(message.request_key, message.kind, message.number)
-    connection.execute(update(messages).where(*own).values(stored))
+    key = {"request_key": message.request_key, "kind": message.kind, "number": message.number}
+    set_columns(connection, messages, key, stored)
 
 
-def _due(
-    connection: Connection,
-    now: datetime,
-    full: Collection[int],
-    busy: Collection[str],
-    *,
-    lock: bool = False,
-) -> Row[Any] | None:
+def _due(connection: Connection, now: datetime, busy: Busy, *, lock: bool = False) -> Row[Any] | None:
     """Return the key of the message that is due first."""
-    values = {"now": now, "full": list(full), "busy": list(busy)}
+    values = {"now": now, "full": busy.full, "busy": busy.requests}
     found = (connection.execute(query, values).first() for query in (_DUE_LOCKED if lock else _DUE))
     return next((row for row in found if row is not None), None)
+
+
+def _next_due(connection: Connection, now: datetime, busy: Busy) -> datetime | None:
+    if _due(connection, now, busy) is not None:
+        return now
+    return min(filter(None, connection.execute(NEXT_DUE, {"now": now}).one()), default=None)
+
+
+_ONE = select(messages).where(
+    messages.c.request_key == bindparam("request_key"),
+    messages.c.kind == bindparam("kind"),
+    messages.c.number == bindparam("number"),
+)
 
 
 def _first_due(is_due: ColumnElement[bool], *order: ColumnElement[Any]) -> Select[Any]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
-from typing import Any
 
-from sqlalchemy import Connection, Table, Update, bindparam, exists, select, update
+from sqlalchemy import Connection, bindparam, exists, select
 
 from bot.database.message_rows import FRESH, bump, is_untouched, settle_answer, want
-from bot.database.rows import revise
+from bot.database.rows import revise, set_columns
 from bot.database.tables import messages, requests, runs
 from bot.domain.messages.records import Kind
 from bot.domain.queue.fair_queue import NO_TURN, gives_turn_back
@@ -65,37 +63,13 @@ def _columns(run: Run, change: Change) -> dict[str, object]:
 def _write(connection: Connection, run: Run, values: Mapping[str, object], *, visible: bool) -> bool:
     """Write columns of the run and its request; return whether the run had its old state."""
     own = {name: value for name, value in values.items() if name in runs.c}
-    which = {"of_key": run.key, "old_state": run.state}
-    if connection.execute(_update_run(frozenset(own)), {**which, **_as_new(own)}).rowcount != 1:
+    if not set_columns(connection, runs, {"key": run.key, "state": run.state}, own):
         return False
     if of_request := {name: value for name, value in values.items() if name not in runs.c}:
-        statement = _update_request(frozenset(of_request))
-        connection.execute(statement, {"of_key": run.request_key, **_as_new(of_request)})
+        set_columns(connection, requests, {"key": run.request_key}, of_request)
     if visible:
         revise(connection, [run.request_key])
     return True
-
-
-# Cached, because building a statement takes longer than executing it.
-@cache
-def _update_run(names: frozenset[str]) -> Update:
-    """Return an update of these columns of a run, if the run is in a certain state."""
-    old = (runs.c.key == bindparam("of_key"), runs.c.state == bindparam("old_state"))
-    return update(runs).where(*old).values(_new(runs, names))
-
-
-@cache
-def _update_request(names: frozenset[str]) -> Update:
-    """Return an update of these columns of a request."""
-    return update(requests).where(requests.c.key == bindparam("of_key")).values(_new(requests, names))
-
-
-def _new(table: Table, names: frozenset[str]) -> dict[str, Any]:
-    return {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
-
-
-def _as_new(values: Mapping[str, object]) -> dict[str, object]:
-    return {f"new_{name}": value for name, value in values.items()}
 
 
 def _show_late(connection: Connection, run: Run, now: datetime) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
@@ -22,6 +22,7 @@ from bot.store.audit import add_entries
 from bot.store.queue import PAUSED, ask_again, hold_queues, release_queues
 
 log = logging.getLogger(__name__)
+_RULES = select(server_rules.c.rules).where(server_rules.c.guild_id == bindparam("of"))
 
 
 def read_rules(connection: Connection, guild_id: int | None) -> ServerRules:
@@ -118,9 +119,7 @@ class RuleStore:
 
 
 def _stored(connection: Connection, guild_id: int) -> object | None:
-    found: object | None = connection.scalar(
-        select(server_rules.c.rules).where(server_rules.c.guild_id == guild_id)
-    )
+    found: object | None = connection.scalar(_RULES, {"of": guild_id})
     return found
 
 

@@ -15,13 +15,11 @@ from sqlalchemy import BindParameter, Connection, bindparam, case, select, updat
 
 from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads, writes
-from bot.database.message_rows import is_untouched
 from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_requests_of, lock_run
 from bot.database.rows import read_runs, revise, runs_of, select_runs, to_run
-from bot.database.tables import messages, requests, runs
+from bot.database.tables import requests, runs
 from bot.domain.budgets import reported_seconds, weight_of
 from bot.domain.errors import BotError, RefusedForNow
-from bot.domain.messages.records import Kind
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.requests import Origin
 from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, no_timeout, poll_after_report
@@ -191,22 +189,6 @@ class RunStore:
         """
         connection.execute(
             update(runs).where(runs.c.key == key, runs.c.state.in_(IN_FLIGHT)).values(failure_code=code)
-        )
-
-    @writes
-    def add_failure_reason(
-        self, connection: Connection, key: str, code: str, params: Mapping[str, object]
-    ) -> None:
-        """Store the reason for a run's failure, unless the outcome may have been posted already."""
-        posted = select(messages.c.kind).where(
-            messages.c.request_key == runs.c.request_key,
-            messages.c.kind == Kind.OUTCOME,
-            ~is_untouched(),
-        )
-        connection.execute(
-            update(runs)
-            .where(runs.c.key == key, runs.c.state == RunState.FAILED, ~posted.exists())
-            .values(failure_code=code, failure_params=dict(params))
         )
 
     @writes

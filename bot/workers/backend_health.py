@@ -8,6 +8,7 @@ backend that is away, and find out when it is back.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -193,13 +194,13 @@ class BackendHealth:
         log.debug("the backend doesn't describe deployment %s: %s", deployment_id, reason)
         return _Answer(_State.DEPLOYMENT_AWAY, _retry_after(reason))
 
-    async def claim(self) -> Guard | Later:
+    async def claim(self, _room: int) -> Sequence[Guard] | Later:
         """Return what has to be probed now. While the backend is away, no deployment is probed."""
         guards = [self._service, *(() if self.is_away else self._deployments.values())]
         now = self._monotonic()
         first = min(guards, key=lambda guard: guard.breaker.probe_in(now))
         seconds = first.breaker.probe_in(now)
-        return Later(seconds) if seconds else first
+        return Later(seconds) if seconds else [first]
 
     async def probe(self, guard: Guard) -> None:
         """Ask the backend for a deployment. If it answers, let the next call be tried."""

@@ -7,7 +7,7 @@ buffered.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from bot.domain.runs import IN_FLIGHT, RunReport, RunState
@@ -53,9 +53,7 @@ class ProgressBuffer:
         if len(self._known) > _KNOWN_RUNS:
             self._known.popitem(last=False)
 
-    async def claim(self) -> Mapping[str, RunReport] | None:
-        """Return the reports buffered since the last call, by run key, or None if there are none."""
-        if not self._news:
-            return None
+    async def claim(self, _room: int) -> Sequence[Mapping[str, RunReport]]:
+        """Return the reports buffered since the last call, by run key."""
         news, self._news = self._news, {}
-        return news
+        return [news] if news else []

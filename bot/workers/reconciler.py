@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections.abc import Sequence
 from datetime import datetime
 
 from bot.context import App
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 # After a restart or an outage with a thousand runs, at most ten a second are checked, to spare the backend
 # and Discord, where the results are posted.
 _CHUNK_SIZE = 10
-_CHUNK_PAUSE = 1.0
+_CHECK_PAUSE = 0.1
 
 
 class _Unanswered(Exception):
@@ -64,17 +64,11 @@ class Reconciler:
         self._wakeups = app.wakeups
         self._metrics = app.metrics
         self._clock = app.now
-        self._claimed: deque[Run] = deque()
         self._paused_until = 0.0
         self._started_at: datetime | None = app.now()
 
-    async def claim(self) -> Run | Later | None:
-        """Claim a run that is due to be checked."""
-        later = await self._claim_chunk() if not self._claimed else None
-        return self._claimed.popleft() if self._claimed else later
-
-    async def _claim_chunk(self) -> Later | None:
-        """Claim several runs. If none is due, return when the next one is."""
+    async def claim(self, room: int) -> Sequence[Run] | Later | None:
+        """Claim runs that are due to be checked."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._paused_until - loop.time()))
         now, claims, away = self._clock(), self._store.claims, self._health.is_away
@@ -84,13 +78,13 @@ class Reconciler:
         due_at = await claims.next_check(now + LONGEST_SLEEP, away=away)
         if due_at is None or due_at > now:
             return Later.at(due_at, now)
+        most = min(room, _CHUNK_SIZE)
         found = await claims.claim_checks(
-            now, self._app.interval, _CHUNK_SIZE, run_timeout=self._app.run_timeout, away=away
+            now, self._app.interval, most, run_timeout=self._app.run_timeout, away=away
         )
-        self._claimed.extend(found)
-        if len(found) == _CHUNK_SIZE:
-            self._paused_until = loop.time() + _CHUNK_PAUSE
-        return TAKEN
+        if len(found) == most:
+            self._paused_until = loop.time() + most * _CHECK_PAUSE
+        return found or TAKEN
 
     async def check(self, run: Run) -> None:
         """Poll, cancel, time out or expire a claimed run, depending on its state."""

@@ -26,16 +26,20 @@ class ReportRecorder:
         self._wakeups = app.wakeups
         self._clock = app.now
 
+    def buffer(self, key: str, report: RunReport) -> bool:
+        """Take a report that tells only progress, or nothing new; return False for any other."""
+        if not self._progress.add(key, report):
+            return False
+        self._wakeups.progress()
+        return True
+
     async def record(self, key: str, report: RunReport, *, asked: bool = False) -> RunState | None:
         """Record a report and return the run's state.
 
-        Returns None if the report was buffered, changed nothing, or only completed the data of an ended run.
+        Returns None if the report changed nothing, or only completed the data of an ended run.
         `asked` means that the report is a reply to GET /run, and therefore complete. Raises RunGone,
         ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
         """
-        if not asked and self._progress.add(key, report):
-            self._wakeups.progress()
-            return None
         now = self._clock()
         next_check = now + self._app.quiet_period
         change = await self._store.runs.record_report(

@@ -11,9 +11,9 @@ from bot.wakeups import LONGEST_SLEEP
 class Schedule:
     """The number of a worker's concurrent items, and the pauses of its loop in seconds.
 
-    The loop sleeps until its claim expects another item, at most `longest`; a wake-up ends that. It rests for
-    `rest` before each claim, and for `fault_pause` if the claim failed, for example because the database is
-    unreachable. An item that failed keeps its place for `fault_pause`.
+    The loop sleeps until its claim expects another item, at most `longest`; a wake-up ends that, but not the
+    `rest` after each claim. If the claim failed, for example because the database is unreachable, the loop
+    sleeps for `fault_pause`. An item that failed keeps its place for `fault_pause`.
     """
 
     width: int = 1
@@ -23,7 +23,7 @@ class Schedule:
 
 
 SUBMIT = Schedule(width=32)
-CHECK = Schedule(width=4)
+CHECK = Schedule(width=10)
 PROBE = Schedule()
 PROGRESS = Schedule(rest=1)
 # Nothing announces that data has expired.

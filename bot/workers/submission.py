@@ -72,8 +72,8 @@ class Submitter:
         self._clock = app.now
         self._claimed: set[str] = set()
 
-    async def claim(self) -> Run | Later | None:
-        """Claim the next run to start. If there is none, update the queue positions.
+    async def claim(self, room: int) -> Sequence[Run] | Later | None:
+        """Claim the next runs to start. If there is none, update the queue positions.
 
         While the backend is away, there is none. If a machine is broken, there is none for its deployment.
         """
@@ -85,20 +85,29 @@ class Submitter:
             await self._refuse(late, RefusedError("answer_too_late"))
         if self._health.is_away:
             await self._refuse_outlasted(now)
-        elif waiting.is_due and (run := await self._claim(now)) is not None:
-            return run
+        elif waiting.is_due and (claimed := await self._claim(now, room)):
+            return claimed
         elif self._health.is_trusted and (waiting.is_due or waiting.is_held):
             await self._renumber(now)
         ends = waiting.next_end - START_MARGIN if user_installs and waiting.next_end else None
         return Later.at(min(filter(None, (waiting.due_at, ends)), default=None), now)
 
-    async def _claim(self, now: datetime) -> Run | None:
-        run = await self._store.claims.claim_submission(self._limit_now, now, now + self._app.grace)
-        self._wakeups.show()  # runs that were turned away say why
-        if run is not None:
+    async def _claim(self, now: datetime, room: int) -> Sequence[Run]:
+        claimed = list[Run]()
+        while len(claimed) < room:
+            try:
+                run = await self._store.claims.claim_submission(self._limit_now, now, now + self._app.grace)
+            except StoreUnavailable:
+                if not claimed:
+                    raise
+                break
+            if run is None:
+                break
+            claimed.append(run)
             self._health.begin(run)
             self._wakeups.check(self._app.grace)
-        return run
+        self._wakeups.show()  # runs that were turned away say why
+        return claimed
 
     async def _renumber(self, now: datetime) -> None:
         """Update what the messages say of the queues, which is done only when nothing more can be started."""
@@ -262,12 +271,9 @@ class Submitter:
 
     async def _end(self, run: Run, target: RunState, error: BotError) -> None:
         runs, code, params = self._store.runs, error.code, error.params
-        ended = await self._until_stored(
+        await self._until_stored(
             lambda: runs.finish(run.key, target, self._clock(), code=code, params=params)
         )
-        if not ended:
-            # The webhook about the failure was faster. It gave no reason, but this answer does.
-            await self._until_stored(lambda: runs.add_failure_reason(run.key, code, params))
         self._wakeups.show()
         self._wakeups.submit()
 

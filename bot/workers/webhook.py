@@ -11,6 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from bot.config.logs import run_context
 from bot.context import App
 from bot.domain.errors import BackendBadReply, RunGone, StoreUnavailable
+from bot.domain.runs import RunReport
 from bot.store.runs import ForeignRunReport
 from bot.workers.reports import ReportRecorder
 
@@ -69,15 +70,18 @@ class WebhookServer:
         body = await read_body(request)
         if isinstance(body, int):
             return body
-        with run_context(key):
-            return await self._record(key, body)
-
-    async def _record(self, key: str, body: bytes) -> int:
         try:
             report = self._backend.read_webhook(body)
         except BackendBadReply as error:
-            log.warning("can't read a webhook: %s", error)
+            log.warning("can't read a webhook: %s", error, extra={"run": key})
             return 400
+        # Most webhooks, several a second of each run.
+        if self._recorder.buffer(key, report):
+            return 204
+        with run_context(key):
+            return await self._record(key, report)
+
+    async def _record(self, key: str, report: RunReport) -> int:
         try:
             await self._recorder.record(key, report)
         except RunGone:

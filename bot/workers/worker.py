@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +16,9 @@ from bot.workers.schedule import Schedule
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+# After a claim, a loop rests this many times as long as the claim took: milliseconds, unless the machine is
+# busy.
+_REST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,10 @@ TAKEN = Later(1.0)
 class Worker(Generic[T]):
     """A loop that claims items and handles several of them concurrently, as its schedule says.
 
-    If there is no item, `claim` returns when it expects one, or None if only a wake-up can announce one. The
-    loop also claims again when an item is done, because that may have held others back.
+    `claim` gets the number of items that there is room for, and returns at most as many. If there are none,
+    it returns when it expects one, or None if only a wake-up can announce one. The loop also claims again
+    when an item is done, because that may have held others back. After each claim it rests, so under load one
+    claim finds what many wake-ups announce. `close` is called at the end.
 
     `handle` should store its failures. If it raises an exception, the exception is logged, and the item can
     be claimed again when its claim expires. Its place stays taken for the schedule's `fault_pause`.
@@ -47,18 +52,20 @@ class Worker(Generic[T]):
     def __init__(
         self,
         name: str,
-        claim: Callable[[], Awaitable[T | Later | None]],
+        claim: Callable[[int], Awaitable[Sequence[T] | Later | None]],
         handle: Callable[[T], Awaitable[None]],
         schedule: Schedule,
+        close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.name = name
         self._claim = claim
         self._handle = handle
         self._schedule = schedule
-        self._slots = asyncio.Semaphore(schedule.width)
+        self._close = close
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._handling: set[asyncio.Task[Any]] = set()
+        self._loop: asyncio.Task[Any] | None = None
 
     def wake(self) -> None:
         """End the current sleep."""
@@ -66,35 +73,33 @@ class Worker(Generic[T]):
 
     async def run(self) -> None:
         """Run until `stop` is called, and leave the current items running for `finish`."""
-        own = asyncio.current_task()
-        if own is not None:
-            # `finish` waits for the loop too, so that a claim in progress is not lost at `stop`.
-            self._tasks.add(own)
-            own.add_done_callback(self._tasks.discard)
+        self._loop = asyncio.current_task()
         is_announced = True
         while not self._stopping.is_set():
-            await self._slots.acquire()
-            if self._schedule.rest:
-                await _wait(self._stopping, self._schedule.rest)
+            room = self._schedule.width - len(self._handling)
             is_announced = is_announced or self._wake.is_set()
-            item = await self._next()
-            if item is None or isinstance(item, Later):
-                self._slots.release()
-                is_announced = await self._sleep(item)
+            self._wake.clear()
+            if not room:
+                await self._wake.wait()
                 continue
-            if not is_announced:
+            began = asyncio.get_running_loop().time()
+            found = await self._next(room)
+            items = _items(found)
+            for item in items:
+                self._start(item)
+            if items and not is_announced:
                 log.debug("%s found an item that nothing had announced", self.name)
-            is_announced = True
-            task = asyncio.create_task(self._one(item), name=self.name)
-            self._tasks.add(task)
-            task.add_done_callback(self._done)
+            took = asyncio.get_running_loop().time() - began
+            await _wait(self._stopping, max(took * _REST, self._schedule.rest))
+            is_announced = bool(items) or await self._sleep(found if isinstance(found, Later) else None)
 
     async def drain(self) -> int:
         """Handle all items that can be claimed now, and return their number. Only tests use this."""
         count = 0
-        while (item := await self._claim()) is not None and not isinstance(item, Later):
-            await self._handle(item)
-            count += 1
+        while items := _items(await self._claim(1)):
+            for item in items:
+                await self._handle(item)
+                count += 1
         return count
 
     def stop(self) -> None:
@@ -103,24 +108,30 @@ class Worker(Generic[T]):
         self._wake.set()
 
     async def finish(self, seconds: float) -> None:
-        """Wait up to `seconds` for the current items, then cancel those that are still being handled."""
+        """Wait up to `seconds` for the current items, then cancel those that are still being handled.
+
+        A claim in progress is waited for, too, so that it isn't lost.
+        """
         try:
             async with asyncio.timeout(seconds):
-                while self._tasks:
-                    await asyncio.wait(self._tasks)
+                while running := self._running():
+                    await asyncio.wait(running)
         except TimeoutError:
-            late = tuple(self._tasks)
+            late = self._running()
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        if self._close is not None:
+            await self._close()
 
-    async def _next(self) -> T | Later | None:
-        """Claim an item, or return when to claim again."""
-        if self._stopping.is_set():
-            return None
-        self._wake.clear()
+    def _running(self) -> Sequence[asyncio.Task[Any]]:
+        own = [self._loop] if self._loop is not None and not self._loop.done() else []
+        return [*own, *self._handling]
+
+    async def _next(self, room: int) -> Sequence[T] | Later | None:
+        """Claim items, or return when to claim again."""
         try:
-            return await self._claim()
+            return await self._claim(room)
         except StoreUnavailable as error:
             log.warning("%s waits for the database: %s", self.name, error)
         except Exception:
@@ -135,6 +146,11 @@ class Worker(Generic[T]):
         longest = self._schedule.longest
         is_announced = until is not None and until.seconds <= longest
         return await _wait(self._wake, min(until.seconds, longest) if until else longest) or is_announced
+
+    def _start(self, item: T) -> None:
+        task = asyncio.create_task(self._one(item), name=self.name)
+        self._handling.add(task)
+        task.add_done_callback(self._done)
 
     async def _one(self, item: T) -> None:
         key = getattr(item, "key", None) or getattr(getattr(item, "run", None), "key", None)
@@ -151,9 +167,12 @@ class Worker(Generic[T]):
         await _wait(self._stopping, self._schedule.fault_pause)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._slots.release()
+        self._handling.discard(task)
         self.wake()
+
+
+def _items(found: Sequence[T] | Later | None) -> Sequence[T]:
+    return () if found is None or isinstance(found, Later) else found
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> bool:

@@ -15,6 +15,7 @@ from sqlalchemy import Column, Connection, Select, Table, text
 
 from bot.database.tables import audit, messages, requests, runs, server_rules
 from bot.domain.access import OperatorRules
+from bot.domain.messages.records import Busy
 from bot.domain.moderation.audit import AuditFilter
 from bot.domain.pages import RunFilter
 from bot.outside import Outside
@@ -188,7 +189,7 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
         "durations, a GPU without any": lambda: store.durations.usual("picture", "H100", now),
         "the queue, for its estimates": lambda: store.durations.queue("picture"),
         "claim of 8 silent runs": lambda: store.claims.claim_checks(now, timedelta(0), 8),
-        "claim of a message to show": lambda: store.messages.claim("bench", now, now, full=(), busy=()),
+        "claim of a message to show": lambda: store.messages.turn([], ["bench"], Busy(), now, now),
         "claim of what is too old": lambda: store.retention.claim(now),
     }
 

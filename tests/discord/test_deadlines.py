@@ -81,7 +81,7 @@ async def shown_at_each_post(bot: Harness) -> list[list[int]]:
 
 
 @DEADLINE
-@pytest.mark.parametrize("note", ["an attempt", "a post"])
+@pytest.mark.parametrize("note", ["an attempt", "the end"])
 async def test_a_success_while_a_late_part_is_posted_replaces_it(bot: Harness, note: Note) -> None:
     """The cancellation's report has one of two pictures, and the success arrives during or after its post."""
     await bot.ask(faults=Faults(hold_at="queued", webhook_drop=True, cancel_supported=False))

@@ -10,6 +10,7 @@ INTAKE = "bot.store.requests.accept:RequestStore"
 RUNS = "bot.store.runs:RunStore"
 WORK = "bot.store.claims:ClaimStore"
 MESSAGES = "bot.store.messages:MessageStore"
+MESSENGER = "bot.delivery.messenger:Messenger"
 COPIES = "bot.store.copies:CopyStore"
 COMFY = "bot.comfydeploy.client:ComfyDeploy"
 DISCORD = "bot.discord_api.calls:DiscordCalls"
@@ -21,14 +22,13 @@ TAKEN_IN = (
     f"{MESSAGES}.answered:after:1",
 )
 DELIVERED = (
-    f"{MESSAGES}.claim:got:1",
+    f"{MESSENGER}.handle:before:1",
     f"{MESSAGES}.begin:before:1",
     f"{MESSAGES}.begin:after:1",
     f"{DISCORD}.post:after:1",
-    f"{MESSAGES}.posted:after:1",
     f"{DISCORD}.delete_original:after:1",
-    f"{MESSAGES}.finish:before:1",
-    f"{MESSAGES}.finish:after:1",
+    f"{MESSENGER}.handle:after:1",
+    f"{MESSAGES}.turn:released:1",
 )
 # A copy of a result whose outcome was delivered before.
 COPIED = (
@@ -38,8 +38,6 @@ COPIED = (
     f"{MESSAGES}.begin:after:2",
     f"{DISCORD}.post:before:2",
     f"{DISCORD}.post:after:2",
-    f"{MESSAGES}.posted:before:2",
-    f"{MESSAGES}.posted:after:2",
     f"{COPIES}.record:before:1",
     f"{COPIES}.record:after:1",
 )
@@ -49,8 +47,8 @@ COPY_DELETED = (
     f"{COPIES}.delete:after:1",
     f"{DISCORD}.delete:before:1",
     f"{DISCORD}.delete:after:1",
-    f"{MESSAGES}.finish:before:3",
-    f"{MESSAGES}.finish:after:3",
+    f"{MESSENGER}.handle:after:3",
+    f"{MESSAGES}.turn:released:3",
 )
 # A request's whole life, in its order.
 ONE_LIFE = (
@@ -80,7 +78,6 @@ ONLY_TIME_HELPS = (
 
 # Here the copy is there, and its lease has to end.
 COPY_ENDS = (
-    f"{MESSAGES}.posted:after:2",
     f"{COPIES}.record:before:1",
     f"{COPIES}.record:after:1",
 )

@@ -5,7 +5,7 @@
 
 A point is `module:Class.method:before|after|got:n`, or names a function of a module. Its nth call kills the
 process before it does anything, or when it has done everything but return; `got` counts only calls that found
-something.
+something, and `released` the claims of messages that a call has released.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ def arm(point: str) -> None:
         if when == "got":
             calls += result is not None
             mine = calls if result is not None else 0
+        if when == "released":
+            _, released, *_ = args
+            calls += len(released) - 1
+            mine = int(nth) if calls >= int(nth) else 0
         if when != "before" and mine == int(nth):
             die()
         return result

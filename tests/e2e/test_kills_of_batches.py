@@ -11,6 +11,7 @@ from tests.e2e.bot_process import BotProcess
 from tests.e2e.kill_points import (
     COMFY,
     DELIVERED,
+    DISCORD,
     MESSAGES,
     RUNS,
     TAKEN_IN,
@@ -35,7 +36,7 @@ CANCELLING = (
     f"{RUNS}.request_cancel:after:1",
     f"{COMFY}.cancel_run:after:1",
     f"{MESSAGES}.begin:after:1",
-    f"{MESSAGES}.posted:after:1",
+    f"{DISCORD}.post:after:1",
 )
 
 

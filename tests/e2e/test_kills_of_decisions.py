@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.e2e.bot_process import BotProcess
-from tests.e2e.kill_points import COMFY, DISCORD, MESSAGES, RUNS, WORK, time_away
+from tests.e2e.kill_points import COMFY, DISCORD, MESSAGES, MESSENGER, RUNS, WORK, time_away
 from tests.fakediscord.world import MODERATOR, Channel, Message, User
 from tests.sampling import every_nth
 
@@ -21,17 +21,15 @@ BLOCKED = ("bot.services.moderation.blocks:block:before:1", "bot.services.modera
 # The card is posted, edited once it is decided, and the outcome is posted after it.
 CARD = (
     f"{DISCORD}.post:after:1",
-    f"{MESSAGES}.posted:after:1",
-    f"{MESSAGES}.finish:before:1",
+    f"{MESSENGER}.handle:after:1",
 )
 AFTERWARDS = (
     f"{DISCORD}.edit:before:1",
     f"{DISCORD}.edit:after:1",
     f"{MESSAGES}.begin:after:2",
     f"{DISCORD}.post:after:2",
-    f"{MESSAGES}.posted:after:2",
-    f"{MESSAGES}.finish:after:2",
-    f"{MESSAGES}.finish:after:3",
+    f"{MESSAGES}.turn:released:2",
+    f"{MESSAGES}.turn:released:3",
 )
 HOUR = 3700.0
 
@@ -123,9 +121,8 @@ LIVES = {
             f"{DISCORD}.edit:after:1",
             f"{MESSAGES}.begin:after:1",
             f"{DISCORD}.post:after:1",
-            f"{MESSAGES}.posted:after:1",
-            f"{MESSAGES}.finish:after:1",
-            f"{MESSAGES}.finish:after:2",
+            f"{MESSAGES}.turn:released:1",
+            f"{MESSAGES}.turn:released:2",
         ),
         ahead=HOUR,
     ),

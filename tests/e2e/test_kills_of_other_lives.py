@@ -8,23 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from demo.fake_comfydeploy.deployments import FAILS_ID, NO_CREDITS_ID, PICTURE_ID, REJECTS_ID, VARIATIONS_ID
+from demo.fake_comfydeploy.deployments import FAILS_ID, NO_CREDITS_ID, PICTURE_ID, VARIATIONS_ID
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.deployments import described
 from tests.e2e.bot_process import BotProcess
-from tests.e2e.kill_points import COMFY, DISCORD, MESSAGES, RUNS, dies_and_returns
+from tests.e2e.kill_points import COMFY, DISCORD, MESSAGES, MESSENGER, RUNS, dies_and_returns
 from tests.harness import HELD
 from tests.sampling import every_nth
 
 # Backoff, grace times and deadlines pass quickly; the bot's clock runs ahead of Discord's by seconds.
 pytestmark = [pytest.mark.usefixtures("cold"), pytest.mark.bot(speed=5.0)]
 ENDING = (
-    f"{MESSAGES}.claim:got:1",
+    f"{MESSENGER}.handle:before:1",
     f"{MESSAGES}.begin:before:1",
     f"{MESSAGES}.begin:after:1",
-    f"{MESSAGES}.posted:before:1",
-    f"{MESSAGES}.posted:after:1",
-    f"{MESSAGES}.finish:before:1",
+    f"{MESSENGER}.handle:after:1",
 )
 
 
@@ -100,11 +98,6 @@ def deployment(id: str) -> dict[str, str]:
 
 LIVES = {
     "failed": Life(asked, ENDING, settings=deployment(FAILS_ID)),
-    "rejected": Life(
-        asked,
-        (f"{RUNS}.add_failure_reason:before:1", f"{RUNS}.add_failure_reason:after:1"),
-        settings=deployment(REJECTS_ID),
-    ),
     "refused": Life(
         asked,
         (f"{RUNS}.finish:before:1", f"{RUNS}.finish:after:1", *ENDING),
@@ -116,13 +109,15 @@ LIVES = {
             f"{RUNS}.request_cancel:after:1",
             f"{COMFY}.cancel_run:before:1",
             f"{COMFY}.cancel_run:after:1",
-            *ENDING,
+            f"{MESSAGES}.begin:before:1",
+            f"{MESSAGES}.begin:after:1",
+            f"{DISCORD}.post:after:1",
         ),
         faults=HELD,
     ),
     "late": Life(
         asked_and_given_up,
-        (*ENDING, *(f"{MESSAGES}.{step}:2" for step in ("claim:got", "begin:after", "posted:after"))),
+        (*ENDING, f"{MESSENGER}.handle:before:2", f"{MESSAGES}.begin:after:2", f"{MESSENGER}.handle:after:2"),
         faults=Faults(hold_at="running", cancel_supported=False),
         settings={"RUN_DEADLINE_SECONDS": "1"},
     ),
@@ -133,7 +128,6 @@ LIVES = {
             f"{MESSAGES}.posted:after:1",
             f"{MESSAGES}.begin:after:2",
             f"{DISCORD}.post:after:2",
-            f"{MESSAGES}.posted:after:2",
         ),
         settings=deployment(VARIATIONS_ID),
     ),
@@ -144,7 +138,7 @@ LIVES = {
             f"{MESSAGES}.begin:after:3",
             f"{DISCORD}.post:after:2",
             f"{MESSAGES}.posted:after:1",
-            f"{MESSAGES}.finish:before:1",
+            f"{MESSENGER}.handle:after:1",
         ),
         faults=HELD,
     ),
@@ -170,7 +164,7 @@ PRIVATE_LIVES = {
     ),
     "withheld": Life(
         asked_in_private_and_withheld,
-        (f"{MESSAGES}.posted:after:1", f"{MESSAGES}.finish:before:1"),
+        (f"{MESSENGER}.handle:after:1",),
         faults=HELD,
         settings={"COMFYDEPLOY_DEPLOYMENT_ID": "", "DEPLOYMENTS_FILE": "own.toml"},
     ),

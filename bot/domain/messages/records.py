@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from bot.domain.runs import Run
@@ -80,6 +81,8 @@ class Place(IntEnum):
 
 
 EDITS = frozenset({Place.IN_PLACE, Place.ANSWER})
+# Discord lets a bot post five messages in five seconds in a channel: two at a time are enough for that.
+PER_CHANNEL = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +167,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A message that was claimed under the lease of its request, with everything that it depends on."""
+    """A message that was claimed under the lease of its request, with everything that it depends on.
+
+    `unstored` is a part that was posted, and that the release of the claim will store.
+    """
 
     lease: str
     message: Message
     runs: Sequence[Run]
     messages: Mapping[tuple[Kind, int], Message] = field(default_factory=dict)
+    unstored: Part | None = None
 
     @property
     def first(self) -> Run:
@@ -217,6 +224,42 @@ class Claim:
     def with_message(self, message: Message) -> Claim:
         others = {**self.messages, (message.kind, message.number): message}
         return replace(self, message=message, messages=others)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What became of a claim: whether its message is shown, and which columns of it change.
+
+    If it isn't shown, or has changed since, it is due at `due_at`. `ends_answer` drops the interaction's
+    token. `tells_card` has the review card changed, which links to the result.
+    """
+
+    claim: Claim
+    due_at: datetime
+    shown: bool
+    values: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    ends_answer: bool = False
+    tells_card: bool = False
+
+
+class Busy:
+    """What a process is showing: the keys of the requests, and how many messages in each channel."""
+
+    def __init__(self, shown: Iterable[Message] = ()) -> None:
+        self.requests: list[str] = []
+        self._channels = Counter[int | None]()
+        for message in shown:
+            self.add(message)
+
+    def add(self, message: Message) -> None:
+        self.requests.append(message.request_key)
+        self._channels[message.channel_id] += 1
+
+    @property
+    def full(self) -> list[int]:
+        """Return the channels that take no more messages at the moment."""
+        return [channel for channel, count in self._channels.items() if channel and count >= PER_CHANNEL]
 
 
 def result_ref(messages: Mapping[tuple[Kind, int], Message], number: int) -> MessageRef | None:

@@ -29,8 +29,10 @@ from tests.contract.store.runs import (
     fetch,
     is_pending,
     owed,
+    release,
     request,
     take,
+    take_message,
 )
 from tests.databases import PostgresServer, new_sqlite, transaction
 
@@ -103,7 +105,7 @@ async def test_a_full_disk_changes_nothing(file_store: Store) -> None:
     with pytest.raises(StoreUnavailable, match="disk is full"):
         await accept(file_store, big)
     with pytest.raises(StoreUnavailable, match="disk is full"):
-        await file_store.messages.finish(claim, NOW, shown=True, values={"stale": many})
+        await release(file_store, claim, NOW, shown=True, values={"stale": many})
     assert await file_store.runs.get(big.key) is None
     assert is_pending((await owed(file_store, claim.key))[0])
     assert await columns(file_store, running.key) == before
@@ -120,7 +122,7 @@ async def test_a_stopped_server_is_unavailable(own_postgres: PostgresServer, ope
     for _ in range(2):
         calls = (
             store.runs.record_report(run.key, SUCCESS, NOW, SOON),
-            store.messages.claim("messenger", NOW, SOON, full=(), busy=()),
+            take_message(store, NOW, "messenger", SOON),
             store.key_values.get("webhook"),
         )
         assert [type(result) for result in await at_once(*calls)] == [StoreUnavailable] * 3
@@ -194,7 +196,7 @@ async def test_cancelled_writers_leave_no_lock_behind(store: Store) -> None:
         writers = (
             accept(store, request()),
             store.runs.request_cancel(run.key, NOW, by=run.requester_id),
-            store.messages.claim("messenger", NOW, SOON, full=(), busy=()),
+            take_message(store, NOW, "messenger", SOON),
         )
         tasks = [asyncio.create_task(writer) for writer in writers]
         for _ in range(steps * 3):

@@ -15,7 +15,18 @@ from bot.database.rows import WITH_REQUEST
 from bot.database.tables import messages, requests, runs
 from bot.domain.access import OperatorRules
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.messages.records import Attempt, Claim, Form, Kind, MessageRef, Part, Place, Shows
+from bot.domain.messages.records import (
+    Attempt,
+    Busy,
+    Claim,
+    Form,
+    Kind,
+    MessageRef,
+    Part,
+    Place,
+    Release,
+    Shows,
+)
 from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member, Origin, new_key
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.transitions import UNSUCCESSFUL
@@ -201,9 +212,27 @@ async def answer_of(store: Store, key: str) -> dict[str, Any]:
     return await store.database.read(work)
 
 
+async def take_message(
+    store: Store,
+    now: datetime = NOW,
+    owner: str = "messenger",
+    until: datetime | None = None,
+    busy: Busy | None = None,
+) -> Claim | None:
+    """Claim the message that is due first."""
+    claims, _ = await store.messages.turn([], [owner], busy or Busy(), now, until or now + LEASE)
+    return claims[0] if claims else None
+
+
+async def release(store: Store, claim: Claim, due_at: datetime, *, shown: bool, **more: Any) -> None:
+    """Release a claim; `more` are fields of Release."""
+    one = Release(claim=claim, due_at=due_at, shown=shown, **more)
+    await store.messages.turn([one], [], Busy(), due_at, due_at)
+
+
 async def claim_if_any(store: Store, now: datetime = NOW, owner: str = "messenger") -> Claim | None:
     """Claim the next message that is due, other than a status message."""
-    claim = await store.messages.claim(owner, now, now + LEASE, full=(), busy=())
+    claim = await take_message(store, now, owner)
     if claim is None or claim.message.kind is not Kind.ANSWER:
         return claim
     await show_answer(store, claim, now)
@@ -213,7 +242,7 @@ async def claim_if_any(store: Store, now: datetime = NOW, owner: str = "messenge
 async def show_answer(store: Store, claim: Claim, now: datetime) -> None:
     """Take a status message as edited, for the last time if only its end made it due."""
     values = {} if claim.message.is_pending else {"farewell_at": None}
-    await store.messages.finish(claim, now, shown=True, values=values)
+    await release(store, claim, now, shown=True, values=values)
 
 
 async def claimed(store: Store, now: datetime = NOW, owner: str = "messenger") -> Claim:
@@ -237,7 +266,7 @@ async def begin(store: Store, claim: Claim, now: datetime = NOW) -> bool:
 async def answers_due(store: Store, now: datetime) -> list[str]:
     """Return the keys of the requests whose status messages are due, and take them as edited."""
     due = []
-    while (claim := await store.messages.claim("messenger", now, now + LEASE, full=(), busy=())) is not None:
+    while (claim := await take_message(store, now)) is not None:
         assert claim.message.kind is Kind.ANSWER
         due.append(claim.message.request_key)
         await show_answer(store, claim, now)
@@ -251,7 +280,7 @@ async def posted(store: Store, *refs: MessageRef, now: datetime = NOW, ends_answ
         stored = await store.messages.posted(claim, part_of(claim, ref, index=index, of=len(refs)))
         assert stored is not None
         claim = stored
-    await store.messages.finish(claim, now, shown=True, ends_answer=ends_answer)
+    await release(store, claim, now, shown=True, ends_answer=ends_answer)
     return claim
 
 

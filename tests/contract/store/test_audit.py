@@ -30,6 +30,7 @@ from tests.contract.store.runs import (
     claimed,
     part_of,
     posted,
+    release,
     take,
 )
 
@@ -209,7 +210,7 @@ async def test_no_entry_links_to_a_private_or_deleted_message(store: Store) -> N
     await store.runs.finish(private.key, RunState.REFUSED, at(5), code="comfy_failed")
     claim = await claimed(store, now=at(6))
     while claim.message.request_key != private.request_key:  # what is left of the deleted one
-        await store.messages.finish(claim, at(6), shown=True)
+        await release(store, claim, at(6), shown=True)
         claim = await claimed(store, now=at(6))
     assert await store.messages.posted(claim, part_of(claim, MessageRef(private.channel_id, 902))) is not None
     assert await line_of(store, private) == (None, None)
@@ -229,12 +230,12 @@ async def test_an_outcome_that_only_its_requester_sees_is_not_linked_but_the_car
     await store.runs.finish(run.key, RunState.EXPIRED, at(200), code="expired")
     claim = await claimed(store, now=at(300))
     if claim.message.kind is Kind.REVIEW:  # the closed card
-        await store.messages.finish(claim, at(300), shown=True)
+        await release(store, claim, at(300), shown=True)
         claim = await claimed(store, now=at(300))
     part = part_of(claim, MessageRef(run.channel_id, 77), place=Place.ANSWER)
     claim = await store.messages.posted(claim, part)
     assert claim is not None
-    await store.messages.finish(claim, at(300), shown=True, ends_answer=True)
+    await release(store, claim, at(300), shown=True, ends_answer=True)
     card = MessageRef(REVIEW_CHANNEL, 901)
     assert await line_of(store, run) == (run.prompt, card)
 

@@ -13,7 +13,17 @@ from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
 from tests.contract.store.batches import accepted, ended, kinds_of_each, running
 from tests.contract.store.rows import run_keys
-from tests.contract.store.runs import NOW, PERSON, claimed, fetch, is_pending, owed, posted, request
+from tests.contract.store.runs import (
+    NOW,
+    PERSON,
+    claimed,
+    fetch,
+    is_pending,
+    owed,
+    posted,
+    release,
+    request,
+)
 
 
 async def test_a_batch_is_listed_once_and_found_by_the_state_of_any_run(store: Store) -> None:
@@ -32,7 +42,7 @@ async def test_a_batch_is_listed_once_and_found_by_the_state_of_any_run(store: S
 async def test_redelivering_a_batch_moves_it_to_the_new_channel(store: Store) -> None:
     runs = await running(store)
     await ended(store, *runs)
-    await store.messages.finish(await claimed(store), NOW, shown=True, values={"offered": True})
+    await release(store, await claimed(store), NOW, shown=True, values={"offered": True})
     (entry,) = (await store.history.page(PERSON.id, limit=5, run_filter=RunFilter.UNDELIVERED)).entries
     assert entry.undelivered
     place = request().origin.model_copy(update={"channel_id": 4, "guild_id": None})

@@ -18,7 +18,9 @@ from tests.contract.store.runs import (
     begin,
     claim_if_any,
     claimed,
+    release,
     take,
+    take_message,
 )
 
 
@@ -57,7 +59,7 @@ async def test_ends_cancellations_and_progress_leave_one_outcome(store: Store, o
             store.runs.save_progress(news, NOW, SOON),
             store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id),
             *(store.runs.finish(run.key, RunState.CANCELLED, NOW, code="x") for run in runs[3:]),
-            other.messages.claim("other", NOW, SOON, full=(), busy=()),
+            take_message(other, NOW, "other", SOON),
         )
         assert await kinds_of_each(store, runs) == [["outcome"], *[[]] * 5]
 
@@ -107,10 +109,10 @@ async def test_a_late_success_after_the_outcome_has_its_own_message(store: Store
     await ended(store, runs[0], runs[0])
     assert await kinds_of_each(store, runs) == [["late", "outcome"], []]
     # The outcome is still pending, and doesn't show the late success.
-    await store.messages.finish(claim, NOW - LEASE, shown=False)
+    await release(store, claim, NOW - LEASE, shown=False)
     again = await claimed(store)
     assert (again.message.kind, again.late) == (Kind.OUTCOME, frozenset({runs[0].key}))
-    await store.messages.finish(again, NOW, shown=True)
+    await release(store, again, NOW, shown=True)
     own = await claimed(store)
     assert (own.message.kind, own.key, own.results) == (Kind.LATE, runs[0].key, [own.run])
 

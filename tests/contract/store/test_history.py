@@ -26,6 +26,7 @@ from tests.contract.store.runs import (
     fetch,
     part_of,
     posted,
+    release,
     submitted,
     take,
 )
@@ -191,7 +192,7 @@ async def test_an_entry_tells_which_copy_a_moderator_deleted(store: Store, by: i
     assert claim is not None
     claim = await store.messages.posted(claim, part_of(claim, copy))
     assert claim is not None
-    await store.messages.finish(claim, NOW, shown=True)
+    await release(store, claim, NOW, shown=True)
     await store.copies.delete(run.key, copy, by, at(1))
     entry = await entry_of(store, run)
     assert (entry.message, entry.deletions) == (outcome, Deletions(copy_by_moderator=by == MOD))

@@ -37,7 +37,9 @@ from tests.contract.store.runs import (
     at,
     fetch,
     part_of,
+    release,
     request,
+    take_message,
 )
 from tests.databases import PostgresServer, transaction
 
@@ -96,7 +98,7 @@ async def lose_post(store: Store, rows: Rows, _: int) -> None:
 
 async def finish(store: Store, rows: Rows, number: int) -> None:
     if (claim := await claim_of(store, rows)) is not None:
-        await store.messages.finish(claim, NOW, shown=number > 0, ends_answer=True)
+        await release(store, claim, NOW, shown=number > 0, ends_answer=True)
 
 
 async def copy(store: Store, rows: Rows, number: int) -> None:
@@ -157,7 +159,7 @@ WRITERS: dict[str, Writer] = {
     "report": lambda store, rows, number: store.reviews.report(
         rows.keys[number], Report(5, "Something else"), 9, NOW
     ),
-    "show": lambda store, _rows, _number: store.messages.claim("messenger", NOW, SOON, full=(), busy=()),
+    "show": lambda store, _rows, _number: take_message(store, NOW, "messenger", SOON),
     "attempt": attempt,
     "post": store_post,
     "lose": lose_post,

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bot.domain.messages.ladder import FAILURE
-from bot.domain.messages.records import Claim, Kind, MessageRef
+from bot.domain.messages.records import PER_CHANNEL, Busy, Kind, Message, MessageRef
 from bot.domain.moderation.reviews import Report
 from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import RunState
@@ -29,7 +29,9 @@ from tests.contract.store.runs import (
     owed,
     part_of,
     posted,
+    release,
     request,
+    take_message,
 )
 
 HERE = request().origin.channel_id
@@ -62,7 +64,7 @@ async def test_a_lease_ends_and_the_work_is_taken_over(store: Store) -> None:
     again = await claimed(store, now=at(61), owner="second")
     assert (again.key, again.message.failures) == (key, 2 * FAILURE)
     assert not await begin(store, lost, at(62))
-    await store.messages.finish(lost, at(62), shown=True)
+    await release(store, lost, at(62), shown=True)
     assert await begin(store, again, at(62))
 
 
@@ -73,19 +75,20 @@ async def test_a_lease_is_of_the_whole_request(store: Store) -> None:
     claim = await claimed(store)
     assert await claim_if_any(store) is None
     assert await store.copies.claim(CopyRequest(key=key), "x", NOW, SOON) is None
-    await store.messages.finish(claim, NOW, shown=True)
+    await release(store, claim, NOW, shown=True)
     assert {claim.message.kind, (await claimed(store)).message.kind} == {Kind.OUTCOME, Kind.REPORT}
 
 
 async def test_full_channels_and_busy_requests_are_left_out(store: Store) -> None:
     key = await end(store)
 
-    async def claim(**left_out: list[object]) -> Claim | None:
-        return await store.messages.claim("m", NOW, SOON, **{"full": (), "busy": (), **left_out})
+    def busy(request_key: str, channel_id: int) -> Busy:
+        one = Message(request_key=request_key, kind=Kind.OUTCOME, channel_id=channel_id)
+        return Busy([one] * PER_CHANNEL)
 
-    assert await claim(full=[HERE]) is None
-    assert await claim(busy=[key]) is None
-    assert await claim(full=[HERE + 1], busy=["another"]) is not None
+    assert await take_message(store, busy=busy("another", HERE)) is None
+    assert await take_message(store, busy=busy(key, HERE + 1)) is None
+    assert await take_message(store, busy=busy("another", HERE + 1)) is not None
 
 
 async def test_a_change_during_a_step_is_shown_later(store: Store) -> None:
@@ -95,7 +98,7 @@ async def test_a_change_during_a_step_is_shown_later(store: Store) -> None:
     with_part = await store.messages.posted(claim, part_of(claim, FIRST))
     assert with_part is not None
     await store.reviews.delete(key, PERSON.id, at(1))
-    await store.messages.finish(with_part, at(2), shown=True, values={"offered": True})
+    await release(store, with_part, at(2), shown=True, values={"offered": True})
     found = await row(store, key)
     assert (found["wanted_rev"], found["shown_rev"], found["offered"]) == (2, 0, False)
     again = await claimed(store, now=at(2))
@@ -152,7 +155,7 @@ async def test_a_press_adopts_the_message_of_an_attempt(store: Store) -> None:
 async def test_a_failure_is_put_off_and_due_at_once_after_an_outage(store: Store) -> None:
     key = await end(store)
     claim = await claimed(store)
-    await store.messages.finish(claim, at(600), shown=False, values={"failures": FAILURE}, error="x" * 600)
+    await release(store, claim, at(600), shown=False, values={"failures": FAILURE}, error="x" * 600)
     assert await claim_if_any(store, at(599)) is None
     await store.messages.make_due(at(10))
     assert (await claimed(store, now=at(10))).key == key

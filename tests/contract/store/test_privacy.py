@@ -15,8 +15,6 @@ from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, RunState
 from bot.store import Store
 from bot.store.audit import add_entries
-from bot.workers.schedule import PRUNE
-from bot.workers.worker import Worker
 from tests.contract.conftest import Stores
 from tests.contract.store.rows import (
     ALICE,
@@ -56,8 +54,11 @@ def line(subject: int, days_ago: float = 0, guild: int | None = GUILD, **more: o
 
 async def prune(store: Store, now: datetime = NOW) -> int:
     """Remove expired rows as the worker does; return in how many steps."""
-    retention = store.retention
-    return await Worker("prune", lambda: retention.claim(now), retention.handle, PRUNE).drain()
+    steps = 0
+    while (expired := await store.retention.claim(now)) is not None:
+        await store.retention.handle(expired)
+        steps += 1
+    return steps
 
 
 async def test_an_export_contains_all_data_of_one_user_only(store: Store) -> None:

@@ -35,6 +35,7 @@ from tests.contract.store.runs import (
     owed,
     posted,
     refusals,
+    release,
     report,
     started,
     take,
@@ -239,7 +240,7 @@ async def test_an_outcome_is_pending_until_it_is_shown(store: Store) -> None:
     await brought_to(store, RunState.SUCCEEDED)
     claim = await claimed(store)
     assert await store.messages.pending() == 1
-    await store.messages.finish(claim, NOW, shown=True)
+    await release(store, claim, NOW, shown=True)
     assert await store.messages.pending() == 0
 
 

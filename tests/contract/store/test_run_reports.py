@@ -35,7 +35,6 @@ from tests.contract.store.runs import (
     is_pending,
     kinds,
     owed,
-    part_of,
     posted,
     report,
     submitted,
@@ -211,20 +210,6 @@ async def test_a_run_that_is_gone_is_refused_everywhere(store: Store) -> None:
             await change
     assert await store.runs.get("nobody") is None
     await store.runs.save_progress({"nobody": report(progress=0.5)}, NOW, SOON)
-
-
-async def test_a_failure_gets_its_reason_only_before_it_is_posted(store: Store) -> None:
-    run = await brought_to(store, RunState.FAILED)
-    await store.runs.add_failure_reason(run.key, "comfy_invalid", {"fields": "cfg"})
-    told = await fetch(store, run.key)
-    assert (told.failure_code, told.failure_params) == ("comfy_invalid", {"fields": "cfg"})
-    claim = await claimed(store, now=at(60))
-    assert await begin(store, claim, at(60))
-    await store.runs.add_failure_reason(run.key, "comfy_rejected", {})
-    assert await fetch(store, run.key) == told
-    await store.messages.posted(claim, part_of(claim, MessageRef(1, 2)))
-    await store.runs.add_failure_reason(run.key, "comfy_rejected", {})
-    assert await fetch(store, run.key) == told
 
 
 async def test_a_failure_before_the_queue_reply_waits_for_its_reason(store: Store) -> None:

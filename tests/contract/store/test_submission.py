@@ -93,12 +93,14 @@ class World:
 
     async def probe(self) -> None:
         """Make the probes that are due."""
-        while not isinstance(guard := await self.health.claim(), Later):
-            await self.health.probe(guard)
+        while not isinstance(guards := await self.health.claim(1), Later):
+            for guard in guards:
+                await self.health.probe(guard)
 
     async def claim(self) -> Run:
-        run = await self.submitter.claim()
-        assert isinstance(run, Run)
+        found = await self.submitter.claim(1)
+        assert isinstance(found, list)
+        (run,) = found
         return run
 
     async def submit(self) -> Run:
@@ -215,11 +217,11 @@ async def test_in_an_outage_a_queue_call_is_made_only_after_an_answered_probe(
     world.later(60)
     world.describing = list(describing)
     await world.probe()
-    found = await world.submitter.claim()
-    assert isinstance(found, Run) is (calls == 2)
-    if isinstance(found, Run):
-        await world.submitter.submit(found)
-        assert (await fetch(world.store, found.key)).state is RunState.QUEUED
+    found = await world.submitter.claim(1)
+    assert isinstance(found, list) is (calls == 2)
+    for run in found if isinstance(found, list) else ():
+        await world.submitter.submit(run)
+        assert (await fetch(world.store, run.key)).state is RunState.QUEUED
     assert len(world.calls) == calls
 
 
@@ -228,11 +230,11 @@ async def test_after_an_outage_one_run_is_tried_first(world: World) -> None:
         await accepted(world.store)
     world.starting = [failing(BackendUnreachable())]
     assert (await world.submit()).state is RunState.WAITING
-    assert await world.submitter.claim() is None
+    assert await world.submitter.claim(1) is None
     world.later(10)
     await world.probe()
     first = await world.claim()
-    assert await world.submitter.claim() is None
+    assert await world.submitter.claim(1) is None
     await world.submitter.submit(first)
     assert (await fetch(world.store, first.key)).state is RunState.QUEUED
     await world.claim()

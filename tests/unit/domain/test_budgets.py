@@ -16,7 +16,6 @@ from bot.domain.budgets import (
     day_end,
     limits_of,
     measured_seconds,
-    overtime,
     recorded_charge,
     reported_seconds,
     weight_of,
@@ -127,16 +126,6 @@ def test_a_run_costs_what_is_known_and_otherwise_its_reservation(run: Run, expec
 )
 def test_the_columns_of_a_run_say_what_the_ledger_counts(changes: dict[str, Any], expected: Charge) -> None:
     assert recorded_charge(charged(S.RUNNING, **changes)) == expected
-
-
-@pytest.mark.parametrize(
-    ("passed", "charged_seconds", "more"),
-    [(60, 240, 0), (61, 240, 1), (1800, 240, 1740), (1800, 7200, 0), (-3600, 240, 0)],
-)
-def test_a_run_in_flight_counts_the_time_that_it_has_used(
-    passed: float, charged_seconds: float, more: float
-) -> None:
-    assert overtime(NOW, charged_seconds, 4, NOW + timedelta(seconds=passed)) == more
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,14 @@ from bot.store import Store
 from bot.words.cache import AutomodCache
 from bot.words.rules import WordRules
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, block, stored_rules, stored_run, unblock
-from tests.contract.store.runs import NOW, PERSON, SOON, kinds, part_of
+from tests.contract.store.runs import (
+    NOW,
+    PERSON,
+    SOON,
+    kinds,
+    part_of,
+    release,
+)
 from tests.databases import new_sqlite
 from tests.unit.factories import app_with
 from tests.word_rules import compiled
@@ -71,7 +78,7 @@ async def send_copy(store: Store, copy: CopyRequest) -> str:
     ref = MessageRef(copy.shared_to or 2, 8)
     posted = await store.messages.posted(claim, part_of(claim, ref))
     assert posted is not None
-    await store.messages.finish(posted, NOW, shown=True)
+    await release(store, posted, NOW, shown=True)
     return message_url(GUILD, *ref)
 
 

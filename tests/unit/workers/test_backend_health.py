@@ -76,8 +76,9 @@ class World:
     async def later(self, seconds: float) -> None:
         """Let time pass, and make the probes that are due."""
         self.seconds += seconds
-        while not isinstance(guard := await self.health.claim(), Later):
-            await self.health.probe(guard)
+        while not isinstance(guards := await self.health.claim(1), Later):
+            for guard in guards:
+                await self.health.probe(guard)
 
     def admitted(self) -> tuple[bool, bool]:
         """Return whether runs of the deployments `mine` and `other` may start."""

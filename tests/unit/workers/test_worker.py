@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -34,12 +34,12 @@ class Bench:
         self.gate.set()
         self.changed = asyncio.Condition()
 
-    async def claim(self) -> int | Later | None:
+    async def claim(self, room: int) -> Sequence[int] | Later | None:
         self.claims += 1
         await self._tell()
         if self.faults:
             raise self.faults.popleft()
-        return self.items.popleft() if self.items else self.later
+        return [self.items.popleft() for _ in range(min(room, len(self.items)))] or self.later
 
     async def handle(self, item: int) -> None:
         self.already_sent.append(item)
@@ -111,8 +111,8 @@ class SlowClaim:
         self.items = bench.items
         self.worker: Worker[int] = Worker("slow", self.claim, bench.handle, Schedule(longest=FOREVER))
 
-    async def claim(self) -> int | None:
-        found = self.items.popleft() if self.items else None
+    async def claim(self, _room: int) -> Sequence[int]:
+        found = [self.items.popleft()] if self.items else []
         self.asked.set()
         await self.answer.wait()
         return found
@@ -143,12 +143,26 @@ async def test_it_sleeps_until_an_item_is_due_but_no_longer_than_its_schedule_al
 
 async def test_a_wake_up_during_the_rest_waits_for_its_end(bench: Bench) -> None:
     worker = bench.worker(rest=FOREVER)
-    bench.items.append(1)
     async with running(worker):
         for _ in range(50):
             worker.wake()
             await asyncio.sleep(0)
-        assert bench.claims == 0
+        assert bench.claims == 1
+
+
+async def test_it_rests_after_a_claim_that_took_long(bench: Bench) -> None:
+    slow = SlowClaim(bench)
+    async with running(slow.worker):
+        await slow.asked.wait()
+        bench.items.append(1)
+        slow.worker.wake()
+        await asyncio.sleep(0.05)
+        slow.answer.set()
+        slow.asked.clear()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not slow.asked.is_set()
+        await bench.until(lambda: bench.done == [1])
 
 
 @pytest.mark.parametrize(
@@ -174,7 +188,6 @@ async def test_no_more_than_its_width_at_once(bench: Bench) -> None:
     bench.gate.clear()
     async with running(bench.worker(width=3)):
         await bench.until(lambda: len(bench.already_sent) == 3)
-        assert bench.claims == 3
         assert len(bench.items) == 4
         bench.gate.set()
         await bench.until(lambda: len(bench.done) == 7)
@@ -229,6 +242,19 @@ async def test_draining_handles_all_items_and_counts_them(bench: Bench) -> None:
     bench.items.extend([1, 2])
     assert [await bench.worker().drain() for _ in range(2)] == [2, 0]
     assert bench.done == [1, 2]
+
+
+async def test_it_is_closed_after_its_last_item(bench: Bench) -> None:
+    bench.items.append(1)
+    closed: list[list[int]] = []
+
+    async def close() -> None:
+        closed.append(list(bench.done))
+
+    worker = Worker("bench", bench.claim, bench.handle, Schedule(longest=FOREVER), close)
+    async with running(worker):
+        await bench.until(lambda: bench.done == [1])
+    assert closed == [[1]]
 
 
 async def test_stopping_takes_nothing_new_and_finishes_what_is_under_way(bench: Bench) -> None:
