@@ -22,7 +22,7 @@ from bot.gateway.message_files import shown_pictures
 from bot.gateway.replies import redeliver_here
 from bot.services import runs, sharing
 from bot.services.access import cancellable, is_deletable, is_moderated, visible
-from bot.services.moderation import deletions, reviews
+from bot.services.moderation import reviews
 from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
 from bot.ui.details import FILENAME, details
@@ -131,7 +131,7 @@ async def _delete(interaction: Interaction, key: str) -> None:
 
 async def _delete_shown(interaction: Interaction, key: str, message: MessageRef | None) -> None:
     """Delete the copy that a message shows, or else the result."""
-    run, only_copy = await deletions.delete_result_or_copy(
+    run, only_copy = await reviews.delete_result_or_copy(
         interaction.client.app, actor_of(interaction), key, message
     )
     await _confirm_deletion(interaction, run, say("delete_noted_copy" if only_copy else "delete_noted"))
@@ -141,7 +141,7 @@ async def _clear(interaction: Interaction, key: str) -> None:
     if is_report(interaction, key):
         await _delete_reported(interaction, key, whole_batch=True)
         return
-    run = await deletions.delete_batch(interaction.client.app, actor_of(interaction), key)
+    run = await reviews.delete_batch(interaction.client.app, actor_of(interaction), key)
     await _confirm_deletion(interaction, run, say("delete_noted"))
 
 
@@ -167,7 +167,7 @@ async def _discard(interaction: Interaction, key: str) -> None:
     is_more = _posted_message(interaction) is None
     message_id = interaction.message.id if interaction.message is not None else 0
     app, actor = interaction.client.app, actor_of(interaction)
-    run = await deletions.discard(app, actor, key, None if is_more else message_id)
+    run = await reviews.discard(app, actor, key, None if is_more else message_id)
     if is_more and not run.needs_interaction:
         await tell(interaction, say("delete_noted"))
         return

@@ -52,8 +52,7 @@ CORE = Scope(
         "bot/domain/budgets.py",
         "bot/domain/queue/estimates.py",
         "bot/domain/queue/fair_queue.py",
-        "bot/domain/blocks.py",
-        "bot/domain/moderation/reviews.py",
+        "bot/domain/decisions.py",
         "bot/domain/policy.py",
         "bot/domain/presets.py",
         "bot/domain/run_timing.py",
@@ -198,8 +197,6 @@ TESTS = {
         "moderation.audit": f"{DISCORD}_audit.py",
         "exports": f"{SERVICES}_exports.py {SERVICES}_privacy.py",
         "moderation.blocks": f"{DISCORD}_blocks.py {DISCORD}_unblock_button.py {DISCORD}_pause.py",
-        "moderation.deletions": f"{DISCORD}_delete_everywhere.py {DISCORD}_deleted_copies.py"
-        f" {DISCORD}_moderated_elsewhere.py {DISCORD}_others.py {DISCORD}_batch_moderated.py",
         "drafts": f"{DISCORD}_edit.py {DISCORD}_use_as_input.py {DISCORD}_follow_ups.py {DISCORD}_others.py",
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
         f" {DISCORD}_batch.py {DISCORD}_private.py {DISCORD}_age_marks.py {DISCORD}_edit.py",
@@ -209,7 +206,8 @@ TESTS = {
         "presets": f"{DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
         "moderation.reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
-        f" {DISCORD}_batch_moderated.py {DISCORD}_others.py",
+        f" {DISCORD}_batch_moderated.py {DISCORD}_others.py {DISCORD}_delete_everywhere.py"
+        f" {DISCORD}_deleted_copies.py {DISCORD}_moderated_elsewhere.py",
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"
         f" {DISCORD}_undelivered.py {DISCORD}_others.py {DISCORD}_details.py",
         "moderation.server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.domain.blocks import Block
 from bot.domain.budgets import measured_seconds, reported_seconds
+from bot.domain.decisions import Block
 from bot.domain.run_timing import AFTER_LAST_NODE, SETTLE_AFTER, same_outputs, silence_at_end
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Output, Run, RunReport, RunState
 

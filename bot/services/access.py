@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from bot.context import App
 from bot.domain.access import check_moderator
+from bot.domain.decisions import may_delete
 from bot.domain.errors import RefusedError
-from bot.domain.moderation.reviews import may_delete
 from bot.domain.requests import Actor
 from bot.domain.results.sharing import check_copyable
 from bot.domain.results.showing import check_posting, is_restricted_now

@@ -18,7 +18,6 @@ from bot.strings.help import HELP
 from bot.strings.moderation import MODERATION
 from bot.strings.outcomes import OUTCOMES
 from bot.strings.refusals import REFUSALS
-from bot.strings.settings import SETTINGS
 from bot.strings.sharing import SHARING
 from bot.strings.status import STATUS
 
@@ -34,7 +33,6 @@ SUBJECTS = (
     OUTCOMES,
     PEOPLE,
     REFUSALS,
-    SETTINGS,
     SHARING,
     STATUS,
 )

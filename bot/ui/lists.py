@@ -9,8 +9,8 @@ from discord import ButtonStyle, SelectOption
 from discord.ui import ActionRow, Button, Item, LayoutView, Section, Select, TextDisplay
 
 from bot.deployments.input_text import ShownInputs
-from bot.domain.blocks import Block
 from bot.domain.budgets import Limits, Spending, UsageView
+from bot.domain.decisions import Block
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunFilter, RunListEntry, RunsPage
 from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset
 from bot.domain.queue.fair_queue import PLACES

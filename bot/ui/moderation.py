@@ -22,8 +22,7 @@ from discord.ui import (
 from discord.utils import snowflake_time
 
 from bot.deployments.input_text import ShownInputs
-from bot.domain.blocks import BLOCK_DURATIONS
-from bot.domain.moderation.reviews import NOTE_LENGTH, REPORT_REASONS, Report
+from bot.domain.decisions import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, Report
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
 from bot.domain.transitions import REQUESTER_BLOCKED

@@ -9,7 +9,7 @@ from datetime import timedelta
 import discord
 
 from bot.discord_api.channels import member_names, requester_now
-from bot.domain.blocks import block_duration
+from bot.domain.decisions import block_duration
 from bot.domain.errors import DiscordAway, RefusedError
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.dynamic_items import custom_ids, submitted_values

@@ -26,7 +26,7 @@ from bot.services.moderation import server_settings
 from bot.services.moderation.server_settings import Editor
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
-from bot.ui.settings.panel import Panel, error_lines, panel_layout, settings_modal
+from bot.ui.settings import Panel, error_lines, panel_layout, settings_modal
 
 
 def allowed(interaction: Interaction) -> Editor:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.context import App
 from bot.domain.access import check_moderator
-from bot.domain.blocks import Block
+from bot.domain.decisions import Block
 from bot.domain.errors import RefusedError
 from bot.domain.pages import PAGE_SIZE
 from bot.domain.requests import Actor, Member

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bot.deployments.input_text import ShownInputs
-from bot.domain.moderation.reviews import Report
+from bot.domain.decisions import Report
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say

@@ -12,7 +12,7 @@ from bot.domain.settings.fields import SECTIONS, describe_changes, form_of, keys
 from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
 from bot.domain.settings.values import Names, NotApplied, ReviewChannel, SettingsContext
 from bot.ui.custom_ids import SettingId
-from bot.ui.settings.panel import Panel, error_lines, panel_layout, settings_modal
+from bot.ui.settings import Panel, error_lines, panel_layout, settings_modal
 from tests.unit.ui.snapshot import of_layout, of_modal
 
 ROLE, CHANNEL, GONE = 5, 9, 6

@@ -13,8 +13,8 @@ from bot.deployments.input_text import ShownInputs, command_line
 from bot.deployments.kinds import input_of
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Limits, Running, Usage, UsageView
+from bot.domain.decisions import Report
 from bot.domain.moderation.audit import AuditAction, AuditFilter, AuditPage
-from bot.domain.moderation.reviews import Report
 from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
 from bot.domain.policy import Standing
 from bot.domain.presets import ChannelDefault, Holder
@@ -42,7 +42,7 @@ from bot.ui.moderation import decided_card, report_card, review_card, turned_awa
 from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import Batch, outcome_messages, picked_layout
-from bot.ui.settings.panel import Panel, panel_layout
+from bot.ui.settings import Panel, panel_layout
 from bot.ui.shares import share_messages
 from bot.ui.status import finishing_message, status_message, undelivered_message
 from tests.unit.deployments.made import offering
