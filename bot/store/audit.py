@@ -150,55 +150,34 @@ class AuditStore:
         limit: int,
         *,
         before: AuditCursor | None = None,
+        after: AuditCursor | None = None,
     ) -> AuditPage:
-        """Return the newest entries, or those older than `before`."""
-        return _page(connection, guild_id, audit_filter, limit, before)
+        """Return the newest entries, those older than `before`, or those just newer than `after`.
 
-    @reads
-    def page_after(
-        self, connection: Connection, guild_id: int, audit_filter: AuditFilter, limit: int, after: AuditCursor
-    ) -> AuditPage:
-        """Return the entries just newer than `after`, or the newest page if they don't fill one."""
-        newer = later(audit.c.at, after.at, audit.c.id > after.id)
-        query = _matching(guild_id, audit_filter).where(newer)
-        entries = _read(connection, query.order_by(audit.c.at, audit.c.id).limit(limit + 1))
-        if len(entries) <= limit:
-            return _page(connection, guild_id, audit_filter, limit)
-        shown = entries[:limit][::-1]
-        return AuditPage(shown, shown[-1].cursor, shown[0].cursor)
+        If too few are newer to fill a page, return the newest page.
+        """
+        if after is not None:
+            newer = later(audit.c.at, after.at, audit.c.id > after.id)
+            query = _matching(guild_id, audit_filter).where(newer)
+            entries = _read(connection, query.order_by(audit.c.at, audit.c.id).limit(limit + 1))
+            if len(entries) > limit:
+                shown = entries[:limit][::-1]
+                return AuditPage(shown, shown[-1].cursor, shown[0].cursor)
+        entries = _read(connection, newest_first(guild_id, audit_filter, limit + 1, before))
+        shown = entries[:limit]
+        newest = shown[0].cursor if shown and before is not None else before
+        return AuditPage(shown, shown[-1].cursor if len(entries) > limit else None, newest)
 
     async def export(
         self, guild_id: int, audit_filter: AuditFilter, chunk_size: int = _CHUNK_SIZE
     ) -> AsyncIterator[Sequence[StoredEntry]]:
         """Yield all matching entries in chunks, newest first. No transaction stays open between chunks."""
-        cursor: AuditCursor | None = None
-        while entries := await self._older(guild_id, audit_filter, chunk_size, cursor):
-            yield entries
-            cursor = entries[-1].cursor
-
-    @reads
-    def _older(
-        self,
-        connection: Connection,
-        guild_id: int,
-        audit_filter: AuditFilter,
-        limit: int,
-        before: AuditCursor | None,
-    ) -> Sequence[StoredEntry]:
-        return _read(connection, newest_first(guild_id, audit_filter, limit, before))
-
-
-def _page(
-    connection: Connection,
-    guild_id: int,
-    audit_filter: AuditFilter,
-    limit: int,
-    before: AuditCursor | None = None,
-) -> AuditPage:
-    entries = _read(connection, newest_first(guild_id, audit_filter, limit + 1, before))
-    shown = entries[:limit]
-    newer = shown[0].cursor if shown and before is not None else before
-    return AuditPage(shown, shown[-1].cursor if len(entries) > limit else None, newer)
+        page = await self.page(guild_id, audit_filter, chunk_size)
+        while page.lines:
+            yield page.lines
+            if page.older is None:
+                return
+            page = await self.page(guild_id, audit_filter, chunk_size, before=page.older)
 
 
 def newest_first(

@@ -112,21 +112,23 @@ class ReviewStore:
         add_entries(connection, request_entry(batch, AuditAction.REJECT, moderator_id, now, **details))
 
     @writes
-    def delete(self, connection: Connection, key: str, user_id: int, now: datetime) -> None:
-        """Mark a run's result as deleted, and have it removed from Discord.
+    def delete(
+        self, connection: Connection, key: str, user_id: int, now: datetime, *, whole_batch: bool = False
+    ) -> None:
+        """Mark a run's result, or those of its whole batch, as deleted, and have them removed from Discord.
 
-        The run's audit entries stay.
+        The audit entries stay.
         """
-        run = lock_run(connection, key)
-        marked = connection.execute(
-            update(runs)
-            .where(runs.c.key == key, runs.c.deleted_at.is_(None))
-            .values(deleted_at=now, deleted_by=user_id)
-        )
-        if marked.rowcount != 1:
-            raise RefusedError("already_deleted")
-        bump(connection, run.request_key, now, about_result(run))
-        add_entries(connection, run_entry(run, AuditAction.DELETE, user_id, now))
+        batch = lock_batch(connection, key)
+        chosen = [run for run in batch if whole_batch or run.key == key]
+        check_shown(*chosen)
+        shown = [run for run in chosen if run.is_shown]
+        marked = update(runs).where(runs.c.key.in_([run.key for run in shown]))
+        connection.execute(marked.values(deleted_at=now, deleted_by=user_id))
+        for run in shown:
+            bump(connection, run.request_key, now, about_result(run))
+        about = (AuditAction.DELETE, user_id, now)
+        add_entries(connection, request_entry(shown, *about) if whole_batch else run_entry(shown[0], *about))
 
     @writes
     def discard(self, connection: Connection, key: str, user_id: int, now: datetime, *, remove: bool) -> None:
@@ -139,20 +141,6 @@ class ReviewStore:
         if remove:
             want(connection, run.request_key, Kind.OUTCOME, 0, now, {"deleted_by": user_id})
         add_entries(connection, run_entry(run, AuditAction.DISCARD, user_id, now))
-
-    @writes
-    def delete_all(self, connection: Connection, key: str, user_id: int, now: datetime) -> None:
-        """Delete all results of a batch that haven't been deleted yet, as `delete` does."""
-        batch = lock_batch(connection, key)
-        shown = [run for run in batch if run.is_shown]
-        check_shown(*batch)
-        keys = [run.key for run in shown]
-        connection.execute(
-            update(runs).where(runs.c.key.in_(keys)).values(deleted_at=now, deleted_by=user_id)
-        )
-        for run in shown:
-            bump(connection, run.request_key, now, about_result(run))
-        add_entries(connection, request_entry(shown, AuditAction.DELETE, user_id, now))
 
     @writes
     def report(

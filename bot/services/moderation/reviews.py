@@ -34,11 +34,10 @@ async def approve(app: App, actor: Actor, key: str) -> None:
     `approve_never` if the request has ended. If this user has already approved the request, nothing happens,
     since the reply may have been lost.
     """
-    run = await moderated(app, actor, key)
+    run, client = await moderated(app, actor, key), app.discord.client
     if has_decided(run, actor.id, rejected=False):
         return
     check_undecided(actor.id, run)
-    client = app.discord.client
     person = await requester_now(client, run, seconds=_SECONDS)
     channel = await channel_state(client, run, seconds=_SECONDS)
     offer = app.catalogue.offer(run)
@@ -115,7 +114,7 @@ async def delete_reported(app: App, actor: Actor, key: str, *, whole_batch: bool
     if not any(each.is_shown for each in results):
         await reviews.dismiss(key, actor.id, now)
     else:
-        await (reviews.delete_all if whole_batch else reviews.delete)(key, actor.id, now)
+        await reviews.delete(key, actor.id, now, whole_batch=whole_batch)
     app.wakeups.show()
 
 
@@ -153,7 +152,6 @@ async def delete_result_or_copy(
     if copy is not None:
         await app.store.copies.delete(key, copy, actor.id, app.now())
     else:
-        check_shown(run)
         await app.store.reviews.delete(key, actor.id, app.now())
     app.wakeups.show()
     return run, copy is not None
@@ -163,8 +161,7 @@ async def delete_batch(app: App, actor: Actor, key: str) -> Run:
     """Delete all results of a batch, and return the run with this key."""
     run = await stored(app, key)
     await check_deletable(app, actor, run, run.channel_id)
-    check_shown(*await app.store.runs.batch(run))
-    await app.store.reviews.delete_all(key, actor.id, app.now())
+    await app.store.reviews.delete(key, actor.id, app.now(), whole_batch=True)
     app.wakeups.show()
     return run
 

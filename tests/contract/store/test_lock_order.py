@@ -154,7 +154,7 @@ WRITERS: dict[str, Writer] = {
     "cancel": lambda store, rows, _: store.runs.request_cancel(rows.lead, NOW, by=PERSON.id),
     "approve": lambda store, rows, _: store.reviews.approve(rows.lead, 5, NOW),
     "reject": lambda store, rows, _: store.reviews.reject(rows.lead, 6, "no", NOW),
-    "delete all": lambda store, rows, _: store.reviews.delete_all(rows.lead, 5, NOW),
+    "delete all": lambda store, rows, _: store.reviews.delete(rows.lead, 5, NOW, whole_batch=True),
     "delete copy": lambda store, rows, number: store.copies.delete(rows.keys[number], SHARED, 5, NOW),
     "report": lambda store, rows, number: store.reviews.report(
         rows.keys[number], Report(5, "Something else"), 9, NOW

@@ -202,7 +202,7 @@ async def test_a_run_that_is_gone_is_refused_everywhere(store: Store) -> None:
         store.reviews.approve("nobody", 1, NOW),
         store.reviews.reject("nobody", 1, "", NOW),
         store.reviews.delete("nobody", 1, NOW),
-        store.reviews.delete_all("nobody", 1, NOW),
+        store.reviews.delete("nobody", 1, NOW, whole_batch=True),
         store.reviews.report("nobody", Report(1, "Something else"), 2, NOW),
         store.reviews.dismiss("nobody", 1, NOW),
     ):
