@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
@@ -29,6 +29,9 @@ from bot.ui.moderation import (
 
 # Discord waits three seconds for the answer to a press.
 _SECONDS = 1.0
+# A message counts as a card if it has all of a card's buttons, whatever a forged press claims.
+_REVIEW = (Action.APPROVE, Action.REJECT, Action.BLOCK)
+_REPORTS = ((Action.DELETE, Action.BLOCK, Action.DISMISS), (Action.CLEAR, Action.BLOCK, Action.DISMISS))
 
 
 async def _submitted(interaction: Interaction, id: ReviewFormId) -> None:
@@ -77,7 +80,7 @@ async def _report(interaction: Interaction, key: str, reason: str, note: str) ->
 
 def is_report(interaction: Interaction, key: str) -> bool:
     """Return whether the button is on a report's card about this run."""
-    return _offers(interaction, key, Action.DISMISS)
+    return any(_offers(interaction, key, actions) for actions in _REPORTS)
 
 
 @asynccontextmanager
@@ -87,7 +90,7 @@ async def reporting_card_errors(interaction: Interaction, key: str) -> AsyncIter
         yield
     except Exception as error:
         missing = isinstance(error, RefusedError) and error.code == "run_gone"
-        is_card = _offers(interaction, key, Action.APPROVE) or is_report(interaction, key)
+        is_card = _offers(interaction, key, _REVIEW) or is_report(interaction, key)
         if not missing or not is_card or interaction.response.is_done():
             await tell_error(interaction, error)
         else:
@@ -101,9 +104,10 @@ async def _expire_card(interaction: Interaction) -> None:
         await tell_error(interaction, error)
 
 
-def _offers(interaction: Interaction, key: str, action: Action) -> bool:
+def _offers(interaction: Interaction, key: str, actions: Iterable[Action]) -> bool:
     message = interaction.message
-    return message is not None and RunId(key, action).encode() in custom_ids(message.components)
+    wanted = {RunId(key, action).encode() for action in actions}
+    return message is not None and wanted <= set(custom_ids(message.components))
 
 
 async def setup(bot: GenerateBot) -> None:
