@@ -13,8 +13,7 @@ from typing import Any
 import discord
 from aiohttp import web
 
-from bot.comfydeploy.client import ComfyDeploy, open_session
-from bot.comfydeploy.ping import ping_route
+from bot.comfydeploy.client import ComfyDeploy, open_session, ping_route
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import call_name
 from bot.config.roles import CALLING_ROLES, Role

@@ -36,6 +36,7 @@ from cogs.moderation.reviews import (
     open_block,
     reporting_card_errors,
 )
+from cogs.presets import open_save
 from cogs.share import open_share, post_single
 
 Press = Callable[[Interaction, str], Awaitable[None]]
@@ -286,6 +287,7 @@ PRESSES: Mapping[Action, Press] = {
     Action.DISCARD: _discard,
     Action.POST: post_single,
     Action.SHARE: open_share,
+    Action.SAVE: open_save,
 }
 
 

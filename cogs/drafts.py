@@ -18,7 +18,7 @@ from bot.deployments.draft import Draft, changed
 from bot.deployments.files import AttachedFile, is_kind
 from bot.deployments.kinds.base import Typed
 from bot.deployments.model import FollowUpRef, taking_pictures
-from bot.deployments.naming import COUNT
+from bot.deployments.schema.field_types import COUNT
 from bot.domain.backend import InputKind
 from bot.domain.errors import (
     BotError,
@@ -74,7 +74,7 @@ async def open_draft(interaction: Interaction, id: DraftId) -> None:
     app, actor, kept = interaction.client.app, actor_of(interaction), _kept(interaction, id)
     draft = await _draft(interaction, id, kept, actor)
     typed = {**draft.typed, **kept.typed}
-    fields = await generation.form(app, draft, typed, kept.wrong)
+    fields = await generation.form(app, actor, draft, typed, kept.wrong)
     if fields:
         await interaction.response.send_modal(form_modal(id.encode(), draft.title, fields))
     else:

@@ -1,4 +1,7 @@
-"""`/help` lists the deployments, the user's limits, and the other commands. New servers get a greeting."""
+"""`/help` says how to begin, and has pages with examples, the user's own limits, and the other commands.
+
+A server that adds the bot gets a greeting.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,55 @@ import aiohttp
 import discord
 from discord import app_commands
 from discord.ext import commands
+from discord.ui import LayoutView
 
 from bot.domain.errors import StoreUnavailable
 from bot.gateway.client import GenerateBot
+from bot.gateway.dynamic_items import PersistentItem
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
-from bot.services.help import is_to_be_greeted, standing_of
+from bot.services.moderation.server_settings import is_to_be_greeted
+from bot.services.runs import standing_of
 from bot.strings import say
-from bot.ui.help import HelpText, greeting_layout, help_layout
-from bot.ui.help.rules import rules_text
+from bot.ui.custom_ids import HelpId, HelpPage
+from bot.ui.help import commands_text, examples_text, greeting_layout, help_layout, rules_text, start_text
 
-# Fetching the commands' ids may take as long again, and an interaction has to be answered within 3 seconds.
+# An interaction has to be answered within 3 seconds.
 _SECONDS = 1.2
 log = logging.getLogger(__name__)
+
+
+async def _page(interaction: Interaction, page: HelpPage) -> LayoutView:
+    bot = interaction.client
+    catalogue = bot.app.catalogue
+    match page:
+        case HelpPage.EXAMPLES:
+            text = examples_text(catalogue.all())
+        case HelpPage.LIMITS:
+            text = await _limits(interaction)
+        case HelpPage.COMMANDS:
+            mention = await bot.command_ids.mention(interaction.guild_id)
+            text = commands_text(mention, in_server=rules_guild_id(interaction) is not None)
+        case HelpPage.START:
+            mention = await bot.command_ids.mention(interaction.guild_id)
+            text = start_text(catalogue.all(), catalogue.plan, mention)
+    return help_layout(page, text)
+
+
+async def _limits(interaction: Interaction) -> str:
+    app = interaction.client.app
+    try:
+        async with asyncio.timeout(_SECONDS):
+            standing = await standing_of(app, actor_of(interaction))
+    except (StoreUnavailable, TimeoutError):
+        return say("help_rules_unread")
+    return rules_text(standing, app.catalogue.title)
+
+
+class HelpButton(PersistentItem[HelpId], codec=HelpId):
+    """A button that shows another page."""
+
+    async def pressed(self, interaction: Interaction, id: HelpId) -> None:
+        await interaction.response.edit_message(view=await _page(interaction, id.page))
 
 
 class Help(commands.Cog):
@@ -48,26 +88,10 @@ class Help(commands.Cog):
 
     @app_commands.command(name="help", description=say("command_help"))
     async def help(self, interaction: Interaction) -> None:
-        bot = interaction.client
-        shown = HelpText(
-            deployments=bot.app.catalogue.all(),
-            plan=bot.app.catalogue.plan,
-            mention=await bot.command_ids.mention(interaction.guild_id),
-            rules=await _rules(interaction),
-            in_server=rules_guild_id(interaction) is not None,
-        )
-        await interaction.response.send_message(view=help_layout(shown), ephemeral=True)
-
-
-async def _rules(interaction: Interaction) -> str:
-    app = interaction.client.app
-    try:
-        async with asyncio.timeout(_SECONDS):
-            standing = await standing_of(app, actor_of(interaction))
-    except (StoreUnavailable, TimeoutError):
-        return say("help_rules_unread")
-    return rules_text(standing, app.catalogue.title)
+        layout = await _page(interaction, HelpPage.START)
+        await interaction.response.send_message(view=layout, ephemeral=True)
 
 
 async def setup(bot: GenerateBot) -> None:
+    bot.add_dynamic_items(HelpButton)
     await bot.add_cog(Help(bot))

@@ -77,8 +77,8 @@ async def _queue_page(interaction: Interaction, page: int) -> LayoutView:
         raise RefusedError("server_only")
     app = interaction.client.app
     queued, more = await runs.queue(app, interaction.guild_id, page)
-    title = app.catalogue.title
-    return queue_layout(queued, page, more=more, viewer_id=interaction.user.id, title=title)
+    title, ends = app.catalogue.title, await interaction.client.messenger.estimator.expected_ends(queued)
+    return queue_layout(queued, page, more=more, viewer_id=interaction.user.id, title=title, ends=ends)
 
 
 _QueueButton = page_button(QueueId, _queue_page)

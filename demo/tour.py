@@ -56,7 +56,7 @@ TOUR = (
             Step(f"Approve, Reject in #{REVIEW}", "Approve starts a request. Reject asks for a reason."),
             Step("More, then Report", f"Sends a result to #{REVIEW}, if it is the review channel."),
             Step("/preset save server:True", "Saves your latest inputs for the server."),
-            Step("/preset default", "Makes such a preset the default in this channel."),
+            Step("/preset default channel:True", "Makes such a preset the default in this channel."),
             Step("/audit, /block, /blocked", "Show the audit log, block people, and list them."),
         ),
     ),

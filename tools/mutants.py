@@ -67,7 +67,6 @@ CORE = Scope(
         "bot/media/ssrf.py",
         "bot/comfydeploy/client.py",
         "bot/comfydeploy/deployments.py",
-        "bot/comfydeploy/input_classes.py",
         "bot/comfydeploy/reports.py",
         "bot/comfydeploy/webhook_urls.py",
         "bot/comfydeploy/wire.py",
@@ -200,16 +199,14 @@ TESTS = {
         "drafts": f"{DISCORD}_edit.py {DISCORD}_use_as_input.py {DISCORD}_follow_ups.py {DISCORD}_others.py",
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
         f" {DISCORD}_batch.py {DISCORD}_private.py {DISCORD}_age_marks.py {DISCORD}_edit.py",
-        "help": f"{DISCORD}_help.py",
         "input_files": f"{SERVICES}_input_files.py {DISCORD}_wrong_files.py {DISCORD}_marked_channels.py",
-        "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "presets": f"{DISCORD}_presets.py {DISCORD}_channel_defaults.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
         "moderation.reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
         f" {DISCORD}_batch_moderated.py {DISCORD}_others.py {DISCORD}_delete_everywhere.py"
         f" {DISCORD}_deleted_copies.py {DISCORD}_moderated_elsewhere.py",
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"
-        f" {DISCORD}_undelivered.py {DISCORD}_others.py {DISCORD}_details.py",
+        f" {DISCORD}_help.py {DISCORD}_undelivered.py {DISCORD}_others.py {DISCORD}_details.py",
         "moderation.server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",
         "sharing": f"{SERVICES}_sharing.py {DISCORD}_shares.py",
         "words": f"{SERVICES}_word_filter.py {DISCORD}_automod.py {DISCORD}_text.py",

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError, model_validator
 from sqlalchemy.engine import make_url
 
-from bot.comfydeploy.input_classes import input_class
+from bot.comfydeploy.deployments import input_class
 from bot.config.env_file import ENV_FILE, read_env_file, stripped
 from bot.config.fields import (
     BaseUrl,

@@ -62,7 +62,7 @@ class Messenger:
         self._messages = app.store.messages
         self._health = DiscordHealth(app.discord, app.outside)
         self._posting = Posting(app)
-        self._estimator = Estimator(app)
+        self.estimator = Estimator(app)
         self._name = f"{gethostname()[:32]}-{os.getpid()}-{app.outside.random.randbytes(4).hex()}:"
         self._claims = 0
         self._active = self._posting.active
@@ -210,7 +210,7 @@ class Messenger:
         first = claim.first
         answer_id = first.status_message_id
         try:
-            answer_id = await status.show(self._app, self._estimator, claim)
+            answer_id = await status.show(self._app, self.estimator, claim)
         except Unanswered as error:
             # The next change makes up for it.
             log.info("can't update the status message: %s", error)

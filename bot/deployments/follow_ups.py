@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bot.deployments.files import AttachedFile, is_kind
 from bot.deployments.kinds.base import Input, Values
-from bot.deployments.model import Deployment, FollowUp, FollowUpRef
+from bot.deployments.model import PICTURES, Deployment, FollowUp, FollowUpRef
 from bot.deployments.schema import MAX_FIELDS, DeploymentSettings, FollowUpSettings
 from bot.domain.backend import InputKind
 from bot.domain.runs import InputValue, Run
@@ -252,7 +252,9 @@ def message_commands(deployments: Sequence[Deployment]) -> MessageCommands:
     for deployment in deployments:
         for each in deployment.follow_ups:
             name = each.label.casefold()
-            if not each.takes_pictures or (name in offered and offered[name].reference == each.reference):
+            if PICTURES.isdisjoint(each.takes) or (
+                name in offered and offered[name].reference == each.reference
+            ):
                 continue
             if name in offered or name == say("use_menu").casefold():
                 left_out.append(f"'{each.label}' of '{deployment.name}', whose name is taken")

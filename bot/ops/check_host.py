@@ -22,7 +22,7 @@ from aiohttp import web
 from sqlalchemy import Connection, text
 from yarl import URL
 
-from bot.comfydeploy.ping import ping_route
+from bot.comfydeploy.client import ping_route
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.config.settings import Settings
 from bot.database.schema import describe_unknown, known_schemas, schema_of

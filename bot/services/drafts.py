@@ -11,7 +11,7 @@ from bot.deployments.follow_ups import asked_inputs, carried, find_follow_up, st
 from bot.deployments.kinds.base import RawValue, Shape, Typed, Values
 from bot.deployments.merge import Stored, with_more
 from bot.deployments.model import Deployment, FollowUp, FollowUpRef, deployment_of, picture_input
-from bot.deployments.naming import COUNT
+from bot.deployments.schema.field_types import COUNT
 from bot.domain.errors import BotError, InputError, RefusedError, WrongFiles
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
@@ -73,7 +73,7 @@ async def with_picture(app: App, actor: Actor, name: str, key: str) -> Draft:
     draft = Draft(
         deployment=target,
         title=action.label,
-        stored=Stored(await _of_origin(app, actor, target, source)),
+        stored=[Stored(await _of_origin(app, actor, target, source))],
         follow_up=action,
         action=f"use {target.deployment_id}",
     )
@@ -97,7 +97,7 @@ async def follow_up(app: App, actor: Actor, key: str, ref: FollowUpRef, *, of_re
     draft = Draft(
         deployment=target,
         title=target.title if found.label == target.title else f"{found.label}: {target.title}",
-        stored=Stored(inputs),
+        stored=[Stored(inputs)],
         asked=asked_inputs(found, target, inputs),
         follow_up=found,
         action=f"then {''.join(ref)}",
@@ -156,7 +156,7 @@ async def _of_run(app: App, actor: Actor, key: str) -> tuple[Run, Draft]:
     draft = Draft(
         deployment=deployment,
         title=say("edit_title", title=deployment.title),
-        stored=Stored(run.inputs, run.gpu),
+        stored=[Stored(run.inputs, run.gpu)],
         prompt=run.prompt,
         parent_key=run.key,
         private=run.private,

@@ -9,13 +9,13 @@ from random import Random
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, update
+from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select, text, update
 
 from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests, lock_rows, lock_run
-from bot.database.rows import revise, select_runs, to_run
+from bot.database.rows import revise, select_runs, set_columns, to_run
 from bot.database.tables import queues, requests, runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day
@@ -77,6 +77,15 @@ WAITING = select(
 # Without the upper bound, SQLite would read all ended runs.
 _NEXT_DUE = select(func.min(runs.c.due_at)).where(runs.c.due_at <= _BY)
 NEXT_CHECK, NEXT_EXPIRY = _NEXT_DUE.where(or_(_EXPIRES, _IS_FOLLOWED)), _NEXT_DUE.where(_EXPIRES)
+_OVERDUE = (
+    select(runs.c.key)
+    .where(runs.c.due_at <= _NOW)
+    .order_by(runs.c.due_at)
+    .limit(bindparam("most", type_=Integer()))
+    .with_for_update(skip_locked=True)
+)
+_EXPIRED, _DUE = _OVERDUE.where(_EXPIRES), _OVERDUE.where(or_(_EXPIRES, _IS_FOLLOWED))
+_LONGEST_DUE = select_runs().where(runs.c.key.in_(bindparam("keys", expanding=True))).order_by(runs.c.due_at)
 _WAITING_OF = select_runs().where(
     is_waiting(runs), runs.c.request_key.in_(bindparam("requests", expanding=True))
 )
@@ -101,11 +110,8 @@ def hold(connection: Connection, run: Run, reason: RefusedForNow, now: datetime)
     later = now + _ASK_AGAIN_AFTER
     due_at = min(reason.again_at, later) if reason.again_at is not None else later
     lock_requests(connection, [run.request_key])
-    connection.execute(
-        update(runs)
-        .where(runs.c.key == run.key, runs.c.state == RunState.WAITING)
-        .values(due_at=due_at, **waiting_for(reason.code, reason.params))
-    )
+    held = {"due_at": due_at, **waiting_for(reason.code, reason.params)}
+    set_columns(connection, runs, {"key": run.key, "state": RunState.WAITING}, held)
     revise(connection, [run.request_key])
 
 
@@ -263,7 +269,7 @@ class ClaimStore:
         if waits_for is not None:
             values |= waiting_for(waits_for, {"until": int(due_at.timestamp())})
             values["submissions"] = run.submissions - 1
-        connection.execute(update(runs).where(runs.c.key == run.key).values(values))
+        set_columns(connection, runs, {"key": run.key}, values)
         revise(connection, [run.request_key])
         _end_if_unwanted(connection, lock_run(connection, run.key), now)
         post(connection, run, values)
@@ -333,23 +339,14 @@ class ClaimStore:
         Each run is due again after a pause, which starts at `interval` and grows with the number of checks,
         but at the latest at its deadline. While the backend is `away`, only expired requests are claimed.
         """
-        due = (
-            select(runs.c.key)
-            .where(runs.c.due_at <= now, _EXPIRES if away else or_(_EXPIRES, _IS_FOLLOWED))
-            .order_by(runs.c.due_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        keys = list(connection.execute(due).scalars())
+        due = _EXPIRED if away else _DUE
+        keys = list(connection.scalars(due, {"now": now, "most": limit}))
         if not keys:
             return ()
-        found = connection.execute(select_runs().where(runs.c.key.in_(keys)).order_by(runs.c.due_at))
-        claimed = [to_run(row) for row in found.mappings()]
+        claimed = [to_run(row) for row in connection.execute(_LONGEST_DUE, {"keys": keys}).mappings()]
         for run in claimed:
             later = next_poll(run, run_timeout(run.deployment), now, interval)
-            connection.execute(
-                update(runs).where(runs.c.key == run.key).values(due_at=later, checks=run.checks + 1)
-            )
+            set_columns(connection, runs, {"key": run.key}, {"due_at": later}, {"checks": 1})
         return claimed
 
     @writes

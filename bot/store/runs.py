@@ -16,7 +16,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, case, select, updat
 from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads, writes
 from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_requests_of, lock_run
-from bot.database.rows import read_runs, revise, runs_of, select_runs, to_run
+from bot.database.rows import read_runs, revise, runs_of, select_runs, set_columns, to_run
 from bot.database.tables import requests, runs
 from bot.domain.budgets import reported_seconds, weight_of
 from bot.domain.errors import BotError, RefusedForNow
@@ -160,8 +160,7 @@ class RunStore:
     @writes
     def stop_checking(self, connection: Connection, claimed: Run) -> None:
         """Stop polling a run that was claimed for a check, unless it was reported or claimed again since."""
-        ours = (runs.c.key == claimed.key, runs.c.checks == claimed.checks + 1)
-        connection.execute(update(runs).where(*ours).values(due_at=None))
+        set_columns(connection, runs, {"key": claimed.key, "checks": claimed.checks + 1}, {"due_at": None})
 
     @writes
     def refuse_cancel(self, connection: Connection, cancelled: Run) -> None:
@@ -177,8 +176,8 @@ class RunStore:
             .values(cancel_requested_at=None, cancelled_by=None)
         )
         if withdrawn.rowcount:
-            noted = update(requests).where(requests.c.key == cancelled.request_key)
-            connection.execute(noted.values(status_note="not_cancellable"))
+            noted = {"status_note": "not_cancellable"}
+            set_columns(connection, requests, {"key": cancelled.request_key}, noted)
             revise(connection, [cancelled.request_key])
 
     @writes
@@ -250,7 +249,7 @@ def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) 
     if duration is not None:
         values |= {"run_duration": duration, "duration_in_doubt": False}
         values |= _weight_of_reported(connection, run, report)
-    connection.execute(update(runs).where(runs.c.key == run.key).values(values))
+    set_columns(connection, runs, {"key": run.key}, values)
     post(connection, run, values)
 
 

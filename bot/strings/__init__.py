@@ -13,8 +13,7 @@ from types import MappingProxyType
 from bot.domain.errors import BotError, InputErrors
 from bot.strings.audit import AUDIT
 from bot.strings.buttons_and_forms import BUTTONS
-from bot.strings.commands import LISTS, OPERATOR, PEOPLE
-from bot.strings.help import HELP
+from bot.strings.commands import HELP, LISTS, OPERATOR, PEOPLE
 from bot.strings.moderation import MODERATION
 from bot.strings.outcomes import OUTCOMES
 from bot.strings.refusals import REFUSALS

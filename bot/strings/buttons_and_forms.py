@@ -44,7 +44,6 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "edit_label_gpu": "GPU",
         "edit_label_count": "Number of runs",
         "edit_label_more": "More",
-        "edit_gpu": "The GPU that it runs on",
         "edit_keep_file": "Leave it empty to keep the earlier file.",
         "edit_file_deleted": "The earlier file was deleted. Please attach another.",
         "edit_long_text": "Too long for this form. Leave it empty to keep it. Details has it.",
@@ -84,8 +83,14 @@ BUTTONS: Mapping[str, str] = MappingProxyType(
         "A result that takes longer comes as a direct message, or waits in `/runs`.",
         "answer_lives_age": "I'm not a member here, so I can answer for 15 minutes. "
         "To see a later result, use `/runs` in an age-restricted channel.",
-        # the default presets of channels
-        "with_default": "This uses the channel's default preset **{name}**.",
+        # presets
+        "preset_used": "preset: {name}",
+        "preset_used_own": "your default",
+        "button_save": "Save preset",
+        "preset_form_title": "Save as a preset",
+        "preset_field_name": "Name",
+        "preset_field_seed": "Keep the seed",
+        "preset_field_server": "For this server",
         # private results
         "answer_private": "Only you see this; moderators can open the result from the audit log.",
         "answer_private_lives": "After 15 minutes, look in your direct messages or in `/runs`.",

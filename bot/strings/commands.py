@@ -1,4 +1,4 @@
-"""Sentences about blocks, pauses, reloads, a user's own data, usage, lists and presets.
+"""Sentences about blocks, pauses, reloads, a user's own data, usage, lists, presets and help.
 
 They are merged into `bot.strings.SENTENCES`.
 """
@@ -136,6 +136,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "queue_private": "{state}: a private request <t:{at}:R>{position}",
         "queue_position": "number {position} for its deployment",
         "queue_far": "behind at least {ahead} others for its deployment",
+        "queue_expected": "should be ready <t:{at}:R>",
         "queue_of_several": "{title} {number} of {count}",
         "queue_back": "Back",
         "queue_on": "More",
@@ -144,10 +145,11 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "command_generate_group": "Deployments: {group}",
         "option_size": "The shape of the result",
         "option_gpu": "The GPU that it runs on",
+        "gpu_weight": "{gpu} · counts ×{weight}",
         "option_count": "How many at once, each with its own seed",
         "option_more": "More as key=value, key=value: {names}",
         "option_default": "(default {value})",
-        "option_default_random": "(default random)",
+        "default_random": "random",
         # presets
         "option_private": "Only you see the result, maybe as a direct message. Moderators can open it from the audit log.",
         "option_preset": "A saved set of inputs; what you type here overrides it",
@@ -183,15 +185,23 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "preset_servers": "**{name}** belongs to this server. People with Manage Server can delete it with `server: True`.",
         "preset_unknown": "There is no preset called **{name}**. `/preset list` shows those you can use.",
         "preset_elsewhere": "**{name}** is for {title}. Type `{path}` or `/preset use`.",
-        "command_preset_default": "Make one of the server's presets this channel's default",
-        "option_preset_default": "The server preset to use; leave it out to remove the channel's default",
-        "default_set": "In <#{channel}>, `{path}` now starts from **{name}**. Whatever people type overrides it.",
-        "default_set_gap": "In <#{channel}>, `{path}` now starts from **{name}**. What you type goes where `{{prompt}}` stands; options you choose win over the preset.",
+        "command_preset_default": "Show or set the preset that /generate starts from",
+        "option_preset_default": "The preset to start from; leave it out to see the defaults",
+        "option_preset_default_channel": "This channel's default, for everybody; needs Manage Channels",
+        "option_preset_default_clear": "Remove the default",
+        "default_set": "In <#{channel}>, `{path}` now starts from **{name}**. What people type wins, or goes where `{{prompt}}` stands.",
+        "default_set_own": "For you, `{path}` now starts from **{name}**. What you type wins, or goes where `{{prompt}}` stands.",
+        "default_is": "In <#{channel}>, `{path}` starts from **{name}**{by}.",
+        "default_is_own": "For you, `{path}` starts from **{name}**.",
+        "default_is_none": "<#{channel}> has no default preset.",
+        "default_is_none_own": "You have no default of your own. Type `/preset default` with a `name` to set one.",
         "default_replaces": "It replaces **{name}** for {title}.",
         "default_set_by": "set by <@{person}> <t:{at}:R>",
         "default_set_at": "set <t:{at}:R>",
         "default_removed": "<#{channel}> has no default preset any more.",
-        "default_none": "<#{channel}> has no default preset. Type `/preset default` with a `name` to set one.",
+        "default_removed_own": "You have no default preset of your own any more.",
+        "default_none": "<#{channel}> has no default preset. Type `/preset default` with a `name` and `channel: True` to set one.",
+        "default_servers": "**{name}** is this server's preset. With `channel: True` it becomes the channel's default; yours has to be your own.",
         "default_manage": "Only people with Manage Channels can set a channel's default.",
         "default_own": "**{name}** is your own preset. Give this server a copy with `/preset share` first.",
         "default_gone": "**{name}** is for a deployment that isn't offered any more. Please choose another.",
@@ -203,6 +213,55 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "presets_line": "**{name}** for {title}",
         "presets_line_server": "**{name}** for {title} · this server's",
         "presets_default": "the default here",
+        "presets_default_own": "your default",
+        "presets_cut": "cut; {length} characters in all",
+    }
+)
+
+HELP: Mapping[str, str] = MappingProxyType(
+    {
+        "command_help": "Show how to begin, with examples, your limits and all commands",
+        "greeting": "### Hello! I generate what you describe.\n- Try {generate} in any channel where I may post, such as this one. {help} shows what I can make.\n- Moderators set limits, approval and blocked words with {settings}. By default everybody may start.\n- **Server Settings → Integrations** lets you choose channels and roles for my commands.",
+        "help_start": "Type a command below, and say what you want. I ping you when it's done.\n"
+        "The buttons under a result repeat it, vary it, or change one thing.\n"
+        "**⋯ More** under a result has the rest: Save preset, Details, Share, Delete.",
+        "help_line": "**{title}** {path}",
+        "help_prompt": "a lighthouse at dusk, soft light, film photo",
+        "help_button_start": "Start",
+        "help_button_examples": "Examples",
+        "help_button_limits": "My limits",
+        "help_button_commands": "Commands",
+        "help_more": "-# And {count} more.",
+        "help_tips": "**How to get good results**\n- Say what is in the picture first, then how it should look: subject, light, style.\n- Found something you like? Press Edit and change one thing. The seed keeps the rest similar.",
+        "help_tip_count": "- Want a choice? `count` makes several at once, each with its own seed.",
+        "help_tip_picture": "- To start from a picture, open its message's menu. Choose Apps, then Use as input.",
+        "help_tip_preset": "- Made something that you want again? ⋯ More has Save preset.",
+        # help: the user's own limits
+        "help_rules": "**Your limits here**",
+        "help_rules_unread": "I can't read your limits right now. Please try again in a moment.",
+        "help_rules_reviewed": "- A moderator looks at each request of yours before it starts.",
+        "help_rules_reviewed_some": "- A moderator approves requests with these first: {names}.",
+        "help_rules_not_reviewed": "- Your requests start without a moderator's approval.",
+        "help_rules_runs": "- You have {left} of {limit} runs left today.",
+        "help_rules_gpu": "- You have {left} of {limit} GPU seconds left today.",
+        "help_rules_server_runs": "- The whole server has {left} of {limit} runs left today.",
+        "help_rules_server_gpu": "- The whole server has {left} of {limit} GPU seconds left today.",
+        "help_rules_unlimited": "- There is no daily limit on your runs.",
+        "help_rules_resets": "- Limits reset <t:{until}:R>.",
+        "help_rules_at_once": "- At most {limit} of your runs are active at once; more wait in the queue.",
+        "help_rules_default": "- `/generate` for {title} starts from the preset **{name}** here. What you type wins, or goes where `{{prompt}}` stands.",
+        "help_rules_private": "- With `private`, only you and the moderators can see a result.",
+        "help_rules_closed": "- Your roles can't use {names}.",
+        "help_rules_closed_gpus": "- Your roles can't use these GPUs: {names}.",
+        "help_rules_age": "- {names}: only in channels marked as age-restricted, which this one isn't.",
+        "help_rules_age_here": "- {names}: only in channels marked as age-restricted, like this one.",
+        # help: the other commands
+        "help_commands": "**More commands**",
+        "help_command_runs": "- {runs} lists your requests, to open, cancel or post again.",
+        "help_command_queue": "- {queue} shows what is running and waiting on this server.",
+        "help_command_presets": "- {save} keeps a request's inputs under a name. {use} uses them again.",
+        "help_command_usage": "- {usage} shows what you have used today.",
+        "help_command_privacy": "- {export} sends you what I keep about you. {delete} deletes it.",
     }
 )
 

@@ -121,7 +121,5 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "file_other": "of the type `{type}`",
         "input_file_empty": "{filename} is empty. Please attach another file.",
         "input_file_too_large": "{filename} is larger than {limit_mib} MiB. Please attach a smaller one.",
-        "input_count": "`{option}` can be any whole number from 1 to {maximum} here.",
-        "input_gpu": "{value} isn't offered here. Choose one of: {choices}.",
     }
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from discord import ButtonStyle, SelectOption
@@ -90,11 +91,18 @@ def text_layout(text: str) -> LayoutView:
 
 
 def queue_layout(
-    runs: Sequence[Run], page: int, *, more: bool, viewer_id: int, title: Callable[[str], str]
+    runs: Sequence[Run],
+    page: int,
+    *,
+    more: bool,
+    viewer_id: int,
+    title: Callable[[str], str],
+    ends: Mapping[str, datetime],
 ) -> LayoutView:
-    """Build a page, counted from 0, of a server's active and waiting runs."""
+    """Build a page, counted from 0, of a server's active and waiting runs. `ends` are the expected ends."""
     lines = [
-        _queue_line(number, run, viewer_id, title) for number, run in enumerate(runs, page * PAGE_SIZE + 1)
+        _queue_line(number, run, viewer_id, title, ends.get(run.key))
+        for number, run in enumerate(runs, page * PAGE_SIZE + 1)
     ]
     return page_layout(QueueId, lines, page, more=more)
 
@@ -165,17 +173,21 @@ def _prompt(run: Run) -> str:
     return f"\n-# {escape_line(run.prompt, _PROMPT)}" if run.prompt else ""
 
 
-def _queue_line(number: int, run: Run, viewer_id: int, title: Callable[[str], str]) -> str:
+def _queue_line(
+    number: int, run: Run, viewer_id: int, title: Callable[[str], str], end: datetime | None
+) -> str:
+    at, position = int(run.created_at.timestamp()), _position(run)
+    if end is not None:
+        position += " · " + say("queue_expected", at=int(end.timestamp()))
     if not is_named_in_queue(run, viewer_id):
-        at = int(run.created_at.timestamp())
-        return f"{number}. {say('queue_private', state=_state(run), at=at, position=_position(run))}"
+        return f"{number}. {say('queue_private', state=_state(run), at=at, position=position)}"
     line = say(
         "queue_line",
         state=_state(run),
         title=_batch_title(escape_line(title(run.deployment), _RUN_TITLE_LENGTH), run),
         person=run.requester_id,
-        at=int(run.created_at.timestamp()),
-        position=_position(run),
+        at=at,
+        position=position,
     )
     return f"{number}. {line}{_prompt(run) if shows_prompt_in_queue(run, viewer_id) else ''}"
 
@@ -280,8 +292,8 @@ def _blocked_line(block: Block) -> str:
     return " · ".join(parts)
 
 
-_PRESET_TITLE_LENGTH = 60
-_PRESET_VALUES_LENGTH = 60
+_PRESET_TITLE_LENGTH = 40
+_PRESET_VALUES_LENGTH = 70
 
 
 def presets_layout(
@@ -297,15 +309,15 @@ def presets_layout(
 
     `default` is the channel's default preset, which gets a mark, or None.
     """
-    mark = _default_mark(default) if default is not None else ""
-    lines = [
-        _preset_line(preset, title, inputs(preset), mark if default and preset == default.preset else "")
-        for preset in presets
-    ]
+    lines = [_preset_line(one, title, inputs(one), _default_mark(one, default)) for one in presets]
     return page_layout(PresetsId, lines, page, more=more)
 
 
-def _default_mark(default: ChannelDefault) -> str:
+def _default_mark(preset: Preset, default: ChannelDefault | None) -> str:
+    if preset.is_default:
+        return say("presets_default_own")
+    if default is None or preset != default.preset:
+        return ""
     return ", ".join(filter(None, [say("presets_default"), set_by(default.set_by, default.set_at)]))
 
 
@@ -337,9 +349,16 @@ def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInput
     )
     if mark:
         line += f" · {mark}"
+    values = preset_values(preset, inputs)
+    return f"{line}\n{values}" if values else line
+
+
+def preset_values(preset: Preset, inputs: ShownInputs) -> str:
+    """Return a line with a preset's values, which says if it is cut, or an empty text."""
     values = [f"{name}: {value}" for name, value in inputs.values]
-    values_text = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
-    return f"{line}\n-# {escape_line(values_text, _PRESET_VALUES_LENGTH)}" if values_text else line
+    text = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
+    cut = f" ({say('presets_cut', length=len(text))})" if len(text) > _PRESET_VALUES_LENGTH else ""
+    return f"-# {escape_line(text, _PRESET_VALUES_LENGTH)}{cut}" if text else ""
 
 
 def usage_layout(view: UsageView) -> LayoutView:

@@ -290,6 +290,8 @@ def facts_of(run: Run) -> list[str]:
         facts.append(say("gpu", gpu=escape_line(gpu, 32)))
     if run.seed is not None:
         facts.append(say("seed", seed=run.seed))
+    if run.preset_note:
+        facts.append(run.preset_note)
     return facts
 
 

@@ -138,7 +138,13 @@ def picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator
     yield _select(run, follow_ups[_ACTIONS:])
     yield _again(run, offered) if offered.startable else []
     post = [run_button(run, Action.POST, "button_post")] if offered.postable else []
-    yield [*_use(run, offered, picture=picture), *post, *_share(run, offered), _details(run)]
+    yield [
+        *_use(run, offered, picture=picture),
+        *post,
+        *_share(run, offered),
+        *_save(run, offered),
+        _details(run),
+    ]
     yield [*_report(run, offered), *_delete(run, offered, _delete_button(run))]
 
 
@@ -153,7 +159,8 @@ def hidden_rows(
     if run.is_shown and pictures <= 1:
         follow_ups = _follow_ups(run, offered, kinds_of(run))
         yield _select(run, [each for each in follow_ups if each.custom_id not in shown])
-    yield [*_use(run, offered, picture=pictures == 1), *_share(run, offered), _details(run)]
+    save = _save(run, offered) if run.has_result else []
+    yield [*_use(run, offered, picture=pictures == 1), *_share(run, offered), *save, _details(run)]
     custom_id = DeleteId(run.key, message_id).encode()
     button: Button[Any] = Button(label=say("button_delete"), style=ButtonStyle.danger, custom_id=custom_id)
     delete = _delete(run, offered, button if run.is_shown else discard_button(run))
@@ -165,7 +172,7 @@ def hidden_rows_of_all(batch: Sequence[Run], offered: OfferedActions) -> Iterato
     first = batch[0]
     shown = next((run for run in batch if run.is_shown), None)
     repeat = [run_button(first, Action.REPEAT, "button_again_all", count=len(batch))]
-    yield [*(repeat if shown and offered.startable else []), _details(first)]
+    yield [*(repeat if shown and offered.startable else []), *_save(first, offered), _details(first)]
     button = run_button(first, Action.CLEAR, "button_delete") if shown else discard_button(first)
     yield [*_report(first, offered), *_delete(shown or first, offered, button)]
 
@@ -235,6 +242,10 @@ def _use(run: Run, offered: OfferedActions, *, picture: bool) -> list[Button[Any
 
 def _share(run: Run, offered: OfferedActions) -> list[Button[Any]]:
     return [run_button(run, Action.SHARE, "button_share")] if offered.shareable else []
+
+
+def _save(run: Run, offered: OfferedActions) -> list[Button[Any]]:
+    return [run_button(run, Action.SAVE, "button_save")] if offered.startable else []
 
 
 def _report(run: Run, offered: OfferedActions) -> list[Button[Any]]:

@@ -10,7 +10,6 @@ from discord import Colour
 from discord.ui import ActionRow, Item, LayoutView
 
 from bot.domain.messages.records import answer_marker
-from bot.domain.presets import NAME_LENGTH
 from bot.domain.queue.fair_queue import PLACES
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line
@@ -54,7 +53,6 @@ def status_message(
         _remark(
             next((run for run in (first, *active) if run.status_note), first), age_restricted=age_restricted
         ),
-        _default(first),
         *_held(active),
         say("waits_for_approval") if only_requester else "",
         subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))]),
@@ -134,12 +132,6 @@ def _remark(run: Run, *, age_restricted: bool) -> str:
     if (age_restricted or run.age_restricted) and code in _NAMING_DIRECT_MESSAGES:
         code += "_age"
     return say(code) if code else ""
-
-
-def _default(run: Run) -> str:
-    if run.default_preset is None:
-        return ""
-    return say("with_default", name=escape_line(run.default_preset, NAME_LENGTH))
 
 
 def _held(active: Sequence[Run]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from bot.comfydeploy.deployments import parse_deployment
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import WireError
 from bot.context import App
-from bot.deployments.command_plan import PRESET_OPTION, autocomplete, plan_commands
+from bot.deployments.command_plan import PRESET_OPTION, plan_commands, suggestions
 from bot.deployments.compile import compile_deployment
 from bot.deployments.input_text import command_line
 from bot.deployments.kinds.base import RawValue, Typed
@@ -164,7 +164,7 @@ def texts(app: App) -> Iterator[Case]:
 
     async def complete(typed: str) -> None:
         for name in names:
-            autocomplete(deployment, name, typed)
+            suggestions(deployment, name, typed, {})
 
     for text in hostile.long_texts(6000):
         for name in names:

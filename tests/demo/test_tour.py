@@ -86,7 +86,7 @@ async def test_the_moderator_sets_a_default_and_private_results_are_allowed() ->
         async with world.turn:
             asked = await mia.slash(world.channel, "generate picture", prompt="a barn", private=True)
             saved = await mia.slash(world.channel, "preset save", name="house", server=True)
-            default = await mia.slash(world.channel, "preset default", name="house")
+            default = await mia.slash(world.channel, "preset default", name="house", channel=True)
         assert asked.ephemeral
         assert "Saved as **house**" in text_of(saved)
         assert "now starts from **house**" in text_of(default)

@@ -104,7 +104,7 @@ async def test_each_number_opens_its_own_picture_after_a_restart(bot: Harness) -
     shown = text_of(bot, one.response)
     assert "Picture: number 2" in shown
     assert "seed 8" in shown.lower()
-    labels = ["Again", "4 more", "Edit", "Use as input", "Post", "Details", "Delete"]
+    labels = ["Again", "4 more", "Edit", "Use as input", "Post", "Save preset", "Details", "Delete"]
     assert list(buttons_of(bot, one.response)) == labels
     assert all(runs[1].key in custom_id for custom_id in buttons_of(bot, one.response).values())
     details = await bot.alice.click(one.response.message, label="Details")
@@ -186,5 +186,5 @@ async def test_a_batch_in_a_direct_message_offers_no_post_in_the_channel(bot: Ha
     await bot.release()
     letter = next(each for each in bot.alice.user.dm_channel.history() if each.attachments)
     one = await bot.alice.user.click(letter, label="2")
-    labels = ["Again", "4 more", "Edit", "Use as input", "Details", "Delete"]
+    labels = ["Again", "4 more", "Edit", "Use as input", "Save preset", "Details", "Delete"]
     assert list(buttons_of(bot, one.response)) == labels

@@ -99,7 +99,18 @@ async def test_one_of_a_batch_is_opened_and_followed(bot: Harness) -> None:
     message = await made(bot, count=2)
     assert "Upscale" not in buttons_of(bot, message)
     one = await bot.alice.click(message, label="2")
-    labels = ["Upscale", "Animate", "Again", "4 more", "Edit", "Use as input", "Post", "Details", "Delete"]
+    labels = [
+        "Upscale",
+        "Animate",
+        "Again",
+        "4 more",
+        "Edit",
+        "Use as input",
+        "Post",
+        "Save preset",
+        "Details",
+        "Delete",
+    ]
     assert list(buttons_of(bot, one.response)) == labels
     await bot.restart()
     await bot.click(one.response.message, "Upscale")
@@ -113,7 +124,7 @@ async def test_more_than_three_are_behind_more(bot: Harness) -> None:
     message = await made(bot)
     assert list(buttons_of(bot, message)) == ["2×", "3×", "4×", "Again", "4 more", "Edit", "⋯ More"]
     more = await bot.alice.click(message, label="⋯ More")
-    assert list(buttons_of(bot, more.response)) == ["Use as input", "Details", "Delete"]
+    assert list(buttons_of(bot, more.response)) == ["Use as input", "Save preset", "Details", "Delete"]
     ((label, upscale), (other, _)) = menus(bot, more.response.message)["Choose a follow-up"]
     assert (label, other) == ("Upscale", "Animate")
     await bot.restart()

@@ -96,7 +96,14 @@ async def test_nobody_else_shares_or_posts_a_result(shares: Shares) -> None:
     (message,) = bot.messages()
     key = (await bot.runs())[1].key
     theirs = await open_one(bot, bot.bob, 2)
-    assert list(buttons_of(bot, theirs.response)) == ["Again", "4 more", "Edit", "Use as input", "Details"]
+    assert list(buttons_of(bot, theirs.response)) == [
+        "Again",
+        "4 more",
+        "Edit",
+        "Use as input",
+        "Save preset",
+        "Details",
+    ]
     for action in ("post", "share"):
         refused = await press(bot, bot.bob, message, f"run:{key}:{action}")
         assert refusal(bot, refused) == "Only the requester can post or share this."
@@ -108,7 +115,7 @@ async def test_one_picture_of_a_batch_is_posted_alone_and_once(bot: Harness) -> 
     await ask(bot, count=3)
     first, second, third = await bot.keys()
     one = await open_one(bot, bot.alice, 2)
-    assert list(buttons_of(bot, one.response))[3:6] == ["Use as input", "Post", "Details"]
+    assert list(buttons_of(bot, one.response))[3:7] == ["Use as input", "Post", "Save preset", "Details"]
     await bot.restart()
     posted = await bot.alice.click(one.response.message, label="Post")
     _, alone = bot.messages()
@@ -243,6 +250,7 @@ async def test_a_result_from_before_the_gallery_and_the_review_channel_has_share
     assert list(buttons_of(bot, more.response)) == [
         "Use as input",
         "Share",
+        "Save preset",
         "Details",
         "Delete",
     ], "nobody reports their own result"

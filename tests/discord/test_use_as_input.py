@@ -9,7 +9,18 @@ from tests.discord.actors import owner, press_behind, press_delete, submit
 from tests.discord.deployments import ONE, described
 from tests.discord.files import post_pictures
 from tests.discord.follow_ups import BOTH, SMALL, let_open
-from tests.discord.rendered import buttons_of, fields, filled, refusal, requests_to, stored, text_of
+from tests.discord.rendered import (
+    buttons_of,
+    fields,
+    filled,
+    raw_components,
+    refusal,
+    requests_to,
+    stored,
+    text_of,
+    use_with,
+    walk,
+)
 from tests.harness import Harness
 
 
@@ -43,6 +54,24 @@ async def test_of_several_pictures_one_is_chosen_also_after_a_restart(bot: Harne
     await bot.restart()
     await submit(bot, form, {"prompt": "a lion"})
     assert [call.body["inputs"]["image"] for call in bot.calls] == [message.attachments[1].url]
+
+
+THIRTY = "".join(
+    f'[deployments.d{number}]\ndeployment_id = "{PICTURE_ID[:-2]}{number:02}"\ngroup = "g{number % 2}"\n'
+    "inputs.image.kind = 'image'\ninputs.prompt.kind = 'text'\n"
+    for number in range(30)
+)
+
+
+@pytest.mark.bot(deployments=THIRTY)
+async def test_each_of_thirty_deployments_can_take_a_picture(bot: Harness) -> None:
+    message = await post_pictures(bot, "cat.png")
+    offered = (await bot.alice.context_menu(bot.channel, "Use as input", message)).response.message
+    ids = [part["custom_id"] for part in walk(raw_components(bot, offered)) if part.get("options")]
+    targets = [use_with(bot, offered, f"d{number}") for number in range(30)]
+    assert [len(each) for each in targets] == [1] * 30
+    form = await bot.alice.select(offered, targets[29], custom_id=ids[1])
+    assert form.modal["title"].startswith("New from this picture")
 
 
 async def test_a_result_is_used_by_its_button_and_is_the_parent(bot: Harness) -> None:

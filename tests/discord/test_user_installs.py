@@ -217,7 +217,12 @@ async def test_a_batch_becomes_one_answer_and_is_deleted_with_it(bot: Harness) -
     with elsewhere(bot, "foreign server"):
         one = await bot.alice.user.click(message, label="2")
         # Nothing reaches that message but the buttons in it.
-        assert list(buttons_of(bot, one.response)) == [*RESULT_BUTTONS[:-1], "Use as input", "Details"]
+        assert list(buttons_of(bot, one.response)) == [
+            *RESULT_BUTTONS[:-1],
+            "Use as input",
+            "Save preset",
+            "Details",
+        ]
         await press_delete(bot, message, bot.alice.user)
     await bot.play()
     assert shown(bot) == []

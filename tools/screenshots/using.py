@@ -37,7 +37,7 @@ def take_using(page: Page, folder: Path) -> None:
     shown(page, "Running and waiting")
     shoot(page, folder, "queue")
     send(page, "help")
-    shown(page, "How to get good results")
+    shown(page, "Type a command below")
     shoot(page, folder, "help")
 
 

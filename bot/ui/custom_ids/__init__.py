@@ -18,6 +18,7 @@ from bot.ui.custom_ids.runs import PickId as PickId
 from bot.ui.custom_ids.runs import ReviewForm as ReviewForm
 from bot.ui.custom_ids.runs import ReviewFormId as ReviewFormId
 from bot.ui.custom_ids.runs import RunId as RunId
+from bot.ui.custom_ids.runs import SaveId as SaveId
 from bot.ui.custom_ids.runs import ShareId as ShareId
 
 
@@ -60,6 +61,23 @@ class PageId(CustomId):
     """A button that shows a page of a list; `page` counts from 0."""
 
     page: int
+
+
+class HelpPage(StrEnum):
+    """The pages of `/help`."""
+
+    START = "start"
+    EXAMPLES = "examples"
+    LIMITS = "limits"
+    COMMANDS = "commands"
+
+
+@dataclass(frozen=True, slots=True)
+class HelpId(CustomId):
+    """A button that shows a page of `/help`."""
+
+    NAME = "help"
+    page: HelpPage
 
 
 class QueueId(PageId):

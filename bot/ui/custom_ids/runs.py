@@ -38,6 +38,8 @@ class Action(StrEnum):
     # A copy of a result: a single result of a batch, or a share in the gallery channel.
     POST = "post"
     SHARE = "share"
+    # Opens the form that saves the inputs as a preset.
+    SAVE = "save"
 
 
 # The others show something or open a form. Cancel is never refused, and a decision about a card adds one row
@@ -58,6 +60,17 @@ class RunId(CustomId):
 
     def writes(self, *, form: bool) -> bool:
         return self.action in _COUNTED
+
+
+@dataclass(frozen=True, slots=True)
+class SaveId(CustomId):
+    """The form that saves a run's inputs as a preset."""
+
+    NAME = "save"
+    key: Key
+
+    def writes(self, *, form: bool) -> bool:
+        return form
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def more(offered: OfferedActions, **changes: Any) -> str:
 
 
 def form() -> str:
-    fields = Draft(deployment=ANIMATED, stored=Stored({"p": "a fox"}), asked=ANIMATED.offered).fields({})
+    fields = Draft(deployment=ANIMATED, stored=[Stored({"p": "a fox"})], asked=ANIMATED.offered).fields({})
     return of_modal(form_modal(f"draft:{KEY}::::", "Animate: Flux", fields))
 
 

@@ -60,7 +60,7 @@ STATUS: Mapping[str, Run] = {
     "no-prompt": run(S.RUNNING, prompt=None, seed=None),
     "long-prompt": run(S.RUNNING, prompt="a lighthouse " * 60),
     "user-install": run(S.RUNNING, user_install=True, guild_id=None),
-    "channel-default": run(S.RUNNING, default_preset="house *style*"),
+    "preset": run(S.RUNNING, preset_note="preset: house \\*style\\* · your default"),
     "private": run(S.RUNNING, private=True),
     "private-approval": run(S.AWAITING_APPROVAL, private=True, review_channel_id=9),
     "private-leaving": run(S.RUNNING, private=True, status_note="answer_ends"),

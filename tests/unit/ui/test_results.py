@@ -215,11 +215,11 @@ def test_pictures_of_one_run_have_numbers_that_name_their_files() -> None:
 @pytest.mark.parametrize(
     ("changes", "startable", "expected"),
     [
-        ({}, True, {"Again", "Edit", "Details", "Delete"}),
+        ({}, True, {"Again", "Edit", "Save preset", "Details", "Delete"}),
         ({}, False, {"Details", "Delete"}),
-        ({"deleted_at": ASKED}, True, {"Again", "Edit", "Details"}),
-        ({"private": True}, True, {"Again", "Edit", "Details"}),
-        ({"user_install": True}, True, {"Again", "Edit", "Details"}),
+        ({"deleted_at": ASKED}, True, {"Again", "Edit", "Save preset", "Details"}),
+        ({"private": True}, True, {"Again", "Edit", "Save preset", "Details"}),
+        ({"user_install": True}, True, {"Again", "Edit", "Save preset", "Details"}),
     ],
 )
 def test_a_picked_run_offers_only_what_is_possible(

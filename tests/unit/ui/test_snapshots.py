@@ -26,11 +26,10 @@ from bot.domain.presets import ChannelDefault, Holder, Preset
 from bot.domain.requests import Member
 from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
-from bot.ui.custom_ids import DraftId
+from bot.ui.custom_ids import DraftId, HelpPage
 from bot.ui.details import details
 from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
-from bot.ui.help import HelpText, greeting_layout, help_layout
-from bot.ui.help.rules import rules_text
+from bot.ui.help import commands_text, examples_text, greeting_layout, help_layout, rules_text, start_text
 from bot.ui.lists import (
     blocked_layout,
     posting_layout,
@@ -102,7 +101,7 @@ LIMITED = limited(
     )
 )
 HOUSE = made_preset("house *style*", holder=Holder.SERVER)
-FREE = replace(limited(ServerRules(private_results=True), age_restricted_channel=True), channel_default=HOUSE)
+FREE = replace(limited(ServerRules(private_results=True), age_restricted_channel=True), defaults=[HOUSE])
 CLOSED = limited(
     ServerRules(
         approval=Approval(mode=ApprovalMode.WITHOUT_ROLES, exempt_roles=frozenset({5})),
@@ -172,18 +171,19 @@ def queue() -> str:
     found = [run(RunState.RUNNING), waiting, replace(waiting, queue_position=2, private=True)]
     found += [replace(waiting, state=RunState.QUEUED, queue_position=position) for position in (1, 3)]
     found.append(replace(waiting, queue_position=51))
-    return of_layout(queue_layout(found, 0, more=True, viewer_id=42, title=title))
+    ends = {found[0].key: ASKED}
+    return of_layout(queue_layout(found, 0, more=True, viewer_id=42, title=title, ends=ends))
 
 
 def form_of(made: Deployment, stored: Stored) -> str:
-    return of_modal(form_modal(f"draft:{KEY}::::", TITLE, Draft(deployment=made, stored=stored).fields({})))
+    return of_modal(form_modal(f"draft:{KEY}::::", TITLE, Draft(deployment=made, stored=[stored]).fields({})))
 
 
 def form() -> str:
     made = run(inputs={"p": "a lighthouse", "s": "ink", "w": 768, "n": 7, "i": "https://cdn.example/a.png"})
     return of_modal(
         form_modal(
-            f"draft:{KEY}::::", TITLE, Draft(deployment=FLUX, stored=Stored(made.inputs, "L4")).fields({})
+            f"draft:{KEY}::::", TITLE, Draft(deployment=FLUX, stored=[Stored(made.inputs, "L4")]).fields({})
         )
     )
 
@@ -203,7 +203,9 @@ def form_of_a_long_text() -> str:
     made = offering(but(prompt, max_length=6000), *others, gpus=FLUX.gpus)
     return of_modal(
         form_modal(
-            f"draft:{KEY}::::", TITLE, Draft(deployment=made, stored=Stored({"p": "fox " * 1200})).fields({})
+            f"draft:{KEY}::::",
+            TITLE,
+            Draft(deployment=made, stored=[Stored({"p": "fox " * 1200})]).fields({}),
         )
     )
 
@@ -262,11 +264,13 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "runs-none-such": lambda: no_runs(RunsPage(RunFilter.UNDELIVERED)),
     "posting": lambda: of_layout(posting_layout()),
     "queue": queue,
-    "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title)),
-    "help": lambda: of_layout(help_layout(HelpText(BOTH, PLAN, clickable, rules_text(LIMITED, title)))),
+    "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title, ends={})),
     "greeting": lambda: of_layout(greeting_layout(clickable, BOTH, PLAN)),
-    "help-one": lambda: of_layout(
-        help_layout(HelpText(BOTH[:1], plan_commands(BOTH[:1], (PRESET_OPTION,)), in_server=False))
+    "help": lambda: of_layout(help_layout(HelpPage.START, start_text(BOTH, PLAN, clickable))),
+    "help-examples": lambda: f"{examples_text(BOTH)}\n",
+    "help-limits": lambda: f"{rules_text(LIMITED, title)}\n",
+    "help-commands": lambda: of_layout(
+        help_layout(HelpPage.COMMANDS, commands_text(clickable, in_server=True))
     ),
     "help-no-limits": lambda: f"{rules_text(FREE, title)}\n",
     "help-closed": lambda: f"{rules_text(CLOSED, title)}\n",

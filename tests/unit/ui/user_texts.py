@@ -25,10 +25,10 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import NotApplied, SettingsContext
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.ui.audit import audit_layout
+from bot.ui.custom_ids import HelpPage
 from bot.ui.details import details
 from bot.ui.fallbacks import linked_outputs, plain_messages, withheld_message
-from bot.ui.help import HelpText, help_layout
-from bot.ui.help.rules import rules_text
+from bot.ui.help import help_layout, plain_mention, rules_text, start_text
 from bot.ui.lists import (
     blocked_layout,
     presets_layout,
@@ -66,7 +66,6 @@ def run(words: str, state: RunState = S.SUCCEEDED, **more: Any) -> Run:
     """Return a run whose every text is `words`."""
     told = {
         "prompt": words,
-        "default_preset": words,
         "live_status": words,
         "gpu_used": words,
         "failure_params": {"reason": words, "fields": words},
@@ -159,17 +158,18 @@ def lists(words: str) -> list[Shown]:
     usage = Usage(now=ASKED, day_end=ASKED, block=made_block(words, ASKED))
     view = UsageView(42, True, usage, Running(0, 0), Limits(), None)
     member = Member(id=42, created_at=ASKED)
-    rules = Standing(person=member, usage=usage, rules=ServerRules(), in_server=True, channel_default=preset)
+    rules = Standing(person=member, usage=usage, rules=ServerRules(), in_server=True, defaults=[preset])
     default = ChannelDefault(channel_id=2, preset=preset)
     text = rules_text(rules, title)
     return [
         runs_layout(HistoryPage(entries), RunsPage(), title, here=1),
-        queue_layout([run(words, S.RUNNING)], 0, more=False, viewer_id=42, title=title),
+        queue_layout([run(words, S.RUNNING)], 0, more=False, viewer_id=42, title=title, ends={}),
         presets_layout([preset], 0, more=False, title=title, inputs=lambda _: inputs, default=default),
         replace_layout(preset, title, inputs, "replace:0123abcd", range(10**17, 10**17 + 9)),
         blocked_layout([block], 0, more=False),
         usage_layout(view),
-        help_layout(HelpText((FLUX,), plan_commands((FLUX,)), rules=text)),
+        help_layout(HelpPage.LIMITS, text),
+        help_layout(HelpPage.START, start_text((FLUX,), plan_commands((FLUX,)), plain_mention)),
     ]
 
 
