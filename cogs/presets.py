@@ -21,8 +21,8 @@ from bot.services.presets import NameTaken, SavedPreset, Saving
 from bot.strings import say
 from bot.ui.custom_ids import DraftId, PresetsId, ReplaceId, SaveId
 from bot.ui.edit_forms import form_modal
-from bot.ui.lists import preset_values, presets_layout, replace_layout, run_label, text_layout
-from bot.ui.message_parts import set_by
+from bot.ui.lists import preset_values, presets_layout, replace_layout, set_by, text_layout
+from bot.ui.runs import run_label
 from cogs.drafts import begin
 
 _Name = Range[str, 1, NAME_LENGTH]

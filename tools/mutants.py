@@ -146,10 +146,10 @@ TESTS = {
         "compose": f"{DISCORD}_delivery.py {DISCORD}_batch_moderated.py {DISCORD}_approval.py"
         f" {DISCORD}_reports.py {DISCORD}_shares.py",
         "discord_health": f"unit/delivery/test_discord_health.py {DISCORD}_outages.py",
-        "messenger": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py"
-        f" {DISCORD}_shares.py {DISCORD}_failed_shares.py {DISCORD}_deleted_copies.py",
+        "messenger": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py",
         "estimator": f"{STORE}_estimator.py {DISCORD}_estimates.py",
         "reopening": f"{DISCORD}_private.py",
+        "on_demand": f"{DISCORD}_shares.py {DISCORD}_failed_shares.py {DISCORD}_deleted_copies.py",
         "posting": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_user_installs.py"
         f" {DISCORD}_cancel.py {DISCORD}_batch.py",
         "status": f"{DISCORD}_status.py {DISCORD}_estimates.py {DISCORD}_happy_path.py {DISCORD}_queue.py",

@@ -60,9 +60,9 @@ class Estimator:
             log.info("can't estimate the end of run %s: %s", batch[0].key, error)
             return None
 
-    async def expected_ends(self, runs: Sequence[Run]) -> Mapping[str, datetime]:
-        """Return when each of these runs is expected to end, by key, without those that are unknown."""
-        ends = {run.key: await self.expected_end([run]) for run in runs}
+    async def expected_ends(self, batches: Sequence[Sequence[Run]]) -> Mapping[str, datetime]:
+        """Return when batches are expected to end, by request, without those that are unknown."""
+        ends = {batch[0].request_key: await self.expected_end(batch) for batch in batches}
         return {key: end for key, end in ends.items() if end is not None}
 
     async def _end(self, run: Run, now: datetime) -> datetime | None:

@@ -26,7 +26,7 @@ from bot.domain.messages.records import (
     nonce,
 )
 from bot.domain.transitions import is_turned_away
-from bot.ui.fallbacks import origin_message
+from bot.ui.copies import origin_message
 from bot.ui.message_parts import OutgoingMessage
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from discord.ext import commands
 from discord.ui import DynamicItem, LayoutView
 
 from bot.context import App
-from bot.delivery.messenger import Messenger
+from bot.delivery.on_demand import OnDemandMessenger
 from bot.discord_api.errors import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
 from bot.gateway.allowance import count_command, counted
@@ -43,7 +43,6 @@ EXTENSIONS = (
     "cogs.generate",
     "cogs.buttons",
     "cogs.moderation.reviews",
-    "cogs.share",
     "cogs.drafts",
     "cogs.help",
     "cogs.runs",
@@ -108,7 +107,7 @@ class GenerateBot(commands.Bot):
         """Take the context, which can't be built before the client that it holds."""
         settings, plan = app.settings, app.catalogue.plan
         self.app = app
-        self.messenger = Messenger(app)
+        self.messenger = OnDemandMessenger(app)
         self.sync = CommandSync(app.store.key_values, settings.command_guild_ids)
         self.command_ids = CommandIds(self.tree, self.sync.guild_ids)
         self.overrides = CommandOverrides(self, self.command_ids, plan.name, app.outside.monotonic)
@@ -271,9 +270,9 @@ async def tell(
 ) -> None:
     """Send an ephemeral sentence or layout, whether or not the interaction has been answered.
 
-    It takes the place of "thinking…". If everybody sees that, a follow-up would take its place and be as
-    public, so it becomes another sentence first and is deleted afterwards, unless everybody may see this one
-    (`in_place`). As nothing else would end the "thinking…", this goes on until Discord answers.
+    It takes the place of "thinking…". If everybody sees that, it becomes a sentence that says only that, and
+    the answer follows privately, unless everybody may see it (`in_place`). As nothing else would end the
+    "thinking…", this goes on until Discord answers.
     """
     public = interaction.extras.pop(THINKING, None)
     send: dict[str, Any] = {"content": sentence} if view is None else {"view": view}
@@ -290,7 +289,6 @@ async def tell(
             moved = text_layout(say("answered_privately"))
             await insist(partial(interaction.edit_original_response, view=moved))
             await insist(partial(interaction.followup.send, **send))
-            await insist(interaction.delete_original_response)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         log.warning("can't answer the user: %s: %s", type(error).__name__, error)
 

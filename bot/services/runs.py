@@ -96,10 +96,10 @@ async def deletions(app: App, run: Run) -> Deletions:
     return await app.store.history.deletions(run)
 
 
-async def queue(app: App, guild_id: int, page: int) -> tuple[Sequence[Run], bool]:
-    """Return a page, counted from 0, of a server's unfinished runs, and whether more follow."""
-    runs = await app.store.history.server_queue(guild_id, limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE)
-    return runs[:PAGE_SIZE], len(runs) > PAGE_SIZE
+async def queue(app: App, guild_id: int, page: int) -> tuple[Sequence[Sequence[Run]], bool]:
+    """Return a page, counted from 0, of a server's unfinished requests, and whether more follow."""
+    batches = await app.store.history.server_queue(guild_id, limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE)
+    return batches[:PAGE_SIZE], len(batches) > PAGE_SIZE
 
 
 async def usage(app: App, actor: Actor, target: Member | None) -> UsageView:

@@ -26,8 +26,8 @@ from bot.services.moderation.audit import SERVER_ACTIONS
 from bot.services.moderation.reviews import open_private
 from bot.strings import say
 from bot.ui.audit import AUDIT_COLUMNS, action_text, audit_cells, audit_layout, outcome_text
+from bot.ui.copies import open_rows, openable
 from bot.ui.custom_ids import AuditId, OpenId
-from bot.ui.private_results import open_rows, openable
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome) for outcome in OUTCOMES]
 _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]

@@ -44,8 +44,8 @@ from bot.services.moderation.server_settings import Editor
 from bot.services.words import find_hit
 from bot.store.audit import add_entries
 from bot.ui.audit import AUDIT_COLUMNS, audit_cells
-from bot.ui.details import details
 from bot.ui.message_parts import text_blocks
+from bot.ui.run_facts import details
 from bot.words.cache import AutomodCache
 from bot.words.rules import WordRule, WordRules
 from bot.words.thread import WordThread

@@ -160,6 +160,7 @@ async def test_more_under_a_deleted_result_has_only_what_still_works(server: Mod
     key = (await bot.keys())[1]
     forged = await press(bot, bot.bob, theirs, f"run:{key}:more")
     assert "Report" not in buttons_of(bot, forged.response)
+    own = (await open_one(bot, bot.alice, 2)).response.message
     again = await bot.click(own, "Again")
     assert not again.ephemeral
 

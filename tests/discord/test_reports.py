@@ -21,7 +21,7 @@ from tests.discord.actors import (
 )
 from tests.discord.batches import ask
 from tests.discord.deployments import ADULT
-from tests.discord.forged import press, send_form
+from tests.discord.forged import own_answer, press, send_form
 from tests.discord.moderated_server import (
     NO_APPROVAL,
     ModeratedServer,
@@ -309,8 +309,9 @@ async def test_a_reporter_is_told_that_no_card_can_be_posted(bot: Harness, revie
 async def test_a_deleted_result_is_not_reported(server: ModeratedServer) -> None:
     message = await server.made()
     custom_id = f"run:{(await server.run()).key}:report"
+    own = await own_answer(server, server.bob)
     await press_delete(server, message, server.alice)
-    refused = await press(server, server.bob, message, custom_id)
+    refused = await press(server, server.bob, own, custom_id)
     assert refusal(server, refused) == "This has already been deleted."
     await server.play()
     assert server.cards() == []

@@ -301,12 +301,14 @@ class BotProcess:
     def outcomes(self, key: str, channel: Channel | None = None, viewer: User | None = None) -> list[Message]:
         """Return the outcomes of a run that everybody sees: its messages without a Cancel button.
 
-        With a `viewer`, also the ephemeral ones that this person sees.
+        Further messages of an outcome have only numbers. With a `viewer`, also the ephemeral ones that this
+        person sees.
         """
         found = []
         for message in self.discord.messages(channel or self.channel, viewer):
             ids = [item for item in message.custom_ids if key in item]
-            if ids and not any(item.endswith(":cancel") for item in ids):
+            is_first = any(item.startswith("run:") for item in message.custom_ids)
+            if ids and is_first and not any(item.endswith(":cancel") for item in ids):
                 found.append(message)
         return found
 
