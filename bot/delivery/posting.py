@@ -25,6 +25,7 @@ from bot.domain.messages.records import (
     marker,
     nonce,
 )
+from bot.domain.transitions import is_turned_away
 from bot.ui.copies import origin_message
 from bot.ui.message_parts import OutgoingMessage
 
@@ -95,7 +96,8 @@ class Posting:
         if not parts:
             *others, last = claim.message.posted
             claim = claim.with_message(replace(claim.message, posted=(*others, replace(last, of=first))))
-        if place is Place.DIRECT and claim.message.kind in OUTCOMES and shows is not Shows.WITHHELD:
+        is_result = claim.message.kind in OUTCOMES and not is_turned_away(claim.runs)
+        if place is Place.DIRECT and is_result and shows is not Shows.WITHHELD:
             claim = await self._say_origin(claim, channel_id)
         return claim
 
@@ -186,5 +188,5 @@ class Posting:
 def climbed(claim: Claim, place: Place, error: Unreachable) -> Claim:
     """Return the claim with the next form or place after Discord refused a message at a place."""
     about, too_large = isinstance(error, Refused), isinstance(error, TooLarge)
-    refused = climb(claim.message, place, claim.first, about_message=about, too_large=too_large)
+    refused = climb(claim.message, place, claim.runs, about_message=about, too_large=too_large)
     return claim.with_message(refused)

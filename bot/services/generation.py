@@ -103,7 +103,10 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         texts, prompt = free_texts(deployment, merged.inputs), merged.prompt
         if prompt is None and draft.prompt is not None:
             texts, prompt = {**texts, "prompt": draft.prompt}, draft.prompt
-        await check_words(app, actor, deployment.name, texts, _of_channel(deployment, merged))
+        # Nobody else sees direct messages anyway.
+        private = (draft.private or bool(typed.get(PRIVATE))) and not actor.origin.is_direct_message
+        channels = _of_channel(deployment, merged)
+        await check_words(app, actor, deployment.name, texts, channels, quoted=not private)
         restricted, file_deployments = await origin_of_files(app, actor, merged.inputs, draft)
         if await _deleted_files(app, merged.inputs):
             raise RefusedError("parent_deleted")
@@ -123,8 +126,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             preset_note=_preset_note(merged, draft.stored),
             age_restricted=restricted or deployment.age_restricted,
             file_deployments=file_deployments,
-            # Nobody else sees direct messages anyway.
-            private=(draft.private or bool(typed.get(PRIVATE))) and not actor.origin.is_direct_message,
+            private=private,
             deadline_seconds=app.settings.run_deadline_seconds,
         )
         batch = batch_requests(request, merged.runs, app.outside.random)
