@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 
 import discord
 from discord.ui import LayoutView
@@ -12,24 +14,31 @@ from discord.ui import LayoutView
 from bot.deployments.input_text import command_line
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import deployment_of
-from bot.domain.messages.records import MessageRef
+from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.messages.records import Kind, MessageRef
+from bot.domain.requests import Actor
 from bot.domain.runs import Deletions, Run
 from bot.domain.text.file_names import is_file
-from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import PersistentItem, custom_ids
-from bot.gateway.interactions import Interaction, actor_of, is_user_install_only, moderated_channel
-from bot.gateway.message_files import shown_pictures
+from bot.gateway.client import GenerateBot, PersistentItem, tell
+from bot.gateway.interactions import Interaction, actor_of, check_overrides, moderated_channel
+from bot.gateway.message_files import run_files, shown_pictures
+from bot.gateway.payloads import custom_ids, form_values
 from bot.gateway.replies import redeliver_here
 from bot.services import runs, sharing
-from bot.services.access import is_deletable, is_moderated, visible
+from bot.services.access import is_deletable, is_moderated, seen, visible
 from bot.services.moderation import deletions, reviews
 from bot.strings import say
-from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
-from bot.ui.details import FILENAME, details
-from bot.ui.message_parts import explanation_of
+from bot.ui.copies import PROMPT_FIELD, linked_outputs, share_modal
+from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId, ShareId
+from bot.ui.lists import text_layout
 from bot.ui.moderation import reject_modal
-from bot.ui.result_buttons import OfferedActions, offered_actions
-from bot.ui.results import more_layout, more_layout_of_all, picked_layout
+from bot.ui.result_buttons import (
+    OfferedActions,
+    more_layout,
+    offered_actions,
+    picked_layout,
+)
+from bot.ui.run_facts import FILENAME, details, explanation_of
 from cogs.drafts import again, open_draft, use_picture
 from cogs.moderation.reviews import (
     approve,
@@ -39,8 +48,9 @@ from cogs.moderation.reviews import (
     reporting_card_errors,
     show_decision,
 )
-from cogs.share import open_share, post_single
+from cogs.presets import open_save
 
+_LEFT = timedelta(minutes=1)  # enough for a deletion
 Press = Callable[[Interaction, str], Awaitable[None]]
 
 
@@ -57,18 +67,30 @@ class PickButton(PersistentItem[PickId], codec=PickId):
 
     async def pressed(self, interaction: Interaction, id: PickId) -> None:
         app, message = interaction.client.app, interaction.message
-        shown = shown_pictures(message)
-        pictures = [url for url in shown if is_file(url, id.key, id.file)]
         run = await visible(app, actor_of(interaction), id.key)
         title, offered = app.catalogue.title(run.deployment), await _offered(interaction, run)
-        await _show(interaction, picked_layout(run, id.number, title, pictures, offered))
+        files = run_files(message, run.key, linked=run.needs_interaction) if message is not None else []
+        # A file and the gallery that shows it have the same name.
+        own = {file.filename: file for file in files if is_file(file.filename, run.key, id.file)}
+        linked = linked_outputs(run, app.outputs.may_link, file=id.file)
+        await _show(interaction, picked_layout(run, id.number, title, [*own.values()], linked, offered))
 
 
 class DeleteButton(PersistentItem[DeleteId], codec=DeleteId):
-    """Delete behind *More*."""
+    """Delete behind *More*.
+
+    What only an interaction can delete is deleted by the press of *More*, whose token lives for 15 minutes.
+    """
 
     async def pressed(self, interaction: Interaction, id: DeleteId) -> None:
-        await _delete_shown(interaction, id.key, MessageRef(interaction.channel_id or 0, id.message))
+        app, more = interaction.client.app, None
+        if id.draft:
+            more = app.drafts.get(id.draft, interaction.user.id, discord.Interaction)
+            if more is None or more.expires_at - app.now() < _LEFT:
+                raise RefusedError("delete_stale")
+        message = MessageRef(interaction.channel_id or 0, id.message) if more is None else None
+        deleted = await deletions.delete_shown(app, actor_of(interaction), id.key, message, whole=id.whole)
+        await _confirm_deletion(interaction, *deleted, more)
 
 
 async def _show(interaction: Interaction, layout: LayoutView) -> None:
@@ -98,26 +120,16 @@ async def _reject(interaction: Interaction, key: str) -> None:
 
 
 async def _delete(interaction: Interaction, key: str) -> None:
+    """Delete the result of a single run, under a number or under a report's card."""
     if is_report(interaction, key):
         await _delete_reported(interaction, key, whole_batch=False)
     else:
-        await _delete_shown(interaction, key, _posted_message(interaction))
-
-
-async def _delete_shown(interaction: Interaction, key: str, message: MessageRef | None) -> None:
-    """Delete the copy that a message shows, or else the result."""
-    run, only_copy = await deletions.delete_result_or_copy(
-        interaction.client.app, actor_of(interaction), key, message
-    )
-    await _confirm_deletion(interaction, run, say("delete_noted_copy" if only_copy else "delete_noted"))
+        deleted = await deletions.delete_shown(interaction.client.app, actor_of(interaction), key)
+        await _confirm_deletion(interaction, *deleted)
 
 
 async def _clear(interaction: Interaction, key: str) -> None:
-    if is_report(interaction, key):
-        await _delete_reported(interaction, key, whole_batch=True)
-        return
-    run = await deletions.delete_batch(interaction.client.app, actor_of(interaction), key)
-    await _confirm_deletion(interaction, run, say("delete_noted"))
+    await _delete_reported(interaction, key, whole_batch=True)
 
 
 async def _delete_reported(interaction: Interaction, key: str, *, whole_batch: bool) -> None:
@@ -127,32 +139,26 @@ async def _delete_reported(interaction: Interaction, key: str, *, whole_batch: b
     await close_report(interaction, reviewed, code)
 
 
-def _posted_message(interaction: Interaction) -> MessageRef | None:
-    """Return the message with the button, or None if only this user sees it."""
-    message = interaction.message
-    if message is None or message.flags.ephemeral:
-        return None
-    return MessageRef(message.channel.id, message.id)
-
-
-async def _confirm_deletion(interaction: Interaction, run: Run, sentence: str) -> None:
-    """Confirm a deletion to the user, or delete the message if only this interaction can."""
-    if is_user_install_only(interaction) or (run.private and _posted_message(interaction) is None):
-        await interaction.response.defer()
-        await interaction.delete_original_response()
-    else:
-        await tell(interaction, sentence)
+async def _confirm_deletion(
+    interaction: Interaction, run: Run, only_copy: bool, more: discord.Interaction | None = None
+) -> None:
+    """Remove what was deleted from Discord, and then say so in the private message with the button."""
+    is_public = interaction.message is None or not interaction.message.flags.ephemeral
+    await interaction.response.defer(ephemeral=True, thinking=is_public)
+    if more is not None:
+        with suppress(discord.HTTPException):
+            await more.delete_original_response()
+    is_done = False
+    with suppress(StoreUnavailable):
+        is_done = await interaction.client.messenger.show_now(run.request_key)
+    code = f"{'delete_done' if is_done else 'delete_noted'}{'_copy' if only_copy else ''}"
+    await interaction.edit_original_response(view=text_layout(say(code)), attachments=[])
 
 
 async def _discard(interaction: Interaction, key: str) -> None:
-    """Delete a message without a result: at once if the button is in it, otherwise by the messenger."""
-    is_more = _posted_message(interaction) is None
+    """Delete the message without a result that has the button."""
     message_id = interaction.message.id if interaction.message is not None else 0
-    app, actor = interaction.client.app, actor_of(interaction)
-    run = await deletions.discard(app, actor, key, None if is_more else message_id)
-    if is_more and not run.needs_interaction:
-        await tell(interaction, say("delete_noted"))
-        return
+    await deletions.discard(interaction.client.app, actor_of(interaction), key, message_id)
     await interaction.response.defer()
     with suppress(discord.NotFound):
         await interaction.delete_original_response()
@@ -216,40 +222,85 @@ async def _moderates(interaction: Interaction, run: Run) -> bool:
 async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
     """Return the actions that the user may take on a result now."""
     app, actor = interaction.client.app, actor_of(interaction)
-    return offered_actions(
-        run,
-        app.catalogue.all(),
-        reportable=run.is_shown
-        and not run.private
-        and run.requester_id != actor.id
-        and await reviews.takes_reports(app, actor),
-        shareable=await sharing.is_offered(app, actor, run),
+    own, in_gallery = run.requester_id == actor.id, _is_copied_here(run, actor)
+    reportable = run.is_shown and not run.private and not own and await reviews.takes_reports(app, actor)
+    allowed = OfferedActions(
+        reportable=reportable,
+        shareable=not in_gallery and await sharing.is_offered(app, actor, run),
         postable=sharing.is_postable(run, actor),
-        startable=run.requester_id == actor.id or run.deleted_at is None,
-        deletable=await is_deletable(app, actor, run),
+        startable=own or run.deleted_at is None,
+        deletable=await is_deletable(app, actor, run, actor.origin.channel_id if in_gallery else None),
+        detailed=own or not in_gallery or await is_moderated(app, actor, run),
     )
+    return offered_actions(run, app.catalogue.all(), allowed)
 
 
-async def _more(interaction: Interaction, key: str) -> None:
-    """Show what has no button under the message of a single result or a failure."""
-    app, message = interaction.client.app, interaction.message
-    run = await visible(app, actor_of(interaction), key)
-    title, offered = app.catalogue.title(run.deployment), await _offered(interaction, run)
-    pictures = shown_pictures(message)
-    posted = _posted_message(interaction)
-    message_id = posted.message_id if posted is not None else 0
-    shown = set(custom_ids(message.components)) if message is not None else set()
-    await _show(interaction, more_layout(run, title, offered, message_id, shown, pictures))
+def _is_copied_here(run: Run, actor: Actor) -> bool:
+    """Return whether the channel of this interaction shows a result only as a copy in the gallery."""
+    is_on_server = run.guild_id is not None and run.guild_id == actor.origin.guild_id
+    return is_on_server and run.channel_id != actor.origin.channel_id
 
 
-async def _more_of_all(interaction: Interaction, key: str) -> None:
-    """Show what has no button under the message of a batch."""
-    app, message = interaction.client.app, interaction.message
-    batch = await runs.visible_batch(app, actor_of(interaction), key)
-    shown = next((run for run in batch if run.is_shown), batch[0])
-    title, offered = app.catalogue.title(shown.deployment), await _offered(interaction, shown)
-    pictures = shown_pictures(message)
-    await _show(interaction, more_layout_of_all(batch, title, offered, pictures))
+def _more(*, whole: bool) -> Press:
+    """Return the handler of *More* under a single result, its copy or a failure, or under a whole batch."""
+
+    async def press(interaction: Interaction, key: str) -> None:
+        app, message, actor = interaction.client.app, interaction.message, actor_of(interaction)
+        run = await seen(app, actor, key)
+        batch = await runs.visible_batch(app, actor, key) if whole else [run]
+        if _is_copied_here(run, actor):
+            batch = [replace(run, request_key=key)]  # a report is about this result alone
+        about = next((run for run in batch if run.is_shown), batch[0])
+        draft = app.drafts.keep(actor.id, interaction) if run.needs_interaction else ""
+        delete = DeleteId(batch[0].key, message.id if message is not None else 0, whole, draft)
+        title, offered = app.catalogue.title(run.deployment), await _offered(interaction, about)
+        shown = set(custom_ids(message.components)) if message is not None else set()
+        layout = more_layout(batch, title, offered, delete, shown, shown_pictures(message))
+        await _show_more(interaction, run, layout)
+
+    return press
+
+
+async def _show_more(interaction: Interaction, run: Run, layout: LayoutView) -> None:
+    """Show what is behind *More*.
+
+    A deferred update makes the message with *More* the one that this interaction's token can delete.
+    """
+    if run.needs_interaction:
+        await interaction.response.defer()
+        await interaction.followup.send(
+            view=layout, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
+        )
+    else:
+        await _show(interaction, layout)
+
+
+async def _post(interaction: Interaction, key: str) -> None:
+    await _copy(interaction, key, Kind.POST)
+
+
+async def _open_share(interaction: Interaction, key: str) -> None:
+    """Ask whether to show the prompt. A result without a prompt is shared immediately."""
+    await check_overrides(interaction)
+    app, actor = interaction.client.app, actor_of(interaction)
+    run, _ = await sharing.request_copy(app, actor, key, Kind.SHARE)
+    if run.prompt:
+        await interaction.response.send_modal(share_modal(key))
+    else:
+        await _copy(interaction, key, Kind.SHARE)
+
+
+async def _share_submitted(interaction: Interaction, id: ShareId) -> None:
+    await _copy(interaction, id.key, Kind.SHARE, form_values(interaction).get(PROMPT_FIELD) == "yes")
+
+
+async def _copy(interaction: Interaction, key: str, kind: Kind, with_prompt: bool = False) -> None:
+    """Post a copy while the user waits, and tell them where it is."""
+    await check_overrides(interaction)
+    app, actor = interaction.client.app, actor_of(interaction)
+    _, copy = await sharing.request_copy(app, actor, key, kind, with_prompt=with_prompt)
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    await tell(interaction, say(f"{kind}_done", url=await interaction.client.messenger.copy(copy)))
 
 
 PRESSES: Mapping[Action, Press] = {
@@ -268,13 +319,15 @@ PRESSES: Mapping[Action, Press] = {
     Action.REPEAT: again(None),
     Action.CLEAR: _clear,
     Action.VARY: again(VARY_COUNT),
-    Action.MORE: _more,
-    Action.MORE_OF_ALL: _more_of_all,
+    Action.MORE: _more(whole=False),
+    Action.MORE_OF_ALL: _more(whole=True),
     Action.DISCARD: _discard,
-    Action.POST: post_single,
-    Action.SHARE: open_share,
+    Action.POST: _post,
+    Action.SHARE: _open_share,
+    Action.SAVE: open_save,
 }
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(RunButton, PickButton, DeleteButton)
+    bot.add_items(RunButton, PickButton, DeleteButton)
+    bot.add_form(ShareId, _share_submitted)

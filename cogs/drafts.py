@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import discord
@@ -17,8 +18,8 @@ from bot.deployments.command_plan import PRESET_OPTION
 from bot.deployments.draft import Draft, changed
 from bot.deployments.files import AttachedFile, is_kind
 from bot.deployments.kinds.base import Typed
-from bot.deployments.model import FollowUpRef, taking_pictures
-from bot.deployments.naming import COUNT
+from bot.deployments.model import taking_pictures
+from bot.deployments.schema.field_types import COUNT
 from bot.domain.backend import InputKind
 from bot.domain.errors import (
     BotError,
@@ -28,10 +29,9 @@ from bot.domain.errors import (
     RequestUnknown,
     StoreUnavailable,
 )
-from bot.domain.requests import Actor
+from bot.domain.requests import Actor, Checked
 from bot.domain.text.file_names import belongs_to, file_behind, key_in
-from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
+from bot.gateway.client import GenerateBot, PersistentItem, tell
 from bot.gateway.interactions import Interaction, actor_of
 from bot.gateway.message_files import (
     attached_pictures,
@@ -40,9 +40,10 @@ from bot.gateway.message_files import (
     run_files,
     shown_pictures,
 )
+from bot.gateway.payloads import custom_ids, form_values, selected_values
 from bot.gateway.replies import check_start, start
 from bot.services import drafts, generation, presets
-from bot.services.access import visible
+from bot.services.access import seen
 from bot.services.drafts import Kept
 from bot.services.runs import result_messages
 from bot.strings import explain, say
@@ -74,11 +75,33 @@ async def open_draft(interaction: Interaction, id: DraftId) -> None:
     app, actor, kept = interaction.client.app, actor_of(interaction), _kept(interaction, id)
     draft = await _draft(interaction, id, kept, actor)
     typed = {**draft.typed, **kept.typed}
-    fields = await generation.form(app, draft, typed, kept.wrong)
+    fields = await generation.form(app, actor, draft, typed, kept.wrong)
     if fields:
         await interaction.response.send_modal(form_modal(id.encode(), draft.title, fields))
     else:
         await begin(interaction, id)
+
+
+@dataclass(slots=True)
+class _Beginning:
+    """A draft that is about to become a request: what was typed before, and the values `sent` in its form."""
+
+    kept: Kept
+    sent: Mapping[str, Any]
+    make: MakeDraft
+    draft: Draft | None = None
+
+    @property
+    def typed(self) -> Typed:
+        if self.draft is None:  # nobody knows what the form showed
+            return {**self.kept.typed, **{name: value for name, value in self.sent.items() if value}}
+        before = {**self.draft.typed, **self.kept.typed}
+        fields = self.draft.fields(before, self.kept.wrong) if self.sent else ()
+        return {**before, **changed(fields, self.sent)}
+
+    async def check(self, interaction: Interaction, actor: Actor) -> Checked:
+        self.draft = await self.make(actor)
+        return await generation.check(interaction.client.app, actor, self.draft, self.typed)
 
 
 async def begin(
@@ -95,48 +118,35 @@ async def begin(
     If it is refused and editing can help, the answer has a button that opens the form with everything that
     was typed. `make` returns the draft, unless the id does.
     """
-    app, kept, sent = interaction.client.app, _kept(interaction, id), sent or {}
-    kept = kept if typed is None else Kept(typed)
+    kept = _kept(interaction, id) if typed is None else Kept(typed)
     if id.count:
         kept, id = replace(kept, typed={**kept.typed, COUNT: int(id.count)}), replace(id, count="")
-    draft: Draft | None = None
-    is_making = False
-
-    async def check(actor: Actor) -> Any:
-        nonlocal draft, kept, is_making
-        is_making = True
-        draft = await (make(actor) if make is not None else _draft(interaction, id, kept, actor))
-        is_making = False
-        before = {**draft.typed, **kept.typed}
-        now = changed(draft.fields(before, kept.wrong), sent) if sent else {}
-        kept = replace(kept, typed={**before, **now})
-        return await generation.check(app, actor, draft, kept.typed)
-
+    beginning = _Beginning(kept, sent or {}, make or partial(_draft, interaction, id, kept))
     try:
-        await start(interaction, check, is_generate=is_generate)
+        await start(interaction, partial(beginning.check, interaction), is_generate=is_generate)
     except (PressedTwice, RequestUnknown):
         raise
     except BotError as error:
-        is_gone = is_making and isinstance(error, CodedError)
         is_deferred = isinstance(error, StoreUnavailable) and interaction.response.is_done()
-        if is_gone or is_deferred or not drafts.can_be_edited(draft, kept.typed, error):
+        if is_deferred or not drafts.can_be_edited(beginning.draft, beginning.typed, error):
             raise
-        if draft is None:  # nobody knows what the form showed
-            kept = replace(
-                kept, typed={**kept.typed, **{name: value for name, value in sent.items() if value}}
-            )
-        log.info("refused a request of user %s: %s", interaction.user.id, error)
-        name = drafts.keep(
-            app,
-            interaction.user.id,
-            kept.typed,
-            error,
-            deployment=id.target,
-            picture=_picture(interaction, id, kept),
-        )
-        possible = error.params.get("possible") if isinstance(error, CodedError) else None
-        view = refused_layout(explain(error), replace(id, draft=name), int(str(possible or 0)))
-        await tell(interaction, view=view)
+        await _offer_edit(interaction, id, beginning, error)
+
+
+async def _offer_edit(interaction: Interaction, id: DraftId, refused: _Beginning, error: BotError) -> None:
+    """Say why a draft was refused, with a button that opens its form as it was."""
+    log.info("refused a request of user %s: %s", interaction.user.id, error)
+    name = drafts.keep(
+        interaction.client.app,
+        interaction.user.id,
+        refused.typed,
+        error,
+        deployment=id.target,
+        picture=_picture(interaction, id, refused.kept),
+    )
+    possible = error.params.get("possible") if isinstance(error, CodedError) else None
+    view = refused_layout(explain(error), replace(id, draft=name), int(str(possible or 0)))
+    await tell(interaction, view=view)
 
 
 def again(count: int | None) -> Callable[[Interaction, str], Awaitable[None]]:
@@ -198,7 +208,7 @@ async def _with_file(interaction: Interaction, draft: Draft, key: str, actor: Ac
     app, message = interaction.client.app, interaction.message
     if message is None:
         return None
-    run = await visible(app, actor, key)
+    run = await seen(app, actor, key)
     shown = [file_behind(url) for url in shown_pictures(message) if belongs_to(url, key)]
 
     def is_meant(file: AttachedFile) -> bool:
@@ -212,14 +222,19 @@ async def _with_file(interaction: Interaction, draft: Draft, key: str, actor: Ac
     return draft.taking([*filter(is_meant, files)])
 
 
-async def use_picture(interaction: Interaction, message: discord.Message, key: str = "") -> None:
-    """Offer the deployments that take a picture of a message. `key` is the run's that the message is about.
+async def use_picture(
+    interaction: Interaction,
+    message: discord.Message,
+    key: str = "",
+    choices: Sequence[PictureChoice] = (),
+) -> None:
+    """Offer what can be done with a picture of a message, by default the deployments that take one.
 
-    Without it, the key is in the message's buttons or, in a result's second message, only in the names of the
-    files.
+    `key` is the run's that the message is about. Without it, the key is in the message's buttons or, in a
+    result's second message, only in the names of the files.
     """
     await check_start(interaction)
-    choices = _choices(interaction)
+    choices = choices or _choices(interaction)
     found = map(RunId.read, custom_ids(message.components))
     key = key or next((button.key for button in found if button is not None), "")
     await _offer(interaction, *_pictures_of(interaction, message, key), choices)
@@ -267,15 +282,9 @@ async def _offer(
     await interaction.response.send_message(view=layout, ephemeral=True)
 
 
-async def _use_menu(interaction: Interaction, message: discord.Message) -> None:
-    await use_picture(interaction, message)
-
-
-def _follow_up_menu(ref: FollowUpRef, label: str) -> OnMenu:
+def _menu(*choices: PictureChoice) -> OnMenu:
     async def on_menu(interaction: Interaction, message: discord.Message) -> None:
-        await check_start(interaction)
-        choices = [PictureChoice(label, "", "".join(ref))]
-        await _offer(interaction, *_pictures_of(interaction, message), choices)
+        await use_picture(interaction, message, choices=choices)
 
     return on_menu
 
@@ -285,7 +294,7 @@ async def _submitted(interaction: Interaction, id: DraftId) -> None:
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(DraftItem)
+    bot.add_items(DraftItem)
     bot.add_form(DraftId, _submitted)
     names: list[str] = []
 
@@ -293,9 +302,9 @@ async def setup(bot: GenerateBot) -> None:
         """Offer *Use as input*, if a deployment takes pictures, and follow-ups."""
         bot.remove_message_commands(names)
         catalogue = bot.app.catalogue
-        menus: dict[str, OnMenu] = {say("use_menu"): _use_menu} if taking_pictures(catalogue.all()) else {}
+        menus: dict[str, OnMenu] = {say("use_menu"): _menu()} if taking_pictures(catalogue.all()) else {}
         for each in catalogue.message_commands.offered:
-            menus[each.label] = _follow_up_menu(each.reference, each.label)
+            menus[each.label] = _menu(PictureChoice(each.label, "", "".join(each.reference)))
         names[:] = menus
         for name, callback in menus.items():
             bot.tree.add_command(app_commands.ContextMenu(name=name, callback=callback))

@@ -16,14 +16,13 @@ from bot.deployments.command_plan import (
     PRESET_OPTION,
     CommandPlan,
     CommandSpec,
-    autocomplete,
     group_description,
 )
 from bot.deployments.kinds.base import OptionChoice, OptionSpec, OptionType, OptionValue, RawValue
 from bot.gateway.client import GenerateBot
-from bot.gateway.interactions import Interaction
+from bot.gateway.interactions import Interaction, rules_guild_id
 from bot.gateway.message_files import attached_file
-from bot.services.presets import suggest
+from bot.services import generation, presets
 from bot.ui.custom_ids import DraftId
 from cogs.drafts import begin
 
@@ -73,12 +72,10 @@ class _CompletedOption(_Option):
         return _choices(await self._suggested(interaction, str(value)))
 
     async def _suggested(self, interaction: Interaction, typed: str) -> Sequence[OptionChoice]:
-        app, deployment = interaction.client.app, self._deployment
+        app, deployment, guild_id = interaction.client.app, self._deployment, interaction.guild_id
         if self.spec.name == PRESET_OPTION.name:
-            user_id, guild_id = interaction.user.id, interaction.guild_id
-            return await suggest(app, user_id, guild_id, typed, deployment=deployment)
-        found = app.catalogue.get(deployment)
-        return autocomplete(found, self.spec.name, typed) if found is not None else ()
+            return await presets.suggest(app, interaction.user.id, guild_id, typed, deployment=deployment)
+        return await generation.suggest(app, rules_guild_id(interaction), deployment, self.spec.name, typed)
 
 
 def build_generate(plan: CommandPlan) -> GenerateCommand:

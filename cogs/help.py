@@ -1,4 +1,4 @@
-"""`/help` lists the deployments, the user's own limits, and the other commands."""
+"""`/help` says how to begin, and has pages with examples, the user's own limits, and the other commands."""
 
 from __future__ import annotations
 
@@ -6,36 +6,38 @@ import asyncio
 
 from discord import app_commands
 from discord.ext import commands
+from discord.ui import LayoutView
 
 from bot.domain.errors import StoreUnavailable
-from bot.gateway.client import GenerateBot
+from bot.gateway.client import GenerateBot, PersistentItem
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
-from bot.services.help import standing_of
+from bot.services.runs import standing_of
 from bot.strings import say
-from bot.ui.help import HelpText, help_layout
-from bot.ui.help.rules import rules_text
+from bot.ui.custom_ids import HelpId, HelpPage
+from bot.ui.help import commands_text, examples_text, help_layout, rules_text, start_text
 
-# Fetching the commands' ids may take as long again, and an interaction has to be answered within 3 seconds.
+# An interaction has to be answered within 3 seconds.
 _SECONDS = 1.2
 
 
-class Help(commands.Cog):
-    """The command `/help`. Its answer is ephemeral. Without the database it lacks only the user's limits."""
+async def _page(interaction: Interaction, page: HelpPage) -> LayoutView:
+    bot = interaction.client
+    catalogue = bot.app.catalogue
+    match page:
+        case HelpPage.EXAMPLES:
+            text = examples_text(catalogue.all())
+        case HelpPage.LIMITS:
+            text = await _limits(interaction)
+        case HelpPage.COMMANDS:
+            mention = await bot.registered.mention(interaction.guild_id)
+            text = commands_text(mention, in_server=rules_guild_id(interaction) is not None)
+        case HelpPage.START:
+            mention = await bot.registered.mention(interaction.guild_id)
+            text = start_text(catalogue.all(), catalogue.plan, mention)
+    return help_layout(page, text)
 
-    @app_commands.command(name="help", description=say("command_help"))
-    async def help(self, interaction: Interaction) -> None:
-        bot = interaction.client
-        shown = HelpText(
-            deployments=bot.app.catalogue.all(),
-            plan=bot.app.catalogue.plan,
-            mention=await bot.command_ids.mention(interaction.guild_id),
-            rules=await _rules(interaction),
-            in_server=rules_guild_id(interaction) is not None,
-        )
-        await interaction.response.send_message(view=help_layout(shown), ephemeral=True)
 
-
-async def _rules(interaction: Interaction) -> str:
+async def _limits(interaction: Interaction) -> str:
     app = interaction.client.app
     try:
         async with asyncio.timeout(_SECONDS):
@@ -45,5 +47,22 @@ async def _rules(interaction: Interaction) -> str:
     return rules_text(standing, app.catalogue.title)
 
 
+class HelpButton(PersistentItem[HelpId], codec=HelpId):
+    """A button that shows another page."""
+
+    async def pressed(self, interaction: Interaction, id: HelpId) -> None:
+        await interaction.response.edit_message(view=await _page(interaction, id.page))
+
+
+class Help(commands.Cog):
+    """The command `/help`. Its answer is ephemeral. Without the database it lacks only the user's limits."""
+
+    @app_commands.command(name="help", description=say("command_help"))
+    async def help(self, interaction: Interaction) -> None:
+        layout = await _page(interaction, HelpPage.START)
+        await interaction.response.send_message(view=layout, ephemeral=True)
+
+
 async def setup(bot: GenerateBot) -> None:
+    bot.add_items(HelpButton)
     await bot.add_cog(Help())

@@ -11,17 +11,18 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.presets import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
-from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import PersistentItem, page_button, show_list
+from bot.gateway.client import GenerateBot, PersistentItem, tell
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, actor_of, member_of, rules_guild_id, settings_channel_id
+from bot.gateway.payloads import form_values, page_button, show_list
 from bot.gateway.replies import escape_name
 from bot.services import presets
-from bot.services.preset_inputs import has_gap
-from bot.services.presets import NameTaken, SavedPreset
+from bot.services.presets import NameTaken, SavedPreset, Saving
 from bot.strings import say
-from bot.ui.custom_ids import DraftId, PresetsId, ReplaceId
-from bot.ui.lists import presets_layout, replace_layout, run_label, text_layout
+from bot.ui.custom_ids import DraftId, PresetsId, ReplaceId, SaveId
+from bot.ui.edit_forms import form_modal
+from bot.ui.lists import preset_values, presets_layout, replace_layout, set_by, text_layout
+from bot.ui.runs import run_label
 from cogs.drafts import begin
 
 _Name = Range[str, 1, NAME_LENGTH]
@@ -30,7 +31,7 @@ _Name = Range[str, 1, NAME_LENGTH]
 async def _page(interaction: Interaction, page: int) -> LayoutView:
     app = interaction.client.app
     found, more = await presets.page(app, interaction.user.id, interaction.guild_id, page)
-    default = await presets.default_of(app, rules_guild_id(interaction), settings_channel_id(interaction))
+    _, default = await presets.defaults(app, actor_of(interaction))
 
     def inputs(preset: Preset) -> ShownInputs:
         return displayed_inputs(app.catalogue.get(preset.deployment), preset.inputs)
@@ -86,7 +87,59 @@ def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = Fals
         sentences.append(say("preset_shared", name=name))
     if saved.files_left:
         sentences.append(say("preset_files_left"))
+    inputs = displayed_inputs(catalogue.get(saved.preset.deployment), saved.preset.inputs)
+    return "\n".join(filter(None, [*sentences, preset_values(saved.preset, inputs)]))
+
+
+async def open_save(interaction: Interaction, key: str) -> None:
+    """Open the form that saves a run's inputs as a preset."""
+    fields = await presets.form(interaction.client.app, actor_of(interaction), key)
+    await interaction.response.send_modal(form_modal(SaveId(key).encode(), say("preset_form_title"), fields))
+
+
+async def _save_sent(interaction: Interaction, id: SaveId) -> None:
+    app, actor = interaction.client.app, actor_of(interaction)
+    await _answer(interaction, await presets.save_form(app, actor, id.key, form_values(interaction)))
+
+
+async def _defaults(interaction: Interaction) -> str:
+    """Return sentences about the user's own defaults and the channel's."""
+    app, channel_id = interaction.client.app, settings_channel_id(interaction)
+    own, channel = await presets.defaults(app, actor_of(interaction))
+    sentences = [_about_default(app.catalogue, "default_is_own", each) for each in own]
+    sentences = sentences or [say("default_is_none_own")]
+    if channel is not None:
+        by = f", {each}" if (each := set_by(channel.set_by, channel.set_at)) else ""
+        about = {"channel": channel_id, "by": by}
+        sentences.append(_about_default(app.catalogue, "default_is", channel.preset, **about))
+    elif rules_guild_id(interaction) is not None:
+        sentences.append(say("default_is_none", channel=channel_id))
     return "\n".join(sentences)
+
+
+async def _set_own_default(interaction: Interaction, name: str | None) -> str:
+    app, user_id = interaction.client.app, interaction.user.id
+    preset = await presets.set_own_default(app, user_id, interaction.guild_id, name)
+    if name is None or preset is None:
+        return say("default_is_none_own" if preset is None else "default_removed_own")
+    return _about_default(app.catalogue, "default_set_own", preset)
+
+
+async def _set_default(interaction: Interaction, name: str | None) -> str:
+    app, channel_id = interaction.client.app, settings_channel_id(interaction)
+    default = await presets.set_default(app, actor_of(interaction), channel_id, name)
+    if default is None:
+        return say("default_removed", channel=channel_id)
+    sentence = _about_default(app.catalogue, "default_set", default.preset, channel=channel_id)
+    if (replaced := default.replaced) is None:
+        return sentence
+    title = escape_line(app.catalogue.title(replaced.deployment), 60)
+    return f"{sentence}\n{say('default_replaces', name=escape_name(replaced.name), title=title)}"
+
+
+def _about_default(catalogue: Catalogue, code: str, preset: Preset, **params: object) -> str:
+    path = catalogue.plan.path_of(preset.deployment) or f"/{catalogue.plan.name}"
+    return say(code, path=path, name=escape_name(preset.name), **params)
 
 
 class Presets(commands.GroupCog, group_name="preset", group_description=say("command_preset")):
@@ -111,8 +164,9 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         server: bool = False,
     ) -> None:
         app, actor = interaction.client.app, actor_of(interaction)
-        saved = await presets.save(app, actor, name, run_key=run, prompt=prompt, seed=seed, server=server)
-        await _answer(interaction, saved)
+        key = run or await presets.latest_run(app, actor.id)
+        saving = Saving(name=name, run_key=key, prompt=prompt, seed=seed, server=server)
+        await _answer(interaction, await presets.save(app, actor, saving))
 
     @app_commands.command(name="use", description=say("command_preset_use"))
     @app_commands.describe(name=say("option_preset_name"), prompt=say("option_preset_use_prompt"))
@@ -136,57 +190,53 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
     @app_commands.command(name="share", description=say("command_preset_share"))
     @app_commands.describe(name=say("option_preset_name"))
     async def share(self, interaction: Interaction, name: _Name) -> None:
-        shared = await presets.share(interaction.client.app, actor_of(interaction), name)
+        saving = Saving(name=name, server=True)
+        shared = await presets.save(interaction.client.app, actor_of(interaction), saving)
         await _answer(interaction, shared, copied=True)
 
     @app_commands.command(name="default", description=say("command_preset_default"))
-    @app_commands.describe(name=say("option_preset_default"))
-    async def default(self, interaction: Interaction, name: _Name | None = None) -> None:
-        app, channel_id = interaction.client.app, settings_channel_id(interaction)
-        default = await presets.set_default(app, actor_of(interaction), channel_id, name)
-        if default is None:
-            await tell(interaction, say("default_removed", channel=channel_id))
-            return
-        preset, replaced, catalogue = default.preset, default.replaced, app.catalogue
-        path, deployment = catalogue.plan.path_of(preset.deployment), catalogue.get(preset.deployment)
-        gap = deployment is not None and has_gap(deployment, preset)
-        code = "default_set_gap" if gap else "default_set"
-        sentences = [say(code, channel=channel_id, path=path, name=escape_name(preset.name))]
-        if replaced is not None:
-            title = escape_line(catalogue.title(replaced.deployment), 60)
-            sentences.append(say("default_replaces", name=escape_name(replaced.name), title=title))
-        await tell(interaction, "\n".join(sentences))
+    @app_commands.describe(
+        name=say("option_preset_default"),
+        channel=say("option_preset_default_channel"),
+        clear=say("option_preset_default_clear"),
+    )
+    async def default(
+        self,
+        interaction: Interaction,
+        name: _Name | None = None,
+        *,
+        channel: bool = False,
+        clear: bool = False,
+    ) -> None:
+        if name is None and not clear:
+            text = await _defaults(interaction)
+        elif channel:
+            text = await _set_default(interaction, None if clear else name)
+        else:
+            text = await _set_own_default(interaction, None if clear else name)
+        await tell(interaction, text)
 
     @use.autocomplete("name")
-    async def _suggest_usable(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        return await self._suggest(interaction, prefix, offered=True)
-
     @delete.autocomplete("name")
-    async def _suggest_deletable(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        if not getattr(interaction.namespace, "server", False):
-            return await self._suggest(interaction, prefix, holder=Holder.PERSON)
-        if not member_of(interaction).manages_server:
-            return []
-        return await self._suggest(interaction, prefix, holder=Holder.SERVER)
-
     @share.autocomplete("name")
-    async def _suggest_own(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        if not member_of(interaction).manages_server:
-            return []
-        return await self._suggest(interaction, prefix, holder=Holder.PERSON)
-
     @default.autocomplete("name")
-    async def _suggest_default(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        if not member_of(interaction).manages_channels:
+    async def _suggest(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
+        """Suggest the presets that the user may choose for the command and the options that they gave."""
+        command = interaction.command.name if interaction.command is not None else ""
+        options, person = interaction.namespace, member_of(interaction)
+        of_server, of_channel = getattr(options, "server", False), getattr(options, "channel", False)
+        is_allowed = person.manages_channels if of_channel else person.manages_server
+        if (of_server or of_channel or command == "share") and not is_allowed:
             return []
-        return await self._suggest(interaction, prefix, holder=Holder.SERVER, offered=True)
-
-    async def _suggest(
-        self, interaction: Interaction, prefix: str, *, holder: Holder | None = None, offered: bool = False
-    ) -> list[Choice[str]]:
-        user_id, guild_id = interaction.user.id, interaction.guild_id
-        app = interaction.client.app
-        found = await presets.suggest(app, user_id, guild_id, prefix, holder=holder, offered=offered)
+        holder = Holder.SERVER if of_server or of_channel else Holder.PERSON
+        found = await presets.suggest(
+            interaction.client.app,
+            interaction.user.id,
+            interaction.guild_id,
+            prefix,
+            holder=holder if command != "use" else None,
+            offered=command in ("use", "default"),
+        )
         return [Choice(name=preset.name, value=str(preset.value)) for preset in found]
 
     @save.autocomplete("run")
@@ -199,5 +249,6 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(_PresetsButton, ReplaceButton)
+    bot.add_items(_PresetsButton, ReplaceButton)
+    bot.add_form(SaveId, _save_sent)
     await bot.add_cog(Presets())

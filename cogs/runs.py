@@ -11,22 +11,34 @@ from discord.ui import LayoutView
 from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError
 from bot.domain.pages import RunFilter, RunsPage
-from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import PersistentItem, page_button, selected_values, show_list
+from bot.gateway.client import GenerateBot, PersistentItem, tell
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
+from bot.gateway.message_files import thumbnails
+from bot.gateway.payloads import page_button, selected_values, show_list
 from bot.gateway.replies import redeliver_here, reopen_here
 from bot.services import runs
+from bot.services.access import is_hidden_here
 from bot.strings import say
 from bot.ui.custom_ids import QueueId, RunListAction, RunsId
-from bot.ui.lists import queue_layout, runs_layout, usage_layout
+from bot.ui.runs import may_have_thumbnail, queue_layout, runs_layout, usage_layout
 
 _FILTERS = [Choice(name=say(f"runs_filter_{each}"), value=each.value) for each in RunFilter]
 
 
 async def _runs_page(interaction: Interaction, page: RunsPage) -> LayoutView:
-    app = interaction.client.app
-    history = await runs.history(app, interaction.user.id, page)
-    return runs_layout(history, page, app.catalogue.title, here=rules_guild_id(interaction))
+    app, actor = interaction.client.app, actor_of(interaction)
+    history = await runs.history(app, actor.id, page)
+    restricted = {entry.first.key for entry in history.entries if is_hidden_here(app, actor, entry.first)}
+    shown = {
+        entry.first.key: entry.message
+        for entry in history.entries
+        if entry.message is not None and may_have_thumbnail(entry) and entry.first.key not in restricted
+    }
+    pictures = await thumbnails(interaction.client, shown)
+    here = rules_guild_id(interaction)
+    return runs_layout(
+        history, page, app.catalogue.title, here=here, pictures=pictures, restricted=restricted
+    )
 
 
 class RunsItem(PersistentItem[RunsId], codec=RunsId):
@@ -77,8 +89,8 @@ async def _queue_page(interaction: Interaction, page: int) -> LayoutView:
         raise RefusedError("server_only")
     app = interaction.client.app
     queued, more = await runs.queue(app, interaction.guild_id, page)
-    title = app.catalogue.title
-    return queue_layout(queued, page, more=more, viewer_id=interaction.user.id, title=title)
+    title, ends = app.catalogue.title, await interaction.client.messenger.estimator.expected_ends(queued)
+    return queue_layout(queued, page, more=more, viewer_id=interaction.user.id, title=title, ends=ends)
 
 
 _QueueButton = page_button(QueueId, _queue_page)
@@ -104,7 +116,7 @@ class Usage(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(RunsItem, _QueueButton)
+    bot.add_items(RunsItem, _QueueButton)
     await bot.add_cog(Runs())
     await bot.add_cog(Queue())
     await bot.add_cog(Usage())

@@ -39,7 +39,7 @@ class Request:
     count: int = 1
     prompt: str | None = None
     parent_key: str | None = None
-    default_preset: str | None = None
+    preset_note: str | None = None
     private: bool = False
     user_install: bool = False
     age_restricted: bool = False

@@ -7,22 +7,22 @@ Every fault becomes a `bot.domain.errors.BackendError`, whose `accepted` says wh
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import aiohttp
+from aiohttp import web
 from pydantic import SecretStr
 
 from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_deployments
 from bot.comfydeploy.reports import clean_filename, parse_log, parse_run, parse_webhook
-from bot.comfydeploy.webhook_urls import WEBHOOKS, WebhookSigner
+from bot.comfydeploy.webhook_urls import PING_PATH, WEBHOOKS, WebhookSigner
 from bot.comfydeploy.wire import (
     QUEUE_PATH,
     WireError,
-    error_from_cancel,
-    error_from_description,
+    call_name,
     error_from_http,
     parse_queue_reply,
     parse_upload_reply,
@@ -33,7 +33,6 @@ from bot.domain.backend import DeploymentDescription, NewRun
 from bot.domain.errors import (
     BackendBadReply,
     BackendCrashed,
-    BackendError,
     BackendTimeout,
     BackendUnreachable,
 )
@@ -48,6 +47,8 @@ MAX_FAILURES = 3
 MAX_LOG = 2 * 1024 * 1024
 MAX_ERROR_REPLY = 64 * 1024
 T = TypeVar("T")
+# Returns a request's body, or the HTTP status to answer with if the body can't be read.
+ReadBody = Callable[[web.Request], Awaitable[bytes | int]]
 
 
 def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
@@ -100,7 +101,7 @@ class ComfyDeploy:
         to tell it from an outage. BackendCrashed means an outage or a deployment that can't be described.
         """
         path = f"/deployment/{_segment(deployment_id)}"
-        return _parsed(parse_deployment, await self._call("GET", path, error_from=error_from_description))
+        return _parsed(parse_deployment, await self._call("GET", path))
 
     async def describe_deployments(self) -> tuple[DeploymentDescription, ...]:
         """Describe all deployments of the account, except those that can't be described.
@@ -150,7 +151,7 @@ class ComfyDeploy:
 
     async def _entries(self, fluid: str, offset: int, size: int) -> dict[str, DeploymentDescription]:
         params = {"is_fluid": fluid, "page_size": str(size), "offset": str(offset)}
-        body = await self._call("GET", "/deployments", params=params, error_from=error_from_description)
+        body = await self._call("GET", "/deployments", params=params)
         return {info.id: info for info in _parsed(parse_deployments, body)}
 
     async def start_run(self, run: NewRun) -> str:
@@ -169,7 +170,7 @@ class ComfyDeploy:
 
     async def cancel_run(self, run_id: str) -> None:
         """Ask ComfyDeploy to stop a run. ComfyDeploy answers 200 even if the run has ended."""
-        await self._call("POST", f"/run/{_segment(run_id)}/cancel", error_from=error_from_cancel)
+        await self._call("POST", f"/run/{_segment(run_id)}/cancel")
 
     async def read_log(self, run_id: str) -> tuple[str, ...]:
         """Return the last entries of a run's log. The path is undocumented, and there is often no log."""
@@ -203,7 +204,6 @@ class ComfyDeploy:
         *,
         limits: aiohttp.ClientTimeout | None = None,
         max_reply: int = MAX_REPLY,
-        error_from: Callable[..., BackendError] = error_from_http,
         **kwargs: Any,
     ) -> bytes:
         """Return the body of a 2xx response. Raises BackendError for any other response, or for none."""
@@ -220,7 +220,8 @@ class ComfyDeploy:
                 if 200 <= response.status < 300:
                     return await _read(response, max_reply)
                 body = await _read_error(response)
-                raise error_from(response.status, response.headers, body, secrets=(key,))
+                status, headers = response.status, response.headers
+                raise error_from_http(status, headers, body, call=call_name(path), secrets=(key,))
 
 
 @contextmanager
@@ -278,3 +279,28 @@ def _parsed(parse: Callable[[bytes], T], body: bytes) -> T:
         return parse(body)
     except WireError as error:
         raise BackendBadReply(f"200: {error}") from None
+
+
+def ping_route(
+    signer: WebhookSigner, read_body: ReadBody, reached: Callable[[], None] = lambda: None
+) -> web.RouteDef:
+    """Return the route by which `python -m bot check` tests whether PUBLIC_URL leads to this bot's webhooks.
+
+    The ping is a POST with a body, like a webhook.
+
+    The answer proves that the whole ping reached a process with the same secret. `read_body` applies the
+    webhooks' limits on size and time, because anyone who saw a ping can send it again. `reached` is called
+    for each authentic ping whose body was read.
+    """
+
+    async def ping(request: web.Request) -> web.Response:
+        nonce = request.match_info["nonce"]
+        if not signer.answers_ping(nonce, request.match_info["mac"]):
+            return web.Response(status=403)
+        body = await read_body(request)
+        if isinstance(body, int):
+            return web.Response(status=body)
+        reached()
+        return web.Response(text=signer.pong(nonce, body))
+
+    return web.post(f"{PING_PATH}/{{nonce:[a-z0-9]{{1,40}}}}/{{mac:[^/]{{1,64}}}}", ping)

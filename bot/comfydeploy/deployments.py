@@ -7,15 +7,15 @@ treated as absent.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from pydantic_core import from_json
 
-from bot.comfydeploy.input_classes import input_class
 from bot.comfydeploy.wire import WireError, load
-from bot.domain.backend import DeploymentDescription, InputDescription
+from bot.domain.backend import DeploymentDescription, InputClass, InputDescription, InputKind
 
 # The seven GPUs in ComfyDeploy's documentation, in the same order.
 GPUS = ("T4", "L4", "A10G", "L40S", "A100", "A100-80GB", "H100")
@@ -30,6 +30,39 @@ MAX_ALL_OPTIONS = 5000  # of all inputs
 MAX_OPTION = 500
 MAX_OPTIONS_TEXT = 100_000
 MAX_COUNT = 604_800  # a week of seconds; dates can't be computed with much larger numbers
+
+# The classes of ComfyDeploy's input nodes, without the prefix.
+_PREFIX = "ComfyUIDeployExternal"
+_CLASSES = {
+    "Text": InputKind.TEXT,
+    "TextAny": InputKind.TEXT,
+    "TextSingleLine": InputKind.TEXT,
+    "Number": InputKind.FLOAT,
+    "NumberSlider": InputKind.FLOAT,
+    "NumberInt": InputKind.INTEGER,
+    "NumberSliderInt": InputKind.INTEGER,
+    "Seed": InputKind.INTEGER,
+    "Boolean": InputKind.BOOLEAN,
+    "Enum": InputKind.CHOICE,
+    "Image": InputKind.IMAGE,
+    "ImageAlpha": InputKind.IMAGE,
+    "ImageBatch": InputKind.IMAGES,
+    "Video": InputKind.VIDEO,
+    "Audio": InputKind.AUDIO,
+    "File": InputKind.FILE,
+    "EXR": InputKind.FILE,
+    "Lora": InputKind.WEIGHTS,
+    "Checkpoint": InputKind.WEIGHTS,
+}
+_TYPES = {
+    "string": InputKind.TEXT,
+    "integer": InputKind.INTEGER,
+    "float": InputKind.FLOAT,
+    "boolean": InputKind.BOOLEAN,
+}
+# Classes of later versions that load weights: a plain text option would let any user choose the download.
+_LOADS_WEIGHTS = re.compile(r"lora|checkpoint|ckpt|model|unet|vae|controlnet|embedding", re.IGNORECASE)
+_MULTI_LINE = frozenset({"Text", "TextAny"})
 
 
 def parse_deployment(body: bytes) -> DeploymentDescription:
@@ -100,6 +133,17 @@ def _input(node: Mapping[str, Any]) -> InputDescription:
         maximum=_number(node.get("max_value")),
         choices=_options(node.get("enum_options")),
     )
+
+
+def input_class(class_type: str, wire_type: str = "") -> InputClass:
+    """Return the class of a node. An unknown class is WEIGHTS if its name suggests it; otherwise its kind is
+    derived from `wire_type`.
+    """
+    name = class_type.removeprefix(_PREFIX)
+    kind = _CLASSES.get(name)
+    if kind is None:
+        kind = InputKind.WEIGHTS if _LOADS_WEIGHTS.search(class_type) else _TYPES.get(wire_type)
+    return InputClass(class_type, kind, multi_line=name in _MULTI_LINE)
 
 
 def _text(value: object) -> str:

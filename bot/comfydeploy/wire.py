@@ -52,14 +52,23 @@ _BY_STATUS: Mapping[int, type[BackendError]] = {
 
 
 def error_from_http(
-    status: int, headers: Mapping[str, str], body: bytes, *, secrets: Iterable[str] = ()
+    status: int, headers: Mapping[str, str], body: bytes, *, call: str = "", secrets: Iterable[str] = ()
 ) -> BackendError:
-    """Return the error for a status other than 2xx; `secrets` never appear in its text."""
-    detail = describe(status, body, secrets=secrets)
-    if 400 < status < 500 and status != 408 and _is_passed_through(body):
+    """Return the error for a status other than 2xx; `secrets` never appear in its text.
+
+    `call` is its `call_name`. A cancel call may answer that the run can't be cancelled. ComfyDeploy's own 500
+    is JSON, as for an unknown deployment. If it can't write a description, as for an Enum whose options
+    aren't a list of texts, its web server answers 500 in plain text.
+    """
+    detail, content = describe(status, body, secrets=secrets), _object_or_none(body)
+    if status == 500 and call == "cancel" and _NOT_CANCELLABLE in body:
+        return BackendNotCancellable(detail)
+    if status == 500 and call == "deployment" and content is None:
+        return BackendCrashed(detail, status=status)
+    if 400 < status < 500 and status != 408 and _is_passed_through(content):
         return BackendMachineRefused(detail)
     if status == 422:
-        return BackendInvalid(detail, fields=_fields(body))
+        return BackendInvalid(detail, fields=_fields(content))
     if status == 429:
         return BackendRateLimited(detail, retry_after=_retry_after(headers))
     if status >= 500:
@@ -69,34 +78,11 @@ def error_from_http(
     return _BY_STATUS.get(status, BackendRejected)(detail)
 
 
-def error_from_cancel(
-    status: int, headers: Mapping[str, str], body: bytes, *, secrets: Iterable[str] = ()
-) -> BackendError:
-    """Return the error for a failed cancel call. One kind of 500 means that the run can't be cancelled."""
-    if status == 500 and _NOT_CANCELLABLE in body:
-        return BackendNotCancellable(describe(status, body, secrets=secrets))
-    return error_from_http(status, headers, body, secrets=secrets)
-
-
-def error_from_description(
-    status: int, headers: Mapping[str, str], body: bytes, *, secrets: Iterable[str] = ()
-) -> BackendError:
-    """Return the error for a failed description of deployments.
-
-    ComfyDeploy's own 500 is JSON, as for an unknown id. If it can't write a description, as for an Enum whose
-    options aren't a list of texts, its web server answers 500 in plain text.
-    """
-    if status == 500 and not _is_object(body):
-        return BackendCrashed(describe(status, body, secrets=secrets), status=status)
-    return error_from_http(status, headers, body, secrets=secrets)
-
-
-def _is_object(body: bytes) -> bool:
+def _object_or_none(body: bytes) -> Mapping[str, Any] | None:
     try:
-        load_object(body)
+        return load_object(body)
     except WireError:
-        return False
-    return True
+        return None
 
 
 def describe(status: int, body: bytes, *, secrets: Iterable[str] = ()) -> str:
@@ -113,21 +99,15 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     return _WEBHOOK.sub(r"\1***", _BEARER.sub(r"\1***", text))
 
 
-def _is_passed_through(body: bytes) -> bool:
+def _is_passed_through(content: Mapping[str, Any] | None) -> bool:
     """Return whether an error is the machine's own, unrelated to the API key and the deployment."""
-    try:
-        detail = load_object(body).get("detail")
-    except WireError:
-        return False
+    detail = (content or {}).get("detail")
     return isinstance(detail, str) and detail.startswith(_PASSED_THROUGH)
 
 
-def _fields(body: bytes) -> tuple[str, ...]:
+def _fields(content: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Return the input keys that a 422 names. For example, `["body", "inputs", "steps"]` names `steps`."""
-    try:
-        detail = load_object(body).get("detail")
-    except WireError:
-        return ()
+    detail = (content or {}).get("detail")
     entries = detail if isinstance(detail, list) else []
     names = (_field(entry.get("loc")) for entry in entries if isinstance(entry, dict))
     return tuple(dict.fromkeys(name for name in names if name))[:MAX_FIELDS]

@@ -45,7 +45,7 @@ requests = Table(
     Column("channel_id", BigInteger, nullable=False),
     Column("prompt", CleanText),
     Column("parent_key", CleanText),
-    Column("default_preset", CleanText),  # the name of the channel's default preset, if it was used
+    Column("preset_note", CleanText),  # which presets gave it values, as its messages say
     Column("count", Integer, nullable=False, server_default="1"),  # how many runs it has
     Column("press", CleanText),  # a digest of what started it; see domain.requests.press_id
     # Only the requester sees the request's messages.
@@ -289,6 +289,7 @@ presets = Table(
     Column("gpu", CleanText),
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", BigInteger),  # NULL: the creator erased their data
+    Column("is_default", Boolean, nullable=False, server_default=false()),  # of a person, for its deployment
     Index("presets_name", "holder", "holder_id", "folded", unique=True),
     Index("presets_creator", "created_by"),
 )

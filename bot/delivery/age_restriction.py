@@ -31,10 +31,6 @@ class Decision:
         return self.marked if place is Place.DIRECT else self.closed
 
 
-def is_marked(app: App, run: Run) -> bool:
-    return is_marked_now(run, app.catalogue.age_marks(run))
-
-
 async def decide(app: App, claim: Claim) -> Decision:
     """Decide where an outcome may show its result.
 
@@ -56,15 +52,15 @@ async def decide(app: App, claim: Claim) -> Decision:
     return Decision(marked=marked, closed=closed)
 
 
-async def hides(app: App, run: Run, channel_id: int) -> bool:
-    """Return whether a channel, which may be another than that of the request, may not show a result.
+async def hides(app: App, run: Run, channel_id: int | None) -> bool:
+    """Return whether a channel, by default that of the request, may not show a result.
 
-    If the channel of the request is gone or closed to the bot, what was stored with the run decides.
-    Raises Unreachable if `channel_id` is.
+    If the channel is gone or closed to the bot, what was stored with the run decides.
     """
-    if channel_id == run.channel_id and not is_restricted_now(run, app.catalogue.age_marks(run)):
-        return False
-    return not await app.discord.is_age_restricted(channel_id) and await applies(app, run)
+    with suppress(Unreachable):
+        if await app.discord.is_age_restricted(channel_id or run.channel_id):
+            return False
+    return await applies(app, run)
 
 
 async def applies(app: App, run: Run) -> bool:

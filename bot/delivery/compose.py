@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +17,6 @@ from discord.ui import TextDisplay
 from bot.context import App
 from bot.delivery.age_restriction import applies, hides
 from bot.deployments.input_text import ShownInputs, displayed_inputs
-from bot.discord_api.calls import Unreachable
 from bot.domain.errors import MediaGone, RefusedError
 from bot.domain.messages.decide import Act
 from bot.domain.messages.ladder import MAX_FAILURES, upload_limit
@@ -32,15 +30,20 @@ from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.media.outputs import MEDIA_SECONDS, inline_texts, kind_of
 from bot.store.blocks import ended_with
 from bot.strings import say
-from bot.ui.fallbacks import MayLink, link_remark, linked_outputs, plain_messages, withheld_message
+from bot.ui.copies import (
+    MayLink,
+    link_remark,
+    linked_outputs,
+    plain_messages,
+    share_messages,
+    withheld_message,
+)
 from bot.ui.message_parts import (
     GALLERY,
     OutgoingMessage,
     PreparedFile,
     PreparedOutputs,
     chunks,
-    further_messages,
-    gallery_only,
     remark_messages,
 )
 from bot.ui.moderation import (
@@ -52,8 +55,7 @@ from bot.ui.moderation import (
     review_card,
 )
 from bot.ui.result_buttons import OfferedActions, offered_actions
-from bot.ui.results import Batch, first_message, outcome_messages
-from bot.ui.shares import share_messages
+from bot.ui.results import Batch, outcome, outcome_messages
 from bot.ui.views import layout_of
 
 
@@ -104,22 +106,30 @@ async def edits(app: App, claim: Claim) -> Sequence[Edit]:
     kind, posted = claim.message.kind, claim.message.posted
     if kind is Kind.REVIEW and claim.first.state is not RunState.AWAITING_APPROVAL:
         run = claim.first
-        return [
-            Edit(posted[0], decided_card(run, app.catalogue.title(run.deployment), _inputs(app, run)), None)
-        ]
+        return [Edit(posted[0], decided_card(run, _title(app, run), _inputs(app, run)), None)]
     if kind is Kind.REPORT:
         return [edit for part in posted if (edit := await _report_edit(app, claim, part))]
-    # A single result is shown or deleted as a whole.
-    if kind is Kind.OUTCOME and len(claim.runs) > 1 and posted[0].shows is Shows.RESULT:
-        return list(
-            _redrawn(
-                claim,
-                _offered(app, claim),
-                app.catalogue.title(claim.first.deployment),
-                app.outputs.may_link,
-            )
-        )
+    if kind is Kind.OUTCOME and _may_change(claim):
+        return list(_redrawn(app, claim, await _origin(app, claim.run)))
     return []
+
+
+def _may_change(claim: Claim) -> bool:
+    """Return whether an outcome is redrawn: a batch may lose results, and a failure's log comes late.
+
+    A single result is shown or deleted as a whole.
+    """
+    shows = claim.message.posted[0].shows
+    return shows in (Shows.NOTICE, Shows.PARTIAL) or (shows is Shows.RESULT and len(claim.runs) > 1)
+
+
+def _title(app: App, run: Run) -> str:
+    return app.catalogue.title(run.deployment)
+
+
+async def _origin(app: App, run: Run) -> str | None:
+    """Return a link to the result whose file a run took."""
+    return await app.store.history.parent_link(run) if run.parent_key in run.sources else None
 
 
 def _inputs(app: App, run: Run) -> ShownInputs:
@@ -141,10 +151,9 @@ async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
         return plain_messages(claim.about, shown, app.outputs.may_link)
     prepared = {each.key: await _prepared(app, task, each) for each in shown}
     if task.act is Act.CONTINUE:
-        return _rest(claim, prepared)
-    origin = await app.store.history.parent_link(run) if run.parent_key in run.sources else None
-    batch = Batch(claim.about, prepared, claim.late, origin)
-    return outcome_messages(batch, app.catalogue.title(run.deployment), _offered(app, claim))
+        return _rest(app, claim, prepared)
+    batch = Batch(claim.about, prepared, claim.late, await _origin(app, run))
+    return outcome_messages(batch, _title(app, run), _offered(app, claim))
 
 
 async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
@@ -173,16 +182,14 @@ async def copied(app: App, claim: Claim) -> Run:
     channel_id = message.channel_id or run.channel_id
     if await app.store.copies.is_blocked(run, app.now()):
         raise RefusedError("copy_blocked")
-    if message.kind is Kind.POST:
-        if await hides(app, run, channel_id):
-            raise RefusedError("post_age")
-        return run
     rules = await app.store.rules.get(run.guild_id)
-    if rules.gallery_channel_id != channel_id:
+    if message.kind is Kind.SHARE and rules.gallery_channel_id != channel_id:
         raise RefusedError("share_moved")
     restricted = await app.discord.is_age_restricted(channel_id)
     if not restricted and await applies(app, run):
-        raise RefusedError("share_age")
+        raise RefusedError(f"{message.kind}_age")
+    if message.kind is Kind.POST:
+        return run
     prompt = run.prompt if message.with_prompt else None
     return replace(run, prompt=prompt, spoiler=is_spoiler(rules, age_restricted=restricted))
 
@@ -205,10 +212,10 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
         if claim.message.kind is Kind.SHARE:
             ref = result_ref(claim.messages, claim.message.number)
             link = message_url(run.guild_id, *ref) if ref else None
-            parts = share_messages(run, app.catalogue.title(run.deployment), prepared, link)
+            parts = share_messages(run, _title(app, run), prepared, link, _offered(app, claim))
         else:
             batch = Batch([run], {run.key: prepared})
-            parts = outcome_messages(batch, app.catalogue.title(run.deployment), _offered(app, claim))
+            parts = outcome_messages(batch, _title(app, run), _offered(app, claim))
     # The requester has just asked for the copy, so it pings nobody.
     return [replace(part, mention=None) for part in parts]
 
@@ -228,7 +235,7 @@ async def _review(app: App, task: Task) -> OutgoingMessage:
     # Without `spoiler`, file names have no SPOILER_ prefix, so `AttachmentRenewer` finds the files. The
     # card marks them as spoilers itself.
     attached = replace(run, outputs=inputs.files, spoiler=False)
-    withheld = bool(inputs.files) and await _hides(app, run, message.channel_id)
+    withheld = bool(inputs.files) and await hides(app, run, message.channel_id)
     if message.form is Form.FILES and not withheld:
         prepared = await app.outputs.prepare(
             attached, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
@@ -236,14 +243,7 @@ async def _review(app: App, task: Task) -> OutgoingMessage:
     else:
         code = "card_file_restricted" if withheld else "media_linked"
         prepared = linked_outputs(attached, app.outputs.may_link, code)
-    return review_card(run, app.catalogue.title(run.deployment), inputs, prepared)
-
-
-async def _hides(app: App, run: Run, channel_id: int | None) -> bool:
-    """Return whether a card in this channel may not show the files of a run."""
-    with suppress(Unreachable):
-        return await hides(app, run, channel_id or run.channel_id)
-    return await applies(app, run)
+    return review_card(run, _title(app, run), inputs, prepared)
 
 
 async def _report(app: App, task: Task) -> OutgoingMessage:
@@ -251,7 +251,7 @@ async def _report(app: App, task: Task) -> OutgoingMessage:
     ref = result_ref(claim.messages, run.index) if any(each.is_shown for each in claim.about) else None
     link = message_url(run.guild_id, *ref) if ref else None
     reporters = await app.store.reviews.reporters(run)
-    withheld = await _hides(app, run, claim.message.channel_id)
+    withheld = await hides(app, run, claim.message.channel_id)
     prepared = PreparedOutputs()
     if claim.message.form is Form.FILES and not withheld:
         found = [await _reported(app, task, each) for each in claim.about if each.is_shown]
@@ -260,7 +260,7 @@ async def _report(app: App, task: Task) -> OutgoingMessage:
             texts=tuple(text for each in found for text in each.texts),
             remarks=tuple(note for each in found for note in each.remarks),
         )
-    return report_card(run, app.catalogue.title(run.deployment), reporters, link, prepared, withheld=withheld)
+    return report_card(run, _title(app, run), reporters, link, prepared, withheld=withheld)
 
 
 async def _reported(app: App, task: Task, run: Run) -> PreparedOutputs:
@@ -294,12 +294,12 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
 def _closed(app: App, claim: Claim, card: Part, code: str, person: object, at: object) -> Edit:
     stamp = int(at.timestamp()) if hasattr(at, "timestamp") else 0
     verdict = say(code, person=person, at=stamp)
-    return Edit(card, closed_report_card(claim.run, app.catalogue.title(claim.run.deployment), verdict), ())
+    return Edit(card, closed_report_card(claim.run, _title(app, claim.run), verdict), ())
 
 
 async def _notice(app: App, claim: Claim) -> OutgoingMessage:
     """Build the direct message about a rejected request, or about all requests that a block has ended."""
-    run, title = claim.run, app.catalogue.title(claim.run.deployment)
+    run, title = claim.run, _title(app, claim.run)
     channel_name = app.discord.channel_name(run.channel_id)
     if run.failure_code != REQUESTER_BLOCKED:
         return rejection_notice(run, title, channel_name)
@@ -308,34 +308,36 @@ async def _notice(app: App, claim: Claim) -> OutgoingMessage:
     return block_notice(run, title, channel_name, others=others, partly=partly)
 
 
-def _rest(claim: Claim, prepared: Mapping[str, PreparedOutputs]) -> Sequence[OutgoingMessage]:
+def _rest(app: App, claim: Claim, prepared: Mapping[str, PreparedOutputs]) -> Sequence[OutgoingMessage]:
     """Build the messages with those files of an outcome that aren't posted yet."""
-    files = Batch(claim.about, prepared, claim.late).files()
+    batch = Batch(claim.about, prepared, claim.late, posted=_posted(claim))
+    files = batch.files()
     galleries = chunks([file for file in files if file.kind in GALLERY])
     others = chunks([file for file in files if file.kind not in GALLERY])
     remarks = [remark for each in prepared.values() for remark in each.remarks]
-    return further_messages(claim.run, galleries, others, remarks)
+    return outcome(batch, _title(app, claim.run), _offered(app, claim)).further(galleries, others, remarks)
 
 
-def _redrawn(claim: Claim, offered: OfferedActions, title: str, may_link: MayLink) -> Iterator[Edit]:
-    """Yield the changes that remove the deleted results from the messages of a batch."""
+def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
+    """Yield the changes that make the messages of an outcome what it is now, without deleted results."""
     posted = claim.message.posted
     names = [name for part in posted for name in part.files]
-    prepared = {run.key: _as_posted(run, names, may_link) for run in claim.shown}
-    batch = Batch(claim.runs, prepared, claim.late)
+    prepared = {run.key: _as_posted(run, names, app.outputs.may_link) for run in claim.shown}
+    batch = Batch(claim.runs, prepared, claim.late, origin, _posted(claim))
     files = batch.files()
 
     def left(part: Part) -> list[PreparedFile]:
         return [file for file in files if file.filename in part.files]
 
-    first, more = first_message(batch, title, left(posted[0]), offered, classic=posted[0].classic)
+    shown = outcome(batch, _title(app, claim.run), _offered(app, claim))
+    first, more = shown.first(left(posted[0]), classic=posted[0].classic)
     texts = remark_messages(more)
     for part in posted:
         kept, content = left(part), next(texts, None) if part.index and not part.files else None
         if part.index == 0:
             content = first
         elif kept:
-            content = OutgoingMessage() if part.classic else gallery_only(claim.first, kept)
+            content = OutgoingMessage() if part.classic else shown.further([kept], ())[0]
         content = replace(content, files=()) if content is not None else None
         yield Edit(part, content, [file.filename for file in kept] if content is not None else ())
 
@@ -356,6 +358,10 @@ def _as_posted(
     )
     texts = [output.text for output in run.outputs if output.text is not None]
     return PreparedOutputs(tuple(own), inline_texts(run, texts) or (), remarks)
+
+
+def _posted(claim: Claim) -> list[PreparedFile]:
+    return [_as_prepared(name) for part in claim.message.posted for name in part.files]
 
 
 def _as_prepared(name: str) -> PreparedFile:

@@ -60,6 +60,11 @@ class Estimator:
             log.info("can't estimate the end of run %s: %s", batch[0].key, error)
             return None
 
+    async def expected_ends(self, batches: Sequence[Sequence[Run]]) -> Mapping[str, datetime]:
+        """Return when batches are expected to end, by request, without those that are unknown."""
+        ends = {batch[0].request_key: await self.expected_end(batch) for batch in batches}
+        return {key: end for key, end in ends.items() if end is not None}
+
     async def _end(self, run: Run, now: datetime) -> datetime | None:
         usual = await self._usual(run.deployment, run.expected_gpu, now)
         if usual is None:
@@ -76,7 +81,15 @@ class Estimator:
             if known is None or now - known[0] >= (MEDIANS_AGE if known[1] else TOO_FEW_AGE):
                 known = (now, await self._app.store.durations.usual(deployment, gpu, now))
                 self._medians[key] = known
-        return known[1]
+        return known[1] or self._guess(deployment)
+
+    def _guess(self, deployment: str) -> Medians | None:
+        """Return the durations that the operator expects, or None."""
+        found = self._app.catalogue.get(deployment)
+        if found is None or found.expected_seconds is None:
+            return None
+        seconds = timedelta(seconds=found.expected_seconds)
+        return Medians(seconds, seconds)
 
     async def _start(self, run: Run, now: datetime) -> datetime | None:
         """Return when a waiting run is expected to start, or None if there is no estimate.

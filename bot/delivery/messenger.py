@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,8 +23,8 @@ from bot.delivery.age_restriction import decide as decide_age
 from bot.delivery.discord_health import DiscordHealth
 from bot.delivery.estimator import Estimator
 from bot.delivery.posting import LEASE, Posting, Superseded, climbed
-from bot.discord_api.calls import PostError, Refused, Unanswered, Unreachable
-from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
+from bot.discord_api.calls import Unanswered, Unreachable
+from bot.domain.errors import BackendError, MediaError, StoreUnavailable
 from bot.domain.messages.decide import Act, decide, wants
 from bot.domain.messages.ladder import FAILURE, MAX_FAILURES, climb, pause_after, start
 from bot.domain.messages.records import (
@@ -34,14 +34,11 @@ from bot.domain.messages.records import (
     Busy,
     Claim,
     Kind,
-    MessageRef,
     Place,
     Release,
     Shows,
 )
-from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import RunState
-from bot.domain.text import message_url
 from bot.domain.transitions import is_told_elsewhere
 from bot.media.temporary_files import temporary_folder
 from bot.workers.worker import TAKEN, Later
@@ -52,7 +49,6 @@ WIDTH = 100
 # How many messages one transaction claims, so that other writers don't wait long.
 _AT_ONCE = 8
 _STOP_SECONDS = 1.0
-_COPY_WAIT = 10  # seconds for which a copy waits for another change of its request's messages
 
 
 class Messenger:
@@ -63,7 +59,7 @@ class Messenger:
         self._messages = app.store.messages
         self._health = DiscordHealth(app.discord, app.outside)
         self._posting = Posting(app)
-        self._estimator = Estimator(app)
+        self.estimator = Estimator(app)
         self._name = f"{gethostname()[:32]}-{os.getpid()}-{app.outside.random.randbytes(4).hex()}:"
         self._claims = 0
         self._active = self._posting.active
@@ -211,7 +207,7 @@ class Messenger:
         first = claim.first
         answer_id = first.status_message_id
         try:
-            answer_id = await status.show(self._app, self._estimator, claim)
+            answer_id = await status.show(self._app, self.estimator, claim)
         except Unanswered as error:
             # The next change makes up for it.
             log.info("can't update the status message: %s", error)
@@ -311,83 +307,6 @@ class Messenger:
         if withheld:
             log.warning("withheld the result of run %s: no age-restricted channel", claim.key)
         return "kept" if withheld else "done"
-
-    async def copy(self, copy: CopyRequest) -> str:
-        """Post a copy of a result while its requester waits, and return its URL.
-
-        A copy that a killed process has posted is found and counts. Raises RefusedError or StoreUnavailable
-        if this fails.
-        """
-        claim = await self._leased(copy)
-        self._active[claim.lease] = claim
-        try:
-            async with self._extended(claim):
-                claim = await self._make_copy(claim)
-                await self._end_copy(claim, claim.message.stale)
-            return message_url(claim.run.guild_id, *claim.message.posted[0].ref)
-        except (RefusedError, PostError, MediaError, BackendError, Superseded) as error:
-            raise await self._failed_copy(self._active[claim.lease], error) from error
-        except StoreUnavailable:
-            self._has_strays = True
-            raise
-        finally:
-            self._active.pop(claim.lease, None)
-            self._app.wakeups.show()  # other changes may have waited for the lease
-
-    async def _leased(self, copy: CopyRequest) -> Claim:
-        for _ in range(_COPY_WAIT):
-            now = self._app.now()
-            claim = await self._app.store.copies.claim(copy, self._lease(), now, now + LEASE)
-            if claim is not None:
-                return claim
-            await asyncio.sleep(1)
-        raise RefusedError("copy_pending")
-
-    async def _make_copy(self, claim: Claim) -> Claim:
-        claim, place = await self._posting.find_lost(claim), Place.CHANNEL
-        message = claim.message
-        if message.posted and message.posted[0].channel_id != message.channel_id:
-            # What a killed process has posted is in an earlier gallery.
-            stale = (*message.stale, *message.refs)
-            claim = claim.with_message(replace(message, posted=(), stale=stale))
-            self._posting.keep(claim)
-        while (act := decide(claim.message, Shows.RESULT)) is not Act.EDIT:
-            try:
-                return await self._post(claim, place, Shows.RESULT, act)
-            except Refused as error:
-                claim = climbed(self._active[claim.lease], place, error)
-                if claim.message.place is not place:
-                    raise
-        return claim
-
-    async def _failed_copy(self, claim: Claim, error: Exception) -> Exception:
-        """Withdraw what was posted of a copy, and return the error that says why it failed."""
-        if isinstance(error, Unanswered | Superseded):
-            # What may have been posted is looked for when the requester presses again.
-            await self._health.not_heard()
-            self._release(claim, self._app.now(), shown=False)
-            await self.store_releases()
-            return RefusedError("copy_unknown", str(error))
-        code = "share_closed" if claim.message.kind is Kind.SHARE else "post_closed"
-        if isinstance(error, RefusedError):
-            code = error.code
-        elif isinstance(error, MediaError | BackendError):
-            code = "copy_failed"
-        log.warning("did not post the copy of run %s: %s", claim.key, error)
-        stale = (*claim.message.refs, *claim.message.stale)
-        await self._end_copy(claim.with_message(replace(claim.message, posted=())), stale, code)
-        return RefusedError(code, str(error))
-
-    async def _end_copy(self, claim: Claim, stale: Iterable[MessageRef], failed: str | None = None) -> None:
-        """Delete what a copy replaces, and store how it ended. If that fails, `handle` does it later."""
-        now, left, deleted = self._app.now(), [*stale], False
-        with suppress(PostError):
-            left, deleted = await self._posting.delete(claim, left), True
-        values: dict[str, object] = {"posted": claim.message.posted, "stale": left, "form": 0}
-        if deleted or failed is not None:
-            await self._app.store.copies.record(claim, now, failed)
-        self._release(claim, now, shown=deleted, values=values)
-        await self.store_releases()
 
 
 def _after_crashes(claim: Claim) -> Claim:

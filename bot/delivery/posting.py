@@ -25,7 +25,7 @@ from bot.domain.messages.records import (
     marker,
     nonce,
 )
-from bot.ui.fallbacks import origin_message
+from bot.ui.copies import origin_message
 from bot.ui.message_parts import OutgoingMessage
 
 log = logging.getLogger(__name__)

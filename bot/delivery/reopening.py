@@ -14,9 +14,8 @@ from bot.domain.requests import Origin
 from bot.domain.runs import Run
 from bot.media.outputs import MEDIA_SECONDS
 from bot.media.temporary_files import temporary_folder
-from bot.ui.fallbacks import linked_outputs
+from bot.ui.copies import linked_outputs, opened_messages
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
-from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome_messages
 

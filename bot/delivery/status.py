@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 
 from bot.context import App
 from bot.database.message_rows import FAREWELL
-from bot.delivery.age_restriction import is_marked
 from bot.delivery.estimator import Estimator
 from bot.discord_api.calls import PostError, Unanswered, Unreachable
 from bot.domain.messages.records import EDITS, Claim, Kind, MessageRef, answer_marker
+from bot.domain.results.showing import is_marked_now
 from bot.domain.runs import RunState
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.status import finishing_message, status_message, undelivered_message
@@ -37,8 +37,9 @@ async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
     ends = first.interaction_expires_at if first.needs_interaction else None
     if ends is not None and now >= ends - FAREWELL:
         runs = [replace(first, status_note="answer_ends"), *runs[1:]]
-    title, marked = app.catalogue.title(first.deployment), is_marked(app, first)
-    message = status_message(runs, title, await estimator.expected_end(runs), age_restricted=marked)
+    title, expected = app.catalogue.title(first.deployment), await estimator.expected_end(runs)
+    marked = is_marked_now(first, app.catalogue.age_marks(first))
+    message = status_message(runs, title, expected, age_restricted=marked)
     try:
         return await _edit(app, claim, message)
     except Unreachable as error:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from bot.deployments.kinds.base import Input, OptionChoice, OptionSpec, OptionType
 from bot.deployments.kinds.choosing import ChoiceInput
 from bot.deployments.model import Deployment
-from bot.deployments.naming import COUNT, DESCRIPTION_LENGTH, GPU, MORE, PRESET, PRIVATE, one_line
 from bot.deployments.schema import CHOICES
+from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, GPU, MORE, PRESET, PRIVATE, one_line
 from bot.domain.errors import StartupError
 from bot.domain.presets import NAME_LENGTH
 from bot.domain.text import shorten
@@ -26,8 +26,13 @@ MAX_COMMAND_SIZE = 8000
 MAX_SUBCOMMANDS = 25
 _OPTIONS = 25
 _NAME = "generate"
-_SHORTER = (80, 60, 45, 30, 20)
-_FEWER_OPTIONS = (20, 15, 10, 7, 5)
+# What gives way, step by step, if the command is too large: lists of choices with more characters than the
+# last number, which autocomplete replaces, then descriptions, then options, whose inputs move into `more`.
+_STEPS = (
+    *((_OPTIONS, DESCRIPTION_LENGTH, size) for size in (MAX_COMMAND_SIZE, 1000, 300, 0)),
+    *((_OPTIONS, length, 0) for length in (80, 60, 45, 30, 20)),
+    *((options, 20, 0) for options in (20, 15, 10, 7, 5)),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,19 +89,6 @@ class CommandPlan:
         groups = sum(len(group) + len(group_description(group)) for group in self.groups)
         return len(self.name) + len(self.description) + groups + sum(spec.size for spec in self.commands)
 
-    def longest_lists(self) -> Sequence[OptionSpec]:
-        """Return the options with a list of choices, the longest first."""
-        lists = [option for spec in self.commands for option in spec.options if option.choices]
-        return sorted(lists, key=_choices_size, reverse=True)
-
-    def changed(self, options: Mapping[int, OptionSpec]) -> CommandPlan:
-        """Return the plan with other options in place of some, by their `id`."""
-        commands = (
-            replace(spec, options=tuple(options.get(id(each), each) for each in spec.options))
-            for spec in self.commands
-        )
-        return replace(self, commands=tuple(commands))
-
     def path_of(self, deployment: str) -> str | None:
         """Return a deployment's command as a user types it, or None if it isn't offered."""
         spec = self.command(deployment)
@@ -123,10 +115,17 @@ def plan_commands(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]
     attempts = [(deployments, extra[:number]) for number in range(len(extra), -1, -1)]
     attempts.append(([item.model_copy(update={"max_count": 1}) for item in deployments], ()))
     for offered, options in attempts:
-        for plan in _smaller_plans(offered, options):
+        for step in _STEPS:
+            plan = _plan(offered, options, *step)
             if plan.size <= MAX_COMMAND_SIZE:
                 return plan
-    raise StartupError(_too_large(plan))
+    largest = sorted(plan.commands, key=lambda spec: spec.size, reverse=True)[:3]
+    names = ", ".join(f"'{spec.name}' ({spec.size})" for spec in largest)
+    raise StartupError(
+        f"/generate has {plan.size} characters of names and descriptions and Discord takes "
+        f"{MAX_COMMAND_SIZE}; hide inputs or remove deployments in deployments.toml; "
+        f"the largest are {names}"
+    )
 
 
 def _structure_mistakes(deployments: Sequence[Deployment]) -> Iterator[str]:
@@ -148,51 +147,25 @@ def _structure_mistakes(deployments: Sequence[Deployment]) -> Iterator[str]:
             yield f"'{group}' is the name of a group and of a deployment; rename one in deployments.toml"
 
 
-def _plan(deployments: Sequence[Deployment], extra: Sequence[OptionSpec], limit: int) -> CommandPlan:
+def _plan(
+    deployments: Sequence[Deployment], extra: Sequence[OptionSpec], limit: int, length: int, list_size: int
+) -> CommandPlan:
+    def fitted(option: OptionSpec) -> OptionSpec:
+        option = replace(option, description=shorten(option.description, length))
+        if _choices_size(option) <= list_size:
+            return option
+        return replace(option, choices=(), autocomplete=True)
+
     commands = tuple(
         CommandSpec(
             name=item.name,
             description=shorten(one_line(item.description) or item.name, DESCRIPTION_LENGTH),
-            options=plan_options(item, extra, limit=limit),
+            options=tuple(map(fitted, plan_options(item, extra, limit=limit))),
             group=item.group,
         )
         for item in deployments
     )
     return CommandPlan(name=_NAME, description=say("command_generate"), commands=commands)
-
-
-def _smaller_plans(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]) -> Iterator[CommandPlan]:
-    """Yield the plan, then smaller ones: more autocomplete, then shorter descriptions, then more inputs in
-    `more`.
-    """
-    plan = _plan(deployments, extra, _OPTIONS)
-    yield plan
-    for option in plan.longest_lists():
-        plan = plan.changed({id(option): replace(option, choices=(), autocomplete=True)})
-        yield plan
-    for length in _SHORTER:
-        yield _shortened(plan, length)
-    for limit in _FEWER_OPTIONS:
-        plan = _plan(deployments, extra, limit)
-        lists = {id(each): replace(each, choices=(), autocomplete=True) for each in plan.longest_lists()}
-        yield _shortened(plan.changed(lists), _SHORTER[-1])
-
-
-def _shortened(plan: CommandPlan, length: int) -> CommandPlan:
-    options = [option for spec in plan.commands for option in spec.options]
-    return plan.changed(
-        {id(each): replace(each, description=shorten(each.description, length)) for each in options}
-    )
-
-
-def _too_large(plan: CommandPlan) -> str:
-    largest = sorted(plan.commands, key=lambda spec: spec.size, reverse=True)[:3]
-    names = ", ".join(f"'{spec.name}' ({spec.size})" for spec in largest)
-    return (
-        f"/generate has {plan.size} characters of names and descriptions and Discord takes "
-        f"{MAX_COMMAND_SIZE}; hide inputs or remove deployments in deployments.toml; "
-        f"the largest are {names}"
-    )
 
 
 def plan_options(
@@ -246,17 +219,9 @@ def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Inpu
 
 def _own_options(deployment: Deployment) -> list[OptionSpec]:
     """Return the options `gpu` and `count`, if there is something to choose."""
-    gpus, default, most = deployment.gpus, deployment.default_gpu, deployment.max_count
-    suffix = " " + say("option_default", value=default) if default else ""
-    gpu = OptionSpec(
-        name=GPU,
-        description=shorten(say("option_gpu"), DESCRIPTION_LENGTH - len(suffix)) + suffix,
-        choices=tuple(OptionChoice(gpu, gpu) for gpu in gpus) if len(gpus) <= CHOICES else (),
-        autocomplete=len(gpus) > CHOICES,
-    )
-    about, number = say("option_count"), OptionType.INTEGER
-    count = OptionSpec(name=COUNT, description=about, type=number, minimum=1, maximum=most)
-    return [*([gpu] if len(gpus) > 1 else []), *([count] if most > 1 else [])]
+    gpu = [deployment.gpu_input()] if len(deployment.gpus) > 1 else []
+    items = [*gpu, *([deployment.count_input] if deployment.max_count > 1 else [])]
+    return [replace(item.slash_option(item.option, required=False), key=None) for item in items]
 
 
 def _more_option(inputs: Sequence[Input]) -> OptionSpec:
@@ -269,15 +234,16 @@ def _more_option(inputs: Sequence[Input]) -> OptionSpec:
     )
 
 
-def autocomplete(deployment: Deployment, option: str, current: str) -> list[OptionChoice]:
-    """Return up to 25 choices whose names contain `current`. Names that start with it come first."""
-    items = (item for item in deployment.offered if item.option == option)
-    item = next(items, None)
-    choices: tuple[OptionChoice, ...] = ()
-    if option == GPU:
-        choices = tuple(OptionChoice(gpu, gpu) for gpu in deployment.gpus)
-    elif isinstance(item, ChoiceInput):
-        choices = item.option_choices()
+def suggestions(
+    deployment: Deployment, option: str, current: str, weights: Mapping[str, float]
+) -> list[OptionChoice]:
+    """Return up to 25 choices whose names contain `current`. Names that start with it come first.
+
+    `weights` are those of GPUs.
+    """
+    items = [deployment.gpu_input(weights), *deployment.offered]
+    item = next((item for item in items if item.option == option), None)
+    choices = item.option_choices() if isinstance(item, ChoiceInput) else ()
     query = current.strip().casefold()
     found = [choice for choice in choices if query in choice.name.casefold()]
     return sorted(found, key=lambda choice: not choice.name.casefold().startswith(query))[:CHOICES]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from bot.deployments.files import AttachedFile
@@ -11,10 +12,9 @@ from bot.deployments.follow_ups import choose_file
 from bot.deployments.kinds.base import TEXT_LENGTH, FormField, Input, Shape, Typed, Values
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment, FollowUp
-from bot.deployments.naming import COUNT, DESCRIPTION_LENGTH, GPU, MORE
-from bot.deployments.schema import CHOICES, MAX_FIELDS
+from bot.deployments.schema import MAX_FIELDS
+from bot.deployments.schema.field_types import COUNT, DESCRIPTION_LENGTH, GPU, MORE
 from bot.domain.errors import BotError, InputErrors, RefusedError, WrongFiles
-from bot.domain.presets import Preset
 from bot.domain.requests import press_id
 from bot.domain.text import shorten
 from bot.domain.text.file_names import file_behind
@@ -30,9 +30,10 @@ _ABOUT_GPU = frozenset(
 class Draft:
     """A request to start a deployment from stored values and a file, asking for some inputs.
 
-    `stored` are the values that it starts from; what is typed goes before them. `asked` are the inputs of its
-    form, or None for the most important ones. `files` are those that it takes, by the names of their options;
-    `follow_up` says which input takes one. `prompt` is shown if the deployment has none of its own.
+    `stored` are the values that it starts from, of which the first decide; what is typed goes before them.
+    `asked` are the inputs of its form, or None for the most important ones. `files` are those that it takes,
+    by the names of their options; `follow_up` says which input takes one. `prompt` is shown if the deployment
+    has none of its own.
 
     `typed` are options that go with it, such as the number of runs. `parent_key` is the run that it starts
     from, and `made_by` the one that made its file. `action` and `origin` identify a press (see `press_id`);
@@ -41,7 +42,7 @@ class Draft:
 
     deployment: Deployment
     title: str = ""
-    stored: Stored = field(default_factory=Stored)
+    stored: Sequence[Stored] = ()
     asked: Sequence[Input] | None = None
     files: Mapping[str, tuple[AttachedFile, ...]] = field(default_factory=dict)
     follow_up: FollowUp | None = None
@@ -52,8 +53,11 @@ class Draft:
     action: str = ""
     origin: str = ""
     typed: Typed = field(default_factory=dict)
-    preset: Preset | None = None
-    is_default: bool = False
+
+    @property
+    def values(self) -> Values:
+        """Return the stored values by key."""
+        return {key: value for layer in reversed(self.stored) for key, value in layer.inputs.items()}
 
     def taking(self, files: Sequence[AttachedFile]) -> Draft | None:
         """Return the draft with the first file that an input takes, or None if none fits."""
@@ -69,22 +73,27 @@ class Draft:
         return [file.url for files in self.files.values() for file in files]
 
     def fields(
-        self, typed: Typed, wrong: Collection[str] = (), gone: Set[str] = frozenset()
+        self,
+        typed: Typed,
+        wrong: Collection[str] = (),
+        gone: Set[str] = frozenset(),
+        weights: Mapping[str, float] = MappingProxyType({}),
     ) -> Sequence[FormField]:
         """Return at most five fields, which show what was `typed` before, or else the stored values.
 
         They are for the inputs in `asked` or, if that is None, for the most important ones (see `_rank`), and
         for the number of runs and the GPU if there is space. Options in `wrong` come first. The inputs with
-        the keys `gone` need another file. Raises RefusedError if such an input has no field.
+        the keys `gone` need another file, and `weights` are those of GPUs. Raises RefusedError if an input
+        that needs a file has no field.
         """
-        values = self.stored.inputs
+        values, gpu = self.values, next((layer.gpu for layer in self.stored if layer.gpu), None)
         items = [*(self.deployment.offered if self.asked is None else self.asked)]
         items = [item for item in items if item.option_names[0] not in self.files]
         needed: list[FormField] = []
         possible: list[FormField] = []
         if self.asked is None:
             items.sort(key=lambda item: _rank(item, values, typed, wrong))
-            for each in _fields_of_bot(self.deployment, self.stored.gpu, typed):
+            for each in _fields_of_bot(self.deployment, gpu, typed, weights):
                 (needed if each.name in {MORE, COUNT, *wrong} else possible).append(each)
         items = items[: MAX_FIELDS - len(needed)]
         if not gone <= {item.key for item in items}:
@@ -98,7 +107,9 @@ class Draft:
         return press_id(self.action, self.origin or " ".join(map(file_behind, self.links)), typed)
 
 
-def _fields_of_bot(deployment: Deployment, gpu: str | None, typed: Typed) -> Iterable[FormField]:
+def _fields_of_bot(
+    deployment: Deployment, gpu: str | None, typed: Typed, weights: Mapping[str, float]
+) -> Iterable[FormField]:
     if MORE in typed:  # it has a mistake, otherwise its inputs would be among the others
         more, names = str(typed[MORE]), ", ".join(item.option for item in deployment.offered)
         description = shorten(say("option_more", names=names), DESCRIPTION_LENGTH)
@@ -111,13 +122,10 @@ def _fields_of_bot(deployment: Deployment, gpu: str | None, typed: Typed) -> Ite
             limit=TEXT_LENGTH,
         )
     if COUNT in typed:
-        description, value = say("option_count"), str(typed[COUNT])
-        yield FormField(name=COUNT, label=say("edit_label_count"), description=description, value=value)
-    if len(gpus := deployment.gpus) > 1:
-        shown = str(typed.get(GPU, gpu if gpu in gpus else "") or "")
-        shape = Shape.SELECT if len(gpus) <= CHOICES else Shape.LINE
-        label, about = say("edit_label_gpu"), say("edit_gpu")
-        yield FormField(name=GPU, label=label, shape=shape, description=about, value=shown, choices=gpus)
+        yield deployment.count_input.field({}, typed[COUNT])
+    if len(deployment.gpus) > 1:
+        stored = {GPU: gpu} if gpu in deployment.gpus else {}
+        yield deployment.gpu_input(weights).field(stored, typed.get(GPU))
 
 
 def _rank(item: Input, values: Values, typed: Typed, wrong: Collection[str]) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bot.deployments.files import AttachedFile, is_kind
 from bot.deployments.kinds.base import Input, Values
-from bot.deployments.model import Deployment, FollowUp, FollowUpRef
+from bot.deployments.model import PICTURES, Deployment, FollowUp, FollowUpRef, deployment_of
 from bot.deployments.schema import MAX_FIELDS, DeploymentSettings, FollowUpSettings
 from bot.domain.backend import InputKind
 from bot.domain.runs import InputValue, Run
@@ -184,6 +184,20 @@ def still_required(target: Deployment, given: Iterable[str]) -> list[Input]:
     ]
 
 
+def follow_ups_of(run: Run, deployments: Sequence[Deployment]) -> tuple[FollowUp, ...]:
+    """Return the follow-ups of a result: those of its deployment.
+
+    If that has none, they are those of the deployments that made its files, so an enlarged picture can be
+    animated as the original can. Without those that would do the same again.
+    """
+    own = deployment_of(run, deployments)
+    if own is None or own.follow_ups:
+        return own.follow_ups if own is not None else ()
+    makers = [each for each in deployments if each.deployment_id in run.file_deployments]
+    found = (each for maker in makers for each in maker.follow_ups if each.target != own.deployment_id)
+    return tuple({each.reference: each for each in found}.values())
+
+
 def find_follow_up(
     deployments: Sequence[Deployment], source: Deployment | None, ref: FollowUpRef
 ) -> FollowUp | None:
@@ -252,7 +266,9 @@ def message_commands(deployments: Sequence[Deployment]) -> MessageCommands:
     for deployment in deployments:
         for each in deployment.follow_ups:
             name = each.label.casefold()
-            if not each.takes_pictures or (name in offered and offered[name].reference == each.reference):
+            if PICTURES.isdisjoint(each.takes) or (
+                name in offered and offered[name].reference == each.reference
+            ):
                 continue
             if name in offered or name == say("use_menu").casefold():
                 left_out.append(f"'{each.label}' of '{deployment.name}', whose name is taken")

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.files import linked_file
-from bot.deployments.kinds.base import Input, Values
+from bot.deployments.kinds.base import Input, Values, plain_text
 from bot.deployments.kinds.plain import links_of
 from bot.deployments.model import Deployment
-from bot.deployments.naming import GPU, MORE, PRIVATE
+from bot.deployments.schema.field_types import GPU, MORE, PRIVATE
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
-from bot.domain.runs import Output
+from bot.domain.runs import InputValue, Output
 from bot.domain.text import escape_line
 
 # Possessive quantifiers keep matching linear: users may enter 6,000 characters.
@@ -89,7 +89,10 @@ def command_line(
             items.pop(item.option, None)
             names = item.option_names[: len(links_of(inputs[item.key]))] if item.takes_file else ()
             if not names or option.name in names:
-                parts.append(f"{option.name}:{_typed(item, inputs)}")
+                typed = _typed(item, inputs)
+                # A pasted text chooses what the client shows.
+                labels = (choice.name for choice in option.choices if choice.value == typed)
+                parts.append(f"{option.name}:{next(labels, typed)}")
     overflow = [(name, text) for name, item in items.items() if (text := _typed(item, inputs))]
     if overflow:
         parts.append(f"{MORE}:{write_more(overflow)}")
@@ -145,5 +148,5 @@ def free_texts(deployment: Deployment, inputs: Values) -> dict[str, str]:
     }
 
 
-def _plain(value: object) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+def _plain(value: InputValue) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else plain_text(value)

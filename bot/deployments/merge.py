@@ -10,44 +10,60 @@ from typing import Any
 
 from bot.deployments.files import AttachedFile
 from bot.deployments.input_text import parse_more
-from bot.deployments.kinds.base import Input, Typed, Values
+from bot.deployments.kinds.base import Input, RawValue, Typed, Values
 from bot.deployments.model import Deployment
-from bot.deployments.naming import COUNT, GPU, MORE, RESERVED
-from bot.deployments.schema.field_types import LARGEST
+from bot.deployments.schema.field_types import COUNT, GPU, LARGEST, MORE, RESERVED
 from bot.domain.errors import InputError, InputErrors, RefusedError
+from bot.domain.presets import NAME_LENGTH, Holder, Preset
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, in_code
-from bot.domain.text.numbers import typed_integer
 
 # The number of runs that Vary starts, or fewer if the deployment now allows fewer.
 VARY_COUNT = 4
 
 
+# The gap in a preset's prompt, which the prompt of the next request fills.
+GAP = "{prompt}"
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The values of an earlier run or a preset, by the backend's keys, and its GPU."""
+    """The values of an earlier run or a preset, by the backend's keys, and its GPU.
+
+    `is_default` means that nobody named the preset: it is the user's default or the channel's.
+    """
 
     inputs: Values = field(default_factory=dict)
     gpu: str | None = None
+    preset: Preset | None = None
+    is_default: bool = False
+
+    @property
+    def is_channel_default(self) -> bool:
+        return self.is_default and self.preset is not None and self.preset.holder is Holder.SERVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """The inputs of a queue call by their keys, and the values that the bot displays.
+    """The inputs of each queue call by their keys, with its seed, and the values that the bot displays.
 
-    If `gpu` is None, ComfyDeploy chooses a GPU. `seed` is the first seed that is sent. `prompt` is the text
-    that is sent or, if it was left out, the input's default. `files` holds the attachments by input key.
-    `drawn` holds the keys of the seeds that were drawn at random. `dropped` names the stored values that the
-    deployment no longer accepts.
+    If `gpu` is None, ComfyDeploy chooses a GPU. `prompt` is the text that is sent or, if it was left out, the
+    input's default. `files` holds the attachments by input key. `sources` are the stored values that were
+    used, by input key, also for a prompt that was typed into a preset's. `dropped` names the stored values
+    that the deployment no longer accepts.
     """
 
-    inputs: Values
+    runs: Sequence[tuple[Values, int | None]]
     gpu: str | None = None
-    seed: int | None = None
     prompt: str | None = None
     files: Mapping[str, tuple[AttachedFile, ...]] = field(default_factory=dict)
-    drawn: frozenset[str] = frozenset()
+    sources: Mapping[str, Stored] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> Values:
+        """Return the inputs of the first run."""
+        return self.runs[0][0]
 
 
 def merge(
@@ -60,48 +76,149 @@ def merge(
     """Combine layers: for each input, the first layer that has a value decides.
 
     Every mistake in a `strict` layer is raised at once, as InputErrors. A `lenient` value that doesn't fit
-    any more is dropped. Omitted optional inputs are not sent, since ComfyDeploy has their defaults. The
-    exceptions are fixed values, defaults that deployments.toml changes, and seeds, which are drawn (see
-    `seed_range`). An emptied seed is drawn, too, even if the file gives it a default.
+    any more is dropped. A typed prompt goes into the gaps of a preset's prompt. Omitted optional inputs are
+    not sent, since ComfyDeploy has their defaults. The exceptions are fixed values, defaults that
+    deployments.toml changes, and seeds, which are drawn (see `seed_range`). An emptied seed is drawn, too,
+    even if the file gives it a default. Several runs differ only in their seeds.
     """
     mistakes: list[InputError] = []
     layers: list[Typed] = [*strict]
     for index, layer in enumerate(strict):
         with _noted(mistakes):
             layers[index] = with_more(deployment, layer)
-    dropped = _no_longer_offered(deployment, layers, lenient)
-    inputs: dict[str, InputValue] = {}
-    files: dict[str, tuple[AttachedFile, ...]] = {}
-    drawn: set[str] = set()
-
-    def draw(item: Input) -> int:
-        drawn.add(item.key)
-        return draw_seed(item)
-
+    merging = _Merging(layers, lenient, draw_seed, dropped=_no_longer_offered(deployment, layers, lenient))
     for item in deployment.inputs.values():
-        if not item.offered:
-            inputs |= {} if item.fixed is None else {item.key: item.fixed}
-            continue
-        entered = next((raw for layer in layers if (raw := item.typed(layer)) is not None), None)
         with _noted(mistakes):
-            found = _stored(item, lenient, dropped) if entered is None else item.parse(entered)
-            inputs |= found or _omitted(item, draw, is_emptied=entered is not None)
-        if entered is not None and item.takes_file:
-            files[item.key] = tuple(file for _, file in entered)
-    gpu: str | None = None
+            merging.add(item)
+    gpu, count = None, 1
     with _noted(mistakes):
-        gpu = _gpu(deployment, layers, lenient, dropped)
+        gpu = merging.gpu(deployment)
+    with _noted(mistakes):
+        count = merging.count(deployment)
     if mistakes:
         raise InputErrors(mistakes)
     return Merged(
-        inputs=inputs,
+        runs=[merging.run(deployment, index) for index in range(count)],
         gpu=gpu,
-        seed=seed_of(deployment, inputs),
-        prompt=prompt_of(deployment, inputs),
-        files=files,
-        drawn=frozenset(drawn),
-        dropped=tuple(dict.fromkeys(dropped)),
+        prompt=prompt_of(deployment, merging.inputs),
+        files=merging.files,
+        sources=merging.sources,
+        dropped=tuple(dict.fromkeys(merging.dropped)),
     )
+
+
+@dataclass(slots=True)
+class _Merging:
+    """What was found so far in the layers of a request."""
+
+    layers: Sequence[Typed]
+    lenient: Sequence[Stored]
+    draw_seed: Callable[[Input], int]
+    dropped: list[str]
+    inputs: dict[str, InputValue] = field(default_factory=dict)
+    files: dict[str, tuple[AttachedFile, ...]] = field(default_factory=dict)
+    drawn: set[str] = field(default_factory=set)
+    sources: dict[str, Stored] = field(default_factory=dict)
+
+    def add(self, item: Input) -> None:
+        """Add an input. Raises InputError if its value is wrong or missing."""
+        if not item.offered:
+            self.inputs |= {} if item.fixed is None else {item.key: item.fixed}
+            return
+        entered = next((raw for layer in self.layers if (raw := item.typed(layer)) is not None), None)
+        source = self._with_gap(item)
+        if source is not None:
+            entered = _filled(item, source, entered)
+        if entered is None:
+            found, source = self._stored(item)
+        else:
+            found = item.parse(entered)
+        if source is not None:
+            self.sources[item.key] = source
+        if entered is not None and item.takes_file:
+            self.files[item.key] = tuple(file for _, file in entered)
+        self.inputs |= found or self._omitted(item, is_emptied=entered is not None)
+
+    def gpu(self, deployment: Deployment) -> str | None:
+        """Return the chosen GPU, or else the default. Raises InputError if a typed GPU isn't offered."""
+        typed = next((layer[GPU] for layer in self.layers if layer.get(GPU) is not None), None)
+        if typed and (found := deployment.gpu_input().parse(typed)):
+            return str(found[GPU])
+        for layer in self.lenient if typed is None else ():
+            if layer.gpu is not None and layer.gpu in (*deployment.gpus, deployment.default_gpu):
+                self.sources[GPU] = layer
+                return layer.gpu
+            self.dropped += [GPU] if layer.gpu is not None else []
+        return deployment.default_gpu
+
+    def count(self, deployment: Deployment) -> int:
+        """Return the number of runs, by default 1. Raises InputError if the deployment forbids it."""
+        typed = next((layer[COUNT] for layer in self.layers if layer.get(COUNT) is not None), "")
+        return int(str(deployment.count_input.parse(typed).get(COUNT, 1)))
+
+    def run(self, deployment: Deployment, index: int) -> tuple[Values, int | None]:
+        """Return the inputs and the displayed seed of a run. Seeds are drawn again for each, or count on."""
+        inputs = dict(self.inputs)
+        for item in deployment.inputs.values() if index else ():
+            seed = inputs.get(item.key)
+            if not item.varies_in_batch or not isinstance(seed, int):
+                continue
+            if item.key in self.drawn:
+                inputs[item.key] = self.draw_seed(item)
+            else:
+                # After the largest seed of the range, continue with the smallest.
+                low, high = seed_range(item)
+                low, high = min(low, seed), max(high, seed)
+                inputs[item.key] = low + (seed - low + index) % (high - low + 1)
+        seeds = (inputs.get(item.key) for item in deployment.inputs.values() if item.is_seed)
+        return inputs, next((seed for seed in seeds if isinstance(seed, int)), None)
+
+    def _with_gap(self, item: Input) -> Stored | None:
+        """Return the preset that decides about the prompt, if its prompt has a gap."""
+        if not item.is_prompt:
+            return None
+        first = next((each for each in self.lenient if item.key in each.inputs), None)
+        has_gap = first is not None and first.preset is not None and GAP in str(first.inputs[item.key])
+        return first if has_gap else None
+
+    def _stored(self, item: Input) -> tuple[Values, Stored | None]:
+        for layer in self.lenient:
+            try:
+                if found := item.stored(layer.inputs):
+                    return found, layer
+            except InputError:
+                self.dropped.append(item.option)
+        return {}, None
+
+    def _omitted(self, item: Input, *, is_emptied: bool) -> Values:
+        """Return what to send for an omitted input, empty to leave the default to the backend.
+
+        Raises InputError if the input is required.
+        """
+        if item.is_seed and (not item.send_default or (is_emptied and not item.choices)):
+            self.drawn.add(item.key)
+            return {item.key: self.draw_seed(item)}
+        if item.send_default:
+            return item.default_values
+        if item.required:
+            raise InputError("input_required", option=item.option_names[0])
+        return {}
+
+
+def _filled(item: Input, source: Stored, prompt: RawValue | None) -> str:
+    """Return a preset's prompt with what was typed in its gaps.
+
+    Raises InputError if the prompt is missing or the result is too long.
+    """
+    if prompt is None:
+        name = source.preset.name if source.preset is not None else ""
+        raise InputError("preset_needs_prompt", name=escape_line(name, NAME_LENGTH))
+    text = str(source.inputs[item.key])
+    # Check the length before building the text: 500 gaps and a long prompt make millions of characters.
+    length = len(text) + text.count(GAP) * (len(str(prompt)) - len(GAP))
+    if item.max_length is not None and length > item.max_length:
+        raise InputError("input_too_long", option=item.option, length=length, maximum=item.max_length)
+    return text.replace(GAP, str(prompt))
 
 
 @contextmanager
@@ -138,16 +255,6 @@ def _option_in_more(deployment: Deployment, key: str, given: Mapping[str, Any]) 
     return found.option
 
 
-def _stored(item: Input, lenient: Sequence[Stored], dropped: list[str]) -> Values:
-    for layer in lenient:
-        try:
-            if found := item.stored(layer.inputs):
-                return found
-        except InputError:
-            dropped.append(item.option)
-    return {}
-
-
 def _no_longer_offered(
     deployment: Deployment, layers: Sequence[Typed], lenient: Sequence[Stored]
 ) -> list[str]:
@@ -164,38 +271,6 @@ def _no_longer_offered(
     return dropped
 
 
-def _omitted(item: Input, draw: Callable[[Input], int], *, is_emptied: bool) -> Values:
-    """Return what to send for an omitted input, empty to leave the default to the backend.
-
-    Raises InputError if the input is required.
-    """
-    if item.is_seed and (not item.send_default or (is_emptied and not item.choices)):
-        return {item.key: draw(item)}
-    if item.send_default:
-        return item.default_values
-    if item.required:
-        raise InputError("input_required", option=item.option_names[0])
-    return {}
-
-
-def _gpu(
-    deployment: Deployment, layers: Sequence[Typed], lenient: Sequence[Stored], dropped: list[str]
-) -> str | None:
-    """Return the chosen GPU, or else the default. Raises InputError if a typed GPU isn't offered."""
-    typed = next((layer[GPU] for layer in layers if layer.get(GPU) is not None), None)
-    if typed:
-        name = str(typed).strip().casefold()
-        if (found := {gpu.casefold(): gpu for gpu in deployment.gpus}.get(name)) is not None:
-            return found
-        allowed = ", ".join(deployment.gpus) or "none"
-        raise InputError("input_gpu", option=GPU, value=escape_line(str(typed), 60), choices=allowed)
-    for gpu in (layer.gpu for layer in lenient if layer.gpu is not None and typed is None):
-        if gpu in deployment.gpus or gpu == deployment.default_gpu:
-            return gpu
-        dropped.append(GPU)
-    return deployment.default_gpu
-
-
 def seed_range(item: Input) -> tuple[int, int]:
     """Return the smallest and largest seed to draw.
 
@@ -207,51 +282,11 @@ def seed_range(item: Input) -> tuple[int, int]:
     return (low, high) if low <= high else (int(item.minimum or high), high)
 
 
-def seed_of(deployment: Deployment, inputs: Values) -> int | None:
-    """Return the seed to display: the first seed that is sent, or None."""
-    seeds = (inputs.get(item.key) for item in deployment.inputs.values() if item.is_seed)
-    return next((seed for seed in seeds if isinstance(seed, int)), None)
-
-
 def prompt_of(deployment: Deployment, inputs: Values) -> str | None:
     """Return the prompt to display: the one sent, or the default."""
     item = next((item for item in deployment.inputs.values() if item.is_prompt), None)
     value = inputs.get(item.key, item.default) if item is not None else None
     return value if isinstance(value, str) else None
-
-
-def check_count(deployment: Deployment, value: Any) -> int:
-    """Return the requested number of runs, by default 1. Raises InputError if the deployment forbids it."""
-    count = typed_integer(value) if isinstance(value, str) else value
-    if count is None and value in (None, ""):
-        return 1
-    if not isinstance(count, int) or not 1 <= count <= deployment.max_count:
-        raise InputError("input_count", option=COUNT, maximum=deployment.max_count)
-    return count
-
-
-def batch_inputs(
-    deployment: Deployment, merged: Merged, count: int, draw_seed: Callable[[Input], int]
-) -> list[tuple[Values, int | None]]:
-    """Return the inputs and seed of each run.
-
-    Seeds that were drawn at random are drawn again for each further run. Other seeds are incremented.
-    """
-    batch: list[tuple[Values, int | None]] = [(merged.inputs, merged.seed)]
-    varying = [item for item in deployment.inputs.values() if item.varies_in_batch]
-    for index in range(1, count):
-        inputs: dict[str, InputValue] = dict(merged.inputs)
-        for item in varying:
-            seed = inputs.get(item.key)
-            if item.key in merged.drawn:
-                inputs[item.key] = draw_seed(item)
-            elif isinstance(seed, int):
-                # After the largest seed of the range, continue with the smallest.
-                low, high = seed_range(item)
-                low, high = min(low, seed), max(high, seed)
-                inputs[item.key] = low + (seed - low + index) % (high - low + 1)
-        batch.append((inputs, seed_of(deployment, inputs)))
-    return batch
 
 
 def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
+from bot.deployments.kinds import input_of
 from bot.deployments.kinds.base import Input
-from bot.deployments.schema import DeploymentSettings, FollowUpSettings
+from bot.deployments.kinds.choosing import GpuInput
+from bot.deployments.schema import Choice, DeploymentSettings, FollowUpSettings
+from bot.deployments.schema.field_types import COUNT, GPU
 from bot.domain.backend import InputKind
 from bot.domain.runs import Run
+from bot.strings import say
 
-_PICTURES = frozenset({InputKind.IMAGE, InputKind.IMAGES})
+PICTURES = frozenset({InputKind.IMAGE, InputKind.IMAGES})
 
 
 class FollowUp(FollowUpSettings):
@@ -30,10 +35,6 @@ class FollowUp(FollowUpSettings):
     def reference(self) -> FollowUpRef:
         mark = sha256(self.label.casefold().encode("utf-8", "replace")).hexdigest()[:8]
         return FollowUpRef(UUID(self.target).hex, mark)
-
-    @property
-    def takes_pictures(self) -> bool:
-        return not _PICTURES.isdisjoint(self.takes)
 
 
 class FollowUpRef(NamedTuple):
@@ -74,6 +75,26 @@ class Deployment(DeploymentSettings):
         """Return the GPUs that a run may use, as far as they are known."""
         return (self.pinned_gpu,) if self.pinned_gpu is not None else self.gpus
 
+    def gpu_input(self, weights: Mapping[str, float] = MappingProxyType({})) -> GpuInput:
+        """Return the option for the GPU. `weights` are those of the user's server."""
+        return GpuInput.model_construct(
+            key=GPU,
+            option=GPU,
+            kind=InputKind.CHOICE,
+            display_name=say("edit_label_gpu"),
+            description=say("option_gpu"),
+            choices=tuple(Choice.model_construct(name=gpu, value=gpu) for gpu in self.gpus),
+            default=self.default_gpu,
+            weights=weights,
+        )
+
+    @property
+    def count_input(self) -> Input:
+        """Return the option for the number of runs."""
+        label, about = say("edit_label_count"), say("option_count")
+        texts = {"option": COUNT, "display_name": label, "description": about}
+        return input_of(key=COUNT, kind=InputKind.INTEGER, minimum=1, maximum=self.max_count, **texts)
+
     def expected_gpu(self, chosen: str | None) -> str | None:
         """Return the GPU that a run will use, or None if only the backend knows it."""
         return self.pinned_gpu or chosen or self.default_gpu
@@ -81,7 +102,7 @@ class Deployment(DeploymentSettings):
 
 def picture_input(deployment: Deployment) -> Input | None:
     """Return the input that takes a picture, preferably a required one, or None."""
-    inputs = [item for item in deployment.offered if item.kind in _PICTURES]
+    inputs = [item for item in deployment.offered if item.kind in PICTURES]
     return min(inputs, key=lambda item: not item.required, default=None)
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum, auto
+from typing import Literal
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
@@ -31,11 +31,7 @@ class ReloadResult:
         return "; ".join(f"{word} {', '.join(names)}" for word, names in self.names.items())
 
 
-class ReloadTask(Enum):
-    """The worker's next task: read the file, or ask the backend."""
-
-    READ = auto()
-    POLL = auto()
+ReloadTask = Literal["read", "poll"]  # read the file, or ask the backend
 
 
 class Reloader:
@@ -88,7 +84,7 @@ class Reloader:
 
         Raises StartupError if they can't be loaded, in which case the old deployments remain.
         """
-        found = await self._load(ReloadTask.READ)
+        found = await self._load("read")
         self._notify()
         return found
 
@@ -96,27 +92,27 @@ class Reloader:
         """Claim the task that is due, if any. A requested reload comes before a poll."""
         if self._requested:
             self._requested = False
-            return [ReloadTask.READ]
+            return ["read"]
         now = self._clock()
         # The wait is longer than the pause if the clock was set back.
         if timedelta() < self._next - now <= self._every:
             return []
         self._next = now + self._every
-        return [ReloadTask.POLL]
+        return ["poll"]
 
     async def handle(self, task: ReloadTask) -> None:
         """Do the task and log its result. A poll takes one call per deployment."""
         try:
             found = await self._load(task)
         except StartupError as error:
-            if task is ReloadTask.POLL:
+            if task == "poll":
                 log.warning("can't adopt the deployments' changes at ComfyDeploy: %s", error)
                 return
             for mistake in error.mistakes:
                 # An expected error needs no traceback.
                 log.error("kept the old deployments: %s", mistake)  # noqa: TRY400
             return
-        if task is ReloadTask.READ:
+        if task == "read":
             log.info("reloaded the deployments: %s", str(found) or "nothing has changed")
         elif found.names:
             log.info("the deployments changed at ComfyDeploy: %s", found)
@@ -126,7 +122,7 @@ class Reloader:
     async def _load(self, task: ReloadTask) -> ReloadResult:
         catalogue = self._catalogue
         async with self._lock:
-            configured = await self._read() if task is ReloadTask.READ else None
+            configured = await self._read() if task == "read" else None
             before = {each.name: each for each in catalogue.all()}
             commands = catalogue.plan, catalogue.message_commands
             await catalogue.load(configured)

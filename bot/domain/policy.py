@@ -58,10 +58,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What `/help` explains to a member: who they are, the server's rules, and what is offered to them.
+    """What `/help` explains to a member about limits: who they are, the rules, and what is offered to them.
 
     `deployments` and `age_restricted` are names of deployments; `gpus` are the GPUs to choose from.
-    `default_has_gap` means that a typed prompt becomes part of the channel default's prompt.
+    `defaults` are the presets that apply to requests that name none.
     """
 
     person: Member
@@ -72,8 +72,7 @@ class Standing:
     gpus: Sequence[str] = ()
     in_server: bool
     age_restricted_channel: bool = False
-    channel_default: Preset | None = None
-    default_has_gap: bool = False
+    defaults: Sequence[Preset] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

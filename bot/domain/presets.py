@@ -24,6 +24,8 @@ class Holder(StrEnum):
 class Preset:
     """A saved set of inputs. `inputs` is keyed by the backend's input keys, and `created_by` is None if the
     creator has erased their data.
+
+    A person's own preset may be their default for its deployment, which `is_default` says.
     """
 
     holder: Holder
@@ -34,6 +36,7 @@ class Preset:
     gpu: str | None
     created_at: datetime
     created_by: int | None
+    is_default: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,7 +81,7 @@ class GenerationRequest(BaseModel):
     seed: int | None = None
     prompt: str | None = None
     parent_key: str | None = None
-    default_preset: str | None = None
+    preset_note: str | None = None
     age_restricted: bool = False
     file_deployments: tuple[str, ...] = ()
     private: bool = False

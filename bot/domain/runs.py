@@ -88,7 +88,7 @@ class RunReport(NamedTuple):
 class Run:
     """A run as stored. Times are timezone-aware UTC, and durations are in seconds.
 
-    `default_preset` is the name of the channel's default preset that the request used. Only the requester
+    `preset_note` says which presets gave the request values, as its messages show it. Only the requester
     sees the messages of a `private` run. `waiting_code` is the code of the sentence that says why a waiting
     run can't start yet. `claim_id` identifies the last claim that made, or may make, a queue call.
     `requester_roles` is None if the requester erased their data. `partial` marks a run that did not succeed
@@ -114,7 +114,7 @@ class Run:
     seed: int | None = None
     prompt: str | None = None
     parent_key: str | None = None
-    default_preset: str | None = None
+    preset_note: str | None = None
     index: int = 0
     count: int = 1
 

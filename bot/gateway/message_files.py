@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from bot.domain.text.file_names import key_in
 _LIMIT = 10
 # Less than the 3 s in which Discord accepts the answer to an interaction.
 _FETCH_SECONDS = 2
+_THUMBNAIL_SECONDS = 1.5
 
 
 def shown_pictures(message: discord.Message | None) -> list[str]:
@@ -26,7 +28,11 @@ def shown_pictures(message: discord.Message | None) -> list[str]:
     """
     if message is None:
         return []
-    shown = [media.url for media in _shown_media(message.components) if _is_shown_picture(media)]
+    shown = [
+        media.url
+        for media in _shown_media(message.components)
+        if media.url.startswith("https://") and (media.content_type or "image/").startswith("image/")
+    ]
     return attached_pictures(message) or shown[:_LIMIT]
 
 
@@ -36,11 +42,8 @@ def attached_pictures(message: discord.Message) -> list[str]:
     Galleries of other applications are left out. Their links may lead to any server, which can swap the
     picture after a moderator approved it.
     """
-    return [each.url for each in message.attachments if _is_picture(each)][:_LIMIT]
-
-
-def _is_picture(attachment: discord.Attachment) -> bool:
-    return is_kind(InputKind.IMAGE, attached_file(attachment))
+    pictures = (each for each in message.attachments if is_kind(InputKind.IMAGE, attached_file(each)))
+    return [each.url for each in pictures][:_LIMIT]
 
 
 def attached_file(attachment: discord.Attachment) -> AttachedFile:
@@ -52,10 +55,6 @@ def attached_file(attachment: discord.Attachment) -> AttachedFile:
         attachment.size,
         measured=bool(attachment.width and attachment.height),
     )
-
-
-def _is_shown_picture(media: discord.UnfurledMediaItem) -> bool:
-    return media.url.startswith("https://") and (media.content_type or "image/").startswith("image/")
 
 
 def _shown_media(components: Any) -> Iterator[discord.UnfurledMediaItem]:
@@ -85,6 +84,29 @@ def run_files(message: discord.Message, key: str, *, linked: bool = False) -> li
         media = _shown_media(message.components)
         found += (linked_file(each.url, each.content_type) for each in media)
     return [file for file in found if key_in(file.filename) == key]
+
+
+async def thumbnails(client: discord.Client, messages: Mapping[str, MessageRef]) -> dict[str, str]:
+    """Return a fresh link to the first picture in each message, by the message's name, as far as Discord
+    tells them in time.
+    """
+
+    async def first(ref: MessageRef) -> str | None:
+        message = await client.get_partial_messageable(ref.channel_id).fetch_message(ref.message_id)
+        return next(iter(attached_pictures(message)), None)
+
+    reading = {name: asyncio.create_task(first(ref)) for name, ref in messages.items()}
+    if reading:
+        _, late = await asyncio.wait(reading.values(), timeout=_THUMBNAIL_SECONDS)
+        for task in late:
+            task.cancel()
+    await asyncio.gather(*reading.values(), return_exceptions=True)
+    found = {name: task.result() for name, task in reading.items() if _has_result(task)}
+    return {name: link for name, link in found.items() if link is not None}
+
+
+def _has_result(task: asyncio.Task[Any]) -> bool:
+    return not task.cancelled() and task.exception() is None
 
 
 async def fetch_run_files(

@@ -8,7 +8,7 @@ import mimetypes
 from collections.abc import Awaitable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -27,6 +27,7 @@ from bot.domain.runs import Output, Run
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import file_stem
 from bot.media.download import Media, MediaFetcher
+from bot.media.file_types import pixels_of
 from bot.media.shrink import SECONDS, Shrinker
 from bot.media.temporary_files import disk_errors
 from bot.strings import say
@@ -38,6 +39,7 @@ PICTURE_LIMIT = 64 * 1024 * 1024
 MAX_FILES = 40
 _INLINE_TEXT = 1500
 _ALT_TEXT = 500
+_HEAD = 64 * 1024  # a JPEG's metadata may come before its size
 # How long, in seconds, the outputs of one message may take to fetch.
 MEDIA_SECONDS = 120.0
 _DOWNLOADS = 64
@@ -223,14 +225,25 @@ class OutputPreparer:
     async def _fitted(self, target: _Target, number: int, media: Media, path: Path) -> list[PreparedItem]:
         run, kind = target.run, kind_of(media.content_type)
         if media.size <= target.limit:
-            return [_prepared(run, number, path, Path(media.filename).suffix, kind)]
+            file = _prepared(run, number, path, Path(media.filename).suffix, kind)
+            return [await self._measured(file) if kind is FileKind.IMAGE else file]
         suffix = await self._shrink(target, path) if kind is FileKind.IMAGE else None
         if suffix is None:
             raise MediaTooLarge(media.filename)
         return [
-            _prepared(run, number, path, suffix, kind),
+            await self._measured(_prepared(run, number, path, suffix, kind)),
             say("media_recompressed", name=escape_line(media.filename, 80)),
         ]
+
+    async def _measured(self, file: PreparedFile) -> PreparedFile:
+        """Return a picture with its width and height, as far as its first bytes tell them."""
+
+        def head() -> bytes:
+            with file.path.open("rb") as opened:
+                return opened.read(_HEAD)
+
+        loop = asyncio.get_running_loop()
+        return replace(file, pixels=pixels_of(await loop.run_in_executor(self._files, head)))
 
     async def _shrink(self, target: _Target, path: Path) -> str | None:
         """Shrink a picture in place and return its new suffix.

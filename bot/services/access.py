@@ -7,8 +7,13 @@ StoreUnavailable if the database is unreachable.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.context import App
+from bot.deployments.kinds.base import Input
+from bot.deployments.model import deployment_of
 from bot.domain.access import check_moderator
+from bot.domain.backend import InputKind
 from bot.domain.errors import RefusedError
 from bot.domain.moderation.reviews import may_delete
 from bot.domain.requests import Actor
@@ -46,18 +51,52 @@ async def visible(app: App, actor: Actor, key: str) -> Run:
     return run
 
 
+async def seen(app: App, actor: Actor, key: str) -> Run:
+    """Return a run that the user may see, or as a copy in the gallery shows it."""
+    run = await stored(app, key)
+    if run.requester_id == actor.id or await is_moderated(app, actor, run):
+        return run
+    shown = await _copied_here(app, actor, run)
+    if shown is None:
+        _check_seen_here(run, actor)
+    return shown or run
+
+
 async def source(app: App, actor: Actor, key: str) -> Run:
     """Return a run from which the user may start a request of their own.
 
-    Somebody else's run is one only in its channel, where everybody sees its result.
+    Somebody else's run is one only where everybody sees its result: in its channel, or in the gallery. There
+    it is to everybody what its copy shows, also to its requester, because what it becomes is shown there.
     """
     run = await stored(app, key)
+    shown = await _copied_here(app, actor, run)
     if run.requester_id != actor.id:
-        _check_seen_here(run, actor)
-        hidden = restricts(app, actor, run) and not actor.origin.age_restricted
-        if run.deleted_at is not None or hidden:
+        if shown is None:
+            _check_seen_here(run, actor)
+        if run.deleted_at is not None or is_hidden_here(app, actor, run):
             raise RefusedError("run_gone")
-    return run
+    return shown or run
+
+
+async def _copied_here(app: App, actor: Actor, run: Run) -> Run | None:
+    """Return a run as its copy in this channel shows it, or None without a copy.
+
+    A copy that was shared without its prompt hides all texts that somebody typed.
+    """
+    here = actor.origin.channel_id
+    copy = await app.store.copies.shared_in(run, here) if here != run.channel_id else None
+    if copy is None:
+        return None
+    if copy.with_prompt:
+        return run
+    deployment = deployment_of(run, app.catalogue.all())
+    items = deployment.inputs if deployment is not None else {}
+    shown = {key: value for key, value in run.inputs.items() if _is_no_text(items.get(key))}
+    return replace(run, prompt=None, inputs=shown)
+
+
+def _is_no_text(item: Input | None) -> bool:
+    return item is not None and item.kind is not InputKind.TEXT
 
 
 def _check_seen_here(run: Run, actor: Actor) -> None:
@@ -139,17 +178,17 @@ async def is_moderated(app: App, actor: Actor, run: Run) -> bool:
     return actor.person.is_moderator(await app.store.rules.current(run.guild_id))
 
 
-async def is_deletable(app: App, actor: Actor, run: Run) -> bool:
-    """Return whether the user may delete the run's result.
+async def is_deletable(app: App, actor: Actor, run: Run, channel_id: int | None = None) -> bool:
+    """Return whether the user may delete the run's result, or its copy in the channel with this id.
 
     Its requester, the server's moderators and users who may delete messages in the channel may.
     """
-    return may_delete(run, actor) or await is_moderated(app, actor, run)
+    return may_delete(run, actor, channel_id=channel_id) or await is_moderated(app, actor, run)
 
 
 async def check_deletable(app: App, actor: Actor, run: Run, channel_id: int) -> None:
     """Raise RefusedError unless the user may delete messages of the run in this channel."""
-    if may_delete(run, actor, channel_id=channel_id) or await is_moderated(app, actor, run):
+    if await is_deletable(app, actor, run, channel_id):
         return
     if run.guild_id != actor.guild_id:
         raise RefusedError("run_gone")
@@ -166,7 +205,12 @@ def restricts(app: App, actor: Actor, run: Run) -> bool:
     return is_restricted_now(run, app.catalogue.age_marks(run), channel)
 
 
+def is_hidden_here(app: App, actor: Actor, run: Run) -> bool:
+    """Return whether a result is too restricted for the channel of this interaction."""
+    return restricts(app, actor, run) and not actor.origin.age_restricted
+
+
 def check_age(app: App, actor: Actor, run: Run) -> None:
     """Raise RefusedError if a result may not be shown in the channel of this interaction."""
-    if restricts(app, actor, run) and not actor.origin.age_restricted:
+    if is_hidden_here(app, actor, run):
         raise RefusedError("result_age")

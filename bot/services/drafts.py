@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -11,8 +12,8 @@ from bot.deployments.follow_ups import asked_inputs, carried, find_follow_up, st
 from bot.deployments.kinds.base import RawValue, Shape, Typed, Values
 from bot.deployments.merge import Stored, with_more
 from bot.deployments.model import Deployment, FollowUp, FollowUpRef, deployment_of, picture_input
-from bot.deployments.naming import COUNT
-from bot.domain.errors import BotError, InputError, RefusedError, WrongFiles
+from bot.deployments.schema.field_types import COUNT
+from bot.domain.errors import BotError, CodedError, InputError, RefusedError, WrongFiles
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.services.access import source as source_run
@@ -73,7 +74,7 @@ async def with_picture(app: App, actor: Actor, name: str, key: str) -> Draft:
     draft = Draft(
         deployment=target,
         title=action.label,
-        stored=Stored(await _of_origin(app, actor, target, source)),
+        stored=[Stored(await _of_origin(app, actor, target, source))],
         follow_up=action,
         action=f"use {target.deployment_id}",
     )
@@ -93,11 +94,11 @@ async def follow_up(app: App, actor: Actor, key: str, ref: FollowUpRef, *, of_re
         made_by = source
     else:
         made_by, source = await _maker(app, actor, key)
-    found, target, inputs = _linked(app, ref, source)
+    found, target, inputs = await _linked(app, actor, ref, source)
     draft = Draft(
         deployment=target,
         title=target.title if found.label == target.title else f"{found.label}: {target.title}",
-        stored=Stored(inputs),
+        stored=[Stored(inputs)],
         asked=asked_inputs(found, target, inputs),
         follow_up=found,
         action=f"then {''.join(ref)}",
@@ -110,10 +111,10 @@ def can_be_edited(draft: Draft | None, typed: Typed, error: BotError) -> bool:
 
     `draft` is None if the refusal came before there was one.
     """
+    if draft is None:
+        return not isinstance(error, CodedError) or error.code in _PASSING
     is_rule, options = isinstance(error, RefusedError), mistaken_options(error)
     is_passing = not is_rule or error.code in _PASSING
-    if draft is None:
-        return is_passing
     if isinstance(error, WrongFiles) and not error.urls.isdisjoint(draft.links):
         return False
     fields = draft.fields(typed, options)
@@ -156,7 +157,7 @@ async def _of_run(app: App, actor: Actor, key: str) -> tuple[Run, Draft]:
     draft = Draft(
         deployment=deployment,
         title=say("edit_title", title=deployment.title),
-        stored=Stored(run.inputs, run.gpu),
+        stored=[Stored(run.inputs, run.gpu)],
         prompt=run.prompt,
         parent_key=run.key,
         private=run.private,
@@ -184,25 +185,39 @@ async def _of_origin(app: App, actor: Actor, target: Deployment, run: Run | None
     This is the first of its ancestors that has a prompt, so an enlarged picture has the prompt of the
     original. Seeds are left out.
     """
-    for _ in range(_GENERATIONS):
-        source = deployment_of(run, app.catalogue.all()) if run is not None else None
-        if run is None or source is None or run.erased_at is not None:
-            break
+    async for made, source in _with_ancestors(app, actor, run):
         if source.prompt is not None:
             items = [item for item in target.offered if not item.takes_file and not item.is_seed]
             pairs = [("prompt" if item.is_prompt else item.option, item.backend_keys) for item in items]
-            values = carried(run, source, pairs)
+            values = carried(made, source, pairs)
             fitting = (item.own(values) for item in items if item.fits(values))
             return {key: value for found in fitting for key, value in found.items()}
+    return {}
+
+
+async def _with_ancestors(app: App, actor: Actor, run: Run | None) -> AsyncIterator[tuple[Run, Deployment]]:
+    """Yield a run, and those that it was made from, with their deployments.
+
+    This ends at a run that the user may not start from, that was erased, or whose deployment is gone.
+    """
+    for _ in range(_GENERATIONS):
+        deployment = deployment_of(run, app.catalogue.all()) if run is not None else None
+        if run is None or deployment is None or run.erased_at is not None:
+            return
+        yield run, deployment
         parent_key, run = run.parent_key, None
         if parent_key is not None:
             with suppress(RefusedError):
                 run = await source_run(app, actor, parent_key)
-    return {}
 
 
-def _linked(app: App, ref: FollowUpRef, source: Run | None) -> tuple[FollowUp, Deployment, Values]:
-    """Return a follow-up, its deployment, and the inputs that are carried over or fixed."""
+async def _linked(
+    app: App, actor: Actor, ref: FollowUpRef, source: Run | None
+) -> tuple[FollowUp, Deployment, Values]:
+    """Return a follow-up, its deployment, and the inputs that are carried over or fixed.
+
+    They are carried over from the first of the run and its ancestors that offers the follow-up.
+    """
     deployments = app.catalogue.all()
     deployment = deployment_of(source, deployments) if source is not None else None
     found = find_follow_up(deployments, deployment, ref)
@@ -217,6 +232,9 @@ def _linked(app: App, ref: FollowUpRef, source: Run | None) -> tuple[FollowUp, D
         raise RefusedError("follow_up_gone")
     if source.erased_at is not None:
         raise RefusedError("run_erased")
+    async for run, offering in _with_ancestors(app, actor, source):
+        if found in offering.follow_ups:
+            return found, target, starting_values(found, target, offering, run)
     return found, target, starting_values(found, target, deployment, source)
 
 

@@ -3,39 +3,62 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
 
 from bot.config.logs import run_context
 from bot.context import App
+from bot.deployments.command_plan import suggestions
 from bot.deployments.draft import Draft
 from bot.deployments.input_text import free_texts
-from bot.deployments.kinds.base import FormField, Input, Typed, Values
-from bot.deployments.merge import Merged, batch_inputs, check_count, merge, seed_range
-from bot.deployments.naming import COUNT, PRIVATE
+from bot.deployments.kinds.base import FormField, Input, OptionChoice, Typed, Values
+from bot.deployments.merge import GAP, Merged, Stored, merge, seed_range
+from bot.deployments.model import Deployment
+from bot.deployments.schema.field_types import GPU, PRIVATE
 from bot.domain.errors import PressedTwice, RefusedError, StoreUnavailable
+from bot.domain.presets import NAME_LENGTH, Holder
 from bot.domain.requests import Actor, Checked, GenerationRequest, Press, batch_requests, new_key
 from bot.domain.runs import InputValue, Run
+from bot.domain.text import escape_line
 from bot.domain.text.file_names import keys_in_links
-from bot.services.input_files import check_files, file_sources, marks_of_files
-from bot.services.preset_inputs import fill_gaps, own_texts
+from bot.services.input_files import check_files, origin_of_files
 from bot.services.words import DefaultTexts, check_words
+from bot.strings import say
 
 log = logging.getLogger(__name__)
 
 
-async def form(app: App, draft: Draft, typed: Typed, wrong: Set[str] = frozenset()) -> Sequence[FormField]:
+async def suggest(
+    app: App, guild_id: int | None, deployment: str, option: str, typed: str
+) -> Sequence[OptionChoice]:
+    """Return the choices of an option for autocomplete. GPUs are shown with the server's weights."""
+    found = app.catalogue.get(deployment)
+    if found is None:
+        return ()
+    try:
+        weights = (await app.store.rules.get(guild_id)).budgets.gpu_weights if option == GPU else {}
+    except StoreUnavailable:
+        weights = {}
+    return suggestions(found, option, typed, weights)
+
+
+async def form(
+    app: App, actor: Actor, draft: Draft, typed: Typed, wrong: Set[str] = frozenset()
+) -> Sequence[FormField]:
     """Return the fields of a draft's form, which show what was typed before; it may have none.
 
     In place of a file of a deleted result, the form requires another. Raises RefusedError if it has no
     field for one. The options in `wrong` come first.
     """
-    values: dict[str, InputValue] = dict(draft.stored.inputs)
+    values: dict[str, InputValue] = dict(draft.values)
     for item in draft.deployment.offered:
         if item.takes_file and (given := item.typed({**typed, **draft.files})):
             values[item.key] = [file.url for _, file in given]
-    return draft.fields(typed, wrong, await _deleted_files(app, values))
+    weights: Mapping[str, float] = {}
+    if len(draft.deployment.gpus) > 1:
+        weights = (await app.store.rules.get(actor.origin.guild_id)).budgets.gpu_weights
+    return draft.fields(typed, wrong, await _deleted_files(app, values), weights)
 
 
 async def _deleted_files(app: App, inputs: Values) -> frozenset[str]:
@@ -45,15 +68,25 @@ async def _deleted_files(app: App, inputs: Values) -> frozenset[str]:
     return frozenset(key for key, runs in made_by.items() if runs & deleted)
 
 
-def _merged(app: App, draft: Draft, typed: Typed) -> tuple[Merged, DefaultTexts | None]:
-    """Return the inputs, and the texts that come from the channel's default."""
-    preset, default = draft.preset, None
-    if preset is not None:
-        if draft.is_default:
-            default = DefaultTexts(preset.name, own_texts(draft.deployment, preset, typed))
-        typed = fill_gaps(draft.deployment, preset, typed)
-    layers = [typed, draft.files]
-    return merge(draft.deployment, layers, [draft.stored], draw_seed=partial(_draw_seed, app)), default
+def _of_channel(deployment: Deployment, merged: Merged) -> DefaultTexts | None:
+    """Return the texts that come from the channel's default preset, with a space for each gap."""
+    given = {key: each for key, each in merged.sources.items() if each.is_channel_default}
+    presets = [each.preset for each in given.values() if each.preset is not None]
+    values = {key: each.inputs[key] for key, each in given.items() if key in each.inputs}
+    texts = {name: text.replace(GAP, " ") for name, text in free_texts(deployment, values).items()}
+    return DefaultTexts(presets[0].name, texts) if presets else None
+
+
+def _preset_note(merged: Merged, layers: Sequence[Stored]) -> str | None:
+    """Return which presets gave values: a server's by name, and the user's default."""
+    used = [layer for layer in layers if any(layer is each for each in merged.sources.values())]
+    notes = []
+    for layer in used:
+        if layer.preset is not None and layer.preset.holder is Holder.SERVER:
+            notes.append(say("preset_used", name=escape_line(layer.preset.name, NAME_LENGTH)))
+        elif layer.is_default:
+            notes.append(say("preset_used_own"))
+    return " · ".join(notes) or None
 
 
 async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
@@ -62,8 +95,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
     A second press within seconds raises PressedTwice.
     """
     deployment = draft.deployment
-    count = check_count(deployment, typed.get(COUNT))
-    merged, default = _merged(app, draft, typed)
+    merged = merge(deployment, [typed, draft.files], draft.stored, draw_seed=partial(_draw_seed, app))
     with app.metrics.request(deployment.name):
         pressed = draft.press(typed)
         press = Press(pressed, app.now()) if pressed is not None else None
@@ -71,9 +103,8 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         texts, prompt = free_texts(deployment, merged.inputs), merged.prompt
         if prompt is None and draft.prompt is not None:
             texts, prompt = {**texts, "prompt": draft.prompt}, draft.prompt
-        await check_words(app, actor, deployment.name, texts, default)
-        sources = file_sources(merged.inputs, draft.parent_key, draft.made_by)
-        marks = await marks_of_files(app, actor, sources)
+        await check_words(app, actor, deployment.name, texts, _of_channel(deployment, merged))
+        restricted, file_deployments = await origin_of_files(app, actor, merged.inputs, draft)
         if await _deleted_files(app, merged.inputs):
             raise RefusedError("parent_deleted")
         request = GenerationRequest(
@@ -86,18 +117,17 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             gpu=merged.gpu,
             expected_gpu=deployment.expected_gpu(merged.gpu),
             offers_gpus=bool(deployment.gpus),
-            seed=merged.seed,
+            seed=merged.runs[0][1],
             prompt=prompt,
             parent_key=draft.parent_key,
-            default_preset=default.name if default is not None else None,
-            age_restricted=marks.restricted or deployment.age_restricted,
-            file_deployments=marks.deployments,
+            preset_note=_preset_note(merged, draft.stored),
+            age_restricted=restricted or deployment.age_restricted,
+            file_deployments=file_deployments,
             # Nobody else sees direct messages anyway.
             private=(draft.private or bool(typed.get(PRIVATE))) and not actor.origin.is_direct_message,
             deadline_seconds=app.settings.run_deadline_seconds,
         )
-        seeded = batch_inputs(deployment, merged, count, partial(_draw_seed, app))
-        batch = batch_requests(request, seeded, app.outside.random)
+        batch = batch_requests(request, merged.runs, app.outside.random)
         in_review = await _check_rules(app, actor, batch)
         # After the rules, because these files may have to be downloaded.
         await check_files(app, deployment, merged)

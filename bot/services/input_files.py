@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from bot.context import App
+from bot.deployments.draft import Draft
 from bot.deployments.files import AttachedFile, check_content, is_kind, linked_file, needs_content
 from bot.deployments.kinds.plain import links_of
 from bot.deployments.merge import Merged
@@ -22,18 +22,6 @@ from bot.services.access import restricts
 
 log = logging.getLogger(__name__)
 _SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class FileMarks:
-    """What the files of a new request say about it.
-
-    `restricted` means that one is of an age-restricted result. `deployments` are the ids of the deployments
-    that made the files, and the files that they were made from.
-    """
-
-    restricted: bool = False
-    deployments: tuple[str, ...] = ()
 
 
 async def check_files(app: App, deployment: Deployment, inputs: Merged) -> None:
@@ -84,25 +72,20 @@ def _given(deployment: Deployment, inputs: Merged) -> Iterator[tuple[InputKind, 
             yield item.kind, option, attached.get(url) or linked_file(url), url in attached
 
 
-async def marks_of_files(app: App, actor: Actor, made_by: Set[str]) -> FileMarks:
-    """Return the marks of files. `made_by` are the keys of the runs that made them or took them before.
+async def origin_of_files(
+    app: App, actor: Actor, inputs: Mapping[str, InputValue], draft: Draft
+) -> tuple[bool, tuple[str, ...]]:
+    """Return whether a file of a request is of an age-restricted result, and the ids of the deployments that
+    made its files, and the files that those were made from.
 
-    If a run's row is gone, the channel of this interaction decides, because the file was found there.
+    The names of the files say which runs made them, or took them before. Names may have been changed, so if
+    there is a file, the run that the request starts from counts, too. If a run's row is gone, the channel of
+    this interaction decides, because the file was found there.
     """
+    parent = draft.parent_key if links_in(inputs.values()) else None
+    made_by = keys_in_links(inputs.values()) | frozenset(filter(None, [parent, draft.made_by]))
     found = await app.store.runs.several(made_by)
     gone = len(found) < len(made_by)
     restricted = any(restricts(app, actor, run) for run in found)
     ids = {each for run in found for each in (run.deployment_id, *run.file_deployments)}
-    return FileMarks(restricted or (gone and actor.origin.age_restricted), tuple(sorted(ids)))
-
-
-def file_sources(
-    inputs: Mapping[str, InputValue], parent_key: str | None, made_by: str | None = None
-) -> frozenset[str]:
-    """Return the keys of the runs that made the files in these inputs, or took them before.
-
-    The names of the files say which runs made them. Names may have been changed, so if there is a file, the
-    run that the request starts from counts, too. `made_by` is a run that is known to have made one.
-    """
-    parent = parent_key if links_in(inputs.values()) else None
-    return keys_in_links(inputs.values()) | frozenset(filter(None, [parent, made_by]))
+    return restricted or (gone and actor.origin.age_restricted), tuple(sorted(ids))

@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bot.context import App
 from bot.deployments.command_plan import PRESET_OPTION
-from bot.deployments.draft import Draft
-from bot.deployments.kinds.base import OptionChoice
+from bot.deployments.draft import Draft, changed
+from bot.deployments.kinds.base import FormField, OptionChoice, Shape, Values
 from bot.deployments.merge import Stored
+from bot.deployments.model import Deployment, deployment_of
 from bot.deployments.schema import CHOICES
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.pages import PAGE_SIZE
 from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset, folded
 from bot.domain.requests import Actor, is_key
-from bot.domain.runs import Run
+from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, strip_invisible
-from bot.services.access import own
-from bot.services.preset_inputs import kept_inputs
+from bot.services.access import source
 from bot.store.presets import NewDefault
 from bot.strings import say
 
 log = logging.getLogger(__name__)
+_YES, _NO = "yes", "no"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saving:
+    """What somebody wants to save: the inputs of the run `run_key` or, without it, a copy of their preset.
+
+    `prompt` replaces the run's prompt; an empty one leaves it out. The seed is kept only with `seed`. A
+    preset of the server needs Manage Server. `replaces` is an earlier preset that it may replace.
+    """
+
+    name: str
+    run_key: str | None = None
+    prompt: str | None = None
+    seed: bool = False
+    server: bool = False
+    replaces: Preset | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,68 +65,75 @@ class NameTaken:
     default_in: Sequence[int] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Unsaved:
-    """A preset to save, in place of `earlier` if the user has agreed to that.
-
-    It was made from the run `run_key` or, if that is None, from the user's preset of the same name.
-    """
-
-    preset: Preset
-    run_key: str | None = None
-    files_left: bool = False
-    earlier: Preset | None = None
-
-
-async def save(
-    app: App, actor: Actor, name: str, *, run_key: str | None, prompt: str | None, seed: bool, server: bool
-) -> SavedPreset | NameTaken:
-    """Save a run's inputs as a preset of the user or, which needs Manage Server, of the server.
-
-    Without a `run_key`, this is the user's latest run. `prompt` replaces the run's prompt, and the seed
-    is kept only with `seed`.
-    """
-    holder, holder_id = _holder(actor, server=server)
-    run = await _run(app, actor.id, run_key)
-    deployment = app.catalogue.require(run.deployment)
-    inputs, files_left = kept_inputs(deployment, run.inputs, seed=seed, prompt=prompt)
-    now = app.now()
-    preset = Preset(
-        holder=holder,
-        holder_id=holder_id,
-        name=_name(name),
-        deployment=deployment.name,
-        inputs=inputs,
-        gpu=run.gpu,
-        created_at=now,
-        created_by=actor.id,
-    )
-    return await _put(app, actor, _Unsaved(preset, run.key, files_left))
-
-
-async def share(app: App, actor: Actor, name: str) -> SavedPreset | NameTaken:
-    """Save a copy of the user's preset for the server. The user needs Manage Server."""
-    holder, holder_id = _holder(actor, server=True)
-    presets = await _named(app, actor.id, None, name)
-    now = app.now()
-    shared = replace(presets[0], holder=holder, holder_id=holder_id, created_at=now, created_by=actor.id)
-    return await _put(app, actor, _Unsaved(shared))
+async def save(app: App, actor: Actor, saving: Saving) -> SavedPreset | NameTaken:
+    """Save a preset, unless another that may not be replaced has its name."""
+    holder, holder_id = _holder(actor, server=saving.server)
+    preset, files_left = await _made(app, actor, saving)
+    preset = replace(preset, holder=holder, holder_id=holder_id, is_default=False)
+    preset = replace(preset, created_by=actor.id, created_at=app.now())
+    earlier = await app.store.presets.put(preset, app.now(), replaces=saving.replaces)
+    if earlier is None:
+        return SavedPreset(preset, saving.replaces is not None, files_left)
+    draft, default_in = app.drafts.keep(actor.id, replace(saving, replaces=earlier)), []
+    if holder is Holder.SERVER:
+        defaults = await app.store.presets.channel_defaults(holder_id)
+        default_in = [one.channel_id for one in defaults if folded(one.preset.name) == folded(earlier.name)]
+    return NameTaken(earlier, draft, default_in)
 
 
 async def replace_earlier(app: App, actor: Actor, draft: str) -> SavedPreset | NameTaken:
     """Save the preset of a `NameTaken` in place of the earlier preset.
 
     If the earlier preset has changed meanwhile, nothing is saved, and another NameTaken is returned.
-    Raises RefusedError if the earlier preset is gone; if the draft is lost, for example by a restart; or
-    if the run or preset that it was made from was erased.
+    Raises RefusedError if the earlier preset is gone, if the draft is lost, for example by a restart, or if
+    the run or preset that it is made from is gone.
     """
-    unsaved = app.drafts.get(draft, actor.id, _Unsaved)
-    if unsaved is None or not await _has_source(app, actor, unsaved):
+    saving = app.drafts.get(draft, actor.id, Saving)
+    if saving is None:
         raise RefusedError("preset_forgotten")
-    preset = unsaved.preset
-    if _holder(actor, server=preset.holder is Holder.SERVER)[1] != preset.holder_id:
-        raise RefusedError("preset_forgotten")
-    return await _put(app, actor, unsaved)
+    return await save(app, actor, saving)
+
+
+async def form(app: App, actor: Actor, key: str) -> Sequence[FormField]:
+    """Return the fields of the form that saves a run's inputs."""
+    run, deployment = await _source(app, actor, key)
+    name, about = say("preset_field_name"), say("option_preset_name")
+    fields = [FormField(name="name", label=name, description=about, required=True, limit=NAME_LENGTH)]
+    if (item := deployment.prompt) is not None:
+        field, about = item.field(run.inputs), say("option_preset_prompt")
+        about = about if field.value else field.description
+        fields.append(replace(field, name="prompt", description=about, required=False))
+    switches = ["seed"] if run.seed is not None else []
+    if actor.guild_id is not None and actor.person.manages_server:
+        switches.append("server")
+    for each in switches:
+        label, about = say(f"preset_field_{each}"), say(f"option_preset_{each}")
+        shape, words = Shape.CHECKBOX, (_YES, _NO)
+        fields.append(
+            FormField(name=each, label=label, description=about, shape=shape, choices=words, value=_NO)
+        )
+    return fields
+
+
+async def save_form(app: App, actor: Actor, key: str, sent: Mapping[str, Any]) -> SavedPreset | NameTaken:
+    """Save what somebody entered into the form of a run."""
+    new = changed(await form(app, actor, key), sent)
+    saving = Saving(
+        name=str(sent.get("name", "")),
+        run_key=key,
+        prompt=new.get("prompt"),
+        seed=new.get("seed") == _YES,
+        server=new.get("server") == _YES,
+    )
+    return await save(app, actor, saving)
+
+
+async def latest_run(app: App, user_id: int) -> str:
+    """Return the key of the user's latest request."""
+    page = await app.store.history.page(user_id, limit=1)
+    if not page.entries or page.entries[0].first.erased_at is not None:
+        raise RefusedError("preset_no_run")
+    return page.entries[0].first.key
 
 
 async def delete(app: App, actor: Actor, name: str, *, server: bool) -> None:
@@ -130,39 +155,49 @@ async def use(
     deployment = app.catalogue.require(presets[0].deployment)
     options = {PRESET_OPTION.name: name}
     if prompt is not None:
-        item = deployment.prompt
-        if item is None:
-            raise InputError("preset_no_prompt", title=escape_line(deployment.title, 60))
-        options[item.option] = prompt
+        options[_prompt_option(deployment)] = prompt
     return deployment.name, options
 
 
 async def draft(app: App, actor: Actor, deployment: str, name: str | None) -> Draft:
-    """Return the draft of `/generate` with a preset.
-
-    Without a name, the channel's default is used if it is a preset for this deployment.
+    """Return the draft of `/generate`: the named preset decides, then the user's own default, then that of
+    the channel.
     """
     found, guild_id = app.catalogue.require(deployment), actor.origin.guild_id
-    title = say("edit_title", title=found.title)
-    if name is None:
-        default = await app.store.presets.channel_default(guild_id, actor.channel_ids)
-        preset = default.preset if default is not None else None
-        if preset is None or preset.deployment != deployment:
-            return Draft(deployment=found, title=title)
-    else:
-        preset = _of_deployment(app, await _named(app, actor.id, guild_id, name), deployment, name)
-    stored, is_default = Stored(preset.inputs, preset.gpu), name is None
-    return Draft(deployment=found, title=title, stored=stored, preset=preset, is_default=is_default)
+    named: list[Preset] = []
+    if name is not None:
+        presets = await _named(app, actor.id, guild_id, name)
+        named = [_of_deployment(app, presets, deployment, name)]
+    own, channel = await defaults(app, actor)
+    unnamed = [*own, *([channel.preset] if channel is not None else [])]
+    stored = [
+        *(Stored(each.inputs, each.gpu, each) for each in named),
+        *(
+            Stored(each.inputs, each.gpu, each, is_default=True)
+            for each in unnamed
+            if each.deployment == deployment
+        ),
+    ]
+    return Draft(deployment=found, title=say("edit_title", title=found.title), stored=stored)
 
 
-def _of_deployment(app: App, presets: Sequence[Preset], deployment: str, name: str) -> Preset:
-    preset = next((one for one in presets if one.deployment == deployment), None)
-    if preset is None:
-        other, name = presets[0].deployment, escape_line(name, NAME_LENGTH)
-        title, path = escape_line(app.catalogue.title(other), 60), app.catalogue.plan.path_of(other)
-        code = "preset_elsewhere" if path is not None else "default_gone"
-        raise RefusedError(code, name=name, title=title, path=path)
-    return preset
+async def defaults(app: App, actor: Actor) -> tuple[Sequence[Preset], ChannelDefault | None]:
+    """Return the user's own default presets, and that of the channel, or None."""
+    return await app.store.presets.defaults(actor.id, actor.origin.guild_id, actor.channel_ids)
+
+
+async def set_own_default(app: App, user_id: int, guild_id: int | None, name: str | None) -> Preset | None:
+    """Make the user's own preset their default for its deployment, or remove all of them without a name.
+
+    Returns the preset that is or was a default, or None if there was none to remove.
+    """
+    if name is not None:
+        preset, shown = (await _named(app, user_id, guild_id, name))[0], escape_line(name, NAME_LENGTH)
+        if preset.holder is Holder.SERVER:
+            raise RefusedError("default_servers", name=shown)
+        if app.catalogue.get(preset.deployment) is None:
+            raise RefusedError("default_gone", name=shown)
+    return await app.store.presets.set_own_default(user_id, name)
 
 
 async def set_default(app: App, actor: Actor, channel_id: int, name: str | None) -> NewDefault | None:
@@ -190,11 +225,6 @@ async def set_default(app: App, actor: Actor, channel_id: int, name: str | None)
     if stored is None:  # deleted meanwhile
         raise _unknown_preset(name)
     return stored
-
-
-async def default_of(app: App, guild_id: int | None, channel_id: int) -> ChannelDefault | None:
-    """Return the default preset of a channel, or None."""
-    return await app.store.presets.channel_default(guild_id, [channel_id])
 
 
 async def page(app: App, user_id: int, guild_id: int | None, page: int) -> tuple[Sequence[Preset], bool]:
@@ -246,32 +276,63 @@ async def suggest_runs(app: App, user_id: int) -> Sequence[Run]:
     return [entry.first for entry in page.entries]
 
 
-async def _put(app: App, actor: Actor, unsaved: _Unsaved) -> SavedPreset | NameTaken:
-    preset = unsaved.preset
-    earlier = await app.store.presets.put(preset, app.now(), replaces=unsaved.earlier)
-    if earlier is not None:
-        draft = app.drafts.keep(actor.id, replace(unsaved, earlier=earlier))
-        return NameTaken(earlier, draft, await _default_in(app, earlier))
-    return SavedPreset(preset, unsaved.earlier is not None, unsaved.files_left)
+async def _made(app: App, actor: Actor, saving: Saving) -> tuple[Preset, bool]:
+    """Return the preset of the user to save, and whether files were left out, because their links expire."""
+    if saving.run_key is None:
+        return (await _named(app, actor.id, None, saving.name))[0], False
+    run, deployment = await _source(app, actor, saving.run_key)
+    preset = Preset(
+        holder=Holder.PERSON,
+        holder_id=actor.id,
+        name=_name(saving.name),
+        deployment=deployment.name,
+        inputs=_kept_inputs(deployment, run.inputs, saving),
+        gpu=run.gpu,
+        created_at=app.now(),
+        created_by=actor.id,
+    )
+    return preset, any(item.takes_file and item.key in run.inputs for item in deployment.offered)
 
 
-async def _has_source(app: App, actor: Actor, unsaved: _Unsaved) -> bool:
-    """Return whether the run or preset that a draft was made from still has its inputs.
+def _kept_inputs(deployment: Deployment, inputs: Values, saving: Saving) -> Values:
+    """Return the inputs of a run that a preset keeps. Raises InputError if the new prompt doesn't fit."""
+    kept: dict[str, InputValue] = {}
+    for item in deployment.offered:
+        if item.takes_file or (item.is_seed and not saving.seed):
+            continue
+        if item.is_prompt and saving.prompt is not None:
+            kept |= item.parse(saving.prompt) if saving.prompt else {}
+        else:
+            kept |= item.own(inputs)
+    if saving.prompt is not None:
+        _prompt_option(deployment)
+    return kept
 
-    An erasure in another process doesn't drop the drafts of this one.
-    """
-    if unsaved.run_key is None:
-        return bool(await app.store.presets.named(actor.id, None, unsaved.preset.name))
-    run = await app.store.runs.get(unsaved.run_key)
-    return run is not None and run.erased_at is None
+
+def _prompt_option(deployment: Deployment) -> str:
+    if deployment.prompt is None:
+        raise InputError("preset_no_prompt", title=escape_line(deployment.title, 60))
+    return deployment.prompt.option
 
 
-async def _default_in(app: App, preset: Preset) -> Sequence[int]:
-    """Return the ids of the channels whose default is this preset."""
-    if preset.holder is not Holder.SERVER:
-        return ()
-    defaults = await app.store.presets.channel_defaults(preset.holder_id)
-    return [one.channel_id for one in defaults if folded(one.preset.name) == folded(preset.name)]
+async def _source(app: App, actor: Actor, key: str) -> tuple[Run, Deployment]:
+    """Return a run that the user may start from, and its deployment, even if that was renamed."""
+    if not is_key(key):
+        raise RefusedError("preset_run_unknown")
+    run = await source(app, actor, key)
+    if run.erased_at is not None:
+        raise RefusedError("run_erased")
+    return run, deployment_of(run, app.catalogue.all()) or app.catalogue.require(run.deployment)
+
+
+def _of_deployment(app: App, presets: Sequence[Preset], deployment: str, name: str) -> Preset:
+    preset = next((one for one in presets if one.deployment == deployment), None)
+    if preset is None:
+        other, name = presets[0].deployment, escape_line(name, NAME_LENGTH)
+        title, path = escape_line(app.catalogue.title(other), 60), app.catalogue.plan.path_of(other)
+        code = "preset_elsewhere" if path is not None else "default_gone"
+        raise RefusedError(code, name=name, title=title, path=path)
+    return preset
 
 
 async def _named(app: App, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
@@ -279,19 +340,6 @@ async def _named(app: App, user_id: int, guild_id: int | None, name: str) -> Seq
     if not presets:
         raise _unknown_preset(name)
     return presets
-
-
-async def _run(app: App, user_id: int, key: str | None) -> Run:
-    if key is None:
-        page = await app.store.history.page(user_id, limit=1)
-        run = page.entries[0].first if page.entries else None
-    else:
-        if not is_key(key):
-            raise RefusedError("preset_run_unknown")
-        run = await own(app, user_id, key)
-    if run is None or run.erased_at is not None:
-        raise RefusedError("preset_no_run")
-    return run
 
 
 def _holder(actor: Actor, *, server: bool) -> tuple[Holder, int]:

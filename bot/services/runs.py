@@ -1,4 +1,4 @@
-"""List a user's runs, the queue and usage; cancel runs and redeliver undelivered results."""
+"""List a user's runs, the queue, usage and limits; cancel runs and redeliver undelivered results."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from bot.domain.budgets import Limits, UsageView, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef, marker
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunsPage
+from bot.domain.policy import Standing
 from bot.domain.requests import Actor, Member
 from bot.domain.runs import Deletions, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.services.access import cancellable, own_here, visible
+from bot.services.presets import defaults
 
 # How long a redelivery waits for its placeholder. Discord accepts an answer for 3 s.
 _PLACEHOLDER_WAIT = timedelta(seconds=5)
@@ -90,10 +92,10 @@ async def deletions(app: App, run: Run) -> Deletions:
     return await app.store.history.deletions(run)
 
 
-async def queue(app: App, guild_id: int, page: int) -> tuple[Sequence[Run], bool]:
-    """Return a page, counted from 0, of a server's unfinished runs, and whether more follow."""
-    runs = await app.store.history.server_queue(guild_id, limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE)
-    return runs[:PAGE_SIZE], len(runs) > PAGE_SIZE
+async def queue(app: App, guild_id: int, page: int) -> tuple[Sequence[Sequence[Run]], bool]:
+    """Return a page, counted from 0, of a server's unfinished requests, and whether more follow."""
+    batches = await app.store.history.server_queue(guild_id, limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE)
+    return batches[:PAGE_SIZE], len(batches) > PAGE_SIZE
 
 
 async def usage(app: App, actor: Actor, target: Member | None) -> UsageView:
@@ -114,6 +116,27 @@ async def usage(app: App, actor: Actor, target: Member | None) -> UsageView:
         running=await app.store.usage.running(guild_id, person.id),
         limits=limits_of(person, rules),
         server=_server_limits(rules) if moderator else None,
+    )
+
+
+async def standing_of(app: App, actor: Actor) -> Standing:
+    """Return what the rules of the channel's server mean for this user now."""
+    origin = actor.origin
+    rules = await app.store.rules.get(origin.guild_id)
+    usage = await app.store.usage.today(origin.guild_id, actor.id, app.now())
+    own, channel = await defaults(app, actor)
+    presets = [*own, *([channel.preset] if channel is not None else [])]
+    offered = app.catalogue.all()
+    return Standing(
+        person=actor.person,
+        usage=usage,
+        rules=rules,
+        deployments=[each.name for each in offered],
+        age_restricted=[each.name for each in offered if each.age_restricted],
+        gpus=list(dict.fromkeys(gpu for each in offered for gpu in each.gpus if len(each.gpus) > 1)),
+        in_server=origin.guild_id is not None,
+        age_restricted_channel=origin.age_restricted,
+        defaults=[each for each in presets if app.catalogue.get(each.deployment) is not None],
     )
 
 

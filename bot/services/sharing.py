@@ -8,9 +8,9 @@ from dataclasses import replace
 from bot.context import App
 from bot.discord_api.channels import message_state
 from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
-from bot.domain.messages.records import MessageRef
+from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import Actor
-from bot.domain.results.sharing import CopyRequest, MessageState, copy_code, offers_copy
+from bot.domain.results.sharing import CopyRequest, MessageState, offers_copy
 from bot.domain.runs import Run
 from bot.services.access import copyable, restricts
 from bot.services.words import check_words
@@ -29,53 +29,42 @@ def is_postable(run: Run, actor: Actor) -> bool:
     return offers_copy(run, actor) and not run.needs_interaction
 
 
-async def post(app: App, actor: Actor, key: str) -> CopyRequest:
-    """Return a copy of a single result of a batch: a separate message in the batch's channel."""
-    run = await copyable(app, actor, key)
-    # The bot can't post in the channel of a user install.
-    if run.count == 1 or run.user_install:
-        raise RefusedError("post_nothing")
-    return await _checked(app, run, CopyRequest(key=key))
+async def request_copy(
+    app: App, actor: Actor, key: str, kind: Kind, *, with_prompt: bool | None = None
+) -> tuple[Run, CopyRequest]:
+    """Return the run, and a copy of its result that may be made now. Raises RefusedError otherwise.
 
-
-async def check(app: App, actor: Actor, key: str) -> Run:
-    """Return the run if its result may be shared now. Raises RefusedError otherwise.
-
-    Call it before the form opens. `share` repeats the check, and also checks the texts.
+    A post is a single result of a batch in a message of its own; a share is in the gallery. `with_prompt` is
+    None before the form of a share, whose texts are checked only afterwards.
     """
-    run, gallery = await _sharable(app, actor, key)
-    await _checked(app, run, CopyRequest(key=key, shared_to=gallery))
-    return run
+    run = await copyable(app, actor, key)
+    copy = CopyRequest(key=key, with_prompt=bool(with_prompt))
+    if kind is Kind.SHARE:
+        gallery = await _gallery(app, actor, run)
+        copy = replace(copy, shared_to=gallery)
+        if with_prompt is not None:
+            await _check_texts(app, actor, run, copy)
+    elif run.count == 1 or run.user_install:  # the bot can't post in the channel of a user install
+        raise RefusedError("post_nothing")
+    return run, await _checked(app, run, copy)
 
 
-async def share(app: App, actor: Actor, key: str, *, with_prompt: bool) -> CopyRequest:
-    """Return a share of a result.
+async def _check_texts(app: App, actor: Actor, run: Run, copy: CopyRequest) -> None:
+    """Raise RefusedError if the gallery may not show a text. The audit log records each refusal.
 
     A prompt is checked again, because the word rules may exempt the channel that it was written in. Texts
     that the run made are checked even without the prompt, because they may quote it.
     """
-    run, gallery = await _sharable(app, actor, key)
-    in_gallery = replace(actor, channel_ids=frozenset({gallery}))
+    actor = replace(actor, channel_ids=frozenset({copy.shared_to or 0}))
     made = "\n".join(output.text for output in run.outputs if output.text)
-    await _check_text(app, run, "text", made, in_gallery, "share_text")
-    await _check_text(app, run, "prompt", run.prompt if with_prompt else None, in_gallery, "share_words")
-    copy = CopyRequest(key=key, shared_to=gallery, with_prompt=with_prompt)
-    return await _checked(app, run, copy)
-
-
-async def _check_text(app: App, run: Run, name: str, text: str | None, actor: Actor, code: str) -> None:
-    """Raise RefusedError with this code if the gallery may not show a text.
-
-    The audit log records each refusal, with the `name` of the text.
-    """
-    if not text:
-        return
-    try:
-        await check_words(app, actor, run.deployment, {name: text})
-    except RefusedError as error:
-        if error.code == "words_refused":
+    prompt = run.prompt if copy.with_prompt else None
+    for name, text, code in (("text", made, "share_text"), ("prompt", prompt, "share_words")):
+        try:
+            await check_words(app, actor, run.deployment, {name: text} if text else {})
+        except RefusedError as error:
+            if error.code != "words_refused":
+                raise
             raise RefusedError(code, str(error)) from None
-        raise
 
 
 async def _checked(app: App, run: Run, copy: CopyRequest) -> CopyRequest:
@@ -94,18 +83,14 @@ async def _checked(app: App, run: Run, copy: CopyRequest) -> CopyRequest:
             raise
         if state is MessageState.DELETED:
             # Only a moderator can have deleted it in Discord, so it isn't posted again.
-            raise RefusedError(copy_code(copy, "deleted")) from None
+            raise RefusedError(f"{copy.kind}_deleted") from None
         copy = replace(copy, deleted_channel=error.channel_id)
         await app.store.copies.check(run, copy)
     return copy
 
 
-async def _sharable(app: App, actor: Actor, key: str) -> tuple[Run, int]:
-    """Return the run and the id of the gallery channel, if the user may share the result there now.
-
-    Raises RefusedError otherwise.
-    """
-    run = await copyable(app, actor, key)
+async def _gallery(app: App, actor: Actor, run: Run) -> int:
+    """Return the id of the gallery channel if it may show the result now. Raises RefusedError otherwise."""
     rules = await app.store.rules.current(run.guild_id)
     gallery = rules.gallery_channel_id if run.guild_id is not None else None
     if gallery is None:
@@ -113,8 +98,8 @@ async def _sharable(app: App, actor: Actor, key: str) -> tuple[Run, int]:
     channel = actor.channel_state(gallery)
     if not channel.can_post:
         raise RefusedError("share_closed")
-    restricted = restricts(app, actor, run)
     # An archived thread isn't in the cache, but the interaction from it contains its parent's mark.
-    if (restricted or actor.origin.age_restricted) and not channel.age_restricted:
+    is_restricted = restricts(app, actor, run) or actor.origin.age_restricted
+    if is_restricted and not channel.age_restricted:
         raise RefusedError("share_age")
-    return run, gallery
+    return gallery

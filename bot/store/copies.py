@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from bot.database.engine import Database, reads, writes
-from bot.database.message_rows import FRESH, read_messages, want
+from bot.database.message_rows import FRESH, is_pending, read_messages, want
 from bot.database.row_locks import lock_run
-from bot.database.tables import requests
+from bot.database.tables import messages, requests
 from bot.domain.errors import RefusedError
-from bot.domain.messages.records import Claim, Kind, MessageRef
+from bot.domain.messages.records import Claim, Kind, Message, MessageRef
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.results.sharing import (
     CopyRequest,
@@ -59,16 +59,36 @@ class CopyStore:
         want(connection, run.request_key, copy.kind, run.index, now, values)
         return lease(connection, run.request_key, copy.kind, run.index, owner, until)
 
+    @writes
+    def claim_change(
+        self, connection: Connection, request_key: str, owner: str, now: datetime, until: datetime
+    ) -> Claim | None:
+        """Take the lease of a request to show what has changed in it, apart from its status message.
+
+        Returns None if nothing is due, or while somebody else has the lease.
+        """
+        is_free = or_(requests.c.lease_until.is_(None), requests.c.lease_until <= now)
+        is_due = (messages.c.request_key == request_key, is_pending, messages.c.due_at <= now)
+        found = (
+            select(messages.c.kind, messages.c.number)
+            .join(requests, requests.c.key == messages.c.request_key)
+            .where(*is_due, is_free, messages.c.kind != Kind.ANSWER)
+            .with_for_update(skip_locked=True, of=requests)
+        )
+        row = connection.execute(found.limit(1)).first()
+        return lease(connection, request_key, Kind(row.kind), row.number, owner, until) if row else None
+
     @reads
     def check(self, connection: Connection, run: Run, copy: CopyRequest) -> None:
         """Raise RefusedError if the copy can't be requested now, or AlreadyPosted if it was posted before."""
         check_first_copy(run, copy, read_messages(connection, [run.request_key])[run.request_key])
 
     @reads
-    def shown_in(self, connection: Connection, run: Run, message: MessageRef) -> bool:
-        """Return whether a message belongs to a copy of the run's result, and not to the result itself."""
-        found = read_messages(connection, [run.request_key])[run.request_key]
-        return copy_in(run, message, found) is not None
+    def shared_in(self, connection: Connection, run: Run, channel_id: int) -> Message | None:
+        """Return the copy of the run's result that everybody sees in a gallery channel, or None."""
+        copy = read_messages(connection, [run.request_key])[run.request_key].get((Kind.SHARE, run.index))
+        is_here = copy is not None and channel_id in {ref.channel_id for ref in copy.refs}
+        return copy if copy is not None and is_here and copy.deleted_by is None else None
 
     @writes
     def delete(

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, delete, func, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
@@ -19,7 +31,7 @@ from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset, fold
 from bot.domain.text import escape_line
 from bot.store.audit import add_entries
 
-MAX_PRESETS = {Holder.PERSON: 50, Holder.SERVER: 100}
+MAX_PRESETS = {Holder.PERSON: 25, Holder.SERVER: 100}
 _COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)
 _OF_DEFAULT = (channel_defaults.c.channel_id, channel_defaults.c.set_at, channel_defaults.c.set_by)
 
@@ -48,12 +60,14 @@ class PresetStore:
         """Save a preset, unless its owner has a preset with this name that differs from `replaces`.
 
         Return that earlier preset, or None if the new preset is saved. Raises RefusedError if `replaces` is
-        gone, or if the owner already has MAX_PRESETS other presets.
+        gone, or if the owner already has MAX_PRESETS other presets. A replaced default remains the default.
         """
         one = _one(preset.holder, preset.holder_id, preset.name)
         lock(connection, f"preset {preset.holder} {preset.holder_id}")
         row = (connection.execute(select(*_COLUMNS).where(one))).first()
         earlier = _preset(row) if row is not None else None
+        if earlier is not None and earlier.deployment == preset.deployment:
+            preset = replace(preset, is_default=earlier.is_default)
         if earlier is not None and earlier != replaces:
             return None if earlier == preset else earlier
         if earlier is None and replaces is not None:
@@ -138,16 +152,36 @@ class PresetStore:
         _add_entry(connection, guild_id, by, now, change, details={"channel": f"<#{channel_id}>"})
         return True
 
-    @reads
-    def channel_default(
-        self, connection: Connection, guild_id: int | None, channel_ids: Collection[int]
-    ) -> ChannelDefault | None:
-        """Return the default preset of one of these channels, or None."""
-        if guild_id is None:
+    @writes
+    def set_own_default(self, connection: Connection, user_id: int, name: str | None) -> Preset | None:
+        """Make a user's own preset their only default for its deployment. Without a name, remove them all.
+
+        Return the preset, or None if there is none with this name or nothing was removed.
+        """
+        lock(connection, f"preset {Holder.PERSON} {user_id}")
+        own = _held_by(Holder.PERSON, user_id)
+        query = select(*_COLUMNS).where(own, presets.c.is_default if name is None else _named(name))
+        row = connection.execute(query).first()
+        if row is None:
             return None
+        before = own if name is None else own & (presets.c.deployment == row.deployment)
+        connection.execute(update(presets).where(before, presets.c.is_default).values(is_default=False))
+        if name is not None:
+            connection.execute(update(presets).where(own, _named(name)).values(is_default=True))
+        return replace(_preset(row), is_default=name is not None)
+
+    @reads
+    def defaults(
+        self, connection: Connection, user_id: int, guild_id: int | None, channel_ids: Collection[int]
+    ) -> tuple[Sequence[Preset], ChannelDefault | None]:
+        """Return a user's own default presets, and that of one of these channels, or None."""
+        own = select(*_COLUMNS).where(_held_by(Holder.PERSON, user_id), presets.c.is_default)
+        found = [_preset(row) for row in connection.execute(own.order_by(presets.c.folded))]
+        if guild_id is None:
+            return found, None
         here = channel_defaults.c.channel_id.in_(channel_ids)
         row = connection.execute(_defaults(guild_id).where(here)).first()
-        return _default(row) if row is not None else None
+        return found, _default(row) if row is not None else None
 
     @reads
     def channel_defaults(self, connection: Connection, guild_id: int) -> Sequence[ChannelDefault]:
@@ -157,7 +191,7 @@ class PresetStore:
 
     async def named(self, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
         """Return the presets with this name: the user's own first, then the server's."""
-        return await self._read(user_id, guild_id, presets.c.folded == folded(name))
+        return await self._read(user_id, guild_id, _named(name))
 
     async def visible(self, user_id: int, guild_id: int | None) -> Sequence[Preset]:
         """Return the user's own presets, then the server's, each sorted by name."""
@@ -186,8 +220,12 @@ def _held_by(holder: Holder, holder_id: int) -> ColumnElement[bool]:
     return (presets.c.holder == holder) & (presets.c.holder_id == holder_id)
 
 
+def _named(name: str) -> ColumnElement[bool]:
+    return presets.c.folded == folded(name)
+
+
 def _one(holder: Holder, holder_id: int, name: str) -> ColumnElement[bool]:
-    return _held_by(holder, holder_id) & (presets.c.folded == folded(name))
+    return _held_by(holder, holder_id) & _named(name)
 
 
 def _defaults_of(preset: Preset) -> ColumnElement[bool]:

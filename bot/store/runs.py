@@ -15,14 +15,17 @@ from sqlalchemy import BindParameter, Connection, bindparam, case, select, updat
 
 from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads, writes
+from bot.database.message_rows import bump
 from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_requests_of, lock_run
 from bot.database.rows import read_runs, revise, runs_of, select_runs, set_columns, to_run
-from bot.database.tables import requests, runs
+from bot.database.tables import messages, requests, runs
 from bot.domain.budgets import reported_seconds, weight_of
 from bot.domain.errors import BotError, RefusedForNow
+from bot.domain.messages.records import Kind
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, no_timeout, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
+from bot.domain.text.run_log import failure_kind
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end, is_progress
 from bot.store.audit import add_entries, request_entry
 from bot.store.ledger import by_day, post
@@ -81,18 +84,17 @@ class RunStore:
     ) -> Change | None:
         """Record a report from a webhook or a poll, and return the change that it makes, with all columns.
 
-        Returns None if the report changes nothing, or only completes the data of an ended run. `asked` means
-        that the report is a reply to GET /run. Unless the change or the run's end sets another time, the run
-        is polled at `next_check`, or at its deadline if that is earlier. Raises RunGone for an unknown key,
-        and ForeignRunReport if the key belongs to another run of ComfyDeploy.
+        Returns None if the report changes nothing, or nothing of an ended run that a message shows. `asked`
+        means that the report is a reply to GET /run. Unless the change or the run's end sets another time,
+        the run is polled at `next_check`, or at its deadline if that is earlier. Raises RunGone for an
+        unknown key, and ForeignRunReport if the key belongs to another run of ComfyDeploy.
         """
         run = lock_run(connection, key)
         if not belongs(run, report):
             raise ForeignRunReport(f"run {key} is {run.run_id}, not {report.run_id}")
         change = apply_report(run, report, now, asked=asked)
         if asked and run.final and report.state in FINAL and (change is None or not change.ends_run):
-            _settle(connection, run, report, now)
-            return None
+            return _settle(connection, run, report, now)
         if change is None:
             return None
         started_at: Any = change.values.get("started_at", run.started_at)
@@ -230,8 +232,11 @@ def _after_end(run: Run, now: datetime) -> dict[str, object]:
     return {"due_at": now + SETTLE_AFTER, "checks": 0} if run.run_id is not None else {}
 
 
-def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) -> None:
-    """Store the GPU, duration and log that were fetched for an ended run, and when to poll it next."""
+def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) -> Change | None:
+    """Store the GPU, duration and log that were fetched for an ended run, and when to poll it next.
+
+    If the log changes what the outcome says, have that edited, and return a change.
+    """
     values: dict[str, object] = {"due_at": next_settling(run, report, now)}
     if report.log and run.erased_at is None:
         values["failure_log"] = report.log
@@ -243,6 +248,12 @@ def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) 
         values |= _weight_of_reported(connection, run, report)
     set_columns(connection, runs, {"key": run.key}, values)
     post(connection, run, values)
+    # What only the interaction could edit stays as it is.
+    is_other = "failure_log" in values and failure_kind(report.log) is not failure_kind(run.failure_log)
+    if not is_other or run.needs_interaction:
+        return None
+    bump(connection, run.request_key, now, messages.c.kind == Kind.OUTCOME)
+    return Change(run.state, values, visible=True)
 
 
 def _weight_of_reported(connection: Connection, run: Run, report: RunReport) -> dict[str, object]:

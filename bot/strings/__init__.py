@@ -13,13 +13,11 @@ from types import MappingProxyType
 from bot.domain.errors import BotError, InputErrors
 from bot.strings.audit import AUDIT
 from bot.strings.buttons_and_forms import BUTTONS
-from bot.strings.commands import LISTS, OPERATOR, PEOPLE
-from bot.strings.help import HELP
+from bot.strings.commands import HELP, LISTS, OPERATOR, PEOPLE
 from bot.strings.moderation import MODERATION
 from bot.strings.outcomes import OUTCOMES
 from bot.strings.refusals import REFUSALS
 from bot.strings.settings import SETTINGS
-from bot.strings.sharing import SHARING
 from bot.strings.status import STATUS
 
 log = logging.getLogger(__name__)
@@ -35,7 +33,6 @@ SUBJECTS = (
     PEOPLE,
     REFUSALS,
     SETTINGS,
-    SHARING,
     STATUS,
 )
 SENTENCES: Mapping[str, str] = MappingProxyType(

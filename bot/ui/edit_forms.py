@@ -87,8 +87,8 @@ def pictures_layout(
     """
     gallery = MediaGallery[LayoutView](*map(MediaGalleryItem, pictures))
     if len(pictures) == 1:
-        choice = _choice(DraftId(keys[0], picture="0"), choices)
-        return layout_of(TextDisplay(say("use_heading")), gallery, ActionRow(choice))
+        rows = [ActionRow(each) for each in _choice(DraftId(keys[0], picture="0"), choices)]
+        return layout_of(TextDisplay(say("use_heading")), gallery, *rows)
     target = choices[0].target if len(choices) == 1 else ""
     numbers = [
         Button[LayoutView](label=str(index + 1), custom_id=DraftId(key, target, str(index)).encode())
@@ -98,19 +98,26 @@ def pictures_layout(
     return layout_of(TextDisplay(say("use_heading_several")), gallery, *rows)
 
 
-def _choice(id: DraftId, choices: Sequence[PictureChoice]) -> Item[LayoutView]:
+def _choice(id: DraftId, choices: Sequence[PictureChoice]) -> list[Item[LayoutView]]:
+    """Return a button for a single choice, otherwise as many selects as the choices need."""
     if len(choices) == 1:
         label, custom_id = choices[0].label, replace(id, target=choices[0].target).encode()
-        return Button(label=shorten(label, _LABEL_LENGTH), style=ButtonStyle.primary, custom_id=custom_id)
+        return [Button(label=shorten(label, _LABEL_LENGTH), style=ButtonStyle.primary, custom_id=custom_id)]
     options = [
         SelectOption(
             label=shorten(each.label, _CHOICE_LENGTH),
             value=replace(id, target=each.target).encode(),
             description=shorten(each.description, _CHOICE_LENGTH) or None,
         )
-        for each in choices[:_MAX_OPTIONS]
+        for each in choices
     ]
-    return Select(placeholder=say("use_placeholder"), options=options, custom_id=id.encode())
+    parts = [options[start : start + _MAX_OPTIONS] for start in range(0, len(options), _MAX_OPTIONS)]
+    # The chosen value counts; the ids only have to differ.
+    ids = [replace(id, count=str(number) if number > 1 else "") for number in range(1, len(parts) + 1)]
+    return [
+        Select(placeholder=say("use_placeholder"), options=part, custom_id=each.encode())
+        for part, each in zip(parts, ids, strict=True)
+    ]
 
 
 def _component(field: FormField) -> Item[Any]:
@@ -124,21 +131,28 @@ def _component(field: FormField) -> Item[Any]:
             return Checkbox(custom_id=name, default=field.value == field.choices[0])
         case Shape.RADIO:
             buttons = [
-                RadioGroupOption(label=each, value=each, default=each == field.value)
+                RadioGroupOption(label=field.labels.get(each, each), value=each, default=each == field.value)
                 for each in field.choices
             ]
             return RadioGroup(custom_id=name, required=required, options=buttons)
         case Shape.SELECT:
             options = [
-                SelectOption(label=each, value=each, default=each == field.value)
+                SelectOption(label=field.labels.get(each, each), value=each, default=each == field.value)
                 for each in field.choices
                 if each
             ]
-            return Select(custom_id=name, required=required, min_values=int(required), options=options)
+            return Select(
+                custom_id=name,
+                placeholder=field.placeholder or None,
+                required=required,
+                min_values=int(required),
+                options=options,
+            )
     return TextInput(
         custom_id=name,
         style=TextStyle.paragraph if field.shape is Shape.PARAGRAPH else TextStyle.short,
         required=required,
         default=field.value or None,
+        placeholder=field.placeholder or None,
         max_length=field.limit,
     )

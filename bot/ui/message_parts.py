@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from discord import ButtonStyle, Colour, File, MediaGalleryItem
-from discord.ui import Button, LayoutView, MediaGallery, TextDisplay, View
+from discord.ui import ActionRow, Button, Item, LayoutView, MediaGallery, TextDisplay, View
 
-from bot.domain.runs import Deletions, Run, RunState
-from bot.domain.text import escape_line, escape_prose, listed, sentence_case, shorten
-from bot.domain.text.run_log import FailureKind, failure_kind, last_error
-from bot.domain.transitions import REQUESTER_BLOCKED
+from bot.domain.runs import Run
+from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
 from bot.strings import say
 from bot.ui.custom_ids import Action, RunId
-from bot.ui.views import layout_of
+from bot.ui.views import framed, layout_of, view_of
 
 FILES_PER_MESSAGE = 10
 # Discord takes 25 MiB per request, so 1 MiB is left for the text and the multipart boundaries. A larger file,
 # on a server whose limit allows it, is sent in a message of its own.
 BYTES_PER_MESSAGE = 24 * 1024 * 1024
 PROMPT_SHOWN = 300
-_ERROR_SHOWN = 200
 # The most characters of prose, counted after escaping. Longer texts go into a code block, which needs no
 # escapes.
 PROSE_SHOWN = 2500
@@ -34,15 +30,9 @@ PROSE_SHOWN = 2500
 LAYOUT_TEXT = 4000
 CONTENT_TEXT = 2000
 _MAX_BLOCKS = 10
-_CHANNELS = 5  # channels that a sentence names
 _DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
 _EMOJI = {Action.AGAIN: "🔁", Action.REPEAT: "🔁", Action.VARY: "✨", Action.EDIT: "✏️"}
 _SPOILER_LENGTH = 900
-_RUN_FAILED = "run_failed"
-_OWN_SENTENCES = {
-    FailureKind.OUT_OF_MEMORY: "run_failed_memory",
-    FailureKind.INPUT_REFUSED: "run_failed_input",
-}
 # A link in one of our own sentences: its text is short or a file's escaped name. A longer search from every
 # "[" in a URL would take quadratic time.
 _LINK = re.compile(r"\[((?:\\.|[^\[\]\\]){0,160})\]\(\S*\)")
@@ -66,7 +56,7 @@ def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
     In a remark that is too long for a message, a sentence replaces the link, and the rest is shortened.
     """
     content = ""
-    for remark in map(_short_enough, remarks):
+    for remark in map(_shortened, remarks):
         if content and len(content) + 1 + len(remark) > CONTENT_TEXT:
             yield OutgoingMessage(content=content)
             content = ""
@@ -75,10 +65,15 @@ def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
         yield OutgoingMessage(content=content)
 
 
-def _short_enough(remark: str) -> str:
-    if len(remark) <= CONTENT_TEXT:
+def short_enough(remarks: Sequence[str], space: int) -> Sequence[str]:
+    """Return the first remarks that fit into `space` characters. A sentence replaces a link that doesn't."""
+    return fitting([_shortened(each, space) for each in remarks], space)[0]
+
+
+def _shortened(remark: str, limit: int = CONTENT_TEXT) -> str:
+    if len(remark) <= limit:
         return remark
-    return shorten(_LINK.sub(lambda link: f"{link[1]} {say('link_too_long')}", remark), CONTENT_TEXT)
+    return shorten(_LINK.sub(lambda link: f"{link[1]} {say('link_too_long')}", remark), limit)
 
 
 def gallery_of(run: Run, files: Sequence[PreparedFile]) -> MediaGallery[LayoutView]:
@@ -87,28 +82,6 @@ def gallery_of(run: Run, files: Sequence[PreparedFile]) -> MediaGallery[LayoutVi
         for f in files
     )
     return MediaGallery(*items)
-
-
-def gallery_only(run: Run, files: Sequence[PreparedFile]) -> OutgoingMessage:
-    return OutgoingMessage(layout=layout_of(gallery_of(run, files)), files=tuple(files))
-
-
-def further_messages(
-    run: Run,
-    galleries: Iterable[Sequence[PreparedFile]],
-    others: Iterable[Sequence[PreparedFile]],
-    remarks: Sequence[str],
-) -> list[OutgoingMessage]:
-    """Build the messages that follow a result's first one.
-
-    `galleries` and `others` hold the files of each message, and `remarks` are those that don't fit into the
-    first message.
-    """
-    return [
-        *(gallery_only(run, files) for files in galleries),
-        *(OutgoingMessage(files=tuple(files)) for files in others),
-        *remark_messages(remarks),
-    ]
 
 
 def text_blocks(texts: Sequence[str], *, spoiler: bool, space: int = PROSE_SHOWN) -> list[str]:
@@ -161,88 +134,6 @@ def run_button(
     )
 
 
-COLOURS = {
-    RunState.SUCCEEDED: Colour.green(),
-    RunState.FAILED: Colour.red(),
-    RunState.REFUSED: Colour.red(),
-    RunState.REJECTED: Colour.red(),
-    RunState.CANCELLED: Colour.light_grey(),
-    RunState.EXPIRED: Colour.light_grey(),
-    RunState.TIMED_OUT: Colour.orange(),
-    RunState.UNCONFIRMED: Colour.orange(),
-}
-
-
-def phase(state: RunState) -> str:
-    """Return the string code of a state's title."""
-    return "title_approval" if state is RunState.AWAITING_APPROVAL else f"title_{state.value}"
-
-
-def ending(run: Run) -> str:
-    """Return the string code of a run's title.
-
-    This is the title of its state, except that partial results and runs ended by a block have their own.
-    """
-    if run.failure_code == REQUESTER_BLOCKED:
-        return "title_blocked"
-    return "title_partial" if run.partial else phase(run.state)
-
-
-def block_code(prefix: str, run: Run) -> str:
-    """Return the code of a sentence about a block, which says how long the block lasts.
-
-    `run` is a run that the block ended, and `prefix` is the beginning of the code. Runs that an earlier
-    version ended have no `until`, so the sentence about them leaves this out.
-    """
-    until = run.failure_params.get("until")
-    if until is None:
-        return prefix
-    return f"{prefix}_until" if until else f"{prefix}_open"
-
-
-def reason_of(run: Run) -> str:
-    """Return the sentence that says why a run did not succeed.
-
-    Only that of a private run, which nobody but its requester and moderators sees, may quote the run's log.
-    """
-    code = run.failure_code or "internal"
-    if code == _RUN_FAILED:
-        return _failure_reason(run, quoted=run.private)
-    if code == "comfy_invalid" and not run.failure_params.get("fields"):
-        code = "comfy_invalid_unnamed"
-    if code == REQUESTER_BLOCKED:
-        return _block_reason(run)
-    params = {
-        name: escape_line(value, 100) if isinstance(value, str) else value
-        for name, value in run.failure_params.items()
-    }
-    return say(code, **params)
-
-
-def explanation_of(run: Run) -> str:
-    """Return what Details says about a run that failed on the machine, or an empty text for any other."""
-    if run.failure_code != _RUN_FAILED:
-        return ""
-    return _failure_reason(run, quoted=True) if run.failure_log else say("run_failed_unexplained")
-
-
-def _failure_reason(run: Run, *, quoted: bool) -> str:
-    sentence = _OWN_SENTENCES.get(failure_kind(run.failure_log))
-    error = last_error(run.failure_log) if quoted else None
-    if sentence is None and error is not None:
-        return say("run_failed_because", error=escape_line(error, _ERROR_SHOWN))
-    return say(sentence or _RUN_FAILED)
-
-
-def _block_reason(run: Run) -> str:
-    """Return sentences about the block that ended a run and about the other requests that it ended."""
-    params = run.failure_params
-    others = params.get("others")
-    ended = "block_ended_other" if others == 1 else "block_ended_others" if others else "block_ended_one"
-    blocked = say(block_code("requester_blocked", run), until=params.get("until"))
-    return f"{blocked} {say(ended, others=others)}"
-
-
 def texts(*blocks: Sequence[str]) -> list[TextDisplay[LayoutView]]:
     """Create a text component for each block that isn't empty.
 
@@ -252,87 +143,16 @@ def texts(*blocks: Sequence[str]) -> list[TextDisplay[LayoutView]]:
     return [TextDisplay(text) for text in texts if text]
 
 
-def prompt_line(run: Run, *, only_requester: bool = False) -> str:
-    """Quote the run's prompt. A prompt that nobody approved is quoted only if `only_requester` sees it."""
-    if run.hidden_from_channel and not only_requester:
-        return ""
-    return f"> {escape_line(run.prompt, PROMPT_SHOWN)}" if run.prompt else ""
-
-
-def set_by(person: int | None, at: datetime | None) -> str:
-    """Return who set a channel's default and when, as far as it is stored; otherwise an empty text."""
-    if at is None:
-        return ""
-    seconds = int(at.timestamp())
-    if person is None:
-        return say("default_set_at", at=seconds)
-    return say("default_set_by", person=person, at=seconds)
-
-
-def replaced_defaults(channel_ids: Sequence[int]) -> str:
-    """Return a line that names the channels whose default is to be replaced, or an empty text."""
-    if not channel_ids:
-        return ""
-    channels = listed([f"<#{each}>" for each in channel_ids], _CHANNELS)
-    return f"\n{say('preset_taken_default', channels=channels)}"
-
-
-def facts_of(run: Run) -> list[str]:
-    if run.hidden_from_channel:
-        return []
-    facts = time_facts(run) if run.final else []
-    gpu = run.gpu_used or run.gpu
-    if gpu:
-        facts.append(say("gpu", gpu=escape_line(gpu, 32)))
-    if run.seed is not None:
-        facts.append(say("seed", seed=run.seed))
-    return facts
-
-
-def deletion_facts(deletions: Deletions) -> list[str]:
-    """Return facts about deletions, as told to the requester. They name no moderator."""
-    facts = []
-    if deletions.outcome:
-        facts.append(say("deleted_by_moderator" if deletions.by_moderator else "deleted"))
-    elif deletions.partly:
-        facts.append(say("partly_deleted_by_moderator" if deletions.by_moderator else "partly_deleted"))
-    if deletions.copy_by_moderator:
-        facts.append(say("copy_deleted_by_moderator"))
-    return facts
-
-
-def took(code: str, seconds: float | None) -> list[str]:
-    """Return the fact `code` with a duration, or an empty list if it is unknown or less than a second."""
-    rounded = f"{seconds or 0:.0f}"
-    return [] if rounded == "0" else [say(code, seconds=rounded)]
-
-
-def time_facts(run: Run) -> list[str]:
-    """Return facts about the time that a run took and, if budgets weight its GPU time, the weighted time."""
-    return [*took("took", run.known_duration), *weighted_time_facts([run])]
-
-
-def gpu_time_facts(runs: Sequence[Run]) -> list[str]:
-    """Return facts about the total GPU time of the runs, or an empty list unless it is known for all."""
-    started = [run for run in runs if run.started_at is not None or run.run_duration is not None]
-    if any(run.known_duration is None for run in started):
-        return []
-    seconds = sum(run.known_duration or 0 for run in started)
-    return [*took("several_took", seconds), *weighted_time_facts(runs)]
-
-
-def weighted_time_facts(runs: Iterable[Run]) -> list[str]:
-    """Return how much of the daily limits the runs used, or an empty list if that is their GPU time."""
-    measured = [(run.known_duration, run.charged_seconds) for run in runs if run.known_duration is not None]
-    gpu_seconds = f"{sum(duration for duration, _ in measured):.0f}"
-    weighted = f"{sum(duration if charged is None else charged for duration, charged in measured):.0f}"
-    return [say("counted", seconds=weighted)] if weighted != gpu_seconds else []
-
-
 def subtext(facts: Iterable[str]) -> str:
     """Join facts into a line of small text. Return an empty string if there are no facts."""
     line = sentence_case(" · ".join(facts))
     return f"-# {line}" if line else ""
+
+
+def bar(share: float, length: int) -> str:
+    """Return a bar of so many characters that shows a share from 0 to 1."""
+    done = round(min(max(share, 0), 1) * length)
+    return f"{'▰' * done}{'▱' * (length - done)}"
 
 
 class FileKind(StrEnum):
@@ -347,13 +167,17 @@ GALLERY = frozenset({FileKind.IMAGE, FileKind.VIDEO})
 
 @dataclass(frozen=True, slots=True)
 class PreparedFile:
-    """A downloaded file that fits the upload limit, typed by its content. `size` is in bytes."""
+    """A downloaded file that fits the upload limit, typed by its content. `size` is in bytes.
+
+    `pixels` are the width and height of a picture, if they are known.
+    """
 
     path: Path
     filename: str
     kind: FileKind
     description: str | None = None
     size: int = 0
+    pixels: tuple[int, int] | None = None
 
     def open(self) -> File:
         return File(self.path, filename=self.filename, description=self.description)
@@ -393,3 +217,73 @@ class ChannelName:
 
     channel: str
     server: str
+
+
+Rows = Sequence[Sequence[Button[Any]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultMessages:
+    """The messages of a result, apart from their files.
+
+    `heading` and `footer` are lines, `blocks` are texts that the run made. `rows` returns the buttons of the
+    first message for the files that it shows, and `further_rows` those of a further one.
+    """
+
+    run: Run
+    heading: Sequence[str]
+    footer: Sequence[str]
+    rows: Callable[[Sequence[PreparedFile]], Rows]
+    further_rows: Callable[[Sequence[PreparedFile]], Rows] = lambda _: ()
+    blocks: Sequence[str] = ()
+    remarks: Sequence[str] = ()
+    colour: Colour | None = None
+    mention: int | None = None
+
+    def with_files(self, files: Sequence[PreparedFile]) -> list[OutgoingMessage]:
+        """Build all messages. The first is classic if a layout lacks a player or a preview for its files."""
+        gallery = [file for file in files if file.kind in GALLERY]
+        others = [file for file in files if file.kind not in GALLERY]
+        # If only interactions can show the result, it is an edit of the status message. That message is a
+        # layout, and a layout can't become a classic message.
+        is_classic = bool(others) and not (gallery or self.blocks or self.run.needs_interaction)
+        shown, *further = chunks(others if is_classic else gallery) or [()]
+        first, left = self.first(shown, classic=is_classic)
+        if is_classic:
+            return [first, *self.further((), further, left)]
+        return [first, *self.further(further, chunks(others), left)]
+
+    def first(self, files: Sequence[PreparedFile], *, classic: bool) -> tuple[OutgoingMessage, Sequence[str]]:
+        """Build the first message, and return it with the remarks that don't fit into it."""
+        heading, footer = ("\n".join(filter(None, lines)) for lines in (self.heading, self.footer))
+        blocks = () if classic else self.blocks
+        space = (CONTENT_TEXT if classic else LAYOUT_TEXT) - sum(map(len, (heading, footer, *blocks))) - 2
+        remarks, left = fitting(self.remarks, space)
+        rows, attached = self.rows(files), tuple(files)
+        if classic:
+            content = "\n".join(filter(None, (heading, *remarks, footer)))
+            view = view_of(rows)
+            return OutgoingMessage(content=content, view=view, files=attached, mention=self.mention), left
+        items: list[Item[LayoutView]] = [TextDisplay(heading)]
+        items += [gallery_of(self.run, files)] if files else []
+        items += texts(*([block] for block in blocks), [*remarks, footer])
+        items += [ActionRow[LayoutView](*row) for row in rows]
+        layout = framed(self.colour, *items)
+        return OutgoingMessage(layout=layout, files=attached, mention=self.mention), left
+
+    def further(
+        self,
+        galleries: Iterable[Sequence[PreparedFile]],
+        others: Iterable[Sequence[PreparedFile]],
+        remarks: Sequence[str] = (),
+    ) -> list[OutgoingMessage]:
+        """Build the messages that follow the first one: those with pictures, other files, and remarks."""
+        return [
+            *(self._further_gallery(files) for files in galleries),
+            *(OutgoingMessage(files=tuple(files)) for files in others),
+            *remark_messages(remarks),
+        ]
+
+    def _further_gallery(self, files: Sequence[PreparedFile]) -> OutgoingMessage:
+        buttons = [ActionRow[LayoutView](*row) for row in self.further_rows(files)]
+        return OutgoingMessage(layout=layout_of(gallery_of(self.run, files), *buttons), files=tuple(files))

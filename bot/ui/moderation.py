@@ -36,14 +36,12 @@ from bot.ui.message_parts import (
     OutgoingMessage,
     PreparedFile,
     PreparedOutputs,
-    block_code,
     chunks,
-    reason_of,
     run_button,
     subtext,
 )
 from bot.ui.result_buttons import discard_button
-from bot.ui.status import batch_title
+from bot.ui.run_facts import batch_title, block_code, reason_of
 from bot.ui.views import framed, modal_of
 
 _VALUE_LENGTH = 400

@@ -1,33 +1,57 @@
 """The buttons under an outcome, at places that are the same for every result and everybody.
 
 A result has follow-ups, then *Again*, *4 more*, *Edit* and *More*. If it shows several pictures, each has a
-number instead of the follow-ups. Everything else, such as *Delete*, is behind *More*.
+number instead of the follow-ups. Everything else, such as *Delete*, is in the private views behind a number
+and behind *More*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from discord import ButtonStyle, SelectOption
-from discord.ui import Button, Item, LayoutView, Select
+from discord import ButtonStyle, MediaGalleryItem, SelectOption
+from discord.ui import (
+    ActionRow,
+    Button,
+    Item,
+    LayoutView,
+    MediaGallery,
+    Section,
+    Select,
+    TextDisplay,
+    Thumbnail,
+)
 
 from bot.deployments.files import AttachedFile, media_type
+from bot.deployments.follow_ups import follow_ups_of
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import Deployment, FollowUp, deployment_of, taking_pictures
 from bot.domain.backend import InputKind
 from bot.domain.runs import Run, RunState
+from bot.domain.text import escape_line
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
-from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId
-from bot.ui.message_parts import FileKind, run_button
+from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
+from bot.ui.message_parts import (
+    GALLERY,
+    FileKind,
+    PreparedOutputs,
+    run_button,
+    short_enough,
+    subtext,
+    text_blocks,
+    texts,
+)
+from bot.ui.run_facts import COLOURS, batch_title, ending_sentence, prompt_line, result_facts
+from bot.ui.views import framed, layout_of
 
 BUTTONS_A_ROW = 5  # Discord's limit
 # Failure codes with which the same request would end again.
 _FINAL = frozenset({REQUESTER_BLOCKED, "parent_deleted"})
 # At most this many configured follow-ups get a button under a result.
-_ACTIONS = 3
+ACTIONS = 3
 _TAKING = {
     FileKind.IMAGE: {InputKind.IMAGE, InputKind.IMAGES, InputKind.FILE},
     FileKind.VIDEO: {InputKind.VIDEO, InputKind.FILE},
@@ -46,8 +70,8 @@ class OfferedActions:
     result can be shared in the server's gallery if it is `shareable`, and posted apart from its batch if it
     is `postable`. `follow_ups` are those that the operator configured for the deployment.
 
-    In a view that only one user sees, `startable` means that they may start from the run, and `deletable`
-    that they may delete its result.
+    In a view that only one user sees, `startable` means that they may start from the run, `deletable` that
+    they may delete its result, and `detailed` that they may read everything about it.
     """
 
     vary: bool = False
@@ -58,6 +82,7 @@ class OfferedActions:
     follow_ups: tuple[FollowUp, ...] = ()
     startable: bool = True
     deletable: bool = True
+    detailed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +99,6 @@ def discard_button(run: Run) -> Button[Any]:
     return run_button(run, Action.DISCARD, "button_delete")
 
 
-def offers_retry(run: Run) -> bool:
-    """Return False if a rejection, a block or the deletion of a file that it needs ended the request."""
-    return run.state is not RunState.REJECTED and run.failure_code not in _FINAL
-
-
 def result_rows(
     run: Run, offered: OfferedActions, kinds: Collection[FileKind], numbers: Sequence[Number] = ()
 ) -> list[list[Button[Any]]]:
@@ -87,29 +107,28 @@ def result_rows(
 
     Actions that depend on the server's settings are behind *More*, which reads the settings at each press.
     """
-    above = number_rows(numbers) if numbers else [_follow_ups(run, offered, kinds)[:_ACTIONS]]
-    last = [*_again(run, offered), *more_buttons(run, Action.MORE, Action.DELETE)]
+    above = number_rows(numbers) if numbers else [follow_ups(run, offered, kinds)[:ACTIONS]]
+    last = [*again(run, offered), more_button(run, Action.MORE)]
     return [row for row in (*above, last) if row]
 
 
-def batch_rows(numbers: Sequence[Number], offered: OfferedActions, *, shown: bool) -> list[list[Button[Any]]]:
+def batch_rows(
+    first: Run, numbers: Sequence[Number], offered: OfferedActions, *, shown: bool
+) -> list[list[Button[Any]]]:
     """Return the buttons under a batch. `shown` says whether it shows the outputs of at least one run."""
-    first = numbers[0].run
     if not shown:
         return [*number_rows(numbers), *failure_rows(first, Action.MORE_OF_ALL)]
-    buttons = [*_again(first, offered)[1:], *more_buttons(first, Action.MORE_OF_ALL, Action.CLEAR)]
+    buttons = [*again(first, offered)[1:], more_button(first, Action.MORE_OF_ALL)]
     return [*number_rows(numbers), buttons]
 
 
 def failure_rows(run: Run, more: Action = Action.MORE) -> list[list[Button[Any]]]:
     """Return the buttons of an outcome without a result; `run` is the first of a batch."""
-    return [[*_retry(run, of_all=more is Action.MORE_OF_ALL), *more_buttons(run, more, Action.DISCARD)]]
+    return [[*retry(run, of_all=more is Action.MORE_OF_ALL), more_button(run, more)]]
 
 
-def more_buttons(run: Run, more: Action, delete: Action) -> list[Button[Any]]:
-    """Return *More* and, if the bot can delete the message only when it is pressed there, Delete."""
-    buttons = [run_button(run, more, "button_more")]
-    return [*buttons, run_button(run, delete, "button_delete")] if run.needs_interaction else buttons
+def more_button(run: Run, more: Action) -> Button[Any]:
+    return run_button(run, more, "button_more")
 
 
 def number_rows(numbers: Sequence[Number]) -> list[list[Button[Any]]]:
@@ -124,57 +143,16 @@ def number_rows(numbers: Sequence[Number]) -> list[list[Button[Any]]]:
     return [buttons[start : start + BUTTONS_A_ROW] for start in range(0, len(buttons), BUTTONS_A_ROW)]
 
 
-def picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator[Row]:
-    """Yield the buttons behind a number, for a run of a batch or one picture of a result with several.
-
-    `picture` says whether the view shows a picture.
-    """
-    if not run.has_result:
-        yield [*_retry(run, of_all=False), run_button(run, Action.DETAILS, "button_details")]
-        return
-    kinds = kinds_of(run) if run.is_shown else ()
-    follow_ups = _follow_ups(run, offered, kinds)
-    yield follow_ups[:_ACTIONS]
-    yield _select(run, follow_ups[_ACTIONS:])
-    yield _again(run, offered) if offered.startable else []
-    post = [run_button(run, Action.POST, "button_post")] if offered.postable else []
-    yield [*_use(run, offered, picture=picture), *post, *_share(run, offered), _details(run)]
-    yield [*_report(run, offered), *_delete(run, offered, _delete_button(run))]
-
-
-def hidden_rows(
-    run: Run, offered: OfferedActions, message_id: int, shown: Collection[str], pictures: int
-) -> Iterator[Row]:
-    """Yield the rows behind *More* of a single result or a failure.
-
-    `message_id` is the message whose *More* was pressed, `shown` are the custom_ids in it, and `pictures` is
-    how many it shows. If it shows several, follow-ups are behind their numbers.
-    """
-    if run.is_shown and pictures <= 1:
-        follow_ups = _follow_ups(run, offered, kinds_of(run))
-        yield _select(run, [each for each in follow_ups if each.custom_id not in shown])
-    yield [*_use(run, offered, picture=pictures == 1), *_share(run, offered), _details(run)]
-    custom_id = DeleteId(run.key, message_id).encode()
-    button: Button[Any] = Button(label=say("button_delete"), style=ButtonStyle.danger, custom_id=custom_id)
-    delete = _delete(run, offered, button if run.is_shown else discard_button(run))
-    yield [*_report(run, offered), *delete]
-
-
-def hidden_rows_of_all(batch: Sequence[Run], offered: OfferedActions) -> Iterator[Row]:
-    """Yield the rows behind *More* of a batch."""
-    first = batch[0]
-    shown = next((run for run in batch if run.is_shown), None)
-    repeat = [run_button(first, Action.REPEAT, "button_again_all", count=len(batch))]
-    yield [*(repeat if shown and offered.startable else []), _details(first)]
-    button = run_button(first, Action.CLEAR, "button_delete") if shown else discard_button(first)
-    yield [*_report(first, offered), *_delete(shown or first, offered, button)]
-
-
 def kinds_of(run: Run) -> frozenset[FileKind]:
     """Return the kinds of a run's files, judged by the files' names."""
     names = [output.filename or output.url.partition("?")[0] for output in run.outputs if output.url]
-    families = (media_type(AttachedFile("", name, None, 1)).partition("/")[0] for name in names)
-    return frozenset(FileKind(each) if each in set(FileKind) else FileKind.OTHER for each in families)
+    return frozenset(kind_of_file(AttachedFile("", name, None, 1)) for name in names)
+
+
+def kind_of_file(file: AttachedFile) -> FileKind:
+    """Return the kind of an attached file."""
+    family = media_type(file).partition("/")[0]
+    return FileKind(family) if family in set(FileKind) else FileKind.OTHER
 
 
 def fitting_follow_ups(offered: OfferedActions, kinds: Collection[FileKind]) -> list[FollowUp]:
@@ -183,7 +161,7 @@ def fitting_follow_ups(offered: OfferedActions, kinds: Collection[FileKind]) -> 
     return [action for action in offered.follow_ups if not taking.isdisjoint(action.takes)]
 
 
-def _follow_ups(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -> list[Button[Any]]:
+def follow_ups(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -> list[Button[Any]]:
     return [
         Button(
             label=each.label,
@@ -192,6 +170,163 @@ def _follow_ups(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) 
         )
         for each in fitting_follow_ups(offered, kinds)
     ]
+
+
+def retry(run: Run, *, of_all: bool) -> list[Button[Any]]:
+    """Return *Try again*, unless the request would end again, and *Edit*."""
+    edit = run_button(run, Action.EDIT, "button_edit")
+    # After a rejection, a block or the deletion of a file that it needs, the request would end again.
+    if run.state is RunState.REJECTED or run.failure_code in _FINAL:
+        return [edit]
+    action, label = Action.AGAIN, "button_try_again"
+    if of_all:
+        action, label = Action.REPEAT, "button_try_again_all"
+    return [run_button(run, action, label, ButtonStyle.primary, count=run.count), edit]
+
+
+def again(run: Run, offered: OfferedActions) -> list[Button[Any]]:
+    """Return *Again*, *4 more* if it is offered, and *Edit*."""
+    # The label states the number of variations, since each of them costs a run.
+    vary = [run_button(run, Action.VARY, "button_vary", count=VARY_COUNT)] if offered.vary else []
+    again, edit = run_button(run, Action.AGAIN, "button_again"), run_button(run, Action.EDIT, "button_edit")
+    return [again, *vary, edit]
+
+
+def offered_actions(
+    run: Run, deployments: Sequence[Deployment], allowed: OfferedActions | None = None
+) -> OfferedActions:
+    """Return the actions that the current deployments offer for a run, with what is `allowed` to one user.
+
+    Only a shown result can be the input of another run.
+    """
+    deployment, allowed = deployment_of(run, deployments), allowed or OfferedActions()
+    usable = allowed.startable and run.is_shown
+    return replace(
+        allowed,
+        vary=deployment is not None and deployment.max_count >= VARY_COUNT,
+        usable=usable and bool(taking_pictures(deployments)),
+        follow_ups=follow_ups_of(run, deployments) if usable else (),
+    )
+
+
+_PICKED_REMARKS = 1000  # characters
+
+
+def picked_layout(
+    run: Run,
+    number: int,
+    title: str,
+    files: Sequence[AttachedFile],
+    linked: PreparedOutputs,
+    offered: OfferedActions,
+) -> LayoutView:
+    """Build the view behind a number, which is a run of a batch or one picture of a result with several.
+
+    `files` are those of the pressed message. If there are none, the view has the links in `linked`, whose
+    texts it has in any case.
+    """
+    kinds = [(file, kind_of_file(file)) for file in files]
+    media = [MediaGalleryItem(file.url, spoiler=run.spoiler) for file, kind in kinds if kind in GALLERY]
+    others = [file for file, kind in kinds if kind not in GALLERY]
+    heading = say("several_one", number=number, title=escape_line(title, 80))
+    items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
+    remarks = [say("several_deleted")] if run.deleted_at is not None else []
+    if not remarks and media:
+        items.append(MediaGallery(*media))
+    if not remarks:
+        items += texts(*([block] for block in text_blocks(linked.texts, spoiler=run.spoiler)))
+        ended = [] if run.state is RunState.SUCCEEDED else [ending_sentence(run)]
+        links = [f"[{escape_line(file.filename, 80)}]({file.url})" for file in others]
+        remarks = [*ended, *short_enough(links if files else linked.remarks, _PICKED_REMARKS)]
+    items += texts([*remarks, subtext(result_facts(run))])
+    picture = any(kind is FileKind.IMAGE for _, kind in kinds)
+    items += _action_rows(_picked_rows(run, offered, picture=picture))
+    colour = COLOURS[RunState.TIMED_OUT] if run.partial else COLOURS.get(run.state)
+    return framed(colour, *items)
+
+
+def more_layout(
+    batch: Sequence[Run],
+    title: str,
+    offered: OfferedActions,
+    delete: DeleteId,
+    shown: Collection[str],
+    pictures: Sequence[str],
+) -> LayoutView:
+    """Build the view behind *More* of a batch, or of a single result or failure.
+
+    `delete` is the id of *Delete*, `shown` are the custom_ids in the message whose *More* was pressed, and
+    `pictures` are links to its pictures.
+    """
+    first, name = batch[0], batch_title(title, len(batch))
+    text = "\n".join(filter(None, (f"**{name}**", prompt_line(first))))
+    about: Item[LayoutView] = TextDisplay(text)
+    if pictures and first.deleted_at is None:
+        about = Section(text, accessory=Thumbnail(pictures[0], spoiler=first.spoiler))
+    rows = (
+        _rows_of_all(batch, offered) if delete.whole else _rows_of_one(first, offered, shown, len(pictures))
+    )
+    run = next((run for run in batch if run.is_shown), first)
+    button = Button[Any](label=say("button_delete"), style=ButtonStyle.danger, custom_id=delete.encode())
+    return layout_of(about, *_action_rows([*rows, _last_row(run, first, offered, button)]))
+
+
+def _rows_of_all(batch: Sequence[Run], offered: OfferedActions) -> Iterator[Row]:
+    is_repeatable = offered.startable and any(run.is_shown for run in batch)
+    again = _button_if(is_repeatable, batch[0], Action.REPEAT, "button_again_all", count=len(batch))
+    save = _button_if(offered.startable, batch[0], Action.SAVE, "button_save")
+    yield [*again, *save, run_button(batch[0], Action.DETAILS, "button_details")]
+
+
+def _rows_of_one(run: Run, offered: OfferedActions, shown: Collection[str], pictures: int) -> Iterator[Row]:
+    # If there are several pictures, follow-ups are behind their numbers.
+    if run.is_shown and pictures <= 1:
+        found = follow_ups(run, offered, kinds_of(run))
+        yield _select(run, [each for each in found if each.custom_id not in shown])
+    is_savable = run.has_result and offered.startable and offered.detailed
+    is_usable = offered.usable and pictures == 1 and RunId(run.key, Action.USE).encode() not in shown
+    yield [
+        *_button_if(is_usable, run, Action.USE, "button_use"),
+        *_button_if(offered.shareable, run, Action.SHARE, "button_share"),
+        *_button_if(is_savable, run, Action.SAVE, "button_save"),
+        *_button_if(offered.detailed, run, Action.DETAILS, "button_details"),
+    ]
+
+
+def _picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator[Row]:
+    """Yield the buttons behind a number; `picture` says whether the view shows a picture."""
+    if not run.has_result:
+        yield [*retry(run, of_all=False), run_button(run, Action.DETAILS, "button_details")]
+        return
+    found = follow_ups(run, offered, kinds_of(run) if run.is_shown else ())
+    yield found[:ACTIONS]
+    yield _select(run, found[ACTIONS:])
+    yield again(run, offered) if offered.startable else []
+    yield [
+        *_button_if(offered.usable and picture, run, Action.USE, "button_use"),
+        *_button_if(offered.postable, run, Action.POST, "button_post"),
+        *_button_if(offered.shareable, run, Action.SHARE, "button_share"),
+        *_button_if(offered.startable, run, Action.SAVE, "button_save"),
+        run_button(run, Action.DETAILS, "button_details"),
+    ]
+    files = sum(output.url is not None for output in run.outputs)  # they go together
+    label = "button_delete_all" if files > 1 else "button_delete"
+    delete = run_button(run, Action.DELETE, label, count=files)
+    # No interaction reaches a private message with the number, so the picture couldn't be taken out of it.
+    yield _last_row(run, run, offered, None if run.needs_interaction else delete)
+
+
+def _last_row(run: Run, first: Run, offered: OfferedActions, delete: Button[Any] | None) -> Row:
+    """Return *Report*, which is about the whole batch, and *Delete*, unless the result is gone."""
+    report = _button_if(
+        offered.reportable, replace(first, key=first.request_key), Action.REPORT, "button_report"
+    )
+    is_gone = run.has_result and not run.is_shown
+    return [*report, *([delete] if delete is not None and offered.deletable and not is_gone else [])]
+
+
+def _button_if(condition: bool, run: Run, action: Action, label: str, count: int = 0) -> list[Button[Any]]:
+    return [run_button(run, action, label, count=count)] if condition else []
 
 
 def _select(run: Run, follow_ups: Sequence[Button[Any]]) -> Row:
@@ -206,81 +341,5 @@ def _select(run: Run, follow_ups: Sequence[Button[Any]]) -> Row:
     return [Select(placeholder=placeholder, options=options, custom_id=custom_id)]
 
 
-def _retry(run: Run, *, of_all: bool) -> list[Button[Any]]:
-    """Return *Try again*, unless the request would end again, and *Edit*."""
-    edit = run_button(run, Action.EDIT, "button_edit")
-    if not offers_retry(run):
-        return [edit]
-    action, label = Action.AGAIN, "button_try_again"
-    if of_all:
-        action, label = Action.REPEAT, "button_try_again_all"
-    return [run_button(run, action, label, ButtonStyle.primary, count=run.count), edit]
-
-
-def _again(run: Run, offered: OfferedActions) -> list[Button[Any]]:
-    """Return *Again*, *4 more* if it is offered, and *Edit*."""
-    # The label states the number of variations, since each of them costs a run.
-    vary = [run_button(run, Action.VARY, "button_vary", count=VARY_COUNT)] if offered.vary else []
-    again, edit = run_button(run, Action.AGAIN, "button_again"), run_button(run, Action.EDIT, "button_edit")
-    return [again, *vary, edit]
-
-
-def _details(run: Run) -> Button[Any]:
-    return run_button(run, Action.DETAILS, "button_details")
-
-
-def _use(run: Run, offered: OfferedActions, *, picture: bool) -> list[Button[Any]]:
-    return [run_button(run, Action.USE, "button_use")] if offered.usable and picture else []
-
-
-def _share(run: Run, offered: OfferedActions) -> list[Button[Any]]:
-    return [run_button(run, Action.SHARE, "button_share")] if offered.shareable else []
-
-
-def _report(run: Run, offered: OfferedActions) -> list[Button[Any]]:
-    """Return *Report*, which is about the whole batch."""
-    batch = replace(run, key=run.request_key)
-    return [run_button(batch, Action.REPORT, "button_report")] if offered.reportable else []
-
-
-def _delete_button(run: Run) -> Button[Any]:
-    """Return *Delete*, or *Delete all 4* if the run made several files, which go together."""
-    count = sum(output.url is not None for output in run.outputs)
-    if count > 1:
-        return run_button(run, Action.DELETE, "button_delete_all", count=count)
-    return run_button(run, Action.DELETE, "button_delete")
-
-
-def _delete(run: Run, offered: OfferedActions, button: Button[Any]) -> list[Button[Any]]:
-    # A result that was deleted is gone, and the bot can edit a private message, or a user install's, only in
-    # response to a press of a button in it.
-    is_gone = run.has_result and not run.is_shown
-    return [button] if offered.deletable and not is_gone and not run.needs_interaction else []
-
-
-def offered_actions(
-    run: Run,
-    deployments: Sequence[Deployment],
-    *,
-    reportable: bool = False,
-    shareable: bool = False,
-    postable: bool = False,
-    startable: bool = True,
-    deletable: bool = True,
-) -> OfferedActions:
-    """Return the actions that the current deployments offer for a run.
-
-    Only a shown result can be the input of another run.
-    """
-    deployment = deployment_of(run, deployments)
-    vary = deployment is not None and deployment.max_count >= VARY_COUNT
-    return OfferedActions(
-        vary=vary,
-        usable=startable and run.is_shown and bool(taking_pictures(deployments)),
-        reportable=reportable,
-        shareable=shareable,
-        postable=postable,
-        follow_ups=deployment.follow_ups if deployment is not None and startable and run.is_shown else (),
-        startable=startable,
-        deletable=deletable,
-    )
+def _action_rows(rows: Iterable[Row]) -> list[ActionRow[LayoutView]]:
+    return [ActionRow[LayoutView](*row) for row in rows if row]

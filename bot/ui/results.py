@@ -2,56 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from discord import Colour, MediaGalleryItem
-from discord.ui import ActionRow, Button, Item, LayoutView, MediaGallery, Section, TextDisplay, Thumbnail
+from discord import Colour
+from discord.ui import Button
 
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line, shorten, strip_invisible
-from bot.domain.text.file_names import number_in
+from bot.domain.text.file_names import belongs_to, number_in
 from bot.domain.transitions import may_have_result
 from bot.strings import say
 from bot.ui.custom_ids import Action
 from bot.ui.message_parts import (
-    COLOURS,
-    CONTENT_TEXT,
     GALLERY,
-    LAYOUT_TEXT,
     PROSE_SHOWN,
+    FileKind,
     OutgoingMessage,
     PreparedFile,
     PreparedOutputs,
-    chunks,
-    ending,
-    facts_of,
-    fitting,
-    further_messages,
-    gallery_of,
-    gpu_time_facts,
-    prompt_line,
-    reason_of,
+    ResultMessages,
     subtext,
     text_blocks,
-    texts,
-    weighted_time_facts,
 )
 from bot.ui.result_buttons import (
     Number,
     OfferedActions,
-    Row,
     batch_rows,
     failure_rows,
     fitting_follow_ups,
-    hidden_rows,
-    hidden_rows_of_all,
-    picked_rows,
+    number_rows,
     result_rows,
 )
-from bot.ui.status import batch_title, in_common
-from bot.ui.views import framed, layout_of, view_of
+from bot.ui.run_facts import (
+    COLOURS,
+    batch_title,
+    ending,
+    ending_sentence,
+    facts_of,
+    gpu_time_facts,
+    in_common,
+    prompt_line,
+    reason_of,
+    result_facts,
+)
 
 _ALT_TEXT = 500
 _NONE_OFFERED = OfferedActions()
@@ -63,13 +58,15 @@ class Batch:
 
     `prepared` holds the outputs to show, by run key. A run has no entry if it has no result, if its result
     was deleted, or if its key is in `late`. Late successes are shown in separate messages. `origin` is a link
-    to the result whose file a single run took as input.
+    to the result whose file a single run took as input. `posted` are the files that the messages have shown
+    so far, because the numbers stay the same when a result is deleted.
     """
 
     runs: Sequence[Run]
     prepared: Mapping[str, PreparedOutputs]
     late: Collection[str] = ()
     origin: str | None = None
+    posted: Sequence[PreparedFile] = ()
 
     @property
     def numbered(self) -> bool:
@@ -86,8 +83,21 @@ class Batch:
         return [(Number(run, n, number_in(name)), name) for n, (run, name) in enumerate(files, 1)]
 
     def _pictures(self, run: Run) -> list[str]:
-        prepared = self.prepared.get(run.key, PreparedOutputs())
-        return [file.filename for file in prepared.files if file.kind in GALLERY]
+        known = [file for file in self.posted if belongs_to(file.filename, run.key)]
+        known += self.prepared.get(run.key, PreparedOutputs()).files
+        return sorted({file.filename for file in known if file.kind in GALLERY}, key=number_in)
+
+    def numbers_under(self, files: Sequence[PreparedFile]) -> list[Number]:
+        """Return the numbers of the pictures among the files of one message, if there are several in all."""
+        names, numbers = {file.filename for file in files}, self.numbers
+        return [each for each, name in numbers if name in names and len(numbers) > 1]
+
+    @property
+    def without_pictures(self) -> list[Number]:
+        """Return a number for each run of which no message shows a picture."""
+        shown = {file.filename for file in self.files()}
+        of_run = [[(each, name) for each, name in self.numbers if each.run is run] for run in self.runs]
+        return [own[0][0] for own in of_run if shown.isdisjoint(name for _, name in own)]
 
     def number_of(self, run: Run) -> str:
         """Return the numbers of a run, such as "2" or "3, 4"."""
@@ -111,12 +121,18 @@ class Batch:
 
     def files(self) -> list[PreparedFile]:
         """Return the files of all shown runs, in order. Captions have the number if there are several."""
-        numbers = {name: number for number, name in self.numbers} if len(self.numbers) > 1 else {}
+        numbers = {name: each.number for each, name in self.numbers} if len(self.numbers) > 1 else {}
+        files = [(run, file) for run in self.shown for file in self.prepared[run.key].files]
         return [
-            replace(file, description=_caption(numbers[file.filename])) if file.filename in numbers else file
-            for run in self.shown
-            for file in self.prepared[run.key].files
+            replace(file, description=shorten(f"{number}{_said(run)}", _ALT_TEXT))
+            if (number := numbers.get(file.filename))
+            else file
+            for run, file in files
         ]
+
+
+def _said(run: Run) -> str:
+    return f": {strip_invisible(run.prompt)}" if run.prompt else ""
 
 
 def outcome_messages(
@@ -125,110 +141,25 @@ def outcome_messages(
     """Build the messages of an outcome. The first has the buttons, and pings the requester unless they
     cancelled the batch themselves.
     """
-    files = batch.files()
-    gallery = [file for file in files if file.kind in GALLERY]
-    others = [file for file in files if file.kind not in GALLERY]
-    has_texts = any(batch.prepared[run.key].texts for run in batch.shown)
-    # If only interactions can show the outcome, it is an edit of the status message. That message is a
-    # layout, and a layout can't become a classic message.
-    is_classic = bool(others) and not (gallery or has_texts or batch.first.needs_interaction)
-    shown, *further = chunks(others if is_classic else gallery) or [()]
-    first, left = first_message(batch, title, shown, offered, classic=is_classic)
-    galleries, files_left = ([], further) if is_classic else (further, chunks(others))
-    return [first, *further_messages(batch.first, galleries, files_left, left)]
+    return outcome(batch, title, offered).with_files(batch.files())
 
 
-def first_message(
-    batch: Batch,
-    title: str,
-    files: Sequence[PreparedFile],
-    offered: OfferedActions = _NONE_OFFERED,
-    *,
-    classic: bool = False,
-) -> tuple[OutgoingMessage, Sequence[str]]:
-    """Build the first message of an outcome. Also return the remarks that don't fit into it.
-
-    A `classic` message has an audio player and previews of other files, which a layout lacks.
-    """
-    first, mention = batch.first, _mention(batch)
-    heading = "\n".join(line for line in (_heading(batch, title, mention), prompt_line(first)) if line)
-    footer = "\n".join(line for line in _footer(batch, offered) if line)
-    blocks = [] if classic else list(_text_blocks(batch))
-    space = (CONTENT_TEXT if classic else LAYOUT_TEXT) - sum(map(len, (heading, footer, *blocks))) - 2
-    remarks, left = fitting(list(_remarks(batch)), space)
-    rows = _rows(batch, offered, files)
-    if classic:
-        content = "\n".join(line for line in (heading, *remarks, footer) if line)
-        return OutgoingMessage(content=content, view=view_of(rows), files=tuple(files), mention=mention), left
-    items: list[Item[LayoutView]] = [TextDisplay(heading)]
-    if files:
-        items.append(gallery_of(first, files))
-    items += texts(*([block] for block in blocks), [*remarks, footer])
-    items += [ActionRow[LayoutView](*row) for row in rows]
-    layout = framed(_colour(batch), *items)
-    return OutgoingMessage(layout=layout, files=tuple(files), mention=mention), left
-
-
-def picked_layout(
-    run: Run, number: int, title: str, pictures: Sequence[str], offered: OfferedActions
-) -> LayoutView:
-    """Build the view behind a number, which is a run of a batch or one picture of a result with several.
-
-    `pictures` are links to its pictures.
-    """
-    heading = say("several_one", number=number, title=escape_line(title, 80))
-    items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
-    deleted = say("several_deleted") if run.deleted_at is not None else ""
-    if pictures and not deleted:
-        items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
-    remark = deleted if deleted or run.state is RunState.SUCCEEDED else _ending_sentence(run)
-    items += texts([remark, subtext(_facts(run))])
-    items += _action_rows(picked_rows(run, offered, picture=bool(pictures)))
-    colour = COLOURS[RunState.TIMED_OUT] if run.partial else COLOURS.get(run.state)
-    return framed(colour, *items)
-
-
-def more_layout(
-    run: Run,
-    title: str,
-    offered: OfferedActions,
-    message_id: int,
-    shown: Collection[str],
-    pictures: Sequence[str],
-) -> LayoutView:
-    """Build the view behind *More* of a single result or a failure.
-
-    `message_id` is the message whose *More* was pressed, `shown` are the custom_ids in it, and `pictures` are
-    links to its pictures.
-    """
-    rows = hidden_rows(run, offered, message_id, shown, len(pictures))
-    return layout_of(_about(run, batch_title(title, 1), pictures), *_action_rows(rows))
-
-
-def more_layout_of_all(
-    batch: Sequence[Run], title: str, offered: OfferedActions, pictures: Sequence[str]
-) -> LayoutView:
-    """Build the view behind *More* of a batch. `pictures` are links to the pictures of its message."""
-    about = _about(batch[0], batch_title(title, len(batch)), pictures)
-    return layout_of(about, *_action_rows(hidden_rows_of_all(batch, offered)))
-
-
-def _about(run: Run, title: str, pictures: Sequence[str]) -> Item[LayoutView]:
-    """Return what a view is about: the title and the prompt, with a small picture if there is one."""
-    text = "\n".join(line for line in (f"**{title}**", prompt_line(run)) if line)
-    if not pictures or run.deleted_at is not None:
-        return TextDisplay(text)
-    return Section(text, accessory=Thumbnail(pictures[0], spoiler=run.spoiler))
-
-
-def _action_rows(rows: Iterable[Row]) -> list[ActionRow[LayoutView]]:
-    return [ActionRow[LayoutView](*row) for row in rows if row]
-
-
-def _mention(batch: Batch) -> int | None:
-    """Return the user to ping: the requester, unless they cancelled the batch themselves."""
-    cancelled = not batch.shown and all(_is_own_cancellation(run) for run in batch.runs)
-    return None if cancelled else batch.first.requester_id
+def outcome(batch: Batch, title: str, offered: OfferedActions) -> ResultMessages:
+    """Return what the messages of an outcome show apart from their files."""
+    first = batch.first
+    is_cancelled = not batch.shown and all(_is_own_cancellation(run) for run in batch.runs)
+    mention = None if is_cancelled else first.requester_id
+    return ResultMessages(
+        run=first,
+        heading=(_heading(batch, title, mention), prompt_line(first)),
+        footer=list(_footer(batch, offered)),
+        blocks=list(_text_blocks(batch)),
+        remarks=list(_remarks(batch)),
+        rows=lambda files: _rows(batch, offered, files),
+        further_rows=lambda files: number_rows(batch.numbers_under(files)),
+        colour=_colour(batch),
+        mention=mention,
+    )
 
 
 def _is_own_cancellation(run: Run) -> bool:
@@ -257,13 +188,6 @@ def _colour(batch: Batch) -> Colour | None:
 
 def _is_empty(prepared: PreparedOutputs) -> bool:
     return not (prepared.files or prepared.texts or prepared.remarks)
-
-
-def _caption(number: Number) -> str:
-    """Return a picture's description, prefixed with its number."""
-    prompt = number.run.prompt
-    text = f"{number.number}: {strip_invisible(prompt)}" if prompt else str(number.number)
-    return shorten(text, _ALT_TEXT)
 
 
 def _text_blocks(batch: Batch) -> Iterator[str]:
@@ -303,7 +227,7 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
     if found is None:
         return [say("several_deleted")]
     if run.partial:
-        return [_ending_sentence(run), *found.remarks]
+        return [ending_sentence(run), *found.remarks]
     return [say("no_outputs")] if _is_empty(found) else found.remarks
 
 
@@ -312,9 +236,21 @@ def _footer(batch: Batch, offered: OfferedActions) -> Iterator[str]:
         yield from _footer_of_several(batch)
     else:
         origin = [say("made_from", url=batch.origin)] if batch.origin else []
-        yield subtext([*origin, *_facts(batch.first)])
+        yield subtext([*origin, *_size(batch), *result_facts(batch.first)])
     if batch.shown and len(batch.numbers) > 1:
         yield subtext([_hint(batch, offered)])
+
+
+def _size(batch: Batch) -> list[str]:
+    """Return the width and height of a result's pictures, if they are all the same.
+
+    A partial result has none, because it may be edited when only the names of its files are known.
+    """
+    if batch.first.partial:
+        return []
+    pictures = {file.pixels for file in batch.files() if file.kind is FileKind.IMAGE}
+    sizes = [pixels for pixels in pictures if pixels is not None] if len(pictures) == 1 else []
+    return [say("pixels", width=width, height=height) for width, height in sizes]
 
 
 def _footer_of_several(batch: Batch) -> Iterator[str]:
@@ -342,34 +278,6 @@ def _hint(batch: Batch, offered: OfferedActions) -> str:
     return say("several_hint", actions=f"{', '.join(others)} or {last}" if others else last)
 
 
-def _facts(run: Run) -> list[str]:
-    """Return facts about a run. Without a result, they begin with what it used."""
-    # A weighted time already says that it counts.
-    if run.has_result or weighted_time_facts([run]):
-        return facts_of(run)
-    return [_used(run), *facts_of(replace(run, run_duration=None))]
-
-
-def _used(run: Run) -> str:
-    """Return how much GPU time a run without a result has used."""
-    if not run.charged_seconds:
-        return say("charged_nothing_cancelled" if run.state is RunState.CANCELLED else "charged_nothing")
-    code = "counted" if run.known_duration is None else "charged_time"
-    return say(code, seconds=max(1, round(run.charged_seconds)))
-
-
-def _ending_sentence(run: Run) -> str:
-    """Return the reason why a run did not succeed. For a partial result, add that the outputs were made
-    before the run ended.
-    """
-    if not run.partial:
-        return reason_of(run)
-    # A verdict's state is the bot's own, so its failure code tells how ComfyDeploy ended the run.
-    code = run.failure_code or ""
-    end = code.removeprefix("run_") if code.startswith("run_") else run.state.value
-    return f"{reason_of(run)} {say(f'made_before_{end}')}"
-
-
 def _reason_with_charge(run: Run, reason: str) -> str:
     code = "failed_charged" if run.charged_seconds else "failed_free" if reason else "failed_free_cancelled"
     return say(code, reason=reason).strip()
@@ -378,17 +286,14 @@ def _reason_with_charge(run: Run, reason: str) -> str:
 def _rows(
     batch: Batch, offered: OfferedActions, files: Sequence[PreparedFile]
 ) -> Sequence[Sequence[Button[Any]]]:
-    """Return the buttons of a message with these files, some of which may be in further messages."""
+    """Return the buttons of an outcome's first message, which shows these files."""
     if not any(map(may_have_result, batch.runs)):
         return failure_rows(batch.first, Action.MORE_OF_ALL if batch.numbered else Action.MORE)
-    here, all_numbers, numbers = {file.filename for file in files}, batch.numbers, list[Number]()
-    for run in batch.runs:
-        own = [(each, name) for each, name in all_numbers if each.run is run]
-        # A run whose pictures are all in further messages has one number here.
-        numbers += [each for each, name in own if name in here] or [own[0][0]]
+    numbers = batch.numbers_under(files)
     if batch.numbered:
-        return batch_rows(numbers, offered, shown=bool(batch.shown))
+        numbers = sorted([*numbers, *batch.without_pictures], key=lambda each: each.number)
+        return batch_rows(batch.first, numbers, offered, shown=bool(batch.shown))
     if not batch.shown:
         return failure_rows(batch.first)
     kinds = {file.kind for file in batch.files()}
-    return result_rows(batch.first, offered, kinds, numbers if len(numbers) > 1 else ())
+    return result_rows(batch.first, offered, kinds, numbers)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from discord import Colour
 from discord.ui import ActionRow, Item, LayoutView
 
 from bot.domain.messages.records import answer_marker
-from bot.domain.presets import NAME_LENGTH
 from bot.domain.queue.fair_queue import PLACES
 from bot.domain.runs import Run, RunState
-from bot.domain.text import escape_line
+from bot.domain.text import sentence_case
 from bot.strings import say
 from bot.ui.custom_ids import Action
-from bot.ui.message_parts import OutgoingMessage, facts_of, phase, prompt_line, run_button, subtext, texts
+from bot.ui.message_parts import OutgoingMessage, bar, run_button, subtext, texts
 from bot.ui.result_buttons import discard_button
+from bot.ui.run_facts import batch_title, facts_of, in_common, phase, prompt_line
 from bot.ui.views import framed
 
 _BAR_LENGTH = 12
@@ -54,7 +53,6 @@ def status_message(
         _remark(
             next((run for run in (first, *active) if run.status_note), first), age_restricted=age_restricted
         ),
-        _default(first),
         *_held(active),
         say("waits_for_approval") if only_requester else "",
         subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))]),
@@ -82,17 +80,6 @@ def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     blocks = texts([heading, prompt_line(batch[0])], [say("undelivered")])
     buttons = ActionRow[LayoutView](discard_button(batch[0]))
     return OutgoingMessage(layout=framed(Colour.orange(), *blocks, buttons))
-
-
-def batch_title(title: str, size: int) -> str:
-    """Return a deployment's title, escaped, with the number of runs if it is more than one."""
-    name = escape_line(title, 80)
-    return name if size == 1 else say("several_title", title=name, count=size)
-
-
-def in_common(batch: Sequence[Run]) -> Run:
-    """Return the first run without the values that differ within a batch: the seed and the duration."""
-    return batch[0] if len(batch) == 1 else replace(batch[0], seed=None, run_duration=None)
 
 
 def _heading(batch: Sequence[Run], active: Sequence[Run]) -> str:
@@ -136,12 +123,6 @@ def _remark(run: Run, *, age_restricted: bool) -> str:
     return say(code) if code else ""
 
 
-def _default(run: Run) -> str:
-    if run.default_preset is None:
-        return ""
-    return say("with_default", name=escape_line(run.default_preset, NAME_LENGTH))
-
-
 def _held(active: Sequence[Run]) -> Iterator[str]:
     """Yield the rule that keeps a run from starting, and when it is checked again."""
     run = next((run for run in active if run.waiting_code), None)
@@ -155,7 +136,7 @@ def _held(active: Sequence[Run]) -> Iterator[str]:
 
 def _progress(batch: Sequence[Run], active: Sequence[Run]) -> Iterator[str]:
     if len(batch) == 1:
-        yield _position(batch[0], "_alone") or _run_progress(batch[0])
+        yield sentence_case(_position(batch[0])) or _run_progress(batch[0])
     else:
         yield _batch_progress(batch, active)
 
@@ -163,7 +144,7 @@ def _progress(batch: Sequence[Run], active: Sequence[Run]) -> Iterator[str]:
 def _run_progress(run: Run) -> str:
     if run.progress is None or run.state not in (RunState.RUNNING, RunState.UPLOADING):
         return ""
-    return f"{_bar(run.progress)} {run.progress:.0%}"
+    return f"{bar(run.progress, _BAR_LENGTH)} {run.progress:.0%}"
 
 
 def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
@@ -180,7 +161,7 @@ def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
     if queued and (facts or not _is_next(queued[0])):
         facts.append(_waiting(queued))
     share = (len(ended) + sum(run.progress or 0 for run in active)) / len(batch)
-    return f"{_bar(share) if is_going else ''} {' · '.join(facts)}".strip()
+    return f"{bar(share, _BAR_LENGTH) if is_going else ''} {' · '.join(facts)}".strip()
 
 
 def _waiting(queued: Sequence[Run]) -> str:
@@ -199,19 +180,11 @@ def _is_next(run: Run) -> bool:
     return _is_queued(run) and run.queue_position == 1
 
 
-def _position(run: Run, form: str = "") -> str:
-    """Return a run's position in our queue or ComfyDeploy's, unless it is next, as the heading says.
-
-    `form` is "_alone" for a line of its own.
-    """
+def _position(run: Run) -> str:
+    """Return a run's position in our queue or ComfyDeploy's, unless it is next, as the heading says."""
     if run.queue_position is None or not _is_queued(run) or _is_next(run):
         return ""
     position = run.queue_position
     if position > PLACES and run.state is RunState.WAITING:
-        return say(f"position_far{form}", ahead=PLACES)
-    return say(f"position{form}", position=position)
-
-
-def _bar(share: float) -> str:
-    done = round(min(max(share, 0), 1) * _BAR_LENGTH)
-    return f"{'▰' * done}{'▱' * (_BAR_LENGTH - done)}"
+        return say("position_far", ahead=PLACES)
+    return say("position", position=position)

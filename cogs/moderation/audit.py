@@ -15,10 +15,10 @@ from discord.ui import LayoutView
 from bot.discord_api.channels import member_names
 from bot.domain.moderation.audit import OUTCOMES, AuditButton, AuditFilter, AuditPage
 from bot.domain.text import shorten
-from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import PersistentItem, selected_values
+from bot.gateway.client import GenerateBot, PersistentItem
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, actor_of
+from bot.gateway.payloads import selected_values
 from bot.gateway.replies import show_private
 from bot.services.access import moderator
 from bot.services.moderation import audit
@@ -26,8 +26,8 @@ from bot.services.moderation.audit import SERVER_ACTIONS
 from bot.services.moderation.reviews import open_private
 from bot.strings import say
 from bot.ui.audit import AUDIT_COLUMNS, action_text, audit_cells, audit_layout, outcome_text
+from bot.ui.copies import open_rows, openable
 from bot.ui.custom_ids import AuditId, OpenId
-from bot.ui.private_results import open_rows, openable
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome) for outcome in OUTCOMES]
 _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]
@@ -142,5 +142,5 @@ class Audit(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(AuditItem, OpenItem)
+    bot.add_items(AuditItem, OpenItem)
     await bot.add_cog(Audit())

@@ -20,7 +20,7 @@ from bot.comfydeploy.deployments import parse_deployment
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import WireError
 from bot.context import App
-from bot.deployments.command_plan import PRESET_OPTION, autocomplete, plan_commands
+from bot.deployments.command_plan import PRESET_OPTION, plan_commands, suggestions
 from bot.deployments.compile import compile_deployment
 from bot.deployments.input_text import command_line
 from bot.deployments.kinds.base import RawValue, Typed
@@ -44,8 +44,8 @@ from bot.services.moderation.server_settings import Editor
 from bot.services.words import find_hit
 from bot.store.audit import add_entries
 from bot.ui.audit import AUDIT_COLUMNS, audit_cells
-from bot.ui.details import details
 from bot.ui.message_parts import text_blocks
+from bot.ui.run_facts import details
 from bot.words.cache import AutomodCache
 from bot.words.rules import WordRule, WordRules
 from bot.words.thread import WordThread
@@ -164,7 +164,7 @@ def texts(app: App) -> Iterator[Case]:
 
     async def complete(typed: str) -> None:
         for name in names:
-            autocomplete(deployment, name, typed)
+            suggestions(deployment, name, typed, {})
 
     for text in hostile.long_texts(6000):
         for name in names:
@@ -328,8 +328,7 @@ def lists(app: App) -> Iterator[Case]:
 
 
 def pictures() -> Iterator[Case]:
-    outside = Outside()
-    shrinker = Shrinker(outside.executor("shrink", 1), outside.monotonic)
+    shrinker = Shrinker(Outside().executor("shrink", 1))
     for data in hostile.pictures():
         yield partial(shrinker.shrink, data, 100_000)
 

@@ -182,12 +182,15 @@ class InvariantChecker:
     def _seen(self, rounds: Sequence[Round]) -> tuple[dict[str, list[Message]], dict[str, list[Message]]]:
         """Return the messages with a run's outcome, and those that still offer Cancel.
 
-        A message that a moderator deleted afterwards counts as seen.
+        A message that a moderator deleted afterwards counts as seen. Further messages of an outcome, which
+        have only numbers, don't count.
         """
         ends: dict[str, list[Message]] = defaultdict(list)
         cancels: dict[str, list[Message]] = defaultdict(list)
         for message in self._messages(rounds):
             found = {match.groups() for item in message.custom_ids if (match := _BUTTON.fullmatch(item))}
+            if not any(item.startswith("run:") for item in message.custom_ids):
+                continue
             for key in {key for key, _ in found}:
                 if (key, "cancel") not in found:
                     ends[key].append(message)

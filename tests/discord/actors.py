@@ -59,11 +59,18 @@ async def submit(bot: Harness, form: Any, values: dict[str, Any], actor: Any = N
     return sent
 
 
+async def open_more(message: Any, actor: Any) -> Any:
+    """Press More, and return the message behind it, which is a follow-up under a private result."""
+    done = await actor.click(message, label="⋯ More")
+    shown = done.followups[0] if done.followups else done.response
+    return shown.message if shown is not None else None
+
+
 async def press_behind(bot: Harness, message: Any, label: str, actor: Any = None) -> Any:
     """Press a button, as Alice by default, which may be behind More."""
     actor = actor or bot.alice
     if label not in buttons_of(bot, message):
-        message = (await actor.click(message, label="⋯ More")).response.message
+        message = await open_more(message, actor)
     return await actor.click(message, label=label)
 
 
@@ -74,11 +81,11 @@ async def press_delete(bot: Harness, message: Any, actor: Any = None) -> Any:
     of_several = next((label for label in found if label.startswith("Delete all ")), "Delete")
     if of_several in found or more is None:
         return await actor.click(message, label=of_several)
-    opened = await actor.click(message, label="⋯ More")
-    if opened.response is not None and "Delete" in buttons_of(bot, opened.response.message):
-        return await actor.click(opened.response.message, label="Delete")
+    opened = await open_more(message, actor)
+    if opened is not None and "Delete" in buttons_of(bot, opened):
+        return await actor.click(opened, label="Delete")
     _, key, action = more.split(":")
-    forged = f"run:{key}:clear" if action == "all" else f"delete:{key}:{message.id}"
+    forged = f"delete:{key}:{message.id}:{'1' if action == 'all' else ''}:"
     return await press(bot, actor, await own_answer(bot, actor), forged)
 
 
@@ -91,15 +98,12 @@ async def delete(bot: Harness, message: Any, actor: Any = None) -> Any:
 
 async def report(message: Any, actor: Any) -> Any:
     """Press Report, which is behind More."""
-    more = await actor.click(message, label="⋯ More")
-    assert more.ephemeral
-    return await actor.click(more.response.message, label="Report")
+    return await actor.click(await open_more(message, actor), label="Report")
 
 
 async def open_details(message: Any, actor: Any) -> Any:
     """Press Details, which is behind More."""
-    more = await actor.click(message, label="⋯ More")
-    return await actor.click(more.response.message, label="Details")
+    return await actor.click(await open_more(message, actor), label="Details")
 
 
 async def erase_data(bot: Harness) -> None:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tests.discord.rendered import refusal
+from tests.discord.rendered import refusal, text_of
 from tests.harness import Harness
 from tests.questions import insert_preset
 
 
-async def told(bot: Harness, actor: Any, command: str, channel: Any = None, **given: Any) -> str:
-    return refusal(bot, await actor.slash(channel or bot.channel, f"preset {command}", **given))
+async def told(bot: Harness, actor: Any, command: str, where: Any = None, /, **given: Any) -> str:
+    return refusal(bot, await actor.slash(where or bot.channel, f"preset {command}", **given))
+
+
+async def limits(bot: Harness, actor: Any, where: Any = None) -> str:
+    """Return the text of *My limits* in /help."""
+    shown = await actor.slash(where or bot.channel, "help")
+    await actor.click(shown.response, label="My limits")
+    return text_of(bot, shown.response)
 
 
 async def share(

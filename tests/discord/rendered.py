@@ -16,6 +16,7 @@ from demo.fake_comfydeploy.server import API_KEY
 from tests.harness import Harness
 
 TEXT, BUTTON, SELECT, GALLERY, UPLOAD, RADIO_GROUP, CHECKBOX = 10, 2, 3, 12, 19, 21, 23
+THUMBNAIL = 11
 # How ComfyDeploy's error bodies begin, as JSON inside JSON and as Python shows them.
 RAW = ('detail\\"', "'detail'")
 RESULT_BUTTONS = ["Again", "4 more", "Edit", "⋯ More"]
@@ -132,7 +133,7 @@ def refusal(bot: Harness, result: Any) -> str:
         assert isinstance(getattr(error, "original", error), BotError), error
     answer = result.response
     if not result.ephemeral:
-        assert answer is None
+        assert text_of(bot, answer) == "I've answered this privately."
         (answer,) = result.followups
         assert answer.ephemeral
     return text_of(bot, answer)

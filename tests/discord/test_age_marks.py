@@ -289,8 +289,8 @@ async def test_a_message_command_on_a_share_keeps_the_mark_of_a_result_in_anothe
     mark_adult(bot, shares.gallery, marked=False)
     await bot.release()
     assert [len(each.attachments) for each in bot.messages(shares.gallery)[1:]] == [0]
-    _, child = await bot.runs()
-    assert (child.request.age_restricted, child.request.parent_key) == (True, None)
+    parent, child = await bot.runs()
+    assert (child.request.age_restricted, child.request.parent_key) == (True, parent.key)
 
 
 @FOLLOWED
@@ -335,7 +335,7 @@ async def test_use_as_input_keeps_the_mark_under_the_second_message_of_a_result(
     await finish_with(bot, pictures(11), **SMALL)
     await bot.play()
     _, second = bot.messages()
-    assert list(buttons_of(bot, second)) == []
+    assert list(buttons_of(bot, second)) == ["11"]
     await used(bot, "Use as input", second)
     parent, child = await bot.runs()
     assert (child.request.age_restricted, child.request.parent_key) == (True, parent.key)

@@ -131,5 +131,5 @@ async def test_a_refusal_after_a_public_deferral_is_private(
     asked = await ask(bot)
     assert not asked.ephemeral
     assert "a reason" in refusal(bot, asked)
-    assert (await bot.runs(), texts(bot)) == ([], [])
+    assert (await bot.runs(), texts(bot)) == ([], ["I've answered this privately."])
     assert [line.action for line in await bot.audit()][-1] == "refusal"

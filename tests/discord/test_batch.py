@@ -7,7 +7,7 @@ import pytest
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import delete, press_behind, press_delete, submit
 from tests.discord.batches import DEPLOYMENTS, ask, files, open_more, open_one
-from tests.discord.deliveries import close_channel
+from tests.discord.deliveries import close_channel, die_at_a_post, end_runs
 from tests.discord.rendered import buttons_of, galleries_of, pinged, refusal, text_of, texts
 from tests.harness import HELD, Harness
 
@@ -76,6 +76,12 @@ async def test_several_pictures_of_several_runs_go_on_in_further_messages(bot: H
     expected = [key for key in await bot.keys() for _ in range(4)]
     assert files(first, second) == expected
     assert pinged(bot) == [bot.alice.id]
+    numbers = [str(number) for number in range(1, 17)]
+    assert list(buttons_of(bot, first)) == [*numbers[:10], "4 more", "Edit", "⋯ More"]
+    assert list(buttons_of(bot, second)) == numbers[10:]
+    twelfth = await bot.alice.click(second, label="12")
+    assert "number 12" in text_of(bot, twelfth.response)
+    assert galleries_of(bot, twelfth.response) == [1]
     # The third stands in both; taken out, it is in neither, and the others are where they were.
     one = await bot.alice.click(first, label="10")
     assert galleries_of(bot, one.response) == [1]
@@ -84,6 +90,39 @@ async def test_several_pictures_of_several_runs_go_on_in_further_messages(bot: H
     left = [key for key in expected if key != expected[8]]
     assert files(first, second) == left
     assert [*galleries_of(bot, first), *galleries_of(bot, second)] == [8, 4]
+    assert list(buttons_of(bot, first)) == [*numbers[:9], "4 more", "Edit", "⋯ More"]
+    assert list(buttons_of(bot, second)) == numbers[12:]
+    assert "Deleted." in text_of(bot, (await bot.alice.click(first, label="9")).response)
+
+
+@pytest.mark.bot(deployments=DEPLOYMENTS)
+async def test_a_crash_between_two_messages_changes_no_number(bot: Harness) -> None:
+    await bot.ask(command="generate variations", batch=12, faults=HELD)
+    await end_runs(bot)
+    await die_at_a_post(bot, nth=2)
+    await bot.restart()
+    await bot.later(minutes=2)
+    *_, first, second = bot.messages()
+    assert [galleries_of(bot, first), galleries_of(bot, second)] == [[10], [2]]
+    assert list(buttons_of(bot, second)) == ["11", "12"]
+
+
+@pytest.mark.bot(deployments=DEPLOYMENTS)
+async def test_a_number_opens_a_text(bot: Harness) -> None:
+    message = await bot.made(command="generate caption", prompt="a fox", count=2)
+    one = await bot.alice.click(message, label="2")
+    heading, prompt, *words, _ = text_of(bot, one.response).splitlines()
+    assert (heading, prompt) == ("### Caption: number 2", "> a fox")
+    assert "\n".join(words) in text_of(bot, message)
+    assert words
+
+
+async def test_a_number_links_what_no_message_shows(bot: Harness) -> None:
+    bot.env.inject_error("POST", f"/channels/{bot.channel.id}/messages", status=413)
+    message = await bot.made(count=2)
+    assert message.attachments == []
+    one = await bot.alice.click(message, label="2")
+    assert "[open it](http" in text_of(bot, one.response)
 
 
 async def test_with_the_channel_closed_all_of_them_come_directly(bot: Harness) -> None:
@@ -104,7 +143,7 @@ async def test_each_number_opens_its_own_picture_after_a_restart(bot: Harness) -
     shown = text_of(bot, one.response)
     assert "Picture: number 2" in shown
     assert "seed 8" in shown.lower()
-    labels = ["Again", "4 more", "Edit", "Use as input", "Post", "Details", "Delete"]
+    labels = ["Again", "4 more", "Edit", "Use as input", "Post", "Save preset", "Details", "Delete"]
     assert list(buttons_of(bot, one.response)) == labels
     assert all(runs[1].key in custom_id for custom_id in buttons_of(bot, one.response).values())
     details = await bot.alice.click(one.response.message, label="Details")
@@ -144,10 +183,9 @@ async def test_again_repeats_all_of_them_with_new_seeds(bot: Harness) -> None:
 async def test_one_is_deleted_and_the_others_stay(bot: Harness) -> None:
     await ask(bot)
     first, _, *others = await bot.keys()
-    more = await open_more(bot, bot.alice, 2)
+    more, other = [await open_more(bot, bot.alice, 2) for _ in range(2)]
     done = await press_delete(bot, more, bot.alice)
-    assert done.response.content == "It will be deleted in a moment."
-    await bot.play()
+    assert text_of(bot, done.response) == "Deleted."
     (message,) = bot.messages()
     assert files(message) == [first, *others]
     assert galleries_of(bot, message) == [3]
@@ -155,7 +193,7 @@ async def test_one_is_deleted_and_the_others_stay(bot: Harness) -> None:
     assert "**2** Deleted." in shown
     assert "seed 8" not in shown.lower()
     assert "**Picture ×4**" in shown
-    again = await press_delete(bot, more, bot.alice)
+    again = await bot.alice.click(other, label="Delete")
     assert refusal(bot, again) == "This has already been deleted."
     await delete(bot, message)
     assert bot.messages() == []
@@ -186,5 +224,5 @@ async def test_a_batch_in_a_direct_message_offers_no_post_in_the_channel(bot: Ha
     await bot.release()
     letter = next(each for each in bot.alice.user.dm_channel.history() if each.attachments)
     one = await bot.alice.user.click(letter, label="2")
-    labels = ["Again", "4 more", "Edit", "Use as input", "Details", "Delete"]
+    labels = ["Again", "4 more", "Edit", "Use as input", "Save preset", "Details", "Delete"]
     assert list(buttons_of(bot, one.response)) == labels

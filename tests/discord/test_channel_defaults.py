@@ -9,7 +9,7 @@ from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID
 from tests.discord.actors import member, moderator, read
 from tests.discord.channels import thread_in
 from tests.discord.deployments import TWO, described
-from tests.discord.presets import keep, share, told
+from tests.discord.presets import keep, limits, share, told
 from tests.discord.rendered import csv_of, text_of
 from tests.discord.settings_panel import Panel
 from tests.harness import HELD, Harness
@@ -31,30 +31,24 @@ async def test_a_channels_default_fills_in_options_also_in_threads(bot: Harness,
     thread = thread_in(bot, bot.channel)
     other = bot.guild.create_text_channel("other")
     await bot.env.settle()
-    said = await told(bot, carl, "default", thread, name="NOIR")
+    said = await told(bot, carl, "default", thread, name="NOIR", channel=True)
     assert said == (
-        f"In <#{bot.channel.id}>, `/generate` now starts from **noir**. Whatever people type overrides it."
+        f"In <#{bot.channel.id}>, `/generate` now starts from **noir**. "
+        "What people type wins, or goes where `{prompt}` stands."
     )
     await bot.restart()
     await bot.ask(faults=HELD)
-    assert "This uses the channel's default preset **noir**." in text_of(bot, bot.messages()[-1])
+    assert text_of(bot, bot.messages()[-1]).endswith("preset: noir")
     await bot.release()
+    assert text_of(bot, bot.messages()[-1]).splitlines()[-1].endswith(" · preset: noir")
     await bot.ask(style="neon")
+    assert "preset: noir" not in text_of(bot, bot.messages()[-1])
     await bot.ask(channel=thread)
     await bot.ask(channel=other)
     assert styles(bot) == ["ink", "neon", "ink", ""]
-    sentence = "`/generate` for Picture starts from the preset **noir** here. What you type overrides it."
-    assert sentence in await read(bot, bot.alice, "help")
-    assert "starts from the preset" not in await read(bot, bot.alice, "help", channel=other)
-
-
-async def test_a_default_with_a_gap_for_the_prompt_says_so(bot: Harness, carl: MemberActor) -> None:
-    await share(bot, prompt="{prompt}, in ink")
-    said = await told(bot, carl, "default", name="noir")
-    gap = "What you type goes where `{prompt}` stands; options you choose win over the preset."
-    assert said == f"In <#{bot.channel.id}>, `/generate` now starts from **noir**. {gap}"
-    sentence = f"starts from the preset **noir** here. {gap}"
-    assert sentence in await read(bot, bot.alice, "help")
+    sentence = "`/generate` for Picture starts from the preset **noir** here. What you type wins, or goes"
+    assert sentence in await limits(bot, bot.alice)
+    assert "starts from the preset" not in await limits(bot, bot.alice, other)
 
 
 async def test_only_managers_of_the_channel_change_its_default_and_the_log_has_it(
@@ -62,16 +56,26 @@ async def test_only_managers_of_the_channel_change_its_default_and_the_log_has_i
 ) -> None:
     await share(bot)
     await keep(bot, carl, "mine")
-    said = await told(bot, bot.alice, "default", name="noir")
+    said = await told(bot, bot.alice, "default", name="noir", channel=True)
     assert said == "Only people with Manage Channels can set a channel's default."
-    assert (await told(bot, carl, "default")).startswith(f"<#{bot.channel.id}> has no default preset. ")
-    assert (await told(bot, carl, "default", name="gone")).startswith("There is no preset called **gone**.")
-    assert (await told(bot, carl, "default", name="mine")).startswith("**mine** is your own preset.")
-    await told(bot, carl, "default", name="noir")
+    none = f"<#{bot.channel.id}> has no default preset"
+    assert (await told(bot, carl, "default")).splitlines()[-1] == f"{none}."
+    assert (await told(bot, carl, "default", channel=True, clear=True)).startswith(f"{none}. Type ")
+    assert (await told(bot, carl, "default", name="gone", channel=True)).startswith(
+        "There is no preset called **gone**."
+    )
+    assert (await told(bot, carl, "default", name="mine", channel=True)).startswith(
+        "**mine** is your own preset."
+    )
+    await told(bot, carl, "default", name="noir", channel=True)
     await share(bot, "day")
-    await told(bot, carl, "default", name="day")
-    assert await told(bot, carl, "default") == f"<#{bot.channel.id}> has no default preset any more."
-    await told(bot, carl, "default", name="noir")
+    await told(bot, carl, "default", name="day", channel=True)
+    shown = (await told(bot, bot.alice, "default")).splitlines()
+    assert shown[0].startswith("You have no default of your own.")
+    by = f"set by <@{carl.id}> <t:{int(bot.clock().timestamp())}:R>"
+    assert shown[1] == f"In <#{bot.channel.id}>, `/generate` starts from **day**, {by}."
+    assert await told(bot, carl, "default", channel=True, clear=True) == f"{none} any more."
+    await told(bot, carl, "default", name="noir", channel=True)
     mona = moderator(bot)
     asked = await mona.slash(bot.channel, "audit")
     log, here = text_of(bot, asked.response), f" · channel: <#{bot.channel.id}>\n"
@@ -91,14 +95,14 @@ async def test_only_managers_of_the_channel_change_its_default_and_the_log_has_i
 @pytest.mark.bot(deployments=TWO)
 async def test_other_deployments_ignore_a_channels_default(bot: Harness, carl: MemberActor) -> None:
     await share(bot, deployment="picture")
-    said = await told(bot, carl, "default", name="noir")
+    said = await told(bot, carl, "default", name="noir", channel=True)
     assert said.startswith(f"In <#{bot.channel.id}>, `/generate picture` now starts from **noir**.")
     bot.comfydeploy.next_faults(HELD)
     await bot.ask(command="generate video")
     await bot.ask(command="generate picture")
-    assert [run.request.default_preset for run in await bot.runs()] == [None, "noir"]
+    assert [run.request.preset_note for run in await bot.runs()] == [None, "preset: noir"]
     await bot.restart(deployments=described(renamed=PICTURE_ID, video=VIDEO_ID))
-    assert (await told(bot, carl, "default", name="noir")).startswith(
+    assert (await told(bot, carl, "default", name="noir", channel=True)).startswith(
         "**noir** is for a deployment that isn't offered any more."
     )
     assert len(bot.calls) == 2
@@ -107,7 +111,7 @@ async def test_other_deployments_ignore_a_channels_default(bot: Harness, carl: M
 async def test_the_list_marks_a_channels_default_also_in_threads(bot: Harness, carl: MemberActor) -> None:
     await share(bot)
     await keep(bot, bot.alice, "noir")
-    await told(bot, carl, "default", name="noir")
+    await told(bot, carl, "default", name="noir", channel=True)
     other = bot.guild.create_text_channel("other")
     for channel, marks in ((bot.channel, 1), (thread_in(bot, bot.channel), 1), (other, 0)):
         listed = await read(bot, bot.alice, "preset list", channel=channel)
@@ -125,7 +129,7 @@ async def test_the_settings_name_the_channels_with_a_default(
     removed = bot.guild.create_text_channel("removed")
     await bot.env.settle()
     for channel in (bot.channel, voice, removed, thread_in(bot, forum)):
-        await told(bot, carl, "default", channel, name="a *star*")
+        await told(bot, carl, "default", channel, name="a *star*", channel=True)
     bot.env.backend.delete_channel(removed.id)
     await bot.env.settle()
     await panel.open()
@@ -138,11 +142,11 @@ async def test_a_second_default_names_the_one_that_it_replaces(bot: Harness, car
     dora = member(bot, "dora", manage_channels=True)
     await share(bot, "sun*set*", deployment="video")
     await share(bot, "noir", deployment="picture")
-    assert "It replaces" not in await told(bot, carl, "default", name="sun*set*")
+    assert "It replaces" not in await told(bot, carl, "default", name="sun*set*", channel=True)
     bot.clock.move(hours=1)
-    said = await told(bot, dora, "default", name="noir")
+    said = await told(bot, dora, "default", name="noir", channel=True)
     assert said.splitlines()[1:] == ["It replaces **sun\\*set\\*** for Video."]
-    assert "It replaces" not in await told(bot, carl, "default", name="noir")
+    assert "It replaces" not in await told(bot, carl, "default", name="noir", channel=True)
     listed = await read(bot, bot.alice, "preset list")
     by = f"set by <@{dora.id}> <t:{int(bot.clock().timestamp())}:R>"
     assert f"**noir** for Picture · this server's · the default here, {by}" in listed

@@ -20,6 +20,8 @@ async def test_an_edit_changes_what_was_typed_and_keeps_the_rest(bot: Harness) -
     labels = [each["label"] for each in form.modal["components"]]
     assert labels == ["Prompt", "Negative prompt", "Style", "Seed", "Width"]
     assert (shown["prompt"]["value"], shown["seed"]["value"]) == ("a fox", "7")
+    assert shown["negative"]["placeholder"] == "blurry, lowres"
+    assert not any("(default" in each.get("description", "") for each in form.modal["components"])
     assert [each["value"] for each in shown["style"]["options"] if each.get("default")] == ["ink"]
     await bot.restart()
     sent = await bot.alice.submit_modal(form, {**filled(form.modal), "prompt": "a wolf"})
@@ -43,6 +45,39 @@ async def test_a_yes_or_no_is_a_checkbox_and_a_short_choice_has_radio_buttons(bo
     await submit(bot, form, {**filled(form.modal), "hires": False, "style": "oil"})
     first, second = (call.body["inputs"] for call in bot.calls)
     assert second == first | {"hires": False, "style": "oil"}
+
+
+WEIGHTED = {"budgets": {"gpu_weights": {"H100": 4, "L4": 0.5}}}
+
+
+@pytest.mark.bot(
+    deployments=f"{ONE}gpus = ['L4', 'H100']\nonly_listed_inputs = true\ninputs.prompt = {{}}\n"
+    "inputs.guidance = { default = 9.0 }\n"
+)
+async def test_a_gpu_says_what_a_second_counts_and_a_whole_number_has_no_point(bot: Harness) -> None:
+    message = await bot.made(gpu="L4")
+    await set_rules(bot, **WEIGHTED)
+    suggested = await bot.alice.autocomplete(bot.channel, "generate", "gpu", "", prompt="x")
+    labels = {each["name"]: each["value"] for each in suggested}
+    assert labels == {"L4 · counts ×0.5": "L4", "H100 · counts ×4": "H100"}
+    form = await bot.alice.click(message, label="Edit")
+    shown = fields(form.modal)
+    assert {each["label"]: each["value"] for each in shown["gpu"]["options"]} == labels
+    assert shown["guidance"].get("value") or shown["guidance"]["placeholder"] == "9"
+    await bot.restart()
+    await submit(bot, form, filled(form.modal) | {"gpu": ["H100"]})
+    assert bot.calls[-1].body["gpu"] == "H100"
+
+
+async def test_the_number_of_runs_is_one_mistake_among_the_others(bot: Harness) -> None:
+    await set_rules(bot, words={"blocked": ["badger"]})
+    refused = await bot.alice.slash(bot.channel, "generate", prompt="a badger", count=4, seed=7)
+    again = await bot.alice.click(refused.response.message, label="Edit and try again")
+    told = await bot.alice.submit_modal(again, filled(again.modal) | {"seed": "y", "count": "9"})
+    assert text_of(bot, told.response).splitlines() == [
+        "`seed` needs a whole number, not “y”.",
+        "`count` is 9, but must be at most 4.",
+    ]
 
 
 async def test_every_mistake_is_told_and_nothing_typed_is_lost(bot: Harness) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.delivery.estimator import MEDIANS_AGE
+from tests.discord.deployments import ONE
 from tests.discord.files import report_progress
 from tests.discord.rendered import edits, text_of
 from tests.harness import HELD, Harness
@@ -44,6 +45,26 @@ async def test_a_running_one_counts_down_without_edits_until_it_is_late(bot: Har
     await bot.later(seconds=10)
     assert edits(bot) == before + 1
     assert seconds_left(bot, asked.response) is None
+
+
+GUESS = f"{ONE}expected_seconds = 50\n"
+
+
+@pytest.mark.bot(deployments=GUESS, max_concurrent_runs=1)
+async def test_the_operators_guess_counts_until_enough_runs_have_ended(bot: Harness) -> None:
+    running = await bot.ask(faults=HELD)
+    following = await bot.ask(bot.bob)
+    await bot.later(seconds=4)
+    assert "### Up next: " in text_of(bot, following.response)
+    assert [seconds_left(bot, each.response) for each in (running, following)] == [46, 96]
+    queue = text_of(bot, (await bot.alice.slash(bot.channel, "queue")).response)
+    ends = [int(each) - int(bot.clock.now.timestamp()) for each in re.findall(r"ready <t:(\d+):R>", queue)]
+    assert ends == [46, 96]
+    await bot.release()
+    await earlier_runs(bot, 3, seconds=20)
+    learned = await bot.ask(faults=HELD)
+    await bot.later(seconds=4)
+    assert seconds_left(bot, learned.response) == 16
 
 
 @pytest.mark.bot(max_concurrent_runs=1)

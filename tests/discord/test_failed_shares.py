@@ -199,7 +199,7 @@ async def test_the_card_of_a_report_is_not_taken_for_a_copy(shares: Shares) -> N
     await shares.start(original)
     assert [list(buttons_of(bot, each)) for each in shares.shown()] == [
         ["Delete", "Block", "Dismiss"],
-        ["Report", "Delete"],
+        ["Edit", "Use as input", "⋯ More"],
     ]
     await delete(bot, shares.shown()[1])
     assert [each.id for each in shares.shown()] == [card.id]

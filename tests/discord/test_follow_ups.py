@@ -72,9 +72,24 @@ async def test_one_press_enlarges_a_result_after_a_restart_and_links_to_it(bot: 
     width, height = await size_of(message)
     assert await size_of(result) == (2 * width, 2 * height)
     link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id}"
-    assert f"Made from [an earlier result]({link})" in text_of(bot, result)
+    shown = text_of(bot, result)
+    assert f"Made from [an earlier result]({link}) · {2 * width} × {2 * height}" in shown
+    assert "> a fox" in shown
     details = await open_details(result, bot.bob)
     assert f"made from [`{parent.key}`]({link})" in text_of(bot, details.response)
+
+
+async def test_an_enlarged_picture_is_animated_with_the_prompt_of_the_original(bot: Harness) -> None:
+    let_open(bot)
+    await bot.click(await made(bot, prompt="a lion"), "Upscale")
+    enlarged = bot.messages()[-1]
+    assert list(buttons_of(bot, enlarged)) == ["Animate", "Again", "Edit", "⋯ More"]
+    await bot.restart()
+    form = await bot.bob.click(enlarged, label="Animate")
+    assert list(fields(form.modal)) == ["motion"]
+    await submit(bot, form, {"motion": "pan"}, bot.bob)
+    assert sent(bot) == {"image": enlarged.attachments[0].url, "prompt": "a lion", "motion": "pan"}
+    assert list(buttons_of(bot, bot.messages()[-1])) == ["Again", "Edit", "⋯ More"]
 
 
 async def test_a_form_asks_first_and_the_prompt_is_carried_over(bot: Harness) -> None:
@@ -99,7 +114,18 @@ async def test_one_of_a_batch_is_opened_and_followed(bot: Harness) -> None:
     message = await made(bot, count=2)
     assert "Upscale" not in buttons_of(bot, message)
     one = await bot.alice.click(message, label="2")
-    labels = ["Upscale", "Animate", "Again", "4 more", "Edit", "Use as input", "Post", "Details", "Delete"]
+    labels = [
+        "Upscale",
+        "Animate",
+        "Again",
+        "4 more",
+        "Edit",
+        "Use as input",
+        "Post",
+        "Save preset",
+        "Details",
+        "Delete",
+    ]
     assert list(buttons_of(bot, one.response)) == labels
     await bot.restart()
     await bot.click(one.response.message, "Upscale")
@@ -113,7 +139,7 @@ async def test_more_than_three_are_behind_more(bot: Harness) -> None:
     message = await made(bot)
     assert list(buttons_of(bot, message)) == ["2×", "3×", "4×", "Again", "4 more", "Edit", "⋯ More"]
     more = await bot.alice.click(message, label="⋯ More")
-    assert list(buttons_of(bot, more.response)) == ["Use as input", "Details", "Delete"]
+    assert list(buttons_of(bot, more.response)) == ["Use as input", "Save preset", "Details", "Delete"]
     ((label, upscale), (other, _)) = menus(bot, more.response.message)["Choose a follow-up"]
     assert (label, other) == ("Upscale", "Animate")
     await bot.restart()

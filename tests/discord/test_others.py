@@ -31,7 +31,9 @@ async def test_more_offers_others_the_same_requests_as_their_own(bot: Harness) -
     mine, theirs = [await behind_more(bot, actor, message) for actor in (bot.alice, bot.bob)]
     for more in (mine, theirs):
         assert list(buttons_of(bot, more)) == (
-            ["Use as input", "Details", "Delete"] if more is mine else ["Use as input", "Details"]
+            ["Use as input", "Save preset", "Details", "Delete"]
+            if more is mine
+            else ["Use as input", "Save preset", "Details"]
         )
         assert list(menus(bot, more)) == ["Choose a follow-up"]
     await bot.click(message, "4 more", bot.bob)
@@ -150,7 +152,7 @@ async def test_more_under_a_deleted_result_has_only_what_still_works(server: Mod
     own, theirs = [(await open_one(bot, actor, 2)).response.message for actor in (bot.alice, bot.bob)]
     await delete(bot, own)
     for actor, labels in (
-        (bot.alice, ["Again", "4 more", "Edit", "Details"]),
+        (bot.alice, ["Again", "4 more", "Edit", "Save preset", "Details"]),
         (bot.bob, ["Details"]),
     ):
         one = await open_one(bot, actor, 2)
@@ -158,6 +160,7 @@ async def test_more_under_a_deleted_result_has_only_what_still_works(server: Mod
     key = (await bot.keys())[1]
     forged = await press(bot, bot.bob, theirs, f"run:{key}:more")
     assert "Report" not in buttons_of(bot, forged.response)
+    own = (await open_one(bot, bot.alice, 2)).response.message
     again = await bot.click(own, "Again")
     assert not again.ephemeral
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import discord
@@ -13,8 +14,9 @@ from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.actors import erase_data, member, moderator, read
 from tests.discord.deployments import TWO, described
 from tests.discord.forged import own_answer, press
-from tests.discord.presets import keep, share, told
-from tests.discord.rendered import buttons_of, pinged, refusal, text_of
+from tests.discord.moderated_server import set_rules
+from tests.discord.presets import keep, limits, share, told
+from tests.discord.rendered import buttons_of, filled, pinged, refusal, text_of
 from tests.harness import Harness
 
 FORGOTTEN = "I don't have that preset any more. Please type the command again."
@@ -30,7 +32,10 @@ async def inputs(bot: Harness) -> dict[str, Any]:
 async def test_a_saved_preset_is_used_with_another_prompt_after_a_restart(bot: Harness) -> None:
     await bot.ask(style="ink", seed=7)
     said = await told(bot, bot.alice, "save", name="Noir")
-    assert said == "Saved as **Noir** for Picture. Use it with `/preset use` or in `/generate`."
+    assert said == (
+        "Saved as **Noir** for Picture. Use it with `/preset use` or in `/generate`.\n"
+        "-# prompt: a fox, style: ink"
+    )
     await bot.restart()
     used = await bot.alice.slash(bot.channel, "preset use", name="noir", prompt="an owl")
     assert not used.ephemeral
@@ -60,7 +65,10 @@ async def test_a_certain_request_can_be_saved_and_nobody_elses(bot: Harness) -> 
     offered = await bot.alice.autocomplete(bot.channel, "preset save", "run", "FIRST", name="x")
     assert [choice["name"] for choice in offered] == ["Picture: first"]
     key = offered[0]["value"]
-    assert await told(bot, bot.bob, "save", name="stolen", run=key) == "This request no longer exists."
+    elsewhere = bot.guild.create_text_channel("elsewhere")
+    await bot.env.settle()
+    stolen = await told(bot, bot.bob, "save", elsewhere, name="stolen", run=key)
+    assert stolen == "This request no longer exists."
     for typed in ("garbage", "Picture: first", "a" * 15, "1" * 16):
         said = await told(bot, bot.alice, "save", name="none", run=typed)
         assert said == "I don't know this request. Please choose one from the list."
@@ -81,7 +89,7 @@ async def test_a_server_has_its_own_from_people_with_manage_server(bot: Harness,
     await bot.ask(mona, prompt="an owl", style="neon")
     await told(bot, mona, "save", name="house")
     shared = await told(bot, mona, "share", name="house")
-    assert shared == "Everybody on this server can use **house** now."
+    assert shared.startswith("Everybody on this server can use **house** now.\n-# prompt: an owl")
     await bot.bob.slash(bot.channel, "preset use", name="house")
     assert (await inputs(bot))["style"] == "neon"
     # Alice's own goes before the server's of the same name.
@@ -110,7 +118,7 @@ async def test_generate_suggests_ones_own_first_then_the_servers_of_that_deploym
     await told(bot, bot.alice, "save", name="zebra")
     for name in ("Apple", "Zebra"):
         said = await told(bot, mona, "save", name=name, server=True)
-        assert said.endswith(f"\nEverybody on this server can use **{name}** now.")
+        assert f"\nEverybody on this server can use **{name}** now.\n" in said
     offered = await bot.alice.autocomplete(bot.channel, "generate picture", "preset", "", prompt="x")
     assert [choice["name"] for choice in offered] == ["zebra", "Apple"]
     offered = await bot.bob.autocomplete(bot.channel, "generate picture", "preset", "ZE", prompt="x")
@@ -177,8 +185,9 @@ async def test_only_presets_are_suggested_that_can_be_chosen(bot: Harness, mona:
     for person in (carl, mona, bot.alice):
         for deployment in ("picture", "gone"):
             await keep(bot, person, f"my {deployment}", deployment=deployment)
-    assert await suggested(bot, carl) == ["noir"]
-    assert await suggested(bot, bot.alice) == []
+    assert await suggested(bot, carl, channel=True) == ["noir"]
+    assert await suggested(bot, bot.alice, channel=True) == []
+    assert await suggested(bot, bot.alice) == ["my picture"]
     assert await suggested(bot, bot.alice, "use") == ["my picture", "noir"]
     assert await suggested(bot, bot.alice, "share") == []
     assert await suggested(bot, mona, "share") == ["my gone", "my picture"]
@@ -225,7 +234,10 @@ async def test_a_taken_name_is_replaced_only_after_a_question(bot: Harness) -> N
     assert (await inputs(bot))["style"] == "ink"
     # The request that was to be saved counts, not the latest one.
     await bot.alice.click(question, label="Replace")
-    assert text_of(bot, question) == "Saved **noir** for Picture; it replaced the preset of the same name."
+    assert text_of(bot, question).splitlines() == [
+        "Saved **noir** for Picture; it replaced the preset of the same name.",
+        "-# prompt: an owl, style: neon",
+    ]
     assert buttons_of(bot, question) == {}
     await bot.alice.slash(bot.channel, "preset use", name="noir")
     sent = await inputs(bot)
@@ -248,10 +260,11 @@ async def test_a_servers_preset_is_replaced_by_its_managers_after_a_question(
     forged = await press(bot, bot.alice, await own_answer(bot, bot.alice), replace)
     assert refusal(bot, forged) == FORGOTTEN
     await olga.click(saving, label="Replace")
-    assert text_of(bot, saving).splitlines() == [
+    assert text_of(bot, saving).splitlines()[:2] == [
         "Saved **house** for Picture; it replaced the preset of the same name.",
         "Everybody on this server can use **house** now.",
     ]
+    bot.clock.move(seconds=1)
     # Meanwhile another preset has the name, so the earlier answer counts for nothing.
     await olga.click(sharing, label="Replace")
     assert f"saved by <@{olga.id}>" in text_of(bot, sharing)
@@ -311,9 +324,12 @@ async def test_replace_brings_back_nothing_that_its_user_has_erased(bot: Harness
     assert "There are none yet." in await read(bot, bot.alice, "preset list")
 
 
-@pytest.mark.parametrize("command", ["save", "share"])
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("save", "The data of this request was deleted"), ("share", "There is no preset called **noir**.")],
+)
 async def test_nor_anything_that_another_process_has_erased(
-    bot: Harness, mona: MemberActor, command: str
+    bot: Harness, mona: MemberActor, command: str, said: str
 ) -> None:
     """The store is asked, because this process still has the draft."""
     await share(bot, "noir")
@@ -323,7 +339,7 @@ async def test_nor_anything_that_another_process_has_erased(
     question = await ask_again(bot, mona, command, name="noir", **given)
     async with bot.another_process() as other:
         await erase(other.app, mona.id)
-    assert refusal(bot, await mona.click(question, label="Replace")) == FORGOTTEN
+    assert refusal(bot, await mona.click(question, label="Replace")).startswith(said)
     left = await read(bot, mona, "preset list")
     assert left.count("**noir** for ") == 1
     assert "style: ink" in left
@@ -356,3 +372,142 @@ async def test_the_question_names_the_channels_whose_default_it_is(bot: Harness,
     await told(bot, mona, "save", name="noir")
     own = await ask_again(bot, mona, "save", name="noir", prompt="a wolf")
     assert "default" not in text_of(bot, own)
+
+
+async def save_form(bot: Harness, message: Any, actor: Any) -> Any:
+    """Open the form behind More that saves a result's inputs."""
+    more = await actor.click(message, label="⋯ More")
+    return await actor.click(more.response.message, label="Save preset")
+
+
+async def test_more_saves_anybodys_result_in_a_form(bot: Harness, mona: MemberActor) -> None:
+    message = await bot.made(prompt="a fox", style="ink", seed=7)
+    form = await save_form(bot, message, bot.bob)
+    assert filled(form.modal) == {"name": "", "prompt": "a fox", "seed": False}
+    await bot.restart()
+    saved = await bot.bob.submit_modal(form, {"name": "Noir", "prompt": "{prompt} in ink", "seed": True})
+    assert refusal(bot, saved).startswith("Saved as **Noir** for Picture.")
+    await bot.ask(bot.bob, prompt="an owl", preset="noir")
+    sent = await inputs(bot)
+    assert (sent["prompt"], sent["style"], sent["seed"]) == ("an owl in ink", "ink", 7)
+    assert "preset" not in text_of(bot, bot.messages()[-1]), "one's own name is nobody else's business"
+    form = await save_form(bot, message, mona)
+    values = {"name": "house", "prompt": "", "seed": False, "server": True}
+    assert filled(form.modal) == {**values, "prompt": "a fox", "name": "", "server": False}
+    saved = await mona.submit_modal(form, values)
+    assert "\nEverybody on this server can use **house** now.\n" in refusal(bot, saved)
+    await bot.ask(prompt="a cat", preset="house")
+    sent = await inputs(bot)
+    assert (sent["prompt"], sent["style"], sent["seed"] != 7) == ("a cat", "ink", True)
+    assert text_of(bot, bot.messages()[-1]).splitlines()[-1].endswith(" · preset: house")
+
+
+async def test_the_form_asks_too_before_it_replaces_and_a_gone_result_is_told(bot: Harness) -> None:
+    message = await bot.made(style="ink")
+    for style in ("oil", "ink"):
+        form = await save_form(bot, message, bot.alice)
+        saved = await bot.alice.submit_modal(form, {"name": "noir", "prompt": style, "seed": False})
+    assert text_of(bot, saved.response).startswith("You already have a preset with this name. Replace it?\n")
+    await bot.alice.click(saved.response.message, label="Replace")
+    await bot.alice.slash(bot.channel, "preset use", name="noir")
+    assert (await inputs(bot))["prompt"] == "ink"
+    form = await save_form(bot, message, bot.alice)
+    await erase_data(bot)
+    gone = await bot.alice.submit_modal(form, {"name": "late", "prompt": "", "seed": False})
+    assert refusal(bot, gone).startswith("The data of this request was deleted")
+
+
+@pytest.mark.bot(deployments=described(picture=PICTURE_ID))
+async def test_a_preset_or_form_whose_deployment_is_gone_says_so(bot: Harness) -> None:
+    await bot.ask(command="generate")
+    message = bot.messages()[-1]
+    await told(bot, bot.alice, "save", name="noir")
+    await bot.restart(deployments=described(renamed=PICTURE_ID))
+    form = await save_form(bot, message, bot.alice)
+    await bot.restart(deployments=described(variations=VARIATIONS_ID))
+    gone = "That deployment isn't offered any more."
+    values = {"name": "late", "prompt": "", "seed": False}
+    assert refusal(bot, await bot.alice.submit_modal(form, values)).startswith(gone)
+    more = await bot.alice.click(message, label="⋯ More")
+    pressed = await bot.alice.click(more.response.message, label="Save preset")
+    assert refusal(bot, pressed).startswith(gone)
+    assert (await told(bot, bot.alice, "use", name="noir")).startswith(gone)
+    assert "**noir** for picture" in await read(bot, bot.alice, "preset list")
+    refused = await told(bot, bot.alice, "default", name="noir")
+    assert refused.startswith("**noir** is for a deployment that isn't offered any more.")
+
+
+async def test_a_person_has_at_most_25_presets(bot: Harness) -> None:
+    for number in range(25):
+        await keep(bot, bot.alice, f"n{number}")
+    await bot.ask()
+    said = await told(bot, bot.alice, "save", name="one more")
+    assert said == "You have 25 presets, which is the limit. Please delete one first."
+
+
+async def test_what_is_typed_wins_then_the_named_preset_then_ones_own_default_then_the_channels(
+    bot: Harness, mona: MemberActor
+) -> None:
+    await share(bot, "house", default_in=[bot.channel], style="neon", negative="ugly", width="640")
+    await keep(bot, bot.alice, "mine", style="ink", width=704, height=512)
+    await keep(bot, bot.alice, "named", style="pastel")
+    said = await told(bot, bot.alice, "default", name="MINE")
+    assert said == (
+        "For you, `/generate` now starts from **mine**. What you type wins, or goes where `{prompt}` stands."
+    )
+    assert (await told(bot, bot.alice, "default")).splitlines()[0] == (
+        "For you, `/generate` starts from **mine**."
+    )
+    await bot.restart()
+    await bot.ask(preset="named", height=576)
+    sent = await inputs(bot)
+    assert [sent[key] for key in ("style", "negative", "width", "height")] == ["pastel", "ugly", 704, 576]
+    assert text_of(bot, bot.messages()[-1]).splitlines()[-1].endswith(" · your default · preset: house")
+    listed = await read(bot, bot.alice, "preset list")
+    assert "**mine** for Picture · your default\n" in listed
+    assert "preset **mine** here" in await limits(bot, bot.alice)
+    assert "mine" not in await limits(bot, bot.bob)
+    await bot.ask(bot.bob)
+    assert (await inputs(bot))["style"] == "neon"
+    servers = await told(bot, bot.alice, "default", name="house")
+    assert servers.startswith("**house** is this server's preset. With `channel: True` it becomes")
+    removed = "You have no default preset of your own any more."
+    assert await told(bot, bot.alice, "default", clear=True) == removed
+    assert (await told(bot, bot.alice, "default", clear=True)).startswith("You have no default of your own.")
+    await bot.ask()
+    assert (await inputs(bot))["style"] == "neon"
+
+
+async def test_ones_own_default_is_exported_and_erased(bot: Harness) -> None:
+    await keep(bot, bot.alice, "mine", style="ink")
+    await told(bot, bot.alice, "default", name="mine")
+    exported = await bot.alice.slash(bot.channel, "privacy export")
+    file = await exported.response.attachments[0].read()
+    lines = map(json.loads, file.decode().splitlines())
+    assert [line["is_default"] for line in lines if line["kind"] == "preset"] == [True]
+    await erase_data(bot)
+    await bot.ask()
+    assert "style" not in await inputs(bot)
+
+
+async def test_the_words_of_a_preset_are_checked_when_it_is_used(bot: Harness, mona: MemberActor) -> None:
+    await share(bot, "house", default_in=[bot.channel], prompt="{prompt} with a badger")
+    await keep(bot, bot.alice, "mine", negative="a badger")
+    await bot.ask(prompt="an owl")
+    await set_rules(bot, words={"blocked": ["badger"]})
+    calls = len(bot.calls)
+    refused = refusal(bot, await bot.bob.slash(bot.channel, "generate", prompt="an owl"))
+    assert "**house**" in refused
+    refused = refusal(bot, await bot.alice.slash(bot.channel, "preset use", name="mine", prompt="an owl"))
+    assert "**house**" in refused
+    await told(bot, member(bot, "carl", manage_channels=True), "default", channel=True, clear=True)
+    refused = refusal(bot, await bot.alice.slash(bot.channel, "preset use", name="mine", prompt="an owl"))
+    assert refused.startswith("Your **negative** has a word that this server blocks.")
+    await bot.play()
+    assert len(bot.calls) == calls
+
+
+async def test_the_list_says_where_it_cuts_a_text(bot: Harness) -> None:
+    await keep(bot, bot.alice, "long", prompt="fox " * 80)
+    listed = await read(bot, bot.alice, "preset list")
+    assert listed.endswith("… (cut; 328 characters in all)")

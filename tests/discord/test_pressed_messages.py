@@ -61,7 +61,7 @@ TARGETS: dict[str, Callable[[ModeratedServer, Any], Awaitable[Any]]] = {
     "list": list_of,
     "a member's own message": text_from,
 }
-ONLY_FORMS = (ids.ReviewFormId, ids.ShareId)
+ONLY_FORMS = (ids.ReviewFormId, ids.SaveId, ids.ShareId)
 FORMS = (*ONLY_FORMS, ids.DraftId, ids.SettingId)
 SENDS = {"button": press, "menu": select_as, "form": send_form}
 

@@ -9,7 +9,7 @@ import pytest
 from bot.domain.runs import RunState
 from bot.memory import WRITES_PER_PERSON
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import delete, member, moderator, press_behind, read
+from tests.discord.actors import delete, member, moderator, open_more, press_behind, press_delete, read
 from tests.discord.deliveries import close_direct_messages, delivery_states
 from tests.discord.deployments import ADULT
 from tests.discord.files import finish_with, pictures
@@ -58,12 +58,12 @@ async def test_only_the_requester_sees_the_answer_and_its_result(lenient: Harnes
     answer = await bot.ask(private=True, faults=HELD)
     assert answer.ephemeral
     said = text_of(bot, answer.response)
-    assert "moderators can open the result from the audit log" in said
+    assert "Only you can see this. Moderators can open the result, too." in said
     assert "look in your direct messages or in `/runs`" in said
     await bot.restart()
     await bot.release()
     assert len(answer.response.message.attachments) == 1
-    assert list(buttons_of(bot, answer.response)) == [*RESULT_BUTTONS, "Delete"]
+    assert list(buttons_of(bot, answer.response)) == RESULT_BUTTONS
     nothing_public(bot)
     assert pinged(bot) == []
     assert await delivery_states(bot) == ["sent"]
@@ -74,10 +74,25 @@ async def test_only_the_requester_sees_the_answer_and_its_result(lenient: Harnes
     assert edited.ephemeral
     await bot.play()
     assert [run.request.private for run in await bot.runs()] == [True, True, True]
-    deleted = await delete(bot, again.response.message)
-    assert deleted.acknowledged
+    deleted = await press_delete(bot, again.response.message)
+    assert text_of(bot, deleted.response) == "Deleted."
+    assert again.response is None
     assert letters(bot) == []
     nothing_public(bot)
+
+
+async def test_delete_behind_an_old_more_asks_for_another(lenient: Harness) -> None:
+    bot = lenient
+    answer = await bot.ask(private=True)
+    more = await open_more(answer.response.message, bot.alice)
+    await bot.later(minutes=15)
+    for _ in ("the token is too old", "the process forgot it"):
+        refused = await bot.alice.click(more, label="Delete")
+        assert refusal(bot, refused).endswith("Please press More again.")
+        await bot.restart()
+    assert (await bot.run()).deleted_at is None
+    await press_delete(bot, answer.response.message)
+    assert answer.response is None
 
 
 async def test_it_starts_only_if_the_server_allows_it_and_a_failure_is_private(
@@ -327,6 +342,7 @@ async def test_a_follow_up_takes_one_of_a_private_batch(lenient: Harness) -> Non
     let_open(bot)
     answer = await bot.ask(**SMALL, count=2, private=True)
     one = await bot.alice.click(answer.response.message, label="2")
+    assert galleries_of(bot, one.response) == [1]
     await bot.click(one.response.message, "Upscale")
     _, second, child = await bot.runs()
     assert (child.request.parent_key, child.request.private) == (second.key, True)
@@ -338,9 +354,9 @@ async def test_a_follow_up_behind_more_takes_a_private_result(lenient: Harness) 
     bot = lenient
     let_open(bot)
     answer = await bot.ask(**SMALL, private=True)
-    more = await bot.alice.click(answer.response.message, label="⋯ More")
-    ((_, upscale), *_) = menus(bot, more.response.message)["Choose a follow-up"]
-    await bot.alice.select(more.response.message, [upscale])
+    more = await open_more(answer.response.message, bot.alice)
+    ((_, upscale), *_) = menus(bot, more)["Choose a follow-up"]
+    await bot.alice.select(more, [upscale])
     await bot.play()
     assert [run.request.private for run in await bot.runs()] == [True, True]
     nothing_public(bot)

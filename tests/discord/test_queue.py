@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from demo.fake_comfydeploy.faults import Faults
+from tests.discord.batches import ask
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of
 from tests.harness import HELD, Harness
 
@@ -43,6 +45,16 @@ async def test_a_long_queue_has_pages_also_after_a_restart(bot: Harness) -> None
     assert "\n11. " in text_of(bot, message)
     await bot.bob.click(message, label="Back")
     assert "\n1. Generating" in text_of(bot, message)
+
+
+@pytest.mark.bot(max_concurrent_runs=2)
+async def test_a_batch_is_one_entry(bot: Harness) -> None:
+    await ask(bot, Faults(), HELD, HELD, count=4)
+    await bot.ask(bot.bob, prompt="a hare")
+    _, *lines = text_of(bot, (await bot.alice.slash(bot.channel, "queue")).response).splitlines()
+    assert lines[0].startswith(f"1. Generating (1 of 4): **Picture** <@{bot.alice.id}>")
+    assert lines[2].startswith(f"2. Up next: **Picture** <@{bot.bob.id}>")
+    assert len(lines) == 3
 
 
 @pytest.mark.bot(max_concurrent_runs=1, max_waiting_per_server=2)

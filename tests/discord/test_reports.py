@@ -11,7 +11,7 @@ import pytest
 from tests.discord.actors import delete, erase_data, member, press_delete, report
 from tests.discord.batches import ask
 from tests.discord.deployments import ADULT
-from tests.discord.forged import press
+from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import (
     NO_APPROVAL,
     ModeratedServer,
@@ -223,8 +223,9 @@ async def test_a_reporter_is_told_that_no_card_can_be_posted(bot: Harness, revie
 async def test_a_deleted_result_is_not_reported(server: ModeratedServer) -> None:
     message = await server.made()
     custom_id = f"run:{(await server.run()).key}:report"
+    own = await own_answer(server, server.bob)
     await press_delete(server, message, server.alice)
-    refused = await press(server, server.bob, message, custom_id)
+    refused = await press(server, server.bob, own, custom_id)
     assert refusal(server, refused) == "This has already been deleted."
     await server.play()
     assert server.cards() == []

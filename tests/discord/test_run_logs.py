@@ -10,7 +10,7 @@ from demo.fake_comfydeploy.deployments import FAILS_ID
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import erase_data, open_details, owner
 from tests.discord.moderated_server import set_rules
-from tests.discord.rendered import text_of, texts
+from tests.discord.rendered import FAILURE_BUTTONS, buttons_of, edits, pinged, text_of, texts
 from tests.harness import Harness
 
 FAILS = {"comfydeploy_deployment_id": FAILS_ID}
@@ -99,6 +99,37 @@ async def test_too_little_memory_has_a_sentence_of_its_own(bot: Harness) -> None
     (shown,) = texts(bot)
     assert "This one didn't work: the machine ran out of memory. A smaller size may help." in shown
     assert "20.00 MiB" not in shown
+
+
+async def test_a_log_that_comes_later_changes_the_sentence(bot: Harness) -> None:
+    await bot.ask(faults=Faults(ends_as="failed"))
+    (shown,) = texts(bot)
+    assert SENTENCE in shown
+    before = pinged(bot)
+    await bot.later(seconds=10)
+    (shown,) = texts(bot)
+    assert "This one didn't work: the machine ran out of memory. A smaller size may help." in shown
+    assert list(buttons_of(bot, bot.messages()[0])) == FAILURE_BUTTONS
+    assert pinged(bot) == before
+
+
+async def test_in_a_batch_the_sentence_of_one_changes(bot: Harness) -> None:
+    message = await bot.made(faults=Faults(ends_as="failed"), count=2)
+    assert f"**1** {SENTENCE}" in text_of(bot, message)
+    await bot.later(seconds=10)
+    (message,) = bot.messages()
+    assert "**1** This one didn't work: the machine ran out of memory." in text_of(bot, message)
+    assert list(buttons_of(bot, message))[:2] == ["1", "2"]
+    assert len(message.attachments) == 1
+
+
+@pytest.mark.bot(**FAILS)
+async def test_a_log_without_another_sentence_edits_nothing(bot: Harness) -> None:
+    await bot.ask()
+    before = edits(bot)
+    await bot.later(seconds=10)
+    assert logs_read(bot) == 2
+    assert edits(bot) == before
 
 
 @pytest.mark.bot(**FAILS)

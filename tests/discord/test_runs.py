@@ -15,8 +15,8 @@ from tests.discord.channels import thread_in
 from tests.discord.deliveries import every_way_closed
 from tests.discord.deployments import ADULT, described
 from tests.discord.forged import own_answer, press, select_as
-from tests.discord.moderated_server import adult_channel, mark_adult
-from tests.discord.rendered import buttons_of, menus, raw_components, refusal, text_of
+from tests.discord.moderated_server import adult_channel, mark_adult, set_rules
+from tests.discord.rendered import THUMBNAIL, buttons_of, menus, raw_components, refusal, text_of, walk
 from tests.harness import HELD, Harness
 
 
@@ -39,6 +39,37 @@ async def test_a_line_leads_to_the_result_or_the_status_message(bot: Harness) ->
     assert "2. Done: **Picture** <t:" in text
     for message in (result, status):
         assert f"[open](https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id})" in text
+
+
+def thumbnails(bot: Harness, message: Any) -> list[str]:
+    return [part["media"]["url"] for part in walk(raw_components(bot, message)) if part["type"] == THUMBNAIL]
+
+
+async def test_results_have_thumbnails_with_fresh_links(bot: Harness) -> None:
+    await set_rules(bot, private_results=True)
+    await bot.made(faults=Faults(ends_as="failed"))
+    result, batch = await bot.made(), await bot.made(count=2)
+    await delete(bot, await bot.made())
+    await bot.ask(private=True)
+    shown = (await bot.alice.slash(bot.channel, "runs")).response
+    links = [each.attachments[0].url for each in (batch, result)]
+    assert thumbnails(bot, shown) == links
+    bot.env.inject_error("GET", f"/channels/{bot.channel.id}/messages/*", status=500)
+    again = (await bot.alice.slash(bot.channel, "runs")).response
+    assert len(thumbnails(bot, again)) == 1
+    assert text_of(bot, again).count("[open](") == text_of(bot, shown).count("[open](") == 3
+
+
+@pytest.mark.bot(deployments=ADULT)
+async def test_an_age_restricted_result_has_a_thumbnail_only_in_such_a_channel(bot: Harness) -> None:
+    adult = await adult_channel(bot)
+    await bot.ask(channel=adult)
+    here = (await bot.alice.slash(bot.channel, "runs")).response
+    assert thumbnails(bot, here) == []
+    assert "[open](" in text_of(bot, here)
+    assert "age-restricted, so it isn't shown here" in text_of(bot, here)
+    there = (await bot.alice.slash(adult, "runs")).response
+    assert len(thumbnails(bot, there)) == 1
 
 
 @pytest.mark.parametrize("by_moderator", [False, True])

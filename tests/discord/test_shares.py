@@ -8,16 +8,20 @@ import pytest
 
 from bot.memory import WRITES_PER_PERSON
 from demo.fake_comfydeploy.deployments import CAPTION_ID
-from tests.discord.actors import delete, read
+from tests.discord.actors import delete, open_more, press_behind, read, report, submit
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import close_channel
 from tests.discord.deployments import ADULT
-from tests.discord.forged import press
+from tests.discord.follow_ups import BOTH, SMALL, let_open
+from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import mark_adult, set_rules
 from tests.discord.rendered import (
     RESULT_BUTTONS,
     buttons_of,
+    fields,
+    filled,
     hidden,
+    menus,
     pinged,
     refusal,
     requests_to,
@@ -28,6 +32,7 @@ from tests.harness import Harness
 
 ALREADY = "This has been shared already: [open it]("
 DELETED = "A moderator deleted this after it was shared, so I won't share it again."
+GONE = "This request no longer exists."
 CLOSED = "I can't post in the gallery channel. A moderator can fix that in `/settings`."
 
 
@@ -49,7 +54,7 @@ async def test_a_result_is_shared_once_with_credit_a_link_and_the_prompt(shares:
     assert shown.startswith(f"**Picture** by <@{bot.alice.id}>\n> a \\*fox\\* \\@everyone\n")
     link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{original.id}"
     assert f"[Open the original]({link})" in shown
-    assert list(buttons_of(bot, copy)) == ["Report", "Delete"]
+    assert list(buttons_of(bot, copy)) == ["Edit", "Use as input", "⋯ More"]
     assert await copy.attachments[0].read() == await original.attachments[0].read()
     assert pinged(bot) == [bot.alice.id]  # by the result, not by the share
     assert refusal(bot, await shares.open(original)).startswith(ALREADY)
@@ -96,7 +101,14 @@ async def test_nobody_else_shares_or_posts_a_result(shares: Shares) -> None:
     (message,) = bot.messages()
     key = (await bot.runs())[1].key
     theirs = await open_one(bot, bot.bob, 2)
-    assert list(buttons_of(bot, theirs.response)) == ["Again", "4 more", "Edit", "Use as input", "Details"]
+    assert list(buttons_of(bot, theirs.response)) == [
+        "Again",
+        "4 more",
+        "Edit",
+        "Use as input",
+        "Save preset",
+        "Details",
+    ]
     for action in ("post", "share"):
         refused = await press(bot, bot.bob, message, f"run:{key}:{action}")
         assert refusal(bot, refused) == "Only the requester can post or share this."
@@ -108,7 +120,7 @@ async def test_one_picture_of_a_batch_is_posted_alone_and_once(bot: Harness) -> 
     await ask(bot, count=3)
     first, second, third = await bot.keys()
     one = await open_one(bot, bot.alice, 2)
-    assert list(buttons_of(bot, one.response))[3:6] == ["Use as input", "Post", "Details"]
+    assert list(buttons_of(bot, one.response))[3:7] == ["Use as input", "Post", "Save preset", "Details"]
     await bot.restart()
     posted = await bot.alice.click(one.response.message, label="Post")
     _, alone = bot.messages()
@@ -236,17 +248,18 @@ async def test_a_result_from_before_the_gallery_and_the_review_channel_has_share
     await shares.set_rules()
     await shares.share(original)
     (copy,) = shares.shown()
-    refused = await bot.bob.click(copy, label="Report")
-    assert refusal(bot, refused).endswith("Please tell a moderator directly.")
+    assert list(buttons_of(bot, await open_more(copy, bot.bob))) == []
     await shares.set_rules(approval={"review_channel_id": review.id})
     more = await bot.alice.click(original, label="⋯ More")
     assert list(buttons_of(bot, more.response)) == [
         "Use as input",
         "Share",
+        "Save preset",
         "Details",
         "Delete",
     ], "nobody reports their own result"
-    await bot.click(copy, "Report", bot.bob)
+    await press_behind(bot, copy, "Report", bot.bob)
+    await bot.play()
     assert len(bot.messages(review)) == 1
 
 
@@ -257,12 +270,78 @@ async def test_a_report_under_the_copy_shows_the_result_to_the_moderators(shares
     await shares.set_rules(approval={"review_channel_id": review.id})
     await shares.share(await bot.made(), prompt=True)
     (copy,) = shares.shown()
-    assert list(buttons_of(bot, copy)) == ["Report", "Delete"]
-    await bot.click(copy, "Report", bot.bob)
+    await report(copy, bot.bob)
+    await bot.play()
     (card,) = bot.messages(review)
     assert "Reported:" in text_of(bot, card)
     await delete(bot, card, mona)
     assert (bot.messages(), shares.shown()) == ([], [])
+
+
+@pytest.mark.parametrize("prompt", [True, False])
+async def test_anybody_goes_on_from_a_copy_with_what_it_shows(shares: Shares, prompt: bool) -> None:
+    bot = shares.bot
+    await shares.share(await bot.made(prompt="a lion", negative="fog", style="ink"), prompt=prompt)
+    (copy,) = shares.shown()
+    pictures, bot.channel = bot.channel, shares.gallery
+    for actor in (bot.alice, bot.bob):
+        form = await actor.click(copy, label="Edit")
+        shown = fields(form.modal)
+        assert (shown["prompt"].get("value", ""), shown["negative"].get("value", "")) == (
+            ("a lion", "fog") if prompt else ("", "")
+        )
+    assert filled(form.modal)["style"] == ["ink"]
+    await submit(bot, form, {**filled(form.modal), "prompt": "a wolf"}, bot.bob)
+    used = await bot.bob.click(copy, label="Use as input")
+    assert used.modal["title"] == "New from this picture"
+    assert fields(used.modal)["prompt"].get("value", "") == ("a lion" if prompt else "")
+    await submit(bot, used, {"prompt": "a bear"}, bot.bob)
+    assert [call.body["inputs"]["prompt"] for call in bot.calls] == ["a lion", "a wolf", "a bear"]
+    assert bot.calls[-1].body["inputs"]["image"] == copy.attachments[0].url
+    assert len(bot.messages()) == 3
+    assert len(bot.messages(pictures)) == 1
+
+
+async def test_more_under_a_copy_hides_what_the_copy_hides(shares: Shares, mona: Any) -> None:
+    bot = shares.bot
+    review = bot.guild.create_text_channel("review")
+    await bot.env.settle()
+    await shares.set_rules(approval={"review_channel_id": review.id})
+    await shares.share(await bot.made(prompt="a secret lion"))
+    (copy,) = shares.shown()
+    for actor, labels in (
+        (bot.alice, ["Save preset", "Details", "Delete"]),
+        (mona, ["Save preset", "Details", "Report", "Delete"]),
+        (bot.bob, ["Report"]),
+    ):
+        more = await open_more(copy, actor)
+        assert list(buttons_of(bot, more)) == labels
+        assert ("secret" in text_of(bot, more)) is (actor is not bot.bob)
+    own, key = await own_answer(bot, bot.bob), (await bot.run()).key
+    bot.channel = shares.gallery
+    assert refusal(bot, await press(bot, bot.bob, own, f"run:{key}:details")) == GONE
+    again = await press(bot, bot.bob, own, f"run:{key}:again")
+    assert refusal(bot, again).startswith("`prompt` is required.")
+    await delete(bot, copy)
+    assert refusal(bot, await press(bot, bot.bob, own, f"run:{key}:edit")) == GONE
+
+
+@pytest.mark.bot(deployments=BOTH)
+async def test_anybody_takes_a_follow_up_behind_more_under_a_copy(shares: Shares) -> None:
+    bot = shares.bot
+    let_open(bot)
+    await shares.share(await bot.made(**SMALL, prompt="a lion"), prompt=True)
+    (copy,) = shares.shown()
+    bot.channel = shares.gallery
+    more = await open_more(copy, bot.bob)
+    ((label, upscale), (other, animate)) = menus(bot, more)["Choose a follow-up"]
+    assert (label, other) == ("Upscale", "Animate")
+    await bot.bob.select(more, [upscale])
+    await bot.play()
+    form = await bot.bob.select(more, [animate])
+    await submit(bot, form, {"motion": "pan"}, bot.bob)
+    assert bot.calls[-1].body["inputs"]["prompt"] == "a lion"
+    assert [run.request.requester_id for run in await bot.runs()] == [bot.alice.id, bot.bob.id, bot.bob.id]
 
 
 @pytest.mark.slow

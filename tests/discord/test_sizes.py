@@ -35,7 +35,7 @@ async def test_a_size_is_one_choice_from_the_command_to_details(bot: Harness) ->
     text = text_of(bot, details.response)
     assert "**size:** tall" in text
     assert "width" not in text
-    assert "```\n/generate prompt:a fox seed:7 size:tall\n```" in text
+    assert "```\n/generate prompt:a fox seed:7 size:Tall 1:2 · 512 × 1024\n```" in text
     form = await bot.alice.click(message, label="Edit")
     assert list(fields(form.modal)) == ["prompt", "negative", "size", "seed", "style"]
     assert fields(form.modal)["size"]["type"] == RADIO_GROUP
@@ -57,7 +57,7 @@ async def test_a_size_from_before_is_kept_by_again_shown_and_left_in_the_form(bo
     assert sides(bot) == (640, 384)
     form = await bot.alice.click(message, label="Edit")
     options = [option["label"] for option in fields(form.modal)["size"]["options"]]
-    assert options == ["square", "tall", "640 × 384"]
+    assert options == ["Square 1:1 · 512 × 512", "Tall 1:2 · 512 × 1024", "640 × 384"]
     await bot.restart()
     await submit(bot, form, filled(form.modal) | {"prompt": "a wolf"})
     assert sides(bot) == (640, 384)

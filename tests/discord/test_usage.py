@@ -28,23 +28,23 @@ async def test_one_sees_what_is_used_what_is_left_and_when_it_returns(bot: Harne
     await set_rules(bot, budgets=BUDGETS)
     assert (await lines(bot, bot.alice))[:5] == [
         "### Your usage today",
-        "Runs: 0 of 4, 4 left",
-        "GPU seconds: 0 of 600, 600 left",
-        "Running: 0 of 2 at once",
-        "Waiting: 0 of 5",
+        "▱▱▱▱▱▱▱▱▱▱ Runs: 0 of 4, 4 left",
+        "▱▱▱▱▱▱▱▱▱▱ GPU seconds: 0 of 600, 600 left",
+        "▱▱▱▱▱▱▱▱▱▱ Running: 0 of 2 at once",
+        "▱▱▱▱▱▱▱▱▱▱ Waiting: 0 of 5",
     ]
     await bot.ask(faults=HELD)
     await bot.bob.slash(bot.channel, "generate", prompt="a hare")
     await bot.restart()
     assert await lines(bot, bot.alice) == [
         "### Your usage today",
-        "Runs: 1 of 4, 3 left",
-        "GPU seconds: 60 of 600, 540 left",
-        "Running: 1 of 2 at once",
-        "Waiting: 0 of 5",
+        "▰▰▱▱▱▱▱▱▱▱ Runs: 1 of 4, 3 left",
+        "▰▱▱▱▱▱▱▱▱▱ GPU seconds: 60 of 600, 540 left",
+        "▰▰▰▰▰▱▱▱▱▱ Running: 1 of 2 at once",
+        "▱▱▱▱▱▱▱▱▱▱ Waiting: 0 of 5",
         f"-# Resets {midnight(bot)}. The GPU seconds of unfinished runs are estimates.",
     ]
-    assert "Waiting: 1 of 5" in await lines(bot, bot.bob)
+    assert "▰▰▱▱▱▱▱▱▱▱ Waiting: 1 of 5" in await lines(bot, bot.bob)
     assert pinged(bot) == []
 
 
@@ -67,7 +67,7 @@ async def test_directly_one_is_told_the_limits_that_hold_there(bot: Harness) -> 
     refused = await bot.alice.user.slash("generate", prompt="a fox")
     assert refusal(bot, refused).startswith("You already have 10 requests waiting.")
     shown = text_of(bot, (await bot.alice.user.slash("usage")).response).splitlines()
-    assert shown[3:5] == ["Running: 0 of 3 at once", "Waiting: 10 of 10"]
+    assert shown[3:5] == ["▱▱▱▱▱▱▱▱▱▱ Running: 0 of 3 at once", "▰▰▰▰▰▰▰▰▰▰ Waiting: 10 of 10"]
 
 
 async def test_a_moderator_sees_others_and_the_server_and_a_stranger_does_not(bot: Harness) -> None:
@@ -77,8 +77,8 @@ async def test_a_moderator_sees_others_and_the_server_and_a_stranger_does_not(bo
         await person.slash(bot.channel, "generate", prompt="a fox")
     await bot.play()
     seen = await lines(bot, mona, person=bot.bob)
-    assert seen[:2] == [f"### Usage of <@{bot.bob.id}> today", "Runs: 1 of 4, 3 left"]
-    assert seen[5:7] == ["### The whole server today", "Runs: 2 of 50, 48 left"]
+    assert seen[:2] == [f"### Usage of <@{bot.bob.id}> today", "▰▰▱▱▱▱▱▱▱▱ Runs: 1 of 4, 3 left"]
+    assert seen[5:7] == ["### The whole server today", "▱▱▱▱▱▱▱▱▱▱ Runs: 2 of 50, 48 left"]
     assert "### The whole server today" not in await lines(bot, bot.alice)
     assert (await lines(bot, bot.alice, person=bot.alice))[0] == "### Your usage today"
     refused = await bot.alice.slash(bot.channel, "usage", person=bot.bob)

@@ -9,7 +9,18 @@ from tests.discord.actors import owner, press_behind, press_delete, submit
 from tests.discord.deployments import ONE, described
 from tests.discord.files import post_pictures
 from tests.discord.follow_ups import BOTH, SMALL, let_open
-from tests.discord.rendered import buttons_of, fields, filled, refusal, requests_to, stored, text_of
+from tests.discord.rendered import (
+    buttons_of,
+    fields,
+    filled,
+    raw_components,
+    refusal,
+    requests_to,
+    stored,
+    text_of,
+    use_with,
+    walk,
+)
 from tests.harness import Harness
 
 
@@ -43,6 +54,24 @@ async def test_of_several_pictures_one_is_chosen_also_after_a_restart(bot: Harne
     await bot.restart()
     await submit(bot, form, {"prompt": "a lion"})
     assert [call.body["inputs"]["image"] for call in bot.calls] == [message.attachments[1].url]
+
+
+THIRTY = "".join(
+    f'[deployments.d{number}]\ndeployment_id = "{PICTURE_ID[:-2]}{number:02}"\ngroup = "g{number % 2}"\n'
+    "inputs.image.kind = 'image'\ninputs.prompt.kind = 'text'\n"
+    for number in range(30)
+)
+
+
+@pytest.mark.bot(deployments=THIRTY)
+async def test_each_of_thirty_deployments_can_take_a_picture(bot: Harness) -> None:
+    message = await post_pictures(bot, "cat.png")
+    offered = (await bot.alice.context_menu(bot.channel, "Use as input", message)).response.message
+    ids = [part["custom_id"] for part in walk(raw_components(bot, offered)) if part.get("options")]
+    targets = [use_with(bot, offered, f"d{number}") for number in range(30)]
+    assert [len(each) for each in targets] == [1] * 30
+    form = await bot.alice.select(offered, targets[29], custom_id=ids[1])
+    assert form.modal["title"].startswith("New from this picture")
 
 
 async def test_a_result_is_used_by_its_button_and_is_the_parent(bot: Harness) -> None:
@@ -122,13 +151,9 @@ async def test_a_deleted_result_is_refused_before_the_form_opens(bot: Harness) -
     more = (await bot.bob.click(message, label="⋯ More")).response.message
     form = await bot.bob.click(more, label="Use as input")
     await press_delete(bot, message, bot.alice)
-    assert "Use as input" not in buttons_of(bot, (await bot.bob.click(message, label="⋯ More")).response)
-    for refused in (
-        await bot.bob.click(more, label="Use as input"),
-        await bot.bob.context_menu(bot.channel, "Use as input", message),
-    ):
-        assert refused.modal is None
-        assert refusal(bot, refused) == GONE
+    refused = await bot.bob.click(more, label="Use as input")
+    assert refused.modal is None
+    assert refusal(bot, refused) == GONE
     # The form was opened before the deletion.
     assert refusal(bot, await bot.bob.submit_modal(form, {"prompt": "a lion"})) == GONE
     await bot.play()
@@ -138,9 +163,9 @@ async def test_a_deleted_result_is_refused_before_the_form_opens(bot: Harness) -
 async def test_of_a_batch_only_the_deleted_picture_is_refused(bot: Harness) -> None:
     message = await bot.made(count=2)
     first, second = await bot.keys()
+    offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
     one = await bot.alice.click(message, label="1")
     await press_delete(bot, one.response.message, bot.alice)
-    offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
     gone = await bot.alice.click(offered.response.message, custom_id=f"draft:{first}:default:0::")
     assert refusal(bot, gone) == GONE
     form = await bot.alice.click(offered.response.message, custom_id=f"draft:{second}:default:1::")
@@ -167,13 +192,19 @@ async def test_without_a_deployment_that_takes_pictures_nothing_is_offered(bot: 
 
 
 @pytest.mark.bot(deployments=BOTH)
-async def test_the_form_begins_with_the_inputs_of_the_pictures_origin_without_its_seed(bot: Harness) -> None:
+@pytest.mark.parametrize("by", ["the message's menu", "More"])
+async def test_the_form_begins_with_the_inputs_of_the_pictures_origin_without_its_seed(
+    bot: Harness, by: str
+) -> None:
     let_open(bot)
     original = await bot.made(**SMALL, prompt="a lion", style="ink", seed=7)
     await bot.click(original, "Upscale")
     upscaled = bot.messages()[-1]
     assert "> a lion" in text_of(bot, upscaled)
-    offered = await bot.bob.context_menu(bot.channel, "Use as input", upscaled)
+    if by == "More":
+        offered = await press_behind(bot, upscaled, "Use as input", bot.bob)
+    else:
+        offered = await bot.bob.context_menu(bot.channel, "Use as input", upscaled)
     key = (await bot.runs())[-1].key
     form = await bot.bob.select(offered.response.message, [f"draft:{key}:picture:0::"])
     assert form.modal["title"] == "New from this picture"

@@ -55,7 +55,7 @@ async def test_the_answer_becomes_the_result(bot: Harness, place: Place) -> None
     assert message.id == answer.response.id
     assert len(message.attachments) == 1
     assert "> a fox" in text_of(bot, message)
-    assert list(buttons_of(bot, message)) == [*RESULT_BUTTONS, "Delete"]
+    assert list(buttons_of(bot, message)) == RESULT_BUTTONS
     assert by_token(bot) == []
     assert await delivery_states(bot) == ["sent"]
     run = await bot.run()
@@ -213,11 +213,16 @@ async def test_a_batch_becomes_one_answer_and_is_deleted_with_it(bot: Harness) -
     assert message.id == answer.response.id
     assert galleries_of(bot, message) == [3]
     assert len(bot.calls) == 3
-    assert list(buttons_of(bot, message)) == ["1", "2", "3", "4 more", "Edit", "⋯ More", "Delete"]
+    assert list(buttons_of(bot, message)) == ["1", "2", "3", "4 more", "Edit", "⋯ More"]
     with elsewhere(bot, "foreign server"):
         one = await bot.alice.user.click(message, label="2")
         # Nothing reaches that message but the buttons in it.
-        assert list(buttons_of(bot, one.response)) == [*RESULT_BUTTONS[:-1], "Use as input", "Details"]
+        assert list(buttons_of(bot, one.response)) == [
+            *RESULT_BUTTONS[:-1],
+            "Use as input",
+            "Save preset",
+            "Details",
+        ]
         await press_delete(bot, message, bot.alice.user)
     await bot.play()
     assert shown(bot) == []

@@ -72,7 +72,7 @@ async def test_a_machine_that_started_it_three_times_shows_one_result(bot: Harne
 @pytest.mark.parametrize(
     ("ends_as", "state", "sentence"),
     [
-        ("failed", RunState.FAILED, "This one didn't work: the workflow hit an error."),
+        ("failed", RunState.FAILED, "This one didn't work: the machine ran out of memory."),
         ("timeout", RunState.TIMED_OUT, "The run took too long, and ComfyDeploy stopped it."),
         ("cancelled", RunState.CANCELLED, "The run was cancelled at ComfyDeploy, not by me."),
     ],

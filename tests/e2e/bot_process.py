@@ -21,7 +21,6 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
-from demo.ports import free_port
 from tests import questions
 from tests.databases import Database, new_sqlite
 from tests.e2e import fork_server
@@ -31,6 +30,7 @@ from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import Channel, Message, User
 from tests.harness import QUICK
+from tests.ports import free_port
 from tests.questions import Run
 
 # Discord's 3 seconds would measure the machine; `test_discord_faults` tests what follows from them.
@@ -301,12 +301,14 @@ class BotProcess:
     def outcomes(self, key: str, channel: Channel | None = None, viewer: User | None = None) -> list[Message]:
         """Return the outcomes of a run that everybody sees: its messages without a Cancel button.
 
-        With a `viewer`, also the ephemeral ones that this person sees.
+        Further messages of an outcome have only numbers. With a `viewer`, also the ephemeral ones that this
+        person sees.
         """
         found = []
         for message in self.discord.messages(channel or self.channel, viewer):
             ids = [item for item in message.custom_ids if key in item]
-            if ids and not any(item.endswith(":cancel") for item in ids):
+            is_first = any(item.startswith("run:") for item in message.custom_ids)
+            if ids and is_first and not any(item.endswith(":cancel") for item in ids):
                 found.append(message)
         return found
 

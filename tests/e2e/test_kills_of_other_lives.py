@@ -111,7 +111,6 @@ LIVES = {
             f"{COMFY}.cancel_run:after:1",
             f"{MESSAGES}.begin:before:1",
             f"{MESSAGES}.begin:after:1",
-            f"{DISCORD}.post:after:1",
         ),
         faults=HELD,
     ),

@@ -51,12 +51,10 @@ class Gallery:
         self.view = (await self.press(result, custom_id)).original
 
     async def press_delete(self, message: Message) -> Interaction:
-        """Press Delete, which is behind More except under a share."""
-        if any(each.endswith(":more") for each in message.custom_ids):
-            opened = (await self.press(message, "⋯ More")).original
-            assert opened is not None
-            message = opened
-        return await self.press(message, "Delete")
+        """Press Delete, which is behind More."""
+        opened = (await self.press(message, "⋯ More")).original
+        assert opened is not None
+        return await self.press(opened, "Delete")
 
     async def share(self) -> None:
         assert self.view is not None

@@ -83,6 +83,7 @@ def test_a_file_with_unknown_steps_is_refused(tmp_path: Path) -> None:
     [
         "a_kill_is_final",
         "lives_share_nothing",
+        "a_failure_is_explained_in_time",
         "a_second_process_is_refused",
         "an_idle_bot_leaves_the_database_alone",
     ],

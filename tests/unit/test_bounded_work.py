@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from bot.comfydeploy import deployments, reports, wire
 from bot.deployments.kinds.choosing import find_choice
-from bot.deployments.naming import slug, unique
 from bot.deployments.schema import Choice
+from bot.deployments.schema.field_types import slug, unique
 from bot.domain.errors import MediaForbidden
 from bot.domain.runs import Output
 from bot.domain.text.numbers import NUMBER_LENGTH

@@ -8,8 +8,8 @@ from bot.deployments.compile.inputs import Source, complete_input, find_prompt
 from bot.deployments.compile.sizes import is_side, join_sides
 from bot.deployments.kinds.base import Input
 from bot.deployments.model import Deployment
-from bot.deployments.naming import RESERVED, one_line, slug, unique
 from bot.deployments.schema import DeploymentSettings, InputSettings
+from bot.deployments.schema.field_types import RESERVED, one_line, slug, unique
 from bot.domain.backend import DeploymentDescription, InputDescription, InputKind
 
 _UNCONFIGURED = InputSettings()

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from bot.deployments.kinds import input_of
 from bot.deployments.kinds.base import NUMBERS, Input
 from bot.deployments.kinds.plain import number
-from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, unique
 from bot.deployments.schema import Choice, InputSettings
-from bot.deployments.schema.field_types import LARGEST
+from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, one_line, unique
 from bot.domain.backend import InputDescription, InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue

@@ -7,14 +7,13 @@ stored size survives any change of `sizes`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from bot.deployments.files import AttachedFile
-from bot.deployments.naming import DESCRIPTION_LENGTH, one_line
 from bot.deployments.schema import InputSettings
-from bot.deployments.schema.field_types import LARGEST
+from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, one_line
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
@@ -97,7 +96,8 @@ class Shape(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormField:
     """A field of a form. `name` is that of the option, `value` is what the field shows, and `limit` the most
-    characters or files that it takes.
+    characters or files that it takes. An empty field shows `placeholder`. `labels` are shown in place of
+    choices.
     """
 
     name: str
@@ -106,6 +106,8 @@ class FormField:
     shape: Shape = Shape.LINE
     value: str = ""
     choices: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    placeholder: str = ""
     required: bool = False
     limit: int = 100
 
@@ -188,16 +190,19 @@ class Input(InputSettings):
     @property
     def hint(self) -> str:
         """Return the description with the default appended, within Discord's 100 characters."""
-        return self._with_default(one_line(self.description) or one_line(self.key) or self.option)
-
-    def _with_default(self, text: str) -> str:
-        suffix = ""
-        if self.is_seed and not self.send_default:
-            suffix = " " + say("option_default_random")
-        elif not self.required and self.default_values and self.default != "" and not self.takes_file:
-            shown = shorten(one_line(self.show(self.default_values)), _DEFAULT_LENGTH)
-            suffix = " " + say("option_default", value=shown)
+        text = one_line(self.description) or one_line(self.key) or self.option
+        default = shorten(self.default_text, _DEFAULT_LENGTH)
+        suffix = " " + say("option_default", value=default) if default else ""
         return shorten(text, DESCRIPTION_LENGTH - len(suffix)) + suffix
+
+    @property
+    def default_text(self) -> str:
+        """Return what applies if the input is left out, in a line, or an empty text if nothing is known."""
+        if self.is_seed and not self.send_default:
+            return say("default_random")
+        if self.required or self.takes_file:
+            return ""
+        return one_line(self.show(self.default_values))
 
     def typed(self, layer: Typed) -> Any:
         """Return what somebody entered for this input, as `parse` takes it, or None."""
@@ -241,9 +246,7 @@ class Input(InputSettings):
     def show(self, values: Values) -> str:
         """Return a stored value as somebody types it, or an empty text."""
         value = values.get(self.key)
-        if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
-            value = int(value)
-        return "" if value is None else str(value)
+        return "" if value is None else plain_text(value)
 
     def slash_option(self, name: str, *, required: bool) -> OptionSpec:
         """Return the slash-command option with this name."""
@@ -268,9 +271,14 @@ class Input(InputSettings):
 
     def _field(self, **changes: Any) -> FormField:
         label = self.display_name or sentence_case(self.option.replace("_", " "))
-        description = one_line(self.description)
-        about = self._with_default(description if description.casefold() != label.casefold() else "").strip()
-        usual = {"name": self.option, "label": label, "description": about, "required": self.required}
+        about = one_line(self.description)
+        usual = {
+            "name": self.option,
+            "label": label,
+            "description": shorten(about, DESCRIPTION_LENGTH) if about.casefold() != label.casefold() else "",
+            "placeholder": shorten(self.default_text, DESCRIPTION_LENGTH),
+            "required": self.required,
+        }
         return FormField(**{**usual, **changes})
 
     def _value(self, raw: OptionValue) -> InputValue:
@@ -286,6 +294,13 @@ class Input(InputSettings):
             return self.show(self.parse(raw))
         except InputError:
             return str(raw)
+
+
+def plain_text(value: InputValue) -> str:
+    """Return a value as people write it: 9 and not 9.0."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
+        value = int(value)
+    return str(value)
 
 
 def excerpt(value: OptionValue) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from bot.deployments.files import AttachedFile
 from bot.deployments.kinds.base import (
@@ -21,13 +22,31 @@ from bot.deployments.kinds.plain import number
 from bot.deployments.schema import CHOICES, Choice
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
-from bot.domain.text import shorten
+from bot.domain.text import sentence_case, shorten
 from bot.domain.text.numbers import typed_number
 from bot.strings import say
 
 # Each radio button is a line of the form, so longer lists are selects. Discord takes 2 to 10.
 _RADIO_BUTTONS = 5
 _SHOWN_CHOICES = 10
+# The shapes that people know. A size that rounds a shape's sides for the model still has that shape.
+_SHAPES = (
+    (1, 1),
+    (2, 3),
+    (3, 2),
+    (3, 4),
+    (4, 3),
+    (4, 5),
+    (5, 4),
+    (9, 16),
+    (16, 9),
+    (1, 2),
+    (2, 1),
+    (9, 21),
+    (21, 9),
+)
+_SAME_SHAPE = 0.03
+_SIZE_NAME = 50
 _GONE_LENGTH = 50
 _YES = frozenset({"yes", "y", "true", "on", "1"})
 _NO = frozenset({"no", "n", "false", "off", "0"})
@@ -48,8 +67,13 @@ class _ChoosingInput(Input):
         shape = self._shape(names, shown)
         if shape is not Shape.LINE and shown not in ("", *names):
             gone_now = say("edit_gone", value=shorten(shown, _GONE_LENGTH))
-            return self._field(shape=shape, choices=names, description=gone_now)
-        return self._field(shape=shape, choices=names, value=shown)
+            return self._field(shape=shape, choices=names, labels=self.labels, description=gone_now)
+        return self._field(shape=shape, choices=names, labels=self.labels, value=shown)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Return what a form or a list shows in place of some names."""
+        return {}
 
     def _shape(self, names: tuple[str, ...], shown: str) -> Shape:
         # A select can be cleared, a group of radio buttons can't.
@@ -82,6 +106,8 @@ class BooleanInput(_ChoosingInput):
 class ChoiceInput(_ChoosingInput):
     """A choice among named texts or numbers."""
 
+    has_labels_of_server: ClassVar[bool] = False
+
     def parse(self, raw: Any) -> dict[str, InputValue]:
         if isinstance(raw, AttachedFile | tuple | list):
             return super().parse(raw)
@@ -105,12 +131,15 @@ class ChoiceInput(_ChoosingInput):
 
     def option_choices(self) -> tuple[OptionChoice, ...]:
         """Return all choices: numbers as numbers, everything else by name."""
-        is_number = self.kind in NUMBERS
+        is_number, labels = self.kind in NUMBERS, self.labels
         found = ((each.name, self._number(each) if is_number else each.name) for each in self.choices)
-        return tuple(OptionChoice(name, value) for name, value in found if value is not None)
+        return tuple(
+            OptionChoice(labels.get(name, name), value) for name, value in found if value is not None
+        )
 
     def slash_option(self, name: str, *, required: bool) -> OptionSpec:
-        fits = len(self.choices) <= CHOICES
+        # Suggestions, unlike choices, can have labels of a server.
+        fits = len(self.choices) <= CHOICES and not self.has_labels_of_server
         return OptionSpec(
             name=name,
             description=self.hint,
@@ -136,6 +165,21 @@ class ChoiceInput(_ChoosingInput):
         text = super().show(values)
         same = (each for each in self.choices if each.value == text)
         return next(same, None) or find_choice(self.choices, value)
+
+
+class GpuInput(ChoiceInput):
+    """The bot's own option for the GPU. `weights` say what a second on one counts."""
+
+    has_labels_of_server: ClassVar[bool] = True
+    weights: Mapping[str, float] = {}
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        found = {each.name: self.weights.get(each.name, 1) for each in self.choices}
+        return {gpu: say("gpu_weight", gpu=gpu, weight=f"{w:g}") for gpu, w in found.items() if w != 1}
+
+    def _shape(self, names: tuple[str, ...], shown: str) -> Shape:
+        return Shape.SELECT if len(names) <= CHOICES else Shape.LINE
 
 
 class SizeInput(ChoiceInput):
@@ -173,6 +217,13 @@ class SizeInput(ChoiceInput):
         choice = next(names, None)
         return choice.name if choice is not None else str(size)
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return {
+            each.name: _size_label(each.name, size)
+            for each, size in zip(self.choices, self.sizes, strict=True)
+        }
+
     def names(self, values: Values) -> tuple[str, ...]:
         names, shown = super().names(values), self.show(values)
         is_other = shown not in ("", *names) and self.fits(values)
@@ -184,6 +235,15 @@ class SizeInput(ChoiceInput):
     def _sides(self, size: Size) -> dict[str, InputValue]:
         pairs = zip(self.backend_keys, size.values, strict=True)
         return {key: value for key, value in pairs if value is not None}
+
+
+def _size_label(name: str, size: Size) -> str:
+    """Return a size's name with its shape and sides, such as "Portrait 2:3 · 832 × 1216"."""
+    wide, high = float(size.width or 1), float(size.height or 1)
+    shapes = [*_SHAPES, *((w, h) for h, w in _SHAPES)]
+    known = [f" {w}:{h}" for w, h in shapes if abs(wide * h / (high * w) - 1) <= _SAME_SHAPE]
+    shape = known[0] if known and ":" not in name else ""
+    return f"{shorten(sentence_case(name), _SIZE_NAME)}{shape} · {size}"
 
 
 def find_choice(choices: tuple[Choice, ...], value: OptionValue) -> Choice | None:

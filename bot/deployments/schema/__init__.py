@@ -67,16 +67,12 @@ class Table(BaseModel):
         return self
 
 
-def _number_as_text(value: object) -> object:
-    return str(value) if is_number(value) else value
-
-
 class Choice(Table):
     """An allowed value: `name` is displayed, `value` is sent."""
 
     name: Annotated[str, Field(min_length=1, max_length=_CHOICE_LENGTH)]
     """the text shown in Discord"""
-    value: Annotated[str, BeforeValidator(_number_as_text)]
+    value: Annotated[str, BeforeValidator(lambda value: str(value) if is_number(value) else value)]
     """the value sent"""
 
 
@@ -84,7 +80,7 @@ def _choice(value: object) -> object:
     """Expand the short form of a choice (`"euler"`, `512`) whose name is its value."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return value
-    return {"name": str(value), "value": str(value)}
+    return {"name": value if isinstance(value, str) else f"{value:.15g}", "value": str(value)}
 
 
 def _input_class(value: object, info: ValidationInfo) -> InputClass:
@@ -317,10 +313,14 @@ class DeploymentSettings(Table):
     """shown next to the subcommand; default: the workflow's description"""
     group: Name | None = None
     """a word before the subcommand: `/generate video ltx`"""
+    example: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """a prompt to try, which `/help` shows; default: the workflow's own prompt"""
     gpus: tuple[Gpu, ...] | None = None
     """the GPUs to choose from; default: all that ComfyDeploy documents; `[]`: no choice"""
     default_gpu: Gpu | None = None
     """sent if the user chooses none; default: the machine's own, which servers' GPU rules can't know"""
+    expected_seconds: Annotated[int, Field(ge=1)] | None = None
+    """how long a run takes, for the estimates until five results have shown it"""
     concurrency_limit: Annotated[int, Field(ge=1)] | None = None
     """its concurrent runs; default: ComfyDeploy's limit"""
     max_count: Annotated[int, Field(ge=1, le=10)] | None = None

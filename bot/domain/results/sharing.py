@@ -88,16 +88,11 @@ def check_first_copy(run: Run, copy: CopyRequest, messages: Messages) -> None:
     for each in filter(None, (messages.get((copy.kind, run.index)), alone)):
         if each.deleted_by is not None:
             if each.deleted_by != run.requester_id:
-                raise RefusedError(copy_code(copy, "deleted"))
+                raise RefusedError(f"{copy.kind}_deleted")
         elif each.is_complete and each.posted[0].channel_id != copy.deleted_channel:
             channel_id, message_id = each.posted[0].ref
             url = message_url(run.guild_id, channel_id, message_id)
-            raise AlreadyPosted(copy_code(copy, "there"), url, channel_id, message_id)
-
-
-def copy_code(copy: CopyRequest, ending: str) -> str:
-    """Return the code of a sentence that Post and Share say in their own words, such as `share_there`."""
-    return f"{'share' if copy.kind is Kind.SHARE else 'post'}_{ending}"
+            raise AlreadyPosted(f"{copy.kind}_there", url, channel_id, message_id)
 
 
 def copy_in(run: Run, message: MessageRef, messages: Messages) -> Message | None:

@@ -1,59 +1,65 @@
-"""Delete results, copies of results, and messages without a result."""
+"""Delete results, copies of results, and messages without a result.
+
+The caller lets the messenger remove them from Discord.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.context import App
-from bot.domain.messages.records import Kind, MessageRef
+from bot.domain.errors import RefusedError
+from bot.domain.messages.records import COPIES, Kind, MessageRef
 from bot.domain.moderation.reviews import check_shown
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.services.access import check_deletable, stored
+from bot.services.runs import message_kinds
 
 
-async def delete_result_or_copy(
-    app: App, actor: Actor, key: str, message: MessageRef | None
+async def delete_shown(
+    app: App, actor: Actor, key: str, message: MessageRef | None = None, *, whole: bool = False
 ) -> tuple[Run, bool]:
-    """Delete the copy of a result that `message` shows or, if it shows no copy, the result.
+    """Delete the copy of a result that `message` shows, or else the result, with `whole` of the whole batch.
 
-    `message` has the button, and is None if only this user sees it. Returns the run, and whether only a
-    copy was deleted.
+    If there is no result, delete the message about that. `message` is None if only the user sees it. Returns
+    the run, and whether only a copy was deleted.
     """
-    run = await stored(app, key)
-    is_copy = message is not None and await app.store.copies.shown_in(run, message)
-    copy = message if is_copy else None
-    await check_deletable(app, actor, run, copy.channel_id if copy is not None else run.channel_id)
-    if copy is not None:
-        await app.store.copies.delete(key, copy, actor.id, app.now())
-    else:
-        check_shown(run)
-        await app.store.reviews.delete(key, actor.id, app.now())
-    app.wakeups.show()
-    return run, copy is not None
-
-
-async def delete_batch(app: App, actor: Actor, key: str) -> Run:
-    """Delete all results of a batch, and return the run with this key."""
-    run = await stored(app, key)
+    run, now = await stored(app, key), app.now()
+    kinds = await message_kinds(app, key, message, None, ()) if message is not None else None
+    if message is not None and kinds and not COPIES.isdisjoint(kinds):
+        await check_deletable(app, actor, run, message.channel_id)
+        await app.store.copies.delete(key, message, actor.id, now)
+        return run, True
     await check_deletable(app, actor, run, run.channel_id)
-    check_shown(*await app.store.runs.batch(run))
-    await app.store.reviews.delete_all(key, actor.id, app.now())
-    app.wakeups.show()
-    return run
+    if kinds is not None and not kinds:  # it is gone, so the press isn't about what is left
+        raise RefusedError("already_deleted")
+    batch = await app.store.runs.batch(run)
+    about = batch if whole else [run]
+    if any(each.has_result or not each.final for each in about):
+        check_shown(*about)
+        await (app.store.reviews.delete_all if whole else app.store.reviews.delete)(key, actor.id, now)
+    else:
+        await app.store.reviews.discard(run.request_key, actor.id, now, remove=not _is_any_shown(batch))
+    return run, False
 
 
-async def discard(app: App, actor: Actor, key: str, message_id: int | None) -> Run:
+async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:
     """Check that the user may delete a message without a result, which the caller deletes.
 
-    If the message belongs to the outcome, or is None, and no result of the batch is shown any more, the
-    messenger deletes the outcome's messages.
+    If it belongs to the outcome, and no result of the batch is shown any more, the outcome's other messages
+    are deleted, too.
     """
     run = await stored(app, key)
     await check_deletable(app, actor, run, run.channel_id)
     outcome = (await app.store.messages.of_request(run.request_key)).get((Kind.OUTCOME, 0))
     refs = [*outcome.refs, *outcome.stale] if outcome is not None else []
-    if message_id is None or message_id in [ref.message_id for ref in refs]:
+    if message_id in [ref.message_id for ref in refs]:
         batch = await app.store.runs.batch(run)
-        remove = not any(each.is_shown for each in batch)
+        remove = not _is_any_shown(batch)
         await app.store.reviews.discard(run.request_key, actor.id, app.now(), remove=remove)
         app.wakeups.show()
-    return run
+
+
+def _is_any_shown(batch: Sequence[Run]) -> bool:
+    return any(run.is_shown for run in batch)

@@ -64,7 +64,7 @@ _OWN: Mapping[str, Select[Any]] = {
     .order_by(blocks.c.guild_id),
     "preset": select(
         case((presets.c.holder == Holder.SERVER, presets.c.holder_id)).label("guild_id"),
-        *(presets.c[name] for name in ("name", "deployment", "inputs", "gpu", "created_at")),
+        *(presets.c[name] for name in ("name", "deployment", "inputs", "gpu", "created_at", "is_default")),
     )
     .where(made_by(_PERSON))
     .order_by(presets.c.id),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, exists, or_, select
+from sqlalchemy import Connection, Select, case, exists, func, or_, select
 
 from bot.database.engine import Database, reads
 from bot.database.keyset import earlier, later
@@ -76,10 +76,10 @@ class HistoryStore:
     @reads
     def server_queue(
         self, connection: Connection, guild_id: int, *, limit: int, offset: int = 0
-    ) -> Sequence[Run]:
-        """Return a server's active runs: those in flight, then the queue, then those in review."""
-        found = connection.execute(open_on_server(guild_id, limit, offset))
-        return [to_listed_run(row) for row in found.mappings()]
+    ) -> Sequence[Sequence[Run]]:
+        """Return a server's active requests: those in flight, then the queue, then those in review."""
+        keys = connection.execute(open_on_server(guild_id, limit, offset)).scalars().all()
+        return [*_batches(connection, keys).values()]
 
     @reads
     def deletions(self, connection: Connection, run: Run) -> Deletions:
@@ -155,18 +155,25 @@ def own_runs(
 
 
 def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
-    """Select a page of a server's active runs. An index on the state avoids reading the many ended runs."""
+    """Select the keys of a page of a server's active requests, each at the place of its foremost run.
+
+    An index on the state avoids reading the many ended runs.
+    """
     rank = case((runs.c.state.in_(IN_FLIGHT), 0), (runs.c.state == S.WAITING, 1), else_=2)
     line = case((runs.c.state == S.WAITING, runs.c.queue_position))
     # Tags of different deployments can't be compared, so they only order those that share a place.
     tag = case((runs.c.state == S.WAITING, runs.c.queue_tag))
-    return (
-        select_listed_runs()
-        .where(runs.c.guild_id == guild_id, runs.c.state.in_(_ACTIVE))
-        .order_by(rank, line.nulls_last(), tag, runs.c.created_at, runs.c.key)
-        .limit(limit)
-        .offset(offset)
+    place = (rank, line.nulls_last(), tag, runs.c.created_at, runs.c.key)
+    within = func.row_number().over(partition_by=runs.c.request_key, order_by=place)
+    overall = func.row_number().over(order_by=place)
+    is_open = (runs.c.guild_id == guild_id, runs.c.state.in_(_ACTIVE))
+    found = (
+        select(runs.c.request_key, within.label("within"), overall.label("overall"))
+        .where(*is_open)
+        .subquery()
     )
+    foremost = select(found.c.request_key).where(found.c.within == 1)
+    return foremost.order_by(found.c.overall).limit(limit).offset(offset)
 
 
 def _matching(requester_id: int, run_filter: RunFilter) -> Select[Any]:
@@ -192,13 +199,18 @@ def _cursor(run: Run) -> RunCursor:
 
 
 def _entries(connection: Connection, listed: Sequence[Run]) -> Sequence[RunListEntry]:
-    keys = [run.key for run in listed]
+    batches = _batches(connection, [run.key for run in listed])
+    shown = read_messages(connection, batches.keys())
+    return [_entry(batch, shown[key]) for key, batch in batches.items()]
+
+
+def _batches(connection: Connection, keys: Sequence[str]) -> dict[str, list[Run]]:
+    """Return the runs of requests, in the order of the keys."""
     found = connection.execute(select_listed_runs().where(runs.c.request_key.in_(keys)).order_by(runs.c.key))
     batches: dict[str, list[Run]] = {key: [] for key in keys}
     for run in map(to_listed_run, found.mappings()):
         batches[run.request_key].append(run)
-    shown = read_messages(connection, keys)
-    return [_entry(batches[key], shown[key]) for key in keys]
+    return batches
 
 
 def _entry(batch: Sequence[Run], found: Messages) -> RunListEntry:

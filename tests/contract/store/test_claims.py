@@ -139,7 +139,7 @@ async def test_cancelled_requests_cost_no_turn(store: Store) -> None:
     first, *_, last = [await accepted(store, requester_id=1, now=at(number)) for number in range(5)]
     for number in range(2):
         await accepted(store, requester_id=2, now=at(10 + number))
-    for run in await store.history.server_queue(first.guild_id or 0, limit=10):
+    for (run,) in await store.history.server_queue(first.guild_id or 0, limit=10):
         if run.requester_id == 1 and run.key != last.key:
             await store.runs.request_cancel(run.key, at(20), by=1)
     assert (await started(store, at(30))).key == last.key

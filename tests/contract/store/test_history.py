@@ -96,9 +96,21 @@ async def test_a_servers_queue_is_ordered_running_waiting_unapproved(store: Stor
     await stored_run(store, RunState.RUNNING, guild=None)
     order = [old, young, first, second, unnumbered, held]
     found = await store.history.server_queue(GUILD, limit=10)
-    assert [run.key for run in found] == order
+    assert [run.key for (run,) in found] == order
     rest = await store.history.server_queue(GUILD, limit=2, offset=3)
-    assert [run.key for run in rest] == order[3:5]
+    assert [run.key for (run,) in rest] == order[3:5]
+
+
+async def test_a_batch_is_one_entry_of_the_queue_with_its_ended_runs(store: Store) -> None:
+    batch = await batches.accepted(store, 3)
+    for _ in range(2):
+        assert await take(store) is not None
+    await batches.ended(store, batch[0])
+    guild, keys = batch[0].guild_id or 0, [run.key for run in batch]
+    other = await stored_run(store, RunState.WAITING, at=at(9), person=BOB, guild=guild)
+    found = await store.history.server_queue(guild, limit=10)
+    assert [[run.key for run in each] for each in found] == [keys, [other]]
+    assert [each[0].key for each in await store.history.server_queue(guild, limit=1, offset=1)] == [other]
 
 
 def _part(channel_id: int, message_id: int, index: int) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -143,7 +144,7 @@ async def test_erasure_forgets_who_set_a_channels_default(store: Store) -> None:
 
 
 async def default(store: Store, *channel_ids: int, guild_id: int | None = GUILD) -> str | None:
-    found = await store.presets.channel_default(guild_id, channel_ids)
+    _, found = await store.presets.defaults(ALICE, guild_id, channel_ids)
     return found.preset.name if found is not None else None
 
 
@@ -151,6 +152,33 @@ async def set_default(
     store: Store, name: str, channel_id: int = 5, *, by: int = ALICE, now: datetime = NOW
 ) -> NewDefault | None:
     return await store.presets.set_default(GUILD, channel_id, name, by=by, now=now)
+
+
+async def own_defaults(store: Store, user_id: int = ALICE) -> list[str]:
+    found, _ = await store.presets.defaults(user_id, None, [])
+    return [each.name for each in found]
+
+
+async def test_a_person_has_one_default_of_their_own_for_each_deployment(store: Store) -> None:
+    for one in (preset(), preset("day"), preset("song", deployment="song"), servers(), preset(holder_id=BOB)):
+        await store.presets.put(one, NOW)
+    assert await store.presets.set_own_default(ALICE, "house") is None
+    for name in ("NOIR", "song", "day"):
+        found = await store.presets.set_own_default(ALICE, name)
+        assert found is not None
+        assert found.is_default
+    assert await own_defaults(store) == ["day", "song"]
+    assert await own_defaults(store, BOB) == []
+    assert [one["is_default"] for one in await store.privacy.rows_of(ALICE) if one["name"] == "day"] == [True]
+    agreed = replace(preset("day"), is_default=True)
+    for _ in range(2):  # a second press changes nothing
+        assert await store.presets.put(preset("Day", gpu="T4"), NOW, replaces=agreed) is None
+    assert await own_defaults(store) == ["Day", "song"]
+    await store.presets.put(preset("song"), NOW, replaces=preset("song", deployment="song", is_default=True))
+    assert await own_defaults(store) == ["Day"]
+    assert await store.presets.set_own_default(ALICE, None) is not None
+    assert await store.presets.set_own_default(ALICE, None) is None
+    assert await own_defaults(store) == []
 
 
 async def test_a_channel_has_one_default_preset_of_its_server(store: Store) -> None:

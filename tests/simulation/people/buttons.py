@@ -223,12 +223,22 @@ async def send_picture_form(story: Story, answer: Interaction | None, parent: As
     sent = await story.submit(opened, given)
     if sent is None:
         return
-    facts: dict[str, Any] = {"mark": mark, "deployment": values[0] if values else "picture"}
+    # The value names a draft, such as `draft::picture:0::`.
+    deployment = values[0].split(":")[2] if values else "picture"
+    facts: dict[str, Any] = {"mark": mark, "deployment": deployment}
     if parent is not None:
         derived(story, parent, sent, who, "use", **facts)
     else:
         place = story.world.place_of(sent.channel)
         story.asked(who, place, sent, how="use", source=sent.source, private=False, count=1, **facts)
+
+
+@action("press", draw_press, weight=0.5)
+async def save_from_more(story: Story, ask: int, who: str | None, wait: float) -> None:
+    """Save the inputs of anybody's result in the form behind More."""
+    opened = await open_form(story, ask, who, "Save preset", wait)
+    if opened is not None:
+        await story.answer(await story.submit(opened[1], {"name": "from more"}))
 
 
 @action("press", lambda chance: _draw_own_press(chance) | {"prompt": chance.random() < 0.5})

@@ -105,17 +105,18 @@ async def choose_soon(story: Story, ask: int, nth: int, state: str | None, *, aw
     await choose_in_runs(story, ask, nth, state, away=away)
 
 
-@action("command", lambda chance: {"who": chance.choice(MEMBERS), "nth": chance.randrange(6)})
-async def explain(story: Story, who: str, nth: int) -> None:
-    """Read about a deployment in /help."""
+@action(
+    "command",
+    lambda chance: {
+        "who": chance.choice(MEMBERS),
+        "page": chance.choice(("Examples", "My limits", "Commands")),
+    },
+)
+async def explain(story: Story, who: str, page: str) -> None:
+    """Read a page of /help."""
     shown = await open_list(story, who, "pictures", "help")
-    message = shown.original if shown is not None else None
-    found = menu(message, "Choose")
-    if message is None or found is None:
-        story.skip("/help has no menu")
-        return
-    values = [option["value"] for option in found["options"]]
-    await story.answer(await story.press(who, message, found["custom_id"], values[nth % len(values)]))
+    if shown is not None and shown.original is not None:
+        await story.answer(await story.press(who, shown.original, page))
 
 
 @action("command", lambda chance: {"who": chance.choice(MEMBERS), "typed": chance.choice(("", "w", "zz"))})
@@ -227,12 +228,15 @@ def _draw_default(chance: random.Random) -> dict[str, Any]:
         "where": chance.choice(("pictures", "requests")),
         "name": chance.choice((*_PRESETS, None)),
         "deployment": chance.choice(("picture", "text")),
+        "channel": chance.random() < 0.7,
     }
 
 
 @action("preset", _draw_default, weight=2)
-async def default_preset(story: Story, who: str, where: str, name: str | None, deployment: str) -> None:
-    """Save a preset, share it with the server, and make it the channel's default; or remove the default."""
+async def default_preset(
+    story: Story, who: str, where: str, name: str | None, deployment: str, *, channel: bool
+) -> None:
+    """Save and share a preset, and make it the default of the channel or the person; or remove it."""
     if name is not None:
         made = await send_request(story, who, where, deployment)
         await story.answer(made.interaction if made else None)
@@ -240,4 +244,6 @@ async def default_preset(story: Story, who: str, where: str, name: str | None, d
             await story.slash(who, where, "preset save", {"name": name, "prompt": "{prompt}, at home"})
         )
         await story.answer(await story.slash(who, where, "preset share", {"name": name}))
-    await story.answer(await story.slash(who, where, "preset default", {"name": name} if name else {}))
+    options: dict[str, Any] = {"name": name} if name else {"clear": True}
+    options |= {"channel": True} if channel else {}
+    await story.answer(await story.slash(who, where, "preset default", options))

@@ -13,9 +13,9 @@ from tests.simulation.story import Ask, Story
 
 _MORE = "⋯ More"
 # Buttons that a result has only behind More, which shows them to whoever presses it.
-_BEHIND_MORE = ("Details", "Use as input", "Report", "Share", "Delete", "Again ×")
+_BEHIND_MORE = ("Details", "Use as input", "Report", "Share", "Save preset", "Delete", "Again ×")
 # Buttons that a result of several pictures has only behind a picture's number.
-_BEHIND_NUMBERS = ("Again", "Upscale", "Use as input", "Details", "Post", "Share", "Delete")
+_BEHIND_NUMBERS = ("Again", "Upscale", "Use as input", "Details", "Post", "Share", "Save preset", "Delete")
 # Buttons that a batch has behind its numbers and behind More.
 _BEHIND_BOTH = ("Details", "Delete")
 

@@ -14,6 +14,7 @@ from tests.simulation.promises.facts import (
     all_texts,
     answered,
     deleted,
+    deletes_result,
     meant,
     pressed,
     reply,
@@ -23,8 +24,7 @@ from tests.simulation.promises.shared import Broken, reachable, where
 from tests.simulation.story import Press
 
 _SHARED = re.compile(r"\*\*.+\*\* by <@\d+>")
-_RESULT_GOES = "It will be deleted in a moment."
-_COPY_GOES = "This copy will be deleted in a moment."
+_COPY_GOES = ("This copy is deleted.", "This copy will be deleted in a moment.")
 _GONE = "This has already been deleted."
 _ON_ITS_WAY = ("Shared:", "Posted:")
 _BLAMED = "A moderator deleted this after it was"
@@ -81,13 +81,13 @@ def _deletes(press: Press) -> tuple[str, str]:
 def _deleted_is_gone(evidence: Evidence, request: Request) -> Iterator[Broken]:
     """What somebody was told would be deleted doesn't stay."""
     for press in evidence.story.presses:
-        key, action = pressed(press)
+        key = pressed(press)[0]
         if key not in request.keys:
             continue
         left: list[Message] = []
         if _deletes(press) != ("", ""):
             left = [m for m in copies_of(evidence, *_deletes(press)) if m.created < answered(press)]
-        elif action == "delete" and reply(press).startswith(_RESULT_GOES):
+        elif deletes_result(press):
             left = [*copies_of(evidence, key, POST), *copies_of(evidence, key, SHARE)]
         for message in left:
             if message.deleted_at is None and not message.channel.deleted and reachable(evidence, message):
@@ -126,7 +126,7 @@ def _not_copied_again(evidence: Evidence, press: Press) -> Iterator[Broken]:
     for earlier in evidence.story.presses:
         if answered(earlier) >= press.at or pressed(earlier)[0] != key or earlier.forged:
             continue
-        if pressed(earlier)[1] == "delete" and reply(earlier).startswith(_RESULT_GOES):
+        if deletes_result(earlier):
             yield Broken("a deleted result isn't copied", key, f"after {earlier.who} deleted it")
         elif _is_final(evidence, earlier, press.who, kind):
             yield Broken("a moderator's deletion of a copy is final", key, f"after {earlier.who} deleted it")

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.simulation.evidence import Evidence, Request
-from tests.simulation.promises.facts import OUTCOMES, all_texts, answered, pressed, reply, subject
+from tests.simulation.promises.facts import (
+    OUTCOMES,
+    all_texts,
+    answered,
+    deletes_result,
+    pressed,
+    reply,
+    subject,
+)
 from tests.simulation.promises.shared import Broken, reachable, where
 from tests.simulation.story import Press
 
 _DECIDED = {"approve": "Approved by", "reject": "Rejected by"}
 _TOO_LATE = "has already decided this"
-_RESULT_GOES = "It will be deleted in a moment."
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
@@ -32,8 +39,8 @@ def _decided_twice(evidence: Evidence, press: Press) -> Iterator[Broken]:
 
 def _shown_again(evidence: Evidence, request: Request, press: Press) -> Iterator[Broken]:
     """A result that was deleted doesn't come again, not even as a late success."""
-    key, action = pressed(press)
-    if key not in request.keys or action != "delete" or not reply(press).startswith(_RESULT_GOES):
+    key = pressed(press)[0]
+    if key not in request.keys or not deletes_result(press):
         return
     for message in request.messages:
         shows = any(f"-{key}-" in file.filename for file in message.attachments)

@@ -13,7 +13,7 @@ from tests.simulation.story import Press, Story, first_text
 
 _UPTIME = 1_000.0
 _NONCE = re.compile(r"([a-z2-7]{16})-([a-z])")
-_RUN_ID = re.compile(r"(?:run|form|share|delete):([a-z0-9]{4,20})(?::([a-z]*)\d*)?")
+_RUN_ID = re.compile(r"(?:run|form|share|delete):([a-z0-9]{4,20})(?::([a-z]*)[\d:]*[\da-f]*)?")
 _JUMP = re.compile(r"all clocks jump by ([\d.e+]+) s")
 _MARK = re.compile(r"#(\w+) is (not )?age-restricted now")
 _REREAD = "reloaded the deployments"
@@ -62,7 +62,16 @@ def reply(press: Press) -> str:
     sent = press.interaction
     if sent.answer_type in (Answer.MESSAGE, Answer.DEFERRED):
         return first_text(sent)
+    edited = sent.original
+    if sent.answer_type is Answer.DEFERRED_UPDATE and edited is not None and edited.ephemeral:
+        return edited.text
     return "\n".join(message.text for message in sent.followups)
+
+
+def deletes_result(press: Press) -> bool:
+    """Return whether somebody was told that a result is deleted, and not a copy or the word of a failure."""
+    told = reply(press).startswith(("Deleted.", "It will be deleted in a moment."))
+    return pressed(press)[1] == "delete" and told and bool(meant(press).attachments)
 
 
 def answered(press: Press) -> float:

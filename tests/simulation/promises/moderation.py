@@ -12,7 +12,7 @@ from tests.simulation.promises.shared import Broken, reachable, where
 from tests.simulation.story import Press
 
 _DECIDED = re.compile(r"(Approved|Rejected|Dismissed|Deleted) by <@(\d+)>|<@(\d+)> blocked <@")
-_DELETED = ("It will be deleted in a moment.", "This copy will be deleted in a moment.")
+_DELETED = ("Deleted.", "This copy is deleted.", "It will be deleted", "This copy will be deleted")
 _NO_MODERATOR = "Only this server's moderators"
 _THANKS = "Thank you. The moderators will look at it."
 _RECORD = "This server's audit log"

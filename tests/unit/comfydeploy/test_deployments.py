@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from bot.comfydeploy.deployments import MAX_COUNT, parse_deployment, parse_deployments
-from bot.comfydeploy.input_classes import input_class
+from bot.comfydeploy.deployments import MAX_COUNT, input_class, parse_deployment, parse_deployments
 from bot.comfydeploy.wire import WireError
 from bot.domain.backend import DeploymentDescription, InputClass, InputDescription, InputKind
 from tests.unit.comfydeploy.samples import answer

@@ -11,7 +11,6 @@ import pytest
 from bot.comfydeploy.wire import (
     WireError,
     call_name,
-    error_from_cancel,
     error_from_http,
     parse_queue_reply,
     parse_upload_reply,
@@ -47,10 +46,10 @@ def test_each_recorded_refusal_is_its_own_error(
 
 def test_the_recorded_cancel_of_an_unknown_run_is_not_cancellable() -> None:
     status, body = answer("run_cancel_unknown")
-    assert type(error_from_cancel(status, {}, body)) is errors.BackendNotCancellable
-    assert type(error_from_cancel(502, {}, body)) is errors.BackendServerError
+    assert type(error_from_http(status, {}, body, call="cancel")) is errors.BackendNotCancellable
+    assert type(error_from_http(502, {}, body, call="cancel")) is errors.BackendServerError
     assert (
-        type(error_from_cancel(500, {}, b'{"detail": "Error cancel function boom"}'))
+        type(error_from_http(500, {}, b'{"detail": "Error cancel function boom"}', call="cancel"))
         is errors.BackendServerError
     )
     assert type(error_from_http(status, {}, body)) is errors.BackendServerError
@@ -75,7 +74,7 @@ def test_the_recorded_cancel_of_an_unknown_run_is_not_cancellable() -> None:
 def test_each_status_has_its_error_which_tells_whether_a_run_may_exist(
     status: int, kind: type[errors.BackendError], accepted: bool
 ) -> None:
-    for error in (error_from_http(status, {}, b"why"), error_from_cancel(status, {}, b"why")):
+    for error in (error_from_http(status, {}, b"why"), error_from_http(status, {}, b"why", call="cancel")):
         assert type(error) is kind
         assert error.accepted is accepted
         assert str(error) == f"{status}: why"
@@ -157,7 +156,7 @@ def test_an_answer_is_quoted_without_secrets(
 ) -> None:
     body = prefix.encode() + (echo if isinstance(echo, bytes) else echo.encode()) + b" the reason"
     told = f"500: {prefix}{shown} the reason"
-    assert str(error_from_cancel(500, {}, body, secrets=secrets)) == told
+    assert str(error_from_http(500, {}, body, call="cancel", secrets=secrets)) == told
     assert str(error_from_http(500, {}, body, secrets=secrets)) == told
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import av
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bot.media.file_types import SNIFF_BYTES, is_wrong_type, safe_filename, sniff
+from bot.media.file_types import SNIFF_BYTES, is_wrong_type, pixels_of, safe_filename, sniff
 
 
 def picture(form: str) -> bytes:
@@ -120,3 +121,27 @@ def test_no_name_escapes_breaks_a_line_or_grows(name: str) -> None:
     assert 1 <= len(stem) <= 80
     assert stem.isprintable()
     assert not set(stem) & set("/\\.:@<>`*|\"'?&#%\u200b\u202e")
+
+
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [
+        ("PNG", {}),
+        ("GIF", {}),
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True, "exif": b"Exif" + bytes(5000)}),
+        ("WEBP", {}),
+        ("WEBP", {"lossless": True}),
+        ("WEBP", {"exif": b"Exif" + bytes(50)}),
+    ],
+)
+def test_the_size_of_a_picture_is_in_its_first_bytes(form: str, options: dict[str, Any]) -> None:
+    target = io.BytesIO()
+    Image.new("RGB", (1248, 1824), "red").save(target, form, **options)
+    assert pixels_of(target.getvalue()) == (1248, 1824)
+
+
+@given(st.sampled_from([b"\x89PNG", b"GIF8", b"\xff\xd8\xff\xe0", b"RIFF1234WEBPVP8X", b""]), st.binary())
+def test_any_bytes_have_a_size_or_none(start: bytes, rest: bytes) -> None:
+    found = pixels_of(start + rest)
+    assert found is None or len(found) == 2

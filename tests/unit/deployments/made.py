@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_deployments
-from bot.comfydeploy.input_classes import input_class
+from bot.comfydeploy.deployments import GPUS, input_class, parse_deployment, parse_deployments
 from bot.deployments.compile import compile_deployment
 from bot.deployments.kinds import input_of
 from bot.deployments.kinds.base import Input

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from bot.comfydeploy.input_classes import input_class
+from bot.comfydeploy.deployments import input_class
 from bot.deployments.model import Deployment
 from bot.deployments.schema import SHAPES, DeploymentSettings, InputSettings, SizesSettings
 from bot.domain.backend import InputDescription

@@ -12,23 +12,23 @@ from bot.comfydeploy.deployments import GPUS
 from bot.deployments.command_plan import plan_commands, plan_options
 from bot.deployments.kinds import input_of
 from bot.deployments.kinds.base import Input
-from bot.deployments.merge import batch_inputs, check_count, merge
+from bot.deployments.merge import merge
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputError
+from bot.domain.errors import InputErrors
 from tests.unit.deployments.made import but, choice, compiled, config, deployment, node, offering
 
 SEED = input_of(key="s", option="seed", kind=InputKind.INTEGER, is_seed=True)
 
 
 def made(*inputs: Input, **more: Any) -> Deployment:
-    return offering(*inputs, **{"gpus": GPUS, "max_count": 4, **more})
+    return offering(*inputs, **{"gpus": GPUS, "max_count": 10, **more})
 
 
 def seeds(offered: Deployment, count: int, **given: Any) -> list[Any]:
     numbers = iter(range(1000, 2000))
-    wanted = merge(offered, [given], draw_seed=lambda _: next(numbers))
-    return [seed for _, seed in batch_inputs(offered, wanted, count, lambda _: next(numbers))]
+    found = merge(offered, [{**given, "count": count}], draw_seed=lambda _: next(numbers))
+    return [seed for _, seed in found.runs]
 
 
 def test_a_given_seed_counts_on_and_others_are_drawn() -> None:
@@ -57,17 +57,20 @@ def test_past_the_end_of_the_range_it_goes_on_at_the_beginning() -> None:
 def test_every_other_input_is_the_same_and_each_seed_counts_by_itself() -> None:
     prompt = input_of(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
     offered = made(prompt, SEED, but(SEED, key="t", option="noise_seed"))
-    wanted = merge(offered, [{"prompt": "a fox", "seed": 3}], draw_seed=lambda _: 50)
-    found = [inputs for inputs, _ in batch_inputs(offered, wanted, 3, lambda _: 60)]
-    assert found == [{"p": "a fox", "s": seed, "t": drawn} for seed, drawn in ((3, 50), (4, 60), (5, 60))]
+    drawn = iter((50, 60, 61))
+    found = merge(offered, [{"prompt": "a fox", "seed": 3, "count": 3}], draw_seed=lambda _: next(drawn))
+    expected = [{"p": "a fox", "s": seed, "t": drawn} for seed, drawn in ((3, 50), (4, 60), (5, 61))]
+    assert [inputs for inputs, _ in found.runs] == expected
 
 
-@pytest.mark.parametrize("value", [0, 5, -1, "x", 2.0])
+@pytest.mark.parametrize("value", [0, 11, -1, "x", 2.5])
 def test_a_number_that_is_not_offered_is_told(value: Any) -> None:
-    with pytest.raises(InputError) as refused:
-        check_count(made(SEED), value)
-    assert (refused.value.code, refused.value.params["maximum"]) == ("input_count", 4)
-    assert [check_count(made(SEED), offered) for offered in (None, "", 4, "4")] == [1, 1, 4, 4]
+    with pytest.raises(InputErrors) as refused:
+        merge(made(SEED), [{"count": value}], draw_seed=lambda _: 1)
+    (mistake,) = refused.value.errors
+    assert mistake.params["option"] == "count"
+    for offered, number in ((None, 1), ("", 1), (" ", 1), (4, 4), ("4", 4)):
+        assert len(merge(made(SEED), [{"count": offered}], draw_seed=lambda _: 1).runs) == number
 
 
 @pytest.mark.parametrize(

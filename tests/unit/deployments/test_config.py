@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.comfydeploy.input_classes import input_class
+from bot.comfydeploy.deployments import input_class
 from bot.deployments.compile import describes_itself
 from bot.deployments.config_file import load_deployments_file, single_deployment
 from bot.deployments.schema import DeploymentSettings

@@ -31,7 +31,7 @@ IMAGE = input_of(key="i", option="image", kind=InputKind.IMAGE, required=True)
 def fields_of(
     made: Deployment, stored: dict[str, Any], gpu: str | None = None, **typed: Any
 ) -> tuple[FormField, ...]:
-    return Draft(deployment=made, stored=Stored(stored, gpu)).fields(typed)
+    return Draft(deployment=made, stored=[Stored(stored, gpu)]).fields(typed)
 
 
 def merged(
@@ -180,7 +180,7 @@ def test_a_form_keeps_discords_limits(length: int) -> None:
 def test_untyped_inputs_keep_their_earlier_values_and_the_seed() -> None:
     result = merged(offering(PROMPT, SEED, STEPS), {"p": "a", "s": 7, "n": 9}, {"prompt": "b"})
     assert result.inputs == {"p": "b", "s": 7, "n": 9}
-    assert (result.seed, result.prompt, result.dropped) == (7, "b", ())
+    assert (result.runs[0][1], result.prompt, result.dropped) == (7, "b", ())
 
 
 def test_an_emptied_seed_is_drawn_anew_and_an_emptied_text_is_empty() -> None:
@@ -218,20 +218,20 @@ def boom(_: Input) -> int:
 
 def test_a_form_requires_another_file_in_place_of_a_deleted_one() -> None:
     made, stored = offering(PROMPT, IMAGE), {"p": "a fox", IMAGE.key: "https://x/a.png"}
-    assert [field.required for field in Draft(deployment=made, stored=Stored(stored)).fields({})] == [
+    assert [field.required for field in Draft(deployment=made, stored=[Stored(stored)]).fields({})] == [
         False,
         False,
     ]
-    prompt, image = Draft(deployment=made, stored=Stored(stored)).fields({}, gone={IMAGE.key})
+    prompt, image = Draft(deployment=made, stored=[Stored(stored)]).fields({}, gone={IMAGE.key})
     assert (prompt.required, image.required) == (False, True)
     assert image.description == "The earlier file was deleted. Please attach another."
     with pytest.raises(RefusedError, match="parent_deleted"):
-        Draft(deployment=made, stored=Stored(stored), asked=[PROMPT]).fields({}, gone={IMAGE.key})
+        Draft(deployment=made, stored=[Stored(stored)], asked=[PROMPT]).fields({}, gone={IMAGE.key})
 
 
 def test_a_text_that_is_too_long_for_a_form_stays_if_its_field_is_left_empty() -> None:
     made, stored = offering(but(PROMPT, required=True)), {"p": "fox " * 1200}
-    (field,) = Draft(deployment=made, stored=Stored(stored)).fields({})
+    (field,) = Draft(deployment=made, stored=[Stored(stored)]).fields({})
     assert (field.value, field.required) == ("", False)
     assert sent(made, stored, {"prompt": ""}) == stored
     assert sent(made, stored, {"prompt": "a wolf"}) == {"p": "a wolf"}
@@ -240,7 +240,7 @@ def test_a_text_that_is_too_long_for_a_form_stays_if_its_field_is_left_empty() -
 def test_what_was_typed_before_is_shown_and_its_mistakes_come_first() -> None:
     many = tuple(input_of(key=f"k{n}", option=f"o{n}", kind=InputKind.TEXT) for n in range(9))
     made, typed = offering(PROMPT, *many, STEPS), {"steps": "many", "o7": "x", "count": 4, "more": "o1"}
-    fields = Draft(deployment=made, stored=Stored({})).fields(typed, wrong={"steps"})
+    fields = Draft(deployment=made, stored=[Stored({})]).fields(typed, wrong={"steps"})
     shown = [(field.name, field.value) for field in fields]
     assert shown == [("prompt", ""), ("steps", "many"), ("o7", "x"), ("more", "o1"), ("count", "4")]
 

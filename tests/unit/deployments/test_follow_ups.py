@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.comfydeploy.deployments import GPUS
-from bot.comfydeploy.input_classes import input_class
+from bot.comfydeploy.deployments import GPUS, input_class
 from bot.deployments.compile import compile_deployment
 from bot.deployments.config_file import load_deployments_file
 from bot.deployments.draft import Draft
@@ -132,7 +131,7 @@ class Opened:
 
     def fields(self) -> list[tuple[str, str]]:
         asked = asked_inputs(self.follow_up, self.target, self.inputs)
-        shown = Draft(deployment=self.target, stored=Stored(self.inputs), asked=asked).fields({})
+        shown = Draft(deployment=self.target, stored=[Stored(self.inputs)], asked=asked).fields({})
         return [(field.name, field.value) for field in shown]
 
     def merged(self, **typed: str) -> Merged:

@@ -10,10 +10,10 @@ import pytest
 from discord import app_commands
 from hypothesis import HealthCheck, assume, given, settings
 
-from bot.deployments.command_plan import CommandPlan, plan_commands
+from bot.deployments.command_plan import CommandPlan, plan_commands, suggestions
 from bot.deployments.kinds.base import OptionSpec, OptionType
 from bot.deployments.model import Deployment
-from bot.deployments.naming import MORE, RESERVED
+from bot.deployments.schema.field_types import MORE, RESERVED
 from bot.domain.errors import StartupError
 from cogs.generate import build_generate
 from tests.unit.deployments.made import deployment, node
@@ -214,8 +214,9 @@ def test_numbers_with_choices_are_offered_as_numbers() -> None:
 
 def test_gpu_is_offered_where_there_is_a_choice() -> None:
     def gpus(**settings: object) -> list[object]:
-        options = {option.name: option for option in options_of(deployment(**settings))}
-        return [choice.value for choice in options["gpu"].choices] if "gpu" in options else []
+        made = deployment(**settings)
+        is_offered = "gpu" in (option.name for option in options_of(made))
+        return [choice.value for choice in suggestions(made, "gpu", "", {})] if is_offered else []
 
     assert gpus() == ["T4", "L4", "A10G", "L40S", "A100", "A100-80GB", "H100"]
     assert gpus(gpus=["T4", "B200"]) == ["T4", "B200"]

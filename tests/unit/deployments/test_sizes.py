@@ -8,16 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.deployments.command_plan import autocomplete, plan_commands
+from bot.deployments.command_plan import plan_commands, suggestions
 from bot.deployments.draft import Draft, changed
 from bot.deployments.input_text import command_line, displayed_inputs
 from bot.deployments.kinds.base import Input, Size
 from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment
-from bot.deployments.naming import MORE
+from bot.deployments.schema.field_types import MORE
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
-from bot.services.preset_inputs import kept_inputs
 from tests.unit.deployments.made import deployment, node
 
 LIMITS = {"minimum": 256, "maximum": 1536}
@@ -62,7 +61,7 @@ def boom(_: Input) -> int:
 def test_one_option_stands_in_the_place_of_two() -> None:
     assert [item.option for item in SIZED.offered] == ["prompt", "size", "steps"]
     assert [choice.name for choice in size_of(SIZED).choices] == list(CHOICES)
-    assert [choice.name for choice in autocomplete(SIZED, "size", "por")] == ["portrait"]
+    assert [choice.name for choice in suggestions(SIZED, "size", "por", {})] == ["Portrait 2:3 · 624 × 912"]
     assert SIZED.warnings == ()
     made = sized(only_listed_inputs=True, inputs={"prompt": {}})
     assert [item.option for item in made.offered] == ["prompt", "size"]
@@ -101,6 +100,21 @@ def test_without_defaults_a_size_is_required() -> None:
     assert size_of(made).required
     assert refused(made) == ("input_required", "size")
     assert not size_of(sized({"choices": CHOICES, "default": "wide"}, side={})).required
+
+
+@pytest.mark.parametrize(
+    ("name", "sides", "label"),
+    [
+        ("portrait", [832, 1216], "Portrait 2:3 · 832 × 1216"),
+        ("landscape", [1216, 832], "Landscape 3:2 · 1216 × 832"),
+        ("A 16:9 picture", [1344, 768], "A 16:9 picture · 1344 × 768"),
+        ("odd", [1000, 300], "Odd · 1000 × 300"),
+    ],
+)
+def test_a_choice_shows_its_shape_and_sides(name: str, sides: list[int], label: str) -> None:
+    made = sized({"choices": {name: sides}})
+    (option,) = (each for each in plan_commands([made]).commands[0].options if each.name == "size")
+    assert [(each.name, each.value) for each in option.choices] == [(label, name)]
 
 
 @pytest.mark.parametrize("typed", ["900 × 700", "900x700", "huge"])
@@ -155,9 +169,8 @@ def test_a_size_beyond_todays_limits_is_dropped_by_name() -> None:
     assert (found.inputs, found.dropped) == ({"prompt": "a fox"}, ("size",))
 
 
-def test_a_preset_keeps_two_numbers_and_a_typed_size_overrides_it() -> None:
+def test_a_typed_size_overrides_two_stored_numbers() -> None:
     stored = {"prompt": "a fox", "width": 624, "height": 912}
-    assert kept_inputs(SIZED, stored, seed=False, prompt=None) == (stored, False)
     for typed in ({"size": "wide"}, {MORE: "size=wide"}):
         assert kept(SIZED, stored, **typed).inputs["width"] == 1216
 
@@ -166,7 +179,9 @@ def test_the_command_to_copy_has_the_choice_or_leaves_it_to_the_user() -> None:
     def line(made: Deployment, **inputs: Any) -> str:
         return command_line(plan_commands([made]), made, inputs, None)
 
-    assert line(SIZED, prompt="a fox", width=1216, height=512) == "/generate prompt:a fox size:wide"
+    assert line(SIZED, prompt="a fox", width=1216, height=512) == (
+        "/generate prompt:a fox size:Wide 21:9 · 1216 × 512"
+    )
     assert line(SIZED, prompt="a fox", width=900, height=700) == "/generate prompt:a fox size:"
     crowded = sized(inputs={f"k{n:02}": {"kind": "text", "required": True} for n in range(26)})
     assert line(crowded, width=1216, height=512) == "/generate more:size=wide"
@@ -176,14 +191,16 @@ def test_the_command_to_copy_has_the_choice_or_leaves_it_to_the_user() -> None:
 def test_a_form_preselects_the_size_and_keeps_one_that_is_no_choice() -> None:
     def field(inputs: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         (found,) = (
-            each for each in Draft(deployment=SIZED, stored=Stored(inputs)).fields({}) if each.name == "size"
+            each
+            for each in Draft(deployment=SIZED, stored=[Stored(inputs)]).fields({})
+            if each.name == "size"
         )
         return found.value, found.choices
 
     assert field({"width": 1216, "height": 512}) == ("wide", tuple(CHOICES))
     stored = {"prompt": "a fox", "width": 900, "height": 700}
     assert field(stored) == ("900 × 700", (*CHOICES, "900 × 700"))
-    assert changed(Draft(deployment=SIZED, stored=Stored(stored)).fields({}), {"size": "900 × 700"}) == {}
+    assert changed(Draft(deployment=SIZED, stored=[Stored(stored)]).fields({}), {"size": "900 × 700"}) == {}
     assert kept(SIZED, stored, size="portrait").inputs == {"prompt": "a fox", "width": 624, "height": 912}
 
 

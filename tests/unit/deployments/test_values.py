@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.deployments.command_plan import autocomplete, plan_commands
+from bot.deployments.command_plan import plan_commands, suggestions
 from bot.deployments.files import AttachedFile
 from bot.deployments.input_text import command_line, parse_more, write_more
 from bot.deployments.merge import merge, seed_range
@@ -22,7 +22,7 @@ from tests.unit.deployments.made import deployment, node
 def test_only_fixed_values_own_defaults_and_the_seed_are_sent_unasked() -> None:
     found = take()
     assert found.inputs == {"prompt": "a red fox", "seed": 4242, "quality": "best", "bare": "ours"}
-    assert (found.seed, found.prompt, found.gpu) == (4242, "a red fox", None)
+    assert (found.runs[0][1], found.prompt, found.gpu) == (4242, "a red fox", None)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_anything_at_all_is_taken_or_refused_with_a_code(values: dict[str, Any])
         assert error.code.startswith("input_")  # noqa: PT017
     else:
         assert set(found.inputs) <= set(FLUX.inputs)
-        assert 1 <= found.seed <= 4294967295
+        assert 1 <= (found.runs[0][1] or 0) <= 4294967295
 
 
 def test_a_gpu_is_sent_only_when_chosen_or_configured() -> None:
@@ -148,7 +148,7 @@ def test_a_gpu_is_sent_only_when_chosen_or_configured() -> None:
 @pytest.mark.parametrize("gpu", ["B200", "T5", 3, "' OR 1=1"])
 def test_a_gpu_that_is_not_on_offer_is_refused_with_those_that_are(gpu: Any) -> None:
     error = refused(gpu=gpu)
-    assert error.code == "input_gpu"
+    assert error.code == "input_choice"
     assert "A100-80GB" in str(error.params["choices"])
 
 
@@ -216,12 +216,16 @@ def test_suggestions_begin_with_the_typed_text_or_contain_it() -> None:
     options = ["red fox", "fox", "foxglove", "cat"] + [f"x{number}" for number in range(30)]
     widths = {"width": {"choices": list(range(64, 64 * 40, 64))}}
     made = deployment(node("animal", "Enum", choices=options), node("width", "NumberInt"), inputs=widths)
-    assert [choice.name for choice in autocomplete(made, "animal", "FOX")] == ["fox", "foxglove", "red fox"]
-    assert len(autocomplete(made, "animal", "")) == 25
-    assert autocomplete(made, "animal", "nothing like it") == []
-    assert autocomplete(made, "no such option", "a") == []
-    assert [choice.value for choice in autocomplete(made, "gpu", "a100")] == ["A100", "A100-80GB"]
-    assert [choice.value for choice in autocomplete(made, "width", "102")] == [1024]
+    assert [choice.name for choice in suggestions(made, "animal", "FOX", {})] == [
+        "fox",
+        "foxglove",
+        "red fox",
+    ]
+    assert len(suggestions(made, "animal", "", {})) == 25
+    assert suggestions(made, "animal", "nothing like it", {}) == []
+    assert suggestions(made, "no such option", "a", {}) == []
+    assert [choice.value for choice in suggestions(made, "gpu", "a100", {})] == ["A100", "A100-80GB"]
+    assert [choice.value for choice in suggestions(made, "width", "102", {})] == [1024]
 
 
 def test_the_command_line_gives_the_same_run() -> None:

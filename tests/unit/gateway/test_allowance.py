@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.gateway.allowance import _FREE_COMMANDS
-from bot.ui.custom_ids import Action, DraftId, ReviewForm, ReviewFormId, RunId, SettingId, ShareId
+from bot.ui.custom_ids import Action, DraftId, ReviewForm, ReviewFormId, RunId, SaveId, SettingId, ShareId
 
 FREE = {
     Action.CANCEL,
@@ -16,6 +16,7 @@ FREE = {
     Action.EDIT,
     Action.DETAILS,
     Action.USE,
+    Action.SAVE,
     Action.MORE,
     Action.MORE_OF_ALL,
 }
@@ -31,6 +32,7 @@ def test_a_button_counts_unless_it_shows_or_ends_something(action: Action) -> No
     [
         (DraftId("k"), True, True),
         (ShareId("k"), False, True),
+        (SaveId("k"), False, True),
         (ReviewFormId("k", ReviewForm.BLOCK), False, True),
         (ReviewFormId("k", ReviewForm.REJECT), False, False),
         (SettingId("home", "tidy"), True, True),

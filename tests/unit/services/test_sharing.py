@@ -14,7 +14,7 @@ import pytest
 from bot.context import App
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.errors import AlreadyPosted, RefusedError
-from bot.domain.messages.records import MessageRef
+from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import Actor, ChannelState, Origin
 from bot.domain.results.sharing import CopyRequest
 from bot.domain.runs import RunState
@@ -153,12 +153,12 @@ CASES: dict[str, tuple[Actor, dict[str, Any], tuple[str | None, str | None]]] = 
 
 @pytest.mark.parametrize("name", CASES)
 async def test_each_case_is_accepted_or_refused_in_its_own_words(store: Store, name: str) -> None:
-    requester, changes, (post, share) = CASES[name]
+    requester, changes, (posts, shares) = CASES[name]
     key = await stored_run(store, **changes)
     for code, act in (
-        (share, sharing.check(app_of(store), requester, key)),
-        (share, shared_by(store, key, requester)),
-        (post, posted_by(store, key, requester)),
+        (shares, share(app_of(store), requester, key)),
+        (shares, shared_by(store, key, requester)),
+        (posts, posted_by(store, key, requester)),
     ):
         if code is None:
             await act
@@ -166,18 +166,24 @@ async def test_each_case_is_accepted_or_refused_in_its_own_words(store: Store, n
             with pytest.raises(RefusedError) as caught:
                 await act
             assert caught.value.code == code
-    made = {kind for kind, code in {"post": post, "share": share}.items() if code is None}
+    made = {kind for kind, code in {"post": posts, "share": shares}.items() if code is None}
     assert set(await kinds(store, key)) - {"outcome"} == made
 
 
+async def post(app: App, requester: Actor, key: str) -> CopyRequest:
+    return (await sharing.request_copy(app, requester, key, Kind.POST))[1]
+
+
+async def share(app: App, requester: Actor, key: str, *, with_prompt: bool | None = None) -> CopyRequest:
+    return (await sharing.request_copy(app, requester, key, Kind.SHARE, with_prompt=with_prompt))[1]
+
+
 async def shared_by(store: Store, key: str, requester: Actor, client: Any = exists) -> str:
-    return await send_copy(
-        store, await sharing.share(app_of(store, client), requester, key, with_prompt=False)
-    )
+    return await send_copy(store, await share(app_of(store, client), requester, key, with_prompt=False))
 
 
 async def posted_by(store: Store, key: str, requester: Actor) -> str:
-    return await send_copy(store, await sharing.post(app_of(store), requester, key))
+    return await send_copy(store, await post(app_of(store), requester, key))
 
 
 async def shared(store: Store) -> str:
@@ -195,13 +201,13 @@ async def test_a_copy_that_was_deleted_in_discord_is_not_linked_to(
 ) -> None:
     key = await shared(store)
     with pytest.raises(RefusedError) as caught:
-        await sharing.share(app_of(store, client), member(), key, with_prompt=False)
+        await share(app_of(store, client), member(), key, with_prompt=False)
     assert caught.value.code == code
 
 
 async def test_a_copy_whose_channel_was_deleted_is_no_reason_to_refuse_the_next(store: Store) -> None:
     key = await shared(store)
-    await sharing.check(app_of(store, channel_deleted), member(), key)
+    await share(app_of(store, channel_deleted), member(), key)
     assert await shared_by(store, key, member(), channel_deleted)
 
 
@@ -209,7 +215,7 @@ async def test_a_moderators_deletion_outlives_the_channel(store: Store) -> None:
     key = await shared(store)
     await store.copies.delete(key, MessageRef(GALLERY, 8), MOD, NOW)
     with pytest.raises(RefusedError, match="share_deleted"):
-        await sharing.share(app_of(store, channel_deleted), member(), key, with_prompt=False)
+        await share(app_of(store, channel_deleted), member(), key, with_prompt=False)
 
 
 async def test_share_is_offered_to_the_requester_where_the_gallery_is_open(store: Store) -> None:
@@ -222,7 +228,7 @@ async def test_share_is_offered_to_the_requester_where_the_gallery_is_open(store
     await stored_rules(store, GUILD, {})
     assert not await sharing.is_offered(app_of(store), member(), run)
     with pytest.raises(RefusedError, match="share_no_gallery"):
-        await sharing.check(app_of(store), member(), run.key)
+        await share(app_of(store), member(), run.key)
 
 
 async def test_post_is_offered_to_the_requester_on_the_server_of_the_result(store: Store) -> None:
@@ -239,13 +245,13 @@ async def test_a_blocked_member_and_a_paused_bot_copy_nothing(store: Store) -> N
     key = await stored_run(store, **batch())
     await block(store, ALICE, at=NOW, reason="spam")
     app = app_of(store)
-    for act in (sharing.post(app, member(), key), sharing.check(app, member(), key)):
+    for act in (post(app, member(), key), share(app, member(), key)):
         with pytest.raises(RefusedError, match="blocked"):
             await act
     await unblock(store, ALICE, at=NOW)
     await store.pause.pause("moving", by=1, now=NOW)
     with pytest.raises(RefusedError, match="paused"):
-        await sharing.share(app, member(), key, with_prompt=False)
+        await share(app, member(), key, with_prompt=False)
     assert await kinds(store, key) == ["outcome"]
 
 
@@ -253,14 +259,14 @@ async def test_a_prompt_is_checked_for_the_gallery(store: Store) -> None:
     await stored_rules(store, GUILD, {"gallery_channel_id": GALLERY, "words": {"blocked": ["lighthouse"]}})
     key, app = await stored_run(store), app_of(store)
     with pytest.raises(RefusedError) as caught:
-        await sharing.share(app, member(), key, with_prompt=True)
+        await share(app, member(), key, with_prompt=True)
     assert caught.value.code == "share_words"
-    assert (await sharing.share(app, member(), key, with_prompt=False)).shared_to == GALLERY
+    assert (await share(app, member(), key, with_prompt=False)).shared_to == GALLERY
 
 
 async def test_an_earlier_copy_is_linked_instead_of_posted_again(store: Store) -> None:
     key = await stored_run(store, **batch())
     await posted_by(store, key, member())
     with pytest.raises(AlreadyPosted) as caught:
-        await sharing.post(app_of(store), member(), key)
+        await post(app_of(store), member(), key)
     assert caught.value.message_id == 8

@@ -7,13 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bot.deployments.files import linked_file
 from bot.domain.backend import InputKind
 from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
 from bot.domain.runs import Output, Run, RunState
-from bot.ui.lists import runs_layout
+from bot.ui.custom_ids import DeleteId
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
-from bot.ui.result_buttons import OfferedActions
-from bot.ui.results import Batch, more_layout_of_all, outcome_messages, picked_layout
+from bot.ui.result_buttons import OfferedActions, more_layout, picked_layout
+from bot.ui.results import Batch, outcome_messages
+from bot.ui.runs import runs_layout
 from bot.ui.status import status_message
 from tests.unit.deployments.made import follow_up
 from tests.unit.factories import made_run
@@ -113,22 +115,24 @@ def words(run: Run) -> PreparedOutputs:
 
 def one(state: RunState, offered: OfferedActions | None = None, **more: Any) -> str:
     _, second = runs(S.SUCCEEDED, state, **more)
-    links = ["https://cdn.example/b.png"] if state is S.SUCCEEDED else []
+    files = [linked_file("https://cdn.example/b.png")] if state is S.SUCCEEDED else []
+    linked = PreparedOutputs()
     return of_layout(
-        picked_layout(second, 2, TITLE, links, offered or OfferedActions(vary=True, usable=True))
+        picked_layout(second, 2, TITLE, files, linked, offered or OfferedActions(vary=True, usable=True))
     )
 
 
 def more(*states: RunState) -> str:
     batch, links = runs(*states), ["https://cdn.example/1.png"] if S.SUCCEEDED in states else []
-    return of_layout(more_layout_of_all(batch, TITLE, OfferedActions(reportable=bool(links)), links))
+    delete = DeleteId(batch[0].key, 5, whole=True)
+    return of_layout(more_layout(batch, TITLE, OfferedActions(reportable=bool(links)), delete, (), links))
 
 
 def listed() -> str:
     batch = runs(S.SUCCEEDED, S.RUNNING, S.WAITING)
     finished = runs(S.FAILED, S.SUCCEEDED)
     entries = [RunListEntry(each, False, None) for each in (batch, finished)]
-    return of_layout(runs_layout(HistoryPage(entries), RunsPage(), lambda _: TITLE, here=1))
+    return of_layout(runs_layout(HistoryPage(entries), RunsPage(), lambda _: TITLE, here=1, pictures={}))
 
 
 def followed() -> str:

@@ -12,10 +12,10 @@ from bot.deployments.merge import Stored
 from bot.deployments.model import FollowUp
 from bot.domain.backend import InputKind
 from bot.domain.runs import Output, RunState
+from bot.ui.custom_ids import DeleteId
 from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
-from bot.ui.result_buttons import OfferedActions
-from bot.ui.results import more_layout
+from bot.ui.result_buttons import OfferedActions, more_layout
 from tests.unit.deployments.made import choice, follow_up, offering
 from tests.unit.ui import messages
 from tests.unit.ui.messages import ASKED, KEY
@@ -70,11 +70,12 @@ FOLLOWED: Mapping[str, list[OutgoingMessage]] = {
 def more(offered: OfferedActions, **changes: Any) -> str:
     """Return what is behind More under a result, perhaps after a change of its run."""
     shown = {custom_id for _, custom_id in messages.buttons(outcome(offered)[0])}
-    return of_layout(more_layout(replace(MADE, **changes), "Flux", offered, 5, shown, PICTURES[:1]))
+    delete = DeleteId(MADE.key, 5)
+    return of_layout(more_layout([replace(MADE, **changes)], "Flux", offered, delete, shown, PICTURES[:1]))
 
 
 def form() -> str:
-    fields = Draft(deployment=ANIMATED, stored=Stored({"p": "a fox"}), asked=ANIMATED.offered).fields({})
+    fields = Draft(deployment=ANIMATED, stored=[Stored({"p": "a fox"})], asked=ANIMATED.offered).fields({})
     return of_modal(form_modal(f"draft:{KEY}::::", "Animate: Flux", fields))
 
 

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.runs import Output, Run, RunState
-from bot.ui.fallbacks import linked_outputs, plain_messages, withheld_message
+from bot.ui.copies import linked_outputs, opened_messages, plain_messages, share_messages, withheld_message
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
-from bot.ui.private_results import opened_messages
 from bot.ui.result_buttons import OfferedActions
-from bot.ui.shares import share_messages
 from bot.ui.status import finishing_message, undelivered_message
 from tests.unit.factories import made_run
 from tests.unit.ui import messages
@@ -60,7 +58,7 @@ STATUS: Mapping[str, Run] = {
     "no-prompt": run(S.RUNNING, prompt=None, seed=None),
     "long-prompt": run(S.RUNNING, prompt="a lighthouse " * 60),
     "user-install": run(S.RUNNING, user_install=True, guild_id=None),
-    "channel-default": run(S.RUNNING, default_preset="house *style*"),
+    "preset": run(S.RUNNING, preset_note="preset: house \\*style\\* · your default"),
     "private": run(S.RUNNING, private=True),
     "private-approval": run(S.AWAITING_APPROVAL, private=True, review_channel_id=9),
     "private-leaving": run(S.RUNNING, private=True, status_note="answer_ends"),
@@ -171,12 +169,12 @@ RESULTS: Mapping[str, list[OutgoingMessage]] = {
 def shared(prepared: PreparedOutputs | None = None, **more: Any) -> list[OutgoingMessage]:
     """Return a share of a result that can be reported."""
     noted = prepared or PreparedOutputs((file(),), remarks=("a.png was recompressed.",))
-    return share_messages(run(**more), TITLE, noted, LINK)
+    return share_messages(run(**more), TITLE, noted, LINK, OfferedActions(usable=True))
 
 
 SHARES: Mapping[str, list[OutgoingMessage]] = {
     "share": shared(),
     "share-spoiler": shared(spoiler=True, prompt=None),
-    "share-audio": share_messages(run(prompt=None), TITLE, files(WAV), LINK),
+    "share-audio": share_messages(run(prompt=None), TITLE, files(WAV), LINK, OfferedActions(usable=True)),
     "share-text": shared(texts("A quiet lake.")),
 }

@@ -126,7 +126,9 @@ def _control(kind: int, component: Mapping[str, Any]) -> str:
         return f"radio {component['custom_id']}, {needed}: {_options(component)}"
     assert kind == INPUT, component
     size = f"up to {component['max_length']}" if component.get("max_length") else "any length"
-    return f"text {component['custom_id']}, {needed}, {size}: {component.get('value') or ''}".rstrip()
+    placeholder = f" <{component['placeholder']}>" if component.get("placeholder") else ""
+    shown = component.get("value") or ""
+    return f"text {component['custom_id']}, {needed}, {size}{placeholder}: {shown}".rstrip()
 
 
 def _options(component: Mapping[str, Any]) -> str:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.runs import FINAL, Run, RunState
+from bot.ui.copies import share_messages
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
-from bot.ui.shares import share_messages
+from bot.ui.result_buttons import OfferedActions
 from bot.ui.status import status_message
 from tests.unit.ui.messages import ASKED, CODES, assert_within_limits, file, outcome, run, text
 
@@ -21,7 +22,7 @@ HOSTILE = "@everyone <@1> <#2> [a](https://evil) **b** `c` ```d``` \u202eevil\u2
 def messages_of(made: Run, prepared: PreparedOutputs, title: str) -> list[OutgoingMessage]:
     """Return a run's status message, or its outcome and a share, all within Discord's limits."""
     if made.state in FINAL:
-        shared = share_messages(made, title, prepared, "https://discord.com/")
+        shared = share_messages(made, title, prepared, "https://discord.com/", OfferedActions())
         parts = [*outcome(made, prepared, title), *shared]
     else:
         parts = [status_message([made], title)]

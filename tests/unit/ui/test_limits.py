@@ -23,13 +23,13 @@ from bot.domain.presets import ChannelDefault, Holder
 from bot.domain.requests import Member
 from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.ui.custom_ids import RunListAction, RunsId
-from bot.ui.details import details
-from bot.ui.help import HelpText, help_layout
-from bot.ui.help.rules import rules_text
-from bot.ui.lists import blocked_layout, presets_layout, queue_layout, runs_layout
+from bot.ui.custom_ids import HelpPage, RunListAction, RunsId
+from bot.ui.help import help_layout, rules_text, start_text
+from bot.ui.lists import blocked_layout, presets_layout
 from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
 from bot.ui.moderation import decided_card, rejection_notice, report_card, review_card
+from bot.ui.run_facts import details
+from bot.ui.runs import queue_layout, runs_layout
 from tests.unit.deployments.made import but, choice, offering
 from tests.unit.factories import made_block, made_preset, made_run
 from tests.unit.ui import card_messages
@@ -62,7 +62,7 @@ ENTRIES = [RunListEntry([run(key=f"key{number}")], True, None) for number in ran
 
 @pytest.mark.parametrize("here", [None, 7])
 def test_results_of_other_servers_are_listed_but_not_offered(here: int | None) -> None:
-    layout = runs_layout(HistoryPage(ENTRIES), RunsPage(), lambda _: WORST, here=here)
+    layout = runs_layout(HistoryPage(ENTRIES), RunsPage(), lambda _: WORST, here=here, pictures={})
     assert len(text(layout)) <= 4000
     assert (
         text(layout).count("use `/runs` [where you requested it](https://discord.com/channels/") == PAGE_SIZE
@@ -74,8 +74,12 @@ def test_results_of_other_servers_are_listed_but_not_offered(here: int | None) -
 def test_a_page_of_runs_fits(wanted: RunFilter) -> None:
     cursor = RunCursor(ASKED, "k" * 20)
     place = RunsPage(wanted, Direction.NEWER, cursor)
-    layout = runs_layout(HistoryPage(ENTRIES, cursor, cursor), place, lambda _: WORST, here=LARGEST)
+    pictures = {entry.first.key: "https://cdn.example/a.png" for entry in ENTRIES}
+    layout = runs_layout(
+        HistoryPage(ENTRIES, cursor, cursor), place, lambda _: WORST, here=LARGEST, pictures=pictures
+    )
     assert len(text(layout)) <= 4000
+    assert len(components(layout)) <= 40
     ids = custom_ids(layout)
     assert len(ids) == len(set(ids)) == 4
     assert all(len(custom_id) <= 100 and RunsId.read(custom_id) for custom_id in ids)
@@ -85,7 +89,9 @@ def test_a_page_of_runs_fits(wanted: RunFilter) -> None:
 
 def test_a_page_of_the_queue_fits_and_goes_on_counting() -> None:
     found = [run(state=RunState.WAITING, queue_position=10**6) for _ in range(PAGE_SIZE)]
-    layout = queue_layout(found, 3, more=True, viewer_id=LARGEST, title=lambda _: WORST)
+    ends = dict.fromkeys((each.key for each in found), ASKED.replace(year=9999))
+    batches = [[each] for each in found]
+    layout = queue_layout(batches, 3, more=True, viewer_id=LARGEST, title=lambda _: WORST, ends=ends)
     assert len(text(layout)) <= 4000
     assert "\n31. " in text(layout)
 
@@ -213,10 +219,9 @@ def test_help_fits_with_any_number_of_deployments_and_any_words(many: int, words
     inputs = 3 if many <= 10 else 0
     deployments = [deployment(number, inputs, words, group) for number, group in enumerate(groups)]
     plan = plan_commands(deployments)
-    shown = HelpText(deployments, plan, lambda path: f"<{path}:{2**63}>", rules(deployments))
-    layout = help_layout(shown)
-    assert 0 < len(text(layout)) <= 4000
-    assert len(components(layout)) <= 40
+    start = start_text(deployments, plan, lambda path: f"<{path}:{2**63}>")
+    for shown in (start, rules(deployments)):
+        assert 0 < len(text(help_layout(HelpPage.START, shown))) <= 4000
 
 
 @given(

@@ -12,14 +12,17 @@ from discord.ui import ActionRow
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bot.deployments.files import linked_file
 from bot.domain.runs import Output, Run, RunState
 from bot.domain.text import escape_line
 from bot.strings import SENTENCES
-from bot.ui.details import details
-from bot.ui.fallbacks import plain_messages
+from bot.ui.copies import plain_messages
+from bot.ui.custom_ids import DeleteId
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
-from bot.ui.result_buttons import OfferedActions
-from bot.ui.results import Batch, more_layout, outcome_messages, picked_layout
+from bot.ui.result_buttons import OfferedActions, more_layout, picked_layout
+from bot.ui.results import Batch, outcome_messages
+from bot.ui.run_facts import details
+from tests.unit.ui.batch_messages import file as file_of
 from tests.unit.ui.batch_messages import parts, runs
 from tests.unit.ui.follow_up_messages import MADE, action
 from tests.unit.ui.messages import (
@@ -186,7 +189,8 @@ def test_the_buttons_of_a_result_have_fixed_places(offered: OfferedActions) -> N
 
 @given(OFFERED)
 def test_a_picked_picture_offers_everything(offered: OfferedActions) -> None:
-    layout = picked_layout(replace(MADE, count=2), 1, "Flux", ["https://x/a.png"], offered)
+    files = [linked_file("https://x/a.png")]
+    layout = picked_layout(replace(MADE, count=2), 1, "Flux", files, PreparedOutputs(), offered)
     found = [*labels(layout), *(option["label"] for option in options(layout))]
     assert {"Again", "Edit", "Details", "Delete"} <= set(found)
     assert set(found) >= {each.label for each in offered.follow_ups}
@@ -209,24 +213,39 @@ def test_pictures_of_one_run_have_numbers_that_name_their_files() -> None:
     first, *further = outcome(MADE, PreparedOutputs(tuple(map(file, range(1, 13)))), "Flux", OfferedActions())
     marks = [mark for label, mark in buttons(first) if label.isdigit()]
     assert marks == [f"pick:{KEY}:{number}:{number}" for number in range(1, 11)]
-    assert [buttons(each) for each in further] == [[]]
+    assert [[mark for _, mark in buttons(each)] for each in further] == [
+        [f"pick:{KEY}:11:11", f"pick:{KEY}:12:12"]
+    ]
+
+
+def test_numbers_stay_the_same_without_the_pictures_of_another_run() -> None:
+    """Each run has made two pictures; the first run's are deleted."""
+    gone, stays = runs(S.SUCCEEDED, S.SUCCEEDED)
+    files = {run.key: tuple(file_of(run, number) for number in (1, 2)) for run in (gone, stays)}
+    batch = [replace(gone, deleted_at=ASKED), stays]
+    posted = [*files[gone.key], *files[stays.key]]
+    (part,) = outcome_messages(
+        Batch(batch, {stays.key: PreparedOutputs(files[stays.key])}, posted=posted), "Flux", OfferedActions()
+    )
+    assert [label for label, _ in buttons(part) if label.isdigit()] == ["1", "3", "4"]
+    assert [each.description for each in part.files] == ["3: a lighthouse", "4: a lighthouse"]
 
 
 @pytest.mark.parametrize(
     ("changes", "startable", "expected"),
     [
-        ({}, True, {"Again", "Edit", "Details", "Delete"}),
+        ({}, True, {"Again", "Edit", "Save preset", "Details", "Delete"}),
         ({}, False, {"Details", "Delete"}),
-        ({"deleted_at": ASKED}, True, {"Again", "Edit", "Details"}),
-        ({"private": True}, True, {"Again", "Edit", "Details"}),
-        ({"user_install": True}, True, {"Again", "Edit", "Details"}),
+        ({"deleted_at": ASKED}, True, {"Again", "Edit", "Save preset", "Details"}),
+        ({"private": True}, True, {"Again", "Edit", "Save preset", "Details"}),
+        ({"user_install": True}, True, {"Again", "Edit", "Save preset", "Details"}),
     ],
 )
 def test_a_picked_run_offers_only_what_is_possible(
     changes: dict[str, Any], startable: bool, expected: set[str]
 ) -> None:
     made = replace(MADE, count=2, **changes)
-    layout = picked_layout(made, 2, "Flux", [], OfferedActions(startable=startable))
+    layout = picked_layout(made, 2, "Flux", [], PreparedOutputs(), OfferedActions(startable=startable))
     assert set(labels(layout)) == expected
 
 
@@ -257,20 +276,16 @@ def behind_more(offered: OfferedActions, made: Run = MADE) -> list[str]:
     """Return the labels of the buttons and follow-ups behind More under a message."""
     (part,) = outcome(made, PreparedOutputs((file(),)), "Flux", offered)
     shown = {mark for _, mark in buttons(part)}
-    layout = more_layout(made, "Flux", offered, 5, shown, ["https://x/a.png"])
+    layout = more_layout([made], "Flux", offered, DeleteId(KEY, 5), shown, ["https://x/a.png"])
     return [*(option["label"] for option in options(layout)), *labels(layout)]
 
 
-@pytest.mark.parametrize(
-    ("more", "offered"), [({}, True), ({"private": True}, False), ({"user_install": True}, False)]
-)
-def test_delete_is_in_more_unless_the_bot_can_delete_only_what_is_pressed(
-    more: dict[str, Any], offered: bool
-) -> None:
+@pytest.mark.parametrize("more", [{}, {"private": True}, {"user_install": True}])
+def test_delete_is_a_second_press_everywhere(more: dict[str, Any]) -> None:
     made = run(RunState.SUCCEEDED, outputs=(Output("images", url="https://x/a.png"),), **more)
     (part,) = outcome(made, PreparedOutputs((file(),)), "Flux", OfferedActions())
     found = "Delete" in labels(part), "Delete" in behind_more(OfferedActions(), made)
-    assert found == (not offered, offered)
+    assert found == (False, True)
 
 
 LINK = "https://files.example/{}?sig=abc"

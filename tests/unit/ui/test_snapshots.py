@@ -20,28 +20,21 @@ from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.blocks import Block
 from bot.domain.budgets import Limits, Running, Spending, Usage, UsageView
+from bot.domain.messages.records import MessageRef
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
 from bot.domain.policy import Standing
 from bot.domain.presets import ChannelDefault, Holder, Preset
 from bot.domain.requests import Member
 from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
-from bot.ui.custom_ids import DraftId
-from bot.ui.details import details
+from bot.ui.copies import share_modal
+from bot.ui.custom_ids import DraftId, HelpPage
 from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
-from bot.ui.help import HelpText, help_layout
-from bot.ui.help.rules import rules_text
-from bot.ui.lists import (
-    blocked_layout,
-    posting_layout,
-    presets_layout,
-    queue_layout,
-    replace_layout,
-    runs_layout,
-    usage_layout,
-)
+from bot.ui.help import commands_text, examples_text, help_layout, rules_text, start_text
+from bot.ui.lists import blocked_layout, posting_layout, presets_layout, replace_layout
 from bot.ui.moderation import block_modal, reject_modal
-from bot.ui.shares import share_modal
+from bot.ui.run_facts import details
+from bot.ui.runs import queue_layout, runs_layout, usage_layout
 from bot.ui.status import status_message
 from tests.unit.deployments.made import but, choice, offering
 from tests.unit.factories import made_block, made_preset
@@ -102,7 +95,7 @@ LIMITED = limited(
     )
 )
 HOUSE = made_preset("house *style*", holder=Holder.SERVER)
-FREE = replace(limited(ServerRules(private_results=True), age_restricted_channel=True), channel_default=HOUSE)
+FREE = replace(limited(ServerRules(private_results=True), age_restricted_channel=True), defaults=[HOUSE])
 CLOSED = limited(
     ServerRules(
         approval=Approval(mode=ApprovalMode.WITHOUT_ROLES, exempt_roles=frozenset({5})),
@@ -163,6 +156,18 @@ def kept() -> HistoryPage:
     )
 
 
+def with_thumbnails() -> str:
+    entries = [
+        RunListEntry([run(key=letter * 16, spoiler=letter == "b")], False, MessageRef(2, 3))
+        for letter in "abc"
+    ]
+    pictures = {letter * 16: f"https://cdn.example/{letter}.png" for letter in "ab"}
+    shown = runs_layout(
+        HistoryPage(entries), RunsPage(), title, here=1, pictures=pictures, restricted={"c" * 16}
+    )
+    return of_layout(shown)
+
+
 def title(name: str) -> str:
     return {"flux": TITLE, "song": "Song"}[name]
 
@@ -172,18 +177,21 @@ def queue() -> str:
     found = [run(RunState.RUNNING), waiting, replace(waiting, queue_position=2, private=True)]
     found += [replace(waiting, state=RunState.QUEUED, queue_position=position) for position in (1, 3)]
     found.append(replace(waiting, queue_position=51))
-    return of_layout(queue_layout(found, 0, more=True, viewer_id=42, title=title))
+    several = [replace(waiting, key=f"{n}" * 16, index=n, count=3, queue_position=n) for n in (2, 3)]
+    batches = [*([each] for each in found), [replace(several[0], state=RunState.SUCCEEDED), *several]]
+    ends = {found[0].request_key: ASKED}
+    return of_layout(queue_layout(batches, 0, more=True, viewer_id=42, title=title, ends=ends))
 
 
 def form_of(made: Deployment, stored: Stored) -> str:
-    return of_modal(form_modal(f"draft:{KEY}::::", TITLE, Draft(deployment=made, stored=stored).fields({})))
+    return of_modal(form_modal(f"draft:{KEY}::::", TITLE, Draft(deployment=made, stored=[stored]).fields({})))
 
 
 def form() -> str:
     made = run(inputs={"p": "a lighthouse", "s": "ink", "w": 768, "n": 7, "i": "https://cdn.example/a.png"})
     return of_modal(
         form_modal(
-            f"draft:{KEY}::::", TITLE, Draft(deployment=FLUX, stored=Stored(made.inputs, "L4")).fields({})
+            f"draft:{KEY}::::", TITLE, Draft(deployment=FLUX, stored=[Stored(made.inputs, "L4")]).fields({})
         )
     )
 
@@ -203,7 +211,9 @@ def form_of_a_long_text() -> str:
     made = offering(but(prompt, max_length=6000), *others, gpus=FLUX.gpus)
     return of_modal(
         form_modal(
-            f"draft:{KEY}::::", TITLE, Draft(deployment=made, stored=Stored({"p": "fox " * 1200})).fields({})
+            f"draft:{KEY}::::",
+            TITLE,
+            Draft(deployment=made, stored=[Stored({"p": "fox " * 1200})]).fields({}),
         )
     )
 
@@ -214,7 +224,7 @@ def pictures() -> str:
 
 
 def no_runs(page: RunsPage) -> str:
-    return of_layout(runs_layout(HistoryPage([]), page, title, here=1))
+    return of_layout(runs_layout(HistoryPage([]), page, title, here=1, pictures={}))
 
 
 def of_presets(presets: list[Preset], *, more: bool) -> str:
@@ -256,16 +266,19 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     **CARDS,
     **SEVERAL,
     **SETTINGS,
-    "runs": lambda: of_layout(runs_layout(listed(), RunsPage(), title, here=1)),
-    "runs-elsewhere": lambda: of_layout(runs_layout(kept(), RunsPage(), title, here=7)),
+    "runs": lambda: of_layout(runs_layout(listed(), RunsPage(), title, here=1, pictures={})),
+    "runs-thumbnails": with_thumbnails,
+    "runs-elsewhere": lambda: of_layout(runs_layout(kept(), RunsPage(), title, here=7, pictures={})),
     "runs-none": lambda: no_runs(RunsPage()),
     "runs-none-such": lambda: no_runs(RunsPage(RunFilter.UNDELIVERED)),
     "posting": lambda: of_layout(posting_layout()),
     "queue": queue,
-    "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title)),
-    "help": lambda: of_layout(help_layout(HelpText(BOTH, PLAN, clickable, rules_text(LIMITED, title)))),
-    "help-one": lambda: of_layout(
-        help_layout(HelpText(BOTH[:1], plan_commands(BOTH[:1], (PRESET_OPTION,)), in_server=False))
+    "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title, ends={})),
+    "help": lambda: of_layout(help_layout(HelpPage.START, start_text(BOTH, PLAN, clickable))),
+    "help-examples": lambda: f"{examples_text(BOTH)}\n",
+    "help-limits": lambda: f"{rules_text(LIMITED, title)}\n",
+    "help-commands": lambda: of_layout(
+        help_layout(HelpPage.COMMANDS, commands_text(clickable, in_server=True))
     ),
     "help-no-limits": lambda: f"{rules_text(FREE, title)}\n",
     "help-closed": lambda: f"{rules_text(CLOSED, title)}\n",

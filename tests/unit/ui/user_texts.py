@@ -24,25 +24,17 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import NotApplied, SettingsContext
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.ui.audit import audit_layout
-from bot.ui.details import details
-from bot.ui.fallbacks import linked_outputs, plain_messages, withheld_message
-from bot.ui.help import HelpText, help_layout
-from bot.ui.help.rules import rules_text
-from bot.ui.lists import (
-    blocked_layout,
-    presets_layout,
-    queue_layout,
-    replace_layout,
-    runs_layout,
-    usage_layout,
-)
+from bot.ui.copies import linked_outputs, opened_messages, plain_messages, share_messages, withheld_message
+from bot.ui.custom_ids import HelpPage
+from bot.ui.help import help_layout, plain_mention, rules_text, start_text
+from bot.ui.lists import blocked_layout, presets_layout, replace_layout
 from bot.ui.message_parts import ChannelName, FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.moderation import block_notice, decided_card, rejection_notice, report_card, review_card
-from bot.ui.private_results import opened_messages
-from bot.ui.result_buttons import OfferedActions
-from bot.ui.results import Batch, outcome_messages, picked_layout
+from bot.ui.result_buttons import OfferedActions, picked_layout
+from bot.ui.results import Batch, outcome_messages
+from bot.ui.run_facts import details
+from bot.ui.runs import queue_layout, runs_layout, usage_layout
 from bot.ui.settings.panel import Panel, panel_layout
-from bot.ui.shares import share_messages
 from bot.ui.status import finishing_message, status_message, undelivered_message
 from tests.unit.deployments.made import offering
 from tests.unit.factories import made_block, made_entry, made_preset, made_run
@@ -65,7 +57,6 @@ def run(words: str, state: RunState = S.SUCCEEDED, **more: Any) -> Run:
     """Return a run whose every text is `words`."""
     told = {
         "prompt": words,
-        "default_preset": words,
         "live_status": words,
         "gpu_used": words,
         "failure_params": {"reason": words, "fields": words},
@@ -104,7 +95,7 @@ def batches(words: str) -> list[Shown]:
     ]
     prepared = {runs[0].key: made(words, runs[0])}
     batch = Batch(runs, prepared)
-    single = [picked_layout(one, 1, TITLE, [], OfferedActions()) for one in runs]
+    single = [picked_layout(one, 1, TITLE, [], made(words, one), OfferedActions()) for one in runs]
     return [*outcome_messages(batch, TITLE), *plain_messages(runs, runs, may_link), *single]
 
 
@@ -116,8 +107,8 @@ def results(words: str) -> list[Shown]:
     return [
         *outcome(done, sounds),
         *outcome(hidden, made(words, hidden)),
-        *share_messages(done, TITLE, prepared, LINK),
-        *share_messages(done, TITLE, sounds, LINK),
+        *share_messages(done, TITLE, prepared, LINK, OfferedActions()),
+        *share_messages(done, TITLE, sounds, LINK, OfferedActions()),
         *plain_messages([done], [done], may_link),
         *opened_messages(done, TITLE, {done.key: prepared}),
         withheld_message(done, postable=True),
@@ -158,17 +149,18 @@ def lists(words: str) -> list[Shown]:
     usage = Usage(now=ASKED, day_end=ASKED, block=made_block(words, ASKED))
     view = UsageView(42, True, usage, Running(0, 0), Limits(), None)
     member = Member(id=42, created_at=ASKED)
-    rules = Standing(person=member, usage=usage, rules=ServerRules(), in_server=True, channel_default=preset)
+    rules = Standing(person=member, usage=usage, rules=ServerRules(), in_server=True, defaults=[preset])
     default = ChannelDefault(channel_id=2, preset=preset)
     text = rules_text(rules, title)
     return [
-        runs_layout(HistoryPage(entries), RunsPage(), title, here=1),
-        queue_layout([run(words, S.RUNNING)], 0, more=False, viewer_id=42, title=title),
+        runs_layout(HistoryPage(entries), RunsPage(), title, here=1, pictures={}),
+        queue_layout([[run(words, S.RUNNING)]], 0, more=False, viewer_id=42, title=title, ends={}),
         presets_layout([preset], 0, more=False, title=title, inputs=lambda _: inputs, default=default),
         replace_layout(preset, title, inputs, "replace:0123abcd", range(10**17, 10**17 + 9)),
         blocked_layout([block], 0, more=False),
         usage_layout(view),
-        help_layout(HelpText((FLUX,), plan_commands((FLUX,)), rules=text)),
+        help_layout(HelpPage.LIMITS, text),
+        help_layout(HelpPage.START, start_text((FLUX,), plan_commands((FLUX,)), plain_mention)),
     ]
 
 

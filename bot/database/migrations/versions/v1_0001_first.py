@@ -69,6 +69,7 @@ def upgrade() -> None:
         sa.Column("gpu", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("created_by", sa.BigInteger(), nullable=True),
+        sa.Column("is_default", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("presets_creator", "presets", ["created_by"], unique=False)
@@ -90,7 +91,7 @@ def upgrade() -> None:
         sa.Column("channel_id", sa.BigInteger(), nullable=False),
         sa.Column("prompt", sa.Text(), nullable=True),
         sa.Column("parent_key", sa.Text(), nullable=True),
-        sa.Column("default_preset", sa.Text(), nullable=True),
+        sa.Column("preset_note", sa.Text(), nullable=True),
         sa.Column("count", sa.Integer(), server_default="1", nullable=False),
         sa.Column("press", sa.Text(), nullable=True),
         sa.Column("private", sa.Boolean(), server_default=sa.false(), nullable=False),

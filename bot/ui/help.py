@@ -1,26 +1,98 @@
-"""The text of `/help` about what a server's rules mean for a member."""
+"""The message of `/help`: how to begin, and pages about examples, the user's own limits, and the commands."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from discord.ui import ActionRow, Button, LayoutView, TextDisplay
+
+from bot.deployments.command_plan import CommandPlan
+from bot.deployments.model import Deployment, taking_pictures
 from bot.domain.budgets import Spending, limits_of
 from bot.domain.policy import Standing
 from bot.domain.presets import NAME_LENGTH
 from bot.domain.settings.rules_and_defaults import ApprovalMode
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
+from bot.ui.custom_ids import HelpId, HelpPage
+from bot.ui.views import layout_of
 
+_LISTED = 10
+_TITLE = 40
+_PROMPT = 100
 _NAMES = 200
 _REASON = 200
+# Converts the path of a command, such as `/generate flux`, to the text that shows it.
+Mention = Callable[[str], str]
+
+
+def plain_mention(path: str) -> str:
+    return f"`{path}`"
+
+
+def help_layout(page: HelpPage, text: str) -> LayoutView:
+    """Build a page with buttons to the others."""
+    buttons = (
+        Button[LayoutView](label=say(f"help_button_{each}"), custom_id=HelpId(each).encode())
+        for each in HelpPage
+        if each is not page
+    )
+    return layout_of(TextDisplay(text), ActionRow(*buttons))
+
+
+def start_text(deployments: Sequence[Deployment], plan: CommandPlan, mention: Mention) -> str:
+    """Return how to begin, with a prompt to try for each of the first deployments."""
+    lines = [say("help_start")]
+    for deployment in deployments[:_LISTED]:
+        title, example = escape_line(deployment.title, _TITLE), _example(deployment)
+        path = plan.path_of(deployment.name) or f"/{plan.name}"
+        lines.append(say("help_line", title=title, path=mention(path)))
+        lines += [f"> {example}"] if example else []
+    if len(deployments) > _LISTED:
+        lines.append(say("help_more", count=len(deployments) - _LISTED))
+    return "\n".join(lines)
+
+
+def _example(deployment: Deployment) -> str:
+    """Return a prompt to try or, if the deployment takes none, its description."""
+    prompt = deployment.prompt
+    if prompt is None:
+        return escape_line(deployment.description, _PROMPT)
+    default = prompt.default if isinstance(prompt.default, str) else ""
+    return escape_line(deployment.example or default or say("help_prompt"), _PROMPT)
+
+
+def examples_text(deployments: Sequence[Deployment]) -> str:
+    tips = [say("help_tips")]
+    if any(deployment.max_count > 1 for deployment in deployments):
+        tips.append(say("help_tip_count"))
+    if taking_pictures(deployments):
+        tips.append(say("help_tip_picture"))
+    return "\n".join([*tips, say("help_tip_preset")])
+
+
+def commands_text(mention: Mention, *, in_server: bool) -> str:
+    """Return the other commands; `in_server` adds those that need a server."""
+    paths = {
+        "runs": "/runs",
+        "queue": "/queue",
+        "save": "/preset save",
+        "use": "/preset use",
+        "usage": "/usage",
+        "export": "/privacy export",
+        "delete": "/privacy delete",
+    }
+    mentions = {name: mention(path) for name, path in paths.items()}
+    codes = ["runs", *(["queue"] if in_server else []), "presets", "usage", "privacy"]
+    return "\n".join([say("help_commands"), *(say(f"help_command_{code}", **mentions) for code in codes)])
 
 
 def rules_text(standing: Standing, title: Callable[[str], str]) -> str:
     """Return the rules that apply to a member, one per line."""
-    return "\n".join([say("help_rules"), *_lines(standing, title)])
+    return "\n".join([say("help_rules"), *_rules(standing, title)])
 
 
-def _lines(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
+def _rules(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
     yield from _stops(standing)
     rules, roles = standing.rules, standing.person.role_ids
     mode, approval = rules.approval.mode, rules.approval
@@ -34,10 +106,9 @@ def _lines(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
     else:
         yield say("help_rules_not_reviewed")
     yield from _budgets(standing)
-    if (default := standing.channel_default) is not None:
+    for default in standing.defaults:
         name = escape_line(default.name, NAME_LENGTH)
-        code = "help_rules_default_gap" if standing.default_has_gap else "help_rules_default"
-        yield say(code, name=name, title=escape_line(title(default.deployment), 60))
+        yield say("help_rules_default", name=name, title=escape_line(title(default.deployment), 60))
     if standing.in_server and rules.private_results:
         yield say("help_rules_private")
     closed = {name for name, allowed in rules.deployment_roles.items() if not allowed & roles}

@@ -1,0 +1,210 @@
+"""Results that are shown elsewhere, to a moderator, or more plainly than usual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from discord import Colour, SelectOption
+from discord.ui import ActionRow, Button, Checkbox, Label, LayoutView, Modal, Select, TextDisplay
+
+from bot.domain.moderation.audit import AuditAction, AuditEntry, AuditPage
+from bot.domain.runs import Run, RunState
+from bot.domain.text import channel_url, escape_line, in_utc, shorten, strip_invisible
+from bot.strings import say
+from bot.ui.custom_ids import Action, OpenId, ShareId
+from bot.ui.message_parts import (
+    LAYOUT_TEXT,
+    FileKind,
+    OutgoingMessage,
+    PreparedOutputs,
+    ResultMessages,
+    fitting,
+    remark_messages,
+    run_button,
+    subtext,
+    text_blocks,
+    texts,
+)
+from bot.ui.result_buttons import OfferedActions, discard_button, more_button
+from bot.ui.run_facts import COLOURS, facts_of, prompt_line
+from bot.ui.views import framed, layout_of, modal_of
+
+PROMPT_FIELD = "prompt"
+# An option's label has at most 100 characters.
+_TITLE, _NAME = 50, 32
+
+
+def share_modal(key: str) -> Modal:
+    """Build the form that asks whether a shared result shows its prompt."""
+    box: Checkbox[Modal] = Checkbox(custom_id=PROMPT_FIELD, default=False)
+    label = Label[Modal](text=say("share_prompt_label"), description=say("share_prompt_hint"), component=box)
+    return modal_of(ShareId(key).encode(), say("share_title"), label)
+
+
+def share_messages(
+    run: Run, title: str, prepared: PreparedOutputs, link: str | None, offered: OfferedActions
+) -> list[OutgoingMessage]:
+    """Build the messages of a result that is shared in the gallery channel. They ping nobody.
+
+    `link` is the URL of the original message, or None if there is none. The prompt is shown if `run` has one.
+    """
+    is_picture = any(file.kind is FileKind.IMAGE for file in prepared.files)
+    use = [run_button(run, Action.USE, "button_use")] if offered.usable and is_picture else []
+    row = [run_button(run, Action.EDIT, "button_edit"), *use, run_button(run, Action.MORE, "button_more")]
+    heading = say("share_heading", title=escape_line(title, 80), user=run.requester_id)
+    return ResultMessages(
+        run=run,
+        heading=(heading, prompt_line(run)),
+        footer=[subtext([say("share_link", url=link)])] if link else [],
+        blocks=text_blocks(prepared.texts, spoiler=run.spoiler),
+        remarks=prepared.remarks,
+        rows=lambda _: [row],
+        colour=COLOURS.get(run.state),
+    ).with_files(prepared.files)
+
+
+def openable(page: AuditPage) -> Mapping[str, AuditEntry]:
+    """Return the entries about the ends of requests whose private results may be opened, by their key."""
+    return {
+        line.entry.run_key: line.entry
+        for line in page.lines
+        if line.may_open and line.entry.run_key and line.entry.action is AuditAction.OUTCOME
+    }
+
+
+def open_rows(
+    page: AuditPage, title: Callable[[str], str], names: Mapping[int, str]
+) -> list[ActionRow[LayoutView]]:
+    """Return a row with a select of the private results on a page of the audit log, or no row if there are
+    none.
+
+    `names` are the requesters' names by id. A select can't show mentions, so a missing name is left out.
+    """
+    options = {
+        key: SelectOption(label=_label(entry, title, names), description=in_utc(entry.at), value=key)
+        for key, entry in openable(page).items()
+    }
+    if not options:
+        return []
+    select: Select[Any] = Select(
+        custom_id=OpenId().encode(), placeholder=say("record_private_choose"), options=list(options.values())
+    )
+    return [ActionRow(select)]
+
+
+def _label(entry: AuditEntry, title: Callable[[str], str], names: Mapping[int, str]) -> str:
+    deployment = shorten(strip_invisible(title(entry.deployment)) if entry.deployment else "?", _TITLE)
+    if count := entry.details.get("runs"):
+        deployment = say("several_title", title=deployment, count=count)
+    name = shorten(strip_invisible(names.get(entry.subject_id or 0, "")), _NAME)
+    return say("record_private_option", deployment=deployment, name=name) if name else deployment
+
+
+def opened_messages(
+    run: Run, title: str, prepared: Mapping[str, PreparedOutputs]
+) -> Sequence[OutgoingMessage]:
+    """Build the messages that show a private result to a moderator; the first has Details and Delete."""
+    outputs = prepared[run.key]
+    details = run_button(run, Action.DETAILS, "button_details")
+    heading = say("open_heading", title=escape_line(title, 80), person=run.requester_id)
+    return ResultMessages(
+        run=run,
+        heading=(heading, prompt_line(run, only_requester=True)),
+        footer=[subtext(facts_of(run))],
+        blocks=text_blocks(outputs.texts, spoiler=run.spoiler),
+        remarks=outputs.remarks,
+        rows=lambda _: [[details, run_button(run, Action.DELETE, "button_delete")]],
+        colour=Colour.blurple(),
+    ).with_files(outputs.files)
+
+
+_TEXT_LENGTH = 1500
+_NAME_LENGTH = 80
+# Returns whether a message may link to an address.
+MayLink = Callable[[str], bool]
+
+
+def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
+    """Build the message that replaces an age-restricted result in a channel where it may not be shown.
+
+    `postable` adds the button that posts the result after the channel has been marked as age-restricted.
+    """
+    heading = f"{say('mention', user=run.requester_id)} **{say('withheld_heading')}**"
+    buttons = [run_button(run, Action.DETAILS, "button_details"), discard_button(run)]
+    if postable:
+        buttons.insert(0, run_button(run, Action.REDELIVER, "button_redeliver"))
+    blocks = texts([heading, prompt_line(run)], [say("withheld")])
+    layout = framed(COLOURS[RunState.SUCCEEDED], *blocks, ActionRow(*buttons))
+    return OutgoingMessage(layout=layout, mention=run.requester_id)
+
+
+def origin_message(run: Run) -> OutgoingMessage:
+    """Build the message that says why a result comes as a direct message."""
+    if run.user_install:
+        return OutgoingMessage(content=say("from_elsewhere_late"))
+    code = "from_private" if run.private else "from_elsewhere"
+    return OutgoingMessage(content=say(code, url=channel_url(run.guild_id, run.channel_id)))
+
+
+def linked_outputs(run: Run, may_link: MayLink, code: str = "media_linked", file: int = 0) -> PreparedOutputs:
+    """Return a run's outputs with a link in place of each file, and the beginning of each text.
+
+    `code` is the code of the sentence that contains the link. With the number of a `file`, the others are
+    left out.
+    """
+    found = [output.text for output in run.outputs if output.text and output.text.strip()]
+    space = _TEXT_LENGTH // run.count // max(1, len(found))
+    links = enumerate(_links(run), 1)
+    remarks = [link_remark(code, name, url, may_link) for number, (name, url) in links if file in (0, number)]
+    return PreparedOutputs(texts=tuple(shorten(text, space) for text in found), remarks=tuple(remarks))
+
+
+def link_remark(code: str, name: str, url: str, may_link: MayLink) -> str:
+    """Return the sentence `code` with a link to an output, or one without it if the link may not be shown."""
+    return say(code, name=name, url=url) if may_link(url) else say("media_forbidden", name=name)
+
+
+def plain_messages(
+    batch: Sequence[Run], shown: Sequence[Run], may_link: MayLink | None
+) -> list[OutgoingMessage]:
+    """Build messages with a sentence about a batch's outcome, and the links and texts of the `shown` runs.
+
+    If `may_link` is None, links and texts are left out.
+    """
+    first = batch[0]
+    links = [_line(name, url, may_link) for run in shown for name, url in _links(run)] if may_link else []
+    blocks = list(_code_blocks(shown)) if may_link else []
+    code = ("plain_result" if links or blocks else "plain_hidden") if shown else "plain_ended"
+    heading = f"{say('mention', user=first.requester_id)} {say(code)}"
+    lines, left = fitting([*links, *blocks], LAYOUT_TEXT - len(heading) - 1)
+    buttons = ActionRow[LayoutView](*_buttons(first, shown))
+    layout = layout_of(TextDisplay("\n".join([heading, *lines])), buttons)
+    return [OutgoingMessage(layout=layout, mention=first.requester_id), *remark_messages(left)]
+
+
+def _links(run: Run) -> Iterator[tuple[str, str]]:
+    files = [output for output in run.outputs if output.url]
+    for number, output in enumerate(files, 1):
+        yield escape_line(output.filename or "", _NAME_LENGTH) or f"file {number}", output.url or ""
+
+
+def _line(name: str, url: str, may_link: MayLink) -> str:
+    return f"[{name}]({url})" if may_link(url) else say("media_forbidden", name=name)
+
+
+def _code_blocks(shown: Sequence[Run]) -> Iterator[str]:
+    """Yield the beginning of each text.
+
+    Texts behind a spoiler are left out, because code blocks can't be hidden.
+    """
+    for run in shown:
+        for text in (output.text for output in run.outputs if output.text and not run.spoiler):
+            yield f"```\n{shorten(text.replace('`', ''), _TEXT_LENGTH)}\n```"
+
+
+def _buttons(first: Run, shown: Sequence[Run]) -> list[Button[Any]]:
+    """Return the buttons of a sentence about an outcome."""
+    if not shown:
+        return [run_button(first, Action.DETAILS, "button_details"), discard_button(first)]
+    return [more_button(first, Action.MORE_OF_ALL if first.count > 1 else Action.MORE)]

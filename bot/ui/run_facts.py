@@ -1,0 +1,329 @@
+"""What messages say about a run, in a few words or, behind Details, in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from discord import Colour
+from discord.ui import File, LayoutView, TextDisplay
+
+from bot.deployments.input_text import ShownInputs, displayed_inputs
+from bot.deployments.model import Deployment
+from bot.domain.runs import Deletions, Run, RunState
+from bot.domain.text import escape_line, shorten
+from bot.domain.text.run_log import FailureKind, failure_kind, last_error
+from bot.domain.transitions import REQUESTER_BLOCKED
+from bot.strings import say
+from bot.ui.message_parts import PROMPT_SHOWN, subtext, text_blocks
+from bot.ui.views import framed
+
+_ERROR_SHOWN = 200
+_RUN_FAILED = "run_failed"
+_OWN_SENTENCES = {
+    FailureKind.OUT_OF_MEMORY: "run_failed_memory",
+    FailureKind.INPUT_REFUSED: "run_failed_input",
+}
+
+
+COLOURS = {
+    RunState.SUCCEEDED: Colour.green(),
+    RunState.FAILED: Colour.red(),
+    RunState.REFUSED: Colour.red(),
+    RunState.REJECTED: Colour.red(),
+    RunState.CANCELLED: Colour.light_grey(),
+    RunState.EXPIRED: Colour.light_grey(),
+    RunState.TIMED_OUT: Colour.orange(),
+    RunState.UNCONFIRMED: Colour.orange(),
+}
+
+
+def phase(state: RunState) -> str:
+    """Return the string code of a state's title."""
+    return "title_approval" if state is RunState.AWAITING_APPROVAL else f"title_{state.value}"
+
+
+def ending(run: Run) -> str:
+    """Return the string code of a run's title.
+
+    This is the title of its state, except that partial results and runs ended by a block have their own.
+    """
+    if run.failure_code == REQUESTER_BLOCKED:
+        return "title_blocked"
+    return "title_partial" if run.partial else phase(run.state)
+
+
+def block_code(prefix: str, run: Run) -> str:
+    """Return the code of a sentence about a block, which says how long the block lasts.
+
+    `run` is a run that the block ended, and `prefix` is the beginning of the code. Runs that an earlier
+    version ended have no `until`, so the sentence about them leaves this out.
+    """
+    until = run.failure_params.get("until")
+    if until is None:
+        return prefix
+    return f"{prefix}_until" if until else f"{prefix}_open"
+
+
+def reason_of(run: Run) -> str:
+    """Return the sentence that says why a run did not succeed.
+
+    Only that of a private run, which nobody but its requester and moderators sees, may quote the run's log.
+    """
+    code = run.failure_code or "internal"
+    if code == _RUN_FAILED:
+        return _failure_reason(run, quoted=run.private)
+    if code == "comfy_invalid" and not run.failure_params.get("fields"):
+        code = "comfy_invalid_unnamed"
+    if code == REQUESTER_BLOCKED:
+        return _block_reason(run)
+    params = {
+        name: escape_line(value, 100) if isinstance(value, str) else value
+        for name, value in run.failure_params.items()
+    }
+    return say(code, **params)
+
+
+def explanation_of(run: Run) -> str:
+    """Return what Details says about a run that failed on the machine, or an empty text for any other."""
+    if run.failure_code != _RUN_FAILED:
+        return ""
+    return _failure_reason(run, quoted=True) if run.failure_log else say("run_failed_unexplained")
+
+
+def _failure_reason(run: Run, *, quoted: bool) -> str:
+    sentence = _OWN_SENTENCES.get(failure_kind(run.failure_log))
+    error = last_error(run.failure_log) if quoted else None
+    if sentence is None and error is not None:
+        return say("run_failed_because", error=escape_line(error, _ERROR_SHOWN))
+    return say(sentence or _RUN_FAILED)
+
+
+def _block_reason(run: Run) -> str:
+    """Return sentences about the block that ended a run and about the other requests that it ended."""
+    params = run.failure_params
+    others = params.get("others")
+    ended = "block_ended_other" if others == 1 else "block_ended_others" if others else "block_ended_one"
+    blocked = say(block_code("requester_blocked", run), until=params.get("until"))
+    return f"{blocked} {say(ended, others=others)}"
+
+
+def prompt_line(run: Run, *, only_requester: bool = False) -> str:
+    """Quote the run's prompt. A prompt that nobody approved is quoted only if `only_requester` sees it."""
+    if run.hidden_from_channel and not only_requester:
+        return ""
+    return f"> {escape_line(run.prompt, PROMPT_SHOWN)}" if run.prompt else ""
+
+
+def facts_of(run: Run) -> list[str]:
+    if run.hidden_from_channel:
+        return []
+    facts = [*took("took", run.known_duration), *weighted_time_facts([run])] if run.final else []
+    gpu = run.gpu_used or run.gpu
+    if gpu:
+        facts.append(say("gpu", gpu=escape_line(gpu, 32)))
+    if run.seed is not None:
+        facts.append(say("seed", seed=run.seed))
+    if run.preset_note:
+        facts.append(run.preset_note)
+    return facts
+
+
+def deletion_facts(deletions: Deletions) -> list[str]:
+    """Return facts about deletions, as told to the requester. They name no moderator."""
+    facts = []
+    if deletions.outcome:
+        facts.append(say("deleted_by_moderator" if deletions.by_moderator else "deleted"))
+    elif deletions.partly:
+        facts.append(say("partly_deleted_by_moderator" if deletions.by_moderator else "partly_deleted"))
+    if deletions.copy_by_moderator:
+        facts.append(say("copy_deleted_by_moderator"))
+    return facts
+
+
+def took(code: str, seconds: float | None) -> list[str]:
+    """Return the fact `code` with a duration, or an empty list if it is unknown or less than a second."""
+    rounded = f"{seconds or 0:.0f}"
+    return [] if rounded == "0" else [say(code, seconds=rounded)]
+
+
+def gpu_time_facts(runs: Sequence[Run]) -> list[str]:
+    """Return facts about the total GPU time of the runs, or an empty list unless it is known for all."""
+    started = [run for run in runs if run.started_at is not None or run.run_duration is not None]
+    if any(run.known_duration is None for run in started):
+        return []
+    seconds = sum(run.known_duration or 0 for run in started)
+    return [*took("several_took", seconds), *weighted_time_facts(runs)]
+
+
+def weighted_time_facts(runs: Iterable[Run]) -> list[str]:
+    """Return how much of the daily limits the runs used, or an empty list if that is their GPU time."""
+    measured = [(run.known_duration, run.charged_seconds) for run in runs if run.known_duration is not None]
+    gpu_seconds = f"{sum(duration for duration, _ in measured):.0f}"
+    weighted = f"{sum(duration if charged is None else charged for duration, charged in measured):.0f}"
+    return [say("counted", seconds=weighted)] if weighted != gpu_seconds else []
+
+
+def result_facts(run: Run) -> list[str]:
+    """Return facts about a run. Without a result, they begin with what it used."""
+    # A weighted time already says that it counts.
+    if run.has_result or weighted_time_facts([run]):
+        return facts_of(run)
+    return [_used(run), *facts_of(replace(run, run_duration=None))]
+
+
+def _used(run: Run) -> str:
+    """Return how much GPU time a run without a result has used."""
+    if not run.charged_seconds:
+        return say("charged_nothing_cancelled" if run.state is RunState.CANCELLED else "charged_nothing")
+    code = "counted" if run.known_duration is None else "charged_time"
+    return say(code, seconds=max(1, round(run.charged_seconds)))
+
+
+def ending_sentence(run: Run) -> str:
+    """Return the reason why a run did not succeed. For a partial result, add that the outputs were made
+    before the run ended.
+    """
+    if not run.partial:
+        return reason_of(run)
+    # A verdict's state is the bot's own, so its failure code tells how ComfyDeploy ended the run.
+    code = run.failure_code or ""
+    end = code.removeprefix("run_") if code.startswith("run_") else run.state.value
+    return f"{reason_of(run)} {say(f'made_before_{end}')}"
+
+
+def batch_title(title: str, size: int) -> str:
+    """Return a deployment's title, escaped, with the number of runs if it is more than one."""
+    name = escape_line(title, 80)
+    return name if size == 1 else say("several_title", title=name, count=size)
+
+
+def in_common(batch: Sequence[Run]) -> Run:
+    """Return the first run without the values that differ within a batch: the seed and the duration."""
+    return batch[0] if len(batch) == 1 else replace(batch[0], seed=None, run_duration=None)
+
+
+# Longer details go into a file: a layout holds 4,000 characters of text.
+MAX_INLINE = 3500
+FILENAME = "details.txt"
+_SHORT = 120
+_LINES = 15
+_NOTHING = Deletions()
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """The content of the Details message.
+
+    `file` is None, or the full text to attach as `FILENAME` if it is too long for the message.
+    """
+
+    layout: LayoutView
+    file: str | None
+
+
+def details(
+    run: Run,
+    title: str,
+    deployment: Deployment | None,
+    command: str | None,
+    *,
+    explained: bool = False,
+    origin: str | None = None,
+    deletions: Deletions = _NOTHING,
+    repeatable: bool = True,
+) -> Details:
+    """Build the details of a run. `command` repeats it, or is None if `deployment` is None or the requester
+    has erased the inputs.
+
+    If `explained`, they say why the run failed, with the end of its log; only the requester and moderators
+    may read that. `origin` is a link to the result of the run's parent, or None. `deletions` is what to tell
+    the reader about deletions. If not `repeatable`, the message has no command and doesn't say why.
+    """
+    inputs = displayed_inputs(deployment, run.inputs)
+    heading = say("details_heading", title=escape_line(title, 80))
+    facts = "\n".join(_facts(run, inputs, origin, deletions, explained=explained))
+    values = "\n".join(_values(inputs, None))
+    why, log = (explanation_of(run), run.failure_log) if explained else ("", None)
+    size = sum(map(len, (heading, facts, values, command or "", why, log or "")))
+    log_text = "\n".join([say("details_log"), *text_blocks((log,), spoiler=False, space=0)]) if log else ""
+    in_file = ""
+    if size > MAX_INLINE:
+        in_file, log_text = "details_in_file", ""
+        values = "\n".join([*_values(inputs, _SHORT)][:_LINES])
+    elif "```" in (command or ""):
+        in_file = "details_command_in_file"
+    if command is not None:
+        command_texts = [say(in_file or "details_command", command=command)]
+        if inputs.file_options:
+            names = ", ".join(f"`{name}`" for name in inputs.file_options)
+            command_texts.append(say("details_attach", options=names))
+    else:
+        command_texts = [say("details_all_in_file")] if in_file else []
+        if repeatable:
+            command_texts.append(say("details_erased" if deployment is not None else "details_gone"))
+    command_text = "\n".join(command_texts)
+    file = [File[LayoutView](f"attachment://{FILENAME}")] if in_file else []
+    shown = filter(None, (heading, values, why, facts, log_text, command_text))
+    layout = framed(Colour.blurple(), *map(TextDisplay[LayoutView], shown), *file)
+    return Details(layout, _full_text(run.key, inputs, command or "", log) if in_file else None)
+
+
+def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
+    for name, value in inputs.values:
+        yield say(
+            "details_input", name=escape_line(name, 32), value=escape_line(value, limit or len(value) + 1)
+        )
+    for option, file in zip(inputs.file_options, inputs.files, strict=True):
+        name = escape_line(shorten(file.filename or "", 60), 60)
+        yield say("details_input_file", option=escape_line(option, 32), name=name, url=file.url)
+
+
+def _facts(
+    run: Run, inputs: ShownInputs, origin: str | None, deletions: Deletions, *, explained: bool
+) -> Iterator[str]:
+    """Yield three subtext lines: state and cost, times, and ids."""
+    seed_listed = str(run.seed) in (value for _, value in inputs.values)
+    shown = replace(run, seed=None) if seed_listed else run
+    yield subtext(_state_facts(shown, deletions, explained=explained))
+    yield subtext(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
+    names = [say("details_key", key=run.key)]
+    if run.count > 1:
+        names.append(say("details_several", number=run.number, count=run.count))
+    if run.parent_key:
+        code = "details_parent_link" if origin else "details_parent"
+        names.append(say(code, key=run.parent_key, url=origin))
+    yield subtext(names)
+
+
+def _state_facts(run: Run, deletions: Deletions, *, explained: bool) -> Iterator[str]:
+    yield say("details_state", state=say(ending(run)))
+    yield from deletion_facts(deletions)
+    failed_here = explained and explanation_of(run)
+    if run.live_status and (failed_here or not run.final):
+        yield say("details_step", step=escape_line(run.live_status, 60))
+    yield from took("details_took", run.known_duration)
+    if run.seed is not None:
+        yield say("details_seed", seed=run.seed)
+    if run.gpu or run.gpu_used:
+        requested = escape_line(run.gpu, 32) if run.gpu else say("details_any_gpu")
+        used = escape_line(run.gpu_used, 32) if run.gpu_used else say("details_unknown")
+        yield say("details_gpu", asked=requested, used=used)
+
+
+def _times(run: Run) -> Mapping[str, datetime | None]:
+    return {
+        "details_asked": run.created_at,
+        "details_queued": run.submitted_at,
+        "details_started": run.started_at,
+        "details_ended": run.ended_at,
+    }
+
+
+def _full_text(key: str, inputs: ShownInputs, command: str, log: str | None) -> str:
+    """Return all inputs, the log and the commands as plain text, to read and copy."""
+    parts = [f"{name}:\n{value}" for name, value in inputs.values]
+    files = zip(inputs.file_options, inputs.files, strict=True)
+    parts += [f"{option}:\n{file.url}" for option, file in files]
+    return "\n\n".join([key, *parts, *filter(None, [log, command])]) + "\n"
