@@ -41,11 +41,11 @@ def climb(message: Message, place: Place, run: Run, *, too_large: bool, about_me
     """
     form = _simpler(message, place, run, too_large=too_large)
     if form is not None and (about_message or too_large or message.kind in CARDS):
-        return replace(message, form=form, place=place, failures=0)
+        return replace(message, form=form, place=place)
     next_place = next(
         each for each in Place if each is Place.RUNS or (each > place and _is_possible(each, message, run))
     )
-    return replace(message, form=Form.FILES, place=next_place, failures=0)
+    return replace(message, form=Form.FILES, place=next_place)
 
 
 def _simpler(message: Message, place: Place, run: Run, *, too_large: bool) -> Form | None:
