@@ -22,7 +22,7 @@ from bot.delivery import compose, status
 from bot.delivery.age_restriction import decide as decide_age
 from bot.delivery.discord_health import DiscordHealth
 from bot.delivery.estimator import Estimator
-from bot.delivery.posting import LEASE, Posting, Superseded, climbed
+from bot.delivery.posting import LEASE, Posting, Superseded
 from bot.discord_api.calls import Unanswered, Unreachable
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
 from bot.domain.messages.decide import Act, decide, wants
@@ -192,7 +192,7 @@ class Messenger:
         message = self._active.get(claim.lease, claim).message
         failures = message.failures - FAILURE + weight
         pause = pause_after(failures, self._app.outside.random) if pause is None else pause
-        values: dict[str, object] = {"failures": failures}
+        values: dict[str, object] = {"form": message.form, "place": message.place, "failures": failures}
         if weight and failures >= MAX_FAILURES:
             place = start(message, claim.runs, self._app.now())
             refused = climb(message, place, claim.runs, too_large=False, about_message=True)
@@ -253,7 +253,7 @@ class Messenger:
                 return await self._post(claim, place, shows, act), act
             except Unreachable as error:
                 log.info("place %s failed: %s", place.name.lower(), error)
-                claim = climbed(self._active[claim.lease], place, error)
+                claim = self._posting.climb(claim, place, error)
                 place = claim.message.place
 
     async def _post(self, claim: Claim, place: Place, shows: Shows, act: Act) -> Claim:
@@ -312,5 +312,6 @@ def _after_crashes(claim: Claim) -> Claim:
     message = claim.message
     for _ in range(MAX_FAILURES, message.failures, FAILURE):
         place = start(message, claim.runs, claim.first.created_at)
-        message = climb(message, place, claim.runs, too_large=False, about_message=True)
+        simpler = climb(message, place, claim.runs, too_large=False, about_message=True)
+        message = replace(simpler, failures=FAILURE)
     return claim.with_message(message)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bot.delivery.messenger import Messenger
-from bot.delivery.posting import LEASE, Superseded, climbed
+from bot.delivery.posting import LEASE, Superseded
 from bot.discord_api.calls import PostError, Refused, Unanswered
 from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
 from bot.domain.messages.decide import Act, decide
@@ -93,7 +93,7 @@ class OnDemandMessenger(Messenger):
             try:
                 return await self._post(claim, place, Shows.RESULT, act)
             except Refused as error:
-                claim = climbed(self._active[claim.lease], place, error)
+                claim = self._posting.climb(claim, place, error)
                 if claim.message.place is not place:
                     raise
         return claim

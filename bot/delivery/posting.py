@@ -52,6 +52,18 @@ class Posting:
         """Keep the newest state of a claim, which a failure stores."""
         self.active[claim.lease] = claim
 
+    def climb(self, claim: Claim, place: Place, error: Unreachable) -> Claim:
+        """Return the claim with the next form or place after Discord refused a message at a place.
+
+        The claim is kept, so a failure there doesn't lead back to the place that refused. Earlier failures
+        still count: files that failed three times are linked, instead of being tried as often at each place.
+        """
+        newest = self.active[claim.lease]
+        about, too_large = isinstance(error, Refused), isinstance(error, TooLarge)
+        message = climb(newest.message, place, newest.runs, about_message=about, too_large=too_large)
+        self.keep(newest.with_message(message))
+        return self.active[claim.lease]
+
     async def find_lost(self, claim: Claim) -> Claim:
         """Look for what an attempt has posted whose result is unknown, and store it."""
         attempt = claim.message.attempt
@@ -183,10 +195,3 @@ class Posting:
             except Unreachable:
                 left.append(ref)
         return left
-
-
-def climbed(claim: Claim, place: Place, error: Unreachable) -> Claim:
-    """Return the claim with the next form or place after Discord refused a message at a place."""
-    about, too_large = isinstance(error, Refused), isinstance(error, TooLarge)
-    refused = climb(claim.message, place, claim.runs, about_message=about, too_large=too_large)
-    return claim.with_message(refused)

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 # Discord waits three seconds for the first answer. If the checks take longer than this, because they wait for
 # Discord or for a file, the answer is deferred privately, whatever they will decide: a refusal may be shown
 # there, and so may a status message.
-_CHECK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 # How many dropped inputs a sentence names, so that it fits into a message.
 _NAMED = 15
 
@@ -51,7 +51,7 @@ async def start(
 
     checking = asyncio.create_task(checks())
     try:
-        done, _ = await asyncio.wait([checking], timeout=_CHECK_SECONDS)
+        done, _ = await asyncio.wait([checking], timeout=CHECK_SECONDS)
         if not done and await _defer(interaction, private=True) is None:
             return
         checked = await checking

@@ -197,23 +197,30 @@ class InvariantChecker:
         return ends, cancels
 
     def _messages(self, rounds: Sequence[Round]) -> Iterable[Message]:
+        """Yield what somebody sees or saw: an ephemeral answer counts, because its requester sees it."""
         for this in rounds:
             for channel in (this.channel, *this.places):
-                yield from self._environment.discord.messages(channel)
+                yield from channel.messages.values()
             yield from this.taken
         for person in self._environment.people:
             yield from self._environment.discord.messages(self._environment.discord.dm(person))
 
     def _out_of_reach(self, message: Message) -> bool:
-        """Return whether the bot can no longer see the channel, and so couldn't remove the message."""
-        may = self._environment.discord.world.bot_permissions(message.channel)
-        return message.channel.deleted or not may & 1 << 10
+        """Return whether the bot can no longer see the channel, and so couldn't remove the message.
+
+        An ephemeral one it can remove only while the interaction's token is valid.
+        """
+        world = self._environment.discord.world
+        if message.ephemeral and message.interaction is not None:
+            age = world.clock.now() - message.interaction.created_at
+            return message.channel.deleted or age >= self._environment.discord.interactions.token_lifetime
+        return message.channel.deleted or not world.bot_permissions(message.channel) & 1 << 10
 
     def evidence(self, key: str, rounds: Sequence[Round]) -> str:
         """Return what happened to a run: its rounds, log lines, and calls to Discord and ComfyDeploy."""
         call_log = self._environment.comfydeploy.call_log
         run_ids = set(call_log.runs_for(key))
-        lines = [f"--- run {key}", *map(str, rounds[-3:]), "log:", *self._environment.log_lines(key)]
+        lines = [f"--- run {key}", *map(str, rounds), "log:", *self._environment.log_lines(key)]
         lines += ["queue calls:", *(f"{c.status} {c.run_ids}" for c in call_log.calls_for(key))]
         lines += ["webhooks:"]
         lines += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -240,3 +241,24 @@ async def test_an_attempt_that_outlives_its_lease_is_not_repeated_beside_itself(
         assert await attempt == 1
     assert await delivery_states(bot) == ["sent"]
     await one_result(bot)
+
+
+@pytest.mark.parametrize("served", [0, 1, 2, 3], ids=lambda served: f"{served} downloads succeed")
+async def test_a_closed_channel_is_tried_once_if_files_can_not_be_fetched(bot: Harness, served: int) -> None:
+    asked_for = count(1)
+
+    async def serve(request: web.Request) -> web.Response:
+        if next(asked_for) > served:
+            return closing(web.Response(status=503))
+        return closing(web.Response(body=picture(8, 8), content_type="image/png"))
+
+    async with serving(serve) as address:
+        await bot.ask(faults=Faults(hold_at="queued", webhook_drop=True))
+        await lose_channel_and_answer(bot)
+        await end_with_links(bot, {"fox.png": f"{address}/fox.png"})
+        await bot.later(minutes=11, times=3)
+    message, _ = bot.alice.user.dm_channel.history()
+    assert len(message.attachments) == (served > 2)
+    assert f"[try it yourself]({address}/fox.png)" in text_of(bot, message) or served > 2
+    assert len(requests_to(bot, "POST", f"/channels/{bot.channel.id}/messages")) == 1
+    assert await delivery_states(bot) == ["sent"]

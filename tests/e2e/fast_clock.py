@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import bot.database.engine
+import bot.gateway.replies
 import bot.words.cache
 
 
 def quick_loop(speed: float) -> asyncio.AbstractEventLoop:
     """Return an event loop whose pauses and timeouts pass `speed` times as fast; sockets don't.
 
-    The limits on waiting for the database and on checking words keep their real length: a fraction of them is
-    too short on a busy machine.
+    The limits on waiting for the database, on checking a request before its answer is deferred, and on
+    checking words keep their real length: a fraction of them is too short on a busy machine.
     """
     bot.database.engine.LOCK_SECONDS *= speed
+    bot.gateway.replies.CHECK_SECONDS *= speed
     bot.words.cache.TIMEOUT_SECONDS *= speed
     return _QuickLoop(speed)
 

@@ -43,15 +43,14 @@ def climb(
     files because of their size. A card that is refused anywhere is tried without its files.
     """
     order, run = _order(message, runs), runs[0]
-    is_letter = (
-        order is _PRIVATE_FIRST and place is Place.DIRECT
-    )  # a few lines, without anything to leave out
+    # A few lines, without anything to leave out.
+    is_letter = order is _PRIVATE_FIRST and place is Place.DIRECT
     form = None if is_letter else _simpler(message, place, run, too_large=too_large)
     if form is not None and (about_message or too_large or message.kind in CARDS):
-        return replace(message, form=form, place=place, failures=0)
+        return replace(message, form=form, place=place)
     others = order[order.index(place) + 1 :]
     next_place = next((each for each in others if _is_possible(each, message, run)), Place.RUNS)
-    return replace(message, form=Form.FILES, place=next_place, failures=0)
+    return replace(message, form=Form.FILES, place=next_place)
 
 
 _PRIVATE_FIRST = (Place.DIRECT, Place.CHANNEL, Place.ANSWER, Place.RUNS)
