@@ -26,9 +26,8 @@ from bot.deployments.reloading import Reloader
 from bot.deployments.schema import DeploymentSettings
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.backend import Backend
-from bot.gateway.client import GenerateBot, RestClient
+from bot.gateway.client import GenerateBot, RestClient, ShardedBot
 from bot.gateway.guild import read_automod
-from bot.gateway.sharding import ShardedBot
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
 from bot.media.shrink import Shrinker
@@ -156,7 +155,7 @@ async def open_app(
         ),
         discord=DiscordCalls(client),
         fetcher=fetcher,
-        outputs=OutputPreparer(fetcher, backend, Shrinker(shrinking, outside.monotonic), files),
+        outputs=OutputPreparer(fetcher, backend, Shrinker(shrinking), files),
         words=AutomodCache(partial(read_automod, client), outside),
         drafts=FormDrafts(outside.random),
         outside=outside,

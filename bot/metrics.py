@@ -137,9 +137,18 @@ class Metrics:
 
     def discord_trace(self) -> aiohttp.TraceConfig:
         """Return a trace that counts the requests of discord.py's session, including retries."""
+
+        async def answered(_: Any, __: Any, params: aiohttp.TraceRequestEndParams) -> None:
+            self._discord.labels(params.method, str(params.response.status)).inc()
+            if params.response.status == 429:
+                self._limited.labels(params.response.headers.get("X-RateLimit-Scope", "unknown")[:20]).inc()
+
+        async def silent(_: Any, __: Any, params: aiohttp.TraceRequestExceptionParams) -> None:
+            self._discord.labels(params.method, "no_answer").inc()
+
         trace = aiohttp.TraceConfig()
-        trace.on_request_end.append(self._discord_answered)
-        trace.on_request_exception.append(self._discord_silent)
+        trace.on_request_end.append(answered)
+        trace.on_request_exception.append(silent)
         return trace
 
     def comfydeploy_trace(self, call_name: Callable[[str], str]) -> aiohttp.TraceConfig:
@@ -166,18 +175,6 @@ class Metrics:
         trace.on_request_end.append(answered)
         trace.on_request_exception.append(silent)
         return trace
-
-    async def _discord_answered(
-        self, _: Any, __: SimpleNamespace, params: aiohttp.TraceRequestEndParams
-    ) -> None:
-        self._discord.labels(params.method, str(params.response.status)).inc()
-        if params.response.status == 429:
-            self._limited.labels(params.response.headers.get("X-RateLimit-Scope", "unknown")[:20]).inc()
-
-    async def _discord_silent(
-        self, _: Any, __: SimpleNamespace, params: aiohttp.TraceRequestExceptionParams
-    ) -> None:
-        self._discord.labels(params.method, "no_answer").inc()
 
     def _counter(self, name: str, about: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}_{name}", about, labels, registry=self.registry)

@@ -13,7 +13,6 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from bot.context import App
 from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import FINAL, RunState
-from bot.metrics import Metrics
 
 log = logging.getLogger(__name__)
 METRICS_PATH = "/metrics"
@@ -31,11 +30,10 @@ class MetricsPage:
     """
 
     def __init__(self, app: App, gateway: discord.Client | None) -> None:
-        metrics, token = app.metrics, app.settings.metrics_token
+        gauge, token = app.metrics.gauge, app.settings.metrics_token
         self._app = app
         self._token = token.get_secret_value() if token is not None else None
         self._known_deployments: set[str] = set()
-        gauge = metrics.gauge
         self._store_up = gauge("store_up", "Whether the database answered")
         self._runs = gauge("runs", "Runs that have not ended", "deployment", "state")
         self._pending = gauge("outcomes_owed", "Outcomes not shown yet")
@@ -46,7 +44,15 @@ class MetricsPage:
         gauge("gpu_seconds_daily_limit", "DAILY_GPU_SECONDS; 0 if unset").set(
             app.settings.daily_gpu_seconds or 0
         )
-        self._gateway = _GatewayGauges(metrics, gateway) if gateway is not None else None
+        if gateway is not None:  # a process without one lacks these, as a 0 would mean an outage
+            ready = gauge("gateway_ready", "Whether Discord's gateway is connected and ready")
+            ready.set_function(gateway.is_ready)
+            gauge("servers", "Servers that the bot is on").set_function(lambda: len(gateway.guilds))
+            latency = gauge("gateway_latency_seconds", "Discord's last heartbeat")
+            # Before the first heartbeat it is NaN or infinite.
+            latency.set_function(
+                lambda: gateway.latency if gateway.is_ready() and gateway.latency < 3600 else 0
+            )
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get(METRICS_PATH, self.answer)
@@ -55,8 +61,6 @@ class MetricsPage:
         if not self._may_read(request):
             return web.Response(status=403)
         await self._read_store()
-        if self._gateway is not None:
-            self._gateway.read()
         text = self._app.metrics.text()
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -88,24 +92,6 @@ class MetricsPage:
         oldest = values.oldest_pending_at
         self._oldest.set(0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
         self._used.set(values.gpu_seconds_today)
-
-
-class _GatewayGauges:
-    """The gauges of the gateway connection. A process without one lacks them, as a 0 would mean an outage."""
-
-    def __init__(self, metrics: Metrics, client: discord.Client) -> None:
-        self._client = client
-        self._ready = metrics.gauge("gateway_ready", "Whether Discord's gateway is connected and ready")
-        self._latency = metrics.gauge("gateway_latency_seconds", "Discord's last heartbeat")
-        self._servers = metrics.gauge("servers", "Servers that the bot is on")
-
-    def read(self) -> None:
-        client = self._client
-        ready = client.is_ready()
-        self._ready.set(ready)
-        # Before the first heartbeat the latency is NaN or infinite.
-        self._latency.set(client.latency if ready and client.latency < 3600 else 0)
-        self._servers.set(len(client.guilds))
 
 
 def _is_loopback(address: str | None) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -15,13 +15,12 @@ import discord
 from bot.app import Process, build, metrics_port, running_workers, watched_event_loop
 from bot.config.roles import CALLING_ROLES, Role, Shards
 from bot.config.settings import Settings
+from bot.database.coordination import Coordinator, LockHeld, acquire
 from bot.discord_api.permissions import install_url, invite_url
 from bot.domain.errors import StartLater, StartupError
-from bot.gateway.client import GenerateBot
-from bot.gateway.sharding import missing_starts
+from bot.gateway.client import GenerateBot, missing_starts
 from bot.media.temporary_files import require_temporary_folder
 from bot.outside import Outside
-from bot.role_locks import acquire_role_locks, lock_held_error
 from bot.web import listening
 
 log = logging.getLogger(__name__)
@@ -29,6 +28,8 @@ _TOKEN_REFUSED, _SHARDING_REQUIRED = 4004, 4011
 # How long current work may take after SIGTERM. Docker sends SIGKILL ten seconds after SIGTERM, and the
 # connections have to be closed before that.
 _STOP_SECONDS = 5.0
+# A clean shutdown takes up to this long, and a supervisor may start the next process before the old one ends.
+_LOCK_SECONDS = 10.0
 
 
 async def serve(settings: Settings, outside: Outside) -> None:
@@ -55,7 +56,7 @@ async def _serve(process: Process, signals: Signals) -> None:
         require_temporary_folder()
     async with listening(process.web, settings.web_host, settings.web_port) as port:
         log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
-        await acquire_role_locks(process.coordinator, settings)
+        await _lock_shards(process.coordinator, settings)
         async with (
             metrics_port(process),
             watched_event_loop(process),
@@ -63,9 +64,31 @@ async def _serve(process: Process, signals: Signals) -> None:
             # the messenger uses.
             _logged_in(process),
             running_workers(process, _STOP_SECONDS),
-            signals.started(process.request_reload),
         ):
-            await _until_stopped(process, signals.stop)
+            signals.started()
+            await _until_stopped(process, signals)
+
+
+async def _lock_shards(coordinator: Coordinator, settings: Settings) -> None:
+    """Acquire a lock for each shard of this process, so that no other connects the same one.
+
+    Raises StartupError if another process still holds a lock after `_LOCK_SECONDS`.
+    """
+    if Role.GATEWAY not in settings.roles:
+        return
+    # Without sharding Discord counts the single connection as shard 0 of 1.
+    for number in settings.shards.ids if settings.shards is not None else (0,):
+        try:
+            await acquire(coordinator, f"shard {number}", _LOCK_SECONDS)
+        except LockHeld:
+            raise _lock_held(f"shard {number}") from None
+
+
+def _lock_held(name: str) -> StartupError:
+    return StartupError(
+        f"Another process over this database has {name} connected to Discord. Stop one of the two, "
+        "or give each its own shards with SHARD_COUNT and SHARD_IDS, on PostgreSQL."
+    )
 
 
 @asynccontextmanager
@@ -118,8 +141,9 @@ async def _check_session_starts(client: discord.Client, shards: Shards | None) -
         )
 
 
-async def _until_stopped(process: Process, stop: asyncio.Event) -> None:
-    stopping = asyncio.create_task(stop.wait(), name="stop")
+async def _until_stopped(process: Process, signals: Signals) -> None:
+    stopping = asyncio.create_task(signals.stop.wait(), name="stop")
+    reloading = asyncio.create_task(_reload(process, signals.reload), name="reload")
     ends: set[asyncio.Future[Any]] = {stopping, process.coordinator.lost}
     connection: asyncio.Task[None] | None = None
     if isinstance(process.client, GenerateBot):
@@ -127,12 +151,19 @@ async def _until_stopped(process: Process, stop: asyncio.Event) -> None:
         ends.add(connection)
     done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+    reloading.cancel()
     if connection is not None and connection in done:
         _explain_end(connection)
         return
     if process.coordinator.lost in done:
-        raise StartupError(lock_held_error(process.coordinator.lost.result()))
+        raise _lock_held(process.coordinator.lost.result())
     log.info("stopping: finishing the messages that are under way")
+
+
+async def _reload(process: Process, requested: asyncio.Event) -> None:
+    while await requested.wait():
+        requested.clear()
+        process.request_reload()
 
 
 def _explain_end(connection: asyncio.Task[None]) -> None:
@@ -162,38 +193,23 @@ class Signals:
     """Signal handlers, installed before startup because startup may wait for other processes.
 
     During startup a stop signal cancels the task that created this object and sets `interrupted_start`.
-    After startup it sets `stop`, and the task shuts down cleanly. A SIGHUP during startup causes a reload
-    afterwards, since deployments.toml may already have been read.
+    Afterwards it sets `stop`, and the task shuts down cleanly. A SIGHUP sets `reload`, also during startup,
+    since deployments.toml may already have been read.
     """
 
     def __init__(self) -> None:
-        self.stop = asyncio.Event()
+        self.stop, self.reload = asyncio.Event(), asyncio.Event()
         self.interrupted_start = False
         self._starting = asyncio.current_task()
-        self._request_reload: Callable[[], None] | None = None
-        self._reload_requested = False
-        handlers = {"SIGTERM": self._stop, "SIGINT": self._stop, "SIGHUP": self._on_hangup}
-        for name, handler in handlers.items():
-            try:
+        handlers = {"SIGTERM": self._stop, "SIGINT": self._stop, "SIGHUP": self.reload.set}
+        # On Windows the event loop supports no signal handlers: KeyboardInterrupt ends it instead.
+        with suppress(AttributeError, NotImplementedError):
+            for name, handler in handlers.items():
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), handler)
-            except (AttributeError, NotImplementedError):
-                # On Windows the event loop supports no signal handlers: KeyboardInterrupt ends it instead.
-                break
 
-    @asynccontextmanager
-    async def started(self, request_reload: Callable[[], None]) -> AsyncIterator[None]:
-        """Mark startup as complete, and call `request_reload` for each SIGHUP inside the block.
-
-        If a SIGHUP arrived before the block, `request_reload` is also called at once.
-        """
+    def started(self) -> None:
+        """Mark startup as complete."""
         self._starting = None
-        self._request_reload = request_reload
-        if self._reload_requested:
-            request_reload()
-        try:
-            yield
-        finally:
-            self._request_reload = None
 
     def _stop(self) -> None:
         self.stop.set()
@@ -202,8 +218,3 @@ class Signals:
         if starting is not None:
             self.interrupted_start = True
             starting.cancel()
-
-    def _on_hangup(self) -> None:
-        self._reload_requested = True
-        if self._request_reload is not None:
-            self._request_reload()

@@ -19,10 +19,10 @@ from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import Actor
 from bot.domain.runs import Deletions, Run
 from bot.domain.text.file_names import is_file
-from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values
+from bot.gateway.client import GenerateBot, PersistentItem, tell
 from bot.gateway.interactions import Interaction, actor_of, check_overrides, moderated_channel
 from bot.gateway.message_files import run_files, shown_pictures
+from bot.gateway.payloads import custom_ids, form_values
 from bot.gateway.replies import redeliver_here
 from bot.services import runs, sharing
 from bot.services.access import cancellable, is_deletable, is_moderated, seen, visible
@@ -342,5 +342,5 @@ PRESSES: Mapping[Action, Press] = {
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(RunButton, PickButton, DeleteButton)
+    bot.add_items(RunButton, PickButton, DeleteButton)
     bot.add_form(ShareId, _share_submitted)

@@ -31,8 +31,7 @@ from bot.domain.errors import (
 )
 from bot.domain.requests import Actor, Checked
 from bot.domain.text.file_names import belongs_to, file_behind, key_in
-from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
+from bot.gateway.client import GenerateBot, PersistentItem, tell
 from bot.gateway.interactions import Interaction, actor_of
 from bot.gateway.message_files import (
     attached_pictures,
@@ -41,6 +40,7 @@ from bot.gateway.message_files import (
     run_files,
     shown_pictures,
 )
+from bot.gateway.payloads import custom_ids, form_values, selected_values
 from bot.gateway.replies import check_start, start
 from bot.services import drafts, generation, presets
 from bot.services.access import seen
@@ -294,7 +294,7 @@ async def _submitted(interaction: Interaction, id: DraftId) -> None:
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(DraftItem)
+    bot.add_items(DraftItem)
     bot.add_form(DraftId, _submitted)
     names: list[str] = []
 

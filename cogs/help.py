@@ -15,8 +15,7 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.errors import StoreUnavailable
-from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import PersistentItem
+from bot.gateway.client import GenerateBot, PersistentItem
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
 from bot.services.moderation.server_settings import is_to_be_greeted
 from bot.services.runs import standing_of
@@ -38,10 +37,10 @@ async def _page(interaction: Interaction, page: HelpPage) -> LayoutView:
         case HelpPage.LIMITS:
             text = await _limits(interaction)
         case HelpPage.COMMANDS:
-            mention = await bot.command_ids.mention(interaction.guild_id)
+            mention = await bot.registered.mention(interaction.guild_id)
             text = commands_text(mention, in_server=rules_guild_id(interaction) is not None)
         case HelpPage.START:
-            mention = await bot.command_ids.mention(interaction.guild_id)
+            mention = await bot.registered.mention(interaction.guild_id)
             text = start_text(catalogue.all(), catalogue.plan, mention)
     return help_layout(page, text)
 
@@ -81,7 +80,7 @@ class Help(commands.Cog):
             return
         try:
             if await is_to_be_greeted(app, guild.id):
-                mention = await self._bot.command_ids.mention(guild.id)
+                mention = await self._bot.registered.mention(guild.id)
                 await channel.send(view=greeting_layout(mention, app.catalogue.all(), app.catalogue.plan))
         except (StoreUnavailable, discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.warning("can't greet server %s: %s: %s", guild.id, type(error).__name__, error)
@@ -93,5 +92,5 @@ class Help(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(HelpButton)
+    bot.add_items(HelpButton)
     await bot.add_cog(Help(bot))

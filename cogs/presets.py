@@ -11,10 +11,10 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.presets import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
-from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import PersistentItem, form_values, page_button, show_list
+from bot.gateway.client import GenerateBot, PersistentItem, tell
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, actor_of, member_of, rules_guild_id, settings_channel_id
+from bot.gateway.payloads import form_values, page_button, show_list
 from bot.gateway.replies import escape_name
 from bot.services import presets
 from bot.services.presets import NameTaken, SavedPreset, Saving
@@ -249,6 +249,6 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(_PresetsButton, ReplaceButton)
+    bot.add_items(_PresetsButton, ReplaceButton)
     bot.add_form(SaveId, _save_sent)
     await bot.add_cog(Presets())

@@ -14,8 +14,7 @@ from discord.ui import Button
 from bot.domain.errors import RefusedError
 from bot.domain.runs import Erased
 from bot.domain.text import escape_line
-from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import PersistentItem
+from bot.gateway.client import GenerateBot, PersistentItem
 from bot.gateway.interactions import Interaction
 from bot.services import privacy
 from bot.strings import counted, say
@@ -79,5 +78,5 @@ class Privacy(commands.GroupCog, group_name="privacy", group_description=say("co
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(EraseButton)
+    bot.add_items(EraseButton)
     await bot.add_cog(Privacy())

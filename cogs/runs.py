@@ -11,10 +11,10 @@ from discord.ui import LayoutView
 from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError
 from bot.domain.pages import RunFilter, RunsPage
-from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import PersistentItem, page_button, selected_values, show_list
+from bot.gateway.client import GenerateBot, PersistentItem, tell
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
 from bot.gateway.message_files import thumbnails
+from bot.gateway.payloads import page_button, selected_values, show_list
 from bot.gateway.replies import redeliver_here, reopen_here
 from bot.services import runs
 from bot.services.access import is_hidden_here
@@ -116,7 +116,7 @@ class Usage(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(RunsItem, _QueueButton)
+    bot.add_items(RunsItem, _QueueButton)
     await bot.add_cog(Runs())
     await bot.add_cog(Queue())
     await bot.add_cog(Usage())

@@ -48,25 +48,20 @@ class Clicks:
             await self._world.catch_up()
             self._world.env._preview = self._preview  # the page that sent the action
             self._preview._advance_presentation_time()  # otherwise "just now" reads "in 8 seconds"
-            result = await self._admit(context_id, self._up_to_date(context_id, body))
+            page = self._preview._pages.get(context_id or "")
+            if page is not None and self._unchanged(page.id, page.revision, body):
+                body = {**body, "published_revision": page.revision}
+            result = await self._admit(context_id, body)
             self.note()
             return result
 
-    def _up_to_date(self, context_id: str | None, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        page = self._preview._pages.get(context_id or "")
-        if page is None or not self._unchanged(page.id, page.revision, body):
-            return body
-        return {**body, "published_revision": page.revision}
-
     def _unchanged(self, page_id: str, revision: int, body: Mapping[str, Any]) -> bool:
-        kind = body.get("kind")
-        if kind in _UNBOUND:
-            return True
-        pressed, key = self._shown.get((page_id, body.get("published_revision", 0))), body.get("control_key")
-        if kind not in ("click", "select") or pressed is None or not isinstance(key, str):
-            return False
+        if body.get("kind") not in ("click", "select"):
+            return body.get("kind") in _UNBOUND
+        pressed = self._shown.get((page_id, body.get("published_revision", 0)), {})
         # A key is only the number of the component: Cancel and the "Try again" in its place share a key.
-        return key in pressed and self._shown[page_id, revision].get(key) == pressed[key]
+        label = pressed.get(str(body.get("control_key")))
+        return label is not None and label == self._shown[page_id, revision].get(str(body["control_key"]))
 
 
 def _labels(value: Any) -> Iterator[tuple[str, str]]:

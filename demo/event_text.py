@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bot.domain.runs import Run
 from demo.fake_comfydeploy.call_log import QueueCall, WebhookAttempt
-from demo.log_capture import LogLine
 from demo.world import World
 
 Names = Mapping[str, str]
@@ -20,7 +18,8 @@ _HEADING = re.compile(r"^#+ |^-# ", re.MULTILINE)
 def names(world: World) -> Names:
     """Return the displayed names of the users, channels and server that occur in events, by id."""
     people = {str(person.id): f"@{name}" for name, person in world.people.items()}
-    channels = {str(channel.id): f"#{channel.name}" for channel in world.channels}
+    named = (world.channel, world.gallery, world.restricted, world.review)
+    channels = {str(channel.id): f"#{channel.name}" for channel in named}
     inboxes = {str(user.dm_channel.id): f"@{name}'s direct messages" for name, user in world.users.items()}
     return {**people, **channels, **inboxes, str(world.guild.id): world.guild.name}
 
@@ -34,11 +33,17 @@ def of_event(event: str, payload: Mapping[str, Any], known: Names) -> str | None
         return f"a message of the bot in {channel} is removed"
     if not (payload.get("author") or {}).get("bot"):
         return None
-    if event == "MESSAGE_CREATE":
-        return f"the bot writes in {channel}: {_text(payload, known)}{_files(payload)}{_pings(payload)}"
     if event == "MESSAGE_UPDATE":
         return f"the bot's message now says: {_text(payload, known)}"
-    return None
+    if event != "MESSAGE_CREATE":
+        return None
+    files = [f"{file['filename']} ({file['size'] / 1000:.0f} kB)" for file in payload["attachments"]]
+    parts = [f"the bot writes in {channel}: {_text(payload, known)}"]
+    parts += [f"with {', '.join(files)}"] if files else []
+    parts += (
+        [f"pinging {' and '.join(f'@{name}' for name in payload['pinged'])}"] if payload["pinged"] else []
+    )
+    return ", ".join(parts)
 
 
 def of_queue_call(call: QueueCall) -> str:
@@ -57,50 +62,42 @@ def of_webhook(attempt: WebhookAttempt) -> str:
     return f"run {attempt.run_id[:8]} {event}{share}{outputs} -> the bot answers {attempt.answer}"
 
 
-def of_log(line: LogLine, known: Names) -> str:
-    text = line.text
+def of_log(line: Mapping[str, Any], known: Names) -> str:
+    text = line["message"]
     for number, name in known.items():
         text = text.replace(number, name)
-    level = f"{line.level} " if line.level != "INFO" else ""
-    return f"{level}{f'{line.key}: ' if line.key else ''}{text}"
-
-
-def of_row(run: Run) -> str:
-    return f"{run.key}: the request is kept, with its inputs and where its result belongs"
+    level = f"{line['level']} " if line["level"] != "INFO" else ""
+    return f"{level}{line['run'] + ': ' if 'run' in line else ''}{text}"
 
 
 def _interaction(payload: Mapping[str, Any], known: Names) -> str | None:
-    user = (payload.get("member") or payload).get("user") or {}
+    user, data = (payload.get("member") or payload).get("user") or {}, payload.get("data") or {}
     who = f"@{user.get('username')}"
-    data = payload.get("data") or {}
-    if "custom_id" in data:
-        return f"{who} {_pressed(payload, data, known)}"
-    if payload.get("type") != 2:
-        return None
-    return f"{who} sends /{' '.join(_words(data))}"
-
-
-def _pressed(payload: Mapping[str, Any], data: Mapping[str, Any], known: Names) -> str:
-    custom_id = str(data["custom_id"])
     if payload.get("type") == 5:
-        return f"sends a form ({custom_id.partition(':')[0]})"
-    component = _component((payload.get("message") or {}).get("components") or (), custom_id)
+        return f"{who} sends a form ({data['custom_id'].partition(':')[0]})"
+    if "custom_id" in data:
+        message = payload.get("message") or {}
+        return f"{who} {_pressed(message, data, known)}"
+    return f"{who} sends /{' '.join(_words(data))}" if payload.get("type") == 2 else None
+
+
+def _pressed(message: Mapping[str, Any], data: Mapping[str, Any], known: Names) -> str:
+    used = (
+        each for each in _each(message.get("components") or ()) if each.get("custom_id") == data["custom_id"]
+    )
+    component = next(used, {})
     if "values" in data:
         labels = {option["value"]: option["label"] for option in component.get("options") or ()}
         chosen = [known.get(value) or labels.get(value, value) for value in data["values"]]
         return f"chooses {', '.join(chosen) or 'nothing'}"
-    return f"presses {component.get('label') or custom_id}"
+    return f"presses {component.get('label') or data['custom_id']}"
 
 
-def _component(components: Any, custom_id: str) -> Mapping[str, Any]:
-    """Return the button or select that was used, or nothing if the message no longer has it."""
+def _each(components: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the components at every depth."""
     for component in components:
-        if component.get("custom_id") == custom_id:
-            return dict(component)
-        inner = [*(component.get("components") or ()), *filter(None, [component.get("accessory")])]
-        if found := _component(inner, custom_id):
-            return found
-    return {}
+        yield component
+        yield from _each([*(component.get("components") or ()), *filter(None, [component.get("accessory")])])
 
 
 def _words(option: Mapping[str, Any]) -> Iterator[str]:
@@ -114,27 +111,9 @@ def _words(option: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _text(payload: Mapping[str, Any], known: Names) -> str:
-    parts = [str(payload.get("content") or ""), *_displays(payload.get("components") or ())]
-    text = re.sub(r"<t:(\d+):R>", "just now", _HEADING.sub("", "\n".join(filter(None, parts))))
+    shown = [each["content"] for each in _each(payload.get("components") or ()) if each.get("type") == 10]
+    text = _HEADING.sub("", "\n".join(filter(None, [str(payload.get("content") or ""), *shown])))
+    text = re.sub(r"<t:(\d+):R>", "just now", text)
     for number, name in known.items():
         text = text.replace(f"<@{number}>", name).replace(f"<#{number}>", name)
     return " | ".join(line.removeprefix("> ") for line in text.splitlines() if line)
-
-
-def _displays(components: Any) -> Iterator[str]:
-    for component in components:
-        if component.get("type") == 10:
-            yield str(component.get("content"))
-        yield from _displays(component.get("components") or ())
-
-
-def _files(payload: Mapping[str, Any]) -> str:
-    files = [
-        f"{item['filename']} ({item['size'] / 1000:.0f} kB)" for item in payload.get("attachments") or ()
-    ]
-    return f", with {', '.join(files)}" if files else ""
-
-
-def _pings(payload: Mapping[str, Any]) -> str:
-    people = [f"@{user['username']}" for user in payload.get("mentions") or ()]
-    return f", pinging {' and '.join(people)}" if people else ""

@@ -1,112 +1,137 @@
 """Print the demo's events in the terminal: Discord's gateway events, calls to the fake ComfyDeploy and its
-webhooks, new rows in the store, and lines of the bot's log.
+webhooks, and lines of the bot's log.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
+import json
+import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 
+from bot.config.logs import setup_logging
 from demo import event_text
-from demo.log_capture import LogCapture, LogLine
 from demo.world import World
 
 _LOOK = 0.05
 
 
-class Narrator:
-    """Prints a transcript with a line of `seconds, source, event` for each event.
+class LogCapture(io.StringIO):
+    """The bot's log as an operator with LOG_FORMAT=json gets it.
 
-    `lines` holds the lines printed so far.
+    `lines` are those not printed yet; `faults` are all errors so far, with their tracebacks.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: deque[dict[str, Any]] = deque()
+        self.faults: list[str] = []
+
+    def write(self, text: str, /) -> int:
+        for line in map(json.loads, text.splitlines()):
+            self.lines.append(line)
+            if line["level"] in ("ERROR", "CRITICAL"):
+                self.faults.append(f"{line['logger']}: {line['message']} {line.get('exc_info', '')}".strip())
+        return len(text)
+
+
+@contextmanager
+def capturing_logs() -> Iterator[LogCapture]:
+    """Capture every log line inside the block and keep it off the terminal."""
+    capture = LogCapture()
+    setup_logging("INFO", "json", stream=capture)
+    try:
+        yield capture
+    finally:
+        logging.getLogger().handlers.clear()
+
+
+class Narrator:
+    """Prints a line of `seconds, source, event` for each event.
+
+    `lines` are those printed so far; `errors` are those that the bot logged.
     """
 
     def __init__(self, capture: LogCapture, tell: Callable[[str], None]) -> None:
         self.lines: list[str] = []
+        self.errors = capture.faults
         self._capture = capture
         self._tell = tell
         self._began = time.time()
         self._events: deque[tuple[float, str, dict[str, Any]]] = deque()
-        self._keys: set[str] = set()
         self._told = {"queue": 0, "webhook": 0, "cancel": 0}
-
-    @property
-    def errors(self) -> list[str]:
-        """Return the errors that the bot logged."""
-        return self._capture.faults
 
     def say(self, line: str = "") -> None:
         self.lines.append(line)
         self._tell(line)
 
-    def hear(self, event: str, payload: Any) -> None:
+    def hear(self, world: World, event: str, payload: Any) -> None:
         """Receive an event of the gateway as Discord sends it to the bot."""
+        if event == "MESSAGE_CREATE":
+            payload = {**payload, "pinged": world.pinged(int(payload["channel_id"]), int(payload["id"]))}
         if isinstance(payload, dict):
             self._events.append((time.time(), event, payload))
 
-    async def follow(self, world: World) -> None:
-        """Print events until cancelled."""
-        while True:
-            await asyncio.sleep(_LOOK)
-            await self.catch_up(world)
-
-    async def catch_up(self, world: World) -> None:
+    def catch_up(self, world: World) -> None:
         """Print everything that happened since the last call, in order."""
-        names = event_text.names(world)
-        logged = list(self._logged())
-        stored = [line async for line in self._stored(world, {line.key for line in logged if line.key})]
-        spoken = [(line.at, "bot", event_text.of_log(line, names)) for line in logged]
-        seen = [*self._heard(names), *self._called(world), *stored, *spoken]
+        seen = [*self._heard(world), *self._called(world), *self._logged(world)]
         for at, who, what in sorted(seen, key=lambda line: line[0]):
             self.say(f"{max(at - self._began, 0):6.2f} s  {who:<11}  {what}")
 
-    def _heard(self, names: event_text.Names) -> Iterator[event_text.Line]:
+    def _heard(self, world: World) -> Iterator[event_text.Line]:
+        names = event_text.names(world)
         while self._events:
             at, event, payload = self._events.popleft()
             if what := event_text.of_event(event, payload, names):
                 yield at, "Discord", what
 
     def _called(self, world: World) -> Iterator[event_text.Line]:
-        call_log = world.comfydeploy.call_log
-        for call in islice(call_log.queue_calls, self._told["queue"], None):
+        log, told = world.comfydeploy.call_log, self._told
+        for call in islice(log.queue_calls, told["queue"], None):
             if call.status is None:
                 break
-            self._told["queue"] += 1
+            told["queue"] += 1
             yield call.at, "ComfyDeploy", event_text.of_queue_call(call)
-        for attempt in islice(call_log.webhook_attempts, self._told["webhook"], None):
-            self._told["webhook"] += 1
+        for attempt in islice(log.webhook_attempts, told["webhook"], None):
+            told["webhook"] += 1
             yield attempt.at, "webhook", event_text.of_webhook(attempt)
-        for cancel in islice(call_log.cancel_calls, self._told["cancel"], None):
-            self._told["cancel"] += 1
+        for cancel in islice(log.cancel_calls, told["cancel"], None):
+            told["cancel"] += 1
             yield cancel.at, "ComfyDeploy", f"cancel call for run {cancel.run_id[:8]} -> {cancel.status}"
 
-    def _logged(self) -> Iterator[LogLine]:
+    def _logged(self, world: World) -> Iterator[event_text.Line]:
+        names = event_text.names(world)
         while self._capture.lines:
             line = self._capture.lines.popleft()
-            if line.logger.startswith(("bot", "cogs")) or line.level not in ("DEBUG", "INFO"):
-                yield line
-
-    async def _stored(self, world: World, keys: set[str]) -> AsyncIterator[event_text.Line]:
-        """Yield a line for each run in `keys` that was not reported before, dated with the run's request."""
-        for key in keys - self._keys:
-            if run := await world.app.app.store.runs.get(key):
-                self._keys.add(key)
-                yield run.created_at.timestamp(), "store", event_text.of_row(run)
+            if line["logger"].startswith(("bot", "cogs")) or line["level"] not in ("DEBUG", "INFO"):
+                at = datetime.fromisoformat(line["timestamp"]).timestamp()
+                yield at, "bot", event_text.of_log(line, names)
 
 
 @asynccontextmanager
 async def narrating(narrator: Narrator, world: World) -> AsyncIterator[None]:
     """Print events while the block runs, and those that are still unprinted at its end."""
-    world.env.backend.subscribers.append(narrator.hear)
-    teller = asyncio.create_task(narrator.follow(world), name="story")
+
+    async def follow() -> None:
+        while True:
+            await asyncio.sleep(_LOOK)
+            narrator.catch_up(world)
+
+    hear = partial(narrator.hear, world)
+    world.env.backend.subscribers.append(hear)
+    teller = asyncio.create_task(follow(), name="story")
     try:
         yield
     finally:
         teller.cancel()
         await asyncio.gather(teller, return_exceptions=True)
-        await narrator.catch_up(world)
-        world.env.backend.subscribers.remove(narrator.hear)
+        narrator.catch_up(world)
+        world.env.backend.subscribers.remove(hear)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,37 +27,50 @@ class DemoFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The picture that was posted for `run`. `size` is its width and height."""
+    """The picture that was posted. `size` is its width and height."""
 
-    run: Run
     filename: str
     content: bytes
     size: tuple[int, int]
+
+
+def _expect(holds: bool, sentence: str) -> None:
+    if not holds:
+        raise DemoFailed(sentence)
 
 
 async def generate_once(world: World, narrator: Narrator, person: str = "ada") -> Made:
     """Send `/generate` as `person`, wait for the result, and check it. Raises DemoFailed."""
     actor = world.people[person]
     async with world.turn:
-        result = await actor.slash(
-            world.channel,
-            "generate picture",
-            prompt=PROMPT,
-            style="oil painting",
-            size=SHAPE,
-        )
-    response = result.response
-    if response is None:
-        raise DemoFailed("The bot did not answer the command.")
-    found = RunId.pattern().search(json.dumps(response.components))
-    if found is None:
-        raise DemoFailed(f"The bot refused the command: {response.content or response.components}")
-    run = await _outcome(world, found[1])
-    await narrator.catch_up(world)
-    return await _verify(world, narrator, run, actor.id)
+        given = {"prompt": PROMPT, "style": "oil painting", "size": SHAPE}
+        response = (await actor.slash(world.channel, "generate picture", **given)).response
+    found = RunId.pattern().search(json.dumps(response.components)) if response is not None else None
+    if response is None or found is None:
+        said = response and (response.content or response.components)
+        raise DemoFailed(f"The bot refused the command: {said}")
+    run = await _ended(world, found[1])
+    narrator.catch_up(world)
+    _expect(run.state is RunState.SUCCEEDED, f"The run ended as {run.state.value} ({run.failure_code}).")
+    webhooks = [item for item in world.comfydeploy.call_log.webhook_attempts if item.run_id == run.run_id]
+    taken = [item for item in webhooks if item.answer == 204]
+    _expect(any(item.status == "success" for item in taken), "The bot took no webhook that says success.")
+    _expect(any(0 < item.progress < 1 for item in taken), "The bot took no webhook with progress.")
+    async with world.turn:
+        messages = world.channel.history(viewer=actor)
+        # The status message should have been deleted.
+        _expect(len(messages) == 1, f"The channel shows {len(messages)} messages instead of the one result.")
+        pinged = world.pinged(world.channel.id, messages[0].id)
+        _expect(pinged == [person], "The result doesn't ping the person who asked, and nobody else.")
+        is_edit = run.status_message_id == messages[0].id
+        _expect(not is_edit, "The result is an edit of the status message, so it notifies nobody.")
+        made = await _picture(messages[0])
+    errors = "; ".join([*map(repr, world.env.errors), *narrator.errors])
+    _expect(not errors, f"The bot reported errors: {errors}")
+    return made
 
 
-async def _outcome(world: World, key: str) -> Run:
+async def _ended(world: World, key: str) -> Run:
     """Wait until the run has ended and no message is pending, and return the run. Raises DemoFailed."""
     store = world.app.app.store
     while True:
@@ -70,56 +82,18 @@ async def _outcome(world: World, key: str) -> Run:
         await asyncio.sleep(_LOOK)
 
 
-async def _verify(world: World, narrator: Narrator, run: Run, requester_id: int) -> Made:
-    if run.state is not RunState.SUCCEEDED:
-        raise DemoFailed(f"The run ended as {run.state.value} ({run.failure_code}).")
-    _check_webhooks(world, run)
-    async with world.turn:
-        messages = world.channel.history(viewer=world.people["ada"])
-        made = await _picture(run, _result(messages, run, requester_id))
-    if errors := [*map(repr, world.env.errors), *narrator.errors]:
-        raise DemoFailed(f"The bot reported errors: {'; '.join(errors)}")
-    return made
-
-
-def _check_webhooks(world: World, run: Run) -> None:
-    attempts = [item for item in world.comfydeploy.call_log.webhook_attempts if item.run_id == run.run_id]
-    if not any(item.status == "success" and item.answer == 204 for item in attempts):
-        raise DemoFailed("The bot did not take the webhook that says success.")
-    if not any(0 < item.progress < 1 and item.answer == 204 for item in attempts):
-        raise DemoFailed("The bot took no webhook with progress.")
-
-
-def _result(messages: Sequence[discord.Message], run: Run, requester_id: int) -> discord.Message:
-    """Return the result. It must be the only message, because the status message should have been deleted.
-
-    Raises DemoFailed if there are more messages or none, if the message is an edit of the status message, or
-    if it doesn't ping the requester alone.
-    """
-    if len(messages) != 1:
-        raise DemoFailed(f"The channel shows {len(messages)} messages instead of the one result.")
-    [message] = messages
-    if [user.id for user in message.mentions] != [requester_id]:
-        raise DemoFailed("The result does not ping the person who asked, and nobody else.")
-    if run.status_message_id == message.id:
-        raise DemoFailed("The result is an edit of the status message, so it notifies nobody.")
-    return message
-
-
-async def _picture(run: Run, message: discord.Message) -> Made:
-    if len(message.attachments) != 1:
-        raise DemoFailed(f"The result carries {len(message.attachments)} files instead of one picture.")
-    [attachment] = message.attachments
-    content = await attachment.read()
+async def _picture(message: discord.Message) -> Made:
+    files = message.attachments
+    _expect(len(files) == 1, f"The result carries {len(files)} files instead of one picture.")
+    content = await files[0].read()
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
             found, size = image.format, image.size
     except (OSError, SyntaxError) as error:
-        raise DemoFailed(f"{attachment.filename} can't be decoded: {error}") from error
-    if (found, size) != ("PNG", SIZE):
-        raise DemoFailed(f"{attachment.filename} is {found} of {size}, not PNG of {SIZE}.")
-    return Made(run, attachment.filename, content, size)
+        raise DemoFailed(f"{files[0].filename} can't be decoded: {error}") from error
+    _expect((found, size) == ("PNG", SIZE), f"{files[0].filename} is {found} of {size}, not PNG of {SIZE}.")
+    return Made(files[0].filename, content, size)
 
 
 def keep(folder: Path, made: Made, narrator: Narrator) -> tuple[Path, Path]:

@@ -10,28 +10,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from zoneinfo import available_timezones
 
-from simcord import ChannelHandle
 from simcord.preview import Preview
-from yarl import URL
 
 from demo.clicks import Clicks
-from demo.links import shown_by_link
-from demo.page_look import Channel, Media, channel_list
+from demo.page_look import Channel, Media, changed_pages
 from demo.world import MODERATOR, World
 
 # The page polls twice a second; publishing more often would only cause more redraws.
 _LOOK = 0.25
 _PAUSE = 1.0
-_HINT = (
-    "Type `/generate picture`, press Enter, and describe a picture. At the top, choose who you are. "
-    "Find more to try below the channels; on a phone, press Channels. "
-    "The pictures are painted landscapes, and don't show what you describe."
-)
+_HINT = "Type `/generate picture`, press Enter, and describe a picture. More to try is below the channels."
+
+
+# The machine's time zone, if `/etc/localtime` is a link to a known zone.
+_ZONE = str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
 
 
 class Page:
@@ -40,23 +36,13 @@ class Page:
     def __init__(self, title: str, preview: Preview, world: World) -> None:
         self.title = title
         self.url = preview.url
-        self._preview = preview
-        self._clicks = Clicks(preview, world)
+        self.preview = preview
+        self.clicks = Clicks(preview, world)
 
     @property
     def visited(self) -> bool:
         """Return whether somebody has opened the page. simcord's list always has one page of its own."""
-        return len(self._preview._pages) > 1
-
-    def note(self) -> None:
-        self._clicks.note()
-
-    async def refresh(self) -> None:
-        await self._preview.refresh()
-        self.note()
-
-    async def closed(self) -> None:
-        await self._preview.wait_closed()
+        return len(self.preview._pages) > 1
 
 
 class Pages:
@@ -74,7 +60,7 @@ class Pages:
         shown = 0
         while True:
             for page in self.all:
-                page.note()
+                page.clicks.note()
             calls = self._world.env.http_requests[shown:]
             if any(call.method != "GET" for call in calls):
                 await self._refresh()
@@ -84,7 +70,7 @@ class Pages:
 
     async def closed(self) -> None:
         """Wait until somebody chooses "End preview session" on a page."""
-        tasks = [asyncio.create_task(page.closed()) for page in self.all]
+        tasks = [asyncio.create_task(page.preview.wait_closed()) for page in self.all]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -93,12 +79,13 @@ class Pages:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _refresh(self) -> None:
-        if any(page.visited for page in self.all):
+        visited = [page for page in self.all if page.visited]
+        if visited:
             await self._media.prepare(self._world.env.backend.cdn._blobs.values())
-        for page in self.all:
-            if page.visited:
-                async with self._world.turn:
-                    await page.refresh()
+        for page in visited:
+            async with self._world.turn:
+                await page.preview.refresh()
+                page.clicks.note()
 
 
 @asynccontextmanager
@@ -107,74 +94,48 @@ async def open_pages(world: World, port: int | None = None) -> AsyncIterator[Pag
 
     Raises SetupError (simcord) if a port is in use.
     """
-    channels: dict[int, Channel] = {}
+    channels: list[Channel] = []
     async with AsyncExitStack() as stack:
-        stack.enter_context(shown_by_link())
-        stack.enter_context(channel_list(channels))
-        media = Media()
-        stack.enter_context(media.kept())
+        media = stack.enter_context(changed_pages(channels))
         pages = []
-        for number, view in enumerate(_views(world)):
-            preview = await _enter(world, view, port + number if port else None)
+        for number, channel in enumerate(_channels(world)):
+            preview = await _enter(world, channel, port + number if port else None)
             stack.push_async_exit(preview)
-            channels[URL(preview.url).port or 0] = Channel(view.title, preview.url, view.about, view.hint)
-            pages.append(Page(view.title, preview, world))
+            channels.append(replace(channel, url=preview.url))
+            pages.append(Page(channel.title, preview, world))
         yield Pages(pages, world, media)
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
-    """A page of the demo: its title, channel, viewers, description and hint."""
-
-    title: str
-    channel: ChannelHandle
-    viewers: tuple[Any, ...]
-    about: str
-    hint: str
-
-
-def _views(world: World) -> Iterator[_View]:
-    people, moderator = tuple(world.people.values()), MODERATOR.capitalize()
-    yield _View(f"#{world.channel.name}", world.channel, people, "request pictures here", _HINT)
-    yield _View(
-        f"#{world.gallery.name}",
-        world.gallery,
-        people,
-        "shared results",
-        "The bot posts a result here when its requester presses Share, which is behind More.",
+def _channels(world: World) -> Iterator[Channel]:
+    people, mia = tuple(world.people.values()), MODERATOR.capitalize()
+    pictures = f"#{world.channel.name}"
+    yield Channel(pictures, "request pictures here", _HINT, world.channel, people)
+    hint = "The bot posts a result here when its requester presses Share, which is behind More."
+    yield Channel(f"#{world.gallery.name}", "shared results", hint, world.gallery, people)
+    hint = "`/generate restricted` runs only here, because its deployment is age-restricted."
+    about = "for /generate restricted"
+    yield Channel(f"#{world.restricted.name}", about, hint, world.restricted, people)
+    hint = (
+        f"Requests wait here once {mia} has switched approval on: in {pictures}, choose {mia} at the top, "
+        "type `/settings`, and change Approval."
     )
-    yield _View(
-        f"#{world.restricted.name}",
-        world.restricted,
-        people,
-        "for /generate restricted",
-        "`/generate restricted` runs only here, because its deployment is age-restricted.",
-    )
-    yield _View(
-        f"#{world.review.name}",
-        world.review,
-        (world.people[MODERATOR],),
-        f"for {moderator}, the moderator",
-        f"Requests wait here once {moderator} has switched approval on: in #{world.channel.name}, choose "
-        f"{moderator} at the top, type `/settings`, and change Approval.",
-    )
+    about, moderators = f"for {mia}, the moderator", (world.people[MODERATOR],)
+    yield Channel(f"#{world.review.name}", about, hint, world.review, moderators)
     for name, user in world.users.items():
         if name != MODERATOR:
             person = name.capitalize()
             hint = f"The bot writes to {person} here, for example why a request was not approved."
-            yield _View(f"{person}'s direct messages", user.dm_channel, (user,), "from the bot", hint)
+            yield Channel(f"{person}'s direct messages", "from the bot", hint, user.dm_channel, (user,))
 
 
-async def _enter(world: World, view: _View, port: int | None) -> Preview:
+async def _enter(world: World, channel: Channel, port: int | None) -> Preview:
     async with world.turn:
         world.env._preview = None  # lets simcord open another preview; see the module docstring
         preview = world.env.preview(
-            view.channel, viewers=view.viewers, layout="channel", timezone=_timezone(), port=port
+            channel.handle,
+            viewers=channel.viewers,
+            layout="channel",
+            timezone=_ZONE if _ZONE in available_timezones() else "UTC",
+            port=port,
         )
     return await preview.__aenter__()
-
-
-def _timezone() -> str:
-    """Return the machine's time zone, or UTC if `/etc/localtime` isn't a link to a known zone."""
-    name = str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
-    return name if name in available_timezones() else "UTC"

@@ -1,33 +1,42 @@
-"""Extend simcord's preview pages with a list of channels, a tour, a hint and a cache of decoded media.
+"""What the demo changes in simcord's preview pages: the list of channels, the tour, the hint, and the media.
 
-simcord 3.2 has no options for these, so this module extends its page and stylesheet, and patches its server
-and its decoder. The links to the channels contain the secrets of their pages, so the server sends them only
-to a page that sends its own secret.
+simcord 3.2 has no options for this, so this module patches its server and its decoder. The links to the
+channels contain the secrets of their pages, so the server sends them only to a page that sends its own.
 """
 
 from __future__ import annotations
 
 import hashlib
-import tempfile
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-import simcord.preview
 from aiohttp import web
+from simcord import ChannelHandle
 from simcord.preview._media import MediaError, MediaWorker
+from simcord.preview._pages import _Page
 from simcord.preview._server import PreviewServer
+from yarl import URL
 
 from demo.tour import TOUR
 from demo.world import SERVER
 
-_ADDED = Path(__file__).with_name("look")
-_SIMCORD = Path(simcord.preview.__file__).with_name("static")
-# The number of decoded pictures and videos to keep; the demo's are small.
-_KEPT = 64
+_ADDED = [*Path(__file__).with_name("look").iterdir()]
+_TYPES = {".css": "text/css", ".js": "application/javascript", ".svg": "image/svg+xml"}
+# What is replaced in simcord's files, by route.
+_CHANGES = {
+    "/": {
+        "</head>": '<link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/page.css"></head>',
+        "</body>": '<script type="module" src="/page.js"></script></body>',
+    },
+    # simcord shows an ellipsis beside each optional option. Discord shows the description there.
+    "/commands.js": {
+        '"command-suggestion-ellipsis", "…"': '"option-description", value.description',
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +44,16 @@ class Channel:
     """A line of the list of channels, and the hint that its page shows. Backquotes mark code."""
 
     title: str
-    url: str
     about: str
     hint: str
+    handle: ChannelHandle
+    viewers: tuple[Any, ...]
+    url: str = ""
 
-
-@contextmanager
-def channel_list(channels: Mapping[int, Channel]) -> Iterator[None]:
-    """List these channels on every page while the block runs. Each key is the port of the channel's page."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="comfydeploy-demo-page-")))
-        stack.enter_context(_files(folder))
-        stack.enter_context(_links(channels))
-        yield
+    def entry(self, port: int | None) -> Mapping[str, Any]:
+        """Return the line for the page that is served on `port`."""
+        here = URL(self.url).port == port
+        return {"title": self.title, "about": self.about, "hint": self.hint, "url": self.url, "here": here}
 
 
 class Media:
@@ -58,91 +64,77 @@ class Media:
 
     def __init__(self) -> None:
         self._decode = MediaWorker._decode
-        self._kept: OrderedDict[bytes, Any] = OrderedDict()
+        self._kept: dict[bytes, Any] = {}
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Use this cache while the block runs."""
-        cache = self
-
-        async def decode(worker: MediaWorker, key: str, blob: bytes, media_time: float | None) -> Any:
-            if media_time:
-                return await cache._decode(worker, key, blob, media_time)
-            return await cache._decoded(worker, key, blob)
-
-        MediaWorker._decode = decode  # type: ignore[method-assign,assignment]  # the wrapped decoder, see above
-        try:
-            yield
-        finally:
-            MediaWorker._decode = self._decode  # type: ignore[method-assign]  # simcord's own again
-
-    async def prepare(self, blobs: Iterable[bytes]) -> None:
-        """Decode new files before a page asks for them, so that the page shows them at once."""
-        worker = MediaWorker()
-        for blob in [*blobs]:
-            with suppress(MediaError):
-                await self._decoded(worker, "", blob)
-
-    async def _decoded(self, worker: MediaWorker, key: str, blob: bytes) -> Any:
+    async def decode(self, worker: MediaWorker, key: str, blob: bytes, media_time: float | None) -> Any:
+        """Decode a file, as simcord's method of this name does. Only beginnings of videos are kept."""
+        if media_time:
+            return await self._decode(worker, key, blob, media_time)
         digest = hashlib.sha256(blob).digest()
         if digest not in self._kept:
             try:
                 self._kept[digest] = await self._decode(worker, key, blob, 0.0)
             except MediaError as error:
                 self._kept[digest] = error
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        found = self._kept[digest]
-        if isinstance(found, MediaError):
+        if isinstance(found := self._kept[digest], MediaError):
             raise found
         return found
 
-
-@contextmanager
-def _files(folder: Path) -> Iterator[None]:
-    """Serve simcord's page and stylesheet with the demo's additions."""
-    style = folder / "preview.css"
-    added = (_ADDED / "page.css").read_text(encoding="utf-8")
-    style.write_text((_SIMCORD / style.name).read_text(encoding="utf-8") + added, encoding="utf-8")
-    page = folder / "index.html"
-    script = '<script type="module" src="/page.js"></script>\n  </body>'
-    icon = '<link rel="icon" type="image/svg+xml" href="/favicon.ico">\n  </head>'
-    text = (_SIMCORD / page.name).read_text(encoding="utf-8")
-    page.write_text(text.replace("</body>", script).replace("</head>", icon), encoding="utf-8")
-    # simcord joins these paths to the folder of its own files, which an absolute path replaces.
-    icon_file = str(_ADDED / "icon.svg")
-    served = {
-        "/": str(page),
-        "/preview.css": str(style),
-        "/page.js": str(_ADDED / "page.js"),
-        "/favicon.ico": icon_file,
-    }
-    types = {str(page): "text/html", str(style): "text/css", icon_file: "image/svg+xml"}
-    files, content_types = PreviewServer._STATIC_FILES, PreviewServer._STATIC_CONTENT_TYPES
-    PreviewServer._STATIC_FILES = {**files, **served}
-    PreviewServer._STATIC_CONTENT_TYPES = {**content_types, **types}
-    try:
-        yield
-    finally:
-        PreviewServer._STATIC_FILES, PreviewServer._STATIC_CONTENT_TYPES = files, content_types
+    async def prepare(self, blobs: Iterable[bytes]) -> None:
+        """Decode new files before a page asks for them, so that the page shows them at once."""
+        for blob in [*blobs]:
+            with suppress(MediaError):
+                await self.decode(MediaWorker(), "", blob, None)
 
 
 @contextmanager
-def _links(channels: Mapping[int, Channel]) -> Iterator[None]:
-    answer = PreviewServer._commands
+def changed_pages(channels: Sequence[Channel]) -> Iterator[Media]:
+    """Change simcord's pages inside the block. Each lists these channels, which may still be added."""
+    static, commands, look_up = PreviewServer._static, PreviewServer._commands, _Page._resolve_blob
+    media = Media()
 
-    async def answer_links(self: PreviewServer, request: web.Request) -> Any:
+    async def serve_changed(self: PreviewServer, request: web.Request) -> web.Response:
+        answer: web.Response = await static(self, request)
+        for replaced, by in _CHANGES.get(request.path, {}).items():
+            answer.text = (answer.text or "").replace(replaced, by)
+        return answer
+
+    async def answer_channels(self: PreviewServer, request: web.Request) -> Any:
         if "channels" not in request.query:
-            return await answer(self, request)
+            return await commands(self, request)
         if not self._authorized(request):
             raise web.HTTPUnauthorized
-        pages = [{**asdict(channel), "here": port == self.port} for port, channel in channels.items()]
-        tour = [{"title": part.title, "steps": [step._asdict() for step in part.steps]} for part in TOUR]
-        body = {"server": SERVER, "pages": pages, "tour": tour}
+        body = {"server": SERVER, "tour": _tour(), "pages": [each.entry(self.port) for each in channels]}
         return web.json_response(body, headers=self._SECURITY_HEADERS)
 
-    PreviewServer._commands = answer_links  # type: ignore[method-assign]  # the wrapped handler, see above
-    try:
-        yield
-    finally:
-        PreviewServer._commands = answer  # type: ignore[method-assign]  # simcord's own again
+    def look_up_linked(self: _Page, record: Any, metadata: Mapping[str, Any], source: Any) -> None:
+        # simcord shows a file only in the message that it was uploaded with. The bot also shows pictures by
+        # link, for example after Use as input. simcord still checks who may see that message.
+        linked = source is not None and source[0] == "message"
+        look_up(self, record, metadata, ("attachment",) if linked else source)
+
+    async def decode(worker: MediaWorker, key: str, blob: bytes, media_time: float | None) -> Any:
+        return await media.decode(worker, key, blob, media_time)
+
+    # simcord joins these paths to the folder of its own files, which an absolute path replaces.
+    files = {f"/{file.name}": str(file) for file in _ADDED}
+    types = {str(file): _TYPES[file.suffix] for file in _ADDED}
+    with (
+        patch.multiple(
+            PreviewServer,
+            _STATIC_FILES={**PreviewServer._STATIC_FILES, **files},
+            _STATIC_CONTENT_TYPES={**PreviewServer._STATIC_CONTENT_TYPES, **types},
+            _static=serve_changed,
+            _commands=answer_channels,
+        ),
+        patch.object(_Page, "_resolve_blob", look_up_linked),
+        patch.object(MediaWorker, "_decode", decode),
+    ):
+        yield media
+
+
+def _tour() -> list[dict[str, Any]]:
+    return [
+        {"title": title, "steps": [{"what": what, "about": about} for what, about in steps.items()]}
+        for title, steps in TOUR.items()
+    ]

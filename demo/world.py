@@ -5,11 +5,13 @@ folder. Discord and ComfyDeploy are fakes; everything between them is what produ
 from __future__ import annotations
 
 import asyncio
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import discord
 import simcord
@@ -22,7 +24,6 @@ from bot.domain.settings.values import SettingsContext
 from bot.outside import Outside
 from bot.web import listening
 from demo.fake_comfydeploy.server import FakeComfyDeploy
-from demo.ports import free_port
 
 HOST = "127.0.0.1"
 OUTSIDE = Outside()
@@ -33,10 +34,12 @@ BOT = "ComfyDeploy"
 REVIEW = "review"
 GALLERY = "gallery"
 RESTRICTED = "age-restricted"
-TOPIC = "Type /generate picture and describe it. /help explains the rest."
-REVIEW_TOPIC = "For moderators: once Mia has switched approval on in /settings, requests wait here"
-GALLERY_TOPIC = "Results that people have shared"
-RESTRICTED_TOPIC = "Type /generate restricted here: its deployment is age-restricted."
+TOPICS = {
+    CHANNEL: "Type /generate picture and describe it. /help explains the rest.",
+    GALLERY: "Results that people have shared",
+    RESTRICTED: "Type /generate restricted here: its deployment is age-restricted.",
+    REVIEW: "For moderators: once Mia has switched approval on in /settings, requests wait here",
+}
 # The users to choose from on the page; the moderator has Manage Server and Manage Channels.
 PEOPLE = ("ada", "ben", "mia")
 MODERATOR = "mia"
@@ -63,10 +66,14 @@ class World:
     people: Mapping[str, simcord.MemberActor]
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    @property
-    def channels(self) -> Sequence[simcord.ChannelHandle]:
-        """Return the server's channels."""
-        return self.channel, self.gallery, self.restricted, self.review
+    def pinged(self, channel_id: int, message_id: int) -> Sequence[str]:
+        """Return the names of the people that a message pings.
+
+        simcord's list of mentions also has people whom the bot names without a ping.
+        """
+        sent = self.env.backend.messages[channel_id][message_id]
+        named = {name: user.id for name, user in self.users.items() if user.id in sent.mention_user_ids}
+        return [name for name, user_id in named.items() if sent.allowed_mentions.allows_user(user_id)]
 
     async def catch_up(self) -> None:
         """Advance the offline Discord's clock to the current time. The caller must hold `turn`.
@@ -86,7 +93,8 @@ async def open_world(pace: float) -> AsyncIterator[World]:
     ComfyDeploy in seconds.
     """
     with tempfile.TemporaryDirectory(prefix="comfydeploy-demo-") as folder:
-        port = free_port()
+        with socket.create_server((HOST, 0)) as free:
+            port = free.getsockname()[1]
 
         async def read(url: str) -> bytes | None:
             return await open_attachment(app, url)
@@ -107,46 +115,39 @@ async def open_world(pace: float) -> AsyncIterator[World]:
 async def _furnish(app: Process, env: simcord.Env, comfydeploy: FakeComfyDeploy) -> World:
     """Create the server with its channels and members. Set the clock before, because ids contain the time."""
     await env.advance_time((OUTSIDE.now() - env.now()).total_seconds())
-    if app.bot.user is not None:
-        await app.bot.user.edit(username=BOT)
+    if app.bot.user is None:
+        raise RuntimeError("the bot has not logged in")
+    await app.bot.user.edit(username=BOT)
     guild = env.create_guild(SERVER)
     may = discord.Permissions(manage_guild=True, manage_channels=True)
     moderators = guild.create_role("Moderator", permissions=may)
-    channel = guild.create_text_channel(CHANNEL, topic=TOPIC)
-    gallery = guild.create_text_channel(GALLERY, topic=GALLERY_TOPIC)
-    restricted = guild.create_text_channel(RESTRICTED, topic=RESTRICTED_TOPIC)
-    review = _review_channel(app, guild, moderators)
+    seen, hidden = (discord.PermissionOverwrite(view_channel=may_see) for may_see in (True, False))
+    private: dict[Any, discord.PermissionOverwrite]
+    private = {guild.default_role: hidden, moderators: seen, app.bot.user: seen}
+    channel, gallery, restricted, review = (
+        guild.create_text_channel(name, topic=topic, overwrites=private if name == REVIEW else None)
+        for name, topic in TOPICS.items()
+    )
     users = {name: env.create_user(name, global_name=name.capitalize()) for name in PEOPLE}
     people = {
         name: guild.add_member(user, roles=[moderators] if name == MODERATOR else [])
         for name, user in users.items()
     }
     await env.settle()
-    _mark_age_restricted(app, restricted)
-    await _set_rules(app, guild, people[MODERATOR], gallery)
-    return World(app, env, comfydeploy, guild, channel, gallery, restricted, review, users, people)
-
-
-def _mark_age_restricted(app: Process, channel: simcord.ChannelHandle) -> None:
-    """Mark a channel as age-restricted in the bot's cache, because simcord 3.2 has no such setting."""
-    known = app.bot.get_channel(channel.id)
+    known = app.bot.get_channel(restricted.id)
     if not isinstance(known, discord.TextChannel):
-        raise TypeError(f"the bot doesn't know #{channel.name}")
-    known.nsfw = True
-
-
-async def _set_rules(
-    app: Process, guild: simcord.GuildHandle, moderator: simcord.MemberActor, gallery: simcord.ChannelHandle
-) -> None:
-    """Switch on Share and private results, which are off by default, so that newcomers can try them."""
+        raise TypeError(f"the bot doesn't know #{restricted.name}")
+    known.nsfw = True  # in the bot's cache, because simcord 3.2 has no such setting
+    # Share and private results are off by default; newcomers can try them.
     wanted = {"gallery_channel_id": gallery.id, "private_results": True}
     await app.app.store.rules.change(
         guild.id,
-        moderator.id,
+        people[MODERATOR].id,
         lambda rules: rules.model_copy(update=wanted),
         OUTSIDE.now(),
         SettingsContext(channel_ids=frozenset({gallery.id})),
     )
+    return World(app, env, comfydeploy, guild, channel, gallery, restricted, review, users, people)
 
 
 async def open_attachment(app: Process, url: str) -> bytes | None:
@@ -177,40 +178,22 @@ def _count_faults_only(env: simcord.Env) -> None:
     env._record_error = record_fault  # type: ignore[method-assign]  # there is no public switch for it
 
 
-def _review_channel(
-    app: Process, guild: simcord.GuildHandle, moderators: simcord.RoleHandle
-) -> simcord.ChannelHandle:
-    """Create a channel that only the moderators and the bot can see."""
-    if app.bot.user is None:
-        raise RuntimeError("the bot has not logged in")
-    seen = discord.PermissionOverwrite(view_channel=True)
-    return guild.create_text_channel(
-        REVIEW,
-        topic=REVIEW_TOPIC,
-        overwrites={
-            guild.default_role: discord.PermissionOverwrite(view_channel=False),
-            moderators: seen,
-            app.bot.user: seen,
-        },
-    )
-
-
 @asynccontextmanager
 async def _in_time(world: World) -> AsyncIterator[None]:
     """Keep Discord's clock running inside the block."""
-    keeper = asyncio.create_task(_keep_time(world), name="clock")
+
+    async def keep_time() -> None:
+        while True:
+            await asyncio.sleep(_CLOCK_STEP)
+            async with world.turn:
+                await world.catch_up()
+
+    keeper = asyncio.create_task(keep_time(), name="clock")
     try:
         yield
     finally:
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
-
-
-async def _keep_time(world: World) -> None:
-    while True:
-        await asyncio.sleep(_CLOCK_STEP)
-        async with world.turn:
-            await world.catch_up()
 
 
 def _settings(comfydeploy: FakeComfyDeploy, folder: Path, port: int) -> Settings:

@@ -23,10 +23,10 @@ from bot.web import listening
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import API_KEY, FakeComfyDeploy
-from demo.ports import free_port
 from demo.world import SETTLED_WITHIN, open_attachment
 from tests import questions
 from tests.databases import Database, file_away, new_sqlite
+from tests.ports import free_port
 from tests.questions import AuditEntry, Run
 
 HELD = Faults(hold_at="running")

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "architecture.md"
 _BLOCK = re.compile(r"(<!-- packages: written by `make docs` -->\n).*?(<!-- end -->\n)", re.DOTALL)
 _ENTRY = "entry points"
-_ENTRY_POINTS = frozenset({"__init__", "__main__", "app", "cli", "ops", "role_locks", "serve"})
+_ENTRY_POINTS = frozenset({"__init__", "__main__", "app", "cli", "ops", "serve"})
 
 
 def unit(module: str) -> str:

@@ -10,14 +10,12 @@ import argparse
 import asyncio
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from demo.once import PROMPT, SHAPE
-from demo.world import World, open_world
+from demo.world import open_world
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("bot", "cogs")
@@ -52,39 +50,18 @@ class Trace:
             self._known[name] = path.relative_to(ROOT).as_posix() if inside else None
         return self._known[name]
 
-    @property
-    def functions(self) -> int:
-        return sum(len(functions) for functions in self.files.values())
-
-
-@contextmanager
-def profiling(trace: Trace) -> Iterator[None]:
-    """Profile this thread and every thread started inside the block."""
-    threading.setprofile(trace.profile)
-    sys.setprofile(trace.profile)
-    try:
-        yield
-    finally:
-        sys.setprofile(None)
-        threading.setprofile(None)
-
-
-async def generate(world: World, trace: Trace) -> None:
-    """Send the command and wait for the message with the picture."""
-    async with world.turn:
-        trace.recording = True
-        await world.people["ada"].slash(world.channel, "generate picture", prompt=PROMPT, size=SHAPE)
-    while True:
-        if any(message.attachments for message in world.channel.history(viewer=world.people["ada"])):
-            break
-        await asyncio.sleep(_LOOK)
-    trace.recording = False
-
 
 async def run(trace: Trace) -> None:
+    """Send the command, and record until the message with the picture is there."""
     async with asyncio.timeout(_SECONDS), open_world(_PACE) as world:
         await asyncio.sleep(_START)
-        await generate(world, trace)
+        ada = world.people["ada"]
+        async with world.turn:
+            trace.recording = True
+            await ada.slash(world.channel, "generate picture", prompt=PROMPT, size=SHAPE)
+        while not any(message.attachments for message in world.channel.history(viewer=ada)):  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK)
+        trace.recording = False
 
 
 def main() -> None:
@@ -92,13 +69,15 @@ def main() -> None:
     parser.add_argument("--functions", action="store_true", help="list the functions of each file, too")
     options = parser.parse_args()
     trace = Trace()
-    with profiling(trace):
-        asyncio.run(run(trace))
+    threading.setprofile(trace.profile)  # also threads that are started later
+    sys.setprofile(trace.profile)
+    asyncio.run(run(trace))
+    sys.setprofile(None)
     for number, (file, functions) in enumerate(trace.files.items(), 1):
         print(f"{number:3} {file} ({len(functions)})")
         if options.functions:
             print("".join(f"      {name}\n" for name in functions), end="")
-    print(f"files={len(trace.files)} functions={trace.functions}")
+    print(f"files={len(trace.files)} functions={sum(map(len, trace.files.values()))}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,130 @@
-"""The types of the settings. Their messages follow a setting's name and never quote its value."""
+"""The types of the settings. Their messages follow a setting's name and never quote its value.
+
+Hosts, networks and URLs are checked so that no library fails on them later.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
+import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from importlib.util import find_spec
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from sqlalchemy import URL
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
-from bot.config.addresses import IPNetwork, base_url, database_url, is_host, private_network, public_url
+from bot.comfydeploy.webhook_urls import WEBHOOK_PATH
 from bot.config.roles import Role
 from bot.domain.mistakes import that
+
+IPNetwork = IPv4Network | IPv6Network
+_PRIVATE_V4 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")
+_PRIVATE = tuple(map(ip_network, (*_PRIVATE_V4, "fc00::/7", "::1/128")))
+# Docker Compose puts underscores into service names; IDNA encodes non-ASCII letters.
+_NAME = re.compile(r"[\w.-]+")
+
+
+def is_host(text: str) -> bool:
+    """Return whether `text` is an IP address or a well-formed host name. The name isn't looked up."""
+    with suppress(ValueError):
+        ip_address(text)
+        return True
+    with suppress(UnicodeError):  # Python encodes each host name before it looks it up
+        text.encode("idna")
+        return _NAME.fullmatch(text) is not None
+    return False
+
+
+def private_network(value: object) -> IPNetwork:
+    """Parse a network of private, shared or loopback addresses. An address alone is a network of one."""
+    try:
+        network = ip_network(str(value))
+    except ValueError:
+        raise ValueError("must be a network such as 10.0.0.0/8 or fd12::/16") from None
+    if not any(network[0] in private and network[-1] in private for private in _PRIVATE):
+        raise ValueError("must be a network of private addresses, such as 10.0.0.0/8 or fd12::/16")
+    return network
+
+
+def base_url(text: str) -> str:
+    """Return an address without the slash at its end."""
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in ("https", "http") and is_host(parts.hostname or "") and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or any(char in "@?#" or char.isspace() or not char.isprintable() for char in text):
+        raise ValueError(
+            "must be an address that begins with https:// or http://, with a host, and without user name, "
+            "query (?), fragment (#) and spaces"
+        )
+    return text.rstrip("/")
+
+
+def public_url(text: str) -> str:
+    if WEBHOOK_PATH in text:
+        raise ValueError(f"must be the address before {WEBHOOK_PATH}, which the bot adds")
+    return base_url(text)
+
+
+_SQLITE, _POSTGRES = "sqlite", "postgresql"
+# The forms of other programs and of this bot's development versions.
+_OLD_SCHEMES = {"sqlite+aiosqlite": _SQLITE, "postgresql+asyncpg": _POSTGRES, "postgres": _POSTGRES}
+# Query parameters that asyncpg understands; it raises TypeError for any other.
+_OPTIONS = frozenset({"ssl", "host", "port", "passfile", "service", "servicefile", "target_session_attrs"})
+
+
+def database_url(secret: SecretStr) -> SecretStr:
+    """Raise ValueError, with the expected form, for what isn't a database's URL."""
+    text = secret.get_secret_value()
+    for old, new in _OLD_SCHEMES.items():
+        if text.startswith(f"{old}:"):
+            # The rest may contain a password.
+            rest = text.removeprefix(f"{old}:") if new == _SQLITE else "//…"
+            raise ValueError(f"must be {new}:{rest} instead of {old}:{rest}")
+    if text.startswith(_POSTGRES) and find_spec("asyncpg") is None:
+        raise ValueError("needs the PostgreSQL driver: pip install asyncpg")
+    try:
+        url = make_url(text)
+        valid = "\0" not in unquote(text) and (_names_file(url) or _names_server(url))
+    except (ArgumentError, ValueError):
+        valid = False
+    if not valid:
+        raise ValueError(
+            f"must be {_SQLITE}:///FILE, or {_POSTGRES}://USER:PASSWORD@HOST/NAME with special characters of "
+            "the password percent-encoded: @ is %40, / is %2F, # is %23"
+        )
+    return secret
+
+
+def _names_file(url: URL) -> bool:
+    is_file = url.host is None and bool(url.database) and url.database != ":memory:"
+    return url.drivername == _SQLITE and is_file and not url.query
+
+
+def _names_server(url: URL) -> bool:
+    """Return whether a URL names a PostgreSQL server. Raises ValueError for what asyncpg doesn't take."""
+    if url.drivername != _POSTGRES:
+        return False
+    if not _OPTIONS.issuperset(url.query):
+        return False
+    _, arguments = url.set(drivername="postgresql+asyncpg").get_dialect()().create_connect_args(url)
+    hosts, ports = _each(arguments.get("host")), _each(arguments.get("port"))
+    # An unencoded @ in the password ends it early: the rest is parsed as the host or, after a slash, as the
+    # database. A host that begins with a slash is the folder of a Unix socket.
+    named = all(host.startswith("/") or is_host(host) for host in hosts) and "@" not in (url.database or "")
+    return named and all(0 < port < 65536 for port in ports)
+
+
+def _each(value: Any) -> Iterable[Any]:
+    if value is None:
+        return ()
+    return value if isinstance(value, list) else (value,)
 
 
 def _parts(value: object) -> object:

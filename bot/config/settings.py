@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
+from dotenv.parser import Binding, parse_stream
+from dotenv.variables import parse_variables
 from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError, model_validator
 from sqlalchemy.engine import make_url
 
 from bot.comfydeploy.deployments import input_class
-from bot.config.env_file import ENV_FILE, read_env_file, stripped
 from bot.config.fields import (
     BaseUrl,
     Count,
@@ -42,6 +43,7 @@ from bot.domain.errors import StartupError
 from bot.domain.mistakes import mistakes
 from bot.domain.run_timing import QUEUE_CALL_SECONDS
 
+ENV_FILE = Path(".env")
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
 DEFAULT_DEPLOYMENTS_FILE = Path("deployments.toml")
@@ -243,10 +245,45 @@ class Settings(BaseModel):
 NAMES = tuple(name.upper() for name in Settings.model_fields)
 
 
+def _read_env_file(environment: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return the file's variables, and sentences about its invalid lines; a missing file has none.
+
+    `${NAME}` stands for an earlier line or a variable of the environment. Raises StartupError if the file
+    can't be read.
+    """
+    if not ENV_FILE.exists():
+        return {}, []
+    try:
+        with ENV_FILE.open(encoding="utf-8") as stream:
+            bindings = list(parse_stream(stream))
+    except IsADirectoryError:
+        raise StartupError(f"{ENV_FILE} is a folder. Put the file with the settings in its place.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartupError(
+            f"{ENV_FILE} can't be read: {type(error).__name__}. Save it as UTF-8 text."
+        ) from None
+    wrong = [binding.original.line for binding in bindings if binding.error]
+    return _variables(bindings, environment), [f"{ENV_FILE}, line {n}, is not NAME=value." for n in wrong]
+
+
+def _variables(bindings: Iterable[Binding], environment: Mapping[str, str]) -> dict[str, str]:
+    values: dict[str, str | None] = {}
+    for binding in bindings:
+        if binding.key is not None and binding.value is not None:
+            known = {**environment, **values}
+            values[binding.key] = "".join(atom.resolve(known) for atom in parse_variables(binding.value))
+    return _stripped(values)
+
+
+def _stripped(values: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the values that aren't empty, without white space around them, by upper-case name."""
+    return {name.upper(): value.strip() for name, value in values.items() if value and value.strip()}
+
+
 def load_settings(environment: Mapping[str, str]) -> Settings:
     """Read `.env` and the environment, which takes precedence. Raises StartupError with all mistakes."""
-    file, wrong_lines = read_env_file(environment)
-    given = stripped(environment)
+    file, wrong_lines = _read_env_file(environment)
+    given = _stripped(environment)
     # The environment holds many unrelated variables.
     ours = [name for name in given if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
     hints = tuple(_misspelled([*file, *ours]))

@@ -5,26 +5,25 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import aiohttp
 import discord
 from discord import app_commands
 from discord.ext import commands
-from discord.ui import DynamicItem, LayoutView
+from discord.ui import LayoutView
 
+from bot.config.roles import Shards
 from bot.context import App
 from bot.delivery.on_demand import OnDemandMessenger
 from bot.discord_api.errors import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
 from bot.gateway.allowance import count_command, counted
-from bot.gateway.command_ids import CommandIds
-from bot.gateway.overrides import CommandOverrides
 from bot.gateway.pressed_messages import check_message
+from bot.gateway.registered import RegisteredCommands
 from bot.gateway.sync import Availability, CommandSync
 from bot.memory import Allowance, Openings
 from bot.strings import explain, say
@@ -34,6 +33,7 @@ from bot.ui.lists import text_layout
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 IdT = TypeVar("IdT", bound=CustomId)
+Handler = Callable[[discord.Interaction[Any], IdT], Awaitable[None]]
 # In the extras of an interaction with a deferred answer: whether everybody sees the "thinking…" that has to
 # become something else.
 THINKING = "thinking"
@@ -56,9 +56,29 @@ EXTENSIONS = (
 # 10062: answered too late; 40060: answered twice; 10008: the message was deleted meanwhile; 50027: the token
 # is invalid or expired.
 _ANSWER_REFUSED = frozenset({10062, 40060, 10008, 50027})
+# Discord accepts one IDENTIFY per 5 s from each group of shards (shard id modulo max_concurrency), and
+# refuses the session of a second one. Processes that start at the same time therefore reserve slots through
+# the store. Half a second is added because latency varies.
+IDENTIFY_INTERVAL = timedelta(seconds=5.5)
 # The bot has no voice features, so discord.py shouldn't warn about missing voice libraries.
 discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
+
+
+class PersistentItem(Generic[IdT]):
+    """Buttons and selects, in any message, whose custom_id is of the codec's kind.
+
+    Subclasses are declared as `class DraftItem(PersistentItem[DraftId], codec=DraftId)`.
+    """
+
+    codec: ClassVar[type[CustomId]]
+
+    def __init_subclass__(cls, *, codec: type[CustomId]) -> None:
+        cls.codec = codec
+
+    async def pressed(self, interaction: discord.Interaction[GenerateBot], id: IdT) -> None:
+        """Answer a press or a selection. Errors are reported to the user."""
+        raise NotImplementedError
 
 
 class _Tree(app_commands.CommandTree["GenerateBot"]):
@@ -100,8 +120,8 @@ class GenerateBot(commands.Bot):
         self.openings = Openings()
         self.tree.error(self._on_command_error)
         self._rebuilders: list[Callable[[], None]] = []
-        self._forms: list[tuple[type[CustomId], FormHandler[Any]]] = []
-        self._items: list[re.Pattern[str]] = []
+        self._forms: list[tuple[type[CustomId], Handler[Any]]] = []
+        self._presses: list[tuple[type[CustomId], Handler[Any]]] = []
 
     def use(self, app: App) -> None:
         """Take the context, which can't be built before the client that it holds."""
@@ -109,8 +129,8 @@ class GenerateBot(commands.Bot):
         self.app = app
         self.messenger = OnDemandMessenger(app)
         self.sync = CommandSync(app.store.key_values, settings.command_guild_ids)
-        self.command_ids = CommandIds(self.tree, self.sync.guild_ids)
-        self.overrides = CommandOverrides(self, self.command_ids, plan.name, app.outside.monotonic)
+        guild_ids = self.sync.guild_ids
+        self.registered = RegisteredCommands(self.tree, guild_ids, plan.name, app.outside.monotonic)
         self.allowance = Allowance(app.now)
         self._availability = Availability(
             direct_messages=settings.allow_direct_messages, user_installs=settings.allow_user_installs
@@ -152,7 +172,7 @@ class GenerateBot(commands.Bot):
             if self.application_id is not None:
                 await self.sync.run(self.tree, self.application_id)
         finally:
-            self.command_ids.forget()
+            self.registered.forget()
 
     async def load_cogs(self) -> None:
         """Load every cog. An error stops the startup, since a bot that lacks a command would look healthy.
@@ -164,45 +184,35 @@ class GenerateBot(commands.Bot):
             await importlib.import_module(extension).setup(self)
         self._availability.apply(self.tree.get_commands())
 
-    def add_dynamic_items(self, *items: type[DynamicItem[Any]]) -> None:
-        """Register items as discord.py does, and keep their patterns to recognize other custom_ids."""
-        super().add_dynamic_items(*items)
-        self._items += [item.__discord_ui_compiled_template__ for item in items]
+    def add_items(self, *items: type[PersistentItem[Any]]) -> None:
+        """Register what answers presses of buttons and selections."""
+        self._presses += [(item.codec, item().pressed) for item in items]
 
-    def add_form(self, codec: type[IdT], handler: FormHandler[IdT]) -> None:
+    def add_form(self, codec: type[IdT], handler: Handler[IdT]) -> None:
         """Register a handler for submitted forms whose custom_id `codec` can read."""
         self._forms.append((codec, handler))
 
     async def on_interaction(self, interaction: discord.Interaction[GenerateBot]) -> None:
-        """Pass a submitted form to its handler, and answer what no handler of this version knows.
+        """Pass a press or a submitted form to its handler, and answer what no handler of this version knows.
 
-        Forms are found by their custom_id, so nothing typed is lost if the bot restarts while a form is open.
+        Handlers are found by the custom_id, so old messages and open forms still work after a restart.
         """
+        is_form = interaction.type is discord.InteractionType.modal_submit
+        if not is_form and interaction.type is not discord.InteractionType.component:
+            return
         data: Mapping[str, Any] = interaction.data or {}
         custom_id = str(data.get("custom_id", ""))
-        if interaction.type is discord.InteractionType.modal_submit:
-            is_known = await self._submit(interaction, custom_id)
-        elif interaction.type is discord.InteractionType.component:
-            # discord.py calls the item, and ignores a custom_id that no item matches.
-            is_known = any(pattern.fullmatch(custom_id) for pattern in self._items)
-        else:
-            return
-        if not is_known:
+        try:
+            for codec, handler in self._forms if is_form else self._presses:
+                if (id := codec.read(custom_id)) is not None:
+                    await check_message(interaction, id)
+                    async with counted(interaction, id, form=is_form):
+                        await handler(interaction, id)
+                    return
             log.warning("received a button or form of another version: %r", custom_id)
             await tell(interaction, say("other_version"))
-
-    async def _submit(self, interaction: discord.Interaction[GenerateBot], custom_id: str) -> bool:
-        """Pass a submitted form to its handler. Return whether a codec knows the form."""
-        async with reporting_errors(interaction):
-            for codec, handler in self._forms:
-                form = codec.read(custom_id)
-                if form is not None:
-                    await check_message(interaction, form)
-                    async with counted(interaction, form, form=True):
-                        await handler(interaction, form)
-                    return True
-            return False
-        return True  # a codec refused the custom_id, and the user has been told
+        except Exception as error:
+            await tell_error(interaction, error)
 
     async def on_automod_rule_create(self, rule: discord.AutoModRule) -> None:
         """Drop a server's cached AutoMod rules. Needs the intent `auto_moderation_configuration`."""
@@ -215,18 +225,6 @@ class GenerateBot(commands.Bot):
     ) -> None:
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
         await tell_error(interaction, cause)
-
-
-FormHandler = Callable[[discord.Interaction[GenerateBot], IdT], Awaitable[None]]
-
-
-@asynccontextmanager
-async def reporting_errors(interaction: discord.Interaction[GenerateBot]) -> AsyncIterator[None]:
-    """Report errors of components and forms, which never reach the command tree's handler."""
-    try:
-        yield
-    except Exception as error:
-        await tell_error(interaction, error)
 
 
 async def tell_error(interaction: discord.Interaction[GenerateBot], error: Exception) -> None:
@@ -246,19 +244,7 @@ async def tell_error(interaction: discord.Interaction[GenerateBot], error: Excep
     else:
         log.error("failed to handle an interaction", exc_info=error)
         sentence = say("internal")
-    if interaction.type is discord.InteractionType.autocomplete:
-        await _offer_nothing(interaction)
-    else:
-        await tell(interaction, sentence, in_place=isinstance(error, StoreUnavailable))
-
-
-async def _offer_nothing(interaction: discord.Interaction[GenerateBot]) -> None:
-    """Answer an autocomplete with an empty list, because Discord accepts no message as the answer."""
-    try:
-        if not interaction.response.is_done():
-            await interaction.response.autocomplete([])
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        log.warning("can't answer an autocomplete: %s: %s", type(error).__name__, error)
+    await tell(interaction, sentence, in_place=isinstance(error, StoreUnavailable))
 
 
 async def tell(
@@ -278,7 +264,10 @@ async def tell(
     send: dict[str, Any] = {"content": sentence} if view is None else {"view": view}
     send["ephemeral"] = True
     try:
-        if public is None and not interaction.response.is_done():
+        if interaction.type is discord.InteractionType.autocomplete:
+            if not interaction.response.is_done():  # Discord accepts no message as the answer
+                await interaction.response.autocomplete([])
+        elif public is None and not interaction.response.is_done():
             await interaction.response.send_message(**send)
         elif public is None:
             await interaction.followup.send(**send)
@@ -305,6 +294,32 @@ async def insist(call: Callable[[], Awaitable[T]]) -> T:
     return await call()
 
 
+class ShardedBot(commands.AutoShardedBot, GenerateBot):
+    """A GenerateBot that runs some or all of the bot's shards."""
+
+    _max_concurrency: int | None = None
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Wait until this shard may identify. The bot's processes reserve their turns in the store."""
+        now = self.app.now()
+        group = (shard_id or 0) % await self._fetch_max_concurrency()
+        try:
+            slot = await self.app.store.key_values.reserve_slot(f"identify:{group}", now, IDENTIFY_INTERVAL)
+        except StoreUnavailable as error:
+            log.warning("can't reserve a slot to identify shard %s: %s", shard_id, error)
+            slot = now + IDENTIFY_INTERVAL
+        await asyncio.sleep(max(0.0, (slot - now).total_seconds()))
+
+    async def _fetch_max_concurrency(self) -> int:
+        if self._max_concurrency is None:
+            try:
+                self._max_concurrency = max(1, (await self.fetch_session_start_limits()).max_concurrency)
+            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+                log.warning("can't read max_concurrency from Discord: %s", error)
+                return 1
+        return self._max_concurrency
+
+
 class RestClient(discord.Client):
     """A client without a gateway connection, for processes that only make HTTP calls.
 
@@ -319,3 +334,17 @@ class RestClient(discord.Client):
             allowed_mentions=discord.AllowedMentions.none(),
             http_trace=http_trace,
         )
+
+
+def missing_starts(limits: Mapping[str, Any], shards: Shards | None) -> int | None:
+    """Return the minutes until Discord grants the session starts that `shards` need, one for each.
+
+    Returns None if enough are left. `limits` is the `session_start_limit` of Discord's gateway.
+    """
+    if int(limits.get("remaining", 1000)) >= needed_starts(shards):
+        return None
+    return int(limits.get("reset_after", 0)) // 60_000 + 1
+
+
+def needed_starts(shards: Shards | None) -> int:
+    return len(shards.ids) if shards is not None else 1

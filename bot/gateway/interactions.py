@@ -86,7 +86,8 @@ async def check_overrides(interaction: Interaction) -> None:
         return
     channel_id = channel.parent_id if isinstance(channel, discord.Thread) else interaction.channel_id
     member = member_of(interaction)
-    await interaction.client.overrides.check(guild, member.id, member.role_ids, channel_id or 0)
+    registered = interaction.client.registered
+    await registered.check_overrides(guild, member.id, member.role_ids, channel_id or 0)
 
 
 def _origin(interaction: Interaction, now: datetime) -> Origin:

@@ -28,7 +28,11 @@ def shown_pictures(message: discord.Message | None) -> list[str]:
     """
     if message is None:
         return []
-    shown = [media.url for media in _shown_media(message.components) if _is_shown_picture(media)]
+    shown = [
+        media.url
+        for media in _shown_media(message.components)
+        if media.url.startswith("https://") and (media.content_type or "image/").startswith("image/")
+    ]
     return attached_pictures(message) or shown[:_LIMIT]
 
 
@@ -38,11 +42,8 @@ def attached_pictures(message: discord.Message) -> list[str]:
     Galleries of other applications are left out. Their links may lead to any server, which can swap the
     picture after a moderator approved it.
     """
-    return [each.url for each in message.attachments if _is_picture(each)][:_LIMIT]
-
-
-def _is_picture(attachment: discord.Attachment) -> bool:
-    return is_kind(InputKind.IMAGE, attached_file(attachment))
+    pictures = (each for each in message.attachments if is_kind(InputKind.IMAGE, attached_file(each)))
+    return [each.url for each in pictures][:_LIMIT]
 
 
 def attached_file(attachment: discord.Attachment) -> AttachedFile:
@@ -54,10 +55,6 @@ def attached_file(attachment: discord.Attachment) -> AttachedFile:
         attachment.size,
         measured=bool(attachment.width and attachment.height),
     )
-
-
-def _is_shown_picture(media: discord.UnfurledMediaItem) -> bool:
-    return media.url.startswith("https://") and (media.content_type or "image/").startswith("image/")
 
 
 def _shown_media(components: Any) -> Iterator[discord.UnfurledMediaItem]:

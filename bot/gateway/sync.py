@@ -56,7 +56,7 @@ class CommandSync:
 
     async def mark_synced(self, tree: app_commands.CommandTree[Any], application_id: int, scope: str) -> None:
         """Store the fingerprint of a scope's commands, which Discord now has. Raises StoreUnavailable."""
-        await self._put(application_id, scope, _fingerprint(tree, scope))
+        await self._store.put(f"{_KEY_PREFIX}{application_id}:{scope}", _fingerprint(tree, scope))
 
     async def run(self, tree: app_commands.CommandTree[Any], application_id: int) -> None:
         """Sync the scopes that changed; if Discord refuses one, only log it. Raises StoreUnavailable.
@@ -67,17 +67,13 @@ class CommandSync:
         synced = await self.synced(application_id)
         away: DiscordAway | None = None
         for scope in self.scopes(synced):
-            fingerprint = _fingerprint(tree, scope)
             try:
-                if synced.get(scope) != fingerprint and await _sync(tree, scope):
-                    await self._put(application_id, scope, fingerprint)
+                if synced.get(scope) != _fingerprint(tree, scope) and await _sync(tree, scope):
+                    await self.mark_synced(tree, application_id, scope)
             except DiscordAway as error:
                 away = error
         if away is not None:
             raise away
-
-    async def _put(self, application_id: int, scope: str, fingerprint: str) -> None:
-        await self._store.put(f"{_KEY_PREFIX}{application_id}:{scope}", fingerprint)
 
 
 def guild_of_scope(scope: str) -> discord.Object | None:
@@ -117,8 +113,14 @@ async def _sync(tree: app_commands.CommandTree[Any], scope: str) -> bool:
 
 
 _CHAT_INPUT = 1
-_OPTION_FIELDS = ("name", "type", "description", "choices", "channel_types", "autocomplete", "required")
-_LIMITS = ("min_value", "max_value", "min_length", "max_length")
+# The fields of commands, options and choices that differ only if a command was changed.
+_COMPARED = frozenset(
+    {
+        *("name", "type", "description", "options", "default_member_permissions", "nsfw", "contexts"),
+        *("integration_types", "choices", "value", "channel_types", "autocomplete", "required"),
+        *("min_value", "max_value", "min_length", "max_length"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,29 +156,17 @@ def _name(command: Mapping[str, Any]) -> str:
     return f"/{name}" if command.get("type", _CHAT_INPUT) == _CHAT_INPUT else f"'{name}'"
 
 
-def _normal(command: Mapping[str, Any]) -> dict[str, Any]:
-    permissions = command.get("default_member_permissions")
-    return {
-        "description": command.get("description") or "",
-        "options": [_option(option) for option in command.get("options") or ()],
-        "permissions": None if permissions is None else int(permissions),
-        "nsfw": bool(command.get("nsfw")),
-        # The bot always sends these two, so None differs from every value that it sends.
-        "contexts": _numbers(command.get("contexts")),
-        "installs": _numbers(command.get("integration_types")),
-    }
-
-
-def _option(option: Mapping[str, Any]) -> dict[str, Any]:
-    normal = {name: option.get(name) or None for name in _OPTION_FIELDS}
-    normal |= {name: option.get(name) for name in _LIMITS}
-    normal["choices"] = [(choice["name"], choice["value"]) for choice in option.get("choices") or ()]
-    normal["options"] = [_option(inner) for inner in option.get("options") or ()]
-    return normal
-
-
-def _numbers(values: Iterable[int] | None) -> list[int] | None:
-    return None if values is None else sorted(values)
+def _normal(value: Any) -> Any:
+    """Return a part of a command in one form: empty fields are left out, and numbers are sorted."""
+    if isinstance(value, Mapping):
+        parts = {name: _normal(part) for name, part in value.items() if name in _COMPARED}
+        if (permissions := parts.get("default_member_permissions")) is not None:
+            parts["default_member_permissions"] = int(permissions)  # Discord sends a text
+        return {name: part for name, part in parts.items() if part or (part == 0 and part is not False)}
+    if isinstance(value, list | tuple):
+        parts_of_list = [_normal(part) for part in value]
+        return sorted(parts_of_list) if all(isinstance(part, int) for part in value) else parts_of_list
+    return value
 
 
 # Commands for the bot's owner, available in direct messages regardless of a server's Integrations.

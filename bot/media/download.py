@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Final, Self
@@ -15,7 +14,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
+from bot.domain.errors import MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
 from bot.media.file_types import SNIFF_BYTES, is_wrong_type, safe_filename, sniff
 from bot.media.ssrf import AddressRule, GuardedResolver, check_url, is_public
 
@@ -34,15 +33,15 @@ class MediaLimits:
     """The limits of a download: times in seconds, a rate in bytes per second, and the number of redirects.
 
     `connect` limits each attempt to connect, `answer` the time until the headers, including redirects, and
-    `idle` the pause between two chunks of a body. `total` limits the whole download. After the first byte, at
-    least `rate` bytes per second must arrive on average over each `window`.
+    `idle` the pause between two chunks of a body. `total` limits the whole download. From `patience` seconds
+    after the headers, at least `rate` bytes per second must have arrived on average.
     """
 
     connect: float = 10
     answer: float = 20
     idle: float = 15
     rate: float = 16 * 1024
-    window: float = 15
+    patience: float = 15
     total: float = 120
     redirects: int = 5
 
@@ -82,7 +81,7 @@ class MediaFetcher:
         self.read_offline: ReadFile | None = None
         self._limits = limits or MediaLimits()
         self._resolver = resolver
-        self._session: aiohttp.ClientSession | None = None
+        self._session: aiohttp.ClientSession
         self._heads = asyncio.Semaphore(_HEADS)
 
     async def __aenter__(self) -> Self:
@@ -108,9 +107,7 @@ class MediaFetcher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._session.close()
 
     def check(self, url: str) -> None:
         """Raise MediaForbidden if `url` may not be opened. Host names are checked when they are resolved."""
@@ -130,18 +127,19 @@ class MediaFetcher:
         from the URL. Raises MediaForbidden, MediaTooLarge, MediaExpired (renew the link) or MediaUnavailable
         (try again later).
         """
-        try:
+        with _mapped(url):
             async with asyncio.timeout(self._limits.total):
                 if (file := await self._offline(url)) is not None:
-                    size, head = _written(file, limit_bytes, into)
+                    size, head = len(file), file[:SNIFF_BYTES]
+                    if size > limit_bytes:
+                        raise MediaTooLarge(f"more than {limit_bytes} bytes", limit=limit_bytes)
+                    into.write(file)
                 else:
                     size, head = await self._download(_parse(url), limit_bytes, into)
-        except MediaError:
-            raise
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            # Timeouts are OSErrors too. The error's text may contain the signed address.
-            raise MediaUnavailable(f"{_shown(url)}: {_reason(error)}") from None
-        return _described(head, size, filename or _name_in(url))
+        name, (content_type, extension) = filename or URL(url).name, sniff(head)
+        if is_wrong_type(extension, name):
+            raise MediaUnavailable(f"{content_type} instead of the expected {name!r}")
+        return Media(content_type, safe_filename(name, extension), size)
 
     async def head(self, url: str) -> bytes:
         """Return the first `SNIFF_BYTES` of a file, or all of a shorter one; the rest isn't downloaded.
@@ -150,16 +148,15 @@ class MediaFetcher:
         """
         if (file := await self._offline(url)) is not None:
             return file[:SNIFF_BYTES]
-        try:
+        with _mapped(url):
             async with self._heads, asyncio.timeout(self._limits.answer), AsyncExitStack() as stack:
                 asked = {"Range": f"bytes=0-{SNIFF_BYTES - 1}"}
                 response = await self._answer(stack, _parse(url), asked)
                 _check_status(response, {200, 206})
-                return await _first_bytes(response)
-        except MediaError:
-            raise
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise MediaUnavailable(f"{_shown(url)}: {_reason(error)}") from None
+                head = b""
+                while chunk := await response.content.read(SNIFF_BYTES - len(head)):
+                    head += chunk
+                return _not_empty(head, response)
 
     async def _offline(self, url: str) -> bytes | None:
         return await self.read_offline(url) if self.read_offline is not None else None
@@ -168,15 +165,26 @@ class MediaFetcher:
         async with AsyncExitStack() as stack:
             async with asyncio.timeout(self._limits.answer):
                 response = await self._answer(stack, url)
-            _check_response(response, limit)
-            return await self._copy(response, limit, into)
+            _check_status(response, {200})
+            where = _shown(response.url)
+            if (size := response.content_length or 0) > limit:
+                raise MediaTooLarge(f"{where}: {size} bytes", limit=limit)
+            size, head, clock = 0, b"", asyncio.get_running_loop().time
+            began = clock()
+            while chunk := await self._chunk(response):
+                size += len(chunk)
+                if size > limit:
+                    raise MediaTooLarge(f"{where}: more than {limit} bytes", limit=limit)
+                if (passed := clock() - began) > self._limits.patience and size < passed * self._limits.rate:
+                    raise MediaUnavailable(f"{where}: less than {self._limits.rate:.0f} bytes/s")
+                head += chunk[: SNIFF_BYTES - len(head)]
+                into.write(chunk)
+            return size, _not_empty(head, response)
 
     async def _answer(
         self, stack: AsyncExitStack, url: URL, headers: Mapping[str, str] | None = None
     ) -> aiohttp.ClientResponse:
         """Follow redirects and return the final response, which the stack closes."""
-        if self._session is None:
-            raise RuntimeError("MediaFetcher is used outside its `async with`")
         for _ in range(self._limits.redirects + 1):
             check_url(url, self._allows)
             get = self._session.get(url, headers=headers, allow_redirects=False)
@@ -187,58 +195,10 @@ class MediaFetcher:
             response.close()
         raise MediaUnavailable(f"{_shown(url)}: more than {self._limits.redirects} redirects")
 
-    async def _copy(self, response: aiohttp.ClientResponse, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
-        size, head, pace = 0, b"", Pace(self._limits.rate, self._limits.window)
-        while chunk := await self._chunk(response):
-            size += len(chunk)
-            if size > limit:
-                raise MediaTooLarge(f"{_shown(response.url)}: more than {limit} bytes", limit=limit)
-            if pace.is_too_slow(len(chunk), asyncio.get_running_loop().time()):
-                raise MediaUnavailable(f"{_shown(response.url)}: less than {self._limits.rate:.0f} bytes/s")
-            if len(head) < SNIFF_BYTES:
-                head += chunk[: SNIFF_BYTES - len(head)]
-            into.write(chunk)
-        if size == 0:
-            raise MediaUnavailable(f"{_shown(response.url)}: empty")
-        return size, head
-
     async def _chunk(self, response: aiohttp.ClientResponse) -> bytes:
         # The session's `sock_read` restarts with each byte of the chunked framing; this timeout doesn't.
         async with asyncio.timeout(self._limits.idle):
             return await response.content.read(_CHUNK)
-
-
-def _written(file: bytes, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
-    if len(file) > limit:
-        raise MediaTooLarge(f"more than {limit} bytes", limit=limit)
-    into.write(file)
-    return len(file), file[:SNIFF_BYTES]
-
-
-class Pace:
-    """Tells whether a download is too slow: below `rate` bytes per second over the last `window` seconds."""
-
-    def __init__(self, rate: float, window: float) -> None:
-        self._needed = rate * window
-        self._window = window
-        self._first: float | None = None
-        # The bytes are added up per tenth of the window, so that many tiny chunks take little memory.
-        self._arrived: deque[tuple[int, int]] = deque()
-
-    def is_too_slow(self, size: int, now: float) -> bool:
-        """Count a chunk of `size` bytes, and return whether too little has arrived in the last window.
-
-        Returns False until a whole window has passed since the first chunk.
-        """
-        if self._first is None:
-            self._first = now
-        tenth = int((now - self._first) / self._window * 10)
-        if self._arrived and self._arrived[-1][0] == tenth:
-            size += self._arrived.pop()[1]
-        self._arrived.append((tenth, size))
-        while self._arrived[0][0] < tenth - 10:
-            self._arrived.popleft()
-        return tenth >= 10 and sum(part for _, part in self._arrived) < self._needed
 
 
 # A host name has at most 253 characters; parsing a longer one that isn't ASCII takes quadratic time.
@@ -263,12 +223,6 @@ def _redirected(response: aiohttp.ClientResponse) -> URL:
     return response.url.join(_parse(location))
 
 
-def _check_response(response: aiohttp.ClientResponse, limit: int) -> None:
-    _check_status(response, {200})
-    if (size := response.content_length or 0) > limit:
-        raise MediaTooLarge(f"{_shown(response.url)}: {response.status}, {size} bytes", limit=limit)
-
-
 def _check_status(response: aiohttp.ClientResponse, expected: Collection[int]) -> None:
     where = f"{_shown(response.url)}: {response.status}"
     signed = not _SIGNED.isdisjoint(response.url.query)
@@ -280,35 +234,24 @@ def _check_status(response: aiohttp.ClientResponse, expected: Collection[int]) -
         raise MediaUnavailable(f"{where}, compressed although identity encoding was requested")
 
 
-async def _first_bytes(response: aiohttp.ClientResponse) -> bytes:
-    """Read the beginning of a body. Raises MediaUnavailable if it is empty."""
-    head = b""
-    while len(head) < SNIFF_BYTES and (chunk := await response.content.read(SNIFF_BYTES - len(head))):
-        head += chunk
+def _not_empty(head: bytes, response: aiohttp.ClientResponse) -> bytes:
     if not head:
         raise MediaUnavailable(f"{_shown(response.url)}: empty")
     return head
 
 
-def _described(head: bytes, size: int, name: str) -> Media:
-    content_type, extension = sniff(head)
-    if is_wrong_type(extension, name):
-        raise MediaUnavailable(f"{content_type} instead of the expected {name!r}")
-    return Media(content_type, safe_filename(name, extension), size)
+@contextmanager
+def _mapped(url: str) -> Iterator[None]:
+    """Map errors to MediaUnavailable, without the signed address that their texts may contain.
 
-
-def _reason(error: Exception) -> str:
-    """Describe an error without the address; the system's text distinguishes a full disk from a lost
-    connection.
+    The system's own words tell a full disk from a lost connection. Timeouts are OSErrors, too.
     """
-    words = (
-        error.strerror if isinstance(error, OSError) and not isinstance(error, aiohttp.ClientError) else None
-    )
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
-
-
-def _name_in(url: str) -> str:
-    return URL(url).name
+    try:
+        yield
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        words = error.strerror if not isinstance(error, aiohttp.ClientError | ValueError) else None
+        reason = f"{type(error).__name__}: {words}" if words else type(error).__name__
+        raise MediaUnavailable(f"{_shown(url)}: {reason}") from None
 
 
 def _shown(url: URL | str) -> str:

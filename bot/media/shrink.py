@@ -8,7 +8,6 @@ import logging
 import math
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
 from typing import Final
@@ -23,9 +22,6 @@ _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF")
 _MAX_PIXELS: Final = 36_000_000
 # WebP's encoder needs about the same memory per pixel, so scale larger pictures down first.
 _MAX_ENCODED_PIXELS: Final = 4096 * 4096
-# Pillow holds the interpreter's lock while it copies and converts: 10 ms for this many pixels. Larger
-# pictures are recompressed in a separate process, so that they don't stall the event loop.
-_THREAD_PIXELS: Final = 2_000_000
 _MAX_SIDE: Final = 16_383  # WebP's own limit
 _MIN_SIDE: Final = 64
 _QUALITIES: Final = (92, 82, 70)
@@ -34,21 +30,16 @@ _SCALED_QUALITY: Final = 82
 SECONDS: Final = 60.0
 
 
-class _TooLong(Exception):
-    """The deadline has passed."""
-
-
 class Shrinker:
     """Recompresses pictures, one at a time, because a decoded picture may take hundreds of megabytes.
 
-    The work is done in a thread of its own, because address lookups need the shared executor. It continues
-    after its caller gives up, until the next step or the end of the other process.
+    Each is decoded in a process of its own: Pillow holds the interpreter's lock while it copies and converts,
+    and the file may be hostile. A thread waits for the process.
     """
 
-    def __init__(self, executor: Executor, monotonic: Callable[[], float]) -> None:
+    def __init__(self, executor: Executor) -> None:
         """Use an executor of one thread."""
         self._executor = executor
-        self._monotonic = monotonic
 
     async def shrink(self, data: bytes, limit: int, seconds: float = SECONDS) -> tuple[bytes, str] | None:
         """Return the picture as WebP in at most `limit` bytes, and its extension.
@@ -56,44 +47,24 @@ class Shrinker:
         Quality is reduced first, then the size. Returns None if the file isn't a still picture, is too large
         to decode safely, takes too long, or can't be made to fit. The caller then links to it.
         """
-        work = partial(_shrink, data, limit, self._monotonic, self._monotonic() + seconds)
-        try:
-            async with asyncio.timeout(seconds):
-                return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-        except TimeoutError:
-            log.warning("did not recompress a picture within %.0f s", seconds)
-            return None
-
-
-def _shrink(data: bytes, limit: int, monotonic: Callable[[], float], ends: float) -> tuple[bytes, str] | None:
-    def check() -> None:
-        if monotonic() >= ends:
-            raise _TooLong
-
-    # Pillow raises all kinds of errors on broken files: `struct.error` for EXIF, RuntimeError for AVIF.
-    try:
-        check()
-        image = _header(data)
-        if image is None:
-            return None
-        if image.width * image.height > _THREAD_PIXELS:
-            return _in_process(data, limit, ends - monotonic())
-        return _fit(_decoded(image), limit, check)
-    except Exception as error:
-        log.info("can't recompress a picture: %s: %s", type(error).__name__, error)
-        return None
+        work = partial(_in_process, data, limit, seconds)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
 
 def _in_process(data: bytes, limit: int, seconds: float) -> tuple[bytes, str] | None:
     """Recompress a picture in another process, which gets no secrets and is killed at the deadline."""
-    done = subprocess.run(  # noqa: S603  # runs this file
-        [sys.executable, "-I", __file__, str(limit)],
-        input=data,
-        capture_output=True,
-        env={},
-        timeout=max(0.0, seconds),
-        check=False,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603  # runs this file
+            [sys.executable, "-I", __file__, str(limit)],
+            input=data,
+            capture_output=True,
+            env={},
+            timeout=max(0.0, seconds),
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        log.warning("did not recompress a picture within %.0f s", seconds)
+        return None
     if done.returncode:
         log.info("can't recompress a picture: %s", done.stderr.decode(errors="replace")[-200:].strip())
     return (done.stdout, "webp") if done.stdout and not done.returncode else None
@@ -102,9 +73,9 @@ def _in_process(data: bytes, limit: int, seconds: float) -> tuple[bytes, str] | 
 def main() -> None:
     """Recompress the picture on stdin to the byte limit in the first argument, and write it to stdout."""
     image = _header(sys.stdin.buffer.read())
-    fitted = _fit(_decoded(image), int(sys.argv[1]), lambda: None) if image is not None else None
+    fitted = _fit(_decoded(image), int(sys.argv[1])) if image is not None else None
     if fitted is not None:
-        sys.stdout.buffer.write(fitted[0])
+        sys.stdout.buffer.write(fitted)
 
 
 def _header(data: bytes) -> Image.Image | None:
@@ -121,8 +92,8 @@ def _decoded(image: Image.Image) -> Image.Image:
     try:
         # In place, because a copy would take as much memory again.
         ImageOps.exif_transpose(image, in_place=True)
-    except Exception as error:
-        log.info("can't read the EXIF data of a picture: %s: %s", type(error).__name__, error)
+    except Exception as error:  # Pillow raises all kinds of errors on broken files
+        sys.stderr.write(f"can't read the EXIF data: {error}\n")
     mode = "RGBA" if image.has_transparency_data else "RGB"
     if image.mode != mode:
         image = image.convert(mode)
@@ -133,19 +104,17 @@ def _decoded(image: Image.Image) -> Image.Image:
     return image if factor == 1 else _scaled(image, factor)
 
 
-def _fit(image: Image.Image, limit: int, check: Callable[[], None]) -> tuple[bytes, str] | None:
+def _fit(image: Image.Image, limit: int) -> bytes | None:
     for quality in _QUALITIES:
-        check()
         encoded = _encode(image, quality)
         if len(encoded) <= limit:
-            return encoded, "webp"
+            return encoded
     while min(image.size) > _MIN_SIDE:
-        check()
         # The file's size is roughly proportional to the area. Aim lower, so that two rounds usually suffice.
         image = _scaled(image, min(0.9, math.sqrt(limit / len(encoded)) * 0.95))
         encoded = _encode(image, _SCALED_QUALITY)
         if len(encoded) <= limit:
-            return encoded, "webp"
+            return encoded
     return None
 
 

@@ -1,15 +1,14 @@
-"""Check ComfyDeploy: the API key, each deployment, and its options."""
+"""Check ComfyDeploy: the API key, each deployment with its options, and servers' rules for GPUs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WireError, load_object
 from bot.deployments.catalogue import MEND, Catalogue, id_setting
 from bot.deployments.command_plan import MAX_COMMAND_SIZE, CommandSpec
 from bot.deployments.compile import describes_itself
-from bot.deployments.follow_ups import MAX_COMMANDS, MessageCommands
+from bot.deployments.follow_ups import MAX_COMMANDS
 from bot.deployments.kinds.base import Input, OptionSpec
 from bot.deployments.model import Deployment
 from bot.deployments.schema import DeploymentSettings
@@ -27,10 +26,14 @@ from bot.domain.errors import (
     StartLater,
     StartupError,
 )
+from bot.domain.settings.fields import missing_references
+from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.values import Names, SettingsContext
 from bot.domain.text import shorten, strip_invisible
-from bot.ops.findings import Finding, ok, problem, warning
+from bot.ops.findings import Finding, Setup, first, ok, problem, warning
 
 KEY, DEPLOYMENT, COMMAND, MENU = "ComfyDeploy key", "Deployment", "Options", "Message commands"
+RULES = "GPU rules"
 # No run has this id; with a valid key ComfyDeploy answers 404.
 _NO_RUN = "00000000-0000-4000-8000-000000000000"
 # The `detail` of ComfyDeploy's web framework for an unknown path.
@@ -42,24 +45,24 @@ _SEE_KEY = "See the finding about the key above."
 _WITHOUT = "To start without its answer, describe the deployment in full in deployments.toml."
 
 
-async def check_key(backend: ComfyDeploy) -> Finding:
+async def check_key(setup: Setup) -> AsyncIterator[Finding]:
     try:
-        await backend.get_run(_NO_RUN)
+        await setup.backend.get_run(_NO_RUN)
     except (BackendNotFound, BackendForbidden, BackendBadReply) as error:
-        return ok(KEY, "ComfyDeploy accepts it.") if _from_the_api(error) else _other_server(error)
+        yield ok(KEY, "ComfyDeploy accepts it.") if _from_the_api(error) else _other_server(error)
     except BackendUnauthorized:
         remedy = "Create an API key in ComfyDeploy's dashboard and copy it into COMFYDEPLOY_API_KEY."
-        return problem(KEY, "ComfyDeploy doesn't accept COMFYDEPLOY_API_KEY.", remedy)
+        yield problem(KEY, "ComfyDeploy doesn't accept COMFYDEPLOY_API_KEY.", remedy)
     except BackendRedirected:
         remedy = "Set COMFYDEPLOY_API_URL to the API's own address."
-        return problem(KEY, "COMFYDEPLOY_API_URL redirects, which the bot never follows.", remedy)
+        yield problem(KEY, "COMFYDEPLOY_API_URL redirects, which the bot never follows.", remedy)
     except BackendUnreachable as error:
-        return problem(
-            KEY, f"ComfyDeploy can't be reached ({error}).", "Check COMFYDEPLOY_API_URL and the network."
-        )
+        remedy = "Check COMFYDEPLOY_API_URL and the network."
+        yield problem(KEY, f"ComfyDeploy can't be reached ({error}).", remedy)
     except BackendError as error:
-        return warning(KEY, f"ComfyDeploy gives no clear answer ({error}).", "Try again in a minute.")
-    return ok(KEY, "ComfyDeploy accepts it.")
+        yield warning(KEY, f"ComfyDeploy gives no clear answer ({error}).", "Try again in a minute.")
+    else:
+        yield ok(KEY, "ComfyDeploy accepts it.")
 
 
 def _from_the_api(error: BackendError) -> bool:
@@ -81,18 +84,27 @@ def _other_server(error: BackendError) -> Finding:
     return problem(KEY, summary, "Set it to the API's own address, which usually ends in /api.")
 
 
-def load_problems(error: StartupError, catalogue: Catalogue) -> Iterator[Finding]:
-    """Yield a finding for each mistake that keeps the command from being built.
+async def check_deployments(setup: Setup) -> AsyncIterator[Finding]:
+    """Load the deployments. Yield a finding for each, and for each mistake that keeps them from loading.
 
     If ComfyDeploy didn't describe every deployment, the remedy refers to the deployments' own findings.
     """
-    if isinstance(error, StartLater):
+    catalogue, failed = setup.catalogue, None
+    try:
+        await catalogue.load()
+    except StartupError as error:
+        failed = error
+    for finding in deployment_findings(setup.configs, catalogue):
+        yield finding
+    if failed is None:
+        setup.loaded = bool(catalogue.all())
+        return
+    remedy = "Correct deployments.toml or COMFYDEPLOY_DEPLOYMENT_ID."
+    if isinstance(failed, StartLater):
         remedy = "Follow the remedies of the deployments above, and check again when ComfyDeploy answers."
     elif catalogue.faults:
         remedy = "Follow the remedies of the deployments above."
-    else:
-        remedy = "Correct deployments.toml or COMFYDEPLOY_DEPLOYMENT_ID."
-    for mistake in error.mistakes:
+    for mistake in failed.mistakes:
         yield problem(COMMAND, mistake, remedy)
 
 
@@ -103,26 +115,20 @@ def deployment_findings(configured: Sequence[DeploymentSettings], catalogue: Cat
     """
     for settings in configured:
         yield _deployment(settings, catalogue.faults.get(settings.deployment_id), catalogue)
-    if catalogue.all():
-        plan = catalogue.plan
-        summary = f"/{plan.name} takes {plan.size:,} of Discord's {MAX_COMMAND_SIZE:,} characters."
-        yield ok(COMMAND, summary)
-        yield from _message_commands(catalogue.message_commands)
-
-
-def _message_commands(found: MessageCommands) -> Iterator[Finding]:
-    """Yield a finding if any follow-up takes pictures; the finding lists the ones that are not message
-    commands.
-    """
-    names = ", ".join(f"'{each.label}'" for each in found.offered)
-    if found.left_out:
-        summary = f"{names} are on every picture; the other follow-ups are only buttons."
+    if not catalogue.all():
+        return
+    plan, menu = catalogue.plan, catalogue.message_commands
+    summary = f"/{plan.name} takes {plan.size:,} of Discord's {MAX_COMMAND_SIZE:,} characters."
+    yield ok(COMMAND, summary)
+    names = ", ".join(f"'{each.label}'" for each in menu.offered)
+    if menu.left_out:
         remedy = (
             f"Discord takes {MAX_COMMANDS} beside Use as input, in the file's order, each with its own name: "
             "put the most useful ones first, or leave it as it is."
         )
-        yield warning(MENU, summary, remedy, *found.left_out)
-    elif found.offered:
+        summary = f"{names} are on every picture; the other follow-ups are only buttons."
+        yield warning(MENU, summary, remedy, *menu.left_out)
+    elif menu.offered:
         yield ok(MENU, f"{names} on every picture.")
 
 
@@ -131,48 +137,34 @@ def _deployment(settings: DeploymentSettings, fault: BackendError | None, catalo
     deployment = catalogue.get(settings.name)
     spec = catalogue.plan.command(settings.name) if deployment is not None else None
     if deployment is None or spec is None:
-        return _not_offered(where, settings, fault)
+        if fault is None:
+            return problem(DEPLOYMENT, f"{where} is not offered.", "Correct its options below.")
+        return _undescribed(f"{where} is not offered", settings, fault, _remedy(fault), None)
     lines = (*deployment.warnings, *options_table(deployment, spec))
     if fault is not None:
-        return _offered_anyway(where, settings, fault, lines)
+        source = "deployments.toml alone" if describes_itself(settings) else "what ComfyDeploy said earlier"
+        remedy = "See in ComfyDeploy's dashboard whether it works."
+        return _undescribed(f"{where} is offered from {source}", settings, fault, remedy, lines)
     if deployment.warnings:
         remedy = "Correct or describe what is named here in deployments.toml, or leave it as it is."
         return warning(DEPLOYMENT, f"{where}, {deployment.title}.", remedy, *lines)
     return ok(DEPLOYMENT, f"{where}, {deployment.title}.", *lines)
 
 
-def _not_offered(where: str, settings: DeploymentSettings, fault: BackendError | None) -> Finding:
-    match fault:
-        case None:
-            return problem(DEPLOYMENT, f"{where} is not offered.", "Correct its options below.")
-        case BackendUnlisted():
-            return problem(DEPLOYMENT, f"{where} is not offered: {_UNLISTED}.", _correct_id(settings))
-        case BackendUndescribable():
-            return problem(DEPLOYMENT, f"{where} is not offered: {_UNDESCRIBABLE}.", f"{MEND}.")
-        case _:
-            summary = f"{where} is not offered: ComfyDeploy doesn't describe it ({fault})."
-            return problem(DEPLOYMENT, summary, _remedy(fault))
-
-
-def _offered_anyway(
-    where: str, settings: DeploymentSettings, fault: BackendError, lines: Sequence[str]
+def _undescribed(
+    state: str, settings: DeploymentSettings, fault: BackendError, remedy: str, lines: Sequence[str] | None
 ) -> Finding:
-    """Return the finding about a deployment that is offered though ComfyDeploy doesn't describe it now."""
-    source = "deployments.toml alone" if describes_itself(settings) else "what ComfyDeploy said earlier"
-    offered = f"{where} is offered from {source}"
-    match fault:
-        case BackendUnlisted():
-            summary = f"{offered}, but {_UNLISTED}, so every request will fail."
-            return problem(DEPLOYMENT, summary, _correct_id(settings), *lines)
-        case BackendUndescribable():
-            return warning(DEPLOYMENT, f"{offered}: {_UNDESCRIBABLE}.", f"{MEND}.", *lines)
-        case _:
-            summary = f"{offered}: ComfyDeploy doesn't describe it ({fault})."
-            return warning(DEPLOYMENT, summary, "See in ComfyDeploy's dashboard whether it works.", *lines)
-
-
-def _correct_id(settings: DeploymentSettings) -> str:
-    return f"Copy the id from the deployment's page into {id_setting(settings)}, or use a key of its account."
+    """Return the finding about a deployment that ComfyDeploy doesn't describe; `lines` if it is offered."""
+    found = problem if lines is None else warning
+    summary = f"{state}: ComfyDeploy doesn't describe it ({fault})."
+    if isinstance(fault, BackendUndescribable):
+        summary, remedy = f"{state}: {_UNDESCRIBABLE}.", f"{MEND}."
+    elif isinstance(fault, BackendUnlisted):
+        but = f": {_UNLISTED}." if lines is None else f", but {_UNLISTED}, so every request will fail."
+        found, summary = problem, f"{state}{but}"
+        place = id_setting(settings)
+        remedy = f"Copy the id from the deployment's page into {place}, or use a key of its account."
+    return found(DEPLOYMENT, summary, remedy, *(lines or ()))
 
 
 def _remedy(fault: BackendError) -> str:
@@ -237,3 +229,40 @@ def _default(item: Input | None) -> str:
 
 def _short(text: str) -> str:
     return shorten(strip_invisible(text), _WIDEST)
+
+
+async def check_gpu_rules(setup: Setup) -> AsyncIterator[Finding]:
+    """Check servers' rules that name GPUs against the deployments, as `/settings` does."""
+    if setup.loaded and setup.usable:
+        rules = await setup.store.rules.of_all_servers()
+        for finding in rule_findings(rules, setup.catalogue.all()):
+            yield finding
+
+
+def rule_findings(rules: Mapping[int, ServerRules], deployments: Sequence[Deployment]) -> Iterator[Finding]:
+    """Yield findings about servers' rules that name GPUs, or nothing if no server has such rules."""
+    usable = SettingsContext(gpus=tuple(gpu for deployment in deployments for gpu in deployment.usable_gpus))
+    without = [
+        f"{server}: {', '.join(sorted(map(str, gpus)))}"
+        for server, each in rules.items()
+        if (gpus := missing_references(each, usable).get(Names.GPU))
+    ]
+    if without:
+        summary = f"{_servers(without)} rules for GPUs that no deployment can run on. They have no effect."
+        remedy = "A server admin presses Clean up in /settings, or you offer the GPUs in deployments.toml."
+        yield warning(RULES, summary, remedy, *first(without))
+    restricting = [str(server) for server, each in rules.items() if each.gpu_roles]
+    unknown = [deployment.title for deployment in deployments if deployment.expected_gpu(None) is None]
+    if restricting and unknown:
+        summary = (
+            f"the default GPU isn't known for {', '.join(unknown)}. {_servers(restricting)} roles for GPUs: "
+            "members without all of them have to choose one, and can't use the deployment if it offers none."
+        )
+        remedy = "Set gpus and default_gpu of these deployments in deployments.toml."
+        yield warning(RULES, summary, remedy, *first(restricting))
+    elif not without and any(each.gpu_roles or each.approval.gpus for each in rules.values()):
+        yield ok(RULES, "the deployments can run on every GPU that a server's rules name.")
+
+
+def _servers(which: Sequence[str]) -> str:
+    return "1 server has" if len(which) == 1 else f"{len(which)} servers have"

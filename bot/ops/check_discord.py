@@ -1,147 +1,209 @@
-"""Check Discord: the token, intents, session starts, commands and permissions."""
+"""Check Discord: the token, session starts, commands and permissions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import AsyncExitStack
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, TypeVar
 
+import aiohttp
 import discord
-from discord import app_commands
 
-from bot.config.settings import Settings
-from bot.discord_api.permissions import lacks
+from bot.app import open_app
+from bot.config.roles import Role
+from bot.discord_api.permissions import install_url, invite_url, lacks
 from bot.domain.text import sentence_case
-from bot.gateway.sharding import missing_starts, needed_starts
-from bot.gateway.sync import CommandSync, describe_scope, differences, payload
-from bot.ops.discord_http import DiscordApi, DiscordFault
-from bot.ops.findings import Finding, ok, problem, warning
+from bot.gateway.client import GenerateBot, missing_starts, needed_starts
+from bot.gateway.sync import describe_scope, differences, payload
+from bot.metrics import Metrics
+from bot.ops.findings import Finding, Setup, first, ok, problem, warning
+from bot.wakeups import Wakeups
 
-TOKEN, INTENTS, SESSIONS = "Discord token", "Intents", "Gateway"
+T = TypeVar("T")
+TOKEN, CLOCK, SESSIONS, INTENTS = "Discord token", "Clock", "Gateway", "Intents"
 COMMANDS, SERVERS = "Commands", "Servers"
-_SHOWN = 20
-_MISSING_ACCESS = 50001
-# For each privileged intent, the bits of the application's flags that grant it to large and to small bots.
-_PRIVILEGED = {"presences": (12, 13), "members": (14, 15), "message_content": (18, 19)}
+ERRORS: Final = (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError)
+MISSING_ACCESS = 50001
+# discord.py repeats a call for up to half a minute, and waits for rate limits.
+_CALL_SECONDS = 30.0
+_PAGE = 200  # Discord's maximum
+# A Date header has whole seconds, and it took some time to arrive.
+_TOLERATED, _HARMFUL = 5.0, 60.0
+_CLOCK_REMEDY = "Let the system keep its time: timedatectl set-ntp true."
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The application that a token belongs to."""
-
-    application_id: int
-    flags: int
+async def ask(call: Awaitable[T]) -> T:
+    """Return Discord's answer to a call. Raises one of ERRORS."""
+    return await asyncio.wait_for(call, _CALL_SECONDS)
 
 
-async def identify(api: DiscordApi) -> tuple[Identity | None, Finding]:
+def reason(error: BaseException) -> str:
+    """Describe why a call failed."""
+    if isinstance(error, discord.GatewayNotFound) and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, discord.HTTPException):
+        return f"{error.status} {error.text}".strip()
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "no connection to discord.com: the name can't be resolved"
+    if isinstance(error, TimeoutError):
+        return f"no connection to discord.com: no answer within {_CALL_SECONDS:g} seconds"
+    return f"no connection to discord.com: {type(error).__name__}"
+
+
+async def log_in(client: discord.Client, token: str) -> tuple[str, int]:
+    """Log in to Discord's HTTP API, without the client's `setup_hook`, and without a session of the gateway.
+
+    Return the bot's name and its application's id. Raises one of ERRORS.
+    """
+    name = (await ask(client.http.static_login(token)))["username"]
+    return name, (await ask(client.application_info())).id
+
+
+async def check_token(setup: Setup) -> AsyncIterator[Finding]:
     try:
-        application = await api.application()
-    except DiscordFault as error:
-        if error.status == 401:
-            remedy = "Copy it again: https://discord.com/developers/applications > Bot > Reset Token."
-            return None, problem(TOKEN, "Discord doesn't accept DISCORD_TOKEN.", remedy)
-        said = f"Discord can't be asked: {error}." if error.status else f"{sentence_case(str(error))}."
-        return None, problem(TOKEN, said, "Check the network, and https://discordstatus.com.")
-    bot = application.get("bot") or {}
-    identity = Identity(int(application["id"]), int(application.get("flags") or 0))
-    return identity, ok(
-        TOKEN, f"valid, of {bot.get('username') or application.get('name')} ({identity.application_id})."
-    )
+        name, setup.application_id = await log_in(
+            setup.client, setup.settings.discord_token.get_secret_value()
+        )
+    except discord.LoginFailure:
+        remedy = "Copy it again: https://discord.com/developers/applications > Bot > Reset Token."
+        yield problem(TOKEN, "Discord doesn't accept DISCORD_TOKEN.", remedy)
+    except ERRORS as error:
+        answered = isinstance(error, discord.HTTPException)
+        said = f"Discord can't be asked: {reason(error)}" if answered else sentence_case(reason(error))
+        yield problem(TOKEN, f"{said}.", "Check the network, and https://discordstatus.com.")
+    else:
+        yield ok(TOKEN, f"valid, of {name} ({setup.application_id}).")
+    if (clock := compare_clock(setup.date, setup.outside.now())) is not None:
+        yield clock
 
 
-def check_intents(intents: discord.Intents, flags: int) -> Finding:
-    missing = [
-        name
-        for name, bits in _PRIVILEGED.items()
-        if getattr(intents, name) and not any(flags >> bit & 1 for bit in bits)
-    ]
-    if missing:
-        remedy = "Switch them on: the application's page > Bot > Privileged Gateway Intents."
-        return problem(INTENTS, f"Discord doesn't grant {', '.join(missing)}.", remedy)
-    names = ", ".join(name for name, on in intents if on)
-    return ok(INTENTS, f"{names}: none of the privileged ones is missing.")
+def compare_clock(date: str | None, now: datetime) -> Finding | None:
+    """Compare the clock with a Date header that just arrived. Return None if there is no valid header."""
+    try:
+        ahead = (now - parsedate_to_datetime(date or "")).total_seconds()
+    except (TypeError, ValueError):
+        return None
+    if abs(ahead) < _TOLERATED:
+        return ok(CLOCK, "it agrees with Discord's.")
+    summary = f"it is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} Discord's."
+    if abs(ahead) < _HARMFUL:
+        return warning(CLOCK, summary, _CLOCK_REMEDY)
+    return problem(CLOCK, f"{summary} Deadlines, budgets and interactions depend on it.", _CLOCK_REMEDY)
 
 
-async def check_session_starts(api: DiscordApi, settings: Settings) -> Finding:
+async def check_session_starts(setup: Setup) -> AsyncIterator[Finding]:
     """Check that enough session starts are left, and that SHARD_COUNT isn't below Discord's recommendation.
 
     Discord resets the token of a bot that starts too many sessions.
     """
+    own = setup.settings.shards
     try:
-        gateway = await api.gateway()
-    except DiscordFault as error:
-        return problem(
-            SESSIONS, f"Discord doesn't return the gateway's address: {error}.", "Try again in a minute."
+        shards, _, limit = await ask(setup.client.http.get_bot_gateway())
+    except ERRORS as error:
+        summary = f"Discord doesn't return the gateway's address: {reason(error)}."
+        yield problem(SESSIONS, summary, "Try again in a minute.")
+        return
+    if (minutes := missing_starts(limit, own)) is not None:
+        left, needed = limit["remaining"], needed_starts(own)
+        summary = f"of today's session starts, {left} are left, and a start needs {needed}."
+        remedy = f"Wait {minutes} minutes, and find out why the bot was restarted so often."
+        yield problem(SESSIONS, summary, remedy)
+    elif shards > (setup.settings.shard_count or 1):
+        remedy = f"Set SHARD_COUNT={shards}: Discord refuses a bot with more than 2,500 servers per shard."
+        yield warning(SESSIONS, f"Discord recommends {shards} shards, more than SHARD_COUNT.", remedy)
+    else:
+        yield ok(SESSIONS, f"{limit['remaining']} of {limit['total']} session starts are left.")
+
+
+async def check_commands(setup: Setup) -> AsyncIterator[Finding]:
+    """Compare the bot's commands with Discord's, even if this process lacks the gateway role."""
+    if not setup.catalogue.all() or setup.application_id is None:
+        return
+    settings = setup.settings.model_copy(update={"roles": frozenset({Role.GATEWAY})})
+    async with AsyncExitStack() as stack:
+        app = await open_app(
+            stack,
+            settings,
+            setup.outside,
+            store=setup.store,
+            backend=setup.backend,
+            catalogue=setup.catalogue,
+            wakeups=Wakeups(),
+            metrics=Metrics(setup.outside.monotonic),
         )
-    limit, shards = gateway.get("session_start_limit") or {}, int(gateway.get("shards", 1))
-    remaining, total = int(limit.get("remaining", 1)), int(limit.get("total", 1))
-    minutes = missing_starts(limit, settings.shards)
-    if minutes is not None:
-        return problem(
-            SESSIONS,
-            f"of today's session starts, {remaining} are left, and a start needs "
-            f"{needed_starts(settings.shards)}.",
-            f"Wait {minutes} minutes, and find out why the bot was restarted so often.",
-        )
-    if shards > (settings.shard_count or 1):
-        return warning(
-            SESSIONS,
-            f"Discord recommends {shards} shards, more than SHARD_COUNT.",
-            f"Set SHARD_COUNT={shards}: Discord refuses a bot with more than 2,500 servers per shard.",
-        )
-    return ok(SESSIONS, f"{remaining} of {total} session starts are left.")
+        bot = app.discord.client
+        if not isinstance(bot, GenerateBot):
+            raise TypeError("a process with the gateway role has the bot as its client")
+        yield ok(INTENTS, f"{', '.join(name for name, on in bot.intents if on)}: none of them is privileged.")
+        await bot.load_cogs()
+        bot.sync.arrange(bot.tree)
+        synced = await bot.sync.synced(setup.application_id) if setup.usable else {}
+        for scope in bot.sync.scopes(synced):
+            yield await _commands_of(setup.client, bot, setup.application_id, scope)
 
 
-async def check_commands(
-    api: DiscordApi,
-    tree: app_commands.CommandTree[Any],
-    sync: CommandSync,
-    identity: Identity,
-    synced: Mapping[str, str],
-) -> list[Finding]:
-    sync.arrange(tree)
-    return [await _commands_of(api, tree, identity, scope) for scope in sync.scopes(synced)]
-
-
-async def _commands_of(
-    api: DiscordApi, tree: app_commands.CommandTree[Any], identity: Identity, scope: str
-) -> Finding:
-    expected = payload(tree, scope)
+async def _commands_of(client: discord.Client, bot: GenerateBot, application_id: int, scope: str) -> Finding:
+    where, expected = describe_scope(scope), payload(bot.tree, scope)
     try:
-        registered = await api.commands(identity.application_id, scope)
-    except DiscordFault as error:
-        if error.code == _MISSING_ACCESS:
+        difference = differences(expected, await registered(client, application_id, scope))
+    except ERRORS as error:
+        if getattr(error, "code", None) == MISSING_ACCESS:
             remedy = "Invite the bot there with the link below, or take the server out of COMMAND_GUILD_IDS."
-            return problem(COMMANDS, f"the bot may have none on {describe_scope(scope)}.", remedy)
+            return problem(COMMANDS, f"the bot may have none on {where}.", remedy)
         return problem(
-            COMMANDS, f"those on {describe_scope(scope)} can't be read: {error}.", "Try again in a minute."
+            COMMANDS, f"those on {where} can't be read: {reason(error)}.", "Try again in a minute."
         )
-    difference = differences(expected, registered)
     if not difference:
-        return ok(COMMANDS, f"{len(expected)} on {describe_scope(scope)}, as they should be.")
-    parts = (
-        ("missing", difference.missing),
-        ("changed", difference.changed),
-        ("left over", difference.left_over),
-    )
-    lines = [f"{word}: {', '.join(names)}" for word, names in parts if names]
+        return ok(COMMANDS, f"{len(expected)} on {where}, as they should be.")
+    parts = {"missing": difference.missing, "changed": difference.changed, "left over": difference.left_over}
+    lines = [f"{word}: {', '.join(names)}" for word, names in parts.items() if names]
     remedy = "python -m bot sync, or start the bot: it syncs what changed."
-    return warning(COMMANDS, f"those on {describe_scope(scope)} differ from the bot's own.", remedy, *lines)
+    return warning(COMMANDS, f"those on {where} differ from the bot's own.", remedy, *lines)
 
 
-async def check_servers(api: DiscordApi, settings: Settings) -> list[Finding]:
+async def registered(client: discord.Client, application_id: int, scope: str) -> list[Any]:
+    """Return the commands that Discord has in a scope ("global" or a server's id). Raises one of ERRORS."""
+    if scope == "global":
+        return [*await ask(client.http.get_global_commands(application_id))]
+    return [*await ask(client.http.get_guild_commands(application_id, int(scope)))]
+
+
+async def check_servers(setup: Setup) -> AsyncIterator[Finding]:
     """Check that the bot is on the configured servers, and that its roles give it the permissions it needs.
 
     The overwrites of channels, which may take permissions away, are not checked.
     """
+    servers: list[Mapping[str, Any]] = []
     try:
-        servers = [server async for server in api.servers()]
-    except DiscordFault as error:
-        return [problem(SERVERS, f"the list can't be read: {error}.", "Try again in a minute.")]
+        while len(servers) % _PAGE == 0:
+            page = await ask(
+                setup.client.http.get_guilds(_PAGE, after=int(servers[-1]["id"]) if servers else None)
+            )
+            servers += page
+            if not page:
+                break
+    except ERRORS as error:
+        yield problem(SERVERS, f"the list can't be read: {reason(error)}.", "Try again in a minute.")
+        return
     if not servers:
-        return [warning(SERVERS, "the bot is on none.", "Invite it with the link below.")]
-    lacking = [(server, missing) for server in servers if (missing := _missing(server))]
-    return [*_absent(servers, settings), _permissions(servers, lacking)]
+        yield warning(SERVERS, "the bot is on none.", "Invite it with the link below.")
+        return
+    for finding in _absent(setup, {int(server["id"]) for server in servers}):
+        yield finding
+    lacking = [
+        f"{server['name']} ({server['id']}): {', '.join(missing)}"
+        for server in servers
+        if (missing := _missing(server))
+    ]
+    if lacking:
+        summary = f"permissions are missing on {len(lacking)} of {len(servers)}."
+        remedy = "A server admin grants them to the bot's role: Server Settings > Roles."
+        yield warning(SERVERS, summary, remedy, *first(lacking))
+    else:
+        yield ok(SERVERS, f"the bot is on {len(servers)}, with every permission that it needs.")
 
 
 def _missing(server: Mapping[str, Any]) -> list[str]:
@@ -152,32 +214,24 @@ def _missing(server: Mapping[str, Any]) -> list[str]:
     return [*lacks(None, granted), *threads]
 
 
-def _permissions(
-    servers: Sequence[Mapping[str, Any]], lacking: Sequence[tuple[Mapping[str, Any], list[str]]]
-) -> Finding:
-    if not lacking:
-        return ok(SERVERS, f"the bot is on {len(servers)}, with every permission that it needs.")
-    lines = [
-        f"{server['name']} ({server['id']}): {', '.join(missing)}" for server, missing in lacking[:_SHOWN]
+def _absent(setup: Setup, present: set[int]) -> list[Finding]:
+    named = {
+        "ALLOWED_GUILD_IDS": setup.settings.allowed_guild_ids or (),
+        "COMMAND_GUILD_IDS": setup.settings.command_guild_ids,
+    }
+    return [
+        warning(
+            SERVERS,
+            f"{name} names servers that the bot is not on: {', '.join(map(str, absent))}.",
+            "Invite the bot there, or correct the ids.",
+        )
+        for name, ids in named.items()
+        if (absent := [guild_id for guild_id in ids if guild_id not in present])
     ]
-    if len(lacking) > _SHOWN:
-        lines.append(f"and {len(lacking) - _SHOWN} more")
-    return warning(
-        SERVERS,
-        f"permissions are missing on {len(lacking)} of {len(servers)}.",
-        "A server admin grants them to the bot's role: Server Settings > Roles.",
-        *lines,
-    )
 
 
-def _absent(servers: Sequence[Mapping[str, Any]], settings: Settings) -> list[Finding]:
-    present = {int(server["id"]) for server in servers}
-    findings = []
-    for name, ids in (
-        ("ALLOWED_GUILD_IDS", settings.allowed_guild_ids or ()),
-        ("COMMAND_GUILD_IDS", settings.command_guild_ids),
-    ):
-        if absent := [str(guild_id) for guild_id in ids if guild_id not in present]:
-            summary = f"{name} names servers that the bot is not on: {', '.join(absent)}."
-            findings.append(warning(SERVERS, summary, "Invite the bot there, or correct the ids."))
-    return findings
+async def show_links(setup: Setup) -> AsyncIterator[Finding]:
+    if setup.application_id is not None:
+        yield ok("Invite link", invite_url(setup.application_id))
+        if setup.settings.allow_user_installs:
+            yield ok("Install link", install_url(setup.application_id))

@@ -1,10 +1,23 @@
-"""The findings of `check`, and their format in the terminal."""
+"""What the checks of `check` share: their findings, and what they look at."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+import aiohttp
+import discord
+
+from bot.comfydeploy.client import ComfyDeploy
+from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.config.settings import Settings
+from bot.deployments.catalogue import Catalogue
+from bot.deployments.schema import DeploymentSettings
+from bot.outside import Outside
+from bot.store import Store
+
+_SHOWN = 20
 
 
 class Level(StrEnum):
@@ -23,6 +36,11 @@ class Finding:
     remedy: str = ""
     lines: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        head = f"{self.level:<8} {self.subject}: {self.summary}"
+        remedy = [f"Remedy: {self.remedy}"] if self.remedy else []
+        return "\n         ".join([head, *remedy, *self.lines])
+
 
 def ok(subject: str, summary: str, *lines: str) -> Finding:
     return Finding(Level.OK, subject, summary, lines=lines)
@@ -36,18 +54,39 @@ def problem(subject: str, summary: str, remedy: str, *lines: str) -> Finding:
     return Finding(Level.ERROR, subject, summary, remedy, lines)
 
 
-def format_finding(finding: Finding) -> str:
-    """Format a finding for the terminal."""
-    head = f"{finding.level.value:<8} {finding.subject}: {finding.summary}"
-    indent = " " * 9
-    below = [f"{indent}{line}" for line in finding.lines]
-    return "\n".join([head, *([f"{indent}Remedy: {finding.remedy}"] if finding.remedy else []), *below])
+def first(lines: Sequence[str]) -> list[str]:
+    """Return the first lines of a list that may be long, and how many more there are."""
+    more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    return [*lines[:_SHOWN], *more]
 
 
-def format_totals(counts: Mapping[Level, int]) -> str:
-    """Return the last line of the output, which counts the findings of each level."""
-    levels = ((Level.WARNING, "warning"), (Level.ERROR, "error"))
-    totals = (
-        f"{counts.get(level, 0)} {word}{'' if counts.get(level, 0) == 1 else 's'}" for level, word in levels
-    )
-    return ", ".join((f"{counts.get(Level.OK, 0)} ok", *totals))
+@dataclass(slots=True)
+class Setup:
+    """What the checks look at, and what the earlier ones found out for the later ones.
+
+    `usable` means that the database has this version's schema and, if it is a file, can be written. The
+    secret of `signer` is a temporary one if the bot's own can't be read. `loaded` means that the catalogue
+    has every deployment. `date` is the Date header of Discord's last answer.
+    """
+
+    settings: Settings
+    outside: Outside
+    store: Store
+    usable: bool
+    signer: WebhookSigner
+    backend: ComfyDeploy
+    catalogue: Catalogue
+    configs: Sequence[DeploymentSettings]
+    client: discord.Client = field(init=False)
+    loaded: bool = False
+    application_id: int | None = None
+    date: str | None = None
+    ports_usable: bool = True
+
+    def __post_init__(self) -> None:
+        async def note_date(_: object, __: object, params: aiohttp.TraceRequestEndParams) -> None:
+            self.date = params.response.headers.get("Date")
+
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(note_date)
+        self.client = discord.Client(intents=discord.Intents.none(), http_trace=trace)

@@ -9,11 +9,9 @@ from bot.config.roles import Role
 from bot.config.settings import Settings
 from bot.domain.errors import StartupError
 from bot.gateway.client import GenerateBot
-from bot.gateway.sync import Differences, describe_scope, differences, payload
-from bot.ops.discord_http import DiscordApi, DiscordFault, discord_api
+from bot.gateway.sync import describe_scope, differences, payload
+from bot.ops.check_discord import ERRORS, MISSING_ACCESS, ask, log_in, reason, registered
 from bot.outside import Outside
-
-_MISSING_ACCESS = 50001
 
 
 async def resync(settings: Settings, outside: Outside, out: TextIO) -> int:
@@ -23,45 +21,35 @@ async def resync(settings: Settings, outside: Outside, out: TextIO) -> int:
     """
     # Only the gateway role has the commands. It never connects here, and other roles are left out.
     settings = settings.model_copy(update={"roles": frozenset({Role.GATEWAY})})
-    async with build(settings, outside) as process, discord_api(settings.discord_token) as api:
-        bot = process.bot
+    async with build(settings, outside) as process, process.bot as bot:
         await bot.load_cogs()
         try:
-            application_id = int((await api.application())["id"])
-        except DiscordFault as error:
-            raise StartupError(f"Discord doesn't accept DISCORD_TOKEN, or can't be asked: {error}.") from None
+            _, application_id = await log_in(bot, settings.discord_token.get_secret_value())
+        except ERRORS as error:
+            raise StartupError(
+                f"Discord doesn't accept DISCORD_TOKEN, or can't be asked: {reason(error)}."
+            ) from None
         bot.sync.arrange(bot.tree)
         scopes = bot.sync.scopes(await bot.sync.synced(application_id))
-        refused = [scope for scope in scopes if not await _sync_scope(bot, api, application_id, scope, out)]
+        refused = [scope for scope in scopes if not await _sync_scope(bot, application_id, scope, out)]
     return 1 if refused else 0
 
 
-async def _sync_scope(
-    bot: GenerateBot, api: DiscordApi, application_id: int, scope: str, out: TextIO
-) -> bool:
-    tree = bot.tree
-    expected = payload(tree, scope)
+async def _sync_scope(bot: GenerateBot, application_id: int, scope: str, out: TextIO) -> bool:
+    where, expected = describe_scope(scope), payload(bot.tree, scope)
     try:
-        difference = differences(expected, await api.commands(application_id, scope))
-        if difference:
-            await api.put_commands(application_id, scope, expected)
-    except DiscordFault as error:
-        reason = (
-            "the bot is not there, or was invited without commands"
-            if error.code == _MISSING_ACCESS
-            else error
-        )
-        out.write(f"{describe_scope(scope)}: not synced: {reason}\n")
+        difference = differences(expected, await registered(bot, application_id, scope))
+        if difference and scope == "global":
+            await ask(bot.http.bulk_upsert_global_commands(application_id, expected))
+        elif difference:
+            await ask(bot.http.bulk_upsert_guild_commands(application_id, int(scope), expected))
+    except ERRORS as error:
+        refused = getattr(error, "code", None) == MISSING_ACCESS
+        why = "the bot is not there, or was invited without commands" if refused else reason(error)
+        out.write(f"{where}: not synced: {why}\n")
         return False
-    await bot.sync.mark_synced(tree, application_id, scope)
-    out.write(f"{describe_scope(scope)}: {_changes(difference)}\n")
+    await bot.sync.mark_synced(bot.tree, application_id, scope)
+    parts = {"added": difference.missing, "changed": difference.changed, "removed": difference.left_over}
+    changes = "; ".join(f"{word} {', '.join(names)}" for word, names in parts.items() if names)
+    out.write(f"{where}: {changes or 'nothing to change'}\n")
     return True
-
-
-def _changes(difference: Differences) -> str:
-    parts = (
-        ("added", difference.missing),
-        ("changed", difference.changed),
-        ("removed", difference.left_over),
-    )
-    return "; ".join(f"{word} {', '.join(names)}" for word, names in parts if names) or "nothing to change"

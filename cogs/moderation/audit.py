@@ -15,10 +15,10 @@ from discord.ui import LayoutView
 from bot.discord_api.channels import member_names
 from bot.domain.moderation.audit import OUTCOMES, AuditButton, AuditFilter, AuditPage
 from bot.domain.text import shorten
-from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import PersistentItem, selected_values
+from bot.gateway.client import GenerateBot, PersistentItem
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, actor_of
+from bot.gateway.payloads import selected_values
 from bot.gateway.replies import show_private
 from bot.services.access import moderator
 from bot.services.moderation import audit
@@ -142,5 +142,5 @@ class Audit(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(AuditItem, OpenItem)
+    bot.add_items(AuditItem, OpenItem)
     await bot.add_cog(Audit())

@@ -13,9 +13,9 @@ from discord.ui import LayoutView
 from bot.discord_api.channels import member_from_user
 from bot.domain.decisions import BLOCK_DURATIONS, block_duration
 from bot.domain.errors import RefusedError
-from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import PersistentItem, page_button, show_list
+from bot.gateway.client import GenerateBot, PersistentItem, tell
 from bot.gateway.interactions import Interaction, actor_of
+from bot.gateway.payloads import page_button, show_list
 from bot.services.moderation import blocks
 from bot.strings import explain, say
 from bot.ui.custom_ids import BlockedId, UnblockId
@@ -104,5 +104,5 @@ def _duration(choice: str | None, days: int | None) -> timedelta | None:
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(_BlockedButton, UnblockButton)
+    bot.add_items(_BlockedButton, UnblockButton)
     await bot.add_cog(Blocks())

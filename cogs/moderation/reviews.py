@@ -12,8 +12,8 @@ from bot.discord_api.channels import member_names, requester_now
 from bot.domain.decisions import block_duration
 from bot.domain.errors import DiscordAway, RefusedError
 from bot.gateway.client import GenerateBot, tell, tell_error
-from bot.gateway.dynamic_items import custom_ids, submitted_values
 from bot.gateway.interactions import Interaction, actor_of
+from bot.gateway.payloads import custom_ids, submitted_values
 from bot.services.access import moderated
 from bot.services.moderation import blocks, reviews
 from bot.strings import say

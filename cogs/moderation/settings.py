@@ -18,10 +18,10 @@ from bot.domain.errors import BotError, InputError, RefusedError
 from bot.domain.settings.fields import FORM_LIMIT, SECTIONS, keys_of
 from bot.domain.settings.kinds import Section, batches
 from bot.gateway.allowance import check_counted
-from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import PersistentItem, selected_values, submitted_values
+from bot.gateway.client import GenerateBot, PersistentItem
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction
+from bot.gateway.payloads import selected_values, submitted_values
 from bot.services.moderation import server_settings
 from bot.services.moderation.server_settings import Editor
 from bot.strings import say
@@ -126,6 +126,6 @@ class Settings(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(SettingsItem)
+    bot.add_items(SettingsItem)
     bot.add_form(SettingId, _submitted)
     await bot.add_cog(Settings())

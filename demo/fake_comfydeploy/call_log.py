@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -74,17 +74,3 @@ class CallLog:
 
     def runs_for(self, part: str) -> list[str]:
         return [run_id for call in self.calls_for(part) for run_id in call.run_ids]
-
-    def clear(self) -> None:
-        self.queue_calls.clear()
-        self.cancel_calls.clear()
-        self.webhook_attempts.clear()
-        self.logs_read.clear()
-        self.answered.clear()
-
-    def as_json(self) -> dict[str, list[dict[str, Any]]]:
-        return {
-            "queue_calls": [asdict(call) for call in self.queue_calls],
-            "cancel_calls": [asdict(call) for call in self.cancel_calls],
-            "webhook_attempts": [asdict(attempt) for attempt in self.webhook_attempts],
-        }

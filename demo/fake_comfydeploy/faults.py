@@ -131,7 +131,3 @@ class FaultPlan:
         if self._next:
             return self._next.popleft()
         return self.chaos.draw() if self.chaos else None
-
-    def clear(self) -> None:
-        self.everywhere, self.chaos = Faults(), None
-        self._next.clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -16,7 +15,6 @@ from demo.fake_comfydeploy.activity import Activity
 from demo.fake_comfydeploy.api import UPLOAD_LIMIT, Api, gate, noted
 from demo.fake_comfydeploy.call_log import CallLog
 from demo.fake_comfydeploy.catalogue import all_deployments
-from demo.fake_comfydeploy.control import Control
 from demo.fake_comfydeploy.deployments import DemoDeployment
 from demo.fake_comfydeploy.faults import Chaos, FaultPlan, Faults
 from demo.fake_comfydeploy.files import Bucket
@@ -98,7 +96,7 @@ class FakeComfyDeploy:
 
     @property
     def root(self) -> str:
-        """Return the base URL of `/files` and `/control`."""
+        """Return the base URL of `/files`."""
         return self.world.bucket.base
 
     @property
@@ -156,17 +154,8 @@ class FakeComfyDeploy:
         app = web.Application(middlewares=outer, client_max_size=UPLOAD_LIMIT + 1024**2)
         app.add_routes(Api(world, machine, QueueEndpoint(world, machine)).routes())
         app.add_routes(Serving(world).routes())
-        app.add_routes(Control(world, self.release).routes())
         return app
 
 
 async def _unknown(_: str) -> None:
     """Return None, so that every address is downloaded."""
-
-
-async def serve_until(
-    stop: asyncio.Event, comfydeploy: FakeComfyDeploy, started: Callable[[FakeComfyDeploy], None]
-) -> None:
-    async with comfydeploy:
-        started(comfydeploy)
-        await stop.wait()

@@ -1,11 +1,12 @@
 // Added to simcord's page: links to the other channels, what to try, a hint for newcomers, a view that follows the
 // newest message until the reader scrolls up, a view that stands still while a select or a form is open, and a notice
-// when the demo has ended.
+// when an action has failed or the demo has ended.
 const NEAR = 150; // pixels from the end that still count as the end
 const timeline = document.getElementById("channel-timeline");
 const list = document.getElementById("channel-message-list");
 const composer = document.getElementById("channel-composer");
 let following = true;
+let asked = null; // the kind of the reader's last action, until a new message appears or the reader scrolls
 
 function choosing() {
   return document.querySelector(".preview-select.is-open, [role=dialog]") !== null;
@@ -15,7 +16,8 @@ function follow() {
   if (following && !choosing()) timeline.scrollTop = timeline.scrollHeight;
 }
 
-function noteScroll() {
+function noteScroll(event) {
+  if (["wheel", "touchmove"].includes(event.type)) asked = null;
   requestAnimationFrame(() => {
     following = timeline.scrollHeight - timeline.scrollTop - timeline.clientHeight < NEAR;
   });
@@ -24,19 +26,28 @@ function noteScroll() {
 for (const event of ["wheel", "touchmove", "keyup", "pointerup"]) {
   timeline.addEventListener(event, noteScroll, { passive: true });
 }
-// Scroll to the end after the reader's own actions: sending a command or switching to another user.
+
+// Scroll to the end after the reader's own actions: switching to another user, and what makes a new message appear.
 function show() {
   following = true;
   follow();
 }
-let sent = false;
-composer.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter") return;
-  sent = true;
-  show();
-});
 document.getElementById("viewer-picker").addEventListener("change", show);
-// simcord also scrolls, after each redraw and each loaded picture. Repeating our own scroll overrides that.
+const counted = () => list.querySelectorAll("[data-message-id]").length;
+let before = counted();
+new MutationObserver(() => {
+  if (asked && counted() > before) {
+    show();
+    if (SENT.includes(asked)) hideHint();
+    asked = null;
+  }
+  before = counted();
+}).observe(list, { childList: true });
+// Follow at once when a message or a picture has made the list longer. simcord also scrolls, after each redraw and each
+// loaded picture; repeating our own scroll overrides that.
+const sizes = new ResizeObserver(follow);
+sizes.observe(list);
+sizes.observe(timeline);
 setInterval(follow, 250);
 
 // Opening a select redraws every message, whose element stays. It remembers the ratio of its pictures for page.css;
@@ -72,6 +83,13 @@ const notice = document.createElement("p");
 notice.id = "demo-notice";
 notice.setAttribute("role", "alert");
 
+// simcord's line about the last action is shown only if it is about a failure.
+const FAILURE = /not completed|uncertain|interrupted|unavailable/;
+const actionStatus = document.getElementById("action-status");
+new MutationObserver(() => {
+  actionStatus.classList.toggle("is-trouble", FAILURE.test(actionStatus.textContent));
+}).observe(actionStatus, { childList: true, characterData: true, subtree: true });
+
 function tell(text) {
   document.getElementById("demo-hint")?.remove();
   notice.textContent = text;
@@ -92,6 +110,15 @@ function noteFailure(path, error) {
   if (missed === MISSED) tell(ENDED);
 }
 
+// What a reader does that may be answered with a message; the other actions are those of the page itself.
+const SENT = ["run_command", "send_message"];
+const ACTIONS = [...SENT, "click", "select", "modal_submit"];
+
+function noteAction(body) {
+  const { kind } = JSON.parse(body instanceof FormData ? body.get("payload") : body);
+  if (ACTIONS.includes(kind)) asked = kind;
+}
+
 // While a select or a form is open, answer simcord's polls with the state that it shows, so that it redraws nothing.
 // The state after an action always passes: it may bring the options of the open select.
 const request = window.fetch;
@@ -99,6 +126,7 @@ let shown = null;
 let acted = false;
 window.fetch = async (path, options) => {
   let answer = null;
+  if (path === "/api/action") noteAction(options.body);
   try {
     answer = await request(path, options);
   } catch (error) {
@@ -114,18 +142,27 @@ window.fetch = async (path, options) => {
   return new Response(shown);
 };
 
-// Remove the hint once the reader has sent something and got an answer.
-function hideHintAfterAnswer(hint) {
-  const count = () => list.querySelectorAll("[data-message-id]").length;
-  let before = count();
-  const watcher = new MutationObserver(() => {
-    if (sent && count() > before) {
-      hint.remove();
-      watcher.disconnect();
-    }
-    before = count();
-  });
-  watcher.observe(list, { childList: true });
+// Each channel has its own port, so the browser remembers for each whether its hint was hidden.
+const HIDDEN = "demo-hint-hidden";
+
+function hideHint() {
+  localStorage.setItem(HIDDEN, "yes");
+  document.getElementById("demo-hint")?.remove();
+}
+
+function showHint(text) {
+  if (localStorage.getItem(HIDDEN)) return;
+  const hint = document.createElement("p");
+  hint.id = "demo-hint";
+  const words = document.createElement("span");
+  words.append(...marked(text));
+  const close = document.createElement("button");
+  close.type = "button";
+  close.textContent = "×";
+  close.setAttribute("aria-label", "Hide this hint");
+  close.addEventListener("click", hideHint);
+  hint.append(words, close);
+  composer.before(hint);
 }
 
 function link(page) {
@@ -186,11 +223,7 @@ async function furnish() {
   document.getElementById("messages-sidebar").prepend(channels, tourOf(tour));
   const here = pages.find((page) => page.here);
   document.title = `${here.title} · ${server}`;
-  const hint = document.createElement("p");
-  hint.id = "demo-hint";
-  hint.append(...marked(here.hint));
-  composer.before(hint);
-  hideHintAfterAnswer(hint);
+  showHint(here.hint);
 }
 
 furnish();

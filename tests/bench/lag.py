@@ -328,8 +328,7 @@ def lists(app: App) -> Iterator[Case]:
 
 
 def pictures() -> Iterator[Case]:
-    outside = Outside()
-    shrinker = Shrinker(outside.executor("shrink", 1), outside.monotonic)
+    shrinker = Shrinker(Outside().executor("shrink", 1))
     for data in hostile.pictures():
         yield partial(shrinker.shrink, data, 100_000)
 

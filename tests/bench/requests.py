@@ -14,7 +14,6 @@ import aiohttp
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.runs import Run
 from demo.fake_comfydeploy.server import FakeComfyDeploy
-from demo.ports import free_port
 from tests.bench import events
 from tests.bench.delivery import FILE, a_picture
 from tests.bench.figures import Figure, latencies
@@ -24,6 +23,7 @@ from tests.e2e.bot_process import PATIENCE, bot_environment
 from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import Channel, User
+from tests.ports import free_port
 
 REQUESTS = 200
 PLACES = 20

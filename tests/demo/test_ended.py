@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from demo.page import open_pages
-from demo.ports import free_port
 from demo.world import open_world
 from tests.demo.chromium import FOUND, Tab, tab
 from tests.demo.test_page import TITLES
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(FOUND is None, reason="needs Chromium")]
 

@@ -33,7 +33,6 @@ def test_one_picture_is_made_from_the_command_to_the_channel(tmp_path: Path) -> 
     assert transcript in ended.stdout
     steps = (
         r"@ada sends /generate picture prompt:",
-        r"store +\w+: the request is kept",
         r"ComfyDeploy +queue call with prompt='an island .*-> 200, run \w+",
         r"webhook +run \w+ running \d\d% -> the bot answers 204",
         r"now says: Generating: Picture .*▰.*\d\d%",

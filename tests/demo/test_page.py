@@ -159,10 +159,24 @@ async def test_only_a_page_with_its_secret_shows_the_channels() -> None:
             assert (page.status, page.content_type) == (200, "text/html")
             assert '<script type="module" src="/page.js">' in await page.text()
             assert script.status == 200
-        async with http.get(f"{visitor.base}/preview.css") as style:
-            assert "#inspector-toggle" in await style.text()
-        async with http.get(f"{visitor.base}/favicon.ico") as icon:
+            assert '<link rel="stylesheet" href="/page.css">' in await page.text()
+        async with (
+            http.get(f"{visitor.base}/page.css") as style,
+            http.get(f"{visitor.base}/icon.svg") as icon,
+        ):
+            assert (style.status, style.content_type) == (200, "text/css")
             assert (icon.status, icon.content_type) == (200, "image/svg+xml")
+
+
+async def test_an_option_is_listed_with_its_description() -> None:
+    async with visiting() as (_, visitor), aiohttp.ClientSession() as http:
+        async with http.get(f"{visitor.base}/commands.js") as script:
+            assert "value.description" in await script.text()
+        catalog = await visitor.call("GET", "/api/commands")
+        entry = next(item for item in catalog["entries"] if item["path"] == ["generate", "picture"])
+        described = {option["name"]: option["description"] for option in entry["options"]}
+        assert "seed" in described
+        assert all(described.values())
 
 
 async def test_another_users_view_does_not_decode_pictures_again(monkeypatch: pytest.MonkeyPatch) -> None:

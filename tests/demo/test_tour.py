@@ -14,6 +14,7 @@ from demo.world import World, open_world
 
 MOST_LINES = 26
 COLUMNS = 90
+STEPS = [what for steps in tour.TOUR.values() for what in steps]
 
 
 async def seen(
@@ -46,8 +47,7 @@ def test_it_is_short() -> None:
     lines = list(tour.lines())
     assert len(lines) <= MOST_LINES
     assert max(map(len, lines)) <= COLUMNS
-    steps = [step for part in tour.TOUR for step in part.steps]
-    assert all(f"{step.what}  " in "\n".join(lines) for step in steps), "the columns are apart"
+    assert all(f"{what}  " in "\n".join(lines) for what in STEPS), "the columns are apart"
 
 
 async def test_it_names_commands_and_deployments_that_exist() -> None:
@@ -55,16 +55,15 @@ async def test_it_names_commands_and_deployments_that_exist() -> None:
         catalogue = world.app.bot.app.catalogue
         known = {command.name for command in world.app.bot.tree.get_commands()}
         labels = {follow_up.label for each in catalogue.all() for follow_up in each.follow_ups}
-    steps = [step for part in tour.TOUR for step in part.steps]
-    assert {name.removeprefix("/") for name in commands([step.what for step in steps])} <= known
+    assert {name.removeprefix("/") for name in commands(STEPS)} <= known
     named = {
         name
-        for step in steps
-        if step.what.startswith("/generate ")
-        for name in re.findall(r"\b[a-z]+\b(?!:)", step.what.removeprefix("/generate "))
+        for what in STEPS
+        if what.startswith("/generate ")
+        for name in re.findall(r"\b[a-z]+\b(?!:)", what.removeprefix("/generate "))
     }
     assert named <= {each.name for each in catalogue.all()}
-    assert labels <= set(re.findall(r"\w+", " ".join(step.what for step in steps)))
+    assert labels <= set(re.findall(r"\w+", " ".join(STEPS)))
 
 
 async def test_a_result_is_shared_in_the_gallery() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from demo.fake_comfydeploy.faults import Faults
-from demo.log_capture import capturing_logs
-from demo.narrator import Narrator, narrating
+from demo.narrator import Narrator, capturing_logs, narrating
 from demo.once import DemoFailed, generate_once
 from demo.world import open_world
 

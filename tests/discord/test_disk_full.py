@@ -10,7 +10,7 @@ import pytest
 from bot.domain.errors import StartupError
 from bot.domain.runs import RunState
 from bot.media.temporary_files import require_temporary_folder
-from bot.ops.check_host import check_temporary_folder
+from bot.ops.check_machine import inspect_temporary_folder
 from bot.ops.findings import Level
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.rendered import pinged, text_of
@@ -50,8 +50,8 @@ async def test_a_failure_needs_no_room(bot: Harness, tmp_path: Path, monkeypatch
 
 def test_the_start_and_the_check_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require_temporary_folder()
-    assert check_temporary_folder().level is Level.OK
+    assert inspect_temporary_folder().level is Level.OK
     take_the_room(tmp_path, monkeypatch)
-    assert check_temporary_folder().level is Level.ERROR
+    assert inspect_temporary_folder().level is Level.ERROR
     with pytest.raises(StartupError, match="No folder for temporary files can be written"):
         require_temporary_folder()

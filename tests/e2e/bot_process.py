@@ -21,7 +21,6 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
-from demo.ports import free_port
 from tests import questions
 from tests.databases import Database, new_sqlite
 from tests.e2e import fork_server
@@ -31,6 +30,7 @@ from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import Channel, Message, User
 from tests.harness import QUICK
+from tests.ports import free_port
 from tests.questions import Run
 
 # Discord's 3 seconds would measure the machine; `test_discord_faults` tests what follows from them.

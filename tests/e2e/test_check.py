@@ -12,11 +12,11 @@ from aiohttp import web
 
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
-from demo.ports import free_port
 from tests.chaos.database import opened
 from tests.discord.deployments import described
 from tests.e2e.bot_process import BotProcess, CommandResult
 from tests.fakediscord.faults import Fault
+from tests.ports import free_port
 from tests.questions import set_schema_version, webhook_secret
 from tests.serving import serving
 
@@ -121,6 +121,7 @@ async def test_imperfections_are_warnings(home: BotProcess) -> None:
     found(said, "warning", "Servers", "on 1 of 2", "Poor", str(poor.id), "Attach Files")
     assert "Studio (" not in said.out
     found(said, "warning", "GPU rules", f"{home.guild.id}: GTX 970", "/settings")
+    assert said.out.endswith(" warnings, 0 errors\n")
     found(said, "warning", "ALLOWED_GUILD_IDS", "4712")
     home.discord.routes.starts_left = 3
     await finds(home, "ok", "Gateway", SHARD_COUNT="3")
@@ -147,7 +148,7 @@ async def test_a_server_for_the_commands_that_the_bot_is_not_on(home: BotProcess
 
 
 async def test_discord_away(home: BotProcess) -> None:
-    home.discord.faults.add("GET /applications/@me", Fault.drop_before(), times=None)
+    home.discord.faults.add("GET /users/@me", Fault.drop_before(), times=None)
     await finds(home, "error", "Discord token", "No connection to discord.com")
 
 

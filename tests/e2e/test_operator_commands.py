@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.ops.export import FIELDS
-from demo.ports import free_port
 from tests.e2e.bot_process import PROJECT, BotProcess
+from tests.ports import free_port
 from tests.questions import set_schema_version
 
 

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from demo.ports import free_port
 from tests.chaos.database import opened
 from tests.e2e.bot_process import BotProcess
 from tests.fakediscord.faults import Fault
+from tests.ports import free_port
 from tests.questions import insert_foreign_table, set_schema_version
 
 CONFIGURATION, LATER = 2, 1

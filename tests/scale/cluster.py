@@ -13,13 +13,13 @@ from pathlib import Path
 
 from demo.fake_comfydeploy.deployments import PICTURE_ID, picture
 from demo.fake_comfydeploy.server import FakeComfyDeploy
-from demo.ports import free_port
 from tests.chaos.database import opened
 from tests.databases import Database
 from tests.e2e.bot_process import PROJECT
 from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import Channel, User
+from tests.ports import free_port
 from tests.scale.balancer import Balancer, balancing
 
 SHARDS = 4

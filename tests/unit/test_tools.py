@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.mutants import CORE, NOT_IN_A_COPY, ROOT, TESTS
+from tools.mutants import CORE, NOT_IN_A_COPY, ROOT, SAMPLE
 
 FILES = sorted((Path(__file__).parents[1] / "e2e").glob("*.py"))
 _CLASS = re.compile(r'^([A-Z_]+) = "(bot[\w.]+:\w+)"$', re.MULTILINE)
@@ -43,17 +43,17 @@ def has_code(package: str, module: str) -> bool:
     return not module.endswith("__init__") or "class " in text or "def " in text
 
 
-@pytest.mark.parametrize("package", TESTS)
+@pytest.mark.parametrize("package", SAMPLE)
 def test_every_module_of_a_sampled_package_has_its_tests(package: str) -> None:
     folder = ROOT / "bot" / package
     paths = [path.relative_to(folder).with_suffix("") for path in folder.rglob("*.py")]
     modules = [".".join(path.parts) for path in paths if path.parts[0] != "migrations"]
-    assert set(TESTS[package]) == {module for module in modules if has_code(package, module)}
+    assert set(SAMPLE[package]) == {module for module in modules if has_code(package, module)}
 
 
-NAMED = {f"tests/{test}" for table in TESTS.values() for tests in table.values() for test in tests.split()}
+NAMED = {f"tests/{test}" for table in SAMPLE.values() for tests in table.values() for test in tests}
 
 
-@pytest.mark.parametrize("path", [*sorted(NAMED), *CORE.files, *CORE.tests, *NOT_IN_A_COPY])
+@pytest.mark.parametrize("path", [*sorted(NAMED), *CORE["files"], *CORE["tests"], *NOT_IN_A_COPY])
 def test_a_named_file_exists(path: str) -> None:
     assert (ROOT / path).exists()

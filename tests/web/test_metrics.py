@@ -15,8 +15,8 @@ from bot.config.roles import Role
 from bot.metrics import WEBHOOK_RESULTS
 from bot.outside import Outside
 from demo.fake_comfydeploy.faults import Faults
-from demo.ports import free_port
 from tests.harness import Harness, running_bot
+from tests.ports import free_port
 from tests.web.service import Caller, output
 
 TOKEN = "a-token-for-the-metrics-0123456789"

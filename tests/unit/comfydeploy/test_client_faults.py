@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from bot.domain import errors
-from demo.ports import free_port
+from tests.ports import free_port
 from tests.unit.comfydeploy.calls import KEY, NEW_RUN, RUN_ID, STATUSES, answering, connect, fault
 from tests.unit.comfydeploy.servers import http_server, raw_server, read_request
 

@@ -6,52 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from bot.domain.errors import MediaUnavailable
-from bot.media.download import MediaLimits, Pace
+from bot.media.download import MediaLimits
 from tests.unit.delivery.sites import OUTSIDE, Site, dripping, refusal
-
-RATE, WINDOW = 1000.0, 10.0
-
-
-def too_slow_at(chunks: list[tuple[float, int]]) -> float | None:
-    """Return when a download of these chunks, each with its time, is given up."""
-    pace = Pace(RATE, WINDOW)
-    return next((now for now, size in chunks if pace.is_too_slow(size, now)), None)
-
-
-def test_a_drip_is_given_up_after_one_window() -> None:
-    assert too_slow_at([(float(second), 1) for second in range(100)]) == WINDOW
-
-
-def test_a_download_that_becomes_a_drip_is_given_up_after_another_window() -> None:
-    fast = [(float(second), 5000) for second in range(20)]
-    given_up = too_slow_at([*fast, *((20.0 + second, 1) for second in range(100))])
-    assert given_up is not None
-    assert 25 < given_up <= 20 + WINDOW + 1
-
-
-@given(st.lists(st.floats(0.01, 5.0), min_size=1, max_size=60), st.floats(1.0, 50.0))
-def test_a_download_at_the_rate_is_never_given_up(pauses: list[float], times: float) -> None:
-    chunks, now = [(0.0, 1)], 0.0
-    for pause in pauses:
-        now += pause
-        chunks.append((now, int(RATE * times * pause) + 1))
-    assert too_slow_at(chunks) is None
-
-
-def test_tiny_chunks_take_no_memory() -> None:
-    pace = Pace(RATE, WINDOW)
-    for number in range(20_000):
-        pace.is_too_slow(1, number / 1000)
-    assert len(pace._arrived) <= 11
 
 
 async def test_a_dripping_body_is_given_up_before_its_time_is_over(outside: Site) -> None:
     outside.handler = dripping
-    limits = MediaLimits(rate=10_000, window=0.2)
+    limits = MediaLimits(rate=10_000, patience=0.2, total=5)
     assert "less than 10000 bytes/s" in await refusal(outside.url(), MediaUnavailable, limits=limits)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import random
+import subprocess
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -200,21 +201,23 @@ async def test_slow_downloads_of_one_server_leave_slots_to_others(storage: Stora
 
 
 class Encoder:
-    """Replaces Pillow's encoder by one that waits for `allowed`, and notes the width of each picture."""
+    """Lets each process that recompresses a picture wait for `allowed`, and notes the picture's width."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.allowed = threading.Semaphore(0)
         self.widths: list[int] = []
         self.encoding = asyncio.Event()
-        loop, save = asyncio.get_running_loop(), Image.Image.save
+        loop, run = asyncio.get_running_loop(), subprocess.run
 
-        def slow(image: Image.Image, *args: Any, **kwargs: Any) -> None:
-            self.widths.append(image.width)
+        def slow(command: list[str], *, input: bytes, timeout: float, **kwargs: Any) -> Any:
+            with Image.open(io.BytesIO(input)) as image:
+                self.widths.append(image.width)
             loop.call_soon_threadsafe(self.encoding.set)
-            assert self.allowed.acquire(timeout=120)
-            save(image, *args, **kwargs)
+            if not self.allowed.acquire(timeout=timeout):
+                raise subprocess.TimeoutExpired(command, timeout)
+            return run(command, input=input, timeout=timeout, **kwargs)
 
-        monkeypatch.setattr(Image.Image, "save", slow)
+        monkeypatch.setattr(subprocess, "run", slow)
 
 
 async def test_recompressing_pictures_ends_with_the_time(

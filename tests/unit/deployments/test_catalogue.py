@@ -17,8 +17,8 @@ from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import BackendUnlisted, BackendUnreachable, StartLater, StartupError
 from bot.outside import Outside
 from bot.store import Store
-from demo.ports import free_port
 from tests.databases import new_sqlite
+from tests.ports import free_port
 from tests.unit.comfydeploy.calls import connect
 from tests.unit.comfydeploy.servers import http_server
 from tests.unit.deployments.made import UUID, config

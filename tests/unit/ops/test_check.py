@@ -1,13 +1,11 @@
-"""The judgements of `check` that need no service: clocks, intents, addresses, the table of options."""
+"""The judgements of `check` that need no service: clocks, addresses, the table of options."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from random import Random
 from typing import Any
 from uuid import UUID
 
-import discord
 import pytest
 
 from bot.comfydeploy.webhook_urls import WebhookSigner
@@ -19,11 +17,10 @@ from bot.deployments.schema import DeploymentSettings
 from bot.domain.backend import DeploymentDescription
 from bot.domain.errors import BackendUnreachable
 from bot.domain.settings.rules_and_defaults import Approval, ServerRules
-from bot.ops.check_comfydeploy import deployment_findings, options_table
-from bot.ops.check_discord import check_intents
-from bot.ops.check_host import PingEndpoint, check_public_url, compare_clock
-from bot.ops.check_rules import rule_findings
-from bot.ops.findings import Level, format_finding, format_totals, problem
+from bot.ops.check_comfydeploy import deployment_findings, options_table, rule_findings
+from bot.ops.check_discord import compare_clock
+from bot.ops.check_machine import ping
+from bot.ops.findings import Finding, Level, problem
 from tests.unit.deployments.made import offering
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -44,20 +41,10 @@ def test_a_clock_is_judged_by_its_deviation(seconds: int, level: Level) -> None:
     assert [compare_clock(date, NOW) for date in (None, "", "yesterday")] == [None] * 3
 
 
-def test_privileged_intents_have_to_be_granted() -> None:
-    wanted = discord.Intents.none()
-    wanted.guilds = True
-    assert check_intents(wanted, 0).level is OK
-    wanted.message_content = True
-    refused = check_intents(wanted, 0)
-    assert (refused.level, "message_content" in refused.summary) == (ERROR, True)
-    # A small bot is granted it by one flag, a verified one by another.
-    assert check_intents(wanted, 1 << 19).level is check_intents(wanted, 1 << 18).level is OK
-
-
 async def test_an_unreachable_address_is_told_in_words() -> None:
     url = "http://nobody.invalid"
-    found = await check_public_url(WebhookSigner("x" * 16, url), url, PingEndpoint(), 8080, Random(1))
+    found = await ping(WebhookSigner("x" * 16, url), url, "nonce", b"")
+    assert isinstance(found, Finding)
     assert found.level is ERROR
     assert "can't be reached" in found.summary
 
@@ -122,7 +109,7 @@ async def follow_up_findings(*labels: str, deployment: str = "up") -> dict[str, 
     catalogue = Catalogue(configs, Away())  # type: ignore[arg-type]  # all that loading asks
     await catalogue.load()
     findings = [*deployment_findings(configs, catalogue)]
-    return {each.subject: (each.level, format_finding(each)) for each in reversed(findings)}
+    return {each.subject: (each.level, str(each)) for each in reversed(findings)}
 
 
 async def test_follow_ups_that_become_message_commands_are_listed() -> None:
@@ -143,12 +130,9 @@ async def test_a_follow_up_that_does_not_fit_is_told() -> None:
 
 
 def test_a_finding_is_printed_with_its_remedy_and_lines_beneath() -> None:
-    assert format_finding(problem("Port", "taken.", "Free it.", "by a", "by b")) == (
+    assert str(problem("Port", "taken.", "Free it.", "by a", "by b")) == (
         "error    Port: taken.\n         Remedy: Free it.\n         by a\n         by b"
     )
-    assert format_totals({OK: 3, WARNING: 1, ERROR: 2}) == "3 ok, 1 warning, 2 errors"
-    assert format_totals({OK: 3, WARNING: 2, ERROR: 1}) == "3 ok, 2 warnings, 1 error"
-    assert format_totals({OK: 3, WARNING: 0, ERROR: 0}) == "3 ok, 0 warnings, 0 errors"
 
 
 def deployment(**gpus: Any) -> Deployment:
@@ -179,7 +163,7 @@ def test_a_gpu_rule_without_effect_is_told(
 ) -> None:
     findings = list(rule_findings({7: rules}, [deployment(**offered)]))
     assert [finding.level for finding in findings] == levels
-    assert told in "\n".join(map(format_finding, findings))
+    assert told in "\n".join(map(str, findings))
 
 
 def test_the_first_of_many_servers_are_listed() -> None:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import pytest
 from discord import AppCommandPermissionType
 
-from bot.gateway.overrides import Override, Overrides, is_permitted
+from bot.gateway.registered import is_permitted
+
+Override = tuple[tuple[AppCommandPermissionType, int], bool]
 
 GUILD, CHANNEL, PERSON, A, B = 100, 50, 7, 11, 12
 
 
 def role(target: int, allowed: bool) -> Override:
-    return Override(AppCommandPermissionType.role, target, allowed)
+    return (AppCommandPermissionType.role, target), allowed
 
 
 def channel(target: int, allowed: bool) -> Override:
-    return Override(AppCommandPermissionType.channel, target, allowed)
+    return (AppCommandPermissionType.channel, target), allowed
 
 
 def person(allowed: bool) -> Override:
-    return Override(AppCommandPermissionType.user, PERSON, allowed)
+    return (AppCommandPermissionType.user, PERSON), allowed
 
 
 ROLES = frozenset({GUILD, A, B})  # discord.py counts @everyone among a member's roles
@@ -48,9 +50,9 @@ NOWHERE = channel(GUILD - 1, False)
     ],
 )
 def test_channel_then_person_then_roles_then_everyone(overrides: list[Override], allowed: bool) -> None:
-    for lines in (tuple(overrides), tuple(overrides[::-1])):
-        assert is_permitted(Overrides(command=lines), GUILD, PERSON, ROLES, CHANNEL) is allowed
-        assert is_permitted(Overrides(bot=lines), GUILD, PERSON, ROLES, CHANNEL) is allowed
+    for lines in (dict(overrides), dict(overrides[::-1])):
+        assert is_permitted([lines, {}], GUILD, PERSON, ROLES, CHANNEL) is allowed
+        assert is_permitted([{}, lines], GUILD, PERSON, ROLES, CHANNEL) is allowed
 
 
 @pytest.mark.parametrize(
@@ -68,4 +70,5 @@ def test_channel_then_person_then_roles_then_everyone(overrides: list[Override],
 def test_the_commands_own_lines_go_before_the_whole_bots(
     command: Override, bot: Override, allowed: bool
 ) -> None:
-    assert is_permitted(Overrides((command,), (bot,)), GUILD, PERSON, ROLES, CHANNEL) is allowed
+    tables = [dict([command]), dict([bot])]
+    assert is_permitted(tables, GUILD, PERSON, ROLES, CHANNEL) is allowed

@@ -1,59 +1,17 @@
-"""Base classes for buttons, selects and forms that are found by their custom_id.
-
-They need no state from before a restart, so old messages and open forms still work afterwards.
-"""
+"""Read what was pressed, selected and typed, and turn the pages of lists."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Self
+from typing import Any
 
 import discord
-from discord.ui import DynamicItem, Item, LayoutView
+from discord.ui import LayoutView
 
 from bot.deployments.files import AttachedFile
-from bot.gateway.allowance import counted
-from bot.gateway.client import IdT, reporting_errors
+from bot.gateway.client import PersistentItem
 from bot.gateway.interactions import Interaction
-from bot.gateway.pressed_messages import check_message
-from bot.ui.custom_ids import CustomId, PageId
-
-
-class PersistentItem(DynamicItem[Item[Any]], Generic[IdT], template=r"(?!)"):
-    """A button or select, in any message, whose custom_id is of the codec's kind.
-
-    Subclasses are declared as `class DraftItem(PersistentItem[DraftId], codec=DraftId)`.
-    """
-
-    _codec: ClassVar[type[Any]]
-
-    def __init_subclass__(cls, *, codec: type[CustomId]) -> None:
-        super().__init_subclass__(template=codec.pattern())
-        cls._codec = codec
-
-    def __init__(self, item: Item[Any], match: re.Match[str]) -> None:
-        super().__init__(item)
-        self._match = match
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
-    ) -> Self:
-        return cls(item, match)
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        async with reporting_errors(interaction):
-            # Parse the custom_id here and not in `from_custom_id`: discord.py drops that method's errors, so
-            # the user would get no answer.
-            id = self._codec.parse(self._match)
-            await check_message(interaction, id)
-            async with counted(interaction, id):
-                await self.pressed(interaction, id)
-
-    async def pressed(self, interaction: Interaction, id: IdT) -> None:
-        """Answer a press or a selection. Errors are reported to the user."""
-        raise NotImplementedError
+from bot.ui.custom_ids import PageId
 
 
 def data_of(interaction: discord.Interaction[Any]) -> Mapping[str, Any]:

@@ -1,1 +1,0 @@
-"""The documentation's pictures, which are screenshots of the demo's page."""
