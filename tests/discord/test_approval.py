@@ -113,6 +113,17 @@ async def test_a_rejection_removes_the_answer_that_said_waiting(server: Moderate
     assert (await unsettled(server.database)).messages == 0
 
 
+async def test_a_letter_stays_as_it_is_while_the_answer_cannot_be_removed(server: ModeratedServer) -> None:
+    await server.ask()
+    server.env.inject_error("DELETE", "*", status=503, times=2)
+    await server.reject("Not here, please")
+    first = server.letters()
+    await server.later(minutes=2, times=3)
+    assert "The moderator's reason: Not here, please" in first[0]
+    assert server.letters() == first
+    assert (texts(server), (await unsettled(server.database)).messages) == ([], 0)
+
+
 def refuse_letters(server: ModeratedServer) -> None:
     """Let Discord refuse every direct message to Alice."""
     dm = server.alice.user.dm_channel
