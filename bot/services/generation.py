@@ -64,7 +64,8 @@ async def form(
 async def _deleted_files(app: App, inputs: Values) -> frozenset[str]:
     """Return the keys of those inputs that take a file of a deleted result."""
     made_by = {key: keys_in_links([value]) for key, value in inputs.items()}
-    deleted = await app.store.runs.deleted(frozenset[str]().union(*made_by.values()))
+    keys = frozenset[str]().union(*made_by.values())
+    deleted = await app.store.runs.deleted(keys) if keys else keys
     return frozenset(key for key, runs in made_by.items() if runs & deleted)
 
 

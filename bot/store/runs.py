@@ -66,8 +66,6 @@ class RunStore:
     @reads
     def deleted(self, connection: Connection, keys: Set[str]) -> frozenset[str]:
         """Return those of the keys whose runs' results were deleted."""
-        if not keys:
-            return frozenset()
         query = select(runs.c.key).where(runs.c.key.in_(keys), runs.c.deleted_at.is_not(None))
         return frozenset(connection.execute(query).scalars())
 
