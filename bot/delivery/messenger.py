@@ -106,7 +106,8 @@ class Messenger:
         released, self._released = self._released, []
         try:
             return await self._messages.turn(released, leases, self._busy(), now, now + LEASE)
-        except StoreUnavailable:
+        except (StoreUnavailable, asyncio.CancelledError):
+            # Releasing a claim twice does no harm.
             self._released, self._has_strays = [*released, *self._released], True
             raise
 
