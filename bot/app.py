@@ -42,13 +42,11 @@ from bot.wakeups import Wakeups
 from bot.web import application, listening
 from bot.words.cache import AutomodCache
 from bot.workers.backend_health import BackendHealth
-from bot.workers.progress import ProgressBuffer
 from bot.workers.reconciler import Reconciler
-from bot.workers.reports import ReportRecorder
-from bot.workers.schedule import CHECK, DEPLOYMENTS, PROBE, PROGRESS, PRUNE, SHOW, SUBMIT
+from bot.workers.reports import ProgressBuffer, ReportRecorder
 from bot.workers.submission import Submitter
 from bot.workers.webhook import WebhookServer, read_body
-from bot.workers.worker import Worker
+from bot.workers.worker import CHECK, DEPLOYMENTS, PROBE, PROGRESS, PRUNE, SHOW, SUBMIT, Worker
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from bot.deployments.reloading import Reloader
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.access import OperatorRules
 from bot.domain.backend import Backend
-from bot.domain.queue.fair_queue import lower_limit
+from bot.domain.fair_queue import lower_limit
 from bot.domain.run_timing import quiet_period
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer

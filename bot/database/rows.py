@@ -9,6 +9,8 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    Column,
+    ColumnElement,
     Connection,
     RowMapping,
     Select,
@@ -18,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     case,
     insert,
+    or_,
     select,
     update,
 )
@@ -26,6 +29,19 @@ from bot.database.tables import messages, queues, requests, runs
 from bot.domain.messages.records import Kind
 from bot.domain.requests import GenerationRequest
 from bot.domain.runs import Output, Run, RunState
+
+# In both functions, only the first condition can use an index. The second one applies `tie`.
+
+
+def earlier(column: Column[Any], at: datetime, tie: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Match the rows on the pages after a row of the time `at`, if the newest rows come first."""
+    return and_(column <= at, or_(column < at, tie))
+
+
+def later(column: Column[Any], at: datetime, tie: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Match the rows on the pages after a row of the time `at`, if the oldest rows come first."""
+    return and_(column >= at, or_(column > at, tie))
+
 
 # What keeps a waiting run from starting: a rule about this run, or one about its whole queue.
 _is_held = runs.c.waiting_code.is_not(None)

@@ -19,8 +19,7 @@ from bot.context import App
 from bot.delivery.age_restriction import applies, hides
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import MediaGone, RefusedError
-from bot.domain.messages.decide import Act
-from bot.domain.messages.ladder import MAX_FAILURES, upload_limit
+from bot.domain.messages.decide import MAX_FAILURES, Act, upload_limit
 from bot.domain.messages.records import Claim, Form, Kind, Part, Place, Shows, result_ref
 from bot.domain.moderation.audit import AuditAction
 from bot.domain.results.showing import is_spoiler

@@ -21,12 +21,11 @@ from bot.context import App
 from bot.delivery import compose, status
 from bot.delivery.age_restriction import decide as decide_age
 from bot.delivery.discord_health import DiscordHealth
-from bot.delivery.estimator import Estimator
 from bot.delivery.posting import LEASE, Posting, Superseded
+from bot.delivery.status import Estimator
 from bot.discord_api.calls import Unanswered, Unreachable
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
-from bot.domain.messages.decide import Act, decide, wants
-from bot.domain.messages.ladder import FAILURE, MAX_FAILURES, climb, pause_after, start
+from bot.domain.messages.decide import FAILURE, MAX_FAILURES, Act, climb, decide, pause_after, start, wants
 from bot.domain.messages.records import (
     COPIES,
     EDITS,

@@ -11,7 +11,7 @@ from datetime import timedelta
 from bot.context import App
 from bot.delivery.compose import Edit
 from bot.discord_api.calls import Gone, PostError, Refused, TooLarge, Unreachable
-from bot.domain.messages.ladder import climb
+from bot.domain.messages.decide import climb
 from bot.domain.messages.records import (
     COPIES,
     EDITS,

@@ -23,7 +23,7 @@ from bot.store.presets import PresetStore
 from bot.store.reading.gauges import GaugeStore
 from bot.store.reading.history import HistoryStore
 from bot.store.requests.accept import RequestStore
-from bot.store.requests.usage import UsageStore
+from bot.store.requests.judging import UsageStore
 from bot.store.reviews import ReviewStore
 from bot.store.rules import PauseStore, RuleStore
 from bot.store.runs import RunStore

@@ -30,9 +30,8 @@ from sqlalchemy import (
 )
 
 from bot.database.engine import Database, reads, writes
-from bot.database.keyset import earlier, later
 from bot.database.message_rows import Messages, read_messages
-from bot.database.rows import WITH_REQUEST
+from bot.database.rows import WITH_REQUEST, earlier, later
 from bot.database.tables import audit, requests, runs
 from bot.domain.messages.records import EDITS, Kind, MessageRef
 from bot.domain.moderation.audit import (

@@ -18,11 +18,10 @@ from sqlalchemy import (
     update,
 )
 
-from bot.database.column_types import UtcDateTime
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_accepting, lock_requests
 from bot.database.rows import select_runs, to_run
-from bot.database.tables import blocks, requests, runs
+from bot.database.tables import UtcDateTime, blocks, requests, runs
 from bot.domain.decisions import Block
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState

@@ -11,12 +11,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select, text, update
 
-from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests, lock_rows, lock_run
 from bot.database.rows import revise, select_runs, set_columns, to_run
-from bot.database.tables import queues, requests, runs
+from bot.database.tables import UtcDateTime, queues, requests, runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day
 from bot.domain.errors import CommitUnknown, RefusedForNow

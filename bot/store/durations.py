@@ -1,4 +1,4 @@
-"""Read how long runs took, and which runs wait or are in flight, for the estimates in `bot/domain/queue`."""
+"""Read how long runs took, and which runs wait or are in flight, for the estimates of ends."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from sqlalchemy import Connection, bindparam, case, func, literal_column, select
 from bot.database.engine import Database, reads
 from bot.database.tables import runs
 from bot.domain.budgets import EXPECTED_SECONDS
-from bot.domain.queue.estimates import NEEDED, SAMPLE, WINDOW, Medians, Success, medians_of
-from bot.domain.queue.fair_queue import PLACES, QueuedRun
+from bot.domain.fair_queue import NEEDED, PLACES, SAMPLE, WINDOW, Medians, QueuedRun, Success, medians_of
 from bot.store.queue import is_in_flight, is_waiting
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.

@@ -33,8 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.database.column_types import SecondsBetween, UtcDateTime
-from bot.database.tables import runs, usage
+from bot.database.tables import SecondsBetween, UtcDateTime, runs, usage
 from bot.domain.budgets import (
     GIVEN_BACK_A_DAY,
     ROUNDING,

@@ -26,7 +26,6 @@ from sqlalchemy import (
     update,
 )
 
-from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads, writes
 from bot.database.message_rows import (
     FRESH,
@@ -40,8 +39,8 @@ from bot.database.message_rows import (
 )
 from bot.database.row_locks import lock_batch_if_any, lock_requests
 from bot.database.rows import runs_of, set_columns
-from bot.database.tables import messages, requests
-from bot.domain.messages.ladder import FAILURE
+from bot.database.tables import UtcDateTime, messages, requests
+from bot.domain.messages.decide import FAILURE
 from bot.domain.messages.records import (
     OUTCOMES,
     Attempt,

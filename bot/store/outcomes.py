@@ -10,8 +10,8 @@ from sqlalchemy import Connection, bindparam, exists, select
 from bot.database.message_rows import FRESH, bump, is_untouched, settle_answer, want
 from bot.database.rows import revise, set_columns
 from bot.database.tables import messages, requests, runs
+from bot.domain.fair_queue import NO_TURN, gives_turn_back
 from bot.domain.messages.records import Kind
-from bot.domain.queue.fair_queue import NO_TURN, gives_turn_back
 from bot.domain.runs import FINAL, Run, RunState
 from bot.domain.transitions import Change
 from bot.store.audit import record_end

@@ -1,4 +1,4 @@
-"""The queues of the deployments, as `bot.domain.queue.fair_queue` orders them.
+"""The queues of the deployments, as `bot.domain.fair_queue` orders them.
 
 A claim reads the index `runs_queue` from the front. It skips the runs at the limit of their user or server
 inside the database, so a long queue costs neither rows nor statements.
@@ -28,12 +28,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.database.column_types import UtcDateTime
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests_of, lock_rows
 from bot.database.rows import revise
-from bot.database.tables import IN_FLIGHT_STATES, queues, requests, runs
-from bot.domain.queue.fair_queue import FIRST_TURN, NO_TURN, PLACES, closed_up, next_tag
+from bot.database.tables import IN_FLIGHT_STATES, UtcDateTime, queues, requests, runs
+from bot.domain.fair_queue import FIRST_TURN, NO_TURN, PLACES, closed_up, next_tag
 from bot.domain.runs import Run, RunState
 
 # How many runs behind the front are told their place at once, and how many of a user's move up.

@@ -11,8 +11,8 @@ from discord import ButtonStyle, SelectOption
 from discord.ui import ActionRow, Button, LayoutView, Section, Select, TextDisplay, Thumbnail
 
 from bot.domain.budgets import Limits, Spending, UsageView
+from bot.domain.fair_queue import PLACES
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunFilter, RunListEntry, RunsPage
-from bot.domain.queue.fair_queue import PLACES
 from bot.domain.results.showing import is_named_in_queue, shows_prompt_in_queue
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible

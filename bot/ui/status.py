@@ -8,8 +8,8 @@ from datetime import datetime
 from discord import Colour
 from discord.ui import ActionRow, Item, LayoutView
 
+from bot.domain.fair_queue import PLACES
 from bot.domain.messages.records import answer_marker
-from bot.domain.queue.fair_queue import PLACES
 from bot.domain.runs import Run, RunState
 from bot.domain.text import sentence_case
 from bot.strings import say

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.delivery.estimator import MEDIANS_AGE
+from bot.delivery.status import MEDIANS_AGE
 from tests.discord.deployments import ONE
 from tests.discord.files import report_progress
 from tests.discord.rendered import edits, text_of

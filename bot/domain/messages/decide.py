@@ -1,12 +1,133 @@
-"""Decide what a message should show, and whether that takes a post, an edit or a deletion."""
+"""Decide what a message should show, and whether that takes a post, an edit or a deletion.
+
+A message that can't be shown climbs the ladder: simpler forms first, then other places.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from enum import Enum, auto
+from random import Random
 
-from bot.domain.messages.records import COPIES, Claim, Kind, Message, Shows
-from bot.domain.runs import RunState
-from bot.domain.transitions import is_told_elsewhere
+from bot.domain.messages.records import (
+    CARDS,
+    COPIES,
+    EDITS,
+    OUTCOMES,
+    Claim,
+    Form,
+    Kind,
+    Message,
+    Place,
+    Shows,
+)
+from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState
+from bot.domain.transitions import is_told_elsewhere, is_turned_away
+
+# A failure counts as ten if it is certainly the message's own, and as one if Discord may not take any posts.
+FAILURE = 10
+# Three failures of a message count as a refusal.
+MAX_FAILURES = 3 * FAILURE
+_LONGEST_PAUSE = 600.0
+_WATCHED = timedelta(minutes=2)
+
+
+def start(message: Message, runs: Sequence[Run], now: datetime) -> Place:
+    """Return the place that is in use or, if there is none, the first possible one."""
+    order = _order(message, runs)
+    if message.kind not in OUTCOMES:
+        return _later(order, message.place, Place.CHANNEL)
+    if message.attempt is not None and message.attempt.part.rev == message.wanted_rev:
+        return _later(order, message.place, message.attempt.part.place)
+    if message.posted and not message.is_complete:
+        return _later(order, message.place, message.posted[-1].place)
+    is_watched = message.kind is Kind.OUTCOME and all(_is_watched(run, now) for run in runs)
+    first = Place.CHANNEL if order[0] is Place.IN_PLACE and not is_watched else order[0]
+    least = order.index(_later(order, message.place, first))
+    return next(place for place in order[least:] if _is_possible(place, message, runs[0]))
+
+
+def climb(
+    message: Message, place: Place, runs: Sequence[Run], *, too_large: bool, about_message: bool
+) -> Message:
+    """Return the message with the next form, or with the next place and all its files.
+
+    `about_message` means that Discord has refused the message itself, and `too_large` that it refused the
+    files because of their size. A card that is refused anywhere is tried without its files.
+    """
+    order, run = _order(message, runs), runs[0]
+    # A few lines, without anything to leave out.
+    is_letter = order is _PRIVATE_FIRST and place is Place.DIRECT
+    form = None if is_letter else _simpler(message, place, run, too_large=too_large)
+    if form is not None and (about_message or too_large or message.kind in CARDS):
+        return replace(message, form=form, place=place)
+    others = order[order.index(place) + 1 :]
+    next_place = next((each for each in others if _is_possible(each, message, run)), Place.RUNS)
+    return replace(message, form=Form.FILES, place=next_place)
+
+
+_PRIVATE_FIRST = (Place.DIRECT, Place.CHANNEL, Place.ANSWER, Place.RUNS)
+
+
+def _order(message: Message, runs: Sequence[Run]) -> Sequence[Place]:
+    """Return the places of a message in the order in which they are tried."""
+    return _PRIVATE_FIRST if message.kind is Kind.OUTCOME and is_turned_away(runs) else tuple(Place)
+
+
+def _later(order: Sequence[Place], *places: Place) -> Place:
+    """Return the last of some places in this order. One that isn't in it counts as the first."""
+    return order[max(order.index(place) if place in order else 0 for place in places)]
+
+
+def _simpler(message: Message, place: Place, run: Run, *, too_large: bool) -> Form | None:
+    if message.kind in CARDS:
+        return Form.LINKS if message.form is Form.FILES else None
+    if message.form is Form.FILES and too_large and upload_limit(run, place) > DIRECT_UPLOAD_LIMIT:
+        return Form.SMALL
+    if message.form < Form.LINKS:
+        return Form.LINKS
+    return Form.WORDS if message.form is Form.LINKS else None
+
+
+def _is_possible(place: Place, message: Message, run: Run) -> bool:
+    """Return whether a place exists for a message. A private result never has a channel."""
+    if place is Place.RUNS:
+        return True
+    if message.kind in OUTCOMES:
+        if place is Place.CHANNEL:
+            return not run.needs_interaction
+        if place in EDITS:
+            # The answer to a batch shows the whole batch, and no part of what was posted elsewhere.
+            begun = message.posted if not message.is_complete else ()
+            return message.kind is Kind.OUTCOME and all(part.place in EDITS for part in begun)
+        return True
+    return False
+
+
+def upload_limit(run: Run, place: Place) -> int:
+    return DIRECT_UPLOAD_LIMIT if place is Place.DIRECT else run.upload_limit
+
+
+def _is_watched(run: Run, now: datetime) -> bool:
+    """Return whether editing the answer is enough, so that no new message has to ping the requester.
+
+    This is the case if the run was refused and the request is less than two minutes old, or if the requester
+    cancelled the run and it has no result.
+    """
+    if run.state is RunState.REFUSED:
+        return now - run.created_at < _WATCHED
+    by_requester = run.state is RunState.CANCELLED and run.failure_code == "cancelled_by_requester"
+    return by_requester and not run.partial
+
+
+def pause_after(failures: int, random: Random) -> timedelta:
+    """Return the pause after failures: at first a second or, if they certainly are the message's own, more.
+
+    It grows up to ten minutes, and varies so that retries don't come in bursts.
+    """
+    return timedelta(seconds=min(2.0 ** (0.3 * failures), _LONGEST_PAUSE) * random.uniform(0.5, 1))
 
 
 class Act(Enum):

@@ -18,12 +18,11 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, bindparam, delete, exists, select
 
-from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads, writes
 from bot.database.key_values import KeyValueStore
 from bot.database.message_rows import nothing_pending
 from bot.database.row_locks import lock_requests, lock_rows
-from bot.database.tables import audit, requests, server_rules
+from bot.database.tables import UtcDateTime, audit, requests, server_rules
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import ledger
 

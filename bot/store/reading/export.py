@@ -9,8 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Select
 
 from bot.database.engine import Database
-from bot.database.keyset import earlier, later
-from bot.database.rows import select_runs, to_run
+from bot.database.rows import earlier, later, select_runs, to_run
 from bot.database.tables import requests, runs
 from bot.domain.runs import Run
 

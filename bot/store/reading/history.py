@@ -8,9 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, case, exists, func, or_, select
 
 from bot.database.engine import Database, reads
-from bot.database.keyset import earlier, later
 from bot.database.message_rows import Messages, read_messages
-from bot.database.rows import select_listed_runs, to_listed_run
+from bot.database.rows import earlier, later, select_listed_runs, to_listed_run
 from bot.database.tables import messages, requests, runs
 from bot.domain.messages.records import COPIES, Kind, Message, MessageRef, result_ref
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry

@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, exists, select
 from sqlalchemy.exc import IntegrityError
 
-from bot.database.column_types import UtcDateTime
 from bot.database.engine import Database, reads, writes
 from bot.database.message_rows import add_answer, want
 from bot.database.row_locks import lock_accepting
 from bot.database.rows import insert_rows, new_row, runs_of
-from bot.database.tables import requests
+from bot.database.tables import UtcDateTime, requests
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, has_daily_limit
 from bot.domain.errors import (
@@ -35,7 +34,7 @@ from bot.store.audit import add_entries, count_of
 from bot.store.durations import expected_seconds
 from bot.store.messages import ACCEPTING
 from bot.store.queue import give_tags
-from bot.store.requests.usage import read_usage
+from bot.store.requests.judging import read_usage
 from bot.store.rules import read_rules
 
 # A second press of the same button within this time counts as a double click.

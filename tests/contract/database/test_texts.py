@@ -21,8 +21,7 @@ from sqlalchemy import (
     select,
 )
 
-from bot.database.column_types import CleanText
-from bot.database.tables import metadata
+from bot.database.tables import CleanText, metadata
 from bot.domain.presets import Holder
 from bot.domain.runs import RunState
 from bot.store import Store

@@ -10,7 +10,7 @@ import pytest
 
 from bot.database.rows import insert_rows
 from bot.domain.errors import RefusedForNow
-from bot.domain.queue.fair_queue import NO_TURN, PLACES
+from bot.domain.fair_queue import NO_TURN, PLACES
 from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.claims import hold

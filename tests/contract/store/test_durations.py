@@ -7,8 +7,7 @@ from typing import Any
 
 from bot.database.rows import insert_rows
 from bot.domain.budgets import EXPECTED_SECONDS
-from bot.domain.queue.estimates import SAMPLE, WINDOW, Success
-from bot.domain.queue.fair_queue import PLACES
+from bot.domain.fair_queue import PLACES, SAMPLE, WINDOW, Success
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
 from bot.store.durations import expected_seconds, successes

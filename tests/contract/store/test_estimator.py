@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from bot.database.tables import runs
-from bot.delivery.estimator import MEDIANS_AGE, QUEUE_AGE, TOO_FEW_AGE, Estimator
-from bot.domain.queue.estimates import NEEDED
+from bot.delivery.status import MEDIANS_AGE, QUEUE_AGE, TOO_FEW_AGE, Estimator
+from bot.domain.fair_queue import NEEDED
 from bot.domain.runs import Run, RunState
 from bot.outside import Outside
 from bot.store import Store

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select
 
 from bot.database.rows import insert_rows
-from bot.domain.queue.estimates import WINDOW
+from bot.domain.fair_queue import WINDOW
 from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.claims import ENDING
@@ -16,7 +16,7 @@ from bot.store.durations import BUSY, SUCCESSES, WAITING
 from bot.store.ledger import ROW, SERVER
 from bot.store.queue import BEHIND, FIRST, FRONT, TURNS
 from bot.store.reading.history import open_on_server
-from bot.store.requests.usage import WAITING_IN_SERVER
+from bot.store.requests.judging import WAITING_IN_SERVER
 from tests.contract.store.rows import ALICE, GUILD, plan_of, stored_run
 from tests.contract.store.runs import NOW, columns
 

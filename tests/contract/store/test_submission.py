@@ -33,8 +33,7 @@ from bot.outside import Outside
 from bot.store import Store
 from bot.wakeups import Wakeups
 from bot.workers.backend_health import BackendHealth
-from bot.workers.progress import ProgressBuffer
-from bot.workers.reports import ReportRecorder
+from bot.workers.reports import ProgressBuffer, ReportRecorder
 from bot.workers.submission import MAX_RENEWALS, Submitter
 from bot.workers.worker import Later
 from tests.contract.store.runs import GRACE, NOW, RUN_ID, SOON, accepted, at, columns, fetch, report, state_of

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.queue.estimates import (
+from bot.domain.fair_queue import (
     NEEDED,
     SHORTEST,
     Medians,
+    QueuedRun,
     QueueState,
     Success,
     end_of_all,
@@ -18,7 +19,6 @@ from bot.domain.queue.estimates import (
     may_be_estimated,
     medians_of,
 )
-from bot.domain.queue.fair_queue import QueuedRun
 from bot.domain.runs import FINAL, RunState
 from tests.unit.factories import made_run
 

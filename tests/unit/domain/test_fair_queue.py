@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.queue.fair_queue import (
+from bot.domain.fair_queue import (
     FIRST_TURN,
     NO_TURN,
     Occupied,

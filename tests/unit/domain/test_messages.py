@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.messages.decide import Act, decide, wants
-from bot.domain.messages.ladder import climb, pause_after, start
+from bot.domain.messages.decide import Act, climb, decide, pause_after, start, wants
 from bot.domain.messages.records import (
     Attempt,
     Claim,

@@ -13,8 +13,7 @@ import pytest
 
 from bot.domain.errors import StoreUnavailable
 from bot.wakeups import Wakeups
-from bot.workers.schedule import Schedule
-from bot.workers.worker import Later, Worker
+from bot.workers.worker import Later, Schedule, Worker
 
 FOREVER = 3600.0
 NOW = datetime(2026, 5, 17, 12, tzinfo=UTC)

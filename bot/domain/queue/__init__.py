@@ -1,1 +1,0 @@
-"""The fair queue, and estimates of when its runs end."""
