@@ -62,9 +62,12 @@ def keys_of(message: Message) -> set[str]:
     for body in bodies(message):
         for component in walk(body.get("components") or []):
             found.update(_KEY.findall(str(component.get("custom_id") or "")))
-    for file in message.attachments:
-        found.update(_KEY.findall(file.filename))
-    return found
+    return found | file_keys_of(message)
+
+
+def file_keys_of(message: Message) -> set[str]:
+    """Return the keys in a message's file names."""
+    return {key for file in message.attachments for key in _KEY.findall(file.filename)}
 
 
 def is_status(message: Message) -> bool:
@@ -132,8 +135,9 @@ class Evidence:
     def _requests(self) -> list[Request]:
         groups = _Groups()
         for message in self.messages:
-            if self.is_about_a_request(message):
-                groups.join(keys_of(message))
+            about = self.is_about_a_request(message)
+            # A further message of a private result has its other files, perhaps of other runs.
+            groups.join(keys_of(message) if about else file_keys_of(message))
         calls = defaultdict(list)
         for call in self.story.world.comfydeploy.call_log.queue_calls:
             key = key_of(call)
