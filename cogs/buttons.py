@@ -25,13 +25,13 @@ from bot.gateway.message_files import run_files, shown_pictures
 from bot.gateway.payloads import custom_ids, form_values
 from bot.gateway.replies import redeliver_here
 from bot.services import runs, sharing
-from bot.services.access import is_deletable, is_moderated, seen, visible
-from bot.services.moderation import deletions, reviews
+from bot.services.access import cancellable, is_deletable, is_moderated, seen, visible
+from bot.services.moderation import reviews
 from bot.strings import say
 from bot.ui.copies import PROMPT_FIELD, linked_outputs, share_modal
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId, ShareId
 from bot.ui.lists import text_layout
-from bot.ui.moderation import reject_modal
+from bot.ui.moderation import reject_modal, report_modal
 from bot.ui.result_buttons import (
     OfferedActions,
     more_layout,
@@ -41,12 +41,9 @@ from bot.ui.result_buttons import (
 from bot.ui.run_facts import FILENAME, details, explanation_of
 from cogs.drafts import again, open_draft, use_picture
 from cogs.moderation.reviews import (
-    approve,
-    close_report,
     is_report,
     open_block,
     reporting_card_errors,
-    show_decision,
 )
 from cogs.presets import open_save
 
@@ -89,7 +86,7 @@ class DeleteButton(PersistentItem[DeleteId], codec=DeleteId):
             if more is None or more.expires_at - app.now() < _LEFT:
                 raise RefusedError("delete_stale")
         message = MessageRef(interaction.channel_id or 0, id.message) if more is None else None
-        deleted = await deletions.delete_shown(app, actor_of(interaction), id.key, message, whole=id.whole)
+        deleted = await reviews.delete_shown(app, actor_of(interaction), id.key, message, whole=id.whole)
         await _confirm_deletion(interaction, *deleted, more)
 
 
@@ -100,10 +97,20 @@ async def _show(interaction: Interaction, layout: LayoutView) -> None:
 
 
 async def _cancel(interaction: Interaction, key: str) -> None:
-    moderated = moderated_channel(interaction)
-    await runs.cancel(interaction.client.app, interaction.user.id, key, moderated=moderated)
-    # The status message itself shows that the run is being cancelled.
-    await interaction.response.defer()
+    """Cancel a batch. The status message itself shows that.
+
+    Only an interaction can edit an ephemeral one, and its own may have ended. So it is edited through this
+    one, which Discord has to know first.
+    """
+    app, moderated = interaction.client.app, moderated_channel(interaction)
+    is_private = interaction.message is not None and interaction.message.flags.ephemeral
+    if is_private:
+        await cancellable(app, interaction.user.id, moderated, key)
+        await interaction.response.defer()
+    origin = actor_of(interaction).origin if is_private else None
+    await runs.cancel(app, interaction.user.id, key, moderated=moderated, answer_by=origin)
+    if not is_private:
+        await interaction.response.defer()
 
 
 async def _redeliver(interaction: Interaction, key: str) -> None:
@@ -111,12 +118,30 @@ async def _redeliver(interaction: Interaction, key: str) -> None:
         await tell(interaction, say("post_noted"))
 
 
+# The messenger changes the cards, so an answer to these presses that is lost makes no difference.
+
+
+async def _approve(interaction: Interaction, key: str) -> None:
+    await reviews.approve(interaction.client.app, actor_of(interaction), key)
+    await interaction.response.defer()
+
+
 async def _reject(interaction: Interaction, key: str) -> None:
-    rejected = await reviews.check_rejectable(interaction.client.app, actor_of(interaction), key)
-    if rejected is not None:
-        await show_decision(interaction, rejected)
+    if await reviews.is_rejected(interaction.client.app, actor_of(interaction), key):
+        await interaction.response.defer()
     else:
         await interaction.response.send_modal(reject_modal(key))
+
+
+async def _dismiss(interaction: Interaction, key: str) -> None:
+    await reviews.dismiss(interaction.client.app, actor_of(interaction), key)
+    await interaction.response.defer()
+
+
+async def _delete_reported(interaction: Interaction, key: str, *, whole_batch: bool) -> None:
+    app, actor = interaction.client.app, actor_of(interaction)
+    await reviews.delete_reported(app, actor, key, whole_batch=whole_batch)
+    await interaction.response.defer()
 
 
 async def _delete(interaction: Interaction, key: str) -> None:
@@ -124,19 +149,12 @@ async def _delete(interaction: Interaction, key: str) -> None:
     if is_report(interaction, key):
         await _delete_reported(interaction, key, whole_batch=False)
     else:
-        deleted = await deletions.delete_shown(interaction.client.app, actor_of(interaction), key)
+        deleted = await reviews.delete_shown(interaction.client.app, actor_of(interaction), key)
         await _confirm_deletion(interaction, *deleted)
 
 
 async def _clear(interaction: Interaction, key: str) -> None:
     await _delete_reported(interaction, key, whole_batch=True)
-
-
-async def _delete_reported(interaction: Interaction, key: str, *, whole_batch: bool) -> None:
-    app, actor = interaction.client.app, actor_of(interaction)
-    reviewed = await reviews.delete_reported(app, actor, key, whole_batch=whole_batch)
-    code = "report_gone" if reviewed.already_deleted else "report_deleted"
-    await close_report(interaction, reviewed, code)
 
 
 async def _confirm_deletion(
@@ -158,20 +176,15 @@ async def _confirm_deletion(
 async def _discard(interaction: Interaction, key: str) -> None:
     """Delete the message without a result that has the button."""
     message_id = interaction.message.id if interaction.message is not None else 0
-    await deletions.discard(interaction.client.app, actor_of(interaction), key, message_id)
+    await reviews.discard(interaction.client.app, actor_of(interaction), key, message_id)
     await interaction.response.defer()
     with suppress(discord.NotFound):
         await interaction.delete_original_response()
 
 
 async def _report(interaction: Interaction, key: str) -> None:
-    accepted = await reviews.report(interaction.client.app, actor_of(interaction), key)
-    await tell(interaction, say("report_noted" if accepted else "report_looked_at"))
-
-
-async def _dismiss(interaction: Interaction, key: str) -> None:
-    reviewed = await reviews.dismiss(interaction.client.app, actor_of(interaction), key)
-    await close_report(interaction, reviewed, "report_dismissed")
+    await reviews.check_reportable(interaction.client.app, actor_of(interaction), key)
+    await interaction.response.send_modal(report_modal(key))
 
 
 async def _edit(interaction: Interaction, key: str) -> None:
@@ -307,7 +320,7 @@ PRESSES: Mapping[Action, Press] = {
     Action.CANCEL: _cancel,
     Action.AGAIN: again(1),
     Action.REDELIVER: _redeliver,
-    Action.APPROVE: approve,
+    Action.APPROVE: _approve,
     Action.REJECT: _reject,
     Action.BLOCK: open_block,
     Action.DELETE: _delete,

@@ -1,9 +1,15 @@
-"""`/help` says how to begin, and has pages with examples, the user's own limits, and the other commands."""
+"""`/help` says how to begin, and has pages with examples, the user's own limits, and the other commands.
+
+A server that adds the bot gets a greeting.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 
+import aiohttp
+import discord
 from discord import app_commands
 from discord.ext import commands
 from discord.ui import LayoutView
@@ -11,13 +17,15 @@ from discord.ui import LayoutView
 from bot.domain.errors import StoreUnavailable
 from bot.gateway.client import GenerateBot, PersistentItem
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
+from bot.services.moderation.server_settings import is_to_be_greeted
 from bot.services.runs import standing_of
 from bot.strings import say
 from bot.ui.custom_ids import HelpId, HelpPage
-from bot.ui.help import commands_text, examples_text, help_layout, rules_text, start_text
+from bot.ui.help import commands_text, examples_text, greeting_layout, help_layout, rules_text, start_text
 
 # An interaction has to be answered within 3 seconds.
 _SECONDS = 1.2
+log = logging.getLogger(__name__)
 
 
 async def _page(interaction: Interaction, page: HelpPage) -> LayoutView:
@@ -57,6 +65,26 @@ class HelpButton(PersistentItem[HelpId], codec=HelpId):
 class Help(commands.Cog):
     """The command `/help`. Its answer is ephemeral. Without the database it lacks only the user's limits."""
 
+    def __init__(self, bot: GenerateBot) -> None:
+        self._bot = bot
+
+    @commands.Cog.listener()
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Introduce the bot in the server's channel for system messages, if it may post there.
+
+        That the server was greeted is stored first, so it is never greeted twice.
+        """
+        app, channel = self._bot.app, guild.system_channel
+        allowed = channel.permissions_for(guild.me) if channel is not None else discord.Permissions.none()
+        if channel is None or not (allowed.view_channel and allowed.send_messages):
+            return
+        try:
+            if await is_to_be_greeted(app, guild.id):
+                mention = await self._bot.registered.mention(guild.id)
+                await channel.send(view=greeting_layout(mention, app.catalogue.all(), app.catalogue.plan))
+        except (StoreUnavailable, discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            log.warning("can't greet server %s: %s: %s", guild.id, type(error).__name__, error)
+
     @app_commands.command(name="help", description=say("command_help"))
     async def help(self, interaction: Interaction) -> None:
         layout = await _page(interaction, HelpPage.START)
@@ -65,4 +93,4 @@ class Help(commands.Cog):
 
 async def setup(bot: GenerateBot) -> None:
     bot.add_items(HelpButton)
-    await bot.add_cog(Help())
+    await bot.add_cog(Help(bot))

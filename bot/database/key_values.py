@@ -54,6 +54,15 @@ class KeyValueStore:
         return value
 
     @writes
+    def mark(self, connection: Connection, name: str) -> bool:
+        """Store that something was done, and return whether that wasn't stored before."""
+        lock(connection, f"key value {name}")
+        if connection.scalar(select(key_values.c.name).where(key_values.c.name == name)) is not None:
+            return False
+        connection.execute(insert(key_values).values(name=name, value="", updated_at=self._outside.now()))
+        return True
+
+    @writes
     def reserve_slot(self, connection: Connection, name: str, now: datetime, interval: timedelta) -> datetime:
         """Reserve the next point in time, at least `interval` after the last one reserved by any process."""
         lock(connection, f"key value {name}")

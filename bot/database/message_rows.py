@@ -82,12 +82,12 @@ def bump(connection: Connection, request_key: str, now: datetime, which: ColumnE
 
 
 def about_result(run: Run) -> ColumnElement[bool]:
-    """Match the messages of a request that show the result of one of its runs."""
+    """Match the messages of a request that show the result of one of its runs, or link to it."""
     number = messages.c.number == run.index
     return or_(
         messages.c.kind == Kind.OUTCOME,
         and_(messages.c.kind.in_({Kind.LATE, Kind.REPORT, *COPIES}), number),
-        and_(messages.c.kind == Kind.REPORT, messages.c.number == 0),
+        and_(messages.c.kind.in_({Kind.REPORT, Kind.REVIEW}), messages.c.number == 0),
     )
 
 

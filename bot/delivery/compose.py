@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,9 +27,8 @@ from bot.domain.results.showing import is_spoiler
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState
 from bot.domain.text import escape_line, message_url
 from bot.domain.text.file_names import belongs_to, file_stem
-from bot.domain.transitions import REQUESTER_BLOCKED
+from bot.domain.transitions import is_turned_away
 from bot.media.outputs import MEDIA_SECONDS, inline_texts, kind_of
-from bot.store.blocks import ended_with
 from bot.strings import say
 from bot.ui.copies import (
     MayLink,
@@ -47,12 +47,12 @@ from bot.ui.message_parts import (
     remark_messages,
 )
 from bot.ui.moderation import (
-    block_notice,
+    REPORTED,
     closed_report_card,
     decided_card,
-    rejection_notice,
     report_card,
     review_card,
+    turned_away_letter,
 )
 from bot.ui.result_buttons import OfferedActions, offered_actions
 from bot.ui.results import Batch, outcome, outcome_messages
@@ -93,8 +93,6 @@ async def parts(
             return [await _pinging(app, claim, await _review(app, task))]
         case Kind.REPORT:
             return [await _pinging(app, claim, await _report(app, task))]
-        case Kind.NOTICE:
-            return [await _notice(app, claim)]
         case Kind.POST | Kind.SHARE:
             return await _copy(app, task)
         case _:
@@ -105,8 +103,9 @@ async def edits(app: App, claim: Claim) -> Sequence[Edit]:
     """Compose the changes of what is posted completely."""
     kind, posted = claim.message.kind, claim.message.posted
     if kind is Kind.REVIEW and claim.first.state is not RunState.AWAITING_APPROVAL:
-        run = claim.first
-        return [Edit(posted[0], decided_card(run, _title(app, run), _inputs(app, run)), None)]
+        run, files = claim.first, [*map(_posted_file, posted[0].files)]
+        card = decided_card(run, _title(app, run), _inputs(app, run), files, _open_link(claim))
+        return [Edit(posted[0], card, None)]
     if kind is Kind.REPORT:
         return [edit for part in posted if (edit := await _report_edit(app, claim, part))]
     if kind is Kind.OUTCOME and _may_change(claim):
@@ -114,13 +113,29 @@ async def edits(app: App, claim: Claim) -> Sequence[Edit]:
     return []
 
 
+def _open_link(claim: Claim) -> str | None:
+    """Return a link to the result that moderators can open, if there is one."""
+    run = claim.run
+    ref = result_ref(claim.messages, run.index) if any(each.is_shown for each in claim.about) else None
+    is_open = ref is not None and ref.channel_id == run.channel_id and not run.private
+    return message_url(run.guild_id, *ref) if ref is not None and is_open else None
+
+
 def _may_change(claim: Claim) -> bool:
     """Return whether an outcome is redrawn: a batch may lose results, and a failure's log comes late.
 
-    A single result is shown or deleted as a whole.
+    A single result is shown or deleted as a whole, and a letter about the end of a request stays as it is.
     """
-    shows = claim.message.posted[0].shows
-    return shows in (Shows.NOTICE, Shows.PARTIAL) or (shows is Shows.RESULT and len(claim.runs) > 1)
+    first = claim.message.posted[0]
+    if _is_letter(claim, first.place):
+        return False
+    return first.shows in (Shows.NOTICE, Shows.PARTIAL) or (
+        first.shows is Shows.RESULT and len(claim.runs) > 1
+    )
+
+
+def _is_letter(claim: Claim, place: Place) -> bool:
+    return place is Place.DIRECT and is_turned_away(claim.runs)
 
 
 def _title(app: App, run: Run) -> str:
@@ -143,6 +158,8 @@ def _offered(app: App, claim: Claim) -> OfferedActions:
 async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
     claim, form = task.claim, task.claim.message.form
     run, shown = claim.run, claim.shown
+    if _is_letter(claim, task.place):
+        return [turned_away_letter(run, _title(app, run), app.discord.channel_name(run.channel_id))]
     if task.shows is Shows.WITHHELD:
         if form is Form.WORDS:
             return plain_messages(claim.about, [run], None)
@@ -247,20 +264,26 @@ async def _review(app: App, task: Task) -> OutgoingMessage:
 
 
 async def _report(app: App, task: Task) -> OutgoingMessage:
-    claim, run = task.claim, task.claim.run
-    ref = result_ref(claim.messages, run.index) if any(each.is_shown for each in claim.about) else None
-    link = message_url(run.guild_id, *ref) if ref else None
-    reporters = await app.store.reviews.reporters(run)
+    shown = [run for run in task.claim.about if run.is_shown]
+    return await _report_card(app, task.claim, partial(_reported, app, task), shown)
+
+
+async def _report_card(
+    app: App, claim: Claim, prepare: Callable[[Run], Awaitable[PreparedOutputs]], shown: Sequence[Run]
+) -> OutgoingMessage:
+    """Build the card of a report with the outputs of the `shown` runs."""
+    run = claim.run
+    reports, link = await app.store.reviews.reports(run), _open_link(claim)
     withheld = await hides(app, run, claim.message.channel_id)
     prepared = PreparedOutputs()
     if claim.message.form is Form.FILES and not withheld:
-        found = [await _reported(app, task, each) for each in claim.about if each.is_shown]
+        found = [await prepare(each) for each in shown]
         prepared = PreparedOutputs(
             files=tuple(file for each in found for file in each.files),
             texts=tuple(text for each in found for text in each.texts),
             remarks=tuple(note for each in found for note in each.remarks),
         )
-    return report_card(run, _title(app, run), reporters, link, prepared, withheld=withheld)
+    return report_card(run, _title(app, run), reports, link, prepared, withheld=withheld)
 
 
 async def _reported(app: App, task: Task, run: Run) -> PreparedOutputs:
@@ -274,38 +297,36 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
     """Return the change of a report's card.
 
     The card is closed if a moderator has dismissed it, or if one has deleted a result and no reported
-    one is left. Otherwise it loses the files that a moderator deleted. Files of results that only their
-    requester deleted stay, so that users can't evade a report by deleting the result.
+    one is left. Otherwise it names all reporters, and loses the files that a moderator deleted. Files of
+    results that only their requester deleted stay, so that users can't evade a report by deleting the result.
     """
     run = claim.run
     if run.report_channel_id is None:
         dismissed = await app.store.reviews.last(run, AuditAction.DISMISS)
-        return _closed(app, claim, card, "report_dismissed", *dismissed) if dismissed else None
+        if dismissed is None:
+            return None
+        by, at = dismissed
+        was_gone = all(each.deleted_at is not None and each.deleted_at <= at for each in claim.results)
+        return _closed(app, claim, card, "report_gone" if was_gone else "report_dismissed", by, at)
     deleted = [each for each in claim.about if each.deleted_by not in (None, each.requester_id)]
-    if not deleted:
-        return None
-    if any(each.is_shown for each in claim.about):
-        keep = [name for name in card.files if not any(belongs_to(name, each.key) for each in deleted)]
-        return Edit(card, None, keep) if len(keep) < len(card.files) else None
-    last = deleted[-1]
-    return _closed(app, claim, card, "report_deleted", last.deleted_by, last.deleted_at)
+    if deleted and not any(each.is_shown for each in claim.about):
+        last = deleted[-1]
+        return _closed(app, claim, card, "report_deleted", last.deleted_by, last.deleted_at)
+    keep = [name for name in card.files if not any(belongs_to(name, each.key) for each in deleted)]
+
+    async def as_posted(run: Run) -> PreparedOutputs:
+        names = [name.removeprefix(REPORTED) for name in keep]
+        return _as_posted(run, names, app.outputs.may_link, "media_linked")
+
+    shown = [each for each in claim.about if each not in deleted]
+    content = await _report_card(app, claim, as_posted, shown)
+    return Edit(card, replace(content, files=()), keep if len(keep) < len(card.files) else None)
 
 
 def _closed(app: App, claim: Claim, card: Part, code: str, person: object, at: object) -> Edit:
     stamp = int(at.timestamp()) if hasattr(at, "timestamp") else 0
     verdict = say(code, person=person, at=stamp)
     return Edit(card, closed_report_card(claim.run, _title(app, claim.run), verdict), ())
-
-
-async def _notice(app: App, claim: Claim) -> OutgoingMessage:
-    """Build the direct message about a rejected request, or about all requests that a block has ended."""
-    run, title = claim.run, _title(app, claim.run)
-    channel_name = app.discord.channel_name(run.channel_id)
-    if run.failure_code != REQUESTER_BLOCKED:
-        return rejection_notice(run, title, channel_name)
-    others = await app.store.database.read(ended_with, run) - 1
-    partly = any(each.failure_code != REQUESTER_BLOCKED for each in claim.runs)
-    return block_notice(run, title, channel_name, others=others, partly=partly)
 
 
 def _rest(app: App, claim: Claim, prepared: Mapping[str, PreparedOutputs]) -> Sequence[OutgoingMessage]:
@@ -349,7 +370,7 @@ def _as_posted(
 
     `names` are the files of the messages. Outputs that aren't among them are linked by the sentence `code`.
     """
-    own = [_as_prepared(name) for name in names if belongs_to(name, run.key)]
+    own = [_posted_file(name) for name in names if belongs_to(name, run.key)]
     links = [output for output in run.outputs if output.url]
     remarks = tuple(
         link_remark(code, escape_line(output.filename or f"file {number}", 80), output.url or "", may_link)
@@ -361,9 +382,9 @@ def _as_posted(
 
 
 def _posted(claim: Claim) -> list[PreparedFile]:
-    return [_as_prepared(name) for part in claim.message.posted for name in part.files]
+    return [_posted_file(name) for part in claim.message.posted for name in part.files]
 
 
-def _as_prepared(name: str) -> PreparedFile:
+def _posted_file(name: str) -> PreparedFile:
     """Describe a posted file by its name; only Discord has its content."""
     return PreparedFile(Path(name), name, kind_of(mimetypes.guess_type(name)[0] or ""))

@@ -39,7 +39,6 @@ from bot.domain.messages.records import (
     Shows,
 )
 from bot.domain.runs import RunState
-from bot.domain.transitions import is_told_elsewhere
 from bot.media.temporary_files import temporary_folder
 from bot.workers.worker import TAKEN, Later
 
@@ -107,7 +106,8 @@ class Messenger:
         released, self._released = self._released, []
         try:
             return await self._messages.turn(released, leases, self._busy(), now, now + LEASE)
-        except StoreUnavailable:
+        except (StoreUnavailable, asyncio.CancelledError):
+            # Releasing a claim twice does no harm.
             self._released, self._has_strays = [*released, *self._released], True
             raise
 
@@ -196,7 +196,7 @@ class Messenger:
         values: dict[str, object] = {"form": message.form, "place": message.place, "failures": failures}
         if weight and failures >= MAX_FAILURES:
             place = start(message, claim.runs, self._app.now())
-            refused = climb(message, place, claim.first, too_large=False, about_message=True)
+            refused = climb(message, place, claim.runs, too_large=False, about_message=True)
             values = {"form": refused.form, "place": refused.place, "failures": 0}
             pause = timedelta()
         due_at = self._app.now() + pause
@@ -254,8 +254,6 @@ class Messenger:
                 return await self._post(claim, place, shows, act), act
             except Unreachable as error:
                 log.info("place %s failed: %s", place.name.lower(), error)
-                if all(map(is_told_elsewhere, claim.runs)):
-                    return claim, act
                 claim = self._posting.climb(claim, place, error)
                 place = claim.message.place
 
@@ -298,7 +296,8 @@ class Messenger:
             "place": message.place,
             "offered": withheld,
         }
-        self._release(claim, now, shown=True, values=values, ends_answer=is_outcome)
+        tells_card = bool(message.posted) and message.kind in OUTCOMES and (Kind.REVIEW, 0) in claim.messages
+        self._release(claim, now, shown=True, values=values, ends_answer=is_outcome, tells_card=tells_card)
         if message.kind in COPIES and act is Act.EDIT:
             await self._app.store.copies.record(claim, now, None)
         if act in (Act.POST, Act.CONTINUE) and message.kind in OUTCOMES:
@@ -314,6 +313,6 @@ def _after_crashes(claim: Claim) -> Claim:
     message = claim.message
     for _ in range(MAX_FAILURES, message.failures, FAILURE):
         place = start(message, claim.runs, claim.first.created_at)
-        simpler = climb(message, place, claim.first, too_large=False, about_message=True)
+        simpler = climb(message, place, claim.runs, too_large=False, about_message=True)
         message = replace(simpler, failures=FAILURE)
     return claim.with_message(message)

@@ -25,6 +25,7 @@ from bot.domain.messages.records import (
     marker,
     nonce,
 )
+from bot.domain.transitions import is_turned_away
 from bot.ui.copies import origin_message
 from bot.ui.message_parts import OutgoingMessage
 
@@ -59,7 +60,7 @@ class Posting:
         """
         newest = self.active[claim.lease]
         about, too_large = isinstance(error, Refused), isinstance(error, TooLarge)
-        message = climb(newest.message, place, newest.first, about_message=about, too_large=too_large)
+        message = climb(newest.message, place, newest.runs, about_message=about, too_large=too_large)
         self.keep(newest.with_message(message))
         return self.active[claim.lease]
 
@@ -107,7 +108,8 @@ class Posting:
         if not parts:
             *others, last = claim.message.posted
             claim = claim.with_message(replace(claim.message, posted=(*others, replace(last, of=first))))
-        if place is Place.DIRECT and claim.message.kind in OUTCOMES and shows is not Shows.WITHHELD:
+        is_result = claim.message.kind in OUTCOMES and not is_turned_away(claim.runs)
+        if place is Place.DIRECT and is_result and shows is not Shows.WITHHELD:
             claim = await self._say_origin(claim, channel_id)
         return claim
 

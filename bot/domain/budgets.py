@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from bot.domain.blocks import Block
+from bot.domain.decisions import Block
 from bot.domain.errors import Param, RefusedError, RefusedForNow
 from bot.domain.requests import Member
 from bot.domain.runs import Run, RunReport, RunState

@@ -8,12 +8,12 @@ may become `succeeded`. Outputs that arrive after an unsuccessful end are added 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.domain.blocks import Block
 from bot.domain.budgets import measured_seconds, reported_seconds
+from bot.domain.decisions import Block
 from bot.domain.run_timing import AFTER_LAST_NODE, SETTLE_AFTER, same_outputs, silence_at_end
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Output, Run, RunReport, RunState
 
@@ -258,11 +258,16 @@ def end_for_block(run: Run, block: Block, now: datetime) -> Change | None:
     return replace(change, values={**change.values, "decided_by": block.created_by, "decided_at": now})
 
 
-def is_told_elsewhere(run: Run) -> bool:
-    """Return whether another request's outcome in the channel also reports this run's end.
+def is_turned_away(runs: Sequence[Run]) -> bool:
+    """Return whether moderators ended a whole request before it started, which is told in private."""
+    return all(run.state is RunState.REJECTED or run.failure_code == REQUESTER_BLOCKED for run in runs)
 
-    If a block ends several requests in a channel, one outcome reports them all, and the runs of the others
-    are marked as `quiet`.
+
+def is_told_elsewhere(run: Run) -> bool:
+    """Return whether another request's outcome also reports this run's end.
+
+    If a block ends several requests, one outcome reports them all, and the runs of the others are marked as
+    `quiet`.
     """
     return run.failure_code == REQUESTER_BLOCKED and bool(run.failure_params.get("quiet"))
 

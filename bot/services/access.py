@@ -14,8 +14,8 @@ from bot.deployments.kinds.base import Input
 from bot.deployments.model import deployment_of
 from bot.domain.access import check_moderator
 from bot.domain.backend import InputKind
+from bot.domain.decisions import may_delete
 from bot.domain.errors import RefusedError
-from bot.domain.moderation.reviews import may_delete
 from bot.domain.requests import Actor
 from bot.domain.results.sharing import check_copyable
 from bot.domain.results.showing import check_posting, is_restricted_now

@@ -64,7 +64,8 @@ async def form(
 async def _deleted_files(app: App, inputs: Values) -> frozenset[str]:
     """Return the keys of those inputs that take a file of a deleted result."""
     made_by = {key: keys_in_links([value]) for key, value in inputs.items()}
-    deleted = await app.store.runs.deleted(frozenset[str]().union(*made_by.values()))
+    keys = frozenset[str]().union(*made_by.values())
+    deleted = await app.store.runs.deleted(keys) if keys else keys
     return frozenset(key for key, runs in made_by.items() if runs & deleted)
 
 
@@ -103,7 +104,10 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         texts, prompt = free_texts(deployment, merged.inputs), merged.prompt
         if prompt is None and draft.prompt is not None:
             texts, prompt = {**texts, "prompt": draft.prompt}, draft.prompt
-        await check_words(app, actor, deployment.name, texts, _of_channel(deployment, merged))
+        # Nobody else sees direct messages anyway.
+        private = (draft.private or bool(typed.get(PRIVATE))) and not actor.origin.is_direct_message
+        channels = _of_channel(deployment, merged)
+        await check_words(app, actor, deployment.name, texts, channels, quoted=not private)
         restricted, file_deployments = await origin_of_files(app, actor, merged.inputs, draft)
         if await _deleted_files(app, merged.inputs):
             raise RefusedError("parent_deleted")
@@ -123,8 +127,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             preset_note=_preset_note(merged, draft.stored),
             age_restricted=restricted or deployment.age_restricted,
             file_deployments=file_deployments,
-            # Nobody else sees direct messages anyway.
-            private=(draft.private or bool(typed.get(PRIVATE))) and not actor.origin.is_direct_message,
+            private=private,
             deadline_seconds=app.settings.run_deadline_seconds,
         )
         batch = batch_requests(request, merged.runs, app.outside.random)

@@ -84,7 +84,7 @@ async def origin_of_files(
     """
     parent = draft.parent_key if links_in(inputs.values()) else None
     made_by = keys_in_links(inputs.values()) | frozenset(filter(None, [parent, draft.made_by]))
-    found = await app.store.runs.several(made_by)
+    found = await app.store.runs.several(made_by) if made_by else ()
     gone = len(found) < len(made_by)
     restricted = any(restricts(app, actor, run) for run in found)
     ids = {each for run in found for each in (run.deployment_id, *run.file_deployments)}

@@ -24,6 +24,8 @@ _OMITTED = frozenset(
 _RUN_FIELDS = tuple(field.name for field in fields(Run) if field.name not in _OMITTED)
 # Next to a refused prompt these details would reveal the server's word list, one export at a time.
 _MODERATORS_ONLY = frozenset({"rule", "word"})
+# Only its author and moderators read the note of a report.
+_AUTHORS_ONLY = frozenset({"note"})
 
 
 async def export(app: App, user_id: int) -> ExportFile:
@@ -59,9 +61,11 @@ def _entry(stored: StoredEntry, user_id: int) -> Mapping[str, Any]:
     """Return an audit entry for the export. Other users appear as "a moderator" or "somebody"."""
     entry = asdict(stored.entry)
     actor, subject = entry.pop("actor_id"), entry.pop("subject_id")
+    is_report = stored.entry.action is AuditAction.REPORT
+    hidden = _MODERATORS_ONLY if actor == user_id else _MODERATORS_ONLY | _AUTHORS_ONLY
     # Details of the user's actions as a moderator are another user's data.
-    details = entry["details"] if subject == user_id else {}
-    entry["details"] = {name: value for name, value in details.items() if name not in _MODERATORS_ONLY}
-    other = "somebody" if stored.entry.action is AuditAction.REPORT else "a moderator"
+    details = entry["details"] if subject == user_id or is_report else {}
+    entry["details"] = {name: value for name, value in details.items() if name not in hidden}
+    other = "somebody" if is_report else "a moderator"
     by = "the bot" if actor is None else "you" if actor == user_id else other
     return {**entry, "by": by, "about": "you" if subject == user_id else "somebody else"}

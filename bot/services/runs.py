@@ -12,7 +12,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef, marker
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunsPage
 from bot.domain.policy import Standing
-from bot.domain.requests import Actor, Member
+from bot.domain.requests import Actor, Member, Origin
 from bot.domain.runs import Deletions, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.services.access import cancellable, own_here, visible
@@ -37,13 +37,17 @@ async def parent_link(app: App, run: Run) -> str | None:
     return await app.store.history.parent_link(run)
 
 
-async def cancel(app: App, user_id: int, key: str, *, moderated: int | None = None) -> None:
+async def cancel(
+    app: App, user_id: int, key: str, *, moderated: int | None = None, answer_by: Origin | None = None
+) -> None:
     """Cancel a batch. Raises RefusedError if it has ended, or if this user may not cancel it.
 
-    `moderated` is the channel of the interaction if the user may manage messages there.
+    `moderated` is the channel of the interaction if the user may manage messages there. If `answer_by` is
+    set, the status message is edited through that interaction from now on.
     """
-    run = await cancellable(app, user_id, moderated, key)
-    if not await app.store.runs.request_cancel(run.request_key, app.now(), by=user_id):
+    run, now = await cancellable(app, user_id, moderated, key), app.now()
+    answer_by = answer_by if run.requester_id == user_id else None
+    if not await app.store.runs.request_cancel(run.request_key, now, by=user_id, answer_by=answer_by):
         raise RefusedError("cancel_too_late")
     app.wakeups.check()
     app.wakeups.show()

@@ -20,11 +20,13 @@ from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.presets import NAME_LENGTH
 from bot.domain.requests import Actor
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.text import escape_line
+from bot.domain.text import escape_line, shorten
 from bot.words import cache as word_rules
 from bot.words.rules import Hit
 
 log = logging.getLogger(__name__)
+# How many characters of a refused text the audit log keeps, and what it calls the list in `/settings`.
+_QUOTED, _OWN_LIST = 300, "The bot's own list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,18 @@ class DefaultTexts:
 
 
 async def check_words(
-    app: App, actor: Actor, deployment: str, texts: Mapping[str, str], default: DefaultTexts | None = None
+    app: App,
+    actor: Actor,
+    deployment: str,
+    texts: Mapping[str, str],
+    default: DefaultTexts | None = None,
+    *,
+    quoted: bool = False,
 ) -> None:
     """Raise RefusedError if a text has a forbidden word, and record the refusal in the audit log.
 
-    The same happens if required AutoMod rules can't be read, or if the check takes too long.
+    With `quoted`, the entry contains the beginning of that text for the moderators. The same happens if
+    required AutoMod rules can't be read, or if the check takes too long.
 
     `default` is the channel's default preset whose texts are part of `texts`. If one of the preset's
     texts has a hit, the code is `default_words`. Nothing is recorded then, because the user didn't
@@ -58,7 +67,8 @@ async def check_words(
     if default is not None and is_defaults:
         raise RefusedError("default_words", name=escape_line(default.name, NAME_LENGTH))
     if hit is not None:
-        details = {"rule": hit.rule, "word": hit.keyword, "option": hit.option}
+        prompt = {"prompt": shorten(texts[hit.option], _QUOTED)} if quoted else {}
+        details = {"rule": hit.rule or _OWN_LIST, "word": hit.keyword, "option": hit.option, **prompt}
         await _record_refusal(app, actor, guild_id, deployment, "words_refused", details)
         raise RefusedError("words_refused", option=hit.option)
 

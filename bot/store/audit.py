@@ -1,6 +1,7 @@
 """Write the audit log, and read it page by page. A change and its entry are written in one transaction.
 
-Entries hold no prompts or links to messages. A page reads these from the requests, as long as they exist.
+Entries hold no links to messages, and no prompts but those of refused requests, which have no row. A page
+reads these from the requests, as long as they exist.
 """
 
 from __future__ import annotations
@@ -149,55 +150,34 @@ class AuditStore:
         limit: int,
         *,
         before: AuditCursor | None = None,
+        after: AuditCursor | None = None,
     ) -> AuditPage:
-        """Return the newest entries, or those older than `before`."""
-        return _page(connection, guild_id, audit_filter, limit, before)
+        """Return the newest entries, those older than `before`, or those just newer than `after`.
 
-    @reads
-    def page_after(
-        self, connection: Connection, guild_id: int, audit_filter: AuditFilter, limit: int, after: AuditCursor
-    ) -> AuditPage:
-        """Return the entries just newer than `after`, or the newest page if they don't fill one."""
-        newer = later(audit.c.at, after.at, audit.c.id > after.id)
-        query = _matching(guild_id, audit_filter).where(newer)
-        entries = _read(connection, query.order_by(audit.c.at, audit.c.id).limit(limit + 1))
-        if len(entries) <= limit:
-            return _page(connection, guild_id, audit_filter, limit)
-        shown = entries[:limit][::-1]
-        return AuditPage(shown, shown[-1].cursor, shown[0].cursor)
+        If too few are newer to fill a page, return the newest page.
+        """
+        if after is not None:
+            newer = later(audit.c.at, after.at, audit.c.id > after.id)
+            query = _matching(guild_id, audit_filter).where(newer)
+            entries = _read(connection, query.order_by(audit.c.at, audit.c.id).limit(limit + 1))
+            if len(entries) > limit:
+                shown = entries[:limit][::-1]
+                return AuditPage(shown, shown[-1].cursor, shown[0].cursor)
+        entries = _read(connection, newest_first(guild_id, audit_filter, limit + 1, before))
+        shown = entries[:limit]
+        newest = shown[0].cursor if shown and before is not None else before
+        return AuditPage(shown, shown[-1].cursor if len(entries) > limit else None, newest)
 
     async def export(
         self, guild_id: int, audit_filter: AuditFilter, chunk_size: int = _CHUNK_SIZE
     ) -> AsyncIterator[Sequence[StoredEntry]]:
         """Yield all matching entries in chunks, newest first. No transaction stays open between chunks."""
-        cursor: AuditCursor | None = None
-        while entries := await self._older(guild_id, audit_filter, chunk_size, cursor):
-            yield entries
-            cursor = entries[-1].cursor
-
-    @reads
-    def _older(
-        self,
-        connection: Connection,
-        guild_id: int,
-        audit_filter: AuditFilter,
-        limit: int,
-        before: AuditCursor | None,
-    ) -> Sequence[StoredEntry]:
-        return _read(connection, newest_first(guild_id, audit_filter, limit, before))
-
-
-def _page(
-    connection: Connection,
-    guild_id: int,
-    audit_filter: AuditFilter,
-    limit: int,
-    before: AuditCursor | None = None,
-) -> AuditPage:
-    entries = _read(connection, newest_first(guild_id, audit_filter, limit + 1, before))
-    shown = entries[:limit]
-    newer = shown[0].cursor if shown and before is not None else before
-    return AuditPage(shown, shown[-1].cursor if len(entries) > limit else None, newer)
+        page = await self.page(guild_id, audit_filter, chunk_size)
+        while page.lines:
+            yield page.lines
+            if page.older is None:
+                return
+            page = await self.page(guild_id, audit_filter, chunk_size, before=page.older)
 
 
 def newest_first(
@@ -213,7 +193,8 @@ def newest_first(
 def to_entry(row: RowMapping) -> StoredEntry:
     """Build an entry from a row with all columns of `audit`."""
     values = {name: row[name] for name in AuditEntry.__slots__}
-    return StoredEntry(row["id"], AuditEntry(**{**values, "action": AuditAction(values["action"])}))
+    entry = AuditEntry(**{**values, "action": AuditAction(values["action"])})
+    return StoredEntry(row["id"], entry, prompt=row["details"].get("prompt"))
 
 
 # The columns to read of a request and its runs. Outputs are left out: they may hold a megabyte of text.
@@ -287,8 +268,9 @@ def _link(batch: Sequence[Row[Any]], messages: Messages) -> MessageRef | None:
     late = [messages.get((Kind.LATE, row.number)) for row in reversed(shown)]
     for message in (*late, outcome, messages.get((Kind.REVIEW, 0))):
         part = next(iter(message.posted), None) if message is not None else None
-        if part is not None and not (needs_approval and part.place in EDITS):
-            return part.ref if part.channel_id in (first.channel_id, first.review_channel_id) else None
+        is_open = part is not None and part.channel_id in (first.channel_id, first.review_channel_id)
+        if part is not None and is_open and not (needs_approval and part.place in EDITS):
+            return part.ref
     is_public = first.status_message_id is not None and not needs_approval
     return MessageRef(first.channel_id, first.status_message_id) if is_public else None
 

@@ -12,7 +12,6 @@ from sqlalchemy import (
     RowMapping,
     bindparam,
     delete,
-    func,
     insert,
     or_,
     select,
@@ -20,17 +19,15 @@ from sqlalchemy import (
 )
 
 from bot.database.column_types import UtcDateTime
-from bot.database.message_rows import want
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_accepting, lock_requests
 from bot.database.rows import select_runs, to_run
 from bot.database.tables import blocks, requests, runs
-from bot.domain.blocks import Block
-from bot.domain.messages.records import Kind
+from bot.domain.decisions import Block
 from bot.domain.moderation.audit import AuditAction, AuditEntry
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.text import in_utc
-from bot.domain.transitions import REQUESTER_BLOCKED, end_for_block
+from bot.domain.transitions import end_for_block
 from bot.store.audit import add_entries
 from bot.store.ledger import by_day
 from bot.store.outcomes import apply_change
@@ -44,7 +41,7 @@ _ACTIVE = select(blocks).where(
 
 
 def add(connection: Connection, block: Block) -> int:
-    """Block a user, replacing any earlier block. End their waiting runs and return how many ended."""
+    """Block a user, replacing any earlier block. End what waits and return how many requests that were."""
     lock(connection, f"block {block.guild_id} {block.user_id}")
     # A request that is accepted at the same time either is ended here or is refused by the block.
     lock_accepting(connection, block.guild_id)
@@ -111,18 +108,6 @@ def block_of(connection: Connection, run: Run, now: datetime) -> Block | None:
     return active_block(connection, run.guild_id, run.requester_id, now)
 
 
-def ended_with(connection: Connection, run: Run) -> int:
-    """Return how many requests were ended by the block that ended `run`, including the run's own."""
-    query = select(func.count(runs.c.request_key.distinct())).where(
-        runs.c.state.in_((RunState.REFUSED, RunState.REJECTED)),
-        runs.c.ended_at == run.ended_at,
-        runs.c.guild_id == run.guild_id,
-        runs.c.requester_id == run.requester_id,
-        runs.c.failure_code == REQUESTER_BLOCKED,
-    )
-    return connection.scalar(query) or 0
-
-
 def _block(row: RowMapping) -> Block:
     return Block(**{name: row[name] for name in Block.__slots__})
 
@@ -141,12 +126,10 @@ _MAY_WAIT = NOT_SUBMITTED | {RunState.SUBMITTING}
 
 
 def _end_waiting_runs(connection: Connection, block: Block) -> int:
-    """End a blocked user's waiting runs, in the transaction that stores the block; return how many ended.
+    """End a blocked user's waiting runs, in the transaction that stores the block.
 
-    This also creates their outcomes, updates their cards, and creates one direct message with the reason. In
-    each channel, one outcome is posted as a message that reports all public requests that ended. The outcomes
-    of the other public requests are silent edits of their status messages. Each private request has its own
-    outcome.
+    This also updates their cards, and creates the outcome of what has ended: one message for all public
+    requests, and one for each private request. Returns how many requests had runs that ended.
     """
     waiting = (
         select(requests.c.key)
@@ -162,33 +145,26 @@ def _end_waiting_runs(connection: Connection, block: Block) -> int:
     members = [to_run(row) for row in found.mappings()]
     ended = [run for run in by_day(members) if end_blocked_run(connection, run, block, block.created_at)]
     _announce_once(connection, members, {run.key for run in ended}, block)
-    if ended:
-        newest = max(ended, key=lambda run: (run.created_at, run.key))
-        want(connection, newest.request_key, Kind.NOTICE, newest.index, block.created_at)
-    return len(ended)
+    return len({run.request_key for run in ended})
 
 
 def _announce_once(connection: Connection, members: Sequence[Run], ended: Set[str], block: Block) -> None:
-    """Store, for each channel, which outcome reports all public requests that the block has ended there.
+    """Store which outcome, the newest, reports all public requests that the block has ended as a whole.
 
-    `members` are all runs of the affected batches. A batch with a run that continues gets its outcome later.
-    A private request has its own outcome, because only its requester may learn of it.
+    `members` are all runs of the affected batches. A batch with a run that was started has its own outcome.
+    So does a private request: if the direct message fails, the other requests are reported in public.
     """
     batches: dict[str, list[Run]] = defaultdict(list)
     for run in members:
         batches[run.request_key].append(run)
-    channels: dict[int, list[list[Run]]] = defaultdict(list)
-    for batch in batches.values():
-        if not batch[0].private and all(run.key in ended or run.final for run in batch):
-            channels[batch[0].channel_id].append(batch)
-    for over in channels.values():
-        *quiet, told = sorted(over, key=lambda batch: (batch[0].created_at, batch[0].request_key))
-        for batch in over if quiet else ():
-            more = {"others": len(quiet)} if batch is told else {"quiet": True}
-            keys = [run.key for run in batch if run.key in ended]
-            connection.execute(
-                update(runs).where(runs.c.key.in_(keys)).values(failure_params={**block.params, **more})
-            )
+    over = [
+        each for each in batches.values() if not each[0].private and all(run.key in ended for run in each)
+    ]
+    over.sort(key=lambda batch: (batch[0].created_at, batch[0].request_key))
+    for batch in over if len(over) > 1 else ():
+        more = {"others": len(over) - 1} if batch is over[-1] else {"quiet": True}
+        own = update(runs).where(runs.c.key.in_([run.key for run in batch]))
+        connection.execute(own.values(failure_params={**block.params, **more}))
 
 
 def end_blocked_run(connection: Connection, run: Run, block: Block, now: datetime) -> bool:

@@ -31,6 +31,7 @@ from bot.database.engine import Database, reads, writes
 from bot.database.message_rows import (
     FRESH,
     Messages,
+    bump,
     is_pending,
     pack_attempt,
     read_messages,
@@ -215,11 +216,9 @@ class MessageStore:
             want(connection, message.request_key, message.kind, message.number, due_at, {**FRESH, **moved})
         if not offered:
             return False
-        rules = read_rules(connection, origin.guild_id)
-        spoiler = is_spoiler(rules, age_restricted=origin.age_restricted)
-        columns = _destination_columns(origin, private=batch[0].private)
-        own = update(requests).where(requests.c.key == batch[0].request_key)
-        connection.execute(own.values(**columns, spoiler=spoiler))
+        spoiler = is_spoiler(read_rules(connection, origin.guild_id), age_restricted=origin.age_restricted)
+        columns = _destination_columns(origin, private=batch[0].private) | {"spoiler": spoiler}
+        set_columns(connection, requests, {"key": batch[0].request_key}, columns)
         return True
 
     @writes
@@ -228,15 +227,13 @@ class MessageStore:
     ) -> None:
         """Have the posted placeholder `message_id` edited into the redelivered result."""
         for run in lock_batch_if_any(connection, key)[:1]:
-            placed = update(requests).where(requests.c.key == run.request_key)
-            connection.execute(placed.values(status_message_id=message_id))
+            set_columns(connection, requests, {"key": run.request_key}, {"status_message_id": message_id})
             own = (messages.c.request_key == run.request_key, messages.c.kind.in_(OUTCOMES), is_pending)
             connection.execute(update(messages).where(*own).values(due_at=now))
 
 
 def _key_of(claim: Claim) -> dict[str, object]:
-    message = claim.message
-    return {"request_key": message.request_key, "kind": message.kind, "number": message.number}
+    return {name: getattr(claim.message, name) for name in ("request_key", "kind", "number")}
 
 
 def _unchanged(claim: Claim) -> dict[str, object]:
@@ -262,13 +259,20 @@ def _release(connection: Connection, release: Release) -> None:
     if "posted" in stored:
         stored["posted"] = [asdict(part) for part in stored["posted"]]
     if held and set_columns(connection, messages, _unchanged(claim), stored):
-        if release.ends_answer:
-            set_columns(connection, requests, {"key": message.request_key}, _NO_ANSWER)
+        _after_release(connection, release)
         return
     if claim.unstored is not None:
         _add_part(connection, claim, claim.unstored, held=held)
     if held:
         set_columns(connection, messages, _key_of(claim), {"due_at": release.due_at})
+
+
+def _after_release(connection: Connection, release: Release) -> None:
+    key = release.claim.message.request_key
+    if release.ends_answer:
+        set_columns(connection, requests, {"key": key}, _NO_ANSWER)
+    if release.tells_card:
+        bump(connection, key, release.due_at, messages.c.kind == Kind.REVIEW)
 
 
 def _add_part(connection: Connection, claim: Claim, part: Part, *, held: bool) -> Message | None:

@@ -45,7 +45,6 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
 def _end(connection: Connection, run: Run, now: datetime) -> None:
     record_end(connection, run, now)
     if run.is_first_in_batch and run.state is RunState.AWAITING_APPROVAL:
-        # A moderator's press changes the card, too, but the answer to the press may be lost.
         bump(connection, run.request_key, now, messages.c.kind == Kind.REVIEW)
     if run.final:
         _show_late(connection, run, now)

@@ -14,14 +14,10 @@ from bot.database.row_locks import lock_accepting, lock_batch, lock_run
 from bot.database.tables import audit, messages, runs
 from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, limits_of
+from bot.domain.decisions import Report, check_shown, check_undecided, has_decided
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.moderation.audit import AuditAction
-from bot.domain.moderation.reviews import (
-    check_shown,
-    check_undecided,
-    has_decided,
-)
 from bot.domain.policy import Offer
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
@@ -37,8 +33,7 @@ _SERVER = select(runs.c.guild_id).where(runs.c.key == bindparam("of"))
 
 
 class ReviewStore:
-    """Decisions about runs. Each also bumps the card that it changes, in case the answer to the moderator's
-    interaction is lost.
+    """Decisions about runs. Each also bumps the card that it changes.
 
     Every method raises StoreUnavailable if the database doesn't answer. Changes raise RunGone for an unknown
     run, and RefusedError if nothing is left to decide.
@@ -103,7 +98,7 @@ class ReviewStore:
 
     @writes
     def reject(self, connection: Connection, key: str, moderator_id: int, reason: str, now: datetime) -> None:
-        """Reject a batch. The requester gets the reason in a direct message."""
+        """Reject a batch."""
         batch = lock_batch(connection, key)
         if has_decided(batch[0], moderator_id, rejected=True):
             return
@@ -115,24 +110,25 @@ class ReviewStore:
                 raise RefusedError("review_over")
             apply_change(connection, run, change, now, decided_by=moderator_id, decided_at=now)
         add_entries(connection, request_entry(batch, AuditAction.REJECT, moderator_id, now, **details))
-        want(connection, batch[0].request_key, Kind.NOTICE, 0, now)
 
     @writes
-    def delete(self, connection: Connection, key: str, user_id: int, now: datetime) -> None:
-        """Mark a run's result as deleted, and have it removed from Discord.
+    def delete(
+        self, connection: Connection, key: str, user_id: int, now: datetime, *, whole_batch: bool = False
+    ) -> None:
+        """Mark a run's result, or those of its whole batch, as deleted, and have them removed from Discord.
 
-        The run's audit entries stay.
+        The audit entries stay.
         """
-        run = lock_run(connection, key)
-        marked = connection.execute(
-            update(runs)
-            .where(runs.c.key == key, runs.c.deleted_at.is_(None))
-            .values(deleted_at=now, deleted_by=user_id)
-        )
-        if marked.rowcount != 1:
-            raise RefusedError("already_deleted")
-        bump(connection, run.request_key, now, about_result(run))
-        add_entries(connection, run_entry(run, AuditAction.DELETE, user_id, now))
+        batch = lock_batch(connection, key)
+        chosen = [run for run in batch if whole_batch or run.key == key]
+        check_shown(*chosen)
+        shown = [run for run in chosen if run.is_shown]
+        marked = update(runs).where(runs.c.key.in_([run.key for run in shown]))
+        connection.execute(marked.values(deleted_at=now, deleted_by=user_id))
+        for run in shown:
+            bump(connection, run.request_key, now, about_result(run))
+        about = (AuditAction.DELETE, user_id, now)
+        add_entries(connection, request_entry(shown, *about) if whole_batch else run_entry(shown[0], *about))
 
     @writes
     def discard(self, connection: Connection, key: str, user_id: int, now: datetime, *, remove: bool) -> None:
@@ -147,37 +143,26 @@ class ReviewStore:
         add_entries(connection, run_entry(run, AuditAction.DISCARD, user_id, now))
 
     @writes
-    def delete_all(self, connection: Connection, key: str, user_id: int, now: datetime) -> None:
-        """Delete all results of a batch that haven't been deleted yet, as `delete` does."""
-        batch = lock_batch(connection, key)
-        shown = [run for run in batch if run.is_shown]
-        check_shown(*batch)
-        keys = [run.key for run in shown]
-        connection.execute(
-            update(runs).where(runs.c.key.in_(keys)).values(deleted_at=now, deleted_by=user_id)
-        )
-        for run in shown:
-            bump(connection, run.request_key, now, about_result(run))
-        add_entries(connection, request_entry(shown, AuditAction.DELETE, user_id, now))
-
-    @writes
-    def report(self, connection: Connection, key: str, user_id: int, channel_id: int, now: datetime) -> bool:
-        """Record a report, and create a card for moderators unless the run has an open one.
+    def report(
+        self, connection: Connection, key: str, report: Report, channel_id: int, now: datetime
+    ) -> bool:
+        """Record a report, and create a card for moderators, or add it to the run's open one.
 
         Returns whether the run has an open report now.
         """
         run = lock_run(connection, key)
-        same = _entries(run, AuditAction.REPORT).where(audit.c.actor_id == user_id)
-        is_first = connection.execute(same).first() is None
-        if is_first:
-            add_entries(connection, run_entry(run, AuditAction.REPORT, user_id, now))
-        # A second report by this person is ignored: after a dismissal only another's creates a card.
-        created = is_first and run.report_channel_id is None
-        if created:
+        same = _entries(run, AuditAction.REPORT).where(audit.c.actor_id == report.person_id)
+        is_open = run.report_channel_id is not None
+        if connection.execute(same).first() is not None:
+            # A second report by this person is ignored: after a dismissal only another's creates a card.
+            return is_open
+        details = {"reason": report.reason, **({"note": report.note} if report.note else {})}
+        add_entries(connection, run_entry(run, AuditAction.REPORT, report.person_id, now, **details))
+        values = {**FRESH, "posted": [], "attempt": None, "channel_id": channel_id}
+        if not is_open:
             connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=channel_id))
-            values = {**FRESH, "posted": [], "attempt": None, "channel_id": channel_id}
-            want(connection, run.request_key, Kind.REPORT, run.index, now, values)
-        return created or run.report_channel_id is not None
+        want(connection, run.request_key, Kind.REPORT, run.index, now, {} if is_open else values)
+        return True
 
     @writes
     def dismiss(self, connection: Connection, key: str, moderator_id: int, now: datetime) -> None:
@@ -198,10 +183,11 @@ class ReviewStore:
         add_entries(connection, request_entry(opened, AuditAction.OPEN_PRIVATE, moderator_id, now))
 
     @reads
-    def reporters(self, connection: Connection, run: Run) -> list[int]:
-        """Return the users who reported a run, oldest first, as far as their audit entries are kept."""
-        query = _entries(run, AuditAction.REPORT).with_only_columns(audit.c.actor_id)
-        return list(connection.execute(query.order_by(audit.c.id)).scalars())
+    def reports(self, connection: Connection, run: Run) -> list[Report]:
+        """Return the reports of a run, oldest first, as far as their audit entries are kept."""
+        query = _entries(run, AuditAction.REPORT).with_only_columns(audit.c.actor_id, audit.c.details)
+        found = connection.execute(query.order_by(audit.c.id))
+        return [Report(row.actor_id, **row.details) for row in found]
 
     @reads
     def card(self, connection: Connection, key: str) -> MessageRef | None:

@@ -23,6 +23,7 @@ from bot.domain.budgets import reported_seconds, weight_of
 from bot.domain.errors import BotError, RefusedForNow
 from bot.domain.messages.records import Kind
 from bot.domain.moderation.audit import AuditAction
+from bot.domain.requests import Origin
 from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, no_timeout, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.text.run_log import failure_kind
@@ -65,8 +66,6 @@ class RunStore:
     @reads
     def deleted(self, connection: Connection, keys: Set[str]) -> frozenset[str]:
         """Return those of the keys whose runs' results were deleted."""
-        if not keys:
-            return frozenset()
         query = select(runs.c.key).where(runs.c.key.in_(keys), runs.c.deleted_at.is_not(None))
         return frozenset(connection.execute(query).scalars())
 
@@ -135,12 +134,19 @@ class RunStore:
         return True
 
     @writes
-    def request_cancel(self, connection: Connection, key: str, now: datetime, *, by: int) -> bool:
+    def request_cancel(
+        self, connection: Connection, key: str, now: datetime, *, by: int, answer_by: Origin | None = None
+    ) -> bool:
         """Cancel the active runs of a batch; return False if none is active.
 
         Waiting runs end at once, the others once ComfyDeploy has stopped them. A repetition changes nothing.
+        If `answer_by` is set, the status message is edited through that interaction from now on.
         """
         batch = lock_batch(connection, key)
+        if answer_by is not None:
+            token, expires = answer_by.interaction_token, answer_by.interaction_expires_at
+            own = update(requests).where(requests.c.key == batch[0].request_key)
+            connection.execute(own.values(interaction_token=token, interaction_expires_at=expires))
         active = [run for run in batch if not run.final]
         freed = tags_of(connection, active)
         cancelled = [run for run in by_day(active) if run.is_cancellable]

@@ -17,7 +17,6 @@ from bot.strings.commands import HELP, LISTS, OPERATOR, PEOPLE
 from bot.strings.moderation import MODERATION
 from bot.strings.outcomes import OUTCOMES
 from bot.strings.refusals import REFUSALS
-from bot.strings.settings import SETTINGS
 from bot.strings.status import STATUS
 
 log = logging.getLogger(__name__)
@@ -32,7 +31,6 @@ SUBJECTS = (
     OUTCOMES,
     PEOPLE,
     REFUSALS,
-    SETTINGS,
     STATUS,
 )
 SENTENCES: Mapping[str, str] = MappingProxyType(

@@ -31,6 +31,7 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "record_filter_until": "before <t:{at}:f>",
         "record_bot": "the bot",
         "record_prompt": "prompt “{text}”",
+        "record_prompt_refused": "prompt ||{text}||",
         "record_open": "[open]({url})",
         "record_request": "{whom} requested **{deployment}**",
         "record_refusal": "{whom}'s request for **{deployment}** was refused",

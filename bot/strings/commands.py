@@ -62,7 +62,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "command_privacy_delete": "Delete your prompts, inputs and outputs from the bot's database",
         "export_done": "This is what I keep about you.",
         "export_cut": "This is the newest of what I keep about you; the rest didn't fit. The bot's operator can give you all of it.",
-        "erase_ask": "This deletes the prompts, inputs and outputs of your finished requests, and your presets. It can't be undone, and those requests can't be repeated or edited any more.\nPresets and defaults that you made for a server stay there, without your name.\nModerators still see that there were requests: when, where and how they ended, and any blocks.\nMessages in Discord stay, including what you posted or shared. You can still remove a result and its copies with Delete.",
+        "erase_ask": "This deletes the prompts, inputs and outputs of your finished requests, and your presets. It also deletes the prompts of refused requests and the notes of your reports. It can't be undone, and those requests can't be repeated or edited any more.\nPresets and defaults that you made for a server stay there, without your name.\nModerators still see that there were requests: when, where and how they ended, and any blocks.\nMessages in Discord stay, including what you posted or shared. You can still remove a result and its copies with Delete.",
         "erase_button": "Delete my data",
         "erase_done": "Deleted the contents of {count} requests. Moderators still see that they existed, and any blocks.",
         "erase_done_one": "Deleted the contents of 1 request. Moderators still see that it existed, and any blocks.",
@@ -221,6 +221,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
 HELP: Mapping[str, str] = MappingProxyType(
     {
         "command_help": "Show how to begin, with examples, your limits and all commands",
+        "greeting": "### Hello! I generate what you describe.\n- Try {generate} in any channel where I may post, such as this one. {help} shows what I can make.\n- Moderators set limits, approval and blocked words with {settings}. By default everybody may start.\n- **Server Settings → Integrations** lets you choose channels and roles for my commands.",
         "help_start": "Type a command below, and say what you want. I ping you when it's done.\n"
         "The buttons under a result repeat it, vary it, or change one thing.\n"
         "**⋯ More** under a result has the rest: Save preset, Details, Share, Delete.",

@@ -111,10 +111,11 @@ def _fitting(stored: StoredEntry, space: int) -> str:
         text += f" · {label}: {shown}"
     if not stored.prompt:
         return text
-    length = min(_PROMPT_LENGTH, (space - len(text) - len(say("record_prompt", text="")) - 3) // 2)
+    code = "record_prompt_refused" if stored.entry.action is AuditAction.REFUSAL else "record_prompt"
+    length = min(_PROMPT_LENGTH, (space - len(text) - len(say(code, text="")) - 3) // 2)
     if length < _SHORTEST // 2:
         return f"{text} …"
-    return f" · {say('record_prompt', text=escape_line(stored.prompt, length))}{text}"
+    return f" · {say(code, text=escape_line(stored.prompt, length))}{text}"
 
 
 def _title(deployment: str, title: Title) -> str:
@@ -179,7 +180,7 @@ def _details(entry: AuditEntry) -> Iterator[tuple[str, str, bool]]:
     for label, old, new in changes if isinstance(changes, list) else ():
         yield label, f"{old} → {new}" if old else new, True
     for label, text in entry.details.items():
-        if label != "changes":
+        if label not in ("changes", "prompt"):
             yield label, str(text), _CHANNEL.fullmatch(str(text)) is not None
 
 

@@ -40,6 +40,13 @@ def help_layout(page: HelpPage, text: str) -> LayoutView:
     return layout_of(TextDisplay(text), ActionRow(*buttons))
 
 
+def greeting_layout(mention: Mention, deployments: Sequence[Deployment], plan: CommandPlan) -> LayoutView:
+    """Build the message that introduces the bot to a server."""
+    first = next((plan.path_of(each.name) for each in deployments), None) or f"/{plan.name}"
+    paths = {"generate": first, "settings": "/settings", "help": "/help"}
+    return layout_of(TextDisplay(say("greeting", **{name: mention(path) for name, path in paths.items()})))
+
+
 def start_text(deployments: Sequence[Deployment], plan: CommandPlan, mention: Mention) -> str:
     """Return how to begin, with a prompt to try for each of the first deployments."""
     lines = [say("help_start")]

@@ -22,7 +22,7 @@ from discord.ui import (
 from discord.utils import snowflake_time
 
 from bot.deployments.input_text import ShownInputs
-from bot.domain.blocks import BLOCK_DURATIONS
+from bot.domain.decisions import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, Report
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
 from bot.domain.transitions import REQUESTER_BLOCKED
@@ -41,12 +41,14 @@ from bot.ui.message_parts import (
     subtext,
 )
 from bot.ui.result_buttons import discard_button
-from bot.ui.run_facts import batch_title, block_code, reason_of
+from bot.ui.run_facts import batch_title, block_code, moderators_reason, reason_of
 from bot.ui.views import framed, modal_of
 
 _VALUE_LENGTH = 400
 _VALUES_LENGTH = 3000
-_MAX_REPORTERS = 5
+_MAX_REPORTS = 3
+# How the names of files on a report's card begin.
+REPORTED = "report-"
 _DECIDED = {
     RunState.REJECTED: ("card_rejected", Colour.red()),
     RunState.EXPIRED: ("card_expired", Colour.light_grey()),
@@ -105,10 +107,13 @@ def _media(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[LayoutV
     return [*([MediaGallery[LayoutView](*gallery)] if gallery else []), *others]
 
 
-def decided_card(run: Run, title: str, inputs: ShownInputs) -> OutgoingMessage:
+def decided_card(
+    run: Run, title: str, inputs: ShownInputs, files: Sequence[PreparedFile] = (), link: str | None = None
+) -> OutgoingMessage:
     """Build the card of a request that no longer awaits approval, without buttons.
 
-    It says who decided and when, or why there was no decision.
+    It says who decided and when, or why there was no decision. `files` are those that the card has, and
+    `link` is the URL of the result's message, or None.
     """
     code, colour = _verdict(run)
     facts = {
@@ -124,7 +129,10 @@ def decided_card(run: Run, title: str, inputs: ShownInputs) -> OutgoingMessage:
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
     if reason:
         lines.append(f"> {escape_line(str(reason), _VALUE_LENGTH)}")
-    return OutgoingMessage(layout=framed(colour, TextDisplay("\n".join(lines))))
+    if link is not None:
+        lines.append(say("card_result", url=link))
+    text: Item[LayoutView] = TextDisplay("\n".join(lines))
+    return OutgoingMessage(layout=framed(colour, text, *_media(files, spoiler=run.spoiler)))
 
 
 def _verdict(run: Run) -> tuple[str, Colour]:
@@ -142,7 +150,7 @@ def _is_end_of_block(run: Run) -> bool:
 def report_card(
     run: Run,
     title: str,
-    reporters: Sequence[int],
+    reports: Sequence[Report],
     link: str | None,
     prepared: PreparedOutputs,
     *,
@@ -150,13 +158,13 @@ def report_card(
 ) -> OutgoingMessage:
     """Build the card that shows a reported result to moderators, with its files and texts behind spoilers.
 
-    `reporters` are user ids, and `link` is the URL of the result's message, or None. If `withheld` is set,
-    the card says that an age restriction hides the files. The files get names that differ from the result's,
-    because a search recognizes the result's messages by their file names.
+    `link` is the URL of the result's message, or None. If `withheld` is set, the card says that an age
+    restriction hides the files. The files get names that differ from the result's, because a search
+    recognizes the result's messages by their file names.
     """
     fitting = next(iter(chunks(prepared.files)), ())
-    files = tuple(replace(file, filename=f"report-{file.filename}") for file in fitting)
-    about = "\n".join(_reported(run, title, reporters, link, withheld=withheld))
+    files = tuple(replace(file, filename=f"{REPORTED}{file.filename}") for file in fitting)
+    about = "\n".join(_reported(run, title, reports, link, withheld=withheld))
     texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
     while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
         texts.pop()
@@ -173,17 +181,17 @@ def report_card(
 
 
 def _reported(
-    run: Run, title: str, reporters: Sequence[int], link: str | None, *, withheld: bool
+    run: Run, title: str, reports: Sequence[Report], link: str | None, *, withheld: bool
 ) -> list[str]:
-    named = [f"<@{person}>" for person in reporters[:_MAX_REPORTERS]]
-    if len(reporters) > _MAX_REPORTERS:
-        named.append(say("report_more", count=len(reporters) - _MAX_REPORTERS))
     lines = [
         say("report_heading", title=escape_line(title, 80)),
         say("report_made_by", person=run.requester_id),
     ]
-    if named:
-        lines.append(say("report_by", people=", ".join(named)))
+    for report in reports[:_MAX_REPORTS]:
+        note = f": “{escape_line(report.note, NOTE_LENGTH)}”" if report.note else ""
+        lines.append(say("report_by", person=report.person_id, reason=report.reason.lower()) + note)
+    if len(reports) > _MAX_REPORTS:
+        lines.append(say("report_more", count=len(reports) - _MAX_REPORTS))
     if withheld:
         lines.append(say("report_restricted"))
     if link:
@@ -204,42 +212,23 @@ def closed_report_card(run: Run, title: str, verdict: str) -> OutgoingMessage:
     return OutgoingMessage(layout=framed(Colour.light_grey(), TextDisplay("\n".join(lines))))
 
 
-def expired_card() -> OutgoingMessage:
+def expired_card() -> LayoutView:
     """Build the card of a request that no longer exists in the store."""
-    return OutgoingMessage(layout=framed(Colour.light_grey(), TextDisplay(say("card_gone"))))
+    return framed(Colour.light_grey(), TextDisplay(say("card_gone")))
 
 
-def rejection_notice(run: Run, title: str, channel_name: ChannelName | None) -> OutgoingMessage:
-    """Build the notice for the requester of a rejected request; `channel_name` is None if unknown."""
-    return _notice(run, say("rejection_notice", title=batch_title(title, run.count)), channel_name)
+def turned_away_letter(run: Run, title: str, channel_name: ChannelName | None) -> OutgoingMessage:
+    """Build the direct message to the requester of a request that was rejected, or that a block has ended.
 
-
-def block_notice(
-    run: Run, title: str, channel_name: ChannelName | None, *, others: int, partly: bool
-) -> OutgoingMessage:
-    """Build the notice for a blocked requester, as `rejection_notice` does.
-
-    `others` is the number of other requests that the block has ended. `partly` means that some runs of this
-    request had already started, so the block didn't end them.
+    `channel_name` is None if it isn't known.
     """
-    code = "block_notice_rest" if partly else "block_notice"
-    about = say(code, title=batch_title(title, run.count))
-    if (until := run.failure_params.get("until")) is not None:
-        about += f" {say(block_code('block_notice', run), until=until)}"
-    if others > 0:
-        more = "block_notice_other" if others == 1 else "block_notice_others"
-        about += f" {say(more, others=others)}"
-    return _notice(run, about, channel_name)
-
-
-def _notice(run: Run, about: str, channel_name: ChannelName | None) -> OutgoingMessage:
-    reason = str(run.failure_params.get("reason") or "")
     url = channel_url(run.guild_id, run.channel_id)
-    lines = [about]
+    is_blocked = run.failure_code == REQUESTER_BLOCKED
+    about = say("block_notice" if is_blocked else "rejection_notice", title=batch_title(title, run.count))
+    lines = [f"{about} {_about_block(run)}" if is_blocked else about]
     if run.prompt:
         lines.append(f"> {escape_line(run.prompt, PROMPT_SHOWN)}")
-    if reason:
-        lines.append(say("rejection_reason", reason=escape_line(reason, 900)))
+    lines += moderators_reason(run)
     # In direct messages a channel mention is unreadable for those who can't see the channel.
     if channel_name is not None:
         lines.append(
@@ -255,6 +244,13 @@ def _notice(run: Run, about: str, channel_name: ChannelName | None) -> OutgoingM
     items: list[Item[LayoutView]] = [TextDisplay(line) for line in lines]
     items.append(ActionRow(discard_button(run)))
     return OutgoingMessage(layout=framed(Colour.red(), *items))
+
+
+def _about_block(run: Run) -> str:
+    others = run.failure_params.get("others")
+    more = "block_notice_other" if others == 1 else "block_notice_others"
+    ends = say(block_code("block_notice", run), until=run.failure_params.get("until"))
+    return f"{ends} {say(more, others=others)}" if others else ends
 
 
 def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
@@ -302,7 +298,7 @@ def _lines(values: Sequence[tuple[str, str]], length: int | None) -> list[str]:
     ]
 
 
-REASON_FIELD, DURATION_FIELD = "reason", "duration"
+REASON_FIELD, DURATION_FIELD, NOTE_FIELD = "reason", "duration", "note"
 _REASON_LENGTH = 500
 _PERSON_LENGTH = 32
 
@@ -321,6 +317,20 @@ def block_modal(key: str, name: str) -> Modal:
     label = Label[Modal](text=say("block_duration_label"), component=durations)
     title = say("block_title_of", name=shorten(strip_invisible(name), _PERSON_LENGTH)) if name else ""
     return _modal(ReviewFormId(key, ReviewForm.BLOCK), label, title=title)
+
+
+def report_modal(key: str) -> Modal:
+    options = [RadioGroupOption(label=say(f"report_reason_{each}"), value=each) for each in REPORT_REASONS]
+    reasons: RadioGroup[Modal] = RadioGroup(custom_id=REASON_FIELD, required=True, options=options)
+    note: TextInput[Modal] = TextInput(
+        style=discord.TextStyle.paragraph, required=False, max_length=NOTE_LENGTH, custom_id=NOTE_FIELD
+    )
+    return modal_of(
+        ReviewFormId(key, ReviewForm.REPORT).encode(),
+        say("report_title"),
+        Label[Modal](text=say("report_label"), component=reasons),
+        Label[Modal](text=say("report_note"), description=say("report_note_hint"), component=note),
+    )
 
 
 def _modal(id: ReviewFormId, *fields: Label[Modal], title: str = "") -> Modal:

@@ -12,7 +12,7 @@ from discord.ui import Button
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import belongs_to, number_in
-from bot.domain.transitions import may_have_result
+from bot.domain.transitions import REQUESTER_BLOCKED, is_turned_away, may_have_result
 from bot.strings import say
 from bot.ui.custom_ids import Action
 from bot.ui.message_parts import (
@@ -170,7 +170,8 @@ def _heading(batch: Batch, title: str, mention: int | None) -> str:
     done, count = len(batch.shown) + len(batch.deleted), len(batch.runs)
     heading = batch_title(title, count)
     if not batch.shown:
-        ended = next((run for run in batch.runs if run.key not in batch.late), batch.first)
+        told = [run for run in batch.runs if run.key not in batch.late] or [batch.first]
+        ended = next((run for run in told if run.failure_code != REQUESTER_BLOCKED), told[0])
         heading = f"{say(ending(ended))}: {heading}"
     elif all(run.partial for run in batch.shown):
         heading = f"{say('title_partial')}: {heading}"
@@ -221,6 +222,8 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
     if not run.has_result:
         # If the requester cancelled the whole batch, the heading already says so.
         reason = "" if all(_is_own_cancellation(each) for each in batch.runs) else reason_of(run)
+        if run.failure_code == REQUESTER_BLOCKED and not is_turned_away(batch.runs):
+            reason = say("ended_by_block")
         remark = _reason_with_charge(run, reason) if batch.numbered else reason
         return [remark] if remark else []
     found = batch.prepared.get(run.key)

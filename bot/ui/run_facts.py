@@ -14,7 +14,7 @@ from bot.deployments.model import Deployment
 from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.text import escape_line, shorten
 from bot.domain.text.run_log import FailureKind, failure_kind, last_error
-from bot.domain.transitions import REQUESTER_BLOCKED
+from bot.domain.transitions import REQUESTER_BLOCKED, is_turned_away
 from bot.strings import say
 from bot.ui.message_parts import PROMPT_SHOWN, subtext, text_blocks
 from bot.ui.views import framed
@@ -55,15 +55,8 @@ def ending(run: Run) -> str:
 
 
 def block_code(prefix: str, run: Run) -> str:
-    """Return the code of a sentence about a block, which says how long the block lasts.
-
-    `run` is a run that the block ended, and `prefix` is the beginning of the code. Runs that an earlier
-    version ended have no `until`, so the sentence about them leaves this out.
-    """
-    until = run.failure_params.get("until")
-    if until is None:
-        return prefix
-    return f"{prefix}_until" if until else f"{prefix}_open"
+    """Return the code of a sentence that says how long the block lasts which ended a run."""
+    return f"{prefix}_until" if run.failure_params.get("until") else f"{prefix}_open"
 
 
 def reason_of(run: Run) -> str:
@@ -85,8 +78,19 @@ def reason_of(run: Run) -> str:
     return say(code, **params)
 
 
+def moderators_reason(run: Run) -> list[str]:
+    """Return the line with the reason for which moderators turned a request away, if they gave one."""
+    reason = str(run.failure_params.get("reason") or "")
+    return [say("rejection_reason", reason=escape_line(reason, 900))] if reason else []
+
+
 def explanation_of(run: Run) -> str:
-    """Return what Details says about a run that failed on the machine, or an empty text for any other."""
+    """Return what Details says about a run that failed on the machine, or that moderators turned away.
+
+    Only its requester and moderators may read it. It is empty for any other run.
+    """
+    if is_turned_away([run]):
+        return "\n".join([reason_of(run), *moderators_reason(run)])
     if run.failure_code != _RUN_FAILED:
         return ""
     return _failure_reason(run, quoted=True) if run.failure_log else say("run_failed_unexplained")
@@ -186,7 +190,7 @@ def ending_sentence(run: Run) -> str:
     before the run ended.
     """
     if not run.partial:
-        return reason_of(run)
+        return say("ended_by_block") if run.failure_code == REQUESTER_BLOCKED else reason_of(run)
     # A verdict's state is the bot's own, so its failure code tells how ComfyDeploy ended the run.
     code = run.failure_code or ""
     end = code.removeprefix("run_") if code.startswith("run_") else run.state.value

@@ -1,4 +1,4 @@
-"""Moderators' forms, and the updates that a decision makes to review and report cards."""
+"""The forms that ask for a reason, and the errors that are shown on cards."""
 
 from __future__ import annotations
 
@@ -9,24 +9,21 @@ from datetime import timedelta
 import discord
 
 from bot.discord_api.channels import member_names, requester_now
-from bot.domain.blocks import block_duration
+from bot.domain.decisions import block_duration
 from bot.domain.errors import DiscordAway, RefusedError
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.interactions import Interaction, actor_of
 from bot.gateway.payloads import custom_ids, submitted_values
 from bot.services.access import moderated
 from bot.services.moderation import blocks, reviews
-from bot.services.moderation.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
 from bot.ui.lists import block_confirmation
-from bot.ui.message_parts import OutgoingMessage
 from bot.ui.moderation import (
     DURATION_FIELD,
+    NOTE_FIELD,
     REASON_FIELD,
     block_modal,
-    closed_report_card,
-    decided_card,
     expired_card,
 )
 
@@ -39,26 +36,18 @@ _REPORTS = ((Action.DELETE, Action.BLOCK, Action.DISMISS), (Action.CLEAR, Action
 
 async def _submitted(interaction: Interaction, id: ReviewFormId) -> None:
     values = submitted_values(interaction)
-    reason = "".join(values.get(REASON_FIELD, ())).strip()
+    reason, duration, note = (
+        "".join(values.get(field, ())).strip() for field in (REASON_FIELD, DURATION_FIELD, NOTE_FIELD)
+    )
     async with reporting_card_errors(interaction, id.key):
-        if id.form is ReviewForm.REJECT:
-            await _reject(interaction, id.key, reason)
-        else:
-            # A form that was opened before an update has no duration.
-            await _block(
-                interaction, id.key, reason, block_duration(next(iter(values.get(DURATION_FIELD, ())), None))
-            )
-
-
-async def approve(interaction: Interaction, key: str) -> None:
-    """Approve a request, judged by the current state of its requester and channel."""
-    reviewed = await reviews.approve(interaction.client.app, actor_of(interaction), key)
-    await show_decision(interaction, reviewed)
-
-
-async def _reject(interaction: Interaction, key: str, reason: str) -> None:
-    reviewed = await reviews.reject(interaction.client.app, actor_of(interaction), key, reason)
-    await show_decision(interaction, reviewed)
+        match id.form:
+            case ReviewForm.REJECT:
+                await reviews.reject(interaction.client.app, actor_of(interaction), id.key, reason)
+                await interaction.response.defer()  # the messenger changes the card
+            case ReviewForm.BLOCK:
+                await _block(interaction, id.key, reason, block_duration(duration or None))
+            case ReviewForm.REPORT:
+                await _report(interaction, id.key, reason, note)
 
 
 async def open_block(interaction: Interaction, key: str) -> None:
@@ -84,30 +73,9 @@ async def _block(interaction: Interaction, key: str, reason: str, duration: time
     await tell(interaction, block_confirmation(*done))
 
 
-async def show_decision(interaction: Interaction, reviewed: ReviewedRun) -> None:
-    """Edit a review card to show the decision."""
-    await _show_card(interaction, decided_card(reviewed.run, reviewed.title, reviewed.inputs))
-
-
-async def close_report(interaction: Interaction, reviewed: ReviewedRun, code: str) -> None:
-    """Show on the card that this user has just closed the report. `code` names the sentence that says how."""
-    at = int(interaction.client.app.now().timestamp())
-    verdict = say(code, person=interaction.user.id, at=at)
-    await _show_card(interaction, closed_report_card(reviewed.run, reviewed.title, verdict), keep_files=False)
-
-
-async def _show_card(interaction: Interaction, card: OutgoingMessage, *, keep_files: bool = True) -> None:
-    """Replace the content of the card whose button or form the user has used.
-
-    By default, the attached files are kept. They are the inputs of the request, whose original links expire.
-    """
-    if card.layout is None:
-        raise RuntimeError("a card is a layout")
-    await interaction.response.edit_message(
-        view=card.layout,
-        attachments=discord.utils.MISSING if keep_files else [],
-        allowed_mentions=discord.AllowedMentions.none(),
-    )
+async def _report(interaction: Interaction, key: str, reason: str, note: str) -> None:
+    accepted = await reviews.report(interaction.client.app, actor_of(interaction), key, reason, note)
+    await tell(interaction, say("report_noted" if accepted else "report_looked_at"))
 
 
 def is_report(interaction: Interaction, key: str) -> bool:
@@ -131,16 +99,15 @@ async def reporting_card_errors(interaction: Interaction, key: str) -> AsyncIter
 
 async def _expire_card(interaction: Interaction) -> None:
     try:
-        await _show_card(interaction, expired_card(), keep_files=False)
+        await interaction.response.edit_message(view=expired_card(), attachments=[])
     except discord.HTTPException as error:
         await tell_error(interaction, error)
 
 
 def _offers(interaction: Interaction, key: str, actions: Iterable[Action]) -> bool:
     message = interaction.message
-    return message is not None and {RunId(key, action).encode() for action in actions} <= set(
-        custom_ids(message.components)
-    )
+    wanted = {RunId(key, action).encode() for action in actions}
+    return message is not None and wanted <= set(custom_ids(message.components))
 
 
 async def setup(bot: GenerateBot) -> None:

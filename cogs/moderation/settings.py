@@ -17,7 +17,6 @@ from discord.ui import LayoutView
 from bot.domain.errors import BotError, InputError, RefusedError
 from bot.domain.settings.fields import FORM_LIMIT, SECTIONS, keys_of
 from bot.domain.settings.kinds import Section, batches
-from bot.domain.settings.rules_and_defaults import WORDS
 from bot.gateway.allowance import check_counted
 from bot.gateway.client import GenerateBot, PersistentItem
 from bot.gateway.guild import GuildInfo
@@ -27,7 +26,7 @@ from bot.services.moderation import server_settings
 from bot.services.moderation.server_settings import Editor
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
-from bot.ui.settings.panel import Panel, error_lines, panel_layout, settings_modal
+from bot.ui.settings import Panel, error_lines, panel_layout, settings_modal
 
 
 def allowed(interaction: Interaction) -> Editor:
@@ -48,12 +47,12 @@ class SettingsItem(PersistentItem[SettingId], codec=SettingId):
         app, editor = interaction.client.app, allowed(interaction)
         if id.action == "tidy":
             await _show(interaction, Panel(saved=await server_settings.tidy(app, editor)))
-        elif id.section == "home":
-            await _show(interaction, Panel())
-        elif id.action == "show":
+        elif id.action == "words":
             words = await server_settings.word_list(app, editor.guild_id)
             file = discord.File(io.BytesIO(words.encode()), "words.txt")
             await interaction.response.send_message(file=file, ephemeral=True)
+        elif id.section == "home":
+            await _show(interaction, Panel())
         else:
             await _open(interaction, id)
 
@@ -66,7 +65,7 @@ def _section(id: SettingId) -> Section:
 
 
 async def _open(interaction: Interaction, id: SettingId) -> None:
-    """Open a form, or show the section if its keys, its parts or its words have to be seen first."""
+    """Open a form, or show the section if its keys or its parts have to be chosen from first."""
     section = _section(id)
     part, token = (0 if id.action == "key" else id.part), next(iter(selected_values(interaction)), id.about)
     if keys_of(section) is not None and not token:
@@ -75,7 +74,9 @@ async def _open(interaction: Interaction, id: SettingId) -> None:
     app, editor = interaction.client.app, allowed(interaction)
     key, boxes = await server_settings.form(app, editor, section, token, id.draft)
     parts = batches(boxes, FORM_LIMIT)
-    if id.action in ("open", "key") and (len(parts) > 1 or section == WORDS):
+    if not parts:  # somebody else has made the whole section irrelevant
+        await _show(interaction, Panel())
+    elif id.action in ("open", "key") and len(parts) > 1:
         await _show(interaction, Panel(section, key, parts=len(parts)))
     elif part >= len(parts):
         raise RefusedError("settings_stale")

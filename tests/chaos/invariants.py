@@ -136,9 +136,7 @@ class InvariantChecker:
                 [message for message in owed[first, 0] if message.kind == "outcome"] if first != key else []
             )
             late = [message for message in own if message.kind == "late" and run.request.count > 1]
-            # A rejection is also told in a direct message.
-            letters = [message for message in own if message.kind == "notice"]
-            limit = 1 + sum(bool(message.ids) for message in (*late, *letters))
+            limit = 1 + sum(bool(message.ids) for message in late)
             # Its own buttons are missing if the outcome became links; `hidden` looks for its outputs.
             seen = ends[key] or ends[first][:1]
             self._judge(verdict, run, [*own, *others], seen, cancels[key], limit=limit)

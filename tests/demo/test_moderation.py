@@ -21,8 +21,7 @@ async def switch_approval_on(world: World) -> None:
         wanted = {"approval.review_channel_id": [world.review], "approval.mode": ["everybody"]}
         boxes = [label["component"]["custom_id"] for label in form.modal["components"]]
         values = {box: wanted[path] for box in boxes if (path := box.split(":")[0]) in wanted}
-        hours = next(box for box in boxes if box.startswith("approval.hours:"))
-        await mia.submit_modal(form, {**values, hours: "24"})
+        await mia.submit_modal(form, values)
 
 
 async def seen(world: World, look: Callable[[], list[discord.Message]]) -> discord.Message:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -96,9 +98,15 @@ async def delete(bot: Harness, message: Any, actor: Any = None) -> Any:
     return done
 
 
-async def report(message: Any, actor: Any) -> Any:
-    """Press Report, which is behind More."""
-    return await actor.click(await open_more(message, actor), label="Report")
+async def report(message: Any, actor: Any, **typed: str) -> Any:
+    """Press Report, which is behind More, and send its form."""
+    return await report_here(await open_more(message, actor), actor, **typed)
+
+
+async def report_here(message: Any, actor: Any, **typed: str) -> Any:
+    """Press Report under a message, and send its form."""
+    shown = await actor.click(message, label="Report")
+    return await actor.submit_modal(shown, {"reason": "rules", "note": "", **typed})
 
 
 async def open_details(message: Any, actor: Any) -> Any:
@@ -106,10 +114,25 @@ async def open_details(message: Any, actor: Any) -> Any:
     return await actor.click(await open_more(message, actor), label="Details")
 
 
-async def erase_data(bot: Harness) -> None:
-    """Let Alice delete her data with `/privacy delete`."""
-    asked = await bot.alice.slash(bot.channel, "privacy delete")
-    await bot.alice.click(asked.response, label="Delete my data")
+async def erase_data(bot: Harness, actor: Any = None) -> None:
+    """Let somebody, by default Alice, delete their data with `/privacy delete`."""
+    person = actor or bot.alice
+    asked = await person.slash(bot.channel, "privacy delete")
+    await person.click(asked.response, label="Delete my data")
+
+
+async def exported(bot: Harness, person: Any) -> dict[str, list[Any]]:
+    """Return the lines of a person's export by their kinds."""
+    result = await person.slash(bot.channel, "privacy export")
+    assert result.ephemeral
+    (answer,) = result.followups or [result.response]
+    (attachment,) = answer.attachments
+    assert attachment.filename == "my-data.jsonl"
+    held = defaultdict[str, list[Any]](list)
+    for line in (await attachment.read()).splitlines():
+        told = json.loads(line)
+        held[told["kind"]].append(told)
+    return held
 
 
 async def block(bot: Harness, person: Any) -> None:

@@ -84,11 +84,7 @@ async def test_only_the_requester_is_told_the_reason_of_a_rejection(server: Mode
     await server.ask(style="ink")
     server.clock.move(hours=3)  # the interaction's token is long gone
     await server.reject("Not @everyone, please")
-    (outcome,) = texts(server)
-    assert "Not approved: Picture" in outcome
-    assert "A moderator didn't approve this request." in outcome
-    assert "please" not in outcome
-    assert list(buttons_of(server, server.messages()[0])) == ["Edit", "⋯ More"]
+    assert texts(server) == []
     nothing_seen(server)
     (letter,) = server.letters()
     assert "Your request for **Picture** was not approved." in letter
@@ -109,14 +105,63 @@ async def test_without_a_reason_none_is_told(server: ModeratedServer) -> None:
     assert [("reason" in letter) for letter in server.letters()] == [False]
 
 
-async def test_closed_direct_messages_keep_nothing_from_the_channel(server: ModeratedServer) -> None:
+async def test_a_rejection_removes_the_answer_that_said_waiting(server: ModeratedServer) -> None:
+    asked = await server.ask()
+    await server.reject("no")
+    assert asked.response is None
+    assert (texts(server), len(server.letters())) == ([], 1)
+    assert (await unsettled(server.database)).messages == 0
+
+
+async def test_a_letter_stays_as_it_is_while_the_answer_cannot_be_removed(server: ModeratedServer) -> None:
     await server.ask()
+    server.env.inject_error("DELETE", "*", status=503, times=2)
+    await server.reject("Not here, please")
+    first = server.letters()
+    await server.later(minutes=2, times=3)
+    assert "The moderator's reason: Not here, please" in first[0]
+    assert server.letters() == first
+    assert (texts(server), (await unsettled(server.database)).messages) == ([], 0)
+
+
+def refuse_letters(server: ModeratedServer) -> None:
+    """Let Discord refuse every direct message to Alice."""
     dm = server.alice.user.dm_channel
     server.env.inject_error("POST", f"/channels/{dm.id}/messages", status=403, code=50007, times=None)
-    await server.reject("no")
-    assert len(texts(server)) == 1
+
+
+async def test_without_direct_messages_a_rejection_is_told_in_the_channel(server: ModeratedServer) -> None:
+    await server.ask(style="ink")
+    refuse_letters(server)
+    await server.reject("Not here, please")
+    (outcome,) = texts(server)
+    assert "Not approved: Picture" in outcome
+    assert "A moderator didn't approve this request." in outcome
+    assert "please" not in outcome
+    assert pinged(server)[-1] == server.alice.id
+    (message,) = server.messages()
+    assert list(buttons_of(server, message)) == ["Edit", "⋯ More"]
+    nothing_seen(server)
     assert server.letters() == []
     assert (await unsettled(server.database)).messages == 0
+    # Behind More, the requester and moderators read the reason.
+    for person in (server.alice, server.mona):
+        told = text_of(server, (await open_details(message, person)).response)
+        assert "The moderator's reason: Not here, please" in told
+    refused = await server.bob.click(message, label="⋯ More")
+    assert refusal(server, refused).startswith("Only the requester and the moderators can see this")
+
+
+async def test_a_private_rejection_is_told_in_the_answer_if_no_letter_can_be_sent(
+    server: ModeratedServer,
+) -> None:
+    found = await rules(server.database, server.guild.id)
+    await set_rules(server, **found.model_copy(update={"private_results": True}).model_dump(mode="json"))
+    asked = await server.ask(private=True)
+    refuse_letters(server)
+    await server.reject("no")
+    assert "A moderator didn't approve this request." in text_of(server, asked.response)
+    assert (texts(server), server.letters()) == ([], [])
 
 
 async def test_of_two_moderators_one_wins_and_the_other_is_told_who(server: ModeratedServer) -> None:
@@ -177,11 +222,14 @@ async def test_a_request_that_nobody_decides_about_expires(server: ModeratedServ
     assert server.calls == []
 
 
-async def test_a_requester_takes_a_waiting_request_back(server: ModeratedServer) -> None:
+@pytest.mark.parametrize("minutes", [0, 60], ids=["answerable", "after the interaction"])
+async def test_a_requester_takes_a_waiting_request_back(server: ModeratedServer, minutes: int) -> None:
     asked = await server.ask()
+    await server.later(minutes=minutes)
     await server.click(asked.response.message, "Cancel")
     assert "Cancelled: " in text_of(server, asked.response)
-    assert texts(server) == []
+    assert "Cancelled in time: nothing was used" in text_of(server, asked.response)
+    assert (texts(server), server.letters()) == ([], [])
     assert "The requester cancelled it." in server.verdict
     assert buttons_of(server, server.card) == {}
 

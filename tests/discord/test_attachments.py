@@ -9,6 +9,7 @@ import pytest
 
 from bot.workers.submission import MAX_RENEWALS
 from demo.fake_comfydeploy.deployments import PICTURE_ID
+from tests.discord.actors import delete
 from tests.discord.deployments import ONE, described
 from tests.discord.files import bucket, png
 from tests.discord.forged import call, press
@@ -69,6 +70,29 @@ async def test_an_expired_link_is_renewed_from_the_card(server: ModeratedServer,
     (queued,) = server.calls
     assert queued.body["inputs"]["image"] == copy.url
     assert len(server.messages()) == 1
+
+
+async def test_a_decided_card_keeps_the_picture_and_links_to_the_result(
+    server: ModeratedServer, host: str
+) -> None:
+    await ask_with_picture(server, signed(host, server.clock().replace(hour=10)))
+    await server.decide("Approve")
+    (result,) = server.messages()
+    assert f"Approved by <@{server.mona.id}>" in server.verdict
+    assert f"[Open the result]({result.jump_url})" in server.verdict
+    assert galleries_of(server, server.card) == [1]
+    assert len(server.card.attachments) == 1
+    await delete(server, result)
+    assert "Open the result" not in server.verdict
+    assert galleries_of(server, server.card) == [1]
+
+
+async def test_a_rejected_card_keeps_the_picture(server: ModeratedServer, host: str) -> None:
+    await ask_with_picture(server, signed(host, server.clock().replace(hour=10)))
+    await server.reject("no")
+    assert f"Rejected by <@{server.mona.id}>" in server.verdict
+    assert "Open the result" not in server.verdict
+    assert galleries_of(server, server.card) == [1]
 
 
 @pytest.mark.bot(deployments=ONE)

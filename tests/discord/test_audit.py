@@ -13,10 +13,10 @@ from bot.domain.moderation.audit import AuditAction, AuditButton, AuditFilter
 from bot.domain.text import sentence_case
 from bot.ui.custom_ids import AuditId
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
-from tests.discord.actors import delete, moderator, read, reviewer
+from tests.discord.actors import delete, erase_data, exported, moderator, read, reviewer
 from tests.discord.deployments import described
 from tests.discord.forged import call, own_answer, press, strings
-from tests.discord.moderated_server import ModeratedServer
+from tests.discord.moderated_server import ModeratedServer, set_rules
 from tests.discord.rendered import buttons_of, csv_of, pinged, refusal, text_of
 from tests.discord.settings_panel import Panel
 from tests.harness import Harness
@@ -232,3 +232,43 @@ async def test_deployments_are_suggested_by_their_titles(bot: Harness, mona: Mem
     for typed, expected in (("PIC", [picture, fast]), ("big", [fast]), ("FAS", [fast]), ("nothing", [])):
         choices = await mona.autocomplete(bot.channel, "audit", "deployment", typed)
         assert [(choice["name"], choice["value"]) for choice in choices] == expected
+
+
+BADGERS = {"words": {"blocked": ["badger*"]}, "private_results": True}
+
+
+async def test_a_refused_prompt_is_behind_a_spoiler(bot: Harness, mona: MemberActor) -> None:
+    await set_rules(bot, **BADGERS)
+    prompt = f"two ||badgers|| *{'and more ' * 60}"
+    assert "has a word that this server blocks" in refusal(bot, await bot.ask(prompt=prompt))
+    asked = await mona.slash(bot.channel, "audit")
+    log = text_of(bot, asked.response)
+    assert "blocked word `badger*` · prompt ||two \\|\\|badgers\\|\\| \\*and more" in log
+    assert log.count("and more") < 10
+    _, (row, *_others) = await csv_of(await mona.click(asked.response, label="CSV file"))
+    assert (row["action"], row["prompt"]) == ("Refused at once", f"{prompt[:299]}…")
+    assert "badgers" not in row["details"]
+
+
+async def test_a_refused_private_prompt_is_not_kept(bot: Harness) -> None:
+    await set_rules(bot, **BADGERS)
+    refused = await bot.ask(prompt="two badgers", private=True)
+    assert "has a word that this server blocks" in refusal(bot, refused)
+    (line,) = await bot.audit()
+    assert line.details == {"rule": "The bot's own list", "word": "badger*", "option": "prompt"}
+
+
+async def test_a_refused_prompt_is_in_the_export_and_goes_with_the_data(bot: Harness) -> None:
+    await set_rules(bot, **BADGERS, retention_days=2)
+    for person in (bot.alice, bot.bob):
+        await bot.ask(person, prompt="two badgers")
+    (own,) = (await exported(bot, bot.alice))["audit"]
+    assert own["details"] == {"option": "prompt", "prompt": "two badgers"}
+    await erase_data(bot)
+    (line,) = [line for line in await bot.audit() if line.actor_id == bot.alice.id and line.guild_id]
+    assert "prompt" not in line.details
+    assert line.details["word"] == "badger*"
+    (theirs,) = [line for line in await bot.audit() if line.actor_id == bot.bob.id]
+    assert theirs.details["prompt"] == "two badgers"
+    await bot.later(days=1, times=3)
+    assert [line for line in await bot.audit() if line.guild_id] == []

@@ -47,7 +47,7 @@ async def test_the_servers_rules_are_applied_and_read_once(bot: Harness) -> None
     assert [await passes(bot, prompt) for prompt in asked] == [False, False, True]
     assert len(requests_to(bot, "GET", "/auto-moderation/rules")) == 1
     line = next(line for line in await bot.audit() if line.outcome == "words_refused")
-    assert line.details == {"rule": "No foxes", "word": "fox*", "option": "prompt"}
+    assert line.details == {"rule": "No foxes", "word": "fox*", "option": "prompt", "prompt": "a f\u200boxes"}
 
 
 async def test_exempt_roles_and_channels_and_their_threads_are_left_alone(bot: Harness) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from simcord import MemberActor
 
-from bot.domain.blocks import BLOCK_DURATIONS
+from bot.domain.decisions import BLOCK_DURATIONS
 from bot.domain.runs import RunState
 from tests.discord.actors import blocked, moderator, moment, read, report, reviewer
 from tests.discord.forged import press, send_form
@@ -38,11 +38,9 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
     done = await mona.slash(bot.channel, "block", user=bot.alice, reason="spam")
     assert done.response.content.endswith(" This ended 2 waiting requests.")
     await bot.play()
-    for answer, sentence in zip(asked[1:], (ENDED, ENDED_TWO), strict=True):
-        assert "Ended because of a block: Picture" in text_of(bot, answer.response)
-        assert sentence in text_of(bot, answer.response)
-        assert list(buttons_of(bot, answer.response)) == ["Edit", "⋯ More"]
-    assert not any("spam" in shown for shown in texts(bot))
+    assert "Starting the machine: Picture" in text_of(bot, asked[0].response)
+    assert [answer.response for answer in asked[1:]] == [None, None]
+    assert not any("block" in shown or "spam" in shown for shown in texts(bot))
     (letter,) = bot.alice.user.dm_channel.history()
     notice = text_of(bot, letter)
     assert (
@@ -79,12 +77,8 @@ async def test_a_cards_button_ends_every_request_that_awaits_approval(server: Mo
     )
     await server.play()
     assert await server.states() == [RunState.REJECTED, RunState.REJECTED, RunState.AWAITING_APPROVAL]
-    # The older request's answer, which only Alice sees, can't be edited any more.
-    (told,) = texts(server)
-    assert "Ended because of a block: Picture" in told
-    assert ENDED_TWO in told
-    assert not any(secret in told for secret in ("fox", "word", "seed"))
-    assert pinged(server)[len(pinged_before) :] == [server.alice.id]
+    assert texts(server) == []
+    assert pinged(server) == pinged_before
     for card in (first, second):
         by, of = f"<@{server.mona.id}>", f"<@{server.alice.id}>"
         assert f"{by} blocked {of} <t:" in text_of(server, card)
@@ -94,6 +88,8 @@ async def test_a_cards_button_ends_every_request_that_awaits_approval(server: Mo
     assert list(buttons_of(server, others)) == ["Approve", "Reject", "Block"]
     (letter,) = server.letters()
     assert "has blocked you from generating there." in letter
+    assert "The block also ended another of your requests." in letter
+    assert "The moderator's reason: that \\*word\\*" in letter
     assert "You can't generate on this server" in refusal(server, await server.ask())
     assert server.calls == []
 
@@ -174,14 +170,31 @@ async def test_a_block_that_ends_many_requests_posts_one_message(
     await server.play()
     assert await server.states() == [RunState.RUNNING, *[RunState.REFUSED] * 3]
     posted = requests_to(server, "POST", f"/channels/{server.channel.id}/messages")[len(posts) :]
-    assert len(posted) == 1
-    for answer in asked[:2]:
-        assert "Ended because of a block: Picture" in text_of(server, answer.response)
-        assert ENDED in text_of(server, answer.response)
+    assert posted == []
+    assert [answer.response for answer in asked] == [None] * 3
+    letters = server.letters()
+    assert len(letters) == 1
+    assert "The block also ended 2 more of your requests." in letters[0]
+
+
+@pytest.mark.bot(rules=NO_APPROVAL, max_concurrent_runs=1)
+async def test_without_direct_messages_one_message_in_the_channel_tells_of_all_requests(
+    server: ModeratedServer,
+) -> None:
+    await server.ask(server.bob, faults=HELD)
+    asked = [await server.ask() for _ in range(3)]
+    before = pinged(server)
+    dm = server.alice.user.dm_channel
+    server.env.inject_error("POST", f"/channels/{dm.id}/messages", status=403, code=50007, times=None)
+    await server.mona.slash(server.channel, "block", user=server.alice, reason="spam")
+    await server.play()
     told = texts(server)[-1]
+    assert "Ended because of a block: Picture" in told
     assert f"{BLOCKED}This request and 2 more of yours ended before they started." in told
-    (letter,) = server.letters()
-    assert "The block also ended 2 more of your requests." in letter
+    assert "spam" not in told
+    assert pinged(server)[len(before) :] == [server.alice.id]
+    assert len(texts(server)) == 2  # beside Bob's status
+    assert [answer.response for answer in asked] == [None] * 3
 
 
 async def test_the_end_of_a_block_is_told_wherever_it_ends_a_request(server: ModeratedServer) -> None:
@@ -189,11 +202,10 @@ async def test_the_end_of_a_block_is_told_wherever_it_ends_a_request(server: Mod
     await server.mona.slash(server.channel, "block", user=server.alice, reason="spam", days=3)
     until = moment(server, days=3)
     await server.play()
-    (told,), (letter,) = texts(server), server.letters()
-    assert f"A moderator has blocked you from generating here until {until}. This request ended" in told
+    (letter,) = server.letters()
     assert f"The block ends {until}." in letter
     assert f", until {until}.\nThe block ended this request" in server.verdict
-    assert "Not approved" not in told
+    assert texts(server) == []
 
 
 @pytest.mark.parametrize(("choice", "length"), [*BLOCK_DURATIONS.items()])
@@ -237,12 +249,21 @@ async def test_a_block_in_the_middle_of_a_batch_says_that_the_rest_was_not_start
 ) -> None:
     await bot.ask(count=3, faults=HELD)
     assert await bot.states() == [RunState.RUNNING, RunState.WAITING, RunState.WAITING]
-    await mona.slash(bot.channel, "block", user=bot.alice, reason="spam")
-    await bot.play()
-    (letter,) = bot.alice.user.dm_channel.history()
-    notice = text_of(bot, letter)
-    assert notice.startswith("The rest of your request for **Picture ×3** was not started: ")
-    assert "requests" not in notice
+    done = await mona.slash(bot.channel, "block", user=bot.alice, reason="spam")
+    assert done.response.content.endswith(" This ended 1 waiting request.")
+    await bot.release()
+    (told,) = texts(bot)
+    assert "Picture, 1 of 3" in told
+    assert "**2, 3** Not started. Behind More, Details tells its requester why." in told
+    assert "block" not in told
+    (message,) = bot.messages()
+    picked = (await bot.bob.click(message, label="2")).response
+    assert "Not started." in text_of(bot, picked)
+    for person, reads in ((bot.alice, True), (mona, True), (bot.bob, False)):
+        picked = (await person.click(message, label="2")).response.message
+        details = text_of(bot, (await person.click(picked, label="Details")).response)
+        assert ("blocked you from generating here" in details) is reads
+        assert ("The moderator's reason: spam" in details) is reads
 
 
 @pytest.mark.bot(rules=NO_APPROVAL | {"private_results": True}, max_concurrent_runs=1)
@@ -251,13 +272,13 @@ async def test_a_block_tells_about_private_requests_only_in_private(
     server: ModeratedServer, minutes: int
 ) -> None:
     await server.ask(server.bob, faults=HELD)
-    public = await server.ask()
-    private = [await server.ask(private=True) for _ in range(2)]
+    await server.ask()
+    for _ in range(2):
+        await server.ask(private=True)
     await server.later(minutes=minutes)
     await server.mona.slash(server.channel, "block", user=server.alice, reason="spam")
     await server.play()
-    told = text_of(server, public.response) if minutes == 0 else texts(server)[-1]
-    assert ENDED in told
-    in_private = [text_of(server, each.response) for each in private] if minutes == 0 else server.letters()
-    assert sum(ENDED in each for each in in_private) == 2
-    assert "of yours before they started" not in "\n".join([told, *in_private])
+    assert len(texts(server)) == 1  # Bob's status
+    letters = server.letters()
+    assert ["has blocked you from generating there." in each for each in letters] == [True] * 3
+    assert not any("also ended" in each for each in letters)

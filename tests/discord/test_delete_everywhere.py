@@ -11,7 +11,7 @@ from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import delete, member, press_delete, read
 from tests.discord.deliveries import close_channel
 from tests.discord.moderated_server import ModeratedServer
-from tests.discord.rendered import buttons_of, refusal, text_of, texts
+from tests.discord.rendered import refusal, text_of, texts
 from tests.discord.user_install import OWN_ACCOUNT, elsewhere
 from tests.harness import HELD, Harness
 
@@ -75,16 +75,13 @@ async def test_a_failure_in_direct_messages_goes_with_its_explanation(bot: Harne
     assert bot.alice.user.dm_channel.history() == []
 
 
-async def test_a_rejection_and_its_notice_are_deleted_each(server: ModeratedServer) -> None:
+async def test_the_letter_about_a_rejection_is_deleted(server: ModeratedServer) -> None:
     await server.ask()
     await server.reject("not today")
-    (message,) = server.messages()
-    assert list(buttons_of(server, message)) == ["Edit", "⋯ More"]
-    (notice,) = server.alice.user.dm_channel.history()
-    await press_delete(server, notice, server.alice.user)
+    (letter,) = server.alice.user.dm_channel.history()
+    await press_delete(server, letter, server.alice.user)
     await server.play()
     assert server.letters() == []
-    await delete(server, message, server.alice)
     assert texts(server) == []
     assert "Rejected by" in server.verdict
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from simcord import MemberActor
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import CAPTION_ID
 from demo.fake_comfydeploy.faults import Faults
-from tests.discord.actors import delete, erase_data, open_details, read
+from tests.discord.actors import delete, erase_data, exported, open_details, read
 from tests.discord.deployments import described
 from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import set_rules
@@ -22,20 +21,6 @@ from tests.discord.settings_panel import Panel
 from tests.harness import HELD, Harness
 
 ERASED = "The data of this request was deleted, so it can't be repeated. Please start a new one."
-
-
-async def exported(bot: Harness, person: Any) -> dict[str, list[Any]]:
-    """Return the lines of a person's export by their kinds."""
-    result = await person.slash(bot.channel, "privacy export")
-    assert result.ephemeral
-    (answer,) = result.followups or [result.response]
-    (attachment,) = answer.attachments
-    assert attachment.filename == "my-data.jsonl"
-    held = defaultdict[str, list[Any]](list)
-    for line in (await attachment.read()).splitlines():
-        told = json.loads(line)
-        held[told["kind"]].append(told)
-    return held
 
 
 async def asked_to_delete(bot: Harness, person: Any) -> Any:

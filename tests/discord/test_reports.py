@@ -8,17 +8,27 @@ from typing import Any
 import discord
 import pytest
 
-from tests.discord.actors import delete, erase_data, member, press_delete, report
+from bot.domain.decisions import NOTE_LENGTH, REPORT_REASONS
+from tests.discord.actors import (
+    delete,
+    erase_data,
+    exported,
+    member,
+    press_delete,
+    read,
+    report,
+    report_here,
+)
 from tests.discord.batches import ask
 from tests.discord.deployments import ADULT
-from tests.discord.forged import own_answer, press
+from tests.discord.forged import own_answer, press, send_form
 from tests.discord.moderated_server import (
     NO_APPROVAL,
     ModeratedServer,
     mark_adult,
     set_rules,
 )
-from tests.discord.rendered import buttons_of, hidden, pinged, refusal, requests_to, text_of, texts
+from tests.discord.rendered import buttons_of, fields, hidden, pinged, refusal, requests_to, text_of, texts
 from tests.harness import Harness
 from tests.sampling import every_nth
 
@@ -46,7 +56,7 @@ async def test_a_report_leads_moderators_to_the_result(server: ModeratedServer) 
     assert "> a fox" in card
     assert f"/{server.guild.id}/{server.channel.id}/{message.id}" in card
     assert list(buttons_of(server, server.card)) == REPORT_BUTTONS
-    assert f"Reported by <@{server.bob.id}>" in card
+    assert f"Reported by <@{server.bob.id}>, against this server's rules\n" in card
     assert pinged(server) == [server.alice.id]
     (copy,) = server.card.attachments
     (original,) = message.attachments
@@ -107,10 +117,8 @@ async def test_a_result_can_be_reported_after_its_requester_erased_their_data(
     await erase_data(server)
     if count > 1:
         message = (await server.bob.click(message, label="2")).response.message
-    if "Report" in buttons_of(server, message):
-        done = await server.bob.click(message, label="Report")
-    else:
-        done = await report(message, server.bob)
+    behind = "Report" not in buttons_of(server, message)
+    done = await (report if behind else report_here)(message, server.bob)
     assert done.response.content == NOTED
     await server.play()
     assert list(buttons_of(server, server.card)) == REPORT_BUTTONS
@@ -177,7 +185,8 @@ async def test_a_report_after_a_dismissal_is_looked_at_again(server: ModeratedSe
     assert buttons_of(server, first) == {}
     assert list(buttons_of(server, second)) == REPORT_BUTTONS
     assert len(second.attachments) == 1
-    assert f"Reported by <@{server.bob.id}>, <@{carl.id}>" in server.verdict
+    for person in (server.bob, carl):
+        assert f"Reported by <@{person.id}>, against this server's rules" in server.verdict
     # Discord answers a nonce of the last minutes with the message that it was sent with.
     posts = requests_to(server, "POST", f"/channels/{server.review.id}/messages")
     assert len({each.json["nonce"] for each in posts}) == 2
@@ -185,6 +194,83 @@ async def test_a_report_after_a_dismissal_is_looked_at_again(server: ModeratedSe
     await server.decide("Delete")
     assert texts(server) == []
     assert_closed(server, by("Deleted", server))
+
+
+async def test_the_form_asks_for_a_reason_and_a_note_which_the_card_shows(server: ModeratedServer) -> None:
+    message = await server.made()
+    more = await server.bob.click(message, label="⋯ More")
+    shown = await server.bob.click(more.response.message, label="Report")
+    form = fields(shown.modal)
+    assert [each["value"] for each in form["reason"]["options"]] == [*REPORT_REASONS]
+    assert (form["reason"]["required"], form["note"]["required"]) == (True, False)
+    assert form["note"]["max_length"] == NOTE_LENGTH
+    await server.restart()
+    done = await server.bob.submit_modal(shown, {"reason": "harassment", "note": " That is *me* @everyone\n"})
+    assert done.response.content == NOTED
+    await server.play()
+    told = f"Reported by <@{server.bob.id}>, hurts or harasses somebody: “That is \\*me\\* \\@everyone”"
+    assert told in server.verdict
+    line = (await server.audit())[-1]
+    assert line.details == {"reason": "Hurts or harasses somebody", "note": "That is *me* @everyone"}
+    log = await read(server, server.mona, "audit")
+    assert "reason: Hurts or harasses somebody · note: That is \\*me\\* \\@everyone" in log
+
+
+async def test_a_second_report_is_added_to_the_open_card(server: ModeratedServer) -> None:
+    message = await reported(server)
+    (before,) = server.cards()
+    posts = requests_to(server, "POST", f"/channels/{server.review.id}/messages")
+    carl = member(server, "carl")
+    await report(message, carl, reason="sexual", note="look closer")
+    await server.play()
+    (card,) = server.cards()
+    assert card.id == before.id
+    assert requests_to(server, "POST", f"/channels/{server.review.id}/messages") == posts
+    assert f"Reported by <@{server.bob.id}>, against this server's rules" in server.verdict
+    assert f"Reported by <@{carl.id}>, sexual or violent: “look closer”" in server.verdict
+    assert list(buttons_of(server, card)) == REPORT_BUTTONS
+    assert len(card.attachments) == 1
+    assert hidden(server, card) == [True]
+
+
+async def test_a_forged_reason_and_a_note_that_is_too_long_reach_nobody(server: ModeratedServer) -> None:
+    message = await server.made()
+    form = f"form:{(await server.run()).key}:report"
+    refused = await send_form(server, server.bob, message, form, reason="x", note="y")
+    assert refusal(server, refused).startswith("This list is out of date.")
+    assert server.cards() == []
+    await send_form(server, server.bob, message, form, reason="other", note="n" * 1000)
+    await server.play()
+    assert f"“{'n' * (NOTE_LENGTH - 1)}…”" in server.verdict
+
+
+async def reports_in_export(server: ModeratedServer, person: Any) -> list[Any]:
+    return [line for line in (await exported(server, person))["audit"] if line["action"] == "report"]
+
+
+async def test_only_moderators_learn_who_reported(server: ModeratedServer) -> None:
+    """The export of the person whose result was reported names neither the reporter nor the note."""
+    message = await server.made()
+    await report(message, server.bob, note="it is bob's face")
+    await server.play()
+    about_her = [
+        line for line in (await exported(server, server.alice))["audit"] if line["action"] == "report"
+    ]
+    (line,) = about_her
+    assert (line["by"], line["details"]) == ("somebody", {"reason": "Against this server's rules"})
+    assert str(server.bob.id) not in str(line)
+    (own,) = await reports_in_export(server, server.bob)
+    assert own["details"] == {"reason": "Against this server's rules", "note": "it is bob's face"}
+    assert str(server.alice.id) not in str(own)
+
+
+async def test_a_reporter_can_delete_the_note(server: ModeratedServer) -> None:
+    message = await server.made()
+    await report(message, server.bob, note="it is bob's face")
+    await server.play()
+    await erase_data(server, server.bob)
+    (line,) = [line for line in await server.audit() if line.action == "report"]
+    assert line.details == {"reason": "Against this server's rules"}
 
 
 async def test_a_repeated_report_is_noted_once(server: ModeratedServer) -> None:
@@ -260,7 +346,8 @@ async def test_a_batch_from_before_the_review_channel_is_reported_as_a_whole(
     batch = await server.made(count=2)
     await set_rules(server, approval={"review_channel_id": server.review.id})
     one = await server.bob.click(batch, label="2")
-    await server.click(one.response.message, "Report", server.bob)
+    await report_here(one.response.message, server.bob)
+    await server.play()
     assert len(server.card.attachments) == 2
     await server.decide("Delete")
     assert server.messages() == []

@@ -8,7 +8,7 @@ import pytest
 
 from bot.memory import WRITES_PER_PERSON
 from demo.fake_comfydeploy.deployments import CAPTION_ID
-from tests.discord.actors import delete, open_more, press_behind, read, report, submit
+from tests.discord.actors import delete, open_more, read, report, submit
 from tests.discord.batches import ask, files, open_one
 from tests.discord.deliveries import close_channel
 from tests.discord.deployments import ADULT
@@ -258,7 +258,7 @@ async def test_a_result_from_before_the_gallery_and_the_review_channel_has_share
         "Details",
         "Delete",
     ], "nobody reports their own result"
-    await press_behind(bot, copy, "Report", bot.bob)
+    await report(copy, bot.bob)
     await bot.play()
     assert len(bot.messages(review)) == 1
 

@@ -102,16 +102,13 @@ LIVES = {
             f"{REVIEWS}.reject:after:1",
             f"{DISCORD}.direct_channel:after:1",
             *AFTERWARDS,
-            f"{DISCORD}.post:after:3",
-            f"{MESSAGES}.posted:after:1",
-            f"{MESSAGES}.turn:released:4",
         ),
         letters=1,
     ),
     "blocked": Life(
         "Block",
         "The block ended this request and their other waiting ones.",
-        (*BLOCKED, *AFTERWARDS, f"{DISCORD}.post:after:3"),
+        (*BLOCKED, *AFTERWARDS),
         letters=1,
     ),
     "expired": Life(
@@ -170,7 +167,7 @@ async def live_through(review: Review, life: Life, point: str) -> None:
 async def check_decided(review: Review, life: Life) -> None:
     home = review.home
     assert len(await home.keys()) == 1
-    await home.check_outcomes(calls=life.calls)
+    await home.check_outcomes(home.discord.dm(home.alice), calls=life.calls)
     (card,) = review.cards
     assert life.verdict in card.text, home.log
     assert card.custom_ids == [], home.log

@@ -125,6 +125,7 @@ def guild(world: World, server: Guild, bot: User) -> Json:
         "owner_id": str(server.owner_id),
         "features": [],
         "preferred_locale": server.locale,
+        "system_channel_id": str(server.system_channel) if server.system_channel is not None else None,
         "roles": guild_roles(world, server, bot),
     }
 

@@ -88,6 +88,7 @@ class Guild:
     bot_present: bool = True
     upload_limit: int = 10 * MIB
     automod: list[Json] = field(default_factory=list)
+    system_channel: int | None = None
 
     @property
     def filesize_limit(self) -> int:

@@ -140,7 +140,10 @@ class WorldChanges(Core):
     def invite_bot(self, guild: Guild) -> None:
         """Add the bot to a server from which it was removed."""
         guild.bot_present = True
-        self._guild_create(guild)
+        # Only a server that was unavailable is said to be available: so discord.py tells the two apart.
+        body = payloads.gateway_guild(self.world, guild, self.bot)
+        del body["unavailable"]
+        self.gateway.dispatch("GUILD_CREATE", body, guild_id=guild.id, intents=_GUILDS)
         self.world.changed()
 
     def remove_bot(self, guild: Guild) -> None:

@@ -68,8 +68,6 @@ class Panel:
         for control in self.controls():
             if key and control.startswith(f"{section}:key"):
                 form = await self.press(control, key)
-            elif section == "words" and control.startswith("words:form"):
-                form = await self.press(control)
         if form is None or form.modal is None:
             return None
         boxes = [str(label["component"]["custom_id"]) for label in form.modal["components"]]

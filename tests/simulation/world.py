@@ -135,6 +135,8 @@ class World:
             "lounge": foreign,
         }.items():
             self.cast.channels[name] = self.discord.add_text(home, name)
+        for home, name in ((studio, "pictures"), (quiet, "requests"), (elsewhere, "outside")):
+            home.system_channel = self.cast.channels[name].id
         self.cast.channels["adult"] = self.discord.add_text(studio, "adult", nsfw=True)
         self.cast.channels["thread"] = self.discord.add_thread(self.cast.channels["pictures"], "thread")
         owner = User(_OWNER_ID, "owner")

@@ -6,6 +6,7 @@ from enum import Enum, auto
 
 from bot.domain.messages.records import COPIES, Claim, Kind, Message, Shows
 from bot.domain.runs import RunState
+from bot.domain.transitions import is_told_elsewhere
 
 
 class Act(Enum):
@@ -27,8 +28,8 @@ def wants(claim: Claim, *, withheld: bool = False) -> Shows:
         return Shows.NOTICE if awaits else Shows.CLOSED
     if kind is Kind.REPORT:
         return Shows.NOTICE if claim.run.report_channel_id is not None else Shows.CLOSED
-    if kind is Kind.NOTICE or not claim.results:
-        return Shows.NOTICE
+    if not claim.results:
+        return Shows.NOTHING if all(map(is_told_elsewhere, claim.runs)) else Shows.NOTICE
     if not claim.shown:
         return Shows.NOTHING
     if withheld:

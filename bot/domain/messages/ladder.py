@@ -9,7 +9,7 @@ from random import Random
 
 from bot.domain.messages.records import CARDS, EDITS, OUTCOMES, Form, Kind, Message, Place
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState
-from bot.domain.transitions import is_told_elsewhere
+from bot.domain.transitions import is_turned_away
 
 # A failure counts as ten if it is certainly the message's own, and as one if Discord may not take any posts.
 FAILURE = 10
@@ -21,36 +21,52 @@ _WATCHED = timedelta(minutes=2)
 
 def start(message: Message, runs: Sequence[Run], now: datetime) -> Place:
     """Return the place that is in use or, if there is none, the first possible one."""
+    order = _order(message, runs)
     if message.kind not in OUTCOMES:
-        own = Place.DIRECT if message.kind is Kind.NOTICE else Place.CHANNEL
-        return max(own, message.place)
+        return _later(order, message.place, Place.CHANNEL)
     if message.attempt is not None and message.attempt.part.rev == message.wanted_rev:
-        return max(message.place, message.attempt.part.place)
+        return _later(order, message.place, message.attempt.part.place)
     if message.posted and not message.is_complete:
-        return max(message.place, message.posted[-1].place)
+        return _later(order, message.place, message.posted[-1].place)
     is_watched = message.kind is Kind.OUTCOME and all(_is_watched(run, now) for run in runs)
-    least = max(message.place, Place.IN_PLACE if is_watched else Place.CHANNEL)
-    return next(place for place in Place if place >= least and _is_possible(place, message, runs[0]))
+    first = Place.CHANNEL if order[0] is Place.IN_PLACE and not is_watched else order[0]
+    least = order.index(_later(order, message.place, first))
+    return next(place for place in order[least:] if _is_possible(place, message, runs[0]))
 
 
-def climb(message: Message, place: Place, run: Run, *, too_large: bool, about_message: bool) -> Message:
+def climb(
+    message: Message, place: Place, runs: Sequence[Run], *, too_large: bool, about_message: bool
+) -> Message:
     """Return the message with the next form, or with the next place and all its files.
 
     `about_message` means that Discord has refused the message itself, and `too_large` that it refused the
     files because of their size. A card that is refused anywhere is tried without its files.
     """
-    form = _simpler(message, place, run, too_large=too_large)
+    order, run = _order(message, runs), runs[0]
+    # A few lines, without anything to leave out.
+    is_letter = order is _PRIVATE_FIRST and place is Place.DIRECT
+    form = None if is_letter else _simpler(message, place, run, too_large=too_large)
     if form is not None and (about_message or too_large or message.kind in CARDS):
         return replace(message, form=form, place=place)
-    next_place = next(
-        each for each in Place if each is Place.RUNS or (each > place and _is_possible(each, message, run))
-    )
+    others = order[order.index(place) + 1 :]
+    next_place = next((each for each in others if _is_possible(each, message, run)), Place.RUNS)
     return replace(message, form=Form.FILES, place=next_place)
 
 
+_PRIVATE_FIRST = (Place.DIRECT, Place.CHANNEL, Place.ANSWER, Place.RUNS)
+
+
+def _order(message: Message, runs: Sequence[Run]) -> Sequence[Place]:
+    """Return the places of a message in the order in which they are tried."""
+    return _PRIVATE_FIRST if message.kind is Kind.OUTCOME and is_turned_away(runs) else tuple(Place)
+
+
+def _later(order: Sequence[Place], *places: Place) -> Place:
+    """Return the last of some places in this order. One that isn't in it counts as the first."""
+    return order[max(order.index(place) if place in order else 0 for place in places)]
+
+
 def _simpler(message: Message, place: Place, run: Run, *, too_large: bool) -> Form | None:
-    if message.kind is Kind.NOTICE:
-        return None
     if message.kind in CARDS:
         return Form.LINKS if message.form is Form.FILES else None
     if message.form is Form.FILES and too_large and upload_limit(run, place) > DIRECT_UPLOAD_LIMIT:
@@ -83,10 +99,8 @@ def _is_watched(run: Run, now: datetime) -> bool:
     """Return whether editing the answer is enough, so that no new message has to ping the requester.
 
     This is the case if the run was refused and the request is less than two minutes old, or if the requester
-    cancelled the run and it has no result. It is also the case if another request's outcome reports its end.
+    cancelled the run and it has no result.
     """
-    if is_told_elsewhere(run):
-        return True
     if run.state is RunState.REFUSED:
         return now - run.created_at < _WATCHED
     by_requester = run.state is RunState.CANCELLED and run.failure_code == "cancelled_by_requester"

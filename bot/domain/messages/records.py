@@ -28,7 +28,6 @@ class Kind(StrEnum):
     LATE = "late"  # a result of a batch that came after the batch's outcome
     REVIEW = "review"  # the card that asks moderators to decide
     REPORT = "report"  # the card about a reported result; number 0 is about the whole batch
-    NOTICE = "notice"  # the reason for a rejection, as a direct message to the requester
     POST = "post"  # a copy: one result of a batch in a message of its own
     SHARE = "share"  # a copy in the server's gallery channel
 
@@ -42,7 +41,6 @@ _LETTERS = {
     Kind.LATE: "l",
     Kind.REVIEW: "r",
     Kind.REPORT: "p",
-    Kind.NOTICE: "d",
     Kind.POST: "s",
     Kind.SHARE: "g",
 }
@@ -69,7 +67,7 @@ class Form(IntEnum):
 
 
 class Place(IntEnum):
-    """Where a message is shown, in the order in which the places are tried.
+    """Where a message is shown, in the order in which the places are usually tried.
 
     IN_PLACE edits the answer because its requester is looking at it, and ANSWER because the channel is
     closed. At RUNS, only `/runs` offers the result.
@@ -233,7 +231,7 @@ class Release:
     """What became of a claim: whether its message is shown, and which columns of it change.
 
     If it isn't shown, or has changed since, it is due at `due_at`. `ends_answer` drops the interaction's
-    token.
+    token. `tells_card` has the review card changed, which links to the result.
     """
 
     claim: Claim
@@ -242,6 +240,7 @@ class Release:
     values: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
     ends_answer: bool = False
+    tells_card: bool = False
 
 
 class Busy:

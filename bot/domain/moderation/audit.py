@@ -111,9 +111,10 @@ class AuditCursor:
 class StoredEntry:
     """A stored entry with its id, and what moderators see of its request.
 
-    `message` shows the request's results or, until there are some, its status or review card. For a private
-    request, `prompt` and `message` are None. `message` is also None if only the requester can open it, or if
-    the results were deleted. `may_open` means that moderators may open the request's private results.
+    `prompt` is that of the request, even if it was refused at once. `message` shows the request's results or,
+    until there are some, its status or review card. For a private request, `prompt` and `message` are None.
+    `message` is also None if only the requester can open it, or if the results were deleted. `may_open` means
+    that moderators may open the request's private results.
     """
 
     id: int

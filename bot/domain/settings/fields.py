@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from hashlib import blake2b
@@ -14,11 +14,13 @@ from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.domain.settings.kinds import Box, Choice, Given, Kind, Section, Setting, digest
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.settings.values import Names, SettingsContext
-from bot.domain.text import QUOTED, listed, shorten
+from bot.domain.text import QUOTED, listed, shorten, shorten_words
 from bot.domain.text.numbers import shown_number
 
 # Discord's limit for the labels of a form.
 FORM_LIMIT = 5
+# How much of a value is quoted that somebody else has set.
+_NOW_LENGTH = 200
 Key = int | str | None
 """The role, GPU or deployment that a value is about, or None if there is one value for the server."""
 Change = tuple[str, str, str]
@@ -222,7 +224,13 @@ def without_missing(rules: ServerRules, context: SettingsContext) -> ServerRules
 
 
 def form_of(section: Section, key: Key, rules: ServerRules, context: SettingsContext) -> list[Box]:
-    """Return the boxes of a section, or of a key in it."""
+    """Return the boxes of a section, or of a key in it, without settings that have no effect now."""
+    fields = [field for field in fields_of(section) if field.setting.has_effect(rules)]
+    return boxes_of(fields, key, rules, context)
+
+
+def boxes_of(fields: Iterable[Field], key: Key, rules: ServerRules, context: SettingsContext) -> list[Box]:
+    """Return the boxes of settings, or of a key in them."""
     return [
         replace(
             box,
@@ -230,7 +238,7 @@ def form_of(section: Section, key: Key, rules: ServerRules, context: SettingsCon
             label=f"{box.label or field.setting.label}{box.suffix}",
             about=box.about or field.setting.about,
         )
-        for field in fields_of(section)
+        for field in fields
         for name, box in field.kind.boxes(field.value(rules, key), context).items()
     ]
 
@@ -248,7 +256,7 @@ def apply_form(
     changed meanwhile are left out, and returned as mistakes. Raises InputErrors with all mistakes of the form
     if a value is wrong. Raises RefusedError for a form of another version.
     """
-    boxes = {box.id: box for box in form_of(section, key, rules, context)}
+    boxes = {box.id: box for box in boxes_of(fields_of(section), key, rules, context)}
     given: dict[Field, dict[str, Sequence[str]]] = {}
     stale: list[InputError] = []
     for custom_id, values in submitted.items():
@@ -263,11 +271,16 @@ def apply_form(
         if current == opened:
             given.setdefault(field, {})[name] = values
         else:
-            stale.append(InputError("settings_changed_meanwhile", label=field.label(key, context)))
+            stale.append(_changed_meanwhile(field, key, rules, context))
     after, mistakes = _changed(rules, key, given, context)
     if mistakes:
         raise InputErrors([*stale, *mistakes])
     return after, stale
+
+
+def _changed_meanwhile(field: Field, key: Key, rules: ServerRules, context: SettingsContext) -> InputError:
+    now = shorten_words(field.kind.show(field.value(rules, key), context), _NOW_LENGTH)
+    return InputError("settings_changed_meanwhile", label=field.label(key, context), now=now)
 
 
 def _changed(

@@ -111,15 +111,13 @@ class Approval(_Rules):
             Choice(
                 (ApprovalMode.OFF, "Nobody"),
                 (ApprovalMode.EVERYBODY, "Everybody"),
-                (ApprovalMode.WITHOUT_ROLES, "Everybody but certain roles"),
+                (ApprovalMode.WITHOUT_ROLES, "Everybody but certain roles", "Choose them after saving"),
                 (ApprovalMode.SELECTED, "Certain deployments and GPUs", "Choose them after saving"),
             ),
             check=_needs_channel,
         ),
     ] = ApprovalMode.OFF
-    exempt_roles: Annotated[
-        Ids, Setting("Who doesn't wait", _roles, "Only for “Everybody but certain roles”", _without_roles)
-    ] = frozenset()
+    exempt_roles: Annotated[Ids, Setting("Who doesn't wait", _roles, "", _without_roles)] = frozenset()
     deployments: Annotated[
         frozenset[str], SELECTED, Setting("Deployments that wait", Several(Names.DEPLOYMENT), "", _selected)
     ] = frozenset()

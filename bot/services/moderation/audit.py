@@ -79,9 +79,8 @@ async def turn(
 ) -> AuditPage:
     """Return the page for a button, or the newest page for a button without a cursor."""
     server = await moderator(app, actor)
-    if button is AuditButton.NEWER and cursor is not None:
-        return await app.store.audit.page_after(server, audit_filter, PAGE_SIZE, cursor)
-    return await app.store.audit.page(server, audit_filter, PAGE_SIZE, before=cursor)
+    before, after = (None, cursor) if button is AuditButton.NEWER else (cursor, None)
+    return await app.store.audit.page(server, audit_filter, PAGE_SIZE, before=before, after=after)
 
 
 async def export(

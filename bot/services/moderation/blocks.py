@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.context import App
 from bot.domain.access import check_moderator
-from bot.domain.blocks import Block
+from bot.domain.decisions import Block
 from bot.domain.errors import RefusedError
 from bot.domain.pages import PAGE_SIZE
 from bot.domain.requests import Actor, Member
@@ -31,7 +31,7 @@ async def check(app: App, actor: Actor, target: Member) -> int:
 async def block(
     app: App, actor: Actor, target: Member, *, reason: str, duration: timedelta | None
 ) -> tuple[Block, int]:
-    """Block a member and end their waiting runs. Return the block, and how many runs it ended.
+    """Block a member and end their waiting runs. Return the block, and of how many requests these were.
 
     Without `duration`, the block lasts until it is lifted.
     """

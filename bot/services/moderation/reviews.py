@@ -1,50 +1,44 @@
-"""Approve, reject and report requests and results, and decide about reports."""
+"""Approve, reject and report requests and results, decide about reports, and delete results and messages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from bot.context import App
-from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.discord_api.channels import channel_state, requester_now
+from bot.domain.decisions import (
+    NOTE_LENGTH,
+    REPORT_REASONS,
+    Report,
+    check_shown,
+    check_undecided,
+    has_decided,
+)
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.moderation.reviews import check_shown, check_undecided, has_decided
+from bot.domain.messages.records import COPIES, Kind, MessageRef
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
-from bot.services.access import check_age, moderated, of_server, stored
-from bot.strings import explain
+from bot.domain.text import shorten
+from bot.services.access import check_age, check_deletable, moderated, of_server, stored
+from bot.services.runs import message_kinds
+from bot.strings import explain, say
 
 # Discord waits three seconds for the answer to a press.
 _SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewedRun:
-    """A run and the content of its card.
-
-    `already_deleted` is True if a moderator deletes a reported result that had already been removed.
-    """
-
-    run: Run
-    title: str
-    inputs: ShownInputs
-    already_deleted: bool = False
-
-
-async def approve(app: App, actor: Actor, key: str) -> ReviewedRun:
-    """Let a request start, and return the run with its card's new content. Raises DiscordAway.
+async def approve(app: App, actor: Actor, key: str) -> None:
+    """Let a request start. Raises DiscordAway.
 
     An approval is judged like a new request, by the current state of its requester and channel. If a rule
     forbids the start, this raises RefusedError with the rule's reason: `approve_later` if the card stays,
-    `approve_never` if the request has ended. If this user has already approved the request, this only
-    returns its run, since the reply may have been lost.
+    `approve_never` if the request has ended. If this user has already approved the request, nothing happens,
+    since the reply may have been lost.
     """
-    run = await moderated(app, actor, key)
+    run, client = await moderated(app, actor, key), app.discord.client
     if has_decided(run, actor.id, rejected=False):
-        return _reviewed(app, run)
+        return
     check_undecided(actor.id, run)
-    client = app.discord.client
     person = await requester_now(client, run, seconds=_SECONDS)
     channel = await channel_state(client, run, seconds=_SECONDS)
     offer = app.catalogue.offer(run)
@@ -57,27 +51,25 @@ async def approve(app: App, actor: Actor, key: str) -> ReviewedRun:
     if refused is not None:
         raise RefusedError("approve_never", str(refused), reason=explain(refused))
     app.wakeups.submit()
-    return _reviewed(app, await stored(app, key))
 
 
-async def check_rejectable(app: App, actor: Actor, key: str) -> ReviewedRun | None:
-    """Raise RefusedError if this user can't decide about the request. Called before a form opens.
+async def is_rejected(app: App, actor: Actor, key: str) -> bool:
+    """Return whether this user has already rejected the request, since the reply may have been lost.
 
-    If this user has already rejected the request, return its run, since the reply may have been lost.
+    Raises RefusedError if they can't decide about it.
     """
     run = await moderated(app, actor, key)
     if has_decided(run, actor.id, rejected=True):
-        return _reviewed(app, run)
+        return True
     check_undecided(actor.id, run)
-    return None
+    return False
 
 
-async def reject(app: App, actor: Actor, key: str, reason: str) -> ReviewedRun:
-    """End a request, and return the run with its card's new content."""
+async def reject(app: App, actor: Actor, key: str, reason: str) -> None:
+    """End a request."""
     await moderated(app, actor, key)
     await app.store.reviews.reject(key, actor.id, reason, app.now())
     app.wakeups.show()
-    return _reviewed(app, await stored(app, key))
 
 
 async def takes_reports(app: App, actor: Actor) -> bool:
@@ -87,11 +79,8 @@ async def takes_reports(app: App, actor: Actor) -> bool:
     return channel_id is not None and actor.channel_state(channel_id).can_post
 
 
-async def report(app: App, actor: Actor, key: str) -> bool:
-    """Report a result to the moderators.
-
-    Returns False if the moderators have already handled an earlier report by this user.
-    """
+async def check_reportable(app: App, actor: Actor, key: str) -> tuple[Run, int]:
+    """Return the run and the channel for its report. Raises RefusedError if it can't be reported."""
     run = await of_server(app, actor, key)
     if run.private:  # nobody else sees it, so nobody can report it
         raise RefusedError("run_gone")
@@ -101,32 +90,40 @@ async def report(app: App, actor: Actor, key: str) -> bool:
     channel_id = rules.approval.review_channel_id
     if channel_id is None or not actor.channel_state(channel_id).can_post:
         raise RefusedError("no_review_channel")
-    is_new = await app.store.reviews.report(run.key, actor.id, channel_id, app.now())
+    return run, channel_id
+
+
+async def report(app: App, actor: Actor, key: str, reason: str, note: str) -> bool:
+    """Report a result to the moderators, for one of `REPORT_REASONS`.
+
+    Returns False if the moderators have already handled an earlier report by this user.
+    """
+    run, channel_id = await check_reportable(app, actor, key)
+    if reason not in REPORT_REASONS:
+        raise RefusedError("list_stale", f"{reason!r} is no reason of a report")
+    made = Report(actor.id, say(f"report_reason_{reason}"), shorten(note.strip(), NOTE_LENGTH))
+    is_new = await app.store.reviews.report(run.key, made, channel_id, app.now())
     app.wakeups.show()
     return is_new
 
 
-async def delete_reported(app: App, actor: Actor, key: str, *, whole_batch: bool) -> ReviewedRun:
-    """Delete a reported result or batch, which closes its report.
-
-    If nothing of it is shown any more, this changes nothing and sets `already_deleted`.
-    """
+async def delete_reported(app: App, actor: Actor, key: str, *, whole_batch: bool) -> None:
+    """Delete a reported result or batch, which closes its report. If that is gone, only close the report."""
     run = await moderated(app, actor, key)
     results = await app.store.runs.batch(run) if whole_batch else [run]
-    if not any(each.is_shown for each in results):
-        return replace(_reviewed(app, run), already_deleted=True)
     reviews, now = app.store.reviews, app.now()
-    await (reviews.delete_all if whole_batch else reviews.delete)(key, actor.id, now)
+    if not any(each.is_shown for each in results):
+        await reviews.dismiss(key, actor.id, now)
+    else:
+        await reviews.delete(key, actor.id, now, whole_batch=whole_batch)
     app.wakeups.show()
-    return _reviewed(app, run)
 
 
-async def dismiss(app: App, actor: Actor, key: str) -> ReviewedRun:
+async def dismiss(app: App, actor: Actor, key: str) -> None:
     """Close a report and leave the result in place."""
-    run = await moderated(app, actor, key)
+    await moderated(app, actor, key)
     await app.store.reviews.dismiss(key, actor.id, app.now())
     app.wakeups.show()
-    return _reviewed(app, run)
 
 
 async def open_private(app: App, actor: Actor, key: str) -> Sequence[Run]:
@@ -141,7 +138,48 @@ async def open_private(app: App, actor: Actor, key: str) -> Sequence[Run]:
     return opened
 
 
-def _reviewed(app: App, run: Run) -> ReviewedRun:
-    title = app.catalogue.title(run.deployment)
-    inputs = displayed_inputs(app.catalogue.get(run.deployment), run.inputs)
-    return ReviewedRun(run, title, inputs)
+async def delete_shown(
+    app: App, actor: Actor, key: str, message: MessageRef | None = None, *, whole: bool = False
+) -> tuple[Run, bool]:
+    """Delete the copy of a result that `message` shows, or else the result, with `whole` of the whole batch.
+
+    If there is no result, delete the message about that. `message` is None if only the user sees it. Returns
+    the run, and whether only a copy was deleted. The caller lets the messenger remove it from Discord.
+    """
+    run, now = await stored(app, key), app.now()
+    kinds = await message_kinds(app, key, message, None, ()) if message is not None else None
+    if message is not None and kinds and not COPIES.isdisjoint(kinds):
+        await check_deletable(app, actor, run, message.channel_id)
+        await app.store.copies.delete(key, message, actor.id, now)
+        return run, True
+    await check_deletable(app, actor, run, run.channel_id)
+    if kinds is not None and not kinds:  # it is gone, so the press isn't about what is left
+        raise RefusedError("already_deleted")
+    batch = await app.store.runs.batch(run)
+    about = batch if whole else [run]
+    if any(each.has_result or not each.final for each in about):
+        await app.store.reviews.delete(key, actor.id, now, whole_batch=whole)
+    else:
+        await app.store.reviews.discard(run.request_key, actor.id, now, remove=not _is_any_shown(batch))
+    return run, False
+
+
+async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:
+    """Check that the user may delete a message without a result, which the caller deletes.
+
+    If it belongs to the outcome, and no result of the batch is shown any more, the outcome's other messages
+    are deleted, too.
+    """
+    run = await stored(app, key)
+    await check_deletable(app, actor, run, run.channel_id)
+    outcome = (await app.store.messages.of_request(run.request_key)).get((Kind.OUTCOME, 0))
+    refs = [*outcome.refs, *outcome.stale] if outcome is not None else []
+    if message_id in [ref.message_id for ref in refs]:
+        batch = await app.store.runs.batch(run)
+        remove = not _is_any_shown(batch)
+        await app.store.reviews.discard(run.request_key, actor.id, app.now(), remove=remove)
+        app.wakeups.show()
+
+
+def _is_any_shown(batch: Sequence[Run]) -> bool:
+    return any(run.is_shown for run in batch)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.context import App
+from bot.domain.access import check_availability
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.settings.fields import Change, Key, apply_form, form_of, key_of, refilled, without_missing
 from bot.domain.settings.kinds import Box, Section
@@ -109,3 +110,15 @@ def _context(app: App, editor: Editor) -> SettingsContext:
         gpu_unknown=tuple(deployment.title for deployment in unknown if deployment.gpus),
         gpu_not_offered=tuple(deployment.title for deployment in unknown if not deployment.gpus),
     )
+
+
+async def is_to_be_greeted(app: App, guild_id: int) -> bool:
+    """Return whether the bot should introduce itself on a server. This is True once, so the caller does it.
+
+    A server that the operator doesn't allow gets no greeting.
+    """
+    try:
+        check_availability(guild_id, app.operator, user_install=False)
+    except RefusedError:
+        return False
+    return await app.store.key_values.mark(f"greeted {guild_id}")

@@ -55,6 +55,9 @@ _ERASED_OF_REQUEST: Mapping[str, object] = {
 }
 
 
+# What a user typed, among the details of audit entries about their own actions.
+_TEXTS = ("prompt", "note")
+_has_text = or_(*(audit.c.details[name].as_string().is_not(None) for name in _TEXTS))
 _PERSON = bindparam("person", type_=BigInteger())
 _of_server = and_(presets.c.holder == Holder.SERVER, presets.c.holder_id == channel_defaults.c.guild_id)
 # What the export shows of a person, by kind, apart from runs and audit entries. Moderators aren't named.
@@ -121,12 +124,15 @@ class PrivacyStore:
 
         Runs of a batch that is active or has a pending message stay as they are, and the first of each such
         batch is returned. The other runs still show when and where they were requested, and how they ended.
-        The user's own presets are deleted. Presets made for a server and defaults set for a channel stay,
+        The user's own presets are deleted, and in the audit log the prompts of refused requests and the notes
+        of reports. Presets made for a server and defaults set for a channel stay,
         without the user's id. What the user used today stays, too, because it counts until midnight. The
         audit log gets an entry, unless there was nothing to erase.
         """
         presets_deleted = await self._delete_presets(user_id)
         changed = presets_deleted + await self._forget_setter(user_id)
+        while texts := await self._erase_texts(user_id, chunk_size):
+            changed += texts
         await self._database.write(ledger.erase, user_id, budget_day(now))
         erased = 0
         while (count := await self._erase_chunk(user_id, now, chunk_size)) is not None:
@@ -169,6 +175,16 @@ class PrivacyStore:
         # `/runs` offers the results no longer. What was posted stays, and Delete finds it.
         connection.execute(update(messages).where(messages.c.request_key.in_(keys)).values(offered=False))
         return len(keys)
+
+    @writes
+    def _erase_texts(self, connection: Connection, user_id: int, chunk_size: int) -> int:
+        """Remove a chunk of what a user typed from the audit log; return how many entries had such texts."""
+        own = select(audit.c.id, audit.c.details).where(audit.c.actor_id == user_id, _has_text)
+        found = connection.execute(own.order_by(audit.c.id).limit(chunk_size).with_for_update()).all()
+        for row in found:
+            details = {name: value for name, value in row.details.items() if name not in _TEXTS}
+            connection.execute(update(audit).where(audit.c.id == row.id).values(details=details))
+        return len(found)
 
     @writes
     def _delete_presets(self, connection: Connection, user_id: int) -> int:

@@ -51,7 +51,7 @@ class Action(StrEnum):
 # The others show something or open a form. Cancel is never refused, and a decision about a card adds one row
 # to those of the person who caused the card.
 _COUNTED = frozenset(
-    {Action.AGAIN, Action.REDELIVER, Action.DELETE, Action.REPORT, Action.REPEAT}
+    {Action.AGAIN, Action.REDELIVER, Action.DELETE, Action.REPEAT}
     | {Action.CLEAR, Action.VARY, Action.DISCARD, Action.POST, Action.SHARE}
 )
 
@@ -112,15 +112,16 @@ class DeleteId(CustomId):
 
 
 class ReviewForm(StrEnum):
-    """The forms behind moderators' buttons."""
+    """The forms that ask for a reason; each has the name of its button."""
 
     REJECT = "reject"
     BLOCK = "block"
+    REPORT = "report"
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewFormId(CustomId):
-    """A moderator's form about a run."""
+    """A form that asks for the reason of a decision about a run, or of a report."""
 
     NAME = "form"
     key: Key

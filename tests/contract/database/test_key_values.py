@@ -56,6 +56,12 @@ async def test_a_deployment_is_remembered_as_last_seen(store: Store) -> None:
     assert await store.key_values.get_deployment("d-2") is None
 
 
+async def test_of_two_processes_one_is_the_first(store: Store, other: Store) -> None:
+    marks = await asyncio.gather(*(each.key_values.mark("greeted 1") for each in (store, other, store)))
+    assert sorted(marks) == [False, False, True]
+    assert await other.key_values.mark("greeted 2")
+
+
 async def test_slots_are_an_interval_apart_in_all_processes(store: Store, other: Store) -> None:
     interval, later = timedelta(seconds=5), NOW + timedelta(minutes=1)
     slots = [await each.key_values.reserve_slot("ask", NOW, interval) for each in (store, other, store)]

@@ -76,9 +76,9 @@ async def test_pages_have_no_gaps_even_within_one_instant(store: Store) -> None:
     assert numbers(first) + numbers(second) + numbers(third) == list(range(24, -1, -1))
     assert (first.newer, third.older) == (None, None)
     assert third.newer is not None
-    assert numbers(await store.audit.page_after(GUILD, EVERYTHING, 10, third.newer)) == numbers(second)
+    assert numbers(await store.audit.page(GUILD, EVERYTHING, 10, after=third.newer)) == numbers(second)
     assert second.newer is not None
-    back = await store.audit.page_after(GUILD, EVERYTHING, 10, second.newer)
+    back = await store.audit.page(GUILD, EVERYTHING, 10, after=second.newer)
     assert back == first
 
 
@@ -252,7 +252,7 @@ async def test_a_request_has_one_entry_for_all_its_runs(store: Store) -> None:
         await store.runs.finish(run.key, RunState.REFUSED, at(9), code="comfy_failed")
     await post(store, batch[0].channel_id)
     await store.reviews.delete(batch[3].key, PERSON.id, at(20))
-    await store.reviews.delete_all(batch[0].key, MOD, at(21))
+    await store.reviews.delete(batch[0].key, MOD, at(21), whole_batch=True)
     lines = [line.entry for line in (await store.audit.page(GUILD, EVERYTHING, 10)).lines]
     assert [(line.action, line.run_key, line.outcome, line.details) for line in lines] == [
         ("delete", batch[0].key, None, {"runs": 4}),

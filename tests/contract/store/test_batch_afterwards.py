@@ -89,9 +89,9 @@ async def test_one_result_is_deleted_and_then_the_others(store: Store) -> None:
     await ended(store, *runs[:2])
     await store.runs.finish(runs[2].key, RunState.FAILED, NOW, code="run_failed")
     await store.reviews.delete(runs[0].key, PERSON.id, NOW)
-    await store.reviews.delete_all(runs[0].key, PERSON.id, NOW)
+    await store.reviews.delete(runs[0].key, PERSON.id, NOW, whole_batch=True)
     assert [run.deleted_at is not None for run in await store.runs.batch(runs[0])] == [True, True, False]
     assert await kinds_of_each(store, runs) == [["outcome"], [], []]
     with pytest.raises(RefusedError, match="already_deleted"):
-        await store.reviews.delete_all(runs[0].key, PERSON.id, NOW)
+        await store.reviews.delete(runs[0].key, PERSON.id, NOW, whole_batch=True)
     assert is_pending((await owed(store, runs[0].key))[0])

@@ -50,9 +50,10 @@ async def test_a_block_ends_waiting_and_unapproved_runs(store: Store) -> None:
     ended = await fetch(store, unread.key)
     assert (ended.decided_by, ended.decided_at, ended.failure_params["reason"]) == (MOD, at(60), "spam")
     assert ended.hidden_from_channel
-    letters = [await kinds(store, run.key) for run in (queued, unread)]
-    assert [sorted(set(found) - {"notice"}) for found in letters] == [["outcome"], ["outcome", "review"]]
-    assert sum(found.count("notice") for found in letters) == 1
+    shown = [await kinds(store, run.key) for run in (queued, unread)]
+    assert [sorted(found) for found in shown] == [["outcome"], ["outcome", "review"]]
+    told = [(await fetch(store, run.key)).failure_params for run in (queued, unread)]
+    assert sorted(("others" in each, "quiet" in each) for each in told) == [(False, True), (True, False)]
     assert await take(store, at(3600)) is None
     (line,) = [line for line in await audit_log(store) if line.action == "block"]
     assert line.details == {"reason": "spam", "until": "a moderator lifts it", "ended requests": 2}
@@ -80,7 +81,7 @@ async def test_other_users_and_servers_are_unaffected(store: Store) -> None:
 async def test_a_second_block_ends_nothing_twice(store: Store) -> None:
     run = await accepted(store)
     assert [await block_now(store), await block_now(store, reason="worse")] == [1, 0]
-    assert await kinds(store, run.key) == ["notice", "outcome"]
+    assert await kinds(store, run.key) == ["outcome"]
 
 
 async def test_budgets_are_given_back(store: Store) -> None:
@@ -163,8 +164,7 @@ async def test_an_ended_run_can_be_erased_after_its_messages(store: Store) -> No
         )
 
     assert await erasable() == []
-    for _ in range(2):
-        await posted(store, now=at(120))
+    await posted(store, now=at(120))
     assert await erasable() == [run.key]
 
 
@@ -178,9 +178,9 @@ async def with_one_running(store: Store, count: int) -> list[Run]:
 
 async def test_the_last_run_of_a_partly_blocked_batch_creates_the_outcome(store: Store) -> None:
     batch = await with_one_running(store, 3)
-    assert await block_now(store) == 2
+    assert await block_now(store) == 1
     assert [await state_of(store, run) for run in batch[1:]] == [(RunState.REFUSED, "requester_blocked")] * 2
-    assert [await kinds(store, run.key) for run in batch] == [[], [], ["notice"]]
+    assert [await kinds(store, run.key) for run in batch] == [[], [], []]
     await batches.ended(store, batch[0])
     assert await kinds(store, batch[0].key) == ["outcome"]
 
@@ -197,10 +197,10 @@ async def test_a_batch_that_ends_during_a_block_has_one_outcome(store: Store, ot
 async def test_a_block_rejects_an_unapproved_batch_with_one_card(store: Store) -> None:
     lead = await accept_for_review(store, *batches.asked(3))
     batch = await store.runs.batch(lead)
-    assert await block_now(store) == 3
+    assert await block_now(store) == 1
     assert {(await fetch(store, run.key)).state for run in batch} == {RunState.REJECTED}
     assert sorted(await kinds(store, batch[0].key)) == ["outcome", "review"]
-    assert [await kinds(store, run.key) for run in batch[1:]] == [[], ["notice"]]
+    assert [await kinds(store, run.key) for run in batch[1:]] == [[], []]
 
 
 async def how_told(store: Store, *runs: Run) -> list[object]:
@@ -209,14 +209,14 @@ async def how_told(store: Store, *runs: Run) -> list[object]:
     return ["quiet" if each.get("quiet") else each.get("others") for each in params]
 
 
-async def test_one_outcome_in_each_channel_reports_all_runs_that_a_block_ended_there(store: Store) -> None:
+async def test_one_outcome_reports_all_public_requests_that_a_block_ended(store: Store) -> None:
     here = [await accepted(store, now=at(n)) for n in range(2)]
     here.append((await batches.accepted(store, 2, now=at(2)))[0])
     origin = request().origin
     there = await accepted(store, origin=origin.model_copy(update={"channel_id": origin.channel_id + 1}))
-    assert await block_now(store) == 5
+    assert await block_now(store) == 4
     batch = await store.runs.batch(here[2])
-    assert await how_told(store, *here[:2], *batch, there) == ["quiet", "quiet", 2, 2, None]
+    assert await how_told(store, *here[:2], *batch, there) == ["quiet", "quiet", 3, 3, "quiet"]
     reasons = {(await fetch(store, run.key)).failure_params["reason"] for run in (*here, *batch, there)}
     assert reasons == {"spam"}
 

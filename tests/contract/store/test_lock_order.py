@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.message_rows import pack_attempt
 from bot.database.rows import insert_rows, new_row
 from bot.database.tables import audit, messages, presets, queues, requests, usage
+from bot.domain.decisions import Report
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import Attempt, Claim, Form, Kind, MessageRef, Part, Place, Shows
 from bot.domain.results.sharing import CopyRequest
@@ -153,9 +154,11 @@ WRITERS: dict[str, Writer] = {
     "cancel": lambda store, rows, _: store.runs.request_cancel(rows.lead, NOW, by=PERSON.id),
     "approve": lambda store, rows, _: store.reviews.approve(rows.lead, 5, NOW),
     "reject": lambda store, rows, _: store.reviews.reject(rows.lead, 6, "no", NOW),
-    "delete all": lambda store, rows, _: store.reviews.delete_all(rows.lead, 5, NOW),
+    "delete all": lambda store, rows, _: store.reviews.delete(rows.lead, 5, NOW, whole_batch=True),
     "delete copy": lambda store, rows, number: store.copies.delete(rows.keys[number], SHARED, 5, NOW),
-    "report": lambda store, rows, number: store.reviews.report(rows.keys[number], 5, 9, NOW),
+    "report": lambda store, rows, number: store.reviews.report(
+        rows.keys[number], Report(5, "Something else"), 9, NOW
+    ),
     "show": lambda store, _rows, _number: take_message(store, NOW, "messenger", SOON),
     "attempt": attempt,
     "post": store_post,

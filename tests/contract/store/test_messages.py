@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from bot.domain.decisions import Report
 from bot.domain.messages.ladder import FAILURE
 from bot.domain.messages.records import PER_CHANNEL, Busy, Kind, Message, MessageRef
 from bot.domain.results.sharing import CopyRequest
@@ -70,7 +71,7 @@ async def test_a_lease_ends_and_the_work_is_taken_over(store: Store) -> None:
 async def test_a_lease_is_of_the_whole_request(store: Store) -> None:
     """Two messages of a request depend on each other, so nobody works on both at once."""
     key = await end(store)
-    await store.reviews.report(key, 5, 90, NOW)
+    await store.reviews.report(key, Report(5, "Something else"), 90, NOW)
     claim = await claimed(store)
     assert await claim_if_any(store) is None
     assert await store.copies.claim(CopyRequest(key=key), "x", NOW, SOON) is None

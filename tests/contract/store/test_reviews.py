@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.decisions import Report
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import ChannelState
@@ -110,13 +111,13 @@ async def test_an_approval_uses_the_requesters_current_roles(store: Store) -> No
     assert refused.code == "deployment_role_none"
 
 
-async def test_a_rejection_creates_outcome_card_and_direct_message(store: Store) -> None:
+async def test_a_rejection_creates_an_outcome_and_changes_the_card(store: Store) -> None:
     run = await awaiting_approval(store)
     await store.reviews.reject(run.key, MOD, "not here", at(60))
     rejected = await fetch(store, run.key)
     assert (rejected.state, rejected.decided_by) == (RunState.REJECTED, MOD)
     assert rejected.failure_params == {"reason": "not here"}
-    assert sorted(await kinds(store, run.key)) == ["notice", "outcome", "review"]
+    assert sorted(await kinds(store, run.key)) == ["outcome", "review"]
     line = (await audit_log(store))[-1]
     assert (line.action, line.actor_id, line.subject_id) == ("reject", MOD, PERSON.id)
     assert line.details == {"reason": "not here"}
@@ -246,7 +247,7 @@ async def test_an_outcome_is_pending_until_it_is_shown(store: Store) -> None:
 async def test_several_reports_share_one_card_and_one_dismissal(store: Store, other: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     for reporter, where in ((5, 90), (6, 91), (5, 92)):
-        assert await store.reviews.report(run.key, reporter, where, NOW)
+        assert await store.reviews.report(run.key, Report(reporter, "?"), where, NOW)
     assert (await kinds(store, run.key)).count("report") == 1
     assert (await fetch(store, run.key)).report_channel_id == 90
     reports = [line for line in await audit_log(store) if line.action == "report"]
@@ -258,15 +259,16 @@ async def test_several_reports_share_one_card_and_one_dismissal(store: Store, ot
 
 async def test_after_a_dismissal_another_report_creates_a_card(store: Store, other: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
-    await store.reviews.report(run.key, 5, 90, NOW)
+    await store.reviews.report(run.key, Report(5, "?"), 90, NOW)
     for _ in range(2):
         await posted(store, MessageRef(90, 1234))
     await store.reviews.dismiss(run.key, MOD, NOW)
-    assert not await store.reviews.report(run.key, 5, 90, NOW)
+    assert not await store.reviews.report(run.key, Report(5, "?"), 90, NOW)
     assert (await posted(store)).message.kind is Kind.REPORT  # the closed card
     assert await claim_if_any(store) is None
     told = await asyncio.gather(
-        store.reviews.report(run.key, 6, 91, NOW), other.reviews.report(run.key, 7, 92, NOW)
+        store.reviews.report(run.key, Report(6, "?"), 91, NOW),
+        other.reviews.report(run.key, Report(7, "?"), 92, NOW),
     )
     assert told == [True, True]
     again = await claimed(store)

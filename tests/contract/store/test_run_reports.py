@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.comfydeploy.reports import parse_webhook
+from bot.domain.decisions import Report
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.run_timing import deadline_of
@@ -201,8 +202,8 @@ async def test_a_run_that_is_gone_is_refused_everywhere(store: Store) -> None:
         store.reviews.approve("nobody", 1, NOW),
         store.reviews.reject("nobody", 1, "", NOW),
         store.reviews.delete("nobody", 1, NOW),
-        store.reviews.delete_all("nobody", 1, NOW),
-        store.reviews.report("nobody", 1, 2, NOW),
+        store.reviews.delete("nobody", 1, NOW, whole_batch=True),
+        store.reviews.report("nobody", Report(1, "Something else"), 2, NOW),
         store.reviews.dismiss("nobody", 1, NOW),
     ):
         with pytest.raises(RefusedError, match="run_gone: nobody"):

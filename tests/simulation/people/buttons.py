@@ -49,7 +49,7 @@ def _plain(label: str, draw: Draw = draw_press, *, weight: float = 1.0) -> None:
     action("press", draw, weight=weight)(play)
 
 
-for _each in ("Details", "Delete", "Report"):
+for _each in ("Details", "Delete"):
     _plain(_each)
 _plain("Post", _draw_own_press, weight=0.5)
 _plain("Post it here", _draw_own_press, weight=0.5)

@@ -18,6 +18,8 @@ from tests.simulation.story import Story
 
 _DECIDERS = (*MODERATORS, "rita")
 _REASON = "not here"
+# How the note of each report begins.
+NOTE = "reportnote"
 
 
 def open_cards(story: Story) -> list[Message]:
@@ -134,6 +136,14 @@ async def _both(story: Story, card: Message, people: list[str], labels: list[str
         await _give_reason(story, each)
 
 
+async def send_report(story: Story, pressed: Interaction | None) -> None:
+    """Fill in the form that *Report* has opened, with a note that no other report has."""
+    opened = await story.answer(pressed)
+    number = sum(NOTE in str(press.values) for press in story.presses)
+    reason = ("rules", "harassment", "sexual", "other")[number % 4]
+    await story.answer(await story.submit(opened, {"reason": reason, "note": f"{NOTE}{number}x"}))
+
+
 def _draw_report(chance: random.Random) -> dict[str, Any]:
     people = chance.sample(_DECIDERS, chance.choice((1, 1, 2)))
     return {
@@ -153,7 +163,7 @@ async def report_and_decide(
     pressed = await press(story, nth, who, "Report", wait)
     if pressed is None:
         return
-    await story.answer(pressed[1])
+    await send_report(story, pressed[1])
     card = await _card(story, 0, 4, report=True)
     if card is not None:
         await _both(story, card, people, labels)

@@ -8,13 +8,22 @@ from typing import Any
 
 from tests.fakediscord.faults import Fault
 from tests.simulation.people.asking import outcome, request
-from tests.simulation.people.moderators import open_cards
-from tests.simulation.people.reach import labels_of, press_button
+from tests.simulation.people.buttons import draw_press
+from tests.simulation.people.moderators import open_cards, send_report
+from tests.simulation.people.reach import labels_of, press, press_button
 from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 
 _CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
+
+
+@action("press", draw_press)
+async def report(story: Story, ask: int, who: str | None, wait: float) -> None:
+    """Report a result."""
+    found = await press(story, ask, who, "Report", wait)
+    if found is not None:
+        await send_report(story, found[1])
 
 
 def _draw_again(chance: random.Random) -> dict[str, Any]:
@@ -33,7 +42,7 @@ async def report_again(story: Story, who: str, reporters: list[str], pause: floa
         story.skip("no result appeared")
         return
     for reporter in reporters:
-        await story.answer(await press_button(story, asked.number, reporter, "Report", 2))
+        await send_report(story, await press_button(story, asked.number, reporter, "Report", 2))
         await asyncio.sleep(3)
         cards = [m for m in story.visible("mona") if "Dismiss" in set(labels_of(m))]
         if not cards:

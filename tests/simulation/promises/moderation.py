@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from tests.fakediscord.world import Guild, Message
-from tests.simulation.evidence import Evidence, Request, keys_of
+from tests.simulation.evidence import Evidence, Request, keys_of, whole_text
 from tests.simulation.promises.facts import REPORT_CARD, all_texts, answered, pressed, reply, subject
-from tests.simulation.promises.shared import Broken, reachable, where
+from tests.simulation.promises.shared import MODERATORS, Broken, reachable, where
 from tests.simulation.story import Press
 
 _DECIDED = re.compile(r"(Approved|Rejected|Dismissed|Deleted) by <@(\d+)>|<@(\d+)> blocked <@")
@@ -26,6 +26,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
             yield from _closed(evidence, message)
         elif message.ephemeral:
             yield from _reads_the_record(evidence, message)
+    yield from _notes_stay_with_moderators(evidence)
     for press in evidence.story.presses:
         yield from _may_delete(evidence, press)
         yield from _report_is_shown(evidence, press)
@@ -134,6 +135,32 @@ def _report_is_shown(evidence: Evidence, press: Press) -> Iterator[Broken]:
         return
     if not any(_is_open_after(card, answered(press)) for card in cards):
         yield Broken("moderators see each report", key, f"{press.who} was told that they would")
+    elif _is_first_report(evidence, press) and not any(_note(press) in whole_text(card) for card in cards):
+        yield Broken("moderators read each note", key, f"no card has {_note(press)!r} of {press.who}")
+
+
+def _note(press: Press) -> str:
+    return str((press.values or {}).get("note", ""))
+
+
+def _is_first_report(evidence: Evidence, press: Press) -> bool:
+    """Return whether nobody has reported the same before: a card is edited, and has only three reports."""
+    key = pressed(press)[0]
+    alike = [each for each in evidence.story.presses if _note(each) and pressed(each)[0] == key]
+    return alike[:1] == [press]
+
+
+def _notes_stay_with_moderators(evidence: Evidence) -> Iterator[Broken]:
+    """Only moderators read who reported a result, and the note."""
+    written = {note for press in evidence.story.presses if (note := _note(press)).startswith("reportnote")}
+    for message in evidence.messages if written else ():
+        reader = message.interaction.user if message.interaction is not None else None
+        if evidence.is_card(message) or (message.ephemeral and reader and reader.name in MODERATORS):
+            continue
+        if found := next((note for note in written if note in whole_text(message)), None):
+            promoted = reader is not None and str(reader.id) in _chosen_reviewers(evidence)
+            if not promoted:
+                yield Broken("only moderators read a report's note", where(message), found)
 
 
 def _is_open_after(card: Message, at: float) -> bool:

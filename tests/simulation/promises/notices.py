@@ -22,15 +22,23 @@ _CLOSING = (
     "is away for",
     "toml",
 )
+# How a direct message about what moderators turned away begins, and what an outcome elsewhere says of it.
+_LETTER = "Your request for"
+_TURNED_AWAY = ("didn't approve this request", "has blocked you from generating here")
+# What may keep a direct message from its recipient.
+_NO_LETTER = ("direct messages", "Discord", "POST", "leaves", "is removed")
+_GREETING = "### Hello!"
 _DAY = 20 * 3600.0
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     yield from _told_twice(evidence)
+    yield from _greeted_once(evidence)
     for request in evidence.requests:
         yield from _pinged_once(evidence, request)
         yield from _no_gap(evidence, request)
         yield from _in_its_channel(evidence, request)
+        yield from _turned_away_in_private(evidence, request)
         yield from _finished_before_cancel(evidence, request)
 
 
@@ -46,6 +54,18 @@ def _told_twice(evidence: Evidence) -> Iterator[Broken]:
     for (key, _, text), count in seen.items():
         if count > 1:
             yield Broken("nothing is told twice", key, f"{count} times: {text[:80]!r}")
+
+
+def _greeted_once(evidence: Evidence) -> Iterator[Broken]:
+    """A server that invites the bot, perhaps again, gets one greeting at most, where the server wants it."""
+    greeted: Counter[int] = Counter()
+    for message in evidence.messages:
+        guild = message.channel.guild
+        if guild is None or not message.text.startswith(_GREETING):
+            continue
+        greeted[guild.id] += 1
+        if greeted[guild.id] > 1 or message.channel.id != guild.system_channel:
+            yield Broken("a server is greeted once", guild.name, where(message))
 
 
 def _troubled(evidence: Evidence) -> bool:
@@ -96,8 +116,23 @@ def _in_its_channel(evidence: Evidence, request: Request) -> Iterator[Broken]:
         return
     for message in request.messages:
         elsewhere = message.channel.guild is None and subject(message)[1] in OUTCOMES
-        if elsewhere and message.created - ask.at < _DAY:
+        if elsewhere and not message.text.startswith(_LETTER) and message.created - ask.at < _DAY:
             yield Broken("a result comes in its channel", str(request), where(message))
+
+
+def _turned_away_in_private(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """A rejection, and the end by a block, are told in public only if a direct message may have failed."""
+    ask = request.ask
+    if ask is None or ask.interaction.user_install:
+        return
+    if any(word in what for _, what in evidence.story.struck for word in _NO_LETTER):
+        return
+    for message in request.messages:
+        is_public = message.channel.guild is not None and not message.ephemeral
+        if not is_public or evidence.is_card(message):
+            continue
+        if any(words in text for text in all_texts(message) for words in _TURNED_AWAY):
+            yield Broken("a rejection is told in private", str(request), where(message))
 
 
 def _finished_before_cancel(evidence: Evidence, request: Request) -> Iterator[Broken]:

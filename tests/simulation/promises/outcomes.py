@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -19,16 +20,30 @@ from tests.simulation.evidence import (
 )
 from tests.simulation.promises.shared import Broken, cancelled, erased, offered, reachable, taken, where
 
+# What an outcome says about other requests that a block has ended with its own.
+_ALSO_ENDED = re.compile(r"(?:The block also ended|This request and) (another|\d+)")
+
 
 def always(evidence: Evidence) -> Iterator[Broken]:
     yield from _queued_twice(evidence)
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
+    ended_by_block = _ended_by_block(evidence)
     for request in evidence.requests:
-        yield from _one_outcome(evidence, request)
+        yield from _one_outcome(evidence, request, ended_by_block)
         yield from _outputs_are_shown(evidence, request)
     yield from _answered(evidence)
+
+
+def _ended_by_block(evidence: Evidence) -> Counter[str]:
+    """Return for each person how many requests an outcome of another request says that a block ended."""
+    found: Counter[str] = Counter()
+    for request in evidence.requests:
+        texts = [match for each in request.messages for match in _ALSO_ENDED.findall(whole_text(each))]
+        if request.ask is not None and texts:
+            found[request.ask.who] += max(1 if each == "another" else int(each) for each in texts)
+    return found
 
 
 def _queued_twice(evidence: Evidence) -> Iterator[Broken]:
@@ -43,13 +58,18 @@ def _queued_twice(evidence: Evidence) -> Iterator[Broken]:
             yield Broken("a run is never queued twice", key, f"{count} queue calls")
 
 
-def _one_outcome(evidence: Evidence, request: Request) -> Iterator[Broken]:
+def _one_outcome(evidence: Evidence, request: Request, ended_by_block: Counter[str]) -> Iterator[Broken]:
     outcomes, left = evidence.outcomes(request), evidence.statuses(request)
     accepted = request.calls or any(_was_status(message) for message in request.messages)
     if not accepted:
         return
     stuck = [message for message in left if reachable(evidence, message)]
-    if not outcomes and not taken(evidence, request) and not offered(evidence, request):
+    is_quiet = not outcomes and request.ask is not None and ended_by_block[request.ask.who] > 0
+    if is_quiet and request.ask is not None:
+        ended_by_block[request.ask.who] -= 1
+        if stuck:
+            yield Broken("no status message is left", str(request), where(stuck[0]), request)
+    elif not outcomes and not taken(evidence, request) and not offered(evidence, request):
         shown = [f"{where(m)}: {text_of(m.body)[:90]!r}" for m in request.messages]
         yield Broken("every request has an outcome", str(request), f"none, only {shown}", request)
     elif stuck and (outcomes or not left):
@@ -75,7 +95,7 @@ def _doubled(outcomes: list[Message]) -> list[Message]:
     """Return two outcomes that tell the same.
 
     Further messages with other files belong to the first one, and a late success of a batch is about one run
-    only. A moderator's reason, told in a direct message, is no outcome if there is another.
+    only.
     """
     told = [message for message in outcomes if not _is_letter(message)] or outcomes
     for number, first in enumerate(told):
@@ -88,12 +108,10 @@ def _doubled(outcomes: list[Message]) -> list[Message]:
 
 
 def _is_letter(message: Message) -> bool:
-    """Return whether a direct message only adds to an outcome: a moderator's reason, or where it belongs."""
+    """Return whether a direct message only adds to an outcome: it says where it belongs."""
     text = text_of(message.body)
     return message.channel.guild is None and text.startswith(
         (
-            "Your request for",
-            "The rest of your request",
             "I couldn't post this in",
             "I couldn't answer privately in",
             "I couldn't answer in time",

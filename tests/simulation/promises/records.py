@@ -66,6 +66,20 @@ def _refusals(evidence: Evidence) -> Iterator[Broken]:
                 yield Broken(
                     "a refused prompt is in the audit log", name, f"{refused} refusals, {len(mine)} lines"
                 )
+            if not _may_hide_prompts(evidence, name) and any(_lacks_prompt(row) for row in mine):
+                yield Broken("a refused prompt is in the audit log", name, "a line has no prompt")
+
+
+def _lacks_prompt(row: dict[str, str]) -> bool:
+    return row["outcome"] == "blocked word" and not row["prompt"]
+
+
+def _may_hide_prompts(evidence: Evidence, name: str) -> bool:
+    """Return whether a person made a private request, shared a result or deleted their data."""
+    story = evidence.story
+    private = any(ask.who == name and ask.private for ask in story.asks)
+    shared = any(press.who == name and "share" in press.custom_id for press in story.presses)
+    return private or shared or any(c.who == name and c.name == "privacy delete" for c in story.commands)
 
 
 def _usage(evidence: Evidence) -> Iterator[Broken]:

@@ -58,6 +58,7 @@ def of_batch(*states: S, deleted: tuple[int, ...] = ()) -> tuple[Run, ...]:
 
 
 WAITS, DECIDED = made_run(S.AWAITING_APPROVAL), made_run(S.REJECTED)
+TOLD_ELSEWHERE = made_run(S.REJECTED, failure_code="requester_blocked", failure_params={"quiet": True})
 LATE = message(Kind.LATE, number=1)
 
 
@@ -81,7 +82,10 @@ LATE = message(Kind.LATE, number=1)
         (claim(message(Kind.REVIEW), DECIDED), Shows.CLOSED),
         (claim(message(Kind.REPORT), made_run(report_channel_id=9)), Shows.NOTICE),
         (claim(message(Kind.REPORT)), Shows.CLOSED),
-        (claim(message(Kind.NOTICE), DECIDED), Shows.NOTICE),
+        (claim(message(), DECIDED), Shows.NOTICE),
+        # Another request's outcome tells of it, but its card is closed.
+        (claim(message(), TOLD_ELSEWHERE), Shows.NOTHING),
+        (claim(message(Kind.REVIEW), TOLD_ELSEWHERE), Shows.CLOSED),
     ],
 )
 def test_what_a_message_should_show(claimed: Claim, shows: Shows) -> None:
@@ -134,7 +138,13 @@ PRIVATE = {"private": True}
         (Kind.LATE, {}, Place.CHANNEL),
         (Kind.REVIEW, {}, Place.CHANNEL),
         (Kind.SHARE, {}, Place.CHANNEL),
-        (Kind.NOTICE, {}, Place.DIRECT),
+        # What moderators turned away is told in private.
+        (Kind.OUTCOME, {"state": S.REJECTED}, Place.DIRECT),
+        (
+            Kind.OUTCOME,
+            {"state": S.REFUSED, "created_at": NOW, "failure_code": "requester_blocked"},
+            Place.DIRECT,
+        ),
         # Its requester is looking at the answer.
         (Kind.OUTCOME, {"state": S.REFUSED, "created_at": NOW}, Place.IN_PLACE),
         (Kind.OUTCOME, {"state": S.REFUSED, "created_at": NOW - timedelta(minutes=3)}, Place.CHANNEL),
@@ -183,7 +193,12 @@ F, P = Form, Place
         # A card is tried without its files, whatever the reason, and has one place.
         (Kind.REVIEW, {}, (F.FILES, P.CHANNEL), {}, (F.LINKS, P.CHANNEL)),
         (Kind.REVIEW, {}, (F.LINKS, P.CHANNEL), REFUSED, (F.FILES, P.RUNS)),
-        (Kind.NOTICE, {}, (F.FILES, P.DIRECT), REFUSED, (F.FILES, P.RUNS)),
+        # What moderators turned away is told in public only if its requester takes no direct messages.
+        (Kind.OUTCOME, {"state": S.REJECTED}, (F.FILES, P.DIRECT), REFUSED, (F.FILES, P.CHANNEL)),
+        (Kind.OUTCOME, {"state": S.REJECTED}, (F.FILES, P.CHANNEL), REFUSED, (F.LINKS, P.CHANNEL)),
+        (Kind.OUTCOME, {"state": S.REJECTED}, (F.FILES, P.CHANNEL), {}, (F.FILES, P.ANSWER)),
+        (Kind.OUTCOME, {"state": S.REJECTED, **PRIVATE}, (F.FILES, P.DIRECT), {}, (F.FILES, P.ANSWER)),
+        (Kind.OUTCOME, {"state": S.REJECTED, **PRIVATE}, (F.FILES, P.ANSWER), {}, (F.FILES, P.RUNS)),
     ],
 )
 def test_the_next_form_or_place(
@@ -195,7 +210,7 @@ def test_the_next_form_or_place(
 ) -> None:
     refused = message(kind, form=at[0], place=at[1])
     options = {"about_message": False, "too_large": False, **why}
-    climbed = climb(refused, at[1], made_run(**run), **options)
+    climbed = climb(refused, at[1], [made_run(**run)], **options)
     assert (climbed.form, climbed.place) == after
 
 

@@ -15,7 +15,9 @@ from bot.domain.settings.fields import (
     FIELDS,
     SECTIONS,
     apply_form,
+    boxes_of,
     describe_changes,
+    fields_of,
     form_of,
     key_of,
     keys_of,
@@ -48,7 +50,7 @@ def submitted(
     rules: ServerRules, section: str, key: int | str | None, context: SettingsContext, **typed: Sequence[str]
 ) -> dict[str, Sequence[str]]:
     """Return what a client sends if these boxes of a form are changed, named by the end of their id."""
-    boxes = form_of(SECTIONS[section], key, rules, context)
+    boxes = boxes_of(fields_of(SECTIONS[section]), key, rules, context)
     found = {}
     for box in boxes:
         path, _, name = box.id.partition(":")
@@ -170,10 +172,26 @@ def test_approval_can_not_be_on_without_a_channel_that_is_there() -> None:
     assert edit(gone, "approval", hours=["5"]).approval.review_channel_id == 9
 
 
+@pytest.mark.parametrize(
+    ("mode", "shown"),
+    [
+        ("off", ["review_channel_id", "mode", "reviewer_role_id"]),
+        ("everybody", ["review_channel_id", "mode", "hours", "reviewer_role_id"]),
+        ("without_roles", ["review_channel_id", "mode", "exempt_roles", "hours", "reviewer_role_id"]),
+        ("selected", ["review_channel_id", "mode", "hours", "reviewer_role_id"]),
+    ],
+)
+def test_the_form_of_approval_shows_what_applies_the_channel_first(mode: str, shown: list[str]) -> None:
+    rules = ServerRules(approval=Approval(mode=ApprovalMode(mode)))
+    boxes = form_of(SECTIONS["approval"], None, rules, AROUND)
+    assert [box.id.partition(":")[0].rpartition(".")[2] for box in boxes] == shown
+
+
 @pytest.mark.parametrize("many", [26, 60, 130])
 def test_each_of_many_deployments_can_be_chosen(many: int) -> None:
     context = SettingsContext(deployments={f"d{n}": f"D{n}" for n in range(many)}, gpus=("T4",))
-    boxes = form_of(SECTIONS["selected"], None, RULES, context)
+    mode = ServerRules(approval=Approval(mode=ApprovalMode.SELECTED))
+    boxes = form_of(SECTIONS["selected"], None, mode, context)
     offered = [option[0] for box in boxes for option in box.options]
     assert offered == [*(f"d{n}" for n in range(many)), "T4"]
     rules = RULES
@@ -306,7 +324,9 @@ def test_a_form_that_was_not_touched_changes_nothing(section: str) -> None:
 def test_any_input_changes_the_rules_or_is_refused(section: str, data: st.DataObject) -> None:
     key = KEYS[keys_of(SECTIONS[section])]
     values = st.lists(st.text(max_size=20), max_size=1)
-    form = {box.custom_id: data.draw(values) for box in form_of(SECTIONS[section], key, RULES, AROUND)}
+    form = {
+        box.custom_id: data.draw(values) for box in boxes_of(fields_of(SECTIONS[section]), key, RULES, AROUND)
+    }
     after = RULES
     with suppress(InputErrors):
         after, _ = apply_form(SECTIONS[section], key, form, RULES, AROUND)
@@ -346,7 +366,7 @@ def test_a_change_of_a_long_list_is_told_by_what_came_and_went() -> None:
 def test_every_declaration_fits_into_a_form() -> None:
     assert len({field.path for field in FIELDS}) == len(FIELDS)
     for section in SECTIONS.values():
-        for box in form_of(section, KEYS[keys_of(section)], RULES, AROUND):
+        for box in boxes_of(fields_of(section), KEYS[keys_of(section)], RULES, AROUND):
             assert len(box.label) <= 45
             assert len(box.about) <= 100
             assert len(box.custom_id) <= 100

@@ -13,6 +13,7 @@ FREE = {
     Action.REJECT,
     Action.BLOCK,
     Action.DISMISS,
+    Action.REPORT,
     Action.EDIT,
     Action.DETAILS,
     Action.USE,

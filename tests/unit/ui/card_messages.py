@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bot.deployments.input_text import ShownInputs
+from bot.domain.decisions import Report
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
 from bot.ui.moderation import (
-    block_notice,
     closed_report_card,
     decided_card,
-    rejection_notice,
     report_card,
     review_card,
+    turned_away_letter,
 )
 from tests.unit.factories import made_run
 from tests.unit.ui.messages import ASKED, KEY, file
@@ -32,7 +32,6 @@ LINK = "https://discord.com/channels/1/2/3"
 UNTIL = int(ASKED.timestamp()) + 3600
 REASON = {"reason": "no <@&5> *here*"}
 REJECTED = {"failure_params": REASON, "decided_by": 5, "decided_at": ASKED}
-BLOCKED = {**REJECTED, "failure_code": REQUESTER_BLOCKED}
 
 
 def run(state: RunState = S.AWAITING_APPROVAL, **more: Any) -> Run:
@@ -58,21 +57,18 @@ def decided(state: RunState, **more: Any) -> str:
 
 
 def notice(channel: ChannelName | None = None, **more: Any) -> str:
-    return of_parts([rejection_notice(run(S.REJECTED, **more), TITLE, channel)])
+    return of_parts([turned_away_letter(run(S.REJECTED, **more), TITLE, channel)])
 
 
-def ended_by_block(until: int) -> dict[str, Any]:
-    """Return the values of a run that a block ended; an earlier version stored no end, as in `BLOCKED`."""
-    return BLOCKED | {"failure_params": {**REASON, "until": until}}
+def ended_by_block(until: int, **more: int) -> dict[str, Any]:
+    """Return the values of a run that a block ended."""
+    of_block = {"failure_code": REQUESTER_BLOCKED, "failure_params": {**REASON, "until": until, **more}}
+    return REJECTED | of_block
 
 
-def blocked(others: int, *, partly: bool, until: int | None = None) -> str:
-    ended = run(S.REJECTED, **BLOCKED if until is None else ended_by_block(until))
-    return of_parts([block_notice(ended, TITLE, None, others=others, partly=partly)])
-
-
-def report(reporters: Sequence[int], link: str | None, prepared: PreparedOutputs) -> str:
-    return of_parts([report_card(run(S.SUCCEEDED), TITLE, reporters, link, prepared)])
+def report(people: Sequence[int], link: str | None, prepared: PreparedOutputs, note: str = "") -> str:
+    reports = [Report(person, "Against this server's rules", note) for person in people]
+    return of_parts([report_card(run(S.SUCCEEDED), TITLE, reports, link, prepared)])
 
 
 CARDS: Mapping[str, Callable[[], str]] = {
@@ -86,19 +82,18 @@ CARDS: Mapping[str, Callable[[], str]] = {
     "card-approved-several": lambda: decided(S.WAITING, decided_by=5, decided_at=ASKED, count=4),
     "card-approved-cancelled": lambda: decided(S.CANCELLED, decided_by=5, decided_at=ASKED),
     "card-rejected": lambda: decided(S.REJECTED, **REJECTED),
-    "card-blocked": lambda: decided(S.REJECTED, **BLOCKED),
     "card-blocked-for-ever": lambda: decided(S.REJECTED, **ended_by_block(0)),
     "card-blocked-until": lambda: decided(S.REJECTED, **ended_by_block(UNTIL)),
     "card-expired": lambda: decided(S.EXPIRED),
     "card-cancelled": lambda: decided(S.CANCELLED),
     "notice": lambda: notice(**REJECTED),
     "notice-channel": lambda: notice(ChannelName("pic_tures", "The *Studio*"), **REJECTED),
-    "notice-blocked": lambda: blocked(0, partly=False),
-    "notice-blocked-partly": lambda: blocked(2, partly=True),
-    "notice-blocked-for-ever": lambda: blocked(1, partly=False, until=0),
-    "notice-blocked-until": lambda: blocked(0, partly=False, until=UNTIL),
+    "notice-blocked-for-ever": lambda: notice(**ended_by_block(0, others=1)),
+    "notice-blocked-until": lambda: notice(**ended_by_block(UNTIL)),
+    "notice-blocked-many": lambda: notice(**ended_by_block(UNTIL, others=2)),
     "notice-silent": lambda: notice(**REJECTED | {"failure_params": {"reason": ""}}),
     "report": lambda: report([8], LINK, PreparedOutputs()),
+    "report-note": lambda: report([8], LINK, PreparedOutputs(), "that is *my* face <@&5>"),
     "report-files": lambda: report([8], None, PreparedOutputs(FILES, texts=("a | fox",))),
     "report-of-many": lambda: report(range(1, 8), LINK, PreparedOutputs()),
     "report-closed": lambda: of_parts(

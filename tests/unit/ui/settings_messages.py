@@ -12,7 +12,7 @@ from bot.domain.settings.fields import SECTIONS, describe_changes, form_of, keys
 from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
 from bot.domain.settings.values import Names, NotApplied, ReviewChannel, SettingsContext
 from bot.ui.custom_ids import SettingId
-from bot.ui.settings.panel import Panel, error_lines, panel_layout, settings_modal
+from bot.ui.settings import Panel, error_lines, panel_layout, settings_modal
 from tests.unit.ui.snapshot import of_layout, of_modal
 
 ROLE, CHANNEL, GONE = 5, 9, 6
@@ -71,7 +71,7 @@ MISSING: dict[str, Any] = {
     "gallery_channel_id": GONE,
 }
 KEYS = {None: None, Names.ROLE: ROLE, Names.GPU: "L4", Names.DEPLOYMENT: "flux"}
-PAGES = ("words", "roles", "gpus", "deployments")
+PAGES = ("roles", "gpus", "deployments")
 
 
 def panel(rules: Mapping[str, Any], section: str = "", context: SettingsContext = AROUND) -> str:
@@ -84,7 +84,8 @@ def approval(mode: ApprovalMode) -> str:
 
 
 def form(section: str) -> str:
-    there, rules = SECTIONS[section], ServerRules.model_validate(WHOLE)
+    mode = {"approval": {**WHOLE["approval"], "mode": "selected"}} if section == "selected" else {}
+    there, rules = SECTIONS[section], ServerRules.model_validate({**WHOLE, **mode})
     key = KEYS[keys_of(there)]
     return of_modal(settings_modal(there, key, 0, str(key or ""), form_of(there, key, rules, AROUND)))
 
@@ -92,7 +93,7 @@ def form(section: str) -> str:
 def edited() -> str:
     """Return the panel after a form of which a part was saved, and a part had been changed meanwhile."""
     after = ServerRules(retention_days=7)
-    stale = InputErrors([InputError("settings_changed_meanwhile", label="Spoilers")])
+    stale = InputErrors([InputError("settings_changed_meanwhile", label="Spoilers", now="always")])
     shown = Panel(
         saved=describe_changes(ServerRules(), after, AROUND),
         mistakes=error_lines([stale]),

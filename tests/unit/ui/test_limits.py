@@ -17,6 +17,7 @@ from bot.deployments.kinds import input_of
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Usage
+from bot.domain.decisions import Report
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
 from bot.domain.policy import Standing
 from bot.domain.presets import ChannelDefault, Holder
@@ -27,7 +28,7 @@ from bot.ui.custom_ids import HelpPage, RunListAction, RunsId
 from bot.ui.help import help_layout, rules_text, start_text
 from bot.ui.lists import blocked_layout, presets_layout
 from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
-from bot.ui.moderation import decided_card, rejection_notice, report_card, review_card
+from bot.ui.moderation import decided_card, report_card, review_card, turned_away_letter
 from bot.ui.run_facts import details
 from bot.ui.runs import queue_layout, runs_layout
 from tests.unit.deployments.made import but, choice, offering
@@ -238,11 +239,12 @@ def test_any_card_fits(
     inputs = ShownInputs(tuple(values), ())
     named = tuple(file(number, kind, "x") for number, kind in enumerate(files))
     prepared = PreparedOutputs(named, remarks=tuple(remarks))
+    reports = [Report(number, "x", reason) for number in range(9)]
     rejected = replace(subject, state=RunState.REJECTED, decided_by=1, decided_at=ASKED)
     for part in (
         review_card(subject, gpu or "x", inputs, prepared),
         decided_card(rejected, gpu or "x", inputs),
-        rejection_notice(rejected, gpu or "x", ChannelName(reason, reason)),
-        report_card(subject, gpu or "x", [*range(9)], None, replace(prepared, texts=(reason * 2,) * 3)),
+        turned_away_letter(rejected, gpu or "x", ChannelName(reason, reason)),
+        report_card(subject, gpu or "x", reports, None, replace(prepared, texts=(reason * 2,) * 3)),
     ):
         assert_within_limits(part)

@@ -20,7 +20,7 @@ from bot.domain.settings.rules_and_defaults import (
 )
 from bot.domain.settings.values import Names, NotApplied, ReviewChannel, SettingsContext
 from bot.ui.custom_ids import SettingId
-from bot.ui.settings.panel import Panel, panel_layout, settings_modal
+from bot.ui.settings import Panel, panel_layout, settings_modal
 from tests.word_rules import compiled, first_hit
 
 ROLES = frozenset(range(10**18, 10**18 + 60))

@@ -18,8 +18,8 @@ from bot.deployments.kinds import input_of
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
-from bot.domain.blocks import Block
 from bot.domain.budgets import Limits, Running, Spending, Usage, UsageView
+from bot.domain.decisions import Block
 from bot.domain.messages.records import MessageRef
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
 from bot.domain.policy import Standing
@@ -30,9 +30,9 @@ from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budge
 from bot.ui.copies import share_modal
 from bot.ui.custom_ids import DraftId, HelpPage
 from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
-from bot.ui.help import commands_text, examples_text, help_layout, rules_text, start_text
+from bot.ui.help import commands_text, examples_text, greeting_layout, help_layout, rules_text, start_text
 from bot.ui.lists import blocked_layout, posting_layout, presets_layout, replace_layout
-from bot.ui.moderation import block_modal, reject_modal
+from bot.ui.moderation import block_modal, reject_modal, report_modal
 from bot.ui.run_facts import details
 from bot.ui.runs import queue_layout, runs_layout, usage_layout
 from bot.ui.status import status_message
@@ -274,6 +274,7 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "posting": lambda: of_layout(posting_layout()),
     "queue": queue,
     "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title, ends={})),
+    "greeting": lambda: of_layout(greeting_layout(clickable, BOTH, PLAN)),
     "help": lambda: of_layout(help_layout(HelpPage.START, start_text(BOTH, PLAN, clickable))),
     "help-examples": lambda: f"{examples_text(BOTH)}\n",
     "help-limits": lambda: f"{rules_text(LIMITED, title)}\n",
@@ -284,6 +285,7 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "help-closed": lambda: f"{rules_text(CLOSED, title)}\n",
     "share-form": lambda: of_modal(share_modal(KEY)),
     "reject-form": lambda: of_modal(reject_modal(KEY)),
+    "report-form": lambda: of_modal(report_modal(KEY)),
     "block-form": lambda: of_modal(block_modal(KEY, "al\u200bice")),
     "details": lambda: shown_details(run(parent_key="p" * 16, gpu="L4"), FLUX),
     "details-log": lambda: shown_details(FAILED, FLUX, explained=True),

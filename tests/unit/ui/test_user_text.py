@@ -123,6 +123,7 @@ WITHOUT_WORDS = {
     "expired_card",
     "framed",
     "gallery_of",
+    "greeting_layout",
     "layout_of",
     "more_layout",
     "open_rows",

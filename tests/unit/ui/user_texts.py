@@ -13,6 +13,7 @@ from bot.deployments.input_text import ShownInputs, command_line
 from bot.deployments.kinds import input_of
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Limits, Running, Usage, UsageView
+from bot.domain.decisions import Report
 from bot.domain.moderation.audit import AuditAction, AuditFilter, AuditPage
 from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
 from bot.domain.policy import Standing
@@ -29,12 +30,12 @@ from bot.ui.custom_ids import HelpPage
 from bot.ui.help import help_layout, plain_mention, rules_text, start_text
 from bot.ui.lists import blocked_layout, presets_layout, replace_layout
 from bot.ui.message_parts import ChannelName, FileKind, OutgoingMessage, PreparedOutputs
-from bot.ui.moderation import block_notice, decided_card, rejection_notice, report_card, review_card
+from bot.ui.moderation import decided_card, report_card, review_card, turned_away_letter
 from bot.ui.result_buttons import OfferedActions, picked_layout
 from bot.ui.results import Batch, outcome_messages
 from bot.ui.run_facts import details
 from bot.ui.runs import queue_layout, runs_layout, usage_layout
-from bot.ui.settings.panel import Panel, panel_layout
+from bot.ui.settings import Panel, panel_layout
 from bot.ui.status import finishing_message, status_message, undelivered_message
 from tests.unit.deployments.made import offering
 from tests.unit.factories import made_block, made_entry, made_preset, made_run
@@ -135,9 +136,9 @@ def cards(words: str) -> list[Shown]:
         decided_card(rejected, TITLE, inputs),
         decided_card(blocked, TITLE, inputs),
         decided_card(run(words, S.REFUSED, failure_code="comfy_invalid"), TITLE, inputs),
-        report_card(run(words), TITLE, [8], LINK, made(words, run(words))),
-        rejection_notice(rejected, TITLE, place),
-        block_notice(blocked, TITLE, place, others=1, partly=False),
+        report_card(run(words), TITLE, [Report(8, "Something else", words)], LINK, made(words, run(words))),
+        turned_away_letter(rejected, TITLE, place),
+        turned_away_letter(blocked, TITLE, place),
     ]
 
 

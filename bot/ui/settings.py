@@ -1,8 +1,8 @@
-"""The panel of `/settings` and its forms, within the limits of a message."""
+"""The panel of `/settings` with its warnings, and its forms, within the limits of a message."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,13 +37,12 @@ from bot.domain.settings.fields import (
     token_of,
 )
 from bot.domain.settings.kinds import Box, batches
-from bot.domain.settings.rules_and_defaults import RESULTS, WORDS, ServerRules
+from bot.domain.settings.rules_and_defaults import RESULTS, ApprovalMode, ServerRules
 from bot.domain.settings.values import Names, SettingsContext
 from bot.domain.text import escape_line, listed, shorten, shorten_words, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
 from bot.ui.message_parts import fitting
-from bot.ui.settings.warnings import warnings
 from bot.ui.views import framed, modal_of
 
 # Discord's limits: for all texts in a message, and for the texts of an option and of a text input.
@@ -51,6 +50,8 @@ _MESSAGE_LENGTH, _OPTION_LENGTH, _TEXT_LENGTH = 4000, 100, 4000
 _NUMBER_LENGTH = 20
 # Our limits, which leave space for the sections.
 _NEWS_LENGTH, _WARNINGS_LENGTH, _CHANGE_LENGTH = 800, 800, 250
+# What a mistake says as messages show it.
+_READY = ("label", "now")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
         body = list(_overview(rules, context, _MESSAGE_LENGTH - len(top) - len(warned)))
         body += [TextDisplay(warned)] if warned else []
         buttons += [_button(SettingId("home", "tidy"), "Clean up")] * bool(missing_references(rules, context))
+        buttons += [_button(SettingId("home", "words"), "Download the words")] * bool(rules.words.blocked)
     else:
         body = list(_page(panel, section, rules, context, _MESSAGE_LENGTH - len(top)))
         buttons.append(_button(SettingId("home", "open"), "Back"))
@@ -113,7 +115,7 @@ def _page(
     panel: Panel, section: kinds.Section, rules: ServerRules, context: SettingsContext, space: int
 ) -> Iterator[Item[LayoutView]]:
     lines = [f"**{label}:** {value}" for label, value in section_lines(section, rules, context)]
-    shown = [line if section == WORDS else shorten_words(line, _CHANGE_LENGTH) for line in lines]
+    shown = [shorten_words(line, _CHANGE_LENGTH) for line in lines]
     names = keys_of(section)
     if names is None or panel.key is not None:
         buttons = [
@@ -123,8 +125,6 @@ def _page(
             )
             for part in range(panel.parts)
         ]
-        if section == WORDS and rules.words.blocked:
-            buttons.append(_button(SettingId(section.name, "show"), "Download the list"))
         controls = [ActionRow[LayoutView](*row) for row in batches(buttons, FORM_LIMIT)]
     else:
         controls = [ActionRow[LayoutView](select) for select in _key_selects(section, names, context, panel)]
@@ -151,13 +151,14 @@ def _key_selects(
 
 
 def error_lines(errors: Sequence[BotError]) -> list[str]:
-    """Return a line for each mistake, with the user's text escaped."""
+    """Return a line for each mistake, with the user's text escaped. A `label` and `now` are as shown."""
     found = []
     for error in errors:
         for each in error.errors if isinstance(error, InputErrors) else [error]:
-            typed = {k: escape_line(v, 60) if isinstance(v, str) else v for k, v in each.params.items()}
+            texts = {name: value for name, value in each.params.items() if isinstance(value, str)}
+            typed = {name: escape_line(text, 60) for name, text in texts.items() if name not in _READY}
             label = f"**{each.params['label']}:** " if "label" in each.params else ""
-            found.append(label + say(each.code, **typed))
+            found.append(label + say(each.code, **{**each.params, **typed}))
     return found
 
 
@@ -212,3 +213,84 @@ def _lines(lines: Sequence[str], limit: int) -> str:
     """Join as many whole lines as fit. If some don't fit, end with an ellipsis."""
     kept, left = fitting(lines, limit - 2)
     return "\n".join([*kept, "…"] if left else kept)
+
+
+# Why an AutoMod rule isn't applied completely.
+_UNREAD = {
+    "automod_preset": "Discord doesn't publish its word lists",
+    "automod_spam": "only Discord knows what is spam",
+    "automod_unknown": "an unknown kind",
+    "keyword_empty": "a keyword without letters",
+    "regex_unsupported": "a regular expression that I can't read",
+    "regex_too_large": "a regular expression that is too large",
+    "regex_ascii_classes": "a regular expression, beyond plain letters",
+}
+_WITHOUT = "Members without every restricted GPU"
+_UNTIL = "until you save a form here, which stores the defaults that you see."
+
+
+def warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
+    """Yield the warnings, the most serious first."""
+    if context.unreadable:
+        yield (
+            f"I can't read what is stored of: {_names(context.unreadable)}. No request is accepted " + _UNTIL
+        )
+    yield from _approval(rules, context)
+    yield from _words(rules, context)
+    if rules.gpu_roles and context.gpu_unknown:
+        yield f"The default GPU isn't known for: {_names(context.gpu_unknown)}. {_WITHOUT} must choose one."
+    if rules.gpu_roles and context.gpu_not_offered:
+        yield f"No GPU can be chosen for: {_names(context.gpu_not_offered)}. {_WITHOUT} can't run them."
+    if context.gallery_lacks:
+        yield _no_access(rules.gallery_channel_id, context.gallery_lacks)
+    if missing_references(rules, context):
+        yield "Some settings name things that no longer exist. Clean up removes them."
+
+
+def _no_access(channel: int | None, lacks: Sequence[str]) -> str:
+    return f"In <#{channel}> I need: {', '.join(lacks)}. Grant that in the channel's settings."
+
+
+def _names(names: Iterable[str]) -> str:
+    return listed([escape_line(name, 60) for name in names], 5)
+
+
+def _approval(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
+    channel, review = rules.approval.review_channel_id, context.review
+    if review is not None and review.missing:  # reports go there even without approval
+        yield _no_access(channel, review.missing)
+    if review is not None and review.everybody_sees:
+        yield f"Everybody can see requests in <#{channel}>. Change who may view that channel."
+    if rules.approval.mode is not ApprovalMode.OFF:
+        yield from _waiting(rules, context)
+
+
+def _waiting(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
+    approval, review = rules.approval, context.review
+    if review is None:
+        yield "The review channel is missing, so requests that need approval are refused. Choose one."
+    if rules.reviewer_role_id not in context.role_ids:
+        yield (
+            "Only people with Manage Server can approve requests, and nobody can approve their own. "
+            "Choose a reviewer role."
+        )
+    elif review is not None and not review.reviewers_see:
+        yield "The reviewer role can't see the review channel. Grant it View Channel there."
+    if approval.mode is ApprovalMode.WITHOUT_ROLES and not approval.exempt_roles & context.role_ids:
+        yield "No role that exists is chosen under “Who doesn't wait”, so everybody waits."
+    waits = approval.deployments & context.deployments.keys() or approval.gpus & {*context.gpus}
+    if approval.mode is ApprovalMode.SELECTED and not waits:
+        yield "No available deployment or GPU is chosen under What needs approval, so nothing waits."
+
+
+def _words(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
+    if rules.words.automod is False:
+        return
+    if not context.manages_server:
+        refused = "requests with text are refused" if rules.words.automod else "they aren't applied"
+        yield f"I can't read the AutoMod rules, so {refused}. Grant Manage Server to my role."
+    elif context.automod_away:
+        yield "The AutoMod rules can't be read at the moment. Requests with text are refused until then."
+    elif context.automod_unread:
+        shown = [f"{escape_line(each.rule, 60)} ({_UNREAD[each.code]})" for each in context.automod_unread]
+        yield f"AutoMod rules of this server that don't apply: {listed(dict.fromkeys(shown), 5)}."

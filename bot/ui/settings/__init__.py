@@ -1,1 +1,0 @@
-"""Build the panel of `/settings` and its forms from the settings that `bot/domain/settings` declares."""
