@@ -343,9 +343,13 @@ _DUE_LOCKED = [query.with_for_update(skip_locked=True, of=requests) for query in
 
 
 def _lease_end(is_due: ColumnElement[bool]) -> ScalarSelect[Any]:
-    """Select when the first lease ends that keeps a message from being claimed."""
+    """Select when the first lease ends that keeps a message from being claimed.
+
+    As a join, PostgreSQL would read all requests, because it expects few leases and few messages.
+    """
     held = (requests.c.key == messages.c.request_key, requests.c.lease_until > _NOW)
-    return select(func.min(requests.c.lease_until)).where(is_due, *held).scalar_subquery()
+    lease_until = select(requests.c.lease_until).where(*held).correlate(messages).scalar_subquery()
+    return select(func.min(lease_until)).where(is_due).scalar_subquery()
 
 
 # When messages are due that aren't yet, and when leases on others end.
