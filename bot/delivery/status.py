@@ -171,6 +171,8 @@ async def show_undelivered(app: App, claim: Claim) -> None:
         await _edit(app, claim, undelivered_message(claim.runs, app.catalogue.title(claim.first.deployment)))
     except Unanswered:
         raise
+    except Unreachable as error:
+        log.info("can't say in the status message that the result waits in /runs: %s", error)
     except Exception:
         # This may be the reason why nothing could be shown.
         log.exception("can't update the status message")
