@@ -153,9 +153,11 @@ def _unheard_of(evidence: Evidence, request: Request, run: Run) -> bool:
 
 
 def _answered(evidence: Evidence) -> Iterator[Broken]:
-    """A deferral isn't an answer: it says that the bot is thinking, for ever."""
+    """A deferral isn't an answer: it says that the bot is thinking, for ever. A deleted channel hides it."""
     for ask in evidence.story.asks:
         original = ask.interaction.original
-        if original is not None and original.loading and original.deleted_at is None:
+        if original is None or original.channel.deleted:
+            continue
+        if original.loading and original.deleted_at is None:
             about = f"request {ask.number}"
             yield Broken("every request has an answer", about, "thinking for ever", Request("", ask=ask))
