@@ -38,6 +38,7 @@ class DaemonThreads(Executor):
         with self._lock:
             if self._closed:
                 raise RuntimeError(f"the threads of {self._name} were told to end")
+            # A future of T is read only by its caller, as one of T.
             self._queue.put((future, partial(fn, *args, **kwargs)))  # type: ignore[arg-type]
             self._unfinished += 1
             if len(self._threads) < min(self._unfinished, self._most):

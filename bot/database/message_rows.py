@@ -70,7 +70,7 @@ def want(
 ) -> None:
     """Have a message of a locked request shown or changed: create its row, or bump its revision."""
     values = {"due_at": now, "since": now, **(values or {})}
-    key = {"request_key": request_key, "kind": kind, "number": number}
+    key = message_key(request_key, kind, number)
     if not set_columns(connection, messages, key, values, {"wanted_rev": 1}):
         connection.execute(_INSERT, {**key, "posted": [], "stale": [], **values})
 
@@ -149,6 +149,6 @@ def pack_attempt(attempt: Attempt) -> dict[str, object]:
     return {"at": attempt.at.isoformat(), "part": asdict(attempt.part)}
 
 
-def is_message(request_key: str, kind: Kind, number: int) -> tuple[ColumnElement[bool], ...]:
-    columns = messages.c
-    return columns.request_key == request_key, columns.kind == kind, columns.number == number
+def message_key(request_key: str, kind: Kind, number: int) -> dict[str, object]:
+    """Return the columns that identify a message, as `set_columns` takes them."""
+    return {"request_key": request_key, "kind": kind, "number": number}

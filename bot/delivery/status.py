@@ -31,6 +31,8 @@ from bot.domain.runs import Run, RunState
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.status import finishing_message, status_message, undelivered_message
 
+log = logging.getLogger(__name__)
+
 # Medians change slowly, so each process caches them for this long.
 MEDIANS_AGE = timedelta(minutes=5)
 # Too few successes for a median may soon be enough.
@@ -122,7 +124,6 @@ class Estimator:
         return _Queue(now, {run.key: run.queue_position for run in waiting}, starts)
 
 
-log = logging.getLogger(__name__)
 # The status message says *Finishing up* once the outputs have been downloading for this many seconds.
 FINISHING_AFTER = 5.0
 # Edits by an interaction have their own rate limit; edits with the bot's token share the channel's.

@@ -257,7 +257,7 @@ class _Original:
 
 
 def _original(message_id: int | None) -> int:
-    return message_id if message_id is not None else _Original()  # type: ignore[return-value]
+    return message_id if message_id is not None else _Original()  # type: ignore[return-value]  # only its text goes into a URL
 
 
 @contextmanager

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, bindparam, select
 
 from bot.database.engine import Database, reads, writes
-from bot.database.message_rows import FRESH, is_pending, read_messages, want
+from bot.database.message_rows import FRESH, read_messages, want
 from bot.database.row_locks import lock_run
 from bot.database.tables import messages, requests
 from bot.domain.errors import RefusedError
@@ -23,7 +23,16 @@ from bot.domain.results.sharing import (
 from bot.domain.runs import Run
 from bot.store.audit import add_entries, run_entry
 from bot.store.blocks import block_of
-from bot.store.messages import lease
+from bot.store.messages import IS_DUE, IS_FREE, lease
+
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
+_CHANGED = (
+    select(messages.c.kind, messages.c.number)
+    .join(requests, requests.c.key == messages.c.request_key)
+    .where(messages.c.request_key == bindparam("request"), IS_DUE, IS_FREE, messages.c.kind != Kind.ANSWER)
+    .limit(1)
+    .with_for_update(skip_locked=True, of=requests)
+)
 
 
 class CopyStore:
@@ -67,15 +76,7 @@ class CopyStore:
 
         Returns None if nothing is due, or while somebody else has the lease.
         """
-        is_free = or_(requests.c.lease_until.is_(None), requests.c.lease_until <= now)
-        is_due = (messages.c.request_key == request_key, is_pending, messages.c.due_at <= now)
-        found = (
-            select(messages.c.kind, messages.c.number)
-            .join(requests, requests.c.key == messages.c.request_key)
-            .where(*is_due, is_free, messages.c.kind != Kind.ANSWER)
-            .with_for_update(skip_locked=True, of=requests)
-        )
-        row = connection.execute(found.limit(1)).first()
+        row = connection.execute(_CHANGED, {"request": request_key, "now": now}).first()
         return lease(connection, request_key, Kind(row.kind), row.number, owner, until) if row else None
 
     @reads

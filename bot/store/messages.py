@@ -6,7 +6,7 @@ locked in the order request, runs, messages.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,7 @@ from bot.database.message_rows import (
     Messages,
     bump,
     is_pending,
+    message_key,
     pack_attempt,
     read_messages,
     to_message,
@@ -61,7 +62,7 @@ from bot.store.rules import read_rules
 ACCEPTING = "accept"
 _NO_ANSWER = {"status_message_id": None, "interaction_token": None, "interaction_expires_at": None}
 _NOW = bindparam("now", type_=UtcDateTime())
-_IS_FREE = or_(requests.c.lease_until.is_(None), requests.c.lease_until <= _NOW)
+IS_FREE = or_(requests.c.lease_until.is_(None), requests.c.lease_until <= _NOW)
 
 
 def lease(
@@ -69,7 +70,7 @@ def lease(
 ) -> Claim:
     """Take the lease of a locked request, and count an attempt at one of its messages."""
     set_columns(connection, requests, {"key": request_key}, {"lease_owner": owner, "lease_until": until})
-    key = {"request_key": request_key, "kind": kind, "number": number}
+    key = message_key(request_key, kind, number)
     set_columns(connection, messages, key, {}, {"failures": FAILURE})
     found = read_messages(connection, [request_key])[request_key]
     batch = runs_of(connection, request_key)
@@ -157,15 +158,14 @@ class MessageStore:
         ended = {"lease_owner": None, "lease_until": None, "status_message_id": message_id}
         own = {"key": key, "lease_owner": ACCEPTING}
         if set_columns(connection, requests, own, ended) and message_id is not None:
-            answer = {"request_key": key, "kind": Kind.ANSWER, "number": 0, "wanted_rev": 1}
+            answer = {**message_key(key, Kind.ANSWER, 0), "wanted_rev": 1}
             set_columns(connection, messages, answer, {"shown_rev": 1, "due_at": now})
 
     @writes
     def adopt(self, connection: Connection, request_key: str, kind: Kind, number: int, part: Part) -> None:
         """Store a part whose attempt wasn't confirmed, because somebody has pressed its button."""
         lock_batch_if_any(connection, request_key)
-        row = connection.execute(_ONE, {"request_key": request_key, "kind": kind, "number": number}).first()
-        message = to_message(row) if row is not None else None
+        message = _find(connection, message_key(request_key, kind, number))
         if message is not None and message.attempt is not None and part.ref not in message.refs:
             _store_posted(connection, message.with_part(part))
 
@@ -231,12 +231,12 @@ class MessageStore:
             connection.execute(update(messages).where(*own).values(due_at=now))
 
 
-def _key_of(claim: Claim) -> dict[str, object]:
-    return {name: getattr(claim.message, name) for name in ("request_key", "kind", "number")}
+def _key_of(message: Message) -> dict[str, object]:
+    return message_key(message.request_key, message.kind, message.number)
 
 
 def _unchanged(claim: Claim) -> dict[str, object]:
-    return {**_key_of(claim), "wanted_rev": claim.message.wanted_rev}
+    return {**_key_of(claim.message), "wanted_rev": claim.message.wanted_rev}
 
 
 def _hold(connection: Connection, claim: Claim, **values: object) -> bool:
@@ -263,7 +263,7 @@ def _release(connection: Connection, release: Release) -> None:
     if claim.unstored is not None:
         _add_part(connection, claim, claim.unstored, held=held)
     if held:
-        set_columns(connection, messages, _key_of(claim), {"due_at": release.due_at})
+        set_columns(connection, messages, _key_of(claim.message), {"due_at": release.due_at})
 
 
 def _after_release(connection: Connection, release: Release) -> None:
@@ -274,6 +274,18 @@ def _after_release(connection: Connection, release: Release) -> None:
         bump(connection, key, release.due_at, messages.c.kind == Kind.REVIEW)
 
 
+_ONE = select(messages).where(
+    messages.c.request_key == bindparam("request_key"),
+    messages.c.kind == bindparam("kind"),
+    messages.c.number == bindparam("number"),
+)
+
+
+def _find(connection: Connection, key: Mapping[str, object]) -> Message | None:
+    row = connection.execute(_ONE, key).first()
+    return to_message(row) if row is not None else None
+
+
 def _add_part(connection: Connection, claim: Claim, part: Part, *, held: bool) -> Message | None:
     """Add a posted part to its message, and return the message. With `held`, its request is locked.
 
@@ -282,24 +294,21 @@ def _add_part(connection: Connection, claim: Claim, part: Part, *, held: bool) -
     """
     if not held:
         lock_requests(connection, [claim.message.request_key])
-    row = connection.execute(_ONE, _key_of(claim)).first()
-    if row is None:
+    message = _find(connection, _key_of(claim.message))
+    if message is None:
         return None
-    message = to_message(row)
     if held or part.ref in message.refs:
         message = message if part.ref in message.refs else message.with_part(part)
         _store_posted(connection, message)
         return message
-    set_columns(
-        connection, messages, _key_of(claim), {"stale": [*message.stale, part.ref]}, {"wanted_rev": 1}
-    )
+    lost = {"stale": [*message.stale, part.ref]}
+    set_columns(connection, messages, _key_of(message), lost, {"wanted_rev": 1})
     return None
 
 
 def _store_posted(connection: Connection, message: Message) -> None:
     stored = {"posted": [asdict(part) for part in message.posted], "stale": message.stale, "attempt": None}
-    key = {"request_key": message.request_key, "kind": message.kind, "number": message.number}
-    set_columns(connection, messages, key, stored)
+    set_columns(connection, messages, _key_of(message), stored)
 
 
 def _due(connection: Connection, now: datetime, busy: Busy, *, lock: bool = False) -> Row[Any] | None:
@@ -315,19 +324,12 @@ def _next_due(connection: Connection, now: datetime, busy: Busy) -> datetime | N
     return min(filter(None, connection.execute(NEXT_DUE, {"now": now}).one()), default=None)
 
 
-_ONE = select(messages).where(
-    messages.c.request_key == bindparam("request_key"),
-    messages.c.kind == bindparam("kind"),
-    messages.c.number == bindparam("number"),
-)
-
-
 def _first_due(is_due: ColumnElement[bool], *order: ColumnElement[Any]) -> Select[Any]:
     full = messages.c.channel_id.in_(bindparam("full", expanding=True))
     return (
         select(messages.c.request_key, messages.c.kind, messages.c.number)
         .join(requests, requests.c.key == messages.c.request_key)
-        .where(is_due, _IS_FREE, or_(messages.c.channel_id.is_(None), ~full))
+        .where(is_due, IS_FREE, or_(messages.c.channel_id.is_(None), ~full))
         .where(messages.c.request_key.not_in(bindparam("busy", expanding=True)))
         .order_by(*order)
         .limit(1)
@@ -335,10 +337,10 @@ def _first_due(is_due: ColumnElement[bool], *order: ColumnElement[Any]) -> Selec
 
 
 _LAST = case((messages.c.kind == Kind.ANSWER, 1), else_=0)
-_IS_DUE, _IS_ENDING = and_(is_pending, messages.c.due_at <= _NOW), messages.c.farewell_at <= _NOW
+IS_DUE, _IS_ENDING = and_(is_pending, messages.c.due_at <= _NOW), messages.c.farewell_at <= _NOW
 # What is out of date, and then the answers that are soon out of reach.
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_DUE = (_first_due(_IS_DUE, _LAST, messages.c.due_at), _first_due(_IS_ENDING, messages.c.farewell_at))
+_DUE = (_first_due(IS_DUE, _LAST, messages.c.due_at), _first_due(_IS_ENDING, messages.c.farewell_at))
 _DUE_LOCKED = [query.with_for_update(skip_locked=True, of=requests) for query in _DUE]
 
 
@@ -356,7 +358,7 @@ def _lease_end(is_due: ColumnElement[bool]) -> ScalarSelect[Any]:
 NEXT_DUE = select(
     select(func.min(messages.c.due_at)).where(is_pending, messages.c.due_at > _NOW).scalar_subquery(),
     select(func.min(messages.c.farewell_at)).where(messages.c.farewell_at > _NOW).scalar_subquery(),
-    _lease_end(_IS_DUE),
+    _lease_end(IS_DUE),
     _lease_end(_IS_ENDING),
 )
 

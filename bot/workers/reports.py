@@ -17,6 +17,8 @@ from bot.context import App
 from bot.domain.runs import IN_FLIGHT, RunReport, RunState
 from bot.domain.transitions import is_progress
 
+log = logging.getLogger(__name__)
+
 _KNOWN_RUNS = 10_000
 
 
@@ -61,9 +63,6 @@ class ProgressBuffer:
         """Return the reports buffered since the last call, by run key."""
         news, self._news = self._news, {}
         return [news] if news else []
-
-
-log = logging.getLogger(__name__)
 
 
 class ReportRecorder:

@@ -14,6 +14,8 @@ from bot.config.logs import run_context
 from bot.domain.errors import StoreUnavailable
 from bot.wakeups import LONGEST_SLEEP
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -42,7 +44,6 @@ SHOW = Schedule()
 DEPLOYMENTS = Schedule(longest=15)
 
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 # After a claim, a loop rests this many times as long as the claim took: milliseconds, unless the machine is
 # busy.
