@@ -22,6 +22,7 @@ from bot.store.messages import MessageStore
 from bot.store.presets import PresetStore
 from bot.store.reading.gauges import GaugeStore
 from bot.store.reading.history import HistoryStore
+from bot.store.redelivery import RedeliveryStore
 from bot.store.requests.accept import RequestStore
 from bot.store.requests.judging import UsageStore
 from bot.store.reviews import ReviewStore
@@ -57,6 +58,7 @@ class Store:
         self.claims = ClaimStore(self.database, operator, outside.random)
         self.copies = CopyStore(self.database)
         self.messages = MessageStore(self.database)
+        self.redelivery = RedeliveryStore(self.database)
         self.usage = UsageStore(self.database)
         self.durations = DurationStore(self.database)
         self.history = HistoryStore(self.database)

@@ -195,7 +195,7 @@ async def test_a_result_that_is_redelivered_meanwhile_is_not_removed(store: Stor
     key = await stored_run(store, at=NOW - timedelta(days=800), outcome="offered")
     found = await store.retention.claim(NOW)
     assert found is not None
-    assert await store.messages.redeliver(key, request().origin, NOW)
+    assert await store.redelivery.redeliver(key, request().origin, NOW)
     await store.retention.handle(found)
     assert await run_keys(store) == {key}
 
