@@ -33,7 +33,7 @@ def erased_text(erased: Erased, title: Callable[[str], str]) -> str:
     if erased.left:
         names = [escape_line(run_label(run, title), LABEL_LENGTH) for run in erased.left[:_LISTED]]
         if more := len(erased.left) - len(names):
-            names.append(say("erase_left_more", more=more))
+            names.append(f"and {more} more")
         lines.append(say("erase_left", requests="\n".join(f"- {name}" for name in names)))
     return "\n".join(lines)
 
@@ -51,12 +51,14 @@ class EraseButton(PersistentItem[EraseId], codec=EraseId):
         )
 
 
-class Privacy(commands.GroupCog, group_name="privacy", group_description=say("command_privacy")):
+class Privacy(
+    commands.GroupCog, group_name="privacy", group_description="Get or delete what the bot keeps about you"
+):
     """The subcommands of `/privacy`. They are also available in direct messages, so that users who have left
     every server can still export and erase their data.
     """
 
-    @app_commands.command(name="export", description=say("command_privacy_export"))
+    @app_commands.command(name="export", description="Get what the bot keeps about you, as a file")
     async def export(self, interaction: Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         export = await privacy.export(interaction.client.app, interaction.user.id)
@@ -66,10 +68,12 @@ class Privacy(commands.GroupCog, group_name="privacy", group_description=say("co
             ephemeral=True,
         )
 
-    @app_commands.command(name="delete", description=say("command_privacy_delete"))
+    @app_commands.command(
+        name="delete", description="Delete your prompts, inputs and outputs from the bot's database"
+    )
     async def delete(self, interaction: Interaction) -> None:
         erase = Button[Any](
-            label=say("erase_button"),
+            label="Delete my data",
             style=ButtonStyle.danger,
             custom_id=EraseId(interaction.user.id).encode(),
         )

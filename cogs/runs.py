@@ -74,8 +74,10 @@ def _selected_key(interaction: Interaction) -> str:
 class Runs(commands.Cog):
     """The command `/runs`. Its answer is ephemeral, so users decide for themselves who sees their runs."""
 
-    @app_commands.command(name="runs", description=say("command_runs"))
-    @app_commands.describe(state=say("option_runs_state"))
+    @app_commands.command(
+        name="runs", description="List your requests, cancel them, or post results that couldn't be posted"
+    )
+    @app_commands.describe(state="Only requests in this state")
     @app_commands.choices(state=_FILTERS)
     async def runs(self, interaction: Interaction, state: str = RunFilter.ALL.value) -> None:
         if state not in set(RunFilter):
@@ -99,7 +101,7 @@ _QueueButton = page_button(QueueId, _queue_page)
 class Queue(commands.Cog):
     """The command `/queue`. Its answer is ephemeral, since it shows users their own prompts."""
 
-    @app_commands.command(name="queue", description=say("command_queue"))
+    @app_commands.command(name="queue", description="Show what is running and waiting on this server")
     async def queue(self, interaction: Interaction) -> None:
         await show_list(interaction, _queue_page)
 
@@ -107,8 +109,8 @@ class Queue(commands.Cog):
 class Usage(commands.Cog):
     """The command `/usage`. Its answer is ephemeral, since usage concerns only the user and moderators."""
 
-    @app_commands.command(name="usage", description=say("command_usage"))
-    @app_commands.describe(person=say("option_usage_person"))
+    @app_commands.command(name="usage", description="Show what you have used today, and what is left")
+    @app_commands.describe(person="For moderators: somebody else's usage")
     async def usage(self, interaction: Interaction, person: discord.User | None = None) -> None:
         target = member_from_user(person) if person is not None else None
         view = await runs.usage(interaction.client.app, actor_of(interaction), target)

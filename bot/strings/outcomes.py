@@ -60,6 +60,5 @@ OUTCOMES = {
     "undelivered": "This has ended, but I couldn't post it here. Please open `/runs`.",
     "media_more": "{count} more files didn't fit into this message.",
     "from_elsewhere": "I couldn't post this in [the channel of the request]({url}), so here it is.",
-    "from_elsewhere_late": "I couldn't answer in time where you requested it, so here it is.",
     "mention": "<@{user}>",
 }

@@ -22,7 +22,6 @@ STATUS = {
     "title_expired": "Nobody decided in time",
     "title_unconfirmed": "Not confirmed",
     "position": "number {position} in the queue",
-    "position_far": "behind at least {ahead} others in the queue",
     "since": "requested <t:{at}:R>",
     # Worded to fit before and after that time: clients show "in 40 seconds", and later "5 seconds ago".
     "expected": "Should be ready <t:{at}:R>",
@@ -31,7 +30,6 @@ STATUS = {
     "charged_time": "{seconds} s of your GPU time was used",
     "charged_nothing": "no GPU time was used",
     "charged_nothing_cancelled": "cancelled in time: nothing was used",
-    "pixels": "{width} × {height}",
     "gpu": "GPU {gpu}",
     "seed": "seed {seed}",
     "button_cancel": "Cancel",
@@ -40,13 +38,9 @@ STATUS = {
     # copies
     "button_post": "Post",
     "button_share": "Share",
-    "share_title": "Share your result",
-    "share_prompt_label": "Show the prompt",
     "share_prompt_hint": "Everybody who sees the gallery channel can read it.",
     "share_done": "Shared: [open]({url})",
     "post_done": "Posted: [open]({url})",
-    "share_heading": "**{title}** by <@{user}>",
-    "share_link": "[Open the original]({url})",
     # refusals, at the press or when posting
     "copy_not_yours": "Only the requester can post or share this.",
     "copy_private": "This is private, so I can't post or share it. Please generate it without `private`.",

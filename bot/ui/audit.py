@@ -8,6 +8,7 @@ from typing import Protocol
 
 from discord import ButtonStyle
 from discord.ui import ActionRow, Button, LayoutView, TextDisplay
+from discord.utils import format_dt
 
 from bot.domain.moderation.audit import (
     PARTIAL,
@@ -55,9 +56,9 @@ class Server(Protocol):
 
 def audit_layout(page: AuditPage, audit_filter: AuditFilter, title: Title) -> LayoutView:
     """Build a page of the audit log, newest first, with the filters above and buttons below."""
-    lines = [audit_line(line, title) for line in page.lines] or [say("record_none")]
+    lines = [audit_line(line, title) for line in page.lines] or ["Nothing was found. Try fewer filters."]
     filters = subtext(_filters(audit_filter, title))
-    text = [say("record_heading"), *([filters] if filters else []), *lines]
+    text = ["### This server's audit log", *([filters] if filters else []), *lines]
     buttons = ActionRow[LayoutView](
         _button("record_newer", AuditButton.NEWER, audit_filter, page.newer),
         _button("record_older", AuditButton.OLDER, audit_filter, page.older),
@@ -211,9 +212,9 @@ def action_text(action: AuditAction) -> str:
 
 def _filters(audit_filter: AuditFilter, title: Title) -> Iterator[str]:
     if audit_filter.subject is not None:
-        yield say("record_filter_person", person=audit_filter.subject)
+        yield f"about <@{audit_filter.subject}>"
     if audit_filter.actor is not None:
-        yield say("record_filter_by", person=audit_filter.actor)
+        yield f"by <@{audit_filter.actor}>"
     if audit_filter.deployment is not None:
         yield _title(audit_filter.deployment, title)
     if audit_filter.action is not None:
@@ -221,13 +222,13 @@ def _filters(audit_filter: AuditFilter, title: Title) -> Iterator[str]:
     if audit_filter.outcome is not None:
         yield outcome_text(audit_filter.outcome)
     if audit_filter.since is not None:
-        yield say("record_filter_since", at=int(audit_filter.since.timestamp()))
+        yield f"since {format_dt(audit_filter.since, 'f')}"
     if audit_filter.until is not None:
-        yield say("record_filter_until", at=int(audit_filter.until.timestamp()))
+        yield f"before {format_dt(audit_filter.until, 'f')}"
 
 
 def _person(user_id: int | None) -> str:
-    return f"<@{user_id}>" if user_id is not None else say("record_bot")
+    return f"<@{user_id}>" if user_id is not None else "the bot"
 
 
 def _button(

@@ -38,8 +38,8 @@ _TITLE, _NAME = 50, 32
 def share_modal(key: str) -> Modal:
     """Build the form that asks whether a shared result shows its prompt."""
     box: Checkbox[Modal] = Checkbox(custom_id=PROMPT_FIELD, default=False)
-    label = Label[Modal](text=say("share_prompt_label"), description=say("share_prompt_hint"), component=box)
-    return modal_of(ShareId(key).encode(), say("share_title"), label)
+    label = Label[Modal](text="Show the prompt", description=say("share_prompt_hint"), component=box)
+    return modal_of(ShareId(key).encode(), "Share your result", label)
 
 
 def share_messages(
@@ -52,11 +52,11 @@ def share_messages(
     is_picture = any(file.kind is FileKind.IMAGE for file in prepared.files)
     use = [run_button(run, Action.USE, "button_use")] if offered.usable and is_picture else []
     row = [run_button(run, Action.EDIT, "button_edit"), *use, run_button(run, Action.MORE, "button_more")]
-    heading = say("share_heading", title=escape_line(title, 80), user=run.requester_id)
+    heading = f"**{escape_line(title, 80)}** by <@{run.requester_id}>"
     return ResultMessages(
         run=run,
         heading=(heading, prompt_line(run)),
-        footer=[subtext([say("share_link", url=link)])] if link else [],
+        footer=[subtext([f"[Open the original]({link})"])] if link else [],
         blocks=text_blocks(prepared.texts, spoiler=run.spoiler),
         remarks=prepared.remarks,
         rows=lambda _: [row],
@@ -88,7 +88,7 @@ def open_rows(
     if not options:
         return []
     select: Select[Any] = Select(
-        custom_id=OpenId().encode(), placeholder=say("record_private_choose"), options=list(options.values())
+        custom_id=OpenId().encode(), placeholder="Open a private result", options=list(options.values())
     )
     return [ActionRow(select)]
 
@@ -98,7 +98,7 @@ def _label(entry: AuditEntry, title: Callable[[str], str], names: Mapping[int, s
     if count := entry.details.get("runs"):
         deployment = say("several_title", title=deployment, count=count)
     name = shorten(strip_invisible(names.get(entry.subject_id or 0, "")), _NAME)
-    return say("record_private_option", deployment=deployment, name=name) if name else deployment
+    return f"{deployment} for {name}" if name else deployment
 
 
 def opened_messages(
@@ -107,7 +107,7 @@ def opened_messages(
     """Build the messages that show a private result to a moderator; the first has Details and Delete."""
     outputs = prepared[run.key]
     details = run_button(run, Action.DETAILS, "button_details")
-    heading = say("open_heading", title=escape_line(title, 80), person=run.requester_id)
+    heading = f"**{escape_line(title, 80)}**: a private result of <@{run.requester_id}>"
     return ResultMessages(
         run=run,
         heading=(heading, prompt_line(run, only_requester=True)),
@@ -142,7 +142,7 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
 def origin_message(run: Run) -> OutgoingMessage:
     """Build the message that says why a result comes as a direct message."""
     if run.user_install:
-        return OutgoingMessage(content=say("from_elsewhere_late"))
+        return OutgoingMessage(content="I couldn't answer in time where you requested it, so here it is.")
     code = "from_private" if run.private else "from_elsewhere"
     return OutgoingMessage(content=say(code, url=channel_url(run.guild_id, run.channel_id)))
 

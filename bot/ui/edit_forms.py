@@ -25,7 +25,6 @@ from discord.ui import (
 
 from bot.deployments.kinds.base import FormField, Shape
 from bot.domain.text import shorten
-from bot.strings import say
 from bot.ui.custom_ids import DraftId
 from bot.ui.views import layout_of, modal_of
 
@@ -70,10 +69,10 @@ def refused_layout(sentence: str, id: DraftId, possible: int = 0) -> LayoutView:
     """
     row = ActionRow[LayoutView]()
     if possible:
-        label, count = say("button_instead", count=possible), replace(id, count=str(possible))
+        label, count = f"Make {possible} instead", replace(id, count=str(possible))
         row.add_item(Button(label=label, style=ButtonStyle.primary, custom_id=count.encode()))
     style = ButtonStyle.secondary if possible else ButtonStyle.primary
-    row.add_item(Button(label=say("button_edit_typed"), style=style, custom_id=id.encode()))
+    row.add_item(Button(label="Edit and try again", style=style, custom_id=id.encode()))
     return layout_of(TextDisplay(shorten(sentence, _MISTAKES_LENGTH)), row)
 
 
@@ -88,14 +87,14 @@ def pictures_layout(
     gallery = MediaGallery[LayoutView](*map(MediaGalleryItem, pictures))
     if len(pictures) == 1:
         rows = [ActionRow(each) for each in _choice(DraftId(keys[0], picture="0"), choices)]
-        return layout_of(TextDisplay(say("use_heading")), gallery, *rows)
+        return layout_of(TextDisplay("What should I do with this picture?"), gallery, *rows)
     target = choices[0].target if len(choices) == 1 else ""
     numbers = [
         Button[LayoutView](label=str(index + 1), custom_id=DraftId(key, target, str(index)).encode())
         for index, key in enumerate(keys)
     ]
     rows = [ActionRow(*numbers[start : start + _ROW]) for start in range(0, len(numbers), _ROW)]
-    return layout_of(TextDisplay(say("use_heading_several")), gallery, *rows)
+    return layout_of(TextDisplay("Use which picture?"), gallery, *rows)
 
 
 def _choice(id: DraftId, choices: Sequence[PictureChoice]) -> list[Item[LayoutView]]:
@@ -115,7 +114,7 @@ def _choice(id: DraftId, choices: Sequence[PictureChoice]) -> list[Item[LayoutVi
     # The chosen value counts; the ids only have to differ.
     ids = [replace(id, count=str(number) if number > 1 else "") for number in range(1, len(parts) + 1)]
     return [
-        Select(placeholder=say("use_placeholder"), options=part, custom_id=each.encode())
+        Select(placeholder="Choose what to do with it", options=part, custom_id=each.encode())
         for part, each in zip(parts, ids, strict=True)
     ]
 

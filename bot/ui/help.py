@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from discord.ui import ActionRow, Button, LayoutView, TextDisplay
+from discord.utils import format_dt
 
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.model import Deployment, taking_pictures
@@ -53,10 +54,10 @@ def start_text(deployments: Sequence[Deployment], plan: CommandPlan, mention: Me
     for deployment in deployments[:_LISTED]:
         title, example = escape_line(deployment.title, _TITLE), _example(deployment)
         path = plan.path_of(deployment.name) or f"/{plan.name}"
-        lines.append(say("help_line", title=title, path=mention(path)))
+        lines.append(f"**{title}** {mention(path)}")
         lines += [f"> {example}"] if example else []
     if len(deployments) > _LISTED:
-        lines.append(say("help_more", count=len(deployments) - _LISTED))
+        lines.append(f"-# And {len(deployments) - _LISTED} more.")
     return "\n".join(lines)
 
 
@@ -72,10 +73,10 @@ def _example(deployment: Deployment) -> str:
 def examples_text(deployments: Sequence[Deployment]) -> str:
     tips = [say("help_tips")]
     if any(deployment.max_count > 1 for deployment in deployments):
-        tips.append(say("help_tip_count"))
+        tips.append("- Want a choice? `count` makes several at once, each with its own seed.")
     if taking_pictures(deployments):
-        tips.append(say("help_tip_picture"))
-    return "\n".join([*tips, say("help_tip_preset")])
+        tips.append("- To start from a picture, open its message's menu. Choose Apps, then Use as input.")
+    return "\n".join([*tips, "- Made something that you want again? ⋯ More has Save preset."])
 
 
 def commands_text(mention: Mention, *, in_server: bool) -> str:
@@ -91,7 +92,7 @@ def commands_text(mention: Mention, *, in_server: bool) -> str:
     }
     mentions = {name: mention(path) for name, path in paths.items()}
     codes = ["runs", *(["queue"] if in_server else []), "presets", "usage", "privacy"]
-    return "\n".join([say("help_commands"), *(say(f"help_command_{code}", **mentions) for code in codes)])
+    return "\n".join(["**More commands**", *(say(f"help_command_{code}", **mentions) for code in codes)])
 
 
 def rules_text(standing: Standing, title: Callable[[str], str]) -> str:
@@ -107,23 +108,23 @@ def _rules(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
     reviewed += [gpu for gpu in standing.gpus if gpu in approval.gpus]
     is_exempt = mode is ApprovalMode.WITHOUT_ROLES and roles & approval.exempt_roles
     if mode in (ApprovalMode.EVERYBODY, ApprovalMode.WITHOUT_ROLES) and not is_exempt:
-        yield say("help_rules_reviewed")
+        yield "- A moderator looks at each request of yours before it starts."
     elif mode is ApprovalMode.SELECTED and reviewed:
-        yield say("help_rules_reviewed_some", names=_names(reviewed))
+        yield f"- A moderator approves requests with these first: {_names(reviewed)}."
     else:
-        yield say("help_rules_not_reviewed")
+        yield "- Your requests start without a moderator's approval."
     yield from _budgets(standing)
     for default in standing.defaults:
         name = escape_line(default.name, NAME_LENGTH)
         yield say("help_rules_default", name=name, title=escape_line(title(default.deployment), 60))
     if standing.in_server and rules.private_results:
-        yield say("help_rules_private")
+        yield "- With `private`, only you and the moderators can see a result."
     closed = {name for name, allowed in rules.deployment_roles.items() if not allowed & roles}
     if names := [title(each) for each in standing.deployments if each in closed]:
-        yield say("help_rules_closed", names=_names(names))
+        yield f"- Your roles can't use {_names(names)}."
     closed = {name for name, allowed in rules.gpu_roles.items() if not allowed & roles}
     if names := [gpu for gpu in standing.gpus if gpu in closed]:
-        yield say("help_rules_closed_gpus", names=_names(names))
+        yield f"- Your roles can't use these GPUs: {_names(names)}."
     if standing.age_restricted:
         code = "help_rules_age_here" if standing.age_restricted_channel else "help_rules_age"
         yield say(code, names=_names(map(title, standing.age_restricted)))
@@ -148,11 +149,11 @@ def _budgets(standing: Standing) -> Iterator[str]:
     if server is not None:
         lines += _left("help_rules_server", usage.server, server.runs_a_day, server.gpu_seconds_a_day)
     if lines:
-        yield from (*lines, say("help_rules_resets", until=int(usage.day_end.timestamp())))
+        yield from (*lines, f"- Limits reset {format_dt(usage.day_end, 'R')}.")
     else:
-        yield say("help_rules_unlimited")
+        yield "- There is no daily limit on your runs."
     if limits.at_once is not None:
-        yield say("help_rules_at_once", limit=limits.at_once)
+        yield f"- At most {limits.at_once} of your runs are active at once; more wait in the queue."
 
 
 def _left(prefix: str, spent: Spending, runs: int | None, seconds: int | None) -> Iterator[str]:

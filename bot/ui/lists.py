@@ -7,6 +7,7 @@ from datetime import datetime
 
 from discord import ButtonStyle
 from discord.ui import ActionRow, Button, Item, LayoutView, Section, TextDisplay
+from discord.utils import format_dt
 
 from bot.deployments.input_text import ShownInputs
 from bot.domain.decisions import Block
@@ -64,11 +65,11 @@ BLOCK_REASON_LENGTH = 100
 
 def blocked_layout(blocked: Sequence[Block], page: int, *, more: bool) -> LayoutView:
     """Build a page of blocked users, each with a button to unblock them; pages count from 0."""
-    nothing = [] if blocked else [say("blocked_none")]
-    items: list[Item[LayoutView]] = [TextDisplay("\n".join([say("blocked_heading"), *nothing]))]
+    nothing = [] if blocked else ["Nobody."]
+    items: list[Item[LayoutView]] = [TextDisplay("\n".join(["### Blocked on this server", *nothing]))]
     for block in blocked:
         unblock = Button[LayoutView](
-            label=say("button_unblock"),
+            label="Unblock",
             style=ButtonStyle.secondary,
             custom_id=UnblockId(block.user_id, block.created_at, page).encode(),
         )
@@ -78,12 +79,10 @@ def blocked_layout(blocked: Sequence[Block], page: int, *, more: bool) -> Layout
 
 def _blocked_line(block: Block) -> str:
     at = int(block.created_at.timestamp())
-    parts = [say("blocked_line", person=block.user_id, by=block.created_by, at=at)]
-    parts.append(
-        say("blocked_until_line", until=int(block.until.timestamp())) if block.until else say("blocked_open")
-    )
+    parts = [f"<@{block.user_id}> blocked by <@{block.created_by}> <t:{at}:R>"]
+    parts.append(f"until {format_dt(block.until, 'f')}" if block.until else "until unblocked")
     if block.reason:
-        parts.append(say("blocked_reason", text=escape_line(block.reason, BLOCK_REASON_LENGTH)))
+        parts.append(f"“{escape_line(block.reason, BLOCK_REASON_LENGTH)}”")
     return " · ".join(parts)
 
 
@@ -115,8 +114,8 @@ def set_by(person: int | None, at: datetime | None) -> str:
         return ""
     seconds = int(at.timestamp())
     if person is None:
-        return say("default_set_at", at=seconds)
-    return say("default_set_by", person=person, at=seconds)
+        return f"set <t:{seconds}:R>"
+    return f"set by <@{person}> <t:{seconds}:R>"
 
 
 def _replaced_defaults(channel_ids: Sequence[int]) -> str:
@@ -129,10 +128,10 @@ def _replaced_defaults(channel_ids: Sequence[int]) -> str:
 
 def _default_mark(preset: Preset, default: ChannelDefault | None) -> str:
     if preset.is_default:
-        return say("presets_default_own")
+        return "your default"
     if default is None or preset != default.preset:
         return ""
-    return ", ".join(filter(None, [say("presets_default"), set_by(default.set_by, default.set_at)]))
+    return ", ".join(filter(None, ["the default here", set_by(default.set_by, default.set_at)]))
 
 
 def replace_layout(
@@ -144,13 +143,13 @@ def replace_layout(
 ) -> LayoutView:
     """Build the message that asks whether to replace a preset, which is the default of some channels."""
     at = int(earlier.created_at.timestamp())
-    made = say("preset_made", at=at)
+    made = f"saved <t:{at}:R>"
     if earlier.holder is Holder.SERVER and earlier.created_by is not None:
-        made = say("preset_made_by", person=earlier.created_by, at=at)
+        made = f"saved by <@{earlier.created_by}> <t:{at}:R>"
     line = _preset_line(earlier, title, inputs, made)
     taken = say("preset_taken_server" if earlier.holder is Holder.SERVER else "preset_taken")
     text = f"{taken}\n{line}{_replaced_defaults(default_in)}"
-    replace = Button[LayoutView](label=say("button_replace"), style=ButtonStyle.danger, custom_id=custom_id)
+    replace = Button[LayoutView](label="Replace", style=ButtonStyle.danger, custom_id=custom_id)
     return layout_of(TextDisplay(text), ActionRow(replace))
 
 

@@ -19,7 +19,7 @@ from discord.ui import (
     TextDisplay,
     TextInput,
 )
-from discord.utils import snowflake_time
+from discord.utils import format_dt, snowflake_time
 
 from bot.deployments.input_text import ShownInputs
 from bot.domain.decisions import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, Report
@@ -125,12 +125,12 @@ def decided_card(
     }
     lines = [_card_about(run, title, inputs, "card_heading_over"), say(code, **facts)]
     if _is_end_of_block(run):
-        lines.append(say("card_blocked_ended"))
+        lines.append("The block ended this request and their other waiting ones.")
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
     if reason:
         lines.append(f"> {escape_line(str(reason), _VALUE_LENGTH)}")
     if link is not None:
-        lines.append(say("card_result", url=link))
+        lines.append(f"[Open the result]({link})")
     text: Item[LayoutView] = TextDisplay("\n".join(lines))
     return OutgoingMessage(layout=framed(colour, text, *_media(files, spoiler=run.spoiler)))
 
@@ -189,13 +189,13 @@ def _reported(
     ]
     for report in reports[:_MAX_REPORTS]:
         note = f": “{escape_line(report.note, NOTE_LENGTH)}”" if report.note else ""
-        lines.append(say("report_by", person=report.person_id, reason=report.reason.lower()) + note)
+        lines.append(f"Reported by <@{report.person_id}>, {report.reason.lower()}{note}")
     if len(reports) > _MAX_REPORTS:
-        lines.append(say("report_more", count=len(reports) - _MAX_REPORTS))
+        lines.append(f"… and {len(reports) - _MAX_REPORTS} more reports, in `/audit`")
     if withheld:
-        lines.append(say("report_restricted"))
+        lines.append("It is age-restricted, so it is not shown here.")
     if link:
-        lines.append(say("report_link", url=link))
+        lines.append(f"[Open it]({link})")
     if run.prompt:
         # Last, because some clients extend a quote to the end of the text.
         lines.append(f"> {escape_line(run.prompt, _VALUE_LENGTH)}")
@@ -240,7 +240,7 @@ def turned_away_letter(run: Run, title: str, channel_name: ChannelName | None) -
             )
         )
     else:
-        lines.append(say("notice_link", url=url))
+        lines.append(f"-# [Open the channel]({url})")
     items: list[Item[LayoutView]] = [TextDisplay(line) for line in lines]
     items.append(ActionRow(discard_button(run)))
     return OutgoingMessage(layout=framed(Colour.red(), *items))
@@ -255,16 +255,16 @@ def _about_block(run: Run) -> str:
 
 def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
     requester = [
-        say("card_who", person=run.requester_id),
-        say("card_account", at=int(snowflake_time(run.requester_id).timestamp())),
+        f"<@{run.requester_id}>",
+        f"account created {format_dt(snowflake_time(run.requester_id), 'R')}",
     ]
     if run.requester_joined_at is not None:
-        requester.append(say("card_joined", at=int(run.requester_joined_at.timestamp())))
+        requester.append(f"joined {format_dt(run.requester_joined_at, 'R')}")
     heading_line = say(heading, title=batch_title(title, run.count))
     lines = [heading_line, " · ".join(requester), *_values(inputs.values)]
-    facts = [say("card_place", channel=run.channel_id), _cost(run)]
+    facts = [f"for <#{run.channel_id}>", _cost(run)]
     if run.private:
-        facts.append(say("record_private"))
+        facts.append("private")
     if run.gpu:
         facts.insert(0, say("gpu", gpu=escape_line(run.gpu, 32)))
     return "\n".join([*lines, subtext(facts)])
@@ -314,8 +314,8 @@ def block_modal(key: str, name: str) -> Modal:
     """
     options = [RadioGroupOption(label=say(f"duration_{each}"), value=each) for each in BLOCK_DURATIONS]
     durations: RadioGroup[Modal] = RadioGroup(custom_id=DURATION_FIELD, required=True, options=options)
-    label = Label[Modal](text=say("block_duration_label"), component=durations)
-    title = say("block_title_of", name=shorten(strip_invisible(name), _PERSON_LENGTH)) if name else ""
+    label = Label[Modal](text="Duration", component=durations)
+    title = f"Block {shorten(strip_invisible(name), _PERSON_LENGTH)}" if name else ""
     return _modal(ReviewFormId(key, ReviewForm.BLOCK), label, title=title)
 
 
@@ -327,9 +327,9 @@ def report_modal(key: str) -> Modal:
     )
     return modal_of(
         ReviewFormId(key, ReviewForm.REPORT).encode(),
-        say("report_title"),
-        Label[Modal](text=say("report_label"), component=reasons),
-        Label[Modal](text=say("report_note"), description=say("report_note_hint"), component=note),
+        "Report this result",
+        Label[Modal](text="What is wrong with it?", component=reasons),
+        Label[Modal](text="Note", description="Only the moderators read it, with your name.", component=note),
     )
 
 

@@ -135,7 +135,7 @@ def number_rows(numbers: Sequence[Number]) -> list[list[Button[Any]]]:
     """Return rows with the numbered buttons."""
     buttons: list[Button[Any]] = [
         Button(
-            label=say("several_number", number=each.number),
+            label=str(each.number),
             custom_id=PickId(each.run.key, each.number, each.file).encode(),
         )
         for each in numbers
@@ -228,7 +228,7 @@ def picked_layout(
     kinds = [(file, kind_of_file(file)) for file in files]
     media = [MediaGalleryItem(file.url, spoiler=run.spoiler) for file, kind in kinds if kind in GALLERY]
     others = [file for file, kind in kinds if kind not in GALLERY]
-    heading = say("several_one", number=number, title=escape_line(title, 80))
+    heading = f"### {escape_line(title, 80)}: number {number}"
     items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
     remarks = [say("several_deleted")] if run.deleted_at is not None else []
     if not remarks and media:
@@ -337,7 +337,7 @@ def _select(run: Run, follow_ups: Sequence[Button[Any]]) -> Row:
         SelectOption(label=each.label or "", emoji=each.emoji, value=each.custom_id or "")
         for each in follow_ups
     ]
-    placeholder, custom_id = say("follow_up_placeholder"), DraftId(run.key).encode()
+    placeholder, custom_id = "Choose a follow-up", DraftId(run.key).encode()
     return [Select(placeholder=placeholder, options=options, custom_id=custom_id)]
 
 

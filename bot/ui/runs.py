@@ -9,6 +9,7 @@ from typing import Any
 
 from discord import ButtonStyle, SelectOption
 from discord.ui import ActionRow, Button, LayoutView, Section, Select, TextDisplay, Thumbnail
+from discord.utils import format_dt
 
 from bot.domain.budgets import Limits, Spending, UsageView
 from bot.domain.fair_queue import PLACES
@@ -45,7 +46,7 @@ def runs_layout(
     private ones opened, only in the server that they belong to. `pictures` are links to thumbnails, by the
     key of the entry. `restricted` are the keys of those that may not be shown here.
     """
-    heading = say("runs_heading")
+    heading = "### Your requests"
     if current.run_filter is not RunFilter.ALL:
         heading = f"{heading}: {say(f'runs_filter_{current.run_filter}')}"
     empty = say("runs_none" if current.run_filter is RunFilter.ALL else "runs_none_such")
@@ -130,15 +131,15 @@ def _run_line(entry: RunListEntry, title: Callable[[str], str], here: int | None
 def _link(entry: RunListEntry, here: int | None) -> str:
     run = entry.first
     if entry.undelivered and run.guild_id == here:
-        return say("runs_undelivered")
+        return " · couldn't be posted; choose it below to post it here"
     if entry.undelivered and run.guild_id is None:
-        return say("runs_undelivered_outside")
+        return " · couldn't be posted; use `/runs` where you requested it"
     if entry.undelivered:
         return say("runs_undelivered_elsewhere", url=channel_url(run.guild_id, run.channel_id))
     if run.user_install:
         return ""  # the server isn't stored for user installs
     if run.private and (entry.message is None or entry.message[0] == run.channel_id):
-        return say("runs_private")  # nothing links to an ephemeral message
+        return " · private"  # nothing links to an ephemeral message
     if entry.message is not None:
         # A message in another channel was sent as a direct message.
         guild_id = run.guild_id if entry.message[0] == run.channel_id else None
@@ -182,10 +183,10 @@ def _queue_line(
     run = min((run for run in batch if not run.final), key=_in_order)
     at, position = int(run.created_at.timestamp()), _position(run)
     if end is not None:
-        position += " · " + say("queue_expected", at=int(end.timestamp()))
+        position += f" · should be ready {format_dt(end, 'R')}"
     state = _state(run) if len(batch) == 1 else _states([run, *(each for each in batch if each is not run)])
     if not is_named_in_queue(run, viewer_id):
-        return say("queue_private", state=state, at=at, position=position)
+        return f"{state}: a private request <t:{at}:R>{position}"
     line = say(
         "queue_line",
         state=state,
@@ -206,7 +207,7 @@ def _position(run: Run) -> str:
         return ""
     position = run.queue_position
     if position > PLACES and run.state is RunState.WAITING:
-        return " · " + say("queue_far", ahead=PLACES)
+        return f" · behind at least {PLACES} others for its deployment"
     return "" if position == 1 else " · " + say("queue_position", position=position)
 
 
@@ -239,11 +240,11 @@ def _runs_button(label: str, target: RunsPage) -> Button[LayoutView]:
 
 
 def usage_layout(view: UsageView) -> LayoutView:
-    heading = say("usage_heading") if view.own else say("usage_heading_other", person=view.user_id)
+    heading = "### Your usage today" if view.own else f"### Usage of <@{view.user_id}> today"
     person = [heading, *_lines(view.usage.person, view.running.person, view.limits), *_restrictions(view)]
     server: list[str] = []
     if view.server is not None:
-        server = [say("usage_server"), *_lines(view.usage.server, view.running.server, view.server)]
+        server = ["### The whole server today", *_lines(view.usage.server, view.running.server, view.server)]
     returns = say("usage_returns", until=int(view.usage.day_end.timestamp()))
     return layout_of(*texts(person, server, [returns]))
 

@@ -226,14 +226,14 @@ _UNREAD = {
     "regex_ascii_classes": "a regular expression, beyond plain letters",
 }
 _WITHOUT = "Members without every restricted GPU"
-_UNTIL = "until you save a form here, which stores the defaults that you see."
 
 
 def warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
     """Yield the warnings, the most serious first."""
     if context.unreadable:
         yield (
-            f"I can't read what is stored of: {_names(context.unreadable)}. No request is accepted " + _UNTIL
+            f"I can't read what is stored of: {_names(context.unreadable)}. No request is accepted "
+            "until you save a form here, which stores the defaults shown."
         )
     yield from _approval(rules, context)
     yield from _words(rules, context)

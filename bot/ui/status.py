@@ -49,12 +49,12 @@ def status_message(
     below = [
         *_progress(batch, active),
         say("expected", at=int(expected.timestamp())) if expected is not None else "",
-        say("answer_private") if first.private else "",
+        "Only you can see this. Moderators can open the result, too." if first.private else "",
         _remark(
             next((run for run in (first, *active) if run.status_note), first), age_restricted=age_restricted
         ),
         *_held(active),
-        say("waits_for_approval") if only_requester else "",
+        "A moderator looks at it first. I'll post the outcome here." if only_requester else "",
         subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))]),
     ]
     items: list[Item[LayoutView]] = [*texts(above, below)]
@@ -157,7 +157,7 @@ def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
         code = "several_done_failed" if failed else "several_done"
         facts.append(say(code, done=len(ended) - failed, count=len(batch), failed=failed))
     if queued and started:
-        facts.append(say("several_in_progress", count=started))
+        facts.append(f"{started} in progress")
     if queued and (facts or not _is_next(queued[0])):
         facts.append(_waiting(queued))
     share = (len(ended) + sum(run.progress or 0 for run in active)) / len(batch)
@@ -167,7 +167,7 @@ def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
 def _waiting(queued: Sequence[Run]) -> str:
     """Return the number of queued runs and, unless the first is next, its position."""
     if _is_next(queued[0]):
-        return say("several_next", count=len(queued))
+        return f"{len(queued)} up next"
     code = "several_waiting" if len(queued) > 1 else "several_waiting_one"
     return say(code, count=len(queued), place=_position(queued[0]))
 
@@ -186,5 +186,5 @@ def _position(run: Run) -> str:
         return ""
     position = run.queue_position
     if position > PLACES and run.state is RunState.WAITING:
-        return say("position_far", ahead=PLACES)
+        return f"behind at least {PLACES} others in the queue"
     return say("position", position=position)

@@ -97,15 +97,17 @@ async def _send_file(interaction: Interaction, id: AuditId) -> None:
 class Audit(commands.Cog):
     """The command `/audit`. Discord's Integrations only decide who sees it, so the bot checks who uses it."""
 
-    @app_commands.command(name="audit", description=say("command_audit"))
+    @app_commands.command(
+        name="audit", description="Show what was requested, decided and changed on this server"
+    )
     @app_commands.describe(
-        person=say("option_audit_person"),
-        by=say("option_audit_by"),
-        deployment=say("option_audit_deployment"),
-        outcome=say("option_audit_outcome"),
-        action=say("option_audit_action"),
-        since_days=say("option_audit_since"),
-        until_days=say("option_audit_until"),
+        person="Only events about this person",
+        by="Only actions of this person",
+        deployment="Only this deployment",
+        outcome="Only requests with this outcome",
+        action="Only this kind of event",
+        since_days="From this many days ago",
+        until_days="Up to this many days ago",
     )
     @app_commands.choices(outcome=_OUTCOMES, action=_ACTIONS)
     @app_commands.default_permissions(manage_guild=True)

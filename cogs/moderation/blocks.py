@@ -56,12 +56,12 @@ class UnblockButton(PersistentItem[UnblockId], codec=UnblockId):
 class Blocks(commands.Cog):
     """The commands `/block`, `/unblock` and `/blocked`. A member's roles come from the interaction."""
 
-    @app_commands.command(name="block", description=say("command_block"))
+    @app_commands.command(name="block", description="Keep somebody from generating on this server")
     @app_commands.describe(
-        user=say("option_block_user"),
-        reason=say("option_block_reason"),
-        duration=say("option_block_duration"),
-        days=say("option_block_days"),
+        user="The person to block",
+        reason="The reason, which the person reads",
+        duration="The length of the block; without it, until somebody unblocks them",
+        days="A number of days, instead of a duration from the list",
     )
     @app_commands.choices(duration=_CHOICES)
     @app_commands.default_permissions(manage_guild=True)
@@ -84,14 +84,14 @@ class Blocks(commands.Cog):
         )
         await tell(interaction, block_confirmation(*done))
 
-    @app_commands.command(name="unblock", description=say("command_unblock"))
-    @app_commands.describe(user=say("option_unblock_user"))
+    @app_commands.command(name="unblock", description="Let somebody generate here again")
+    @app_commands.describe(user="The person to unblock")
     @app_commands.default_permissions(manage_guild=True)
     async def unblock(self, interaction: Interaction, user: discord.User) -> None:
         await blocks.unblock(interaction.client.app, actor_of(interaction), user.id)
         await tell(interaction, say("unblock_done", person=user.id))
 
-    @app_commands.command(name="blocked", description=say("command_blocked"))
+    @app_commands.command(name="blocked", description="List the people who can't generate on this server")
     @app_commands.default_permissions(manage_guild=True)
     async def blocked(self, interaction: Interaction) -> None:
         await show_list(interaction, _page)

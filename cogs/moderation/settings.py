@@ -24,7 +24,6 @@ from bot.gateway.interactions import Interaction
 from bot.gateway.payloads import selected_values, submitted_values
 from bot.services.moderation import server_settings
 from bot.services.moderation.server_settings import Editor
-from bot.strings import say
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings import Panel, error_lines, panel_layout, settings_modal
 
@@ -118,7 +117,7 @@ async def _submitted(interaction: Interaction, id: SettingId) -> None:
 class Settings(commands.Cog):
     """The command `/settings`, which shows the panel."""
 
-    @app_commands.command(name="settings", description=say("command_settings"))
+    @app_commands.command(name="settings", description="What the bot may do on this server, and for whom")
     @app_commands.default_permissions(manage_guild=True)
     async def settings(self, interaction: Interaction) -> None:
         layout = await _layout(interaction, Panel())
