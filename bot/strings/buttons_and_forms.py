@@ -1,13 +1,6 @@
 """Sentences on buttons, in forms and in answers to buttons."""
 
 BUTTONS = {
-    "button_edit": "Edit",
-    "button_details": "Details",
-    "button_use": "Use as input",
-    "button_vary": "{count} more",
-    "button_more": "⋯ More",
-    "button_again_all": "Again ×{count}",
-    "button_try_again_all": "Try again ×{count}",
     # batches
     "several_title": "{title} ×{count}",
     "several_done": "{done} of {count} done",
@@ -54,7 +47,6 @@ BUTTONS = {
     # presets
     "preset_used": "preset: {name}",
     "preset_used_own": "your default",
-    "button_save": "Save preset",
     "preset_field_name": "Name",
     "preset_field_seed": "Keep the seed",
     "preset_field_server": "For this server",

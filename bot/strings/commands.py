@@ -87,7 +87,6 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "deleted_by_moderator": "deleted by a moderator",
         "partly_deleted": "partly deleted",
         "partly_deleted_by_moderator": "partly deleted by a moderator",
-        "button_redeliver": "Post it here",
         "withheld_heading": "Your result is ready",
         "withheld": "It is age-restricted, so I post it only in age-restricted channels. Use `/runs` in one to have it posted there.",
         "post_noted": "I'll post it here in a moment.",

@@ -32,12 +32,7 @@ STATUS = {
     "charged_nothing_cancelled": "cancelled in time: nothing was used",
     "gpu": "GPU {gpu}",
     "seed": "seed {seed}",
-    "button_cancel": "Cancel",
-    "button_again": "Again",
-    "button_try_again": "Try again",
     # copies
-    "button_post": "Post",
-    "button_share": "Share",
     "share_prompt_hint": "Everybody who sees the gallery channel can read it.",
     "share_done": "Shared: [open]({url})",
     "post_done": "Posted: [open]({url})",

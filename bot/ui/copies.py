@@ -26,7 +26,7 @@ from bot.ui.message_parts import (
     text_blocks,
     texts,
 )
-from bot.ui.result_buttons import OfferedActions, discard_button, more_button
+from bot.ui.result_buttons import OfferedActions
 from bot.ui.run_facts import COLOURS, facts_of, prompt_line
 from bot.ui.views import framed, layout_of, modal_of
 
@@ -50,8 +50,8 @@ def share_messages(
     `link` is the URL of the original message, or None if there is none. The prompt is shown if `run` has one.
     """
     is_picture = any(file.kind is FileKind.IMAGE for file in prepared.files)
-    use = [run_button(run, Action.USE, "button_use")] if offered.usable and is_picture else []
-    row = [run_button(run, Action.EDIT, "button_edit"), *use, run_button(run, Action.MORE, "button_more")]
+    use = [run_button(run, Action.USE)] if offered.usable and is_picture else []
+    row = [run_button(run, Action.EDIT), *use, run_button(run, Action.MORE)]
     heading = f"**{escape_line(title, 80)}** by <@{run.requester_id}>"
     return ResultMessages(
         run=run,
@@ -106,7 +106,7 @@ def opened_messages(
 ) -> Sequence[OutgoingMessage]:
     """Build the messages that show a private result to a moderator; the first has Details and Delete."""
     outputs = prepared[run.key]
-    details = run_button(run, Action.DETAILS, "button_details")
+    details = run_button(run, Action.DETAILS)
     heading = f"**{escape_line(title, 80)}**: a private result of <@{run.requester_id}>"
     return ResultMessages(
         run=run,
@@ -114,7 +114,7 @@ def opened_messages(
         footer=[subtext(facts_of(run))],
         blocks=text_blocks(outputs.texts, spoiler=run.spoiler),
         remarks=outputs.remarks,
-        rows=lambda _: [[details, run_button(run, Action.DELETE, "button_delete")]],
+        rows=lambda _: [[details, run_button(run, Action.DELETE)]],
         colour=Colour.blurple(),
     ).with_files(outputs.files)
 
@@ -131,9 +131,9 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
     `postable` adds the button that posts the result after the channel has been marked as age-restricted.
     """
     heading = f"{say('mention', user=run.requester_id)} **{say('withheld_heading')}**"
-    buttons = [run_button(run, Action.DETAILS, "button_details"), discard_button(run)]
+    buttons = [run_button(run, Action.DETAILS), run_button(run, Action.DISCARD)]
     if postable:
-        buttons.insert(0, run_button(run, Action.REDELIVER, "button_redeliver"))
+        buttons.insert(0, run_button(run, Action.REDELIVER))
     blocks = texts([heading, prompt_line(run)], [say("withheld")])
     layout = framed(COLOURS[RunState.SUCCEEDED], *blocks, ActionRow(*buttons))
     return OutgoingMessage(layout=layout, mention=run.requester_id)
@@ -206,5 +206,5 @@ def _code_blocks(shown: Sequence[Run]) -> Iterator[str]:
 def _buttons(first: Run, shown: Sequence[Run]) -> list[Button[Any]]:
     """Return the buttons of a sentence about an outcome."""
     if not shown:
-        return [run_button(first, Action.DETAILS, "button_details"), discard_button(first)]
-    return [more_button(first, Action.MORE_OF_ALL if first.count > 1 else Action.MORE)]
+        return [run_button(first, Action.DETAILS), run_button(first, Action.DISCARD)]
+    return [run_button(first, Action.MORE_OF_ALL if first.count > 1 else Action.MORE)]

@@ -31,6 +31,16 @@ LAYOUT_TEXT = 4000
 CONTENT_TEXT = 2000
 _MAX_BLOCKS = 10
 _DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
+# The labels of those that the name of the action doesn't give.
+_LABELS = {
+    Action.USE: "Use as input",
+    Action.SAVE: "Save preset",
+    Action.MORE: "⋯ More",
+    Action.MORE_OF_ALL: "⋯ More",
+    Action.REDELIVER: "Post it here",
+    Action.CLEAR: "Delete",
+    Action.DISCARD: "Delete",
+}
 _EMOJI = {Action.AGAIN: "🔁", Action.REPEAT: "🔁", Action.VARY: "✨", Action.EDIT: "✏️"}
 _SPOILER_LENGTH = 900
 # A link in one of our own sentences: its text is short or a file's escaped name. A longer search from every
@@ -122,12 +132,10 @@ def chunks(files: Sequence[PreparedFile]) -> list[Sequence[PreparedFile]]:
     return [*packed]
 
 
-def run_button(
-    run: Run, action: Action, label: str, style: ButtonStyle | None = None, **params: object
-) -> Button[Any]:
-    """Create a button of a run, red if it deletes something; `params` fill in the label."""
+def run_button(run: Run, action: Action, label: str = "", style: ButtonStyle | None = None) -> Button[Any]:
+    """Create a button of a run, red if it deletes something, with the usual label unless one is given."""
     return Button(
-        label=say(label, **params),
+        label=label or _LABELS.get(action, action.capitalize()),
         emoji=_EMOJI.get(action),
         style=style or (ButtonStyle.danger if action in _DELETING else ButtonStyle.secondary),
         custom_id=RunId(run.key, action).encode(),

@@ -40,7 +40,6 @@ from bot.ui.message_parts import (
     run_button,
     subtext,
 )
-from bot.ui.result_buttons import discard_button
 from bot.ui.run_facts import batch_title, block_code, moderators_reason, reason_of
 from bot.ui.views import framed, modal_of
 
@@ -70,12 +69,12 @@ def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOut
     items: list[Item[LayoutView]] = [TextDisplay(text), *_media(files, spoiler=run.spoiler)]
     items += _notes(prepared, len(files), len(text))
     row: ActionRow[LayoutView] = ActionRow(
-        run_button(run, Action.APPROVE, "button_approve", ButtonStyle.success),
-        run_button(run, Action.REJECT, "button_reject", ButtonStyle.danger),
-        run_button(run, Action.BLOCK, "button_block"),
+        run_button(run, Action.APPROVE, style=ButtonStyle.success),
+        run_button(run, Action.REJECT, style=ButtonStyle.danger),
+        run_button(run, Action.BLOCK),
     )
     if _values(inputs.values) != _lines(inputs.values, None) or len(prepared.files) > len(files):
-        row.add_item(run_button(run, Action.DETAILS, "button_details"))
+        row.add_item(run_button(run, Action.DETAILS))
     items.append(row)
     return OutgoingMessage(layout=framed(Colour.gold(), *items), files=files)
 
@@ -170,9 +169,9 @@ def report_card(
         texts.pop()
     is_batch = run.is_first_in_batch and run.count > 1
     row: ActionRow[LayoutView] = ActionRow(
-        run_button(run, Action.CLEAR if is_batch else Action.DELETE, "button_delete"),
-        run_button(run, Action.BLOCK, "button_block"),
-        run_button(run, Action.DISMISS, "button_dismiss"),
+        run_button(run, Action.CLEAR if is_batch else Action.DELETE),
+        run_button(run, Action.BLOCK),
+        run_button(run, Action.DISMISS),
     )
     items: list[Item[LayoutView]] = [TextDisplay(about), *_media(files, spoiler=True)]
     items += [TextDisplay(text) for text in texts]
@@ -242,7 +241,7 @@ def turned_away_letter(run: Run, title: str, channel_name: ChannelName | None) -
     else:
         lines.append(f"-# [Open the channel]({url})")
     items: list[Item[LayoutView]] = [TextDisplay(line) for line in lines]
-    items.append(ActionRow(discard_button(run)))
+    items.append(ActionRow(run_button(run, Action.DISCARD)))
     return OutgoingMessage(layout=framed(Colour.red(), *items))
 
 

@@ -15,7 +15,6 @@ from bot.domain.text import sentence_case
 from bot.strings import say
 from bot.ui.custom_ids import Action
 from bot.ui.message_parts import OutgoingMessage, bar, run_button, subtext, texts
-from bot.ui.result_buttons import discard_button
 from bot.ui.run_facts import batch_title, facts_of, in_common, phase, prompt_line
 from bot.ui.views import framed
 
@@ -59,7 +58,7 @@ def status_message(
     ]
     items: list[Item[LayoutView]] = [*texts(above, below)]
     if any(run.is_cancellable for run in active):
-        items.append(ActionRow(run_button(first, Action.CANCEL, "button_cancel")))
+        items.append(ActionRow(run_button(first, Action.CANCEL)))
     layout = framed(Colour.blurple(), *items)
     layout.children[0].id = answer_marker(first.request_key)
     return OutgoingMessage(layout=layout)
@@ -78,7 +77,7 @@ def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     """Build the replacement for the status message of a batch whose outcome no route could show."""
     heading = f"### {say('title_undelivered')}: {batch_title(title, len(batch))}"
     blocks = texts([heading, prompt_line(batch[0])], [say("undelivered")])
-    buttons = ActionRow[LayoutView](discard_button(batch[0]))
+    buttons = ActionRow[LayoutView](run_button(batch[0], Action.DISCARD))
     return OutgoingMessage(layout=framed(Colour.orange(), *blocks, buttons))
 
 
