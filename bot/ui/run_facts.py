@@ -140,7 +140,7 @@ def deletion_facts(deletions: Deletions) -> list[str]:
     if deletions.outcome:
         facts.append(say("deleted_by_moderator" if deletions.by_moderator else "deleted"))
     elif deletions.partly:
-        facts.append(say("partly_deleted_by_moderator" if deletions.by_moderator else "partly_deleted"))
+        facts.append("partly deleted by a moderator" if deletions.by_moderator else "partly deleted")
     if deletions.copy_by_moderator:
         facts.append("a moderator deleted a copy of it")
     return facts

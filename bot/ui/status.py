@@ -130,7 +130,7 @@ def _held(active: Sequence[Run]) -> Iterator[str]:
     params = run.waiting_params or {}
     yield say(run.waiting_code, **params)
     if not run.waiting_code.startswith("waits_for_"):
-        yield say("waits_until_then" if "until" in params else "waits_until_over")
+        yield "I'll start this then." if "until" in params else "I'll start this afterwards."
 
 
 def _progress(batch: Sequence[Run], active: Sequence[Run]) -> Iterator[str]:
