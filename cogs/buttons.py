@@ -40,7 +40,7 @@ from bot.ui.result_buttons import (
 )
 from bot.ui.run_facts import FILENAME, details, explanation_of
 from cogs.drafts import again, open_draft, use_picture
-from cogs.moderation.reviews import (
+from cogs.moderation import (
     is_report,
     open_block,
     reporting_card_errors,

@@ -19,8 +19,8 @@ from bot.gateway.interactions import Interaction
 from bot.services import privacy
 from bot.strings import counted, say
 from bot.ui.custom_ids import EraseId
+from bot.ui.message_parts import view_of
 from bot.ui.runs import LABEL_LENGTH, run_label
-from bot.ui.views import view_of
 
 _LISTED = 3
 

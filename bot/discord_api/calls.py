@@ -17,8 +17,7 @@ import discord
 
 from bot.discord_api.errors import is_outage
 from bot.domain.messages.records import MessageRef
-from bot.ui.message_parts import ChannelName, OutgoingMessage
-from bot.ui.views import component_ids, posted_layout
+from bot.ui.message_parts import ChannelName, OutgoingMessage, component_ids, posted_layout
 
 log = logging.getLogger(__name__)
 _TOO_LARGE = 40005

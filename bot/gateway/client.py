@@ -42,14 +42,13 @@ _INSIST_PAUSE, _INSIST_TIMES = 10.0, 80
 EXTENSIONS = (
     "cogs.generate",
     "cogs.buttons",
-    "cogs.moderation.reviews",
+    "cogs.moderation",
     "cogs.drafts",
     "cogs.help",
     "cogs.runs",
     "cogs.presets",
-    "cogs.moderation.settings",
-    "cogs.moderation.audit",
-    "cogs.moderation.blocks",
+    "cogs.settings",
+    "cogs.audit",
     "cogs.privacy",
     "cogs.owner",
 )

@@ -10,7 +10,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.messages.records import CARDS, Kind, MessageRef
 from bot.services.runs import message_kinds
 from bot.ui.custom_ids import Action, CustomId, ReviewFormId, RunId
-from bot.ui.views import component_ids
+from bot.ui.message_parts import component_ids
 
 # The buttons of the cards for moderators; a form has the name of its button. All other buttons are never on
 # cards, and decisions are only there.

@@ -32,9 +32,8 @@ from bot.domain.text import (
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import AuditId
-from bot.ui.message_parts import subtext
+from bot.ui.message_parts import layout_of, subtext
 from bot.ui.run_facts import phase
-from bot.ui.views import layout_of
 
 _PROMPT_LENGTH, _TEXT_LENGTH, _NAME_LENGTH = 80, 200, 60
 _FILE_PROMPT_LENGTH = 300

@@ -20,6 +20,9 @@ from bot.ui.message_parts import (
     PreparedOutputs,
     ResultMessages,
     fitting,
+    framed,
+    layout_of,
+    modal_of,
     remark_messages,
     run_button,
     subtext,
@@ -28,7 +31,6 @@ from bot.ui.message_parts import (
 )
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.run_facts import COLOURS, facts_of, prompt_line
-from bot.ui.views import framed, layout_of, modal_of
 
 PROMPT_FIELD = "prompt"
 # An option's label has at most 100 characters.

@@ -26,7 +26,7 @@ from discord.ui import (
 from bot.deployments.kinds.base import FormField, Shape
 from bot.domain.text import shorten
 from bot.ui.custom_ids import DraftId
-from bot.ui.views import layout_of, modal_of
+from bot.ui.message_parts import layout_of, modal_of
 
 # Discord's limits: options of a select, and characters of labels and of an option.
 _MAX_OPTIONS = 25

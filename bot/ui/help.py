@@ -16,7 +16,7 @@ from bot.domain.settings.rules_and_defaults import ApprovalMode
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 from bot.ui.custom_ids import HelpId, HelpPage
-from bot.ui.views import layout_of
+from bot.ui.message_parts import layout_of
 
 _LISTED = 10
 _TITLE = 40

@@ -15,7 +15,7 @@ from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset
 from bot.domain.text import escape_line, listed
 from bot.strings import counted, say
 from bot.ui.custom_ids import BlockedId, PageId, PresetsId, UnblockId
-from bot.ui.views import layout_of
+from bot.ui.message_parts import layout_of
 
 
 def posting_layout() -> LayoutView:

@@ -37,11 +37,12 @@ from bot.ui.message_parts import (
     PreparedFile,
     PreparedOutputs,
     chunks,
+    framed,
+    modal_of,
     run_button,
     subtext,
 )
 from bot.ui.run_facts import batch_title, block_code, moderators_reason, reason_of
-from bot.ui.views import framed, modal_of
 
 _VALUE_LENGTH = 400
 _VALUES_LENGTH = 3000

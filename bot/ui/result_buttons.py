@@ -38,6 +38,8 @@ from bot.ui.message_parts import (
     GALLERY,
     FileKind,
     PreparedOutputs,
+    framed,
+    layout_of,
     run_button,
     short_enough,
     subtext,
@@ -45,7 +47,6 @@ from bot.ui.message_parts import (
     texts,
 )
 from bot.ui.run_facts import COLOURS, batch_title, ending_sentence, prompt_line, result_facts
-from bot.ui.views import framed, layout_of
 
 BUTTONS_A_ROW = 5  # Discord's limit
 # Failure codes with which the same request would end again.

@@ -16,8 +16,7 @@ from bot.domain.text import escape_line, shorten
 from bot.domain.text.run_log import FailureKind, failure_kind, last_error
 from bot.domain.transitions import REQUESTER_BLOCKED, is_turned_away
 from bot.strings import say
-from bot.ui.message_parts import PROMPT_SHOWN, subtext, text_blocks
-from bot.ui.views import framed
+from bot.ui.message_parts import PROMPT_SHOWN, framed, subtext, text_blocks
 
 _ERROR_SHOWN = 200
 _RUN_FAILED = "run_failed"

@@ -20,9 +20,8 @@ from bot.domain.text import channel_url, escape_line, message_url, shorten, stri
 from bot.strings import say
 from bot.ui.custom_ids import QueueId, RunListAction, RunsId
 from bot.ui.lists import BLOCK_REASON_LENGTH, page_layout
-from bot.ui.message_parts import bar, texts
+from bot.ui.message_parts import bar, layout_of, texts
 from bot.ui.run_facts import deletion_facts, ending
-from bot.ui.views import layout_of
 
 # With these lengths, ten lines fit into a layout's 4,000 characters even if every character is escaped.
 _RUN_TITLE_LENGTH = 40

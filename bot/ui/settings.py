@@ -42,8 +42,7 @@ from bot.domain.settings.values import Names, SettingsContext
 from bot.domain.text import escape_line, listed, shorten, shorten_words, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
-from bot.ui.message_parts import fitting
-from bot.ui.views import framed, modal_of
+from bot.ui.message_parts import fitting, framed, modal_of
 
 # Discord's limits: for all texts in a message, and for the texts of an option and of a text input.
 _MESSAGE_LENGTH, _OPTION_LENGTH, _TEXT_LENGTH = 4000, 100, 4000

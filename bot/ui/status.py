@@ -14,9 +14,8 @@ from bot.domain.runs import Run, RunState
 from bot.domain.text import sentence_case
 from bot.strings import say
 from bot.ui.custom_ids import Action
-from bot.ui.message_parts import OutgoingMessage, bar, run_button, subtext, texts
+from bot.ui.message_parts import OutgoingMessage, bar, framed, run_button, subtext, texts
 from bot.ui.run_facts import batch_title, facts_of, in_common, phase, prompt_line
-from bot.ui.views import framed
 
 _BAR_LENGTH = 12
 # From the least to the most advanced.
