@@ -19,7 +19,7 @@ from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import Actor
 from bot.domain.runs import Deletions, Run
 from bot.domain.text.file_names import is_file
-from bot.gateway.client import GenerateBot, PersistentItem, tell
+from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, check_overrides, moderated_channel
 from bot.gateway.message_files import run_files, shown_pictures
 from bot.gateway.payloads import custom_ids, form_values
@@ -29,7 +29,7 @@ from bot.services.access import cancellable, is_deletable, is_moderated, seen, v
 from bot.services.moderation import reviews
 from bot.strings import say
 from bot.ui.copies import PROMPT_FIELD, linked_outputs, share_modal
-from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId, ShareId
+from bot.ui.custom_ids import Action, DeleteId, DraftId, Form, FormId, PickId, RunId
 from bot.ui.lists import text_layout
 from bot.ui.moderation import reject_modal, report_modal
 from bot.ui.result_buttons import (
@@ -41,53 +41,56 @@ from bot.ui.result_buttons import (
 from bot.ui.run_facts import FILENAME, details, explanation_of
 from cogs.drafts import again, open_draft, use_picture
 from cogs.moderation import (
+    block_sent,
     is_report,
     open_block,
+    reject_sent,
+    report_sent,
     reporting_card_errors,
 )
-from cogs.presets import open_save
+from cogs.presets import open_save, save_sent
 
 _LEFT = timedelta(minutes=1)  # enough for a deletion
 Press = Callable[[Interaction, str], Awaitable[None]]
 
 
-class RunButton(PersistentItem[RunId], codec=RunId):
-    """A button of a run."""
-
-    async def pressed(self, interaction: Interaction, id: RunId) -> None:
-        async with reporting_card_errors(interaction, id.key):
-            await PRESSES[id.action](interaction, id.key)
+async def _pressed(interaction: Interaction, id: RunId) -> None:
+    """Answer a button of a run."""
+    async with reporting_card_errors(interaction, id.key):
+        await PRESSES[id.action](interaction, id.key)
 
 
-class PickButton(PersistentItem[PickId], codec=PickId):
-    """A numbered button. The number is that of a run in a batch, or of a picture."""
-
-    async def pressed(self, interaction: Interaction, id: PickId) -> None:
-        app, message = interaction.client.app, interaction.message
-        run = await visible(app, actor_of(interaction), id.key)
-        title, offered = app.catalogue.title(run.deployment), await _offered(interaction, run)
-        files = run_files(message, run.key, linked=run.needs_interaction) if message is not None else []
-        # A file and the gallery that shows it have the same name.
-        own = {file.filename: file for file in files if is_file(file.filename, run.key, id.file)}
-        linked = linked_outputs(run, app.outputs.may_link, file=id.file)
-        await _show(interaction, picked_layout(run, id.number, title, [*own.values()], linked, offered))
+async def _submitted(interaction: Interaction, id: FormId) -> None:
+    """Answer a form of a run."""
+    async with reporting_card_errors(interaction, id.key):
+        await FORMS[id.form](interaction, id.key)
 
 
-class DeleteButton(PersistentItem[DeleteId], codec=DeleteId):
-    """Delete behind *More*.
+async def _picked(interaction: Interaction, id: PickId) -> None:
+    """Show what a numbered button stands for: a run of a batch, or a picture."""
+    app, message = interaction.client.app, interaction.message
+    run = await visible(app, actor_of(interaction), id.key)
+    title, offered = app.catalogue.title(run.deployment), await _offered(interaction, run)
+    files = run_files(message, run.key, linked=run.needs_interaction) if message is not None else []
+    # A file and the gallery that shows it have the same name.
+    own = {file.filename: file for file in files if is_file(file.filename, run.key, id.file)}
+    linked = linked_outputs(run, app.outputs.may_link, file=id.file)
+    await _show(interaction, picked_layout(run, id.number, title, [*own.values()], linked, offered))
+
+
+async def _delete_pressed(interaction: Interaction, id: DeleteId) -> None:
+    """Delete what *Delete* behind *More* names.
 
     What only an interaction can delete is deleted by the press of *More*, whose token lives for 15 minutes.
     """
-
-    async def pressed(self, interaction: Interaction, id: DeleteId) -> None:
-        app, more = interaction.client.app, None
-        if id.draft:
-            more = app.drafts.get(id.draft, interaction.user.id, discord.Interaction)
-            if more is None or more.expires_at - app.now() < _LEFT:
-                raise RefusedError("delete_stale")
-        message = MessageRef(interaction.channel_id or 0, id.message) if more is None else None
-        deleted = await reviews.delete_shown(app, actor_of(interaction), id.key, message, whole=id.whole)
-        await _confirm_deletion(interaction, *deleted, more)
+    app, more = interaction.client.app, None
+    if id.draft:
+        more = app.drafts.get(id.draft, interaction.user.id, discord.Interaction)
+        if more is None or more.expires_at - app.now() < _LEFT:
+            raise RefusedError("delete_stale")
+    message = MessageRef(interaction.channel_id or 0, id.message) if more is None else None
+    deleted = await reviews.delete_shown(app, actor_of(interaction), id.key, message, whole=id.whole)
+    await _confirm_deletion(interaction, *deleted, more)
 
 
 async def _show(interaction: Interaction, layout: LayoutView) -> None:
@@ -303,8 +306,8 @@ async def _open_share(interaction: Interaction, key: str) -> None:
         await _copy(interaction, key, Kind.SHARE)
 
 
-async def _share_submitted(interaction: Interaction, id: ShareId) -> None:
-    await _copy(interaction, id.key, Kind.SHARE, form_values(interaction).get(PROMPT_FIELD) == "yes")
+async def _share_sent(interaction: Interaction, key: str) -> None:
+    await _copy(interaction, key, Kind.SHARE, form_values(interaction).get(PROMPT_FIELD) == "yes")
 
 
 async def _copy(interaction: Interaction, key: str, kind: Kind, with_prompt: bool = False) -> None:
@@ -341,6 +344,17 @@ PRESSES: Mapping[Action, Press] = {
 }
 
 
+FORMS: Mapping[Form, Press] = {
+    Form.REJECT: reject_sent,
+    Form.BLOCK: block_sent,
+    Form.REPORT: report_sent,
+    Form.SAVE: save_sent,
+    Form.SHARE: _share_sent,
+}
+
+
 async def setup(bot: GenerateBot) -> None:
-    bot.add_items(RunButton, PickButton, DeleteButton)
-    bot.add_form(ShareId, _share_submitted)
+    bot.add_press(RunId, _pressed)
+    bot.add_press(PickId, _picked)
+    bot.add_press(DeleteId, _delete_pressed)
+    bot.add_form(FormId, _submitted)

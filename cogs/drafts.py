@@ -31,7 +31,7 @@ from bot.domain.errors import (
 )
 from bot.domain.requests import Actor, Checked
 from bot.domain.text.file_names import belongs_to, file_behind, key_in
-from bot.gateway.client import GenerateBot, PersistentItem, tell
+from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of
 from bot.gateway.message_files import (
     attached_pictures,
@@ -55,18 +55,16 @@ MakeDraft = Callable[[Actor], Awaitable[Draft]]
 OnMenu = Callable[[Interaction, discord.Message], Coroutine[Any, Any, None]]
 
 
-class DraftItem(PersistentItem[DraftId], codec=DraftId):
-    """A button or select that opens a draft."""
-
-    async def pressed(self, interaction: Interaction, id: DraftId) -> None:
-        for value in selected_values(interaction):
-            id = DraftId.read(value) or id
-        if id.picture and not id.target:
-            await _choose(interaction, id)
-        elif id.count:
-            await begin(interaction, id)
-        else:
-            await open_draft(interaction, id)
+async def _pressed(interaction: Interaction, id: DraftId) -> None:
+    """Answer a button or select that opens a draft."""
+    for value in selected_values(interaction):
+        id = DraftId.read(value) or id
+    if id.picture and not id.target:
+        await _choose(interaction, id)
+    elif id.count:
+        await begin(interaction, id)
+    else:
+        await open_draft(interaction, id)
 
 
 async def open_draft(interaction: Interaction, id: DraftId) -> None:
@@ -294,7 +292,7 @@ async def _submitted(interaction: Interaction, id: DraftId) -> None:
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_items(DraftItem)
+    bot.add_press(DraftId, _pressed)
     bot.add_form(DraftId, _submitted)
     names: list[str] = []
 

@@ -15,7 +15,7 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.errors import StoreUnavailable
-from bot.gateway.client import GenerateBot, PersistentItem
+from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
 from bot.services.moderation.server_settings import is_to_be_greeted
 from bot.services.runs import standing_of
@@ -54,11 +54,9 @@ async def _limits(interaction: Interaction) -> str:
     return rules_text(standing, app.catalogue.title)
 
 
-class HelpButton(PersistentItem[HelpId], codec=HelpId):
-    """A button that shows another page."""
-
-    async def pressed(self, interaction: Interaction, id: HelpId) -> None:
-        await interaction.response.edit_message(view=await _page(interaction, id.page))
+async def _turn(interaction: Interaction, id: HelpId) -> None:
+    """Show another page."""
+    await interaction.response.edit_message(view=await _page(interaction, id.page))
 
 
 class Help(commands.Cog):
@@ -93,5 +91,5 @@ class Help(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_items(HelpButton)
+    bot.add_press(HelpId, _turn)
     await bot.add_cog(Help(bot))

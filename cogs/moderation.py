@@ -15,13 +15,13 @@ from discord.ui import LayoutView
 from bot.discord_api.channels import member_from_user, member_names, requester_now
 from bot.domain.decisions import BLOCK_DURATIONS, block_duration
 from bot.domain.errors import DiscordAway, RefusedError
-from bot.gateway.client import GenerateBot, PersistentItem, tell, tell_error
+from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.interactions import Interaction, actor_of
-from bot.gateway.payloads import custom_ids, page_button, show_list, submitted_values
+from bot.gateway.payloads import custom_ids, show_list, submitted_values, turning
 from bot.services.access import moderated
 from bot.services.moderation import blocks, reviews
 from bot.strings import explain, say
-from bot.ui.custom_ids import Action, BlockedId, ReviewForm, ReviewFormId, RunId, UnblockId
+from bot.ui.custom_ids import Action, BlockedId, RunId, UnblockId
 from bot.ui.lists import block_confirmation, blocked_layout
 from bot.ui.moderation import DURATION_FIELD, NOTE_FIELD, REASON_FIELD, block_modal, expired_card
 
@@ -43,23 +43,18 @@ async def _page(interaction: Interaction, page: int, *, or_last: bool = False) -
     return blocked_layout(found, page, more=more)
 
 
-_BlockedButton = page_button(BlockedId, _page)
-
-
-class UnblockButton(PersistentItem[UnblockId], codec=UnblockId):
-    """The button beside an entry of `/blocked`."""
-
-    async def pressed(self, interaction: Interaction, id: UnblockId) -> None:
-        app, actor = interaction.client.app, actor_of(interaction)
-        sentence = say("unblock_done", person=id.user_id)
-        try:
-            await blocks.unblock(app, actor, id.user_id, since=id.since)
-        except RefusedError as error:
-            if error.code != "unblock_over":
-                raise
-            sentence = explain(error)
-        await interaction.response.edit_message(view=await _page(interaction, id.page, or_last=True))
-        await tell(interaction, sentence)
+async def _unblock(interaction: Interaction, id: UnblockId) -> None:
+    """Lift the block of an entry of `/blocked`."""
+    app, actor = interaction.client.app, actor_of(interaction)
+    sentence = say("unblock_done", person=id.user_id)
+    try:
+        await blocks.unblock(app, actor, id.user_id, since=id.since)
+    except RefusedError as error:
+        if error.code != "unblock_over":
+            raise
+        sentence = explain(error)
+    await interaction.response.edit_message(view=await _page(interaction, id.page, or_last=True))
+    await tell(interaction, sentence)
 
 
 class Blocks(commands.Cog):
@@ -112,20 +107,15 @@ def _duration(choice: str | None, days: int | None) -> timedelta | None:
     return timedelta(days=days) if days is not None else block_duration(choice)
 
 
-async def _submitted(interaction: Interaction, id: ReviewFormId) -> None:
-    values = submitted_values(interaction)
-    reason, duration, note = (
-        "".join(values.get(field, ())).strip() for field in (REASON_FIELD, DURATION_FIELD, NOTE_FIELD)
-    )
-    async with reporting_card_errors(interaction, id.key):
-        match id.form:
-            case ReviewForm.REJECT:
-                await reviews.reject(interaction.client.app, actor_of(interaction), id.key, reason)
-                await interaction.response.defer()  # the messenger changes the card
-            case ReviewForm.BLOCK:
-                await _block(interaction, id.key, reason, block_duration(duration or None))
-            case ReviewForm.REPORT:
-                await _report(interaction, id.key, reason, note)
+def _typed(interaction: Interaction, field: str) -> str:
+    return "".join(submitted_values(interaction).get(field, ())).strip()
+
+
+async def reject_sent(interaction: Interaction, key: str) -> None:
+    """Reject a request. The messenger changes the card."""
+    reason = _typed(interaction, REASON_FIELD)
+    await reviews.reject(interaction.client.app, actor_of(interaction), key, reason)
+    await interaction.response.defer()
 
 
 async def open_block(interaction: Interaction, key: str) -> None:
@@ -143,15 +133,20 @@ async def open_block(interaction: Interaction, key: str) -> None:
     await interaction.response.send_modal(block_modal(key, names.get(run.requester_id, "")))
 
 
-async def _block(interaction: Interaction, key: str, reason: str, duration: timedelta | None) -> None:
+async def block_sent(interaction: Interaction, key: str) -> None:
+    """Block the requester of a run."""
     app, actor = interaction.client.app, actor_of(interaction)
+    duration = block_duration(_typed(interaction, DURATION_FIELD) or None)
     run = await moderated(app, actor, key)
     target = await requester_now(interaction.client, run, seconds=_SECONDS)
+    reason = _typed(interaction, REASON_FIELD)
     done = await blocks.block(app, actor, target, reason=reason, duration=duration)
     await tell(interaction, block_confirmation(*done))
 
 
-async def _report(interaction: Interaction, key: str, reason: str, note: str) -> None:
+async def report_sent(interaction: Interaction, key: str) -> None:
+    """Report a result."""
+    reason, note = _typed(interaction, REASON_FIELD), _typed(interaction, NOTE_FIELD)
     accepted = await reviews.report(interaction.client.app, actor_of(interaction), key, reason, note)
     await tell(interaction, say("report_noted" if accepted else "report_looked_at"))
 
@@ -189,6 +184,6 @@ def _offers(interaction: Interaction, key: str, actions: Iterable[Action]) -> bo
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_items(_BlockedButton, UnblockButton)
-    bot.add_form(ReviewFormId, _submitted)
+    bot.add_press(BlockedId, turning(_page))
+    bot.add_press(UnblockId, _unblock)
     await bot.add_cog(Blocks())

@@ -11,15 +11,15 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.presets import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
-from bot.gateway.client import GenerateBot, PersistentItem, tell
+from bot.gateway.client import GenerateBot, tell
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, actor_of, member_of, rules_guild_id, settings_channel_id
-from bot.gateway.payloads import form_values, page_button, show_list
+from bot.gateway.payloads import form_values, show_list, turning
 from bot.gateway.replies import escape_name
 from bot.services import presets
 from bot.services.presets import NameTaken, SavedPreset, Saving
 from bot.strings import say
-from bot.ui.custom_ids import DraftId, PresetsId, ReplaceId, SaveId
+from bot.ui.custom_ids import DraftId, Form, FormId, PresetsId, ReplaceId
 from bot.ui.edit_forms import form_modal
 from bot.ui.lists import preset_values, presets_layout, replace_layout, set_by, text_layout
 from bot.ui.runs import run_label
@@ -39,20 +39,15 @@ async def _page(interaction: Interaction, page: int) -> LayoutView:
     return presets_layout(found, page, more=more, title=app.catalogue.title, inputs=inputs, default=default)
 
 
-_PresetsButton = page_button(PresetsId, _page)
-
-
-class ReplaceButton(PersistentItem[ReplaceId], codec=ReplaceId):
-    """The button *Replace*, under the question whether to replace the preset that already has the name."""
-
-    async def pressed(self, interaction: Interaction, id: ReplaceId) -> None:
-        app = interaction.client.app
-        saved = await presets.replace_earlier(app, actor_of(interaction), id.draft)
-        if isinstance(saved, NameTaken):
-            layout = _question(interaction, saved)
-        else:
-            layout = text_layout(_saved_text(app.catalogue, saved))
-        await interaction.response.edit_message(view=layout)
+async def _replace(interaction: Interaction, id: ReplaceId) -> None:
+    """Replace the preset that already has the name."""
+    app = interaction.client.app
+    saved = await presets.replace_earlier(app, actor_of(interaction), id.draft)
+    if isinstance(saved, NameTaken):
+        layout = _question(interaction, saved)
+    else:
+        layout = text_layout(_saved_text(app.catalogue, saved))
+    await interaction.response.edit_message(view=layout)
 
 
 async def _answer(interaction: Interaction, saved: SavedPreset | NameTaken, *, copied: bool = False) -> None:
@@ -94,12 +89,15 @@ def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = Fals
 async def open_save(interaction: Interaction, key: str) -> None:
     """Open the form that saves a run's inputs as a preset."""
     fields = await presets.form(interaction.client.app, actor_of(interaction), key)
-    await interaction.response.send_modal(form_modal(SaveId(key).encode(), "Save as a preset", fields))
+    await interaction.response.send_modal(
+        form_modal(FormId(key, Form.SAVE).encode(), "Save as a preset", fields)
+    )
 
 
-async def _save_sent(interaction: Interaction, id: SaveId) -> None:
+async def save_sent(interaction: Interaction, key: str) -> None:
+    """Save a preset with the values of the form."""
     app, actor = interaction.client.app, actor_of(interaction)
-    await _answer(interaction, await presets.save_form(app, actor, id.key, form_values(interaction)))
+    await _answer(interaction, await presets.save_form(app, actor, key, form_values(interaction)))
 
 
 async def _defaults(interaction: Interaction) -> str:
@@ -251,6 +249,6 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_items(_PresetsButton, ReplaceButton)
-    bot.add_form(SaveId, _save_sent)
+    bot.add_press(PresetsId, turning(_page))
+    bot.add_press(ReplaceId, _replace)
     await bot.add_cog(Presets())

@@ -14,7 +14,7 @@ from discord.ui import Button
 from bot.domain.errors import RefusedError
 from bot.domain.runs import Erased
 from bot.domain.text import escape_line
-from bot.gateway.client import GenerateBot, PersistentItem
+from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction
 from bot.services import privacy
 from bot.strings import counted, say
@@ -38,17 +38,15 @@ def erased_text(erased: Erased, title: Callable[[str], str]) -> str:
     return "\n".join(lines)
 
 
-class EraseButton(PersistentItem[EraseId], codec=EraseId):
-    """The button that confirms an erasure. Only the user to whom it was shown can press it."""
-
-    async def pressed(self, interaction: Interaction, id: EraseId) -> None:
-        if interaction.user.id != id.user_id:
-            raise RefusedError("not_yours")
-        await interaction.response.defer()
-        erased = await privacy.erase(interaction.client.app, interaction.user.id)
-        await interaction.edit_original_response(
-            content=erased_text(erased, interaction.client.app.catalogue.title), view=None
-        )
+async def _erase(interaction: Interaction, id: EraseId) -> None:
+    """Erase the user's data. Only the user to whom the button was shown can press it."""
+    if interaction.user.id != id.user_id:
+        raise RefusedError("not_yours")
+    await interaction.response.defer()
+    erased = await privacy.erase(interaction.client.app, interaction.user.id)
+    await interaction.edit_original_response(
+        content=erased_text(erased, interaction.client.app.catalogue.title), view=None
+    )
 
 
 class Privacy(
@@ -82,5 +80,5 @@ class Privacy(
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_items(EraseButton)
+    bot.add_press(EraseId, _erase)
     await bot.add_cog(Privacy())

@@ -11,10 +11,10 @@ from discord.ui import LayoutView
 from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError
 from bot.domain.pages import RunFilter, RunsPage
-from bot.gateway.client import GenerateBot, PersistentItem, tell
+from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
 from bot.gateway.message_files import thumbnails
-from bot.gateway.payloads import page_button, selected_values, show_list
+from bot.gateway.payloads import selected_values, show_list, turning
 from bot.gateway.replies import redeliver_here, reopen_here
 from bot.services import runs
 from bot.services.access import is_hidden_here
@@ -41,23 +41,21 @@ async def _runs_page(interaction: Interaction, page: RunsPage) -> LayoutView:
     )
 
 
-class RunsItem(PersistentItem[RunsId], codec=RunsId):
-    """A page button or a select of the list."""
-
-    async def pressed(self, interaction: Interaction, id: RunsId) -> None:
-        match id.action:
-            case RunListAction.PAGE:
+async def _pressed(interaction: Interaction, id: RunsId) -> None:
+    """Answer a page button or a select of the list."""
+    match id.action:
+        case RunListAction.PAGE:
+            await _show_page(interaction, id.page)
+        case RunListAction.CANCEL:
+            key = _selected_key(interaction)
+            await runs.cancel(interaction.client.app, interaction.user.id, key)
+            await _show_page(interaction, id.page)
+        case RunListAction.OPEN:
+            await reopen_here(interaction, _selected_key(interaction))
+        case RunListAction.REDELIVER:
+            if not await redeliver_here(interaction, _selected_key(interaction)):
                 await _show_page(interaction, id.page)
-            case RunListAction.CANCEL:
-                key = _selected_key(interaction)
-                await runs.cancel(interaction.client.app, interaction.user.id, key)
-                await _show_page(interaction, id.page)
-            case RunListAction.OPEN:
-                await reopen_here(interaction, _selected_key(interaction))
-            case RunListAction.REDELIVER:
-                if not await redeliver_here(interaction, _selected_key(interaction)):
-                    await _show_page(interaction, id.page)
-                    await tell(interaction, say("post_noted"))
+                await tell(interaction, say("post_noted"))
 
 
 async def _show_page(interaction: Interaction, page: RunsPage) -> None:
@@ -95,9 +93,6 @@ async def _queue_page(interaction: Interaction, page: int) -> LayoutView:
     return queue_layout(queued, page, more=more, viewer_id=interaction.user.id, title=title, ends=ends)
 
 
-_QueueButton = page_button(QueueId, _queue_page)
-
-
 class Queue(commands.Cog):
     """The command `/queue`. Its answer is ephemeral, since it shows users their own prompts."""
 
@@ -118,7 +113,8 @@ class Usage(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_items(RunsItem, _QueueButton)
+    bot.add_press(RunsId, _pressed)
+    bot.add_press(QueueId, turning(_queue_page))
     await bot.add_cog(Runs())
     await bot.add_cog(Queue())
     await bot.add_cog(Usage())

@@ -18,7 +18,7 @@ from bot.domain.errors import BotError, InputError, RefusedError
 from bot.domain.settings.fields import FORM_LIMIT, SECTIONS, keys_of
 from bot.domain.settings.kinds import Section, batches
 from bot.gateway.allowance import check_counted
-from bot.gateway.client import GenerateBot, PersistentItem
+from bot.gateway.client import GenerateBot
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction
 from bot.gateway.payloads import selected_values, submitted_values
@@ -39,21 +39,19 @@ def allowed(interaction: Interaction) -> Editor:
     return Editor(interaction.guild_id, interaction.user.id, GuildInfo(interaction.guild).context())
 
 
-class SettingsItem(PersistentItem[SettingId], codec=SettingId):
-    """A button or select of the panel."""
-
-    async def pressed(self, interaction: Interaction, id: SettingId) -> None:
-        app, editor = interaction.client.app, allowed(interaction)
-        if id.action == "tidy":
-            await _show(interaction, Panel(saved=await server_settings.tidy(app, editor)))
-        elif id.action == "words":
-            words = await server_settings.word_list(app, editor.guild_id)
-            file = discord.File(io.BytesIO(words.encode()), "words.txt")
-            await interaction.response.send_message(file=file, ephemeral=True)
-        elif id.section == "home":
-            await _show(interaction, Panel())
-        else:
-            await _open(interaction, id)
+async def _pressed(interaction: Interaction, id: SettingId) -> None:
+    """Answer a button or select of the panel."""
+    app, editor = interaction.client.app, allowed(interaction)
+    if id.action == "tidy":
+        await _show(interaction, Panel(saved=await server_settings.tidy(app, editor)))
+    elif id.action == "words":
+        words = await server_settings.word_list(app, editor.guild_id)
+        file = discord.File(io.BytesIO(words.encode()), "words.txt")
+        await interaction.response.send_message(file=file, ephemeral=True)
+    elif id.section == "home":
+        await _show(interaction, Panel())
+    else:
+        await _open(interaction, id)
 
 
 def _section(id: SettingId) -> Section:
@@ -125,6 +123,6 @@ class Settings(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_items(SettingsItem)
+    bot.add_press(SettingId, _pressed)
     bot.add_form(SettingId, _submitted)
     await bot.add_cog(Settings())

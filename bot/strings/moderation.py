@@ -57,12 +57,6 @@ MODERATION = {
     "card_gone": "This request no longer exists, so there is nothing to decide.",
     "report_deleted": "Deleted by <@{person}> <t:{at}:R>",
     "report_dismissed": "Dismissed by <@{person}> <t:{at}:R>",
-    "reject_title": "Reject this request",
-    "reject_label": "Reason",
-    "reject_hint": "The requester reads it in a direct message.",
-    "block_title": "Block from generating",
-    "block_label": "Reason",
-    "block_hint": "The person reads it when they try to generate.",
     # `/settings`; the texts about settings are in their declarations
     "settings_only_in_servers": "Settings belong to a server. Please use this in one.",
     "settings_not_allowed": "Only people with Manage Server can change the settings.",

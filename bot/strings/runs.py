@@ -33,7 +33,6 @@ RUNS = {
     "gpu": "GPU {gpu}",
     "seed": "seed {seed}",
     # copies
-    "share_prompt_hint": "Everybody who sees the gallery channel can read it.",
     "share_done": "Shared: [open]({url})",
     "post_done": "Posted: [open]({url})",
     # refusals, at the press or when posting

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Callable, Iterator
-from typing import Protocol
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Protocol
 
-from discord import ButtonStyle
-from discord.ui import ActionRow, Button, LayoutView, TextDisplay
+from discord import ButtonStyle, SelectOption
+from discord.ui import ActionRow, Button, LayoutView, Select, TextDisplay
 from discord.utils import format_dt
 
 from bot.domain.moderation.audit import (
+    OUTCOMES,
     PARTIAL,
     AuditAction,
     AuditButton,
@@ -23,6 +28,7 @@ from bot.domain.moderation.audit import (
 from bot.domain.runs import RunState
 from bot.domain.text import (
     escape_line,
+    in_utc,
     message_url,
     sentence_case,
     shorten,
@@ -31,7 +37,7 @@ from bot.domain.text import (
 )
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import SENTENCES, say
-from bot.ui.custom_ids import AuditId
+from bot.ui.custom_ids import CustomId, OpenId, Part, microseconds, moment
 from bot.ui.message_parts import layout_of, subtext
 from bot.ui.run_facts import phase
 
@@ -244,3 +250,108 @@ def _button(
         custom_id=AuditId(button, audit_filter, cursor).encode(),
         disabled=not (cursor is not None if enabled is None else enabled),
     )
+
+
+# An option's label has at most 100 characters.
+_OPTION_TITLE, _OPTION_NAME = 50, 32
+
+
+def openable(page: AuditPage) -> Mapping[str, AuditEntry]:
+    """Return the entries about the ends of requests whose private results may be opened, by their key."""
+    return {
+        line.entry.run_key: line.entry
+        for line in page.lines
+        if line.may_open and line.entry.run_key and line.entry.action is AuditAction.OUTCOME
+    }
+
+
+def open_rows(page: AuditPage, title: Title, names: Mapping[int, str]) -> list[ActionRow[LayoutView]]:
+    """Return a row with a select of the private results on a page of the audit log, or no row if there are
+    none.
+
+    `names` are the requesters' names by id. A select can't show mentions, so a missing name is left out.
+    """
+    options = {
+        key: SelectOption(label=_label(entry, title, names), description=in_utc(entry.at), value=key)
+        for key, entry in openable(page).items()
+    }
+    if not options:
+        return []
+    select: Select[Any] = Select(
+        custom_id=OpenId().encode(), placeholder="Open a private result", options=list(options.values())
+    )
+    return [ActionRow(select)]
+
+
+def _label(entry: AuditEntry, title: Title, names: Mapping[int, str]) -> str:
+    deployment = shorten(strip_invisible(title(entry.deployment)) if entry.deployment else "?", _OPTION_TITLE)
+    if count := entry.details.get("runs"):
+        deployment = say("several_title", title=deployment, count=count)
+    name = shorten(strip_invisible(names.get(entry.subject_id or 0, "")), _OPTION_NAME)
+    return f"{deployment} for {name}" if name else deployment
+
+
+# Subject, actor, since and until in seconds, action and outcome. Actions and outcomes are stored as indexes.
+_FILTER = struct.Struct(">QQIIBB")
+_ACTIONS = (None, *AuditAction)
+_OUTCOMES = (None, *OUTCOMES)
+_CURSOR = struct.Struct(">QI")  # microseconds and the entry's number
+_LARGEST_SNOWFLAKE = (1 << 63) - 1
+_LARGEST_ENTRY = (1 << 31) - 1
+
+
+def _write_filter(chosen: AuditFilter) -> str:
+    packed = _FILTER.pack(
+        chosen.subject or 0,
+        chosen.actor or 0,
+        _seconds(chosen.since),
+        _seconds(chosen.until),
+        _ACTIONS.index(chosen.action),
+        _OUTCOMES.index(chosen.outcome),
+    )
+    return f"{base64.urlsafe_b64encode(packed).decode()}:{chosen.deployment or ''}"
+
+
+def _read_filter(text: str) -> AuditFilter:
+    packed, _, deployment = text.partition(":")
+    subject, actor, since, until, action, outcome = _FILTER.unpack(base64.urlsafe_b64decode(packed))
+    if max(subject, actor) > _LARGEST_SNOWFLAKE:
+        raise ValueError("not an id of Discord's")
+    return AuditFilter(
+        subject=subject or None,
+        actor=actor or None,
+        deployment=deployment or None,
+        outcome=_OUTCOMES[outcome],
+        action=_ACTIONS[action],
+        since=moment(since * 1_000_000) if since else None,
+        until=moment(until * 1_000_000) if until else None,
+    )
+
+
+def _write_cursor(cursor: AuditCursor | None) -> str:
+    if cursor is None:
+        return ""
+    return base64.urlsafe_b64encode(_CURSOR.pack(microseconds(cursor.at), cursor.id)).decode()
+
+
+def _read_cursor(text: str) -> AuditCursor | None:
+    if not text:
+        return None
+    micros, number = _CURSOR.unpack(base64.urlsafe_b64decode(text))
+    if number > _LARGEST_ENTRY:
+        raise ValueError("not the number of an audit entry")
+    return AuditCursor(moment(micros), number)
+
+
+def _seconds(at: datetime | None) -> int:
+    return microseconds(at) // 1_000_000 if at is not None else 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditId(CustomId):
+    """A button under a page of `/audit`: the filter, and the cursor of the page, in up to 94 characters."""
+
+    NAME = "audit"
+    button: AuditButton
+    audit_filter: Annotated[AuditFilter, Part("[A-Za-z0-9_=-]{36}:.{0,32}", _write_filter, _read_filter)]
+    cursor: Annotated[AuditCursor | None, Part("(?:[A-Za-z0-9_-]{16})?", _write_cursor, _read_cursor)] = None

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from discord import Colour, SelectOption
-from discord.ui import ActionRow, Button, Checkbox, Label, LayoutView, Modal, Select, TextDisplay
+from discord import Colour
+from discord.ui import ActionRow, Button, LayoutView, Modal, TextDisplay
 
-from bot.domain.moderation.audit import AuditAction, AuditEntry, AuditPage
+from bot.deployments.kinds.base import FormField, Shape
 from bot.domain.runs import Run, RunState
-from bot.domain.text import channel_url, escape_line, in_utc, shorten, strip_invisible
+from bot.domain.text import channel_url, escape_line, shorten
 from bot.strings import say
-from bot.ui.custom_ids import Action, OpenId, ShareId
+from bot.ui.custom_ids import Action, Form, FormId
+from bot.ui.edit_forms import form_modal
 from bot.ui.message_parts import (
     LAYOUT_TEXT,
     FileKind,
@@ -22,7 +23,6 @@ from bot.ui.message_parts import (
     fitting,
     framed,
     layout_of,
-    modal_of,
     remark_messages,
     run_button,
     subtext,
@@ -39,9 +39,14 @@ _TITLE, _NAME = 50, 32
 
 def share_modal(key: str) -> Modal:
     """Build the form that asks whether a shared result shows its prompt."""
-    box: Checkbox[Modal] = Checkbox(custom_id=PROMPT_FIELD, default=False)
-    label = Label[Modal](text="Show the prompt", description=say("share_prompt_hint"), component=box)
-    return modal_of(ShareId(key).encode(), "Share your result", label)
+    show = FormField(
+        name=PROMPT_FIELD,
+        label="Show the prompt",
+        description="Everybody who sees the gallery channel can read it.",
+        shape=Shape.CHECKBOX,
+        choices=("yes", "no"),
+    )
+    return form_modal(FormId(key, Form.SHARE).encode(), "Share your result", [show])
 
 
 def share_messages(
@@ -64,43 +69,6 @@ def share_messages(
         rows=lambda _: [row],
         colour=COLOURS.get(run.state),
     ).with_files(prepared.files)
-
-
-def openable(page: AuditPage) -> Mapping[str, AuditEntry]:
-    """Return the entries about the ends of requests whose private results may be opened, by their key."""
-    return {
-        line.entry.run_key: line.entry
-        for line in page.lines
-        if line.may_open and line.entry.run_key and line.entry.action is AuditAction.OUTCOME
-    }
-
-
-def open_rows(
-    page: AuditPage, title: Callable[[str], str], names: Mapping[int, str]
-) -> list[ActionRow[LayoutView]]:
-    """Return a row with a select of the private results on a page of the audit log, or no row if there are
-    none.
-
-    `names` are the requesters' names by id. A select can't show mentions, so a missing name is left out.
-    """
-    options = {
-        key: SelectOption(label=_label(entry, title, names), description=in_utc(entry.at), value=key)
-        for key, entry in openable(page).items()
-    }
-    if not options:
-        return []
-    select: Select[Any] = Select(
-        custom_id=OpenId().encode(), placeholder="Open a private result", options=list(options.values())
-    )
-    return [ActionRow(select)]
-
-
-def _label(entry: AuditEntry, title: Callable[[str], str], names: Mapping[int, str]) -> str:
-    deployment = shorten(strip_invisible(title(entry.deployment)) if entry.deployment else "?", _TITLE)
-    if count := entry.details.get("runs"):
-        deployment = say("several_title", title=deployment, count=count)
-    name = shorten(strip_invisible(names.get(entry.subject_id or 0, "")), _NAME)
-    return f"{deployment} for {name}" if name else deployment
 
 
 def opened_messages(

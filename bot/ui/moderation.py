@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import discord
-from discord import ButtonStyle, Colour, MediaGalleryItem, RadioGroupOption
+from discord import ButtonStyle, Colour, MediaGalleryItem
 from discord.ui import (
     ActionRow,
     File,
     Item,
-    Label,
     LayoutView,
     MediaGallery,
     Modal,
-    RadioGroup,
     TextDisplay,
-    TextInput,
 )
 from discord.utils import format_dt, snowflake_time
 
 from bot.deployments.input_text import ShownInputs
+from bot.deployments.kinds.base import FormField, Shape
 from bot.domain.decisions import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, Report
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
-from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId
+from bot.ui.custom_ids import Action, Form, FormId
+from bot.ui.edit_forms import form_modal
 from bot.ui.message_parts import (
     GALLERY,
     LAYOUT_TEXT,
@@ -38,7 +36,6 @@ from bot.ui.message_parts import (
     PreparedOutputs,
     chunks,
     framed,
-    modal_of,
     run_button,
     subtext,
 )
@@ -304,7 +301,9 @@ _PERSON_LENGTH = 32
 
 
 def reject_modal(key: str) -> Modal:
-    return _modal(ReviewFormId(key, ReviewForm.REJECT))
+    """Build the form of *Reject*."""
+    reason = _reason("The requester reads it in a direct message.")
+    return form_modal(FormId(key, Form.REJECT).encode(), "Reject this request", [reason])
 
 
 def block_modal(key: str, name: str) -> Modal:
@@ -312,34 +311,45 @@ def block_modal(key: str, name: str) -> Modal:
 
     `name` is the display name of the person to block, or empty if it isn't known.
     """
-    options = [RadioGroupOption(label=say(f"duration_{each}"), value=each) for each in BLOCK_DURATIONS]
-    durations: RadioGroup[Modal] = RadioGroup(custom_id=DURATION_FIELD, required=True, options=options)
-    label = Label[Modal](text="Duration", component=durations)
-    title = f"Block {shorten(strip_invisible(name), _PERSON_LENGTH)}" if name else ""
-    return _modal(ReviewFormId(key, ReviewForm.BLOCK), label, title=title)
+    person = shorten(strip_invisible(name), _PERSON_LENGTH) or "from generating"
+    reason = _reason("The person reads it when they try to generate.", required=True)
+    durations = {each: say(f"duration_{each}") for each in BLOCK_DURATIONS}
+    fields = [reason, _choice(DURATION_FIELD, "Duration", durations)]
+    return form_modal(FormId(key, Form.BLOCK).encode(), f"Block {person}", fields)
 
 
 def report_modal(key: str) -> Modal:
-    options = [RadioGroupOption(label=say(f"report_reason_{each}"), value=each) for each in REPORT_REASONS]
-    reasons: RadioGroup[Modal] = RadioGroup(custom_id=REASON_FIELD, required=True, options=options)
-    note: TextInput[Modal] = TextInput(
-        style=discord.TextStyle.paragraph, required=False, max_length=NOTE_LENGTH, custom_id=NOTE_FIELD
+    """Build the form of *Report*."""
+    reasons = {each: say(f"report_reason_{each}") for each in REPORT_REASONS}
+    note = FormField(
+        name=NOTE_FIELD,
+        label="Note",
+        description="Only the moderators read it, with your name.",
+        shape=Shape.PARAGRAPH,
+        limit=NOTE_LENGTH,
     )
-    return modal_of(
-        ReviewFormId(key, ReviewForm.REPORT).encode(),
-        "Report this result",
-        Label[Modal](text="What is wrong with it?", component=reasons),
-        Label[Modal](text="Note", description="Only the moderators read it, with your name.", component=note),
+    fields = [_choice(REASON_FIELD, "What is wrong with it?", reasons), note]
+    return form_modal(FormId(key, Form.REPORT).encode(), "Report this result", fields)
+
+
+def _reason(hint: str, *, required: bool = False) -> FormField:
+    return FormField(
+        name=REASON_FIELD,
+        label="Reason",
+        description=hint,
+        shape=Shape.PARAGRAPH,
+        required=required,
+        limit=_REASON_LENGTH,
     )
 
 
-def _modal(id: ReviewFormId, *fields: Label[Modal], title: str = "") -> Modal:
-    form = id.form
-    field: TextInput[Modal] = TextInput(
-        style=discord.TextStyle.paragraph,
-        required=form is ReviewForm.BLOCK,
-        max_length=_REASON_LENGTH,
-        custom_id=REASON_FIELD,
+def _choice(name: str, label: str, labels: Mapping[str, str]) -> FormField:
+    return FormField(
+        name=name,
+        label=label,
+        description="",
+        shape=Shape.RADIO,
+        choices=tuple(labels),
+        labels=labels,
+        required=True,
     )
-    reason = Label[Modal](text=say(f"{form}_label"), description=say(f"{form}_hint"), component=field)
-    return modal_of(id.encode(), title or say(f"{form}_title"), reason, *fields)
