@@ -65,7 +65,7 @@ def _question(interaction: Interaction, taken: NameTaken) -> LayoutView:
     # A default stays stored when its channel is deleted.
     there = GuildInfo(guild).all_channel_ids if guild is not None else frozenset()
     default_in = [each for each in taken.default_in if each in there]
-    return replace_layout(earlier, catalogue.title, inputs, ReplaceId(taken.draft).encode(), default_in)
+    return replace_layout(earlier, catalogue.title, inputs, taken.draft, default_in)
 
 
 def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = False) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any
 
 import discord
 from discord import ButtonStyle, app_commands
 from discord.ext import commands
-from discord.ui import Button
 
 from bot.domain.errors import RefusedError
 from bot.domain.runs import Erased
@@ -19,7 +17,7 @@ from bot.gateway.interactions import Interaction
 from bot.services import privacy
 from bot.strings import counted, say
 from bot.ui.custom_ids import EraseId
-from bot.ui.message_parts import view_of
+from bot.ui.message_parts import button, view_of
 from bot.ui.runs import LABEL_LENGTH, run_label
 
 _LISTED = 3
@@ -70,11 +68,7 @@ class Privacy(
         name="delete", description="Delete your prompts, inputs and outputs from the bot's database"
     )
     async def delete(self, interaction: Interaction) -> None:
-        erase = Button[Any](
-            label="Delete my data",
-            style=ButtonStyle.danger,
-            custom_id=EraseId(interaction.user.id).encode(),
-        )
+        erase = button("Delete my data", EraseId(interaction.user.id), ButtonStyle.danger)
         view = view_of([[erase]])
         await interaction.response.send_message(say("erase_ask"), view=view, ephemeral=True)
 

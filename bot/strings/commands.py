@@ -83,8 +83,6 @@ COMMANDS = {
     "queue_none": "Nothing at the moment.",
     "queue_line": "{state}: **{title}** <@{person}> <t:{at}:R>{position}",
     "queue_position": "number {position} for its deployment",
-    "queue_back": "Back",
-    "queue_on": "More",
     # the command /generate
     "command_generate": "Generate a picture, video or sound with ComfyDeploy",
     "command_generate_group": "Deployments: {group}",

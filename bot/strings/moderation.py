@@ -84,9 +84,6 @@ MODERATION = {
     # `/audit`
     "record_range": "That range is empty: `since_days` is {since} and `until_days` is {until}. Please choose a smaller `until_days`.",
     "record_no_deployment": "No deployment is called **{name}**. Please choose one from the list.",
-    "record_older": "Older",
-    "record_newer": "Newer",
-    "record_file": "CSV file",
     "record_file_done": "{rows} lines, newest first, times in UTC.",
     "record_file_cut": "The newest {rows} lines, times in UTC. The rest didn't fit; "
     "`/audit` with a time range gives you older ones.",

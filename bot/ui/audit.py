@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Protocol
 
-from discord import ButtonStyle, SelectOption
-from discord.ui import ActionRow, Button, LayoutView, Select, TextDisplay
+from discord import SelectOption
+from discord.ui import ActionRow, LayoutView, Select, TextDisplay
 from discord.utils import format_dt
 
 from bot.domain.moderation.audit import (
@@ -38,7 +38,7 @@ from bot.domain.text import (
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import CustomId, OpenId, Part, microseconds, moment
-from bot.ui.message_parts import layout_of, subtext
+from bot.ui.message_parts import button, layout_of, pager, subtext
 from bot.ui.run_facts import phase
 
 _PROMPT_LENGTH, _TEXT_LENGTH, _NAME_LENGTH = 80, 200, 60
@@ -65,9 +65,13 @@ def audit_layout(page: AuditPage, audit_filter: AuditFilter, title: Title) -> La
     filters = subtext(_filters(audit_filter, title))
     text = ["### This server's audit log", *([filters] if filters else []), *lines]
     buttons = ActionRow[LayoutView](
-        _button("record_newer", AuditButton.NEWER, audit_filter, page.newer),
-        _button("record_older", AuditButton.OLDER, audit_filter, page.older),
-        _button("record_file", AuditButton.FILE, audit_filter, None, enabled=bool(page.lines)),
+        *pager(
+            AuditId(AuditButton.NEWER, audit_filter, page.newer),
+            AuditId(AuditButton.OLDER, audit_filter, page.older),
+            is_first=page.newer is None,
+            is_last=page.older is None,
+        ),
+        button("CSV file", AuditId(AuditButton.FILE, audit_filter), enabled=bool(page.lines)),
     )
     return layout_of(TextDisplay("\n".join(text)), buttons)
 
@@ -234,22 +238,6 @@ def _filters(audit_filter: AuditFilter, title: Title) -> Iterator[str]:
 
 def _person(user_id: int | None) -> str:
     return f"<@{user_id}>" if user_id is not None else "the bot"
-
-
-def _button(
-    label: str,
-    button: AuditButton,
-    audit_filter: AuditFilter,
-    cursor: AuditCursor | None,
-    *,
-    enabled: bool | None = None,
-) -> Button[LayoutView]:
-    return Button(
-        label=say(label),
-        style=ButtonStyle.secondary,
-        custom_id=AuditId(button, audit_filter, cursor).encode(),
-        disabled=not (cursor is not None if enabled is None else enabled),
-    )
 
 
 # An option's label has at most 100 characters.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from discord.ui import ActionRow, Button, LayoutView, TextDisplay
+from discord.ui import ActionRow, LayoutView, TextDisplay
 from discord.utils import format_dt
 
 from bot.deployments.command_plan import CommandPlan
@@ -16,7 +16,7 @@ from bot.domain.settings.rules_and_defaults import ApprovalMode
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 from bot.ui.custom_ids import HelpId, HelpPage
-from bot.ui.message_parts import layout_of
+from bot.ui.message_parts import button, layout_of
 
 _LISTED = 10
 _TITLE = 40
@@ -33,11 +33,7 @@ def plain_mention(path: str) -> str:
 
 def help_layout(page: HelpPage, text: str) -> LayoutView:
     """Build a page with buttons to the others."""
-    buttons = (
-        Button[LayoutView](label=say(f"help_button_{each}"), custom_id=HelpId(each).encode())
-        for each in HelpPage
-        if each is not page
-    )
+    buttons = (button(say(f"help_button_{each}"), HelpId(each)) for each in HelpPage if each is not page)
     return layout_of(TextDisplay(text), ActionRow(*buttons))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from discord import ButtonStyle
-from discord.ui import ActionRow, Button, Item, LayoutView, Section, TextDisplay
+from discord.ui import ActionRow, Item, LayoutView, Section, TextDisplay
 from discord.utils import format_dt
 
 from bot.deployments.input_text import ShownInputs
@@ -14,8 +14,8 @@ from bot.domain.decisions import Block
 from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset
 from bot.domain.text import escape_line, listed
 from bot.strings import counted, say
-from bot.ui.custom_ids import BlockedId, PageId, PresetsId, UnblockId
-from bot.ui.message_parts import layout_of
+from bot.ui.custom_ids import BlockedId, PageId, PresetsId, ReplaceId, UnblockId
+from bot.ui.message_parts import button, layout_of, pager
 
 
 def posting_layout() -> LayoutView:
@@ -38,26 +38,15 @@ def page_layout(codec: type[PageId], lines: Sequence[str], page: int, *, more: b
     """
     heading, nothing = say(f"{codec.NAME}_heading"), say(f"{codec.NAME}_none")
     text = TextDisplay[LayoutView]("\n".join([heading, *(lines or [nothing])]))
-    return layout_of(text, *_page_buttons(codec, page, ("queue_back", "queue_on"), more=more))
+    return layout_of(text, *_page_row(codec, page, ("Back", "More"), more=more))
 
 
-def _page_buttons(
+def _page_row(
     codec: type[PageId], page: int, labels: tuple[str, str], *, more: bool
 ) -> list[ActionRow[LayoutView]]:
-    """Return buttons to the adjacent pages, unless there is only one page. `labels` are string codes."""
-    if not page and not more:
-        return []
-    back, forward = labels
-    return [
-        ActionRow(
-            _page_button(codec(max(page - 1, 0)), back, enabled=page > 0),
-            _page_button(codec(page + 1), forward, enabled=more),
-        )
-    ]
-
-
-def _page_button(to: PageId, label: str, *, enabled: bool) -> Button[LayoutView]:
-    return Button(label=say(label), style=ButtonStyle.secondary, custom_id=to.encode(), disabled=not enabled)
+    """Return a row with buttons to the adjacent pages, or no row if there is only one page."""
+    ids = codec(max(page - 1, 0)), codec(page + 1)
+    return [ActionRow(*pager(*ids, labels, is_first=not page, is_last=not more))] if page or more else []
 
 
 BLOCK_REASON_LENGTH = 100
@@ -68,13 +57,9 @@ def blocked_layout(blocked: Sequence[Block], page: int, *, more: bool) -> Layout
     nothing = [] if blocked else ["Nobody."]
     items: list[Item[LayoutView]] = [TextDisplay("\n".join(["### Blocked on this server", *nothing]))]
     for block in blocked:
-        unblock = Button[LayoutView](
-            label="Unblock",
-            style=ButtonStyle.secondary,
-            custom_id=UnblockId(block.user_id, block.created_at, page).encode(),
-        )
+        unblock = button("Unblock", UnblockId(block.user_id, block.created_at, page))
         items.append(Section(TextDisplay(_blocked_line(block)), accessory=unblock))
-    return layout_of(*items, *_page_buttons(BlockedId, page, ("record_newer", "record_older"), more=more))
+    return layout_of(*items, *_page_row(BlockedId, page, ("Newer", "Older"), more=more))
 
 
 def _blocked_line(block: Block) -> str:
@@ -138,7 +123,7 @@ def replace_layout(
     earlier: Preset,
     title: Callable[[str], str],
     inputs: ShownInputs,
-    custom_id: str,
+    draft: str,
     default_in: Sequence[int] = (),
 ) -> LayoutView:
     """Build the message that asks whether to replace a preset, which is the default of some channels."""
@@ -149,7 +134,7 @@ def replace_layout(
     line = _preset_line(earlier, title, inputs, made)
     taken = say("preset_taken_server" if earlier.holder is Holder.SERVER else "preset_taken")
     text = f"{taken}\n{line}{_replaced_defaults(default_in)}"
-    replace = Button[LayoutView](label="Replace", style=ButtonStyle.danger, custom_id=custom_id)
+    replace = button("Replace", ReplaceId(draft), ButtonStyle.danger)
     return layout_of(TextDisplay(text), ActionRow(replace))
 
 

@@ -30,7 +30,7 @@ from discord.ui import (
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
 from bot.strings import say
-from bot.ui.custom_ids import Action, RunId
+from bot.ui.custom_ids import Action, CustomId, RunId
 
 FILES_PER_MESSAGE = 10
 # Discord takes 25 MiB per request, so 1 MiB is left for the text and the multipart boundaries. A larger file,
@@ -194,6 +194,24 @@ def chunks(files: Sequence[PreparedFile]) -> list[Sequence[PreparedFile]]:
         packed[-1].append(file)
         left -= file.size
     return [*packed]
+
+
+def button(
+    label: str, id: CustomId, style: ButtonStyle = ButtonStyle.secondary, *, enabled: bool = True
+) -> Button[Any]:
+    return Button(label=label, style=style, custom_id=id.encode(), disabled=not enabled)
+
+
+def pager(
+    newer: CustomId,
+    older: CustomId,
+    labels: tuple[str, str] = ("Newer", "Older"),
+    *,
+    is_first: bool,
+    is_last: bool,
+) -> list[Button[Any]]:
+    """Create the buttons to the adjacent pages of a list, disabled where there is none."""
+    return [button(labels[0], newer, enabled=not is_first), button(labels[1], older, enabled=not is_last)]
 
 
 def run_button(run: Run, action: Action, label: str = "", style: ButtonStyle | None = None) -> Button[Any]:

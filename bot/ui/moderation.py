@@ -35,6 +35,7 @@ from bot.ui.message_parts import (
     PreparedFile,
     PreparedOutputs,
     chunks,
+    fitting,
     framed,
     run_button,
     subtext,
@@ -86,9 +87,8 @@ def _notes(prepared: PreparedOutputs, shown: int, used_characters: int) -> list[
     remarks = [*prepared.remarks]
     if len(prepared.files) > shown:
         remarks.insert(0, say("media_more", count=len(prepared.files) - shown))
-    while remarks and used_characters + sum(map(len, remarks)) + len(remarks) > LAYOUT_TEXT:
-        remarks.pop()
-    return [TextDisplay("\n".join(remarks))] if remarks else []
+    kept, _ = fitting(remarks, LAYOUT_TEXT - used_characters)
+    return [TextDisplay("\n".join(kept))] if kept else []
 
 
 def _media(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[LayoutView]]:
@@ -159,8 +159,8 @@ def report_card(
     restriction hides the files. The files get names that differ from the result's, because a search
     recognizes the result's messages by their file names.
     """
-    fitting = next(iter(chunks(prepared.files)), ())
-    files = tuple(replace(file, filename=f"{REPORTED}{file.filename}") for file in fitting)
+    together = next(iter(chunks(prepared.files)), ())
+    files = tuple(replace(file, filename=f"{REPORTED}{file.filename}") for file in together)
     about = "\n".join(_reported(run, title, reports, link, withheld=withheld))
     texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
     while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:

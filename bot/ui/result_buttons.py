@@ -38,6 +38,7 @@ from bot.ui.message_parts import (
     GALLERY,
     FileKind,
     PreparedOutputs,
+    button,
     framed,
     layout_of,
     run_button,
@@ -125,13 +126,7 @@ def failure_rows(run: Run, more: Action = Action.MORE) -> list[list[Button[Any]]
 
 def number_rows(numbers: Sequence[Number]) -> list[list[Button[Any]]]:
     """Return rows with the numbered buttons."""
-    buttons: list[Button[Any]] = [
-        Button(
-            label=str(each.number),
-            custom_id=PickId(each.run.key, each.number, each.file).encode(),
-        )
-        for each in numbers
-    ]
+    buttons = [button(str(each.number), PickId(each.run.key, each.number, each.file)) for each in numbers]
     return [buttons[start : start + BUTTONS_A_ROW] for start in range(0, len(buttons), BUTTONS_A_ROW)]
 
 
@@ -256,8 +251,8 @@ def more_layout(
         _rows_of_all(batch, offered) if delete.whole else _rows_of_one(first, offered, shown, len(pictures))
     )
     run = next((run for run in batch if run.is_shown), first)
-    button = Button[Any](label="Delete", style=ButtonStyle.danger, custom_id=delete.encode())
-    return layout_of(about, *_action_rows([*rows, _last_row(run, first, offered, button)]))
+    last = button("Delete", delete, ButtonStyle.danger)
+    return layout_of(about, *_action_rows([*rows, _last_row(run, first, offered, last)]))
 
 
 def _rows_of_all(batch: Sequence[Run], offered: OfferedActions) -> Iterator[Row]:

@@ -7,8 +7,8 @@ from datetime import datetime
 from math import inf
 from typing import Any
 
-from discord import ButtonStyle, SelectOption
-from discord.ui import ActionRow, Button, LayoutView, Section, Select, TextDisplay, Thumbnail
+from discord import SelectOption
+from discord.ui import ActionRow, LayoutView, Section, Select, TextDisplay, Thumbnail
 from discord.utils import format_dt
 
 from bot.domain.budgets import Limits, Spending, UsageView
@@ -20,7 +20,7 @@ from bot.domain.text import channel_url, escape_line, message_url, shorten, stri
 from bot.strings import say
 from bot.ui.custom_ids import QueueId, RunListAction, RunsId
 from bot.ui.lists import BLOCK_REASON_LENGTH, page_layout
-from bot.ui.message_parts import bar, layout_of, texts
+from bot.ui.message_parts import bar, layout_of, pager, texts
 from bot.ui.run_facts import deletion_facts, ending
 
 # With these lengths, ten lines fit into a layout's 4,000 characters even if every character is escaped.
@@ -72,12 +72,10 @@ def runs_layout(
         if selectable:
             layout.add_item(ActionRow(_select(action, current, selectable, title)))
     if page.older or page.newer:
-        layout.add_item(
-            ActionRow(
-                _runs_button("record_newer", RunsPage(current.run_filter, Direction.NEWER, page.newer)),
-                _runs_button("record_older", RunsPage(current.run_filter, Direction.OLDER, page.older)),
-            )
-        )
+        newer = RunsId(RunListAction.PAGE, RunsPage(current.run_filter, Direction.NEWER, page.newer))
+        older = RunsId(RunListAction.PAGE, RunsPage(current.run_filter, Direction.OLDER, page.older))
+        row = pager(newer, older, is_first=page.newer is None, is_last=page.older is None)
+        layout.add_item(ActionRow(*row))
     return layout
 
 
@@ -226,15 +224,6 @@ def _select(
             )
             for number, entry in selectable
         ],
-    )
-
-
-def _runs_button(label: str, target: RunsPage) -> Button[LayoutView]:
-    return Button(
-        label=say(label),
-        style=ButtonStyle.secondary,
-        custom_id=RunsId(RunListAction.PAGE, target).encode(),
-        disabled=target.cursor is None,
     )
 
 
