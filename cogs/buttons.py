@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import discord
-from discord.ui import LayoutView
 
 from bot.deployments.input_text import command_line
 from bot.deployments.merge import VARY_COUNT
@@ -75,7 +75,7 @@ async def _picked(interaction: Interaction, id: PickId) -> None:
     # A file and the gallery that shows it have the same name.
     own = {file.filename: file for file in files if is_file(file.filename, run.key, id.file)}
     linked = linked_outputs(run, app.outputs.may_link, file=id.file)
-    await _show(interaction, picked_layout(run, id.number, title, [*own.values()], linked, offered))
+    await tell(interaction, view=picked_layout(run, id.number, title, [*own.values()], linked, offered))
 
 
 async def _delete_pressed(interaction: Interaction, id: DeleteId) -> None:
@@ -91,12 +91,6 @@ async def _delete_pressed(interaction: Interaction, id: DeleteId) -> None:
     message = MessageRef(interaction.channel_id or 0, id.message) if more is None else None
     deleted = await reviews.delete_shown(app, actor_of(interaction), id.key, message, whole=id.whole)
     await _confirm_deletion(interaction, *deleted, more)
-
-
-async def _show(interaction: Interaction, layout: LayoutView) -> None:
-    await interaction.response.send_message(
-        view=layout, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
-    )
 
 
 async def _cancel(interaction: Interaction, key: str) -> None:
@@ -121,12 +115,20 @@ async def _redeliver(interaction: Interaction, key: str) -> None:
         await tell(interaction, say("post_noted"))
 
 
-# The messenger changes the cards, so an answer to these presses that is lost makes no difference.
+def _deciding(decide: Callable[..., Awaitable[None]]) -> Press:
+    """Return the handler of a button on a card.
+
+    The messenger changes the card, so an answer that is lost makes no difference.
+    """
+
+    async def press(interaction: Interaction, key: str) -> None:
+        await decide(interaction.client.app, actor_of(interaction), key)
+        await interaction.response.defer()
+
+    return press
 
 
-async def _approve(interaction: Interaction, key: str) -> None:
-    await reviews.approve(interaction.client.app, actor_of(interaction), key)
-    await interaction.response.defer()
+_delete_reported = _deciding(partial(reviews.delete_reported, whole_batch=False))
 
 
 async def _reject(interaction: Interaction, key: str) -> None:
@@ -136,28 +138,13 @@ async def _reject(interaction: Interaction, key: str) -> None:
         await interaction.response.send_modal(reject_modal(key))
 
 
-async def _dismiss(interaction: Interaction, key: str) -> None:
-    await reviews.dismiss(interaction.client.app, actor_of(interaction), key)
-    await interaction.response.defer()
-
-
-async def _delete_reported(interaction: Interaction, key: str, *, whole_batch: bool) -> None:
-    app, actor = interaction.client.app, actor_of(interaction)
-    await reviews.delete_reported(app, actor, key, whole_batch=whole_batch)
-    await interaction.response.defer()
-
-
 async def _delete(interaction: Interaction, key: str) -> None:
     """Delete the result of a single run, under a number or under a report's card."""
     if is_report(interaction, key):
-        await _delete_reported(interaction, key, whole_batch=False)
+        await _delete_reported(interaction, key)
     else:
         deleted = await reviews.delete_shown(interaction.client.app, actor_of(interaction), key)
         await _confirm_deletion(interaction, *deleted)
-
-
-async def _clear(interaction: Interaction, key: str) -> None:
-    await _delete_reported(interaction, key, whole_batch=True)
 
 
 async def _confirm_deletion(
@@ -223,9 +210,7 @@ async def _details(interaction: Interaction, key: str) -> None:
         repeatable=repeatable,
     )
     files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
-    await interaction.response.send_message(
-        view=found.layout, files=files, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
-    )
+    await interaction.response.send_message(view=found.layout, files=files, ephemeral=True)
 
 
 async def _moderates(interaction: Interaction, run: Run) -> bool:
@@ -272,27 +257,12 @@ def _more(*, whole: bool) -> Press:
         title, offered = app.catalogue.title(run.deployment), await _offered(interaction, about)
         shown = set(custom_ids(message.components)) if message is not None else set()
         layout = more_layout(batch, title, offered, delete, shown, shown_pictures(message))
-        await _show_more(interaction, run, layout)
+        if run.needs_interaction:
+            # It makes the message with *More* the one that this interaction's token can delete.
+            await interaction.response.defer()
+        await tell(interaction, view=layout)
 
     return press
-
-
-async def _show_more(interaction: Interaction, run: Run, layout: LayoutView) -> None:
-    """Show what is behind *More*.
-
-    A deferred update makes the message with *More* the one that this interaction's token can delete.
-    """
-    if run.needs_interaction:
-        await interaction.response.defer()
-        await interaction.followup.send(
-            view=layout, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
-        )
-    else:
-        await _show(interaction, layout)
-
-
-async def _post(interaction: Interaction, key: str) -> None:
-    await _copy(interaction, key, Kind.POST)
 
 
 async def _open_share(interaction: Interaction, key: str) -> None:
@@ -323,22 +293,22 @@ PRESSES: Mapping[Action, Press] = {
     Action.CANCEL: _cancel,
     Action.AGAIN: again(1),
     Action.REDELIVER: _redeliver,
-    Action.APPROVE: _approve,
+    Action.APPROVE: _deciding(reviews.approve),
     Action.REJECT: _reject,
     Action.BLOCK: open_block,
     Action.DELETE: _delete,
     Action.REPORT: _report,
-    Action.DISMISS: _dismiss,
+    Action.DISMISS: _deciding(reviews.dismiss),
     Action.EDIT: _edit,
     Action.DETAILS: _details,
     Action.USE: _use,
     Action.REPEAT: again(None),
-    Action.CLEAR: _clear,
+    Action.CLEAR: _deciding(partial(reviews.delete_reported, whole_batch=True)),
     Action.VARY: again(VARY_COUNT),
     Action.MORE: _more(whole=False),
     Action.MORE_OF_ALL: _more(whole=True),
     Action.DISCARD: _discard,
-    Action.POST: _post,
+    Action.POST: partial(_copy, kind=Kind.POST),
     Action.SHARE: _open_share,
     Action.SAVE: open_save,
 }

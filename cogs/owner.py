@@ -19,8 +19,8 @@ from bot.strings import say
 _REASON = 300
 
 
-class Pause(commands.Cog):
-    """The commands `/pause` and `/resume`, shown to administrators, and to others only in direct messages."""
+class Owner(commands.Cog):
+    """The commands, shown to administrators, and to others only in direct messages."""
 
     @app_commands.command(
         name="pause", description="For the bot's owner: accept and start nothing, on every server"
@@ -40,10 +40,6 @@ class Pause(commands.Cog):
         await _require_owner(interaction)
         await blocks.resume(interaction.client.app, interaction.user.id)
         await tell(interaction, say("resume_done"))
-
-
-class Reload(commands.Cog):
-    """The command `/reload`, shown to administrators, and to others only in direct messages."""
 
     @app_commands.command(name="reload", description="For the bot's owner: read deployments.toml again")
     @app_commands.default_permissions(administrator=True)
@@ -109,5 +105,4 @@ def _names(names: Sequence[str]) -> str:
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Pause())
-    await bot.add_cog(Reload())
+    await bot.add_cog(Owner())

@@ -69,8 +69,17 @@ def _selected_key(interaction: Interaction) -> str:
     return str(values[0])
 
 
+async def _queue_page(interaction: Interaction, page: int) -> LayoutView:
+    if interaction.guild_id is None:
+        raise RefusedError("server_only")
+    app = interaction.client.app
+    queued, more = await runs.queue(app, interaction.guild_id, page)
+    title, ends = app.catalogue.title, await interaction.client.messenger.estimator.expected_ends(queued)
+    return queue_layout(queued, page, more=more, viewer_id=interaction.user.id, title=title, ends=ends)
+
+
 class Runs(commands.Cog):
-    """The command `/runs`. Its answer is ephemeral, so users decide for themselves who sees their runs."""
+    """The commands. Their answers are ephemeral, so users decide for themselves who sees their runs."""
 
     @app_commands.command(
         name="runs", description="List your requests, cancel them, or post results that couldn't be posted"
@@ -83,26 +92,9 @@ class Runs(commands.Cog):
         layout = await _runs_page(interaction, RunsPage(RunFilter(state)))
         await interaction.response.send_message(view=layout, ephemeral=True)
 
-
-async def _queue_page(interaction: Interaction, page: int) -> LayoutView:
-    if interaction.guild_id is None:
-        raise RefusedError("server_only")
-    app = interaction.client.app
-    queued, more = await runs.queue(app, interaction.guild_id, page)
-    title, ends = app.catalogue.title, await interaction.client.messenger.estimator.expected_ends(queued)
-    return queue_layout(queued, page, more=more, viewer_id=interaction.user.id, title=title, ends=ends)
-
-
-class Queue(commands.Cog):
-    """The command `/queue`. Its answer is ephemeral, since it shows users their own prompts."""
-
     @app_commands.command(name="queue", description="Show what is running and waiting on this server")
     async def queue(self, interaction: Interaction) -> None:
         await show_list(interaction, _queue_page)
-
-
-class Usage(commands.Cog):
-    """The command `/usage`. Its answer is ephemeral, since usage concerns only the user and moderators."""
 
     @app_commands.command(name="usage", description="Show what you have used today, and what is left")
     @app_commands.describe(person="For moderators: somebody else's usage")
@@ -116,5 +108,3 @@ async def setup(bot: GenerateBot) -> None:
     bot.add_press(RunsId, _pressed)
     bot.add_press(QueueId, turning(_queue_page))
     await bot.add_cog(Runs())
-    await bot.add_cog(Queue())
-    await bot.add_cog(Usage())

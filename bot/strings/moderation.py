@@ -87,9 +87,6 @@ MODERATION = {
     "record_file_done": "{rows} lines, newest first, times in UTC.",
     "record_file_cut": "The newest {rows} lines, times in UTC. The rest didn't fit; "
     "`/audit` with a time range gives you older ones.",
-    "record_prompt": "prompt “{text}”",
-    "record_prompt_refused": "prompt ||{text}||",
-    "record_open": "[open]({url})",
     "record_request": "{whom} requested **{deployment}**",
     "record_refusal": "{whom}'s request for **{deployment}** was refused",
     "record_outcome": "**{deployment}** for {whom}",

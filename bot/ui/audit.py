@@ -98,7 +98,7 @@ def audit_line(stored: StoredEntry, title: Title) -> str:
         line += f" `{shorten(word, _NAME_LENGTH)}`"
     footer = f"-# <t:{int(entry.at.timestamp())}:f>"
     if url or entry.run_key:
-        footer += f" · {say('record_open', url=url) if url else f'`{entry.run_key}`'}"
+        footer += f" · {f'[open]({url})' if url else f'`{entry.run_key}`'}"
     return f"{line}{_fitting(stored, _LINE_LENGTH - len(line) - len(footer) - 1)}\n{footer}"
 
 
@@ -121,11 +121,11 @@ def _fitting(stored: StoredEntry, space: int) -> str:
         text += f" · {label}: {shown}"
     if not stored.prompt:
         return text
-    code = "record_prompt_refused" if stored.entry.action is AuditAction.REFUSAL else "record_prompt"
-    length = min(_PROMPT_LENGTH, (space - len(text) - len(say(code, text="")) - 3) // 2)
+    opening, closing = ("||", "||") if stored.entry.action is AuditAction.REFUSAL else ("“", "”")
+    length = min(_PROMPT_LENGTH, (space - len(text) - len(f"prompt {opening}{closing}") - 3) // 2)
     if length < _SHORTEST // 2:
         return f"{text} …"
-    return f" · {say(code, text=escape_line(stored.prompt, length))}{text}"
+    return f" · prompt {opening}{escape_line(stored.prompt, length)}{closing}{text}"
 
 
 def _title(deployment: str, title: Title) -> str:

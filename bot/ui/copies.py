@@ -100,7 +100,7 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
 
     `postable` adds the button that posts the result after the channel has been marked as age-restricted.
     """
-    heading = f"{say('mention', user=run.requester_id)} **{say('withheld_heading')}**"
+    heading = f"<@{run.requester_id}> **Your result is ready**"
     buttons = [run_button(run, Action.DETAILS), run_button(run, Action.DISCARD)]
     if postable:
         buttons.insert(0, run_button(run, Action.REDELIVER))
@@ -146,7 +146,7 @@ def plain_messages(
     links = [_line(name, url, may_link) for run in shown for name, url in _links(run)] if may_link else []
     blocks = list(_code_blocks(shown)) if may_link else []
     code = ("plain_result" if links or blocks else "plain_hidden") if shown else "plain_ended"
-    heading = f"{say('mention', user=first.requester_id)} {say(code)}"
+    heading = f"<@{first.requester_id}> {say(code)}"
     lines, left = fitting([*links, *blocks], LAYOUT_TEXT - len(heading) - 1)
     buttons = ActionRow[LayoutView](*_buttons(first, shown))
     layout = layout_of(TextDisplay("\n".join([heading, *lines])), buttons)

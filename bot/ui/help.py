@@ -93,7 +93,7 @@ def commands_text(mention: Mention, *, in_server: bool) -> str:
 
 def rules_text(standing: Standing, title: Callable[[str], str]) -> str:
     """Return the rules that apply to a member, one per line."""
-    return "\n".join([say("help_rules"), *_rules(standing, title)])
+    return "\n".join(["**Your limits here**", *_rules(standing, title)])
 
 
 def _rules(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
@@ -122,8 +122,9 @@ def _rules(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
     if names := [gpu for gpu in standing.gpus if gpu in closed]:
         yield f"- Your roles can't use these GPUs: {_names(names)}."
     if standing.age_restricted:
-        code = "help_rules_age_here" if standing.age_restricted_channel else "help_rules_age"
-        yield say(code, names=_names(map(title, standing.age_restricted)))
+        here = "like this one" if standing.age_restricted_channel else "which this one isn't"
+        names_of = _names(map(title, standing.age_restricted))
+        yield f"- {names_of}: only in channels marked as age-restricted, {here}."
 
 
 def _stops(standing: Standing) -> Iterator[str]:
@@ -141,9 +142,9 @@ def _stops(standing: Standing) -> Iterator[str]:
 def _budgets(standing: Standing) -> Iterator[str]:
     usage, limits = standing.usage, limits_of(standing.person, standing.rules)
     server = standing.rules.budgets.server if standing.in_server else None
-    lines = list(_left("help_rules", usage.person, limits.runs_a_day, limits.gpu_seconds_a_day))
+    lines = list(_left("You have", usage.person, limits.runs_a_day, limits.gpu_seconds_a_day))
     if server is not None:
-        lines += _left("help_rules_server", usage.server, server.runs_a_day, server.gpu_seconds_a_day)
+        lines += _left("The whole server has", usage.server, server.runs_a_day, server.gpu_seconds_a_day)
     if lines:
         yield from (*lines, f"- Limits reset {format_dt(usage.day_end, 'R')}.")
     else:
@@ -152,11 +153,12 @@ def _budgets(standing: Standing) -> Iterator[str]:
         yield f"- At most {limits.at_once} of your runs are active at once; more wait in the queue."
 
 
-def _left(prefix: str, spent: Spending, runs: int | None, seconds: int | None) -> Iterator[str]:
+def _left(who_has: str, spent: Spending, runs: int | None, seconds: int | None) -> Iterator[str]:
     if runs is not None:
-        yield say(f"{prefix}_runs", left=max(runs - spent.runs, 0), limit=runs)
+        yield f"- {who_has} {max(runs - spent.runs, 0)} of {runs} runs left today."
     if seconds is not None:
-        yield say(f"{prefix}_gpu", left=max(seconds - round(spent.gpu_seconds), 0), limit=seconds)
+        left = max(seconds - round(spent.gpu_seconds), 0)
+        yield f"- {who_has} {left} of {seconds} GPU seconds left today."
 
 
 def _names(names: Iterable[str]) -> str:

@@ -108,7 +108,7 @@ def _replaced_defaults(channel_ids: Sequence[int]) -> str:
     if not channel_ids:
         return ""
     channels = listed([f"<#{each}>" for each in channel_ids], _CHANNELS)
-    return f"\n{say('preset_taken_default', channels=channels)}"
+    return f"\nReplacing it also changes the default of {channels}."
 
 
 def _default_mark(preset: Preset, default: ChannelDefault | None) -> str:
@@ -132,19 +132,19 @@ def replace_layout(
     if earlier.holder is Holder.SERVER and earlier.created_by is not None:
         made = f"saved by <@{earlier.created_by}> <t:{at}:R>"
     line = _preset_line(earlier, title, inputs, made)
-    taken = say("preset_taken_server" if earlier.holder is Holder.SERVER else "preset_taken")
-    text = f"{taken}\n{line}{_replaced_defaults(default_in)}"
+    has = "This server already has" if earlier.holder is Holder.SERVER else "You already have"
+    text = f"{has} a preset with this name. Replace it?\n{line}{_replaced_defaults(default_in)}"
     replace = button("Replace", ReplaceId(draft), ButtonStyle.danger)
     return layout_of(TextDisplay(text), ActionRow(replace))
 
 
 def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInputs, mark: str = "") -> str:
-    code = "presets_line_server" if preset.holder is Holder.SERVER else "presets_line"
-    line = say(
-        code,
-        name=escape_line(preset.name, NAME_LENGTH),
-        title=escape_line(title(preset.deployment), _PRESET_TITLE_LENGTH),
+    name, of = (
+        escape_line(preset.name, NAME_LENGTH),
+        escape_line(title(preset.deployment), _PRESET_TITLE_LENGTH),
     )
+    whose = " · this server's" if preset.holder is Holder.SERVER else ""
+    line = f"**{name}** for {of}{whose}"
     if mark:
         line += f" · {mark}"
     values = preset_values(preset, inputs)
@@ -155,12 +155,12 @@ def preset_values(preset: Preset, inputs: ShownInputs) -> str:
     """Return a line with a preset's values, which says if it is cut, or an empty text."""
     values = [f"{name}: {value}" for name, value in inputs.values]
     text = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
-    cut = f" ({say('presets_cut', length=len(text))})" if len(text) > _PRESET_VALUES_LENGTH else ""
+    cut = f" (cut; {len(text)} characters in all)" if len(text) > _PRESET_VALUES_LENGTH else ""
     return f"-# {escape_line(text, _PRESET_VALUES_LENGTH)}{cut}" if text else ""
 
 
 def block_confirmation(block: Block, ended: int) -> str:
     """Return the confirmation for the moderator who blocked a user."""
-    until = int(block.until.timestamp()) if block.until is not None else 0
-    sentence = say("block_done_until" if until else "block_done", person=block.user_id, until=until)
+    until = format_dt(block.until, "f") if block.until is not None else "somebody unblocks them"
+    sentence = f"<@{block.user_id}> can't generate here until {until}."
     return f"{sentence} {counted('block_ended_requests', ended)}" if ended else sentence

@@ -32,7 +32,6 @@ from bot.domain.backend import InputKind
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line
 from bot.domain.transitions import REQUESTER_BLOCKED
-from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
 from bot.ui.message_parts import (
     GALLERY,
@@ -214,7 +213,7 @@ def picked_layout(
     others = [file for file, kind in kinds if kind not in GALLERY]
     heading = f"### {escape_line(title, 80)}: number {number}"
     items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
-    remarks = [say("several_deleted")] if run.deleted_at is not None else []
+    remarks = ["Deleted."] if run.deleted_at is not None else []
     if not remarks and media:
         items.append(MediaGallery(*media))
     if not remarks:

@@ -174,10 +174,10 @@ def _heading(batch: Batch, title: str, mention: int | None) -> str:
         ended = next((run for run in told if run.failure_code != REQUESTER_BLOCKED), told[0])
         heading = f"{say(ending(ended))}: {heading}"
     elif all(run.partial for run in batch.shown):
-        heading = f"{say('title_partial')}: {heading}"
+        heading = f"Partly done: {heading}"
     elif done < count:
         heading = f"{escape_line(title, 80)}, {done} of {count}"
-    return f"{say('mention', user=mention)} **{heading}**" if mention else f"### {heading}"
+    return f"<@{mention}> **{heading}**" if mention else f"### {heading}"
 
 
 def _colour(batch: Batch) -> Colour | None:
@@ -228,7 +228,7 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
         return [remark] if remark else []
     found = batch.prepared.get(run.key)
     if found is None:
-        return [say("several_deleted")]
+        return ["Deleted."]
     if run.partial:
         return [ending_sentence(run), *found.remarks]
     return [say("no_outputs")] if _is_empty(found) else found.remarks
@@ -274,12 +274,14 @@ def _hint(batch: Batch, offered: OfferedActions) -> str:
     if batch.numbered and not batch.first.needs_interaction:
         actions.append("post")
     *others, last = actions
-    return say("several_hint", actions=f"{', '.join(others)} or {last}" if others else last)
+    actions_text = f"{', '.join(others)} or {last}" if others else last
+    return f"Pick a number to {actions_text} it."
 
 
 def _reason_with_charge(run: Run, reason: str) -> str:
-    code = "failed_charged" if run.charged_seconds else "failed_free" if reason else "failed_free_cancelled"
-    return say(code, reason=reason).strip()
+    if run.charged_seconds:
+        return f"{reason} Some of your GPU time was used.".strip()
+    return f"{reason} No GPU time was used." if reason else "Cancelled in time: nothing was used."
 
 
 def _rows(

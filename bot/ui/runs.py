@@ -115,14 +115,9 @@ def run_label(run: Run, title: Callable[[str], str]) -> str:
 def _run_line(entry: RunListEntry, title: Callable[[str], str], here: int | None, *, restricted: bool) -> str:
     run = entry.first
     facts = [*deletion_facts(entry.deletions), *([say("runs_restricted")] if restricted else [])]
-    line = say(
-        "runs_line",
-        state=_states(entry.batch),
-        title=escape_line(title(run.deployment), _RUN_TITLE_LENGTH),
-        at=int(run.created_at.timestamp()),
-        link=_link(entry, here) + "".join(f" · {fact}" for fact in facts),
-    )
-    return f"{line}{_prompt(run)}"
+    link = "".join([_link(entry, here), *(f" · {fact}" for fact in facts)])
+    name = escape_line(title(run.deployment), _RUN_TITLE_LENGTH)
+    return f"{_states(entry.batch)}: **{name}** {format_dt(run.created_at, 'R')}{link}{_prompt(run)}"
 
 
 def _link(entry: RunListEntry, here: int | None) -> str:
@@ -140,9 +135,9 @@ def _link(entry: RunListEntry, here: int | None) -> str:
     if entry.message is not None:
         # A message in another channel was sent as a direct message.
         guild_id = run.guild_id if entry.message[0] == run.channel_id else None
-        return say("runs_link", url=message_url(guild_id, *entry.message))
+        return f" · [open]({message_url(guild_id, *entry.message)})"
     if run.status_message_id is not None and not all(each.final for each in entry.batch):
-        return say("runs_link", url=message_url(run.guild_id, run.channel_id, run.status_message_id))
+        return f" · [open]({message_url(run.guild_id, run.channel_id, run.status_message_id)})"
     return ""
 
 
@@ -156,8 +151,7 @@ def _states(batch: Sequence[Run]) -> str:
     done = sum(run.has_result for run in batch)
     if done and representative.final:
         representative = next(run for run in batch if run.has_result)
-    code = "runs_several_done" if done else "runs_several"
-    return say(code, state=_state(representative), done=done, count=len(batch))
+    return f"{_state(representative)} ({f'{done} of ' if done else '×'}{len(batch)})"
 
 
 def _state(run: Run) -> str:
@@ -184,15 +178,9 @@ def _queue_line(
     state = _state(run) if len(batch) == 1 else _states([run, *(each for each in batch if each is not run)])
     if not is_named_in_queue(run, viewer_id):
         return f"{state}: a private request <t:{at}:R>{position}"
-    line = say(
-        "queue_line",
-        state=state,
-        title=escape_line(title(run.deployment), _RUN_TITLE_LENGTH),
-        person=run.requester_id,
-        at=at,
-        position=position,
-    )
-    return f"{line}{_prompt(run) if shows_prompt_in_queue(run, viewer_id) else ''}"
+    name = escape_line(title(run.deployment), _RUN_TITLE_LENGTH)
+    prompt = _prompt(run) if shows_prompt_in_queue(run, viewer_id) else ""
+    return f"{state}: **{name}** <@{run.requester_id}> <t:{at}:R>{position}{prompt}"
 
 
 def _in_order(run: Run) -> tuple[bool, float, int]:
@@ -238,24 +226,24 @@ def usage_layout(view: UsageView) -> LayoutView:
 
 
 def _lines(spent: Spending, running: int, limits: Limits) -> Iterator[str]:
-    yield _usage_line("usage_runs", limits.runs_a_day, spent.runs)
-    yield _usage_line("usage_gpu", limits.gpu_seconds_a_day, round(spent.gpu_seconds))
-    yield _usage_line("usage_now", limits.at_once, running)
-    yield _usage_line("usage_waiting", limits.waiting, spent.waiting)
+    yield _usage_line("Runs", limits.runs_a_day, spent.runs, ", {} left")
+    yield _usage_line("GPU seconds", limits.gpu_seconds_a_day, round(spent.gpu_seconds), ", {} left")
+    yield _usage_line("Running", limits.at_once, running, " at once")
+    yield _usage_line("Waiting", limits.waiting, spent.waiting)
 
 
-def _usage_line(code: str, limit: int | None, used: int) -> str:
+def _usage_line(name: str, limit: int | None, used: int, after: str = "") -> str:
+    """Return a line with a bar, if there is a limit. `after` may have a place for what is left."""
     if limit is None:
-        return say(code, used=used)
+        return f"{name}: {used}"
     share = used / limit if limit else 1
-    return say(f"{code}_of", bar=bar(share, _LIMIT_BAR), used=used, limit=limit, left=max(limit - used, 0))
+    return f"{bar(share, _LIMIT_BAR)} {name}: {used} of {limit}{after.format(max(limit - used, 0))}"
 
 
 def _restrictions(view: UsageView) -> Iterator[str]:
     block, paused = view.usage.block, view.usage.paused
     if block is not None:
-        until = int(block.until.timestamp()) if block.until else 0
-        reason = escape_line(block.reason or "-", BLOCK_REASON_LENGTH)
-        yield say("usage_blocked_until" if until else "usage_blocked", until=until, reason=reason)
+        until = f" until {format_dt(block.until, 'f')}" if block.until else ""
+        yield f"Blocked on this server{until}: {escape_line(block.reason or '-', BLOCK_REASON_LENGTH)}"
     if paused is not None:
         yield say("usage_paused", reason=paused)

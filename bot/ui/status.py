@@ -74,7 +74,7 @@ def finishing_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
 
 def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     """Build the replacement for the status message of a batch whose outcome no route could show."""
-    heading = f"### {say('title_undelivered')}: {batch_title(title, len(batch))}"
+    heading = f"### Couldn't be posted: {batch_title(title, len(batch))}"
     blocks = texts([heading, prompt_line(batch[0])], [say("undelivered")])
     buttons = ActionRow[LayoutView](run_button(batch[0], Action.DISCARD))
     return OutgoingMessage(layout=framed(Colour.orange(), *blocks, buttons))
