@@ -54,8 +54,6 @@ COMMANDS = {
     "runs_redeliver_choose": "Post a result here",
     "runs_open_choose": "Show a private result again",
     "runs_restricted": "age-restricted, so it isn't shown here",
-    "deleted": "deleted",
-    "deleted_by_moderator": "deleted by a moderator",
     "withheld": "It is age-restricted, so I post it only in age-restricted channels. Use `/runs` in one to have it posted there.",
     "post_noted": "I'll post it here in a moment.",
     "post_nothing": "There is nothing left to post for this request.",

@@ -25,7 +25,6 @@ RUNS = {
     "since": "requested <t:{at}:R>",
     # Worded to fit before and after that time: clients show "in 40 seconds", and later "5 seconds ago".
     "expected": "Should be ready <t:{at}:R>",
-    "took": "took {seconds} s",
     "counted": "counts as {seconds} s of your daily GPU time",
     "charged_time": "{seconds} s of your GPU time was used",
     "charged_nothing": "no GPU time was used",
@@ -116,12 +115,6 @@ RUNS = {
     "media_more": "{count} more files didn't fit into this message.",
     "from_elsewhere": "I couldn't post this in [the channel of the request]({url}), so here it is.",
     # batches
-    "several_title": "{title} ×{count}",
-    "several_done": "{done} of {count} done",
-    "several_done_failed": "{done} of {count} done, {failed} not",
-    "several_waiting": "{count} waiting; the first is {place}",
-    "several_waiting_one": "1 waiting, {place}",
-    "several_took": "{seconds} s of GPU time",
     # edit forms
     "edit_title": "Edit: {title}",
     "edit_label_gpu": "GPU",
@@ -134,13 +127,6 @@ RUNS = {
     "draft_forgotten": "I don't have what you typed any more. Please use the command again.",
     "edit_dropped": "These inputs didn't fit and were left out: {names}.",
     # details
-    "details_asked": "requested <t:{at}:f>",
-    "details_queued": "queued <t:{at}:T>",
-    "details_started": "started <t:{at}:T>",
-    "details_ended": "ended <t:{at}:T>",
-    "details_took": "took {seconds} s",
-    "details_parent": "made from `{key}`",
-    "details_parent_link": "made from [`{key}`]({url})",
     "details_command": "To run the same again, copy this:\n```\n{command}\n```",
     "details_log": "The end of its log, which only the requester and moderators see:",
     "details_erased": "The inputs were deleted, so no command repeats this.",

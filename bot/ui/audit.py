@@ -88,7 +88,7 @@ def audit_line(stored: StoredEntry, title: Title) -> str:
         _sentence(entry),
         who=_person(entry.actor_id),
         whom=_person(entry.subject_id),
-        deployment=say("several_title", title=name, count=count) if count else name,
+        deployment=f"{name} ×{count}" if count else name,
     )
     line = sentence_case(sentence)
     if entry.outcome and entry.action is not AuditAction.EXPIRE:
@@ -274,7 +274,7 @@ def open_rows(page: AuditPage, title: Title, names: Mapping[int, str]) -> list[A
 def _label(entry: AuditEntry, title: Title, names: Mapping[int, str]) -> str:
     deployment = shorten(strip_invisible(title(entry.deployment)) if entry.deployment else "?", _OPTION_TITLE)
     if count := entry.details.get("runs"):
-        deployment = say("several_title", title=deployment, count=count)
+        deployment = f"{deployment} ×{count}"
     name = shorten(strip_invisible(names.get(entry.subject_id or 0, "")), _OPTION_NAME)
     return f"{deployment} for {name}" if name else deployment
 

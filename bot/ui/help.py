@@ -123,8 +123,8 @@ def _rules(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
         yield f"- Your roles can't use these GPUs: {_names(names)}."
     if standing.age_restricted:
         here = "like this one" if standing.age_restricted_channel else "which this one isn't"
-        names_of = _names(map(title, standing.age_restricted))
-        yield f"- {names_of}: only in channels marked as age-restricted, {here}."
+        marked = _names(map(title, standing.age_restricted))
+        yield f"- {marked}: only in channels marked as age-restricted, {here}."
 
 
 def _stops(standing: Standing) -> Iterator[str]:

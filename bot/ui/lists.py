@@ -139,14 +139,9 @@ def replace_layout(
 
 
 def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInputs, mark: str = "") -> str:
-    name, of = (
-        escape_line(preset.name, NAME_LENGTH),
-        escape_line(title(preset.deployment), _PRESET_TITLE_LENGTH),
-    )
-    whose = " · this server's" if preset.holder is Holder.SERVER else ""
-    line = f"**{name}** for {of}{whose}"
-    if mark:
-        line += f" · {mark}"
+    of = escape_line(title(preset.deployment), _PRESET_TITLE_LENGTH)
+    whose = "this server's" if preset.holder is Holder.SERVER else ""
+    line = " · ".join(filter(None, [f"**{escape_line(preset.name, NAME_LENGTH)}** for {of}", whose, mark]))
     values = preset_values(preset, inputs)
     return f"{line}\n{values}" if values else line
 

@@ -40,21 +40,13 @@ from bot.ui.message_parts import (
     run_button,
     subtext,
 )
-from bot.ui.run_facts import batch_title, block_code, moderators_reason, reason_of
+from bot.ui.run_facts import batch_title, block_end, moderators_reason, reason_of
 
 _VALUE_LENGTH = 400
 _VALUES_LENGTH = 3000
 _MAX_REPORTS = 3
 # How the names of files on a report's card begin.
 REPORTED = "report-"
-_DECIDED = {
-    RunState.REJECTED: ("card_rejected", Colour.red()),
-    RunState.EXPIRED: ("card_expired", Colour.light_grey()),
-    RunState.CANCELLED: ("card_cancelled", Colour.light_grey()),
-    RunState.REFUSED: ("card_refused", Colour.light_grey()),
-}
-_APPROVED = ("card_approved", Colour.green())
-_OVER = ("review_over", Colour.light_grey())
 
 
 def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOutputs) -> OutgoingMessage:
@@ -64,7 +56,7 @@ def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOut
     out, the card therefore has a Details button.
     """
     files = tuple(next(iter(chunks(prepared.files)), ()))
-    text = _card_about(run, title, inputs, "card_heading")
+    text = _card_about(run, title, inputs, "New request")
     items: list[Item[LayoutView]] = [TextDisplay(text), *_media(files, spoiler=run.spoiler)]
     items += _notes(prepared, len(files), len(text))
     row: ActionRow[LayoutView] = ActionRow(
@@ -112,15 +104,8 @@ def decided_card(
     It says who decided and when, or why there was no decision. `files` are those that the card has, and
     `link` is the URL of the result's message, or None.
     """
-    code, colour = _verdict(run)
-    facts = {
-        "person": run.decided_by or 0,
-        "requester": run.requester_id,
-        "at": int(run.decided_at.timestamp()) if run.decided_at else 0,
-        "until": run.failure_params.get("until"),
-        "reason": reason_of(run) if run.state is RunState.REFUSED else "",
-    }
-    lines = [_card_about(run, title, inputs, "card_heading_over"), say(code, **facts)]
+    verdict, colour = _verdict(run)
+    lines = [_card_about(run, title, inputs, "Request"), verdict]
     if _is_end_of_block(run):
         lines.append("The block ended this request and their other waiting ones.")
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
@@ -133,11 +118,21 @@ def decided_card(
 
 
 def _verdict(run: Run) -> tuple[str, Colour]:
+    """Return the sentence that says how a request was decided, and the colour of its card."""
+    at = format_dt(run.decided_at, "R") if run.decided_at is not None else ""
+    by = f"<@{run.decided_by or 0}>"
     if _is_end_of_block(run):
-        return block_code("card_blocked", run), Colour.red()
+        return f"{by} blocked <@{run.requester_id}> {at}, {block_end(run, 'them')}.", Colour.red()
     if run.state is RunState.REJECTED:
-        return _DECIDED[run.state]
-    return _APPROVED if run.decided_at is not None else _DECIDED.get(run.state, _OVER)
+        return f"Rejected by {by} {at}", Colour.red()
+    if run.decided_at is not None:
+        return f"Approved by {by} {at}", Colour.green()
+    undecided = {
+        RunState.EXPIRED: "Nobody decided in time.",
+        RunState.CANCELLED: "The requester cancelled it.",
+        RunState.REFUSED: f"It couldn't start and has ended. The requester reads: {reason_of(run)}",
+    }
+    return undecided.get(run.state, say("review_over")), Colour.light_grey()
 
 
 def _is_end_of_block(run: Run) -> bool:
@@ -180,10 +175,7 @@ def report_card(
 def _reported(
     run: Run, title: str, reports: Sequence[Report], link: str | None, *, withheld: bool
 ) -> list[str]:
-    lines = [
-        say("report_heading", title=escape_line(title, 80)),
-        say("report_made_by", person=run.requester_id),
-    ]
+    lines = _report_heading(run, title)
     for report in reports[:_MAX_REPORTS]:
         note = f": “{escape_line(report.note, NOTE_LENGTH)}”" if report.note else ""
         lines.append(f"Reported by <@{report.person_id}>, {report.reason.lower()}{note}")
@@ -199,13 +191,13 @@ def _reported(
     return lines
 
 
+def _report_heading(run: Run, title: str) -> list[str]:
+    return [f"### Reported: **{escape_line(title, 80)}**", f"Made by <@{run.requester_id}>"]
+
+
 def closed_report_card(run: Run, title: str, verdict: str) -> OutgoingMessage:
     """Build the report card after a moderator has handled it. `verdict` is the sentence that says how."""
-    lines = [
-        say("report_heading", title=escape_line(title, 80)),
-        say("report_made_by", person=run.requester_id),
-        verdict,
-    ]
+    lines = [*_report_heading(run, title), verdict]
     return OutgoingMessage(layout=framed(Colour.light_grey(), TextDisplay("\n".join(lines))))
 
 
@@ -220,22 +212,20 @@ def turned_away_letter(run: Run, title: str, channel_name: ChannelName | None) -
     `channel_name` is None if it isn't known.
     """
     url = channel_url(run.guild_id, run.channel_id)
-    is_blocked = run.failure_code == REQUESTER_BLOCKED
-    about = say("block_notice" if is_blocked else "rejection_notice", title=batch_title(title, run.count))
-    lines = [f"{about} {_about_block(run)}" if is_blocked else about]
+    request = f"Your request for **{batch_title(title, run.count)}**"
+    lines = [f"{request} was not approved."]
+    if run.failure_code == REQUESTER_BLOCKED:
+        lines = [
+            f"{request} was not started: a moderator has blocked you from generating there. "
+            f"{_about_block(run)}"
+        ]
     if run.prompt:
         lines.append(f"> {escape_line(run.prompt, PROMPT_SHOWN)}")
     lines += moderators_reason(run)
     # In direct messages a channel mention is unreadable for those who can't see the channel.
     if channel_name is not None:
-        lines.append(
-            say(
-                "notice_place",
-                channel=escape_line(channel_name.channel, 100),
-                server=escape_line(channel_name.server, 100),
-                url=url,
-            )
-        )
+        channel, server = escape_line(channel_name.channel, 100), escape_line(channel_name.server, 100)
+        lines.append(f"-# **#{channel}** on **{server}**: [open the channel]({url})")
     else:
         lines.append(f"-# [Open the channel]({url})")
     items: list[Item[LayoutView]] = [TextDisplay(line) for line in lines]
@@ -244,10 +234,10 @@ def turned_away_letter(run: Run, title: str, channel_name: ChannelName | None) -
 
 
 def _about_block(run: Run) -> str:
-    others = run.failure_params.get("others")
-    more = "block_notice_other" if others == 1 else "block_notice_others"
-    ends = say(block_code("block_notice", run), until=run.failure_params.get("until"))
-    return f"{ends} {say(more, others=others)}" if others else ends
+    until, others = run.failure_params.get("until"), run.failure_params.get("others")
+    ends = f"The block ends <t:{until}:f>." if until else "The block lasts until a moderator unblocks you."
+    which = "another" if others == 1 else f"{others} more"
+    return f"{ends} The block also ended {which} of your requests." if others else ends
 
 
 def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
@@ -257,7 +247,7 @@ def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
     ]
     if run.requester_joined_at is not None:
         requester.append(f"joined {format_dt(run.requester_joined_at, 'R')}")
-    heading_line = say(heading, title=batch_title(title, run.count))
+    heading_line = f"### {heading}: **{batch_title(title, run.count)}**"
     lines = [heading_line, " · ".join(requester), *_values(inputs.values)]
     facts = [f"for <#{run.channel_id}>", _cost(run)]
     if run.private:
@@ -269,9 +259,9 @@ def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
 
 def _cost(run: Run) -> str:
     """Return the sentence about a request's estimated cost, which for a batch covers all its runs."""
-    code = "card_cost_several" if run.count > 1 else "card_cost"
-    seconds = run.reserved_seconds * run.weight * run.count
-    return say(code, runs=run.count, seconds=round(seconds))
+    seconds = round(run.reserved_seconds * run.weight * run.count)
+    runs = f"{run.count} runs" if run.count > 1 else "1 run"
+    return f"counts as {runs} and about {seconds} GPU seconds"
 
 
 def _values(values: Sequence[tuple[str, str]]) -> list[str]:

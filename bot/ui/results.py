@@ -274,8 +274,8 @@ def _hint(batch: Batch, offered: OfferedActions) -> str:
     if batch.numbered and not batch.first.needs_interaction:
         actions.append("post")
     *others, last = actions
-    actions_text = f"{', '.join(others)} or {last}" if others else last
-    return f"Pick a number to {actions_text} it."
+    choice = f"{', '.join(others)} or {last}" if others else last
+    return f"Pick a number to {choice} it."
 
 
 def _reason_with_charge(run: Run, reason: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from discord import Colour
 from discord.ui import File, LayoutView, TextDisplay
+from discord.utils import TimestampStyle, format_dt
 
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.model import Deployment
@@ -53,9 +54,10 @@ def ending(run: Run) -> str:
     return "title_partial" if run.partial else phase(run.state)
 
 
-def block_code(prefix: str, run: Run) -> str:
-    """Return the code of a sentence that says how long the block lasts which ended a run."""
-    return f"{prefix}_until" if run.failure_params.get("until") else f"{prefix}_open"
+def block_end(run: Run, whom: str) -> str:
+    """Return until when the block lasts which ended a run."""
+    until = run.failure_params.get("until")
+    return f"until <t:{until}:f>" if until else f"until somebody unblocks {whom}"
 
 
 def reason_of(run: Run) -> str:
@@ -105,11 +107,10 @@ def _failure_reason(run: Run, *, quoted: bool) -> str:
 
 def _block_reason(run: Run) -> str:
     """Return sentences about the block that ended a run and about the other requests that it ended."""
-    params = run.failure_params
-    others = params.get("others")
-    ended = "block_ended_other" if others == 1 else "block_ended_others" if others else "block_ended_one"
-    blocked = say(block_code("requester_blocked", run), until=params.get("until"))
-    return f"{blocked} {say(ended, others=others)}"
+    others = run.failure_params.get("others")
+    and_others = f" and {'another' if others == 1 else f'{others} more'} of yours" if others else ""
+    blocked = f"A moderator has blocked you from generating here {block_end(run, 'you')}."
+    return f"{blocked} This request{and_others} ended before {'they' if others else 'it'} started."
 
 
 def prompt_line(run: Run, *, only_requester: bool = False) -> str:
@@ -122,7 +123,7 @@ def prompt_line(run: Run, *, only_requester: bool = False) -> str:
 def facts_of(run: Run) -> list[str]:
     if run.hidden_from_channel:
         return []
-    facts = [*took("took", run.known_duration), *weighted_time_facts([run])] if run.final else []
+    facts = [*took(run.known_duration), *weighted_time_facts([run])] if run.final else []
     gpu = run.gpu_used or run.gpu
     if gpu:
         facts.append(say("gpu", gpu=escape_line(gpu, 32)))
@@ -137,7 +138,7 @@ def deletion_facts(deletions: Deletions) -> list[str]:
     """Return facts about deletions, as told to the requester. They name no moderator."""
     facts = []
     if deletions.outcome:
-        facts.append(say("deleted_by_moderator" if deletions.by_moderator else "deleted"))
+        facts.append("deleted by a moderator" if deletions.by_moderator else "deleted")
     elif deletions.partly:
         facts.append("partly deleted by a moderator" if deletions.by_moderator else "partly deleted")
     if deletions.copy_by_moderator:
@@ -145,10 +146,10 @@ def deletion_facts(deletions: Deletions) -> list[str]:
     return facts
 
 
-def took(code: str, seconds: float | None) -> list[str]:
-    """Return the fact `code` with a duration, or an empty list if it is unknown or less than a second."""
+def took(seconds: float | None, fact: str = "took {} s") -> list[str]:
+    """Return a fact with a duration, or an empty list if that is unknown or less than a second."""
     rounded = f"{seconds or 0:.0f}"
-    return [] if rounded == "0" else [say(code, seconds=rounded)]
+    return [] if rounded == "0" else [fact.format(rounded)]
 
 
 def gpu_time_facts(runs: Sequence[Run]) -> list[str]:
@@ -157,7 +158,7 @@ def gpu_time_facts(runs: Sequence[Run]) -> list[str]:
     if any(run.known_duration is None for run in started):
         return []
     seconds = sum(run.known_duration or 0 for run in started)
-    return [*took("several_took", seconds), *weighted_time_facts(runs)]
+    return [*took(seconds, "{} s of GPU time"), *weighted_time_facts(runs)]
 
 
 def weighted_time_facts(runs: Iterable[Run]) -> list[str]:
@@ -199,7 +200,7 @@ def ending_sentence(run: Run) -> str:
 def batch_title(title: str, size: int) -> str:
     """Return a deployment's title, escaped, with the number of runs if it is more than one."""
     name = escape_line(title, 80)
-    return name if size == 1 else say("several_title", title=name, count=size)
+    return name if size == 1 else f"{name} ×{size}"
 
 
 def in_common(batch: Sequence[Run]) -> Run:
@@ -288,13 +289,13 @@ def _facts(
     seed_listed = str(run.seed) in (value for _, value in inputs.values)
     shown = replace(run, seed=None) if seed_listed else run
     yield subtext(_state_facts(shown, deletions, explained=explained))
-    yield subtext(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
+    yield subtext(f"{fact} {format_dt(at, style)}" for fact, at, style in _times(run) if at is not None)
     names = [f"request `{run.key}`"]
     if run.count > 1:
         names.append(f"number {run.number} of {run.count}")
     if run.parent_key:
-        code = "details_parent_link" if origin else "details_parent"
-        names.append(say(code, key=run.parent_key, url=origin))
+        key = f"`{run.parent_key}`"
+        names.append(f"made from [{key}]({origin})" if origin else f"made from {key}")
     yield subtext(names)
 
 
@@ -304,7 +305,7 @@ def _state_facts(run: Run, deletions: Deletions, *, explained: bool) -> Iterator
     failed_here = explained and explanation_of(run)
     if run.live_status and (failed_here or not run.final):
         yield f"step {escape_line(run.live_status, 60)}"
-    yield from took("details_took", run.known_duration)
+    yield from took(run.known_duration)
     if run.seed is not None:
         yield f"seed {run.seed}"
     if run.gpu or run.gpu_used:
@@ -313,13 +314,11 @@ def _state_facts(run: Run, deletions: Deletions, *, explained: bool) -> Iterator
         yield f"GPU requested: {requested}, used: {used}"
 
 
-def _times(run: Run) -> Mapping[str, datetime | None]:
-    return {
-        "details_asked": run.created_at,
-        "details_queued": run.submitted_at,
-        "details_started": run.started_at,
-        "details_ended": run.ended_at,
-    }
+def _times(run: Run) -> Iterator[tuple[str, datetime | None, TimestampStyle]]:
+    yield "requested", run.created_at, "f"
+    yield "queued", run.submitted_at, "T"
+    yield "started", run.started_at, "T"
+    yield "ended", run.ended_at, "T"
 
 
 def _full_text(key: str, inputs: ShownInputs, command: str, log: str | None) -> str:

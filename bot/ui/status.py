@@ -152,8 +152,8 @@ def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
     facts = []
     if is_going or (queued and started):
         failed = sum(not run.has_result for run in ended)
-        code = "several_done_failed" if failed else "several_done"
-        facts.append(say(code, done=len(ended) - failed, count=len(batch), failed=failed))
+        not_done = f", {failed} not" if failed else ""
+        facts.append(f"{len(ended) - failed} of {len(batch)} done{not_done}")
     if queued and started:
         facts.append(f"{started} in progress")
     if queued and (facts or not _is_next(queued[0])):
@@ -166,8 +166,8 @@ def _waiting(queued: Sequence[Run]) -> str:
     """Return the number of queued runs and, unless the first is next, its position."""
     if _is_next(queued[0]):
         return f"{len(queued)} up next"
-    code = "several_waiting" if len(queued) > 1 else "several_waiting_one"
-    return say(code, count=len(queued), place=_position(queued[0]))
+    first = "; the first is" if len(queued) > 1 else ","
+    return f"{len(queued)} waiting{first} {_position(queued[0])}"
 
 
 def _is_queued(run: Run) -> bool:
