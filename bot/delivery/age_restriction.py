@@ -12,7 +12,7 @@ from bot.context import App
 from bot.discord_api.calls import Unreachable
 from bot.domain.messages.records import OUTCOMES, Claim, Place
 from bot.domain.requests import ChannelState
-from bot.domain.results.showing import is_marked_now, is_restricted_now
+from bot.domain.results import is_marked_now, is_restricted_now
 from bot.domain.runs import Run
 
 

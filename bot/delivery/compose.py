@@ -21,12 +21,11 @@ from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import MediaGone, RefusedError
 from bot.domain.messages.decide import MAX_FAILURES, Act, upload_limit
 from bot.domain.messages.records import Claim, Form, Kind, Part, Place, Shows, result_ref
-from bot.domain.moderation.audit import AuditAction
-from bot.domain.results.showing import is_spoiler
-from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState
+from bot.domain.moderation import AuditAction
+from bot.domain.results import is_spoiler
+from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, message_url
 from bot.domain.text.file_names import belongs_to, file_stem
-from bot.domain.transitions import is_turned_away
 from bot.media.outputs import MEDIA_SECONDS, inline_texts, kind_of
 from bot.strings import say
 from bot.ui.copies import (

@@ -14,7 +14,7 @@ from bot.discord_api.calls import PostError, Refused, Unanswered
 from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
 from bot.domain.messages.decide import Act, decide
 from bot.domain.messages.records import Claim, Kind, MessageRef, Place, Shows
-from bot.domain.results.sharing import CopyRequest
+from bot.domain.results import CopyRequest
 from bot.domain.text import message_url
 
 log = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ from bot.domain.messages.records import (
     marker,
     nonce,
 )
-from bot.domain.transitions import is_turned_away
+from bot.domain.runs import is_turned_away
 from bot.ui.copies import origin_message
 from bot.ui.message_parts import OutgoingMessage
 

@@ -15,7 +15,7 @@ from bot.discord_api.permissions import state_of
 from bot.domain.errors import DiscordAway
 from bot.domain.messages.records import MessageRef
 from bot.domain.requests import ChannelState, Member
-from bot.domain.results.sharing import MessageState
+from bot.domain.results import MessageState
 from bot.domain.runs import Run
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 import discord
 
+from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState
-from bot.domain.results.showing import check_channel
 
 _AUTHORIZE = "https://discord.com/oauth2/authorize"
 _SERVER_INSTALL, _USER_INSTALL = 0, 1  # Discord's integration types

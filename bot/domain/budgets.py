@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from bot.domain.decisions import Block
 from bot.domain.errors import Param, RefusedError, RefusedForNow
+from bot.domain.moderation import Block
 from bot.domain.requests import Member
 from bot.domain.runs import Run, RunReport, RunState
 from bot.domain.settings.rules_and_defaults import Budget, RoleBudget, ServerRules

@@ -8,14 +8,23 @@ may become `succeeded`. Outputs that arrive after an unsuccessful end are added 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.budgets import measured_seconds, reported_seconds
-from bot.domain.decisions import Block
+from bot.domain.moderation import Block
 from bot.domain.run_timing import AFTER_LAST_NODE, SETTLE_AFTER, same_outputs, silence_at_end
-from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Output, Run, RunReport, RunState
+from bot.domain.runs import (
+    FINAL,
+    IN_FLIGHT,
+    NOT_SUBMITTED,
+    REQUESTER_BLOCKED,
+    Output,
+    Run,
+    RunReport,
+    RunState,
+)
 
 S = RunState
 
@@ -52,8 +61,6 @@ REASON_GRACE = timedelta(seconds=3)
 _GPU_NAME = 32
 # How the failure codes begin that name an end as ComfyDeploy reports it.
 _REPORTED = "run_"
-# The failure code of a run that ended because its requester was blocked.
-REQUESTER_BLOCKED = "requester_blocked"
 # The failure codes of a run at the bot's deadline: the bot cancels it, it can't be cancelled, or its reports
 # can't be read. The first is stored before the cancel call, so that the report that follows isn't taken for
 # someone else's cancellation.
@@ -256,20 +263,6 @@ def end_for_block(run: Run, block: Block, now: datetime) -> Change | None:
     if change is None or not unapproved:
         return change
     return replace(change, values={**change.values, "decided_by": block.created_by, "decided_at": now})
-
-
-def is_turned_away(runs: Sequence[Run]) -> bool:
-    """Return whether moderators ended a whole request before it started, which is told in private."""
-    return all(run.state is RunState.REJECTED or run.failure_code == REQUESTER_BLOCKED for run in runs)
-
-
-def is_told_elsewhere(run: Run) -> bool:
-    """Return whether another request's outcome also reports this run's end.
-
-    If a block ends several requests, one outcome reports them all, and the runs of the others are marked as
-    `quiet`.
-    """
-    return run.failure_code == REQUESTER_BLOCKED and bool(run.failure_params.get("quiet"))
 
 
 def _without_transition(

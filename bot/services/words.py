@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from bot.context import App
 from bot.domain.errors import RefusedError
-from bot.domain.moderation.audit import AuditAction, AuditEntry
+from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.presets import NAME_LENGTH
 from bot.domain.requests import Actor
 from bot.domain.settings.rules_and_defaults import ServerRules

@@ -26,7 +26,7 @@ from bot.deployments.input_text import command_line
 from bot.deployments.kinds.base import RawValue, Typed
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import BotError
-from bot.domain.moderation.audit import AuditAction, AuditFilter
+from bot.domain.moderation import AuditAction, AuditFilter
 from bot.domain.pages import RunsPage
 from bot.domain.requests import Actor, ChannelState, Checked, Member, Origin
 from bot.domain.runs import Output, Run, RunReport, RunState

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import RefusedError
-from bot.domain.moderation.audit import AuditAction
+from bot.domain.moderation import AuditAction
 from bot.domain.presets import ChannelDefault, Holder, Preset
 from bot.store import Store
 from bot.store.presets import MAX_PRESETS, NewDefault

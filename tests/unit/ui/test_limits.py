@@ -17,7 +17,7 @@ from bot.deployments.kinds import input_of
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Usage
-from bot.domain.decisions import Report
+from bot.domain.moderation import Report
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
 from bot.domain.policy import Standing
 from bot.domain.presets import ChannelDefault, Holder
