@@ -14,8 +14,7 @@ import discord
 from aiohttp import web
 
 from bot.comfydeploy.client import ComfyDeploy, open_session, ping_route
-from bot.comfydeploy.webhook_urls import WebhookSigner
-from bot.comfydeploy.wire import call_name
+from bot.comfydeploy.wire import WebhookSigner, call_name
 from bot.config.roles import CALLING_ROLES, Role
 from bot.config.settings import Settings, configured_deployments
 from bot.context import App, operator_rules
@@ -34,12 +33,11 @@ from bot.media.shrink import Shrinker
 from bot.media.ssrf import public_or_in
 from bot.memory import FormDrafts
 from bot.metrics import Metrics
-from bot.metrics_page import MetricsPage
 from bot.outside import Outside
 from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
 from bot.wakeups import Wakeups
-from bot.web import application, listening
+from bot.web import MetricsPage, application, listening
 from bot.words.cache import AutomodCache
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reconciler import Reconciler

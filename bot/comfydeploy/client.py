@@ -18,9 +18,11 @@ from pydantic import SecretStr
 
 from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_deployments
 from bot.comfydeploy.reports import clean_filename, parse_log, parse_run, parse_webhook
-from bot.comfydeploy.webhook_urls import PING_PATH, WEBHOOKS, WebhookSigner
 from bot.comfydeploy.wire import (
+    PING_PATH,
     QUEUE_PATH,
+    WEBHOOKS,
+    WebhookSigner,
     WireError,
     call_name,
     error_from_http,

@@ -23,7 +23,7 @@ from bot.delivery.age_restriction import decide as decide_age
 from bot.delivery.discord_health import DiscordHealth
 from bot.delivery.posting import LEASE, Posting, Superseded
 from bot.delivery.status import Estimator
-from bot.discord_api.calls import Unanswered, Unreachable
+from bot.discord_api.errors import Unanswered, Unreachable
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
 from bot.domain.messages.decide import FAILURE, MAX_FAILURES, Act, climb, decide, pause_after, start, wants
 from bot.domain.messages.records import (

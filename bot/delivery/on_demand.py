@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from bot.delivery.messenger import Messenger
 from bot.delivery.posting import LEASE, Superseded
-from bot.discord_api.calls import PostError, Refused, Unanswered
+from bot.discord_api.errors import PostError, Refused, Unanswered
 from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
 from bot.domain.messages.decide import Act, decide
 from bot.domain.messages.records import Claim, Kind, MessageRef, Place, Shows

@@ -23,8 +23,7 @@ from bot.domain.budgets import (
     weight_of,
 )
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.presets import Preset
-from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member, Origin
+from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member, Origin, Preset
 from bot.domain.results import AgeMark, is_restricted_now, is_spoiler
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, ServerRules

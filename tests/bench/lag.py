@@ -17,8 +17,7 @@ from typing import Any
 import aiohttp
 
 from bot.comfydeploy.deployments import parse_deployment
-from bot.comfydeploy.webhook_urls import WebhookSigner
-from bot.comfydeploy.wire import WireError
+from bot.comfydeploy.wire import WebhookSigner, WireError
 from bot.context import App
 from bot.deployments.command_plan import PRESET_OPTION, plan_commands, suggestions
 from bot.deployments.compile import compile_deployment

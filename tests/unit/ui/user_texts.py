@@ -16,8 +16,7 @@ from bot.domain.budgets import Limits, Running, Usage, UsageView
 from bot.domain.moderation import AuditAction, AuditFilter, AuditPage, Report
 from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
 from bot.domain.policy import Standing
-from bot.domain.presets import ChannelDefault, Holder
-from bot.domain.requests import Member
+from bot.domain.requests import ChannelDefault, Holder, Member
 from bot.domain.runs import FINAL, REQUESTER_BLOCKED, Output, Run, RunState
 from bot.domain.settings.fields import SECTIONS
 from bot.domain.settings.rules_and_defaults import ServerRules
