@@ -221,7 +221,7 @@ def load_object(body: bytes) -> dict[str, Any]:
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def uuid_of(data: dict[str, Any], field: str) -> str:
+def uuid_of(data: Mapping[str, Any], field: str) -> str:
     """Return the UUID in `field` in lower case, or raise WireError."""
     value = data.get(field)
     text = value.lower() if isinstance(value, str) else ""

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -262,33 +261,31 @@ async def _review(app: App, task: Task) -> OutgoingMessage:
 
 
 async def _report(app: App, task: Task) -> OutgoingMessage:
-    shown = [run for run in task.claim.about if run.is_shown]
-    return await _report_card(app, task.claim, partial(_reported, app, task), shown)
+    claim, found = task.claim, list[PreparedOutputs]()
+    withheld = await hides(app, claim.run, claim.message.channel_id)
+    if claim.message.form is Form.FILES and not withheld:
+        for run in (each for each in claim.about if each.is_shown):
+            plain = replace(run, spoiler=False)
+            found.append(
+                await app.outputs.prepare(
+                    plain, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
+                )
+            )
+    return await _report_card(app, claim, found, withheld=withheld)
 
 
 async def _report_card(
-    app: App, claim: Claim, prepare: Callable[[Run], Awaitable[PreparedOutputs]], shown: Sequence[Run]
+    app: App, claim: Claim, found: Sequence[PreparedOutputs], *, withheld: bool
 ) -> OutgoingMessage:
-    """Build the card of a report with the outputs of the `shown` runs."""
+    """Build the card of a report with the outputs of its runs."""
     run = claim.run
     reports, link = await app.store.reviews.reports(run), _open_link(claim)
-    withheld = await hides(app, run, claim.message.channel_id)
-    prepared = PreparedOutputs()
-    if claim.message.form is Form.FILES and not withheld:
-        found = [await prepare(each) for each in shown]
-        prepared = PreparedOutputs(
-            files=tuple(file for each in found for file in each.files),
-            texts=tuple(text for each in found for text in each.texts),
-            remarks=tuple(note for each in found for note in each.remarks),
-        )
-    return report_card(run, _title(app, run), reports, link, prepared, withheld=withheld)
-
-
-async def _reported(app: App, task: Task, run: Run) -> PreparedOutputs:
-    plain = replace(run, spoiler=False)
-    return await app.outputs.prepare(
-        plain, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
+    prepared = PreparedOutputs(
+        files=tuple(file for each in found for file in each.files),
+        texts=tuple(text for each in found for text in each.texts),
+        remarks=tuple(note for each in found for note in each.remarks),
     )
+    return report_card(run, _title(app, run), reports, link, prepared, withheld=withheld)
 
 
 async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
@@ -312,12 +309,12 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
         return _closed(app, claim, card, "report_deleted", last.deleted_by, last.deleted_at)
     keep = [name for name in card.files if not any(belongs_to(name, each.key) for each in deleted)]
 
-    async def as_posted(run: Run) -> PreparedOutputs:
-        names = [name.removeprefix(REPORTED) for name in keep]
-        return _as_posted(run, names, app.outputs.may_link, "media_linked")
-
-    shown = [each for each in claim.about if each not in deleted]
-    content = await _report_card(app, claim, as_posted, shown)
+    names, found = [name.removeprefix(REPORTED) for name in keep], list[PreparedOutputs]()
+    withheld = await hides(app, run, claim.message.channel_id)
+    if claim.message.form is Form.FILES and not withheld:
+        shown = [each for each in claim.about if each not in deleted]
+        found = [_as_posted(each, names, app.outputs.may_link, "media_linked") for each in shown]
+    content = await _report_card(app, claim, found, withheld=withheld)
     return Edit(card, replace(content, files=()), keep if len(keep) < len(card.files) else None)
 
 

@@ -228,17 +228,12 @@ def check_budgets(usage: Usage, limits: Limits, reserved: float, rules: ServerRu
     makes runs wait.
     """
     _check_budget("budget", usage, usage.person, limits, reserved)
-    server = rules.budgets.server
-    own = Limits(
-        at_once=server.at_once,
-        waiting=server.waiting,
-        runs_a_day=server.runs_a_day,
-        gpu_seconds_a_day=server.gpu_seconds_a_day,
-    )
-    _check_budget("server_budget", usage, usage.server, own, reserved)
+    _check_budget("server_budget", usage, usage.server, rules.budgets.server, reserved)
 
 
-def _check_budget(prefix: str, usage: Usage, spent: Spending, limits: Limits, reserved: float) -> None:
+def _check_budget(
+    prefix: str, usage: Usage, spent: Spending, limits: Limits | Budget, reserved: float
+) -> None:
     if limits.waiting is not None and spent.waiting >= limits.waiting:
         raise RefusedError(f"{prefix}_waiting", limit=limits.waiting)
     if limits.runs_a_day is not None and spent.runs >= limits.runs_a_day:
