@@ -273,9 +273,13 @@ async def metrics_port(process: Process) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def running_workers(process: Process, seconds: float) -> AsyncIterator[None]:
-    """Run the workers inside the block, then give running items `seconds` to finish."""
+    """Run the workers and measure the event loop's lag inside the block, then let items finish for `seconds`.
+
+    What isn't finished by then is cancelled.
+    """
     workers = process.workers
     loops = [asyncio.create_task(worker.run(), name=name) for name, worker in workers.items()]
+    loops.append(asyncio.create_task(process.app.metrics.watch_event_loop(), name="lag"))
     try:
         yield
     finally:
@@ -285,14 +289,3 @@ async def running_workers(process: Process, seconds: float) -> AsyncIterator[Non
         for loop in loops:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
-
-
-@asynccontextmanager
-async def watched_event_loop(process: Process) -> AsyncIterator[None]:
-    """Measure the event loop's lag inside the block."""
-    watch = asyncio.create_task(process.app.metrics.watch_event_loop(), name="lag")
-    try:
-        yield
-    finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.app import Process, build, metrics_port, running_workers, watched_event_loop
+from bot.app import Process, build, metrics_port, running_workers
 from bot.config.roles import CALLING_ROLES, Role, Shards
 from bot.config.settings import Settings
 from bot.database.coordination import Coordinator, LockHeld, acquire
@@ -59,7 +59,6 @@ async def _serve(process: Process, signals: Signals) -> None:
         await _lock_shards(process.coordinator, settings)
         async with (
             metrics_port(process),
-            watched_event_loop(process),
             # Entered before the workers, so left after them: closing the client ends the HTTP session that
             # the messenger uses.
             _logged_in(process),

@@ -57,10 +57,9 @@ from bot.ui.views import layout_of
 
 
 class Edit(NamedTuple):
-    """A change of a posted part.
+    """A change of a posted part, which is deleted if it has no `content` any more.
 
-    Without `content`, the part is deleted if `keep` is empty, and otherwise loses its other files. `keep` are
-    the names of the files to keep; None keeps all.
+    `keep` are the names of the files to keep; None keeps all.
     """
 
     part: Part
@@ -355,7 +354,7 @@ def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
         elif kept:
             content = OutgoingMessage() if part.classic else shown.further([kept], ())[0]
         content = replace(content, files=()) if content is not None else None
-        yield Edit(part, content, [file.filename for file in kept] if content is not None else ())
+        yield Edit(part, content, [file.filename for file in kept])
 
 
 def _as_posted(

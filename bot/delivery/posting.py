@@ -175,8 +175,6 @@ class Posting:
         with suppress(Unreachable):
             if edit.content is not None:
                 await self._app.discord.edit(edit.part.ref, edit.content, edit.keep)
-            elif edit.keep:
-                await self._app.discord.drop_files(edit.part.ref, edit.keep)
             else:
                 await self._app.discord.delete(edit.part.ref)
 

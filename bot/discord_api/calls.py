@@ -16,7 +16,7 @@ import discord
 from bot.discord_api.errors import PostError, Unanswered, mapped
 from bot.domain.messages.records import MessageRef
 from bot.ui.message_parts import ChannelName, OutgoingMessage
-from bot.ui.views import component_ids, posted_layout
+from bot.ui.views import component_ids
 
 log = logging.getLogger(__name__)
 # A search begins so long before an attempt, because clocks differ, and reads so many messages.
@@ -84,16 +84,6 @@ class DiscordCalls:
             elif keep is None and not payload["attachments"]:
                 del payload["attachments"]
             await channel.get_partial_message(ref.message_id).edit(**payload)
-
-    async def drop_files(self, ref: MessageRef, keep: Collection[str]) -> None:
-        """Remove all files except those in `keep` from a layout message and its galleries."""
-        channel = self.client.get_partial_messageable(ref.channel_id)
-        with mapped():
-            message = await channel.fetch_message(ref.message_id)
-            kept = [attachment for attachment in message.attachments if attachment.filename in keep]
-            view = posted_layout(message)
-            _keep_items(view, keep)
-            await message.edit(view=view, attachments=kept)
 
     async def delete(self, ref: MessageRef) -> None:
         channel = self.client.get_partial_messageable(ref.channel_id)
@@ -173,31 +163,6 @@ def is_marked(message: discord.Message, mark: int, files: Collection[str]) -> bo
     if message.components:
         return mark in component_ids(message)
     return any(attachment.filename in files for attachment in message.attachments)
-
-
-def _keep_items(view: discord.ui.LayoutView, keep: Collection[str]) -> None:
-    """Remove all files except those in `keep` from a view's galleries.
-
-    The kept files are referenced as attachments, because Discord's links expire.
-    """
-    for item in [*view.walk_children()]:
-        if not isinstance(item, discord.ui.MediaGallery):
-            continue
-        kept = []
-        for shown in item.items:
-            name = shown.media.url.partition("?")[0].rpartition("/")[2]
-            if name in keep:
-                kept.append(
-                    discord.MediaGalleryItem(
-                        f"attachment://{name}", description=shown.description, spoiler=shown.spoiler
-                    )
-                )
-        if kept:
-            item.items = kept
-        elif isinstance(item.parent, discord.ui.Container):
-            item.parent.remove_item(item)
-        else:
-            view.remove_item(item)
 
 
 def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:

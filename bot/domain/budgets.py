@@ -88,11 +88,8 @@ def reported_seconds(run: Run, report: RunReport, now: datetime) -> float | None
     """
     if report.run_duration is None:
         return None
-    return min(report.run_duration, _since_the_call(run, now) + _CLOCKS_DIFFER)
-
-
-def _since_the_call(run: Run, now: datetime) -> float:
-    return max(0.0, (now - (run.submitted_at or run.created_at)).total_seconds())
+    elapsed = max(0.0, (now - (run.submitted_at or run.created_at)).total_seconds())
+    return min(report.run_duration, elapsed + _CLOCKS_DIFFER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +142,6 @@ class Spending:
     runs: int = 0
     gpu_seconds: float = 0
     waiting: int = 0
-
-    def with_waiting(self, waiting: int) -> Spending:
-        return replace(self, waiting=waiting)
 
     def with_one_more(self, weighted_seconds: float, *, waits: bool) -> Spending:
         """Return the spending after one more run, which also counts as waiting if it `waits`."""

@@ -165,13 +165,10 @@ def _target(run: Run, report: RunReport) -> RunState | None:
         return target
     if run.failure_code == DEADLINE:
         target = RunState.TIMED_OUT  # it ended because the bot cancelled it
-    on_its_own = target is RunState.TIMED_OUT or _is_unexpected_cancel(run, target)
+    # ComfyDeploy cancels a run on its own when a GPU's session ends.
+    cancelled = target is RunState.CANCELLED and run.cancel_requested_at is None
+    on_its_own = target is RunState.TIMED_OUT or cancelled
     return RunState.SUCCEEDED if on_its_own and report.made_everything else target
-
-
-def _is_unexpected_cancel(run: Run, target: RunState | None) -> bool:
-    """Return whether ComfyDeploy cancelled the run on its own, as it does when a GPU's session ends."""
-    return target is RunState.CANCELLED and run.cancel_requested_at is None
 
 
 def _moved(
@@ -191,9 +188,11 @@ def _may_gain(run: Run) -> bool:
 
 def _asked_again(run: Run, report: RunReport, values: dict[str, object], now: datetime) -> Change | None:
     """Have a run that has ended polled again if it may have made something since."""
+    is_settled = run.ended_at is None or now >= run.ended_at + SETTLE_AFTER
     if run.state in REVIVABLE:
         values["due_at"] = now
-    elif _may_gain(run) and _goes_on(run, report, now):
+    elif _may_gain(run) and is_settled and (report.progress or 0) > (run.progress or 0):
+        # The machine continued after the run's end and its last poll.
         values |= {"progress": report.progress, "due_at": now + SETTLE_AFTER}
     return Change(run.state, values) if values else None
 
@@ -236,12 +235,6 @@ def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[st
     if run.outputs:
         values["partial"] = True
     return Change(target, values, ends_run=True, visible=True)
-
-
-def _goes_on(run: Run, report: RunReport, now: datetime) -> bool:
-    """Return whether a report shows that the machine continued after the run's end and its last poll."""
-    settled = run.ended_at is None or now >= run.ended_at + SETTLE_AFTER
-    return settled and (report.progress or 0) > (run.progress or 0)
 
 
 def is_own_verdict(run: Run) -> bool:

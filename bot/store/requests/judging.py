@@ -55,8 +55,8 @@ def read_usage(
         now=now,
         day_end=day_end(now),
         gpu_seconds_today=today.seconds + waiting.seconds,
-        person=today.person.with_waiting(waiting.own),
-        server=today.server.with_waiting(waiting.all),
+        person=replace(today.person, waiting=waiting.own),
+        server=replace(today.server, waiting=waiting.all),
         block=active_block(connection, guild_id, user_id, now),
         paused=read_pause(connection),
     )
