@@ -209,7 +209,6 @@ class Process:
 
 
 def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Process:
-    """Assemble the roles of this process without starting them."""
     progress = ProgressBuffer()
     recorder = ReportRecorder(app, progress)
     client = app.discord.client
@@ -231,7 +230,6 @@ def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Proc
 
 
 def _workers(app: App, recorder: ReportRecorder, progress: ProgressBuffer) -> dict[str, Worker[Any]]:
-    """Return the workers of the process's roles by name."""
     roles, workers = app.settings.roles, dict[str, Worker[Any]]()
     if Role.RECONCILE in roles:
         health, retention = BackendHealth(app), app.store.retention

@@ -85,7 +85,6 @@ class App:
 
 
 def operator_rules(settings: Settings) -> OperatorRules:
-    """Return the operator's limits, which apply to every server."""
     allowed = settings.allowed_guild_ids
     return OperatorRules(
         allowed_guild_ids=frozenset(allowed) if allowed is not None else None,

@@ -89,7 +89,6 @@ class Metrics:
         return generate_latest(self.registry)
 
     def gauge(self, name: str, about: str, *labels: str) -> Gauge:
-        """Create a gauge, which the caller sets."""
         return Gauge(f"{PREFIX}_{name}", about, labels, registry=self.registry)
 
     @contextmanager

@@ -207,7 +207,6 @@ class Signals:
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), handler)
 
     def started(self) -> None:
-        """Mark startup as complete."""
         self._starting = None
 
     def _stop(self) -> None:

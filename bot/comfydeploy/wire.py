@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from bot.domain.backend import NewRun, WebhookEndpoint
+from bot.domain.backend import NewRun
 from bot.domain.errors import (
     BackendCrashed,
     BackendError,
@@ -277,11 +277,9 @@ def parse_upload_reply(body: bytes) -> str:
 
 
 WEBHOOK_PATH = "/webhooks/comfydeploy"
-WEBHOOKS = WebhookEndpoint(
-    route=f"{WEBHOOK_PATH}/{{key:[a-z0-9]{{1,20}}}}/{{mac:[^/]{{1,64}}}}",
-    # ComfyDeploy's second and third attempts arrive as GET with the same body.
-    methods=("POST", "GET"),
-)
+_ROUTE = f"{WEBHOOK_PATH}/{{key:[a-z0-9]{{1,20}}}}/{{mac:[^/]{{1,64}}}}"
+# ComfyDeploy's second and third attempts arrive as GET with the same body.
+WEBHOOKS = (("POST", _ROUTE), ("GET", _ROUTE))
 # Under the webhooks' path, so that a proxy treats pings like webhooks.
 PING_PATH = f"{WEBHOOK_PATH}/ping"
 # Cached, since a run reports several times a second. A caller that measures whether a key is cached learns

@@ -139,7 +139,6 @@ def _title(app: App, run: Run) -> str:
 
 
 async def _origin(app: App, run: Run) -> str | None:
-    """Return a link to the result whose file a run took."""
     return await app.store.history.parent_link(run) if run.parent_key in run.sources else None
 
 
@@ -234,7 +233,6 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
 
 
 async def _pinging(app: App, claim: Claim, card: OutgoingMessage) -> OutgoingMessage:
-    """Return a new card, which pings the reviewers if the server wants it."""
     rules = await app.store.rules.get(claim.run.guild_id)
     role = rules.reviewer_role_id if rules.ping_reviewers else None
     if role is None or card.layout is None:

@@ -134,7 +134,6 @@ def invite_permissions() -> discord.Permissions:
 
 
 def invite_url(application_id: int) -> str:
-    """Return a link that adds the bot to a server."""
     return _link(
         client_id=application_id,
         scope="bot applications.commands",

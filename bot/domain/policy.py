@@ -68,7 +68,6 @@ def check_channel(channel: ChannelState, *, restricted: bool = False) -> None:
 
 
 def check_not_blocked(usage: Usage) -> None:
-    """Raise RefusedError if the user is blocked."""
     if usage.block is not None:
         until = usage.block.until
         code = "blocked_until" if until else "blocked"
@@ -80,7 +79,6 @@ def check_not_blocked(usage: Usage) -> None:
 
 
 def check_pause(usage: Usage) -> None:
-    """Raise RefusedForNow if the bot is paused."""
     if usage.paused is not None:
         raise RefusedForNow("paused", reason=usage.paused)
 
@@ -312,7 +310,6 @@ def _in_review(request: GenerationRequest, requester: Actor, rules: ServerRules)
 
 
 def needs_approval(request: GenerationRequest, person: Member, rules: ServerRules) -> bool:
-    """Return whether a moderator has to approve the request."""
     approval = rules.approval
     if approval.mode is ApprovalMode.WITHOUT_ROLES:
         return not person.role_ids & approval.exempt_roles

@@ -153,7 +153,6 @@ class ChannelState:
 
     @property
     def can_post(self) -> bool:
-        """Return whether the bot can post a result in the channel."""
         return self.exists and not self.locked and not self.missing
 
 

@@ -197,7 +197,6 @@ class Run:
 
     @property
     def is_shown(self) -> bool:
-        """Return whether the run has a result that was not deleted."""
         return self.has_result and self.deleted_at is None
 
     @property
