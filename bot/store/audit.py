@@ -34,7 +34,7 @@ from bot.database.message_rows import Messages, read_messages
 from bot.database.rows import WITH_REQUEST, earlier, later
 from bot.database.tables import audit, requests, runs
 from bot.domain.messages.records import EDITS, Kind, MessageRef
-from bot.domain.moderation.audit import (
+from bot.domain.moderation import (
     AuditAction,
     AuditCursor,
     AuditEntry,
@@ -43,8 +43,7 @@ from bot.domain.moderation.audit import (
     StoredEntry,
     outcome_of,
 )
-from bot.domain.runs import FINAL, Run, RunState
-from bot.domain.transitions import REQUESTER_BLOCKED
+from bot.domain.runs import FINAL, REQUESTER_BLOCKED, Run, RunState
 
 _CHUNK_SIZE = 250  # handled in one step of the event loop
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.

@@ -22,8 +22,7 @@ from bot.database.postgres import lock
 from bot.database.row_locks import lock_accepting, lock_requests
 from bot.database.rows import select_runs, to_run
 from bot.database.tables import UtcDateTime, blocks, requests, runs
-from bot.domain.decisions import Block
-from bot.domain.moderation.audit import AuditAction, AuditEntry
+from bot.domain.moderation import AuditAction, AuditEntry, Block
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.text import in_utc
 from bot.domain.transitions import end_for_block

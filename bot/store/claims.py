@@ -16,9 +16,9 @@ from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests, lock_rows, lock_run
 from bot.database.rows import revise, select_runs, set_columns, to_run
 from bot.database.tables import UtcDateTime, queues, requests, runs
-from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day
 from bot.domain.errors import CommitUnknown, RefusedForNow
+from bot.domain.policy import OperatorRules
 from bot.domain.run_timing import RunTimeout, next_poll, no_timeout
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import end
