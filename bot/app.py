@@ -16,7 +16,7 @@ from aiohttp import web
 from bot.comfydeploy.client import ComfyDeploy, open_session, ping_route
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import call_name
-from bot.config.roles import CALLING_ROLES, Role
+from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings, configured_deployments
 from bot.context import App, operator_rules
 from bot.database.coordination import Coordinator

@@ -26,10 +26,9 @@ from bot.domain.errors import (
 from bot.domain.runs import Output, Run
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import file_stem
-from bot.media.download import Media, MediaFetcher
+from bot.media.download import Media, MediaFetcher, disk_errors
 from bot.media.file_types import pixels_of
 from bot.media.shrink import SECONDS, Shrinker
-from bot.media.temporary_files import disk_errors
 from bot.strings import say
 from bot.ui.message_parts import CONTENT_TEXT, GALLERY, FileKind, PreparedFile, PreparedOutputs
 

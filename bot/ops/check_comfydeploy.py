@@ -27,8 +27,8 @@ from bot.domain.errors import (
     StartupError,
 )
 from bot.domain.settings.fields import missing_references
+from bot.domain.settings.kinds import Names, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import Names, SettingsContext
 from bot.domain.text import shorten, strip_invisible
 from bot.ops.findings import Finding, Setup, first, ok, problem, warning
 

@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import re2
 from ahocorasick_rs import AhoCorasick, MatchKind
 
-from bot.domain.settings.values import NotApplied
+from bot.domain.settings.kinds import NotApplied
 from bot.words.forms import (
     WORD_EDGE,
     TextForms,
@@ -31,7 +31,7 @@ from bot.words.forms import (
 )
 
 T = TypeVar("T")
-# Work that returns a T and can stop at each `yield`, after a few milliseconds: `bot.words.thread`.
+# Work that returns a T and can stop at each `yield`, after a few milliseconds: `bot.words.cache`.
 Steps: TypeAlias = Generator[None, None, T]
 
 

@@ -31,9 +31,8 @@ from bot.domain.pages import RunsPage
 from bot.domain.requests import Actor, ChannelState, Checked, Member, Origin
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.settings.fields import SECTIONS, keys_of
-from bot.domain.settings.kinds import Section
+from bot.domain.settings.kinds import Names, Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import Names, SettingsContext
 from bot.media.outputs import inline_texts
 from bot.media.shrink import Shrinker
 from bot.outside import Outside
@@ -46,9 +45,8 @@ from bot.store.audit import add_entries
 from bot.ui.audit import AUDIT_COLUMNS, audit_cells
 from bot.ui.message_parts import text_blocks
 from bot.ui.run_facts import details
-from bot.words.cache import AutomodCache
+from bot.words.cache import AutomodCache, WordThread
 from bot.words.rules import WordRule, WordRules
-from bot.words.thread import WordThread
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy

@@ -11,9 +11,18 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bot.domain.errors import InputError, InputErrors, RefusedError
-from bot.domain.settings.kinds import Box, Choice, Given, Kind, Section, Setting, digest
+from bot.domain.settings.kinds import (
+    Box,
+    Choice,
+    Given,
+    Kind,
+    Names,
+    Section,
+    Setting,
+    SettingsContext,
+    digest,
+)
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import Names, SettingsContext
 from bot.domain.text import QUOTED, listed, shorten, shorten_words
 from bot.domain.text.numbers import shown_number
 

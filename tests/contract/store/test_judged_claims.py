@@ -16,8 +16,8 @@ from bot.domain.budgets import day_end
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind
 from bot.domain.runs import Run, RunState
+from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import SettingsContext
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.store import Store
 from tests.contract.conftest import Stores

@@ -21,8 +21,8 @@ from bot.domain.presets import ChannelDefault, Holder
 from bot.domain.requests import Member
 from bot.domain.runs import FINAL, Output, Run, RunState
 from bot.domain.settings.fields import SECTIONS
+from bot.domain.settings.kinds import NotApplied, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import NotApplied, SettingsContext
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.ui.audit import audit_layout
 from bot.ui.copies import linked_outputs, opened_messages, plain_messages, share_messages, withheld_message
