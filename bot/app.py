@@ -21,8 +21,7 @@ from bot.config.settings import Settings, configured_deployments
 from bot.context import App, operator_rules
 from bot.database.coordination import Coordinator
 from bot.delivery.messenger import WIDTH, Messenger
-from bot.deployments.catalogue import Catalogue
-from bot.deployments.reloading import Reloader
+from bot.deployments.catalogue import Catalogue, Reloader
 from bot.deployments.schema import DeploymentSettings
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.backend import Backend

@@ -1,6 +1,7 @@
 """The types of the settings, and the roles of a process. By default, one process does everything.
 
-The messages of the types follow a setting's name and never quote its value. Hosts, networks and URLs are checked so that no library fails on them later.
+The messages of the types follow a setting's name and never quote its value. Hosts, networks and
+URLs are checked so that no library fails on them later.
 """
 
 from __future__ import annotations

@@ -8,9 +8,8 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from bot.deployments.kinds import input_of
-from bot.deployments.kinds.base import Input
-from bot.deployments.kinds.choosing import GpuInput
+from bot.deployments.choices import GpuInput, input_of
+from bot.deployments.inputs import Input
 from bot.deployments.schema import Choice, DeploymentSettings, FollowUpSettings
 from bot.deployments.schema.field_types import COUNT, GPU
 from bot.domain.backend import InputKind

@@ -23,7 +23,7 @@ from bot.context import App
 from bot.deployments.command_plan import PRESET_OPTION, plan_commands, suggestions
 from bot.deployments.compile import compile_deployment
 from bot.deployments.input_text import command_line
-from bot.deployments.kinds.base import RawValue, Typed
+from bot.deployments.inputs import RawValue, Typed
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import BotError
 from bot.domain.moderation.audit import AuditAction, AuditFilter

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.comfydeploy import deployments, reports, wire
-from bot.deployments.kinds.choosing import find_choice
+from bot.deployments.choices import find_choice
 from bot.deployments.schema import Choice
 from bot.deployments.schema.field_types import slug, unique
 from bot.domain.errors import MediaForbidden

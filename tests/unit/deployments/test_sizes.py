@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.deployments.choices import Size
 from bot.deployments.command_plan import plan_commands, suggestions
 from bot.deployments.draft import Draft, changed
 from bot.deployments.input_text import command_line, displayed_inputs
-from bot.deployments.kinds.base import Input, Size
+from bot.deployments.inputs import Input
 from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import MORE

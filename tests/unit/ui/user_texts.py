@@ -8,9 +8,9 @@ from typing import Any
 
 from discord.ui.view import BaseView
 
+from bot.deployments.choices import input_of
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.input_text import ShownInputs, command_line
-from bot.deployments.kinds import input_of
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Limits, Running, Usage, UsageView
 from bot.domain.decisions import Report

@@ -1,29 +1,35 @@
-"""The kinds of inputs that offer something to choose."""
+"""The kinds of inputs that offer something to choose, and the class for each kind."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from bot.deployments.files import AttachedFile
-from bot.deployments.kinds.base import (
+from bot.deployments.files import FilesInput
+from bot.deployments.inputs import (
+    ATTACHMENTS,
     NUMBERS,
+    FloatInput,
     FormField,
     Input,
+    IntegerInput,
     OptionChoice,
     OptionSpec,
     OptionValue,
     Shape,
-    Size,
+    TextInput,
     Values,
     excerpt,
 )
-from bot.deployments.kinds.plain import number
 from bot.deployments.schema import CHOICES, Choice
+from bot.deployments.schema.field_types import LARGEST
+from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 from bot.domain.text import sentence_case, shorten
-from bot.domain.text.numbers import typed_number
+from bot.domain.text.numbers import FLOAT, NUMBER_LENGTH, typed_number
 from bot.strings import say
 
 # Each radio button is a line of the form, so longer lists are selects. Discord takes 2 to 10.
@@ -48,6 +54,7 @@ _SHAPES = (
 _SAME_SHAPE = 0.03
 _SIZE_NAME = 50
 _GONE_LENGTH = 50
+_INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
 _YES = frozenset({"yes", "y", "true", "on", "1"})
 _NO = frozenset({"no", "n", "false", "off", "0"})
 
@@ -109,7 +116,7 @@ class ChoiceInput(_ChoosingInput):
     has_labels_of_server: ClassVar[bool] = False
 
     def parse(self, raw: Any) -> dict[str, InputValue]:
-        if isinstance(raw, AttachedFile | tuple | list):
+        if not isinstance(raw, OptionValue):
             return super().parse(raw)
         choice = find_choice(self.choices, raw)
         if choice is not None:
@@ -182,8 +189,29 @@ class GpuInput(ChoiceInput):
         return Shape.SELECT if len(names) <= CHOICES else Shape.LINE
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A width and a height that one option sets; None is a value that only the backend knows."""
+
+    width: int | float | None
+    height: int | float | None
+
+    def __str__(self) -> str:
+        return " × ".join("?" if value is None else f"{value:.15g}" for value in self.values)
+
+    @property
+    def values(self) -> tuple[int | float | None, int | float | None]:
+        return self.width, self.height
+
+
 class SizeInput(ChoiceInput):
-    """A width and a height, chosen by one name and stored as two inputs."""
+    """A width and a height, chosen by one name and stored as two inputs, which are its `parts`.
+
+    Only the bot knows this input. `sizes` are the values of its choices.
+    """
+
+    default_size: Size | None = None
+    sizes: tuple[Size, ...] = ()
 
     @property
     def backend_keys(self) -> tuple[str, ...]:
@@ -259,3 +287,33 @@ def find_choice(choices: tuple[Choice, ...], value: OptionValue) -> Choice | Non
         lambda choice: as_number is not None and typed_number(choice.value) == as_number,
     )
     return next((choice for test in tests for choice in choices if test(choice)), None)
+
+
+def number(text: str, kind: InputKind) -> int | float | None:
+    """Return the number that a text, such as the value of a choice, represents.
+
+    Return None if the text isn't a number, the number is out of Discord's range, or `kind` is INTEGER and the
+    number has a fraction.
+    """
+    # Python also parses `1_0` and `nan`, which users would not recognize among the choices.
+    form = _INTEGER if kind is InputKind.INTEGER else FLOAT
+    if len(text) > NUMBER_LENGTH or not form.fullmatch(text):
+        return None
+    value = int(text.partition(".")[0]) if kind is InputKind.INTEGER else float(text)
+    return value if -LARGEST <= value <= LARGEST else None
+
+
+_BY_KIND: Mapping[InputKind, type[Input]] = {
+    InputKind.INTEGER: IntegerInput,
+    InputKind.FLOAT: FloatInput,
+    InputKind.BOOLEAN: BooleanInput,
+    **dict.fromkeys(ATTACHMENTS, FilesInput),
+}
+
+
+def input_of(**fields: Any) -> Input:
+    """Return an input with these fields, which aren't validated, of the class for its kind."""
+    if fields.get("parts"):
+        return SizeInput.model_construct(**fields)
+    kind = ChoiceInput if fields.get("choices") else _BY_KIND.get(fields["kind"], TextInput)
+    return kind.model_construct(**fields)

@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bot.deployments.kinds import input_of
-from bot.deployments.kinds.base import NUMBERS, Input
-from bot.deployments.kinds.plain import number
+from bot.deployments.choices import input_of, number
+from bot.deployments.inputs import NUMBERS, Input
 from bot.deployments.schema import Choice, InputSettings
 from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, one_line, unique
 from bot.domain.backend import InputDescription, InputKind
