@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import mimetypes
-from collections.abc import Awaitable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -184,7 +184,12 @@ class OutputPreparer:
                 return []
             return kept[number] if number in kept else await self._file(target, number, output)
 
-        return await _all(one(number, output) for number, output in enumerate(_shown(outputs), 1))
+        # The group waits for all of them even if one fails, since their folder is deleted afterwards.
+        async with asyncio.TaskGroup() as group:
+            fetches = [
+                group.create_task(one(number, output)) for number, output in enumerate(_shown(outputs), 1)
+            ]
+        return [fetch.result() for fetch in fetches]
 
     async def _file(self, target: _Target, number: int, output: Output) -> Fetched:
         url = output.url or ""
@@ -224,25 +229,14 @@ class OutputPreparer:
     async def _fitted(self, target: _Target, number: int, media: Media, path: Path) -> list[PreparedItem]:
         run, kind = target.run, kind_of(media.content_type)
         if media.size <= target.limit:
-            file = _prepared(run, number, path, Path(media.filename).suffix, kind)
-            return [await self._measured(file) if kind is FileKind.IMAGE else file]
+            return [_prepared(run, number, path, Path(media.filename).suffix, kind)]
         suffix = await self._shrink(target, path) if kind is FileKind.IMAGE else None
         if suffix is None:
             raise MediaTooLarge(media.filename)
         return [
-            await self._measured(_prepared(run, number, path, suffix, kind)),
+            _prepared(run, number, path, suffix, kind),
             say("media_recompressed", name=escape_line(media.filename, 80)),
         ]
-
-    async def _measured(self, file: PreparedFile) -> PreparedFile:
-        """Return a picture with its width and height, as far as its first bytes tell them."""
-
-        def head() -> bytes:
-            with file.path.open("rb") as opened:
-                return opened.read(_HEAD)
-
-        loop = asyncio.get_running_loop()
-        return replace(file, pixels=pixels_of(await loop.run_in_executor(self._files, head)))
 
     async def _shrink(self, target: _Target, path: Path) -> str | None:
         """Shrink a picture in place and return its new suffix.
@@ -262,15 +256,6 @@ class OutputPreparer:
                     await loop.run_in_executor(self._files, path.write_bytes, data)
                     return f".{extension}"
         return None
-
-
-async def _all(fetches: Iterable[Awaitable[Fetched]]) -> list[Fetched]:
-    """Wait for all fetches even if one fails, since their folder is deleted afterwards."""
-    results = await asyncio.gather(*fetches, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, MediaError):
-            raise result
-    return [result for result in results if isinstance(result, list | MediaError)]
 
 
 def _errors(fetched: Iterable[Fetched]) -> Iterator[MediaError]:
@@ -356,11 +341,18 @@ def _linked(target: _Target, number: int, linked: _Linked) -> list[PreparedFile 
 
 
 def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind) -> PreparedFile:
-    """Return a file to upload. The run key in its name lets a search find the message again."""
+    """Return a file to upload, with the size of a picture as far as its first bytes tell it.
+
+    The run key in its name lets a search find the message again.
+    """
     prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
     alt = shorten(strip_invisible(run.prompt), _ALT_TEXT) if run.prompt and kind is FileKind.IMAGE else None
     filename = f"{prefix}{file_stem(run.deployment, run.key, number)}{extension}"
-    return PreparedFile(path, filename, kind, alt, path.stat().st_size)
+    pixels = None
+    if kind is FileKind.IMAGE:
+        with path.open("rb") as file:
+            pixels = pixels_of(file.read(_HEAD))
+    return PreparedFile(path, filename, kind, alt, path.stat().st_size, pixels=pixels)
 
 
 def _texts(target: _Target, texts: Sequence[str]) -> tuple[tuple[str, ...], tuple[PreparedFile, ...]]:
