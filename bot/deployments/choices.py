@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from bot.deployments.files import FilesInput
 from bot.deployments.inputs import (
@@ -35,22 +34,9 @@ from bot.strings import say
 # Each radio button is a line of the form, so longer lists are selects. Discord takes 2 to 10.
 _RADIO_BUTTONS = 5
 _SHOWN_CHOICES = 10
-# The shapes that people know. A size that rounds a shape's sides for the model still has that shape.
-_SHAPES = (
-    (1, 1),
-    (2, 3),
-    (3, 2),
-    (3, 4),
-    (4, 3),
-    (4, 5),
-    (5, 4),
-    (9, 16),
-    (16, 9),
-    (1, 2),
-    (2, 1),
-    (9, 21),
-    (21, 9),
-)
+# The shapes that people know, as portraits. A size that rounds a shape's sides for the model still has that
+# shape.
+_SHAPES = ((1, 1), (2, 3), (3, 4), (4, 5), (9, 16), (1, 2), (9, 21))
 _SAME_SHAPE = 0.03
 _SIZE_NAME = 50
 _GONE_LENGTH = 50
@@ -189,19 +175,14 @@ class GpuInput(ChoiceInput):
         return Shape.SELECT if len(names) <= CHOICES else Shape.LINE
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """A width and a height that one option sets; None is a value that only the backend knows."""
 
     width: int | float | None
     height: int | float | None
 
     def __str__(self) -> str:
-        return " × ".join("?" if value is None else f"{value:.15g}" for value in self.values)
-
-    @property
-    def values(self) -> tuple[int | float | None, int | float | None]:
-        return self.width, self.height
+        return " × ".join("?" if value is None else f"{value:.15g}" for value in self)
 
 
 class SizeInput(ChoiceInput):
@@ -261,8 +242,7 @@ class SizeInput(ChoiceInput):
         return self._sides(self.sizes[self.choices.index(choice)])
 
     def _sides(self, size: Size) -> dict[str, InputValue]:
-        pairs = zip(self.backend_keys, size.values, strict=True)
-        return {key: value for key, value in pairs if value is not None}
+        return {part.key: side for part, side in zip(self.parts, size, strict=True) if side is not None}
 
 
 def _size_label(name: str, size: Size) -> str:

@@ -42,7 +42,8 @@ class WordThread:
     def __init__(self, outside: Outside) -> None:
         self._pool = outside.executor("word-rules", 1)
         self._clock = outside.monotonic
-        self._costs = _Costs(self._clock)
+        # The seconds of the thread that each server had used at a time. They halve every _HALF_LIFE_SECONDS.
+        self._costs: dict[int, tuple[float, float]] = {}
         self._turns = _Turns()
         self._servers: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._closed = False
@@ -54,7 +55,7 @@ class WordThread:
         """
         async with self._servers.setdefault(guild_id, asyncio.Lock()):
             while True:
-                async with self._turns.take(max(_CHEAP_SECONDS, self._costs.of(guild_id))):
+                async with self._turns.take(max(_CHEAP_SECONDS, self._cost(guild_id))):
                     if self._closed:
                         raise RefusedError("words_unavailable", "the bot is stopping")
                     loop = asyncio.get_running_loop()
@@ -78,26 +79,18 @@ class WordThread:
         except StopIteration as stop:
             return stop
         finally:
-            self._costs.add(guild_id, self._clock() - began)
+            self._add_cost(guild_id, self._clock() - began)
         return None
 
-
-class _Costs:
-    """The seconds of the thread that each server has used. They halve every `_HALF_LIFE_SECONDS`."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._costs: dict[int, tuple[float, float]] = {}
-
-    def of(self, guild_id: int) -> float:
+    def _cost(self, guild_id: int) -> float:
         seconds, at = self._costs.get(guild_id, (0.0, 0.0))
         return float(seconds * 0.5 ** ((self._clock() - at) / _HALF_LIFE_SECONDS)) if seconds else 0.0
 
-    def add(self, guild_id: int, seconds: float) -> None:
-        self._costs[guild_id] = (self.of(guild_id) + seconds, self._clock())
+    def _add_cost(self, guild_id: int, seconds: float) -> None:
+        self._costs[guild_id] = (self._cost(guild_id) + seconds, self._clock())
         if len(self._costs) > _MAX_COSTS:
             # Few remain, because all servers together can't use more than the thread's time.
-            kept = {server: cost for server, cost in self._costs.items() if self.of(server) > _SLICE_SECONDS}
+            kept = {each: cost for each, cost in self._costs.items() if self._cost(each) > _SLICE_SECONDS}
             self._costs = kept
 
 
@@ -116,17 +109,14 @@ class _Turns:
     async def take(self, cost: float) -> AsyncIterator[None]:
         turn = asyncio.get_running_loop().create_future()
         heappush(self._waiting, (cost, next(self._numbers), turn))
-        self._pass_on()
+        asyncio.get_running_loop().call_soon(self._choose)
         try:
             await turn
             yield
         finally:
             if turn.done() and not turn.cancelled():
                 self._taken = False
-                self._pass_on()
-
-    def _pass_on(self) -> None:
-        asyncio.get_running_loop().call_soon(self._choose)
+                asyncio.get_running_loop().call_soon(self._choose)
 
     def _choose(self) -> None:
         while self._waiting and not self._taken:
@@ -188,9 +178,9 @@ class AutomodCache:
         Raises RefusedError if no rules are fresh enough.
         """
         entry = self._entries.get(guild_id)
-        if entry is None or not self._is_fresh(entry):
+        if entry is None or self._age(entry.tried_at) >= (self._retry if entry.fault else self._ttl):
             entry = await self._read(guild_id) or entry
-        if entry is None or entry.rules is None or self._is_stale(entry):
+        if entry is None or entry.rules is None or self._age(entry.read_at) >= self._stale:
             raise RefusedError((entry and entry.fault) or "words_unavailable")
         return entry.rules
 
@@ -221,15 +211,9 @@ class AutomodCache:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _is_fresh(self, entry: _Entry) -> bool:
-        return self._age(entry.tried_at) < (self._retry if entry.fault else self._ttl)
-
-    def _is_stale(self, entry: _Entry) -> bool:
-        return entry.read_at is None or self._age(entry.read_at) >= self._stale
-
-    def _age(self, at: datetime) -> timedelta:
+    def _age(self, at: datetime | None) -> timedelta:
         """Return the time since `at`. After the clock was set back, nothing is known to be recent."""
-        age = self._clock() - at
+        age = self._clock() - at if at is not None else timedelta.max
         return age if age >= timedelta() else timedelta.max
 
     async def _read(self, guild_id: int) -> _Entry | None:
