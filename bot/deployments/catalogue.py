@@ -12,11 +12,10 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from bot.deployments.command_plan import EXTRA_OPTIONS, CommandPlan, plan_commands
-from bot.deployments.compile import compile_deployment, describes_itself
 from bot.deployments.config_file import single_deployment
 from bot.deployments.follow_ups import MessageCommands, link_follow_ups, message_commands
 from bot.deployments.merge import removed_since
-from bot.deployments.model import Deployment, deployment_of
+from bot.deployments.model import Deployment, compile_deployment, deployment_of, describes_itself
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.backend import Backend, DeploymentDescription
 from bot.domain.errors import (

@@ -299,9 +299,7 @@ def _kept(
     return {
         number: each
         for number, (old, new, each) in enumerate(pairs, 1)
-        if old.filename == new.filename
-        and not isinstance(each, MediaError)
-        and any(isinstance(item, PreparedFile) for item in each)
+        if old.filename == new.filename and _has_file(each)
     }
 
 
@@ -321,12 +319,12 @@ def _assembled(target: _Target, outputs: Sequence[Output], fetched: Sequence[Fet
         files=(*(item for item in items if isinstance(item, PreparedFile)), *text_files),
         texts=texts,
         remarks=tuple(remarks),
-        is_gone=any(_errors(fetched)) and not texts and not text_files and not _has_file(fetched),
+        is_gone=any(_errors(fetched)) and not texts and not text_files and not any(map(_has_file, fetched)),
     )
 
 
-def _has_file(fetched: Sequence[Fetched]) -> bool:
-    return any(isinstance(item, PreparedFile) for each in fetched if isinstance(each, list) for item in each)
+def _has_file(fetched: Fetched) -> bool:
+    return isinstance(fetched, list) and any(isinstance(item, PreparedFile) for item in fetched)
 
 
 def _linked(target: _Target, number: int, linked: _Linked) -> list[PreparedFile | str]:

@@ -8,10 +8,9 @@ from bot.comfydeploy.wire import WireError, load_object
 from bot.deployments.catalogue import MEND, Catalogue, id_setting
 from bot.deployments.choices import SizeInput
 from bot.deployments.command_plan import MAX_COMMAND_SIZE, CommandSpec
-from bot.deployments.compile import describes_itself
 from bot.deployments.follow_ups import MAX_COMMANDS
 from bot.deployments.inputs import Input, OptionSpec
-from bot.deployments.model import Deployment
+from bot.deployments.model import Deployment, describes_itself
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import (
     BackendBadReply,

@@ -21,9 +21,9 @@ from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import WireError
 from bot.context import App
 from bot.deployments.command_plan import PRESET_OPTION, plan_commands, suggestions
-from bot.deployments.compile import compile_deployment
 from bot.deployments.input_text import command_line
 from bot.deployments.inputs import RawValue, Typed
+from bot.deployments.model import compile_deployment
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import BotError
 from bot.domain.moderation.audit import AuditAction, AuditFilter

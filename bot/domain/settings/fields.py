@@ -280,16 +280,12 @@ def apply_form(
         if current == opened:
             given.setdefault(field, {})[name] = values
         else:
-            stale.append(_changed_meanwhile(field, key, rules, context))
+            now = shorten_words(field.kind.show(field.value(rules, key), context), _NOW_LENGTH)
+            stale.append(InputError("settings_changed_meanwhile", label=field.label(key, context), now=now))
     after, mistakes = _changed(rules, key, given, context)
     if mistakes:
         raise InputErrors([*stale, *mistakes])
     return after, stale
-
-
-def _changed_meanwhile(field: Field, key: Key, rules: ServerRules, context: SettingsContext) -> InputError:
-    now = shorten_words(field.kind.show(field.value(rules, key), context), _NOW_LENGTH)
-    return InputError("settings_changed_meanwhile", label=field.label(key, context), now=now)
 
 
 def _changed(
