@@ -13,8 +13,8 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.discord_api.channels import member_from_user, member_names, requester_now
-from bot.domain.decisions import BLOCK_DURATIONS, block_duration
 from bot.domain.errors import DiscordAway, RefusedError
+from bot.domain.moderation import BLOCK_DURATIONS, block_duration
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.interactions import Interaction, actor_of
 from bot.gateway.payloads import custom_ids, show_list, submitted_values, turning

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.deployments.kinds.base import Input, OptionChoice, OptionSpec, OptionType
-from bot.deployments.kinds.choosing import ChoiceInput
+from bot.deployments.choices import ChoiceInput
+from bot.deployments.inputs import Input, OptionChoice, OptionSpec, OptionType
 from bot.deployments.model import Deployment
 from bot.deployments.schema import CHOICES
 from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, GPU, MORE, PRESET, PRIVATE, one_line
 from bot.domain.errors import StartupError
-from bot.domain.presets import NAME_LENGTH
+from bot.domain.requests import NAME_LENGTH
 from bot.domain.text import shorten
 from bot.strings import say
 

@@ -12,13 +12,21 @@ from bot.context import App
 from bot.deployments.command_plan import suggestions
 from bot.deployments.draft import Draft
 from bot.deployments.input_text import free_texts
-from bot.deployments.kinds.base import FormField, Input, OptionChoice, Typed, Values
+from bot.deployments.inputs import FormField, Input, OptionChoice, Typed, Values
 from bot.deployments.merge import GAP, Merged, Stored, merge, seed_range
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import GPU, PRIVATE
 from bot.domain.errors import PressedTwice, RefusedError, StoreUnavailable
-from bot.domain.presets import NAME_LENGTH, Holder
-from bot.domain.requests import Actor, Checked, GenerationRequest, Press, batch_requests, new_key
+from bot.domain.requests import (
+    NAME_LENGTH,
+    Actor,
+    Checked,
+    GenerationRequest,
+    Holder,
+    Press,
+    batch_requests,
+    new_key,
+)
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line
 from bot.domain.text.file_names import keys_in_links

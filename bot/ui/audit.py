@@ -14,7 +14,7 @@ from discord import SelectOption
 from discord.ui import ActionRow, LayoutView, Select, TextDisplay
 from discord.utils import format_dt
 
-from bot.domain.moderation.audit import (
+from bot.domain.moderation import (
     OUTCOMES,
     PARTIAL,
     AuditAction,
@@ -25,7 +25,7 @@ from bot.domain.moderation.audit import (
     AuditPage,
     StoredEntry,
 )
-from bot.domain.runs import RunState
+from bot.domain.runs import REQUESTER_BLOCKED, RunState
 from bot.domain.text import (
     escape_line,
     in_utc,
@@ -35,7 +35,6 @@ from bot.domain.text import (
     shorten_words,
     strip_invisible,
 )
-from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import CustomId, OpenId, Part, microseconds, moment
 from bot.ui.message_parts import button, layout_of, pager, subtext

@@ -8,7 +8,7 @@ from typing import Any
 from discord import Colour
 from discord.ui import ActionRow, Button, LayoutView, Modal, TextDisplay
 
-from bot.deployments.kinds.base import FormField, Shape
+from bot.deployments.inputs import FormField, Shape
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line, shorten
 from bot.strings import say

@@ -22,7 +22,7 @@ from discord.ui import (
     TextInput,
 )
 
-from bot.deployments.kinds.base import FormField, Shape
+from bot.deployments.inputs import FormField, Shape
 from bot.domain.text import shorten
 from bot.ui.custom_ids import DraftId
 from bot.ui.message_parts import button, layout_of, modal_of

@@ -18,11 +18,10 @@ from discord.ui import (
 from discord.utils import format_dt, snowflake_time
 
 from bot.deployments.input_text import ShownInputs
-from bot.deployments.kinds.base import FormField, Shape
-from bot.domain.decisions import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, Report
-from bot.domain.runs import Run, RunState
+from bot.deployments.inputs import FormField, Shape
+from bot.domain.moderation import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, Report
+from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
-from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.custom_ids import Action, Form, FormId
 from bot.ui.edit_forms import form_modal
