@@ -20,10 +20,10 @@ from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, actor_of
 from bot.gateway.payloads import selected_values
 from bot.gateway.replies import show_private
+from bot.services import audit
 from bot.services.access import moderator
-from bot.services.moderation import audit
-from bot.services.moderation.audit import SERVER_ACTIONS
-from bot.services.moderation.reviews import open_private
+from bot.services.audit import SERVER_ACTIONS
+from bot.services.moderation import open_private
 from bot.strings import say
 from bot.ui.audit import (
     AUDIT_COLUMNS,

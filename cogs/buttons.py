@@ -24,9 +24,8 @@ from bot.gateway.interactions import Interaction, actor_of, check_overrides, mod
 from bot.gateway.message_files import run_files, shown_pictures
 from bot.gateway.payloads import custom_ids, form_values
 from bot.gateway.replies import redeliver_here
-from bot.services import runs, sharing
+from bot.services import moderation, runs, sharing
 from bot.services.access import cancellable, is_deletable, is_moderated, seen, visible
-from bot.services.moderation import reviews
 from bot.strings import say
 from bot.ui.copies import PROMPT_FIELD, linked_outputs, share_modal
 from bot.ui.custom_ids import Action, DeleteId, DraftId, Form, FormId, PickId, RunId
@@ -89,7 +88,7 @@ async def _delete_pressed(interaction: Interaction, id: DeleteId) -> None:
         if more is None or more.expires_at - app.now() < _LEFT:
             raise RefusedError("delete_stale")
     message = MessageRef(interaction.channel_id or 0, id.message) if more is None else None
-    deleted = await reviews.delete_shown(app, actor_of(interaction), id.key, message, whole=id.whole)
+    deleted = await moderation.delete_shown(app, actor_of(interaction), id.key, message, whole=id.whole)
     await _confirm_deletion(interaction, *deleted, more)
 
 
@@ -128,11 +127,11 @@ def _deciding(decide: Callable[..., Awaitable[None]]) -> Press:
     return press
 
 
-_delete_reported = _deciding(partial(reviews.delete_reported, whole_batch=False))
+_delete_reported = _deciding(partial(moderation.delete_reported, whole_batch=False))
 
 
 async def _reject(interaction: Interaction, key: str) -> None:
-    if await reviews.is_rejected(interaction.client.app, actor_of(interaction), key):
+    if await moderation.is_rejected(interaction.client.app, actor_of(interaction), key):
         await interaction.response.defer()
     else:
         await interaction.response.send_modal(reject_modal(key))
@@ -143,7 +142,7 @@ async def _delete(interaction: Interaction, key: str) -> None:
     if is_report(interaction, key):
         await _delete_reported(interaction, key)
     else:
-        deleted = await reviews.delete_shown(interaction.client.app, actor_of(interaction), key)
+        deleted = await moderation.delete_shown(interaction.client.app, actor_of(interaction), key)
         await _confirm_deletion(interaction, *deleted)
 
 
@@ -166,14 +165,14 @@ async def _confirm_deletion(
 async def _discard(interaction: Interaction, key: str) -> None:
     """Delete the message without a result that has the button."""
     message_id = interaction.message.id if interaction.message is not None else 0
-    await reviews.discard(interaction.client.app, actor_of(interaction), key, message_id)
+    await moderation.discard(interaction.client.app, actor_of(interaction), key, message_id)
     await interaction.response.defer()
     with suppress(discord.NotFound):
         await interaction.delete_original_response()
 
 
 async def _report(interaction: Interaction, key: str) -> None:
-    await reviews.check_reportable(interaction.client.app, actor_of(interaction), key)
+    await moderation.check_reportable(interaction.client.app, actor_of(interaction), key)
     await interaction.response.send_modal(report_modal(key))
 
 
@@ -224,7 +223,7 @@ async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
     """Return the actions that the user may take on a result now."""
     app, actor = interaction.client.app, actor_of(interaction)
     own, in_gallery = run.requester_id == actor.id, _is_copied_here(run, actor)
-    reportable = run.is_shown and not run.private and not own and await reviews.takes_reports(app, actor)
+    reportable = run.is_shown and not run.private and not own and await moderation.takes_reports(app, actor)
     allowed = OfferedActions(
         reportable=reportable,
         shareable=not in_gallery and await sharing.is_offered(app, actor, run),
@@ -293,17 +292,17 @@ PRESSES: Mapping[Action, Press] = {
     Action.CANCEL: _cancel,
     Action.AGAIN: again(1),
     Action.REDELIVER: _redeliver,
-    Action.APPROVE: _deciding(reviews.approve),
+    Action.APPROVE: _deciding(moderation.approve),
     Action.REJECT: _reject,
     Action.BLOCK: open_block,
     Action.DELETE: _delete,
     Action.REPORT: _report,
-    Action.DISMISS: _deciding(reviews.dismiss),
+    Action.DISMISS: _deciding(moderation.dismiss),
     Action.EDIT: _edit,
     Action.DETAILS: _details,
     Action.USE: _use,
     Action.REPEAT: again(None),
-    Action.CLEAR: _deciding(partial(reviews.delete_reported, whole_batch=True)),
+    Action.CLEAR: _deciding(partial(moderation.delete_reported, whole_batch=True)),
     Action.VARY: again(VARY_COUNT),
     Action.MORE: _more(whole=False),
     Action.MORE_OF_ALL: _more(whole=True),

@@ -17,8 +17,8 @@ from discord.ui import LayoutView
 from bot.domain.errors import StoreUnavailable
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
-from bot.services.moderation.server_settings import is_to_be_greeted
 from bot.services.runs import standing_of
+from bot.services.server_settings import is_to_be_greeted
 from bot.ui.custom_ids import HelpId, HelpPage
 from bot.ui.help import commands_text, examples_text, greeting_layout, help_layout, rules_text, start_text
 

@@ -18,8 +18,8 @@ from bot.domain.moderation import BLOCK_DURATIONS, block_duration
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.interactions import Interaction, actor_of
 from bot.gateway.payloads import custom_ids, show_list, submitted_values, turning
+from bot.services import moderation
 from bot.services.access import moderated
-from bot.services.moderation import blocks, reviews
 from bot.strings import explain, say
 from bot.ui.custom_ids import Action, BlockedId, RunId, UnblockId
 from bot.ui.lists import block_confirmation, blocked_layout
@@ -36,10 +36,10 @@ _REPORTS = ((Action.DELETE, Action.BLOCK, Action.DISMISS), (Action.CLEAR, Action
 async def _page(interaction: Interaction, page: int, *, or_last: bool = False) -> LayoutView:
     """Build a page. With `or_last`, build the previous page if this one has become empty."""
     app, actor = interaction.client.app, actor_of(interaction)
-    found, more = await blocks.blocked(app, actor, page)
+    found, more = await moderation.blocked(app, actor, page)
     if or_last and page and not found:
         page -= 1
-        found, more = await blocks.blocked(app, actor, page)
+        found, more = await moderation.blocked(app, actor, page)
     return blocked_layout(found, page, more=more)
 
 
@@ -48,7 +48,7 @@ async def _unblock(interaction: Interaction, id: UnblockId) -> None:
     app, actor = interaction.client.app, actor_of(interaction)
     sentence = say("unblock_done", person=id.user_id)
     try:
-        await blocks.unblock(app, actor, id.user_id, since=id.since)
+        await moderation.unblock(app, actor, id.user_id, since=id.since)
     except RefusedError as error:
         if error.code != "unblock_over":
             raise
@@ -79,7 +79,7 @@ class Blocks(commands.Cog):
     ) -> None:
         if user.bot:
             raise RefusedError("block_bot")
-        done = await blocks.block(
+        done = await moderation.block(
             interaction.client.app,
             actor_of(interaction),
             member_from_user(user),
@@ -92,7 +92,7 @@ class Blocks(commands.Cog):
     @app_commands.describe(user="The person to unblock")
     @app_commands.default_permissions(manage_guild=True)
     async def unblock(self, interaction: Interaction, user: discord.User) -> None:
-        await blocks.unblock(interaction.client.app, actor_of(interaction), user.id)
+        await moderation.unblock(interaction.client.app, actor_of(interaction), user.id)
         await tell(interaction, say("unblock_done", person=user.id))
 
     @app_commands.command(name="blocked", description="List the people who can't generate on this server")
@@ -114,7 +114,7 @@ def _typed(interaction: Interaction, field: str) -> str:
 async def reject_sent(interaction: Interaction, key: str) -> None:
     """Reject a request. The messenger changes the card."""
     reason = _typed(interaction, REASON_FIELD)
-    await reviews.reject(interaction.client.app, actor_of(interaction), key, reason)
+    await moderation.reject(interaction.client.app, actor_of(interaction), key, reason)
     await interaction.response.defer()
 
 
@@ -127,7 +127,9 @@ async def open_block(interaction: Interaction, key: str) -> None:
     run = await moderated(app, actor, key)
     names: Mapping[int, str] = {}
     with suppress(DiscordAway):
-        await blocks.check(app, actor, await requester_now(interaction.client, run, seconds=_SECONDS))
+        await moderation.check_blockable(
+            app, actor, await requester_now(interaction.client, run, seconds=_SECONDS)
+        )
         if interaction.guild is not None:
             names = await member_names(interaction.guild, [run.requester_id], seconds=_SECONDS)
     await interaction.response.send_modal(block_modal(key, names.get(run.requester_id, "")))
@@ -140,14 +142,14 @@ async def block_sent(interaction: Interaction, key: str) -> None:
     run = await moderated(app, actor, key)
     target = await requester_now(interaction.client, run, seconds=_SECONDS)
     reason = _typed(interaction, REASON_FIELD)
-    done = await blocks.block(app, actor, target, reason=reason, duration=duration)
+    done = await moderation.block(app, actor, target, reason=reason, duration=duration)
     await tell(interaction, block_confirmation(*done))
 
 
 async def report_sent(interaction: Interaction, key: str) -> None:
     """Report a result."""
     reason, note = _typed(interaction, REASON_FIELD), _typed(interaction, NOTE_FIELD)
-    accepted = await reviews.report(interaction.client.app, actor_of(interaction), key, reason, note)
+    accepted = await moderation.report(interaction.client.app, actor_of(interaction), key, reason, note)
     await tell(interaction, say("report_noted" if accepted else "report_looked_at"))
 
 

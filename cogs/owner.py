@@ -13,7 +13,7 @@ from bot.domain.errors import RefusedError, StartupError
 from bot.domain.text import escape_line, shorten
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction
-from bot.services.moderation import blocks
+from bot.services import moderation
 from bot.strings import say
 
 _REASON = 300
@@ -31,14 +31,14 @@ class Owner(commands.Cog):
         await _require_owner(interaction)
         # Every refused requester sees the reason, so it is stored in the form that may be shown.
         shown = escape_line(reason, _REASON)
-        await blocks.pause(interaction.client.app, interaction.user.id, shown)
+        await moderation.pause(interaction.client.app, interaction.user.id, shown)
         await tell(interaction, say("pause_done", reason=shown))
 
     @app_commands.command(name="resume", description="For the bot's owner: accept requests again")
     @app_commands.default_permissions(administrator=True)
     async def resume(self, interaction: Interaction) -> None:
         await _require_owner(interaction)
-        await blocks.resume(interaction.client.app, interaction.user.id)
+        await moderation.resume(interaction.client.app, interaction.user.id)
         await tell(interaction, say("resume_done"))
 
     @app_commands.command(name="reload", description="For the bot's owner: read deployments.toml again")

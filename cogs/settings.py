@@ -22,8 +22,8 @@ from bot.gateway.client import GenerateBot
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction
 from bot.gateway.payloads import selected_values, submitted_values
-from bot.services.moderation import server_settings
-from bot.services.moderation.server_settings import Editor
+from bot.services import server_settings
+from bot.services.server_settings import Editor
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings import Panel, error_lines, panel_layout, settings_modal
 

@@ -35,10 +35,9 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.media.outputs import inline_texts
 from bot.media.shrink import Shrinker
 from bot.outside import Outside
-from bot.services import generation, privacy, runs
+from bot.services import audit, generation, privacy, runs, server_settings
 from bot.services import presets as preset_service
-from bot.services.moderation import audit, server_settings
-from bot.services.moderation.server_settings import Editor
+from bot.services.server_settings import Editor
 from bot.services.words import find_hit
 from bot.store.audit import add_entries
 from bot.ui.audit import AUDIT_COLUMNS, audit_cells

@@ -9,8 +9,7 @@ import pytest
 
 from bot.domain.errors import RequestUnknown, StoreUnavailable
 from bot.domain.runs import RunState
-from bot.services import generation
-from bot.services.moderation import blocks
+from bot.services import generation, moderation
 from bot.strings import say
 from tests.discord.rendered import refusal, requests_to, text_of, texts
 from tests.harness import HELD, Harness
@@ -124,7 +123,7 @@ async def test_a_refusal_after_a_public_deferral_is_private(
 
     async def pauses(*args: Any) -> bool:
         found = await check(*args)
-        await blocks.pause(bot.app.bot.app, 1, "a reason")
+        await moderation.pause(bot.app.bot.app, 1, "a reason")
         return found
 
     monkeypatch.setattr(generation, "_check_rules", pauses)

@@ -17,7 +17,7 @@ from tests.sampling import every_nth
 
 pytestmark = pytest.mark.usefixtures("cold")
 REVIEWS = "bot.store.reviews:ReviewStore"
-BLOCKED = ("bot.services.moderation.blocks:block:before:1", "bot.services.moderation.blocks:block:after:1")
+BLOCKED = ("bot.services.moderation:block:before:1", "bot.services.moderation:block:after:1")
 # The card is posted, edited once it is decided, and the outcome is posted after it.
 CARD = (
     f"{DISCORD}.post:after:1",

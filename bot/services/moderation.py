@@ -1,8 +1,9 @@
-"""Approve, reject and report requests and results, decide about reports, and delete results and messages."""
+"""Approve, reject and report requests and results, delete what is shown, block members, and pause the bot."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from bot.context import App
 from bot.discord_api.channels import channel_state, requester_now
@@ -11,16 +12,20 @@ from bot.domain.messages.records import COPIES, Kind, MessageRef
 from bot.domain.moderation import (
     NOTE_LENGTH,
     REPORT_REASONS,
+    Block,
     Report,
     check_shown,
     check_undecided,
     has_decided,
 )
-from bot.domain.requests import Actor
+from bot.domain.pages import PAGE_SIZE
+from bot.domain.policy import check_moderator
+from bot.domain.requests import Actor, Member
 from bot.domain.runs import Run
 from bot.domain.text import shorten
-from bot.services.access import check_age, check_deletable, moderated, of_server, stored
+from bot.services.access import check_age, check_deletable, moderated, moderator, of_server, stored
 from bot.services.runs import message_kinds
+from bot.store import blocks
 from bot.strings import explain, say
 
 # Discord waits three seconds for the answer to a press.
@@ -183,3 +188,73 @@ async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:
 
 def _is_any_shown(batch: Sequence[Run]) -> bool:
     return any(run.is_shown for run in batch)
+
+
+async def check_blockable(app: App, actor: Actor, target: Member) -> int:
+    """Return the server's id. Raises RefusedError if the moderator can't block this member."""
+    rules = await app.store.rules.get(actor.guild_id)
+    server = check_moderator(actor.guild_id, actor.person, rules)
+    if target.id == actor.id:
+        raise RefusedError("block_self")
+    if target.owns_server:
+        raise RefusedError("block_owner", person=target.id)
+    if target.is_moderator(rules):
+        raise RefusedError("block_moderator", person=target.id)
+    return server
+
+
+async def block(
+    app: App, actor: Actor, target: Member, *, reason: str, duration: timedelta | None
+) -> tuple[Block, int]:
+    """Block a member and end their waiting runs. Return the block, and of how many requests these were.
+
+    Without `duration`, the block lasts until it is lifted.
+    """
+    now = app.now()
+    block = Block(
+        guild_id=await check_blockable(app, actor, target),
+        user_id=target.id,
+        reason=reason,
+        until=now + duration if duration is not None else None,
+        created_at=now,
+        created_by=actor.id,
+    )
+    ended = await app.store.database.write(blocks.add, block)
+    app.wakeups.show()
+    app.wakeups.submit()
+    return block, ended
+
+
+async def unblock(app: App, actor: Actor, user_id: int, *, since: datetime | None = None) -> None:
+    """Lift a member's block. Raises RefusedError if there is none.
+
+    With `since`, only the block that was stored at that time is lifted. The list of blocks that the
+    moderator sees may be older than the current block.
+    """
+    server = await moderator(app, actor)
+    now = app.now()
+    if not await app.store.database.write(blocks.lift, server, user_id, by=actor.id, now=now, since=since):
+        raise RefusedError("unblock_nothing" if since is None else "unblock_over", person=user_id)
+
+
+async def blocked(app: App, actor: Actor, page: int) -> tuple[Sequence[Block], bool]:
+    """Return a page, counted from 0, of the active blocks, and whether more follow."""
+    server = await moderator(app, actor)
+    found = await app.store.database.read(
+        blocks.active, server, app.now(), limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE
+    )
+    return found[:PAGE_SIZE], len(found) > PAGE_SIZE
+
+
+async def pause(app: App, owner_id: int, reason: str) -> None:
+    """Refuse requests and start no runs until `resume`. The caller checks that the user owns the bot."""
+    await app.store.pause.pause(reason, by=owner_id, now=app.now())
+    app.wakeups.show()
+
+
+async def resume(app: App, owner_id: int) -> None:
+    """Accept requests again and start the waiting ones. Raises RefusedError if the bot is not paused."""
+    if not await app.store.pause.resume(by=owner_id, now=app.now()):
+        raise RefusedError("resume_nothing")
+    app.wakeups.submit()
+    app.wakeups.show()
