@@ -48,10 +48,9 @@ _CHOICE_LENGTH = 100
 
 async def _turn(interaction: Interaction, id: AuditId) -> None:
     """Show another page of the audit log, or send it as a file."""
-    await (_send_file if id.button is AuditButton.FILE else _show_page)(interaction, id)
-
-
-async def _show_page(interaction: Interaction, id: AuditId) -> None:
+    if id.button is AuditButton.FILE:
+        await _send_file(interaction, id)
+        return
     app, actor = interaction.client.app, actor_of(interaction)
     page = await audit.turn(app, actor, id.audit_filter, id.button, id.cursor)
     await interaction.response.edit_message(view=await _layout(interaction, page, id.audit_filter))

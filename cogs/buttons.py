@@ -285,7 +285,8 @@ async def _copy(interaction: Interaction, key: str, kind: Kind, with_prompt: boo
     app, actor = interaction.client.app, actor_of(interaction)
     _, copy = await sharing.request_copy(app, actor, key, kind, with_prompt=with_prompt)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    await tell(interaction, say(f"{kind}_done", url=await interaction.client.messenger.copy(copy)))
+    url = await interaction.client.messenger.copy(copy)
+    await tell(interaction, f"{'Shared' if kind is Kind.SHARE else 'Posted'}: [open]({url})")
 
 
 PRESSES: Mapping[Action, Press] = {

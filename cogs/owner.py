@@ -15,6 +15,7 @@ from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction
 from bot.services import moderation
 from bot.strings import say
+from bot.ui.message_parts import fitting
 
 _REASON = 300
 
@@ -65,11 +66,12 @@ _NAMES = 600
 _LINE = 300
 _LINES = 5
 _MESSAGE_LENGTH = 1900
+_MORE = 100  # for the line that says how many are left out
 
 
 def reloaded_text(found: ReloadResult) -> str:
     """Return the result of a reload, within a message's 2,000 characters."""
-    lines = [say(f"reload_{word}", names=_names(names)) for word, names in found.names.items()]
+    lines = [f"{word.capitalize()}: {_names(names)}" for word, names in found.names.items()]
     lines = ["I have read the deployments again.", *(lines or ["Nothing has changed."])]
     if not found.synced:
         lines.append(say("reload_unsynced"))
@@ -88,13 +90,8 @@ def _listed(sentences: Sequence[str], space: int) -> list[str]:
 
     If sentences are left out, the last line says how many.
     """
-    lines: list[str] = []
-    for sentence in sentences[:_LINES]:
-        line = f"- {escape_line(sentence, _LINE)}"
-        space -= len(line) + 1
-        if space < 100:
-            break
-        lines.append(line)
+    kept, _ = fitting([f"- {escape_line(each, _LINE)}" for each in sentences[:_LINES]], space - _MORE)
+    lines = [*kept]
     if len(sentences) > len(lines):
         lines.append(f"And {len(sentences) - len(lines)} more, which `python -m bot check` lists.")
     return lines

@@ -104,12 +104,11 @@ async def _defaults(interaction: Interaction) -> str:
     """Return sentences about the user's own defaults and the channel's."""
     app, channel_id = interaction.client.app, settings_channel_id(interaction)
     own, channel = await presets.defaults(app, actor_of(interaction))
-    sentences = [_about_default(app.catalogue, "default_is_own", each) for each in own]
+    sentences = [f"For you, {_started(app.catalogue, each)}." for each in own]
     sentences = sentences or [say("default_is_none_own")]
     if channel is not None:
         by = f", {each}" if (each := set_by(channel.set_by, channel.set_at)) else ""
-        about = {"channel": channel_id, "by": by}
-        sentences.append(_about_default(app.catalogue, "default_is", channel.preset, **about))
+        sentences.append(f"In <#{channel_id}>, {_started(app.catalogue, channel.preset)}{by}.")
     elif rules_guild_id(interaction) is not None:
         sentences.append(f"<#{channel_id}> has no default preset.")
     return "\n".join(sentences)
@@ -118,9 +117,12 @@ async def _defaults(interaction: Interaction) -> str:
 async def _set_own_default(interaction: Interaction, name: str | None) -> str:
     app, user_id = interaction.client.app, interaction.user.id
     preset = await presets.set_own_default(app, user_id, interaction.guild_id, name)
-    if name is None or preset is None:
-        return say("default_is_none_own" if preset is None else "default_removed_own")
-    return _about_default(app.catalogue, "default_set_own", preset)
+    if preset is None:
+        return say("default_is_none_own")
+    if name is None:
+        return "You have no default preset of your own any more."
+    started = _started(app.catalogue, preset, "now starts")
+    return f"For you, {started}. What you type wins, or goes where `{{prompt}}` stands."
 
 
 async def _set_default(interaction: Interaction, name: str | None) -> str:
@@ -128,16 +130,18 @@ async def _set_default(interaction: Interaction, name: str | None) -> str:
     default = await presets.set_default(app, actor_of(interaction), channel_id, name)
     if default is None:
         return f"<#{channel_id}> has no default preset any more."
-    sentence = _about_default(app.catalogue, "default_set", default.preset, channel=channel_id)
+    started = _started(app.catalogue, default.preset, "now starts")
+    sentence = f"In <#{channel_id}>, {started}. What people type wins, or goes where `{{prompt}}` stands."
     if (replaced := default.replaced) is None:
         return sentence
     title = escape_line(app.catalogue.title(replaced.deployment), 60)
-    return f"{sentence}\n{say('default_replaces', name=escape_name(replaced.name), title=title)}"
+    return f"{sentence}\nIt replaces **{escape_name(replaced.name)}** for {title}."
 
 
-def _about_default(catalogue: Catalogue, code: str, preset: Preset, **params: object) -> str:
+def _started(catalogue: Catalogue, preset: Preset, verb: str = "starts") -> str:
+    """Return which command a default starts, without the end of the sentence."""
     path = catalogue.plan.path_of(preset.deployment) or f"/{catalogue.plan.name}"
-    return say(code, path=path, name=escape_name(preset.name), **params)
+    return f"`{path}` {verb} from **{escape_name(preset.name)}**"
 
 
 class Presets(commands.GroupCog, group_name="preset", group_description="Sets of inputs to use again"):

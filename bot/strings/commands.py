@@ -60,8 +60,6 @@ COMMANDS = {
     "post_elsewhere": "Results are posted only on the server of the request. Please use `/runs` [there]({url}).",
     "post_outside": "You requested this outside of this server. Please use `/runs` in my direct messages, or where you requested it.",
     # a server's queue
-    "queue_heading": "### Running and waiting on this server",
-    "queue_none": "Nothing at the moment.",
     "queue_position": "number {position} for its deployment",
     # the command /generate
     "command_generate": "Generate a picture, video or sound with ComfyDeploy",
@@ -91,13 +89,7 @@ COMMANDS = {
     "preset_servers": "**{name}** belongs to this server. People with Manage Server can delete it with `server: True`.",
     "preset_unknown": "There is no preset called **{name}**. `/preset list` shows those you can use.",
     "preset_elsewhere": "**{name}** is for {title}. Type `{path}` or `/preset use`.",
-    "default_set": "In <#{channel}>, `{path}` now starts from **{name}**. What people type wins, or goes where `{{prompt}}` stands.",
-    "default_set_own": "For you, `{path}` now starts from **{name}**. What you type wins, or goes where `{{prompt}}` stands.",
-    "default_is": "In <#{channel}>, `{path}` starts from **{name}**{by}.",
-    "default_is_own": "For you, `{path}` starts from **{name}**.",
     "default_is_none_own": "You have no default of your own. Type `/preset default` with a `name` to set one.",
-    "default_replaces": "It replaces **{name}** for {title}.",
-    "default_removed_own": "You have no default preset of your own any more.",
     "default_none": "<#{channel}> has no default preset. Type `/preset default` with a `name` and `channel: True` to set one.",
     "default_servers": "**{name}** is this server's preset. With `channel: True` it becomes the channel's default; yours has to be your own.",
     "default_manage": "Only people with Manage Channels can set a channel's default.",
@@ -106,31 +98,17 @@ COMMANDS = {
     "preset_manage": "Only people with Manage Server can change a server's presets. Anyone can save their own.",
     "presets_full_own": "You have {limit} presets, which is the limit. Please delete one first.",
     "presets_full_server": "This server has {limit} presets, which is the limit. Please delete one first.",
-    "presets_heading": "### Presets",
-    "presets_none": "There are none yet. `/preset save` makes one from your latest request.",
     # `/help`
     "greeting": "### Hello! I generate what you describe.\n- Try {generate} in any channel where I may post, such as this one. {help} shows what I can make.\n- Moderators set limits, approval and blocked words with {settings}. By default everybody may start.\n- **Server Settings → Integrations** lets you choose channels and roles for my commands.",
     "help_start": "Type a command below, and say what you want. I ping you when it's done.\n"
     "The buttons under a result repeat it, vary it, or change one thing.\n"
     "**⋯ More** under a result has the rest: Save preset, Details, Share, Delete.",
     "help_prompt": "a lighthouse at dusk, soft light, film photo",
-    "help_button_start": "Start",
-    "help_button_examples": "Examples",
-    "help_button_limits": "My limits",
-    "help_button_commands": "Commands",
     "help_tips": "**How to get good results**\n- Say what is in the picture first, then how it should look: subject, light, style.\n- Found something you like? Press Edit and change one thing. The seed keeps the rest similar.",
     # help: the user's own limits
     "help_rules_default": "- `/generate` for {title} starts from the preset **{name}** here. What you type wins, or goes where `{{prompt}}` stands.",
     # help: the other commands
-    "help_command_runs": "- {runs} lists your requests, to open, cancel or post again.",
-    "help_command_queue": "- {queue} shows what is running and waiting on this server.",
-    "help_command_presets": "- {save} keeps a request's inputs under a name. {use} uses them again.",
-    "help_command_usage": "- {usage} shows what you have used today.",
-    "help_command_privacy": "- {export} sends you what I keep about you. {delete} deletes it.",
     # `/reload`
-    "reload_added": "Added: {names}",
-    "reload_changed": "Changed: {names}",
-    "reload_removed": "Removed: {names}",
     "reload_unsynced": "Discord didn't answer. Its commands are still the old ones; I'll try again soon.",
     "reload_warnings": "Please look at these warnings:",
     "reload_broken": "Nothing has changed, because the file has mistakes. Please correct:",

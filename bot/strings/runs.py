@@ -32,8 +32,6 @@ RUNS = {
     "gpu": "GPU {gpu}",
     "seed": "seed {seed}",
     # copies
-    "share_done": "Shared: [open]({url})",
-    "post_done": "Posted: [open]({url})",
     # refusals, at the press or when posting
     "copy_not_yours": "Only the requester can post or share this.",
     "copy_private": "This is private, so I can't post or share it. Please generate it without `private`.",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from discord import Colour
-from discord.ui import ActionRow, Button, LayoutView, Modal, TextDisplay
+from discord.ui import ActionRow, LayoutView, Modal, TextDisplay
 
 from bot.deployments.inputs import FormField, Shape
 from bot.domain.runs import Run, RunState
@@ -148,7 +147,9 @@ def plain_messages(
     code = ("plain_result" if links or blocks else "plain_hidden") if shown else "plain_ended"
     heading = f"<@{first.requester_id}> {say(code)}"
     lines, left = fitting([*links, *blocks], LAYOUT_TEXT - len(heading) - 1)
-    buttons = ActionRow[LayoutView](*_buttons(first, shown))
+    actions = [Action.MORE_OF_ALL if first.count > 1 else Action.MORE]
+    actions = actions if shown else [Action.DETAILS, Action.DISCARD]
+    buttons = ActionRow[LayoutView](*(run_button(first, action) for action in actions))
     layout = layout_of(TextDisplay("\n".join([heading, *lines])), buttons)
     return [OutgoingMessage(layout=layout, mention=first.requester_id), *remark_messages(left)]
 
@@ -171,10 +172,3 @@ def _code_blocks(shown: Sequence[Run]) -> Iterator[str]:
     for run in shown:
         for text in (output.text for output in run.outputs if output.text and not run.spoiler):
             yield f"```\n{shorten(text.replace('`', ''), _TEXT_LENGTH)}\n```"
-
-
-def _buttons(first: Run, shown: Sequence[Run]) -> list[Button[Any]]:
-    """Return the buttons of a sentence about an outcome."""
-    if not shown:
-        return [run_button(first, Action.DETAILS), run_button(first, Action.DISCARD)]
-    return [run_button(first, Action.MORE_OF_ALL if first.count > 1 else Action.MORE)]

@@ -33,7 +33,8 @@ def plain_mention(path: str) -> str:
 
 def help_layout(page: HelpPage, text: str) -> LayoutView:
     """Build a page with buttons to the others."""
-    buttons = (button(say(f"help_button_{each}"), HelpId(each)) for each in HelpPage if each is not page)
+    labels = {each: "My limits" if each is HelpPage.LIMITS else each.capitalize() for each in HelpPage}
+    buttons = (button(label, HelpId(each)) for each, label in labels.items() if each is not page)
     return layout_of(TextDisplay(text), ActionRow(*buttons))
 
 
@@ -77,18 +78,18 @@ def examples_text(deployments: Sequence[Deployment]) -> str:
 
 def commands_text(mention: Mention, *, in_server: bool) -> str:
     """Return the other commands; `in_server` adds those that need a server."""
-    paths = {
-        "runs": "/runs",
-        "queue": "/queue",
-        "save": "/preset save",
-        "use": "/preset use",
-        "usage": "/usage",
-        "export": "/privacy export",
-        "delete": "/privacy delete",
-    }
-    mentions = {name: mention(path) for name, path in paths.items()}
-    codes = ["runs", *(["queue"] if in_server else []), "presets", "usage", "privacy"]
-    return "\n".join(["**More commands**", *(say(f"help_command_{code}", **mentions) for code in codes)])
+    queue = f"- {mention('/queue')} shows what is running and waiting on this server."
+    save, use = mention("/preset save"), mention("/preset use")
+    export, delete = mention("/privacy export"), mention("/privacy delete")
+    lines = [
+        "**More commands**",
+        f"- {mention('/runs')} lists your requests, to open, cancel or post again.",
+        *([queue] if in_server else []),
+        f"- {save} keeps a request's inputs under a name. {use} uses them again.",
+        f"- {mention('/usage')} shows what you have used today.",
+        f"- {export} sends you what I keep about you. {delete} deletes it.",
+    ]
+    return "\n".join(lines)
 
 
 def rules_text(standing: Standing, title: Callable[[str], str]) -> str:

@@ -31,13 +31,14 @@ def text_layout(text: str) -> LayoutView:
     return layout_of(TextDisplay(text))
 
 
-def page_layout(codec: type[PageId], lines: Sequence[str], page: int, *, more: bool) -> LayoutView:
+def page_layout(
+    codec: type[PageId], heading: str, lines: Sequence[str], page: int, *, more: bool
+) -> LayoutView:
     """Build a page of a list, counted from 0, with buttons to the adjacent pages.
 
-    `codec.NAME` is the prefix of the list's string codes. `more` means that another page follows.
+    `more` means that another page follows.
     """
-    heading, nothing = say(f"{codec.NAME}_heading"), say(f"{codec.NAME}_none")
-    text = TextDisplay[LayoutView]("\n".join([heading, *(lines or [nothing])]))
+    text = TextDisplay[LayoutView]("\n".join([heading, *lines]))
     return layout_of(text, *_page_row(codec, page, ("Back", "More"), more=more))
 
 
@@ -90,7 +91,8 @@ def presets_layout(
     `default` is the channel's default preset, which gets a mark, or None.
     """
     lines = [_preset_line(one, title, inputs(one), _default_mark(one, default)) for one in presets]
-    return page_layout(PresetsId, lines, page, more=more)
+    nothing = "There are none yet. `/preset save` makes one from your latest request."
+    return page_layout(PresetsId, "### Presets", lines or [nothing], page, more=more)
 
 
 def set_by(person: int | None, at: datetime | None) -> str:

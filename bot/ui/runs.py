@@ -103,7 +103,8 @@ def queue_layout(
         f"{number}. {_queue_line(batch, viewer_id, title, ends.get(batch[0].request_key))}"
         for number, batch in enumerate(batches, page * PAGE_SIZE + 1)
     ]
-    return page_layout(QueueId, lines, page, more=more)
+    heading = "### Running and waiting on this server"
+    return page_layout(QueueId, heading, lines or ["Nothing at the moment."], page, more=more)
 
 
 def run_label(run: Run, title: Callable[[str], str]) -> str:
