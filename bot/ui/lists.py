@@ -97,20 +97,8 @@ def presets_layout(
 
 def set_by(person: int | None, at: datetime | None) -> str:
     """Return who set a channel's default and when, as far as it is stored; otherwise an empty text."""
-    if at is None:
-        return ""
-    seconds = int(at.timestamp())
-    if person is None:
-        return f"set <t:{seconds}:R>"
-    return f"set by <@{person}> <t:{seconds}:R>"
-
-
-def _replaced_defaults(channel_ids: Sequence[int]) -> str:
-    """Return a line that names the channels whose default is to be replaced, or an empty text."""
-    if not channel_ids:
-        return ""
-    channels = listed([f"<#{each}>" for each in channel_ids], _CHANNELS)
-    return f"\nReplacing it also changes the default of {channels}."
+    by = f" by <@{person}>" if person is not None else ""
+    return f"set{by} {format_dt(at, 'R')}" if at is not None else ""
 
 
 def _default_mark(preset: Preset, default: ChannelDefault | None) -> str:
@@ -129,13 +117,14 @@ def replace_layout(
     default_in: Sequence[int] = (),
 ) -> LayoutView:
     """Build the message that asks whether to replace a preset, which is the default of some channels."""
-    at = int(earlier.created_at.timestamp())
-    made = f"saved <t:{at}:R>"
-    if earlier.holder is Holder.SERVER and earlier.created_by is not None:
-        made = f"saved by <@{earlier.created_by}> <t:{at}:R>"
-    line = _preset_line(earlier, title, inputs, made)
-    has = "This server already has" if earlier.holder is Holder.SERVER else "You already have"
-    text = f"{has} a preset with this name. Replace it?\n{line}{_replaced_defaults(default_in)}"
+    is_servers = earlier.holder is Holder.SERVER
+    by = f" by <@{earlier.created_by}>" if is_servers and earlier.created_by is not None else ""
+    line = _preset_line(earlier, title, inputs, f"saved{by} {format_dt(earlier.created_at, 'R')}")
+    has = "This server already has" if is_servers else "You already have"
+    text = f"{has} a preset with this name. Replace it?\n{line}"
+    if default_in:
+        channels = listed([f"<#{each}>" for each in default_in], _CHANNELS)
+        text += f"\nReplacing it also changes the default of {channels}."
     replace = button("Replace", ReplaceId(draft), ButtonStyle.danger)
     return layout_of(TextDisplay(text), ActionRow(replace))
 

@@ -59,14 +59,11 @@ def runs_layout(
             layout.add_item(Section(line, accessory=thumbnail))
         else:
             layout.add_item(TextDisplay(line))
+    of_here = [each for each in numbered if each[1].first.guild_id == here]
     selects = {
         RunListAction.CANCEL: [each for each in numbered if any(run.is_cancellable for run in each[1].batch)],
-        RunListAction.REDELIVER: [
-            each for each in numbered if each[1].undelivered and each[1].first.guild_id == here
-        ],
-        RunListAction.OPEN: [
-            each for each in numbered if each[1].can_be_reopened and each[1].first.guild_id == here
-        ],
+        RunListAction.REDELIVER: [each for each in of_here if each[1].undelivered],
+        RunListAction.OPEN: [each for each in of_here if each[1].can_be_reopened],
     }
     for action, selectable in selects.items():
         if selectable:
