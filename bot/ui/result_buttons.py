@@ -86,17 +86,8 @@ class OfferedActions:
     detailed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A numbered button of a run. `file` is the number of its picture in the run, or 0 for all of them."""
-
-    run: Run
-    number: int
-    file: int = 0
-
-
 def result_rows(
-    run: Run, offered: OfferedActions, kinds: Collection[FileKind], numbers: Sequence[Number] = ()
+    run: Run, offered: OfferedActions, kinds: Collection[FileKind], numbers: Sequence[PickId] = ()
 ) -> list[list[Button[Any]]]:
     """Return the buttons under a single result. `kinds` are the kinds of its files, and `numbers` those of
     its pictures, if it has several.
@@ -109,7 +100,7 @@ def result_rows(
 
 
 def batch_rows(
-    first: Run, numbers: Sequence[Number], offered: OfferedActions, *, shown: bool
+    first: Run, numbers: Sequence[PickId], offered: OfferedActions, *, shown: bool
 ) -> list[list[Button[Any]]]:
     """Return the buttons under a batch. `shown` says whether it shows the outputs of at least one run."""
     if not shown:
@@ -123,9 +114,9 @@ def failure_rows(run: Run, more: Action = Action.MORE) -> list[list[Button[Any]]
     return [[*retry(run, of_all=more is Action.MORE_OF_ALL), run_button(run, more)]]
 
 
-def number_rows(numbers: Sequence[Number]) -> list[list[Button[Any]]]:
+def number_rows(numbers: Sequence[PickId]) -> list[list[Button[Any]]]:
     """Return rows with the numbered buttons."""
-    buttons = [button(str(each.number), PickId(each.run.key, each.number, each.file)) for each in numbers]
+    buttons = [button(str(each.number), each) for each in numbers]
     return [buttons[start : start + BUTTONS_A_ROW] for start in range(0, len(buttons), BUTTONS_A_ROW)]
 
 

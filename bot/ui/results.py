@@ -14,7 +14,7 @@ from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import belongs_to, number_in
 from bot.domain.transitions import may_have_result
 from bot.strings import say
-from bot.ui.custom_ids import Action
+from bot.ui.custom_ids import Action, PickId
 from bot.ui.message_parts import (
     GALLERY,
     PROSE_SHOWN,
@@ -27,7 +27,6 @@ from bot.ui.message_parts import (
     text_blocks,
 )
 from bot.ui.result_buttons import (
-    Number,
     OfferedActions,
     batch_rows,
     failure_rows,
@@ -74,34 +73,34 @@ class Batch:
         return len(self.runs) > 1
 
     @property
-    def numbers(self) -> list[tuple[Number, str]]:
+    def numbers(self) -> list[tuple[PickId, str]]:
         """Return the numbers of all pictures and videos in order, with the names of their files.
 
         A run without any has a number, too, with an empty name.
         """
         files = [(run, name) for run in self.runs for name in self._pictures(run) or [""]]
-        return [(Number(run, n, number_in(name)), name) for n, (run, name) in enumerate(files, 1)]
+        return [(PickId(run.key, n, number_in(name)), name) for n, (run, name) in enumerate(files, 1)]
 
     def _pictures(self, run: Run) -> list[str]:
         known = [file for file in self.posted if belongs_to(file.filename, run.key)]
         known += self.prepared.get(run.key, PreparedOutputs()).files
         return sorted({file.filename for file in known if file.kind in GALLERY}, key=number_in)
 
-    def numbers_under(self, files: Sequence[PreparedFile]) -> list[Number]:
+    def numbers_under(self, files: Sequence[PreparedFile]) -> list[PickId]:
         """Return the numbers of the pictures among the files of one message, if there are several in all."""
         names, numbers = {file.filename for file in files}, self.numbers
         return [each for each, name in numbers if name in names and len(numbers) > 1]
 
     @property
-    def without_pictures(self) -> list[Number]:
+    def without_pictures(self) -> list[PickId]:
         """Return a number for each run of which no message shows a picture."""
         shown = {file.filename for file in self.files()}
-        of_run = [[(each, name) for each, name in self.numbers if each.run is run] for run in self.runs]
+        of_run = [[(each, name) for each, name in self.numbers if each.key == run.key] for run in self.runs]
         return [own[0][0] for own in of_run if shown.isdisjoint(name for _, name in own)]
 
     def number_of(self, run: Run) -> str:
         """Return the numbers of a run, such as "2" or "3, 4"."""
-        return ", ".join(str(each.number) for each, _ in self.numbers if each.run is run)
+        return ", ".join(str(each.number) for each, _ in self.numbers if each.key == run.key)
 
     @property
     def first(self) -> Run:
