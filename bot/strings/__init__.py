@@ -1,6 +1,6 @@
 """Sentences that users read in Discord, by code. Most refusals also say what to do next.
 
-A short sentence that one place says stands there.
+A short sentence that only one place says is written there.
 
 `say(code, **params)` fills in the placeholders. If the code is unknown or a placeholder has no value, it
 returns the sentence `internal`.

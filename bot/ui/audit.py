@@ -97,7 +97,7 @@ def audit_line(stored: StoredEntry, title: Title) -> str:
         line += f" `{shorten(word, _NAME_LENGTH)}`"
     footer = f"-# <t:{int(entry.at.timestamp())}:f>"
     if url or entry.run_key:
-        footer += f" · {f'[open]({url})' if url else f'`{entry.run_key}`'}"
+        footer += " · " + (f"[open]({url})" if url else f"`{entry.run_key}`")
     return f"{line}{_fitting(stored, _LINE_LENGTH - len(line) - len(footer) - 1)}\n{footer}"
 
 

@@ -107,9 +107,11 @@ def _failure_reason(run: Run, *, quoted: bool) -> str:
 def _block_reason(run: Run) -> str:
     """Return sentences about the block that ended a run and about the other requests that it ended."""
     others = run.failure_params.get("others")
-    and_others = f" and {'another' if others == 1 else f'{others} more'} of yours" if others else ""
     blocked = f"A moderator has blocked you from generating here {block_end(run, 'you')}."
-    return f"{blocked} This request{and_others} ended before {'they' if others else 'it'} started."
+    if not others:
+        return f"{blocked} This request ended before it started."
+    more = "another" if others == 1 else f"{others} more"
+    return f"{blocked} This request and {more} of yours ended before they started."
 
 
 def prompt_line(run: Run, *, only_requester: bool = False) -> str:

@@ -149,7 +149,8 @@ def _states(batch: Sequence[Run]) -> str:
     done = sum(run.has_result for run in batch)
     if done and representative.final:
         representative = next(run for run in batch if run.has_result)
-    return f"{_state(representative)} ({f'{done} of ' if done else '×'}{len(batch)})"
+    count = f"{done} of {len(batch)}" if done else f"×{len(batch)}"
+    return f"{_state(representative)} ({count})"
 
 
 def _state(run: Run) -> str:
