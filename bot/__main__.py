@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 
@@ -32,4 +33,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    # A thread that hangs, such as in a statement on a database file of a network that is gone, would keep
+    # `sys.exit` from ending the process.
+    os._exit(code)

@@ -14,8 +14,7 @@ import discord
 from aiohttp import web
 
 from bot.comfydeploy.client import ComfyDeploy, open_session, ping_route
-from bot.comfydeploy.webhook_urls import WebhookSigner
-from bot.comfydeploy.wire import call_name
+from bot.comfydeploy.wire import WebhookSigner, call_name
 from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings, configured_deployments
 from bot.context import App, operator_rules
@@ -33,12 +32,11 @@ from bot.media.shrink import Shrinker
 from bot.media.ssrf import public_or_in
 from bot.memory import FormDrafts
 from bot.metrics import Metrics
-from bot.metrics_page import MetricsPage
 from bot.outside import Outside
 from bot.store import Store
 from bot.store.erasure.retention import ExpiredRows
 from bot.wakeups import Wakeups
-from bot.web import application, listening
+from bot.web import MetricsPage, application, listening
 from bot.words.cache import AutomodCache
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reconciler import Reconciler
@@ -210,7 +208,6 @@ class Process:
 
 
 def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Process:
-    """Assemble the roles of this process without starting them."""
     progress = ProgressBuffer()
     recorder = ReportRecorder(app, progress)
     client = app.discord.client
@@ -232,7 +229,6 @@ def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Proc
 
 
 def _workers(app: App, recorder: ReportRecorder, progress: ProgressBuffer) -> dict[str, Worker[Any]]:
-    """Return the workers of the process's roles by name."""
     roles, workers = app.settings.roles, dict[str, Worker[Any]]()
     if Role.RECONCILE in roles:
         health, retention = BackendHealth(app), app.store.retention
@@ -274,9 +270,13 @@ async def metrics_port(process: Process) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def running_workers(process: Process, seconds: float) -> AsyncIterator[None]:
-    """Run the workers inside the block, then give running items `seconds` to finish."""
+    """Run the workers and measure the event loop's lag inside the block, then let items finish for `seconds`.
+
+    What isn't finished by then is cancelled.
+    """
     workers = process.workers
     loops = [asyncio.create_task(worker.run(), name=name) for name, worker in workers.items()]
+    loops.append(asyncio.create_task(process.app.metrics.watch_event_loop(), name="lag"))
     try:
         yield
     finally:
@@ -286,14 +286,3 @@ async def running_workers(process: Process, seconds: float) -> AsyncIterator[Non
         for loop in loops:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
-
-
-@asynccontextmanager
-async def watched_event_loop(process: Process) -> AsyncIterator[None]:
-    """Measure the event loop's lag inside the block."""
-    watch = asyncio.create_task(process.app.metrics.watch_event_loop(), name="lag")
-    try:
-        yield
-    finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)

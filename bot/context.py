@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from bot.config.settings import Settings
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.discord_api.calls import DiscordCalls
-from bot.domain.access import OperatorRules
 from bot.domain.backend import Backend
 from bot.domain.fair_queue import lower_limit
+from bot.domain.policy import OperatorRules
 from bot.domain.run_timing import quiet_period
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
@@ -84,7 +84,6 @@ class App:
 
 
 def operator_rules(settings: Settings) -> OperatorRules:
-    """Return the operator's limits, which apply to every server."""
     allowed = settings.allowed_guild_ids
     return OperatorRules(
         allowed_guild_ids=frozenset(allowed) if allowed is not None else None,

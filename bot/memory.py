@@ -81,7 +81,6 @@ class FormDrafts:
         self._kept: OrderedDict[int, dict[str, object]] = OrderedDict()
 
     def keep(self, user_id: int, draft: object) -> str:
-        """Keep a draft and return its name."""
         name = self._random.randbytes(4).hex()
         drafts = self._kept.setdefault(user_id, {})
         self._kept.move_to_end(user_id)
@@ -99,5 +98,4 @@ class FormDrafts:
         return draft if isinstance(draft, kind) else None
 
     def forget(self, user_id: int) -> None:
-        """Drop a user's drafts."""
         self._kept.pop(user_id, None)

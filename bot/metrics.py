@@ -89,7 +89,6 @@ class Metrics:
         return generate_latest(self.registry)
 
     def gauge(self, name: str, about: str, *labels: str) -> Gauge:
-        """Create a gauge, which the caller sets."""
         return Gauge(f"{PREFIX}_{name}", about, labels, registry=self.registry)
 
     @contextmanager
@@ -138,37 +137,36 @@ class Metrics:
     def discord_trace(self) -> aiohttp.TraceConfig:
         """Return a trace that counts the requests of discord.py's session, including retries."""
 
-        async def answered(_: Any, __: Any, params: aiohttp.TraceRequestEndParams) -> None:
-            self._discord.labels(params.method, str(params.response.status)).inc()
-            if params.response.status == 429:
+        def ended(params: Any, result: str, _seconds: float) -> None:
+            self._discord.labels(params.method, result).inc()
+            if result == "429":
                 self._limited.labels(params.response.headers.get("X-RateLimit-Scope", "unknown")[:20]).inc()
 
-        async def silent(_: Any, __: Any, params: aiohttp.TraceRequestExceptionParams) -> None:
-            self._discord.labels(params.method, "no_answer").inc()
-
-        trace = aiohttp.TraceConfig()
-        trace.on_request_end.append(answered)
-        trace.on_request_exception.append(silent)
-        return trace
+        return self._trace(ended)
 
     def comfydeploy_trace(self, call_name: Callable[[str], str]) -> aiohttp.TraceConfig:
         """Return a trace that counts and times calls to ComfyDeploy. `call_name` returns a path's label."""
 
-        def called(context: SimpleNamespace, path: str, result: str) -> None:
-            call = call_name(path)
+        def ended(params: Any, result: str, seconds: float) -> None:
+            call = call_name(params.url.path)
             self._calls.labels(call, result).inc()
-            self._call.labels(call).observe(self._monotonic() - context.began)
+            self._call.labels(call).observe(seconds)
+
+        return self._trace(ended)
+
+    def _trace(self, ended: Callable[[Any, str, float], None]) -> aiohttp.TraceConfig:
+        """Return a trace that passes each call's parameters, result and seconds to `ended`."""
 
         async def started(_: Any, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams) -> None:
             context.began = self._monotonic()
 
         async def answered(_: Any, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams) -> None:
-            called(context, params.url.path, str(params.response.status))
+            ended(params, str(params.response.status), self._monotonic() - context.began)
 
         async def silent(
             _: Any, context: SimpleNamespace, params: aiohttp.TraceRequestExceptionParams
         ) -> None:
-            called(context, params.url.path, "no_answer")
+            ended(params, "no_answer", self._monotonic() - context.began)
 
         trace = aiohttp.TraceConfig()
         trace.on_request_start.append(started)

@@ -12,11 +12,11 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.app import Process, build, metrics_port, running_workers, watched_event_loop
+from bot.app import Process, build, metrics_port, running_workers
 from bot.config.fields import CALLING_ROLES, Role, Shards
 from bot.config.settings import Settings
 from bot.database.coordination import Coordinator, LockHeld, acquire
-from bot.discord_api.permissions import install_url, invite_url
+from bot.discord_api.channels import install_url, invite_url
 from bot.domain.errors import StartLater, StartupError
 from bot.gateway.client import GenerateBot, missing_starts
 from bot.media.download import require_temporary_folder
@@ -59,7 +59,6 @@ async def _serve(process: Process, signals: Signals) -> None:
         await _lock_shards(process.coordinator, settings)
         async with (
             metrics_port(process),
-            watched_event_loop(process),
             # Entered before the workers, so left after them: closing the client ends the HTTP session that
             # the messenger uses.
             _logged_in(process),
@@ -208,7 +207,6 @@ class Signals:
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), handler)
 
     def started(self) -> None:
-        """Mark startup as complete."""
         self._starting = None
 
     def _stop(self) -> None:

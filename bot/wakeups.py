@@ -20,7 +20,6 @@ class Wakeups:
         self._notify = notify
 
     def on(self, topic: str, listener: Callable[[], None]) -> None:
-        """Call `listener` for each wake-up of this topic."""
         self._listeners.setdefault(topic, []).append(listener)
 
     def submit(self) -> None:

@@ -9,7 +9,7 @@ from discord.ui import LayoutView
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
-from bot.domain.presets import NAME_LENGTH, Holder, Preset, folded
+from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, PersistentItem, tell
 from bot.gateway.guild import GuildInfo

@@ -18,7 +18,7 @@ import simcord
 from bot.app import Process, build
 from bot.config.settings import Settings
 from bot.domain.runs import RunState
-from bot.outside import DaemonThreads, Outside
+from bot.outside import Outside, threads
 from bot.web import listening
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
@@ -78,7 +78,7 @@ class AppRunner:
     clock: Clock
     port: int
     comfydeploy: FakeComfyDeploy
-    executor: Callable[[str, int], Executor] = DaemonThreads
+    executor: Callable[[str, int], Executor] = threads
     app: Process = field(init=False)
     database: Database = field(init=False)
     pruned_at: datetime | None = field(default=None, init=False)
@@ -258,7 +258,7 @@ async def open_app(
     webhooks: bool = True,
     comfydeploy: FakeComfyDeploy | None = None,
     clock: Clock | None = None,
-    executor: Callable[[str, int], Executor] = DaemonThreads,
+    executor: Callable[[str, int], Executor] = threads,
     **more: Any,
 ) -> AsyncIterator[AppRunner]:
     """Start the fake ComfyDeploy and open the app, not yet connected to a Discord.

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, text
 
 from bot.database import rows, tables
-from bot.domain.presets import folded
+from bot.domain.requests import folded
 from bot.domain.runs import FINAL, Output, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules, parse_stored_rules
 from tests.databases import Database

@@ -19,13 +19,11 @@ _ENTRY_POINTS = frozenset({"__init__", "__main__", "app", "cli", "ops", "serve"}
 
 
 def unit(module: str) -> str:
-    """Return the package of a module. All entry points count as one package, and `metrics_page` as `web`."""
+    """Return the package of a module. All entry points count as one package."""
     parts = module.split(".")
     if parts[0] == "cogs":
         return "cogs"
     name = parts[1] if len(parts) > 1 else "__init__"
-    if name == "metrics_page":
-        return "web"
     return _ENTRY if name in _ENTRY_POINTS else name
 
 

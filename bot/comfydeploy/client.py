@@ -18,9 +18,11 @@ from pydantic import SecretStr
 
 from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_deployments
 from bot.comfydeploy.reports import clean_filename, parse_log, parse_run, parse_webhook
-from bot.comfydeploy.webhook_urls import PING_PATH, WEBHOOKS, WebhookSigner
 from bot.comfydeploy.wire import (
+    PING_PATH,
     QUEUE_PATH,
+    WEBHOOKS,
+    WebhookSigner,
     WireError,
     call_name,
     error_from_http,
@@ -161,7 +163,6 @@ class ComfyDeploy:
         return _parsed(parse_queue_reply, reply)
 
     async def get_run(self, run_id: str) -> RunReport:
-        """Return the state of a run, including its position in the queue."""
         params = {"queue_position": "true"}
         report = _parsed(parse_run, await self._call("GET", f"/run/{_segment(run_id)}", params=params))
         if report.run_id != run_id:
@@ -179,11 +180,9 @@ class ComfyDeploy:
         return tuple(scrub(text, (self._api_key.get_secret_value(),)) for text in _parsed(parse_log, body))
 
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
-        """Return whether `mac` is the MAC in the webhook URL of the run with this key."""
         return self._signer.verify(key, mac)
 
     def read_webhook(self, body: bytes) -> RunReport:
-        """Parse a webhook's body, or raise BackendBadReply."""
         try:
             return parse_webhook(body)
         except WireError as error:

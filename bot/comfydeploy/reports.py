@@ -37,6 +37,7 @@ _PERCENT_WORDS = frozenset({"processing", "completed"})
 # of at most 1 above this value.
 _SURELY_PERCENT = 1.5
 _INFINITY = float("inf")
+_WEBHOOK_FIELDS = (("status", str), ("live_status", str), ("event_type", str), ("outputs", list))
 
 
 def parse_webhook(body: bytes) -> RunReport:
@@ -47,17 +48,12 @@ def parse_webhook(body: bytes) -> RunReport:
     seem to be missing, and its link may not work.
     """
     data = load_object(body)
-    word = _optional(data, "status", str)
-    outputs = _optional(data, "outputs", list)
-    if _optional(data, "event_type", str) == "run.output":
-        outputs = None
-    return RunReport(
-        run_id=uuid_of(data, "run_id"),
-        state=STATES.get(word) if word else None,
-        live_status=_phrase(_optional(data, "live_status", str)),
-        progress=_share(data.get("progress"), word),
-        outputs=parse_outputs(outputs) if outputs else (),
-    )
+    for field, kind in _WEBHOOK_FIELDS:
+        if data.get(field) is not None and type(data[field]) is not kind:
+            raise WireError(f"{field} has the wrong type")
+    if data.get("progress") is not None and _number(data["progress"]) is None:
+        raise WireError("progress is not a finite number")
+    return _report(data, "run_id", () if data.get("event_type") == "run.output" else data.get("outputs"))
 
 
 def parse_run(body: bytes) -> RunReport:
@@ -65,18 +61,24 @@ def parse_run(body: bytes) -> RunReport:
     invalid; other invalid fields are treated as absent.
     """
     data = load_object(body)
-    word = _if(data.get("status"), str)
-    ahead = _if(data.get("queue_position"), int)
-    return RunReport(
-        run_id=uuid_of(data, "id"),
-        state=STATES.get(word) if word else None,
-        live_status=_phrase(_if(data.get("live_status"), str)),
-        progress=_share(_number(data.get("progress")), word),
-        outputs=parse_outputs(data.get("outputs")),
+    ahead, gpu = data.get("queue_position"), data.get("gpu")
+    return _report(data, "id", data.get("outputs"))._replace(
         # ComfyDeploy counts from 0.
-        queue_position=ahead + 1 if ahead is not None and 0 <= ahead < 2**31 - 1 else None,
-        gpu=clean_text(_if(data.get("gpu"), str) or "", MAX_GPU) or None,
+        queue_position=ahead + 1 if type(ahead) is int and 0 <= ahead < 2**31 - 1 else None,
+        gpu=clean_text(gpu, MAX_GPU) or None if isinstance(gpu, str) else None,
         run_duration=_seconds(data.get("run_duration")),
+    )
+
+
+def _report(data: Mapping[str, Any], id_field: str, outputs: object) -> RunReport:
+    status, phrase = data.get("status"), data.get("live_status")
+    word = status if isinstance(status, str) else ""
+    return RunReport(
+        run_id=uuid_of(data, id_field),
+        state=STATES.get(word),
+        live_status=clean_text(phrase, MAX_WORD) or None if isinstance(phrase, str) else None,
+        progress=_share(_number(data.get("progress")), word),
+        outputs=parse_outputs(outputs),
     )
 
 
@@ -109,34 +111,16 @@ def _machine_lines(text: str) -> str:
     return "".join(line for line in lines if line.strip() != _END and not _WEBHOOK_LINE.search(line))
 
 
-def _optional(data: dict[str, Any], field: str, kind: type) -> Any:
-    value = data.get(field)
-    if value is not None and type(value) is not kind:
-        raise WireError(f"{field} has the wrong type")
-    return value
-
-
-def _if(value: object, kind: type) -> Any:
-    return value if type(value) is kind else None
-
-
-def _phrase(value: str | None) -> str | None:
-    return clean_text(value, MAX_WORD) or None if value else None
-
-
 def _number(value: object) -> int | float | None:
     if type(value) is not int and type(value) is not float:
         return None
     return value if -_INFINITY < value < _INFINITY else None
 
 
-def _share(value: object, word: str | None) -> float | None:
+def _share(number: float | None, word: str) -> float | None:
     """Return progress from 0 to 1 without ComfyDeploy's float noise (0.20999999344348907)."""
-    number = _number(value)
     if number is None:
-        if value is None:
-            return None
-        raise WireError("progress is not a finite number")
+        return None
     # Clamped first, since a number may be huge.
     bounded = min(max(number, 0), 100)
     if word in _PERCENT_WORDS or bounded > _SURELY_PERCENT:

@@ -21,7 +21,7 @@ from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from bot.comfydeploy.webhook_urls import WEBHOOK_PATH
+from bot.comfydeploy.wire import WEBHOOK_PATH
 from bot.domain.mistakes import that
 
 IPNetwork = IPv4Network | IPv6Network

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,12 +20,11 @@ from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import MediaGone, RefusedError
 from bot.domain.messages.decide import MAX_FAILURES, Act, upload_limit
 from bot.domain.messages.records import Claim, Form, Kind, Part, Place, Shows, result_ref
-from bot.domain.moderation.audit import AuditAction
-from bot.domain.results.showing import is_spoiler
-from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState
+from bot.domain.moderation import AuditAction
+from bot.domain.results import is_spoiler
+from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, message_url
 from bot.domain.text.file_names import belongs_to, file_stem
-from bot.domain.transitions import is_turned_away
 from bot.media.outputs import MEDIA_SECONDS, inline_texts, kind_of
 from bot.strings import say
 from bot.ui.copies import (
@@ -59,10 +57,9 @@ from bot.ui.views import layout_of
 
 
 class Edit(NamedTuple):
-    """A change of a posted part.
+    """A change of a posted part, which is deleted if it has no `content` any more.
 
-    Without `content`, the part is deleted if `keep` is empty, and otherwise loses its other files. `keep` are
-    the names of the files to keep; None keeps all.
+    `keep` are the names of the files to keep; None keeps all.
     """
 
     part: Part
@@ -142,7 +139,6 @@ def _title(app: App, run: Run) -> str:
 
 
 async def _origin(app: App, run: Run) -> str | None:
-    """Return a link to the result whose file a run took."""
     return await app.store.history.parent_link(run) if run.parent_key in run.sources else None
 
 
@@ -237,7 +233,6 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
 
 
 async def _pinging(app: App, claim: Claim, card: OutgoingMessage) -> OutgoingMessage:
-    """Return a new card, which pings the reviewers if the server wants it."""
     rules = await app.store.rules.get(claim.run.guild_id)
     role = rules.reviewer_role_id if rules.ping_reviewers else None
     if role is None or card.layout is None:
@@ -263,33 +258,31 @@ async def _review(app: App, task: Task) -> OutgoingMessage:
 
 
 async def _report(app: App, task: Task) -> OutgoingMessage:
-    shown = [run for run in task.claim.about if run.is_shown]
-    return await _report_card(app, task.claim, partial(_reported, app, task), shown)
+    claim, found = task.claim, list[PreparedOutputs]()
+    withheld = await hides(app, claim.run, claim.message.channel_id)
+    if claim.message.form is Form.FILES and not withheld:
+        for run in (each for each in claim.about if each.is_shown):
+            plain = replace(run, spoiler=False)
+            found.append(
+                await app.outputs.prepare(
+                    plain, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
+                )
+            )
+    return await _report_card(app, claim, found, withheld=withheld)
 
 
 async def _report_card(
-    app: App, claim: Claim, prepare: Callable[[Run], Awaitable[PreparedOutputs]], shown: Sequence[Run]
+    app: App, claim: Claim, found: Sequence[PreparedOutputs], *, withheld: bool
 ) -> OutgoingMessage:
-    """Build the card of a report with the outputs of the `shown` runs."""
+    """Build the card of a report with the outputs of its runs."""
     run = claim.run
     reports, link = await app.store.reviews.reports(run), _open_link(claim)
-    withheld = await hides(app, run, claim.message.channel_id)
-    prepared = PreparedOutputs()
-    if claim.message.form is Form.FILES and not withheld:
-        found = [await prepare(each) for each in shown]
-        prepared = PreparedOutputs(
-            files=tuple(file for each in found for file in each.files),
-            texts=tuple(text for each in found for text in each.texts),
-            remarks=tuple(note for each in found for note in each.remarks),
-        )
-    return report_card(run, _title(app, run), reports, link, prepared, withheld=withheld)
-
-
-async def _reported(app: App, task: Task, run: Run) -> PreparedOutputs:
-    plain = replace(run, spoiler=False)
-    return await app.outputs.prepare(
-        plain, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
+    prepared = PreparedOutputs(
+        files=tuple(file for each in found for file in each.files),
+        texts=tuple(text for each in found for text in each.texts),
+        remarks=tuple(note for each in found for note in each.remarks),
     )
+    return report_card(run, _title(app, run), reports, link, prepared, withheld=withheld)
 
 
 async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
@@ -313,12 +306,12 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
         return _closed(app, claim, card, "report_deleted", last.deleted_by, last.deleted_at)
     keep = [name for name in card.files if not any(belongs_to(name, each.key) for each in deleted)]
 
-    async def as_posted(run: Run) -> PreparedOutputs:
-        names = [name.removeprefix(REPORTED) for name in keep]
-        return _as_posted(run, names, app.outputs.may_link, "media_linked")
-
-    shown = [each for each in claim.about if each not in deleted]
-    content = await _report_card(app, claim, as_posted, shown)
+    names, found = [name.removeprefix(REPORTED) for name in keep], list[PreparedOutputs]()
+    withheld = await hides(app, run, claim.message.channel_id)
+    if claim.message.form is Form.FILES and not withheld:
+        shown = [each for each in claim.about if each not in deleted]
+        found = [_as_posted(each, names, app.outputs.may_link, "media_linked") for each in shown]
+    content = await _report_card(app, claim, found, withheld=withheld)
     return Edit(card, replace(content, files=()), keep if len(keep) < len(card.files) else None)
 
 
@@ -359,7 +352,7 @@ def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
         elif kept:
             content = OutgoingMessage() if part.classic else shown.further([kept], ())[0]
         content = replace(content, files=()) if content is not None else None
-        yield Edit(part, content, [file.filename for file in kept] if content is not None else ())
+        yield Edit(part, content, [file.filename for file in kept])
 
 
 def _as_posted(

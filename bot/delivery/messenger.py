@@ -19,11 +19,11 @@ from typing import Any
 
 from bot.context import App
 from bot.delivery import compose, status
-from bot.delivery.age_restriction import decide as decide_age
+from bot.delivery.age_restriction import withheld_at
 from bot.delivery.discord_health import DiscordHealth
 from bot.delivery.posting import LEASE, Posting, Superseded
 from bot.delivery.status import Estimator
-from bot.discord_api.calls import Unanswered, Unreachable
+from bot.discord_api.errors import Unanswered, Unreachable
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
 from bot.domain.messages.decide import FAILURE, MAX_FAILURES, Act, climb, decide, pause_after, start, wants
 from bot.domain.messages.records import (
@@ -148,8 +148,6 @@ class Messenger:
 
     @asynccontextmanager
     async def _extended(self, claim: Claim) -> AsyncIterator[None]:
-        """Keep extending the lease while the block runs."""
-
         async def extend() -> None:
             while True:
                 await asyncio.sleep(LEASE.total_seconds() / 3)
@@ -239,9 +237,10 @@ class Messenger:
 
         Returns the claim and what had to be done, or None if no place is left.
         """
-        place, ages = start(claim.message, claim.runs, self._app.now()), await decide_age(self._app, claim)
+        place = start(claim.message, claim.runs, self._app.now())
+        withheld = await withheld_at(self._app, claim)
         while True:
-            shows = wants(claim, withheld=ages.withholds(place))
+            shows = wants(claim, withheld=place in withheld)
             act = decide(claim.message, shows)
             # A copy is posted while its requester waits; only its deletion is left to the messenger.
             if act not in (Act.POST, Act.CONTINUE) or claim.message.kind in COPIES:

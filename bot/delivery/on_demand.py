@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from bot.delivery.messenger import Messenger
 from bot.delivery.posting import LEASE, Superseded
-from bot.discord_api.calls import PostError, Refused, Unanswered
+from bot.discord_api.errors import PostError, Refused, Unanswered
 from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
 from bot.domain.messages.decide import Act, decide
 from bot.domain.messages.records import Claim, Kind, MessageRef, Place, Shows
-from bot.domain.results.sharing import CopyRequest
+from bot.domain.results import CopyRequest
 from bot.domain.text import message_url
 
 log = logging.getLogger(__name__)

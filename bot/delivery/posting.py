@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from bot.context import App
 from bot.delivery.compose import Edit
-from bot.discord_api.calls import Gone, PostError, Refused, TooLarge, Unreachable
+from bot.discord_api.errors import Gone, PostError, Refused, TooLarge, Unreachable
 from bot.domain.messages.decide import climb
 from bot.domain.messages.records import (
     COPIES,
@@ -25,7 +25,7 @@ from bot.domain.messages.records import (
     marker,
     nonce,
 )
-from bot.domain.transitions import is_turned_away
+from bot.domain.runs import is_turned_away
 from bot.ui.copies import origin_message
 from bot.ui.message_parts import OutgoingMessage
 
@@ -175,8 +175,6 @@ class Posting:
         with suppress(Unreachable):
             if edit.content is not None:
                 await self._app.discord.edit(edit.part.ref, edit.content, edit.keep)
-            elif edit.keep:
-                await self._app.discord.drop_files(edit.part.ref, edit.keep)
             else:
                 await self._app.discord.delete(edit.part.ref)
 

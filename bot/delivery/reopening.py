@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bot.context import App
-from bot.discord_api.calls import PostError, Refused, Unanswered
+from bot.discord_api.errors import PostError, Refused, Unanswered
 from bot.domain.errors import BackendError, DiscordAway, MediaError, RefusedError
 from bot.domain.requests import Origin
 from bot.domain.runs import Run

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from bot.context import App
 from bot.database.message_rows import FAREWELL
-from bot.discord_api.calls import PostError, Unanswered, Unreachable
+from bot.discord_api.errors import PostError, Unanswered, Unreachable
 from bot.domain.errors import StoreUnavailable
 from bot.domain.fair_queue import (
     PLACES,
@@ -26,7 +26,7 @@ from bot.domain.fair_queue import (
     may_be_estimated,
 )
 from bot.domain.messages.records import EDITS, Claim, Kind, MessageRef, answer_marker
-from bot.domain.results.showing import is_marked_now
+from bot.domain.results import is_marked_now
 from bot.domain.runs import Run, RunState
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.status import finishing_message, status_message, undelivered_message

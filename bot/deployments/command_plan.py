@@ -12,7 +12,7 @@ from bot.deployments.model import Deployment
 from bot.deployments.schema import CHOICES
 from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, GPU, MORE, PRESET, PRIVATE, one_line
 from bot.domain.errors import StartupError
-from bot.domain.presets import NAME_LENGTH
+from bot.domain.requests import NAME_LENGTH
 from bot.domain.text import shorten
 from bot.strings import say
 

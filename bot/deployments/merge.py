@@ -13,7 +13,7 @@ from bot.deployments.inputs import AttachedFile, Input, RawValue, Typed, Values
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import COUNT, GPU, LARGEST, MORE, RESERVED
 from bot.domain.errors import InputError, InputErrors, RefusedError
-from bot.domain.presets import NAME_LENGTH, Holder, Preset
+from bot.domain.requests import NAME_LENGTH, Holder, Preset
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, in_code
 

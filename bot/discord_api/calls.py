@@ -7,51 +7,21 @@ instead of creating another. discord.py's own retries after a 5xx are therefore 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-import aiohttp
 import discord
 
-from bot.discord_api.errors import is_outage
+from bot.discord_api.errors import PostError, Unanswered, mapped
 from bot.domain.messages.records import MessageRef
 from bot.ui.message_parts import ChannelName, OutgoingMessage
-from bot.ui.views import component_ids, posted_layout
+from bot.ui.views import component_ids
 
 log = logging.getLogger(__name__)
-_TOO_LARGE = 40005
-# Codes of a 400 that concerns the place, not the message: the channel takes no text, the thread is archived
-# or locked, or the interaction has used up its follow-ups.
-_CLOSED = frozenset({50008, 50083, 160005, 40094})
 # A search begins so long before an attempt, because clocks differ, and reads so many messages.
 _LOOKBACK = timedelta(minutes=2)
 _HISTORY = 200
-
-
-class PostError(Exception):
-    """A call to Discord failed, or it isn't known whether the call succeeded."""
-
-
-class Unanswered(PostError):
-    """Discord gave no usable answer, so it isn't known whether the call succeeded."""
-
-
-class Unreachable(PostError):
-    """Nothing was posted, and a retry won't help: the bot lacks access, or the target is gone or expired."""
-
-
-class Gone(Unreachable):
-    """The message or its channel doesn't exist any more."""
-
-
-class Refused(Unreachable):
-    """Discord rejected the message itself; nothing was posted, but a simpler one may be accepted."""
-
-
-class TooLarge(Refused):
-    """Discord refused the files because of their size; nothing was posted."""
 
 
 class DiscordCalls:
@@ -69,7 +39,7 @@ class DiscordCalls:
         view = outgoing.layout or outgoing.view
         if view is not None and view.children:
             view.children[0].id = mark
-        with _mapped():
+        with mapped():
             message = await channel.send(**_payload(outgoing), nonce=nonce)
             return message.id
 
@@ -83,7 +53,7 @@ class DiscordCalls:
         webhook = discord.Webhook.partial(application_id, token, client=self.client)
         payload = _payload(outgoing)
         payload["attachments"] = payload.pop("files", [])
-        with _mapped():
+        with mapped():
             message = await webhook.edit_message(_original(message_id), **payload)
             return message.id
 
@@ -98,7 +68,7 @@ class DiscordCalls:
         webhook = discord.Webhook.partial(application_id, token, client=self.client)
         # discord.py assumes that a partial webhook is a channel's, which can't send ephemeral messages.
         webhook.type = discord.WebhookType.application
-        with _mapped():
+        with mapped():
             message = await webhook.send(**_payload(outgoing), wait=True, ephemeral=ephemeral)
             return message.id
 
@@ -107,7 +77,7 @@ class DiscordCalls:
         payload = _payload(outgoing)
         payload["attachments"] = payload.pop("files")
         channel = self.client.get_partial_messageable(ref.channel_id)
-        with _mapped():
+        with mapped():
             if keep:
                 message = await channel.fetch_message(ref.message_id)
                 payload["attachments"] += [each for each in message.attachments if each.filename in keep]
@@ -115,24 +85,14 @@ class DiscordCalls:
                 del payload["attachments"]
             await channel.get_partial_message(ref.message_id).edit(**payload)
 
-    async def drop_files(self, ref: MessageRef, keep: Collection[str]) -> None:
-        """Remove all files except those in `keep` from a layout message and its galleries."""
-        channel = self.client.get_partial_messageable(ref.channel_id)
-        with _mapped():
-            message = await channel.fetch_message(ref.message_id)
-            kept = [attachment for attachment in message.attachments if attachment.filename in keep]
-            view = posted_layout(message)
-            _keep_items(view, keep)
-            await message.edit(view=view, attachments=kept)
-
     async def delete(self, ref: MessageRef) -> None:
         channel = self.client.get_partial_messageable(ref.channel_id)
-        with _mapped():
+        with mapped():
             await channel.get_partial_message(ref.message_id).delete()
 
     async def delete_original(self, application_id: int, token: str, message_id: int | None) -> None:
         webhook = discord.Webhook.partial(application_id, token, client=self.client)
-        with _mapped():
+        with mapped():
             await webhook.delete_message(_original(message_id))
 
     async def is_age_restricted(self, channel_id: int) -> bool:
@@ -140,7 +100,7 @@ class DiscordCalls:
 
         Without a gateway connection nothing is cached, so this asks Discord.
         """
-        with _mapped():
+        with mapped():
             channel = await self._channel(channel_id)
             if isinstance(channel, discord.Thread):
                 channel = channel.parent or await self._channel(channel.parent_id)
@@ -158,14 +118,14 @@ class DiscordCalls:
 
     async def direct_channel(self, user_id: int) -> int:
         """Return the id of the direct-message channel with a user."""
-        with _mapped():
+        with mapped():
             channel = await self.client.create_dm(discord.Object(user_id))
             return channel.id
 
     async def answers(self) -> bool:
         """Return whether Discord answers a question that costs nothing. A refusal counts as an answer."""
         try:
-            with _mapped():
+            with mapped():
                 await self.client.http.request(discord.http.Route("GET", "/users/@me"))
         except Unanswered:
             return False
@@ -176,7 +136,7 @@ class DiscordCalls:
     async def attachments(self, channel_id: int, message_id: int) -> dict[str, str]:
         """Return fresh signed links of a message's attachments, by file name."""
         channel = self.client.get_partial_messageable(channel_id)
-        with _mapped():
+        with mapped():
             message = await channel.fetch_message(message_id)
             return {attachment.filename: attachment.url for attachment in message.attachments}
 
@@ -190,7 +150,7 @@ class DiscordCalls:
         me = self.client.user
         after = discord.Object(discord.utils.time_snowflake(since - _LOOKBACK))
         channel = self.client.get_partial_messageable(channel_id)
-        with _mapped():
+        with mapped():
             async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
                 is_ours = me is not None and message.author.id == me.id and message.id not in but
                 if is_ours and is_marked(message, mark, files):
@@ -203,31 +163,6 @@ def is_marked(message: discord.Message, mark: int, files: Collection[str]) -> bo
     if message.components:
         return mark in component_ids(message)
     return any(attachment.filename in files for attachment in message.attachments)
-
-
-def _keep_items(view: discord.ui.LayoutView, keep: Collection[str]) -> None:
-    """Remove all files except those in `keep` from a view's galleries.
-
-    The kept files are referenced as attachments, because Discord's links expire.
-    """
-    for item in [*view.walk_children()]:
-        if not isinstance(item, discord.ui.MediaGallery):
-            continue
-        kept = []
-        for shown in item.items:
-            name = shown.media.url.partition("?")[0].rpartition("/")[2]
-            if name in keep:
-                kept.append(
-                    discord.MediaGalleryItem(
-                        f"attachment://{name}", description=shown.description, spoiler=shown.spoiler
-                    )
-                )
-        if kept:
-            item.items = kept
-        elif isinstance(item.parent, discord.ui.Container):
-            item.parent.remove_item(item)
-        else:
-            view.remove_item(item)
 
 
 def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
@@ -258,22 +193,3 @@ class _Original:
 
 def _original(message_id: int | None) -> int:
     return message_id if message_id is not None else _Original()  # type: ignore[return-value]  # only its text goes into a URL
-
-
-@contextmanager
-def _mapped() -> Iterator[None]:
-    """Map discord.py's and aiohttp's errors to PostErrors."""
-    try:
-        yield
-    except discord.RateLimited as error:
-        raise Unanswered(f"{type(error).__name__}: {error}") from error
-    except discord.HTTPException as error:
-        if error.code == _TOO_LARGE or error.status == 413:
-            raise TooLarge(str(error)) from error
-        if is_outage(error):
-            raise Unanswered(str(error)) from error
-        about_message = error.status == 400 and error.code not in _CLOSED
-        kind = Gone if error.status == 404 else Refused if about_message else Unreachable
-        raise kind(f"{error.status} {error.code}: {error.text}") from error
-    except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise Unanswered(f"{type(error).__name__}: {error}") from error

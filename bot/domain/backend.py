@@ -86,14 +86,6 @@ class NewRun:
     gpu: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookEndpoint:
-    """The endpoint for webhooks: a route for aiohttp's router, with the variables `key` and `mac`."""
-
-    route: str
-    methods: tuple[str, ...]
-
-
 class Backend(Protocol):
     """The service that runs workflows. Each call makes one attempt, and raises BackendError if it fails.
 
@@ -112,8 +104,8 @@ class Backend(Protocol):
         """Return the GPUs to choose from if neither a deployment nor its configuration limits them."""
 
     @property
-    def webhooks(self) -> WebhookEndpoint:
-        """Return the endpoint where webhooks have to be served."""
+    def webhooks(self) -> Sequence[tuple[str, str]]:
+        """Return the HTTP methods and aiohttp's routes of webhooks, with the variables `key` and `mac`."""
 
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
         """Return the backend's current description of a deployment."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from bot.domain.decisions import Block
 from bot.domain.errors import Param, RefusedError, RefusedForNow
+from bot.domain.moderation import Block
 from bot.domain.requests import Member
 from bot.domain.runs import Run, RunReport, RunState
 from bot.domain.settings.rules_and_defaults import Budget, RoleBudget, ServerRules
@@ -88,11 +88,8 @@ def reported_seconds(run: Run, report: RunReport, now: datetime) -> float | None
     """
     if report.run_duration is None:
         return None
-    return min(report.run_duration, _since_the_call(run, now) + _CLOCKS_DIFFER)
-
-
-def _since_the_call(run: Run, now: datetime) -> float:
-    return max(0.0, (now - (run.submitted_at or run.created_at)).total_seconds())
+    elapsed = max(0.0, (now - (run.submitted_at or run.created_at)).total_seconds())
+    return min(report.run_duration, elapsed + _CLOCKS_DIFFER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +142,6 @@ class Spending:
     runs: int = 0
     gpu_seconds: float = 0
     waiting: int = 0
-
-    def with_waiting(self, waiting: int) -> Spending:
-        return replace(self, waiting=waiting)
 
     def with_one_more(self, weighted_seconds: float, *, waits: bool) -> Spending:
         """Return the spending after one more run, which also counts as waiting if it `waits`."""
@@ -228,17 +222,12 @@ def check_budgets(usage: Usage, limits: Limits, reserved: float, rules: ServerRu
     makes runs wait.
     """
     _check_budget("budget", usage, usage.person, limits, reserved)
-    server = rules.budgets.server
-    own = Limits(
-        at_once=server.at_once,
-        waiting=server.waiting,
-        runs_a_day=server.runs_a_day,
-        gpu_seconds_a_day=server.gpu_seconds_a_day,
-    )
-    _check_budget("server_budget", usage, usage.server, own, reserved)
+    _check_budget("server_budget", usage, usage.server, rules.budgets.server, reserved)
 
 
-def _check_budget(prefix: str, usage: Usage, spent: Spending, limits: Limits, reserved: float) -> None:
+def _check_budget(
+    prefix: str, usage: Usage, spent: Spending, limits: Limits | Budget, reserved: float
+) -> None:
     if limits.waiting is not None and spent.waiting >= limits.waiting:
         raise RefusedError(f"{prefix}_waiting", limit=limits.waiting)
     if limits.runs_a_day is not None and spent.runs >= limits.runs_a_day:

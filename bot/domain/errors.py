@@ -1,48 +1,8 @@
 """The errors that the bot's packages share. Each names the sentence of `bot.strings` for the user.
 
-BotError                      code, params
-├── StartupError              the process can't start or has to stop: exit code 2
-│   └── StartLater            … because of a temporary failure: exit code 1
-├── InputError                an option has a value that the deployment doesn't accept
-│   └── InputErrors           … for several options
-│       └── WrongFiles        … whose files are of the wrong kind
-├── RefusedError              a rule forbids the request
-│   ├── PressedTwice          a double press, which starts nothing
-│   ├── AlreadyPosted         a copy of a result that was posted before
-│   ├── RunGone               the store has no such run
-│   └── RefusedForNow         … until something changes: the end of a pause, a new day
-├── NotNow                    Discord did not answer a call; nothing was done, and a retry may succeed
-│   └── DiscordAway           … and may be down entirely
-├── AlreadyTaken              another process of the bot handles this interaction
-├── StoreUnavailable          the database can't be reached or written
-│   └── CommitUnknown         … and a change that was being committed may be stored
-│       └── RequestUnknown    … that accepts a request
-├── MediaError                an output can't be fetched
-│   ├── MediaForbidden        its address is not allowed
-│   ├── MediaTooLarge         it exceeds the limit
-│   ├── MediaExpired          its signed link has expired (get the run again for a new one)
-│   ├── MediaGone             no new link works either
-│   └── MediaUnavailable      anything else: slow, broken, wrong type
-└── BackendError              the backend refused a call or did not answer; `accepted`: a run may exist
-    ├── BackendUnauthorized   the API key is not accepted
-    ├── BackendForbidden      the account has no credits left, or is suspended
-    ├── BackendNotFound       no such deployment or run
-    │   └── BackendUnlisted   the account's list of deployments doesn't contain it
-    ├── BackendMachineRefused the machine behind the deployment refused the call
-    ├── BackendRejected       the workflow or the call was refused
-    ├── BackendInvalid        the inputs were refused; the answer names them
-    ├── BackendRateLimited    too many calls
-    ├── BackendUnreachable    no connection: nothing was sent
-    ├── BackendRedirected     the configured address is not the API's own
-    ├── BackendNotCancellable the run can't be cancelled
-    ├── BackendServerError    an internal error of the backend
-    │   └── BackendMachineFailed  … or of the machine behind the deployment
-    ├── BackendTimeout        no answer in time, or the connection broke after sending
-    └── BackendBadReply       an answer or a webhook that can't be read
-
 `code` selects the sentence in `bot.strings`, and `params` fill in its placeholders. Neither may contain a
 secret, because they are shown to users and may be stored with a run. Details for the log (status, body,
-address) are in `str(error)`. The tree leaves out CodedError, the base class of InputError and RefusedError.
+address) are in `str(error)`.
 """
 
 from __future__ import annotations

@@ -61,7 +61,6 @@ class RunListEntry:
 
     @property
     def first(self) -> Run:
-        """Return the run that represents the batch."""
         return self.batch[0]
 
     @property

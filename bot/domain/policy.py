@@ -1,4 +1,4 @@
-"""Decide whether a run may start, and on which terms a request is accepted.
+"""Decide who may use the bot, whether a run may start, and on which terms a request is accepted.
 
 The store calls `judge` for a new request, for an approval by a moderator, and for a claim of a waiting run.
 Each call is part of the transaction that acts on its result, so concurrent requests can't exceed a budget.
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from bot.domain.access import OperatorRules, check_availability, check_not_blocked, check_pause
 from bot.domain.budgets import (
     EXPECTED_SECONDS,
     ROUNDING,
@@ -24,11 +23,85 @@ from bot.domain.budgets import (
     weight_of,
 )
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.presets import Preset
-from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member
-from bot.domain.results.showing import AgeMark, check_channel, is_restricted_now, is_spoiler
+from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member, Origin, Preset
+from bot.domain.results import AgeMark, is_restricted_now, is_spoiler
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, ServerRules
+from bot.domain.text import escape_line
+
+_REASON = 500
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRules:
+    """The operator's limits. None means no limit."""
+
+    allowed_guild_ids: frozenset[int] | None = None
+    allow_direct_messages: bool = False
+    allow_user_installs: bool = False
+    daily_gpu_seconds: float | None = None
+    max_waiting_per_server: int | None = None
+
+
+def check_availability(guild_id: int | None, operator: OperatorRules, *, user_install: bool) -> None:
+    """Raise RefusedError if the operator doesn't offer the bot in this server or conversation."""
+    if user_install and not operator.allow_user_installs:
+        raise RefusedError("user_installs_off")
+    allowed = operator.allowed_guild_ids
+    if guild_id is not None and allowed is not None and guild_id not in allowed:
+        raise RefusedError("guild_not_allowed")
+
+
+def check_channel(channel: ChannelState, *, restricted: bool = False) -> None:
+    """Raise RefusedError if a result can't be shown in the channel.
+
+    `restricted` says whether the result is age-restricted.
+    """
+    if not channel.exists:
+        raise RefusedError("channel_gone")
+    if channel.locked:
+        raise RefusedError("thread_locked")
+    if channel.missing:
+        raise RefusedError("missing_permissions", missing=", ".join(channel.missing))
+    if restricted and not channel.age_restricted:
+        raise RefusedError("age_restricted")
+
+
+def check_not_blocked(usage: Usage) -> None:
+    if usage.block is not None:
+        until = usage.block.until
+        code = "blocked_until" if until else "blocked"
+        raise RefusedError(
+            code,
+            reason=escape_line(usage.block.reason or "-", _REASON),
+            until=int(until.timestamp()) if until else 0,
+        )
+
+
+def check_pause(usage: Usage) -> None:
+    if usage.paused is not None:
+        raise RefusedForNow("paused", reason=usage.paused)
+
+
+def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None:
+    """Raise RefusedError if an existing result must not be posted at `origin`.
+
+    This is the case if the operator doesn't offer the bot in this server or conversation, if the user is
+    blocked, or if the bot is paused. Direct messages remain allowed even if the operator no longer accepts
+    requests in them.
+    """
+    check_availability(origin.guild_id, operator, user_install=origin.user_install)
+    check_not_blocked(usage)
+    check_pause(usage)
+
+
+def check_moderator(guild_id: int | None, person: Member, rules: ServerRules) -> int:
+    """Return the server's id. Raises RefusedError outside servers and for members who aren't moderators."""
+    if guild_id is None:
+        raise RefusedError("server_only")
+    if not person.is_moderator(rules):
+        raise RefusedError("not_a_moderator")
+    return guild_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,10 +230,7 @@ def judge(
     refused by another rule. The runs of a `new` request will wait in the queue, which has limits, too; its
     refusal says how many of them could start.
     """
-    _check_place(start.guild_id, operator, user_install=start.user_install)
-    if start.channel is not None:
-        check_channel(start.channel, restricted=start.age_restricted)
-    _check_private(start, rules)
+    _check_place(start, operator, rules)
     if start.guild_id is not None:
         _check_person(start.person, usage, rules)
         _check_roles(start, rules)
@@ -174,10 +244,18 @@ def judge(
 
 
 def _check_budgets(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> None:
-    _check_queue(start, usage, operator)
-    _check_ceiling(start, usage, operator)
+    """Raise RefusedError if the operator's limits or the server's budgets leave no room for another run.
+
+    When a stored run is judged, `usage` has no waiting runs, so it isn't refused because of itself.
+    """
+    most = operator.max_waiting_per_server
+    if most is not None and start.guild_id is not None and usage.server.waiting >= most:
+        raise RefusedError("server_budget_waiting", limit=most)
+    ceiling, seconds = operator.daily_gpu_seconds, start.reserved_seconds
+    if ceiling is not None and usage.gpu_seconds_today + seconds > ceiling + ROUNDING:
+        raise until_tomorrow("daily_limit", usage, fits=seconds <= ceiling)
     if not start.is_charged:
-        check_budgets(usage, limits_of(start.person, rules), start.reserved_seconds * start.weight, rules)
+        check_budgets(usage, limits_of(start.person, rules), seconds * start.weight, rules)
 
 
 # The year of Discord's launch: no account or membership is older.
@@ -232,48 +310,28 @@ def _in_review(request: GenerationRequest, requester: Actor, rules: ServerRules)
 
 
 def needs_approval(request: GenerationRequest, person: Member, rules: ServerRules) -> bool:
-    """Return whether a moderator has to approve the request."""
     approval = rules.approval
     if approval.mode is ApprovalMode.WITHOUT_ROLES:
         return not person.role_ids & approval.exempt_roles
     if approval.mode is ApprovalMode.SELECTED:
-        return request.deployment in approval.deployments or _is_selected(request.expected_gpu, approval.gpus)
+        gpu = request.expected_gpu
+        # An unknown GPU could be one of the selected ones.
+        on_selected = bool(approval.gpus) if gpu is None else gpu in approval.gpus
+        return request.deployment in approval.deployments or on_selected
     return approval.mode is ApprovalMode.EVERYBODY
 
 
-def _is_selected(gpu: str | None, gpus: frozenset[str]) -> bool:
-    # An unknown GPU could be one of the selected ones.
-    return bool(gpus) if gpu is None else gpu in gpus
-
-
-def _check_place(guild_id: int | None, operator: OperatorRules, *, user_install: bool) -> None:
-    check_availability(guild_id, operator, user_install=user_install)
+def _check_place(start: Start, operator: OperatorRules, rules: ServerRules) -> None:
+    check_availability(start.guild_id, operator, user_install=start.user_install)
     # Users who added the bot to their account may also write to it directly.
-    if guild_id is None and not (operator.allow_direct_messages or operator.allow_user_installs):
+    if start.guild_id is None and not (operator.allow_direct_messages or operator.allow_user_installs):
         raise RefusedError("direct_messages_off")
-
-
-def _check_private(start: Start, rules: ServerRules) -> None:
+    if start.channel is not None:
+        check_channel(start.channel, restricted=start.age_restricted)
     if start.private and start.guild_id is None:
         raise RefusedError("private_server_only")
     if start.private and not rules.private_results:
         raise RefusedError("private_off")
-
-
-def _check_queue(start: Start, usage: Usage, operator: OperatorRules) -> None:
-    """Raise RefusedError if as many runs of the server wait as the operator allows.
-
-    When a stored run is judged, `usage` has no waiting runs, so it isn't refused because of itself.
-    """
-    most = operator.max_waiting_per_server
-    if most is not None and start.guild_id is not None and usage.server.waiting >= most:
-        raise RefusedError("server_budget_waiting", limit=most)
-
-
-def _check_ceiling(start: Start, usage: Usage, operator: OperatorRules) -> None:
-    ceiling, seconds = operator.daily_gpu_seconds, start.reserved_seconds
-    if ceiling is not None and usage.gpu_seconds_today + seconds > ceiling + ROUNDING:
-        raise until_tomorrow("daily_limit", usage, fits=seconds <= ceiling)
 
 
 def _check_person(person: Member, usage: Usage, rules: ServerRules) -> None:
@@ -289,25 +347,21 @@ def _check_person(person: Member, usage: Usage, rules: ServerRules) -> None:
 
 
 def _too_young(code: str, days: int, until: datetime) -> RefusedForNow:
-    return RefusedForNow(code, again_at=until, days=days, until=_timestamp(until))
+    return RefusedForNow(code, again_at=until, days=days, until=int(until.timestamp()))
 
 
 def _check_roles(start: Start, rules: ServerRules) -> None:
     if not start.roles_known:
         return
     person, gpu = start.person, start.gpu
-    _check_deployment_role(start, rules)
+    if not _may(person, rules.deployment_roles, start.deployment):
+        raise _without_role("deployment_role", person, rules.deployment_roles)
     if gpu is None:
         # The machine's own GPU could be any of the restricted ones.
         if not all(_may(person, rules.gpu_roles, name) for name in rules.gpu_roles):
             raise RefusedError("gpu_role_unknown" if start.offers_gpus else "gpu_role_all")
     elif not _may(person, rules.gpu_roles, gpu):
         raise _without_role("gpu_role", person, rules.gpu_roles, gpu=gpu)
-
-
-def _check_deployment_role(start: Start, rules: ServerRules) -> None:
-    if not _may(start.person, rules.deployment_roles, start.deployment):
-        raise _without_role("deployment_role", start.person, rules.deployment_roles)
 
 
 def _may(person: Member, roles_for: RolesFor, name: str) -> bool:
@@ -322,7 +376,3 @@ def _without_role(code: str, person: Member, roles_for: RolesFor, **params: str)
     if not allowed:
         return RefusedError(f"{code}_none", **params)
     return RefusedError(code, allowed=allowed, **params)
-
-
-def _timestamp(moment: datetime) -> int:
-    return int(moment.timestamp())

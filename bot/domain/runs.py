@@ -42,6 +42,8 @@ FINAL = frozenset(
 )
 IN_FLIGHT = frozenset({S.SUBMITTING, S.QUEUED, S.RUNNING, S.UPLOADING})
 NOT_SUBMITTED = frozenset({S.WAITING, S.AWAITING_APPROVAL})
+# The failure code of a run that ended because its requester was blocked.
+REQUESTER_BLOCKED = "requester_blocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,6 @@ class Run:
 
     @property
     def is_shown(self) -> bool:
-        """Return whether the run has a result that was not deleted."""
         return self.has_result and self.deleted_at is None
 
     @property
@@ -235,6 +236,20 @@ class Run:
         if self.interaction_token is None or self.interaction_expires_at is None:
             return None
         return self.interaction_token if now < self.interaction_expires_at - _TOKEN_MARGIN else None
+
+
+def is_turned_away(runs: Sequence[Run]) -> bool:
+    """Return whether moderators ended a whole request before it started, which is told in private."""
+    return all(run.state is RunState.REJECTED or run.failure_code == REQUESTER_BLOCKED for run in runs)
+
+
+def is_told_elsewhere(run: Run) -> bool:
+    """Return whether another request's outcome also reports this run's end.
+
+    If a block ends several requests, one outcome reports them all, and the runs of the others are marked as
+    `quiet`.
+    """
+    return run.failure_code == REQUESTER_BLOCKED and bool(run.failure_params.get("quiet"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,23 @@ may become `succeeded`. Outputs that arrive after an unsuccessful end are added 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.budgets import measured_seconds, reported_seconds
-from bot.domain.decisions import Block
+from bot.domain.moderation import Block
 from bot.domain.run_timing import AFTER_LAST_NODE, SETTLE_AFTER, same_outputs, silence_at_end
-from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Output, Run, RunReport, RunState
+from bot.domain.runs import (
+    FINAL,
+    IN_FLIGHT,
+    NOT_SUBMITTED,
+    REQUESTER_BLOCKED,
+    Output,
+    Run,
+    RunReport,
+    RunState,
+)
 
 S = RunState
 
@@ -52,8 +61,6 @@ REASON_GRACE = timedelta(seconds=3)
 _GPU_NAME = 32
 # How the failure codes begin that name an end as ComfyDeploy reports it.
 _REPORTED = "run_"
-# The failure code of a run that ended because its requester was blocked.
-REQUESTER_BLOCKED = "requester_blocked"
 # The failure codes of a run at the bot's deadline: the bot cancels it, it can't be cancelled, or its reports
 # can't be read. The first is stored before the cancel call, so that the report that follows isn't taken for
 # someone else's cancellation.
@@ -158,13 +165,10 @@ def _target(run: Run, report: RunReport) -> RunState | None:
         return target
     if run.failure_code == DEADLINE:
         target = RunState.TIMED_OUT  # it ended because the bot cancelled it
-    on_its_own = target is RunState.TIMED_OUT or _is_unexpected_cancel(run, target)
+    # ComfyDeploy cancels a run on its own when a GPU's session ends.
+    cancelled = target is RunState.CANCELLED and run.cancel_requested_at is None
+    on_its_own = target is RunState.TIMED_OUT or cancelled
     return RunState.SUCCEEDED if on_its_own and report.made_everything else target
-
-
-def _is_unexpected_cancel(run: Run, target: RunState | None) -> bool:
-    """Return whether ComfyDeploy cancelled the run on its own, as it does when a GPU's session ends."""
-    return target is RunState.CANCELLED and run.cancel_requested_at is None
 
 
 def _moved(
@@ -184,9 +188,11 @@ def _may_gain(run: Run) -> bool:
 
 def _asked_again(run: Run, report: RunReport, values: dict[str, object], now: datetime) -> Change | None:
     """Have a run that has ended polled again if it may have made something since."""
+    is_settled = run.ended_at is None or now >= run.ended_at + SETTLE_AFTER
     if run.state in REVIVABLE:
         values["due_at"] = now
-    elif _may_gain(run) and _goes_on(run, report, now):
+    elif _may_gain(run) and is_settled and (report.progress or 0) > (run.progress or 0):
+        # The machine continued after the run's end and its last poll.
         values |= {"progress": report.progress, "due_at": now + SETTLE_AFTER}
     return Change(run.state, values) if values else None
 
@@ -231,12 +237,6 @@ def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[st
     return Change(target, values, ends_run=True, visible=True)
 
 
-def _goes_on(run: Run, report: RunReport, now: datetime) -> bool:
-    """Return whether a report shows that the machine continued after the run's end and its last poll."""
-    settled = run.ended_at is None or now >= run.ended_at + SETTLE_AFTER
-    return settled and (report.progress or 0) > (run.progress or 0)
-
-
 def is_own_verdict(run: Run) -> bool:
     """Return whether the bot gave up on the run, which may still be executing at ComfyDeploy."""
     return run.state in REVIVABLE and not _is_reported(run.failure_code)
@@ -256,20 +256,6 @@ def end_for_block(run: Run, block: Block, now: datetime) -> Change | None:
     if change is None or not unapproved:
         return change
     return replace(change, values={**change.values, "decided_by": block.created_by, "decided_at": now})
-
-
-def is_turned_away(runs: Sequence[Run]) -> bool:
-    """Return whether moderators ended a whole request before it started, which is told in private."""
-    return all(run.state is RunState.REJECTED or run.failure_code == REQUESTER_BLOCKED for run in runs)
-
-
-def is_told_elsewhere(run: Run) -> bool:
-    """Return whether another request's outcome also reports this run's end.
-
-    If a block ends several requests, one outcome reports them all, and the runs of the others are marked as
-    `quiet`.
-    """
-    return run.failure_code == REQUESTER_BLOCKED and bool(run.failure_params.get("quiet"))
 
 
 def _without_transition(

@@ -7,7 +7,7 @@ from typing import Any
 
 import discord
 
-from bot.discord_api.permissions import check_permissions, state_of
+from bot.discord_api.channels import check_permissions, state_of
 from bot.domain.errors import RefusedForNow
 from bot.domain.requests import Actor, ChannelState, Member, Origin
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT

@@ -11,8 +11,7 @@ import discord
 
 from bot.delivery.reopening import show_again
 from bot.domain.errors import AlreadyTaken
-from bot.domain.presets import NAME_LENGTH
-from bot.domain.requests import Actor, Checked
+from bot.domain.requests import NAME_LENGTH, Actor, Checked
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, in_code
 from bot.gateway.allowance import check_counted

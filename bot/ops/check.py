@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from typing import TextIO
 
 from bot.comfydeploy.client import ComfyDeploy, open_session
-from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.comfydeploy.wire import WebhookSigner
 from bot.config.fields import CALLING_ROLES
 from bot.config.logs import Redactor
 from bot.config.settings import Settings, configured_deployments

@@ -14,7 +14,7 @@ import discord
 
 from bot.app import open_app
 from bot.config.fields import Role
-from bot.discord_api.permissions import install_url, invite_url, lacks
+from bot.discord_api.channels import install_url, invite_url, lacks
 from bot.domain.text import sentence_case
 from bot.gateway.client import GenerateBot, missing_starts, needed_starts
 from bot.gateway.sync import describe_scope, differences, payload

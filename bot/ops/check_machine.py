@@ -17,16 +17,15 @@ from sqlalchemy import Connection, text
 from yarl import URL
 
 from bot.comfydeploy.client import ping_route
-from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.comfydeploy.wire import WebhookSigner
 from bot.config.fields import Role
 from bot.database.schema import describe_unknown, known_schemas, schema_of
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.media.download import require_temporary_folder
 from bot.metrics import PREFIX
-from bot.metrics_page import METRICS_PATH
 from bot.ops.findings import Finding, Setup, ok, problem, warning
 from bot.store import Store
-from bot.web import HEALTHY, listening, port_remedy
+from bot.web import HEALTHY, METRICS_PATH, listening, port_remedy
 from bot.workers.webhook import read_body
 
 PUBLIC_URL, WEB_SERVER, DATABASE, TEMPORARY_FILES = "PUBLIC_URL", "Web server", "Database", "Temporary files"

@@ -10,7 +10,7 @@ import aiohttp
 import discord
 
 from bot.comfydeploy.client import ComfyDeploy
-from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.comfydeploy.wire import WebhookSigner
 from bot.config.settings import Settings
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings

@@ -12,13 +12,12 @@ from dataclasses import replace
 from bot.context import App
 from bot.deployments.inputs import Input
 from bot.deployments.model import deployment_of
-from bot.domain.access import check_moderator
 from bot.domain.backend import InputKind
-from bot.domain.decisions import may_delete
 from bot.domain.errors import RefusedError
+from bot.domain.moderation import may_delete
+from bot.domain.policy import check_moderator, check_posting
 from bot.domain.requests import Actor
-from bot.domain.results.sharing import check_copyable
-from bot.domain.results.showing import check_posting, is_restricted_now
+from bot.domain.results import check_copyable, is_restricted_now
 from bot.domain.runs import Run
 from bot.domain.text import channel_url
 

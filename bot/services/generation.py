@@ -17,8 +17,16 @@ from bot.deployments.merge import GAP, Merged, Stored, merge, seed_range
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import GPU, PRIVATE
 from bot.domain.errors import PressedTwice, RefusedError, StoreUnavailable
-from bot.domain.presets import NAME_LENGTH, Holder
-from bot.domain.requests import Actor, Checked, GenerationRequest, Press, batch_requests, new_key
+from bot.domain.requests import (
+    NAME_LENGTH,
+    Actor,
+    Checked,
+    GenerationRequest,
+    Holder,
+    Press,
+    batch_requests,
+    new_key,
+)
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line
 from bot.domain.text.file_names import keys_in_links

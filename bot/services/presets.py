@@ -16,8 +16,7 @@ from bot.deployments.model import Deployment, deployment_of
 from bot.deployments.schema import CHOICES
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.pages import PAGE_SIZE
-from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset, folded
-from bot.domain.requests import Actor, is_key
+from bot.domain.requests import NAME_LENGTH, Actor, ChannelDefault, Holder, Preset, folded, is_key
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, strip_invisible
 from bot.services.access import source

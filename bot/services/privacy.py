@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from bot.context import App
-from bot.domain.moderation.audit import AuditAction, StoredEntry
+from bot.domain.moderation import AuditAction, StoredEntry
 from bot.domain.runs import Erased, Run
 from bot.services.exports import ExportFile, json_line
 

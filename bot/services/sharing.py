@@ -10,7 +10,7 @@ from bot.discord_api.channels import message_state
 from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import Actor
-from bot.domain.results.sharing import CopyRequest, MessageState, offers_copy
+from bot.domain.results import CopyRequest, MessageState, offers_copy
 from bot.domain.runs import Run
 from bot.services.access import copyable, restricts
 from bot.services.words import check_words

@@ -16,9 +16,8 @@ from types import MappingProxyType
 
 from bot.context import App
 from bot.domain.errors import RefusedError
-from bot.domain.moderation.audit import AuditAction, AuditEntry
-from bot.domain.presets import NAME_LENGTH
-from bot.domain.requests import Actor
+from bot.domain.moderation import AuditAction, AuditEntry
+from bot.domain.requests import NAME_LENGTH, Actor
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import escape_line, shorten
 from bot.words import cache as word_rules

@@ -10,7 +10,7 @@ from bot.database.coordination import Coordinator, FileCoordinator, PostgresCoor
 from bot.database.engine import Database
 from bot.database.key_values import KeyValueStore
 from bot.database.schema import upgrade
-from bot.domain.access import OperatorRules
+from bot.domain.policy import OperatorRules
 from bot.outside import Outside
 from bot.store.audit import AuditStore
 from bot.store.claims import ClaimStore

@@ -22,8 +22,7 @@ from bot.database.postgres import lock
 from bot.database.row_locks import lock_accepting, lock_requests
 from bot.database.rows import select_runs, to_run
 from bot.database.tables import UtcDateTime, blocks, requests, runs
-from bot.domain.decisions import Block
-from bot.domain.moderation.audit import AuditAction, AuditEntry
+from bot.domain.moderation import AuditAction, AuditEntry, Block
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.text import in_utc
 from bot.domain.transitions import end_for_block
@@ -141,7 +140,7 @@ def _end_waiting_runs(connection: Connection, block: Block) -> int:
     )
     keys = lock_requests(connection, connection.execute(waiting.distinct()).scalars().all())
     found = connection.execute(select_runs().where(runs.c.request_key.in_(keys)).order_by(runs.c.key))
-    members = [to_run(row) for row in found.mappings()]
+    members = [to_run(row) for row in found]
     ended = [run for run in by_day(members) if end_blocked_run(connection, run, block, block.created_at)]
     _announce_once(connection, members, {run.key for run in ended}, block)
     return len({run.request_key for run in ended})

@@ -12,8 +12,8 @@ from bot.database.row_locks import lock_run
 from bot.database.tables import messages, requests
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Claim, Kind, Message, MessageRef
-from bot.domain.moderation.audit import AuditAction
-from bot.domain.results.sharing import (
+from bot.domain.moderation import AuditAction
+from bot.domain.results import (
     CopyRequest,
     check_available,
     check_copy_stands,

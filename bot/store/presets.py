@@ -26,8 +26,8 @@ from bot.database.postgres import lock
 from bot.database.row_locks import lock_rows
 from bot.database.tables import channel_defaults, presets
 from bot.domain.errors import RefusedError
-from bot.domain.moderation.audit import AuditAction, AuditEntry
-from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset, folded
+from bot.domain.moderation import AuditAction, AuditEntry
+from bot.domain.requests import NAME_LENGTH, ChannelDefault, Holder, Preset, folded
 from bot.domain.text import escape_line
 from bot.store.audit import add_entries
 

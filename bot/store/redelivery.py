@@ -14,7 +14,7 @@ from bot.database.rows import set_columns
 from bot.database.tables import messages, requests
 from bot.domain.messages.records import OUTCOMES, Kind, Message, MessageRef
 from bot.domain.requests import Origin
-from bot.domain.results.showing import is_spoiler
+from bot.domain.results import is_spoiler
 from bot.domain.runs import Run
 from bot.store.rules import read_rules
 

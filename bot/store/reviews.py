@@ -12,13 +12,11 @@ from bot.database.engine import Database, reads, writes
 from bot.database.message_rows import FRESH, about_result, bump, read_messages, want
 from bot.database.row_locks import lock_accepting, lock_batch, lock_run
 from bot.database.tables import audit, messages, runs
-from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, limits_of
-from bot.domain.decisions import Report, check_shown, check_undecided, has_decided
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.messages.records import Kind, MessageRef
-from bot.domain.moderation.audit import AuditAction
-from bot.domain.policy import Offer
+from bot.domain.moderation import AuditAction, Report, check_shown, check_undecided, has_decided
+from bot.domain.policy import Offer, OperatorRules
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end

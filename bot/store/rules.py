@@ -13,7 +13,7 @@ from bot.database.engine import Database, reads, writes
 from bot.database.postgres import lock
 from bot.database.tables import key_values, queues, server_rules
 from bot.domain.errors import RefusedForNow
-from bot.domain.moderation.audit import AuditAction, AuditEntry
+from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.settings.fields import Change, describe_changes
 from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules, parse_stored_rules

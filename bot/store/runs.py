@@ -21,7 +21,7 @@ from bot.database.tables import UtcDateTime, messages, requests, runs
 from bot.domain.budgets import reported_seconds, weight_of
 from bot.domain.errors import BotError, RefusedForNow
 from bot.domain.messages.records import Kind
-from bot.domain.moderation.audit import AuditAction
+from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
 from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, no_timeout, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
@@ -49,7 +49,7 @@ class RunStore:
 
     @reads
     def get(self, connection: Connection, key: str) -> Run | None:
-        row = connection.execute(_BY_KEY, {"wanted": key}).mappings().first()
+        row = connection.execute(_BY_KEY, {"wanted": key}).first()
         return to_run(row) if row is not None else None
 
     @reads

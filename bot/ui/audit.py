@@ -9,7 +9,7 @@ from typing import Protocol
 from discord import ButtonStyle
 from discord.ui import ActionRow, Button, LayoutView, TextDisplay
 
-from bot.domain.moderation.audit import (
+from bot.domain.moderation import (
     PARTIAL,
     AuditAction,
     AuditButton,
@@ -19,7 +19,7 @@ from bot.domain.moderation.audit import (
     AuditPage,
     StoredEntry,
 )
-from bot.domain.runs import RunState
+from bot.domain.runs import REQUESTER_BLOCKED, RunState
 from bot.domain.text import (
     escape_line,
     message_url,
@@ -28,7 +28,6 @@ from bot.domain.text import (
     shorten_words,
     strip_invisible,
 )
-from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import AuditId
 from bot.ui.message_parts import subtext

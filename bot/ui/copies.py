@@ -8,7 +8,7 @@ from typing import Any
 from discord import Colour, SelectOption
 from discord.ui import ActionRow, Button, Checkbox, Label, LayoutView, Modal, Select, TextDisplay
 
-from bot.domain.moderation.audit import AuditAction, AuditEntry, AuditPage
+from bot.domain.moderation import AuditAction, AuditEntry, AuditPage
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line, in_utc, shorten, strip_invisible
 from bot.strings import say

@@ -10,7 +10,7 @@ from bot.deployments.command_plan import CommandPlan
 from bot.deployments.model import Deployment, taking_pictures
 from bot.domain.budgets import Spending, limits_of
 from bot.domain.policy import Standing
-from bot.domain.presets import NAME_LENGTH
+from bot.domain.requests import NAME_LENGTH
 from bot.domain.settings.rules_and_defaults import ApprovalMode
 from bot.domain.text import escape_line, shorten
 from bot.strings import say

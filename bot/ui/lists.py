@@ -9,8 +9,8 @@ from discord import ButtonStyle
 from discord.ui import ActionRow, Button, Item, LayoutView, Section, TextDisplay
 
 from bot.deployments.input_text import ShownInputs
-from bot.domain.decisions import Block
-from bot.domain.presets import NAME_LENGTH, ChannelDefault, Holder, Preset
+from bot.domain.moderation import Block
+from bot.domain.requests import NAME_LENGTH, ChannelDefault, Holder, Preset
 from bot.domain.text import escape_line, listed
 from bot.strings import counted, say
 from bot.ui.custom_ids import BlockedId, PageId, PresetsId, UnblockId

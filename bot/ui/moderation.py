@@ -22,10 +22,9 @@ from discord.ui import (
 from discord.utils import snowflake_time
 
 from bot.deployments.input_text import ShownInputs
-from bot.domain.decisions import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, Report
-from bot.domain.runs import Run, RunState
+from bot.domain.moderation import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, Report
+from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
-from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId
 from bot.ui.message_parts import (

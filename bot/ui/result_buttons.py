@@ -30,9 +30,8 @@ from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import Deployment, FollowUp, deployment_of, taking_pictures
 from bot.domain.backend import InputKind
-from bot.domain.runs import Run, RunState
+from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import escape_line
-from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
 from bot.ui.message_parts import (

@@ -9,10 +9,10 @@ from typing import Any
 from discord import Colour
 from discord.ui import Button
 
-from bot.domain.runs import Run, RunState
+from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import belongs_to, number_in
-from bot.domain.transitions import REQUESTER_BLOCKED, is_turned_away, may_have_result
+from bot.domain.transitions import may_have_result
 from bot.strings import say
 from bot.ui.custom_ids import Action
 from bot.ui.message_parts import (

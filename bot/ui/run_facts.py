@@ -11,10 +11,9 @@ from discord.ui import File, LayoutView, TextDisplay
 
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.model import Deployment
-from bot.domain.runs import Deletions, Run, RunState
+from bot.domain.runs import REQUESTER_BLOCKED, Deletions, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, shorten
 from bot.domain.text.run_log import FailureKind, failure_kind, last_error
-from bot.domain.transitions import REQUESTER_BLOCKED, is_turned_away
 from bot.strings import say
 from bot.ui.message_parts import PROMPT_SHOWN, subtext, text_blocks
 from bot.ui.views import framed

@@ -13,7 +13,7 @@ from discord.ui import ActionRow, Button, LayoutView, Section, Select, TextDispl
 from bot.domain.budgets import Limits, Spending, UsageView
 from bot.domain.fair_queue import PLACES
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunFilter, RunListEntry, RunsPage
-from bot.domain.results.showing import is_named_in_queue, shows_prompt_in_queue
+from bot.domain.results import is_named_in_queue, shows_prompt_in_queue
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say

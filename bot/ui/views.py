@@ -32,13 +32,6 @@ def framed(colour: Colour | None, *items: Item[LayoutView]) -> LayoutView:
     return layout_of(Container(*items, accent_colour=colour))
 
 
-def posted_layout(message: Message) -> LayoutView:
-    """Return the layout of a posted message."""
-    layout = LayoutView.from_message(message, timeout=None)
-    layout.stop()
-    return layout
-
-
 def component_ids(message: Message) -> set[int]:
     """Return the ids of a message's components and of their children."""
     parents: list[object] = [*message.components]

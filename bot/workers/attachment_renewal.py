@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from bot.context import App
 from bot.deployments.inputs import Input
 from bot.deployments.model import deployment_of
-from bot.discord_api.calls import PostError, Unanswered
+from bot.discord_api.errors import PostError, Unanswered
 from bot.domain.errors import DiscordAway, NotNow, RefusedError
 from bot.domain.runs import InputValue, Run
 from bot.domain.text.file_names import file_stem, without_suffix

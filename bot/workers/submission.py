@@ -28,8 +28,9 @@ from bot.domain.errors import (
     RefusedError,
     StoreUnavailable,
 )
+from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState
-from bot.domain.results.showing import check_channel, is_marked_now, is_restricted_now
+from bot.domain.results import is_marked_now, is_restricted_now
 from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.store.runs import ForeignRunReport
 from bot.workers.attachment_renewal import renewed_inputs

@@ -50,9 +50,8 @@ class WebhookServer:
 
     def add_to(self, app: web.Application) -> None:
         """Register the routes."""
-        endpoint = self._backend.webhooks
-        for method in endpoint.methods:
-            app.router.add_route(method, endpoint.route, self._receive)
+        for method, route in self._backend.webhooks:
+            app.router.add_route(method, route, self._receive)
 
     async def _receive(self, request: web.Request) -> web.Response:
         try:

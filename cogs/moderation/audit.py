@@ -13,7 +13,7 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.discord_api.channels import member_names
-from bot.domain.moderation.audit import OUTCOMES, AuditButton, AuditFilter, AuditPage
+from bot.domain.moderation import OUTCOMES, AuditButton, AuditFilter, AuditPage
 from bot.domain.text import shorten
 from bot.gateway.client import GenerateBot, PersistentItem
 from bot.gateway.guild import GuildInfo

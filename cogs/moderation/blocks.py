@@ -11,8 +11,8 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.discord_api.channels import member_from_user
-from bot.domain.decisions import BLOCK_DURATIONS, block_duration
 from bot.domain.errors import RefusedError
+from bot.domain.moderation import BLOCK_DURATIONS, block_duration
 from bot.gateway.client import GenerateBot, PersistentItem, tell
 from bot.gateway.interactions import Interaction, actor_of
 from bot.gateway.payloads import page_button, show_list

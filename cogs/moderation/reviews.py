@@ -9,8 +9,8 @@ from datetime import timedelta
 import discord
 
 from bot.discord_api.channels import member_names, requester_now
-from bot.domain.decisions import block_duration
 from bot.domain.errors import DiscordAway, RefusedError
+from bot.domain.moderation import block_duration
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.interactions import Interaction, actor_of
 from bot.gateway.payloads import custom_ids, submitted_values

@@ -17,8 +17,7 @@ from typing import Any
 import aiohttp
 
 from bot.comfydeploy.deployments import parse_deployment
-from bot.comfydeploy.webhook_urls import WebhookSigner
-from bot.comfydeploy.wire import WireError
+from bot.comfydeploy.wire import WebhookSigner, WireError
 from bot.context import App
 from bot.deployments.command_plan import PRESET_OPTION, plan_commands, suggestions
 from bot.deployments.input_text import command_line
@@ -26,7 +25,7 @@ from bot.deployments.inputs import RawValue, Typed
 from bot.deployments.model import compile_deployment
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import BotError
-from bot.domain.moderation.audit import AuditAction, AuditFilter
+from bot.domain.moderation import AuditAction, AuditFilter
 from bot.domain.pages import RunsPage
 from bot.domain.requests import Actor, ChannelState, Checked, Member, Origin
 from bot.domain.runs import Output, Run, RunReport, RunState

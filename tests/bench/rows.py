@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import Column, Connection, Select, Table, text
 
 from bot.database.tables import audit, messages, requests, runs, server_rules
-from bot.domain.access import OperatorRules
 from bot.domain.messages.records import Busy
-from bot.domain.moderation.audit import AuditFilter
+from bot.domain.moderation import AuditFilter
 from bot.domain.pages import RunFilter
+from bot.domain.policy import OperatorRules
 from bot.outside import Outside
 from bot.store import Store
 from bot.store.audit import newest_first

@@ -14,7 +14,7 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
-from bot.comfydeploy.webhook_urls import WEBHOOK_PATH, WebhookSigner
+from bot.comfydeploy.wire import WEBHOOK_PATH, WebhookSigner
 from bot.database.rows import insert_rows
 from bot.domain.requests import new_key
 from bot.domain.runs import RunState

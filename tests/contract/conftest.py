@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.access import OperatorRules
 from bot.domain.budgets import Usage
-from bot.domain.policy import Terms, decide
+from bot.domain.policy import OperatorRules, Terms, decide
 from bot.domain.requests import Actor, GenerationRequest
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.outside import Outside

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from simcord import MemberActor
 
-from bot.domain.moderation.audit import AuditAction, AuditButton, AuditFilter
+from bot.domain.moderation import AuditAction, AuditButton, AuditFilter
 from bot.domain.text import sentence_case
 from bot.ui.custom_ids import AuditId
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID

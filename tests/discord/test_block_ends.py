@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from simcord import MemberActor
 
-from bot.domain.decisions import BLOCK_DURATIONS
+from bot.domain.moderation import BLOCK_DURATIONS
 from bot.domain.runs import RunState
 from tests.discord.actors import blocked, moderator, moment, read, report, reviewer
 from tests.discord.forged import press, send_form

@@ -8,7 +8,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.domain.decisions import NOTE_LENGTH, REPORT_REASONS
+from bot.domain.moderation import NOTE_LENGTH, REPORT_REASONS
 from tests.discord.actors import (
     delete,
     erase_data,

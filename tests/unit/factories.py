@@ -8,9 +8,8 @@ from typing import Any
 
 from bot.config.settings import Settings
 from bot.context import App
-from bot.domain.decisions import Block
-from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
-from bot.domain.presets import Holder, Preset
+from bot.domain.moderation import AuditAction, AuditEntry, Block, StoredEntry
+from bot.domain.requests import Holder, Preset
 from bot.domain.runs import Run, RunState
 
 _PLAIN = Run(

@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 from bot.comfydeploy.wire import call_name
 from bot.config.fields import ALL_ROLES
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
-from bot.metrics_page import MetricsPage
+from bot.web import MetricsPage
 from tests.unit.factories import app_with, made_run
 
 ROOT = Path(__file__).parents[2]

@@ -77,8 +77,8 @@ def placeholders(sentence: str) -> set[str]:
     return {name.split(".")[0].split("[")[0] for _, name, _, _ in Formatter().parse(sentence) if name}
 
 
-# The modules whose refusals of a start are recorded.
-RULES = ("bot/domain/policy.py", "bot/domain/access.py", "bot/domain/results/showing.py")
+# The module whose refusals of a start are recorded.
+RULES = "bot/domain/policy.py"
 # Raised about an interaction, or outside of servers, which have the audit logs.
 NOT_IN_THE_LOG = {"server_only", "not_a_moderator", "private_server_only"}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.comfydeploy.wire import WebhookSigner
 from bot.domain.runs import Run
 from tests.harness import Harness
 

@@ -23,8 +23,7 @@ from bot.domain.messages.records import (
     Place,
     Shows,
 )
-from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState
-from bot.domain.transitions import is_told_elsewhere, is_turned_away
+from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_told_elsewhere, is_turned_away
 
 # A failure counts as ten if it is certainly the message's own, and as one if Discord may not take any posts.
 FAILURE = 10

@@ -121,7 +121,6 @@ def in_code(text: str, limit: int) -> str:
 
 
 def sentence_case(text: str) -> str:
-    """Return text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 

@@ -10,7 +10,7 @@ from bot.context import App
 from bot.deployments.inputs import OptionChoice
 from bot.deployments.schema import CHOICES
 from bot.domain.errors import RefusedError
-from bot.domain.moderation.audit import (
+from bot.domain.moderation import (
     OUTCOMES,
     AuditAction,
     AuditButton,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.context import App
-from bot.domain.access import check_moderator
-from bot.domain.decisions import Block
 from bot.domain.errors import RefusedError
+from bot.domain.moderation import Block
 from bot.domain.pages import PAGE_SIZE
+from bot.domain.policy import check_moderator
 from bot.domain.requests import Actor, Member
 from bot.services.access import moderator
 from bot.store import blocks

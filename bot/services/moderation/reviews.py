@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from bot.context import App
 from bot.discord_api.channels import channel_state, requester_now
-from bot.domain.decisions import (
+from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.messages.records import COPIES, Kind, MessageRef
+from bot.domain.moderation import (
     NOTE_LENGTH,
     REPORT_REASONS,
     Report,
@@ -14,8 +16,6 @@ from bot.domain.decisions import (
     check_undecided,
     has_decided,
 )
-from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.messages.records import COPIES, Kind, MessageRef
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.domain.text import shorten

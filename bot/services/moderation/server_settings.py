@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.context import App
-from bot.domain.access import check_availability
 from bot.domain.errors import InputError, RefusedError
+from bot.domain.policy import check_availability
 from bot.domain.settings.fields import Change, Key, apply_form, form_of, key_of, refilled, without_missing
 from bot.domain.settings.kinds import Box, Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules

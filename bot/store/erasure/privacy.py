@@ -28,8 +28,8 @@ from bot.database.row_locks import lock_rows
 from bot.database.rows import select_runs, to_run
 from bot.database.tables import audit, blocks, channel_defaults, messages, presets, requests, runs, usage
 from bot.domain.budgets import budget_day
-from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
-from bot.domain.presets import Holder
+from bot.domain.moderation import AuditAction, AuditEntry, StoredEntry
+from bot.domain.requests import Holder
 from bot.domain.runs import Erased, Run
 from bot.store import ledger
 from bot.store.audit import add_entries, to_entry
@@ -211,7 +211,7 @@ class PrivacyStore:
         mine = (requests.c.requester_id == user_id) & (runs.c.index == 0)
         query = select_runs().where(mine, ~nothing_pending())
         found = connection.execute(query.order_by(requests.c.created_at.desc()))
-        return [to_run(row) for row in found.mappings()]
+        return [to_run(row) for row in found]
 
     @reads
     def _entries(

@@ -14,7 +14,6 @@ from bot.database.message_rows import add_answer, want
 from bot.database.row_locks import lock_accepting
 from bot.database.rows import insert_rows, new_row, runs_of
 from bot.database.tables import UtcDateTime, requests
-from bot.domain.access import OperatorRules
 from bot.domain.budgets import budget_day, has_daily_limit
 from bot.domain.errors import (
     AlreadyTaken,
@@ -25,8 +24,8 @@ from bot.domain.errors import (
     StoreUnavailable,
 )
 from bot.domain.messages.records import Kind
-from bot.domain.moderation.audit import AuditAction, AuditEntry
-from bot.domain.policy import Terms, decide
+from bot.domain.moderation import AuditAction, AuditEntry
+from bot.domain.policy import OperatorRules, Terms, decide
 from bot.domain.requests import Actor, GenerationRequest
 from bot.domain.runs import Run, RunState
 from bot.store import ledger

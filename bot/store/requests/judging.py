@@ -24,10 +24,9 @@ from bot.database.engine import Database, reads
 from bot.database.row_locks import lock_accepting
 from bot.database.rows import read_runs
 from bot.database.tables import runs
-from bot.domain.access import OperatorRules
 from bot.domain.budgets import Running, Usage, budget_day, day_end, has_daily_limit, weight_of
 from bot.domain.errors import RefusedError, RefusedForNow, RunGone
-from bot.domain.policy import Offer, judge, start_of
+from bot.domain.policy import Offer, OperatorRules, judge, start_of
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import IN_FLIGHT, NOT_SUBMITTED, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -56,8 +55,8 @@ def read_usage(
         now=now,
         day_end=day_end(now),
         gpu_seconds_today=today.seconds + waiting.seconds,
-        person=today.person.with_waiting(waiting.own),
-        server=today.server.with_waiting(waiting.all),
+        person=replace(today.person, waiting=waiting.own),
+        server=replace(today.server, waiting=waiting.all),
         block=active_block(connection, guild_id, user_id, now),
         paused=read_pause(connection),
     )

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from bot.deployments.model import FollowUpRef
-from bot.domain.moderation.audit import OUTCOMES, AuditAction, AuditButton, AuditCursor, AuditFilter
+from bot.domain.moderation import OUTCOMES, AuditAction, AuditButton, AuditCursor, AuditFilter
 from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
 from bot.ui.custom_ids.base import CustomId as CustomId
 from bot.ui.custom_ids.base import Draft, Key, Part, microseconds, moment

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from bot.database.tables import CleanText, metadata
-from bot.domain.presets import Holder
+from bot.domain.requests import Holder
 from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.store.rows import ALICE, GUILD, active_blocks, block

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Select, delete, event, insert, select, text
 
 from bot.database.rows import insert_rows, new_row
 from bot.database.tables import audit, messages, runs, server_rules
-from bot.domain.decisions import Block
 from bot.domain.messages.records import Kind
+from bot.domain.moderation import Block
 from bot.domain.requests import GenerationRequest, Origin, new_key
 from bot.domain.runs import RunState
 from bot.domain.settings.rules_and_defaults import ServerRules

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, select
 
 from bot.database.rows import WITH_REQUEST
 from bot.database.tables import messages, requests, runs
-from bot.domain.access import OperatorRules
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import (
     Attempt,
@@ -27,6 +26,7 @@ from bot.domain.messages.records import (
     Release,
     Shows,
 )
+from bot.domain.policy import OperatorRules
 from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member, Origin, new_key
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.transitions import UNSUCCESSFUL

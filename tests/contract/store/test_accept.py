@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.access import OperatorRules
 from bot.domain.budgets import EXPECTED_SECONDS
 from bot.domain.errors import RefusedError
+from bot.domain.policy import OperatorRules
 from bot.domain.requests import Actor, ChannelState
 from bot.domain.runs import RunState
 from bot.store import Store

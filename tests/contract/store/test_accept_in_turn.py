@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.domain.budgets import Spending, day_end
 from bot.domain.errors import AlreadyTaken, RefusedError
-from bot.domain.moderation.audit import AuditAction, AuditFilter
+from bot.domain.moderation import AuditAction, AuditFilter
 from bot.domain.requests import GenerationRequest, Member
 from bot.domain.runs import Run
 from bot.store import Store

@@ -10,7 +10,7 @@ from sqlalchemy import delete, text
 
 from bot.database.tables import requests
 from bot.domain.messages.records import Kind, MessageRef, Place
-from bot.domain.moderation.audit import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage
+from bot.domain.moderation import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage
 from bot.domain.runs import Run, RunState
 from bot.store import Store
 from bot.store.audit import add_entries, newest_first

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from bot.database.tables import messages, runs
 from bot.domain.messages.records import Form, MessageRef, Part, Place, Shows
 from bot.domain.pages import HistoryPage, RunFilter, RunListEntry
-from bot.domain.results.sharing import CopyRequest
+from bot.domain.results import CopyRequest
 from bot.domain.runs import Deletions, Run, RunState
 from bot.store import Store
 from bot.store.reading.export import ExportFilter, exported_runs

@@ -11,14 +11,13 @@ from sqlalchemy import event, insert
 from sqlalchemy.util import await_only
 
 from bot.database.tables import blocks
-from bot.domain.access import OperatorRules
 from bot.domain.budgets import day_end
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind
-from bot.domain.runs import Run, RunState
+from bot.domain.policy import OperatorRules
+from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store import batches

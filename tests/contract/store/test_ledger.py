@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from bot.database.tables import usage
-from bot.domain.access import OperatorRules
 from bot.domain.budgets import GIVEN_BACK_A_DAY, Spending, Usage, day_end
 from bot.domain.errors import RefusedError
+from bot.domain.policy import OperatorRules
 from bot.domain.runs import Run, RunState
 from bot.outside import Outside
 from bot.store import Store

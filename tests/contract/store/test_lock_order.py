@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.message_rows import pack_attempt
 from bot.database.rows import insert_rows, new_row
 from bot.database.tables import audit, messages, presets, queues, requests, usage
-from bot.domain.decisions import Report
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import Attempt, Claim, Form, Kind, MessageRef, Part, Place, Shows
-from bot.domain.results.sharing import CopyRequest
+from bot.domain.moderation import Report
+from bot.domain.results import CopyRequest
 from bot.domain.runs import RunState
 from bot.outside import Outside
 from bot.store import Store

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from bot.domain.decisions import Report
 from bot.domain.messages.decide import FAILURE
 from bot.domain.messages.records import PER_CHANNEL, Busy, Kind, Message, MessageRef
-from bot.domain.results.sharing import CopyRequest
+from bot.domain.moderation import Report
+from bot.domain.results import CopyRequest
 from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.store.runs import (

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import RefusedError
-from bot.domain.moderation.audit import AuditAction
-from bot.domain.presets import ChannelDefault, Holder, Preset
+from bot.domain.moderation import AuditAction
+from bot.domain.requests import ChannelDefault, Holder, Preset
 from bot.store import Store
 from bot.store.presets import MAX_PRESETS, NewDefault
 from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log

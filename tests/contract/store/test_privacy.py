@@ -11,7 +11,7 @@ from sqlalchemy import text
 from bot.database.message_rows import want
 from bot.database.row_locks import lock_run
 from bot.domain.messages.records import Kind
-from bot.domain.moderation.audit import AuditAction, AuditEntry
+from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, RunState
 from bot.store import Store
 from bot.store.audit import add_entries

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bot.domain.access import OperatorRules
 from bot.domain.budgets import Running, Spending, Usage
 from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.policy import OperatorRules
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.outside import Outside
 from bot.store import Store

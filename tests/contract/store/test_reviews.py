@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.decisions import Report
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.messages.records import Kind, MessageRef
+from bot.domain.moderation import Report
 from bot.domain.requests import ChannelState
 from bot.domain.runs import RunState
 from bot.store import Store

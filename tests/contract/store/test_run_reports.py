@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.comfydeploy.reports import parse_webhook
-from bot.domain.decisions import Report
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import Kind, MessageRef
+from bot.domain.moderation import Report
 from bot.domain.run_timing import deadline_of
 from bot.domain.runs import FINAL, IN_FLIGHT, Output, RunReport, RunState
 from bot.domain.transitions import reported_end

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from bot.comfydeploy.client import ComfyDeploy
-from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.comfydeploy.wire import WebhookSigner
 from bot.domain import errors
 from bot.domain.backend import NewRun
 from tests.serving import Handler

@@ -11,8 +11,7 @@ from aiohttp import web
 
 from bot.comfydeploy.client import MAX_REPLY, PAGE
 from bot.comfydeploy.reports import parse_log
-from bot.comfydeploy.webhook_urls import WebhookSigner
-from bot.comfydeploy.wire import queue_body
+from bot.comfydeploy.wire import WebhookSigner, queue_body
 from bot.domain import errors
 from bot.domain.runs import RunState
 from tests.serving import Handler

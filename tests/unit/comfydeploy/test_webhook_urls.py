@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.comfydeploy import webhook_urls
-from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.comfydeploy import wire
+from bot.comfydeploy.wire import WebhookSigner
 
 SECRET = "a secret"
 BASE = "https://bot.example/base"
@@ -71,7 +71,7 @@ def test_macs_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> 
         compared.append((one, other))
         return one == other
 
-    monkeypatch.setattr(webhook_urls.hmac, "compare_digest", recorder)
+    monkeypatch.setattr(wire.hmac, "compare_digest", recorder)
     assert not signer().verify("abc", "0" * 32)
     assert compared == [(signer().mac("abc").encode(), b"0" * 32)]
 

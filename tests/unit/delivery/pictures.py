@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bot.media.shrink import Shrinker
-from bot.outside import DaemonThreads
+from bot.outside import Outside
 
 
 def shrinker() -> Shrinker:
-    return Shrinker(DaemonThreads("shrink", 1))
+    return Shrinker(Outside().executor("shrink", 1))
 
 
 shrink_image = shrinker().shrink

@@ -23,7 +23,7 @@ from bot.domain.errors import MediaUnavailable
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
-from bot.outside import DaemonThreads
+from bot.outside import Outside
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from tests.unit.delivery.pictures import shrinker
 from tests.unit.delivery.sites import PNG, Site, outside_only
@@ -86,7 +86,7 @@ async def output_preparer(renewed: Sequence[Output] | None = None) -> AsyncItera
 
     backend: Any = Backend()
     async with MediaFetcher(allows=outside_only) as fetcher:
-        yield OutputPreparer(fetcher, backend, shrinker(), DaemonThreads("files", 1))
+        yield OutputPreparer(fetcher, backend, shrinker(), Outside().executor("files", 1))
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import pytest
 
 from bot.deployments.merge import GPU, Merged, Stored, merge
 from bot.domain.errors import InputErrors
-from bot.domain.presets import Holder
+from bot.domain.requests import Holder
 from tests.unit.deployments.flux import FLUX, drawn
 from tests.unit.factories import made_preset
 

@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta
 from random import SystemRandom
 from typing import Any
 
-from bot.domain.access import OperatorRules
 from bot.domain.budgets import Usage
 from bot.domain.errors import Param, RefusedError
-from bot.domain.policy import Terms, decide
+from bot.domain.policy import OperatorRules, Terms, decide
 from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member, Origin, new_key
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.strings import SENTENCES, explain

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.access import check_moderator
+from bot.domain.policy import check_moderator
 from bot.domain.settings.rules_and_defaults import ServerRules
 from tests.unit.domain.policy_cases import ARTISTS, PERSON, REVIEWERS, refused
 

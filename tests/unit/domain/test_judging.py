@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from bot.domain.access import OperatorRules
 from bot.domain.budgets import Spending, Usage
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.policy import Start, judge, start_of
+from bot.domain.policy import OperatorRules, Start, judge, start_of
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bot.domain.decisions import (
+from bot.domain.errors import RefusedError
+from bot.domain.moderation import (
     check_shown,
     check_undecided,
     has_decided,
     may_delete,
 )
-from bot.domain.errors import RefusedError
 from bot.domain.requests import Actor, ChannelState
 from bot.domain.runs import Run, RunState
 from tests.unit.domain.policy_cases import NOW, PERSON, request

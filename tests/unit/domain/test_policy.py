@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bot.domain.budgets import EXPECTED_SECONDS, LIMITS, Spending, for_batch
-from bot.domain.decisions import Block
 from bot.domain.errors import RefusedError
+from bot.domain.moderation import Block
 from bot.domain.requests import GenerationRequest, Member
 from bot.domain.settings.rules_and_defaults import Budget, Budgets, People, ServerRules
 from bot.strings import explain

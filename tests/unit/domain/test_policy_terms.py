@@ -10,7 +10,7 @@ import pytest
 from bot.domain.budgets import Limits
 from bot.domain.errors import RefusedError
 from bot.domain.policy import Terms
-from bot.domain.results.showing import is_spoiler
+from bot.domain.results import is_spoiler
 from bot.domain.settings.rules_and_defaults import Approval, Budget, Budgets, RoleBudget, ServerRules
 from tests.unit.domain.policy_cases import ARTISTS, CLOSED, NOW, STAFF, code, having, judge, request
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.presets import folded
+from bot.domain.requests import folded
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.text.masking import scrub
-from bot.domain.text.run_log import FailureKind, end_of_log, failure_kind, last_error
+from bot.domain.text.run_log import FailureKind, end_of_log, failure_kind, last_error, scrub
 
 MESSAGE = "mat1 and mat2 shapes cannot be multiplied (77x2048 and 768x320)"
 COMFY = [

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.domain.runs import Run
+from bot.domain.runs import REQUESTER_BLOCKED, Run, is_told_elsewhere
 from bot.domain.runs import RunState as S
-from bot.domain.transitions import REQUESTER_BLOCKED, is_told_elsewhere, may_have_result
+from bot.domain.transitions import may_have_result
 from tests.unit.factories import made_run
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.errors import AlreadyPosted, RefusedError
 from bot.domain.messages.records import Form, Kind, Message, MessageRef, Part, Place, Shows
 from bot.domain.requests import Actor, ChannelState, Member, Origin
-from bot.domain.results.sharing import (
+from bot.domain.results import (
     CopyRequest,
     check_available,
     check_copy_stands,

@@ -7,16 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.domain.access import OperatorRules
 from bot.domain.budgets import Usage
+from bot.domain.policy import OperatorRules, check_posting
 from bot.domain.requests import ChannelState, GenerationRequest
-from bot.domain.results.showing import (
-    check_posting,
-    is_marked_now,
-    is_named_in_queue,
-    is_restricted_now,
-    shows_prompt_in_queue,
-)
+from bot.domain.results import is_marked_now, is_named_in_queue, is_restricted_now, shows_prompt_in_queue
 from tests.unit.domain.policy_cases import USAGE, refused, request
 from tests.unit.factories import made_block, made_run
 

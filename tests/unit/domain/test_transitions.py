@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.runs import FINAL, IN_FLIGHT, Output, Run, RunReport, RunState
+from bot.domain.runs import FINAL, IN_FLIGHT, REQUESTER_BLOCKED, Output, Run, RunReport, RunState
 from bot.domain.transitions import (
-    REQUESTER_BLOCKED,
     REVIVABLE,
     TRANSITIONS,
     UNSUCCESSFUL,

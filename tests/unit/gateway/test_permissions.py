@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import discord
 
-from bot.discord_api.permissions import check_permissions, install_url, invite_permissions, invite_url
+from bot.discord_api.channels import check_permissions, install_url, invite_permissions, invite_url
 
 
 def test_the_link_asks_for_the_bot_its_commands_and_six_permissions() -> None:

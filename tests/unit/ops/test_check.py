@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.comfydeploy.wire import WebhookSigner
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.model import Deployment, compile_deployment

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from bot.domain.moderation.audit import AuditAction, AuditEntry, StoredEntry
+from bot.domain.moderation import AuditAction, AuditEntry, StoredEntry
 from bot.domain.runs import Erased, Output, Run, RunState
 from bot.outside import Outside
 from bot.services.exports import ExportFile

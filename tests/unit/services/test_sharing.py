@@ -16,7 +16,7 @@ from bot.discord_api.calls import DiscordCalls
 from bot.domain.errors import AlreadyPosted, RefusedError
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import Actor, ChannelState, Origin
-from bot.domain.results.sharing import CopyRequest
+from bot.domain.results import CopyRequest
 from bot.domain.runs import RunState
 from bot.domain.text import message_url
 from bot.outside import Outside

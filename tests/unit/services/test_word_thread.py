@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TypeVar
@@ -11,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from bot.domain.errors import RefusedError
-from bot.outside import DaemonThreads, Outside
+from bot.outside import Outside
 from bot.words.cache import AutomodCache, WordThread
 from bot.words.rules import Steps, WordRule, WordRules
 from tests.bench.hostile import NESTED, NESTED_TEXT
@@ -190,7 +191,7 @@ async def test_cancelled_waiters_pass_their_turns_on(thread: WordThread) -> None
 
 
 async def test_after_closing_work_that_never_ends_keeps_no_thread_alive() -> None:
-    pool = DaemonThreads("word-rules", 1)
+    pool = ThreadPoolExecutor(1)
     thread = WordThread(Outside(executor=lambda _name, _most: pool))
     tasks = [asyncio.create_task(thread.run(guild_id, Endless().steps())) for guild_id in HOSTILE]
     await thread.run(HARMLESS, short())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bot.domain.messages.records import MessageRef
-from bot.domain.moderation.audit import AuditAction, AuditCursor, AuditFilter, AuditPage, StoredEntry
-from bot.domain.transitions import REQUESTER_BLOCKED
+from bot.domain.moderation import AuditAction, AuditCursor, AuditFilter, AuditPage, StoredEntry
+from bot.domain.runs import REQUESTER_BLOCKED
 from bot.ui.audit import AUDIT_COLUMNS, audit_cells, audit_layout, audit_line
 from tests.unit.factories import made_entry
 from tests.unit.ui.messages import ASKED, KEY

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bot.deployments.input_text import ShownInputs
-from bot.domain.decisions import Report
-from bot.domain.runs import Run, RunState
-from bot.domain.transitions import REQUESTER_BLOCKED
+from bot.domain.moderation import Report
+from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.strings import say
 from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
 from bot.ui.moderation import (

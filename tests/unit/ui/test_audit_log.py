@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import MessageRef
-from bot.domain.moderation.audit import (
+from bot.domain.moderation import (
     OUTCOMES,
     AuditAction,
     AuditButton,

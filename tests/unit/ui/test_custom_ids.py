@@ -10,7 +10,7 @@ import pytest
 
 from bot.deployments.model import FollowUpRef
 from bot.domain.errors import RefusedError
-from bot.domain.moderation.audit import OUTCOMES, AuditAction, AuditButton, AuditCursor, AuditFilter
+from bot.domain.moderation import OUTCOMES, AuditAction, AuditButton, AuditCursor, AuditFilter
 from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
 from bot.ui import custom_ids as ids
 from cogs.buttons import PRESSES

@@ -17,11 +17,10 @@ from bot.deployments.input_text import ShownInputs, command_line, displayed_inpu
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Usage
-from bot.domain.decisions import Report
+from bot.domain.moderation import Report
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
 from bot.domain.policy import Standing
-from bot.domain.presets import ChannelDefault, Holder
-from bot.domain.requests import Member
+from bot.domain.requests import ChannelDefault, Holder, Member
 from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.custom_ids import HelpPage, RunListAction, RunsId

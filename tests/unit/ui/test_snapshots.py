@@ -19,12 +19,11 @@ from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Limits, Running, Spending, Usage, UsageView
-from bot.domain.decisions import Block
 from bot.domain.messages.records import MessageRef
+from bot.domain.moderation import Block
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
 from bot.domain.policy import Standing
-from bot.domain.presets import ChannelDefault, Holder, Preset
-from bot.domain.requests import Member
+from bot.domain.requests import ChannelDefault, Holder, Member, Preset
 from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
 from bot.ui.copies import share_modal

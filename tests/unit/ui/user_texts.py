@@ -13,17 +13,14 @@ from bot.deployments.command_plan import plan_commands
 from bot.deployments.input_text import ShownInputs, command_line
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Limits, Running, Usage, UsageView
-from bot.domain.decisions import Report
-from bot.domain.moderation.audit import AuditAction, AuditFilter, AuditPage
+from bot.domain.moderation import AuditAction, AuditFilter, AuditPage, Report
 from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
 from bot.domain.policy import Standing
-from bot.domain.presets import ChannelDefault, Holder
-from bot.domain.requests import Member
-from bot.domain.runs import FINAL, Output, Run, RunState
+from bot.domain.requests import ChannelDefault, Holder, Member
+from bot.domain.runs import FINAL, REQUESTER_BLOCKED, Output, Run, RunState
 from bot.domain.settings.fields import SECTIONS
 from bot.domain.settings.kinds import NotApplied, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.ui.audit import audit_layout
 from bot.ui.copies import linked_outputs, opened_messages, plain_messages, share_messages, withheld_message
 from bot.ui.custom_ids import HelpPage

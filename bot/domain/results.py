@@ -1,16 +1,64 @@
-"""Decide which results may be copied, when a second copy is refused, and which copy a message belongs to."""
+"""Decide where a result may be shown, whether it may be copied, and which copy a message belongs to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Protocol
 
 from bot.domain.errors import AlreadyPosted, RefusedError
 from bot.domain.messages.records import COPIES, Kind, Message, MessageRef
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
+from bot.domain.settings.rules_and_defaults import ServerRules, Spoiler
 from bot.domain.text import message_url
+
+
+def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
+    """Return whether a result is a spoiler. `age_restricted` says whether its channel is age-restricted."""
+    if rules.spoiler is Spoiler.NOT_AGE_RESTRICTED:
+        return not age_restricted
+    return rules.spoiler is Spoiler.ALWAYS
+
+
+class AgeMark(Protocol):
+    """A deployment or a channel, as it is marked now."""
+
+    @property
+    def age_restricted(self) -> bool: ...
+
+
+def is_restricted_now(run: Run, deployments: Iterable[AgeMark], channel: AgeMark | None = None) -> bool:
+    """Return whether a stored request's result may be shown only in age-restricted channels.
+
+    `deployments` are the run's own one and those that made its files, as the operator marks them now.
+    `channel` is the channel of the request as it is now, or None if it can't be read. Marks from the time of
+    the request still count after they were removed.
+    """
+    now = channel is not None and channel.age_restricted
+    return is_marked_now(run, deployments) or run.channel_age_restricted or now
+
+
+def is_marked_now(run: Run, deployments: Iterable[AgeMark]) -> bool:
+    """Return whether the result is age-restricted whatever channel it was requested in.
+
+    Such a result isn't sent as a direct message either.
+    """
+    return run.age_restricted or any(each.age_restricted for each in deployments)
+
+
+def is_named_in_queue(run: Run, viewer_id: int) -> bool:
+    """Return whether `/queue` shows a request's user and deployment to this viewer.
+
+    Of other users' private requests, it shows only the state, the time and the queue position.
+    """
+    return not run.private or run.requester_id == viewer_id
+
+
+def shows_prompt_in_queue(run: Run, viewer_id: int) -> bool:
+    """Return whether `/queue` shows a request's prompt to this viewer."""
+    return run.requester_id == viewer_id
 
 
 class MessageState(Enum):

@@ -1,1 +1,0 @@
-"""Moderation: decisions about requests and results, blocks, and the audit log."""

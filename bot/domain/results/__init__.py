@@ -1,1 +1,0 @@
-"""Results: where they may be shown, and their copies."""
