@@ -28,7 +28,6 @@ from bot.gateway.client import GenerateBot, RestClient, ShardedBot
 from bot.gateway.guild import read_automod
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
-from bot.media.shrink import Shrinker
 from bot.media.ssrf import public_or_in
 from bot.memory import FormDrafts
 from bot.metrics import Metrics
@@ -126,9 +125,8 @@ async def open_app(
     """Open what the parts of a process share, with a client that isn't logged in."""
     allows = public_or_in(settings.allow_private_media_networks)
     fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
-    shrinking, files = outside.executor("shrink", 1), outside.executor("files", 4)
-    for executor in (shrinking, files):
-        stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+    files = outside.executor("files", 4)
+    stack.callback(files.shutdown, wait=False, cancel_futures=True)
     client = _client(settings, metrics)
 
     async def read_deployments() -> Sequence[DeploymentSettings]:
@@ -150,7 +148,7 @@ async def open_app(
         ),
         discord=DiscordCalls(client),
         fetcher=fetcher,
-        outputs=OutputPreparer(fetcher, backend, Shrinker(shrinking), files),
+        outputs=OutputPreparer(fetcher, backend, files),
         words=AutomodCache(partial(read_automod, client), outside),
         drafts=FormDrafts(outside.random),
         outside=outside,

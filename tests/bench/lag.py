@@ -33,7 +33,7 @@ from bot.domain.settings.fields import SECTIONS, keys_of
 from bot.domain.settings.kinds import Names, Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.media.outputs import inline_texts
-from bot.media.shrink import Shrinker
+from bot.media.shrink import shrink
 from bot.outside import Outside
 from bot.services import generation, privacy, runs
 from bot.services import presets as preset_service
@@ -325,9 +325,8 @@ def lists(app: App) -> Iterator[Case]:
 
 
 def pictures() -> Iterator[Case]:
-    shrinker = Shrinker(Outside().executor("shrink", 1))
     for data in hostile.pictures():
-        yield partial(shrinker.shrink, data, 100_000)
+        yield partial(asyncio.to_thread, shrink, data, 100_000)
 
 
 def pauses() -> Iterator[Case]:
