@@ -123,7 +123,9 @@ class ChoiceInput(_ChoosingInput):
     def option_choices(self) -> tuple[OptionChoice, ...]:
         """Return all choices: numbers as numbers, everything else by name."""
         is_number, labels = self.kind in NUMBERS, self.labels
-        found = ((each.name, self._number(each) if is_number else each.name) for each in self.choices)
+        found = (
+            (each.name, number(each.value, self.kind) if is_number else each.name) for each in self.choices
+        )
         return tuple(
             OptionChoice(labels.get(name, name), value) for name, value in found if value is not None
         )
@@ -142,11 +144,8 @@ class ChoiceInput(_ChoosingInput):
         )
 
     def _chosen(self, choice: Choice) -> dict[str, InputValue]:
-        value = self._number(choice) if self.kind in NUMBERS else None
+        value = number(choice.value, self.kind) if self.kind in NUMBERS else None
         return {self.key: choice.value if value is None else value}
-
-    def _number(self, choice: Choice) -> int | float | None:
-        return number(choice.value, self.kind)
 
     def _of_value(self, values: Values) -> Choice | None:
         """Return the choice of a stored value. Its value counts before the name of another choice."""
