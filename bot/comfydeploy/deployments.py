@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -78,15 +79,11 @@ def parse_deployments(body: bytes) -> tuple[DeploymentDescription, ...]:
     entries = load(body)
     if not isinstance(entries, list):
         raise WireError("the list of deployments is not a list")
-    return tuple(_readable(entries))
-
-
-def _readable(entries: list[object]) -> Iterator[DeploymentDescription]:
+    found = []
     for entry in entries:
-        try:
-            yield _deployment(entry)
-        except WireError:
-            continue
+        with suppress(WireError):
+            found.append(_deployment(entry))
+    return tuple(found)
 
 
 def _deployment(data: object) -> DeploymentDescription:

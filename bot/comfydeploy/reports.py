@@ -95,14 +95,11 @@ def parse_log(body: bytes) -> tuple[str, ...]:
     for entry in entries[: -_LOG_ENTRIES - 1 : -1]:
         text = entry.get("log") if isinstance(entry, dict) else None
         if isinstance(text, str) and room > 0:
-            kept.append(_machine_lines(_whole_lines(text, room)))
+            # Half a line could begin inside a secret, which then looks harmless.
+            whole = text if len(text) <= room else text[-room:].partition("\n")[2]
+            kept.append(_machine_lines(whole))
             room -= len(text)
     return tuple(text for text in reversed(kept) if text.strip())
-
-
-def _whole_lines(text: str, room: int) -> str:
-    """Return the last lines that fit. Half a line could begin inside a secret, which then looks harmless."""
-    return text if len(text) <= room else text[-room:].partition("\n")[2]
 
 
 def _machine_lines(text: str) -> str:
