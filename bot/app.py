@@ -15,13 +15,12 @@ from aiohttp import web
 
 from bot.comfydeploy.client import ComfyDeploy, open_session, ping_route
 from bot.comfydeploy.wire import WebhookSigner, call_name
-from bot.config.roles import CALLING_ROLES, Role
+from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings, configured_deployments
 from bot.context import App, operator_rules
 from bot.database.coordination import Coordinator
 from bot.delivery.messenger import WIDTH, Messenger
-from bot.deployments.catalogue import Catalogue
-from bot.deployments.reloading import Reloader
+from bot.deployments.catalogue import Catalogue, Reloader
 from bot.deployments.schema import DeploymentSettings
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.backend import Backend

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.config.settings import Settings
-from bot.deployments.catalogue import Catalogue
-from bot.deployments.reloading import Reloader
+from bot.deployments.catalogue import Catalogue, Reloader
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.backend import Backend
 from bot.domain.fair_queue import lower_limit

@@ -13,13 +13,13 @@ import aiohttp
 import discord
 
 from bot.app import Process, build, metrics_port, running_workers
-from bot.config.roles import CALLING_ROLES, Role, Shards
+from bot.config.fields import CALLING_ROLES, Role, Shards
 from bot.config.settings import Settings
 from bot.database.coordination import Coordinator, LockHeld, acquire
 from bot.discord_api.channels import install_url, invite_url
 from bot.domain.errors import StartLater, StartupError
 from bot.gateway.client import GenerateBot, missing_starts
-from bot.media.temporary_files import require_temporary_folder
+from bot.media.download import require_temporary_folder
 from bot.outside import Outside
 from bot.web import listening
 

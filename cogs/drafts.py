@@ -16,8 +16,8 @@ from discord import app_commands
 
 from bot.deployments.command_plan import PRESET_OPTION
 from bot.deployments.draft import Draft, changed
-from bot.deployments.files import AttachedFile, is_kind
-from bot.deployments.kinds.base import Typed
+from bot.deployments.files import is_kind
+from bot.deployments.inputs import AttachedFile, Typed
 from bot.deployments.model import taking_pictures
 from bot.deployments.schema.field_types import COUNT
 from bot.domain.backend import InputKind

@@ -18,7 +18,7 @@ from bot.deployments.command_plan import (
     CommandSpec,
     group_description,
 )
-from bot.deployments.kinds.base import OptionChoice, OptionSpec, OptionType, OptionValue, RawValue
+from bot.deployments.inputs import OptionChoice, OptionSpec, OptionType, OptionValue, RawValue
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, rules_guild_id
 from bot.gateway.message_files import attached_file

@@ -20,7 +20,7 @@ from yarl import URL
 from bot.app import Process, build, running_workers
 from bot.config.settings import Settings
 from bot.domain.errors import BotError
-from bot.domain.settings.values import SettingsContext
+from bot.domain.settings.kinds import SettingsContext
 from bot.outside import Outside
 from bot.web import listening
 from demo.fake_comfydeploy.server import FakeComfyDeploy

@@ -1,6 +1,7 @@
-"""The types of the settings. Their messages follow a setting's name and never quote its value.
+"""The types of the settings, and the roles of a process. By default, one process does everything.
 
-Hosts, networks and URLs are checked so that no library fails on them later.
+The messages of the types follow a setting's name and never quote its value. Hosts, networks and
+URLs are checked so that no library fails on them later.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any
@@ -19,7 +22,6 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from bot.comfydeploy.wire import WEBHOOK_PATH
-from bot.config.roles import Role
 from bot.domain.mistakes import that
 
 IPNetwork = IPv4Network | IPv6Network
@@ -27,6 +29,32 @@ _PRIVATE_V4 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
 _PRIVATE = tuple(map(ip_network, (*_PRIVATE_V4, "fc00::/7", "::1/128")))
 # Docker Compose puts underscores into service names; IDNA encodes non-ASCII letters.
 _NAME = re.compile(r"[\w.-]+")
+
+
+class Role(StrEnum):
+    """A part of the bot's work.
+
+    GATEWAY receives and answers interactions. WEB receives ComfyDeploy's webhooks. MESSENGER posts results
+    and updates status messages. RECONCILE submits runs, polls silent ones and deletes expired data.
+    """
+
+    GATEWAY = "gateway"
+    WEB = "web"
+    MESSENGER = "messenger"
+    RECONCILE = "reconcile"
+
+
+ALL_ROLES = frozenset(Role)
+# The roles that call Discord or ComfyDeploy; a process with WEB alone needs neither key.
+CALLING_ROLES = ALL_ROLES - {Role.WEB}
+
+
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """The share of Discord's events that one process receives: shards `ids` out of `count`."""
+
+    count: int
+    ids: tuple[int, ...]
 
 
 def is_host(text: str) -> bool:

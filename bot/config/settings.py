@@ -16,6 +16,8 @@ from sqlalchemy.engine import make_url
 
 from bot.comfydeploy.deployments import input_class
 from bot.config.fields import (
+    ALL_ROLES,
+    CALLING_ROLES,
     BaseUrl,
     Count,
     DatabaseUrl,
@@ -33,9 +35,9 @@ from bot.config.fields import (
     Secret,
     ShardCount,
     ShardIds,
+    Shards,
     Upper,
 )
-from bot.config.roles import ALL_ROLES, CALLING_ROLES, Shards
 from bot.deployments.config_file import load_deployments_file, single_deployment
 from bot.deployments.schema import DeploymentSettings
 from bot.deployments.schema.field_types import Uuid

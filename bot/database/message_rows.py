@@ -52,7 +52,8 @@ def add_answer(connection: Connection, first: Run, now: datetime) -> None:
     """Create the row of a request's status message, into which the answer to the command is edited."""
     ends = first.interaction_expires_at if first.needs_interaction else None
     farewell = ends - FAREWELL if ends is not None else None
-    want(connection, first.request_key, Kind.ANSWER, 0, now, {"farewell_at": farewell})
+    key = message_key(first.request_key, Kind.ANSWER, 0)
+    _insert(connection, {**key, "due_at": now, "since": now, "farewell_at": farewell})
 
 
 def settle_answer(connection: Connection, request_key: str) -> None:
@@ -72,7 +73,11 @@ def want(
     values = {"due_at": now, "since": now, **(values or {})}
     key = message_key(request_key, kind, number)
     if not set_columns(connection, messages, key, values, {"wanted_rev": 1}):
-        connection.execute(_INSERT, {**key, "posted": [], "stale": [], **values})
+        _insert(connection, {**key, **values})
+
+
+def _insert(connection: Connection, values: Mapping[str, object]) -> None:
+    connection.execute(_INSERT, {"posted": [], "stale": [], **values})
 
 
 def bump(connection: Connection, request_key: str, now: datetime, which: ColumnElement[bool]) -> None:

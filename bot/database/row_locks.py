@@ -18,21 +18,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Column, ColumnElement, Connection, bindparam, select
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, select
 
 from bot.database.postgres import lock
-from bot.database.rows import runs_of
+from bot.database.rows import REQUEST_OF, runs_with
 from bot.database.tables import requests, runs
 from bot.domain.errors import RunGone
 from bot.domain.runs import Run
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_KEY: BindParameter[Any] = bindparam("of")
-_LOCK = (
-    select(requests.c.key)
-    .where(requests.c.key == select(runs.c.request_key).where(runs.c.key == _KEY).scalar_subquery())
-    .with_for_update()
-)
+_LOCK = select(requests.c.key).where(requests.c.key == REQUEST_OF).with_for_update()
 _LOCK_ALL = (
     select(requests.c.key)
     .where(requests.c.key.in_(bindparam("keys", expanding=True)))
@@ -70,10 +65,11 @@ def lock_batch_if_any(connection: Connection, key: str) -> list[Run]:
     """Lock a request as `lock_batch` does, but return an empty list if the run doesn't exist.
 
     The runs are read by a second statement. The one that waits for the lock would return them as they were
-    before the wait, on PostgreSQL.
+    before the wait. On SQLite, a transaction that writes has locked everything.
     """
-    request: str | None = connection.scalar(_LOCK, {"of": key})
-    return runs_of(connection, request) if request is not None else []
+    if connection.dialect.name != "sqlite":
+        connection.execute(_LOCK, {"of": key})
+    return runs_with(connection, key)
 
 
 def lock_requests(connection: Connection, keys: Collection[str]) -> Sequence[str]:

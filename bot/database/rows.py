@@ -12,7 +12,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    RowMapping,
+    Row,
     Select,
     Table,
     Update,
@@ -58,6 +58,8 @@ _RUN_COLUMNS = tuple(
     for field in fields(Run)
 )
 _LISTED_COLUMNS = tuple(column for column in _RUN_COLUMNS if column is not runs.c.outputs)
+_RUN_FIELDS = tuple(column.name for column in _RUN_COLUMNS)
+_LISTED_FIELDS = tuple(column.name for column in _LISTED_COLUMNS)
 _REVISE = (
     update(messages)
     .where(messages.c.request_key == bindparam("changed"), messages.c.kind == Kind.ANSWER)
@@ -77,6 +79,9 @@ def select_runs(*more: Any) -> Select[Any]:
 
 _BY_KEYS = select_runs().where(runs.c.key.in_(bindparam("keys", expanding=True)))
 _OF_REQUEST = select_runs().where(runs.c.request_key == bindparam("request")).order_by(runs.c.index)
+REQUEST_OF = select(runs.c.request_key).where(runs.c.key == bindparam("of")).scalar_subquery()
+_WITH_RUN = select_runs().where(runs.c.request_key == REQUEST_OF).order_by(runs.c.index)
+_INSERTS = {table: insert(table) for table in (requests, runs)}
 
 
 def select_listed_runs() -> Select[Any]:
@@ -87,18 +92,19 @@ def select_listed_runs() -> Select[Any]:
     return select(*_LISTED_COLUMNS).select_from(_WITH_QUEUE)
 
 
-def to_run(row: RowMapping) -> Run:
+def to_run(row: Row[Any]) -> Run:
     """Build a Run from a row of `select_runs`."""
-    return Run(**_values(row), outputs=tuple(Output(**item) for item in row["outputs"]))
+    values = dict(zip(_RUN_FIELDS, row, strict=False))
+    values["outputs"] = tuple(Output(**item) for item in values["outputs"])
+    return _run(values)
 
 
-def to_listed_run(row: RowMapping) -> Run:
+def to_listed_run(row: Row[Any]) -> Run:
     """Build a Run without its outputs from a row of `select_listed_runs`."""
-    return Run(**_values(row))
+    return _run(dict(zip(_LISTED_FIELDS, row, strict=False)))
 
 
-def _values(row: RowMapping) -> dict[str, Any]:
-    values = {column.name: row[column.name] for column in _LISTED_COLUMNS}
+def _run(values: dict[str, Any]) -> Run:
     values["state"] = RunState(values["state"])
     values["file_deployments"] = tuple(values["file_deployments"])
     if values["index"]:
@@ -108,17 +114,22 @@ def _values(row: RowMapping) -> dict[str, Any]:
         values["queue_position"] = None  # the message shows what the run waits for instead
     if values["requester_roles"] is not None:
         values["requester_roles"] = tuple(values["requester_roles"])
-    return values
+    return Run(**values)
 
 
 def read_runs(connection: Connection, keys: Collection[str]) -> list[Run]:
     """Return the runs with these keys that are still stored, in no particular order."""
-    return [to_run(row) for row in connection.execute(_BY_KEYS, {"keys": list(keys)}).mappings()]
+    return [to_run(row) for row in connection.execute(_BY_KEYS, {"keys": list(keys)})]
 
 
 def runs_of(connection: Connection, request_key: str) -> list[Run]:
     """Return the runs of a request in their order. There are none if it doesn't exist."""
-    return [to_run(row) for row in connection.execute(_OF_REQUEST, {"request": request_key}).mappings()]
+    return [to_run(row) for row in connection.execute(_OF_REQUEST, {"request": request_key})]
+
+
+def runs_with(connection: Connection, key: str) -> list[Run]:
+    """Return the runs of the request that the run `key` belongs to. There are none if it doesn't exist."""
+    return [to_run(row) for row in connection.execute(_WITH_RUN, {"of": key})]
 
 
 def new_row(request: GenerationRequest, now: datetime) -> dict[str, object]:
@@ -139,7 +150,7 @@ def insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> No
     for table, found in ((requests, firsts), (runs, rows)):
         if found:
             values = [{name: row[name] for name in row if name in table.c} for row in found]
-            connection.execute(insert(table), values)
+            connection.execute(_INSERTS[table], values)
 
 
 def revise(connection: Connection, keys: Collection[str]) -> None:

@@ -38,7 +38,7 @@ from bot.domain.messages.records import (
     Shows,
 )
 from bot.domain.runs import RunState
-from bot.media.temporary_files import temporary_folder
+from bot.media.download import temporary_folder
 from bot.workers.worker import TAKEN, Later
 
 log = logging.getLogger(__name__)

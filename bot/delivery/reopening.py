@@ -12,8 +12,8 @@ from bot.discord_api.errors import PostError, Refused, Unanswered
 from bot.domain.errors import BackendError, DiscordAway, MediaError, RefusedError
 from bot.domain.requests import Origin
 from bot.domain.runs import Run
+from bot.media.download import temporary_folder
 from bot.media.outputs import MEDIA_SECONDS
-from bot.media.temporary_files import temporary_folder
 from bot.ui.copies import linked_outputs, opened_messages
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import offered_actions

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.deployments.kinds.base import Input, OptionChoice, OptionSpec, OptionType
-from bot.deployments.kinds.choosing import ChoiceInput
+from bot.deployments.choices import ChoiceInput
+from bot.deployments.inputs import Input, OptionChoice, OptionSpec, OptionType
 from bot.deployments.model import Deployment
 from bot.deployments.schema import CHOICES
 from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, GPU, MORE, PRESET, PRIVATE, one_line

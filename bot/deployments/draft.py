@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from bot.deployments.files import AttachedFile
 from bot.deployments.follow_ups import choose_file
-from bot.deployments.kinds.base import TEXT_LENGTH, FormField, Input, Shape, Typed, Values
+from bot.deployments.inputs import TEXT_LENGTH, AttachedFile, FormField, Input, Shape, Typed, Values
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment, FollowUp
 from bot.deployments.schema import MAX_FIELDS

@@ -1,12 +1,14 @@
-"""Check attached files by what Discord reports about them, and by their first bytes."""
+"""The inputs for files, which are checked by what Discord reports about them, and by their first bytes."""
 
 from __future__ import annotations
 
 import mimetypes
-from dataclasses import dataclass
+from typing import Any
 
+from bot.deployments.inputs import AttachedFile, FormField, Input, RawValue, Shape, Typed, Values
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
+from bot.domain.runs import InputValue
 from bot.domain.text import escape_line, in_code
 from bot.strings import say
 
@@ -37,18 +39,55 @@ _TYPES_BY_EXTENSION = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class AttachedFile:
-    """An attachment as Discord describes it. `content_type` may be missing, and `size` is in bytes.
+class FilesInput(Input):
+    """One or several files, stored as links."""
 
-    `measured` means that Discord knows its width and height, so it could read the picture or video.
-    """
+    def typed(self, layer: Typed) -> list[tuple[str, RawValue]] | None:
+        """Return the files with the names of their options, in order."""
+        found: list[tuple[str, RawValue]] = []
+        for name in self.option_names:
+            given = layer.get(name)
+            if given is not None:
+                found += [(name, each) for each in (given if isinstance(given, tuple) else (given,))]
+        return found or None
 
-    url: str
-    filename: str
-    content_type: str | None
-    size: int
-    measured: bool = False
+    def parse(self, raw: list[tuple[str, RawValue]]) -> dict[str, InputValue]:
+        urls = []
+        for name, file in raw:
+            if not isinstance(file, AttachedFile):
+                raise InputError("input_not_a_file", option=name)
+            urls.append(check_file(self.kind, name, file))
+        return self._links(urls)
+
+    def stored(self, values: Values) -> dict[str, InputValue]:
+        return self._links(links_of(values.get(self.key))[: self.max_count])
+
+    def show(self, values: Values) -> str:
+        return " ".join(links_of(values.get(self.key)))
+
+    def field(self, values: Values, raw: Any = None, *, gone: bool = False) -> FormField:
+        has_file = (bool(raw) or self.key in values) and not gone
+        changes: dict[str, Any] = {"description": say("edit_file_deleted")} if gone else {}
+        if has_file:
+            changes = {"description": say("edit_keep_file")}
+        return self._field(
+            name=self.option_names[0],
+            shape=Shape.FILES,
+            required=gone or (self.required and not has_file),
+            limit=min(self.max_count, 10) if self.kind is InputKind.IMAGES else 1,
+            **changes,
+        )
+
+    def _links(self, urls: list[str]) -> dict[str, InputValue]:
+        # An `IMAGES` input takes a list even for one picture.
+        if not urls:
+            return {}
+        return {self.key: urls if self.kind is InputKind.IMAGES else urls[0]}
+
+
+def links_of(value: InputValue | None) -> list[str]:
+    """Return the links that an input for files holds."""
+    return value if isinstance(value, list) else [] if value is None else [str(value)]
 
 
 def linked_file(url: str, content_type: str | None = None) -> AttachedFile:

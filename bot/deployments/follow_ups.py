@@ -10,8 +10,8 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.deployments.files import AttachedFile, is_kind
-from bot.deployments.kinds.base import Input, Values
+from bot.deployments.files import is_kind
+from bot.deployments.inputs import AttachedFile, Input, Values
 from bot.deployments.model import PICTURES, Deployment, FollowUp, FollowUpRef, deployment_of
 from bot.deployments.schema import MAX_FIELDS, DeploymentSettings, FollowUpSettings
 from bot.domain.backend import InputKind

@@ -19,9 +19,8 @@ import re
 from dataclasses import dataclass
 
 from bot.deployments.command_plan import CommandPlan
-from bot.deployments.files import linked_file
-from bot.deployments.kinds.base import Input, Values, plain_text
-from bot.deployments.kinds.plain import links_of
+from bot.deployments.files import linked_file, links_of
+from bot.deployments.inputs import Input, Values, plain_text
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import GPU, MORE, PRIVATE
 from bot.domain.backend import InputKind
@@ -104,7 +103,7 @@ def _typed(item: Input, inputs: Values) -> str:
     value, text = inputs.get(item.key), item.show(inputs)
     if isinstance(value, bool):
         return str(value)
-    is_typed = not item.takes_file and (not item.sizes or item.takes(text))
+    is_typed = not item.takes_file and (not item.parts or item.takes(text))
     return text if is_typed else ""
 
 

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.deployments.files import AttachedFile
 from bot.deployments.input_text import parse_more
-from bot.deployments.kinds.base import Input, RawValue, Typed, Values
+from bot.deployments.inputs import AttachedFile, Input, RawValue, Typed, Values
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import COUNT, GPU, LARGEST, MORE, RESERVED
 from bot.domain.errors import InputError, InputErrors, RefusedError

@@ -26,7 +26,9 @@ def new_key(random: Random) -> str:
 
     Discord limits nonces to 25 characters, so the bot can add up to nine characters to the key.
     """
-    return "".join(random.choices(_ALPHABET, k=_KEY_LENGTH))
+    # One draw for all characters, because each one costs a system call.
+    bits = random.getrandbits(5 * _KEY_LENGTH)
+    return "".join(_ALPHABET[bits >> 5 * place & 31] for place in range(_KEY_LENGTH))
 
 
 def is_key(text: str) -> bool:

@@ -16,7 +16,7 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.config.roles import Shards
+from bot.config.fields import Shards
 from bot.context import App
 from bot.delivery.on_demand import OnDemandMessenger
 from bot.discord_api.errors import is_outage

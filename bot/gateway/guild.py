@@ -14,10 +14,10 @@ from discord import AutoModRuleEventType, AutoModRuleTriggerType
 from bot.discord_api.channels import lacks
 from bot.discord_api.errors import is_outage
 from bot.domain.errors import RefusedError
+from bot.domain.settings.kinds import NotApplied, ReviewChannel, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import NotApplied, ReviewChannel, SettingsContext
+from bot.words.cache import WordThread
 from bot.words.rules import Steps, WordRule, WordRules
-from bot.words.thread import WordThread
 
 
 class GuildInfo:

@@ -9,7 +9,8 @@ from typing import Any
 
 import discord
 
-from bot.deployments.files import AttachedFile, is_kind, linked_file, media_type
+from bot.deployments.files import is_kind, linked_file, media_type
+from bot.deployments.inputs import AttachedFile
 from bot.discord_api.errors import answering, is_outage
 from bot.domain.backend import InputKind
 from bot.domain.messages.records import MessageRef

@@ -8,7 +8,7 @@ from typing import Any
 import discord
 from discord.ui import LayoutView
 
-from bot.deployments.files import AttachedFile
+from bot.deployments.inputs import AttachedFile
 from bot.gateway.client import PersistentItem
 from bot.gateway.interactions import Interaction
 from bot.ui.custom_ids import PageId

@@ -1,11 +1,17 @@
-"""Fetch an output within its limits. The address, the server and the body are all treated as hostile."""
+"""Fetch an output within its limits into a temporary folder.
+
+The address, the server and the body are all treated as hostile.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import re
+import tempfile
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Final, Self
@@ -14,10 +20,11 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from bot.domain.errors import MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
+from bot.domain.errors import MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable, StartupError
 from bot.media.file_types import SNIFF_BYTES, is_wrong_type, safe_filename, sniff
 from bot.media.ssrf import AddressRule, GuardedResolver, check_url, is_public
 
+log = logging.getLogger(__name__)
 _CHUNK: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 # How many files may have their first bytes read at the same time. Whole downloads have a separate limit, so
@@ -260,3 +267,38 @@ def _shown(url: URL | str) -> str:
         return str(URL(url).with_query(None).with_fragment(None).with_user(None))
     except ValueError:
         return "address"
+
+
+def require_temporary_folder() -> None:
+    """Raise StartupError if no temporary folder is writable, as on a read-only system without /tmp."""
+    try:
+        with tempfile.TemporaryFile():
+            pass
+    except OSError as error:
+        raise StartupError(
+            f"No folder for temporary files can be written ({error.strerror}), and results pass through one. "
+            "Let the bot write to /tmp (in a container: --tmpfs /tmp), or name another in TMPDIR."
+        ) from error
+
+
+def temporary_folder() -> AbstractContextManager[str]:
+    """Create a folder that exists inside the `with` block.
+
+    If that fails, yield an unusable path, so that outcomes without files can still be sent.
+    """
+    try:
+        return tempfile.TemporaryDirectory(prefix="outputs-", ignore_cleanup_errors=True)
+    except OSError as error:
+        # An expected error needs no traceback.
+        log.error("can't create a temporary folder for outputs: %s", error)  # noqa: TRY400
+        return nullcontext(os.devnull)
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Map disk errors to a retryable `MediaUnavailable`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise MediaUnavailable(f"can't write it to a temporary file: {reason}") from error

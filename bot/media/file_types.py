@@ -46,13 +46,16 @@ def sniff(head: bytes) -> tuple[str, str]:
 
 def pixels_of(head: bytes) -> tuple[int, int] | None:
     """Return the width and height of a picture from its first bytes, or None if they don't tell it."""
-    if head.startswith(b"\x89PNG"):
-        return _pair(">II", head, 16)
-    if head.startswith(b"GIF8"):
-        return _pair("<HH", head, 6)
-    if head.startswith(b"RIFF"):
-        return _webp_pixels(head) if len(head) >= 30 else None
-    return _jpeg_pixels(head) if head.startswith(b"\xff\xd8") else None
+    try:
+        if head.startswith(b"\x89PNG"):
+            return _pair(">II", head, 16)
+        if head.startswith(b"GIF8"):
+            return _pair("<HH", head, 6)
+        if head.startswith(b"RIFF"):
+            return _webp_pixels(head) if len(head) >= 30 else None
+        return _jpeg_pixels(head) if head.startswith(b"\xff\xd8") else None
+    except struct.error:
+        return None
 
 
 def _webp_pixels(head: bytes) -> tuple[int, int] | None:
@@ -73,17 +76,14 @@ def _jpeg_pixels(head: bytes) -> tuple[int, int] | None:
     while head[at : at + 1] == b"\xff" and len(head) > at + 4:
         kind, length = head[at + 1], int.from_bytes(head[at + 2 : at + 4], "big")
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
-            sides = _pair(">HH", head, at + 5)
-            return (sides[1], sides[0]) if sides is not None else None
+            height, width = _pair(">HH", head, at + 5)
+            return width, height
         at += 2 + length
     return None
 
 
-def _pair(layout: str, head: bytes, at: int) -> tuple[int, int] | None:
-    try:
-        first, second = struct.unpack_from(layout, head, at)
-    except struct.error:
-        return None
+def _pair(layout: str, head: bytes, at: int) -> tuple[int, int]:
+    first, second = struct.unpack_from(layout, head, at)
     return first, second
 
 

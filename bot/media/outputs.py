@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import mimetypes
-from collections.abc import Awaitable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -26,10 +26,9 @@ from bot.domain.errors import (
 from bot.domain.runs import Output, Run
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import file_stem
-from bot.media.download import Media, MediaFetcher
+from bot.media.download import Media, MediaFetcher, disk_errors
 from bot.media.file_types import pixels_of
 from bot.media.shrink import SECONDS, Shrinker
-from bot.media.temporary_files import disk_errors
 from bot.strings import say
 from bot.ui.message_parts import CONTENT_TEXT, GALLERY, FileKind, PreparedFile, PreparedOutputs
 
@@ -185,7 +184,12 @@ class OutputPreparer:
                 return []
             return kept[number] if number in kept else await self._file(target, number, output)
 
-        return await _all(one(number, output) for number, output in enumerate(_shown(outputs), 1))
+        # The group waits for all of them even if one fails, since their folder is deleted afterwards.
+        async with asyncio.TaskGroup() as group:
+            fetches = [
+                group.create_task(one(number, output)) for number, output in enumerate(_shown(outputs), 1)
+            ]
+        return [fetch.result() for fetch in fetches]
 
     async def _file(self, target: _Target, number: int, output: Output) -> Fetched:
         url = output.url or ""
@@ -225,25 +229,14 @@ class OutputPreparer:
     async def _fitted(self, target: _Target, number: int, media: Media, path: Path) -> list[PreparedItem]:
         run, kind = target.run, kind_of(media.content_type)
         if media.size <= target.limit:
-            file = _prepared(run, number, path, Path(media.filename).suffix, kind)
-            return [await self._measured(file) if kind is FileKind.IMAGE else file]
+            return [_prepared(run, number, path, Path(media.filename).suffix, kind)]
         suffix = await self._shrink(target, path) if kind is FileKind.IMAGE else None
         if suffix is None:
             raise MediaTooLarge(media.filename)
         return [
-            await self._measured(_prepared(run, number, path, suffix, kind)),
+            _prepared(run, number, path, suffix, kind),
             say("media_recompressed", name=escape_line(media.filename, 80)),
         ]
-
-    async def _measured(self, file: PreparedFile) -> PreparedFile:
-        """Return a picture with its width and height, as far as its first bytes tell them."""
-
-        def head() -> bytes:
-            with file.path.open("rb") as opened:
-                return opened.read(_HEAD)
-
-        loop = asyncio.get_running_loop()
-        return replace(file, pixels=pixels_of(await loop.run_in_executor(self._files, head)))
 
     async def _shrink(self, target: _Target, path: Path) -> str | None:
         """Shrink a picture in place and return its new suffix.
@@ -263,15 +256,6 @@ class OutputPreparer:
                     await loop.run_in_executor(self._files, path.write_bytes, data)
                     return f".{extension}"
         return None
-
-
-async def _all(fetches: Iterable[Awaitable[Fetched]]) -> list[Fetched]:
-    """Wait for all fetches even if one fails, since their folder is deleted afterwards."""
-    results = await asyncio.gather(*fetches, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, MediaError):
-            raise result
-    return [result for result in results if isinstance(result, list | MediaError)]
 
 
 def _errors(fetched: Iterable[Fetched]) -> Iterator[MediaError]:
@@ -315,9 +299,7 @@ def _kept(
     return {
         number: each
         for number, (old, new, each) in enumerate(pairs, 1)
-        if old.filename == new.filename
-        and not isinstance(each, MediaError)
-        and any(isinstance(item, PreparedFile) for item in each)
+        if old.filename == new.filename and _has_file(each)
     }
 
 
@@ -337,12 +319,12 @@ def _assembled(target: _Target, outputs: Sequence[Output], fetched: Sequence[Fet
         files=(*(item for item in items if isinstance(item, PreparedFile)), *text_files),
         texts=texts,
         remarks=tuple(remarks),
-        is_gone=any(_errors(fetched)) and not texts and not text_files and not _has_file(fetched),
+        is_gone=any(_errors(fetched)) and not texts and not text_files and not any(map(_has_file, fetched)),
     )
 
 
-def _has_file(fetched: Sequence[Fetched]) -> bool:
-    return any(isinstance(item, PreparedFile) for each in fetched if isinstance(each, list) for item in each)
+def _has_file(fetched: Fetched) -> bool:
+    return isinstance(fetched, list) and any(isinstance(item, PreparedFile) for item in fetched)
 
 
 def _linked(target: _Target, number: int, linked: _Linked) -> list[PreparedFile | str]:
@@ -357,11 +339,18 @@ def _linked(target: _Target, number: int, linked: _Linked) -> list[PreparedFile 
 
 
 def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind) -> PreparedFile:
-    """Return a file to upload. The run key in its name lets a search find the message again."""
+    """Return a file to upload, with the size of a picture as far as its first bytes tell it.
+
+    The run key in its name lets a search find the message again.
+    """
     prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
     alt = shorten(strip_invisible(run.prompt), _ALT_TEXT) if run.prompt and kind is FileKind.IMAGE else None
     filename = f"{prefix}{file_stem(run.deployment, run.key, number)}{extension}"
-    return PreparedFile(path, filename, kind, alt, path.stat().st_size)
+    pixels = None
+    if kind is FileKind.IMAGE:
+        with path.open("rb") as file:
+            pixels = pixels_of(file.read(_HEAD))
+    return PreparedFile(path, filename, kind, alt, path.stat().st_size, pixels=pixels)
 
 
 def _texts(target: _Target, texts: Sequence[str]) -> tuple[tuple[str, ...], tuple[PreparedFile, ...]]:

@@ -9,8 +9,8 @@ from typing import TextIO
 
 from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.comfydeploy.wire import WebhookSigner
+from bot.config.fields import CALLING_ROLES
 from bot.config.logs import Redactor
-from bot.config.roles import CALLING_ROLES
 from bot.config.settings import Settings, configured_deployments
 from bot.deployments.catalogue import Catalogue
 from bot.ops import check_comfydeploy, check_discord, check_machine

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 from bot.comfydeploy.wire import load_object
 from bot.deployments.catalogue import MEND, Catalogue, id_setting
+from bot.deployments.choices import SizeInput
 from bot.deployments.command_plan import MAX_COMMAND_SIZE, CommandSpec
-from bot.deployments.compile import describes_itself
 from bot.deployments.follow_ups import MAX_COMMANDS
-from bot.deployments.kinds.base import Input, OptionSpec
-from bot.deployments.model import Deployment
+from bot.deployments.inputs import Input, OptionSpec
+from bot.deployments.model import Deployment, describes_itself
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import (
     BackendBadReply,
@@ -27,8 +27,8 @@ from bot.domain.errors import (
     StartupError,
 )
 from bot.domain.settings.fields import missing_references
+from bot.domain.settings.kinds import Names, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import Names, SettingsContext
 from bot.domain.text import shorten, strip_invisible
 from bot.ops.findings import Finding, Setup, first, ok, problem, warning
 
@@ -223,7 +223,7 @@ def _takes(option: OptionSpec) -> str:
 
 
 def _default(item: Input | None) -> str:
-    default = (item.default_size or item.default) if item is not None else None
+    default = item.default_size if isinstance(item, SizeInput) else item and item.default
     return "" if default is None else _short(str(default))
 
 

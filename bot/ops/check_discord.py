@@ -13,7 +13,7 @@ import aiohttp
 import discord
 
 from bot.app import open_app
-from bot.config.roles import Role
+from bot.config.fields import Role
 from bot.discord_api.channels import install_url, invite_url, lacks
 from bot.domain.text import sentence_case
 from bot.gateway.client import GenerateBot, missing_starts, needed_starts

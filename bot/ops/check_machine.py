@@ -18,10 +18,10 @@ from yarl import URL
 
 from bot.comfydeploy.client import ping_route
 from bot.comfydeploy.wire import WebhookSigner
-from bot.config.roles import Role
+from bot.config.fields import Role
 from bot.database.schema import describe_unknown, known_schemas, schema_of
 from bot.domain.errors import StartupError, StoreUnavailable
-from bot.media.temporary_files import require_temporary_folder
+from bot.media.download import require_temporary_folder
 from bot.metrics import PREFIX
 from bot.ops.findings import Finding, Setup, ok, problem, warning
 from bot.store import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from bot.app import build
-from bot.config.roles import Role
+from bot.config.fields import Role
 from bot.config.settings import Settings
 from bot.domain.errors import StartupError
 from bot.gateway.client import GenerateBot

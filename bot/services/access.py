@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.context import App
-from bot.deployments.kinds.base import Input
+from bot.deployments.inputs import Input
 from bot.deployments.model import deployment_of
 from bot.domain.backend import InputKind
 from bot.domain.errors import RefusedError

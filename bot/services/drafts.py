@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from bot.context import App
 from bot.deployments.draft import Draft, mistaken_options, without_refused_files
 from bot.deployments.follow_ups import asked_inputs, carried, find_follow_up, starting_values
-from bot.deployments.kinds.base import RawValue, Shape, Typed, Values
+from bot.deployments.inputs import RawValue, Shape, Typed, Values
 from bot.deployments.merge import Stored, with_more
 from bot.deployments.model import Deployment, FollowUp, FollowUpRef, deployment_of, picture_input
 from bot.deployments.schema.field_types import COUNT

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from bot.context import App
 from bot.deployments.draft import Draft
-from bot.deployments.files import AttachedFile, check_content, is_kind, linked_file, needs_content
-from bot.deployments.kinds.plain import links_of
+from bot.deployments.files import check_content, is_kind, linked_file, links_of, needs_content
+from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import Merged
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind

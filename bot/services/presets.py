@@ -10,7 +10,7 @@ from typing import Any
 from bot.context import App
 from bot.deployments.command_plan import PRESET_OPTION
 from bot.deployments.draft import Draft, changed
-from bot.deployments.kinds.base import FormField, OptionChoice, Shape, Values
+from bot.deployments.inputs import FormField, OptionChoice, Shape, Values
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment, deployment_of
 from bot.deployments.schema import CHOICES

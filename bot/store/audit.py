@@ -99,14 +99,14 @@ def add_entries(connection: Connection, *entries: AuditEntry) -> None:
     connection.execute(_INSERT, [row | {"details": dict(row["details"])} for row in rows])
 
 
-def record_end(connection: Connection, run: Run, now: datetime) -> None:
-    """Write how a request ended, once its last run has. A result that comes later changes the entry.
+def record_end(connection: Connection, run: Run, now: datetime) -> bool:
+    """Write how a request ended, once its last run has, and return whether it has.
 
-    `run` is the run that has ended, as it was before.
+    A result that comes later changes the entry. `run` is the run that has ended, as it was before.
     """
     ends = connection.execute(_ENDS, {"request": run.request_key}).all()
     if any(each.state not in FINAL for each in ends):
-        return
+        return False
     outcome, made = outcome_of(ends)
     action = AuditAction.EXPIRE if outcome == RunState.EXPIRED else AuditAction.OUTCOME
     details = count_of(run.count)
@@ -117,7 +117,7 @@ def record_end(connection: Connection, run: Run, now: datetime) -> None:
     if not run.final:
         entry = run_entry(run, action, None, now, outcome=outcome, **details)
         add_entries(connection, replace(entry, run_key=run.request_key))
-        return
+        return True
     # There is no index on the key, but one on the server, the requester and the time.
     indexed = (audit.c.guild_id == run.guild_id, audit.c.subject_id == run.requester_id)
     connection.execute(
@@ -126,6 +126,7 @@ def record_end(connection: Connection, run: Run, now: datetime) -> None:
         .where(audit.c.action.in_(_ENDINGS))
         .values(action=action, outcome=outcome, details=details)
     )
+    return True
 
 
 class AuditStore:

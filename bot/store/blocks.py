@@ -140,7 +140,7 @@ def _end_waiting_runs(connection: Connection, block: Block) -> int:
     )
     keys = lock_requests(connection, connection.execute(waiting.distinct()).scalars().all())
     found = connection.execute(select_runs().where(runs.c.request_key.in_(keys)).order_by(runs.c.key))
-    members = [to_run(row) for row in found.mappings()]
+    members = [to_run(row) for row in found]
     ended = [run for run in by_day(members) if end_blocked_run(connection, run, block, block.created_at)]
     _announce_once(connection, members, {run.key for run in ended}, block)
     return len({run.request_key for run in ended})

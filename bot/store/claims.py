@@ -172,7 +172,7 @@ class ClaimStore:
     def _claimed(self, connection: Connection, claim_id: str) -> Run | None:
         """Return the run of a claim whose commit isn't confirmed, or None if it was rolled back."""
         lock(connection, "submit")
-        row = connection.execute(_CLAIMED, {"claim": claim_id}).mappings().first()
+        row = connection.execute(_CLAIMED, {"claim": claim_id}).first()
         return to_run(row) if row is not None else None
 
     @writes
@@ -243,7 +243,7 @@ class ClaimStore:
         ending = connection.execute(ENDING, {"by": by}).scalars().all()
         if not ending:
             return []
-        return [to_run(row) for row in connection.execute(_WAITING_OF, {"requests": ending}).mappings()]
+        return [to_run(row) for row in connection.execute(_WAITING_OF, {"requests": ending})]
 
     @writes
     def requeue(
@@ -296,7 +296,7 @@ class ClaimStore:
     def waiting_since(self, connection: Connection, by: datetime, now: datetime) -> Sequence[Run]:
         """Return the runs that are due to start and whose requests were made at `by` or earlier."""
         waiting = select_runs().where(is_waiting(runs), runs.c.due_at <= now, runs.c.created_at <= by)
-        return [to_run(row) for row in connection.execute(waiting).mappings()]
+        return [to_run(row) for row in connection.execute(waiting)]
 
     @writes
     def hold_queues(self, connection: Connection, code: str, *, deployment: str | None = None) -> bool:
@@ -342,7 +342,7 @@ class ClaimStore:
         keys = list(connection.scalars(due, {"now": now, "most": limit}))
         if not keys:
             return ()
-        claimed = [to_run(row) for row in connection.execute(_LONGEST_DUE, {"keys": keys}).mappings()]
+        claimed = [to_run(row) for row in connection.execute(_LONGEST_DUE, {"keys": keys})]
         for run in claimed:
             later = next_poll(run, run_timeout(run.deployment), now, interval)
             set_columns(connection, runs, {"key": run.key}, {"due_at": later}, {"checks": 1})

@@ -27,6 +27,7 @@ from sqlalchemy import (
     delete,
     func,
     literal_column,
+    or_,
     select,
     tuple_,
     update,
@@ -87,7 +88,16 @@ _RECORD = (
     .where(runs.c.key == bindparam("of_run"))
     .values(charged_seconds=bindparam("weighted"), counts_as_run=bindparam("counts"))
 )
-ROW = select(usage.c.runs, usage.c.seconds, usage.c.weighted_seconds).where(*_WHOSE)
+# The rows of a person and of the whole bot.
+ROWS = select(
+    usage.c.guild_id, usage.c.person_id, usage.c.runs, usage.c.seconds, usage.c.weighted_seconds
+).where(
+    usage.c.day == bindparam("of_day"),
+    or_(
+        and_(usage.c.guild_id == bindparam("of_guild"), usage.c.person_id == bindparam("of_person")),
+        and_(usage.c.guild_id == _NONE, usage.c.person_id == _NONE),
+    ),
+)
 SERVER = select(
     func.coalesce(func.sum(usage.c.runs), 0), func.coalesce(func.sum(usage.c.weighted_seconds), 0.0)
 ).where(usage.c.day == bindparam("of_day"), usage.c.guild_id == bindparam("of_guild"))
@@ -132,25 +142,20 @@ def read_today(
     What the server used is summed up only with `server`, which is for servers only.
     """
     day, guild = budget_day(now), guild_id or _NONE
-    own = _row(connection, day, guild, person_id)
-    used = _row(connection, day, _NONE, _NONE).seconds
+    values = {"of_day": day, "of_guild": guild, "of_person": person_id}
+    rows = {tuple(row[:2]): Charge(*row[2:]) for row in connection.execute(ROWS, values)}
+    own, used = rows.get((guild, person_id), Charge()), rows.get((_NONE, _NONE), Charge()).seconds
     count, weighted = 0, 0.0
     if server:
         count, weighted = connection.execute(SERVER, {"of_day": day, "of_guild": guild}).one()
-    values = {"of_day": day, "of_guild": guild, "of_person": person_id, "now": now}
+    executing = connection.execute(EXECUTING, {**values, "now": now}).one()
     # SQLite counts in days, which leaves some microseconds.
-    more, more_here, more_own = (round(each, 3) for each in connection.execute(EXECUTING, values).one())
+    more, more_here, more_own = (round(each, 3) for each in executing)
     return Today(
         seconds=used + more,
         person=Spending(own.runs, own.weighted + more_own),
         server=Spending(int(count), weighted + more_here),
     )
-
-
-def _row(connection: Connection, day: date, guild: int, person_id: int) -> Charge:
-    whose = {"of_day": day, "of_guild": guild, "of_person": person_id}
-    row = connection.execute(ROW, whose).first()
-    return Charge(*row) if row is not None else Charge()
 
 
 def reservation(seconds: float, weight: float, today: date) -> dict[str, object]:

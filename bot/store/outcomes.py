@@ -5,26 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, exists, select
+from sqlalchemy import Connection, select
 
 from bot.database.message_rows import FRESH, bump, is_untouched, settle_answer, want
 from bot.database.rows import revise, set_columns
 from bot.database.tables import messages, requests, runs
 from bot.domain.fair_queue import NO_TURN, gives_turn_back
 from bot.domain.messages.records import Kind
-from bot.domain.runs import FINAL, Run, RunState
+from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change
 from bot.store.audit import record_end
 from bot.store.ledger import post
-
-# Whether another run of the request is still active.
-_GOES_ON = select(
-    exists().where(
-        runs.c.request_key == bindparam("batch"),
-        runs.c.key != bindparam("except"),
-        runs.c.state.not_in(FINAL),
-    )
-)
 
 
 def apply_change(connection: Connection, run: Run, change: Change, now: datetime, **more: object) -> None:
@@ -43,12 +34,12 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
 
 
 def _end(connection: Connection, run: Run, now: datetime) -> None:
-    record_end(connection, run, now)
+    is_over = record_end(connection, run, now)
     if run.is_first_in_batch and run.state is RunState.AWAITING_APPROVAL:
         bump(connection, run.request_key, now, messages.c.kind == Kind.REVIEW)
     if run.final:
         _show_late(connection, run, now)
-    elif not connection.scalar(_GOES_ON, {"batch": run.request_key, "except": run.key}):
+    elif is_over:
         settle_answer(connection, run.request_key)
         want(connection, run.request_key, Kind.OUTCOME, 0, now, {"channel_id": run.channel_id})
 

@@ -49,7 +49,7 @@ class RunStore:
 
     @reads
     def get(self, connection: Connection, key: str) -> Run | None:
-        row = connection.execute(_BY_KEY, {"wanted": key}).mappings().first()
+        row = connection.execute(_BY_KEY, {"wanted": key}).first()
         return to_run(row) if row is not None else None
 
     @reads

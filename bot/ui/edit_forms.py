@@ -23,7 +23,7 @@ from discord.ui import (
     TextInput,
 )
 
-from bot.deployments.kinds.base import FormField, Shape
+from bot.deployments.inputs import FormField, Shape
 from bot.domain.text import shorten
 from bot.strings import say
 from bot.ui.custom_ids import DraftId

@@ -24,8 +24,9 @@ from discord.ui import (
     Thumbnail,
 )
 
-from bot.deployments.files import AttachedFile, media_type
+from bot.deployments.files import media_type
 from bot.deployments.follow_ups import follow_ups_of
+from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import Deployment, FollowUp, deployment_of, taking_pictures
 from bot.domain.backend import InputKind

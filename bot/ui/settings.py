@@ -36,9 +36,8 @@ from bot.domain.settings.fields import (
     summary,
     token_of,
 )
-from bot.domain.settings.kinds import Box, batches
+from bot.domain.settings.kinds import Box, Names, SettingsContext, batches
 from bot.domain.settings.rules_and_defaults import RESULTS, ApprovalMode, ServerRules
-from bot.domain.settings.values import Names, SettingsContext
 from bot.domain.text import escape_line, listed, shorten, shorten_words, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import SettingId

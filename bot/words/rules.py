@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import re2
 from ahocorasick_rs import AhoCorasick, MatchKind
 
-from bot.domain.settings.values import NotApplied
+from bot.domain.settings.kinds import NotApplied
 from bot.words.forms import (
     WORD_EDGE,
     TextForms,
@@ -31,7 +31,7 @@ from bot.words.forms import (
 )
 
 T = TypeVar("T")
-# Work that returns a T and can stop at each `yield`, after a few milliseconds: `bot.words.thread`.
+# Work that returns a T and can stop at each `yield`, after a few milliseconds: `bot.words.cache`.
 Steps: TypeAlias = Generator[None, None, T]
 
 
@@ -135,40 +135,26 @@ class _CompiledRule:
 
     def find(self, forms: TextForms) -> Steps[str | None]:
         for view in forms.all:
-            if (found := (yield from self._keyword(view))) is not None:
-                return found
-        if forms.foreign is not None:
-            found = yield from self._keyword(forms.foreign, foreign=True)
+            found = yield from _find_keyword(view, self._keywords.near, self._allowed.near)
             if found is not None:
                 return found
-        return (yield from self._pattern(forms))
-
-    def _keyword(self, view: str, *, foreign: bool = False) -> Steps[str | None]:
-        yield
-        marked = mark_word_edges(fold(view))
-        first = self._keywords.first(marked, foreign=foreign)
-        if first is None or not self._allowed:
-            return first
-        allowed = yield from AllowedSpans.collect(self._allowed.spans(marked, foreign=foreign))
-        for hit in self._keywords.spans(marked, foreign=foreign):
-            yield
-            if hit is not None and not allowed.cover(hit):
-                return hit.keyword
-        return None
-
-    def _pattern(self, forms: TextForms) -> Steps[str | None]:
+        if forms.foreign is not None:
+            found = yield from _find_keyword(forms.foreign, self._keywords.foreign, self._allowed.foreign)
+            if found is not None:
+                return found
         for view in dict.fromkeys((forms.raw, *forms.near)) if self._patterns else ():
-            if (source := (yield from self._pattern_in(view))) is not None:
-                return source
+            if (found := (yield from self._pattern_in(view))) is not None:
+                return found
         return None
 
     def _pattern_in(self, view: str) -> Steps[str | None]:
         allowed: AllowedSpans | None = None
         for pattern in self._patterns:
             yield
-            for start, end in pattern.spans(view):
+            for found in pattern.compiled.finditer(view):
                 if allowed is None:
                     allowed = yield from self._allowed_in(view)
+                start, end = found.span()
                 if not allowed.cover(Span(start, end, pattern.source)):
                     return pattern.source
                 yield
@@ -176,16 +162,30 @@ class _CompiledRule:
 
     def _allowed_in(self, view: str) -> Steps[AllowedSpans]:
         """Return the spans of allowed keywords in `view`, a text without marked word edges."""
-        if not self._allowed:
+        if not self._allowed.near:
             return AllowedSpans({})
         marked = mark_word_edges(fold(view))
         edges = list(accumulate((char == WORD_EDGE for char in marked), initial=0))
         return (
             yield from AllowedSpans.collect(
                 s and Span(s.start - edges[s.start], s.end - edges[s.end], s.keyword)
-                for s in self._allowed.spans(marked)
+                for s in self._allowed.near.spans(marked)
             )
         )
+
+
+def _find_keyword(view: str, keywords: Automaton, allowed: Automaton) -> Steps[str | None]:
+    yield
+    marked = mark_word_edges(fold(view))
+    first = keywords.first(marked)
+    if first is None or not allowed:
+        return first
+    spans = yield from AllowedSpans.collect(allowed.spans(marked))
+    for hit in keywords.spans(marked):
+        yield
+        if hit is not None and not spans.cover(hit):
+            return hit.keyword
+    return None
 
 
 class Span(NamedTuple):
@@ -219,17 +219,17 @@ class AllowedSpans:
         return before > 0 and self._reach[before - 1] >= span.end
 
 
+@dataclass(frozen=True, slots=True)
 class KeywordMatcher:
     """Finds keywords. A `*` leaves an end of a keyword open; an end without `*` must be the edge of a word.
 
-    `near` and `other` map the literals to search for, in Latin letters and for `foreign` texts, to their
-    keywords. Keywords without a visible character would match everything; they are left out, and
-    `empty_count` counts them.
+    `near` finds them in Latin letters, and `foreign` in `TextForms.foreign`. Keywords without a visible
+    character would match everything; they are left out, and `empty_count` counts them.
     """
 
-    def __init__(self, near: dict[str, str], other: dict[str, str], empty_count: int) -> None:
-        self._near, self._foreign = _Automaton(near), _Automaton(other)
-        self.empty_count = empty_count
+    near: Automaton
+    foreign: Automaton
+    empty_count: int
 
     @classmethod
     def compile(cls, keywords: Iterable[str]) -> Steps[KeywordMatcher]:
@@ -244,32 +244,16 @@ class KeywordMatcher:
                 near.setdefault(_literal(keyword, form), keyword)
             if not (core.isascii() or latin(core).isascii()):
                 other.setdefault(_literal(keyword, foreign(core)), keyword)
-        return cls(near, other, empty_count)
-
-    def __bool__(self) -> bool:
-        return bool(self._near)
-
-    def first(self, marked: str, *, foreign: bool = False) -> str | None:
-        """Return a keyword that occurs in `marked`, a text with marked word edges, or None.
-
-        `foreign` says that the text comes from `TextForms.foreign`; keywords are then compared in that form.
-        """
-        return (self._foreign if foreign else self._near).first(marked)
-
-    def spans(self, marked: str, *, foreign: bool = False) -> Iterator[Span | None]:
-        """Yield the longest match at each place where one begins, without the word edges around it.
-
-        What covers the longest match covers the shorter ones, of which nested keywords make many. After a
-        stretch of text in which no match begins, None is yielded.
-        """
-        return (self._foreign if foreign else self._near).spans(marked)
+        return cls(Automaton(near), Automaton(other), empty_count)
 
 
 # Each search holds the GIL and finds matches after the first, which aren't used, so it gets little text.
 _WINDOW = 64
 
 
-class _Automaton:
+class Automaton:
+    """Searches texts with marked word edges. `literals` map what to search for to the keywords."""
+
     def __init__(self, literals: dict[str, str]) -> None:
         self._literals, self._keywords = list(literals), list(literals.values())
         self._search = AhoCorasick(self._literals, MatchKind.LeftmostLongest) if literals else None
@@ -279,10 +263,16 @@ class _Automaton:
         return self._search is not None
 
     def first(self, marked: str) -> str | None:
+        """Return a keyword that occurs in the text, or None."""
         found = self._search.find_matches_as_indexes(marked) if self._search else []
         return self._keywords[found[0][0]] if found else None
 
     def spans(self, marked: str) -> Iterator[Span | None]:
+        """Yield the longest match at each place where one begins, without the word edges around it.
+
+        What covers the longest match covers the shorter ones, of which nested keywords make many. After a
+        stretch of text in which no match begins, None is yielded.
+        """
         start = 0
         while self._search is not None and start < len(marked):
             window = marked[start : start + _WINDOW + self._longest]
@@ -292,14 +282,10 @@ class _Automaton:
                 yield None
                 start += _WINDOW
             else:
-                yield self._span(index, start + first, start + end)
+                literal = self._literals[index]
+                first_letter = start + first + literal.startswith(WORD_EDGE)
+                yield Span(first_letter, start + end - literal.endswith(WORD_EDGE), self._keywords[index])
                 start += first + 1
-
-    def _span(self, index: int, start: int, end: int) -> Span:
-        literal = self._literals[index]
-        return Span(
-            start + literal.startswith(WORD_EDGE), end - literal.endswith(WORD_EDGE), self._keywords[index]
-        )
 
 
 def _literal(keyword: str, form: str) -> str:
@@ -317,17 +303,12 @@ _SETS = re.compile(r"&&|~~|\[\^?\]?(?:\\.|[^\]\\\[])*\[(?!:)")
 _CLASSES = re.compile(r"\\[wWdDsSbB]")
 
 
-class Pattern:
+class Pattern(NamedTuple):
     """A compiled pattern; `remark` is the code of a warning if it matches less than in Discord, or empty."""
 
-    def __init__(self, source: str, compiled: re2._Regexp, remark: str = "") -> None:
-        self.source = source
-        self.remark = remark
-        self._compiled = compiled
-
-    def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the matches in order, without overlaps."""
-        return (found.span() for found in self._compiled.finditer(text))
+    source: str
+    compiled: re2._Regexp
+    remark: str
 
 
 def _options(memory: int | None = None) -> re2.Options:

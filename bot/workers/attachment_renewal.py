@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from bot.context import App
-from bot.deployments.kinds.base import Input
+from bot.deployments.inputs import Input
 from bot.deployments.model import deployment_of
 from bot.discord_api.errors import PostError, Unanswered
 from bot.domain.errors import DiscordAway, NotNow, RefusedError

@@ -20,9 +20,9 @@ from bot.comfydeploy.deployments import parse_deployment
 from bot.comfydeploy.wire import WebhookSigner
 from bot.context import App
 from bot.deployments.command_plan import PRESET_OPTION, plan_commands, suggestions
-from bot.deployments.compile import compile_deployment
 from bot.deployments.input_text import command_line
-from bot.deployments.kinds.base import RawValue, Typed
+from bot.deployments.inputs import RawValue, Typed
+from bot.deployments.model import compile_deployment
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import BackendBadReply, BotError
 from bot.domain.moderation import AuditAction, AuditFilter
@@ -30,9 +30,8 @@ from bot.domain.pages import RunsPage
 from bot.domain.requests import Actor, ChannelState, Checked, Member, Origin
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.settings.fields import SECTIONS, keys_of
-from bot.domain.settings.kinds import Section
+from bot.domain.settings.kinds import Names, Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import Names, SettingsContext
 from bot.media.outputs import inline_texts
 from bot.media.shrink import Shrinker
 from bot.outside import Outside
@@ -45,9 +44,8 @@ from bot.store.audit import add_entries
 from bot.ui.audit import AUDIT_COLUMNS, audit_cells
 from bot.ui.message_parts import text_blocks
 from bot.ui.run_facts import details
-from bot.words.cache import AutomodCache
+from bot.words.cache import AutomodCache, WordThread
 from bot.words.rules import WordRule, WordRules
-from bot.words.thread import WordThread
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy

@@ -7,7 +7,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.domain.settings.values import NotApplied
+from bot.domain.settings.kinds import NotApplied
 from tests.discord.actors import member
 from tests.discord.channels import thread_in
 from tests.discord.moderated_server import set_rules

@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.errors import StartupError
 from bot.domain.runs import RunState
-from bot.media.temporary_files import require_temporary_folder
+from bot.media.download import require_temporary_folder
 from bot.ops.check_machine import inspect_temporary_folder
 from bot.ops.findings import Level
 from demo.fake_comfydeploy.faults import Faults

@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.comfydeploy.wire import call_name
-from bot.config.roles import ALL_ROLES
+from bot.config.fields import ALL_ROLES
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
 from bot.web import MetricsPage
 from tests.unit.factories import app_with, made_run

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from bot.app import build, metrics_port
-from bot.config.roles import Role
+from bot.config.fields import Role
 from bot.metrics import WEBHOOK_RESULTS
 from bot.outside import Outside
 from demo.fake_comfydeploy.faults import Faults

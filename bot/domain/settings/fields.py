@@ -11,9 +11,18 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bot.domain.errors import InputError, InputErrors, RefusedError
-from bot.domain.settings.kinds import Box, Choice, Given, Kind, Section, Setting, digest
+from bot.domain.settings.kinds import (
+    Box,
+    Choice,
+    Given,
+    Kind,
+    Names,
+    Section,
+    Setting,
+    SettingsContext,
+    digest,
+)
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import Names, SettingsContext
 from bot.domain.text import QUOTED, listed, shorten, shorten_words
 from bot.domain.text.numbers import shown_number
 
@@ -271,16 +280,12 @@ def apply_form(
         if current == opened:
             given.setdefault(field, {})[name] = values
         else:
-            stale.append(_changed_meanwhile(field, key, rules, context))
+            now = shorten_words(field.kind.show(field.value(rules, key), context), _NOW_LENGTH)
+            stale.append(InputError("settings_changed_meanwhile", label=field.label(key, context), now=now))
     after, mistakes = _changed(rules, key, given, context)
     if mistakes:
         raise InputErrors([*stale, *mistakes])
     return after, stale
-
-
-def _changed_meanwhile(field: Field, key: Key, rules: ServerRules, context: SettingsContext) -> InputError:
-    now = shorten_words(field.kind.show(field.value(rules, key), context), _NOW_LENGTH)
-    return InputError("settings_changed_meanwhile", label=field.label(key, context), now=now)
 
 
 def _changed(

@@ -17,15 +17,16 @@ from bot.domain.settings.kinds import (
     WORD_COUNT,
     WORD_LENGTH,
     Choice,
+    Names,
     Number,
     Permitted,
     Reference,
     Section,
     Setting,
+    SettingsContext,
     Several,
     WordList,
 )
-from bot.domain.settings.values import Names, SettingsContext
 
 Ids = frozenset[int]
 Limit = Annotated[int, Field(ge=1, le=1_000_000)] | None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.context import App
-from bot.deployments.kinds.base import OptionChoice
+from bot.deployments.inputs import OptionChoice
 from bot.deployments.schema import CHOICES
 from bot.domain.errors import RefusedError
 from bot.domain.moderation import (

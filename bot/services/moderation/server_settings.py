@@ -10,9 +10,8 @@ from bot.context import App
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.policy import check_availability
 from bot.domain.settings.fields import Change, Key, apply_form, form_of, key_of, refilled, without_missing
-from bot.domain.settings.kinds import Box, Section
+from bot.domain.settings.kinds import Box, Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import SettingsContext
 
 # Discord expects an answer within 3 s, so the panel waits no longer than this for AutoMod's rules.
 _AUTOMOD_SECONDS = 1.0

@@ -211,7 +211,7 @@ class PrivacyStore:
         mine = (requests.c.requester_id == user_id) & (runs.c.index == 0)
         query = select_runs().where(mine, ~nothing_pending())
         found = connection.execute(query.order_by(requests.c.created_at.desc()))
-        return [to_run(row) for row in found.mappings()]
+        return [to_run(row) for row in found]
 
     @reads
     def _entries(

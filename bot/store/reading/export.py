@@ -44,7 +44,7 @@ async def exported_runs(
 
 
 def _chunk(connection: Connection, run_filter: ExportFilter, last: Run | None, limit: int) -> list[Run]:
-    return [to_run(row) for row in connection.execute(_next(run_filter, last, limit)).mappings()]
+    return [to_run(row) for row in connection.execute(_next(run_filter, last, limit))]
 
 
 def _next(run_filter: ExportFilter, last: Run | None, chunk_size: int) -> Select[tuple[object, ...]]:

@@ -65,7 +65,7 @@ class HistoryStore:
         newer = later(requests.c.created_at, after.at, runs.c.key < after.key)
         query = _matching(requester_id, run_filter).where(newer)
         found = connection.execute(query.order_by(requests.c.created_at, runs.c.key.desc()).limit(limit + 1))
-        rising = [to_listed_run(row) for row in found.mappings()]
+        rising = [to_listed_run(row) for row in found]
         if len(rising) > limit:
             listed = rising[:limit][::-1]
             entries = _entries(connection, listed)
@@ -111,7 +111,7 @@ class HistoryStore:
         if run.parent_key is None:
             return None
         query = select_listed_runs().where(runs.c.key == run.parent_key)
-        row = connection.execute(query).mappings().first()
+        row = connection.execute(query).first()
         parent = to_listed_run(row) if row is not None else None
         if parent is None or parent.guild_id != run.guild_id or not parent.is_shown:
             return None
@@ -129,7 +129,7 @@ def _page(
     before: RunCursor | None = None,
 ) -> HistoryPage:
     query = own_runs(requester_id, run_filter, limit + 1, before)
-    found = [to_listed_run(row) for row in connection.execute(query).mappings()]
+    found = [to_listed_run(row) for row in connection.execute(query)]
     listed = found[:limit]
     older = _cursor(listed[-1]) if len(found) > limit else None
     newer = _cursor(listed[0]) if listed and before is not None else before
@@ -207,7 +207,7 @@ def _batches(connection: Connection, keys: Sequence[str]) -> dict[str, list[Run]
     """Return the runs of requests, in the order of the keys."""
     found = connection.execute(select_listed_runs().where(runs.c.request_key.in_(keys)).order_by(runs.c.key))
     batches: dict[str, list[Run]] = {key: [] for key in keys}
-    for run in map(to_listed_run, found.mappings()):
+    for run in map(to_listed_run, found):
         batches[run.request_key].append(run)
     return batches
 

@@ -13,7 +13,7 @@ from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.claims import ENDING
 from bot.store.durations import BUSY, SUCCESSES, WAITING
-from bot.store.ledger import ROW, SERVER
+from bot.store.ledger import ROWS, SERVER
 from bot.store.queue import BEHIND, FIRST, FRONT, TURNS
 from bot.store.reading.history import open_on_server
 from bot.store.requests.judging import WAITING_IN_SERVER
@@ -34,7 +34,7 @@ CHOSEN: list[tuple[Select[Any], set[str]]] = [
 ]
 # For so few rows PostgreSQL would rather scan the table, so these only show that an index can be used.
 USABLE: list[tuple[Select[Any], str]] = [
-    (ROW.params(**TODAY, of_person=ALICE), "usage"),
+    (ROWS.params(**TODAY, of_person=ALICE), "usage"),
     (SERVER.params(**TODAY), "usage"),
     (WAITING_IN_SERVER.params(guild=GUILD, person=ALICE), "runs_guild_state"),
     (TURNS.params(deployments=["flux"], persons=[ALICE]), "runs_turns"),

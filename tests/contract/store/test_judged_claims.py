@@ -16,8 +16,8 @@ from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind
 from bot.domain.policy import OperatorRules
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
+from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import SettingsContext
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store import batches

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import Approval, ServerRules
-from bot.domain.settings.values import SettingsContext
 from bot.store import Store
 from bot.store.rules import read_rules
 from tests.contract.store.rows import audit_log, stored_rules

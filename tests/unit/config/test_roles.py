@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.config.roles import ALL_ROLES, Role, Shards
+from bot.config.fields import ALL_ROLES, Role, Shards
 from bot.config.settings import load_settings
 from bot.domain.errors import StartupError
 from tests.unit.config.environment import load, write_env

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.deployments.files import AttachedFile
-from bot.deployments.kinds.base import Input
+from bot.deployments.inputs import AttachedFile, Input
 from bot.deployments.merge import Merged, merge, seed_range
 from bot.deployments.model import Deployment
 from bot.domain.errors import InputError

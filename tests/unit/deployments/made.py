@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.comfydeploy.deployments import GPUS, input_class, parse_deployment, parse_deployments
-from bot.deployments.compile import compile_deployment
-from bot.deployments.kinds import input_of
-from bot.deployments.kinds.base import Input
-from bot.deployments.model import Deployment, FollowUp
+from bot.deployments.choices import input_of
+from bot.deployments.inputs import Input
+from bot.deployments.model import Deployment, FollowUp, compile_deployment
 from bot.deployments.schema import CLASSIFY, Choice, DeploymentSettings, InputSettings
 from bot.domain.backend import DeploymentDescription, InputDescription
 

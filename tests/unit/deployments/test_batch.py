@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.comfydeploy.deployments import GPUS
+from bot.deployments.choices import input_of
 from bot.deployments.command_plan import plan_commands, plan_options
-from bot.deployments.kinds import input_of
-from bot.deployments.kinds.base import Input
+from bot.deployments.inputs import Input
 from bot.deployments.merge import merge
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bot.comfydeploy.deployments import input_class
-from bot.deployments.compile import describes_itself
 from bot.deployments.config_file import load_deployments_file, single_deployment
+from bot.deployments.model import describes_itself
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import StartupError
 from tests.unit.cases import read_cases

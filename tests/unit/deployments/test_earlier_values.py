@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from discord import ComponentType
 
+from bot.deployments.choices import input_of
 from bot.deployments.draft import Draft, changed, without_refused_files
-from bot.deployments.files import AttachedFile
-from bot.deployments.kinds import input_of
-from bot.deployments.kinds.base import FormField, Input
+from bot.deployments.inputs import AttachedFile, FormField, Input
 from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment, picture_input
 from bot.domain.backend import InputKind

@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 
 from bot.comfydeploy.deployments import GPUS, input_class
-from bot.deployments.compile import compile_deployment
 from bot.deployments.config_file import load_deployments_file
 from bot.deployments.draft import Draft
-from bot.deployments.files import AttachedFile
 from bot.deployments.follow_ups import (
     MAX_COMMANDS,
     asked_inputs,
@@ -23,9 +21,9 @@ from bot.deployments.follow_ups import (
     message_commands,
     starting_values,
 )
-from bot.deployments.kinds.base import Input
+from bot.deployments.inputs import AttachedFile, Input
 from bot.deployments.merge import Merged, Stored, merge
-from bot.deployments.model import Deployment, FollowUp
+from bot.deployments.model import Deployment, FollowUp, compile_deployment
 from bot.domain.errors import InputErrors, StartupError
 from tests.unit.cases import read_cases
 from tests.unit.factories import made_run

@@ -7,10 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.deployments.files import linked_file
-from bot.deployments.kinds import input_of
-from bot.deployments.kinds.base import Input, Size
-from bot.deployments.kinds.plain import links_of
+from bot.deployments.choices import Size, input_of
+from bot.deployments.files import linked_file, links_of
+from bot.deployments.inputs import Input
 from bot.domain.backend import InputKind
 from tests.unit.deployments.made import choice
 

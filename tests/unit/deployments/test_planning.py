@@ -11,7 +11,7 @@ from discord import app_commands
 from hypothesis import HealthCheck, assume, given, settings
 
 from bot.deployments.command_plan import CommandPlan, plan_commands, suggestions
-from bot.deployments.kinds.base import OptionSpec, OptionType
+from bot.deployments.inputs import OptionSpec, OptionType
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import MORE, RESERVED
 from bot.domain.errors import StartupError

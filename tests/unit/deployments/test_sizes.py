@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.deployments.choices import Size
 from bot.deployments.command_plan import plan_commands, suggestions
 from bot.deployments.draft import Draft, changed
 from bot.deployments.input_text import command_line, displayed_inputs
-from bot.deployments.kinds.base import Input, Size
+from bot.deployments.inputs import Input
 from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import MORE
@@ -228,7 +229,7 @@ def test_without_choices_there_are_three_shapes_within_the_limits(
 @given(st.integers(1, 5000), st.integers(0, 3000), st.none() | st.integers(-50, 9000))
 def test_the_shapes_keep_any_limits(low: int, room: int, default: int | None) -> None:
     made = sized({}, side={"minimum": low, "maximum": low + room, "default": default})
-    sides = [side for size in size_of(made).sizes for side in size.values]
+    sides = [side for size in size_of(made).sizes for side in size]
     assert all(side is not None and low <= side <= low + room for side in sides)
     if room >= 8:
         assert all(side is not None and side % 8 == 0 for side in sides)

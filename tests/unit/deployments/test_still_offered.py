@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.deployments.kinds import input_of
-from bot.deployments.kinds.base import Size
+from bot.deployments.choices import Size, input_of
 from bot.deployments.merge import removed_since
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind

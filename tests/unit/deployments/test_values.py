@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deployments.command_plan import plan_commands, suggestions
-from bot.deployments.files import AttachedFile
 from bot.deployments.input_text import command_line, parse_more, write_more
+from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import merge, seed_range
 from bot.domain.errors import InputError
 from bot.strings import explain

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bot.deployments.files import AttachedFile
+from bot.deployments.inputs import AttachedFile
 from bot.domain.requests import ChannelState, batch_requests, new_key, press_id
 from bot.domain.text.file_names import file_behind
 from tests.unit.domain.policy_cases import request

@@ -25,6 +25,7 @@ from bot.domain.settings.fields import (
     token_of,
     without_missing,
 )
+from bot.domain.settings.kinds import Names, SettingsContext
 from bot.domain.settings.rules_and_defaults import (
     Approval,
     ApprovalMode,
@@ -34,7 +35,6 @@ from bot.domain.settings.rules_and_defaults import (
     Words,
     parse_stored_rules,
 )
-from bot.domain.settings.values import Names, SettingsContext
 
 AROUND = SettingsContext(
     server="Studio",

@@ -19,7 +19,7 @@ from bot.gateway.client import RestClient
 from bot.gateway.guild import read_automod
 from bot.gateway.message_files import fetch_run_files
 from bot.outside import Outside
-from bot.words.thread import WordThread
+from bot.words.cache import WordThread
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.world import Channel
 from tests.unit.factories import made_run

@@ -11,8 +11,7 @@ import pytest
 from bot.comfydeploy.wire import WebhookSigner
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.compile import compile_deployment
-from bot.deployments.model import Deployment
+from bot.deployments.model import Deployment, compile_deployment
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.backend import DeploymentDescription
 from bot.domain.errors import BackendUnreachable

@@ -13,14 +13,13 @@ import pytest
 
 from bot.domain.errors import RefusedError
 from bot.domain.requests import Actor, ChannelState
+from bot.domain.settings.kinds import NotApplied
 from bot.domain.settings.rules_and_defaults import ServerRules, Words
-from bot.domain.settings.values import NotApplied
 from bot.gateway.guild import compile_automod, read_automod
 from bot.outside import Outside
 from bot.services.words import find_hit
-from bot.words.cache import AutomodCache
+from bot.words.cache import AutomodCache, WordThread
 from bot.words.rules import Hit, WordRules
-from bot.words.thread import WordThread
 from tests.contract.store.runs import PERSON, request
 from tests.unit.factories import app_with
 from tests.word_rules import finish, first_hit

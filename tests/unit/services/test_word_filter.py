@@ -18,9 +18,8 @@ from bot.outside import Outside
 from bot.services.words import DefaultTexts, check_words
 from bot.store import Store
 from bot.words import cache as cached
-from bot.words.cache import AutomodCache, Fetch
+from bot.words.cache import AutomodCache, Fetch, WordThread
 from bot.words.rules import WordRule, WordRules
-from bot.words.thread import WordThread
 from tests.bench.hostile import SLOW_ALLOWED, SLOW_PATTERN, SLOW_TEXT
 from tests.contract.store.rows import GUILD, audit_log, stored_rules
 from tests.contract.store.runs import NOW, PERSON, request

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.settings.values import NotApplied
+from bot.domain.settings.kinds import NotApplied
 from bot.words.forms import WORD_EDGE, fold, mark_word_edges, normalize, text_forms
 from bot.words.rules import WordRule, WordRules
 from tests.word_rules import compiled, first_hit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.settings.values import NotApplied
+from bot.domain.settings.kinds import NotApplied
 from bot.words.rules import Hit, WordRule
 from tests.word_rules import compiled, first_hit
 

@@ -13,9 +13,8 @@ import pytest
 
 from bot.domain.errors import RefusedError
 from bot.outside import Outside
-from bot.words.cache import AutomodCache
+from bot.words.cache import AutomodCache, WordThread
 from bot.words.rules import Steps, WordRule, WordRules
-from bot.words.thread import WordThread
 from tests.bench.hostile import NESTED, NESTED_TEXT
 from tests.word_rules import compiled, first_hit
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bot.deployments.choices import input_of
 from bot.deployments.draft import Draft
-from bot.deployments.kinds import input_of
 from bot.deployments.merge import Stored
 from bot.deployments.model import FollowUp
 from bot.domain.backend import InputKind

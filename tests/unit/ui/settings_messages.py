@@ -9,8 +9,8 @@ from typing import Any
 
 from bot.domain.errors import InputError, InputErrors
 from bot.domain.settings.fields import SECTIONS, describe_changes, form_of, keys_of
+from bot.domain.settings.kinds import Names, NotApplied, ReviewChannel, SettingsContext
 from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
-from bot.domain.settings.values import Names, NotApplied, ReviewChannel, SettingsContext
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings import Panel, error_lines, panel_layout, settings_modal
 from tests.unit.ui.snapshot import of_layout, of_modal

@@ -11,9 +11,9 @@ from discord.ui.view import BaseView
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.deployments.choices import input_of
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.input_text import ShownInputs, command_line, displayed_inputs
-from bot.deployments.kinds import input_of
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Usage

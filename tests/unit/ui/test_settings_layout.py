@@ -8,7 +8,7 @@ import pytest
 from discord.ui import ActionRow, ChannelSelect, Label, RoleSelect, Select
 
 from bot.domain.settings.fields import FORM_LIMIT, SECTIONS, form_of, keys_of
-from bot.domain.settings.kinds import batches
+from bot.domain.settings.kinds import Names, NotApplied, ReviewChannel, SettingsContext, batches
 from bot.domain.settings.rules_and_defaults import (
     Approval,
     ApprovalMode,
@@ -18,7 +18,6 @@ from bot.domain.settings.rules_and_defaults import (
     ServerRules,
     Words,
 )
-from bot.domain.settings.values import Names, NotApplied, ReviewChannel, SettingsContext
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings import Panel, panel_layout, settings_modal
 from tests.word_rules import compiled, first_hit

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from bot.deployments.choices import input_of
 from bot.deployments.command_plan import PRESET_OPTION, plan_commands
 from bot.deployments.draft import Draft
 from bot.deployments.input_text import ShownInputs, command_line, displayed_inputs
-from bot.deployments.kinds import input_of
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind

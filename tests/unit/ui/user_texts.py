@@ -8,9 +8,9 @@ from typing import Any
 
 from discord.ui.view import BaseView
 
+from bot.deployments.choices import input_of
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.input_text import ShownInputs, command_line
-from bot.deployments.kinds import input_of
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Limits, Running, Usage, UsageView
 from bot.domain.moderation import AuditAction, AuditFilter, AuditPage, Report
@@ -19,8 +19,8 @@ from bot.domain.policy import Standing
 from bot.domain.requests import ChannelDefault, Holder, Member
 from bot.domain.runs import FINAL, REQUESTER_BLOCKED, Output, Run, RunState
 from bot.domain.settings.fields import SECTIONS
+from bot.domain.settings.kinds import NotApplied, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.settings.values import NotApplied, SettingsContext
 from bot.ui.audit import audit_layout
 from bot.ui.copies import linked_outputs, opened_messages, plain_messages, share_messages, withheld_message
 from bot.ui.custom_ids import HelpPage

@@ -1,4 +1,4 @@
-"""An input as `/generate` offers it, and what every kind of input does.
+"""The inputs of `/generate`: what every kind of input does, and the kinds for texts and numbers.
 
 A value is stored under the backend's keys, as it is sent. An option for sizes stands for two keys, so a
 stored size survives any change of `sizes`.
@@ -6,18 +6,19 @@ stored size survives any change of `sizes`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from bot.deployments.files import AttachedFile
 from bot.deployments.schema import InputSettings
 from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, one_line
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
-from bot.domain.text import escape_line, sentence_case, shorten
+from bot.domain.text import escape_line, sentence_case, shorten, strip_invisible
+from bot.domain.text.numbers import shown_number, typed_integer, typed_number
 from bot.strings import say
 
 ATTACHMENTS = frozenset({InputKind.IMAGE, InputKind.IMAGES, InputKind.VIDEO, InputKind.AUDIO, InputKind.FILE})
@@ -25,6 +26,22 @@ NUMBERS = frozenset({InputKind.INTEGER, InputKind.FLOAT})
 TEXT_LENGTH = 4000  # Discord's limit for a text input
 _DEFAULT_LENGTH = 30
 OptionValue = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """An attachment as Discord describes it. `content_type` may be missing, and `size` is in bytes.
+
+    `measured` means that Discord knows its width and height, so it could read the picture or video.
+    """
+
+    url: str
+    filename: str
+    content_type: str | None
+    size: int
+    measured: bool = False
+
+
 # A value as somebody entered it: typed in a command or form, or uploaded.
 RawValue = str | int | float | bool | AttachedFile | tuple[AttachedFile, ...]
 # Entered values by the names of their options, and values by the backend's keys.
@@ -112,21 +129,6 @@ class FormField:
     limit: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """A width and a height that one option sets; None is a value that only the backend knows."""
-
-    width: int | float | None
-    height: int | float | None
-
-    def __str__(self) -> str:
-        return " × ".join("?" if value is None else f"{value:.15g}" for value in self.values)
-
-    @property
-    def values(self) -> tuple[int | float | None, int | float | None]:
-        return self.width, self.height
-
-
 class Input(InputSettings):
     """An input of a deployment: its settings, completed from the backend's description.
 
@@ -134,8 +136,7 @@ class Input(InputSettings):
     sent if `send_default` is set. Otherwise a seed is drawn at random, and any other input uses the backend's
     default. If `default` is None, there is no usable default. `max_count` applies to `IMAGES` only.
 
-    The option for sizes is an input that only the bot knows. It is a choice that sets the two backend inputs
-    in `parts`, `sizes` are the values of its choices, and `default_size` is its default.
+    `parts` are the two inputs that an option for sizes sets.
     """
 
     key: str
@@ -150,8 +151,6 @@ class Input(InputSettings):
     is_seed: bool = False
     send_default: bool = False
     parts: tuple[Input, ...] = ()
-    default_size: Size | None = None
-    sizes: tuple[Size, ...] = ()
 
     @property
     def option_names(self) -> tuple[str, ...]:
@@ -213,7 +212,7 @@ class Input(InputSettings):
 
         Raises InputError, which names the option.
         """
-        if isinstance(raw, AttachedFile | tuple | list):
+        if not isinstance(raw, OptionValue):
             raise InputError("input_not_text", option=self.option)
         if isinstance(raw, str) and not raw.strip():
             return self._blank(raw)
@@ -294,6 +293,69 @@ class Input(InputSettings):
             return self.show(self.parse(raw))
         except InputError:
             return str(raw)
+
+
+class TextInput(Input):
+    """A free text."""
+
+    def _blank(self, raw: str) -> dict[str, InputValue]:
+        return {self.key: self._value(raw)}
+
+    def _value(self, raw: OptionValue) -> str:
+        # PostgreSQL can't store NUL, and lone surrogates can't be encoded in UTF-8.
+        text = str(raw).replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+        length = len(text)
+        if self.max_length is not None and length > self.max_length:  # before any work on the text
+            raise InputError("input_too_long", option=self.option, length=length, maximum=self.max_length)
+        if self.required and not strip_invisible(text):
+            raise InputError("input_required", option=self.option)
+        if self.min_length is not None and length < self.min_length:
+            raise InputError("input_too_short", option=self.option, length=length, minimum=self.min_length)
+        return text
+
+    def field(self, values: Values, raw: Any = None, *, gone: bool = False) -> FormField:
+        text = self._shown(values, raw)
+        shape, limit = Shape.PARAGRAPH if self.is_prompt else Shape.LINE, self.max_length or TEXT_LENGTH
+        if len(text) > TEXT_LENGTH and self.takes(text):
+            about = say("edit_long_text")
+            return self._field(shape=shape, description=about, required=False, limit=min(limit, TEXT_LENGTH))
+        text = text[:TEXT_LENGTH]
+        # Keep space for a value that is older than a lowered limit.
+        return self._field(shape=shape, value=text, limit=max(len(text), min(limit, TEXT_LENGTH)))
+
+
+class IntegerInput(Input):
+    """A whole number."""
+
+    def _value(self, raw: OptionValue) -> int | float:
+        value = self._number(raw)
+        low = -LARGEST if self.minimum is None else self.minimum
+        high = LARGEST if self.maximum is None else self.maximum
+        if value < low:
+            raise InputError("input_too_small", option=self.option, value=shown_number(value), minimum=low)
+        if value > high:
+            raise InputError("input_too_large", option=self.option, value=shown_number(value), maximum=high)
+        return value
+
+    def _number(self, raw: OptionValue) -> int | float:
+        if isinstance(raw, float) and math.isfinite(raw) and raw == int(raw):
+            raw = int(raw)
+        if isinstance(raw, int) and not isinstance(raw, bool):
+            return raw
+        if isinstance(raw, str) and (found := typed_integer(raw)) is not None:
+            return found
+        raise InputError("input_not_integer", option=self.option, value=excerpt(raw))
+
+
+class FloatInput(IntegerInput):
+    """A number."""
+
+    def _number(self, raw: OptionValue) -> int | float:
+        if isinstance(raw, str) and (found := typed_number(raw)) is not None:
+            raw = found
+        if isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw):
+            return raw
+        raise InputError("input_not_number", option=self.option, value=excerpt(raw))
 
 
 def plain_text(value: InputValue) -> str:

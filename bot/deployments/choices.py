@@ -1,53 +1,46 @@
-"""The kinds of inputs that offer something to choose."""
+"""The kinds of inputs that offer something to choose, and the class for each kind."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-from bot.deployments.files import AttachedFile
-from bot.deployments.kinds.base import (
+from bot.deployments.files import FilesInput
+from bot.deployments.inputs import (
+    ATTACHMENTS,
     NUMBERS,
+    FloatInput,
     FormField,
     Input,
+    IntegerInput,
     OptionChoice,
     OptionSpec,
     OptionValue,
     Shape,
-    Size,
+    TextInput,
     Values,
     excerpt,
 )
-from bot.deployments.kinds.plain import number
 from bot.deployments.schema import CHOICES, Choice
+from bot.deployments.schema.field_types import LARGEST
+from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 from bot.domain.text import sentence_case, shorten
-from bot.domain.text.numbers import typed_number
+from bot.domain.text.numbers import FLOAT, NUMBER_LENGTH, typed_number
 from bot.strings import say
 
 # Each radio button is a line of the form, so longer lists are selects. Discord takes 2 to 10.
 _RADIO_BUTTONS = 5
 _SHOWN_CHOICES = 10
-# The shapes that people know. A size that rounds a shape's sides for the model still has that shape.
-_SHAPES = (
-    (1, 1),
-    (2, 3),
-    (3, 2),
-    (3, 4),
-    (4, 3),
-    (4, 5),
-    (5, 4),
-    (9, 16),
-    (16, 9),
-    (1, 2),
-    (2, 1),
-    (9, 21),
-    (21, 9),
-)
+# The shapes that people know, as portraits. A size that rounds a shape's sides for the model still has that
+# shape.
+_SHAPES = ((1, 1), (2, 3), (3, 4), (4, 5), (9, 16), (1, 2), (9, 21))
 _SAME_SHAPE = 0.03
 _SIZE_NAME = 50
 _GONE_LENGTH = 50
+_INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
 _YES = frozenset({"yes", "y", "true", "on", "1"})
 _NO = frozenset({"no", "n", "false", "off", "0"})
 
@@ -109,7 +102,7 @@ class ChoiceInput(_ChoosingInput):
     has_labels_of_server: ClassVar[bool] = False
 
     def parse(self, raw: Any) -> dict[str, InputValue]:
-        if isinstance(raw, AttachedFile | tuple | list):
+        if not isinstance(raw, OptionValue):
             return super().parse(raw)
         choice = find_choice(self.choices, raw)
         if choice is not None:
@@ -182,8 +175,24 @@ class GpuInput(ChoiceInput):
         return Shape.SELECT if len(names) <= CHOICES else Shape.LINE
 
 
+class Size(NamedTuple):
+    """A width and a height that one option sets; None is a value that only the backend knows."""
+
+    width: int | float | None
+    height: int | float | None
+
+    def __str__(self) -> str:
+        return " × ".join("?" if value is None else f"{value:.15g}" for value in self)
+
+
 class SizeInput(ChoiceInput):
-    """A width and a height, chosen by one name and stored as two inputs."""
+    """A width and a height, chosen by one name and stored as two inputs, which are its `parts`.
+
+    Only the bot knows this input. `sizes` are the values of its choices.
+    """
+
+    default_size: Size | None = None
+    sizes: tuple[Size, ...] = ()
 
     @property
     def backend_keys(self) -> tuple[str, ...]:
@@ -233,8 +242,7 @@ class SizeInput(ChoiceInput):
         return self._sides(self.sizes[self.choices.index(choice)])
 
     def _sides(self, size: Size) -> dict[str, InputValue]:
-        pairs = zip(self.backend_keys, size.values, strict=True)
-        return {key: value for key, value in pairs if value is not None}
+        return {part.key: side for part, side in zip(self.parts, size, strict=True) if side is not None}
 
 
 def _size_label(name: str, size: Size) -> str:
@@ -259,3 +267,33 @@ def find_choice(choices: tuple[Choice, ...], value: OptionValue) -> Choice | Non
         lambda choice: as_number is not None and typed_number(choice.value) == as_number,
     )
     return next((choice for test in tests for choice in choices if test(choice)), None)
+
+
+def number(text: str, kind: InputKind) -> int | float | None:
+    """Return the number that a text, such as the value of a choice, represents.
+
+    Return None if the text isn't a number, the number is out of Discord's range, or `kind` is INTEGER and the
+    number has a fraction.
+    """
+    # Python also parses `1_0` and `nan`, which users would not recognize among the choices.
+    form = _INTEGER if kind is InputKind.INTEGER else FLOAT
+    if len(text) > NUMBER_LENGTH or not form.fullmatch(text):
+        return None
+    value = int(text.partition(".")[0]) if kind is InputKind.INTEGER else float(text)
+    return value if -LARGEST <= value <= LARGEST else None
+
+
+_BY_KIND: Mapping[InputKind, type[Input]] = {
+    InputKind.INTEGER: IntegerInput,
+    InputKind.FLOAT: FloatInput,
+    InputKind.BOOLEAN: BooleanInput,
+    **dict.fromkeys(ATTACHMENTS, FilesInput),
+}
+
+
+def input_of(**fields: Any) -> Input:
+    """Return an input with these fields, which aren't validated, of the class for its kind."""
+    if fields.get("parts"):
+        return SizeInput.model_construct(**fields)
+    kind = ChoiceInput if fields.get("choices") else _BY_KIND.get(fields["kind"], TextInput)
+    return kind.model_construct(**fields)
