@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import discord
-from discord.ui import LayoutView
 
 from bot.deployments.input_text import command_line
 from bot.deployments.merge import VARY_COUNT
@@ -19,7 +19,7 @@ from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import Actor
 from bot.domain.runs import Deletions, Run
 from bot.domain.text.file_names import is_file
-from bot.gateway.client import GenerateBot, PersistentItem, tell
+from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, check_overrides, moderated_channel
 from bot.gateway.message_files import run_files, shown_pictures
 from bot.gateway.payloads import custom_ids, form_values
@@ -29,7 +29,7 @@ from bot.services.access import cancellable, is_deletable, is_moderated, seen, v
 from bot.services.moderation import reviews
 from bot.strings import say
 from bot.ui.copies import PROMPT_FIELD, linked_outputs, share_modal
-from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId, ShareId
+from bot.ui.custom_ids import Action, DeleteId, DraftId, Form, FormId, PickId, RunId
 from bot.ui.lists import text_layout
 from bot.ui.moderation import reject_modal, report_modal
 from bot.ui.result_buttons import (
@@ -40,60 +40,57 @@ from bot.ui.result_buttons import (
 )
 from bot.ui.run_facts import FILENAME, details, explanation_of
 from cogs.drafts import again, open_draft, use_picture
-from cogs.moderation.reviews import (
+from cogs.moderation import (
+    block_sent,
     is_report,
     open_block,
+    reject_sent,
+    report_sent,
     reporting_card_errors,
 )
-from cogs.presets import open_save
+from cogs.presets import open_save, save_sent
 
 _LEFT = timedelta(minutes=1)  # enough for a deletion
 Press = Callable[[Interaction, str], Awaitable[None]]
 
 
-class RunButton(PersistentItem[RunId], codec=RunId):
-    """A button of a run."""
-
-    async def pressed(self, interaction: Interaction, id: RunId) -> None:
-        async with reporting_card_errors(interaction, id.key):
-            await PRESSES[id.action](interaction, id.key)
+async def _pressed(interaction: Interaction, id: RunId) -> None:
+    """Answer a button of a run."""
+    async with reporting_card_errors(interaction, id.key):
+        await PRESSES[id.action](interaction, id.key)
 
 
-class PickButton(PersistentItem[PickId], codec=PickId):
-    """A numbered button. The number is that of a run in a batch, or of a picture."""
-
-    async def pressed(self, interaction: Interaction, id: PickId) -> None:
-        app, message = interaction.client.app, interaction.message
-        run = await visible(app, actor_of(interaction), id.key)
-        title, offered = app.catalogue.title(run.deployment), await _offered(interaction, run)
-        files = run_files(message, run.key, linked=run.needs_interaction) if message is not None else []
-        # A file and the gallery that shows it have the same name.
-        own = {file.filename: file for file in files if is_file(file.filename, run.key, id.file)}
-        linked = linked_outputs(run, app.outputs.may_link, file=id.file)
-        await _show(interaction, picked_layout(run, id.number, title, [*own.values()], linked, offered))
+async def _submitted(interaction: Interaction, id: FormId) -> None:
+    """Answer a form of a run."""
+    async with reporting_card_errors(interaction, id.key):
+        await FORMS[id.form](interaction, id.key)
 
 
-class DeleteButton(PersistentItem[DeleteId], codec=DeleteId):
-    """Delete behind *More*.
+async def _picked(interaction: Interaction, id: PickId) -> None:
+    """Show what a numbered button stands for: a run of a batch, or a picture."""
+    app, message = interaction.client.app, interaction.message
+    run = await visible(app, actor_of(interaction), id.key)
+    title, offered = app.catalogue.title(run.deployment), await _offered(interaction, run)
+    files = run_files(message, run.key, linked=run.needs_interaction) if message is not None else []
+    # A file and the gallery that shows it have the same name.
+    own = {file.filename: file for file in files if is_file(file.filename, run.key, id.file)}
+    linked = linked_outputs(run, app.outputs.may_link, file=id.file)
+    await tell(interaction, view=picked_layout(run, id.number, title, [*own.values()], linked, offered))
+
+
+async def _delete_pressed(interaction: Interaction, id: DeleteId) -> None:
+    """Delete what *Delete* behind *More* names.
 
     What only an interaction can delete is deleted by the press of *More*, whose token lives for 15 minutes.
     """
-
-    async def pressed(self, interaction: Interaction, id: DeleteId) -> None:
-        app, more = interaction.client.app, None
-        if id.draft:
-            more = app.drafts.get(id.draft, interaction.user.id, discord.Interaction)
-            if more is None or more.expires_at - app.now() < _LEFT:
-                raise RefusedError("delete_stale")
-        message = MessageRef(interaction.channel_id or 0, id.message) if more is None else None
-        deleted = await reviews.delete_shown(app, actor_of(interaction), id.key, message, whole=id.whole)
-        await _confirm_deletion(interaction, *deleted, more)
-
-
-async def _show(interaction: Interaction, layout: LayoutView) -> None:
-    await interaction.response.send_message(
-        view=layout, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
-    )
+    app, more = interaction.client.app, None
+    if id.draft:
+        more = app.drafts.get(id.draft, interaction.user.id, discord.Interaction)
+        if more is None or more.expires_at - app.now() < _LEFT:
+            raise RefusedError("delete_stale")
+    message = MessageRef(interaction.channel_id or 0, id.message) if more is None else None
+    deleted = await reviews.delete_shown(app, actor_of(interaction), id.key, message, whole=id.whole)
+    await _confirm_deletion(interaction, *deleted, more)
 
 
 async def _cancel(interaction: Interaction, key: str) -> None:
@@ -118,12 +115,20 @@ async def _redeliver(interaction: Interaction, key: str) -> None:
         await tell(interaction, say("post_noted"))
 
 
-# The messenger changes the cards, so an answer to these presses that is lost makes no difference.
+def _deciding(decide: Callable[..., Awaitable[None]]) -> Press:
+    """Return the handler of a button on a card.
+
+    The messenger changes the card, so an answer that is lost makes no difference.
+    """
+
+    async def press(interaction: Interaction, key: str) -> None:
+        await decide(interaction.client.app, actor_of(interaction), key)
+        await interaction.response.defer()
+
+    return press
 
 
-async def _approve(interaction: Interaction, key: str) -> None:
-    await reviews.approve(interaction.client.app, actor_of(interaction), key)
-    await interaction.response.defer()
+_delete_reported = _deciding(partial(reviews.delete_reported, whole_batch=False))
 
 
 async def _reject(interaction: Interaction, key: str) -> None:
@@ -133,28 +138,13 @@ async def _reject(interaction: Interaction, key: str) -> None:
         await interaction.response.send_modal(reject_modal(key))
 
 
-async def _dismiss(interaction: Interaction, key: str) -> None:
-    await reviews.dismiss(interaction.client.app, actor_of(interaction), key)
-    await interaction.response.defer()
-
-
-async def _delete_reported(interaction: Interaction, key: str, *, whole_batch: bool) -> None:
-    app, actor = interaction.client.app, actor_of(interaction)
-    await reviews.delete_reported(app, actor, key, whole_batch=whole_batch)
-    await interaction.response.defer()
-
-
 async def _delete(interaction: Interaction, key: str) -> None:
     """Delete the result of a single run, under a number or under a report's card."""
     if is_report(interaction, key):
-        await _delete_reported(interaction, key, whole_batch=False)
+        await _delete_reported(interaction, key)
     else:
         deleted = await reviews.delete_shown(interaction.client.app, actor_of(interaction), key)
         await _confirm_deletion(interaction, *deleted)
-
-
-async def _clear(interaction: Interaction, key: str) -> None:
-    await _delete_reported(interaction, key, whole_batch=True)
 
 
 async def _confirm_deletion(
@@ -220,9 +210,7 @@ async def _details(interaction: Interaction, key: str) -> None:
         repeatable=repeatable,
     )
     files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
-    await interaction.response.send_message(
-        view=found.layout, files=files, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
-    )
+    await interaction.response.send_message(view=found.layout, files=files, ephemeral=True)
 
 
 async def _moderates(interaction: Interaction, run: Run) -> bool:
@@ -269,27 +257,12 @@ def _more(*, whole: bool) -> Press:
         title, offered = app.catalogue.title(run.deployment), await _offered(interaction, about)
         shown = set(custom_ids(message.components)) if message is not None else set()
         layout = more_layout(batch, title, offered, delete, shown, shown_pictures(message))
-        await _show_more(interaction, run, layout)
+        if run.needs_interaction:
+            # It makes the message with *More* the one that this interaction's token can delete.
+            await interaction.response.defer()
+        await tell(interaction, view=layout)
 
     return press
-
-
-async def _show_more(interaction: Interaction, run: Run, layout: LayoutView) -> None:
-    """Show what is behind *More*.
-
-    A deferred update makes the message with *More* the one that this interaction's token can delete.
-    """
-    if run.needs_interaction:
-        await interaction.response.defer()
-        await interaction.followup.send(
-            view=layout, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
-        )
-    else:
-        await _show(interaction, layout)
-
-
-async def _post(interaction: Interaction, key: str) -> None:
-    await _copy(interaction, key, Kind.POST)
 
 
 async def _open_share(interaction: Interaction, key: str) -> None:
@@ -303,8 +276,8 @@ async def _open_share(interaction: Interaction, key: str) -> None:
         await _copy(interaction, key, Kind.SHARE)
 
 
-async def _share_submitted(interaction: Interaction, id: ShareId) -> None:
-    await _copy(interaction, id.key, Kind.SHARE, form_values(interaction).get(PROMPT_FIELD) == "yes")
+async def _share_sent(interaction: Interaction, key: str) -> None:
+    await _copy(interaction, key, Kind.SHARE, form_values(interaction).get(PROMPT_FIELD) == "yes")
 
 
 async def _copy(interaction: Interaction, key: str, kind: Kind, with_prompt: bool = False) -> None:
@@ -320,27 +293,38 @@ PRESSES: Mapping[Action, Press] = {
     Action.CANCEL: _cancel,
     Action.AGAIN: again(1),
     Action.REDELIVER: _redeliver,
-    Action.APPROVE: _approve,
+    Action.APPROVE: _deciding(reviews.approve),
     Action.REJECT: _reject,
     Action.BLOCK: open_block,
     Action.DELETE: _delete,
     Action.REPORT: _report,
-    Action.DISMISS: _dismiss,
+    Action.DISMISS: _deciding(reviews.dismiss),
     Action.EDIT: _edit,
     Action.DETAILS: _details,
     Action.USE: _use,
     Action.REPEAT: again(None),
-    Action.CLEAR: _clear,
+    Action.CLEAR: _deciding(partial(reviews.delete_reported, whole_batch=True)),
     Action.VARY: again(VARY_COUNT),
     Action.MORE: _more(whole=False),
     Action.MORE_OF_ALL: _more(whole=True),
     Action.DISCARD: _discard,
-    Action.POST: _post,
+    Action.POST: partial(_copy, kind=Kind.POST),
     Action.SHARE: _open_share,
     Action.SAVE: open_save,
 }
 
 
+FORMS: Mapping[Form, Press] = {
+    Form.REJECT: reject_sent,
+    Form.BLOCK: block_sent,
+    Form.REPORT: report_sent,
+    Form.SAVE: save_sent,
+    Form.SHARE: _share_sent,
+}
+
+
 async def setup(bot: GenerateBot) -> None:
-    bot.add_items(RunButton, PickButton, DeleteButton)
-    bot.add_form(ShareId, _share_submitted)
+    bot.add_press(RunId, _pressed)
+    bot.add_press(PickId, _picked)
+    bot.add_press(DeleteId, _delete_pressed)
+    bot.add_form(FormId, _submitted)

@@ -31,7 +31,7 @@ from bot.domain.errors import (
 )
 from bot.domain.requests import Actor, Checked
 from bot.domain.text.file_names import belongs_to, file_behind, key_in
-from bot.gateway.client import GenerateBot, PersistentItem, tell
+from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of
 from bot.gateway.message_files import (
     attached_pictures,
@@ -55,18 +55,16 @@ MakeDraft = Callable[[Actor], Awaitable[Draft]]
 OnMenu = Callable[[Interaction, discord.Message], Coroutine[Any, Any, None]]
 
 
-class DraftItem(PersistentItem[DraftId], codec=DraftId):
-    """A button or select that opens a draft."""
-
-    async def pressed(self, interaction: Interaction, id: DraftId) -> None:
-        for value in selected_values(interaction):
-            id = DraftId.read(value) or id
-        if id.picture and not id.target:
-            await _choose(interaction, id)
-        elif id.count:
-            await begin(interaction, id)
-        else:
-            await open_draft(interaction, id)
+async def _pressed(interaction: Interaction, id: DraftId) -> None:
+    """Answer a button or select that opens a draft."""
+    for value in selected_values(interaction):
+        id = DraftId.read(value) or id
+    if id.picture and not id.target:
+        await _choose(interaction, id)
+    elif id.count:
+        await begin(interaction, id)
+    else:
+        await open_draft(interaction, id)
 
 
 async def open_draft(interaction: Interaction, id: DraftId) -> None:
@@ -230,6 +228,7 @@ async def use_picture(
 ) -> None:
     """Offer what can be done with a picture of a message, by default the deployments that take one.
 
+    If there is one picture and one choice, open the draft.
     `key` is the run's that the message is about. Without it, the key is in the message's buttons or, in a
     result's second message, only in the names of the files.
     """
@@ -237,7 +236,18 @@ async def use_picture(
     choices = choices or _choices(interaction)
     found = map(RunId.read, custom_ids(message.components))
     key = key or next((button.key for button in found if button is not None), "")
-    await _offer(interaction, *_pictures_of(interaction, message, key), choices)
+    is_own = message.author == interaction.client.user
+    pictures = shown_pictures(message) if is_own else attached_pictures(message)
+    if not pictures:
+        raise RefusedError("use_no_picture")
+    keys = [key_in(url) or key if is_own else "" for url in pictures]
+    if len(pictures) == len(choices) == 1:
+        # A form opened by a button belongs to the button's message; one opened from the menu has no message.
+        app, user_id = interaction.client.app, interaction.user.id
+        kept = drafts.keep(app, user_id, {}, picture=pictures[0]) if interaction.message is None else ""
+        await open_draft(interaction, DraftId(keys[0], choices[0].target, "0", kept))
+    else:
+        await tell(interaction, view=pictures_layout(pictures, keys, choices))
 
 
 def _choices(interaction: Interaction) -> Sequence[PictureChoice]:
@@ -253,33 +263,7 @@ async def _choose(interaction: Interaction, id: DraftId) -> None:
     picture, choices = _picture(interaction, id, Kept({})), _choices(interaction)
     if picture is None:
         raise RefusedError("use_stale")
-    layout = pictures_layout([picture], [id.key], choices)
-    await interaction.response.send_message(view=layout, ephemeral=True)
-
-
-def _pictures_of(
-    interaction: Interaction, message: discord.Message, key: str = ""
-) -> tuple[list[str], list[str]]:
-    """Return links to a message's pictures, and the keys of the runs that made them."""
-    is_own = message.author == interaction.client.user
-    pictures = shown_pictures(message) if is_own else attached_pictures(message)
-    if not pictures:
-        raise RefusedError("use_no_picture")
-    return pictures, [key_in(url) or key if is_own else "" for url in pictures]
-
-
-async def _offer(
-    interaction: Interaction, pictures: Sequence[str], keys: Sequence[str], choices: Sequence[PictureChoice]
-) -> None:
-    """Show pictures with what can be done with one. If there is one of each, open the draft."""
-    if len(pictures) == len(choices) == 1:
-        # A form opened by a button belongs to the button's message; one opened from the menu has no message.
-        app, user_id = interaction.client.app, interaction.user.id
-        kept = drafts.keep(app, user_id, {}, picture=pictures[0]) if interaction.message is None else ""
-        await open_draft(interaction, DraftId(keys[0], choices[0].target, "0", kept))
-        return
-    layout = pictures_layout(pictures, keys, choices)
-    await interaction.response.send_message(view=layout, ephemeral=True)
+    await tell(interaction, view=pictures_layout([picture], [id.key], choices))
 
 
 def _menu(*choices: PictureChoice) -> OnMenu:
@@ -294,7 +278,7 @@ async def _submitted(interaction: Interaction, id: DraftId) -> None:
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_items(DraftItem)
+    bot.add_press(DraftId, _pressed)
     bot.add_form(DraftId, _submitted)
     names: list[str] = []
 

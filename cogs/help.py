@@ -15,11 +15,10 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.errors import StoreUnavailable
-from bot.gateway.client import GenerateBot, PersistentItem
+from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
 from bot.services.moderation.server_settings import is_to_be_greeted
 from bot.services.runs import standing_of
-from bot.strings import say
 from bot.ui.custom_ids import HelpId, HelpPage
 from bot.ui.help import commands_text, examples_text, greeting_layout, help_layout, rules_text, start_text
 
@@ -51,15 +50,13 @@ async def _limits(interaction: Interaction) -> str:
         async with asyncio.timeout(_SECONDS):
             standing = await standing_of(app, actor_of(interaction))
     except (StoreUnavailable, TimeoutError):
-        return say("help_rules_unread")
+        return "I can't read your limits right now. Please try again in a moment."
     return rules_text(standing, app.catalogue.title)
 
 
-class HelpButton(PersistentItem[HelpId], codec=HelpId):
-    """A button that shows another page."""
-
-    async def pressed(self, interaction: Interaction, id: HelpId) -> None:
-        await interaction.response.edit_message(view=await _page(interaction, id.page))
+async def _turn(interaction: Interaction, id: HelpId) -> None:
+    """Show another page."""
+    await interaction.response.edit_message(view=await _page(interaction, id.page))
 
 
 class Help(commands.Cog):
@@ -85,12 +82,14 @@ class Help(commands.Cog):
         except (StoreUnavailable, discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.warning("can't greet server %s: %s: %s", guild.id, type(error).__name__, error)
 
-    @app_commands.command(name="help", description=say("command_help"))
+    @app_commands.command(
+        name="help", description="Show how to begin, with examples, your limits and all commands"
+    )
     async def help(self, interaction: Interaction) -> None:
         layout = await _page(interaction, HelpPage.START)
         await interaction.response.send_message(view=layout, ephemeral=True)
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_items(HelpButton)
+    bot.add_press(HelpId, _turn)
     await bot.add_cog(Help(bot))

@@ -19,11 +19,13 @@ from bot.strings import say
 _REASON = 300
 
 
-class Pause(commands.Cog):
-    """The commands `/pause` and `/resume`, shown to administrators, and to others only in direct messages."""
+class Owner(commands.Cog):
+    """The commands, shown to administrators, and to others only in direct messages."""
 
-    @app_commands.command(name="pause", description=say("command_pause"))
-    @app_commands.describe(reason=say("option_pause_reason"))
+    @app_commands.command(
+        name="pause", description="For the bot's owner: accept and start nothing, on every server"
+    )
+    @app_commands.describe(reason="The reason, shown to everybody who requests something")
     @app_commands.default_permissions(administrator=True)
     async def pause(self, interaction: Interaction, reason: Range[str, 1, _REASON]) -> None:
         await _require_owner(interaction)
@@ -32,18 +34,14 @@ class Pause(commands.Cog):
         await blocks.pause(interaction.client.app, interaction.user.id, shown)
         await tell(interaction, say("pause_done", reason=shown))
 
-    @app_commands.command(name="resume", description=say("command_resume"))
+    @app_commands.command(name="resume", description="For the bot's owner: accept requests again")
     @app_commands.default_permissions(administrator=True)
     async def resume(self, interaction: Interaction) -> None:
         await _require_owner(interaction)
         await blocks.resume(interaction.client.app, interaction.user.id)
         await tell(interaction, say("resume_done"))
 
-
-class Reload(commands.Cog):
-    """The command `/reload`, shown to administrators, and to others only in direct messages."""
-
-    @app_commands.command(name="reload", description=say("command_reload"))
+    @app_commands.command(name="reload", description="For the bot's owner: read deployments.toml again")
     @app_commands.default_permissions(administrator=True)
     async def reload(self, interaction: Interaction) -> None:
         await _require_owner(interaction)
@@ -72,7 +70,7 @@ _MESSAGE_LENGTH = 1900
 def reloaded_text(found: ReloadResult) -> str:
     """Return the result of a reload, within a message's 2,000 characters."""
     lines = [say(f"reload_{word}", names=_names(names)) for word, names in found.names.items()]
-    lines = [say("reload_done"), *(lines or [say("reload_same")])]
+    lines = ["I have read the deployments again.", *(lines or ["Nothing has changed."])]
     if not found.synced:
         lines.append(say("reload_unsynced"))
     if found.warnings:
@@ -98,7 +96,7 @@ def _listed(sentences: Sequence[str], space: int) -> list[str]:
             break
         lines.append(line)
     if len(sentences) > len(lines):
-        lines.append(say("reload_more", count=len(sentences) - len(lines)))
+        lines.append(f"And {len(sentences) - len(lines)} more, which `python -m bot check` lists.")
     return lines
 
 
@@ -107,5 +105,4 @@ def _names(names: Sequence[str]) -> str:
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Pause())
-    await bot.add_cog(Reload())
+    await bot.add_cog(Owner())

@@ -11,15 +11,15 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
-from bot.gateway.client import GenerateBot, PersistentItem, tell
+from bot.gateway.client import GenerateBot, tell
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, actor_of, member_of, rules_guild_id, settings_channel_id
-from bot.gateway.payloads import form_values, page_button, show_list
+from bot.gateway.payloads import form_values, show_list, turning
 from bot.gateway.replies import escape_name
 from bot.services import presets
 from bot.services.presets import NameTaken, SavedPreset, Saving
 from bot.strings import say
-from bot.ui.custom_ids import DraftId, PresetsId, ReplaceId, SaveId
+from bot.ui.custom_ids import DraftId, Form, FormId, PresetsId, ReplaceId
 from bot.ui.edit_forms import form_modal
 from bot.ui.lists import preset_values, presets_layout, replace_layout, set_by, text_layout
 from bot.ui.runs import run_label
@@ -39,20 +39,15 @@ async def _page(interaction: Interaction, page: int) -> LayoutView:
     return presets_layout(found, page, more=more, title=app.catalogue.title, inputs=inputs, default=default)
 
 
-_PresetsButton = page_button(PresetsId, _page)
-
-
-class ReplaceButton(PersistentItem[ReplaceId], codec=ReplaceId):
-    """The button *Replace*, under the question whether to replace the preset that already has the name."""
-
-    async def pressed(self, interaction: Interaction, id: ReplaceId) -> None:
-        app = interaction.client.app
-        saved = await presets.replace_earlier(app, actor_of(interaction), id.draft)
-        if isinstance(saved, NameTaken):
-            layout = _question(interaction, saved)
-        else:
-            layout = text_layout(_saved_text(app.catalogue, saved))
-        await interaction.response.edit_message(view=layout)
+async def _replace(interaction: Interaction, id: ReplaceId) -> None:
+    """Replace the preset that already has the name."""
+    app = interaction.client.app
+    saved = await presets.replace_earlier(app, actor_of(interaction), id.draft)
+    if isinstance(saved, NameTaken):
+        layout = _question(interaction, saved)
+    else:
+        layout = text_layout(_saved_text(app.catalogue, saved))
+    await interaction.response.edit_message(view=layout)
 
 
 async def _answer(interaction: Interaction, saved: SavedPreset | NameTaken, *, copied: bool = False) -> None:
@@ -70,7 +65,7 @@ def _question(interaction: Interaction, taken: NameTaken) -> LayoutView:
     # A default stays stored when its channel is deleted.
     there = GuildInfo(guild).all_channel_ids if guild is not None else frozenset()
     default_in = [each for each in taken.default_in if each in there]
-    return replace_layout(earlier, catalogue.title, inputs, ReplaceId(taken.draft).encode(), default_in)
+    return replace_layout(earlier, catalogue.title, inputs, taken.draft, default_in)
 
 
 def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = False) -> str:
@@ -84,9 +79,9 @@ def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = Fals
         title = escape_line(catalogue.title(saved.preset.deployment), 60)
         sentences.append(say("preset_replaced" if saved.replaced else "preset_saved", name=name, title=title))
     if saved.preset.holder is Holder.SERVER:
-        sentences.append(say("preset_shared", name=name))
+        sentences.append(f"Everybody on this server can use **{name}** now.")
     if saved.files_left:
-        sentences.append(say("preset_files_left"))
+        sentences.append("Files aren't part of a preset, so they were left out.")
     inputs = displayed_inputs(catalogue.get(saved.preset.deployment), saved.preset.inputs)
     return "\n".join(filter(None, [*sentences, preset_values(saved.preset, inputs)]))
 
@@ -94,12 +89,15 @@ def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = Fals
 async def open_save(interaction: Interaction, key: str) -> None:
     """Open the form that saves a run's inputs as a preset."""
     fields = await presets.form(interaction.client.app, actor_of(interaction), key)
-    await interaction.response.send_modal(form_modal(SaveId(key).encode(), say("preset_form_title"), fields))
+    await interaction.response.send_modal(
+        form_modal(FormId(key, Form.SAVE).encode(), "Save as a preset", fields)
+    )
 
 
-async def _save_sent(interaction: Interaction, id: SaveId) -> None:
+async def save_sent(interaction: Interaction, key: str) -> None:
+    """Save a preset with the values of the form."""
     app, actor = interaction.client.app, actor_of(interaction)
-    await _answer(interaction, await presets.save_form(app, actor, id.key, form_values(interaction)))
+    await _answer(interaction, await presets.save_form(app, actor, key, form_values(interaction)))
 
 
 async def _defaults(interaction: Interaction) -> str:
@@ -113,7 +111,7 @@ async def _defaults(interaction: Interaction) -> str:
         about = {"channel": channel_id, "by": by}
         sentences.append(_about_default(app.catalogue, "default_is", channel.preset, **about))
     elif rules_guild_id(interaction) is not None:
-        sentences.append(say("default_is_none", channel=channel_id))
+        sentences.append(f"<#{channel_id}> has no default preset.")
     return "\n".join(sentences)
 
 
@@ -129,7 +127,7 @@ async def _set_default(interaction: Interaction, name: str | None) -> str:
     app, channel_id = interaction.client.app, settings_channel_id(interaction)
     default = await presets.set_default(app, actor_of(interaction), channel_id, name)
     if default is None:
-        return say("default_removed", channel=channel_id)
+        return f"<#{channel_id}> has no default preset any more."
     sentence = _about_default(app.catalogue, "default_set", default.preset, channel=channel_id)
     if (replaced := default.replaced) is None:
         return sentence
@@ -142,13 +140,13 @@ def _about_default(catalogue: Catalogue, code: str, preset: Preset, **params: ob
     return say(code, path=path, name=escape_name(preset.name), **params)
 
 
-class Presets(commands.GroupCog, group_name="preset", group_description=say("command_preset")):
+class Presets(commands.GroupCog, group_name="preset", group_description="Sets of inputs to use again"):
     """The subcommands of `/preset`. Answers are ephemeral, except that `use` generates in the channel."""
 
-    @app_commands.command(name="save", description=say("command_preset_save"))
+    @app_commands.command(name="save", description="Save the inputs of one of your requests under a name")
     @app_commands.describe(
         name=say("option_preset_name"),
-        run=say("option_preset_run"),
+        run="Which request; without it, your latest",
         prompt=say("option_preset_prompt"),
         seed=say("option_preset_seed"),
         server=say("option_preset_server"),
@@ -168,8 +166,10 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         saving = Saving(name=name, run_key=key, prompt=prompt, seed=seed, server=server)
         await _answer(interaction, await presets.save(app, actor, saving))
 
-    @app_commands.command(name="use", description=say("command_preset_use"))
-    @app_commands.describe(name=say("option_preset_name"), prompt=say("option_preset_use_prompt"))
+    @app_commands.command(name="use", description="Generate with a preset")
+    @app_commands.describe(
+        name=say("option_preset_name"), prompt="The prompt, instead of the preset's or for its {prompt}"
+    )
     async def use(
         self, interaction: Interaction, name: _Name, prompt: Range[str, 1, 6000] | None = None
     ) -> None:
@@ -177,28 +177,28 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         deployment, typed = await presets.use(interaction.client.app, user_id, guild_id, name, prompt)
         await begin(interaction, DraftId("", deployment), typed=typed)
 
-    @app_commands.command(name="list", description=say("command_preset_list"))
+    @app_commands.command(name="list", description="Your presets and this server's")
     async def list_(self, interaction: Interaction) -> None:
         await show_list(interaction, _page)
 
-    @app_commands.command(name="delete", description=say("command_preset_delete"))
+    @app_commands.command(name="delete", description="Delete a preset")
     @app_commands.describe(name=say("option_preset_name"), server=say("option_preset_server"))
     async def delete(self, interaction: Interaction, name: _Name, *, server: bool = False) -> None:
         await presets.delete(interaction.client.app, actor_of(interaction), name, server=server)
-        await tell(interaction, say("preset_deleted", name=escape_name(name)))
+        await tell(interaction, f"Deleted **{escape_name(name)}**.")
 
-    @app_commands.command(name="share", description=say("command_preset_share"))
+    @app_commands.command(name="share", description="Give this server a copy of one of your presets")
     @app_commands.describe(name=say("option_preset_name"))
     async def share(self, interaction: Interaction, name: _Name) -> None:
         saving = Saving(name=name, server=True)
         shared = await presets.save(interaction.client.app, actor_of(interaction), saving)
         await _answer(interaction, shared, copied=True)
 
-    @app_commands.command(name="default", description=say("command_preset_default"))
+    @app_commands.command(name="default", description="Show or set the preset that /generate starts from")
     @app_commands.describe(
-        name=say("option_preset_default"),
-        channel=say("option_preset_default_channel"),
-        clear=say("option_preset_default_clear"),
+        name="The preset to start from; leave it out to see the defaults",
+        channel="This channel's default, for everybody; needs Manage Channels",
+        clear="Remove the default",
     )
     async def default(
         self,
@@ -249,6 +249,6 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_items(_PresetsButton, ReplaceButton)
-    bot.add_form(SaveId, _save_sent)
+    bot.add_press(PresetsId, turning(_page))
+    bot.add_press(ReplaceId, _replace)
     await bot.add_cog(Presets())

@@ -11,10 +11,10 @@ from discord.ui import LayoutView
 from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError
 from bot.domain.pages import RunFilter, RunsPage
-from bot.gateway.client import GenerateBot, PersistentItem, tell
+from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
 from bot.gateway.message_files import thumbnails
-from bot.gateway.payloads import page_button, selected_values, show_list
+from bot.gateway.payloads import selected_values, show_list, turning
 from bot.gateway.replies import redeliver_here, reopen_here
 from bot.services import runs
 from bot.services.access import is_hidden_here
@@ -41,23 +41,21 @@ async def _runs_page(interaction: Interaction, page: RunsPage) -> LayoutView:
     )
 
 
-class RunsItem(PersistentItem[RunsId], codec=RunsId):
-    """A page button or a select of the list."""
-
-    async def pressed(self, interaction: Interaction, id: RunsId) -> None:
-        match id.action:
-            case RunListAction.PAGE:
+async def _pressed(interaction: Interaction, id: RunsId) -> None:
+    """Answer a page button or a select of the list."""
+    match id.action:
+        case RunListAction.PAGE:
+            await _show_page(interaction, id.page)
+        case RunListAction.CANCEL:
+            key = _selected_key(interaction)
+            await runs.cancel(interaction.client.app, interaction.user.id, key)
+            await _show_page(interaction, id.page)
+        case RunListAction.OPEN:
+            await reopen_here(interaction, _selected_key(interaction))
+        case RunListAction.REDELIVER:
+            if not await redeliver_here(interaction, _selected_key(interaction)):
                 await _show_page(interaction, id.page)
-            case RunListAction.CANCEL:
-                key = _selected_key(interaction)
-                await runs.cancel(interaction.client.app, interaction.user.id, key)
-                await _show_page(interaction, id.page)
-            case RunListAction.OPEN:
-                await reopen_here(interaction, _selected_key(interaction))
-            case RunListAction.REDELIVER:
-                if not await redeliver_here(interaction, _selected_key(interaction)):
-                    await _show_page(interaction, id.page)
-                    await tell(interaction, say("post_noted"))
+                await tell(interaction, say("post_noted"))
 
 
 async def _show_page(interaction: Interaction, page: RunsPage) -> None:
@@ -71,19 +69,6 @@ def _selected_key(interaction: Interaction) -> str:
     return str(values[0])
 
 
-class Runs(commands.Cog):
-    """The command `/runs`. Its answer is ephemeral, so users decide for themselves who sees their runs."""
-
-    @app_commands.command(name="runs", description=say("command_runs"))
-    @app_commands.describe(state=say("option_runs_state"))
-    @app_commands.choices(state=_FILTERS)
-    async def runs(self, interaction: Interaction, state: str = RunFilter.ALL.value) -> None:
-        if state not in set(RunFilter):
-            raise RefusedError("list_stale", f"there is no filter {state!r}")
-        layout = await _runs_page(interaction, RunsPage(RunFilter(state)))
-        await interaction.response.send_message(view=layout, ephemeral=True)
-
-
 async def _queue_page(interaction: Interaction, page: int) -> LayoutView:
     if interaction.guild_id is None:
         raise RefusedError("server_only")
@@ -93,22 +78,26 @@ async def _queue_page(interaction: Interaction, page: int) -> LayoutView:
     return queue_layout(queued, page, more=more, viewer_id=interaction.user.id, title=title, ends=ends)
 
 
-_QueueButton = page_button(QueueId, _queue_page)
+class Runs(commands.Cog):
+    """The commands. Their answers are ephemeral, so users decide for themselves who sees their runs."""
 
+    @app_commands.command(
+        name="runs", description="List your requests, cancel them, or post results that couldn't be posted"
+    )
+    @app_commands.describe(state="Only requests in this state")
+    @app_commands.choices(state=_FILTERS)
+    async def runs(self, interaction: Interaction, state: str = RunFilter.ALL.value) -> None:
+        if state not in set(RunFilter):
+            raise RefusedError("list_stale", f"there is no filter {state!r}")
+        layout = await _runs_page(interaction, RunsPage(RunFilter(state)))
+        await interaction.response.send_message(view=layout, ephemeral=True)
 
-class Queue(commands.Cog):
-    """The command `/queue`. Its answer is ephemeral, since it shows users their own prompts."""
-
-    @app_commands.command(name="queue", description=say("command_queue"))
+    @app_commands.command(name="queue", description="Show what is running and waiting on this server")
     async def queue(self, interaction: Interaction) -> None:
         await show_list(interaction, _queue_page)
 
-
-class Usage(commands.Cog):
-    """The command `/usage`. Its answer is ephemeral, since usage concerns only the user and moderators."""
-
-    @app_commands.command(name="usage", description=say("command_usage"))
-    @app_commands.describe(person=say("option_usage_person"))
+    @app_commands.command(name="usage", description="Show what you have used today, and what is left")
+    @app_commands.describe(person="For moderators: somebody else's usage")
     async def usage(self, interaction: Interaction, person: discord.User | None = None) -> None:
         target = member_from_user(person) if person is not None else None
         view = await runs.usage(interaction.client.app, actor_of(interaction), target)
@@ -116,7 +105,6 @@ class Usage(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_items(RunsItem, _QueueButton)
+    bot.add_press(RunsId, _pressed)
+    bot.add_press(QueueId, turning(_queue_page))
     await bot.add_cog(Runs())
-    await bot.add_cog(Queue())
-    await bot.add_cog(Usage())

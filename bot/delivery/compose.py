@@ -41,6 +41,7 @@ from bot.ui.message_parts import (
     PreparedFile,
     PreparedOutputs,
     chunks,
+    layout_of,
     remark_messages,
 )
 from bot.ui.moderation import (
@@ -53,7 +54,6 @@ from bot.ui.moderation import (
 )
 from bot.ui.result_buttons import OfferedActions, offered_actions
 from bot.ui.results import Batch, outcome, outcome_messages
-from bot.ui.views import layout_of
 
 
 class Edit(NamedTuple):

@@ -15,8 +15,7 @@ import discord
 
 from bot.discord_api.errors import PostError, Unanswered, mapped
 from bot.domain.messages.records import MessageRef
-from bot.ui.message_parts import ChannelName, OutgoingMessage
-from bot.ui.views import component_ids
+from bot.ui.message_parts import ChannelName, OutgoingMessage, component_ids
 
 log = logging.getLogger(__name__)
 # A search begins so long before an attempt, because clocks differ, and reads so many messages.

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import discord
@@ -42,14 +42,13 @@ _INSIST_PAUSE, _INSIST_TIMES = 10.0, 80
 EXTENSIONS = (
     "cogs.generate",
     "cogs.buttons",
-    "cogs.moderation.reviews",
+    "cogs.moderation",
     "cogs.drafts",
     "cogs.help",
     "cogs.runs",
     "cogs.presets",
-    "cogs.moderation.settings",
-    "cogs.moderation.audit",
-    "cogs.moderation.blocks",
+    "cogs.settings",
+    "cogs.audit",
     "cogs.privacy",
     "cogs.owner",
 )
@@ -63,22 +62,6 @@ IDENTIFY_INTERVAL = timedelta(seconds=5.5)
 # The bot has no voice features, so discord.py shouldn't warn about missing voice libraries.
 discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
-
-
-class PersistentItem(Generic[IdT]):
-    """Buttons and selects, in any message, whose custom_id is of the codec's kind.
-
-    Subclasses are declared as `class DraftItem(PersistentItem[DraftId], codec=DraftId)`.
-    """
-
-    codec: ClassVar[type[CustomId]]
-
-    def __init_subclass__(cls, *, codec: type[CustomId]) -> None:
-        cls.codec = codec
-
-    async def pressed(self, interaction: discord.Interaction[GenerateBot], id: IdT) -> None:
-        """Answer a press or a selection. Errors are reported to the user."""
-        raise NotImplementedError
 
 
 class _Tree(app_commands.CommandTree["GenerateBot"]):
@@ -184,9 +167,9 @@ class GenerateBot(commands.Bot):
             await importlib.import_module(extension).setup(self)
         self._availability.apply(self.tree.get_commands())
 
-    def add_items(self, *items: type[PersistentItem[Any]]) -> None:
-        """Register what answers presses of buttons and selections."""
-        self._presses += [(item.codec, item().pressed) for item in items]
+    def add_press(self, codec: type[IdT], handler: Handler[IdT]) -> None:
+        """Register a handler for buttons and selects, in any message, whose custom_id `codec` can read."""
+        self._presses.append((codec, handler))
 
     def add_form(self, codec: type[IdT], handler: Handler[IdT]) -> None:
         """Register a handler for submitted forms whose custom_id `codec` can read."""

@@ -9,7 +9,7 @@ import discord
 from discord.ui import LayoutView
 
 from bot.deployments.inputs import AttachedFile
-from bot.gateway.client import PersistentItem
+from bot.gateway.client import Handler
 from bot.gateway.interactions import Interaction
 from bot.ui.custom_ids import PageId
 
@@ -40,14 +40,13 @@ async def show_list(interaction: Interaction, build: PageBuilder) -> None:
     await interaction.response.send_message(view=await build(interaction, 0), ephemeral=True)
 
 
-def page_button(codec: type[PageId], build: PageBuilder) -> type[PersistentItem[PageId]]:
-    """Create the class of the buttons that turn a list's pages."""
+def turning(build: PageBuilder) -> Handler[PageId]:
+    """Return the handler of the buttons that turn a list's pages."""
 
-    class PageButton(PersistentItem[PageId], codec=codec):
-        async def pressed(self, interaction: Interaction, id: PageId) -> None:
-            await interaction.response.edit_message(view=await build(interaction, id.page))
+    async def turn(interaction: Interaction, id: PageId) -> None:
+        await interaction.response.edit_message(view=await build(interaction, id.page))
 
-    return PageButton
+    return turn
 
 
 _FILE_UPLOAD, _CHECKBOX = 19, 23

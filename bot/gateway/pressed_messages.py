@@ -9,8 +9,8 @@ import discord
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import CARDS, Kind, MessageRef
 from bot.services.runs import message_kinds
-from bot.ui.custom_ids import Action, CustomId, ReviewFormId, RunId
-from bot.ui.views import component_ids
+from bot.ui.custom_ids import Action, CustomId, FormId, RunId
+from bot.ui.message_parts import component_ids
 
 # The buttons of the cards for moderators; a form has the name of its button. All other buttons are never on
 # cards, and decisions are only there.
@@ -52,7 +52,7 @@ def may_be_on(id: CustomId, kind: Kind) -> bool:
     name = ""
     if isinstance(id, RunId):
         name = id.action
-    elif isinstance(id, ReviewFormId):
+    elif isinstance(id, FormId):
         name = id.form
     if kind is Kind.REPORT:
         return name in _ON_REPORTS

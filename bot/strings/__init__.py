@@ -1,4 +1,6 @@
-"""All sentences that users read in Discord. Most refusals also say what to do next.
+"""Sentences that users read in Discord, by code. Most refusals also say what to do next.
+
+A short sentence that one place says stands there.
 
 `say(code, **params)` fills in the placeholders. If the code is unknown or a placeholder has no value, it
 returns the sentence `internal`.
@@ -11,28 +13,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.domain.errors import BotError, InputErrors
-from bot.strings.audit import AUDIT
-from bot.strings.buttons_and_forms import BUTTONS
-from bot.strings.commands import HELP, LISTS, OPERATOR, PEOPLE
+from bot.strings.commands import COMMANDS
 from bot.strings.moderation import MODERATION
-from bot.strings.outcomes import OUTCOMES
 from bot.strings.refusals import REFUSALS
-from bot.strings.status import STATUS
+from bot.strings.runs import RUNS
 
 log = logging.getLogger(__name__)
 
-SUBJECTS = (
-    AUDIT,
-    BUTTONS,
-    HELP,
-    LISTS,
-    MODERATION,
-    OPERATOR,
-    OUTCOMES,
-    PEOPLE,
-    REFUSALS,
-    STATUS,
-)
+SUBJECTS = (COMMANDS, MODERATION, REFUSALS, RUNS)
 SENTENCES: Mapping[str, str] = MappingProxyType(
     {code: sentence for subject in SUBJECTS for code, sentence in subject.items()}
 )

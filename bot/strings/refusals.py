@@ -61,8 +61,6 @@ REFUSALS = {
     "waits_for_backend": "ComfyDeploy doesn't answer right now. I'll start this once it does.",
     "waits_for_busy_backend": "ComfyDeploy is too busy right now. I'll start this once it has room.",
     "waits_for_machine": "This deployment's machine doesn't answer. I'll start this once it does.",
-    "waits_until_then": "I'll start this then.",
-    "waits_until_over": "I'll start this afterwards.",
     "not_allowed_here": "This server's settings don't let you use this here.",
     # who may do it, and where
     "missing_permissions": (

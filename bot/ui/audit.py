@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Callable, Iterator
-from typing import Protocol
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Protocol
 
-from discord import ButtonStyle
-from discord.ui import ActionRow, Button, LayoutView, TextDisplay
+from discord import SelectOption
+from discord.ui import ActionRow, LayoutView, Select, TextDisplay
+from discord.utils import format_dt
 
 from bot.domain.moderation import (
+    OUTCOMES,
     PARTIAL,
     AuditAction,
     AuditButton,
@@ -22,6 +28,7 @@ from bot.domain.moderation import (
 from bot.domain.runs import REQUESTER_BLOCKED, RunState
 from bot.domain.text import (
     escape_line,
+    in_utc,
     message_url,
     sentence_case,
     shorten,
@@ -29,10 +36,9 @@ from bot.domain.text import (
     strip_invisible,
 )
 from bot.strings import SENTENCES, say
-from bot.ui.custom_ids import AuditId
-from bot.ui.message_parts import subtext
+from bot.ui.custom_ids import CustomId, OpenId, Part, microseconds, moment
+from bot.ui.message_parts import button, layout_of, pager, subtext
 from bot.ui.run_facts import phase
-from bot.ui.views import layout_of
 
 _PROMPT_LENGTH, _TEXT_LENGTH, _NAME_LENGTH = 80, 200, 60
 _FILE_PROMPT_LENGTH = 300
@@ -54,13 +60,17 @@ class Server(Protocol):
 
 def audit_layout(page: AuditPage, audit_filter: AuditFilter, title: Title) -> LayoutView:
     """Build a page of the audit log, newest first, with the filters above and buttons below."""
-    lines = [audit_line(line, title) for line in page.lines] or [say("record_none")]
+    lines = [audit_line(line, title) for line in page.lines] or ["Nothing was found. Try fewer filters."]
     filters = subtext(_filters(audit_filter, title))
-    text = [say("record_heading"), *([filters] if filters else []), *lines]
+    text = ["### This server's audit log", *([filters] if filters else []), *lines]
     buttons = ActionRow[LayoutView](
-        _button("record_newer", AuditButton.NEWER, audit_filter, page.newer),
-        _button("record_older", AuditButton.OLDER, audit_filter, page.older),
-        _button("record_file", AuditButton.FILE, audit_filter, None, enabled=bool(page.lines)),
+        *pager(
+            AuditId(AuditButton.NEWER, audit_filter, page.newer),
+            AuditId(AuditButton.OLDER, audit_filter, page.older),
+            is_first=page.newer is None,
+            is_last=page.older is None,
+        ),
+        button("CSV file", AuditId(AuditButton.FILE, audit_filter), enabled=bool(page.lines)),
     )
     return layout_of(TextDisplay("\n".join(text)), buttons)
 
@@ -87,7 +97,7 @@ def audit_line(stored: StoredEntry, title: Title) -> str:
         line += f" `{shorten(word, _NAME_LENGTH)}`"
     footer = f"-# <t:{int(entry.at.timestamp())}:f>"
     if url or entry.run_key:
-        footer += f" · {say('record_open', url=url) if url else f'`{entry.run_key}`'}"
+        footer += f" · {f'[open]({url})' if url else f'`{entry.run_key}`'}"
     return f"{line}{_fitting(stored, _LINE_LENGTH - len(line) - len(footer) - 1)}\n{footer}"
 
 
@@ -110,11 +120,11 @@ def _fitting(stored: StoredEntry, space: int) -> str:
         text += f" · {label}: {shown}"
     if not stored.prompt:
         return text
-    code = "record_prompt_refused" if stored.entry.action is AuditAction.REFUSAL else "record_prompt"
-    length = min(_PROMPT_LENGTH, (space - len(text) - len(say(code, text="")) - 3) // 2)
+    opening, closing = ("||", "||") if stored.entry.action is AuditAction.REFUSAL else ("“", "”")
+    length = min(_PROMPT_LENGTH, (space - len(text) - len(f"prompt {opening}{closing}") - 3) // 2)
     if length < _SHORTEST // 2:
         return f"{text} …"
-    return f" · {say(code, text=escape_line(stored.prompt, length))}{text}"
+    return f" · prompt {opening}{escape_line(stored.prompt, length)}{closing}{text}"
 
 
 def _title(deployment: str, title: Title) -> str:
@@ -210,9 +220,9 @@ def action_text(action: AuditAction) -> str:
 
 def _filters(audit_filter: AuditFilter, title: Title) -> Iterator[str]:
     if audit_filter.subject is not None:
-        yield say("record_filter_person", person=audit_filter.subject)
+        yield f"about <@{audit_filter.subject}>"
     if audit_filter.actor is not None:
-        yield say("record_filter_by", person=audit_filter.actor)
+        yield f"by <@{audit_filter.actor}>"
     if audit_filter.deployment is not None:
         yield _title(audit_filter.deployment, title)
     if audit_filter.action is not None:
@@ -220,26 +230,115 @@ def _filters(audit_filter: AuditFilter, title: Title) -> Iterator[str]:
     if audit_filter.outcome is not None:
         yield outcome_text(audit_filter.outcome)
     if audit_filter.since is not None:
-        yield say("record_filter_since", at=int(audit_filter.since.timestamp()))
+        yield f"since {format_dt(audit_filter.since, 'f')}"
     if audit_filter.until is not None:
-        yield say("record_filter_until", at=int(audit_filter.until.timestamp()))
+        yield f"before {format_dt(audit_filter.until, 'f')}"
 
 
 def _person(user_id: int | None) -> str:
-    return f"<@{user_id}>" if user_id is not None else say("record_bot")
+    return f"<@{user_id}>" if user_id is not None else "the bot"
 
 
-def _button(
-    label: str,
-    button: AuditButton,
-    audit_filter: AuditFilter,
-    cursor: AuditCursor | None,
-    *,
-    enabled: bool | None = None,
-) -> Button[LayoutView]:
-    return Button(
-        label=say(label),
-        style=ButtonStyle.secondary,
-        custom_id=AuditId(button, audit_filter, cursor).encode(),
-        disabled=not (cursor is not None if enabled is None else enabled),
+# An option's label has at most 100 characters.
+_OPTION_TITLE, _OPTION_NAME = 50, 32
+
+
+def openable(page: AuditPage) -> Mapping[str, AuditEntry]:
+    """Return the entries about the ends of requests whose private results may be opened, by their key."""
+    return {
+        line.entry.run_key: line.entry
+        for line in page.lines
+        if line.may_open and line.entry.run_key and line.entry.action is AuditAction.OUTCOME
+    }
+
+
+def open_rows(page: AuditPage, title: Title, names: Mapping[int, str]) -> list[ActionRow[LayoutView]]:
+    """Return a row with a select of the private results on a page of the audit log, or no row if there are
+    none.
+
+    `names` are the requesters' names by id. A select can't show mentions, so a missing name is left out.
+    """
+    options = {
+        key: SelectOption(label=_label(entry, title, names), description=in_utc(entry.at), value=key)
+        for key, entry in openable(page).items()
+    }
+    if not options:
+        return []
+    select: Select[Any] = Select(
+        custom_id=OpenId().encode(), placeholder="Open a private result", options=list(options.values())
     )
+    return [ActionRow(select)]
+
+
+def _label(entry: AuditEntry, title: Title, names: Mapping[int, str]) -> str:
+    deployment = shorten(strip_invisible(title(entry.deployment)) if entry.deployment else "?", _OPTION_TITLE)
+    if count := entry.details.get("runs"):
+        deployment = say("several_title", title=deployment, count=count)
+    name = shorten(strip_invisible(names.get(entry.subject_id or 0, "")), _OPTION_NAME)
+    return f"{deployment} for {name}" if name else deployment
+
+
+# Subject, actor, since and until in seconds, action and outcome. Actions and outcomes are stored as indexes.
+_FILTER = struct.Struct(">QQIIBB")
+_ACTIONS = (None, *AuditAction)
+_OUTCOMES = (None, *OUTCOMES)
+_CURSOR = struct.Struct(">QI")  # microseconds and the entry's number
+_LARGEST_SNOWFLAKE = (1 << 63) - 1
+_LARGEST_ENTRY = (1 << 31) - 1
+
+
+def _write_filter(chosen: AuditFilter) -> str:
+    packed = _FILTER.pack(
+        chosen.subject or 0,
+        chosen.actor or 0,
+        _seconds(chosen.since),
+        _seconds(chosen.until),
+        _ACTIONS.index(chosen.action),
+        _OUTCOMES.index(chosen.outcome),
+    )
+    return f"{base64.urlsafe_b64encode(packed).decode()}:{chosen.deployment or ''}"
+
+
+def _read_filter(text: str) -> AuditFilter:
+    packed, _, deployment = text.partition(":")
+    subject, actor, since, until, action, outcome = _FILTER.unpack(base64.urlsafe_b64decode(packed))
+    if max(subject, actor) > _LARGEST_SNOWFLAKE:
+        raise ValueError("not an id of Discord's")
+    return AuditFilter(
+        subject=subject or None,
+        actor=actor or None,
+        deployment=deployment or None,
+        outcome=_OUTCOMES[outcome],
+        action=_ACTIONS[action],
+        since=moment(since * 1_000_000) if since else None,
+        until=moment(until * 1_000_000) if until else None,
+    )
+
+
+def _write_cursor(cursor: AuditCursor | None) -> str:
+    if cursor is None:
+        return ""
+    return base64.urlsafe_b64encode(_CURSOR.pack(microseconds(cursor.at), cursor.id)).decode()
+
+
+def _read_cursor(text: str) -> AuditCursor | None:
+    if not text:
+        return None
+    micros, number = _CURSOR.unpack(base64.urlsafe_b64decode(text))
+    if number > _LARGEST_ENTRY:
+        raise ValueError("not the number of an audit entry")
+    return AuditCursor(moment(micros), number)
+
+
+def _seconds(at: datetime | None) -> int:
+    return microseconds(at) // 1_000_000 if at is not None else 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditId(CustomId):
+    """A button under a page of `/audit`: the filter, and the cursor of the page, in up to 94 characters."""
+
+    NAME = "audit"
+    button: AuditButton
+    audit_filter: Annotated[AuditFilter, Part("[A-Za-z0-9_=-]{36}:.{0,32}", _write_filter, _read_filter)]
+    cursor: Annotated[AuditCursor | None, Part("(?:[A-Za-z0-9_-]{16})?", _write_cursor, _read_cursor)] = None

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from discord import Colour, SelectOption
-from discord.ui import ActionRow, Button, Checkbox, Label, LayoutView, Modal, Select, TextDisplay
+from discord import Colour
+from discord.ui import ActionRow, Button, LayoutView, Modal, TextDisplay
 
-from bot.domain.moderation import AuditAction, AuditEntry, AuditPage
+from bot.deployments.inputs import FormField, Shape
 from bot.domain.runs import Run, RunState
-from bot.domain.text import channel_url, escape_line, in_utc, shorten, strip_invisible
+from bot.domain.text import channel_url, escape_line, shorten
 from bot.strings import say
-from bot.ui.custom_ids import Action, OpenId, ShareId
+from bot.ui.custom_ids import Action, Form, FormId
+from bot.ui.edit_forms import form_modal
 from bot.ui.message_parts import (
     LAYOUT_TEXT,
     FileKind,
@@ -20,15 +21,16 @@ from bot.ui.message_parts import (
     PreparedOutputs,
     ResultMessages,
     fitting,
+    framed,
+    layout_of,
     remark_messages,
     run_button,
     subtext,
     text_blocks,
     texts,
 )
-from bot.ui.result_buttons import OfferedActions, discard_button, more_button
+from bot.ui.result_buttons import OfferedActions
 from bot.ui.run_facts import COLOURS, facts_of, prompt_line
-from bot.ui.views import framed, layout_of, modal_of
 
 PROMPT_FIELD = "prompt"
 # An option's label has at most 100 characters.
@@ -37,9 +39,14 @@ _TITLE, _NAME = 50, 32
 
 def share_modal(key: str) -> Modal:
     """Build the form that asks whether a shared result shows its prompt."""
-    box: Checkbox[Modal] = Checkbox(custom_id=PROMPT_FIELD, default=False)
-    label = Label[Modal](text=say("share_prompt_label"), description=say("share_prompt_hint"), component=box)
-    return modal_of(ShareId(key).encode(), say("share_title"), label)
+    show = FormField(
+        name=PROMPT_FIELD,
+        label="Show the prompt",
+        description="Everybody who sees the gallery channel can read it.",
+        shape=Shape.CHECKBOX,
+        choices=("yes", "no"),
+    )
+    return form_modal(FormId(key, Form.SHARE).encode(), "Share your result", [show])
 
 
 def share_messages(
@@ -50,13 +57,13 @@ def share_messages(
     `link` is the URL of the original message, or None if there is none. The prompt is shown if `run` has one.
     """
     is_picture = any(file.kind is FileKind.IMAGE for file in prepared.files)
-    use = [run_button(run, Action.USE, "button_use")] if offered.usable and is_picture else []
-    row = [run_button(run, Action.EDIT, "button_edit"), *use, run_button(run, Action.MORE, "button_more")]
-    heading = say("share_heading", title=escape_line(title, 80), user=run.requester_id)
+    use = [run_button(run, Action.USE)] if offered.usable and is_picture else []
+    row = [run_button(run, Action.EDIT), *use, run_button(run, Action.MORE)]
+    heading = f"**{escape_line(title, 80)}** by <@{run.requester_id}>"
     return ResultMessages(
         run=run,
         heading=(heading, prompt_line(run)),
-        footer=[subtext([say("share_link", url=link)])] if link else [],
+        footer=[subtext([f"[Open the original]({link})"])] if link else [],
         blocks=text_blocks(prepared.texts, spoiler=run.spoiler),
         remarks=prepared.remarks,
         rows=lambda _: [row],
@@ -64,57 +71,20 @@ def share_messages(
     ).with_files(prepared.files)
 
 
-def openable(page: AuditPage) -> Mapping[str, AuditEntry]:
-    """Return the entries about the ends of requests whose private results may be opened, by their key."""
-    return {
-        line.entry.run_key: line.entry
-        for line in page.lines
-        if line.may_open and line.entry.run_key and line.entry.action is AuditAction.OUTCOME
-    }
-
-
-def open_rows(
-    page: AuditPage, title: Callable[[str], str], names: Mapping[int, str]
-) -> list[ActionRow[LayoutView]]:
-    """Return a row with a select of the private results on a page of the audit log, or no row if there are
-    none.
-
-    `names` are the requesters' names by id. A select can't show mentions, so a missing name is left out.
-    """
-    options = {
-        key: SelectOption(label=_label(entry, title, names), description=in_utc(entry.at), value=key)
-        for key, entry in openable(page).items()
-    }
-    if not options:
-        return []
-    select: Select[Any] = Select(
-        custom_id=OpenId().encode(), placeholder=say("record_private_choose"), options=list(options.values())
-    )
-    return [ActionRow(select)]
-
-
-def _label(entry: AuditEntry, title: Callable[[str], str], names: Mapping[int, str]) -> str:
-    deployment = shorten(strip_invisible(title(entry.deployment)) if entry.deployment else "?", _TITLE)
-    if count := entry.details.get("runs"):
-        deployment = say("several_title", title=deployment, count=count)
-    name = shorten(strip_invisible(names.get(entry.subject_id or 0, "")), _NAME)
-    return say("record_private_option", deployment=deployment, name=name) if name else deployment
-
-
 def opened_messages(
     run: Run, title: str, prepared: Mapping[str, PreparedOutputs]
 ) -> Sequence[OutgoingMessage]:
     """Build the messages that show a private result to a moderator; the first has Details and Delete."""
     outputs = prepared[run.key]
-    details = run_button(run, Action.DETAILS, "button_details")
-    heading = say("open_heading", title=escape_line(title, 80), person=run.requester_id)
+    details = run_button(run, Action.DETAILS)
+    heading = f"**{escape_line(title, 80)}**: a private result of <@{run.requester_id}>"
     return ResultMessages(
         run=run,
         heading=(heading, prompt_line(run, only_requester=True)),
         footer=[subtext(facts_of(run))],
         blocks=text_blocks(outputs.texts, spoiler=run.spoiler),
         remarks=outputs.remarks,
-        rows=lambda _: [[details, run_button(run, Action.DELETE, "button_delete")]],
+        rows=lambda _: [[details, run_button(run, Action.DELETE)]],
         colour=Colour.blurple(),
     ).with_files(outputs.files)
 
@@ -130,10 +100,10 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
 
     `postable` adds the button that posts the result after the channel has been marked as age-restricted.
     """
-    heading = f"{say('mention', user=run.requester_id)} **{say('withheld_heading')}**"
-    buttons = [run_button(run, Action.DETAILS, "button_details"), discard_button(run)]
+    heading = f"<@{run.requester_id}> **Your result is ready**"
+    buttons = [run_button(run, Action.DETAILS), run_button(run, Action.DISCARD)]
     if postable:
-        buttons.insert(0, run_button(run, Action.REDELIVER, "button_redeliver"))
+        buttons.insert(0, run_button(run, Action.REDELIVER))
     blocks = texts([heading, prompt_line(run)], [say("withheld")])
     layout = framed(COLOURS[RunState.SUCCEEDED], *blocks, ActionRow(*buttons))
     return OutgoingMessage(layout=layout, mention=run.requester_id)
@@ -142,7 +112,7 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
 def origin_message(run: Run) -> OutgoingMessage:
     """Build the message that says why a result comes as a direct message."""
     if run.user_install:
-        return OutgoingMessage(content=say("from_elsewhere_late"))
+        return OutgoingMessage(content="I couldn't answer in time where you requested it, so here it is.")
     code = "from_private" if run.private else "from_elsewhere"
     return OutgoingMessage(content=say(code, url=channel_url(run.guild_id, run.channel_id)))
 
@@ -176,7 +146,7 @@ def plain_messages(
     links = [_line(name, url, may_link) for run in shown for name, url in _links(run)] if may_link else []
     blocks = list(_code_blocks(shown)) if may_link else []
     code = ("plain_result" if links or blocks else "plain_hidden") if shown else "plain_ended"
-    heading = f"{say('mention', user=first.requester_id)} {say(code)}"
+    heading = f"<@{first.requester_id}> {say(code)}"
     lines, left = fitting([*links, *blocks], LAYOUT_TEXT - len(heading) - 1)
     buttons = ActionRow[LayoutView](*_buttons(first, shown))
     layout = layout_of(TextDisplay("\n".join([heading, *lines])), buttons)
@@ -206,5 +176,5 @@ def _code_blocks(shown: Sequence[Run]) -> Iterator[str]:
 def _buttons(first: Run, shown: Sequence[Run]) -> list[Button[Any]]:
     """Return the buttons of a sentence about an outcome."""
     if not shown:
-        return [run_button(first, Action.DETAILS, "button_details"), discard_button(first)]
-    return [more_button(first, Action.MORE_OF_ALL if first.count > 1 else Action.MORE)]
+        return [run_button(first, Action.DETAILS), run_button(first, Action.DISCARD)]
+    return [run_button(first, Action.MORE_OF_ALL if first.count > 1 else Action.MORE)]

@@ -9,7 +9,6 @@ from typing import Any
 from discord import ButtonStyle, MediaGalleryItem, RadioGroupOption, SelectOption, TextStyle
 from discord.ui import (
     ActionRow,
-    Button,
     Checkbox,
     FileUpload,
     Item,
@@ -25,9 +24,8 @@ from discord.ui import (
 
 from bot.deployments.inputs import FormField, Shape
 from bot.domain.text import shorten
-from bot.strings import say
 from bot.ui.custom_ids import DraftId
-from bot.ui.views import layout_of, modal_of
+from bot.ui.message_parts import button, layout_of, modal_of
 
 # Discord's limits: options of a select, and characters of labels and of an option.
 _MAX_OPTIONS = 25
@@ -70,10 +68,10 @@ def refused_layout(sentence: str, id: DraftId, possible: int = 0) -> LayoutView:
     """
     row = ActionRow[LayoutView]()
     if possible:
-        label, count = say("button_instead", count=possible), replace(id, count=str(possible))
-        row.add_item(Button(label=label, style=ButtonStyle.primary, custom_id=count.encode()))
+        label, count = f"Make {possible} instead", replace(id, count=str(possible))
+        row.add_item(button(label, count, ButtonStyle.primary))
     style = ButtonStyle.secondary if possible else ButtonStyle.primary
-    row.add_item(Button(label=say("button_edit_typed"), style=style, custom_id=id.encode()))
+    row.add_item(button("Edit and try again", id, style))
     return layout_of(TextDisplay(shorten(sentence, _MISTAKES_LENGTH)), row)
 
 
@@ -88,21 +86,18 @@ def pictures_layout(
     gallery = MediaGallery[LayoutView](*map(MediaGalleryItem, pictures))
     if len(pictures) == 1:
         rows = [ActionRow(each) for each in _choice(DraftId(keys[0], picture="0"), choices)]
-        return layout_of(TextDisplay(say("use_heading")), gallery, *rows)
+        return layout_of(TextDisplay("What should I do with this picture?"), gallery, *rows)
     target = choices[0].target if len(choices) == 1 else ""
-    numbers = [
-        Button[LayoutView](label=str(index + 1), custom_id=DraftId(key, target, str(index)).encode())
-        for index, key in enumerate(keys)
-    ]
+    numbers = [button(str(index + 1), DraftId(key, target, str(index))) for index, key in enumerate(keys)]
     rows = [ActionRow(*numbers[start : start + _ROW]) for start in range(0, len(numbers), _ROW)]
-    return layout_of(TextDisplay(say("use_heading_several")), gallery, *rows)
+    return layout_of(TextDisplay("Use which picture?"), gallery, *rows)
 
 
 def _choice(id: DraftId, choices: Sequence[PictureChoice]) -> list[Item[LayoutView]]:
     """Return a button for a single choice, otherwise as many selects as the choices need."""
     if len(choices) == 1:
-        label, custom_id = choices[0].label, replace(id, target=choices[0].target).encode()
-        return [Button(label=shorten(label, _LABEL_LENGTH), style=ButtonStyle.primary, custom_id=custom_id)]
+        only = replace(id, target=choices[0].target)
+        return [button(shorten(choices[0].label, _LABEL_LENGTH), only, ButtonStyle.primary)]
     options = [
         SelectOption(
             label=shorten(each.label, _CHOICE_LENGTH),
@@ -115,7 +110,7 @@ def _choice(id: DraftId, choices: Sequence[PictureChoice]) -> list[Item[LayoutVi
     # The chosen value counts; the ids only have to differ.
     ids = [replace(id, count=str(number) if number > 1 else "") for number in range(1, len(parts) + 1)]
     return [
-        Select(placeholder=say("use_placeholder"), options=part, custom_id=each.encode())
+        Select(placeholder="Choose what to do with it", options=part, custom_id=each.encode())
         for part, each in zip(parts, ids, strict=True)
     ]
 

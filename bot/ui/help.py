@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from discord.ui import ActionRow, Button, LayoutView, TextDisplay
+from discord.ui import ActionRow, LayoutView, TextDisplay
+from discord.utils import format_dt
 
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.model import Deployment, taking_pictures
@@ -15,7 +16,7 @@ from bot.domain.settings.rules_and_defaults import ApprovalMode
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 from bot.ui.custom_ids import HelpId, HelpPage
-from bot.ui.views import layout_of
+from bot.ui.message_parts import button, layout_of
 
 _LISTED = 10
 _TITLE = 40
@@ -32,11 +33,7 @@ def plain_mention(path: str) -> str:
 
 def help_layout(page: HelpPage, text: str) -> LayoutView:
     """Build a page with buttons to the others."""
-    buttons = (
-        Button[LayoutView](label=say(f"help_button_{each}"), custom_id=HelpId(each).encode())
-        for each in HelpPage
-        if each is not page
-    )
+    buttons = (button(say(f"help_button_{each}"), HelpId(each)) for each in HelpPage if each is not page)
     return layout_of(TextDisplay(text), ActionRow(*buttons))
 
 
@@ -53,10 +50,10 @@ def start_text(deployments: Sequence[Deployment], plan: CommandPlan, mention: Me
     for deployment in deployments[:_LISTED]:
         title, example = escape_line(deployment.title, _TITLE), _example(deployment)
         path = plan.path_of(deployment.name) or f"/{plan.name}"
-        lines.append(say("help_line", title=title, path=mention(path)))
+        lines.append(f"**{title}** {mention(path)}")
         lines += [f"> {example}"] if example else []
     if len(deployments) > _LISTED:
-        lines.append(say("help_more", count=len(deployments) - _LISTED))
+        lines.append(f"-# And {len(deployments) - _LISTED} more.")
     return "\n".join(lines)
 
 
@@ -72,10 +69,10 @@ def _example(deployment: Deployment) -> str:
 def examples_text(deployments: Sequence[Deployment]) -> str:
     tips = [say("help_tips")]
     if any(deployment.max_count > 1 for deployment in deployments):
-        tips.append(say("help_tip_count"))
+        tips.append("- Want a choice? `count` makes several at once, each with its own seed.")
     if taking_pictures(deployments):
-        tips.append(say("help_tip_picture"))
-    return "\n".join([*tips, say("help_tip_preset")])
+        tips.append("- To start from a picture, open its message's menu. Choose Apps, then Use as input.")
+    return "\n".join([*tips, "- Made something that you want again? ⋯ More has Save preset."])
 
 
 def commands_text(mention: Mention, *, in_server: bool) -> str:
@@ -91,12 +88,12 @@ def commands_text(mention: Mention, *, in_server: bool) -> str:
     }
     mentions = {name: mention(path) for name, path in paths.items()}
     codes = ["runs", *(["queue"] if in_server else []), "presets", "usage", "privacy"]
-    return "\n".join([say("help_commands"), *(say(f"help_command_{code}", **mentions) for code in codes)])
+    return "\n".join(["**More commands**", *(say(f"help_command_{code}", **mentions) for code in codes)])
 
 
 def rules_text(standing: Standing, title: Callable[[str], str]) -> str:
     """Return the rules that apply to a member, one per line."""
-    return "\n".join([say("help_rules"), *_rules(standing, title)])
+    return "\n".join(["**Your limits here**", *_rules(standing, title)])
 
 
 def _rules(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
@@ -107,26 +104,27 @@ def _rules(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
     reviewed += [gpu for gpu in standing.gpus if gpu in approval.gpus]
     is_exempt = mode is ApprovalMode.WITHOUT_ROLES and roles & approval.exempt_roles
     if mode in (ApprovalMode.EVERYBODY, ApprovalMode.WITHOUT_ROLES) and not is_exempt:
-        yield say("help_rules_reviewed")
+        yield "- A moderator looks at each request of yours before it starts."
     elif mode is ApprovalMode.SELECTED and reviewed:
-        yield say("help_rules_reviewed_some", names=_names(reviewed))
+        yield f"- A moderator approves requests with these first: {_names(reviewed)}."
     else:
-        yield say("help_rules_not_reviewed")
+        yield "- Your requests start without a moderator's approval."
     yield from _budgets(standing)
     for default in standing.defaults:
         name = escape_line(default.name, NAME_LENGTH)
         yield say("help_rules_default", name=name, title=escape_line(title(default.deployment), 60))
     if standing.in_server and rules.private_results:
-        yield say("help_rules_private")
+        yield "- With `private`, only you and the moderators can see a result."
     closed = {name for name, allowed in rules.deployment_roles.items() if not allowed & roles}
     if names := [title(each) for each in standing.deployments if each in closed]:
-        yield say("help_rules_closed", names=_names(names))
+        yield f"- Your roles can't use {_names(names)}."
     closed = {name for name, allowed in rules.gpu_roles.items() if not allowed & roles}
     if names := [gpu for gpu in standing.gpus if gpu in closed]:
-        yield say("help_rules_closed_gpus", names=_names(names))
+        yield f"- Your roles can't use these GPUs: {_names(names)}."
     if standing.age_restricted:
-        code = "help_rules_age_here" if standing.age_restricted_channel else "help_rules_age"
-        yield say(code, names=_names(map(title, standing.age_restricted)))
+        here = "like this one" if standing.age_restricted_channel else "which this one isn't"
+        names_of = _names(map(title, standing.age_restricted))
+        yield f"- {names_of}: only in channels marked as age-restricted, {here}."
 
 
 def _stops(standing: Standing) -> Iterator[str]:
@@ -144,22 +142,23 @@ def _stops(standing: Standing) -> Iterator[str]:
 def _budgets(standing: Standing) -> Iterator[str]:
     usage, limits = standing.usage, limits_of(standing.person, standing.rules)
     server = standing.rules.budgets.server if standing.in_server else None
-    lines = list(_left("help_rules", usage.person, limits.runs_a_day, limits.gpu_seconds_a_day))
+    lines = list(_left("You have", usage.person, limits.runs_a_day, limits.gpu_seconds_a_day))
     if server is not None:
-        lines += _left("help_rules_server", usage.server, server.runs_a_day, server.gpu_seconds_a_day)
+        lines += _left("The whole server has", usage.server, server.runs_a_day, server.gpu_seconds_a_day)
     if lines:
-        yield from (*lines, say("help_rules_resets", until=int(usage.day_end.timestamp())))
+        yield from (*lines, f"- Limits reset {format_dt(usage.day_end, 'R')}.")
     else:
-        yield say("help_rules_unlimited")
+        yield "- There is no daily limit on your runs."
     if limits.at_once is not None:
-        yield say("help_rules_at_once", limit=limits.at_once)
+        yield f"- At most {limits.at_once} of your runs are active at once; more wait in the queue."
 
 
-def _left(prefix: str, spent: Spending, runs: int | None, seconds: int | None) -> Iterator[str]:
+def _left(who_has: str, spent: Spending, runs: int | None, seconds: int | None) -> Iterator[str]:
     if runs is not None:
-        yield say(f"{prefix}_runs", left=max(runs - spent.runs, 0), limit=runs)
+        yield f"- {who_has} {max(runs - spent.runs, 0)} of {runs} runs left today."
     if seconds is not None:
-        yield say(f"{prefix}_gpu", left=max(seconds - round(spent.gpu_seconds), 0), limit=seconds)
+        left = max(seconds - round(spent.gpu_seconds), 0)
+        yield f"- {who_has} {left} of {seconds} GPU seconds left today."
 
 
 def _names(names: Iterable[str]) -> str:

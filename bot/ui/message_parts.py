@@ -1,4 +1,8 @@
-"""Building blocks of messages: texts, galleries and buttons, within Discord's limits."""
+"""Building blocks of messages: layouts, forms, texts, galleries and buttons, within Discord's limits.
+
+Layouts, views and forms are stopped, because their buttons and forms are answered by custom_id alone.
+discord.py keeps each view that is sent without having been stopped.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,24 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from discord import ButtonStyle, Colour, File, MediaGalleryItem
-from discord.ui import ActionRow, Button, Item, LayoutView, MediaGallery, TextDisplay, View
+from discord import ButtonStyle, Colour, File, MediaGalleryItem, Message
+from discord.ui import (
+    ActionRow,
+    Button,
+    Container,
+    Item,
+    Label,
+    LayoutView,
+    MediaGallery,
+    Modal,
+    TextDisplay,
+    View,
+)
 
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
 from bot.strings import say
-from bot.ui.custom_ids import Action, RunId
-from bot.ui.views import framed, layout_of, view_of
+from bot.ui.custom_ids import Action, CustomId, RunId
 
 FILES_PER_MESSAGE = 10
 # Discord takes 25 MiB per request, so 1 MiB is left for the text and the multipart boundaries. A larger file,
@@ -30,12 +44,65 @@ PROSE_SHOWN = 2500
 LAYOUT_TEXT = 4000
 CONTENT_TEXT = 2000
 _MAX_BLOCKS = 10
+# Discord's limit for the characters of a form's title.
+_TITLE = 45
 _DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
+# The labels of those that the name of the action doesn't give.
+_LABELS = {
+    Action.USE: "Use as input",
+    Action.SAVE: "Save preset",
+    Action.MORE: "⋯ More",
+    Action.MORE_OF_ALL: "⋯ More",
+    Action.REDELIVER: "Post it here",
+    Action.CLEAR: "Delete",
+    Action.DISCARD: "Delete",
+}
 _EMOJI = {Action.AGAIN: "🔁", Action.REPEAT: "🔁", Action.VARY: "✨", Action.EDIT: "✏️"}
 _SPOILER_LENGTH = 900
 # A link in one of our own sentences: its text is short or a file's escaped name. A longer search from every
 # "[" in a URL would take quadratic time.
 _LINK = re.compile(r"\[((?:\\.|[^\[\]\\]){0,160})\]\(\S*\)")
+
+
+def layout_of(*items: Item[LayoutView]) -> LayoutView:
+    """Build a layout, to which items can still be added."""
+    layout = LayoutView(timeout=None)
+    for item in items:
+        layout.add_item(item)
+    layout.stop()
+    return layout
+
+
+def framed(colour: Colour | None, *items: Item[LayoutView]) -> LayoutView:
+    """Build a layout with all items in one container, with `colour` as its accent colour, if any."""
+    return layout_of(Container(*items, accent_colour=colour))
+
+
+def component_ids(message: Message) -> set[int]:
+    """Return the ids of a message's components and of their children."""
+    parents: list[object] = [*message.components]
+    found = [*parents, *(child for each in parents for child in getattr(each, "children", ()))]
+    return {id for each in found if (id := getattr(each, "id", None)) is not None}
+
+
+def modal_of(custom_id: str, title: str, *labels: Label[Modal]) -> Modal:
+    """Build a form. A title that is too long for Discord is shortened."""
+    modal = Modal(title=shorten(title, _TITLE), custom_id=custom_id, timeout=None)
+    for label in labels:
+        modal.add_item(label)
+    modal.stop()
+    return modal
+
+
+def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:
+    """Return the buttons as a view for a classic message."""
+    view = View(timeout=None)
+    for number, row in enumerate(rows):
+        for button in row:
+            button.row = number
+            view.add_item(button)
+    view.stop()
+    return view
 
 
 def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence[str]]:
@@ -122,12 +189,28 @@ def chunks(files: Sequence[PreparedFile]) -> list[Sequence[PreparedFile]]:
     return [*packed]
 
 
-def run_button(
-    run: Run, action: Action, label: str, style: ButtonStyle | None = None, **params: object
+def button(
+    label: str, id: CustomId, style: ButtonStyle = ButtonStyle.secondary, *, enabled: bool = True
 ) -> Button[Any]:
-    """Create a button of a run, red if it deletes something; `params` fill in the label."""
+    return Button(label=label, style=style, custom_id=id.encode(), disabled=not enabled)
+
+
+def pager(
+    newer: CustomId,
+    older: CustomId,
+    labels: tuple[str, str] = ("Newer", "Older"),
+    *,
+    is_first: bool,
+    is_last: bool,
+) -> list[Button[Any]]:
+    """Create the buttons to the adjacent pages of a list, disabled where there is none."""
+    return [button(labels[0], newer, enabled=not is_first), button(labels[1], older, enabled=not is_last)]
+
+
+def run_button(run: Run, action: Action, label: str = "", style: ButtonStyle | None = None) -> Button[Any]:
+    """Create a button of a run, red if it deletes something, with the usual label unless one is given."""
     return Button(
-        label=say(label, **params),
+        label=label or _LABELS.get(action, action.capitalize()),
         emoji=_EMOJI.get(action),
         style=style or (ButtonStyle.danger if action in _DELETING else ButtonStyle.secondary),
         custom_id=RunId(run.key, action).encode(),

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import discord
-from discord import ButtonStyle, Colour, MediaGalleryItem, RadioGroupOption
+from discord import ButtonStyle, Colour, MediaGalleryItem
 from discord.ui import (
     ActionRow,
     File,
     Item,
-    Label,
     LayoutView,
     MediaGallery,
     Modal,
-    RadioGroup,
     TextDisplay,
-    TextInput,
 )
-from discord.utils import snowflake_time
+from discord.utils import format_dt, snowflake_time
 
 from bot.deployments.input_text import ShownInputs
+from bot.deployments.inputs import FormField, Shape
 from bot.domain.moderation import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, Report
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
 from bot.strings import say
-from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId
+from bot.ui.custom_ids import Action, Form, FormId
+from bot.ui.edit_forms import form_modal
 from bot.ui.message_parts import (
     GALLERY,
     LAYOUT_TEXT,
@@ -36,12 +34,12 @@ from bot.ui.message_parts import (
     PreparedFile,
     PreparedOutputs,
     chunks,
+    fitting,
+    framed,
     run_button,
     subtext,
 )
-from bot.ui.result_buttons import discard_button
 from bot.ui.run_facts import batch_title, block_code, moderators_reason, reason_of
-from bot.ui.views import framed, modal_of
 
 _VALUE_LENGTH = 400
 _VALUES_LENGTH = 3000
@@ -69,12 +67,12 @@ def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOut
     items: list[Item[LayoutView]] = [TextDisplay(text), *_media(files, spoiler=run.spoiler)]
     items += _notes(prepared, len(files), len(text))
     row: ActionRow[LayoutView] = ActionRow(
-        run_button(run, Action.APPROVE, "button_approve", ButtonStyle.success),
-        run_button(run, Action.REJECT, "button_reject", ButtonStyle.danger),
-        run_button(run, Action.BLOCK, "button_block"),
+        run_button(run, Action.APPROVE, style=ButtonStyle.success),
+        run_button(run, Action.REJECT, style=ButtonStyle.danger),
+        run_button(run, Action.BLOCK),
     )
     if _values(inputs.values) != _lines(inputs.values, None) or len(prepared.files) > len(files):
-        row.add_item(run_button(run, Action.DETAILS, "button_details"))
+        row.add_item(run_button(run, Action.DETAILS))
     items.append(row)
     return OutgoingMessage(layout=framed(Colour.gold(), *items), files=files)
 
@@ -88,9 +86,8 @@ def _notes(prepared: PreparedOutputs, shown: int, used_characters: int) -> list[
     remarks = [*prepared.remarks]
     if len(prepared.files) > shown:
         remarks.insert(0, say("media_more", count=len(prepared.files) - shown))
-    while remarks and used_characters + sum(map(len, remarks)) + len(remarks) > LAYOUT_TEXT:
-        remarks.pop()
-    return [TextDisplay("\n".join(remarks))] if remarks else []
+    kept, _ = fitting(remarks, LAYOUT_TEXT - used_characters)
+    return [TextDisplay("\n".join(kept))] if kept else []
 
 
 def _media(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[LayoutView]]:
@@ -124,12 +121,12 @@ def decided_card(
     }
     lines = [_card_about(run, title, inputs, "card_heading_over"), say(code, **facts)]
     if _is_end_of_block(run):
-        lines.append(say("card_blocked_ended"))
+        lines.append("The block ended this request and their other waiting ones.")
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
     if reason:
         lines.append(f"> {escape_line(str(reason), _VALUE_LENGTH)}")
     if link is not None:
-        lines.append(say("card_result", url=link))
+        lines.append(f"[Open the result]({link})")
     text: Item[LayoutView] = TextDisplay("\n".join(lines))
     return OutgoingMessage(layout=framed(colour, text, *_media(files, spoiler=run.spoiler)))
 
@@ -161,17 +158,17 @@ def report_card(
     restriction hides the files. The files get names that differ from the result's, because a search
     recognizes the result's messages by their file names.
     """
-    fitting = next(iter(chunks(prepared.files)), ())
-    files = tuple(replace(file, filename=f"{REPORTED}{file.filename}") for file in fitting)
+    together = next(iter(chunks(prepared.files)), ())
+    files = tuple(replace(file, filename=f"{REPORTED}{file.filename}") for file in together)
     about = "\n".join(_reported(run, title, reports, link, withheld=withheld))
     texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
     while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
         texts.pop()
     is_batch = run.is_first_in_batch and run.count > 1
     row: ActionRow[LayoutView] = ActionRow(
-        run_button(run, Action.CLEAR if is_batch else Action.DELETE, "button_delete"),
-        run_button(run, Action.BLOCK, "button_block"),
-        run_button(run, Action.DISMISS, "button_dismiss"),
+        run_button(run, Action.CLEAR if is_batch else Action.DELETE),
+        run_button(run, Action.BLOCK),
+        run_button(run, Action.DISMISS),
     )
     items: list[Item[LayoutView]] = [TextDisplay(about), *_media(files, spoiler=True)]
     items += [TextDisplay(text) for text in texts]
@@ -188,13 +185,13 @@ def _reported(
     ]
     for report in reports[:_MAX_REPORTS]:
         note = f": “{escape_line(report.note, NOTE_LENGTH)}”" if report.note else ""
-        lines.append(say("report_by", person=report.person_id, reason=report.reason.lower()) + note)
+        lines.append(f"Reported by <@{report.person_id}>, {report.reason.lower()}{note}")
     if len(reports) > _MAX_REPORTS:
-        lines.append(say("report_more", count=len(reports) - _MAX_REPORTS))
+        lines.append(f"… and {len(reports) - _MAX_REPORTS} more reports, in `/audit`")
     if withheld:
-        lines.append(say("report_restricted"))
+        lines.append("It is age-restricted, so it is not shown here.")
     if link:
-        lines.append(say("report_link", url=link))
+        lines.append(f"[Open it]({link})")
     if run.prompt:
         # Last, because some clients extend a quote to the end of the text.
         lines.append(f"> {escape_line(run.prompt, _VALUE_LENGTH)}")
@@ -239,9 +236,9 @@ def turned_away_letter(run: Run, title: str, channel_name: ChannelName | None) -
             )
         )
     else:
-        lines.append(say("notice_link", url=url))
+        lines.append(f"-# [Open the channel]({url})")
     items: list[Item[LayoutView]] = [TextDisplay(line) for line in lines]
-    items.append(ActionRow(discard_button(run)))
+    items.append(ActionRow(run_button(run, Action.DISCARD)))
     return OutgoingMessage(layout=framed(Colour.red(), *items))
 
 
@@ -254,16 +251,16 @@ def _about_block(run: Run) -> str:
 
 def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
     requester = [
-        say("card_who", person=run.requester_id),
-        say("card_account", at=int(snowflake_time(run.requester_id).timestamp())),
+        f"<@{run.requester_id}>",
+        f"account created {format_dt(snowflake_time(run.requester_id), 'R')}",
     ]
     if run.requester_joined_at is not None:
-        requester.append(say("card_joined", at=int(run.requester_joined_at.timestamp())))
+        requester.append(f"joined {format_dt(run.requester_joined_at, 'R')}")
     heading_line = say(heading, title=batch_title(title, run.count))
     lines = [heading_line, " · ".join(requester), *_values(inputs.values)]
-    facts = [say("card_place", channel=run.channel_id), _cost(run)]
+    facts = [f"for <#{run.channel_id}>", _cost(run)]
     if run.private:
-        facts.append(say("record_private"))
+        facts.append("private")
     if run.gpu:
         facts.insert(0, say("gpu", gpu=escape_line(run.gpu, 32)))
     return "\n".join([*lines, subtext(facts)])
@@ -303,7 +300,9 @@ _PERSON_LENGTH = 32
 
 
 def reject_modal(key: str) -> Modal:
-    return _modal(ReviewFormId(key, ReviewForm.REJECT))
+    """Build the form of *Reject*."""
+    reason = _reason("The requester reads it in a direct message.")
+    return form_modal(FormId(key, Form.REJECT).encode(), "Reject this request", [reason])
 
 
 def block_modal(key: str, name: str) -> Modal:
@@ -311,34 +310,45 @@ def block_modal(key: str, name: str) -> Modal:
 
     `name` is the display name of the person to block, or empty if it isn't known.
     """
-    options = [RadioGroupOption(label=say(f"duration_{each}"), value=each) for each in BLOCK_DURATIONS]
-    durations: RadioGroup[Modal] = RadioGroup(custom_id=DURATION_FIELD, required=True, options=options)
-    label = Label[Modal](text=say("block_duration_label"), component=durations)
-    title = say("block_title_of", name=shorten(strip_invisible(name), _PERSON_LENGTH)) if name else ""
-    return _modal(ReviewFormId(key, ReviewForm.BLOCK), label, title=title)
+    person = shorten(strip_invisible(name), _PERSON_LENGTH) or "from generating"
+    reason = _reason("The person reads it when they try to generate.", required=True)
+    durations = {each: say(f"duration_{each}") for each in BLOCK_DURATIONS}
+    fields = [reason, _choice(DURATION_FIELD, "Duration", durations)]
+    return form_modal(FormId(key, Form.BLOCK).encode(), f"Block {person}", fields)
 
 
 def report_modal(key: str) -> Modal:
-    options = [RadioGroupOption(label=say(f"report_reason_{each}"), value=each) for each in REPORT_REASONS]
-    reasons: RadioGroup[Modal] = RadioGroup(custom_id=REASON_FIELD, required=True, options=options)
-    note: TextInput[Modal] = TextInput(
-        style=discord.TextStyle.paragraph, required=False, max_length=NOTE_LENGTH, custom_id=NOTE_FIELD
+    """Build the form of *Report*."""
+    reasons = {each: say(f"report_reason_{each}") for each in REPORT_REASONS}
+    note = FormField(
+        name=NOTE_FIELD,
+        label="Note",
+        description="Only the moderators read it, with your name.",
+        shape=Shape.PARAGRAPH,
+        limit=NOTE_LENGTH,
     )
-    return modal_of(
-        ReviewFormId(key, ReviewForm.REPORT).encode(),
-        say("report_title"),
-        Label[Modal](text=say("report_label"), component=reasons),
-        Label[Modal](text=say("report_note"), description=say("report_note_hint"), component=note),
+    fields = [_choice(REASON_FIELD, "What is wrong with it?", reasons), note]
+    return form_modal(FormId(key, Form.REPORT).encode(), "Report this result", fields)
+
+
+def _reason(hint: str, *, required: bool = False) -> FormField:
+    return FormField(
+        name=REASON_FIELD,
+        label="Reason",
+        description=hint,
+        shape=Shape.PARAGRAPH,
+        required=required,
+        limit=_REASON_LENGTH,
     )
 
 
-def _modal(id: ReviewFormId, *fields: Label[Modal], title: str = "") -> Modal:
-    form = id.form
-    field: TextInput[Modal] = TextInput(
-        style=discord.TextStyle.paragraph,
-        required=form is ReviewForm.BLOCK,
-        max_length=_REASON_LENGTH,
-        custom_id=REASON_FIELD,
+def _choice(name: str, label: str, labels: Mapping[str, str]) -> FormField:
+    return FormField(
+        name=name,
+        label=label,
+        description="",
+        shape=Shape.RADIO,
+        choices=tuple(labels),
+        labels=labels,
+        required=True,
     )
-    reason = Label[Modal](text=say(f"{form}_label"), description=say(f"{form}_hint"), component=field)
-    return modal_of(id.encode(), title or say(f"{form}_title"), reason, *fields)

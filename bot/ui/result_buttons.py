@@ -32,12 +32,14 @@ from bot.deployments.model import Deployment, FollowUp, deployment_of, taking_pi
 from bot.domain.backend import InputKind
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import escape_line
-from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
 from bot.ui.message_parts import (
     GALLERY,
     FileKind,
     PreparedOutputs,
+    button,
+    framed,
+    layout_of,
     run_button,
     short_enough,
     subtext,
@@ -45,7 +47,6 @@ from bot.ui.message_parts import (
     texts,
 )
 from bot.ui.run_facts import COLOURS, batch_title, ending_sentence, prompt_line, result_facts
-from bot.ui.views import framed, layout_of
 
 BUTTONS_A_ROW = 5  # Discord's limit
 # Failure codes with which the same request would end again.
@@ -94,11 +95,6 @@ class Number:
     file: int = 0
 
 
-def discard_button(run: Run) -> Button[Any]:
-    """Return the button that deletes a message without a result."""
-    return run_button(run, Action.DISCARD, "button_delete")
-
-
 def result_rows(
     run: Run, offered: OfferedActions, kinds: Collection[FileKind], numbers: Sequence[Number] = ()
 ) -> list[list[Button[Any]]]:
@@ -108,7 +104,7 @@ def result_rows(
     Actions that depend on the server's settings are behind *More*, which reads the settings at each press.
     """
     above = number_rows(numbers) if numbers else [follow_ups(run, offered, kinds)[:ACTIONS]]
-    last = [*again(run, offered), more_button(run, Action.MORE)]
+    last = [*again(run, offered), run_button(run, Action.MORE)]
     return [row for row in (*above, last) if row]
 
 
@@ -118,28 +114,18 @@ def batch_rows(
     """Return the buttons under a batch. `shown` says whether it shows the outputs of at least one run."""
     if not shown:
         return [*number_rows(numbers), *failure_rows(first, Action.MORE_OF_ALL)]
-    buttons = [*again(first, offered)[1:], more_button(first, Action.MORE_OF_ALL)]
+    buttons = [*again(first, offered)[1:], run_button(first, Action.MORE_OF_ALL)]
     return [*number_rows(numbers), buttons]
 
 
 def failure_rows(run: Run, more: Action = Action.MORE) -> list[list[Button[Any]]]:
     """Return the buttons of an outcome without a result; `run` is the first of a batch."""
-    return [[*retry(run, of_all=more is Action.MORE_OF_ALL), more_button(run, more)]]
-
-
-def more_button(run: Run, more: Action) -> Button[Any]:
-    return run_button(run, more, "button_more")
+    return [[*retry(run, of_all=more is Action.MORE_OF_ALL), run_button(run, more)]]
 
 
 def number_rows(numbers: Sequence[Number]) -> list[list[Button[Any]]]:
     """Return rows with the numbered buttons."""
-    buttons: list[Button[Any]] = [
-        Button(
-            label=say("several_number", number=each.number),
-            custom_id=PickId(each.run.key, each.number, each.file).encode(),
-        )
-        for each in numbers
-    ]
+    buttons = [button(str(each.number), PickId(each.run.key, each.number, each.file)) for each in numbers]
     return [buttons[start : start + BUTTONS_A_ROW] for start in range(0, len(buttons), BUTTONS_A_ROW)]
 
 
@@ -174,22 +160,19 @@ def follow_ups(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -
 
 def retry(run: Run, *, of_all: bool) -> list[Button[Any]]:
     """Return *Try again*, unless the request would end again, and *Edit*."""
-    edit = run_button(run, Action.EDIT, "button_edit")
+    edit = run_button(run, Action.EDIT)
     # After a rejection, a block or the deletion of a file that it needs, the request would end again.
     if run.state is RunState.REJECTED or run.failure_code in _FINAL:
         return [edit]
-    action, label = Action.AGAIN, "button_try_again"
-    if of_all:
-        action, label = Action.REPEAT, "button_try_again_all"
-    return [run_button(run, action, label, ButtonStyle.primary, count=run.count), edit]
+    action, label = (Action.REPEAT, f"Try again ×{run.count}") if of_all else (Action.AGAIN, "Try again")
+    return [run_button(run, action, label, ButtonStyle.primary), edit]
 
 
 def again(run: Run, offered: OfferedActions) -> list[Button[Any]]:
     """Return *Again*, *4 more* if it is offered, and *Edit*."""
     # The label states the number of variations, since each of them costs a run.
-    vary = [run_button(run, Action.VARY, "button_vary", count=VARY_COUNT)] if offered.vary else []
-    again, edit = run_button(run, Action.AGAIN, "button_again"), run_button(run, Action.EDIT, "button_edit")
-    return [again, *vary, edit]
+    vary = [run_button(run, Action.VARY, f"{VARY_COUNT} more")] if offered.vary else []
+    return [run_button(run, Action.AGAIN), *vary, run_button(run, Action.EDIT)]
 
 
 def offered_actions(
@@ -228,9 +211,9 @@ def picked_layout(
     kinds = [(file, kind_of_file(file)) for file in files]
     media = [MediaGalleryItem(file.url, spoiler=run.spoiler) for file, kind in kinds if kind in GALLERY]
     others = [file for file, kind in kinds if kind not in GALLERY]
-    heading = say("several_one", number=number, title=escape_line(title, 80))
+    heading = f"### {escape_line(title, 80)}: number {number}"
     items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
-    remarks = [say("several_deleted")] if run.deleted_at is not None else []
+    remarks = ["Deleted."] if run.deleted_at is not None else []
     if not remarks and media:
         items.append(MediaGallery(*media))
     if not remarks:
@@ -267,15 +250,15 @@ def more_layout(
         _rows_of_all(batch, offered) if delete.whole else _rows_of_one(first, offered, shown, len(pictures))
     )
     run = next((run for run in batch if run.is_shown), first)
-    button = Button[Any](label=say("button_delete"), style=ButtonStyle.danger, custom_id=delete.encode())
-    return layout_of(about, *_action_rows([*rows, _last_row(run, first, offered, button)]))
+    last = button("Delete", delete, ButtonStyle.danger)
+    return layout_of(about, *_action_rows([*rows, _last_row(run, first, offered, last)]))
 
 
 def _rows_of_all(batch: Sequence[Run], offered: OfferedActions) -> Iterator[Row]:
     is_repeatable = offered.startable and any(run.is_shown for run in batch)
-    again = _button_if(is_repeatable, batch[0], Action.REPEAT, "button_again_all", count=len(batch))
-    save = _button_if(offered.startable, batch[0], Action.SAVE, "button_save")
-    yield [*again, *save, run_button(batch[0], Action.DETAILS, "button_details")]
+    again = _button_if(is_repeatable, batch[0], Action.REPEAT, f"Again ×{len(batch)}")
+    save = _button_if(offered.startable, batch[0], Action.SAVE)
+    yield [*again, *save, run_button(batch[0], Action.DETAILS)]
 
 
 def _rows_of_one(run: Run, offered: OfferedActions, shown: Collection[str], pictures: int) -> Iterator[Row]:
@@ -286,47 +269,44 @@ def _rows_of_one(run: Run, offered: OfferedActions, shown: Collection[str], pict
     is_savable = run.has_result and offered.startable and offered.detailed
     is_usable = offered.usable and pictures == 1 and RunId(run.key, Action.USE).encode() not in shown
     yield [
-        *_button_if(is_usable, run, Action.USE, "button_use"),
-        *_button_if(offered.shareable, run, Action.SHARE, "button_share"),
-        *_button_if(is_savable, run, Action.SAVE, "button_save"),
-        *_button_if(offered.detailed, run, Action.DETAILS, "button_details"),
+        *_button_if(is_usable, run, Action.USE),
+        *_button_if(offered.shareable, run, Action.SHARE),
+        *_button_if(is_savable, run, Action.SAVE),
+        *_button_if(offered.detailed, run, Action.DETAILS),
     ]
 
 
 def _picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator[Row]:
     """Yield the buttons behind a number; `picture` says whether the view shows a picture."""
     if not run.has_result:
-        yield [*retry(run, of_all=False), run_button(run, Action.DETAILS, "button_details")]
+        yield [*retry(run, of_all=False), run_button(run, Action.DETAILS)]
         return
     found = follow_ups(run, offered, kinds_of(run) if run.is_shown else ())
     yield found[:ACTIONS]
     yield _select(run, found[ACTIONS:])
     yield again(run, offered) if offered.startable else []
     yield [
-        *_button_if(offered.usable and picture, run, Action.USE, "button_use"),
-        *_button_if(offered.postable, run, Action.POST, "button_post"),
-        *_button_if(offered.shareable, run, Action.SHARE, "button_share"),
-        *_button_if(offered.startable, run, Action.SAVE, "button_save"),
-        run_button(run, Action.DETAILS, "button_details"),
+        *_button_if(offered.usable and picture, run, Action.USE),
+        *_button_if(offered.postable, run, Action.POST),
+        *_button_if(offered.shareable, run, Action.SHARE),
+        *_button_if(offered.startable, run, Action.SAVE),
+        run_button(run, Action.DETAILS),
     ]
     files = sum(output.url is not None for output in run.outputs)  # they go together
-    label = "button_delete_all" if files > 1 else "button_delete"
-    delete = run_button(run, Action.DELETE, label, count=files)
+    delete = run_button(run, Action.DELETE, f"Delete all {files}" if files > 1 else "")
     # No interaction reaches a private message with the number, so the picture couldn't be taken out of it.
     yield _last_row(run, run, offered, None if run.needs_interaction else delete)
 
 
 def _last_row(run: Run, first: Run, offered: OfferedActions, delete: Button[Any] | None) -> Row:
     """Return *Report*, which is about the whole batch, and *Delete*, unless the result is gone."""
-    report = _button_if(
-        offered.reportable, replace(first, key=first.request_key), Action.REPORT, "button_report"
-    )
+    report = _button_if(offered.reportable, replace(first, key=first.request_key), Action.REPORT)
     is_gone = run.has_result and not run.is_shown
     return [*report, *([delete] if delete is not None and offered.deletable and not is_gone else [])]
 
 
-def _button_if(condition: bool, run: Run, action: Action, label: str, count: int = 0) -> list[Button[Any]]:
-    return [run_button(run, action, label, count=count)] if condition else []
+def _button_if(condition: bool, run: Run, action: Action, label: str = "") -> list[Button[Any]]:
+    return [run_button(run, action, label)] if condition else []
 
 
 def _select(run: Run, follow_ups: Sequence[Button[Any]]) -> Row:
@@ -337,7 +317,7 @@ def _select(run: Run, follow_ups: Sequence[Button[Any]]) -> Row:
         SelectOption(label=each.label or "", emoji=each.emoji, value=each.custom_id or "")
         for each in follow_ups
     ]
-    placeholder, custom_id = say("follow_up_placeholder"), DraftId(run.key).encode()
+    placeholder, custom_id = "Choose a follow-up", DraftId(run.key).encode()
     return [Select(placeholder=placeholder, options=options, custom_id=custom_id)]
 
 

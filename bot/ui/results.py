@@ -174,10 +174,10 @@ def _heading(batch: Batch, title: str, mention: int | None) -> str:
         ended = next((run for run in told if run.failure_code != REQUESTER_BLOCKED), told[0])
         heading = f"{say(ending(ended))}: {heading}"
     elif all(run.partial for run in batch.shown):
-        heading = f"{say('title_partial')}: {heading}"
+        heading = f"Partly done: {heading}"
     elif done < count:
-        heading = say("several_title_some", title=escape_line(title, 80), count=count, done=done)
-    return f"{say('mention', user=mention)} **{heading}**" if mention else f"### {heading}"
+        heading = f"{escape_line(title, 80)}, {done} of {count}"
+    return f"<@{mention}> **{heading}**" if mention else f"### {heading}"
 
 
 def _colour(batch: Batch) -> Colour | None:
@@ -213,12 +213,12 @@ def _remarks(batch: Batch) -> Iterator[str]:
         numbers = ", ".join(map(batch.number_of, runs))
         of_all = len(runs) == len(batch.runs) and not batch.shown
         numbered = batch.numbered and not of_all
-        yield say("several_note", number=numbers, note=remark) if numbered else remark
+        yield f"**{numbers}** {remark}" if numbered else remark
 
 
 def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
     if run.key in batch.late:
-        return [say("several_late")]
+        return ["It took longer than the others and has a message of its own."]
     if not run.has_result:
         # If the requester cancelled the whole batch, the heading already says so.
         reason = "" if all(_is_own_cancellation(each) for each in batch.runs) else reason_of(run)
@@ -228,7 +228,7 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
         return [remark] if remark else []
     found = batch.prepared.get(run.key)
     if found is None:
-        return [say("several_deleted")]
+        return ["Deleted."]
     if run.partial:
         return [ending_sentence(run), *found.remarks]
     return [say("no_outputs")] if _is_empty(found) else found.remarks
@@ -238,7 +238,7 @@ def _footer(batch: Batch, offered: OfferedActions) -> Iterator[str]:
     if batch.numbered:
         yield from _footer_of_several(batch)
     else:
-        origin = [say("made_from", url=batch.origin)] if batch.origin else []
+        origin = [f"made from [an earlier result]({batch.origin})"] if batch.origin else []
         yield subtext([*origin, *_size(batch), *result_facts(batch.first)])
     if batch.shown and len(batch.numbers) > 1:
         yield subtext([_hint(batch, offered)])
@@ -253,18 +253,14 @@ def _size(batch: Batch) -> list[str]:
         return []
     pictures = {file.pixels for file in batch.files() if file.kind is FileKind.IMAGE}
     sizes = [pixels for pixels in pictures if pixels is not None] if len(pictures) == 1 else []
-    return [say("pixels", width=width, height=height) for width, height in sizes]
+    return [f"{width} × {height}" for width, height in sizes]
 
 
 def _footer_of_several(batch: Batch) -> Iterator[str]:
     shown = batch.shown
-    seeds = [
-        say("several_seed", number=batch.number_of(run), seed=run.seed)
-        for run in shown
-        if run.seed is not None
-    ]
+    seeds = [f"**{batch.number_of(run)}:** {run.seed}" for run in shown if run.seed is not None]
     if seeds:
-        yield subtext([say("several_seeds", seeds=" · ".join(seeds))])
+        yield subtext([f"seeds: {' · '.join(seeds)}"])
     used = next((run.gpu_used for run in batch.runs if run.gpu_used), None)
     facts = [*gpu_time_facts(batch.runs), *facts_of(replace(in_common(batch.runs), gpu_used=used))]
     yield subtext(facts)
@@ -274,16 +270,18 @@ def _hint(batch: Batch, offered: OfferedActions) -> str:
     """Say what a press of a number leads to."""
     follow_up = next(iter(fitting_follow_ups(offered, {file.kind for file in batch.files()})), None)
     actions = [follow_up.label.lower()] if follow_up is not None else []
-    actions.append(say("several_hint_edit"))
+    actions.append("edit")
     if batch.numbered and not batch.first.needs_interaction:
-        actions.append(say("several_hint_post"))
+        actions.append("post")
     *others, last = actions
-    return say("several_hint", actions=f"{', '.join(others)} or {last}" if others else last)
+    actions_text = f"{', '.join(others)} or {last}" if others else last
+    return f"Pick a number to {actions_text} it."
 
 
 def _reason_with_charge(run: Run, reason: str) -> str:
-    code = "failed_charged" if run.charged_seconds else "failed_free" if reason else "failed_free_cancelled"
-    return say(code, reason=reason).strip()
+    if run.charged_seconds:
+        return f"{reason} Some of your GPU time was used.".strip()
+    return f"{reason} No GPU time was used." if reason else "Cancelled in time: nothing was used."
 
 
 def _rows(

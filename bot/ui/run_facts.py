@@ -15,8 +15,7 @@ from bot.domain.runs import REQUESTER_BLOCKED, Deletions, Run, RunState, is_turn
 from bot.domain.text import escape_line, shorten
 from bot.domain.text.run_log import FailureKind, failure_kind, last_error
 from bot.strings import say
-from bot.ui.message_parts import PROMPT_SHOWN, subtext, text_blocks
-from bot.ui.views import framed
+from bot.ui.message_parts import PROMPT_SHOWN, framed, subtext, text_blocks
 
 _ERROR_SHOWN = 200
 _RUN_FAILED = "run_failed"
@@ -80,7 +79,7 @@ def reason_of(run: Run) -> str:
 def moderators_reason(run: Run) -> list[str]:
     """Return the line with the reason for which moderators turned a request away, if they gave one."""
     reason = str(run.failure_params.get("reason") or "")
-    return [say("rejection_reason", reason=escape_line(reason, 900))] if reason else []
+    return [f"The moderator's reason: {escape_line(reason, 900)}"] if reason else []
 
 
 def explanation_of(run: Run) -> str:
@@ -139,9 +138,9 @@ def deletion_facts(deletions: Deletions) -> list[str]:
     if deletions.outcome:
         facts.append(say("deleted_by_moderator" if deletions.by_moderator else "deleted"))
     elif deletions.partly:
-        facts.append(say("partly_deleted_by_moderator" if deletions.by_moderator else "partly_deleted"))
+        facts.append("partly deleted by a moderator" if deletions.by_moderator else "partly deleted")
     if deletions.copy_by_moderator:
-        facts.append(say("copy_deleted_by_moderator"))
+        facts.append("a moderator deleted a copy of it")
     return facts
 
 
@@ -245,7 +244,7 @@ def details(
     the reader about deletions. If not `repeatable`, the message has no command and doesn't say why.
     """
     inputs = displayed_inputs(deployment, run.inputs)
-    heading = say("details_heading", title=escape_line(title, 80))
+    heading = f"### Details: {escape_line(title, 80)}"
     facts = "\n".join(_facts(run, inputs, origin, deletions, explained=explained))
     values = "\n".join(_values(inputs, None))
     why, log = (explanation_of(run), run.failure_log) if explained else ("", None)
@@ -261,9 +260,9 @@ def details(
         command_texts = [say(in_file or "details_command", command=command)]
         if inputs.file_options:
             names = ", ".join(f"`{name}`" for name in inputs.file_options)
-            command_texts.append(say("details_attach", options=names))
+            command_texts.append(f"Files can't be pasted. Please attach them again: {names}.")
     else:
-        command_texts = [say("details_all_in_file")] if in_file else []
+        command_texts = ["That is too long to show here. The file has all of it."] if in_file else []
         if repeatable:
             command_texts.append(say("details_erased" if deployment is not None else "details_gone"))
     command_text = "\n".join(command_texts)
@@ -275,12 +274,10 @@ def details(
 
 def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
     for name, value in inputs.values:
-        yield say(
-            "details_input", name=escape_line(name, 32), value=escape_line(value, limit or len(value) + 1)
-        )
+        yield f"**{escape_line(name, 32)}:** {escape_line(value, limit or len(value) + 1)}"
     for option, file in zip(inputs.file_options, inputs.files, strict=True):
         name = escape_line(shorten(file.filename or "", 60), 60)
-        yield say("details_input_file", option=escape_line(option, 32), name=name, url=file.url)
+        yield f"**{escape_line(option, 32)}:** [{name}]({file.url})"
 
 
 def _facts(
@@ -291,9 +288,9 @@ def _facts(
     shown = replace(run, seed=None) if seed_listed else run
     yield subtext(_state_facts(shown, deletions, explained=explained))
     yield subtext(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
-    names = [say("details_key", key=run.key)]
+    names = [f"request `{run.key}`"]
     if run.count > 1:
-        names.append(say("details_several", number=run.number, count=run.count))
+        names.append(f"number {run.number} of {run.count}")
     if run.parent_key:
         code = "details_parent_link" if origin else "details_parent"
         names.append(say(code, key=run.parent_key, url=origin))
@@ -301,18 +298,18 @@ def _facts(
 
 
 def _state_facts(run: Run, deletions: Deletions, *, explained: bool) -> Iterator[str]:
-    yield say("details_state", state=say(ending(run)))
+    yield say(ending(run))
     yield from deletion_facts(deletions)
     failed_here = explained and explanation_of(run)
     if run.live_status and (failed_here or not run.final):
-        yield say("details_step", step=escape_line(run.live_status, 60))
+        yield f"step {escape_line(run.live_status, 60)}"
     yield from took("details_took", run.known_duration)
     if run.seed is not None:
-        yield say("details_seed", seed=run.seed)
+        yield f"seed {run.seed}"
     if run.gpu or run.gpu_used:
-        requested = escape_line(run.gpu, 32) if run.gpu else say("details_any_gpu")
-        used = escape_line(run.gpu_used, 32) if run.gpu_used else say("details_unknown")
-        yield say("details_gpu", asked=requested, used=used)
+        requested = escape_line(run.gpu, 32) if run.gpu else "any"
+        used = escape_line(run.gpu_used, 32) if run.gpu_used else "not known"
+        yield f"GPU requested: {requested}, used: {used}"
 
 
 def _times(run: Run) -> Mapping[str, datetime | None]:

@@ -7,8 +7,9 @@ from datetime import datetime
 from math import inf
 from typing import Any
 
-from discord import ButtonStyle, SelectOption
-from discord.ui import ActionRow, Button, LayoutView, Section, Select, TextDisplay, Thumbnail
+from discord import SelectOption
+from discord.ui import ActionRow, LayoutView, Section, Select, TextDisplay, Thumbnail
+from discord.utils import format_dt
 
 from bot.domain.budgets import Limits, Spending, UsageView
 from bot.domain.fair_queue import PLACES
@@ -20,9 +21,8 @@ from bot.domain.text import channel_url, escape_line, message_url, shorten, stri
 from bot.strings import say
 from bot.ui.custom_ids import QueueId, RunListAction, RunsId
 from bot.ui.lists import BLOCK_REASON_LENGTH, page_layout
-from bot.ui.message_parts import bar, texts
+from bot.ui.message_parts import bar, layout_of, pager, texts
 from bot.ui.run_facts import deletion_facts, ending
-from bot.ui.views import layout_of
 
 # With these lengths, ten lines fit into a layout's 4,000 characters even if every character is escaped.
 _RUN_TITLE_LENGTH = 40
@@ -46,7 +46,7 @@ def runs_layout(
     private ones opened, only in the server that they belong to. `pictures` are links to thumbnails, by the
     key of the entry. `restricted` are the keys of those that may not be shown here.
     """
-    heading = say("runs_heading")
+    heading = "### Your requests"
     if current.run_filter is not RunFilter.ALL:
         heading = f"{heading}: {say(f'runs_filter_{current.run_filter}')}"
     empty = say("runs_none" if current.run_filter is RunFilter.ALL else "runs_none_such")
@@ -73,12 +73,10 @@ def runs_layout(
         if selectable:
             layout.add_item(ActionRow(_select(action, current, selectable, title)))
     if page.older or page.newer:
-        layout.add_item(
-            ActionRow(
-                _runs_button("record_newer", RunsPage(current.run_filter, Direction.NEWER, page.newer)),
-                _runs_button("record_older", RunsPage(current.run_filter, Direction.OLDER, page.older)),
-            )
-        )
+        newer = RunsId(RunListAction.PAGE, RunsPage(current.run_filter, Direction.NEWER, page.newer))
+        older = RunsId(RunListAction.PAGE, RunsPage(current.run_filter, Direction.OLDER, page.older))
+        row = pager(newer, older, is_first=page.newer is None, is_last=page.older is None)
+        layout.add_item(ActionRow(*row))
     return layout
 
 
@@ -118,34 +116,29 @@ def run_label(run: Run, title: Callable[[str], str]) -> str:
 def _run_line(entry: RunListEntry, title: Callable[[str], str], here: int | None, *, restricted: bool) -> str:
     run = entry.first
     facts = [*deletion_facts(entry.deletions), *([say("runs_restricted")] if restricted else [])]
-    line = say(
-        "runs_line",
-        state=_states(entry.batch),
-        title=escape_line(title(run.deployment), _RUN_TITLE_LENGTH),
-        at=int(run.created_at.timestamp()),
-        link=_link(entry, here) + "".join(f" · {fact}" for fact in facts),
-    )
-    return f"{line}{_prompt(run)}"
+    link = "".join([_link(entry, here), *(f" · {fact}" for fact in facts)])
+    name = escape_line(title(run.deployment), _RUN_TITLE_LENGTH)
+    return f"{_states(entry.batch)}: **{name}** {format_dt(run.created_at, 'R')}{link}{_prompt(run)}"
 
 
 def _link(entry: RunListEntry, here: int | None) -> str:
     run = entry.first
     if entry.undelivered and run.guild_id == here:
-        return say("runs_undelivered")
+        return " · couldn't be posted; choose it below to post it here"
     if entry.undelivered and run.guild_id is None:
-        return say("runs_undelivered_outside")
+        return " · couldn't be posted; use `/runs` where you requested it"
     if entry.undelivered:
         return say("runs_undelivered_elsewhere", url=channel_url(run.guild_id, run.channel_id))
     if run.user_install:
         return ""  # the server isn't stored for user installs
     if run.private and (entry.message is None or entry.message[0] == run.channel_id):
-        return say("runs_private")  # nothing links to an ephemeral message
+        return " · private"  # nothing links to an ephemeral message
     if entry.message is not None:
         # A message in another channel was sent as a direct message.
         guild_id = run.guild_id if entry.message[0] == run.channel_id else None
-        return say("runs_link", url=message_url(guild_id, *entry.message))
+        return f" · [open]({message_url(guild_id, *entry.message)})"
     if run.status_message_id is not None and not all(each.final for each in entry.batch):
-        return say("runs_link", url=message_url(run.guild_id, run.channel_id, run.status_message_id))
+        return f" · [open]({message_url(run.guild_id, run.channel_id, run.status_message_id)})"
     return ""
 
 
@@ -159,8 +152,7 @@ def _states(batch: Sequence[Run]) -> str:
     done = sum(run.has_result for run in batch)
     if done and representative.final:
         representative = next(run for run in batch if run.has_result)
-    code = "runs_several_done" if done else "runs_several"
-    return say(code, state=_state(representative), done=done, count=len(batch))
+    return f"{_state(representative)} ({f'{done} of ' if done else '×'}{len(batch)})"
 
 
 def _state(run: Run) -> str:
@@ -183,19 +175,13 @@ def _queue_line(
     run = min((run for run in batch if not run.final), key=_in_order)
     at, position = int(run.created_at.timestamp()), _position(run)
     if end is not None:
-        position += " · " + say("queue_expected", at=int(end.timestamp()))
+        position += f" · should be ready {format_dt(end, 'R')}"
     state = _state(run) if len(batch) == 1 else _states([run, *(each for each in batch if each is not run)])
     if not is_named_in_queue(run, viewer_id):
-        return say("queue_private", state=state, at=at, position=position)
-    line = say(
-        "queue_line",
-        state=state,
-        title=escape_line(title(run.deployment), _RUN_TITLE_LENGTH),
-        person=run.requester_id,
-        at=at,
-        position=position,
-    )
-    return f"{line}{_prompt(run) if shows_prompt_in_queue(run, viewer_id) else ''}"
+        return f"{state}: a private request <t:{at}:R>{position}"
+    name = escape_line(title(run.deployment), _RUN_TITLE_LENGTH)
+    prompt = _prompt(run) if shows_prompt_in_queue(run, viewer_id) else ""
+    return f"{state}: **{name}** <@{run.requester_id}> <t:{at}:R>{position}{prompt}"
 
 
 def _in_order(run: Run) -> tuple[bool, float, int]:
@@ -207,7 +193,7 @@ def _position(run: Run) -> str:
         return ""
     position = run.queue_position
     if position > PLACES and run.state is RunState.WAITING:
-        return " · " + say("queue_far", ahead=PLACES)
+        return f" · behind at least {PLACES} others for its deployment"
     return "" if position == 1 else " · " + say("queue_position", position=position)
 
 
@@ -230,44 +216,35 @@ def _select(
     )
 
 
-def _runs_button(label: str, target: RunsPage) -> Button[LayoutView]:
-    return Button(
-        label=say(label),
-        style=ButtonStyle.secondary,
-        custom_id=RunsId(RunListAction.PAGE, target).encode(),
-        disabled=target.cursor is None,
-    )
-
-
 def usage_layout(view: UsageView) -> LayoutView:
-    heading = say("usage_heading") if view.own else say("usage_heading_other", person=view.user_id)
+    heading = "### Your usage today" if view.own else f"### Usage of <@{view.user_id}> today"
     person = [heading, *_lines(view.usage.person, view.running.person, view.limits), *_restrictions(view)]
     server: list[str] = []
     if view.server is not None:
-        server = [say("usage_server"), *_lines(view.usage.server, view.running.server, view.server)]
+        server = ["### The whole server today", *_lines(view.usage.server, view.running.server, view.server)]
     returns = say("usage_returns", until=int(view.usage.day_end.timestamp()))
     return layout_of(*texts(person, server, [returns]))
 
 
 def _lines(spent: Spending, running: int, limits: Limits | Budget) -> Iterator[str]:
-    yield _usage_line("usage_runs", limits.runs_a_day, spent.runs)
-    yield _usage_line("usage_gpu", limits.gpu_seconds_a_day, round(spent.gpu_seconds))
-    yield _usage_line("usage_now", limits.at_once, running)
-    yield _usage_line("usage_waiting", limits.waiting, spent.waiting)
+    yield _usage_line("Runs", limits.runs_a_day, spent.runs, ", {} left")
+    yield _usage_line("GPU seconds", limits.gpu_seconds_a_day, round(spent.gpu_seconds), ", {} left")
+    yield _usage_line("Running", limits.at_once, running, " at once")
+    yield _usage_line("Waiting", limits.waiting, spent.waiting)
 
 
-def _usage_line(code: str, limit: int | None, used: int) -> str:
+def _usage_line(name: str, limit: int | None, used: int, after: str = "") -> str:
+    """Return a line with a bar, if there is a limit. `after` may have a place for what is left."""
     if limit is None:
-        return say(code, used=used)
+        return f"{name}: {used}"
     share = used / limit if limit else 1
-    return say(f"{code}_of", bar=bar(share, _LIMIT_BAR), used=used, limit=limit, left=max(limit - used, 0))
+    return f"{bar(share, _LIMIT_BAR)} {name}: {used} of {limit}{after.format(max(limit - used, 0))}"
 
 
 def _restrictions(view: UsageView) -> Iterator[str]:
     block, paused = view.usage.block, view.usage.paused
     if block is not None:
-        until = int(block.until.timestamp()) if block.until else 0
-        reason = escape_line(block.reason or "-", BLOCK_REASON_LENGTH)
-        yield say("usage_blocked_until" if until else "usage_blocked", until=until, reason=reason)
+        until = f" until {format_dt(block.until, 'f')}" if block.until else ""
+        yield f"Blocked on this server{until}: {escape_line(block.reason or '-', BLOCK_REASON_LENGTH)}"
     if paused is not None:
         yield say("usage_paused", reason=paused)

@@ -9,7 +9,6 @@ from typing import Any
 from discord import ButtonStyle, ChannelType, Colour, Object, SelectOption, TextStyle
 from discord.ui import (
     ActionRow,
-    Button,
     ChannelSelect,
     Checkbox,
     Item,
@@ -41,8 +40,7 @@ from bot.domain.settings.rules_and_defaults import RESULTS, ApprovalMode, Server
 from bot.domain.text import escape_line, listed, shorten, shorten_words, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
-from bot.ui.message_parts import fitting
-from bot.ui.views import framed, modal_of
+from bot.ui.message_parts import button, fitting, framed, modal_of
 
 # Discord's limits: for all texts in a message, and for the texts of an option and of a text input.
 _MESSAGE_LENGTH, _OPTION_LENGTH, _TEXT_LENGTH = 4000, 100, 4000
@@ -76,15 +74,15 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
     title = f"Settings of {escape_line(context.server, 60)}" if section is None else section.title
     top = f"### {title}\n{_lines(_news(panel), _NEWS_LENGTH)}".rstrip()
     warned = _lines([f"⚠️ {each}" for each in warnings(rules, context)], _WARNINGS_LENGTH)
-    buttons = [_button(panel.again, "Edit again", ButtonStyle.primary)] if panel.again is not None else []
+    buttons = [button("Edit again", panel.again, ButtonStyle.primary)] if panel.again is not None else []
     if section is None:
         body = list(_overview(rules, context, _MESSAGE_LENGTH - len(top) - len(warned)))
         body += [TextDisplay(warned)] if warned else []
-        buttons += [_button(SettingId("home", "tidy"), "Clean up")] * bool(missing_references(rules, context))
-        buttons += [_button(SettingId("home", "words"), "Download the words")] * bool(rules.words.blocked)
+        buttons += [button("Clean up", SettingId("home", "tidy"))] * bool(missing_references(rules, context))
+        buttons += [button("Download the words", SettingId("home", "words"))] * bool(rules.words.blocked)
     else:
         body = list(_page(panel, section, rules, context, _MESSAGE_LENGTH - len(top)))
-        buttons.append(_button(SettingId("home", "open"), "Back"))
+        buttons.append(button("Back", SettingId("home", "open")))
     colour = Colour.green() if panel.saved else Colour.orange() if warned else Colour.blurple()
     colour = Colour.red() if panel.mistakes else colour
     return framed(colour, TextDisplay(top), *body, *([ActionRow(*buttons)] if buttons else []))
@@ -106,7 +104,7 @@ def _overview(rules: ServerRules, context: SettingsContext, space: int) -> Itera
             named = listed([f"{escape_line(name, 32)} in <#{channel}>" for channel, name in defaults], 3)
             text += f" · Default presets: {named}"
         text = shorten_words(text, space // len(sections) - len(section.title) - 10)
-        change = _button(SettingId(section.name, "open"), "Change")
+        change = button("Change", SettingId(section.name, "open"))
         yield Section[LayoutView](f"**{section.title}**\n-# {text}", accessory=change)
 
 
@@ -118,9 +116,9 @@ def _page(
     names = keys_of(section)
     if names is None or panel.key is not None:
         buttons = [
-            _button(
-                SettingId(section.name, "form", part=part, about=token_of(panel.key)),
+            button(
                 "Change" if panel.parts == 1 else f"Change {part + 1} of {panel.parts}",
+                SettingId(section.name, "form", part=part, about=token_of(panel.key)),
             )
             for part in range(panel.parts)
         ]
@@ -204,10 +202,6 @@ def _options(options: Sequence[kinds.Option], chosen: Sequence[str] = ()) -> lis
     ]
 
 
-def _button(id: SettingId, label: str, style: ButtonStyle = ButtonStyle.secondary) -> Button[Any]:
-    return Button(label=label, style=style, custom_id=id.encode())
-
-
 def _lines(lines: Sequence[str], limit: int) -> str:
     """Join as many whole lines as fit. If some don't fit, end with an ellipsis."""
     kept, left = fitting(lines, limit - 2)
@@ -225,14 +219,14 @@ _UNREAD = {
     "regex_ascii_classes": "a regular expression, beyond plain letters",
 }
 _WITHOUT = "Members without every restricted GPU"
-_UNTIL = "until you save a form here, which stores the defaults that you see."
 
 
 def warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
     """Yield the warnings, the most serious first."""
     if context.unreadable:
         yield (
-            f"I can't read what is stored of: {_names(context.unreadable)}. No request is accepted " + _UNTIL
+            f"I can't read what is stored of: {_names(context.unreadable)}. No request is accepted "
+            "until you save a form here, which stores the defaults shown."
         )
     yield from _approval(rules, context)
     yield from _words(rules, context)

@@ -14,10 +14,8 @@ from bot.domain.runs import Run, RunState
 from bot.domain.text import sentence_case
 from bot.strings import say
 from bot.ui.custom_ids import Action
-from bot.ui.message_parts import OutgoingMessage, bar, run_button, subtext, texts
-from bot.ui.result_buttons import discard_button
+from bot.ui.message_parts import OutgoingMessage, bar, framed, run_button, subtext, texts
 from bot.ui.run_facts import batch_title, facts_of, in_common, phase, prompt_line
-from bot.ui.views import framed
 
 _BAR_LENGTH = 12
 # From the least to the most advanced.
@@ -49,17 +47,17 @@ def status_message(
     below = [
         *_progress(batch, active),
         say("expected", at=int(expected.timestamp())) if expected is not None else "",
-        say("answer_private") if first.private else "",
+        "Only you can see this. Moderators can open the result, too." if first.private else "",
         _remark(
             next((run for run in (first, *active) if run.status_note), first), age_restricted=age_restricted
         ),
         *_held(active),
-        say("waits_for_approval") if only_requester else "",
+        "A moderator looks at it first. I'll post the outcome here." if only_requester else "",
         subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))]),
     ]
     items: list[Item[LayoutView]] = [*texts(above, below)]
     if any(run.is_cancellable for run in active):
-        items.append(ActionRow(run_button(first, Action.CANCEL, "button_cancel")))
+        items.append(ActionRow(run_button(first, Action.CANCEL)))
     layout = framed(Colour.blurple(), *items)
     layout.children[0].id = answer_marker(first.request_key)
     return OutgoingMessage(layout=layout)
@@ -76,9 +74,9 @@ def finishing_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
 
 def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     """Build the replacement for the status message of a batch whose outcome no route could show."""
-    heading = f"### {say('title_undelivered')}: {batch_title(title, len(batch))}"
+    heading = f"### Couldn't be posted: {batch_title(title, len(batch))}"
     blocks = texts([heading, prompt_line(batch[0])], [say("undelivered")])
-    buttons = ActionRow[LayoutView](discard_button(batch[0]))
+    buttons = ActionRow[LayoutView](run_button(batch[0], Action.DISCARD))
     return OutgoingMessage(layout=framed(Colour.orange(), *blocks, buttons))
 
 
@@ -131,7 +129,7 @@ def _held(active: Sequence[Run]) -> Iterator[str]:
     params = run.waiting_params or {}
     yield say(run.waiting_code, **params)
     if not run.waiting_code.startswith("waits_for_"):
-        yield say("waits_until_then" if "until" in params else "waits_until_over")
+        yield "I'll start this then." if "until" in params else "I'll start this afterwards."
 
 
 def _progress(batch: Sequence[Run], active: Sequence[Run]) -> Iterator[str]:
@@ -157,7 +155,7 @@ def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
         code = "several_done_failed" if failed else "several_done"
         facts.append(say(code, done=len(ended) - failed, count=len(batch), failed=failed))
     if queued and started:
-        facts.append(say("several_in_progress", count=started))
+        facts.append(f"{started} in progress")
     if queued and (facts or not _is_next(queued[0])):
         facts.append(_waiting(queued))
     share = (len(ended) + sum(run.progress or 0 for run in active)) / len(batch)
@@ -167,7 +165,7 @@ def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
 def _waiting(queued: Sequence[Run]) -> str:
     """Return the number of queued runs and, unless the first is next, its position."""
     if _is_next(queued[0]):
-        return say("several_next", count=len(queued))
+        return f"{len(queued)} up next"
     code = "several_waiting" if len(queued) > 1 else "several_waiting_one"
     return say(code, count=len(queued), place=_position(queued[0]))
 
@@ -186,5 +184,5 @@ def _position(run: Run) -> str:
         return ""
     position = run.queue_position
     if position > PLACES and run.state is RunState.WAITING:
-        return say("position_far", ahead=PLACES)
+        return f"behind at least {PLACES} others in the queue"
     return say("position", position=position)

@@ -11,7 +11,7 @@ from simcord import MemberActor
 
 from bot.domain.moderation import AuditAction, AuditButton, AuditFilter
 from bot.domain.text import sentence_case
-from bot.ui.custom_ids import AuditId
+from bot.ui.audit import AuditId
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.actors import delete, erase_data, exported, moderator, read, reviewer
 from tests.discord.deployments import described

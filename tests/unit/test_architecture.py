@@ -67,7 +67,7 @@ def test_one_module_builds_all_views_and_forms() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in BUILDERS
     }
-    assert built == {"bot/ui/views.py"}
+    assert built == {"bot/ui/message_parts.py"}
 
 
 def test_the_suites_use_no_sql_and_few_questions() -> None:

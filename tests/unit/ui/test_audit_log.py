@@ -20,9 +20,7 @@ from bot.domain.moderation import (
     AuditPage,
 )
 from bot.domain.pages import PAGE_SIZE
-from bot.ui.audit import audit_cells, audit_layout, audit_line
-from bot.ui.copies import open_rows
-from bot.ui.custom_ids import AuditId
+from bot.ui.audit import AuditId, audit_cells, audit_layout, audit_line, open_rows
 from tests.unit.factories import made_entry
 from tests.unit.ui.audit_messages import LARGEST, ROLE, Server, title
 from tests.unit.ui.messages import components

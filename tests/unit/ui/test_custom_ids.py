@@ -13,7 +13,8 @@ from bot.domain.errors import RefusedError
 from bot.domain.moderation import OUTCOMES, AuditAction, AuditButton, AuditCursor, AuditFilter
 from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
 from bot.ui import custom_ids as ids
-from cogs.buttons import PRESSES
+from bot.ui.audit import AuditId
+from cogs.buttons import FORMS, PRESSES
 
 ROOT = Path(__file__).parents[3]
 KEY = "k" * 20
@@ -34,9 +35,7 @@ FULL_FILTER = AuditFilter(
 )
 RECORDS: list[ids.CustomId] = [
     *(ids.RunId(KEY, action) for action in ids.Action),
-    *(ids.ReviewFormId(KEY, form) for form in ids.ReviewForm),
-    ids.ShareId(KEY),
-    ids.SaveId(KEY),
+    *(ids.FormId(KEY, form) for form in ids.Form),
     ids.PickId(KEY, 10, 9999),
     ids.DeleteId(KEY, SNOWFLAKE),
     ids.DraftId(KEY),
@@ -49,8 +48,8 @@ RECORDS: list[ids.CustomId] = [
     ids.BlockedId(999999),
     ids.UnblockId(SNOWFLAKE, AT, 999999),
     ids.PresetsId(999),
-    *(ids.AuditId(button, AuditFilter()) for button in AuditButton),
-    ids.AuditId(AuditButton.OLDER, FULL_FILTER, AuditCursor(AT, (1 << 31) - 1)),
+    *(AuditId(button, AuditFilter()) for button in AuditButton),
+    AuditId(AuditButton.OLDER, FULL_FILTER, AuditCursor(AT, (1 << 31) - 1)),
     ids.ReplaceId("0123abcd"),
     ids.SettingId("home", "open"),
     ids.SettingId("roles", "again", "0123abcd", 3, "x" * 50),
@@ -58,7 +57,7 @@ RECORDS: list[ids.CustomId] = [
 ]
 KINDS = [
     kind
-    for kind in vars(ids).values()
+    for kind in [*vars(ids).values(), AuditId]
     if isinstance(kind, type) and issubclass(kind, ids.CustomId) and kind not in (ids.CustomId, ids.PageId)
 ]
 
@@ -78,6 +77,7 @@ def test_only_the_digits_of_a_follow_up_are_one() -> None:
 def test_the_table_has_every_kind_and_every_action() -> None:
     assert {type(record) for record in RECORDS} == set(KINDS)
     assert set(ids.Action) == set(PRESSES)
+    assert set(ids.Form) == set(FORMS)
 
 
 FORGED = [
@@ -106,7 +106,7 @@ def test_a_forged_id_is_of_no_kind(forged: str) -> None:
     [
         (ids.RunsId, "runs:page:o:nothing:0:"),
         (ids.RunsId, "runs:page:o:all:999999999999999999:a"),
-        (ids.AuditId, "audit:o:" + "_" * 36 + "::"),
+        (AuditId, "audit:o:" + "_" * 36 + "::"),
         (ids.UnblockId, f"unblock:{1 << 63}:1:0"),
         (ids.UnblockId, f"unblock:1:{'9' * 18}:0"),
     ],

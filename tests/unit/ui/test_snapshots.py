@@ -235,7 +235,7 @@ def of_presets(presets: list[Preset], *, more: bool) -> str:
 
 def question(earlier: Preset, default_in: Sequence[int] = ()) -> str:
     inputs = inputs_of_preset(earlier)
-    return of_layout(replace_layout(earlier, title, inputs, "replace:0123abcd", default_in))
+    return of_layout(replace_layout(earlier, title, inputs, "0123abcd", default_in))
 
 
 FAILED = run(

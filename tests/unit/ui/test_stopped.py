@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from discord.ui import Button, TextDisplay
 
-from bot.ui.views import layout_of, modal_of, view_of
+from bot.ui.message_parts import layout_of, modal_of, view_of
 
 
 async def test_views_and_forms_are_stopped() -> None:

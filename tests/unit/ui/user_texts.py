@@ -154,7 +154,7 @@ def lists(words: str) -> list[Shown]:
         runs_layout(HistoryPage(entries), RunsPage(), title, here=1, pictures={}),
         queue_layout([[run(words, S.RUNNING)]], 0, more=False, viewer_id=42, title=title, ends={}),
         presets_layout([preset], 0, more=False, title=title, inputs=lambda _: inputs, default=default),
-        replace_layout(preset, title, inputs, "replace:0123abcd", range(10**17, 10**17 + 9)),
+        replace_layout(preset, title, inputs, "0123abcd", range(10**17, 10**17 + 9)),
         blocked_layout([block], 0, more=False),
         usage_layout(view),
         help_layout(HelpPage.LIMITS, text),

@@ -18,13 +18,12 @@ from bot.domain.errors import BotError, InputError, RefusedError
 from bot.domain.settings.fields import FORM_LIMIT, SECTIONS, keys_of
 from bot.domain.settings.kinds import Section, batches
 from bot.gateway.allowance import check_counted
-from bot.gateway.client import GenerateBot, PersistentItem
+from bot.gateway.client import GenerateBot
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction
 from bot.gateway.payloads import selected_values, submitted_values
 from bot.services.moderation import server_settings
 from bot.services.moderation.server_settings import Editor
-from bot.strings import say
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings import Panel, error_lines, panel_layout, settings_modal
 
@@ -40,21 +39,19 @@ def allowed(interaction: Interaction) -> Editor:
     return Editor(interaction.guild_id, interaction.user.id, GuildInfo(interaction.guild).context())
 
 
-class SettingsItem(PersistentItem[SettingId], codec=SettingId):
-    """A button or select of the panel."""
-
-    async def pressed(self, interaction: Interaction, id: SettingId) -> None:
-        app, editor = interaction.client.app, allowed(interaction)
-        if id.action == "tidy":
-            await _show(interaction, Panel(saved=await server_settings.tidy(app, editor)))
-        elif id.action == "words":
-            words = await server_settings.word_list(app, editor.guild_id)
-            file = discord.File(io.BytesIO(words.encode()), "words.txt")
-            await interaction.response.send_message(file=file, ephemeral=True)
-        elif id.section == "home":
-            await _show(interaction, Panel())
-        else:
-            await _open(interaction, id)
+async def _pressed(interaction: Interaction, id: SettingId) -> None:
+    """Answer a button or select of the panel."""
+    app, editor = interaction.client.app, allowed(interaction)
+    if id.action == "tidy":
+        await _show(interaction, Panel(saved=await server_settings.tidy(app, editor)))
+    elif id.action == "words":
+        words = await server_settings.word_list(app, editor.guild_id)
+        file = discord.File(io.BytesIO(words.encode()), "words.txt")
+        await interaction.response.send_message(file=file, ephemeral=True)
+    elif id.section == "home":
+        await _show(interaction, Panel())
+    else:
+        await _open(interaction, id)
 
 
 def _section(id: SettingId) -> Section:
@@ -118,7 +115,7 @@ async def _submitted(interaction: Interaction, id: SettingId) -> None:
 class Settings(commands.Cog):
     """The command `/settings`, which shows the panel."""
 
-    @app_commands.command(name="settings", description=say("command_settings"))
+    @app_commands.command(name="settings", description="What the bot may do on this server, and for whom")
     @app_commands.default_permissions(manage_guild=True)
     async def settings(self, interaction: Interaction) -> None:
         layout = await _layout(interaction, Panel())
@@ -126,6 +123,6 @@ class Settings(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_items(SettingsItem)
+    bot.add_press(SettingId, _pressed)
     bot.add_form(SettingId, _submitted)
     await bot.add_cog(Settings())

@@ -1,21 +1,126 @@
-"""All custom_ids: one frozen dataclass for each kind."""
+"""All custom_ids: a frozen dataclass for each kind, whose annotated fields give encoder and parser."""
 
 from __future__ import annotations
 
-import base64
+import re
 import struct
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_type_hints
 
 from bot.deployments.model import FollowUpRef
-from bot.domain.moderation import OUTCOMES, AuditAction, AuditButton, AuditCursor, AuditFilter
+from bot.domain.errors import RefusedError
 from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
-from bot.ui.custom_ids.base import CustomId as CustomId
-from bot.ui.custom_ids.base import Draft, Key, Part, microseconds, moment
 
 _REF_LENGTH = 40
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END_OF_IDS = 1 << 63
+
+
+class Part(NamedTuple):
+    """How a field is written in a custom_id: its pattern, and functions that write and read it.
+
+    `read` raises ValueError or OverflowError for what matches the pattern but isn't valid. The pattern has no
+    groups that capture.
+    """
+
+    pattern: str
+    write: Callable[[Any], str] = str
+    read: Callable[[str], Any] = str
+
+
+def microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def _integer(text: str) -> int:
+    number = int(text)
+    if number >= _END_OF_IDS:
+        raise ValueError("too large for the database")
+    return number
+
+
+Key = Annotated[str, Part("[a-z0-9]{0,20}")]
+Draft = Annotated[str, Part("[0-9a-f]{0,8}")]
+_PARTS = {
+    int: Part(r"\d{1,19}", str, _integer),
+    bool: Part("1?", lambda value: "1" if value else "", bool),
+    datetime: Part(r"\d{1,18}", lambda value: str(microseconds(value)), lambda text: moment(int(text))),
+}
+
+
+def _part(hint: Any) -> Part:
+    if hasattr(hint, "__metadata__"):
+        return next(each for each in hint.__metadata__ if isinstance(each, Part))
+    if issubclass(hint, StrEnum):
+        return Part("|".join(hint), str, hint)
+    return _PARTS[hint]
+
+
+class CustomId:
+    """A kind of custom_id: a frozen dataclass whose fields are joined by colons. Discord allows 100
+    characters.
+    """
+
+    __slots__ = ()
+    NAME: ClassVar[str]
+
+    @property
+    def run_key(self) -> str:
+        """Return the key of the run whose messages may hold the component or open the form.
+
+        It is empty for what only a message that one user sees may hold, such as a list or a panel.
+        """
+        key: str = getattr(self, "key", "")
+        return key
+
+    def writes(self, *, form: bool) -> bool:
+        """Return whether a press, or with `form` the submitted form, may write a row or a message.
+
+        If so, it counts against the user's allowance.
+        """
+        return form
+
+    @classmethod
+    def pattern(cls) -> re.Pattern[str]:
+        """Return the pattern of these custom_ids, with a group for each field."""
+        groups = (f"({part.pattern})" for part in _parts(cls).values())
+        return re.compile(":".join([cls.NAME, *groups]), re.DOTALL)
+
+    def encode(self) -> str:
+        """Return the custom_id."""
+        parts = _parts(type(self)).items()
+        return ":".join([self.NAME, *(part.write(getattr(self, name)) for name, part in parts)])
+
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        """Return the custom_id that matched `pattern`. Raises RefusedError if a value isn't valid."""
+        try:
+            pairs = zip(_parts(cls).values(), match.groups(), strict=True)
+            return cls(*(part.read(text) for part, text in pairs))
+        except (ValueError, OverflowError, IndexError, struct.error) as error:
+            raise RefusedError("list_stale", str(error)) from error
+
+    @classmethod
+    def read(cls, custom_id: str) -> Self | None:
+        """Parse a custom_id. Return None for another kind's id. Raises the same errors as `parse`."""
+        match = cls.pattern().fullmatch(custom_id)
+        return cls.parse(match) if match is not None else None
+
+
+def _derive(kind: Any) -> dict[str, Part]:
+    hints = get_type_hints(kind, include_extras=True)
+    return {field.name: _part(hints[field.name]) for field in fields(kind)}
+
+
+_parts: Callable[[Any], dict[str, Part]] = cache(_derive)
 
 
 class Action(StrEnum):
@@ -69,17 +174,6 @@ class RunId(CustomId):
 
 
 @dataclass(frozen=True, slots=True)
-class SaveId(CustomId):
-    """The form that saves a run's inputs as a preset."""
-
-    NAME = "save"
-    key: Key
-
-    def writes(self, *, form: bool) -> bool:
-        return form
-
-
-@dataclass(frozen=True, slots=True)
 class PickId(CustomId):
     """The numbered button of a run in a batch, or of one of its pictures.
 
@@ -111,32 +205,26 @@ class DeleteId(CustomId):
         return True
 
 
-class ReviewForm(StrEnum):
-    """The forms that ask for a reason; each has the name of its button."""
+class Form(StrEnum):
+    """The forms of a run: those for moderators and a report ask for a reason. Each has its button's name."""
 
     REJECT = "reject"
     BLOCK = "block"
     REPORT = "report"
+    SAVE = "save"
+    SHARE = "share"
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewFormId(CustomId):
-    """A form that asks for the reason of a decision about a run, or of a report."""
+class FormId(CustomId):
+    """A form that asks for more than the button of a run says."""
 
     NAME = "form"
     key: Key
-    form: ReviewForm
+    form: Form
 
     def writes(self, *, form: bool) -> bool:
-        return form and self.form is not ReviewForm.REJECT
-
-
-@dataclass(frozen=True, slots=True)
-class ShareId(CustomId):
-    """The form that asks whether a shared result shows its prompt."""
-
-    NAME = "share"
-    key: Key
+        return form and self.form is not Form.REJECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,69 +394,3 @@ class EraseId(CustomId):
 
     NAME = "erase"
     user_id: int
-
-
-# Subject, actor, since and until in seconds, action and outcome. Actions and outcomes are stored as indexes.
-_FILTER = struct.Struct(">QQIIBB")
-_ACTIONS = (None, *AuditAction)
-_OUTCOMES = (None, *OUTCOMES)
-_CURSOR = struct.Struct(">QI")  # microseconds and the entry's number
-_LARGEST_SNOWFLAKE = (1 << 63) - 1
-_LARGEST_ENTRY = (1 << 31) - 1
-
-
-def _write_filter(chosen: AuditFilter) -> str:
-    packed = _FILTER.pack(
-        chosen.subject or 0,
-        chosen.actor or 0,
-        _seconds(chosen.since),
-        _seconds(chosen.until),
-        _ACTIONS.index(chosen.action),
-        _OUTCOMES.index(chosen.outcome),
-    )
-    return f"{base64.urlsafe_b64encode(packed).decode()}:{chosen.deployment or ''}"
-
-
-def _read_filter(text: str) -> AuditFilter:
-    packed, _, deployment = text.partition(":")
-    subject, actor, since, until, action, outcome = _FILTER.unpack(base64.urlsafe_b64decode(packed))
-    if max(subject, actor) > _LARGEST_SNOWFLAKE:
-        raise ValueError("not an id of Discord's")
-    return AuditFilter(
-        subject=subject or None,
-        actor=actor or None,
-        deployment=deployment or None,
-        outcome=_OUTCOMES[outcome],
-        action=_ACTIONS[action],
-        since=moment(since * 1_000_000) if since else None,
-        until=moment(until * 1_000_000) if until else None,
-    )
-
-
-def _write_cursor(cursor: AuditCursor | None) -> str:
-    if cursor is None:
-        return ""
-    return base64.urlsafe_b64encode(_CURSOR.pack(microseconds(cursor.at), cursor.id)).decode()
-
-
-def _read_cursor(text: str) -> AuditCursor | None:
-    if not text:
-        return None
-    micros, number = _CURSOR.unpack(base64.urlsafe_b64decode(text))
-    if number > _LARGEST_ENTRY:
-        raise ValueError("not the number of an audit entry")
-    return AuditCursor(moment(micros), number)
-
-
-def _seconds(at: datetime | None) -> int:
-    return microseconds(at) // 1_000_000 if at is not None else 0
-
-
-@dataclass(frozen=True, slots=True)
-class AuditId(CustomId):
-    """A button under a page of `/audit`: the filter, and the cursor of the page, in up to 94 characters."""
-
-    NAME = "audit"
-    button: AuditButton
-    audit_filter: Annotated[AuditFilter, Part("[A-Za-z0-9_=-]{36}:.{0,32}", _write_filter, _read_filter)]
-    cursor: Annotated[AuditCursor | None, Part("(?:[A-Za-z0-9_-]{16})?", _write_cursor, _read_cursor)] = None

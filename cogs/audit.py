@@ -15,7 +15,7 @@ from discord.ui import LayoutView
 from bot.discord_api.channels import member_names
 from bot.domain.moderation import OUTCOMES, AuditButton, AuditFilter, AuditPage
 from bot.domain.text import shorten
-from bot.gateway.client import GenerateBot, PersistentItem
+from bot.gateway.client import GenerateBot
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, actor_of
 from bot.gateway.payloads import selected_values
@@ -25,9 +25,17 @@ from bot.services.moderation import audit
 from bot.services.moderation.audit import SERVER_ACTIONS
 from bot.services.moderation.reviews import open_private
 from bot.strings import say
-from bot.ui.audit import AUDIT_COLUMNS, action_text, audit_cells, audit_layout, outcome_text
-from bot.ui.copies import open_rows, openable
-from bot.ui.custom_ids import AuditId, OpenId
+from bot.ui.audit import (
+    AUDIT_COLUMNS,
+    AuditId,
+    action_text,
+    audit_cells,
+    audit_layout,
+    open_rows,
+    openable,
+    outcome_text,
+)
+from bot.ui.custom_ids import OpenId
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome) for outcome in OUTCOMES]
 _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]
@@ -38,11 +46,9 @@ _SECONDS = 1.0
 _CHOICE_LENGTH = 100
 
 
-class AuditItem(PersistentItem[AuditId], codec=AuditId):
-    """A button under a page of the audit log."""
-
-    async def pressed(self, interaction: Interaction, id: AuditId) -> None:
-        await (_send_file if id.button is AuditButton.FILE else _show_page)(interaction, id)
+async def _turn(interaction: Interaction, id: AuditId) -> None:
+    """Show another page of the audit log, or send it as a file."""
+    await (_send_file if id.button is AuditButton.FILE else _show_page)(interaction, id)
 
 
 async def _show_page(interaction: Interaction, id: AuditId) -> None:
@@ -70,15 +76,13 @@ async def _requesters(interaction: Interaction, page: AuditPage) -> dict[int, st
     return await member_names(interaction.guild, people, seconds=_SECONDS)
 
 
-class OpenItem(PersistentItem[OpenId], codec=OpenId):
-    """The select that opens a private result for a moderator."""
-
-    async def pressed(self, interaction: Interaction, id: OpenId) -> None:
-        bot, actor = interaction.client, actor_of(interaction)
-        key = next(iter(selected_values(interaction)), "")
-        with bot.openings.slot(actor.id):
-            opened = await open_private(bot.app, actor, key)
-            await show_private(interaction, opened, to_moderator=True)
+async def _open(interaction: Interaction, id: OpenId) -> None:
+    """Open a private result for a moderator."""
+    bot, actor = interaction.client, actor_of(interaction)
+    key = next(iter(selected_values(interaction)), "")
+    with bot.openings.slot(actor.id):
+        opened = await open_private(bot.app, actor, key)
+        await show_private(interaction, opened, to_moderator=True)
 
 
 async def _send_file(interaction: Interaction, id: AuditId) -> None:
@@ -97,15 +101,17 @@ async def _send_file(interaction: Interaction, id: AuditId) -> None:
 class Audit(commands.Cog):
     """The command `/audit`. Discord's Integrations only decide who sees it, so the bot checks who uses it."""
 
-    @app_commands.command(name="audit", description=say("command_audit"))
+    @app_commands.command(
+        name="audit", description="Show what was requested, decided and changed on this server"
+    )
     @app_commands.describe(
-        person=say("option_audit_person"),
-        by=say("option_audit_by"),
-        deployment=say("option_audit_deployment"),
-        outcome=say("option_audit_outcome"),
-        action=say("option_audit_action"),
-        since_days=say("option_audit_since"),
-        until_days=say("option_audit_until"),
+        person="Only events about this person",
+        by="Only actions of this person",
+        deployment="Only this deployment",
+        outcome="Only requests with this outcome",
+        action="Only this kind of event",
+        since_days="From this many days ago",
+        until_days="Up to this many days ago",
     )
     @app_commands.choices(outcome=_OUTCOMES, action=_ACTIONS)
     @app_commands.default_permissions(manage_guild=True)
@@ -142,5 +148,6 @@ class Audit(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_items(AuditItem, OpenItem)
+    bot.add_press(AuditId, _turn)
+    bot.add_press(OpenId, _open)
     await bot.add_cog(Audit())

@@ -1,0 +1,189 @@
+"""`/block`, `/unblock` and `/blocked`, the forms that ask for a reason, and errors shown on cards."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice, Range
+from discord.ext import commands
+from discord.ui import LayoutView
+
+from bot.discord_api.channels import member_from_user, member_names, requester_now
+from bot.domain.errors import DiscordAway, RefusedError
+from bot.domain.moderation import BLOCK_DURATIONS, block_duration
+from bot.gateway.client import GenerateBot, tell, tell_error
+from bot.gateway.interactions import Interaction, actor_of
+from bot.gateway.payloads import custom_ids, show_list, submitted_values, turning
+from bot.services.access import moderated
+from bot.services.moderation import blocks, reviews
+from bot.strings import explain, say
+from bot.ui.custom_ids import Action, BlockedId, RunId, UnblockId
+from bot.ui.lists import block_confirmation, blocked_layout
+from bot.ui.moderation import DURATION_FIELD, NOTE_FIELD, REASON_FIELD, block_modal, expired_card
+
+_CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in BLOCK_DURATIONS]
+# Discord waits three seconds for the answer to a press.
+_SECONDS = 1.0
+# A message counts as a card if it has all of a card's buttons, whatever a forged press claims.
+_REVIEW = (Action.APPROVE, Action.REJECT, Action.BLOCK)
+_REPORTS = ((Action.DELETE, Action.BLOCK, Action.DISMISS), (Action.CLEAR, Action.BLOCK, Action.DISMISS))
+
+
+async def _page(interaction: Interaction, page: int, *, or_last: bool = False) -> LayoutView:
+    """Build a page. With `or_last`, build the previous page if this one has become empty."""
+    app, actor = interaction.client.app, actor_of(interaction)
+    found, more = await blocks.blocked(app, actor, page)
+    if or_last and page and not found:
+        page -= 1
+        found, more = await blocks.blocked(app, actor, page)
+    return blocked_layout(found, page, more=more)
+
+
+async def _unblock(interaction: Interaction, id: UnblockId) -> None:
+    """Lift the block of an entry of `/blocked`."""
+    app, actor = interaction.client.app, actor_of(interaction)
+    sentence = say("unblock_done", person=id.user_id)
+    try:
+        await blocks.unblock(app, actor, id.user_id, since=id.since)
+    except RefusedError as error:
+        if error.code != "unblock_over":
+            raise
+        sentence = explain(error)
+    await interaction.response.edit_message(view=await _page(interaction, id.page, or_last=True))
+    await tell(interaction, sentence)
+
+
+class Blocks(commands.Cog):
+    """The commands `/block`, `/unblock` and `/blocked`. A member's roles come from the interaction."""
+
+    @app_commands.command(name="block", description="Keep somebody from generating on this server")
+    @app_commands.describe(
+        user="The person to block",
+        reason="The reason, which the person reads",
+        duration="The length of the block; without it, until somebody unblocks them",
+        days="A number of days, instead of a duration from the list",
+    )
+    @app_commands.choices(duration=_CHOICES)
+    @app_commands.default_permissions(manage_guild=True)
+    async def block(
+        self,
+        interaction: Interaction,
+        user: discord.User,
+        reason: Range[str, 1, 300],
+        duration: str | None = None,
+        days: Range[int, 1, 3650] | None = None,
+    ) -> None:
+        if user.bot:
+            raise RefusedError("block_bot")
+        done = await blocks.block(
+            interaction.client.app,
+            actor_of(interaction),
+            member_from_user(user),
+            reason=reason,
+            duration=_duration(duration, days),
+        )
+        await tell(interaction, block_confirmation(*done))
+
+    @app_commands.command(name="unblock", description="Let somebody generate here again")
+    @app_commands.describe(user="The person to unblock")
+    @app_commands.default_permissions(manage_guild=True)
+    async def unblock(self, interaction: Interaction, user: discord.User) -> None:
+        await blocks.unblock(interaction.client.app, actor_of(interaction), user.id)
+        await tell(interaction, say("unblock_done", person=user.id))
+
+    @app_commands.command(name="blocked", description="List the people who can't generate on this server")
+    @app_commands.default_permissions(manage_guild=True)
+    async def blocked(self, interaction: Interaction) -> None:
+        await show_list(interaction, _page)
+
+
+def _duration(choice: str | None, days: int | None) -> timedelta | None:
+    if choice is not None and days is not None:
+        raise RefusedError("block_duration_twice")
+    return timedelta(days=days) if days is not None else block_duration(choice)
+
+
+def _typed(interaction: Interaction, field: str) -> str:
+    return "".join(submitted_values(interaction).get(field, ())).strip()
+
+
+async def reject_sent(interaction: Interaction, key: str) -> None:
+    """Reject a request. The messenger changes the card."""
+    reason = _typed(interaction, REASON_FIELD)
+    await reviews.reject(interaction.client.app, actor_of(interaction), key, reason)
+    await interaction.response.defer()
+
+
+async def open_block(interaction: Interaction, key: str) -> None:
+    """Open the form of Block, or refuse if the requester can't be blocked.
+
+    If Discord doesn't say in time who the requester is, the submitted form is still checked.
+    """
+    app, actor = interaction.client.app, actor_of(interaction)
+    run = await moderated(app, actor, key)
+    names: Mapping[int, str] = {}
+    with suppress(DiscordAway):
+        await blocks.check(app, actor, await requester_now(interaction.client, run, seconds=_SECONDS))
+        if interaction.guild is not None:
+            names = await member_names(interaction.guild, [run.requester_id], seconds=_SECONDS)
+    await interaction.response.send_modal(block_modal(key, names.get(run.requester_id, "")))
+
+
+async def block_sent(interaction: Interaction, key: str) -> None:
+    """Block the requester of a run."""
+    app, actor = interaction.client.app, actor_of(interaction)
+    duration = block_duration(_typed(interaction, DURATION_FIELD) or None)
+    run = await moderated(app, actor, key)
+    target = await requester_now(interaction.client, run, seconds=_SECONDS)
+    reason = _typed(interaction, REASON_FIELD)
+    done = await blocks.block(app, actor, target, reason=reason, duration=duration)
+    await tell(interaction, block_confirmation(*done))
+
+
+async def report_sent(interaction: Interaction, key: str) -> None:
+    """Report a result."""
+    reason, note = _typed(interaction, REASON_FIELD), _typed(interaction, NOTE_FIELD)
+    accepted = await reviews.report(interaction.client.app, actor_of(interaction), key, reason, note)
+    await tell(interaction, say("report_noted" if accepted else "report_looked_at"))
+
+
+def is_report(interaction: Interaction, key: str) -> bool:
+    """Return whether the button is on a report's card about this run."""
+    return any(_offers(interaction, key, actions) for actions in _REPORTS)
+
+
+@asynccontextmanager
+async def reporting_card_errors(interaction: Interaction, key: str) -> AsyncIterator[None]:
+    """Report errors to the user. If the run is gone, the card itself says so and loses its buttons."""
+    try:
+        yield
+    except Exception as error:
+        missing = isinstance(error, RefusedError) and error.code == "run_gone"
+        is_card = _offers(interaction, key, _REVIEW) or is_report(interaction, key)
+        if not missing or not is_card or interaction.response.is_done():
+            await tell_error(interaction, error)
+        else:
+            await _expire_card(interaction)
+
+
+async def _expire_card(interaction: Interaction) -> None:
+    try:
+        await interaction.response.edit_message(view=expired_card(), attachments=[])
+    except discord.HTTPException as error:
+        await tell_error(interaction, error)
+
+
+def _offers(interaction: Interaction, key: str, actions: Iterable[Action]) -> bool:
+    message = interaction.message
+    wanted = {RunId(key, action).encode() for action in actions}
+    return message is not None and wanted <= set(custom_ids(message.components))
+
+
+async def setup(bot: GenerateBot) -> None:
+    bot.add_press(BlockedId, turning(_page))
+    bot.add_press(UnblockId, _unblock)
+    await bot.add_cog(Blocks())

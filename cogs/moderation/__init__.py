@@ -1,1 +1,0 @@
-"""The commands and buttons of moderators: review cards, blocks, `/audit` and `/settings`."""
