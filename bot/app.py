@@ -59,9 +59,15 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         wakeups = Wakeups(coordinator.notify)
         stack.push_async_callback(coordinator.close)
         await coordinator.open(wakeups.receive)
-        await _release_leases(store, coordinator)
+        # A dead process may have left leases in a SQLite database, unless another one is using it.
+        if store.database.is_sqlite and await coordinator.try_acquire("leases"):
+            await store.messages.release_leases()
         metrics = Metrics(outside.monotonic)
-        signer = await _signer(settings, store)
+        secret = settings.webhook_secret
+        signer = WebhookSigner(
+            secret.get_secret_value() if secret else await store.key_values.secret("webhook_secret"),
+            settings.public_url,
+        )
         session = await stack.enter_async_context(open_session(metrics.comfydeploy_trace(call_name)))
         backend = ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
         catalogue = Catalogue(
@@ -88,27 +94,6 @@ async def _store(settings: Settings, outside: Outside, stack: AsyncExitStack) ->
     stack.push_async_callback(store.close)
     await store.open()
     return store
-
-
-async def _release_leases(store: Store, coordinator: Coordinator) -> None:
-    """Release the leases that a dead process left in a SQLite database, so its messages go on at once.
-
-    Does nothing on PostgreSQL, or if another process holds the lock of the SQLite database.
-    """
-    if store.database.is_sqlite and await coordinator.try_acquire("leases"):
-        await store.messages.release_leases()
-
-
-async def _signer(settings: Settings, store: Store) -> WebhookSigner:
-    """Build the signer of webhook URLs.
-
-    Its secret is WEBHOOK_SECRET or, if that isn't set, a random one that is stored in the database.
-    """
-    secret = settings.webhook_secret
-    return WebhookSigner(
-        secret.get_secret_value() if secret else await store.key_values.secret("webhook_secret"),
-        settings.public_url,
-    )
 
 
 async def open_app(

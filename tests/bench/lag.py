@@ -17,14 +17,14 @@ from typing import Any
 import aiohttp
 
 from bot.comfydeploy.deployments import parse_deployment
-from bot.comfydeploy.wire import WebhookSigner, WireError
+from bot.comfydeploy.wire import WebhookSigner
 from bot.context import App
 from bot.deployments.command_plan import PRESET_OPTION, plan_commands, suggestions
 from bot.deployments.input_text import command_line
 from bot.deployments.inputs import RawValue, Typed
 from bot.deployments.model import compile_deployment
 from bot.deployments.schema import DeploymentSettings
-from bot.domain.errors import BotError
+from bot.domain.errors import BackendBadReply, BotError
 from bot.domain.moderation import AuditAction, AuditFilter
 from bot.domain.pages import RunsPage
 from bot.domain.requests import Actor, ChannelState, Checked, Member, Origin
@@ -110,7 +110,7 @@ async def stall_of(make: Callable[[], Iterator[Case]]) -> tuple[float, int]:
         async with watched() as stalls:
             for stalls.case, case in enumerate(cases):
                 await asyncio.sleep(2 * TICK)
-                with suppress(BotError, WireError):
+                with suppress(BotError, BackendBadReply):
                     await case()
             await asyncio.sleep(2 * TICK)
         rounds.append((stalls.longest, stalls.worst))
