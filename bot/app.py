@@ -28,7 +28,6 @@ from bot.gateway.client import GenerateBot, RestClient, ShardedBot
 from bot.gateway.guild import read_automod
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
-from bot.media.shrink import Shrinker
 from bot.media.ssrf import public_or_in
 from bot.memory import FormDrafts
 from bot.metrics import Metrics
@@ -60,9 +59,15 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         wakeups = Wakeups(coordinator.notify)
         stack.push_async_callback(coordinator.close)
         await coordinator.open(wakeups.receive)
-        await _release_leases(store, coordinator)
+        # A dead process may have left leases in a SQLite database, unless another one is using it.
+        if store.database.is_sqlite and await coordinator.try_acquire("leases"):
+            await store.messages.release_leases()
         metrics = Metrics(outside.monotonic)
-        signer = await _signer(settings, store)
+        secret = settings.webhook_secret
+        signer = WebhookSigner(
+            secret.get_secret_value() if secret else await store.key_values.secret("webhook_secret"),
+            settings.public_url,
+        )
         session = await stack.enter_async_context(open_session(metrics.comfydeploy_trace(call_name)))
         backend = ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
         catalogue = Catalogue(
@@ -91,27 +96,6 @@ async def _store(settings: Settings, outside: Outside, stack: AsyncExitStack) ->
     return store
 
 
-async def _release_leases(store: Store, coordinator: Coordinator) -> None:
-    """Release the leases that a dead process left in a SQLite database, so its messages go on at once.
-
-    Does nothing on PostgreSQL, or if another process holds the lock of the SQLite database.
-    """
-    if store.database.is_sqlite and await coordinator.try_acquire("leases"):
-        await store.messages.release_leases()
-
-
-async def _signer(settings: Settings, store: Store) -> WebhookSigner:
-    """Build the signer of webhook URLs.
-
-    Its secret is WEBHOOK_SECRET or, if that isn't set, a random one that is stored in the database.
-    """
-    secret = settings.webhook_secret
-    return WebhookSigner(
-        secret.get_secret_value() if secret else await store.key_values.secret("webhook_secret"),
-        settings.public_url,
-    )
-
-
 async def open_app(
     stack: AsyncExitStack,
     settings: Settings,
@@ -126,9 +110,8 @@ async def open_app(
     """Open what the parts of a process share, with a client that isn't logged in."""
     allows = public_or_in(settings.allow_private_media_networks)
     fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
-    shrinking, files = outside.executor("shrink", 1), outside.executor("files", 4)
-    for executor in (shrinking, files):
-        stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+    files = outside.executor("files", 4)
+    stack.callback(files.shutdown, wait=False, cancel_futures=True)
     client = _client(settings, metrics)
 
     async def read_deployments() -> Sequence[DeploymentSettings]:
@@ -150,7 +133,7 @@ async def open_app(
         ),
         discord=DiscordCalls(client),
         fetcher=fetcher,
-        outputs=OutputPreparer(fetcher, backend, Shrinker(shrinking), files),
+        outputs=OutputPreparer(fetcher, backend, files),
         words=AutomodCache(partial(read_automod, client), outside),
         drafts=FormDrafts(outside.random),
         outside=outside,

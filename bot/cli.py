@@ -79,7 +79,8 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
     parsed = parse(arguments)
     try:
         settings = load_settings(environment)
-        level = _log_level(parsed.command, settings)
+        # Commands print their results, so they log little.
+        level = {None: settings.log_level, "sync": "WARNING"}.get(parsed.command, "CRITICAL")
         setup_logging(level, settings.log_format, secrets=settings.secret_values())
         return await _run(parsed, settings, outside)
     except StartupError as error:
@@ -90,16 +91,6 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
         # Raised only during startup; later the workers wait for the database.
         print(f"The database doesn't answer ({error}). Start the bot again when it does.", file=sys.stderr)
         return UNAVAILABLE
-
-
-def _log_level(command: str | None, settings: Settings) -> str:
-    """Return the configured log level for the bot, WARNING for `sync` and CRITICAL for the other commands.
-
-    Commands print their results, so they log little.
-    """
-    if command is None:
-        return settings.log_level
-    return "WARNING" if command == "sync" else "CRITICAL"
 
 
 async def _run(arguments: argparse.Namespace, settings: Settings, outside: Outside) -> int:

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from random import Random, SystemRandom
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def threads(name: str, most: int) -> Executor:
     """Return an executor that starts up to `most` threads when they are needed."""
     return ThreadPoolExecutor(most, thread_name_prefix=name)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,18 +61,14 @@ async def listening(
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2, auto_decompress=False)
     await runner.setup()
     try:
-        await _start(runner, host, port, setting)
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            remedy = port_remedy(error, setting)
+            raise StartupError(f"Port {port} on {host} can't be used ({error.strerror}). {remedy}") from error
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
-
-
-async def _start(runner: web.AppRunner, host: str, port: int, setting: str) -> None:
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        remedy = port_remedy(error, setting)
-        raise StartupError(f"Port {port} on {host} can't be used ({error.strerror}). {remedy}") from error
 
 
 def port_remedy(error: OSError, setting: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -23,7 +23,6 @@ from bot.comfydeploy.wire import (
     QUEUE_PATH,
     WEBHOOKS,
     WebhookSigner,
-    WireError,
     call_name,
     error_from_http,
     parse_queue_reply,
@@ -48,7 +47,6 @@ PAGE = 20
 MAX_FAILURES = 3
 MAX_LOG = 2 * 1024 * 1024
 MAX_ERROR_REPLY = 64 * 1024
-T = TypeVar("T")
 # Returns a request's body, or the HTTP status to answer with if the body can't be read.
 ReadBody = Callable[[web.Request], Awaitable[bytes | int]]
 
@@ -103,7 +101,7 @@ class ComfyDeploy:
         to tell it from an outage. BackendCrashed means an outage or a deployment that can't be described.
         """
         path = f"/deployment/{_segment(deployment_id)}"
-        return _parsed(parse_deployment, await self._call("GET", path))
+        return parse_deployment(await self._call("GET", path))
 
     async def describe_deployments(self) -> tuple[DeploymentDescription, ...]:
         """Describe all deployments of the account, except those that can't be described.
@@ -154,17 +152,17 @@ class ComfyDeploy:
     async def _entries(self, fluid: str, offset: int, size: int) -> dict[str, DeploymentDescription]:
         params = {"is_fluid": fluid, "page_size": str(size), "offset": str(offset)}
         body = await self._call("GET", "/deployments", params=params)
-        return {info.id: info for info in _parsed(parse_deployments, body)}
+        return {info.id: info for info in parse_deployments(body)}
 
     async def start_run(self, run: NewRun) -> str:
         """Make the queue call, with the URL for the run's webhooks, and return ComfyDeploy's run id."""
         body = queue_body(run, self._signer.url(run.key))
         reply = await self._call("POST", QUEUE_PATH, limits=self._queue_timeout, json=body)
-        return _parsed(parse_queue_reply, reply)
+        return parse_queue_reply(reply)
 
     async def get_run(self, run_id: str) -> RunReport:
         params = {"queue_position": "true"}
-        report = _parsed(parse_run, await self._call("GET", f"/run/{_segment(run_id)}", params=params))
+        report = parse_run(await self._call("GET", f"/run/{_segment(run_id)}", params=params))
         if report.run_id != run_id:
             raise BackendBadReply(f"200: an answer about another run, {report.run_id}")
         return report
@@ -177,16 +175,13 @@ class ComfyDeploy:
         """Return the last entries of a run's log. The path is undocumented, and there is often no log."""
         path = f"/v2/clickhouse-run-logs/{_segment(run_id)}"
         body = await self._call("GET", path, limits=self._log_timeout, max_reply=MAX_LOG)
-        return tuple(scrub(text, (self._api_key.get_secret_value(),)) for text in _parsed(parse_log, body))
+        return tuple(scrub(text, (self._api_key.get_secret_value(),)) for text in parse_log(body))
 
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
         return self._signer.verify(key, mac)
 
     def read_webhook(self, body: bytes) -> RunReport:
-        try:
-            return parse_webhook(body)
-        except WireError as error:
-            raise BackendBadReply(str(error)) from None
+        return parse_webhook(body)
 
     async def upload(self, filename: str, content_type: str, content: bytes) -> str:
         """Upload a file to ComfyDeploy and return its URL, signed for an hour."""
@@ -194,7 +189,7 @@ class ComfyDeploy:
         name = clean_filename(filename) or "file"
         form.add_field("file", content, filename=name, content_type=content_type)
         body = await self._call("POST", "/file/upload", limits=self._queue_timeout, data=form)
-        return _parsed(parse_upload_reply, body)
+        return parse_upload_reply(body)
 
     async def _call(
         self,
@@ -271,13 +266,6 @@ async def _read_error(response: aiohttp.ClientResponse) -> bytes:
 
 def _segment(identifier: str) -> str:
     return quote(identifier, safe="")
-
-
-def _parsed(parse: Callable[[bytes], T], body: bytes) -> T:
-    try:
-        return parse(body)
-    except WireError as error:
-        raise BackendBadReply(f"200: {error}") from None
 
 
 def ping_route(

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from pydantic_core import from_json
 
-from bot.comfydeploy.wire import WireError, load
+from bot.comfydeploy.wire import load
 from bot.domain.backend import DeploymentDescription, InputClass, InputDescription, InputKind
+from bot.domain.errors import BackendBadReply
 
 # The seven GPUs in ComfyDeploy's documentation, in the same order.
 GPUS = ("T4", "L4", "A10G", "L40S", "A100", "A100-80GB", "H100")
@@ -66,34 +68,30 @@ _MULTI_LINE = frozenset({"Text", "TextAny"})
 
 
 def parse_deployment(body: bytes) -> DeploymentDescription:
-    """Parse the response of GET /deployment/{id}, or raise WireError."""
+    """Parse the response of GET /deployment/{id}, or raise BackendBadReply."""
     return _deployment(load(body))
 
 
 def parse_deployments(body: bytes) -> tuple[DeploymentDescription, ...]:
     """Parse the response of GET /deployments, and skip entries that can't be parsed.
 
-    Raises WireError if the response isn't a list.
+    Raises BackendBadReply if the response isn't a list.
     """
     entries = load(body)
     if not isinstance(entries, list):
-        raise WireError("the list of deployments is not a list")
-    return tuple(_readable(entries))
-
-
-def _readable(entries: list[object]) -> Iterator[DeploymentDescription]:
+        raise BackendBadReply("the list of deployments is not a list")
+    found = []
     for entry in entries:
-        try:
-            yield _deployment(entry)
-        except WireError:
-            continue
+        with suppress(BackendBadReply):
+            found.append(_deployment(entry))
+    return tuple(found)
 
 
 def _deployment(data: object) -> DeploymentDescription:
     if not isinstance(data, Mapping):
-        raise WireError("the deployment is not an object")
+        raise BackendBadReply("the deployment is not an object")
     if not isinstance(data.get("id"), str):
-        raise WireError("the deployment has no id")
+        raise BackendBadReply("the deployment has no id")
     workflow, nodes = data.get("workflow"), data.get("input_types")
     return DeploymentDescription(
         id=data["id"],

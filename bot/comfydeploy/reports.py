@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from bot.comfydeploy.wire import WireError, load, load_object, uuid_of
+from bot.comfydeploy.wire import load, load_object, uuid_of
+from bot.domain.errors import BackendBadReply
 from bot.domain.runs import Output, RunReport, RunState
 from bot.domain.text import clean_text
 
@@ -41,8 +42,9 @@ _WEBHOOK_FIELDS = (("status", str), ("live_status", str), ("event_type", str), (
 
 
 def parse_webhook(body: bytes) -> RunReport:
-    """Parse a webhook's body, or raise WireError. Parsing is strict where a forged report could do harm, and
-    lenient inside `outputs`.
+    """Parse a webhook's body, or raise BackendBadReply.
+
+    Parsing is strict where a forged report could do harm, and lenient inside `outputs`.
 
     The output of a `run.output` event is ignored. It is only one of the run's outputs, so the others would
     seem to be missing, and its link may not work.
@@ -50,15 +52,17 @@ def parse_webhook(body: bytes) -> RunReport:
     data = load_object(body)
     for field, kind in _WEBHOOK_FIELDS:
         if data.get(field) is not None and type(data[field]) is not kind:
-            raise WireError(f"{field} has the wrong type")
+            raise BackendBadReply(f"{field} has the wrong type")
     if data.get("progress") is not None and _number(data["progress"]) is None:
-        raise WireError("progress is not a finite number")
+        raise BackendBadReply("progress is not a finite number")
     return _report(data, "run_id", () if data.get("event_type") == "run.output" else data.get("outputs"))
 
 
 def parse_run(body: bytes) -> RunReport:
-    """Parse the response of GET /run/{id}. Raises WireError only if the response isn't an object or its id is
-    invalid; other invalid fields are treated as absent.
+    """Parse the response of GET /run/{id}.
+
+    Raises BackendBadReply only if the response isn't an object or its id is invalid; other invalid fields are
+    treated as absent.
     """
     data = load_object(body)
     ahead, gpu = data.get("queue_position"), data.get("gpu")
@@ -85,24 +89,21 @@ def _report(data: Mapping[str, Any], id_field: str, outputs: object) -> RunRepor
 def parse_log(body: bytes) -> tuple[str, ...]:
     """Parse the response of GET /v2/clickhouse-run-logs/{id}, and return its last entries, oldest first.
 
-    Lines that the machine didn't write are left out. Raises WireError if the response isn't a list.
+    Lines that the machine didn't write are left out. Raises BackendBadReply if the response isn't a list.
     """
     entries = load(body)
     if not isinstance(entries, list):
-        raise WireError("the log is not a list")
+        raise BackendBadReply("the log is not a list")
     kept: list[str] = []
     room = _LOG_TEXT
     for entry in entries[: -_LOG_ENTRIES - 1 : -1]:
         text = entry.get("log") if isinstance(entry, dict) else None
         if isinstance(text, str) and room > 0:
-            kept.append(_machine_lines(_whole_lines(text, room)))
+            # Half a line could begin inside a secret, which then looks harmless.
+            whole = text if len(text) <= room else text[-room:].partition("\n")[2]
+            kept.append(_machine_lines(whole))
             room -= len(text)
     return tuple(text for text in reversed(kept) if text.strip())
-
-
-def _whole_lines(text: str, room: int) -> str:
-    """Return the last lines that fit. Half a line could begin inside a secret, which then looks harmless."""
-    return text if len(text) <= room else text[-room:].partition("\n")[2]
 
 
 def _machine_lines(text: str) -> str:

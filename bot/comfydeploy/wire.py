@@ -19,6 +19,7 @@ from pydantic_core import from_json
 
 from bot.domain.backend import NewRun
 from bot.domain.errors import (
+    BackendBadReply,
     BackendCrashed,
     BackendError,
     BackendForbidden,
@@ -87,7 +88,7 @@ def error_from_http(
 def _object_or_none(body: bytes) -> Mapping[str, Any] | None:
     try:
         return load_object(body)
-    except WireError:
+    except BackendBadReply:
         return None
 
 
@@ -148,10 +149,6 @@ def _seconds_between(start: str, end: str) -> float:
         return float("nan")
 
 
-class WireError(ValueError):
-    """A body that violates the protocol. The error's text never quotes the body, which may hold secrets."""
-
-
 # Parsing blocks the event loop, so a body with too many separators is refused before parsing. A real body has
 # about one bracket per 30 bytes and one comma per 25. Those in strings don't count, because a text, such as
 # keypoints in JSON, has far more.
@@ -164,13 +161,13 @@ MAX_QUOTES = 20_000
 def load(body: bytes) -> Any:
     """Parse JSON.
 
-    Raises WireError for invalid JSON, NaN, bad UTF-8, more than 200 levels, and more values than any real
-    body has. 1e999 parses as infinity.
+    Raises BackendBadReply for invalid JSON, NaN, bad UTF-8, more than 200 levels, and more values than any
+    real body has. 1e999 parses as infinity.
     """
     if len(body) <= MAX_BRACKETS:
         return _parsed(body)
     if _has_many_values(body) and _has_many_values(_without_strings(body)):
-        raise WireError("too many values")
+        raise BackendBadReply("too many values")
     with _no_collection():
         return _parsed(body)
 
@@ -179,7 +176,7 @@ def _parsed(body: bytes) -> Any:
     try:
         return from_json(body, allow_inf_nan=False, cache_strings="keys")
     except (ValueError, RecursionError) as error:
-        raise WireError(f"not JSON: {str(error)[:100]}") from None
+        raise BackendBadReply(f"not JSON: {str(error)[:100]}") from None
 
 
 def _has_many_values(body: bytes) -> bool:
@@ -211,10 +208,10 @@ def _no_collection() -> Iterator[None]:
 
 
 def load_object(body: bytes) -> dict[str, Any]:
-    """Parse a JSON object, or raise WireError."""
+    """Parse a JSON object, or raise BackendBadReply."""
     value = load(body)
     if not isinstance(value, dict):
-        raise WireError("not a JSON object")
+        raise BackendBadReply("not a JSON object")
     return value
 
 
@@ -222,11 +219,11 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def uuid_of(data: Mapping[str, Any], field: str) -> str:
-    """Return the UUID in `field` in lower case, or raise WireError."""
+    """Return the UUID in `field` in lower case, or raise BackendBadReply."""
     value = data.get(field)
     text = value.lower() if isinstance(value, str) else ""
     if not _UUID.fullmatch(text):
-        raise WireError(f"{field} is not a UUID")
+        raise BackendBadReply(f"{field} is not a UUID")
     return text
 
 
@@ -264,15 +261,15 @@ def queue_body(run: NewRun, webhook: str | None) -> dict[str, Any]:
 
 
 def parse_queue_reply(body: bytes) -> str:
-    """Return the new run's id, or raise WireError."""
+    """Return the new run's id, or raise BackendBadReply."""
     return uuid_of(load_object(body), "run_id")
 
 
 def parse_upload_reply(body: bytes) -> str:
-    """Return the uploaded file's URL, or raise WireError."""
+    """Return the uploaded file's URL, or raise BackendBadReply."""
     url = load_object(body).get("file_url")
     if not isinstance(url, str) or not url.startswith(("https://", "http://")):
-        raise WireError("file_url is not an http(s) address")
+        raise BackendBadReply("file_url is not an http(s) address")
     return url
 
 

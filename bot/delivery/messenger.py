@@ -133,32 +133,34 @@ class Messenger:
 
     async def handle(self, claim: Claim) -> None:
         """Try once to show a claimed message, and store the result. Raises StoreUnavailable."""
-        try:
-            async with self._extended(claim):
+        async with self._working(claim):
+            try:
                 result = await self._attempt(claim)
-            self._app.metrics.attempt(claim.message.kind, result)
-        except StoreUnavailable:
-            self._has_strays = True
-            raise
-        except asyncio.CancelledError:
-            self._retry(claim, "the process was stopped", pause=timedelta())
-            raise
-        finally:
-            self._active.pop(claim.lease, None)
+            except asyncio.CancelledError:
+                self._retry(claim, "the process was stopped", pause=timedelta())
+                raise
+        self._app.metrics.attempt(claim.message.kind, result)
 
     @asynccontextmanager
-    async def _extended(self, claim: Claim) -> AsyncIterator[None]:
+    async def _working(self, claim: Claim) -> AsyncIterator[None]:
+        """Keep extending the lease of a claim while the block works on it."""
+
         async def extend() -> None:
             while True:
                 await asyncio.sleep(LEASE.total_seconds() / 3)
                 with suppress(StoreUnavailable):
                     await self._messages.extend(claim, self._app.now() + LEASE)
 
+        self._active[claim.lease] = claim
         extending = asyncio.create_task(extend())
         try:
             yield
+        except StoreUnavailable:
+            self._has_strays = True
+            raise
         finally:
             extending.cancel()
+            self._active.pop(claim.lease, None)
 
     async def _attempt(self, claim: Claim) -> str:
         """Show a message, and return the result's label for the metrics."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from bot.delivery.messenger import Messenger
 from bot.delivery.posting import LEASE, Superseded
 from bot.discord_api.errors import PostError, Refused, Unanswered
-from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
+from bot.domain.errors import BackendError, MediaError, RefusedError
 from bot.domain.messages.decide import Act, decide
 from bot.domain.messages.records import Claim, Kind, MessageRef, Place, Shows
 from bot.domain.results import CopyRequest
@@ -41,7 +41,6 @@ class OnDemandMessenger(Messenger):
                 )
                 if claim is None:
                     break
-                self._active[claim.lease] = claim
                 self._health.begin()
                 await self.handle(claim)
                 await self.store_releases()
@@ -57,20 +56,16 @@ class OnDemandMessenger(Messenger):
         if this fails.
         """
         claim = await self._leased(copy)
-        self._active[claim.lease] = claim
         try:
-            async with self._extended(claim):
-                claim = await self._make_copy(claim)
-                await self._end_copy(claim, claim.message.stale)
-            return message_url(claim.run.guild_id, *claim.message.posted[0].ref)
-        except (RefusedError, PostError, MediaError, BackendError, Superseded) as error:
-            raise await self._failed_copy(self._active[claim.lease], error) from error
-        except StoreUnavailable:
-            self._has_strays = True
-            raise
+            async with self._working(claim):
+                try:
+                    claim = await self._make_copy(claim)
+                    await self._end_copy(claim, claim.message.stale)
+                except (RefusedError, PostError, MediaError, BackendError, Superseded) as error:
+                    raise await self._failed_copy(self._active[claim.lease], error) from error
         finally:
-            self._active.pop(claim.lease, None)
             self._app.wakeups.show()  # other changes may have waited for the lease
+        return message_url(claim.run.guild_id, *claim.message.posted[0].ref)
 
     async def _leased(self, copy: CopyRequest) -> Claim:
         for _ in range(_COPY_WAIT):

@@ -48,9 +48,10 @@ class Posting:
         self._app = app
         self.active: dict[str, Claim] = {}
 
-    def keep(self, claim: Claim) -> None:
-        """Keep the newest state of a claim, which a failure stores."""
+    def keep(self, claim: Claim) -> Claim:
+        """Keep the newest state of a claim, which a failure stores, and return it."""
         self.active[claim.lease] = claim
+        return claim
 
     def climb(self, claim: Claim, place: Place, error: Unreachable) -> Claim:
         """Return the claim with the next form or place after Discord refused a message at a place.
@@ -61,8 +62,7 @@ class Posting:
         newest = self.active[claim.lease]
         about, too_large = isinstance(error, Refused), isinstance(error, TooLarge)
         message = climb(newest.message, place, newest.runs, about_message=about, too_large=too_large)
-        self.keep(newest.with_message(message))
-        return self.active[claim.lease]
+        return self.keep(newest.with_message(message))
 
     async def find_lost(self, claim: Claim) -> Claim:
         """Look for what an attempt has posted whose result is unknown, and store it."""
@@ -76,13 +76,14 @@ class Posting:
             found = await self._app.discord.search(
                 part.channel_id, attempt.at, mark, part.files, but=claim.known
             )
-        if found is None:
-            return claim
-        stored = await self._app.store.messages.posted(claim, replace(part, message_id=found))
+        return claim if found is None else await self._store(claim, replace(part, message_id=found))
+
+    async def _store(self, claim: Claim, part: Part) -> Claim:
+        """Store a part that was posted, and return the claim with it."""
+        stored = await self._app.store.messages.posted(claim, part)
         if stored is None:
             raise Superseded
-        self.keep(stored)
-        return stored
+        return self.keep(stored)
 
     async def post(
         self, claim: Claim, place: Place, shows: Shows, parts: Sequence[OutgoingMessage], *, continues: bool
@@ -124,19 +125,12 @@ class Posting:
         if not await self._app.store.messages.begin(claim, attempt, attempt.at + LEASE):
             raise Superseded
         message = replace(claim.message, attempt=attempt, place=part.place)
-        claim = claim.with_message(message)
-        self.keep(claim)
+        claim = self.keep(claim.with_message(message))
         part = replace(part, message_id=await self._send(claim, part, outgoing))
         if part.index == part.of - 1 and part.place in (Place.CHANNEL, Place.IN_PLACE):
             # The release of the claim stores it. If the process dies before, its marker is found.
-            claim = replace(claim.with_message(message.with_part(part)), unstored=part)
-            self.keep(claim)
-            return claim
-        stored = await self._app.store.messages.posted(claim, part)
-        if stored is None:
-            raise Superseded
-        self.keep(stored)
-        return stored
+            return self.keep(replace(claim.with_message(message.with_part(part)), unstored=part))
+        return await self._store(claim, part)
 
     async def _send(self, claim: Claim, part: Part, outgoing: OutgoingMessage) -> int:
         run, message = claim.first, claim.message

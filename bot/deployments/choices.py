@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -28,7 +27,7 @@ from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 from bot.domain.text import sentence_case, shorten
-from bot.domain.text.numbers import FLOAT, NUMBER_LENGTH, typed_number
+from bot.domain.text.numbers import typed_integer, typed_number
 from bot.strings import say
 
 # Each radio button is a line of the form, so longer lists are selects. Discord takes 2 to 10.
@@ -40,7 +39,6 @@ _SHAPES = ((1, 1), (2, 3), (3, 4), (4, 5), (9, 16), (1, 2), (9, 21))
 _SAME_SHAPE = 0.03
 _SIZE_NAME = 50
 _GONE_LENGTH = 50
-_INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
 _YES = frozenset({"yes", "y", "true", "on", "1"})
 _NO = frozenset({"no", "n", "false", "off", "0"})
 
@@ -125,7 +123,9 @@ class ChoiceInput(_ChoosingInput):
     def option_choices(self) -> tuple[OptionChoice, ...]:
         """Return all choices: numbers as numbers, everything else by name."""
         is_number, labels = self.kind in NUMBERS, self.labels
-        found = ((each.name, self._number(each) if is_number else each.name) for each in self.choices)
+        found = (
+            (each.name, number(each.value, self.kind) if is_number else each.name) for each in self.choices
+        )
         return tuple(
             OptionChoice(labels.get(name, name), value) for name, value in found if value is not None
         )
@@ -144,11 +144,8 @@ class ChoiceInput(_ChoosingInput):
         )
 
     def _chosen(self, choice: Choice) -> dict[str, InputValue]:
-        value = self._number(choice) if self.kind in NUMBERS else None
+        value = number(choice.value, self.kind) if self.kind in NUMBERS else None
         return {self.key: choice.value if value is None else value}
-
-    def _number(self, choice: Choice) -> int | float | None:
-        return number(choice.value, self.kind)
 
     def _of_value(self, values: Values) -> Choice | None:
         """Return the choice of a stored value. Its value counts before the name of another choice."""
@@ -272,15 +269,10 @@ def find_choice(choices: tuple[Choice, ...], value: OptionValue) -> Choice | Non
 def number(text: str, kind: InputKind) -> int | float | None:
     """Return the number that a text, such as the value of a choice, represents.
 
-    Return None if the text isn't a number, the number is out of Discord's range, or `kind` is INTEGER and the
-    number has a fraction.
+    Return None if the text isn't a number of this kind, or the number is out of Discord's range.
     """
-    # Python also parses `1_0` and `nan`, which users would not recognize among the choices.
-    form = _INTEGER if kind is InputKind.INTEGER else FLOAT
-    if len(text) > NUMBER_LENGTH or not form.fullmatch(text):
-        return None
-    value = int(text.partition(".")[0]) if kind is InputKind.INTEGER else float(text)
-    return value if -LARGEST <= value <= LARGEST else None
+    found = typed_integer(text) if kind is InputKind.INTEGER else typed_number(text)
+    return found if found is not None and abs(found) <= LARGEST else None
 
 
 _BY_KIND: Mapping[InputKind, type[Input]] = {

@@ -49,9 +49,6 @@ class CommandSpec:
         names = sum(len(option.name) + len(option.description) for option in self.options)
         return len(self.name) + len(self.description) + names + sum(map(_choices_size, self.options))
 
-    def option_for(self, name: str) -> OptionSpec | None:
-        return next((option for option in self.options if option.name == name), None)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandPlan:

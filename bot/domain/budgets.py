@@ -186,7 +186,7 @@ class UsageView:
     usage: Usage
     running: Running
     limits: Limits
-    server: Limits | None
+    server: Budget | None
 
 
 @dataclass(frozen=True, slots=True)

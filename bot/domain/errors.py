@@ -293,7 +293,7 @@ class BackendTimeout(BackendError):
 
 
 class BackendBadReply(BackendError):
-    """A webhook or an answer of the backend can't be read."""
+    """A webhook or an answer of the backend can't be read. The text doesn't quote it: it may hold secrets."""
 
     code = "comfy_bad_reply"
     passing = True

@@ -28,7 +28,7 @@ from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import file_stem
 from bot.media.download import Media, MediaFetcher, disk_errors
 from bot.media.file_types import pixels_of
-from bot.media.shrink import SECONDS, Shrinker
+from bot.media.shrink import SECONDS, shrink
 from bot.strings import say
 from bot.ui.message_parts import CONTENT_TEXT, GALLERY, FileKind, PreparedFile, PreparedOutputs
 
@@ -83,16 +83,15 @@ class _Target:
 
 
 class OutputPreparer:
-    """Fetches a run's outputs into a folder. Large files are read and written by `files`."""
+    """Fetches a run's outputs into a folder. Large pictures are shrunk in the threads of `files`."""
 
-    def __init__(self, fetcher: MediaFetcher, backend: Backend, shrinker: Shrinker, files: Executor) -> None:
+    def __init__(self, fetcher: MediaFetcher, backend: Backend, files: Executor) -> None:
         self._fetcher = fetcher
         self._backend = backend
-        self._shrinker = shrinker
         self._files = files
         self._slots = asyncio.Semaphore(_DOWNLOADS)
         self._slots_of: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
-        # Held while a picture waits for nothing but the shrinker, so that its time begins with its turn.
+        # Held while a picture is shrunk, because a decoded one may take hundreds of megabytes.
         self._shrinking = asyncio.Lock()
         self._shrinking_of: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
@@ -249,13 +248,17 @@ class OutputPreparer:
             async with asyncio.timeout_at(target.deadline), of_server, self._shrinking:
                 seconds = min(target.left, SECONDS)
                 loop = asyncio.get_running_loop()
-                data = await loop.run_in_executor(self._files, path.read_bytes)
-                shrunk = await self._shrinker.shrink(data, target.limit, seconds)
-                if shrunk is not None:
-                    data, extension = shrunk
-                    await loop.run_in_executor(self._files, path.write_bytes, data)
-                    return f".{extension}"
+                is_shrunk = await loop.run_in_executor(self._files, _shrunk, path, target.limit, seconds)
+                return ".webp" if is_shrunk else None
         return None
+
+
+def _shrunk(path: Path, limit: int, seconds: float) -> bool:
+    """Shrink a picture in place. Return whether that worked."""
+    data = shrink(path.read_bytes(), limit, seconds)
+    if data is not None:
+        path.write_bytes(data)
+    return data is not None
 
 
 def _errors(fetched: Iterable[Fetched]) -> Iterator[MediaError]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import logging
 import math
 import subprocess
 import sys
-from concurrent.futures import Executor
-from functools import partial
 from typing import Final
 
 from PIL import Image, ImageOps
@@ -30,29 +27,15 @@ _SCALED_QUALITY: Final = 82
 SECONDS: Final = 60.0
 
 
-class Shrinker:
-    """Recompresses pictures, one at a time, because a decoded picture may take hundreds of megabytes.
+def shrink(data: bytes, limit: int, seconds: float = SECONDS) -> bytes | None:
+    """Return the picture as WebP in at most `limit` bytes. Called in a thread, which waits for a process.
 
-    Each is decoded in a process of its own: Pillow holds the interpreter's lock while it copies and converts,
-    and the file may be hostile. A thread waits for the process.
+    Quality is reduced first, then the size. Returns None if the file isn't a still picture, is too large
+    to decode safely, takes too long, or can't be made to fit. The caller then links to it.
+
+    The process gets no secrets and is killed at the deadline. It is needed because Pillow holds the
+    interpreter's lock while it copies and converts, and because the file may be hostile.
     """
-
-    def __init__(self, executor: Executor) -> None:
-        """Use an executor of one thread."""
-        self._executor = executor
-
-    async def shrink(self, data: bytes, limit: int, seconds: float = SECONDS) -> tuple[bytes, str] | None:
-        """Return the picture as WebP in at most `limit` bytes, and its extension.
-
-        Quality is reduced first, then the size. Returns None if the file isn't a still picture, is too large
-        to decode safely, takes too long, or can't be made to fit. The caller then links to it.
-        """
-        work = partial(_in_process, data, limit, seconds)
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-
-
-def _in_process(data: bytes, limit: int, seconds: float) -> tuple[bytes, str] | None:
-    """Recompress a picture in another process, which gets no secrets and is killed at the deadline."""
     try:
         done = subprocess.run(  # noqa: S603  # runs this file
             [sys.executable, "-I", __file__, str(limit)],
@@ -67,7 +50,7 @@ def _in_process(data: bytes, limit: int, seconds: float) -> tuple[bytes, str] | 
         return None
     if done.returncode:
         log.info("can't recompress a picture: %s", done.stderr.decode(errors="replace")[-200:].strip())
-    return (done.stdout, "webp") if done.stdout and not done.returncode else None
+    return done.stdout if done.stdout and not done.returncode else None
 
 
 def main() -> None:

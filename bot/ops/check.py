@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import TextIO
 
@@ -18,29 +18,24 @@ from bot.ops.findings import Finding, Level, Setup, warning
 from bot.outside import Outside
 from bot.store import Store
 
-# Each group of checks, with the condition under which it runs.
-CHECKS: tuple[tuple[Callable[[Setup], bool], tuple[Callable[[Setup], AsyncIterator[Finding]], ...]], ...] = (
-    (lambda _: True, (check_machine.check_temporary_folder,)),
-    (
-        lambda setup: bool(setup.settings.roles & CALLING_ROLES),
-        (
-            check_comfydeploy.check_key,
-            check_comfydeploy.check_deployments,
-            check_comfydeploy.check_gpu_rules,
-            check_discord.check_token,
-        ),
-    ),
-    (
-        lambda setup: setup.application_id is not None,
-        (
-            check_discord.check_session_starts,
-            check_discord.check_commands,
-            check_discord.check_servers,
-            check_discord.show_links,
-        ),
-    ),
-    (lambda _: True, (check_machine.check_ports, check_machine.check_public_url)),
-)
+Check = Callable[[Setup], AsyncIterator[Finding]]
+
+
+def _checks(setup: Setup) -> Iterator[Check]:
+    """Yield the checks in order. The bot has an `application_id` once the check of its token has found it."""
+    yield check_machine.check_temporary_folder
+    if setup.settings.roles & CALLING_ROLES:
+        yield check_comfydeploy.check_key
+        yield check_comfydeploy.check_deployments
+        yield check_comfydeploy.check_gpu_rules
+        yield check_discord.check_token
+    if setup.application_id is not None:
+        yield check_discord.check_session_starts
+        yield check_discord.check_commands
+        yield check_discord.check_servers
+        yield check_discord.show_links
+    yield check_machine.check_ports
+    yield check_machine.check_public_url
 
 
 async def check(settings: Settings, outside: Outside, out: TextIO) -> int:
@@ -69,10 +64,9 @@ async def _findings(settings: Settings, outside: Outside) -> AsyncIterator[Findi
         finding, usable = await check_machine.inspect_database(store)
         yield finding
         setup = await _set_up(stack, settings, outside, store, usable=usable)
-        for applies, checks in CHECKS:
-            for each in checks if applies(setup) else ():
-                async for finding in each(setup):
-                    yield finding
+        for each in _checks(setup):
+            async for finding in each(setup):
+                yield finding
 
 
 async def _set_up(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-from bot.comfydeploy.wire import WireError, load_object
+from bot.comfydeploy.wire import load_object
 from bot.deployments.catalogue import MEND, Catalogue, id_setting
 from bot.deployments.choices import SizeInput
 from bot.deployments.command_plan import MAX_COMMAND_SIZE, CommandSpec
@@ -73,7 +73,7 @@ def _from_the_api(error: BackendError) -> bool:
     _, _, body = str(error).partition(": ")
     try:
         detail = load_object(body.encode()).get("detail")
-    except WireError:
+    except BackendBadReply:
         return False
     return isinstance(detail, str) and detail != _NO_SUCH_PATH
 

@@ -7,14 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.context import App
-from bot.domain.budgets import Limits, UsageView, limits_of
+from bot.domain.budgets import UsageView, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef, marker
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunsPage
 from bot.domain.policy import Standing
 from bot.domain.requests import Actor, Member, Origin
 from bot.domain.runs import Deletions, Run
-from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.services.access import cancellable, own_here, visible
 from bot.services.presets import defaults
 
@@ -119,7 +118,7 @@ async def usage(app: App, actor: Actor, target: Member | None) -> UsageView:
         usage=await app.store.usage.today(guild_id, person.id, app.now()),
         running=await app.store.usage.running(guild_id, person.id),
         limits=limits_of(person, rules),
-        server=_server_limits(rules) if moderator else None,
+        server=rules.budgets.server if moderator else None,
     )
 
 
@@ -174,13 +173,3 @@ async def confirm_placeholder(app: App, key: str, message_id: int | None) -> Non
     """Store the message that is edited into a redelivered result."""
     await app.store.redelivery.confirm_placeholder(key, message_id, app.now())
     app.wakeups.show()
-
-
-def _server_limits(rules: ServerRules) -> Limits:
-    server = rules.budgets.server
-    return Limits(
-        at_once=server.at_once,
-        waiting=server.waiting,
-        runs_a_day=server.runs_a_day,
-        gpu_seconds_a_day=server.gpu_seconds_a_day,
-    )

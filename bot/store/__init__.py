@@ -15,11 +15,11 @@ from bot.outside import Outside
 from bot.store.audit import AuditStore
 from bot.store.claims import ClaimStore
 from bot.store.copies import CopyStore
-from bot.store.durations import DurationStore
 from bot.store.erasure.privacy import PrivacyStore
 from bot.store.erasure.retention import RetentionStore
 from bot.store.messages import MessageStore
 from bot.store.presets import PresetStore
+from bot.store.reading.durations import DurationStore
 from bot.store.reading.gauges import GaugeStore
 from bot.store.reading.history import HistoryStore
 from bot.store.redelivery import RedeliveryStore

@@ -16,6 +16,7 @@ from bot.domain.fair_queue import PLACES
 from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunFilter, RunListEntry, RunsPage
 from bot.domain.results import is_named_in_queue, shows_prompt_in_queue
 from bot.domain.runs import IN_FLIGHT, Run, RunState
+from bot.domain.settings.rules_and_defaults import Budget
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import QueueId, RunListAction, RunsId
@@ -224,7 +225,7 @@ def usage_layout(view: UsageView) -> LayoutView:
     return layout_of(*texts(person, server, [returns]))
 
 
-def _lines(spent: Spending, running: int, limits: Limits) -> Iterator[str]:
+def _lines(spent: Spending, running: int, limits: Limits | Budget) -> Iterator[str]:
     yield _usage_line("Runs", limits.runs_a_day, spent.runs, ", {} left")
     yield _usage_line("GPU seconds", limits.gpu_seconds_a_day, round(spent.gpu_seconds), ", {} left")
     yield _usage_line("Running", limits.at_once, running, " at once")

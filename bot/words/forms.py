@@ -60,7 +60,7 @@ def text_forms(text: str) -> TextForms:
     """Return every form of a text with its case preserved; `fold` a form before comparing it."""
     plain = normalize(text)
     near = _distinct(plain, latin(plain))
-    spread = _distinct(*near, *(_joined(view) for view in near))
+    spread = _distinct(*near, *(_SINGLES.sub(_join, view) for view in near))
     read = (_leet(view, table) for view in spread for table in (_LEET_I, _LEET_L))
     raw = _encodable(text).replace(WORD_EDGE, " ")
     return TextForms(raw, near, _distinct(*spread, *read), foreign(plain) if _mixes(plain) else None)
@@ -120,10 +120,6 @@ def _mixed(word: str) -> bool:
 
 def _mixes(text: str) -> bool:
     return not text.isascii() and any(_mixed(word) for kind, word in _runs(text) if kind)
-
-
-def _joined(text: str) -> str:
-    return _SINGLES.sub(_join, text)
 
 
 def _join(run: re.Match[str]) -> str:

@@ -102,31 +102,28 @@ class WordRules:
         return None
 
 
+@dataclass(frozen=True, slots=True)
 class _CompiledRule:
-    def __init__(
-        self,
-        rule: WordRule,
-        keywords: KeywordMatcher,
-        allowed: KeywordMatcher,
-        patterns: Sequence[Pattern | str],
-    ) -> None:
-        self.rule = rule
-        self._keywords, self._allowed = keywords, allowed
-        self._patterns = [item for item in patterns if isinstance(item, Pattern)]
-        codes = [item if isinstance(item, str) else item.remark for item in patterns]
-        if keywords.empty_count:
-            codes.append("keyword_empty")
-        self.not_applied = tuple(NotApplied(code, rule.name or "") for code in codes if code)
+    rule: WordRule
+    keywords: KeywordMatcher
+    allowed: KeywordMatcher
+    patterns: Sequence[Pattern]
+    not_applied: Sequence[NotApplied]
 
     @classmethod
     def compile(cls, rule: WordRule) -> Steps[_CompiledRule]:
         keywords = yield from KeywordMatcher.compile(rule.keywords)
         allowed = yield from KeywordMatcher.compile(rule.allowed)
-        patterns: list[Pattern | str] = []
+        made: list[Pattern | str] = []
         for source in rule.patterns:
             yield
-            patterns.append(compile_pattern(source))
-        return cls(rule, keywords, allowed, patterns)
+            made.append(compile_pattern(source))
+        patterns = [item for item in made if isinstance(item, Pattern)]
+        codes = [item if isinstance(item, str) else item.remark for item in made]
+        codes += ["keyword_empty"] if keywords.has_empty else []
+        return cls(
+            rule, keywords, allowed, patterns, [NotApplied(code, rule.name or "") for code in codes if code]
+        )
 
     def applies_to(self, role_ids: Collection[int], channel_ids: Collection[int]) -> bool:
         return self.rule.exempt_roles.isdisjoint(role_ids) and self.rule.exempt_channels.isdisjoint(
@@ -135,21 +132,21 @@ class _CompiledRule:
 
     def find(self, forms: TextForms) -> Steps[str | None]:
         for view in forms.all:
-            found = yield from _find_keyword(view, self._keywords.near, self._allowed.near)
+            found = yield from _find_keyword(view, self.keywords.near, self.allowed.near)
             if found is not None:
                 return found
         if forms.foreign is not None:
-            found = yield from _find_keyword(forms.foreign, self._keywords.foreign, self._allowed.foreign)
+            found = yield from _find_keyword(forms.foreign, self.keywords.foreign, self.allowed.foreign)
             if found is not None:
                 return found
-        for view in dict.fromkeys((forms.raw, *forms.near)) if self._patterns else ():
+        for view in dict.fromkeys((forms.raw, *forms.near)) if self.patterns else ():
             if (found := (yield from self._pattern_in(view))) is not None:
                 return found
         return None
 
     def _pattern_in(self, view: str) -> Steps[str | None]:
         allowed: AllowedSpans | None = None
-        for pattern in self._patterns:
+        for pattern in self.patterns:
             yield
             for found in pattern.compiled.finditer(view):
                 if allowed is None:
@@ -162,14 +159,14 @@ class _CompiledRule:
 
     def _allowed_in(self, view: str) -> Steps[AllowedSpans]:
         """Return the spans of allowed keywords in `view`, a text without marked word edges."""
-        if not self._allowed.near:
+        if not self.allowed.near:
             return AllowedSpans({})
         marked = mark_word_edges(fold(view))
         edges = list(accumulate((char == WORD_EDGE for char in marked), initial=0))
         return (
             yield from AllowedSpans.collect(
                 s and Span(s.start - edges[s.start], s.end - edges[s.end], s.keyword)
-                for s in self._allowed.near.spans(marked)
+                for s in self.allowed.near.spans(marked)
             )
         )
 
@@ -224,27 +221,27 @@ class KeywordMatcher:
     """Finds keywords. A `*` leaves an end of a keyword open; an end without `*` must be the edge of a word.
 
     `near` finds them in Latin letters, and `foreign` in `TextForms.foreign`. Keywords without a visible
-    character would match everything; they are left out, and `empty_count` counts them.
+    character would match everything; they are left out, and `has_empty` says so.
     """
 
     near: Automaton
     foreign: Automaton
-    empty_count: int
+    has_empty: bool
 
     @classmethod
     def compile(cls, keywords: Iterable[str]) -> Steps[KeywordMatcher]:
         near: dict[str, str] = {}
         other: dict[str, str] = {}
-        empty_count = 0
+        has_empty = False
         for keyword in keywords:
             yield
             core = normalize(keyword.strip().strip("*"))
-            empty_count += not core
+            has_empty |= not core
             for form in (core, latin(core)) if core else ():
                 near.setdefault(_literal(keyword, form), keyword)
             if not (core.isascii() or latin(core).isascii()):
                 other.setdefault(_literal(keyword, foreign(core)), keyword)
-        return cls(Automaton(near), Automaton(other), empty_count)
+        return cls(Automaton(near), Automaton(other), has_empty)
 
 
 # Each search holds the GIL and finds matches after the first, which aren't used, so it gets little text.

@@ -17,14 +17,14 @@ from typing import Any
 import aiohttp
 
 from bot.comfydeploy.deployments import parse_deployment
-from bot.comfydeploy.wire import WebhookSigner, WireError
+from bot.comfydeploy.wire import WebhookSigner
 from bot.context import App
 from bot.deployments.command_plan import PRESET_OPTION, plan_commands, suggestions
 from bot.deployments.input_text import command_line
 from bot.deployments.inputs import RawValue, Typed
 from bot.deployments.model import compile_deployment
 from bot.deployments.schema import DeploymentSettings
-from bot.domain.errors import BotError
+from bot.domain.errors import BackendBadReply, BotError
 from bot.domain.moderation import AuditAction, AuditFilter
 from bot.domain.pages import RunsPage
 from bot.domain.requests import Actor, ChannelState, Checked, Member, Origin
@@ -33,7 +33,7 @@ from bot.domain.settings.fields import SECTIONS, keys_of
 from bot.domain.settings.kinds import Names, Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.media.outputs import inline_texts
-from bot.media.shrink import Shrinker
+from bot.media.shrink import shrink
 from bot.outside import Outside
 from bot.services import audit, generation, privacy, runs, server_settings
 from bot.services import presets as preset_service
@@ -109,7 +109,7 @@ async def stall_of(make: Callable[[], Iterator[Case]]) -> tuple[float, int]:
         async with watched() as stalls:
             for stalls.case, case in enumerate(cases):
                 await asyncio.sleep(2 * TICK)
-                with suppress(BotError, WireError):
+                with suppress(BotError, BackendBadReply):
                     await case()
             await asyncio.sleep(2 * TICK)
         rounds.append((stalls.longest, stalls.worst))
@@ -324,9 +324,8 @@ def lists(app: App) -> Iterator[Case]:
 
 
 def pictures() -> Iterator[Case]:
-    shrinker = Shrinker(Outside().executor("shrink", 1))
     for data in hostile.pictures():
-        yield partial(shrinker.shrink, data, 100_000)
+        yield partial(asyncio.to_thread, shrink, data, 100_000)
 
 
 def pauses() -> Iterator[Case]:

@@ -17,6 +17,7 @@ from tests.discord.deployments import described
 from tests.discord.rendered import refusal
 from tests.harness import HELD, Harness
 from tests.sampling import every_nth
+from tests.unit.deployments.made import option_of
 
 ONE = described(paint=PICTURE_ID)
 TWO = described(paint=PICTURE_ID, film=VIDEO_ID)
@@ -124,13 +125,13 @@ async def test_a_change_at_comfydeploy_is_noticed_although_the_clock_was_set_bac
     add_artist(bot)
     bot.clock.move(days=-1)
     await bot.play()
-    assert bot.app.bot.app.catalogue.plan.commands[0].option_for("artist") is not None
+    assert option_of(bot.app.bot.app.catalogue.plan.commands[0], "artist") is not None
 
 
 async def test_a_change_at_comfydeploy_is_noticed_without_being_asked(bot: Harness) -> None:
     add_artist(bot)
     await bot.later(minutes=9)
-    assert bot.app.bot.app.catalogue.plan.commands[0].option_for("artist") is None
+    assert option_of(bot.app.bot.app.catalogue.plan.commands[0], "artist") is None
     await bot.later(minutes=2)
     await bot.ask(artist="Dürer")
     assert (await bot.run()).inputs["artist"] == "Dürer"

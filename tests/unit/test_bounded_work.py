@@ -19,7 +19,7 @@ from bot.comfydeploy import deployments, reports, wire
 from bot.deployments.choices import find_choice
 from bot.deployments.schema import Choice
 from bot.deployments.schema.field_types import slug, unique
-from bot.domain.errors import MediaForbidden
+from bot.domain.errors import BackendBadReply, MediaForbidden
 from bot.domain.runs import Output
 from bot.domain.text.numbers import NUMBER_LENGTH
 from bot.media.download import MediaFetcher
@@ -43,7 +43,7 @@ def test_only_a_short_text_is_read_as_a_number(length: int) -> None:
 def test_json_with_too_many_values_is_refused_by_its_separators(unit: str, most: int) -> None:
     fits = f"[{unit * (most - 1)}0]".encode()
     assert len(wire.load(fits)) == most
-    with pytest.raises(wire.WireError, match="too many values"):
+    with pytest.raises(BackendBadReply, match="too many values"):
         wire.load(f"[{unit * most}{unit * 2}0]".encode())
 
 
@@ -51,14 +51,14 @@ def test_json_with_too_many_values_is_refused_by_its_separators(unit: str, most:
 def test_separators_inside_strings_do_not_count(text: str) -> None:
     long = text * wire.MAX_BRACKETS
     assert wire.load(json.dumps([long, [1]]).encode()) == [long, [1]]
-    with pytest.raises(wire.WireError, match="too many values"):
+    with pytest.raises(BackendBadReply, match="too many values"):
         wire.load(json.dumps([long, [[]] * wire.MAX_BRACKETS]).encode())
 
 
 def test_strings_are_searched_for_only_if_there_are_few() -> None:
     few = [["["]] * (wire.MAX_QUOTES // 2)
     body = json.dumps([*few, "[" * wire.MAX_BRACKETS]).encode()
-    with pytest.raises(wire.WireError, match="too many values"):
+    with pytest.raises(BackendBadReply, match="too many values"):
         wire.load(body)
     assert wire.load(json.dumps([*few[1:], "[" * wire.MAX_BRACKETS]).encode())
 
@@ -69,7 +69,7 @@ def test_parsing_leaves_garbage_collection_as_it_was(body: bytes) -> None:
         (gc.enable if is_on else gc.disable)()
         try:
             wire.load(body)
-        except wire.WireError:
+        except BackendBadReply:
             pass
         finally:
             assert gc.isenabled() is is_on

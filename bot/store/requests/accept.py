@@ -30,9 +30,9 @@ from bot.domain.requests import Actor, GenerationRequest
 from bot.domain.runs import Run, RunState
 from bot.store import ledger
 from bot.store.audit import add_entries, count_of
-from bot.store.durations import expected_seconds
 from bot.store.messages import ACCEPTING
 from bot.store.queue import give_tags
+from bot.store.reading.durations import expected_seconds
 from bot.store.requests.judging import read_usage
 from bot.store.rules import read_rules
 

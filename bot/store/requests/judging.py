@@ -32,9 +32,9 @@ from bot.domain.runs import IN_FLIGHT, NOT_SUBMITTED, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.transitions import end
 from bot.store.blocks import active_block, block_of, end_blocked_run
-from bot.store.durations import expected_seconds
 from bot.store.ledger import read_today
 from bot.store.outcomes import apply_change
+from bot.store.reading.durations import expected_seconds
 from bot.store.rules import read_pause, read_rules
 
 

@@ -10,7 +10,7 @@ from bot.domain.budgets import EXPECTED_SECONDS
 from bot.domain.fair_queue import PLACES, SAMPLE, WINDOW, Success
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
-from bot.store.durations import expected_seconds, successes
+from bot.store.reading.durations import expected_seconds, successes
 from tests.contract.store.rows import ALICE, GUILD, stored_run
 from tests.contract.store.runs import NOW, at, columns
 

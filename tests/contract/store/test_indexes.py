@@ -12,9 +12,9 @@ from bot.domain.fair_queue import WINDOW
 from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.claims import ENDING
-from bot.store.durations import BUSY, SUCCESSES, WAITING
 from bot.store.ledger import ROWS, SERVER
 from bot.store.queue import BEHIND, FIRST, FRONT, TURNS
+from bot.store.reading.durations import BUSY, SUCCESSES, WAITING
 from bot.store.reading.history import open_on_server
 from bot.store.requests.judging import WAITING_IN_SERVER
 from tests.contract.store.rows import ALICE, GUILD, plan_of, stored_run

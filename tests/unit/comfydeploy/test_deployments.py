@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from bot.comfydeploy.deployments import MAX_COUNT, input_class, parse_deployment, parse_deployments
-from bot.comfydeploy.wire import WireError
 from bot.domain.backend import DeploymentDescription, InputClass, InputDescription, InputKind
+from bot.domain.errors import BackendBadReply
 from tests.unit.comfydeploy.samples import answer
 
 DESCRIPTION = TypeAdapter(DeploymentDescription)
@@ -154,12 +154,12 @@ def test_a_field_of_the_wrong_type_reads_as_absent(field: str, sent: object, kep
     ],
 )
 def test_an_unreadable_deployment_is_a_wire_error_that_says_why(body: bytes, told: str) -> None:
-    with pytest.raises(WireError, match=f"^{told}$"):
+    with pytest.raises(BackendBadReply, match=f"^{told}$"):
         parse_deployment(body)
 
 
 def test_deployments_in_no_list_are_a_wire_error_that_says_why() -> None:
-    with pytest.raises(WireError, match=r"^the list of deployments is not a list$"):
+    with pytest.raises(BackendBadReply, match=r"^the list of deployments is not a list$"):
         parse_deployments(b"{}")
 
 
@@ -191,7 +191,7 @@ fields = ["id", "description", "gpu", "concurrency_limit", "run_timeout", "workf
 def test_any_deployment_is_read_and_round_trips_or_is_a_wire_error(data: dict[str, Any], inputs: Any) -> None:
     try:
         info = parse_deployment(json.dumps({**data, "input_types": inputs}).encode())
-    except WireError:
+    except BackendBadReply:
         return
     assert cached(info) == info
 

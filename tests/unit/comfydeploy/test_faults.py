@@ -9,7 +9,6 @@ from urllib.parse import quote
 import pytest
 
 from bot.comfydeploy.wire import (
-    WireError,
     call_name,
     error_from_http,
     parse_queue_reply,
@@ -18,6 +17,7 @@ from bot.comfydeploy.wire import (
 )
 from bot.domain import errors
 from bot.domain.backend import NewRun
+from bot.domain.errors import BackendBadReply
 from tests.unit.comfydeploy.samples import answer
 
 
@@ -201,7 +201,7 @@ def test_the_queue_call_has_the_documented_body() -> None:
     "body", [b"", b"{}", b'{"run_id": null}', b'{"run_id": "../x"}', b"[1]", b"Internal"]
 )
 def test_a_queue_reply_without_a_run_id_is_a_wire_error(body: bytes) -> None:
-    with pytest.raises(WireError):
+    with pytest.raises(BackendBadReply):
         parse_queue_reply(body)
 
 
@@ -209,7 +209,7 @@ def test_an_upload_reply_gives_an_http_address_or_is_a_wire_error() -> None:
     for url in ("https://files.example/a.png", "http://127.0.0.1:9000/a.png"):
         assert parse_upload_reply(json.dumps({"file_url": url}).encode()) == url
     for body in (b"{}", b'{"file_url": 3}', b'{"file_url": "javascript:x"}', b"["):
-        with pytest.raises(WireError):
+        with pytest.raises(BackendBadReply):
             parse_upload_reply(body)
 
 

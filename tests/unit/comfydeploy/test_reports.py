@@ -1,4 +1,4 @@
-"""Webhooks and reports from anyone: a RunReport or a WireError, nothing else."""
+"""Webhooks and reports from anyone: a RunReport or a BackendBadReply, nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.comfydeploy.reports import STATES, parse_run, parse_webhook
-from bot.comfydeploy.wire import WireError
+from bot.domain.errors import BackendBadReply
 from bot.domain.runs import Output, RunReport, RunState
 
 RUN_ID = "a54c3a98-5e73-4435-9f53-72c06e4c4e73"
@@ -92,7 +92,7 @@ def test_progress_is_a_share_in_either_dialect(word: str, given_progress: Any, s
     ],
 )
 def test_a_malformed_webhook_is_a_wire_error(body: bytes) -> None:
-    with pytest.raises(WireError):
+    with pytest.raises(BackendBadReply):
         parse_webhook(body)
 
 
@@ -119,7 +119,7 @@ def test_a_live_status_is_short_and_without_control_characters() -> None:
     ],
 )
 def test_a_wire_error_says_the_cause_without_quoting_the_body(body: bytes, told: str) -> None:
-    with pytest.raises(WireError, match=f"^{told}$"):
+    with pytest.raises(BackendBadReply, match=f"^{told}$"):
         parse_webhook(body)
 
 
@@ -196,7 +196,7 @@ hooks = st.fixed_dictionaries(
 def test_any_body_is_a_report_or_a_wire_error(parse: Callable[[bytes], RunReport], body: bytes) -> None:
     try:
         told = parse(body)
-    except WireError:
+    except BackendBadReply:
         return
     assert told.state is None or isinstance(told.state, RunState)
     assert told.progress is None or 0.0 <= told.progress <= 1.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import random
 import struct
@@ -17,8 +16,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from bot.media.file_types import SNIFF_BYTES, sniff
+from bot.media.shrink import shrink
 from tests.sampling import every_nth
-from tests.unit.delivery.pictures import shrink_image
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -125,12 +124,12 @@ def test_damaged_pictures_are_named_without_an_error(form: str) -> None:
 
 @pytest.mark.parametrize("seed", every_nth(range(60), 20))
 @pytest.mark.parametrize("form", FORMATS)
-async def test_damaged_pictures_neither_raise_nor_exceed_the_limit(form: str, seed: int) -> None:
+def test_damaged_pictures_neither_raise_nor_exceed_the_limit(form: str, seed: int) -> None:
     limit = random.Random(seed).choice([500, 2_000, 100_000])
-    shrunk = await shrink_image(damaged(form, seed), limit)
+    shrunk = shrink(damaged(form, seed), limit)
     if shrunk is not None:
-        assert len(shrunk[0]) <= limit
-        with Image.open(io.BytesIO(shrunk[0])) as image:
+        assert len(shrunk) <= limit
+        with Image.open(io.BytesIO(shrunk)) as image:
             image.load()
 
 
@@ -181,10 +180,10 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
 
 
 PEAK = """
-import asyncio, resource, sys
-from tests.unit.delivery.pictures import shrink_image
+import resource, sys
+from bot.media.shrink import shrink
 
-made = asyncio.run(shrink_image(sys.stdin.buffer.read(), 1_000))
+made = shrink(sys.stdin.buffer.read(), 1_000)
 print(made is None, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
 """
 
@@ -200,9 +199,9 @@ def test_a_bomb_is_not_decoded(name: str) -> None:
 
 
 LARGEST = """
-import asyncio, io, random, resource
+import io, random, resource
 from PIL import Image
-from tests.unit.delivery.pictures import shrink_image
+from bot.media.shrink import shrink
 
 tags = Image.Exif()
 tags[0x0112] = 6
@@ -212,7 +211,7 @@ small.resize((8_000, 4_450), Image.Resampling.NEAREST).save(target, {form!r}, **
 data = target.getvalue()
 del small, target
 resource.setrlimit(resource.RLIMIT_AS, ({space} << 20, {space} << 20))
-print(asyncio.run(shrink_image(data, 300_000, 300)) is not None)
+print(shrink(data, 300_000, 300) is not None)
 """
 
 
@@ -230,16 +229,6 @@ def test_the_largest_picture_is_recompressed_within_its_memory(form: str) -> Non
 # the process
 
 
-async def test_the_loop_goes_on_while_a_picture_is_recompressed() -> None:
-    turns = 0
-    working = asyncio.create_task(shrink_image(real("PNG", 1), 10_000))
-    while not working.done():
-        turns += 1
-        await asyncio.sleep(0)
-    assert turns > 100
-    assert await working is not None
-
-
-async def test_a_picture_that_takes_too_long_is_given_up() -> None:
-    assert await shrink_image(real("PNG", 1), 100_000, 0.001) is None
-    assert await shrink_image(real("PNG", 1), 100_000) is not None
+def test_a_picture_that_takes_too_long_is_given_up() -> None:
+    assert shrink(real("PNG", 1), 100_000, 0.001) is None
+    assert shrink(real("PNG", 1), 100_000) is not None

@@ -25,7 +25,6 @@ from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
 from bot.outside import Outside
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
-from tests.unit.delivery.pictures import shrinker
 from tests.unit.delivery.sites import PNG, Site, outside_only
 from tests.unit.domain.policy_cases import request
 from tests.unit.factories import app_with, made_run
@@ -86,7 +85,7 @@ async def output_preparer(renewed: Sequence[Output] | None = None) -> AsyncItera
 
     backend: Any = Backend()
     async with MediaFetcher(allows=outside_only) as fetcher:
-        yield OutputPreparer(fetcher, backend, shrinker(), Outside().executor("files", 1))
+        yield OutputPreparer(fetcher, backend, Outside().executor("files", 1))
 
 
 @asynccontextmanager

@@ -8,7 +8,8 @@ from typing import Any
 
 from bot.comfydeploy.deployments import GPUS, input_class, parse_deployment, parse_deployments
 from bot.deployments.choices import input_of
-from bot.deployments.inputs import Input
+from bot.deployments.command_plan import CommandSpec
+from bot.deployments.inputs import Input, OptionSpec
 from bot.deployments.model import Deployment, FollowUp, compile_deployment
 from bot.deployments.schema import CLASSIFY, Choice, DeploymentSettings, InputSettings
 from bot.domain.backend import DeploymentDescription, InputDescription
@@ -52,6 +53,10 @@ def info(*nodes: InputDescription, **fields: Any) -> DeploymentDescription:
 
 def compiled(config: DeploymentSettings, info: DeploymentDescription | None) -> Deployment:
     return compile_deployment(config, info, GPUS)
+
+
+def option_of(command: CommandSpec, name: str) -> OptionSpec | None:
+    return next((option for option in command.options if option.name == name), None)
 
 
 def deployment(*nodes: InputDescription, inputs: dict[str, Any] | None = None, **settings: Any) -> Deployment:

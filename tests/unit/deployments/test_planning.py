@@ -16,7 +16,7 @@ from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import MORE, RESERVED
 from bot.domain.errors import StartupError
 from cogs.generate import build_generate
-from tests.unit.deployments.made import deployment, node
+from tests.unit.deployments.made import deployment, node, option_of
 from tests.unit.deployments.strategies import deployments, several
 
 # Discord's pattern, with Python's \w, which is narrower than \p{L}\p{N} with two scripts' marks.
@@ -86,7 +86,7 @@ def assert_nothing_lost(plan: CommandPlan, made: Deployment) -> None:
     assert command is not None
     offered = {option.key for option in command.options}
     for item in made.offered:
-        assert item.key in offered or (command.option_for(MORE) is not None and not item.takes_file)
+        assert item.key in offered or (option_of(command, MORE) is not None and not item.takes_file)
     if any(item.required and item.key not in offered for item in made.offered):
         assert next(option.required for option in command.options if option.name == "more")
 
@@ -187,7 +187,7 @@ def test_a_batch_shrinks_before_an_input_has_to_go_into_more() -> None:
     nodes = [node(f"t{number}", "Text", default="x") for number in range(22)]
     made = deployment(*nodes, node("images", "ImageBatch"), inputs={"images": {"max_count": 10}})
     (command,) = plan_commands([made]).commands
-    assert command.option_for(MORE) is None
+    assert option_of(command, MORE) is None
     assert len(command.options) == 25
     assert [option.key for option in command.options].count("images") == 2
 
@@ -228,9 +228,9 @@ def test_over_8000_characters_the_largest_lists_become_autocomplete_first() -> N
     nodes = [node("big", "Enum", choices=long), node("small", "Enum", choices=["a", "b"])]
     plan = plan_commands([deployment(*nodes, name=f"d{number}") for number in range(5)])
     assert_discord_takes(plan)
-    assert any(command.option_for("big").autocomplete for command in plan.commands)
-    assert all(command.option_for("small").choices for command in plan.commands)
-    assert all("GPU that it runs on" in command.option_for("gpu").description for command in plan.commands)
+    assert any(option_of(command, "big").autocomplete for command in plan.commands)
+    assert all(option_of(command, "small").choices for command in plan.commands)
+    assert all("GPU that it runs on" in option_of(command, "gpu").description for command in plan.commands)
 
 
 def test_then_descriptions_shrink_and_then_inputs_move_into_more() -> None:
@@ -242,9 +242,9 @@ def test_then_descriptions_shrink_and_then_inputs_move_into_more() -> None:
 
     shrunk, moved = plan_commands(made(6)), plan_commands(made(24))
     assert_discord_takes(shrunk)
-    assert shrunk.commands[0].option_for(MORE) is None
+    assert option_of(shrunk.commands[0], MORE) is None
     assert_discord_takes(moved)
-    assert moved.commands[0].option_for(MORE) is not None
+    assert option_of(moved.commands[0], MORE) is not None
     for item in made(24):
         assert_nothing_lost(moved, item)
 
@@ -253,6 +253,6 @@ def test_the_bots_own_further_options_take_their_room() -> None:
     count = OptionSpec(name="count", description="How many", type=OptionType.INTEGER, minimum=1, maximum=4)
     made = deployment(*(node(f"t{number}", "Text", default="x") for number in range(40)))
     (command,) = plan_commands([made], [count]).commands
-    assert command.option_for("count") == count
+    assert option_of(command, "count") == count
     assert len(command.options) == 25
     assert "count" in RESERVED
