@@ -157,7 +157,7 @@ async def test_a_kill_while_a_copy_is_deleted_leaves_the_result(
     await home.settled()
     (result,) = home.discord.messages(home.channel)
     assert len(result.attachments) == count, home.log
-    assert await shares.recorded("delete") == 1
+    assert await shares.recorded("delete_copy") == 1
     assert all(run.deleted_at is None for run in await home.runs())
 
 
