@@ -55,6 +55,8 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "durations": 0.0,
         "uploads": 0.0,
         "leases": 0.0,
+        "limits": 0.0,
+        "readers": 0.05,
     }
 )
 # What people do about requests comes after one; other things may come before.
@@ -123,6 +125,8 @@ THEMES: Mapping[str, tuple[float, Theme]] = MappingProxyType(
         "durations": (3, Theme({"durations": 1.0}, 0.0, counts=(0,))),
         "uploads": (1, Theme({"uploads": 0.97}, 0.1, counts=(0, 1))),
         "leases": (2, Theme({"leases": 0.95}, 0.0)),
+        "readers": (3, Theme({"readers": 0.97}, 0.1, counts=(0,))),
+        "limits": (2, Theme({"limits": 0.97}, 0.0, counts=(0,))),
         "usage": (1, Theme({"usage": 0.95, "command": 0.5, "settings": 0.4}, 0.4, counts=(3, 4))),
     }
 )

@@ -20,11 +20,14 @@ from tests.simulation.promises import (
     notices,
     outcomes,
     privacy,
+    readers,
     records,
     rights,
     services,
     truth,
+    turns,
     uploads,
+    usage,
     wakeups,
 )
 from tests.simulation.promises.shared import Broken as Broken
@@ -42,9 +45,12 @@ _AT_THE_END = (
     estimates.at_the_end,
     moderation.at_the_end,
     notices.at_the_end,
+    readers.at_the_end,
     records.at_the_end,
     services.at_the_end,
+    turns.at_the_end,
     uploads.at_the_end,
+    usage.at_the_end,
     wakeups.at_the_end,
 )
 

@@ -101,7 +101,7 @@ def _covers_late_runs(evidence: Evidence, request: Request, shown: Shown) -> Ite
     for run in request.runs:
         known = _successes(evidence, run.deployment.id, shown.since)
         begun = run.started_at or run.queued_at
-        if begun is None or not known or not _is_in_flight(run, shown.since):
+        if begun is None or not known or not is_in_flight(run, shown.since):
             continue
         late = shown.since > monotonic(begun.timestamp()) + max(known) + _SLACK
         if late and run.started_at is not None and not _progress(evidence, run, shown.since):
@@ -138,11 +138,11 @@ def _others(evidence: Evidence, ask: Ask, at: float) -> Iterator[Run]:
         if by is None or by is ask or by.who != ask.who or by.interaction.channel.guild is not home:
             continue
         for run in other.runs:
-            if monotonic(run.created_at.timestamp()) < at - _SLACK and _is_in_flight(run, at):
+            if monotonic(run.created_at.timestamp()) < at - _SLACK and is_in_flight(run, at):
                 yield run
 
 
-def _is_in_flight(run: Run, at: float) -> bool:
+def is_in_flight(run: Run, at: float) -> bool:
     ended = _UNKNOWN if run.ended_at is None else monotonic(run.ended_at.timestamp())
     return monotonic(run.created_at.timestamp()) <= at < ended
 

@@ -157,7 +157,16 @@ def _notes_stay_with_moderators(evidence: Evidence) -> Iterator[Broken]:
         reader = message.interaction.user if message.interaction is not None else None
         if evidence.is_card(message) or (message.ephemeral and reader and reader.name in MODERATORS):
             continue
-        if found := next((note for note in written if note in whole_text(message)), None):
+        exported = "\n".join((file.data or b"").decode("utf-8", "ignore") for file in message.attachments)
+        text = whole_text(message) + exported
+        if reader is not None and any(
+            note in text and press.who == reader.name
+            for press in evidence.story.presses
+            for note in written
+            if _note(press) == note
+        ):
+            continue  # their own
+        if found := next((note for note in written if note in text), None):
             promoted = reader is not None and str(reader.id) in _chosen_reviewers(evidence)
             if not promoted:
                 yield Broken("only moderators read a report's note", where(message), found)
