@@ -56,6 +56,7 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "uploads": 0.0,
         "leases": 0.0,
         "limits": 0.0,
+        "panels": 0.0,
         "readers": 0.05,
     }
 )
@@ -126,6 +127,7 @@ THEMES: Mapping[str, tuple[float, Theme]] = MappingProxyType(
         "uploads": (1, Theme({"uploads": 0.97}, 0.1, counts=(0, 1))),
         "leases": (2, Theme({"leases": 0.95}, 0.0)),
         "readers": (3, Theme({"readers": 0.97}, 0.1, counts=(0,))),
+        "panels": (2, Theme({"panels": 0.97}, 0.0, counts=(0,))),
         "limits": (2, Theme({"limits": 0.97}, 0.0, counts=(0,))),
         "usage": (1, Theme({"usage": 0.95, "command": 0.5, "settings": 0.4}, 0.4, counts=(3, 4))),
     }

@@ -82,6 +82,15 @@ class Command(NamedTuple):
     rights: frozenset[str]
 
 
+class Guard(NamedTuple):
+    """A GPU that a server lets nobody use from a time on, or only after an approval."""
+
+    at: float
+    guild: Guild
+    gpu: str
+    approved: bool
+
+
 class Weight(NamedTuple):
     """What a second on a GPU counts as on a server from a time on."""
 
@@ -111,6 +120,11 @@ class Story:
     """When a service or the database answered nothing: its name, the beginning and the end."""
     slow_posts: list[tuple[float, str, float]] = field(default_factory=list)
     """When posts that took a while began, their channel, and how long they took."""
+    guards: list[Guard] = field(default_factory=list)
+    panels: list[tuple[str, str]] = field(default_factory=list)
+    """The text of a panel of settings, and that after a form was sent which mustn't change it."""
+    thinking: list[int] = field(default_factory=list)
+    """The requests whose answer was thinking for a while after Discord had taken calls again."""
     weights: list[Weight] = field(default_factory=list)
     """The weights of GPUs that moderators have set."""
     records: dict[str, str] = field(default_factory=dict)

@@ -6,6 +6,7 @@ import asyncio
 import random
 from typing import Any
 
+from tests.fakediscord.faults import Fault
 from tests.simulation.people.asking import outcome, press_when_shown, request, started
 from tests.simulation.people.buttons import picture_message
 from tests.simulation.people.copying import copy_result, wait_for_copy
@@ -14,7 +15,11 @@ from tests.simulation.people.reach import labels_of, press_button
 from tests.simulation.people.requests import MEMBERS, derived, new_mark
 from tests.simulation.steps import action
 from tests.simulation.story import Story
+from tests.simulation.trouble.services import jump
 from tests.simulation.world import FORBIDDEN
+
+_POST = "POST /channels/{channel_id}/messages"
+_YEAR = 400 * 86_400.0
 
 
 def _draw_two(chance: random.Random) -> dict[str, Any]:
@@ -24,17 +29,31 @@ def _draw_two(chance: random.Random) -> dict[str, Any]:
 
 @action(
     "readers",
-    lambda chance: _draw_two(chance) | {"private": chance.random() < 0.3, "where": "pictures"},
-    weight=2,
+    lambda chance: _draw_two(chance) | {"slow": chance.random() < 0.4, "late": chance.random() < 0.6},
+    weight=3,
 )
-async def read_the_log(story: Story, who: str, other: str, where: str, *, private: bool) -> None:
-    """Let somebody and their neighbour read why a run failed, when its log has been archived."""
-    options = {"private": True} if private else {}
-    asked = await request(story, who, where, "trouble", **options)
-    if asked is None or await outcome(story, asked, files=False) is None:
-        story.skip("no failure appeared")
+async def read_the_log(story: Story, who: str, other: str, *, slow: bool, late: bool) -> None:
+    """Let somebody and their neighbour read why a run failed, when its log has been archived.
+
+    The log may become complete late, and the outcome may be posted only then.
+    """
+    story.world.next_faults({"hold_at": "running"})
+    asked = await request(story, who, "pictures", "trouble")
+    run = await started(story, asked, status="running")
+    if asked is None or run is None:
+        story.skip("no run started")
         return
-    await asyncio.sleep(40)
+    service = story.world.comfydeploy
+    rule = story.world.discord.faults.add(_POST, Fault.answer(503), times=None if slow else 0)
+    service.release(run.id)
+    await asyncio.sleep(7)
+    if late:
+        service.world.write_log(run, f"RuntimeError: can't send to {run.webhook}\n")
+    await asyncio.sleep(40 if slow else 33)
+    story.world.discord.faults.remove(rule)
+    if slow:
+        story.strike("Discord took no posts for a while")
+    await outcome(story, asked, files=False)
     for person in (who, other):
         await story.answer(await press_button(story, asked.number, person, "Details", 1))
 
@@ -59,17 +78,19 @@ async def look_at_a_share(story: Story, who: str, other: str) -> None:
 
 @action("readers", _draw_two)
 async def start_from_deleted(story: Story, who: str, other: str) -> None:
-    """Press Again under a result of somebody else that is gone, as a client does that lags behind."""
-    asked = await request(story, who, "pictures")
+    """Press Again of somebody else's result that is gone, in a message with its buttons that is left."""
+    asked = await request(story, who, "pictures", count=2)
     shown = await outcome(story, asked)
-    if asked is None or shown is None:
-        story.skip("no result appeared")
+    opened = await story.answer(await story.press(other, shown, "1")) if shown is not None else None
+    if asked is None or shown is None or opened is None or opened.original is None:
+        story.skip("no result with numbers appeared")
         return
-    custom_ids = [each for each in shown.custom_ids if each.endswith(":again")]
-    await story.answer(await press_button(story, asked.number, None, "Delete", 1))
+    more = await story.answer(await story.press(who, shown, "⋯ More"))
+    if more is not None and more.original is not None:
+        await story.answer(await story.press(who, more.original, "Delete"))
     await asyncio.sleep(11)
-    for custom_id in custom_ids:
-        sent = await story.forge(other, shown, custom_id)
+    sent = await story.press(other, opened.original, "Again")
+    if sent is not None:
         derived(story, asked, sent, other, "again")
         await story.answer(sent)
     await asyncio.sleep(6)
@@ -93,7 +114,7 @@ async def report_and_export(story: Story, who: str, other: str) -> None:
     lambda chance: {
         "who": chance.choice(MEMBERS),
         "typed": chance.choice((f"{FORBIDDEN}", f"{FORBIDDEN};=1+1", "nice;=1+1", "nice|@SUM(1)")),
-        "private": chance.random() < 0.5,
+        "private": chance.random() < 0.6,
     },
     weight=2,
 )
@@ -117,7 +138,7 @@ async def enlarge_two(story: Story, who: str, pause: float) -> None:
         sent = await story.use_on(who, message, "Upscale") if message is not None else None
         if sent is not None:
             facts: dict[str, Any] = {"private": False, "count": 1, "deployment": "upscale"}
-            story.asked(who, "pictures", sent, mark=new_mark(story), how="menu", **facts)
+            story.asked(who, "pictures", sent, mark=new_mark(story), how="own menu", **facts)
         await asyncio.sleep(pause)
     await asyncio.sleep(6)
 
@@ -164,3 +185,16 @@ async def press_many_times(story: Story, who: str, times: int) -> None:
             await asyncio.sleep(0.1)
             await story.forge(who, shown, custom_ids[0])
     await asyncio.sleep(6)
+
+
+@action("readers", lambda chance: {"who": chance.choice(MEMBERS), "hours": chance.choice((2, 5))})
+async def clock_is_a_year_ahead(story: Story, who: str, hours: int) -> None:
+    """Set the bot's clock ahead by more than a year after a result was shown."""
+    await outcome(story, await request(story, who, "pictures"))
+    for process in story.world.running:
+        process.ahead += _YEAR
+    story.strike(f"the bot's clock is set by {_YEAR:.0f} s")
+    for _ in range(hours):
+        await asyncio.sleep(2)
+        jump(story, 3600)
+    await asyncio.sleep(2)

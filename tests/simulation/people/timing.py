@@ -174,6 +174,7 @@ async def start_after_a_refusal(
     if status == 429:
         # Its webhook comes before the refusal, which says that nothing was started.
         faults |= {"webhook_before_reply": True, "webhook_drop": False, "undocumented": True}
+        faults |= {"hold_at": "queued"}
     story.world.next_faults(faults)
     options: dict[str, Any] = {"count": count} if count > 1 else {}
     run = await started(story, await request(story, who, where, **options))
@@ -183,7 +184,8 @@ async def start_after_a_refusal(
     if heard:
         # The run ends later, so its last events are heard.
         run.own_faults = run.faults.model_copy(update={"webhook_drop": False, "hold_at": "running"})
-        await asyncio.sleep(heard)
+    if heard or status == 429:
+        await asyncio.sleep(heard or 15)
         story.world.comfydeploy.release(run.id)
     await asyncio.sleep(6)
 

@@ -13,6 +13,7 @@ from tests.simulation.gaps import excuse
 from tests.simulation.promises import (
     ages,
     ceilings,
+    choices,
     copies,
     decisions,
     estimates,
@@ -36,6 +37,7 @@ from tests.simulation.story import Story
 _ALWAYS = (outcomes.always, privacy.always)
 _AT_THE_END = (
     ceilings.at_the_end,
+    choices.at_the_end,
     outcomes.at_the_end,
     rights.at_the_end,
     truth.at_the_end,

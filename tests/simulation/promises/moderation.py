@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tests.fakediscord.world import Guild, Message
 from tests.simulation.evidence import Evidence, Request, keys_of, whole_text
 from tests.simulation.promises.facts import REPORT_CARD, all_texts, answered, pressed, reply, subject
-from tests.simulation.promises.shared import MODERATORS, Broken, reachable, where
+from tests.simulation.promises.shared import MODERATORS, Broken, reachable, text_in, where
 from tests.simulation.story import Press
 
 _DECIDED = re.compile(r"(Approved|Rejected|Dismissed|Deleted) by <@(\d+)>|<@(\d+)> blocked <@")
@@ -157,8 +157,7 @@ def _notes_stay_with_moderators(evidence: Evidence) -> Iterator[Broken]:
         reader = message.interaction.user if message.interaction is not None else None
         if evidence.is_card(message) or (message.ephemeral and reader and reader.name in MODERATORS):
             continue
-        exported = "\n".join((file.data or b"").decode("utf-8", "ignore") for file in message.attachments)
-        text = whole_text(message) + exported
+        text = whole_text(message) + "".join(map(text_in, message.attachments))
         if reader is not None and any(
             note in text and press.who == reader.name
             for press in evidence.story.presses

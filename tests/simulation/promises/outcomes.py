@@ -154,6 +154,8 @@ def is_unheard_of(evidence: Evidence, request: Request, run: Run) -> bool:
 
 def _answered(evidence: Evidence) -> Iterator[Broken]:
     """A deferral isn't an answer: it says that the bot is thinking, for ever. A deleted channel hides it."""
+    for number in evidence.story.thinking:
+        yield Broken("an answer is shown when Discord listens", f"request {number}", "it was thinking")
     for ask in evidence.story.asks:
         original = ask.interaction.original
         if original is None or original.channel.deleted:

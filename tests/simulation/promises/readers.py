@@ -8,7 +8,7 @@ from tests.fakediscord.world import Message
 from tests.simulation.evidence import Evidence, Request, whole_text
 from tests.simulation.promises.copies import is_copy
 from tests.simulation.promises.facts import SHARE, answered, meant, pressed, reply, subject
-from tests.simulation.promises.shared import MODERATORS, Broken, where
+from tests.simulation.promises.shared import MODERATORS, Broken, erased, text_in, where
 from tests.simulation.story import Press
 
 # What a failing workflow writes to its log: the error, a token and the lines of the runner.
@@ -17,6 +17,8 @@ _LOG_READ = 30.0
 _TOO_FAST = "going too fast"
 # How many presses that write a person has in a minute.
 _PRESSES = 10
+# A page of /runs has at least so many requests.
+_LISTED = 4
 _DEFAULTS = (", by shared", ", by mine")
 
 
@@ -24,6 +26,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     for message in evidence.messages:
         yield from _log_is_read_by_few(evidence, message)
     for request in evidence.requests:
+        yield from _is_listed(evidence, request)
         yield from _reason_is_told(evidence, request)
         yield from _own_default_applies(evidence, request)
     for press in evidence.story.presses:
@@ -42,7 +45,7 @@ def _reader(message: Message) -> str:
 
 def _log_is_read_by_few(evidence: Evidence, message: Message) -> Iterator[Broken]:
     """Only its requester, moderators and the owner read why a run failed, and nobody its secrets."""
-    text = whole_text(message)
+    text = whole_text(message) + "".join(map(text_in, message.attachments))
     if _TOKEN in text:
         yield Broken("secrets stay secret", where(message), "a token of the log is shown")
     if _ERROR not in text or _reader(message) in MODERATORS:
@@ -63,6 +66,21 @@ def _reason_is_told(evidence: Evidence, request: Request) -> Iterator[Broken]:
         mine = press.who == request.ask.who and pressed(press) == (request.key, "details")
         if mine and answered(press) > ended + _LOG_READ and "hit an error. I don't know" in reply(press):
             yield Broken("a failure's reason is told", str(request), reply(press)[:80])
+
+
+def _is_listed(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """What somebody has requested is listed in /runs for as long as it is kept."""
+    ask, story = request.ask, evidence.story
+    if ask is None or ask.how != "generate" or erased(evidence, request) or not request.calls:
+        return
+    if sum(other.who == ask.who for other in story.asks) > _LISTED or "prompt" not in ask.options:
+        return
+    removed = any("is removed" in what for _, what in story.struck)
+    lists = story.lists.get(ask.who, [])
+    if any(p.custom_id.startswith("set:record") for p in story.presses) or removed or not lists:
+        return
+    if not any(ask.mark in text for text in lists):
+        yield Broken("what is kept is listed", str(request), f"/runs of {ask.who} has no {ask.mark}")
 
 
 def _prompt_stays_hidden(evidence: Evidence, press: Press) -> Iterator[Broken]:

@@ -212,7 +212,8 @@ def _downloads(evidence: Evidence) -> Iterator[Broken]:
     # What Discord finds too large is prepared again.
     refused = any(record.status == 413 for record in evidence.story.world.discord.request_log.requests)
     # A machine that slept has lost its leases to another process.
-    others = len(evidence.story.world.layout) > 1
+    slept = any("clocks jump" in entry.text for entry in evidence.story.world.log)
+    others = slept and len(evidence.story.world.layout) > 1
     if evidence.story.struck or refused or others:
         return
     shown = Counter(subject(message)[0] for message in evidence.messages if message.attachments)
