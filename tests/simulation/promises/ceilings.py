@@ -53,10 +53,9 @@ def _operators_ceiling(evidence: Evidence) -> Iterator[Broken]:
         for call in filter(may_be_executed, request.calls)
         if request.ask is not None and monotonic(call.at) < MIDNIGHT
     ]
-    for at, request, _, _ in starts:
-        used = sum(
-            cost(evidence, each, ask, key, at).seconds for since, each, ask, key in starts if since < at
-        )
+    starts.sort(key=lambda start: start[0])
+    for number, (at, request, _, _) in enumerate(starts):
+        used = sum(cost(evidence, each, ask, key, at).seconds for _, each, ask, key in starts[:number])
         if used + least_reserve(evidence, at) > ceiling:
             yield Broken("no ceiling is exceeded", str(request), f"{used:.0f} s were used of {ceiling}")
             return

@@ -97,7 +97,7 @@ def _server(interaction: Interaction) -> Guild | None:
 
 def cost(evidence: Evidence, request: Request, ask: Ask, key: str, at: float) -> Sum:
     """Return what the run with a key has cost by a time, at least and at most."""
-    calls = [call for call in request.calls if key_of(call) == key and monotonic(call.at) < at]
+    calls = [call for call in request.calls if key_of(call) == key and monotonic(call.at) <= at]
     runs = [run for run in request.runs if any(run.id in call.run_ids for call in calls)]
     low, high = _weight(evidence, request, ask, calls)
     most = max([_most_reserve(evidence, at), *(_seconds(run, at) + _LATE for run in runs)])
@@ -106,10 +106,14 @@ def cost(evidence: Evidence, request: Request, ask: Ask, key: str, at: float) ->
     if all(call.status not in (200, None) for call in calls):
         return Sum(0, 1, 0.0, most * high)  # what was refused costs nothing, unless it is heard of
     least = least_reserve(evidence, at)
-    if all(not is_unheard_of(evidence, request, run) for run in runs):
+    if runs and all(_has_ended(run, at) and not is_unheard_of(evidence, request, run) for run in runs):
         least = min([least, *(max(0.0, _seconds(run, at) - _LATE) for run in runs)])
     counts = any(run.status == "success" and run.faults.get_status is None for run in runs)
     return Sum(int(counts), 1, least * low, most * high)
+
+
+def _has_ended(run: Run, at: float) -> bool:
+    return run.ended_at is not None and monotonic(run.ended_at.timestamp()) <= at
 
 
 def _is_known(run: Run, at: float) -> bool:
