@@ -12,11 +12,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from demo.fake_comfydeploy.runs import Run
-from tests.fakediscord.errors import Json
-from tests.fakediscord.world import Message
 from tests.simulation.engine.boundaries import STATEMENTS
-from tests.simulation.evidence import Evidence, Request, bodies, text_of
-from tests.simulation.promises.facts import monotonic
+from tests.simulation.evidence import Evidence, Request, text_of
+from tests.simulation.promises.facts import dated, monotonic
 from tests.simulation.promises.shared import Broken
 from tests.simulation.setup import AT_ONCE, LIMITS
 from tests.simulation.story import Ask
@@ -59,15 +57,10 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 def _estimates(request: Request) -> Iterator[Shown]:
     for message in request.messages:
-        for since, body in _dated(message):
+        for since, body in dated(message):
             found = _EXPECTED.search(text_of(body))
             if found is not None:
                 yield Shown(since, monotonic(int(found[1])))
-
-
-def _dated(message: Message) -> Iterator[tuple[float, Json]]:
-    """Yield each body of a message, and since when it was shown."""
-    yield from zip((message.created, *message.replaced), bodies(message), strict=False)
 
 
 def _successes(evidence: Evidence, deployment: str, at: float) -> list[float]:

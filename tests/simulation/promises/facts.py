@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Answer
 from tests.fakediscord.world import Channel, Message
 from tests.simulation.engine.patches import EPOCH
@@ -87,6 +88,11 @@ def accepted(ask: Ask) -> float:
     """Return when somebody was told that their request was accepted, at the latest."""
     shown = ask.interaction.original
     return ask.at if shown is None else next(iter(shown.replaced), shown.created)
+
+
+def dated(message: Message) -> Iterator[tuple[float, Json]]:
+    """Yield each body of a message, and since when it was shown."""
+    yield from zip((message.created, *message.replaced), bodies(message), strict=False)
 
 
 class Clock:

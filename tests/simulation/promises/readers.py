@@ -14,6 +14,7 @@ from tests.simulation.story import Press
 # What a failing workflow writes to its log: the error, a token and the lines of the runner.
 _ERROR, _TOKEN = "mat1 and mat2", "hf_notForPeople123"
 _LOG_READ = 30.0
+_LOST = "I don't have what you typed"
 _TOO_FAST = "going too fast"
 # How many presses that write a person has in a minute.
 _PRESSES = 10
@@ -100,7 +101,12 @@ def _prompt_stays_hidden(evidence: Evidence, press: Press) -> Iterator[Broken]:
 
 def _typed_is_kept(evidence: Evidence, press: Press) -> Iterator[Broken]:
     """The form that corrects a refused request has everything that was typed."""
-    if press.label != "Edit and try again" or press.interaction.modal is None:
+    if press.label != "Edit and try again":
+        return
+    forgets = any("kill" in what or "SIGTERM" in what for _, what in evidence.story.struck)
+    if _LOST in reply(press) and not forgets:
+        yield Broken("what was typed is kept", press.who, reply(press)[:60])
+    if press.interaction.modal is None:
         return
     for ask in evidence.story.asks:
         refused = [ask.interaction.original, *ask.interaction.followups]

@@ -78,7 +78,7 @@ async def deferral_fails(
     await asyncio.sleep(20 if route == _DEFER else 60)
     shown = asked.interaction.original if asked is not None else None
     thinks = shown is not None and shown.loading and shown.deleted_at is None
-    if asked is not None and thinks and not story.world.discord.faults.rules:
+    if asked is not None and route == _EDIT and thinks and not story.world.discord.faults.rules:
         story.thinking.append(asked.number)
 
 
