@@ -272,3 +272,19 @@ async def end_without_outputs(story: Story, who: str, ends_as: str | None, count
     options: dict[str, Any] = {"count": count} if count > 1 else {}
     await outcome(story, await request(story, who, "pictures", **options))
     await asyncio.sleep(8)
+
+
+@action(
+    "timing", lambda chance: {"who": chance.choice(MEMBERS), "seconds": chance.choice((9.0, 14.0))}, weight=2
+)
+async def hear_only_of_the_end(story: Story, who: str, seconds: float) -> None:
+    """Let the bot hear nothing of a run but its end."""
+    story.world.next_faults({"hold_at": "running", "webhook_drop": True})
+    run = await started(story, await request(story, who, "pictures"), status="running")
+    if run is None:
+        story.skip("no run started")
+        return
+    await asyncio.sleep(seconds)
+    run.own_faults = run.faults.model_copy(update={"webhook_drop": False})
+    story.world.comfydeploy.release(run.id)
+    await asyncio.sleep(12)

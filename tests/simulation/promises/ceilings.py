@@ -55,7 +55,8 @@ def _operators_ceiling(evidence: Evidence) -> Iterator[Broken]:
     ]
     starts.sort(key=lambda start: start[0])
     for number, (at, request, _, _) in enumerate(starts):
-        used = sum(cost(evidence, each, ask, key, at).seconds for _, each, ask, key in starts[:number])
+        before = (cost(evidence, each, ask, key, at, weighted=False) for _, each, ask, key in starts[:number])
+        used = sum(each.seconds for each in before)
         if used + least_reserve(evidence, at) > ceiling:
             yield Broken("no ceiling is exceeded", str(request), f"{used:.0f} s were used of {ceiling}")
             return

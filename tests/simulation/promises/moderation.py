@@ -26,12 +26,12 @@ _DELETED = ("Deleted.", "This copy is deleted.", "It will be deleted", "This cop
 _NO_MODERATOR = "Only this server's moderators"
 _THANKS = "Thank you. The moderators will look at it."
 _RECORD = "This server's audit log"
-# What may delay the edit of a card, and how soon a card closes otherwise.
+# What may delay the edit of a card, and how soon a card closes otherwise, even after a kill.
 _DELAYS = re.compile(
-    r"([Dd]iscord|both) is|PATCH|POST|kill|SIGTERM|database|COMMIT|fails|loses|removed|deleted"
+    r"([Dd]iscord|both) is|PATCH|POST|SIGTERM|database|will fail|fails|loses|removed|deleted"
     r"|clock|thread|slow|away"
 )
-_CLOSES = 15.0
+_CLOSES = 40.0
 _MODERATES = frozenset({"manages_server", "reviews"})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -24,6 +25,7 @@ _AT_ONCE = 2
 _DRIP = 20.0
 _DEADLINE = 120.0 + 8.0
 _OUTPUTS = "/files/outputs/"
+_TOOK, _TOOK_ABOUT = re.compile(r"took (\d+) s", re.IGNORECASE), 2.0
 # The answer to what wasn't done because the database is away.
 _AWAY = "can't reach my database"
 _OWN_HOSTS = ("127.0.0.1", "localhost")
@@ -41,6 +43,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     yield from _downloads(evidence)
     for request in evidence.requests:
         yield from _heard_of(evidence, request)
+        yield from _duration_is_true(evidence, request)
         yield from _cancelled_before(evidence, request)
         yield from _stopped(evidence, request)
 
@@ -296,6 +299,18 @@ def _ends_in_time(evidence: Evidence, run: Run) -> Iterator[Broken]:
     took = clock.steady(ended) - clock.steady(began)
     if took > _DEADLINE and not run.faults.success_after_cancel:
         yield Broken("a deadline is kept", run.id, f"it took {took:.0f} s")
+
+
+def _duration_is_true(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """A duration that is told is that of the run."""
+    if len(request.runs) != 1 or request.runs[0].started_at is None or request.runs[0].ended_at is None:
+        return
+    took = (request.runs[0].ended_at - request.runs[0].started_at).total_seconds()
+    for message in evidence.outcomes(request):
+        for text in all_texts(message):
+            found = _TOOK.search(text)
+            if found and abs(int(found[1]) - took) > _TOOK_ABOUT and not evidence.story.struck:
+                yield Broken("a duration is true", str(request), f"it took {took:.0f} s, told: {found[0]}")
 
 
 def _only_the_bot_cancelled(run: Run, cancels: dict[str, float]) -> bool:

@@ -95,11 +95,13 @@ def _server(interaction: Interaction) -> Guild | None:
     return None if interaction.user_install else interaction.channel.guild
 
 
-def cost(evidence: Evidence, request: Request, ask: Ask, key: str, at: float) -> Sum:
+def cost(
+    evidence: Evidence, request: Request, ask: Ask, key: str, at: float, *, weighted: bool = True
+) -> Sum:
     """Return what the run with a key has cost by a time, at least and at most."""
     calls = [call for call in request.calls if key_of(call) == key and monotonic(call.at) <= at]
     runs = [run for run in request.runs if any(run.id in call.run_ids for call in calls)]
-    low, high = _weight(evidence, request, ask, calls)
+    low, high = _weight(evidence, request, ask, calls) if weighted else (1.0, 1.0)
     most = max([_most_reserve(evidence, at), *(_seconds(run, at) + _LATE for run in runs)])
     if runs and all(_is_known(run, at) for run in runs):
         most = max(_seconds(run, at) for run in runs) + _LATE
