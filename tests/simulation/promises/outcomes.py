@@ -33,7 +33,6 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     for request in evidence.requests:
         yield from _one_outcome(evidence, request, ended_by_block)
         yield from _outputs_are_shown(evidence, request)
-        yield from _is_complete(evidence, request)
     yield from _answered(evidence)
 
 
@@ -134,23 +133,9 @@ def _outputs_are_shown(evidence: Evidence, request: Request) -> Iterator[Broken]
             yield Broken("outputs are shown", str(request), f"nobody sees those of {key} ({run.status})")
 
 
-def _is_complete(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """No part of a result stays without the others."""
-    if taken(evidence, request) or cancelled(evidence, request) or offered(evidence, request):
-        return
-    troubled = any(run.faults.body or run.status != "success" for run in request.runs)
-    shown = evidence.outcomes(request)
-    names = {file.filename for message in shown for file in message.attachments}
-    made = sum(map(_made_files, request.runs))
-    linked = any("http" in text_of(message.body) for message in shown)
-    if 0 < len(names) < made and not troubled and not linked and all(reachable(evidence, m) for m in shown):
-        yield Broken("a result is complete", str(request), f"{len(names)} of {made} files are shown")
-
-
-def _made_files(run: Run) -> int:
-    """Return how many files a run has made that are to be shown."""
+def _made_files(run: Run) -> bool:
     items = [item for output in run.outputs for kind in output.data.values() for item in kind]
-    return sum(isinstance(item, dict) and item.get("type") == "output" for item in items)
+    return any(isinstance(item, dict) and item.get("type") == "output" for item in items)
 
 
 def _cannot_be_shown(run: Run) -> bool:
