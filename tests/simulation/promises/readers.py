@@ -12,7 +12,7 @@ from tests.simulation.promises.shared import MODERATORS, Broken, erased, text_in
 from tests.simulation.story import Press
 
 # What a failing workflow writes to its log: the error, a token and the lines of the runner.
-_ERROR, _TOKEN = "mat1 and mat2", "hf_notForPeople123"
+_ERROR, _TOKEN, _WEBHOOK = "mat1 and mat2", "hf_notForPeople123", "/webhooks/comfydeploy"
 _LOG_READ = 30.0
 _LOST = "I don't have what you typed"
 _TOO_FAST = "going too fast"
@@ -47,8 +47,8 @@ def _reader(message: Message) -> str:
 def _log_is_read_by_few(evidence: Evidence, message: Message) -> Iterator[Broken]:
     """Only its requester, moderators and the owner read why a run failed, and nobody its secrets."""
     text = whole_text(message) + "".join(map(text_in, message.attachments))
-    if _TOKEN in text:
-        yield Broken("secrets stay secret", where(message), "a token of the log is shown")
+    if _TOKEN in text or _WEBHOOK in text:
+        yield Broken("secrets stay secret", where(message), "a token or webhook of the log is shown")
     if _ERROR not in text or _reader(message) in MODERATORS:
         return
     about = [ask for ask in evidence.story.asks_of(message) if ask.who == _reader(message)]

@@ -133,7 +133,8 @@ def _followed(evidence: Evidence) -> Iterator[Broken]:
             ]
             if any(known < at < until for at in asked):
                 yield Broken("an outage isn't hammered", f"since {since:.0f}", f"asked about {run.id}")
-            in_flight = monotonic(run.created_at.timestamp()) < since and _is_followed(run, until)
+            ended = float("inf") if run.ended_at is None else monotonic(run.ended_at.timestamp())
+            in_flight = monotonic(run.created_at.timestamp()) < since < ended
             if in_flight and not any(until < at < until + _PROBE + 3 for at in asked):
                 yield Broken("after an outage runs are asked about", run.id, f"until {until:.0f}")
 
@@ -183,12 +184,6 @@ def _found_again(evidence: Evidence, failed_at: float, until: float) -> Iterator
         last = at
     if not ends:
         yield Broken("the end of an outage is noticed", f"since {failed_at:.0f}", "never asked again")
-
-
-def _is_followed(run: Run, at: float) -> bool:
-    """Return whether the bot may have asked about a run after a time, because it hadn't long ended."""
-    created, ended = run.created_at.timestamp(), run.ended_at
-    return monotonic(created) < at and (ended is None or monotonic(ended.timestamp()) > at - 30)
 
 
 def _drips(evidence: Evidence) -> Iterator[Broken]:
