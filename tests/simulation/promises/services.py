@@ -220,6 +220,9 @@ def _downloads(evidence: Evidence) -> Iterator[Broken]:
     for request in evidence.requests:
         if any(_opens(press, request) for press in evidence.story.presses):
             continue
+        ask = request.ask
+        if ask is None or ask.private or ask.interaction.user_install:
+            continue  # its token may have expired, so that another place is tried
         most = max(1, shown[request.key])
         for run in request.runs:
             for path, times in downloads.items():

@@ -56,7 +56,7 @@ def _draw(chance: random.Random) -> dict[str, Any]:
         _draw(chance)
         | {
             "route": chance.choice((_DEFER, _EDIT)),
-            "fault": chance.choice((*_FAULTS, "refused", "failed", "never arrived")),
+            "fault": chance.choice((*_FAULTS, "failed", "never arrived")),
             "times": chance.choice((1, 5, 5)),
             "unread": chance.choice((0, 0, 1, 5)),
         }
@@ -69,6 +69,8 @@ async def deferral_fails(
     """Let a deferral or the edit of its answer fail, and then perhaps the question whether it was shown."""
     if again:
         await request(story, who, where)
+    # A message that exists is never said to be gone.
+    fault = "failed" if (route, fault) == (_EDIT, "refused") else fault
     story.world.discord.faults.add(route, _FAULTS[fault], times=times)
     if unread:
         story.world.discord.faults.add(_READ, Fault.answer(503), times=unread)
