@@ -110,12 +110,14 @@ def _closed_soon(evidence: Evidence, card: Message) -> Iterator[Broken]:
         for call in (request.calls if keys_of(card) & request.keys else ())
     ]
     steady = Clock(evidence.story).steady
+    was_open = False
     for since, body in dated(card):
         is_open = any(each.endswith(":approve") for each in custom_ids_in(body))
-        if not is_open and started and steady(since) - steady(min(started)) > _CLOSES:
+        if was_open and not is_open and started and steady(since) - steady(min(started)) > _CLOSES:
             yield Broken("a decided request has no open card", where(card), f"it closed at {since:.0f}")
-        if not is_open:
+        if was_open and not is_open:
             return
+        was_open = is_open
 
 
 def _reads_the_record(evidence: Evidence, message: Message) -> Iterator[Broken]:
