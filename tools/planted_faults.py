@@ -32,7 +32,7 @@ from tools.simulated_faults import Search
 
 ROOT = Path(__file__).parents[1]
 LIST = ROOT / "tests" / "planted_faults.toml"
-AREAS = ("store", "delivery", "workers", "moderation", "operator")
+AREAS = ("store", "delivery", "workers", "moderation")
 SECONDS = 900
 OUTPUT = "planted-faults-output.txt"
 FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # only where it exists
@@ -52,7 +52,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A mistake to plant: `new` replaces `old` in `file`. At least one of `tests` must then fail."""
+    """A mistake to plant: `new` replaces `old` in `file`. At least one of `tests` must then fail.
+
+    `database` is what the simulation needs to find it, or empty if either will do.
+    """
 
     name: str
     area: str
@@ -60,6 +63,7 @@ class Fault:
     old: str
     new: str
     tests: tuple[str, ...]
+    database: str = ""
 
     def apply(self, root: Path) -> None:
         """Change the file under `root`. Raises ValueError unless `old` occurs exactly once."""
@@ -128,7 +132,7 @@ def judge(clean: Path, fault: Fault, search: Search | None) -> Verdict:
             if search is None:
                 verdict, detail = classify(*run_pytest(copy, ["-x", "-n", "0", *fault.tests]))
             else:
-                found, detail = search.look_for(fault.name, copy)
+                found, detail = search.look_for(fault.name, copy, fault.database)
                 verdict = Verdict.CAUGHT if found else Verdict.SURVIVED
     except ValueError as error:
         verdict, detail = Verdict.BROKEN, str(error)

@@ -10,7 +10,7 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
@@ -29,8 +29,13 @@ class Search:
     seed: str
     database: str
 
-    def look_for(self, fault: str, faulty: Path) -> tuple[bool, str]:
-        """Return whether a round of the tree with the fault breaks a promise, and which round and promise."""
+    def look_for(self, fault: str, faulty: Path, database: str = "") -> tuple[bool, str]:
+        """Return whether a round of the tree with the fault breaks a promise, and which round and promise.
+
+        `database` is used instead of that of the search if the fault needs it.
+        """
+        if database not in ("", self.database):
+            return replace(self, database=database).look_for(fault, faulty)
         key = [fault, self.seed, self.database]
         known = [json.loads(line) for line in KNOWN.read_text().splitlines()] if KNOWN.exists() else []
         first, found, detail = 0, False, ""

@@ -196,6 +196,7 @@ async def test_a_kill_never_makes_a_private_result_public(
     (key,) = await home.keys()
     seen = [*home.outcomes(key, viewer=home.alice), *home.outcomes(key, home.discord.dm(home.alice))]
     assert len(seen) == 1, home.log
-    assert len(home.comfydeploy.call_log.queue_calls) == 1, home.log
+    # A process that dies between the claim and its call leaves a run that nobody can confirm.
+    assert len(home.comfydeploy.call_log.queue_calls) <= 1, home.log
     state = "undelivered" if name == "withheld" else "sent"
     assert [message.state for message in await home.messages()] == [state], home.log

@@ -55,6 +55,9 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "durations": 0.0,
         "uploads": 0.0,
         "leases": 0.0,
+        "limits": 0.0,
+        "panels": 0.0,
+        "readers": 0.05,
     }
 )
 # What people do about requests comes after one; other things may come before.
@@ -81,7 +84,7 @@ class Theme:
 _EVERYTHING = Theme(others=1.0, counts=(1, 2, 2, 3, 4))
 THEMES: Mapping[str, tuple[float, Theme]] = MappingProxyType(
     {
-        "everything": (6, _EVERYTHING),
+        "everything": (5, _EVERYTHING),
         "copies": (
             3,
             Theme(
@@ -91,12 +94,12 @@ THEMES: Mapping[str, tuple[float, Theme]] = MappingProxyType(
             ),
         ),
         "ages": (
-            2,
+            4,
             Theme({"ages": 0.97, "run": 0.1, "kill": 0.1, "copies": 0.1}, 0.3, {"where": ("adult",)}),
         ),
-        "verdicts": (2, Theme({"verdict": 0.97, "run": 0.1, "kill": 0.1}, 0.2)),
+        "verdicts": (3, Theme({"verdict": 0.97, "run": 0.1, "kill": 0.1}, 0.2)),
         "reports": (
-            2,
+            1,
             Theme(
                 {"reports": 0.97, "moderate": 0.5},
                 0.3,
@@ -111,18 +114,21 @@ THEMES: Mapping[str, tuple[float, Theme]] = MappingProxyType(
                 {"where": ("requests", "requests", "pictures")},
             ),
         ),
-        "outages": (2, Theme({"away": 0.97, "words": 0.3, "discord": 0.2}, 0.2)),
-        "timing": (2, Theme({"timing": 0.97, "run": 0.1, "kill": 0.1, "moderate": 0.2}, 0.2)),
-        "deliveries": (2, Theme({"delivery": 0.97, "run": 0.1, "kill": 0.1, "discord": 0.1}, 0.2)),
+        "outages": (3, Theme({"away": 0.97, "words": 0.3, "discord": 0.2}, 0.2)),
+        "timing": (4, Theme({"timing": 0.97, "run": 0.1, "kill": 0.1, "moderate": 0.2}, 0.2)),
+        "deliveries": (3, Theme({"delivery": 0.97, "run": 0.1, "kill": 0.1, "discord": 0.1}, 0.2)),
         "deferrals": (
             3,
             Theme({"deferral": 0.97, "press": 0.3, "run": 0.1, "kill": 0.1}, 0.2, counts=(0, 1)),
         ),
-        "kills": (2, Theme({"kill": 0.97, "discord": 0.5, "run": 0.5}, 0.4)),
+        "kills": (1, Theme({"kill": 0.97, "discord": 0.5, "run": 0.5}, 0.4)),
         "words": (1, Theme({"words": 0.97, "usage": 0.3}, 0.2, {"where": ("pictures",)})),
-        "durations": (3, Theme({"durations": 1.0}, 0.0, counts=(0,))),
+        "durations": (2, Theme({"durations": 1.0}, 0.0, counts=(0,))),
         "uploads": (1, Theme({"uploads": 0.97}, 0.1, counts=(0, 1))),
         "leases": (2, Theme({"leases": 0.95}, 0.0)),
+        "readers": (4, Theme({"readers": 0.97}, 0.1, counts=(0,))),
+        "panels": (3, Theme({"panels": 0.97}, 0.0, counts=(0,))),
+        "limits": (3, Theme({"limits": 0.97}, 0.0, counts=(0,))),
         "usage": (1, Theme({"usage": 0.95, "command": 0.5, "settings": 0.4}, 0.4, counts=(3, 4))),
     }
 )

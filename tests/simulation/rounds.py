@@ -130,7 +130,7 @@ def _settled(story: Story) -> bool:
 
 
 async def _read_lists(story: Story) -> None:
-    """Let everybody look into /runs, where results are offered that couldn't be posted."""
+    """Let everybody look into /runs, where results are offered that couldn't be posted, and into /usage."""
     world = story.world
     halls = [
         world.discord.add_text(world.cast.guilds[name], f"hall-{name}") for name in ("studio", "reviewed")
@@ -143,6 +143,7 @@ async def _read_lists(story: Story) -> None:
             sent = await story.answer(await story.slash(who, where, "runs", {}))
             if sent is not None:
                 story.lists.setdefault(who, []).append(sent.text)
+            await story.slash(who, where, "usage", {})
     for hall in halls:
         await _read_record(story, hall.name)
     story.metrics = await _read_metrics(world)
@@ -203,6 +204,9 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path, database: Databas
         world.layout = random.Random(f"{seed}-layout").choice(LAYOUTS)
         if any(ACTIONS[step.name].kind == "leases" for step in steps):
             world.layout = TWO_WORKERS
+    world.seconds_a_day = next(
+        (step.arguments.get("ceiling") for step in steps if "ceiling" in step.arguments), None
+    )
     database.give(world)
     STATEMENTS.restart()
     try:

@@ -24,6 +24,7 @@ from tests.simulation.story import Story
 from tests.simulation.world import DEPLOYMENTS, World
 
 AT_ONCE = 3
+WAITING = 8
 RUNS_A_DAY = 12
 LIMITS = tuple(f"set:{section}:form" for section in ("member", "server", "roles", "gpus"))
 """How the custom_ids of the forms begin that change limits."""
@@ -106,7 +107,7 @@ async def prepare(world: World) -> None:
     await panel.change("approval", review_channel_id=[str(cast.channels["reports"].id)])
     gallery = [str(cast.channels["gallery"].id)]
     await panel.change("results", gallery_channel_id=gallery, private_results=["true"])
-    await panel.change("member", at_once=str(AT_ONCE), waiting="8", runs_a_day=str(RUNS_A_DAY))
+    await panel.change("member", at_once=str(AT_ONCE), waiting=str(WAITING), runs_a_day=str(RUNS_A_DAY))
     for words in ("Private results: allowed", "Gallery channel: <#", f"Runs per day: {RUNS_A_DAY}"):
         assert words in panel.text, panel.text
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.interactions import Answer, Interaction
-from tests.fakediscord.world import Channel, Message
+from tests.fakediscord.world import Channel, Guild, Message
 from tests.simulation.engine.patches import TIME
 from tests.simulation.world import World
 
@@ -82,6 +82,24 @@ class Command(NamedTuple):
     rights: frozenset[str]
 
 
+class Guard(NamedTuple):
+    """A GPU that a server lets nobody use from a time on, or only after an approval."""
+
+    at: float
+    guild: Guild
+    gpu: str
+    approved: bool
+
+
+class Weight(NamedTuple):
+    """What a second on a GPU counts as on a server from a time on."""
+
+    at: float
+    guild: Guild
+    gpu: str
+    weight: float
+
+
 @dataclass
 class Story:
     """A round under way."""
@@ -100,6 +118,15 @@ class Story:
     """How the secret of each forged webhook was wrong, and its answer's status."""
     away: list[tuple[str, float, float]] = field(default_factory=list)
     """When a service or the database answered nothing: its name, the beginning and the end."""
+    slow_posts: list[tuple[float, str, float]] = field(default_factory=list)
+    """When posts that took a while began, their channel, and how long they took."""
+    guards: list[Guard] = field(default_factory=list)
+    panels: list[tuple[str, str]] = field(default_factory=list)
+    """The text of a panel of settings, and that after a form was sent which mustn't change it."""
+    thinking: list[int] = field(default_factory=list)
+    """The requests whose answer was thinking for a while after Discord had taken calls again."""
+    weights: list[Weight] = field(default_factory=list)
+    """The weights of GPUs that moderators have set."""
     records: dict[str, str] = field(default_factory=dict)
     """The CSV file of each server's audit log at the end, by the name of a place there."""
 

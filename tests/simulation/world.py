@@ -91,6 +91,8 @@ class World:
         self.database_url = ""
         self.layout: Mapping[str, Mapping[str, str]] = {ALONE: {}}
         """The processes and their own settings."""
+        self.seconds_a_day: int | None = None
+        """The operator's ceiling, if there is one."""
         self.files_before = {path.name for path in Path(tempfile.gettempdir()).iterdir()}
         self.pending = 0
         """How much will still happen because of earlier steps."""
@@ -186,6 +188,7 @@ class World:
             "ALLOW_PRIVATE_MEDIA_NETWORKS": "127.0.0.0/8",
             "METRICS_TOKEN": "metrics-token-of-the-simulation",
             "LOG_LEVEL": "DEBUG",
+            "DAILY_GPU_SECONDS": str(self.seconds_a_day or ""),
         }
 
     def launch(self, name: str = ALONE, **settings: str) -> Process:

@@ -264,7 +264,7 @@ async def message_menu(story: Story, ask: int, who: str | None, wait: float, nam
         story.skip(f"{who or 'the requester'} sees no picture")
         return
     parent, person, message = found
-    message = _own_picture(story, person) or message if own else message
+    message = picture_message(story, person) or message if own else message
     sent = await story.use_on(person, message, name)
     answer = await story.answer(sent)
     if name == "Use as input":
@@ -289,7 +289,7 @@ async def _choose_picture(story: Story, who: str, answer: Interaction | None) ->
     return await story.press(who, shown, "1")
 
 
-def _own_picture(story: Story, person: str) -> Message | None:
+def picture_message(story: Story, person: str) -> Message | None:
     """Post a picture as a person does."""
     channel = story.world.channel("pictures")
     if channel.deleted or not story.sees(person, channel):

@@ -57,7 +57,7 @@ def _copies(story: Story, ask: int, label: str, *, since: float = 0.0) -> list[M
     return [m for m in reversed(found) if m.created >= since and _DELETABLE & set(labels_of(m))]
 
 
-async def _wait_for_copy(story: Story, ask: int, label: str, within: float) -> Message | None:
+async def wait_for_copy(story: Story, ask: int, label: str, within: float) -> Message | None:
     await story.world.until(lambda: _copies(story, ask, label), within)
     return next(iter(_copies(story, ask, label)), None)
 
@@ -95,7 +95,7 @@ async def copy_and_delete(
     if ask is None:
         return
     await copy_result(story, ask, label, 2, prompt=prompt)
-    shown = await _wait_for_copy(story, ask, label, 8)
+    shown = await wait_for_copy(story, ask, label, 8)
     if shown is None:
         story.skip("no copy appeared")
         return
@@ -165,7 +165,7 @@ async def both_delete_a_copy(
     if ask is None:
         return
     await copy_result(story, ask, label, 2, prompt=False)
-    shown = await _wait_for_copy(story, ask, label, 8)
+    shown = await wait_for_copy(story, ask, label, 8)
     if shown is None:
         story.skip("no copy appeared")
         return
@@ -190,7 +190,7 @@ async def share_in_the_next_gallery(story: Story, who: str, *, closes: bool) -> 
     if ask is None:
         return
     await copy_result(story, ask, "Share", 2, prompt=False)
-    shown = await _wait_for_copy(story, ask, "Share", 8)
+    shown = await wait_for_copy(story, ask, "Share", 8)
     if shown is None:
         story.skip("no copy appeared")
         return
@@ -231,7 +231,7 @@ async def delete_both_copies(
         return
     for label in _KINDS:
         await copy_result(story, ask, label, 2, prompt=False)
-    shown = [await _wait_for_copy(story, ask, label, 8) for label in order]
+    shown = [await wait_for_copy(story, ask, label, 8) for label in order]
     if slow:
         _slow_deletions(story, 2.0)
     for message in shown:

@@ -14,6 +14,7 @@ from tests.simulation.people.reach import labels_of, press, press_button
 from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import action
 from tests.simulation.story import Story
+from tests.simulation.trouble.deaths import kill_at_commit
 
 _CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
 
@@ -80,3 +81,28 @@ async def decision_without_answer(story: Story, who: str, moderator: str, label:
     story.world.discord.faults.rules = [r for r in story.world.discord.faults.rules if r.route != _CALLBACK]
     await story.submit(opened, {"reason": "no"})
     await asyncio.sleep(4)
+
+
+@action(
+    "reports",
+    lambda chance: {
+        "who": chance.choice(MEMBERS),
+        "nth": chance.choice((2, 3, 3)),
+        "after": chance.random() < 0.8,
+    },
+    weight=3,
+)
+async def die_after_a_decision(story: Story, who: str, nth: int, *, after: bool) -> None:
+    """Kill the bot when it has stored an approval, before the card shows it."""
+    story.world.next_faults({"hold_at": "running"})
+    if await request(story, who, "requests") is None:
+        return
+    await story.world.until(lambda: open_cards(story), 8)
+    await asyncio.sleep(1)
+    cards = open_cards(story)
+    if not cards:
+        story.skip("there is no review card")
+        return
+    await kill_at_commit(story, nth, after=after, back=1.0)
+    await story.answer(await story.press("mona", cards[-1], "Approve"))
+    await asyncio.sleep(60)

@@ -11,7 +11,8 @@ from tests.fakediscord.faults import Fault
 from tests.simulation.people.asking import outcome, press_when_shown, request, started
 from tests.simulation.people.moderators import open_cards
 from tests.simulation.people.reach import press_button
-from tests.simulation.people.requests import MEMBERS, MODERATORS, picture_file
+from tests.simulation.people.requests import MEMBERS, MODERATORS, picture_file, send_request
+from tests.simulation.setup import open_panel
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 from tests.simulation.trouble.outages import away
@@ -158,7 +159,7 @@ def _draw_refusal(chance: random.Random) -> dict[str, Any]:
     return {
         "who": chance.choice(MEMBERS),
         "where": chance.choice(("pictures", "adult", "thread")),
-        "status": chance.choice((403, 404, 409, 422, 500)),
+        "status": chance.choice((403, 404, 409, 422, 500, 429, 429)),
         "heard": chance.choice((0.0, 0.0, 3.0)),
         "count": chance.choice((1, 1, 2)),
     }
@@ -169,7 +170,12 @@ async def start_after_a_refusal(
     story: Story, who: str, where: str, *, status: int, heard: float, count: int
 ) -> None:
     """Let ComfyDeploy refuse a queue call and start the run all the same; its webhooks may come later."""
-    story.world.next_faults({"queue_status": status, "queue_starts": 1, "webhook_drop": heard > 0})
+    faults: dict[str, Any] = {"queue_status": status, "queue_starts": 1, "webhook_drop": heard > 0}
+    if status == 429:
+        # Its webhook comes before the refusal, which says that nothing was started.
+        faults |= {"webhook_before_reply": True, "webhook_drop": False, "undocumented": True}
+        faults |= {"hold_at": "queued"}
+    story.world.next_faults(faults)
     options: dict[str, Any] = {"count": count} if count > 1 else {}
     run = await started(story, await request(story, who, where, **options))
     if run is None:
@@ -178,7 +184,8 @@ async def start_after_a_refusal(
     if heard:
         # The run ends later, so its last events are heard.
         run.own_faults = run.faults.model_copy(update={"webhook_drop": False, "hold_at": "running"})
-        await asyncio.sleep(heard)
+    if heard or status == 429:
+        await asyncio.sleep(heard or 15)
         story.world.comfydeploy.release(run.id)
     await asyncio.sleep(6)
 
@@ -219,3 +226,65 @@ async def close_after_a_post(story: Story, who: str, where: str, posts: int, dep
     story.strike(f"{who} will accept only {posts} more direct messages")
     world.comfydeploy.release(run.id)
     await asyncio.sleep(8)
+
+
+@action(
+    "timing",
+    lambda chance: {"who": chance.choice(MEMBERS), "seconds": chance.choice((1.5, 2.5))},
+    weight=2,
+)
+async def approval_begins(story: Story, who: str, seconds: float) -> None:
+    """Let a moderator require approval after a request was checked, and before it is accepted."""
+    panel = await open_panel(story, "mona", "pictures")
+    if panel is None:
+        story.skip("/settings showed no panel")
+        return
+    story.world.discord.faults.add(_CALLBACK, Fault.delay(seconds), times=1)
+    asked = await send_request(story, who, "pictures", "picture")
+    await asyncio.sleep(0.3)
+    await panel.change("approval", mode=["everybody"])
+    if asked is not None:
+        await story.answer(asked.interaction)
+    await asyncio.sleep(3)
+
+
+@action("timing", lambda chance: {"who": chance.choice(MEMBERS), "silent": chance.random() < 0.7}, weight=2)
+async def run_too_long(story: Story, who: str, *, silent: bool) -> None:
+    """Let a run take longer than it may, of which the bot hears nothing."""
+    story.world.next_faults({"hold_at": "running"} | ({"webhook_drop": True} if silent else {}))
+    run = await started(story, await request(story, who, "pictures"), status="running")
+    await asyncio.sleep(170 if run is not None else 0)
+
+
+@action(
+    "timing",
+    lambda chance: {
+        "who": chance.choice(MEMBERS),
+        "ends_as": chance.choice((None, "failed", "failed", "timeout")),
+        "count": chance.choice((1, 1, 2)),
+    },
+    weight=2,
+)
+async def end_without_outputs(story: Story, who: str, ends_as: str | None, count: int) -> None:
+    """Let the last event of a run not tell what it made."""
+    faults: dict[str, Any] = {"outputs_missing": True}
+    story.world.next_faults(faults | ({"ends_as": ends_as, "made": 1} if ends_as else {}))
+    options: dict[str, Any] = {"count": count} if count > 1 else {}
+    await outcome(story, await request(story, who, "pictures", **options))
+    await asyncio.sleep(8)
+
+
+@action(
+    "timing", lambda chance: {"who": chance.choice(MEMBERS), "seconds": chance.choice((9.0, 14.0))}, weight=2
+)
+async def hear_only_of_the_end(story: Story, who: str, seconds: float) -> None:
+    """Let the bot hear nothing of a run but its end."""
+    story.world.next_faults({"hold_at": "running", "webhook_drop": True})
+    run = await started(story, await request(story, who, "pictures"), status="running")
+    if run is None:
+        story.skip("no run started")
+        return
+    await asyncio.sleep(seconds)
+    run.own_faults = run.faults.model_copy(update={"webhook_drop": False})
+    story.world.comfydeploy.release(run.id)
+    await asyncio.sleep(12)

@@ -38,7 +38,7 @@ def _draw_late(chance: random.Random) -> dict[str, Any]:
         "where": chance.choice(("pictures", "pictures", "adult", "thread")),
         "doubt": chance.choice(list(_DOUBTS)),
         "trouble": chance.choice((None, "lost", "lost", "slow", "kill", "kill")),
-        "release": round(chance.choice((0.0, 0.3, 0.8, 1.5, 4.0, 30.0)), 1),
+        "release": round(chance.choice((0.0, 0.3, 0.8, 1.5, 4.0, 35.0, 35.0, 35.0)), 1),
         "count": chance.choice((1, 1, 1, 2)),
     }
 

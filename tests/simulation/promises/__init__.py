@@ -13,6 +13,7 @@ from tests.simulation.gaps import excuse
 from tests.simulation.promises import (
     ages,
     ceilings,
+    choices,
     copies,
     decisions,
     estimates,
@@ -20,11 +21,14 @@ from tests.simulation.promises import (
     notices,
     outcomes,
     privacy,
+    readers,
     records,
     rights,
     services,
     truth,
+    turns,
     uploads,
+    usage,
     wakeups,
 )
 from tests.simulation.promises.shared import Broken as Broken
@@ -33,6 +37,7 @@ from tests.simulation.story import Story
 _ALWAYS = (outcomes.always, privacy.always)
 _AT_THE_END = (
     ceilings.at_the_end,
+    choices.at_the_end,
     outcomes.at_the_end,
     rights.at_the_end,
     truth.at_the_end,
@@ -42,9 +47,12 @@ _AT_THE_END = (
     estimates.at_the_end,
     moderation.at_the_end,
     notices.at_the_end,
+    readers.at_the_end,
     records.at_the_end,
     services.at_the_end,
+    turns.at_the_end,
     uploads.at_the_end,
+    usage.at_the_end,
     wakeups.at_the_end,
 )
 

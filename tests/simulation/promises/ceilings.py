@@ -8,8 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 
 from demo.fake_comfydeploy.call_log import QueueCall
 from demo.fake_comfydeploy.runs import Run
-from tests.simulation.evidence import Evidence, Request, text_of
+from tests.simulation.evidence import Evidence, Request, key_of, text_of
+from tests.simulation.promises.facts import monotonic
 from tests.simulation.promises.shared import Broken
+from tests.simulation.promises.usage import MIDNIGHT, cost, least_reserve
 from tests.simulation.setup import AT_ONCE, LIMITS, RUNS_A_DAY
 
 # A run of which the bot hears nothing more may still be executing.
@@ -37,6 +39,27 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     if not _settings_changed(evidence):
         yield from _people(by_person)
         yield from _runs_a_day(evidence)
+    yield from _operators_ceiling(evidence)
+
+
+def _operators_ceiling(evidence: Evidence) -> Iterator[Broken]:
+    """No run is started that what all people's runs of the day use or reserve leaves no room for."""
+    ceiling = evidence.story.world.seconds_a_day
+    if ceiling is None or any("clock is set" in what for _, what in evidence.story.struck):
+        return
+    starts = [
+        (monotonic(call.at), request, request.ask, key_of(call))
+        for request in evidence.requests
+        for call in filter(may_be_executed, request.calls)
+        if request.ask is not None and monotonic(call.at) < MIDNIGHT
+    ]
+    starts.sort(key=lambda start: start[0])
+    for number, (at, request, _, _) in enumerate(starts):
+        before = (cost(evidence, each, ask, key, at, weighted=False) for _, each, ask, key in starts[:number])
+        used = sum(each.seconds for each in before)
+        if used + least_reserve(evidence, at) > ceiling:
+            yield Broken("no ceiling is exceeded", str(request), f"{used:.0f} s were used of {ceiling}")
+            return
 
 
 def may_be_executed(call: QueueCall) -> bool:

@@ -12,11 +12,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from demo.fake_comfydeploy.runs import Run
-from tests.fakediscord.errors import Json
-from tests.fakediscord.world import Message
 from tests.simulation.engine.boundaries import STATEMENTS
-from tests.simulation.evidence import Evidence, Request, bodies, text_of
-from tests.simulation.promises.facts import monotonic
+from tests.simulation.evidence import Evidence, Request, text_of
+from tests.simulation.promises.facts import dated, monotonic
 from tests.simulation.promises.shared import Broken
 from tests.simulation.setup import AT_ONCE, LIMITS
 from tests.simulation.story import Ask
@@ -28,7 +26,7 @@ _EXPECTED = re.compile(r"Should be ready <t:(\d+):R>")
 # What the bot learns and shows comes a few seconds late.
 _SLACK = 5.0
 # How the durations of earlier runs are read, and how often for one deployment on one GPU.
-_DURATIONS = ("submitted_at", "started_at", "ended_at", "state = 'succeeded'", "LIMIT")
+_DURATIONS = ("SELECT runs.submitted_at, runs.started_at, runs.ended_at", "state = 'succeeded'", "LIMIT")
 _READ_EVERY = 19.0
 _UNKNOWN = float("inf")
 _IDS = {
@@ -59,15 +57,10 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 def _estimates(request: Request) -> Iterator[Shown]:
     for message in request.messages:
-        for since, body in _dated(message):
+        for since, body in dated(message):
             found = _EXPECTED.search(text_of(body))
             if found is not None:
                 yield Shown(since, monotonic(int(found[1])))
-
-
-def _dated(message: Message) -> Iterator[tuple[float, Json]]:
-    """Yield each body of a message, and since when it was shown."""
-    yield from zip((message.created, *message.replaced), bodies(message), strict=False)
 
 
 def _successes(evidence: Evidence, deployment: str, at: float) -> list[float]:
@@ -101,7 +94,7 @@ def _covers_late_runs(evidence: Evidence, request: Request, shown: Shown) -> Ite
     for run in request.runs:
         known = _successes(evidence, run.deployment.id, shown.since)
         begun = run.started_at or run.queued_at
-        if begun is None or not known or not _is_in_flight(run, shown.since):
+        if begun is None or not known or not is_in_flight(run, shown.since):
             continue
         late = shown.since > monotonic(begun.timestamp()) + max(known) + _SLACK
         if late and run.started_at is not None and not _progress(evidence, run, shown.since):
@@ -138,11 +131,11 @@ def _others(evidence: Evidence, ask: Ask, at: float) -> Iterator[Run]:
         if by is None or by is ask or by.who != ask.who or by.interaction.channel.guild is not home:
             continue
         for run in other.runs:
-            if monotonic(run.created_at.timestamp()) < at - _SLACK and _is_in_flight(run, at):
+            if monotonic(run.created_at.timestamp()) < at - _SLACK and is_in_flight(run, at):
                 yield run
 
 
-def _is_in_flight(run: Run, at: float) -> bool:
+def is_in_flight(run: Run, at: float) -> bool:
     ended = _UNKNOWN if run.ended_at is None else monotonic(run.ended_at.timestamp())
     return monotonic(run.created_at.timestamp()) <= at < ended
 
@@ -159,13 +152,11 @@ def _durations_are_remembered(evidence: Evidence) -> Iterator[Broken]:
     """A status edit costs few statements: the durations of earlier runs are read only once in a while."""
     asks = evidence.story.asks
     pairs = {(ask.deployment, ask.options.get("gpu")) for ask in asks}
-    # The usual duration is read when a request is checked, when it is accepted and when it is approved.
-    reserved = 3 * len(asks)
     for life, reads in STATEMENTS.reads.items():
         times = [at for at, sql in reads if all(word in sql for word in _DURATIONS)]
         for number, at in enumerate(times):
             near = sum(at <= other < at + _READ_EVERY for other in times[number:])
-            if near > len(pairs) + 1 + reserved:
+            if near > len(pairs) + 1:
                 detail = f"{near} reads for {len(pairs)} deployments within {_READ_EVERY:g} s from {at:.0f}"
                 yield Broken("a status edit costs few statements", str(life), detail)
                 return

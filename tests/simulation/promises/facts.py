@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Answer
 from tests.fakediscord.world import Channel, Message
 from tests.simulation.engine.patches import EPOCH
 from tests.simulation.evidence import Evidence, bodies, text_of
-from tests.simulation.story import Press, Story, first_text
+from tests.simulation.story import Ask, Press, Story, first_text
 
 _UPTIME = 1_000.0
 _NONCE = re.compile(r"([a-z2-7]{16})-([a-z])")
@@ -81,6 +82,17 @@ def answered(press: Press) -> float:
 def all_texts(message: Message) -> Iterator[str]:
     """Yield each text that a message has shown."""
     yield from map(text_of, bodies(message))
+
+
+def accepted(ask: Ask) -> float:
+    """Return when somebody was told that their request was accepted, at the latest."""
+    shown = ask.interaction.original
+    return ask.at if shown is None else next(iter(shown.replaced), shown.created)
+
+
+def dated(message: Message) -> Iterator[tuple[float, Json]]:
+    """Yield each body of a message, and since when it was shown."""
+    yield from zip((message.created, *message.replaced), bodies(message), strict=False)
 
 
 class Clock:

@@ -6,9 +6,19 @@ import re
 from collections.abc import Iterator
 
 from tests.fakediscord.world import Guild, Message
-from tests.simulation.evidence import Evidence, Request, keys_of, whole_text
-from tests.simulation.promises.facts import REPORT_CARD, all_texts, answered, pressed, reply, subject
-from tests.simulation.promises.shared import MODERATORS, Broken, reachable, where
+from tests.simulation.evidence import Evidence, Request, custom_ids_in, keys_of, whole_text
+from tests.simulation.promises.facts import (
+    REPORT_CARD,
+    Clock,
+    all_texts,
+    answered,
+    dated,
+    monotonic,
+    pressed,
+    reply,
+    subject,
+)
+from tests.simulation.promises.shared import MODERATORS, Broken, reachable, text_in, where
 from tests.simulation.story import Press
 
 _DECIDED = re.compile(r"(Approved|Rejected|Dismissed|Deleted) by <@(\d+)>|<@(\d+)> blocked <@")
@@ -16,6 +26,12 @@ _DELETED = ("Deleted.", "This copy is deleted.", "It will be deleted", "This cop
 _NO_MODERATOR = "Only this server's moderators"
 _THANKS = "Thank you. The moderators will look at it."
 _RECORD = "This server's audit log"
+# What may delay the edit of a card, and how soon a card closes otherwise, even after a kill.
+_DELAYS = re.compile(
+    r"([Dd]iscord|both) is|PATCH|POST|SIGTERM|database|will fail|fails|loses|removed|deleted"
+    r"|clock|thread|slow|away"
+)
+_CLOSES = 40.0
 _MODERATES = frozenset({"manages_server", "reviews"})
 
 
@@ -24,6 +40,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
         if evidence.is_card(message):
             yield from _decided_by_moderators(evidence, message)
             yield from _closed(evidence, message)
+            yield from _closed_soon(evidence, message)
         elif message.ephemeral:
             yield from _reads_the_record(evidence, message)
     yield from _notes_stay_with_moderators(evidence)
@@ -81,6 +98,26 @@ def _closed(evidence: Evidence, card: Message) -> Iterator[Broken]:
     started = any(keys_of(card) & request.keys and request.calls for request in evidence.requests)
     if started and reachable(evidence, card):
         yield Broken("a decided request has no open card", where(card), "its request was started")
+
+
+def _closed_soon(evidence: Evidence, card: Message) -> Iterator[Broken]:
+    """A card closes when its request is decided, also if the answer to the press was lost."""
+    if any(_DELAYS.search(what) for _, what in evidence.story.struck):
+        return
+    started = [
+        monotonic(call.at)
+        for request in evidence.requests
+        for call in (request.calls if keys_of(card) & request.keys else ())
+    ]
+    steady = Clock(evidence.story).steady
+    was_open = False
+    for since, body in dated(card):
+        is_open = any(each.endswith(":approve") for each in custom_ids_in(body))
+        if was_open and not is_open and started and steady(since) - steady(min(started)) > _CLOSES:
+            yield Broken("a decided request has no open card", where(card), f"it closed at {since:.0f}")
+        if was_open and not is_open:
+            return
+        was_open = is_open
 
 
 def _reads_the_record(evidence: Evidence, message: Message) -> Iterator[Broken]:
@@ -157,7 +194,15 @@ def _notes_stay_with_moderators(evidence: Evidence) -> Iterator[Broken]:
         reader = message.interaction.user if message.interaction is not None else None
         if evidence.is_card(message) or (message.ephemeral and reader and reader.name in MODERATORS):
             continue
-        if found := next((note for note in written if note in whole_text(message)), None):
+        text = whole_text(message) + "".join(map(text_in, message.attachments))
+        if reader is not None and any(
+            note in text and press.who == reader.name
+            for press in evidence.story.presses
+            for note in written
+            if _note(press) == note
+        ):
+            continue  # their own
+        if found := next((note for note in written if note in text), None):
             promoted = reader is not None and str(reader.id) in _chosen_reviewers(evidence)
             if not promoted:
                 yield Broken("only moderators read a report's note", where(message), found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.simulation.evidence import Evidence, Request, text_of
+from tests.simulation.evidence import Evidence, Request, text_of, whole_text
 from tests.simulation.promises.facts import OUTCOMES, all_texts, deleted, monotonic, subject
 from tests.simulation.promises.shared import Broken, cancelled, taken, where
 
@@ -27,6 +27,7 @@ _LETTER = "Your request for"
 _TURNED_AWAY = ("didn't approve this request", "has blocked you from generating here")
 # What may keep a direct message from its recipient.
 _NO_LETTER = ("direct messages", "Discord", "POST", "leaves", "is removed")
+_BLOCKED = "has blocked you from generating"
 _GREETING = "### Hello!"
 _DAY = 20 * 3600.0
 
@@ -34,12 +35,14 @@ _DAY = 20 * 3600.0
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     yield from _told_twice(evidence)
     yield from _greeted_once(evidence)
+    yield from _told_of_block_once(evidence)
     for request in evidence.requests:
         yield from _pinged_once(evidence, request)
         yield from _no_gap(evidence, request)
         yield from _in_its_channel(evidence, request)
         yield from _turned_away_in_private(evidence, request)
         yield from _finished_before_cancel(evidence, request)
+        yield from _letter_stays(request)
 
 
 def _told_twice(evidence: Evidence) -> Iterator[Broken]:
@@ -133,6 +136,34 @@ def _turned_away_in_private(evidence: Evidence, request: Request) -> Iterator[Br
             continue
         if any(words in text for text in all_texts(message) for words in _TURNED_AWAY):
             yield Broken("a rejection is told in private", str(request), where(message))
+
+
+def _letter_stays(request: Request) -> Iterator[Broken]:
+    """A direct message about what was turned away isn't rewritten."""
+    for message in request.messages:
+        texts = [text for text in all_texts(message) if text]
+        is_letter = message.channel.guild is None and bool(texts) and texts[0].startswith(_LETTER)
+        if is_letter and not all(text.startswith(_LETTER) for text in texts):
+            yield Broken("a letter about a rejection stays", str(request), texts[-1][:80])
+
+
+def _told_of_block_once(evidence: Evidence) -> Iterator[Broken]:
+    """A block tells its person once in each place, however many requests it ends."""
+    story = evidence.story
+    blocks = sum("duration" in (press.values or {}) for press in story.presses)
+    blocks += sum(command.name == "block" for command in story.commands)
+    told = Counter[tuple[str, int]]()
+    for request in evidence.requests:
+        for message in request.messages if request.ask is not None else ():
+            if (
+                message.deleted_at is None
+                and not evidence.is_card(message)
+                and _BLOCKED in whole_text(message)
+            ):
+                told[request.ask.who if request.ask else "", message.channel.id] += 1
+    for (who, channel), number in told.items():
+        if number > max(blocks, 1):
+            yield Broken("a block is told once", who, f"{number} messages in {channel} for {blocks} blocks")
 
 
 def _finished_before_cancel(evidence: Evidence, request: Request) -> Iterator[Broken]:

@@ -126,7 +126,7 @@ def _outputs_are_shown(evidence: Evidence, request: Request) -> Iterator[Broken]
     for run in request.runs:
         if not _made_files(run) or _cannot_be_shown(run) or cancelled(evidence, request):
             continue
-        if _unheard_of(evidence, request, run):
+        if is_unheard_of(evidence, request, run):
             continue
         key = next(key_of(call) for call in request.calls if run.id in call.run_ids)
         if f"-{key}-" not in everything and f"/runs/{run.id}/" not in everything:
@@ -142,7 +142,7 @@ def _cannot_be_shown(run: Run) -> bool:
     return run.faults.get_status in (404, 500) or run.faults.body == "private-redirect"
 
 
-def _unheard_of(evidence: Evidence, request: Request, run: Run) -> bool:
+def is_unheard_of(evidence: Evidence, request: Request, run: Run) -> bool:
     """Return whether the bot never learned the id of a run: it got no reply, and no webhook arrived."""
     attempts = evidence.story.world.comfydeploy.call_log.webhook_attempts
     if any(attempt.run_id == run.id and attempt.answer == 204 for attempt in attempts):
@@ -154,6 +154,8 @@ def _unheard_of(evidence: Evidence, request: Request, run: Run) -> bool:
 
 def _answered(evidence: Evidence) -> Iterator[Broken]:
     """A deferral isn't an answer: it says that the bot is thinking, for ever. A deleted channel hides it."""
+    for number in evidence.story.thinking:
+        yield Broken("an answer is shown when Discord listens", f"request {number}", "it was thinking")
     for ask in evidence.story.asks:
         original = ask.interaction.original
         if original is None or original.channel.deleted:

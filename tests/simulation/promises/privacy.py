@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tests.fakediscord.world import Message
 from tests.simulation.evidence import Evidence, bodies, custom_ids_in, key_of, keys_of, whole_text
-from tests.simulation.promises.shared import MODERATORS, Broken, seen_by_others, where
+from tests.simulation.promises.shared import MODERATORS, Broken, seen_by_others, text_in, where
 from tests.simulation.story import Ask
 
 
@@ -89,7 +89,12 @@ def _secrets(evidence: Evidence) -> Iterator[Broken]:
     lines = [entry.text for entry in world.log[seen:]]
     evidence.story.secrets_checked = len(world.log)
     texts = "\n".join(
-        [evidence.story.metrics, *lines, *(json.dumps(body) for m in evidence.messages for body in bodies(m))]
+        [
+            evidence.story.metrics,
+            *lines,
+            *(json.dumps(body) for m in evidence.messages for body in bodies(m)),
+            *(text_in(file) for m in evidence.messages for file in m.attachments),
+        ]
     )
     for name, secret in secrets.items():
         if secret and secret in texts:

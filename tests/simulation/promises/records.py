@@ -1,39 +1,51 @@
-"""What the audit log, /usage and the word rules say is so."""
+"""What the audit log and the word rules say is so."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
 
-from demo.fake_comfydeploy.runs import Run
-from tests.fakediscord.interactions import Interaction
-from tests.fakediscord.world import Guild
 from tests.simulation.evidence import Evidence
-from tests.simulation.promises.ceilings import may_be_executed
-from tests.simulation.promises.facts import monotonic, reply
+from tests.simulation.promises.facts import reply
 from tests.simulation.promises.shared import Broken
-from tests.simulation.story import Command, first_text
+from tests.simulation.story import first_text
 
 _FORBIDDEN = "has a word that this server blocks"
 _RULES = "/guilds/{guild_id}/auto-moderation/rules"
 _FRESH = 3600.0 + 60.0
-_RUNNING = re.compile(r"Running: (\d+)")
-_WAITING = re.compile(r"Waiting: (\d+)")
-_SECONDS = re.compile(r"GPU seconds: (\d+)")
-# What the bot reserves for a run, in seconds, unless it knows the durations of so many successes.
-_RESERVE, _NEEDED = 60.0, 5
-# When the first day of a round ends.
-_MIDNIGHT = 30_000.0
-# How much shorter than it was a run may seem to the bot, which learns of its start late.
-_LATE = 5.0
+_FORMULA = re.compile(r"[;|\t\r\n][\s\"]*[=@]")
+_CANCELS = ("cancel", "Cancellation")
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     yield from _refusals(evidence)
-    yield from _usage(evidence)
     yield from _stale_rules(evidence)
+    for place, text in evidence.story.records.items():
+        if found := _FORMULA.search(text):
+            yield Broken("no cell is a formula", place, repr(text[found.start() - 20 : found.end() + 20]))
+        yield from _private_prompts(evidence, place, text)
+        yield from _cancelled_once(evidence, place)
+
+
+def _private_prompts(evidence: Evidence, place: str, text: str) -> Iterator[Broken]:
+    """Moderators don't read the prompt of a private request that was refused."""
+    marks = [ask.mark for ask in evidence.story.asks]
+    for ask in evidence.story.asks:
+        alone = ask.private and marks.count(ask.mark) == 1 and _FORBIDDEN in ask.interaction.text
+        if alone and re.search(rf"\b{ask.mark}\b", text):
+            yield Broken("a refused private prompt isn't kept", f"request {ask.number}", f"in #{place}")
+
+
+def _cancelled_once(evidence: Evidence, place: str) -> Iterator[Broken]:
+    """However often somebody presses Cancel, the audit log tells it once."""
+    lines = Counter(row["person"] for row in _rows(evidence, place) if row["action"] in _CANCELS)
+    for name, person in evidence.story.world.cast.people.items():
+        own = sum(ask.who == name or ask.parent is not None for ask in evidence.story.asks)
+        if lines[f"<@{person.id}>"] > own:
+            yield Broken("each cancellation is told once", name, f"{lines[f'<@{person.id}>']} lines")
 
 
 def _rows(evidence: Evidence, place: str) -> list[dict[str, str]]:
@@ -80,67 +92,6 @@ def _may_hide_prompts(evidence: Evidence, name: str) -> bool:
     private = any(ask.who == name and ask.private for ask in story.asks)
     shared = any(press.who == name and "share" in press.custom_id for press in story.presses)
     return private or shared or any(c.who == name and c.name == "privacy delete" for c in story.commands)
-
-
-def _usage(evidence: Evidence) -> Iterator[Broken]:
-    """Runs that are under way count towards the GPU seconds of the day, and so do those that have ended.
-
-    What became of these doesn't matter: their requests may have been erased or removed since.
-    """
-    if any("clock is set" in what for _, what in evidence.story.struck):
-        return
-    for command in evidence.story.commands:
-        text = first_text(command.interaction).partition("### The whole")[0]
-        found = [pattern.search(text) for pattern in (_RUNNING, _WAITING, _SECONDS)]
-        if command.name != "usage" or command.at > _MIDNIGHT or not all(found):
-            continue
-        running, waiting, seconds = (int(match[1]) for match in found if match)
-        reserve = _least_reserve(evidence, command.at)
-        if command.interaction.channel.guild is evidence.story.world.cast.guilds["reviewed"]:
-            waiting = 0  # nothing is reserved before an approval
-        if seconds < int(reserve * (running + waiting)):
-            detail = f"{running} running, {waiting} waiting, {seconds} s"
-            yield Broken("unfinished runs count towards the day", command.who, detail)
-        used = _least_used(evidence, command, reserve)
-        if seconds < int(used):
-            yield Broken(
-                "no run of the day is forgotten", command.who, f"{used:.0f} s used, {seconds} s told"
-            )
-
-
-def _least_reserve(evidence: Evidence, at: float) -> float:
-    """Return the least that a run may have reserved by a time: the median of durations, if that is known."""
-    ended = [run for run in evidence.story.world.comfydeploy.runs if run.status == "success"]
-    took = [_seconds(run, at) for run in ended]
-    return min([_RESERVE, *took]) if len(took) >= _NEEDED else _RESERVE
-
-
-def _server(interaction: Interaction) -> Guild | None:
-    """Return the server that an interaction counts for: none for the bot of a user's own account."""
-    return None if interaction.user_install else interaction.channel.guild
-
-
-def _least_used(evidence: Evidence, command: Command, reserve: float) -> float:
-    """Return the GPU seconds that a person's runs on a server have used at least, by a time."""
-    used, home = 0.0, _server(command.interaction)
-    for request in evidence.requests:
-        ask = request.ask
-        if ask is None or ask.who != command.who or _server(ask.interaction) is not home:
-            continue
-        runs = {run.id: run for run in request.runs}
-        for call in filter(may_be_executed, request.calls):
-            if monotonic(call.at) < command.at:
-                own = [_seconds(runs[run_id], command.at) for run_id in call.run_ids if run_id in runs]
-                used += min(reserve, *own) if own else reserve
-    return used
-
-
-def _seconds(run: Run, at: float) -> float:
-    """Return how long a run was executing by a time, as the bot sees it at least."""
-    if run.started_at is None:
-        return 0.0
-    ended = at if run.ended_at is None else min(at, monotonic(run.ended_at.timestamp()))
-    return max(0.0, ended - monotonic(run.started_at.timestamp()) - _LATE)
 
 
 def _stale_rules(evidence: Evidence) -> Iterator[Broken]:

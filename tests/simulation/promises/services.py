@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
 from demo.fake_comfydeploy.runs import FINAL, Run
 from tests.simulation.evidence import Evidence, Request, key_of, text_of
-from tests.simulation.promises.facts import Clock, all_texts, answered, monotonic, pressed, subject
-from tests.simulation.promises.shared import Broken, is_about
+from tests.simulation.promises.facts import Clock, all_texts, answered, monotonic, pressed, reply, subject
+from tests.simulation.promises.shared import Broken, is_about, where
 from tests.simulation.story import Press
 
 _QUEUE = "/api/run/deployment/queue"
@@ -18,9 +19,13 @@ _KNOWN = 2.0
 # In an outage, ComfyDeploy is asked at least this often.
 _PROBE = 10.5
 _CLAIM = 3.0
+# Posts of a process in a channel.
+_AT_ONCE = 2
 # A download below 16 KiB/s over 15 seconds has failed.
 _DRIP = 20.0
+_DEADLINE = 120.0 + 8.0
 _OUTPUTS = "/files/outputs/"
+_TOOK, _TOOK_ABOUT = re.compile(r"took (\d+) s", re.IGNORECASE), 2.0
 # The answer to what wasn't done because the database is away.
 _AWAY = "can't reach my database"
 _OWN_HOSTS = ("127.0.0.1", "localhost")
@@ -30,11 +35,15 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     yield from _forged_webhooks(evidence)
     yield from _acknowledged_in_vain(evidence)
     yield from _outages(evidence)
+    yield from _followed(evidence)
+    yield from _one_first(evidence)
+    yield from _channels(evidence)
     yield from _drips(evidence)
     yield from _addresses(evidence)
     yield from _downloads(evidence)
     for request in evidence.requests:
         yield from _heard_of(evidence, request)
+        yield from _duration_is_true(evidence, request)
         yield from _cancelled_before(evidence, request)
         yield from _stopped(evidence, request)
 
@@ -81,6 +90,7 @@ def _outages(evidence: Evidence) -> Iterator[Broken]:
             yield Broken(
                 "an outage uses up no requests", f"since {since:.0f}", f"{len(later)} more queue calls"
             )
+        yield from _blamed(evidence, since, until)
         yield from _found_again(evidence, failed[0], until)
         asked = [
             monotonic(c.at) for c in during if c.path.startswith(_DESCRIBE) and "deployments" not in c.path
@@ -96,6 +106,63 @@ def _outages(evidence: Evidence) -> Iterator[Broken]:
                     "an outage isn't hammered", f"since {since:.0f}", f"{len(together)} questions at once"
                 )
                 break
+
+
+def _blamed(evidence: Evidence, since: float, until: float) -> Iterator[Broken]:
+    """In an outage of ComfyDeploy, nobody is told that a machine has failed."""
+    for message in evidence.messages:
+        told = any("The machine behind this deployment" in text for text in all_texts(message))
+        if told and since < message.created < until:
+            yield Broken("an outage isn't blamed on a machine", where(message), f"since {since:.0f}")
+
+
+def _followed(evidence: Evidence) -> Iterator[Broken]:
+    """In an outage that is known, no run is asked about; after it, every run is, at once."""
+    if _submitters(evidence) > 1:
+        return
+    calls = evidence.story.world.comfydeploy.call_log.answered
+    for what, since, until in evidence.story.away:
+        restarted = any("is killed" in said or "SIGTERM" in said for _, said in evidence.story.struck)
+        failed = [monotonic(c.at) for c in calls if c.path == _QUEUE and c.status == 503 and c.at > 0]
+        known = min((at for at in failed if since < at < until), default=until) + _KNOWN
+        if what != "ComfyDeploy" or restarted or known >= until:
+            continue
+        for run in evidence.story.world.comfydeploy.runs:
+            asked = [
+                monotonic(c.at) for c in calls if c.method == "GET" and c.path.endswith(f"/run/{run.id}")
+            ]
+            if any(known < at < until for at in asked):
+                yield Broken("an outage isn't hammered", f"since {since:.0f}", f"asked about {run.id}")
+            ended = float("inf") if run.ended_at is None else monotonic(run.ended_at.timestamp())
+            in_flight = monotonic(run.created_at.timestamp()) < since < ended
+            if in_flight and not any(until < at < until + _PROBE + 3 for at in asked):
+                yield Broken("after an outage runs are asked about", run.id, f"until {until:.0f}")
+
+
+def _one_first(evidence: Evidence) -> Iterator[Broken]:
+    """After an outage, one run of each deployment is tried before others."""
+    log = evidence.story.world.comfydeploy.call_log
+    for what, since, until in evidence.story.away:
+        if what != "ComfyDeploy" or _submitters(evidence) > 1:
+            continue
+        calls = [call for call in log.answered if call.path == _QUEUE]
+        failed = any(since < monotonic(call.at) < until and call.status == 503 for call in calls)
+        later = sorted((call for call in calls if monotonic(call.at) > until), key=lambda call: call.at)
+        waited = {call.body.get("deployment_id") for call in log.queue_calls if monotonic(call.at) > until}
+        if failed and later:
+            together = sum(call.at < later[0].ended for call in later)
+            if together > len(waited):
+                yield Broken("after an outage one run is tried", f"until {until:.0f}", f"{together} at once")
+
+
+def _channels(evidence: Evidence) -> Iterator[Broken]:
+    """A channel gets two messages at once, and more wait."""
+    posts = evidence.story.slow_posts
+    for at, channel, _ in posts:
+        together = sum(began <= at < began + took and where == channel for began, where, took in posts)
+        if together > _AT_ONCE * _submitters(evidence):
+            yield Broken("a channel gets two messages at once", channel, f"{together} at {at:.1f}")
+            return
 
 
 def _found_again(evidence: Evidence, failed_at: float, until: float) -> Iterator[Broken]:
@@ -117,12 +184,6 @@ def _found_again(evidence: Evidence, failed_at: float, until: float) -> Iterator
         last = at
     if not ends:
         yield Broken("the end of an outage is noticed", f"since {failed_at:.0f}", "never asked again")
-
-
-def _is_followed(run: Run, at: float) -> bool:
-    """Return whether the bot may have asked about a run after a time, because it hadn't long ended."""
-    created, ended = run.created_at.timestamp(), run.ended_at
-    return monotonic(created) < at and (ended is None or monotonic(ended.timestamp()) > at - 30)
 
 
 def _drips(evidence: Evidence) -> Iterator[Broken]:
@@ -149,7 +210,8 @@ def _downloads(evidence: Evidence) -> Iterator[Broken]:
     # What Discord finds too large is prepared again.
     refused = any(record.status == 413 for record in evidence.story.world.discord.request_log.requests)
     # A machine that slept has lost its leases to another process.
-    others = len(evidence.story.world.layout) > 1
+    slept = any("clocks jump" in entry.text for entry in evidence.story.world.log)
+    others = slept and len(evidence.story.world.layout) > 1
     if evidence.story.struck or refused or others:
         return
     shown = Counter(subject(message)[0] for message in evidence.messages if message.attachments)
@@ -158,6 +220,9 @@ def _downloads(evidence: Evidence) -> Iterator[Broken]:
     for request in evidence.requests:
         if any(_opens(press, request) for press in evidence.story.presses):
             continue
+        ask = request.ask
+        if ask is None or ask.private or ask.interaction.user_install:
+            continue  # its token may have expired, so that another place is tried
         most = max(1, shown[request.key])
         for run in request.runs:
             for path, times in downloads.items():
@@ -196,7 +261,7 @@ def _cancelled_before(evidence: Evidence, request: Request) -> Iterator[Broken]:
         key, action = pressed(press)
         told = action == "cancel" and key in request.keys and "requester" in press.rights
         told |= press.custom_id.startswith("runs:cancel") and bool(set(press.chosen) & request.keys)
-        if not told or press.forged or _AWAY in press.interaction.text:
+        if not told or press.forged or _AWAY in press.interaction.text + reply(press):
             continue
         for call in request.calls:
             mine = action != "cancel" or key in (key_of(call), request.key)
@@ -210,6 +275,7 @@ def _stopped(evidence: Evidence, request: Request) -> Iterator[Broken]:
     """A run that is told to have taken too long is stopped, and nobody else is blamed for that."""
     cancels = {call.run_id: call.at for call in evidence.story.world.comfydeploy.call_log.cancel_calls}
     for run in request.runs:
+        yield from _ends_in_time(evidence, run)
         texts = [text for message in request.messages for text in all_texts(message)]
         if len(request.runs) == 1 and any("so I stopped" in text for text in texts):
             ended = monotonic(run.ended_at.timestamp()) if run.ended_at is not None else float("inf")
@@ -220,6 +286,29 @@ def _stopped(evidence: Evidence, request: Request) -> Iterator[Broken]:
         blamed = "was cancelled at ComfyDeploy, not by me" in outcome and len(request.runs) == 1
         if blamed and _only_the_bot_cancelled(run, cancels):
             yield Broken("the bot's own cancellation is told as its own", str(request), run.id)
+
+
+def _ends_in_time(evidence: Evidence, run: Run) -> Iterator[Broken]:
+    """A run that takes longer than it may is stopped then, also if nothing is heard of it."""
+    if evidence.story.struck or run.ended_at is None or not run.faults.cancel_supported:
+        return
+    clock = Clock(evidence.story)
+    ended, began = monotonic(run.ended_at.timestamp()), monotonic(run.created_at.timestamp())
+    took = clock.steady(ended) - clock.steady(began)
+    if took > _DEADLINE and not run.faults.success_after_cancel:
+        yield Broken("a deadline is kept", run.id, f"it took {took:.0f} s")
+
+
+def _duration_is_true(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """A duration that is told is that of the run."""
+    if len(request.runs) != 1 or request.runs[0].started_at is None or request.runs[0].ended_at is None:
+        return
+    took = (request.runs[0].ended_at - request.runs[0].started_at).total_seconds()
+    for message in evidence.outcomes(request):
+        for text in all_texts(message):
+            found = _TOOK.search(text)
+            if found and abs(int(found[1]) - took) > _TOOK_ABOUT and not evidence.story.struck:
+                yield Broken("a duration is true", str(request), f"it took {took:.0f} s, told: {found[0]}")
 
 
 def _only_the_bot_cancelled(run: Run, cancels: dict[str, float]) -> bool:

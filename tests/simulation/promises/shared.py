@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.fakediscord.world import Message
+from tests.fakediscord.world import Attachment, Message
 from tests.simulation.evidence import Evidence, Request, keys_of
 from tests.simulation.story import Ask, Press
 
@@ -88,6 +88,12 @@ def reachable(evidence: Evidence, message: Message) -> bool:
     if message.ephemeral or message.channel.deleted:
         return False
     return bool(world.discord.world.bot_permissions(message.channel) & _VIEW)
+
+
+def text_in(file: Attachment) -> str:
+    """Return the text of a file, or an empty text for a picture."""
+    is_text = file.filename.endswith((".txt", ".csv", ".jsonl", ".json", ".log"))
+    return (file.data or b"").decode("utf-8", "ignore") if is_text else ""
 
 
 def where(message: Message) -> str:

@@ -9,11 +9,36 @@ from tests.simulation.evidence import Evidence, keys_of, text_of
 from tests.simulation.promises.shared import Broken, where
 
 _MAY_START = "It may still start"
+_PRESSED_TWICE = "just pressed this"
+# What a public answer may say of a request that isn't started.
+_TOLD_TO_ALL = ("answered this privately", "database")
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     yield from _opposite(evidence)
     yield from _unanswered(evidence)
+    yield from _each_is_taken(evidence)
+    yield from _refused_in_private(evidence)
+
+
+def _each_is_taken(evidence: Evidence) -> Iterator[Broken]:
+    """Two presses about different pictures are two requests, however soon they follow each other."""
+    known = [request.ask for request in evidence.requests]
+    for ask in evidence.story.asks:
+        told = evidence.told_no(ask)
+        is_lost = ask not in known and (not told or _PRESSED_TWICE in told)
+        if ask.how == "own menu" and is_lost and not evidence.story.struck:
+            yield Broken("each press counts", f"request {ask.number}", f"of {ask.who}")
+
+
+def _refused_in_private(evidence: Evidence) -> Iterator[Broken]:
+    """Only the requester reads why a request was refused."""
+    for ask in evidence.story.asks:
+        shown, told = ask.interaction.original, evidence.told_no(ask)
+        if shown is None or shown.ephemeral or not told or ask.interaction.channel.guild is None:
+            continue
+        if not any(words in told for words in _TOLD_TO_ALL):
+            yield Broken("a refusal is private", f"request {ask.number}", told[:80])
 
 
 def _unanswered(evidence: Evidence) -> Iterator[Broken]:

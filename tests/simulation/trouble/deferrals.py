@@ -45,7 +45,7 @@ async def _ask(story: Story, who: str, where: str, *, again: bool) -> Ask | None
 def _draw(chance: random.Random) -> dict[str, Any]:
     return {
         "who": chance.choice(MEMBERS),
-        "where": chance.choice(("pictures", "requests", "adult", "thread", "lounge")),
+        "where": chance.choice(("pictures", "requests", "requests", "adult", "thread", "lounge")),
         "again": chance.random() < 0.4,
     }
 
@@ -55,9 +55,9 @@ def _draw(chance: random.Random) -> dict[str, Any]:
     lambda chance: (
         _draw(chance)
         | {
-            "route": chance.choice((_DEFER, _DEFER, _EDIT)),
-            "fault": chance.choice(tuple(_FAULTS)),
-            "times": chance.choice((1, 1, 5)),
+            "route": chance.choice((_DEFER, _EDIT)),
+            "fault": chance.choice((*_FAULTS, "failed", "never arrived")),
+            "times": chance.choice((1, 5, 5)),
             "unread": chance.choice((0, 0, 1, 5)),
         }
     ),
@@ -69,12 +69,19 @@ async def deferral_fails(
     """Let a deferral or the edit of its answer fail, and then perhaps the question whether it was shown."""
     if again:
         await request(story, who, where)
+    # A message that exists is never said to be gone.
+    fault = "failed" if (route, fault) == (_EDIT, "refused") else fault
     story.world.discord.faults.add(route, _FAULTS[fault], times=times)
     if unread:
         story.world.discord.faults.add(_READ, Fault.answer(503), times=unread)
     story.strike(f"Discord: the next {times} of {route}: {fault}; {unread} of {_READ}: 503")
-    await _ask(story, who, where, again=again)
-    await asyncio.sleep(20)
+    asked = await _ask(story, who, where, again=again)
+    # discord.py repeats a call for half a minute.
+    await asyncio.sleep(20 if route == _DEFER else 60)
+    shown = asked.interaction.original if asked is not None else None
+    thinks = shown is not None and shown.loading and shown.deleted_at is None
+    if asked is not None and route == _EDIT and thinks and not story.world.discord.faults.rules:
+        story.thinking.append(asked.number)
 
 
 @action(

@@ -124,12 +124,16 @@ async def posts_fail_late(story: Story, who: str, where: str, status: int, secon
 
 @action(
     "delivery",
-    lambda chance: {"who": chance.choice(MEMBERS), "deployment": chance.choice(("picture", "several"))},
+    lambda chance: {
+        "who": chance.choice(MEMBERS),
+        "deployment": chance.choice(("picture", "several")),
+        "body": chance.choice(("slow", "private-redirect")),
+    },
 )
-async def files_drip(story: Story, who: str, deployment: str) -> None:
-    """Let a run's files arrive at one byte per second."""
-    story.world.next_faults({"body": "slow"})
-    story.strike("the files of the next run drip")
+async def files_misbehave(story: Story, who: str, deployment: str, body: str) -> None:
+    """Let a run's files arrive at one byte per second, or lead to a private address."""
+    story.world.next_faults({"body": body})
+    story.strike(f"the files of the next run: {body}")
     if await started(story, await request(story, who, "pictures", deployment)) is not None:
         await asyncio.sleep(_DRIPPING)
 

@@ -40,21 +40,27 @@ def _draw_waiting(chance: random.Random) -> dict[str, Any]:
         "people": chance.choices(MEMBERS, k=chance.choice((2, 3, 4))),
         "gaps": [round(chance.choice((0.0, 0.3, 2.0, 6.0)), 1) for _ in range(4)],
         "seconds": chance.choice((20, 45)),
+        "deployments": chance.choice((["picture"], ["several"], ["picture", "text", "several"])),
     }
 
 
 @action("away", _draw_waiting, weight=2)
-async def requests_in_an_outage(story: Story, people: list[str], gaps: list[float], seconds: float) -> None:
+async def requests_in_an_outage(
+    story: Story, people: list[str], gaps: list[float], seconds: float, deployments: list[str]
+) -> None:
     """Send requests while ComfyDeploy answers 503, after everything else has ended."""
     jump(story, 60)
     plan = story.world.comfydeploy.world.plan
     with away(story, "ComfyDeploy"):
         plan.away = True
         for who, gap in zip(people, gaps, strict=False):
-            await request(story, who, "pictures")
+            await request(story, who, "pictures", deployments[int(gap) % len(deployments)])
             await asyncio.sleep(gap)
         await asyncio.sleep(seconds)
+        for _ in people:
+            story.world.next_faults({"queue_delay": 1.5})
         plan.away = False
+    await asyncio.sleep(12)
 
 
 def _draw_errors(chance: random.Random) -> dict[str, Any]:
@@ -123,3 +129,68 @@ async def rules_unreadable(story: Story, who: str, minutes: float, status: int) 
             await request(story, who, "pictures")
             await asyncio.sleep(1)
         story.world.discord.faults.remove(rule)
+
+
+@action(
+    "away",
+    lambda chance: {
+        "people": chance.sample(MEMBERS, 2),
+        "before": chance.choice((3, 92)),
+        "seconds": chance.choice((9, 14)),
+        "late": chance.random() < 0.5,
+    },
+    weight=2,
+)
+async def runs_in_an_outage(
+    story: Story, people: list[str], before: float, seconds: float, *, late: bool
+) -> None:
+    """Let ComfyDeploy be away while a run is under way, which ends meanwhile or is past its deadline."""
+    who, other = people
+    story.world.next_faults({"hold_at": "running"})
+    run = await started(story, await request(story, who, "pictures"), status="running")
+    if run is None:
+        story.skip("no run started")
+        return
+    await asyncio.sleep(before)
+    with away(story, "ComfyDeploy"):
+        story.world.comfydeploy.world.plan.away = True
+        await request(story, other, f"dm:{other}", "text")
+        await asyncio.sleep(2)
+        if late:
+            jump(story, 130)
+        else:
+            story.world.comfydeploy.release(run.id)
+        await asyncio.sleep(seconds)
+        story.world.comfydeploy.world.plan.away = False
+    await asyncio.sleep(1 if late else 16)
+    story.world.comfydeploy.release(run.id)
+    await asyncio.sleep(20)
+
+
+@action(
+    "limits",
+    lambda chance: {"people": chance.sample(MEMBERS, 3), "gap": chance.choice((0.0, 0.2, 1.0))},
+)
+async def one_machine_fails(story: Story, people: list[str], gap: float) -> None:
+    """Let the machine of one deployment fail, while others wait for other deployments."""
+    story.world.next_faults({"queue_status": 500})
+    for who, deployment in zip(people, ("picture", "several", "text"), strict=True):
+        await request(story, who, "pictures", deployment)
+        await asyncio.sleep(gap)
+    await asyncio.sleep(40)
+
+
+@action("limits", lambda chance: {"people": chance.sample(MEMBERS, 3), "seconds": chance.choice((3.0, 5.0))})
+async def slow_posts(story: Story, people: list[str], seconds: float) -> None:
+    """Let Discord take its time for posts while many results come in one channel."""
+
+    def watch(parameters: dict[str, str]) -> bool:
+        story.slow_posts.append((TIME.monotonic, parameters["channel_id"], seconds))
+        return True
+
+    rule = story.world.discord.faults.add(_POST, Fault.delay(seconds), times=None, where=watch)
+    for who, deployment in zip(people, ("picture", "several", "text"), strict=True):
+        for _ in range(2):
+            await request(story, who, "pictures", deployment)
+    await asyncio.sleep(25)
+    story.world.discord.faults.remove(rule)

@@ -1,0 +1,110 @@
+"""Many requests at once meet the limits of people, servers and the operator, and take turns."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+from tests.simulation.engine.patches import TIME
+from tests.simulation.people.asking import press_when_shown, request, runs_of, started
+from tests.simulation.people.moderators import open_cards
+from tests.simulation.people.own_commands import open_list
+from tests.simulation.people.requests import MEMBERS, send_request
+from tests.simulation.setup import open_panel
+from tests.simulation.steps import action
+from tests.simulation.story import Story, Weight
+
+_HELD = {"hold_at": "running"}
+
+
+def _draw_people(chance: random.Random) -> dict[str, Any]:
+    return {"people": chance.sample(MEMBERS, 3), "pause": chance.choice((0.0, 0.5))}
+
+
+@action("limits", _draw_people)
+async def come_late(story: Story, people: list[str], pause: float) -> None:
+    """Let somebody have many runs, of which some have been started, and others ask for as many."""
+    many = await request(story, people[0], "pictures", count=4)
+    await request(story, people[0], "pictures", count=4)
+    await story.world.until(lambda: many is None or len(runs_of(story, many)) >= 4, 20)
+    for who in people[1:]:
+        await asyncio.sleep(pause)
+        await request(story, who, "pictures", count=4)
+    await asyncio.sleep(40)
+
+
+@action("limits", _draw_people)
+async def cancel_and_wait(story: Story, people: list[str], pause: float) -> None:
+    """Cancel many waiting runs while another run of the same person waits, and others' do."""
+    for _ in range(2):
+        story.world.next_faults(_HELD)
+    held = await request(story, people[0], "pictures", count=2)
+    await started(story, held, status="running")
+    many = await request(story, people[1], "pictures", count=4)
+    await request(story, people[1], "pictures")
+    await request(story, people[2], "pictures", count=4)
+    await asyncio.sleep(pause)
+    if many is not None:
+        await press_when_shown(story, people[1], many, "Cancel", 2)
+    await asyncio.sleep(1)
+    _release_all(story)
+    await asyncio.sleep(20)
+
+
+@action("limits", lambda chance: {"who": chance.choice(MEMBERS), "count": chance.choice((3, 4, 4))})
+async def all_at_once(story: Story, who: str, count: int) -> None:
+    """Send more at the same instant than may wait."""
+    for _ in range(4):
+        await send_request(story, who, "pictures", "picture", count=count)
+    await asyncio.sleep(30)
+
+
+@action("limits", lambda chance: {"people": chance.sample(MEMBERS, 3), "ceiling": chance.choice((130, 200))})
+async def use_up_the_day(story: Story, people: list[str], ceiling: int) -> None:
+    """Ask on several servers for more than the operator's GPU seconds of the day allow."""
+    for _ in range(6):
+        story.world.next_faults(_HELD)
+    places = ("pictures", f"dm:{people[1]}", f"dm:{people[2]}")
+    for who, where in zip(people, places, strict=True):
+        await request(story, who, where, "picture" if who != people[2] else "several", count=2)
+    await asyncio.sleep(12)
+    _release_all(story)
+    await asyncio.sleep(10)
+
+
+@action(
+    "limits",
+    lambda chance: {
+        "who": chance.choice(MEMBERS),
+        "weight": chance.choice((5, 20)),
+        "before": chance.choice((True, True, False)),
+    },
+)
+async def weigh_and_approve(story: Story, who: str, weight: int, *, before: bool) -> None:
+    """Change the weight of a GPU before a request for it is approved, or before it is sent."""
+    story.world.next_faults(_HELD)
+    asked = await request(story, who, "requests", gpu="H100") if before else None
+    panel = await open_panel(story, "mona", "requests")
+    if panel is None:
+        story.skip("/settings showed no panel")
+        return
+    await panel.change("gpus", "H100", gpu_weights=str(weight))
+    if f"{weight}" in panel.text:
+        guild = story.world.cast.guilds["reviewed"]
+        story.weights.append(Weight(TIME.monotonic, guild, "H100", weight))
+    asked = asked or await request(story, who, "requests", gpu="H100")
+    await story.world.until(lambda: open_cards(story), 4)
+    for card in open_cards(story):
+        await story.answer(await story.press("mona", card, "Approve"))
+    await started(story, asked, status="running")
+    await asyncio.sleep(15)
+    await open_list(story, who, "requests", "usage")
+    _release_all(story)
+    await asyncio.sleep(5)
+
+
+def _release_all(story: Story) -> None:
+    for run in story.world.comfydeploy.runs:
+        if run.released.is_waited_for:
+            story.world.comfydeploy.release(run.id)

@@ -1,0 +1,148 @@
+"""Settings change while a form is open, and what is offered changes while requests wait."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+from tests.fakediscord.faults import Fault
+from tests.simulation.engine.patches import TIME
+from tests.simulation.people.asking import request, started
+from tests.simulation.people.moderators import open_cards
+from tests.simulation.people.requests import MEMBERS, MODERATORS
+from tests.simulation.setup import open_panel
+from tests.simulation.steps import action
+from tests.simulation.story import Guard, Story
+from tests.simulation.trouble.changes import deployments_change
+from tests.simulation.trouble.deaths import kill_after_call
+
+_POST = "POST /channels/{channel_id}/messages"
+_SPOILERS = ("always", "not_age_restricted")
+
+
+@action("panels", lambda chance: {"values": chance.sample(_SPOILERS, 2)})
+async def two_forms(story: Story, values: list[str]) -> None:
+    """Let two moderators open a form at the same time, and send different values one after the other."""
+    panels = [await open_panel(story, who, "pictures") for who in MODERATORS]
+    forms = [await panel.press("results:open") if panel is not None else None for panel in panels]
+    texts = []
+    for who, form, value in zip(MODERATORS, forms, values, strict=True):
+        if form is None or form.modal is None:
+            story.skip(f"{who} got no form")
+            return
+        boxes = [str(label["component"]["custom_id"]) for label in form.modal["components"]]
+        given = {box: [value] for box in boxes if box.startswith("spoiler:")}
+        await story.answer(await story.submit(form, given))
+        panel = await open_panel(story, MODERATORS[0], "pictures")
+        texts.append(panel.text if panel is not None else "")
+    story.panels.append((texts[0], texts[1]))
+
+
+def _guard(story: Story, *, approved: bool) -> None:
+    story.guards.append(Guard(TIME.monotonic, story.world.cast.guilds["studio"], "H100", approved))
+
+
+@action("panels", lambda chance: {"who": chance.choice(MEMBERS)})
+async def choose_without_a_gpu(story: Story, who: str) -> None:
+    """Choose what needs approval while a GPU that needs it isn't offered, and ask for that GPU later."""
+    panel = await open_panel(story, "mona", "pictures")
+    if panel is None:
+        story.skip("/settings showed no panel")
+        return
+    await panel.change("approval", mode=["selected"])
+    await panel.change("selected", gpus=["H100"])
+    _guard(story, approved=True)
+    await deployments_change(story, "a GPU is gone", "signal", 8.0)
+    await asyncio.sleep(4)
+    later = await open_panel(story, "mike", "pictures")
+    if later is not None:
+        await later.change("selected", gpus=["A10G"])
+    await asyncio.sleep(8)
+    await request(story, who, "pictures", gpu="H100")
+    await asyncio.sleep(4)
+
+
+@action("panels", lambda chance: {"who": chance.choice(("alice", "bob"))})
+async def tidy_a_role(story: Story, who: str) -> None:
+    """Allow a GPU only to a role that is deleted then, remove it from the settings, and ask for the GPU."""
+    world, guild = story.world, story.world.cast.guilds["studio"]
+    panel = await open_panel(story, "mona", "pictures")
+    if panel is None or world.person("carol").id not in guild.members:
+        story.skip("/settings showed no panel, or nobody leaves")
+        return
+    await panel.change("gpus", "H100", gpu_roles=[str(world.person("carol").id)])
+    _guard(story, approved=False)
+    world.discord.leave(guild, world.person("carol"))
+    story.strike("carol leaves studio")
+    await asyncio.sleep(1)
+    later = await open_panel(story, "mike", "pictures")
+    if later is not None:
+        await later.press("home:tidy")
+    await request(story, who, "pictures", gpu="H100")
+    await asyncio.sleep(4)
+
+
+def _draw_choice(chance: random.Random) -> dict[str, Any]:
+    return {"people": chance.sample(MEMBERS, 2), "style": chance.choice(("photo", "ink"))}
+
+
+@action("panels", _draw_choice)
+async def choice_goes(story: Story, people: list[str], style: str) -> None:
+    """Remove a choice of a request that waits for a place."""
+    for _ in range(2):
+        story.world.next_faults({"hold_at": "running"})
+    await started(story, await request(story, people[0], "pictures", count=2), status="running")
+    await request(story, people[1], "pictures", style=style)
+    await deployments_change(story, "choices are gone", "signal", None)
+    await asyncio.sleep(8)
+    for run in story.world.comfydeploy.runs:
+        if run.released.is_waited_for:
+            story.world.comfydeploy.release(run.id)
+    await asyncio.sleep(10)
+
+
+@action("panels", lambda chance: {"where": chance.choice(("elsewhere", "studio"))})
+async def invite_again(story: Story, where: str) -> None:
+    """Remove the bot from a server and invite it again, twice."""
+    guild = story.world.cast.guilds[where]
+    for _ in range(2):
+        if guild.bot_present:
+            story.world.discord.remove_bot(guild)
+            story.strike(f"the bot is removed from {where}")
+        await asyncio.sleep(2)
+        story.world.discord.invite_bot(guild)
+        story.strike(f"the bot is invited to {where} again")
+        await asyncio.sleep(3)
+
+
+def _draw_turned_away(chance: random.Random) -> dict[str, Any]:
+    return {
+        "who": chance.choice(MEMBERS),
+        "moderator": chance.choice(MODERATORS),
+        "label": chance.choice(("Reject", "Reject", "Block")),
+        "count": chance.choice((1, 2, 3)),
+        "trouble": chance.choice((None, None, "kill", "lost")),
+    }
+
+
+@action("panels", _draw_turned_away, weight=3)
+async def turned_away(
+    story: Story, who: str, moderator: str, label: str, count: int, *, trouble: str | None
+) -> None:
+    """Reject requests, or block their requester, perhaps while the bot dies or misses an answer."""
+    for _ in range(count):
+        await request(story, who, "requests")
+    await story.world.until(lambda: len(open_cards(story)) >= count, 8)
+    if trouble == "kill":
+        kill_after_call(story, _POST, nth=1, back=2.0)
+    elif trouble == "lost":
+        story.world.discord.faults.add(_POST, Fault.lose_reply(), times=1)
+        story.strike("Discord: the next POST: lost")
+    for card in open_cards(story)[: 1 if label == "Block" else count]:
+        opened = await story.answer(await story.press(moderator, card, label))
+        values = {"reason": "not here"}
+        if opened is not None and "'duration'" in str(opened.modal):
+            values["duration"] = "hour"
+        await story.answer(await story.submit(opened, values))
+    await asyncio.sleep(12)

@@ -1,0 +1,144 @@
+"""What only some may read is read by nobody else: logs, notes, prompts. Presets apply to whom they should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.fakediscord.world import Message
+from tests.simulation.evidence import Evidence, Request, whole_text
+from tests.simulation.promises.copies import is_copy
+from tests.simulation.promises.facts import SHARE, answered, meant, pressed, reply, subject
+from tests.simulation.promises.shared import MODERATORS, Broken, erased, text_in, where
+from tests.simulation.story import Press
+
+# What a failing workflow writes to its log: the error, a token and the lines of the runner.
+_ERROR, _TOKEN, _WEBHOOK = "mat1 and mat2", "hf_notForPeople123", "/webhooks/comfydeploy"
+_LOG_READ = 30.0
+_LOST = "I don't have what you typed"
+_TOO_FAST = "going too fast"
+# How many presses that write a person has in a minute.
+_PRESSES = 10
+# A page of /runs has at least so many requests.
+_LISTED = 4
+_DEFAULTS = (", by shared", ", by mine")
+
+
+def at_the_end(evidence: Evidence) -> Iterator[Broken]:
+    for message in evidence.messages:
+        yield from _log_is_read_by_few(evidence, message)
+    for request in evidence.requests:
+        yield from _is_listed(evidence, request)
+        yield from _reason_is_told(evidence, request)
+        yield from _own_default_applies(evidence, request)
+    for press in evidence.story.presses:
+        yield from _prompt_stays_hidden(evidence, press)
+        yield from _typed_is_kept(evidence, press)
+    yield from _presses_are_counted(evidence)
+
+
+def _reader(message: Message) -> str:
+    """Return who reads a message, or an empty text if several people may."""
+    if message.ephemeral and message.interaction is not None:
+        return message.interaction.user.name
+    recipient = message.channel.recipient
+    return recipient.name if recipient is not None else ""
+
+
+def _log_is_read_by_few(evidence: Evidence, message: Message) -> Iterator[Broken]:
+    """Only its requester, moderators and the owner read why a run failed, and nobody its secrets."""
+    text = whole_text(message) + "".join(map(text_in, message.attachments))
+    if _TOKEN in text or _WEBHOOK in text:
+        yield Broken("secrets stay secret", where(message), "a token or webhook of the log is shown")
+    if _ERROR not in text or _reader(message) in MODERATORS:
+        return
+    about = [ask for ask in evidence.story.asks_of(message) if ask.who == _reader(message)]
+    source = message.interaction.source if message.interaction is not None else None
+    about += evidence.story.asks_of(source) if source is not None else []
+    if not any(ask.who == _reader(message) for ask in about):
+        yield Broken("few read why a run failed", where(message), text[:80])
+
+
+def _reason_is_told(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """Details of one's own run says why it failed as soon as its log can be read."""
+    if evidence.story.struck or request.ask is None or len(request.runs) != 1 or not request.runs[0].log:
+        return
+    ended = max((m.created for m in evidence.outcomes(request)), default=float("inf"))
+    for press in evidence.story.presses:
+        mine = press.who == request.ask.who and pressed(press) == (request.key, "details")
+        if mine and answered(press) > ended + _LOG_READ and "hit an error. I don't know" in reply(press):
+            yield Broken("a failure's reason is told", str(request), reply(press)[:80])
+
+
+def _is_listed(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """What somebody has requested is listed in /runs for as long as it is kept."""
+    ask, story = request.ask, evidence.story
+    if ask is None or ask.how != "generate" or erased(evidence, request) or not request.calls:
+        return
+    if sum(other.who == ask.who for other in story.asks) > _LISTED or "prompt" not in ask.options:
+        return
+    removed = any("is removed" in what for _, what in story.struck)
+    lists = story.lists.get(ask.who, [])
+    if any(p.custom_id.startswith("set:record") for p in story.presses) or removed or not lists:
+        return
+    if not any(ask.mark in text for text in lists):
+        yield Broken("what is kept is listed", str(request), f"/runs of {ask.who} has no {ask.mark}")
+
+
+def _prompt_stays_hidden(evidence: Evidence, press: Press) -> Iterator[Broken]:
+    """What is behind the buttons of a share without its prompt doesn't tell the prompt."""
+    shown = meant(press)
+    key, kind = subject(shown)
+    if kind != SHARE or not is_copy(shown) or press.rights & {"requester", "manages_server", "reviews"}:
+        return
+    ask = next((each.ask for each in evidence.requests if key in each.keys), None)
+    if ask is None or ask.who == press.who or ask.mark in whole_text(shown):
+        return
+    sent = press.interaction
+    texts = [whole_text(m) for m in (sent.original, *sent.followups) if m is not None and m is not shown]
+    if ask.mark in "\n".join([*texts, str(sent.modal or "")]):
+        yield Broken("a share without its prompt hides it", f"request {ask.number}", f"from {press.who}")
+
+
+def _typed_is_kept(evidence: Evidence, press: Press) -> Iterator[Broken]:
+    """The form that corrects a refused request has everything that was typed."""
+    if press.label != "Edit and try again":
+        return
+    forgets = any("kill" in what or "SIGTERM" in what for _, what in evidence.story.struck)
+    if _LOST in reply(press) and not forgets:
+        yield Broken("what was typed is kept", press.who, reply(press)[:60])
+    if press.interaction.modal is None:
+        return
+    for ask in evidence.story.asks:
+        refused = [ask.interaction.original, *ask.interaction.followups]
+        typed = str(ask.options.get("prompt", ""))
+        if press.message in refused and typed and typed[:40] not in str(press.interaction.modal):
+            yield Broken("what was typed is kept", f"request {ask.number}", f"{typed[:40]!r} is lost")
+
+
+def _own_default_applies(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """A default preset applies to its person's requests, and the channel's only to those without one."""
+    ask = request.ask
+    if ask is None or ask.how != "generate" or "preset" in ask.options or not request.calls:
+        return
+    given = [c for c in evidence.story.commands if c.name == "preset default" and c.at < ask.at]
+    if any("clear" in c.options or "GPU" in c.interaction.text for c in given):
+        return
+    own = any(c.who == ask.who and "channel" not in c.options for c in given)
+    shared = any("channel" in c.options and c.interaction.channel is ask.interaction.channel for c in given)
+    prompt = str(request.calls[0].body.get("inputs", {}).get("prompt"))
+    if (_DEFAULTS[0] in prompt and own) or (_DEFAULTS[1] in prompt and not own):
+        yield Broken("a person's own default applies first", str(request), f"{prompt!r}, {own=} {shared=}")
+
+
+def _presses_are_counted(evidence: Evidence) -> Iterator[Broken]:
+    """Nobody has more presses that write in a minute than the allowance."""
+    counted = [
+        press
+        for press in evidence.story.presses
+        if pressed(press)[1] == "again" and _TOO_FAST not in press.interaction.text
+    ]
+    for first in counted:
+        soon = [p for p in counted if p.who == first.who and first.at <= p.at < first.at + 5]
+        if len(soon) > _PRESSES + 1:
+            yield Broken("presses are limited", first.who, f"{len(soon)} within 5 s")
+            return

@@ -1,0 +1,111 @@
+"""People take turns: many requests of one person don't delay another's."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from demo.fake_comfydeploy.call_log import QueueCall
+from demo.fake_comfydeploy.runs import Run
+from tests.simulation.evidence import Evidence, key_of
+from tests.simulation.promises.ceilings import most_at_once
+from tests.simulation.promises.estimates import is_in_flight
+from tests.simulation.promises.facts import accepted, monotonic
+from tests.simulation.promises.shared import Broken
+from tests.simulation.setup import AT_ONCE, WAITING
+
+# Two people who wait for the same deployment have as many turns, but for this difference.
+_AHEAD = 2
+# What was told at about the same time may have been stored in any order.
+_AROUND = 1.0
+# A run that could start doesn't wait for so long.
+_PATIENCE = 1.2
+
+
+class Start(NamedTuple):
+    """A run of a person that waited from a time on, and was started."""
+
+    who: str
+    deployment: str
+    since: float
+    at: float
+    request: str
+    in_studio: bool
+
+
+def at_the_end(evidence: Evidence) -> Iterator[Broken]:
+    if evidence.story.struck or any(press.custom_id.startswith("set:") for press in evidence.story.presses):
+        return
+    by_person = defaultdict[str, list[Run]](list)
+    for request in evidence.requests:
+        by_person[request.ask.who if request.ask else ""] += request.runs
+    limited = {who for who, runs in by_person.items() if most_at_once(runs) >= AT_ONCE}
+    starts = list(_starts(evidence))
+    yield from _wait_within_limit(starts)
+    for waited in starts:
+        yield from _waits_for_nothing(evidence, waited)
+        others = [s for s in starts if s.deployment == waited.deployment and s.who not in limited]
+        if waited.who not in limited:
+            yield from _was_overtaken(waited, others)
+
+
+def _starts(evidence: Evidence) -> Iterator[Start]:
+    """Yield the runs that were started, without those that a moderator had to approve."""
+    cast = evidence.story.world.cast
+    for request in evidence.requests:
+        ask = request.ask
+        if ask is None or ask.interaction.channel.guild is cast.guilds["reviewed"]:
+            continue
+        firsts: dict[str, QueueCall] = {}
+        for call in request.calls:
+            firsts.setdefault(key_of(call), call)
+        for call in firsts.values():
+            deployment, at = str(call.body.get("deployment_id")), monotonic(call.at)
+            in_studio = ask.interaction.channel.guild is cast.guilds["studio"]
+            yield Start(ask.who, deployment, accepted(ask), at, str(request), in_studio=in_studio)
+
+
+def _waits_for_nothing(evidence: Evidence, waited: Start) -> Iterator[Broken]:
+    """A run starts at once unless its deployment or its person has as many runs as they may."""
+    if waited.at - waited.since < _PATIENCE or any(c.name == "pause" for c in evidence.story.commands):
+        return
+    moment = waited.at - _PATIENCE / 2
+    runs = [run for request in evidence.requests for run in request.runs if is_in_flight(run, moment)]
+    own = [r for e in evidence.requests if e.ask and e.ask.who == waited.who for r in e.runs if r in runs]
+    alike = [run for run in runs if run.deployment.id == waited.deployment]
+    full = bool(alike) and len(alike) >= alike[0].deployment.concurrency_limit
+    failed = any(
+        call.status != 200 and call.body.get("deployment_id") == waited.deployment
+        for call in evidence.story.world.comfydeploy.call_log.queue_calls
+    )
+    silent = any(
+        run.faults.webhook_drop or run.faults.silent_end for run in evidence.story.world.comfydeploy.runs
+    )
+    if not (full or failed or silent or len(own) >= AT_ONCE or evidence.story.world.seconds_a_day):
+        waited_for = f"since {waited.since:.0f}, until {waited.at:.0f}"
+        yield Broken("nobody waits for nothing", waited.request, waited_for)
+
+
+def _was_overtaken(waited: Start, starts: list[Start]) -> Iterator[Broken]:
+    """Nobody has many more turns than somebody who waits at the same time."""
+    more = Counter[str]()
+    between = [each for each in starts if waited.since + _AROUND < each.at < waited.at]
+    for each in sorted(between, key=lambda start: start.at, reverse=True):
+        more[each.who] += 1
+        ahead = more[each.who] - more[waited.who]
+        if each.who != waited.who and ahead > _AHEAD:
+            detail = f"{ahead} more runs of {each.who} since {each.at:.0f}"
+            yield Broken("people take turns", waited.request, detail)
+            return
+
+
+def _wait_within_limit(starts: list[Start]) -> Iterator[Broken]:
+    """A person's waiting runs are limited on a server."""
+    for last in starts:
+        waiting = [s for s in starts if s.who == last.who and s.in_studio and s.since <= last.since < s.at]
+        if last.in_studio and len(waiting) > WAITING:
+            yield Broken(
+                "no ceiling is exceeded", last.who, f"{len(waiting)} runs wait, the limit is {WAITING}"
+            )
+            return

@@ -1,0 +1,178 @@
+"""What /usage says is what a person's runs on a server took that day, by the checker's own sums.
+
+What became of the runs doesn't matter: their requests may have been erased or removed since.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from demo.fake_comfydeploy.call_log import QueueCall
+from demo.fake_comfydeploy.runs import Run
+from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.world import Guild
+from tests.simulation.evidence import Evidence, Request, key_of, keys_of
+from tests.simulation.promises.facts import monotonic
+from tests.simulation.promises.outcomes import is_unheard_of
+from tests.simulation.promises.shared import Broken
+from tests.simulation.story import Ask, Command, first_text
+
+_PATTERNS = tuple(
+    map(re.compile, (r"Runs: (\d+)", r"GPU seconds: (\d+)", r"Running: (\d+)", r"Waiting: (\d+)"))
+)
+# What the bot reserves for a run, in seconds, unless it knows the durations of so many successes.
+_RESERVE, _NEEDED = 60.0, 5
+# When the first day of a round ends.
+MIDNIGHT = 30_000.0
+# How much longer or shorter than it was a run may seem to the bot, and when ComfyDeploy's figure is known.
+_LATE, _KNOWN = 5.0, 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What a person's runs used at least and at most: runs and GPU seconds."""
+
+    runs: int = 0
+    most_runs: int = 0
+    seconds: float = 0.0
+    most_seconds: float = 0.0
+
+    def __add__(self, other: Sum) -> Sum:
+        return Sum(
+            self.runs + other.runs,
+            self.most_runs + other.most_runs,
+            self.seconds + other.seconds,
+            self.most_seconds + other.most_seconds,
+        )
+
+
+def at_the_end(evidence: Evidence) -> Iterator[Broken]:
+    if any("clock is set" in what for _, what in evidence.story.struck):
+        return
+    for command in evidence.story.commands:
+        text = first_text(command.interaction).partition("### The whole")[0]
+        found = [int(match[1]) for match in (pattern.search(text) for pattern in _PATTERNS) if match]
+        if command.name == "usage" and command.at < MIDNIGHT and len(found) == len(_PATTERNS):
+            yield from _is_so(evidence, command, *found)
+
+
+def _is_so(
+    evidence: Evidence, command: Command, runs: int, seconds: int, running: int, waiting: int
+) -> Iterator[Broken]:
+    least = least_reserve(evidence, command.at)
+    reserved = running + waiting
+    if command.interaction.channel.guild is evidence.story.world.cast.guilds["reviewed"]:
+        reserved = running  # nothing is reserved before an approval
+    if seconds < int(least * reserved * _weights(evidence, command)[0]):
+        detail = f"{running} running, {waiting} waiting, {seconds} s"
+        yield Broken("unfinished runs count towards the day", command.who, detail)
+    used = _used(evidence, command)
+    told = f"{runs} runs and {seconds} s told, {used} before {command.at:.0f}"
+    if seconds < int(used.seconds) or runs < used.runs:
+        yield Broken("no run of the day is forgotten", command.who, told)
+    more = running + waiting  # these may not have been queued yet
+    most = used.most_seconds + more * _most_reserve(evidence, command.at) * _weights(evidence, command)[1]
+    # A process that dies between a claim and its queue call has charged a run that nobody sees.
+    if not evidence.story.struck and (seconds > most + 1 or runs > used.most_runs + more):
+        yield Broken("nothing counts twice", command.who, told)
+
+
+def _used(evidence: Evidence, command: Command) -> Sum:
+    """Return what a person's runs on a server have used by the time of a command."""
+    used, home = Sum(), _server(command.interaction)
+    for request in evidence.requests:
+        ask = request.ask
+        if ask is not None and ask.who == command.who and _server(ask.interaction) is home:
+            for key in {key_of(call) for call in request.calls if monotonic(call.at) < command.at}:
+                used += cost(evidence, request, ask, key, command.at)
+    return used
+
+
+def _server(interaction: Interaction) -> Guild | None:
+    """Return the server that an interaction counts for: none for the bot of a user's own account."""
+    return None if interaction.user_install else interaction.channel.guild
+
+
+def cost(
+    evidence: Evidence, request: Request, ask: Ask, key: str, at: float, *, weighted: bool = True
+) -> Sum:
+    """Return what the run with a key has cost by a time, at least and at most."""
+    calls = [call for call in request.calls if key_of(call) == key and monotonic(call.at) <= at]
+    runs = [run for run in request.runs if any(run.id in call.run_ids for call in calls)]
+    low, high = _weight(evidence, request, ask, calls) if weighted else (1.0, 1.0)
+    most = max([_most_reserve(evidence, at), *(_seconds(run, at) + _LATE for run in runs)])
+    if runs and all(_is_known(run, at) for run in runs):
+        most = max(_seconds(run, at) for run in runs) + _LATE
+    if all(call.status not in (200, None) for call in calls):
+        return Sum(0, 1, 0.0, most * high)  # what was refused costs nothing, unless it is heard of
+    least = least_reserve(evidence, at)
+    if runs and all(_has_ended(run, at) and not is_unheard_of(evidence, request, run) for run in runs):
+        least = min([least, *(max(0.0, _seconds(run, at) - _LATE) for run in runs)])
+    counts = any(run.status == "success" and run.faults.get_status is None for run in runs)
+    return Sum(int(counts), 1, least * low, most * high)
+
+
+def _has_ended(run: Run, at: float) -> bool:
+    return run.ended_at is not None and monotonic(run.ended_at.timestamp()) <= at
+
+
+def _is_known(run: Run, at: float) -> bool:
+    """Return whether the bot has had time to learn how long a run took."""
+    return (
+        run.status == "success"
+        and run.ended_at is not None
+        and (monotonic(run.ended_at.timestamp()) < at - _KNOWN)
+    )
+
+
+def least_reserve(evidence: Evidence, at: float) -> float:
+    """Return the least that a run may have reserved by a time: the median of durations, if that is known."""
+    took = _durations(evidence, at)
+    return min([_RESERVE, *(max(0.0, each - _LATE) for each in took)]) if len(took) >= _NEEDED else _RESERVE
+
+
+def _most_reserve(evidence: Evidence, at: float) -> float:
+    return max([_RESERVE, *(each + _LATE for each in _durations(evidence, at))])
+
+
+def _durations(evidence: Evidence, at: float) -> list[float]:
+    runs = evidence.story.world.comfydeploy.runs
+    return [_seconds(run, at) for run in runs if run.status == "success"]
+
+
+def _seconds(run: Run, at: float) -> float:
+    """Return how long a run was executing by a time."""
+    if run.started_at is None:
+        return 0.0
+    ended = at if run.ended_at is None else min(at, monotonic(run.ended_at.timestamp()))
+    return max(0.0, ended - monotonic(run.started_at.timestamp()))
+
+
+def _weights(evidence: Evidence, command: Command) -> tuple[float, float]:
+    """Return the smallest and the largest weight that a second has had on the server of a command."""
+    home = command.interaction.channel.guild
+    found = [1.0, *(each.weight for each in evidence.story.weights if each.guild is home)]
+    return min(found), max(found)
+
+
+def _weight(evidence: Evidence, request: Request, ask: Ask, calls: list[QueueCall]) -> tuple[float, float]:
+    """Return the smallest and the largest weight that a second of a run may have.
+
+    It is the weight of its GPU when the request was accepted or, if that came later, approved.
+    """
+    story = evidence.story
+    approved = [
+        press.at
+        for press in story.presses
+        if press.label == "Approve" and keys_of(press.message) & request.keys
+    ]
+    since, until = max([ask.at, *approved[:1]]), min(monotonic(call.at) for call in calls)
+    weights = [1.0]
+    for change in story.weights:
+        if change.guild is ask.interaction.channel.guild and change.gpu == ask.options.get("gpu"):
+            weights = [change.weight] if change.at <= since else [*weights, change.weight]
+            if change.at >= until:
+                weights.pop()
+    return min(weights), max(weights)
