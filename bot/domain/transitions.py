@@ -263,7 +263,9 @@ def _without_transition(
 ) -> Change | None:
     if run.state in IN_FLIGHT and report.state is run.state:
         values |= _progress(run, report, now)
-    if run.state in IN_FLIGHT and report.state in IN_FLIGHT:
+    # A run that the bot gave up on may make everything, too, without ever reporting its end.
+    may_finish = run.state in IN_FLIGHT or (is_own_verdict(run) and not run.partial)
+    if may_finish and report.state in IN_FLIGHT:
         values |= _seen_outputs(run, report, now)
     if not values:
         return None
@@ -293,10 +295,7 @@ def _progress(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
 
 
 def _seen_outputs(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
-    """Return the columns for new outputs of a run in flight.
-
-    They are shown if the run's end is never reported.
-    """
+    """Return the columns for new outputs, which are shown if the run's end is never reported."""
     values: dict[str, object] = {}
     if report.outputs and not same_outputs(run.outputs, report.outputs):
         values["outputs"] = pack_outputs(report.outputs)

@@ -107,7 +107,6 @@ COMMANDS = {
     "help_tips": "**How to get good results**\n- Say what is in the picture first, then how it should look: subject, light, style.\n- Found something you like? Press Edit and change one thing. The seed keeps the rest similar.",
     # help: the user's own limits
     "help_rules_default": "- `/generate` for {title} starts from the preset **{name}** here. What you type wins, or goes where `{{prompt}}` stands.",
-    # help: the other commands
     # `/reload`
     "reload_unsynced": "Discord didn't answer. Its commands are still the old ones; I'll try again soon.",
     "reload_warnings": "Please look at these warnings:",

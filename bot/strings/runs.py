@@ -31,8 +31,7 @@ RUNS = {
     "charged_nothing_cancelled": "cancelled in time: nothing was used",
     "gpu": "GPU {gpu}",
     "seed": "seed {seed}",
-    # copies
-    # refusals, at the press or when posting
+    # why a copy is refused, at the press or when posting
     "copy_not_yours": "Only the requester can post or share this.",
     "copy_private": "This is private, so I can't post or share it. Please generate it without `private`.",
     "copy_elsewhere": "This works only on the server of the request. Please press it there.",
@@ -112,7 +111,6 @@ RUNS = {
     "undelivered": "This has ended, but I couldn't post it here. Please open `/runs`.",
     "media_more": "{count} more files didn't fit into this message.",
     "from_elsewhere": "I couldn't post this in [the channel of the request]({url}), so here it is.",
-    # batches
     # edit forms
     "edit_title": "Edit: {title}",
     "edit_label_gpu": "GPU",

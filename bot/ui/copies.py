@@ -32,8 +32,6 @@ from bot.ui.result_buttons import OfferedActions
 from bot.ui.run_facts import COLOURS, facts_of, prompt_line
 
 PROMPT_FIELD = "prompt"
-# An option's label has at most 100 characters.
-_TITLE, _NAME = 50, 32
 
 
 def share_modal(key: str) -> Modal:

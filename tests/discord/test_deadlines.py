@@ -251,6 +251,21 @@ async def test_only_a_late_success_replaces_the_verdict_after_a_lost_reply(
     assert len(bot.calls) == 1
 
 
+async def test_a_run_that_never_ends_replaces_the_verdict_after_a_lost_reply(bot: Harness) -> None:
+    """Its result was paid for, and it is stopped as it would have been without the verdict."""
+    await bot.ask(faults=Faults(queue_drop=True, queue_starts=1, hold_at="queued", webhook_drop=True))
+    await bot.later(seconds=100, times=2)
+    assert "ComfyDeploy didn't confirm the run." in texts(bot)[0]
+    (run,) = bot.comfydeploy.runs
+    run.own_faults = Faults(never_ends=True)
+    await bot.release()
+    await bot.later(minutes=2, times=4)
+    (message,) = bot.messages()
+    assert len(message.attachments) == 1
+    assert (await bot.run()).state is RunState.SUCCEEDED
+    assert len(bot.comfydeploy.call_log.cancel_calls) == 1
+
+
 @pytest.mark.bot(comfydeploy=IMPATIENT)
 async def test_time_in_comfydeploys_queue_does_not_count_as_run_time(bot: Harness) -> None:
     await bot.ask(faults=Faults(hold_at="queued"))

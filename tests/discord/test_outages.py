@@ -156,6 +156,17 @@ async def test_a_message_that_fails_is_simplified(
     assert bot.messages() == []
 
 
+async def test_a_private_layout_that_discord_refuses_becomes_a_sentence(
+    bot: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    await bot.ask()
+    await bot.release()
+    bot.env.inject_error("POST", "/interactions/*/*/callback", status=400, code=50035, times=1)
+    pressed = await bot.click(bot.messages()[0], "⋯ More")
+    assert text_of(bot, pressed.response.message).startswith("Something went wrong here")
+    assert "failed to handle an interaction" in caplog.text
+
+
 async def test_a_failure_that_cannot_be_shown_as_usual_is_told_plainly(bot: Harness) -> None:
     bot.comfydeploy.next_faults(Faults(ends_as="failed"))
     await bot.alice.slash(bot.channel, "generate", prompt="a fox")
