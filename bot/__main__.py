@@ -6,6 +6,8 @@ import asyncio
 import logging
 import os
 import sys
+import traceback
+from typing import NoReturn
 
 from bot import cli
 from bot.outside import Outside
@@ -32,10 +34,24 @@ def main() -> int:
         return 0 if cli.parse(arguments).command is None else INTERRUPTED
 
 
+def run() -> NoReturn:
+    """End the process with the exit code of `main`, without waiting for threads.
+
+    One that hangs, such as in a statement on a database file of a network that is gone, would keep `sys.exit`
+    from ending the process.
+    """
+    code = 1
+    try:
+        code = main()
+        sys.stdout.flush()
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        logging.shutdown()
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    code = main()
-    logging.shutdown()
-    sys.stdout.flush()
-    # A thread that hangs, such as in a statement on a database file of a network that is gone, would keep
-    # `sys.exit` from ending the process.
-    os._exit(code)
+    run()

@@ -133,7 +133,7 @@ async def open_app(
         ),
         discord=DiscordCalls(client),
         fetcher=fetcher,
-        outputs=OutputPreparer(fetcher, backend, files),
+        outputs=OutputPreparer(fetcher, backend, outside.executor("pictures", 1)),
         words=AutomodCache(partial(read_automod, client), outside),
         drafts=FormDrafts(outside.random),
         outside=outside,

@@ -337,12 +337,18 @@ def _within(width: Input, height: Input, wide: float, high: float) -> Size:
 def _rounded(item: Input, side: float) -> int:
     """Return the nearest multiple of the step within the input's limits, or its nearest choice."""
     if item.choices:
-        return min((int(float(choice.value)) for choice in item.choices), key=lambda value: abs(value - side))
+        return min(map(int, _numbers(item)), key=lambda value: abs(value - side))
     low = 1 if item.minimum is None else max(1, math.ceil(item.minimum))
     high = LARGEST if item.maximum is None else math.floor(item.maximum)
     nearest = round(side / _STEP) * _STEP
     least, most = math.ceil(low / _STEP) * _STEP, high // _STEP * _STEP
     return min(max(nearest, least), most) if least <= most else min(max(round(side), low), high)
+
+
+def _numbers(item: Input) -> list[float]:
+    """Return the choices of an input with numbers, which may be written as people type them."""
+    found = (number(choice.value, item.kind) for choice in item.choices)
+    return [each for each in found if each is not None]
 
 
 def _fitting(choices: Mapping[str, Size], width: Input, height: Input) -> tuple[dict[str, Size], list[str]]:
@@ -366,8 +372,7 @@ def _reason(item: Input, value: float) -> str:
     """Return why an input doesn't take a value, or an empty string."""
     if item.choices:
         allowed = ", ".join(choice.value for choice in item.choices[:10])
-        taken = any(float(choice.value) == value for choice in item.choices)
-        return "" if taken else f"{value:.15g} is not one of its choices {allowed}"
+        return "" if value in _numbers(item) else f"{value:.15g} is not one of its choices {allowed}"
     return beyond(value, max(1, item.minimum or 1), item.maximum)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import mimetypes
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -83,16 +84,18 @@ class _Target:
 
 
 class OutputPreparer:
-    """Fetches a run's outputs into a folder. Large pictures are shrunk in the threads of `files`."""
+    """Fetches a run's outputs into a folder, and shrinks large pictures.
 
-    def __init__(self, fetcher: MediaFetcher, backend: Backend, files: Executor) -> None:
+    One thread does that, because a decoded picture may take hundreds of megabytes: the next one waits even if
+    nobody waits for this one any more.
+    """
+
+    def __init__(self, fetcher: MediaFetcher, backend: Backend, shrinking: Executor) -> None:
         self._fetcher = fetcher
         self._backend = backend
-        self._files = files
+        self._shrinking = shrinking
         self._slots = asyncio.Semaphore(_DOWNLOADS)
         self._slots_of: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
-        # Held while a picture is shrunk, because a decoded one may take hundreds of megabytes.
-        self._shrinking = asyncio.Lock()
         self._shrinking_of: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     def may_link(self, url: str) -> bool:
@@ -245,17 +248,16 @@ class OutputPreparer:
         # A server has at most one picture in the queue, so that it doesn't delay the others.
         of_server = self._shrinking_of.setdefault(target.run.server, asyncio.Lock())
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(target.deadline), of_server, self._shrinking:
-                seconds = min(target.left, SECONDS)
+            async with asyncio.timeout_at(target.deadline), of_server:
                 loop = asyncio.get_running_loop()
-                is_shrunk = await loop.run_in_executor(self._files, _shrunk, path, target.limit, seconds)
-                return ".webp" if is_shrunk else None
+                work = partial(_shrunk, path, target.limit, lambda: target.deadline - loop.time())
+                return ".webp" if await loop.run_in_executor(self._shrinking, work) else None
         return None
 
 
-def _shrunk(path: Path, limit: int, seconds: float) -> bool:
-    """Shrink a picture in place. Return whether that worked."""
-    data = shrink(path.read_bytes(), limit, seconds)
+def _shrunk(path: Path, limit: int, left: Callable[[], float]) -> bool:
+    """Shrink a picture in place, in the time that is `left` by then. Return whether that worked."""
+    data = shrink(path.read_bytes(), limit, min(left(), SECONDS))
     if data is not None:
         path.write_bytes(data)
     return data is not None

@@ -10,6 +10,8 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from bot.outside import Outside
 
 HANGS = """
@@ -18,16 +20,17 @@ from bot.outside import Outside
 begun = threading.Event()
 Outside().executor("hangs", 1).submit(lambda: (begun.set(), threading.Event().wait()))
 begun.wait()
-sys.argv = ["bot", "export"]
+sys.argv = ["bot", *sys.argv[1:]]
 runpy.run_module("bot", run_name="__main__")
 """
 
 
-def test_a_function_that_hangs_does_not_keep_the_process_from_exiting(tmp_path: Path) -> None:
+@pytest.mark.parametrize("argument", ["export", "--unknown"], ids=["returned", "raised"])
+def test_a_function_that_hangs_does_not_keep_the_process_from_exiting(tmp_path: Path, argument: str) -> None:
     """A statement on a network's database file may never return, and a stop must not wait for it."""
     environment = {"DISCORD_TOKEN": "", "DATABASE_URL": f"sqlite:///{tmp_path}/none.db", "PYTHONPATH": "."}
     ended = subprocess.run(  # noqa: S603  # our own program
-        [sys.executable, "-c", HANGS],
+        [sys.executable, "-c", HANGS, argument],
         capture_output=True,
         text=True,
         timeout=60,

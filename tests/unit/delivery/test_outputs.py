@@ -8,11 +8,12 @@ import random
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -78,20 +79,22 @@ Prepare = Callable[..., Awaitable[PreparedOutputs]]
 
 
 @asynccontextmanager
-async def output_preparer(renewed: Sequence[Output] | None = None) -> AsyncIterator[OutputPreparer]:
+async def output_preparer(
+    shrinking: Executor | None = None, renewed: Sequence[Output] | None = None
+) -> AsyncIterator[OutputPreparer]:
     class Backend:
         async def get_run(self, run_id: str) -> RunReport:
             return RunReport(run_id=run_id, state=RunState.SUCCEEDED, outputs=tuple(renewed or ()))
 
     backend: Any = Backend()
     async with MediaFetcher(allows=outside_only) as fetcher:
-        yield OutputPreparer(fetcher, backend, Outside().executor("files", 1))
+        yield OutputPreparer(fetcher, backend, shrinking or Outside().executor("pictures", 1))
 
 
 @asynccontextmanager
 async def preparer(folder: Path, renewed: Sequence[Output] | None = None) -> AsyncIterator[Prepare]:
     """Yield `OutputPreparer.prepare` with this folder and a limit, by default not for the last try."""
-    async with output_preparer(renewed) as outputs:
+    async with output_preparer(renewed=renewed) as outputs:
 
         async def prepare(run: Run, *, deadline: float | None = None, **more: Any) -> PreparedOutputs:
             options = {"limit": LIMIT, "folder": folder, "last_try": False, **more}
@@ -233,19 +236,42 @@ async def test_recompressing_pictures_ends_with_the_time(
     encoder.allowed.release(100)
 
 
-class Queue(asyncio.Lock):
-    """A lock that sets `both` once two have asked for it."""
+class Queue(ThreadPoolExecutor):
+    """A thread that sets `both` once it was asked for twice."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(1)
         self.asked = 0
         self.both = asyncio.Event()
 
-    async def acquire(self) -> Literal[True]:
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
         self.asked += 1
         if self.asked == 2:
             self.both.set()
-        return await super().acquire()
+        return super().submit(*args, **kwargs)
+
+
+async def test_a_picture_waits_for_one_that_nobody_waits_for_any_more(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = storage.run("good-1", guild_id=1)
+    second = storage.run("good-2", guild_id=2, key="abcdefghij234568")
+    storage.bodies = {"/good-1": picture(70, 60), "/good-2": picture(71, 60)}
+    encoder, queue = Encoder(monkeypatch), Queue()
+    async with output_preparer(queue) as outputs, asyncio.timeout(100), asyncio.TaskGroup() as group:
+
+        def prepare(run: Run) -> asyncio.Task[Any]:
+            prepared = outputs.prepare(run, LIMIT, tmp_path, last_try=False, deadline=later(3600))
+            return group.create_task(prepared)
+
+        abandoned = prepare(first)
+        await encoder.encoding.wait()
+        abandoned.cancel()
+        prepare(second)
+        await queue.both.wait()
+        assert encoder.widths == [70]
+        encoder.allowed.release(100)
+    assert encoder.widths == [70, 71]
 
 
 async def test_the_pictures_of_one_server_are_not_all_recompressed_first(
@@ -256,8 +282,7 @@ async def test_the_pictures_of_one_server_are_not_all_recompressed_first(
     storage.bodies = {f"/good-{number}": picture(70, 60) for number in (1, 2, 3)}
     storage.bodies["/good-4"] = picture(71, 60)
     encoder, queue = Encoder(monkeypatch), Queue()
-    async with output_preparer() as outputs, asyncio.timeout(100), asyncio.TaskGroup() as group:
-        outputs._shrinking = queue
+    async with output_preparer(queue) as outputs, asyncio.timeout(100), asyncio.TaskGroup() as group:
         for run in (many, one):
             group.create_task(outputs.prepare(run, LIMIT, tmp_path, last_try=False, deadline=later(3600)))
             await encoder.encoding.wait()

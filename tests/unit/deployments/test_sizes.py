@@ -235,8 +235,9 @@ def test_the_shapes_keep_any_limits(low: int, room: int, default: int | None) ->
         assert all(side is not None and side % 8 == 0 for side in sides)
 
 
-def test_the_sides_choices_are_limits_too() -> None:
-    sides = {"width": {"choices": [512, 1024]}, "height": {"choices": [512, 1024]}}
+@pytest.mark.parametrize("large", [1024, "1,024", "1 024"])
+def test_the_sides_choices_are_limits_too(large: int | str) -> None:
+    sides = {"width": {"choices": [512, large]}, "height": {"choices": [512, large]}}
     made = sized({}, side={"default": 1024}, inputs=sides)
     assert [choice.value for choice in size_of(made).choices] == ["1024 × 1024"]
     made = sized({"choices": CHOICES | {"tall": [512, 1024]}}, side={"default": 1024}, inputs=sides)
