@@ -48,7 +48,6 @@ COPY_DELETED = (
     f"{DISCORD}.delete:before:1",
     f"{DISCORD}.delete:after:1",
     f"{MESSENGER}.handle:after:3",
-    f"{MESSAGES}.turn:released:3",
 )
 # A request's whole life, in its order.
 ONE_LIFE = (
