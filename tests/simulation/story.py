@@ -138,6 +138,8 @@ class Story:
     """The page /metrics at the end."""
     gaps: list[str] = field(default_factory=list)
     """The requests that ended in a known gap."""
+    surprises: list[tuple[str, str]] = field(default_factory=list)
+    """The promises that actions have seen broken, and about what."""
 
     def strike(self, what: str) -> None:
         """Remember that trouble began or happened."""
@@ -147,6 +149,10 @@ class Story:
     def skip(self, why: str) -> None:
         """Note that a step did nothing."""
         self.world.note("skip", why)
+
+    def surprise(self, promise: str, about: str) -> None:
+        """Remember that a promise was broken at a moment that only its action knows."""
+        self.surprises.append((promise, about))
 
     def nth(self, number: int) -> Ask | None:
         """Return a request by its number, counted on from the first one after the last."""

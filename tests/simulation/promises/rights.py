@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from tests.fakediscord.world import Message
 from tests.simulation.evidence import Evidence, Request, keys_of, text_of
-from tests.simulation.promises import facts
+from tests.simulation.promises.facts import deleted, pressed, reply
 from tests.simulation.promises.shared import Broken, cancelled
-from tests.simulation.story import Ask
+from tests.simulation.story import Press
 
 _REPEATED = ("again", "vary", "together", "edit", "forged again", "forged edit")
 _SURE = 10.0
+# What somebody is told whose press isn't even looked at.
+_TOLD = ("This doesn't belong to this message", "I can't reach my database", "Something went wrong")
 _CANCELLED = ("You cancelled this request", "A moderator cancelled this request")
 
 
@@ -19,13 +20,25 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     for request in evidence.requests:
         yield from _nobody_else_ended_it(evidence, request)
         yield from _starts_from_what_is_seen(evidence, request)
+    for press in evidence.story.presses:
+        yield from _elsewhere(evidence, press)
+
+
+def _elsewhere(evidence: Evidence, press: Press) -> Iterator[Broken]:
+    """A press under a public message that is about something else is refused."""
+    key, sent = pressed(press)[0], press.interaction
+    own = next((request for request in evidence.requests if key in request.keys), None)
+    if not press.forged or press.message.ephemeral or own is None or press.message in own.messages:
+        return
+    if sent.modal is not None or (reply(press) and not reply(press).startswith(_TOLD)):
+        yield Broken("a press belongs to its message", str(own), f"{press.custom_id}: {reply(press)[:80]!r}")
 
 
 def _nobody_else_ended_it(evidence: Evidence, request: Request) -> Iterator[Broken]:
     told = any(word in text_of(m.body) for m in evidence.outcomes(request) for word in _CANCELLED)
     if told and not cancelled(evidence, request):
-        pressed = [p.who for p in evidence.story.presses if keys_of(p.message) & request.keys]
-        yield Broken("strangers change nothing", str(request), f"cancelled; only {pressed} pressed")
+        by = [press.who for press in evidence.story.presses if keys_of(press.message) & request.keys]
+        yield Broken("strangers change nothing", str(request), f"cancelled; only {by} pressed")
 
 
 def _starts_from_what_is_seen(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -39,11 +52,6 @@ def _starts_from_what_is_seen(evidence: Evidence, request: Request) -> Iterator[
     if source.private:
         yield Broken("nobody starts from a private result", str(request), f"of {source.who}, by {ask.who}")
     files = [m for other in evidence.requests if other.ask is source for m in other.messages if m.attachments]
-    deleted = [m for m in files if m not in evidence.story.taken and not evidence.is_card(m)]
-    if ask.how in _REPEATED and deleted and all(map(_before(ask), deleted)):
+    left = [m for m in files if m not in evidence.story.taken and not evidence.is_card(m)]
+    if ask.how in _REPEATED and left and all(deleted(message) < ask.at - _SURE for message in left):
         yield Broken("nobody starts from a deleted result", str(request), f"of {source.who}, by {ask.who}")
-
-
-def _before(ask: Ask) -> Callable[[Message], bool]:
-    """Return whether the bot deleted a message well before a request."""
-    return lambda message: facts.deleted(message) < ask.at - _SURE

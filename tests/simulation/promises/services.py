@@ -32,6 +32,8 @@ _OWN_HOSTS = ("127.0.0.1", "localhost")
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
+    for promise, about in evidence.story.surprises:
+        yield Broken(promise, about, "")
     yield from _forged_webhooks(evidence)
     yield from _acknowledged_in_vain(evidence)
     yield from _outages(evidence)

@@ -135,7 +135,7 @@ async def rules_unreadable(story: Story, who: str, minutes: float, status: int) 
     "away",
     lambda chance: {
         "people": chance.sample(MEMBERS, 2),
-        "before": chance.choice((3, 92)),
+        "before": chance.choice((3, 57, 57, 92)),
         "seconds": chance.choice((9, 14)),
         "late": chance.random() < 0.5,
     },

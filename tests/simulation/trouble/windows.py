@@ -1,0 +1,232 @@
+"""Something changes at the one moment that matters: between a claim and its post, or a post and its reply."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from tests.fakediscord.faults import Fault
+from tests.simulation.engine.boundaries import STATEMENTS
+from tests.simulation.engine.life import Life
+from tests.simulation.engine.patches import TIME
+from tests.simulation.people.asking import outcome, press_when_shown, request, started
+from tests.simulation.people.copying import copy_result, set_mark
+from tests.simulation.people.requests import MEMBERS
+from tests.simulation.steps import action
+from tests.simulation.story import Ask, Story
+from tests.simulation.trouble.database import add_strike
+from tests.simulation.trouble.deaths import kill_life
+from tests.simulation.trouble.services import ANSWER, MESSAGES, jump
+
+_POST = f"POST {MESSAGES}"
+_CLAIM, _EXTENSION = "UPDATE messages SET failures", "UPDATE requests SET lease_until"
+# How long a claim is on its way to the process that made it, which waits two seconds for the database.
+_LATE = 1.5
+# A lease, and the longest sleep of the worker that takes it over.
+_TAKEN_OVER = 95.0
+# Discord has forgotten a nonce after so long, and discord.py doesn't repeat a post any more.
+_FORGOTTEN, _REPEATED = 400.0, 45.0
+
+
+def _is_disturbed(story: Story) -> bool:
+    """Return whether other trouble may hide what an action looks for, and note that it does nothing then."""
+    if story.struck or story.world.discord.faults.rules or STATEMENTS.strike is not None:
+        story.skip("there was other trouble")
+        return True
+    return False
+
+
+def _hold_claim(story: Story) -> list[float]:
+    """Let the next claim of a message arrive late, and return the list that will have its time."""
+    claimed: list[float] = []
+    delays = [_LATE]
+
+    def strike(_: Life, sql: str, done: bool) -> None:
+        if done and not claimed and sql.startswith(_CLAIM):
+            claimed.append(TIME.monotonic)
+
+    add_strike(strike)
+    story.world.loop.executor_delay = lambda _life, _name: delays.pop() if claimed and delays else 0.0
+    return claimed
+
+
+def _count_posts(story: Story, at_each: Callable[[], object] = lambda: None) -> list[None]:
+    """Return a list that gets longer with each post in #pictures, when a function is called, too."""
+    wanted, posts = str(story.world.channel("pictures").id), list[None]()
+
+    def watch(params: Any) -> bool:
+        if str(params["channel_id"]) == wanted:
+            posts.append(None)
+            at_each()
+        return False
+
+    story.world.discord.faults.add(_POST, Fault.drop_before(), times=None, where=watch)
+    return posts
+
+
+async def _held_run(story: Story, who: str) -> tuple[Ask, Any] | None:
+    """Start a run that doesn't end by itself."""
+    if _is_disturbed(story):
+        return None
+    story.world.next_faults({"hold_at": "running"})
+    asked = await request(story, who, "pictures")
+    run = await started(story, asked, status="running")
+    if asked is None or run is None:
+        story.skip("no run started")
+        return None
+    return asked, run
+
+
+@action("leases", lambda chance: {"who": chance.choice(MEMBERS)}, weight=3)
+async def lease_runs_out(story: Story, who: str, *, expires: bool = True) -> None:
+    """Let a post take longer than its lease, which isn't extended, while its channel is closed to others.
+
+    Unless the answer's token expires, a process that has lost its lease deletes the outcome of another.
+    """
+    found = await _held_run(story, who)
+    if found is None:
+        return
+    world, channel, run = story.world, story.world.channel("pictures"), found[1]
+    last: list[Life] = []
+    held: list[Any] = []
+
+    def strike(life: Life, sql: str, done: bool) -> None:
+        if sql.startswith(_EXTENSION) and not held:
+            last[:] = [life]
+        elif sql.startswith(_EXTENSION) and life in last and not done and len(held) == 1:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    def watch(params: Any) -> bool:
+        held.append(params)
+        return True
+
+    found[0].interaction.created_at -= 900 if expires else 0
+    add_strike(strike)
+    world.discord.faults.add(_POST, Fault.delay(_TAKEN_OVER + 5), times=1, where=watch)
+    world.comfydeploy.release(run.id)
+    await world.until(lambda: held, 15)
+    story.strike("no lease is extended: COMMIT fails; the bot loses send_messages in #pictures")
+    world.discord.withdraw(channel, "send_messages")
+    await asyncio.sleep(_TAKEN_OVER)
+    world.discord.grant(channel, "send_messages")
+    await asyncio.sleep(10)
+    held.append(None)
+    downloads = [call for call in world.comfydeploy.call_log.answered if f"/{run.id}/" in call.path]
+    downloads = [call for call in downloads if call.path.startswith("/files/outputs/")]
+    if len(world.layout) == 1 and len(downloads) > len({call.path for call in downloads}):
+        story.surprise("a message in progress isn't begun again", f"{run.id} was downloaded twice")
+
+
+@action("windows", lambda chance: {"who": chance.choice(MEMBERS)})
+async def files_fail_elsewhere(story: Story, who: str) -> None:
+    """Let a channel refuse a result, whose files then can't be fetched for the next place at first."""
+    found = await _held_run(story, who)
+    if found is None:
+        return
+    run = found[1]
+
+    def let_files(body: str | None) -> None:
+        run.own_faults = run.faults.model_copy(update={"body": body})
+
+    posts = _count_posts(story, lambda: let_files("cut-off"))
+    story.world.discord.withdraw(story.world.channel("pictures"), "send_messages")
+    story.strike("the channel is closed, and then files can't be fetched")
+    story.world.comfydeploy.release(run.id)
+    await story.world.until(lambda: posts, 15)
+    await asyncio.sleep(2)
+    let_files(None)
+    await asyncio.sleep(25)
+    if len(posts) > 1:
+        story.surprise("a place that has refused isn't tried again", f"{len(posts)} posts")
+
+
+@action("windows", lambda chance: {"who": chance.choice(MEMBERS)})
+async def cancel_before_its_card(story: Story, who: str) -> None:
+    """Cancel a request whose review card is about to be posted."""
+    if _is_disturbed(story):
+        return
+    claimed = _hold_claim(story)
+    asked = await request(story, who, "requests")
+    await story.world.until(lambda: claimed, 3)
+    if asked is None or not claimed or not await press_when_shown(story, who, asked, "Cancel", 2):
+        story.skip("nothing could be cancelled")
+        return
+    at = TIME.monotonic
+    story.strike(f"request {asked.number} is cancelled before its card is posted")
+    await asyncio.sleep(10)
+    for card in story.world.channel("cards").messages.values():
+        if card.created > at and claimed[0] < at < claimed[0] + _LATE:
+            story.surprise("no decision is asked about what is cancelled", f"{card.id}")
+
+
+@action("windows", lambda chance: {"who": chance.choice(MEMBERS)})
+async def unmark_gallery_during_share(story: Story, who: str) -> None:
+    """Share an age-restricted result in a gallery that loses its mark before the copy is made."""
+    if _is_disturbed(story):
+        return
+    gallery = story.world.channel("gallery")
+    set_mark(story, gallery, nsfw=True)
+    asked = await request(story, who, "adult")
+    if asked is None or await outcome(story, asked) is None:
+        story.skip("no result appeared")
+        return
+    await asyncio.sleep(4)
+    claimed = _hold_claim(story)
+    sharing = asyncio.create_task(copy_result(story, asked.number, "Share", 2, prompt=False))
+    if await story.world.until(lambda: claimed, 10):
+        await asyncio.sleep(0.3)
+        set_mark(story, gallery, nsfw=False)
+    at = TIME.monotonic
+    await sharing
+    await asyncio.sleep(5)
+    if any(message.created > at and message.attachments for message in gallery.messages.values()):
+        story.surprise("age-restricted results stay in such channels", f"request {asked.number}")
+
+
+@action("windows", lambda chance: {"who": chance.choice(MEMBERS)})
+async def press_before_the_reply(story: Story, who: str) -> None:
+    """Press a button of a result whose post the bot can't confirm: it dies, and can't read the channel."""
+    found = await _held_run(story, who)
+    if found is None:
+        return
+    world = story.world
+    world.discord.faults.add(_POST, Fault.delay(60, after=True), times=1)
+    world.comfydeploy.release(found[1].id)
+    shown = await outcome(story, found[0], 20)
+    if shown is None or await story.answer(await story.press(who, shown, "⋯ More")) is None:
+        story.skip("nothing could be pressed")
+        return
+    world.discord.withdraw(world.channel("pictures"), "read_message_history")
+    story.strike("the bot can't read #pictures any more")
+    for process in world.running:
+        kill_life(story, process.life, _REPEATED + 5, "before the reply to its post")
+    await asyncio.sleep(_REPEATED)
+    jump(story, _FORGOTTEN)
+    await asyncio.sleep(40)
+
+
+@action("windows", lambda chance: {"who": chance.choice(MEMBERS)})
+async def die_after_a_refusal(story: Story, who: str) -> None:
+    """Kill the bot when it has shown in the answer that a run was refused, for more than two minutes."""
+    if _is_disturbed(story):
+        return
+    world, posts = story.world, _count_posts(story)
+
+    def watch(_: Any) -> bool:
+        if not any(call.status == 422 for call in world.comfydeploy.call_log.queue_calls):
+            return False
+        for process in world.running:
+            world.loop.call_later(0.5, kill_life, story, process.life, 30.0, "after it told a refusal")
+        return True
+
+    world.discord.faults.add(f"PATCH {ANSWER}", Fault.delay(1.0, after=True), times=1, where=watch)
+    world.next_faults({"queue_status": 422})
+    await request(story, who, "pictures")
+    if await world.until(lambda: not world.running, 15):
+        await asyncio.sleep(10)
+        jump(story, 130)
+    await asyncio.sleep(40)
+    if posts:
+        story.surprise("an attempt is finished where it began", f"{len(posts)} posts")
