@@ -19,12 +19,12 @@ from pathlib import Path
 
 from tests.simulation import scenarios
 from tests.simulation import steps as actions
-from tests.simulation.by_hypothesis import explore
 from tests.simulation.drawing import draw
 from tests.simulation.rounds import Result, play_round
 from tests.simulation.setup import DATABASES, Database
 from tests.simulation.shrink import shorten
 from tests.simulation.steps import Step
+from tools.simulated_faults import promise_in
 
 _FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # only where it exists; databases are synced to nothing there
 # A line about the progress comes after so many rounds.
@@ -87,8 +87,6 @@ def main(arguments: Sequence[str]) -> int:
         gc.freeze()
         if given.replay is not None:
             return _replay(play, given.replay)
-        if given.driver == "hypothesis":
-            return _explore(play, given)
         return _play_many(play, given)
 
 
@@ -101,9 +99,6 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes that share the rounds")
     parser.add_argument("--keep-going", action="store_true", help="play on after a round that fails")
     parser.add_argument("--check", choices=sorted(scenarios.SCENARIOS), help="check the simulation itself")
-    parser.add_argument(
-        "--driver", choices=("seed", "hypothesis"), default="seed", help="who draws the steps"
-    )
     parser.add_argument("--replay", type=Path, help="play the steps of this file")
     parser.add_argument(
         "--save", type=Path, default=Path("simulation-failures"), help="folder for failing steps"
@@ -153,19 +148,6 @@ def _play_many(play: Player, given: argparse.Namespace) -> int:
     return int(total.broken > 0)
 
 
-def _explore(play: Player, given: argparse.Namespace) -> int:
-    result = explore(play, given.rounds, int(given.seed))
-    if result is None:
-        print(f"hypothesis found nothing in {given.rounds} rounds")
-        return 0
-    _tell(result)
-    given.save.mkdir(exist_ok=True)
-    path = given.save / f"{result.seed}.json"
-    actions.save(result.steps, path)
-    print(f"replay with: python -m tests.simulation --replay {path}", flush=True)
-    return 1
-
-
 def _replay(play: Player, path: Path) -> int:
     result = play(path.stem, actions.load(path))
     _tell(result)
@@ -197,22 +179,16 @@ def _save(play: Player, result: Result, given: argparse.Namespace) -> None:
 
 
 def _fails_alike(play: Player, result: Result) -> Callable[[Sequence[Step]], bool]:
-    wanted = {_promise(broken) for broken in result.broken}
+    wanted = {promise_in(broken) for broken in result.broken}
     left = [_REPLAYS]
 
     def fails(steps: Sequence[Step]) -> bool:
         left[0] -= 1
         if left[0] < 0:
             return False
-        return bool(wanted & {_promise(broken) for broken in play(result.seed, steps).broken})
+        return bool(wanted & {promise_in(broken) for broken in play(result.seed, steps).broken})
 
     return fails
-
-
-def _promise(broken: str) -> str:
-    """Return the promise's name, without the step after which it was broken and without ids."""
-    _, found, rest = broken.partition("): ") if broken.startswith("after ") else ("", "", broken)
-    return (rest if found else broken).partition(":")[0]
 
 
 def _share(given: argparse.Namespace) -> int:
@@ -222,7 +198,7 @@ def _share(given: argparse.Namespace) -> int:
     for job in range(given.jobs):
         first = given.first + job * each
         rounds = min(each, given.first + given.rounds - first)
-        shared = ("seed", "database", "driver", "save")
+        shared = ("seed", "database", "save")
         own = [
             f"--first={first}",
             f"--rounds={rounds}",

@@ -14,7 +14,6 @@ from typing import Any
 
 from tests.simulation.steps import Step, choose
 
-MOST_REQUESTS = 4
 # Virtual seconds between two steps.
 PAUSES = (0.0, 0.05, 0.3, 1.0, 2.0, 5.0)
 # How a round may go wrong, and how likely each kind is.
@@ -102,9 +101,7 @@ THEMES: Mapping[str, tuple[float, Theme]] = MappingProxyType(
         "reports": (
             1,
             Theme(
-                {"reports": 0.97, "moderate": 0.5},
-                0.3,
-                {"where": ("pictures",), "deployment": ("picture",)},
+                {"reports": 0.97, "moderate": 0.5}, 0.3, {"where": ("pictures",), "deployment": ("picture",)}
             ),
         ),
         "intruders": (

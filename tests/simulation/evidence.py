@@ -130,7 +130,7 @@ class Evidence:
         """Return whether a message can be a status or an outcome: no card, copy, or private extra."""
         if self.is_card(message) or self.is_copy(message):
             return False
-        return not message.ephemeral or _was_a_status(message)
+        return not message.ephemeral or was_status(message)
 
     def _requests(self) -> list[Request]:
         groups = _Groups()
@@ -223,7 +223,7 @@ def _sent(call: QueueCall) -> tuple[Any, Any]:
     return call.body.get("deployment_id"), call.body.get("inputs", {}).get("prompt")
 
 
-def _was_a_status(message: Message) -> bool:
+def was_status(message: Message) -> bool:
     """Return whether a message has ever shown a request under way: it has, or had, Cancel."""
     return any(
         str(component.get("custom_id") or "").endswith(":cancel")

@@ -80,7 +80,6 @@ def _killed(story: Story) -> bool:
 
 
 def _reply_lost(story: Story, request: Request) -> bool:
-    """A post without a reply, in a channel that then becomes unreachable."""
     return _closed(story, request) and (_had(story, _UNANSWERED) or _killed(story))
 
 
@@ -110,17 +109,14 @@ def _slept(story: Story, request: Request) -> bool:
 
 
 def _wrong_clock(story: Story, request: Request) -> bool:
-    """A clock is wrong by more than two minutes, and a post was interrupted by a crash."""
     return _had(story, r"the bot's clock is set by (-\d{3}|\d{3})") and _killed(story)
 
 
 def _killed_in_private(story: Story, request: Request) -> bool:
-    """A process dies between two messages of a private result."""
     return request.ask is not None and request.ask.private and _killed(story)
 
 
 def _status_out_of_reach(story: Story, request: Request) -> bool:
-    """The channel of a status message is unreachable, and its token has expired."""
     return _closed(story, request) and _had(story, _ADVANCED)
 
 

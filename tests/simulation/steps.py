@@ -12,7 +12,7 @@ import importlib
 import json
 import pkgutil
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Arguments = Mapping[str, Any]
 Draw = Callable[[random.Random], dict[str, Any]]
+Choice = float | Sequence[Any] | Callable[[random.Random], Any]
 Play = Callable[..., Awaitable[None]]
 
 
@@ -52,15 +53,27 @@ class Action:
 ACTIONS: dict[str, Action] = {}
 
 
-def action(kind: str, draw: Draw, *, weight: float = 1.0) -> Callable[[Play], Play]:
-    """Register a function as the action of its name. It gets the story and the drawn arguments."""
+def action(
+    kind: str, draw: Draw | None = None, *, weight: float = 1.0, **choices: Choice
+) -> Callable[[Play], Play]:
+    """Register a function as the action of its name. It gets the story and the drawn arguments.
+
+    An argument is one of its choices or, if its choice is a number, true with this probability.
+    """
 
     def register(play: Play) -> Play:
         name = play.__name__
-        ACTIONS[name] = Action(name, kind, weight, draw, play)
+        drawn = draw or (lambda chance: {each: _drawn(chance, choice) for each, choice in choices.items()})
+        ACTIONS[name] = Action(name, kind, weight, drawn, play)
         return play
 
     return register
+
+
+def _drawn(chance: random.Random, choice: Choice) -> Any:
+    if isinstance(choice, float):
+        return chance.random() < choice
+    return choice(chance) if callable(choice) else chance.choice(choice)
 
 
 def register_all() -> None:
@@ -71,8 +84,15 @@ def register_all() -> None:
             importlib.import_module(f"{name}.{module.name}")
 
 
+class Skip(Exception):
+    """Ends a step early, because what it needs didn't happen."""
+
+
 async def play(story: Story, step: Step) -> None:
-    await ACTIONS[step.name].play(story, **step.arguments)
+    try:
+        await ACTIONS[step.name].play(story, **step.arguments)
+    except Skip as reason:
+        story.skip(str(reason))
 
 
 def save(steps: Iterable[Step], path: Path) -> None:

@@ -224,7 +224,7 @@ class Story:
         except CannotSend:
             return None
         self.world.note(who, f"presses {label!r} {' '.join(values)} under {message.text[:60]!r}")
-        self._add_press(who, label, message, sent, rights, chosen=values)
+        self._add_press(who, label, message, sent, rights=rights, chosen=values)
         return sent
 
     async def forge(
@@ -234,7 +234,7 @@ class Story:
         person, rights = self.world.person(who), self.rights(who, message.channel, message)
         sent = await self.world.discord.forge_press(person, message, custom_id, *values, kind=kind)
         self.world.note(who, f"forges a press of {custom_id!r} under {message.text[:60]!r}")
-        self._add_press(who, custom_id, message, sent, rights, forged=True, chosen=values)
+        self._add_press(who, custom_id, message, sent, rights=rights, forged=True, chosen=values)
         return sent
 
     async def forge_form(
@@ -244,7 +244,7 @@ class Story:
         person, rights = self.world.person(who), self.rights(who, message.channel, message)
         sent = await self.world.discord.forge_form(person, message, custom_id, values)
         self.world.note(who, f"forges the form {custom_id!r} with {dict(values)}")
-        self._add_press(who, custom_id, message, sent, rights, forged=True, values=values)
+        self._add_press(who, custom_id, message, sent, rights=rights, forged=True, values=values)
         return sent
 
     async def submit(self, opened: Interaction | None, values: Mapping[str, Any]) -> Interaction | None:
@@ -260,36 +260,13 @@ class Story:
             return None
         self.world.note(who, f"sends the form {title!r} with {_shown(values)}")
         if opened.source is not None:
-            self._add_press(who, title, opened.source, sent, rights, values=values)
+            self._add_press(who, title, opened.source, sent, rights=rights, values=values)
         return sent
 
-    def _add_press(
-        self,
-        who: str,
-        label: str,
-        message: Message,
-        sent: Interaction,
-        rights: frozenset[str],
-        *,
-        forged: bool = False,
-        values: Mapping[str, Any] | None = None,
-        chosen: tuple[str, ...] = (),
-    ) -> None:
-        self.presses.append(
-            Press(
-                who,
-                label,
-                message,
-                sent,
-                TIME.monotonic,
-                forged,
-                custom_id=str(sent.data.get("custom_id", "")),
-                values=values,
-                chosen=chosen,
-                asks=tuple(ask.number for ask in self.asks_of(message)),
-                rights=rights,
-            )
-        )
+    def _add_press(self, who: str, label: str, message: Message, sent: Interaction, **facts: Any) -> None:
+        facts["custom_id"] = str(sent.data.get("custom_id", ""))
+        facts["asks"] = tuple(ask.number for ask in self.asks_of(message))
+        self.presses.append(Press(who, label, message, sent, TIME.monotonic, **facts))
 
     async def answer(self, sent: Interaction | None, within: float = ANSWER_WITHIN) -> Interaction | None:
         """Wait for the answer to an interaction, which "thinking…" isn't; None if there was none at all."""

@@ -48,11 +48,6 @@ def test_rounds_keep_every_promise(tmp_path: Path, database: str, rounds: int) -
     assert " requests=0 " not in done.stdout
 
 
-def test_hypothesis_draws_rounds_too(tmp_path: Path) -> None:
-    done = simulate(tmp_path, "--driver", "hypothesis", "--seed", _SEED, "--rounds", "6")
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-
-
 def test_a_seed_replays_exactly(tmp_path: Path) -> None:
     first, second = (simulate(tmp_path, "--seed", "replay", "--rounds", "5").stdout for _ in range(2))
     assert "digest=" in first

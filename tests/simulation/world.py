@@ -121,12 +121,7 @@ class World:
         studio, quiet = self.discord.add_guild("Studio"), self.discord.add_guild("Reviewed")
         elsewhere, foreign = self.discord.add_guild("Elsewhere"), self.discord.add_guild("Foreign")
         foreign.bot_present = False
-        self.cast.guilds = {
-            "studio": studio,
-            "reviewed": quiet,
-            "elsewhere": elsewhere,
-            "foreign": foreign,
-        }
+        self.cast.guilds = {"studio": studio, "reviewed": quiet, "elsewhere": elsewhere, "foreign": foreign}
         for name, home in {
             "pictures": studio,
             "gallery": studio,
@@ -293,12 +288,7 @@ def forbid(server: FakeDiscord, guild: Guild, word: str) -> None:
         "creator_id": "1",
         "event_type": 1,
         "trigger_type": 1,
-        "trigger_metadata": {
-            "keyword_filter": [word],
-            "regex_patterns": [],
-            "allow_list": [],
-            "presets": [],
-        },
+        "trigger_metadata": {"keyword_filter": [word], "regex_patterns": [], "allow_list": [], "presets": []},
         "actions": [{"type": 1, "metadata": {}}],
         "enabled": True,
         "exempt_roles": [],

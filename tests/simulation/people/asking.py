@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from demo.fake_comfydeploy.runs import Run
@@ -9,6 +10,7 @@ from tests.fakediscord.world import Message
 from tests.simulation.evidence import is_status
 from tests.simulation.people.reach import labels_of
 from tests.simulation.people.requests import new_mark
+from tests.simulation.steps import Skip
 from tests.simulation.story import Ask, Story
 
 
@@ -17,7 +19,7 @@ async def request(
 ) -> Ask | None:
     """Send /generate with a prompt of its own; None if Discord's client refuses it."""
     mark = new_mark(story)
-    given = {"prompt": f"a {mark}"} | options
+    given = {"prompt": f"a {mark}"} | {name: value for name, value in options.items() if value != 1}
     sent = await story.slash(who, where, f"generate {deployment}", given)
     if sent is None:
         return None
@@ -41,6 +43,27 @@ async def started(story: Story, ask: Ask | None, within: float = 10, *, status: 
 
     await story.world.until(found, within)
     return next(iter(found()), None)
+
+
+async def held_run(
+    story: Story, who: str, where: str, *deployment: str, faults: Mapping[str, Any] = {}, **options: Any
+) -> tuple[Ask, Run]:
+    """Send a request, and wait for its run, which is held while it is running. Raises Skip."""
+    story.world.next_faults({"hold_at": "running", **faults})
+    asked = await request(story, who, where, *deployment, **options)
+    run = await started(story, asked, status="running")
+    if asked is None or run is None:
+        raise Skip("no run started")
+    return asked, run
+
+
+async def result(story: Story, who: str, where: str, *deployment: str, **options: Any) -> tuple[Ask, Message]:
+    """Send a request, and wait for a message with its files. Raises Skip."""
+    asked = await request(story, who, where, *deployment, **options)
+    shown = await outcome(story, asked)
+    if asked is None or shown is None:
+        raise Skip("no result appeared")
+    return asked, shown
 
 
 def messages_of(story: Story, ask: Ask, who: str | None = None) -> list[Message]:

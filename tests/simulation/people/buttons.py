@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping
 from typing import Any
 
 from tests.fakediscord.interactions import Interaction
@@ -12,51 +13,35 @@ from tests.simulation.engine.patches import TIME
 from tests.simulation.people import requests
 from tests.simulation.people.reach import Reached, labels_of, open_form, press, reach
 from tests.simulation.people.requests import EVERYBODY, MEMBERS, derived, new_mark, picture_file, send_request
-from tests.simulation.steps import Draw, action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Ask, Story
 
-
-def draw_press(chance: random.Random) -> dict[str, Any]:
-    """Draw a request, who presses (None: its requester), and how long they wait for the button."""
-    return {
-        "ask": chance.randrange(4),
-        "who": chance.choice((*[None] * 12, *EVERYBODY)),
-        "wait": chance.choice((0, 4, 12, 12, 12)),
-    }
+# A request, who presses (None: its requester), and how long they wait for the button.
+PRESS: dict[str, Any] = {"ask": range(4), "who": (*[None] * 12, *EVERYBODY), "wait": (0, 4, 12, 12, 12)}
+# A button that mostly its requester has.
+_OWN: dict[str, Any] = {**PRESS, "who": (*[None] * 8, *MEMBERS)}
+# A button that goes when the request ends.
+_EARLY: dict[str, Any] = {"ask": (0, 0, 0, 1, 1, 2), "who": (*[None] * 6, *MEMBERS), "wait": (0, 0, 1, 2)}
 
 
-def _draw_own_press(chance: random.Random) -> dict[str, Any]:
-    """Draw a press of a button that mostly its requester has."""
-    return draw_press(chance) | {"who": chance.choice((*[None] * 8, *MEMBERS))}
-
-
-def _draw_early_press(chance: random.Random) -> dict[str, Any]:
-    """Draw a press of a button that goes when the request ends."""
-    return {
-        "ask": chance.choice((0, 0, 0, 1, 1, 2)),
-        "who": chance.choice((*[None] * 6, *MEMBERS)),
-        "wait": chance.choice((0, 0, 1, 2)),
-    }
-
-
-def _plain(label: str, draw: Draw = draw_press, *, weight: float = 1.0) -> None:
+def _plain(label: str, choices: Mapping[str, Any] = PRESS, *, weight: float = 1.0) -> None:
     """Register an action that presses a button and needs nothing else."""
 
     async def play(story: Story, ask: int, who: str | None, wait: float) -> None:
         await press(story, ask, who, label, wait)
 
     play.__name__ = label.removeprefix("⋯ ").lower().replace(" ", "_")
-    action("press", draw, weight=weight)(play)
+    action("press", weight=weight, **choices)(play)
 
 
 for _each in ("Details", "Delete"):
     _plain(_each)
-_plain("Post", _draw_own_press, weight=0.5)
-_plain("Post it here", _draw_own_press, weight=0.5)
+_plain("Post", _OWN, weight=0.5)
+_plain("Post it here", _OWN, weight=0.5)
 _plain("⋯ More", weight=0.3)
 
 
-@action("cancel", _draw_early_press, weight=3)
+@action("cancel", **_EARLY, weight=3)
 async def cancel(story: Story, ask: int, who: str | None, wait: float) -> None:
     await press(story, ask, who, "Cancel", wait)
 
@@ -83,41 +68,34 @@ def _add_started(story: Story, found: Reached, sent: Interaction, who: str, how:
     derived(story, found.ask, sent, who, how, **facts)
 
 
-@action("press", _draw_own_press, weight=2)
+@action("press", **_OWN, weight=2)
 async def again(story: Story, ask: int, who: str | None, wait: float) -> None:
     await _start(story, ask, who, wait, label="Again", how="again")
 
 
-@action("press", _draw_own_press)
+@action("press", **_OWN)
 async def again_all(story: Story, ask: int, who: str | None, wait: float) -> None:
     """Repeat all pictures of a request for several."""
     await _start(story, ask, who, wait, label="Again ×", how="again")
 
 
-@action("press", _draw_own_press)
+@action("press", **_OWN)
 async def try_again(story: Story, ask: int, who: str | None, wait: float) -> None:
     await _start(story, ask, who, wait, label="Try again", how="again")
 
 
-@action("press", _draw_own_press)
+@action("press", **_OWN)
 async def four_more(story: Story, ask: int, who: str | None, wait: float) -> None:
     await _start(story, ask, who, wait, label="4 more", how="vary")
 
 
-@action("press", _draw_own_press, weight=2)
+@action("press", **_OWN, weight=2)
 async def upscale(story: Story, ask: int, who: str | None, wait: float) -> None:
     """Continue with a picture by the follow-up that the operator set up."""
     await _start(story, ask, who, wait, label="Upscale", how="upscale")
 
 
-@action(
-    "press",
-    lambda chance: {
-        "who": chance.choice(MEMBERS),
-        "where": chance.choice(("pictures", "adult")),
-        "twice": chance.random() < 0.3,
-    },
-)
+@action("press", who=MEMBERS, where=("pictures", "adult"), twice=0.3)
 async def post_one(story: Story, who: str, where: str, *, twice: bool) -> None:
     """Request several pictures, and post one of them, perhaps with two presses at once."""
     made = await send_request(story, who, where, "picture", count=2)
@@ -130,11 +108,7 @@ async def post_one(story: Story, who: str, where: str, *, twice: bool) -> None:
 # Buttons with forms.
 
 
-def _draw_edit(chance: random.Random) -> dict[str, Any]:
-    return draw_press(chance) | {"keep": chance.random() < 0.3, "twice": chance.random() < 0.2}
-
-
-@action("press", _draw_edit, weight=2)
+@action("press", **PRESS, keep=0.3, twice=0.2, weight=2)
 async def edit(story: Story, ask: int, who: str | None, wait: float, *, keep: bool, twice: bool) -> None:
     """Change the prompt in the form, or send it as it is; perhaps twice, with a second prompt."""
     opened = await open_form(story, ask, who, "Edit", wait)
@@ -166,7 +140,7 @@ def _refused(story: Story, who: str) -> list[tuple[Ask, Message]]:
     ]
 
 
-@action("press", lambda chance: {"who": chance.choice(MEMBERS), "nth": chance.randrange(3)}, weight=2)
+@action("press", who=MEMBERS, nth=range(3), weight=2)
 async def edit_and_try_again(story: Story, who: str, nth: int) -> None:
     """Correct a request that was refused, in the form that has everything that was typed."""
     if not _refused(story, who):
@@ -174,20 +148,18 @@ async def edit_and_try_again(story: Story, who: str, nth: int) -> None:
         await story.world.until(lambda: bool(_refused(story, who)), 4)
     refused = _refused(story, who)
     if not refused:
-        story.skip(f"{who} wasn't refused")
-        return
+        raise Skip(f"{who} wasn't refused")
     ask, message = refused[-1 - nth % len(refused)]
     opened = await story.answer(await story.press(who, message, _TRY))
     if opened is None or opened.modal is None:
-        story.skip(f"no form opened: {opened.text if opened else ''}")
-        return
+        raise Skip(f"no form opened: {opened.text if opened else ''}")
     mark = new_mark(story)
     sent = await story.submit(opened, {"prompt": f"better {mark}"} if "'prompt'" in str(opened.modal) else {})
     if sent is not None:
         derived(story, ask, sent, who, "corrected", mark=mark, count=ask.count)
 
 
-@action("press", draw_press, weight=1.5)
+@action("press", **PRESS, weight=1.5)
 async def use_as_input(story: Story, ask: int, who: str | None, wait: float) -> None:
     """Press Use as input, choose a deployment, and send the form."""
     pressed = await press(story, ask, who, "Use as input", wait)
@@ -209,15 +181,13 @@ async def send_picture_form(story: Story, answer: Interaction | None, parent: As
     """Choose what to do with a picture, and send the form that opens."""
     shown = answer.original if answer is not None else None
     if answer is None or shown is None or not shown.custom_ids:
-        story.skip(f"no picture was offered: {answer.text if answer else ''}")
-        return
+        raise Skip(f"no picture was offered: {answer.text if answer else ''}")
     who = story.world.name_of(answer.user)
     opened, values = await _choose(story, who, shown)
     if opened is not None and opened.modal is None and opened.original is not None:  # of several pictures
         opened, values = await _choose(story, who, opened.original)
     if opened is None or opened.modal is None:
-        story.skip(f"no form opened for the picture: {opened.text if opened else ''}")
-        return
+        raise Skip(f"no form opened for the picture: {opened.text if opened else ''}")
     mark = new_mark(story)
     given = {"prompt": f"with {mark}"} if "'prompt'" in str(opened.modal) else {}
     sent = await story.submit(opened, given)
@@ -233,7 +203,7 @@ async def send_picture_form(story: Story, answer: Interaction | None, parent: As
         story.asked(who, place, sent, how="use", source=sent.source, private=False, count=1, **facts)
 
 
-@action("press", draw_press, weight=0.5)
+@action("press", **PRESS, weight=0.5)
 async def save_from_more(story: Story, ask: int, who: str | None, wait: float) -> None:
     """Save the inputs of anybody's result in the form behind More."""
     opened = await open_form(story, ask, who, "Save preset", wait)
@@ -241,7 +211,7 @@ async def save_from_more(story: Story, ask: int, who: str | None, wait: float) -
         await story.answer(await story.submit(opened[1], {"name": "from more"}))
 
 
-@action("press", lambda chance: _draw_own_press(chance) | {"prompt": chance.random() < 0.5})
+@action("press", **_OWN, prompt=0.5)
 async def share(story: Story, ask: int, who: str | None, wait: float, *, prompt: bool) -> None:
     """Share a result in the gallery channel, with or without its prompt."""
     opened = await open_form(story, ask, who, "Share", wait)
@@ -249,20 +219,12 @@ async def share(story: Story, ask: int, who: str | None, wait: float, *, prompt:
         await story.submit(opened[1], {"prompt": prompt})
 
 
-def _draw_menu(chance: random.Random) -> dict[str, Any]:
-    return draw_press(chance) | {
-        "name": chance.choice(("Use as input", "Upscale")),
-        "own": chance.random() < 0.3,
-    }
-
-
-@action("press", _draw_menu, weight=1.5)
+@action("press", **PRESS, name=("Use as input", "Upscale"), own=0.3, weight=1.5)
 async def message_menu(story: Story, ask: int, who: str | None, wait: float, name: str, *, own: bool) -> None:
     """Choose a command in the menu of a result, or of a message with a person's own picture."""
     found = await _result(story, ask, who, wait)
     if found is None:
-        story.skip(f"{who or 'the requester'} sees no picture")
-        return
+        raise Skip(f"{who or 'the requester'} sees no picture")
     parent, person, message = found
     message = picture_message(story, person) or message if own else message
     sent = await story.use_on(person, message, name)

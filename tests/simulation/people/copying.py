@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from typing import Any
 
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Channel, Message
 from tests.simulation.people import settings
-from tests.simulation.people.asking import outcome, request
+from tests.simulation.people.asking import result
 from tests.simulation.people.reach import labels_of, press_button, press_delete
 from tests.simulation.people.requests import MEMBERS, MODERATORS
 from tests.simulation.promises.facts import subject
 from tests.simulation.setup import open_panel
-from tests.simulation.steps import action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 
 _DELETABLE = {"Delete", "⋯ More"}
@@ -24,13 +22,9 @@ _DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"
 _POST = "POST /channels/{channel_id}/messages"
 
 
-async def _result(story: Story, who: str, where: str, count: int = 1) -> int | None:
+async def _result(story: Story, who: str, where: str, count: int = 1) -> int:
     """Request pictures, wait for them, and return the request's number."""
-    options: dict[str, Any] = {"count": count} if count > 1 else {}
-    asked = await request(story, who, where, **options)
-    if asked is None or await outcome(story, asked) is None:
-        story.skip("no result appeared")
-        return None
+    asked, _ = await result(story, who, where, count=count)
     return asked.number
 
 
@@ -62,21 +56,28 @@ async def wait_for_copy(story: Story, ask: int, label: str, within: float) -> Me
     return next(iter(_copies(story, ask, label)), None)
 
 
-def _draw_copy_and_delete(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "where": chance.choice(("pictures", "pictures", "thread")),
-        "label": chance.choice(("Share", "Share", "Share", "Post")),
-        "prompt": chance.random() < 0.3,
-        "deleters": chance.choice(([None], ["mona"], [None, "mona"], [None, "mike"], ["mona", None], [])),
-        "gap": chance.choice((0.0, 0.01, 0.2, 3.0)),
-        "slow": chance.random() < 0.4,
-        "gallery": chance.choice((None, None, "deleted", "moved", "closed")),
-        "again": chance.random() < 0.8,
-    }
+async def copy_shown(story: Story, ask: int, label: str, *, prompt: bool) -> Message:
+    """Copy a result, and wait for the copy. Raises Skip."""
+    await copy_result(story, ask, label, 2, prompt=prompt)
+    shown = await wait_for_copy(story, ask, label, 8)
+    if shown is None:
+        raise Skip("no copy appeared")
+    return shown
 
 
-@action("copies", _draw_copy_and_delete, weight=4)
+@action(
+    "copies",
+    who=MEMBERS,
+    where=("pictures", "pictures", "thread"),
+    label=("Share", "Share", "Share", "Post"),
+    prompt=0.3,
+    deleters=([None], ["mona"], [None, "mona"], [None, "mike"], ["mona", None], []),
+    gap=(0.0, 0.01, 0.2, 3.0),
+    slow=0.4,
+    gallery=(None, None, "deleted", "moved", "closed"),
+    again=0.8,
+    weight=4,
+)
 async def copy_and_delete(
     story: Story,
     *,
@@ -92,13 +93,7 @@ async def copy_and_delete(
 ) -> None:
     """Copy a result, delete the copy as one or two people, perhaps change the gallery, and copy it again."""
     ask = await _result(story, who, where, 1 if label == "Share" else 2)
-    if ask is None:
-        return
-    await copy_result(story, ask, label, 2, prompt=prompt)
-    shown = await wait_for_copy(story, ask, label, 8)
-    if shown is None:
-        story.skip("no copy appeared")
-        return
+    shown = await copy_shown(story, ask, label, prompt=prompt)
     if slow:
         _slow_deletions(story, 3.0)
     sent = []
@@ -149,12 +144,10 @@ def _slow_deletions(story: Story, seconds: float) -> None:
 
 @action(
     "copies",
-    lambda chance: {
-        "who": chance.choice(MEMBERS),
-        "people": chance.choice(([None, "mona"], [None, "mike"], ["mike", None])),
-        "label": chance.choice(("Share", "Share", "Post")),
-        "gap": chance.choice((0.1, 1.0)),
-    },
+    who=MEMBERS,
+    people=([None, "mona"], [None, "mike"], ["mike", None]),
+    label=("Share", "Share", "Post"),
+    gap=(0.1, 1.0),
     weight=2,
 )
 async def both_delete_a_copy(
@@ -162,13 +155,7 @@ async def both_delete_a_copy(
 ) -> None:
     """Let a requester and a moderator delete one copy while Discord is slow, and copy the result again."""
     ask = await _result(story, who, "pictures", 1 if label == "Share" else 2)
-    if ask is None:
-        return
-    await copy_result(story, ask, label, 2, prompt=False)
-    shown = await wait_for_copy(story, ask, label, 8)
-    if shown is None:
-        story.skip("no copy appeared")
-        return
+    shown = await copy_shown(story, ask, label, prompt=False)
     _slow_deletions(story, 3.0)
     for person in people:
         await story.answer(await press_delete(story, person or who, shown))
@@ -177,23 +164,13 @@ async def both_delete_a_copy(
     await copy_result(story, ask, label, 2, prompt=False)
 
 
-@action(
-    "copies",
-    lambda chance: {"who": chance.choice(MEMBERS), "closes": chance.random() < 0.6},
-    weight=2,
-)
+@action("copies", who=MEMBERS, closes=0.6, weight=2)
 async def share_in_the_next_gallery(story: Story, who: str, *, closes: bool) -> None:
     """Share a result, delete that, and share it in the next gallery, which closes meanwhile, or
     share it again because the gallery was deleted.
     """
     ask = await _result(story, who, "pictures")
-    if ask is None:
-        return
-    await copy_result(story, ask, "Share", 2, prompt=False)
-    shown = await wait_for_copy(story, ask, "Share", 8)
-    if shown is None:
-        story.skip("no copy appeared")
-        return
+    shown = await copy_shown(story, ask, "Share", prompt=False)
     if not closes:
         await _change_gallery(story, "deleted")
         await copy_result(story, ask, "Share", 2, prompt=False)
@@ -213,13 +190,11 @@ async def share_in_the_next_gallery(story: Story, who: str, *, closes: bool) -> 
 
 @action(
     "copies",
-    lambda chance: {
-        "who": chance.choice(MEMBERS),
-        "gap": chance.choice((0.0, 0.3, 1.5)),
-        "slow": chance.random() < 0.7,
-        "deleter": chance.choice((None, None, "mona")),
-        "order": chance.sample(list(_KINDS), 2),
-    },
+    who=MEMBERS,
+    gap=(0.0, 0.3, 1.5),
+    slow=0.7,
+    deleter=(None, None, "mona"),
+    order=lambda chance: chance.sample(list(_KINDS), 2),
     weight=2,
 )
 async def delete_both_copies(
@@ -227,8 +202,6 @@ async def delete_both_copies(
 ) -> None:
     """Post and share one result, then delete both copies shortly after each other."""
     ask = await _result(story, who, "pictures", 2)
-    if ask is None:
-        return
     for label in _KINDS:
         await copy_result(story, ask, label, 2, prompt=False)
     shown = [await wait_for_copy(story, ask, label, 8) for label in order]
@@ -240,47 +213,26 @@ async def delete_both_copies(
             await asyncio.sleep(gap)
 
 
-@action(
-    "copies",
-    lambda chance: {
-        "who": chance.choice(MEMBERS),
-        "deleter": chance.choice((None, *MODERATORS)),
-        "pause": chance.choice((0.0, 0.5, 4.0)),
-    },
-    weight=2,
-)
+@action("copies", who=MEMBERS, deleter=(None, *MODERATORS), pause=(0.0, 0.5, 4.0), weight=2)
 async def share_after_deletion(story: Story, who: str, deleter: str | None, pause: float) -> None:
     """Open the form of Share, let somebody delete the result, and send the form."""
     ask = await _result(story, who, "pictures")
-    if ask is None:
-        return
     opened = await story.answer(await press_button(story, ask, None, "Share", 2))
     if opened is None or opened.modal is None:
-        story.skip("no form of Share opened")
-        return
+        raise Skip("no form of Share opened")
     await story.answer(await press_button(story, ask, deleter, "Delete", 2))
     await asyncio.sleep(pause)
     box = str(opened.modal["components"][0]["component"]["custom_id"])
     await story.answer(await story.submit(opened, {box: False}))
 
 
-@action(
-    "copies",
-    lambda chance: {
-        "who": chance.choice(MEMBERS),
-        "seconds": chance.choice((35.0, 50.0)),
-        "mark": chance.choice(("source", "gallery")),
-    },
-    weight=2,
-)
+@action("copies", who=MEMBERS, seconds=(35.0, 50.0), mark=("source", "gallery"), weight=2)
 async def share_and_mark(story: Story, who: str, seconds: float, mark: str) -> None:
     """Share a result while Discord takes no posts, and change an age restriction meanwhile."""
     gallery = story.world.channel("gallery")
     if mark == "gallery":
         set_mark(story, gallery, nsfw=True)
     ask = await _result(story, who, "adult" if mark == "gallery" else "pictures")
-    if ask is None:
-        return
     rule = story.world.discord.faults.add(_POST, Fault.answer(503), times=None)
     story.strike(f"Discord takes no posts for {seconds} s")
     await copy_result(story, ask, "Share", 2, prompt=False)

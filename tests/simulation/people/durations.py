@@ -7,7 +7,6 @@ worth showing. No step here is trouble, so what the promises say about estimates
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,17 +22,14 @@ _LOOKS_AGAIN = 25.0
 _LONGEST = 110.0
 
 
-def _draw_durations(chance: random.Random) -> dict[str, Any]:
-    return {
-        "successes": chance.choice((0, 3, 6, 6, 6, 6, 6)),
-        "failures": chance.choice((0, 0, 5, 6)),
-        "usual": chance.choice((14, 20, 25)),
-        "then": chance.choice(("one", "late batch", "late batch", "at the limit", "at the limit", "queue")),
-        "who": chance.choice(MEMBERS),
-    }
-
-
-@action("durations", _draw_durations)
+@action(
+    "durations",
+    successes=(0, 3, 6, 6, 6, 6, 6),
+    failures=(0, 0, 5, 6),
+    usual=(14, 20, 25),
+    then=("one", "late batch", "late batch", "at the limit", "at the limit", "queue"),
+    who=MEMBERS,
+)
 async def durations(
     story: Story, successes: int, failures: int, *, usual: float, then: str, who: str
 ) -> None:

@@ -10,7 +10,7 @@ import aiohttp
 from tests.fakediscord.world import Message
 from tests.simulation.people.asking import outcome, request, started
 from tests.simulation.people.requests import MEMBERS
-from tests.simulation.steps import action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 from tests.simulation.world import WEB_PORT
 
@@ -30,11 +30,9 @@ def _wrong(mac: str, how: str, key: str) -> str:
 
 @action(
     "intruder",
-    lambda chance: {
-        "who": chance.choice(MEMBERS),
-        "hows": chance.sample(_MACS, 3),
-        "status": chance.choice(("success", "failed", "cancelled")),
-    },
+    who=MEMBERS,
+    hows=lambda chance: chance.sample(_MACS, 3),
+    status=("success", "failed", "cancelled"),
     weight=2,
 )
 async def forge_webhook(story: Story, who: str, hows: list[str], status: str) -> None:
@@ -42,8 +40,7 @@ async def forge_webhook(story: Story, who: str, hows: list[str], status: str) ->
     story.world.next_faults({"hold_at": "running"})
     run = await started(story, await request(story, who, "pictures"), status="running")
     if run is None or run.webhook is None:
-        story.skip("there is no run to lie about")
-        return
+        raise Skip("there is no run to lie about")
     key, mac = run.webhook.partition("?")[0].split("/")[-2:]
     body = {"event_type": "run.updated", "run_id": run.id, "status": status, "progress": 1, "outputs": []}
     for how in hows:
@@ -67,15 +64,7 @@ async def _own_message(story: Story, who: str, where: str) -> Message | None:
     return shown.original if shown is not None else None
 
 
-@action(
-    "intruder",
-    lambda chance: {
-        "whose": chance.choice(MEMBERS),
-        "where": chance.choice(("requests", "pictures")),
-        "nth": chance.randrange(5),
-    },
-    weight=3,
-)
+@action("intruder", whose=MEMBERS, where=("requests", "pictures"), nth=range(5), weight=3)
 async def moderator_of_elsewhere(story: Story, whose: str, where: str, nth: int) -> None:
     """Decide about a request of another server, as somebody who may do so on their own."""
     asked = await request(story, whose, where)
@@ -85,8 +74,7 @@ async def moderator_of_elsewhere(story: Story, whose: str, where: str, nth: int)
     key = story.key(asked) if asked is not None else None
     under = await _own_message(story, "stranger", "outside")
     if key is None or under is None:
-        story.skip("there is nothing to decide about")
-        return
+        raise Skip("there is nothing to decide about")
     actions = _ABOUT_CARDS if where == "requests" else _ABOUT_RESULTS
     what = actions[nth % len(actions)]
     opened = await story.answer(await story.forge("stranger", under, f"run:{key}:{what}"))
@@ -99,11 +87,9 @@ async def moderator_of_elsewhere(story: Story, whose: str, where: str, nth: int)
 
 @action(
     "intruder",
-    lambda chance: {
-        "who": chance.choice((*MEMBERS, "stranger")),
-        "moderator": chance.choice(("mona", "mike")),
-        "where": chance.choice(("pictures", "requests")),
-    },
+    who=(*MEMBERS, "stranger"),
+    moderator=("mona", "mike"),
+    where=("pictures", "requests"),
     weight=3,
 )
 async def turn_the_page_of_the_record(story: Story, who: str, moderator: str, where: str) -> None:
@@ -113,7 +99,6 @@ async def turn_the_page_of_the_record(story: Story, who: str, moderator: str, wh
     buttons = [each for each in ids if each.startswith("audit:")]
     under = await _own_message(story, who, where if who != "stranger" else "outside")
     if not buttons or under is None:
-        story.skip("/audit has no page buttons")
-        return
+        raise Skip("/audit has no page buttons")
     for letter in "nco":
         await story.answer(await story.forge(who, under, f"audit:{letter}:{buttons[0][8:]}"))

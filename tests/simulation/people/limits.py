@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import Any
 
 from tests.simulation.engine.patches import TIME
@@ -12,17 +11,16 @@ from tests.simulation.people.moderators import open_cards
 from tests.simulation.people.own_commands import open_list
 from tests.simulation.people.requests import MEMBERS, send_request
 from tests.simulation.setup import open_panel
-from tests.simulation.steps import action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story, Weight
 
 _HELD = {"hold_at": "running"}
 
 
-def _draw_people(chance: random.Random) -> dict[str, Any]:
-    return {"people": chance.sample(MEMBERS, 3), "pause": chance.choice((0.0, 0.5))}
+_PEOPLE: dict[str, Any] = {"people": lambda chance: chance.sample(MEMBERS, 3), "pause": (0.0, 0.5)}
 
 
-@action("limits", _draw_people)
+@action("limits", **_PEOPLE)
 async def come_late(story: Story, people: list[str], pause: float) -> None:
     """Let somebody have many runs, of which some have been started, and others ask for as many."""
     many = await request(story, people[0], "pictures", count=4)
@@ -34,7 +32,7 @@ async def come_late(story: Story, people: list[str], pause: float) -> None:
     await asyncio.sleep(40)
 
 
-@action("limits", _draw_people)
+@action("limits", **_PEOPLE)
 async def cancel_and_wait(story: Story, people: list[str], pause: float) -> None:
     """Cancel many waiting runs while another run of the same person waits, and others' do."""
     for _ in range(2):
@@ -52,7 +50,7 @@ async def cancel_and_wait(story: Story, people: list[str], pause: float) -> None
     await asyncio.sleep(20)
 
 
-@action("limits", lambda chance: {"who": chance.choice(MEMBERS), "count": chance.choice((3, 4, 4))})
+@action("limits", who=MEMBERS, count=(3, 4, 4))
 async def all_at_once(story: Story, who: str, count: int) -> None:
     """Send more at the same instant than may wait."""
     for _ in range(4):
@@ -60,7 +58,7 @@ async def all_at_once(story: Story, who: str, count: int) -> None:
     await asyncio.sleep(30)
 
 
-@action("limits", lambda chance: {"people": chance.sample(MEMBERS, 3), "ceiling": chance.choice((130, 200))})
+@action("limits", people=lambda chance: chance.sample(MEMBERS, 3), ceiling=(130, 200))
 async def use_up_the_day(story: Story, people: list[str], ceiling: int) -> None:
     """Ask on several servers for more than the operator's GPU seconds of the day allow."""
     for _ in range(6):
@@ -73,26 +71,18 @@ async def use_up_the_day(story: Story, people: list[str], ceiling: int) -> None:
     await asyncio.sleep(10)
 
 
-@action(
-    "limits",
-    lambda chance: {
-        "who": chance.choice(MEMBERS),
-        "weight": chance.choice((5, 20)),
-        "before": chance.choice((True, True, False)),
-    },
-)
-async def weigh_and_approve(story: Story, who: str, weight: int, *, before: bool) -> None:
+@action("limits", who=MEMBERS, factor=(5, 20), before=(True, True, False))
+async def weigh_and_approve(story: Story, who: str, factor: int, *, before: bool) -> None:
     """Change the weight of a GPU before a request for it is approved, or before it is sent."""
     story.world.next_faults(_HELD)
     asked = await request(story, who, "requests", gpu="H100") if before else None
     panel = await open_panel(story, "mona", "requests")
     if panel is None:
-        story.skip("/settings showed no panel")
-        return
-    await panel.change("gpus", "H100", gpu_weights=str(weight))
-    if f"{weight}" in panel.text:
+        raise Skip("/settings showed no panel")
+    await panel.change("gpus", "H100", gpu_weights=str(factor))
+    if str(factor) in panel.text:
         guild = story.world.cast.guilds["reviewed"]
-        story.weights.append(Weight(TIME.monotonic, guild, "H100", weight))
+        story.weights.append(Weight(TIME.monotonic, guild, "H100", factor))
     asked = asked or await request(story, who, "requests", gpu="H100")
     await story.world.until(lambda: open_cards(story), 4)
     for card in open_cards(story):

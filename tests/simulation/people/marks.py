@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from typing import Any
 
 from tests.fakediscord.world import Message
-from tests.simulation.people.asking import outcome, request, started
+from tests.simulation.people.asking import held_run, outcome, request, result
 from tests.simulation.people.buttons import send_picture_form
 from tests.simulation.people.copying import copy_result, set_mark
 from tests.simulation.people.reach import press_button
@@ -22,25 +20,20 @@ _POST = "POST /channels/{channel_id}/messages"
 _POSTS_END = 35.0
 
 
-def _draw_unmarked(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "deployment": chance.choice(("picture", "picture", "restricted")),
-        "then": chance.choice(("use", "menu", "menu use", "share", "post")),
-        "count": chance.choice((1, 1, 2)),
-    }
-
-
-@action("ages", _draw_unmarked, weight=3)
+@action(
+    "ages",
+    who=MEMBERS,
+    deployment=("picture", "picture", "restricted"),
+    then=("use", "menu", "menu use", "share", "post"),
+    count=(1, 1, 2),
+    weight=3,
+)
 async def use_after_unmarking(story: Story, who: str, deployment: str, then: str, count: int) -> None:
     """Make a picture in an age-restricted channel, unmark the channel, and use or share the picture."""
     channel = story.world.channel("adult")
-    options = {"count": count} if count > 1 and deployment == "picture" else {}
-    asked = await request(story, who, "adult", deployment, **options)
-    shown = await outcome(story, asked)
-    if asked is None or shown is None:
-        story.skip("no result appeared")
-        return
+    asked, shown = await result(
+        story, who, "adult", deployment, count=count if deployment == "picture" else 1
+    )
     await asyncio.sleep(4)
     set_mark(story, channel, nsfw=False)
     await asyncio.sleep(4)
@@ -61,41 +54,22 @@ async def use_after_unmarking(story: Story, who: str, deployment: str, then: str
         await _upscale(story, who, asked, shown)
 
 
-@action(
-    "ages",
-    lambda chance: {"who": chance.choice(MEMBERS), "deployment": chance.choice(("picture", "restricted"))},
-    weight=2,
-)
+@action("ages", who=MEMBERS, deployment=("picture", "restricted"), weight=2)
 async def unmark_before_form(story: Story, who: str, deployment: str) -> None:
     """Choose Use as input in an age-restricted channel, unmark it, and only then choose the deployment."""
-    asked = await request(story, who, "adult", deployment)
-    if asked is None or await outcome(story, asked) is None:
-        story.skip("no result appeared")
-        return
+    asked, _ = await result(story, who, "adult", deployment)
     offered = await story.answer(await press_button(story, asked.number, who, "Use as input", 1))
     set_mark(story, story.world.channel("adult"), nsfw=False)
     await asyncio.sleep(4)
     await send_picture_form(story, offered, asked)
 
 
-def _draw_delivered(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "deployment": chance.choice(("picture", "picture", "restricted")),
-        "count": chance.choice((1, 1, 3)),
-        "back": chance.random() < 0.3,
-    }
-
-
-@action("ages", _draw_delivered, weight=2)
+@action(
+    "ages", who=MEMBERS, deployment=("picture", "picture", "restricted"), count=(1, 1, 3), back=0.3, weight=2
+)
 async def unmark_before_delivery(story: Story, who: str, deployment: str, count: int, *, back: bool) -> None:
     """Unmark an age-restricted channel while a request runs, and perhaps mark it again before the result."""
-    story.world.next_faults({"hold_at": "running"})
-    options = {"count": count} if count > 1 and deployment == "picture" else {}
-    run = await started(story, await request(story, who, "adult", deployment, **options), status="running")
-    if run is None:
-        story.skip("no run started")
-        return
+    _, run = await held_run(story, who, "adult", deployment, count=count if deployment == "picture" else 1)
     await asyncio.sleep(4)
     set_mark(story, story.world.channel("adult"), nsfw=False)
     await asyncio.sleep(_POSTS_END)
@@ -108,15 +82,7 @@ async def unmark_before_delivery(story: Story, who: str, deployment: str, count:
 _MARK = {"what": "picture is age-restricted", "how": "signal"}
 
 
-@action(
-    "ages",
-    lambda chance: {
-        "who": chance.choice(MEMBERS),
-        "upscaled": chance.random() < 0.5,
-        "back": chance.choice((None, 60.0)),
-    },
-    weight=2,
-)
+@action("ages", who=MEMBERS, upscaled=0.5, back=(None, 60.0), weight=2)
 async def mark_deployment_meanwhile(story: Story, who: str, *, upscaled: bool, back: float | None) -> None:
     """Mark the deployment while a run of it goes on, or one that takes its picture, and then end the run."""
     asked = await request(story, who, "pictures", "picture") if upscaled else None
@@ -135,22 +101,10 @@ async def mark_deployment_meanwhile(story: Story, who: str, *, upscaled: bool, b
     await asyncio.sleep(10)
 
 
-@action(
-    "ages",
-    lambda chance: {
-        "who": chance.choice(MEMBERS),
-        "share": chance.random() < 0.5,
-        "back": chance.choice((None, 60.0)),
-    },
-    weight=2,
-)
+@action("ages", who=MEMBERS, share=0.5, back=(None, 60.0), weight=2)
 async def mark_deployment_afterwards(story: Story, who: str, *, share: bool, back: float | None) -> None:
     """Mark the deployment of a result, and then share the result or take its picture for a follow-up."""
-    asked = await request(story, who, "pictures", "picture")
-    shown = await outcome(story, asked)
-    if asked is None or shown is None:
-        story.skip("no result appeared")
-        return
+    asked, shown = await result(story, who, "pictures", "picture")
     await deployments_change(story, **_MARK, back=back)
     await asyncio.sleep(8)
     if share:
@@ -172,23 +126,10 @@ async def _upscale(story: Story, who: str, asked: Ask, shown: Message) -> Ask | 
     return follow
 
 
-def _draw_note(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "nth": chance.choice((1, 2, 3)),
-        "back": chance.choice((1.0, 10.0)),
-    }
-
-
-@action("ages", _draw_note, weight=2)
+@action("ages", who=MEMBERS, nth=(1, 2, 3), back=(1.0, 10.0), weight=2)
 async def note_instead_of_result(story: Story, who: str, nth: int, back: float) -> None:
     """Close an age-restricted channel before its result, so that a note comes directly; kill the bot then."""
-    story.world.next_faults({"hold_at": "running"})
-    asked = await request(story, who, "adult", "restricted")
-    run = await started(story, asked, status="running")
-    if asked is None or run is None:
-        story.skip("no run started")
-        return
+    asked, run = await held_run(story, who, "adult", "restricted")
     asked.interaction.created_at -= 900
     channel = story.world.channel("adult")
     if not channel.deleted:

@@ -13,7 +13,7 @@ from tests.simulation.engine.patches import TIME
 from tests.simulation.people.own_commands import menu
 from tests.simulation.people.reach import labels_of, press
 from tests.simulation.people.requests import MEMBERS, MODERATORS, ask, send_request
-from tests.simulation.steps import action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 
 _DECIDERS = (*MODERATORS, "rita")
@@ -52,19 +52,14 @@ async def _card(story: Story, nth: int, wait: float, *, report: bool) -> Message
         await asyncio.sleep(0.25)
 
 
-def _draw_decision(chance: random.Random) -> dict[str, Any]:
-    return {
-        "nth": chance.randrange(3),
-        "who": chance.choice(_DECIDERS),
-        "wait": chance.choice((0, 4, 8)),
-    }
+_DECISION: dict[str, Any] = {"nth": range(3), "who": _DECIDERS, "wait": (0, 4, 8)}
 
 
 async def _press_card(story: Story, who: str, card: Message, label: str) -> Interaction | None:
     return await story.answer(await story.press(who, card, label))
 
 
-@action("moderate", lambda chance: _draw_decision(chance) | {"every": chance.random() < 0.5}, weight=8)
+@action("moderate", **_DECISION, every=0.5, weight=8)
 async def approve(story: Story, nth: int, who: str, wait: float, *, every: bool) -> None:
     """Approve a request, or every one that waits."""
     card = await _card(story, nth, wait, report=False)
@@ -73,14 +68,14 @@ async def approve(story: Story, nth: int, who: str, wait: float, *, every: bool)
             await _press_card(story, who, each, "Approve")
 
 
-@action("moderate", _draw_decision, weight=2)
+@action("moderate", **_DECISION, weight=2)
 async def reject(story: Story, nth: int, who: str, wait: float = 0) -> None:
     card = await _card(story, nth, wait, report=False)
     if card is not None:
         await _give_reason(story, await _press_card(story, who, card, "Reject"))
 
 
-@action("moderate", _draw_decision)
+@action("moderate", **_DECISION)
 async def block_by_card(story: Story, nth: int, who: str, wait: float) -> None:
     """Block the requester of a card, until the default duration is over."""
     card = await _card(story, nth, wait, report=False)
@@ -88,7 +83,7 @@ async def block_by_card(story: Story, nth: int, who: str, wait: float) -> None:
         await _give_reason(story, await _press_card(story, who, card, "Block"))
 
 
-@action("moderate", lambda chance: {"who": chance.choice(_DECIDERS), "whose": chance.choice(MEMBERS)})
+@action("moderate", who=_DECIDERS, whose=MEMBERS)
 async def look_at_card(story: Story, who: str, whose: str) -> None:
     """Send a long request that waits for approval, and read all of it."""
     earlier = [card.id for card in open_cards(story)]
@@ -110,16 +105,14 @@ async def _give_reason(story: Story, opened: Interaction | None) -> None:
 _DECISIONS = ("Approve", "Reject", "Block")
 
 
-def _draw_two_decisions(chance: random.Random) -> dict[str, Any]:
-    return {
-        "nth": chance.randrange(3),
-        "people": chance.sample(_DECIDERS, 2),
-        "labels": [chance.choice(_DECISIONS), chance.choice(_DECISIONS)],
-        "wait": chance.choice((3, 8)),
-    }
-
-
-@action("moderate", _draw_two_decisions, weight=3)
+@action(
+    "moderate",
+    nth=range(3),
+    people=lambda chance: chance.sample(_DECIDERS, 2),
+    labels=lambda chance: [chance.choice(_DECISIONS), chance.choice(_DECISIONS)],
+    wait=(3, 8),
+    weight=3,
+)
 async def two_decide(story: Story, nth: int, people: list[str], labels: list[str], wait: float) -> None:
     """Let two moderators decide about one request at the same instant."""
     card = await _card(story, nth, wait, report=False)
@@ -144,45 +137,39 @@ async def send_report(story: Story, pressed: Interaction | None) -> None:
     await story.answer(await story.submit(opened, {"reason": reason, "note": f"{NOTE}{number}x"}))
 
 
-def _draw_report(chance: random.Random) -> dict[str, Any]:
-    people = chance.sample(_DECIDERS, chance.choice((1, 1, 2)))
-    return {
-        "nth": chance.randrange(4),
-        "who": chance.choice((None, *MEMBERS)),
-        "wait": 12,
-        "people": people,
-        "labels": [chance.choice(("Delete", "Block", "Dismiss")) for _ in people],
-    }
-
-
-@action("moderate", _draw_report, weight=3)
+@action(
+    "moderate",
+    nth=range(4),
+    who=(None, *MEMBERS),
+    people=lambda chance: chance.sample(_DECIDERS, chance.choice((1, 1, 2))),
+    labels=lambda chance: chance.choices(("Delete", "Block", "Dismiss"), k=2),
+    weight=3,
+)
 async def report_and_decide(
-    story: Story, nth: int, who: str | None, wait: float, *, people: list[str], labels: list[str]
+    story: Story, nth: int, who: str | None, *, people: list[str], labels: list[str]
 ) -> None:
     """Report a result; then a moderator decides, or two do at the same instant."""
-    pressed = await press(story, nth, who, "Report", wait)
+    pressed = await press(story, nth, who, "Report", 12)
     if pressed is None:
         return
     await send_report(story, pressed[1])
     card = await _card(story, 0, 4, report=True)
     if card is not None:
-        await _both(story, card, people, labels)
+        await _both(story, card, people, labels[: len(people)])
 
 
 # Blocks.
 
 
-def _draw_block(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MODERATORS),
-        "whom": chance.choice((*MEMBERS, "mona")),
-        "where": chance.choice(("pictures", "requests")),
-        "duration": chance.choice((None, "hour", "open")),
-        "unblock": chance.choice((None, 2, 8)),
-    }
-
-
-@action("block", _draw_block, weight=2)
+@action(
+    "block",
+    who=MODERATORS,
+    whom=(*MEMBERS, "mona"),
+    where=("pictures", "requests"),
+    duration=(None, "hour", "open"),
+    unblock=(None, 2, 8),
+    weight=2,
+)
 async def block(
     story: Story, who: str, whom: str, *, where: str, duration: str | None, unblock: float | None
 ) -> None:
@@ -196,16 +183,8 @@ async def block(
         world.later(unblock, lambda: story.slash(who, where, "unblock", after))
 
 
-def _draw_listed_block(chance: random.Random) -> dict[str, Any]:
-    return {
-        "people": list(MODERATORS),
-        "whom": chance.choice(MEMBERS),
-        "where": chance.choice(("pictures", "requests")),
-    }
-
-
-@action("block", _draw_listed_block)
-async def unblock_in_list(story: Story, people: list[str], whom: str, where: str) -> None:
+@action("block", people=[MODERATORS], whom=MEMBERS, where=("pictures", "requests"))
+async def unblock_in_list(story: Story, people: tuple[str, str], whom: str, where: str) -> None:
     """Block a member, and let two moderators lift the first block in /blocked at the same instant."""
     options = {"user": story.world.person(whom), "reason": _REASON}
     await story.answer(await story.slash(people[0], where, "block", options))
@@ -243,14 +222,7 @@ async def audit(story: Story, who: str, where: str, options: dict[str, Any]) -> 
         story.skip("/audit has nothing to download")
 
 
-@action(
-    "audit",
-    lambda chance: {
-        "who": chance.choice(MODERATORS),
-        "whose": chance.choice(MEMBERS),
-        "new": chance.random() < 0.7,
-    },
-)
+@action("audit", who=MODERATORS, whose=MEMBERS, new=0.7)
 async def open_private(story: Story, who: str, whose: str, *, new: bool) -> None:
     """Open a private result from the audit log; perhaps one that is requested first."""
     if new:
@@ -266,7 +238,6 @@ async def open_private(story: Story, who: str, whose: str, *, new: bool) -> None
 async def _open_private(story: Story, who: str, message: Message) -> None:
     found = menu(message, "private")
     if found is None:
-        story.skip("/audit lists no private result")
-        return
+        raise Skip("/audit lists no private result")
     value = found["options"][0]["value"]
     await story.answer(await story.press(who, message, found["custom_id"], value))

@@ -11,7 +11,7 @@ from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
 from tests.simulation.people.requests import MEMBERS, MODERATORS, new_mark, send_request
-from tests.simulation.steps import action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 
 _STATES = ("all", "waiting", "running", "done", "failed", "ended", "undelivered")
@@ -47,16 +47,11 @@ async def look(story: Story, who: str, where: str, name: str) -> None:
             await story.answer(await story.press(who, shown.original, label))
 
 
-def _draw_usage(chance: random.Random) -> dict[str, Any]:
-    return {"ask": chance.randrange(4), "pauses": chance.choices((0.0, 0.5, 1.5, 4.0), k=2)}
-
-
-@action("usage", _draw_usage)
+@action("usage", ask=range(4), pauses=lambda chance: chance.choices((0.0, 0.5, 1.5, 4.0), k=2))
 async def read_usage(story: Story, ask: int, pauses: list[float]) -> None:
     """Read /usage where one's own request is under way."""
     if ask >= len(story.asks):
-        story.skip(f"there is no request {ask}")
-        return
+        raise Skip(f"there is no request {ask}")
     asked = story.asks[ask]
     for pause in pauses:
         await asyncio.sleep(pause)
@@ -71,47 +66,33 @@ def menu(message: Message | None, words: str) -> Json | None:
     return None
 
 
-def _draw_list_choice(chance: random.Random) -> dict[str, Any]:
-    return {
-        "ask": chance.randrange(4),
-        "away": chance.random() < 0.3,
-        "nth": chance.randrange(4),
-        "state": chance.choice((*[None] * 20, *_STATES)),
-    }
+_CHOICE: dict[str, Any] = {"ask": range(4), "away": 0.3, "nth": range(4), "state": (*[None] * 20, *_STATES)}
 
 
-@action("press", _draw_list_choice, weight=2)
+@action("press", **_CHOICE, weight=2)
 async def choose_in_runs(story: Story, ask: int, nth: int, state: str | None, *, away: bool) -> None:
     """Choose a request in a menu of /runs: cancel it, post its result, or show its private result again."""
     asked = story.nth(ask)
     if asked is None:
-        story.skip("there is no request")
-        return
+        raise Skip("there is no request")
     who, where = asked.who, f"dm:{asked.who}" if away else asked.where
     shown = await open_list(story, who, where, "runs", {"state": state} if state else {})
     message = shown.original if shown is not None else None
     menus = [c for c in message.components if c.get("options")] if message is not None else []
     if message is None or not menus:
-        story.skip(f"/runs offers {who} no menu")
-        return
+        raise Skip(f"/runs offers {who} no menu")
     found = menus[nth % len(menus)]
     values = [option["value"] for option in found["options"]]
     await story.answer(await story.press(who, message, found["custom_id"], values[nth % len(values)]))
 
 
-@action("cancel", _draw_list_choice, weight=1)
+@action("cancel", **_CHOICE, weight=1)
 async def choose_soon(story: Story, ask: int, nth: int, state: str | None, *, away: bool) -> None:
     """Do so while a request is under way."""
     await choose_in_runs(story, ask, nth, state, away=away)
 
 
-@action(
-    "command",
-    lambda chance: {
-        "who": chance.choice(MEMBERS),
-        "page": chance.choice(("Examples", "My limits", "Commands")),
-    },
-)
+@action("command", who=MEMBERS, page=("Examples", "My limits", "Commands"))
 async def explain(story: Story, who: str, page: str) -> None:
     """Read a page of /help."""
     shown = await open_list(story, who, "pictures", "help")
@@ -119,7 +100,7 @@ async def explain(story: Story, who: str, page: str) -> None:
         await story.answer(await story.press(who, shown.original, page))
 
 
-@action("command", lambda chance: {"who": chance.choice(MEMBERS), "typed": chance.choice(("", "w", "zz"))})
+@action("command", who=MEMBERS, typed=("", "w", "zz"))
 async def type_preset(story: Story, who: str, typed: str) -> None:
     """Type the name of a preset, for which the bot suggests names."""
     person, channel = story.world.person(who), story.world.channel("pictures")
@@ -133,12 +114,12 @@ async def type_preset(story: Story, who: str, typed: str) -> None:
     await story.answer(sent)
 
 
-@action("command", lambda chance: {"who": chance.choice(MEMBERS)})
+@action("command", who=MEMBERS)
 async def export_data(story: Story, who: str) -> None:
     await story.answer(await story.slash(who, f"dm:{who}", "privacy export", {}))
 
 
-@action("command", lambda chance: {"who": chance.choice(MEMBERS), "sure": chance.random() < 0.8})
+@action("command", who=MEMBERS, sure=0.8)
 async def erase(story: Story, who: str, *, sure: bool = True) -> None:
     """Delete one's own data, with the question that comes before it."""
     asked = await story.answer(await story.slash(who, "pictures", "privacy delete", {}))
@@ -151,26 +132,23 @@ async def erase(story: Story, who: str, *, sure: bool = True) -> None:
 # Presets.
 
 
-def _draw_save(chance: random.Random) -> dict[str, Any]:
-    return {
-        "ask": chance.randrange(4),
-        "name": chance.choice(_PRESETS),
-        "prompt": chance.choice((None, "{prompt}, in warm light")),
-        "seed": chance.random() < 0.3,
-        "server": chance.random() < 0.2,
-        "replace": chance.random() < 0.7,
-    }
-
-
-@action("preset", _draw_save, weight=2)
+@action(
+    "preset",
+    ask=range(4),
+    name=_PRESETS,
+    prompt=(None, "{prompt}, in warm light"),
+    seed=0.3,
+    server=0.2,
+    replace=0.7,
+    weight=2,
+)
 async def save_preset(
     story: Story, ask: int, name: str, prompt: str | None, *, seed: bool, server: bool, replace: bool
 ) -> None:
     """Save the inputs of somebody's latest request, and perhaps replace an earlier preset."""
     asked = story.nth(ask)
     if asked is None:
-        story.skip("there is no request")
-        return
+        raise Skip("there is no request")
     options: dict[str, Any] = {"name": name, "seed": seed}
     options |= {"prompt": prompt} if prompt else {}
     options |= {"server": True} if server else {}
@@ -179,22 +157,12 @@ async def save_preset(
         await story.answer(await story.press(asked.who, saved.original, "Replace"))
 
 
-def _draw_use(chance: random.Random) -> dict[str, Any]:
-    return {
-        "ask": chance.randrange(4),
-        "name": chance.choice(_PRESETS),
-        "prompt": chance.random() < 0.7,
-        "first": chance.random() < 0.9,
-    }
-
-
-@action("preset", _draw_use, weight=3)
+@action("preset", ask=range(4), name=_PRESETS, prompt=0.7, first=0.9, weight=3)
 async def use_preset(story: Story, ask: int, name: str, *, prompt: bool, first: bool) -> None:
     """Make a request with a preset, which is saved first from somebody's latest request, or was before."""
     asked = story.nth(ask)
     if asked is None:
-        story.skip("there is no request")
-        return
+        raise Skip("there is no request")
     who, where = asked.who, asked.where
     latest = next(each for each in reversed(story.asks) if each.who == who)
     if first:
@@ -210,29 +178,20 @@ async def use_preset(story: Story, ask: int, name: str, *, prompt: bool, first: 
         story.asked(who, where, sent, how="preset", options=options, **facts)
 
 
-@action(
-    "preset",
-    lambda chance: {
-        "who": chance.choice(MEMBERS),
-        "name": chance.choice(_PRESETS),
-        "server": chance.random() < 0.2,
-    },
-)
+@action("preset", who=MEMBERS, name=_PRESETS, server=0.2)
 async def delete_preset(story: Story, who: str, name: str, *, server: bool) -> None:
     await story.answer(await story.slash(who, "pictures", "preset delete", {"name": name, "server": server}))
 
 
-def _draw_default(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice((*MODERATORS, "alice")),
-        "where": chance.choice(("pictures", "requests")),
-        "name": chance.choice((*_PRESETS, None)),
-        "deployment": chance.choice(("picture", "text")),
-        "channel": chance.random() < 0.7,
-    }
-
-
-@action("preset", _draw_default, weight=2)
+@action(
+    "preset",
+    who=(*MODERATORS, "alice"),
+    where=("pictures", "requests"),
+    name=(*_PRESETS, None),
+    deployment=("picture", "text"),
+    channel=0.7,
+    weight=2,
+)
 async def default_preset(
     story: Story, who: str, where: str, name: str | None, deployment: str, *, channel: bool
 ) -> None:

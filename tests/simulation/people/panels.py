@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from typing import Any
 
 from tests.fakediscord.faults import Fault
 from tests.simulation.engine.patches import TIME
@@ -12,7 +10,7 @@ from tests.simulation.people.asking import request, started
 from tests.simulation.people.moderators import open_cards
 from tests.simulation.people.requests import MEMBERS, MODERATORS
 from tests.simulation.setup import open_panel
-from tests.simulation.steps import action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Guard, Story
 from tests.simulation.trouble.changes import deployments_change
 from tests.simulation.trouble.deaths import kill_after_call
@@ -21,7 +19,7 @@ _POST = "POST /channels/{channel_id}/messages"
 _SPOILERS = ("always", "not_age_restricted")
 
 
-@action("panels", lambda chance: {"values": chance.sample(_SPOILERS, 2)})
+@action("panels", values=lambda chance: chance.sample(_SPOILERS, 2))
 async def two_forms(story: Story, values: list[str]) -> None:
     """Let two moderators open a form at the same time, and send different values one after the other."""
     panels = [await open_panel(story, who, "pictures") for who in MODERATORS]
@@ -29,8 +27,7 @@ async def two_forms(story: Story, values: list[str]) -> None:
     texts = []
     for who, form, value in zip(MODERATORS, forms, values, strict=True):
         if form is None or form.modal is None:
-            story.skip(f"{who} got no form")
-            return
+            raise Skip(f"{who} got no form")
         boxes = [str(label["component"]["custom_id"]) for label in form.modal["components"]]
         given = {box: [value] for box in boxes if box.startswith("spoiler:")}
         await story.answer(await story.submit(form, given))
@@ -43,13 +40,12 @@ def _guard(story: Story, *, approved: bool) -> None:
     story.guards.append(Guard(TIME.monotonic, story.world.cast.guilds["studio"], "H100", approved))
 
 
-@action("panels", lambda chance: {"who": chance.choice(MEMBERS)})
+@action("panels", who=MEMBERS)
 async def choose_without_a_gpu(story: Story, who: str) -> None:
     """Choose what needs approval while a GPU that needs it isn't offered, and ask for that GPU later."""
     panel = await open_panel(story, "mona", "pictures")
     if panel is None:
-        story.skip("/settings showed no panel")
-        return
+        raise Skip("/settings showed no panel")
     await panel.change("approval", mode=["selected"])
     await panel.change("selected", gpus=["H100"])
     _guard(story, approved=True)
@@ -63,14 +59,13 @@ async def choose_without_a_gpu(story: Story, who: str) -> None:
     await asyncio.sleep(4)
 
 
-@action("panels", lambda chance: {"who": chance.choice(("alice", "bob"))})
+@action("panels", who=("alice", "bob"))
 async def tidy_a_role(story: Story, who: str) -> None:
     """Allow a GPU only to a role that is deleted then, remove it from the settings, and ask for the GPU."""
     world, guild = story.world, story.world.cast.guilds["studio"]
     panel = await open_panel(story, "mona", "pictures")
     if panel is None or world.person("carol").id not in guild.members:
-        story.skip("/settings showed no panel, or nobody leaves")
-        return
+        raise Skip("/settings showed no panel, or nobody leaves")
     await panel.change("gpus", "H100", gpu_roles=[str(world.person("carol").id)])
     _guard(story, approved=False)
     world.discord.leave(guild, world.person("carol"))
@@ -83,11 +78,7 @@ async def tidy_a_role(story: Story, who: str) -> None:
     await asyncio.sleep(4)
 
 
-def _draw_choice(chance: random.Random) -> dict[str, Any]:
-    return {"people": chance.sample(MEMBERS, 2), "style": chance.choice(("photo", "ink"))}
-
-
-@action("panels", _draw_choice)
+@action("panels", people=lambda chance: chance.sample(MEMBERS, 2), style=("photo", "ink"))
 async def choice_goes(story: Story, people: list[str], style: str) -> None:
     """Remove a choice of a request that waits for a place."""
     for _ in range(2):
@@ -102,7 +93,7 @@ async def choice_goes(story: Story, people: list[str], style: str) -> None:
     await asyncio.sleep(10)
 
 
-@action("panels", lambda chance: {"where": chance.choice(("elsewhere", "studio"))})
+@action("panels", where=("elsewhere", "studio"))
 async def invite_again(story: Story, where: str) -> None:
     """Remove the bot from a server and invite it again, twice."""
     guild = story.world.cast.guilds[where]
@@ -116,17 +107,15 @@ async def invite_again(story: Story, where: str) -> None:
         await asyncio.sleep(3)
 
 
-def _draw_turned_away(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "moderator": chance.choice(MODERATORS),
-        "label": chance.choice(("Reject", "Reject", "Block")),
-        "count": chance.choice((1, 2, 3)),
-        "trouble": chance.choice((None, None, "kill", "lost")),
-    }
-
-
-@action("panels", _draw_turned_away, weight=3)
+@action(
+    "panels",
+    who=MEMBERS,
+    moderator=MODERATORS,
+    label=("Reject", "Reject", "Block"),
+    count=(1, 2, 3),
+    trouble=(None, None, "kill", "lost"),
+    weight=3,
+)
 async def turned_away(
     story: Story, who: str, moderator: str, label: str, count: int, *, trouble: str | None
 ) -> None:

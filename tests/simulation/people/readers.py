@@ -7,13 +7,13 @@ import random
 from typing import Any
 
 from tests.fakediscord.faults import Fault
-from tests.simulation.people.asking import outcome, press_when_shown, request, started
+from tests.simulation.people.asking import held_run, outcome, press_when_shown, request, result, started
 from tests.simulation.people.buttons import picture_message
-from tests.simulation.people.copying import copy_result, wait_for_copy
+from tests.simulation.people.copying import copy_shown
 from tests.simulation.people.moderators import send_report
 from tests.simulation.people.reach import labels_of, press_button
 from tests.simulation.people.requests import MEMBERS, derived, new_mark
-from tests.simulation.steps import action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 from tests.simulation.trouble.services import jump
 from tests.simulation.world import FORBIDDEN
@@ -37,12 +37,7 @@ async def read_the_log(story: Story, who: str, other: str, *, slow: bool, late: 
 
     The log may become complete late, and the outcome may be posted only then.
     """
-    story.world.next_faults({"hold_at": "running"})
-    asked = await request(story, who, "pictures", "trouble")
-    run = await started(story, asked, status="running")
-    if asked is None or run is None:
-        story.skip("no run started")
-        return
+    asked, run = await held_run(story, who, "pictures", "trouble")
     service = story.world.comfydeploy
     rule = story.world.discord.faults.add(_POST, Fault.answer(503), times=None if slow else 0)
     service.release(run.id)
@@ -61,15 +56,8 @@ async def read_the_log(story: Story, who: str, other: str, *, slow: bool, late: 
 @action("readers", _draw_two, weight=2)
 async def look_at_a_share(story: Story, who: str, other: str) -> None:
     """Share a result without its prompt, and let somebody else press its buttons in the gallery."""
-    asked = await request(story, who, "pictures")
-    if asked is None or await outcome(story, asked) is None:
-        story.skip("no result appeared")
-        return
-    await copy_result(story, asked.number, "Share", 2, prompt=False)
-    shown = await wait_for_copy(story, asked.number, "Share", 8)
-    if shown is None:
-        story.skip("no copy appeared")
-        return
+    asked, _ = await result(story, who, "pictures")
+    shown = await copy_shown(story, asked.number, "Share", prompt=False)
     opened = [await story.answer(await story.press(other, shown, label)) for label in ("⋯ More", "Edit")]
     behind = opened[0].original if opened[0] is not None else None
     if behind is not None and "Details" in set(labels_of(behind)):
@@ -83,8 +71,7 @@ async def start_from_deleted(story: Story, who: str, other: str) -> None:
     shown = await outcome(story, asked)
     opened = await story.answer(await story.press(other, shown, "1")) if shown is not None else None
     if asked is None or shown is None or opened is None or opened.original is None:
-        story.skip("no result with numbers appeared")
-        return
+        raise Skip("no result with numbers appeared")
     more = await story.answer(await story.press(who, shown, "⋯ More"))
     if more is not None and more.original is not None:
         await story.answer(await story.press(who, more.original, "Delete"))
@@ -99,10 +86,7 @@ async def start_from_deleted(story: Story, who: str, other: str) -> None:
 @action("readers", _draw_two)
 async def report_and_export(story: Story, who: str, other: str) -> None:
     """Report a result, and let its requester download what the bot keeps about them."""
-    asked = await request(story, who, "pictures")
-    if asked is None or await outcome(story, asked) is None:
-        story.skip("no result appeared")
-        return
+    asked, _ = await result(story, who, "pictures")
     await send_report(story, await press_button(story, asked.number, other, "Report", 2))
     for person in (who, other):
         await story.answer(await story.slash(person, f"dm:{person}", "privacy export", {}))
@@ -111,11 +95,9 @@ async def report_and_export(story: Story, who: str, other: str) -> None:
 
 @action(
     "readers",
-    lambda chance: {
-        "who": chance.choice(MEMBERS),
-        "typed": chance.choice((f"{FORBIDDEN}", f"{FORBIDDEN};=1+1", "nice;=1+1", "nice|@SUM(1)")),
-        "private": chance.random() < 0.6,
-    },
+    who=MEMBERS,
+    typed=(f"{FORBIDDEN}", f"{FORBIDDEN};=1+1", "nice;=1+1", "nice|@SUM(1)"),
+    private=0.6,
     weight=2,
 )
 async def type_for_the_record(story: Story, who: str, typed: str, *, private: bool) -> None:
@@ -130,7 +112,7 @@ async def type_for_the_record(story: Story, who: str, typed: str, *, private: bo
         await asyncio.sleep(4)
 
 
-@action("readers", lambda chance: {"who": chance.choice(MEMBERS), "pause": chance.choice((0.1, 1.0))})
+@action("readers", who=MEMBERS, pause=(0.1, 1.0))
 async def enlarge_two(story: Story, who: str, pause: float) -> None:
     """Enlarge two own pictures shortly after each other, by the menu of their messages."""
     for _ in range(2):
@@ -161,15 +143,10 @@ async def use_defaults(story: Story, who: str, other: str, *, channel: bool) -> 
     await asyncio.sleep(6)
 
 
-@action("readers", lambda chance: {"who": chance.choice(MEMBERS), "times": chance.choice((13, 16))})
+@action("readers", who=MEMBERS, times=(13, 16))
 async def press_many_times(story: Story, who: str, times: int) -> None:
     """Press Cancel again and again while ComfyDeploy can't stop the run, and then Again."""
-    story.world.next_faults({"hold_at": "running", "cancel_supported": False})
-    asked = await request(story, who, "pictures")
-    run = await started(story, asked, status="running")
-    if asked is None or run is None:
-        story.skip("no run started")
-        return
+    asked, run = await held_run(story, who, "pictures", faults={"cancel_supported": False})
     await press_when_shown(story, who, asked, "Cancel", 2)
     pressed = [press for press in story.presses if press.custom_id.endswith(":cancel")]
     for _ in range(times if pressed else 0):
@@ -187,7 +164,7 @@ async def press_many_times(story: Story, who: str, times: int) -> None:
     await asyncio.sleep(6)
 
 
-@action("readers", lambda chance: {"who": chance.choice(MEMBERS), "hours": chance.choice((2, 5))})
+@action("readers", who=MEMBERS, hours=(2, 5))
 async def clock_is_a_year_ahead(story: Story, who: str, hours: int) -> None:
     """Set the bot's clock ahead by more than a year after a result was shown."""
     await outcome(story, await request(story, who, "pictures"))

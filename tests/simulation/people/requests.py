@@ -17,11 +17,7 @@ MEMBERS = ("alice", "bob", "carol")
 MODERATORS = ("mona", "mike")
 EVERYBODY = (*MEMBERS, *MODERATORS, "rita", "stranger", "owner")
 # The people of a place, if they aren't all members. In the first two, the bot isn't.
-_AT = {
-    "lounge": (*MEMBERS, "stranger"),
-    "friends": ("alice", "bob", "stranger"),
-    "outside": ("stranger",),
-}
+_AT = {"lounge": (*MEMBERS, "stranger"), "friends": ("alice", "bob", "stranger"), "outside": ("stranger",)}
 _PLACES = {
     "pictures": 6,
     "requests": 5,

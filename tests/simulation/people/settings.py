@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.simulation.people.requests import MODERATORS
 from tests.simulation.setup import Panel, open_panel
-from tests.simulation.steps import action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 
 # The place from which a moderator opens the settings of each server.
@@ -124,8 +124,7 @@ async def setting(story: Story, who: str, where: str, what: str, value: Any) -> 
     """Change a setting in the panel of /settings."""
     panel = await open_panel(story, who, where)
     if panel is None:
-        story.skip("/settings showed no panel")
-        return
+        raise Skip("/settings showed no panel")
     before = panel.text
     await _CHANGES[what][0](panel, value, story)
     if panel.text == before:
@@ -133,13 +132,7 @@ async def setting(story: Story, who: str, where: str, what: str, value: Any) -> 
     story.world.note("settings", panel.text)
 
 
-@action(
-    "settings",
-    lambda chance: {
-        "where": chance.choice(_SERVERS),
-        "values": chance.choice((["off", "everybody"], ["everybody", "off"])),
-    },
-)
+@action("settings", where=_SERVERS, values=(["off", "everybody"], ["everybody", "off"]))
 async def two_set(story: Story, where: str, values: list[str]) -> None:
     """Let two moderators change one setting in two panels that were opened before."""
     panels = [await open_panel(story, who, where) for who in MODERATORS]
@@ -151,7 +144,7 @@ async def two_set(story: Story, where: str, values: list[str]) -> None:
 # The bot's owner.
 
 
-@action("owner", lambda chance: {"resume_after": round(chance.uniform(1, 20), 1)}, weight=2)
+@action("owner", resume_after=lambda chance: chance.uniform(1, 20), weight=2)
 async def pause(story: Story, resume_after: float) -> None:
     """Pause the bot, and resume after a while."""
     await story.answer(await story.slash("owner", "dm:owner", "pause", {"reason": "simulated"}))
@@ -162,19 +155,13 @@ async def resume(story: Story) -> None:
     await story.answer(await story.slash("owner", "dm:owner", "resume", {}))
 
 
-@action(
-    "owner",
-    lambda chance: {
-        "who": chance.choice(("alice", "mona")),
-        "name": chance.choice(("pause", "resume", "reload")),
-    },
-)
+@action("owner", who=("alice", "mona"), name=("pause", "resume", "reload"))
 async def not_the_owner(story: Story, who: str, name: str) -> None:
     """Try a command of the owner's as somebody else."""
     options = {"reason": "mine"} if name == "pause" else {}
     await story.answer(await story.slash(who, f"dm:{who}", name, options))
 
 
-@action("owner", lambda chance: {})
+@action("owner")
 async def reload(story: Story) -> None:
     await story.answer(await story.slash("owner", "dm:owner", "reload", {}))

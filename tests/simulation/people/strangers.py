@@ -3,53 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Sequence
 from typing import Any
 
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
 from tests.simulation.engine.patches import TIME
-from tests.simulation.people.buttons import draw_press, send_edited
+from tests.simulation.people.buttons import PRESS, send_edited
 from tests.simulation.people.reach import open_form
 from tests.simulation.people.requests import MEMBERS, MODERATORS, derived, new_mark
-from tests.simulation.steps import action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Ask, Story
 
 _OUTSIDERS = ("stranger", "stranger", *MEMBERS)
-_ACTIONS = (
-    "cancel",
-    "again",
-    "redeliver",
-    "approve",
-    "reject",
-    "block",
-    "delete",
-    "dismiss",
-    "report",
-    "edit",
-    "details",
-    "use",
-    "pick",
-    "repeat",
-    "clear",
-    "vary",
-    "more",
-    "numbers",
-    "discard",
-    "post",
-    "share",
-)
+_STARTS = ("again", "edit", "use", "pick", "repeat", "vary", "more", "numbers")
+_DECISIONS = ("cancel", "approve", "reject", "block", "delete", "dismiss", "clear", "discard")
+_ACTIONS = (*_STARTS, *_DECISIONS, "redeliver", "report", "details", "post", "share")
 
 
-def _draw_forged(chance: random.Random) -> dict[str, Any]:
-    return {
-        "ask": chance.randrange(4),
-        "who": chance.choice(_OUTSIDERS),
-        "what": chance.choice(_ACTIONS),
-        "own": chance.random() < 0.4,
-        "wait": chance.choice((1, 6)),
-    }
+_FORGED: dict[str, Any] = {"ask": range(4), "who": _OUTSIDERS, "own": 0.4, "wait": (1, 6)}
 
 
 async def _target(story: Story, number: int, who: str, wait: float) -> tuple[Ask, str] | None:
@@ -75,7 +47,7 @@ def _place(story: Story, asked: Ask, who: str, *, own: bool) -> Message | None:
     return there[-1] if there else None
 
 
-@action("forge", _draw_forged, weight=5)
+@action("forge", **_FORGED, what=_ACTIONS, weight=5)
 async def forge_button(story: Story, ask: int, who: str, what: str, wait: float, *, own: bool) -> None:
     """Press a button that only others have, or in a channel that this person can't see.
 
@@ -87,8 +59,7 @@ async def forge_button(story: Story, ask: int, who: str, what: str, wait: float,
     asked, key = found
     message = _place(story, asked, who, own=own)
     if message is None:
-        story.skip(f"no message to press under for request {ask}")
-        return
+        raise Skip(f"no message to press under for request {ask}")
     sent = await story.forge(who, message, f"run:{key}:{what}")
     if what in ("again", "vary", "repeat"):
         count = {"again": 1, "vary": 4, "repeat": asked.count}[what]
@@ -120,12 +91,7 @@ _SETTINGS = {
 }
 
 
-def _draw_form(chance: random.Random) -> dict[str, Any]:
-    drawn = _draw_forged(chance)
-    return drawn | {"what": chance.choice(_FORMS)}
-
-
-@action("forge", _draw_form, weight=3)
+@action("forge", **_FORGED, what=_FORMS, weight=3)
 async def forge_form(story: Story, ask: int, who: str, what: str, wait: float, *, own: bool) -> None:
     """Send a form that this person never opened."""
     found = await _target(story, ask, who, wait)
@@ -134,8 +100,7 @@ async def forge_form(story: Story, ask: int, who: str, what: str, wait: float, *
     asked, key = found
     message = _place(story, asked, who, own=own)
     if message is None:
-        story.skip(f"no message to send a form from for request {ask}")
-        return
+        raise Skip(f"no message to send a form from for request {ask}")
     mark = new_mark(story)
     values = {"reason": "forged", "duration": "open"}
     if what.startswith(("draft", "set")):
@@ -156,11 +121,7 @@ _SELECTS = (
 )
 
 
-def _draw_select(chance: random.Random) -> dict[str, Any]:
-    return _draw_forged(chance) | {"what": list(chance.choice(_SELECTS))}
-
-
-@action("forge", _draw_select, weight=2)
+@action("forge", **_FORGED, what=_SELECTS, weight=2)
 async def forge_choice(
     story: Story, ask: int, who: str, what: Sequence[str], wait: float, *, own: bool
 ) -> None:
@@ -177,27 +138,19 @@ async def forge_choice(
         )
 
 
-@action("forge", lambda chance: {"who": chance.choice(_OUTSIDERS), "whom": chance.choice(MEMBERS)})
+@action("forge", who=_OUTSIDERS, whom=MEMBERS)
 async def forge_erasure(story: Story, who: str, whom: str) -> None:
     """Confirm the deletion of somebody else's data."""
     seen = [m for m in story.visible(who) if m.author is story.world.discord.bot]
     if not seen or who == whom:
-        story.skip(f"{who} sees no message to press under")
-        return
+        raise Skip(f"{who} sees no message to press under")
     await story.answer(await story.forge(who, seen[-1], f"erase:{story.world.person(whom).id}"))
 
 
 # Forms that are sent late, or buttons that are gone.
 
 
-def _draw_late(chance: random.Random) -> dict[str, Any]:
-    return draw_press(chance) | {
-        "label": chance.choice(("Edit", "Edit", "Share", "Reject", "Block")),
-        "pause": chance.choice((2, 8, 20)),
-    }
-
-
-@action("late", _draw_late)
+@action("late", **PRESS, label=("Edit", "Edit", "Share", "Reject", "Block"), pause=(2, 8, 20))
 async def late_form(
     story: Story, ask: int, who: str | None, wait: float, *, label: str, pause: float
 ) -> None:
@@ -218,14 +171,7 @@ async def late_form(
 _LOST = (":cancel", ":approve", ":reject", ":delete", ":again")
 
 
-@action(
-    "late",
-    lambda chance: {
-        "who": chance.choice((None, None, "mona", "bob")),
-        "nth": chance.randrange(4),
-        "wait": chance.choice((2, 6)),
-    },
-)
+@action("late", who=(None, None, "mona", "bob"), nth=range(4), wait=(2, 6))
 async def press_earlier(story: Story, who: str | None, nth: int, wait: float) -> None:
     """Press a button that a message has lost, or of a deleted message, as a client does that lags behind."""
     await asyncio.sleep(wait)
@@ -238,8 +184,7 @@ async def press_earlier(story: Story, who: str | None, nth: int, wait: float) ->
         and (message.deleted_at is not None or component["custom_id"] not in message.custom_ids)
     ]
     if not stale:
-        story.skip("no message has lost a button")
-        return
+        raise Skip("no message has lost a button")
     message, custom_id = stale[nth % len(stale)]
     about = story.asks_of(message)
     person = who or (about[0].who if about else "alice")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import Any
 
 from demo.fake_comfydeploy.runs import Output, Run
 from tests.fakediscord.faults import Fault
-from tests.simulation.people.asking import outcome, press_when_shown, request, started
+from tests.simulation.people.asking import held_run, outcome, press_when_shown, request, started
 from tests.simulation.people.moderators import open_cards
 from tests.simulation.people.reach import press_button
 from tests.simulation.people.requests import MEMBERS, MODERATORS, picture_file, send_request
 from tests.simulation.setup import open_panel
-from tests.simulation.steps import action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 from tests.simulation.trouble.outages import away
 from tests.simulation.trouble.services import jump
@@ -24,17 +23,15 @@ _POST = "POST /channels/{channel_id}/messages"
 _DEADLINE = 125.0
 
 
-def _draw_early_cancel(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "where": chance.choice(("pictures", "requests", "adult", "thread")),
-        "seconds": chance.choice((0.5, 1.0, 2.5)),
-        "after": chance.choice((0.0, 0.0, 0.3)),
-        "count": chance.choice((1, 1, 2)),
-    }
-
-
-@action("timing", _draw_early_cancel, weight=2)
+@action(
+    "timing",
+    who=MEMBERS,
+    where=("pictures", "requests", "adult", "thread"),
+    seconds=(0.5, 1.0, 2.5),
+    after=(0.0, 0.0, 0.3),
+    count=(1, 1, 2),
+    weight=2,
+)
 async def cancel_before_the_reply(
     story: Story, who: str, where: str, *, seconds: float, after: float, count: int
 ) -> None:
@@ -42,8 +39,7 @@ async def cancel_before_the_reply(
     fault = Fault.delay(seconds, after=True)
     story.world.discord.faults.add(_CALLBACK, fault, times=1)
     story.strike(f"Discord: the next callback's reply takes {seconds} s")
-    options: dict[str, Any] = {"count": count} if count > 1 else {}
-    asked = await request(story, who, where, **options)
+    asked = await request(story, who, where, count=count)
     if asked is None:
         return
     await asyncio.sleep(after)
@@ -51,16 +47,7 @@ async def cancel_before_the_reply(
     await asyncio.sleep(4)
 
 
-def _draw_approval(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "moderator": chance.choice((*MODERATORS, "rita")),
-        "pause": chance.choice((0.3, 3.0, 8.0)),
-        "lost": chance.random() < 0.7,
-    }
-
-
-@action("timing", _draw_approval, weight=2)
+@action("timing", who=MEMBERS, moderator=(*MODERATORS, "rita"), pause=(0.3, 3.0, 8.0), lost=0.7, weight=2)
 async def approve_again(story: Story, who: str, moderator: str, *, pause: float, lost: bool) -> None:
     """Approve a request, perhaps get no answer, and press again on a device that still shows the button."""
     if await request(story, who, "requests") is None:
@@ -68,8 +55,7 @@ async def approve_again(story: Story, who: str, moderator: str, *, pause: float,
     await story.world.until(lambda: open_cards(story), 8)
     cards = open_cards(story)
     if not cards:
-        story.skip("there is no review card")
-        return
+        raise Skip("there is no review card")
     rule = story.world.discord.faults.add(_CALLBACK, Fault.drop_before(), times=6 if lost else 0)
     first = await story.press(moderator, cards[-1], "Approve")
     await asyncio.sleep(pause)
@@ -80,30 +66,22 @@ async def approve_again(story: Story, who: str, moderator: str, *, pause: float,
     await asyncio.sleep(4)
 
 
-def _draw_part(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "where": chance.choice(("pictures", "adult", "thread")),
-        "deleter": chance.choice((None, None, "mona", "mike")),
-        "gap": chance.choice((-0.3, 0.0, 0.1, 3.0)),
-    }
-
-
-@action("timing", _draw_part, weight=2)
+@action(
+    "timing",
+    who=MEMBERS,
+    where=("pictures", "adult", "thread"),
+    deleter=(None, None, "mona", "mike"),
+    gap=(-0.3, 0.0, 0.1, 3.0),
+    weight=2,
+)
 async def delete_a_part(story: Story, who: str, where: str, deleter: str | None, gap: float) -> None:
     """Delete what a run had made by its deadline, shortly before or after it succeeds in the end."""
-    story.world.next_faults({"hold_at": "running", "cancel_supported": False})
-    asked = await request(story, who, where)
-    run = await started(story, asked, status="running")
-    if asked is None or run is None:
-        story.skip("no run started")
-        return
+    asked, run = await held_run(story, who, where, faults={"cancel_supported": False})
     _make_part(story, run)
     await asyncio.sleep(1)
     jump(story, _DEADLINE)
     if await outcome(story, asked) is None:
-        story.skip("no part appeared")
-        return
+        raise Skip("no part appeared")
     if gap < 0:
         story.world.comfydeploy.release(run.id)
         await asyncio.sleep(-gap)
@@ -123,17 +101,15 @@ def _make_part(story: Story, run: Run) -> None:
     run.outputs.append(Output(data={"images": [item]}, node_meta={"node_id": "9"}, created_at=world.now()))
 
 
-def _draw_failure(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "where": chance.choice(("pictures", "pictures", "adult", "thread")),
-        "ends_as": chance.choice(("failed", "failed", "timeout", "cancelled")),
-        "minutes": chance.choice((1, 15, 60, 1600)),
-        "jumps": chance.choice((8, 12)),
-    }
-
-
-@action("timing", _draw_failure, weight=2)
+@action(
+    "timing",
+    who=MEMBERS,
+    where=("pictures", "pictures", "adult", "thread"),
+    ends_as=("failed", "failed", "timeout", "cancelled"),
+    minutes=(1, 15, 60, 1600),
+    jumps=(8, 12),
+    weight=2,
+)
 async def fail_before_an_outage(
     story: Story, who: str, where: str, *, ends_as: str, minutes: float, jumps: int
 ) -> None:
@@ -141,8 +117,7 @@ async def fail_before_an_outage(
     story.world.next_faults({"ends_as": ends_as, "made": 1, "outputs_missing": True, "get_status": 500})
     run = await started(story, await request(story, who, where), status=ends_as)
     if run is None:
-        story.skip("no run failed")
-        return
+        raise Skip("no run failed")
     await asyncio.sleep(0.5)
     plan = story.world.comfydeploy.world.plan
     with away(story, "ComfyDeploy"):
@@ -155,17 +130,15 @@ async def fail_before_an_outage(
     await asyncio.sleep(3)
 
 
-def _draw_refusal(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "where": chance.choice(("pictures", "adult", "thread")),
-        "status": chance.choice((403, 404, 409, 422, 500, 429, 429)),
-        "heard": chance.choice((0.0, 0.0, 3.0)),
-        "count": chance.choice((1, 1, 2)),
-    }
-
-
-@action("timing", _draw_refusal, weight=2)
+@action(
+    "timing",
+    who=MEMBERS,
+    where=("pictures", "adult", "thread"),
+    status=(403, 404, 409, 422, 500, 429, 429),
+    heard=(0.0, 0.0, 3.0),
+    count=(1, 1, 2),
+    weight=2,
+)
 async def start_after_a_refusal(
     story: Story, who: str, where: str, *, status: int, heard: float, count: int
 ) -> None:
@@ -176,11 +149,9 @@ async def start_after_a_refusal(
         faults |= {"webhook_before_reply": True, "webhook_drop": False, "undocumented": True}
         faults |= {"hold_at": "queued"}
     story.world.next_faults(faults)
-    options: dict[str, Any] = {"count": count} if count > 1 else {}
-    run = await started(story, await request(story, who, where, **options))
+    run = await started(story, await request(story, who, where, count=count))
     if run is None:
-        story.skip("no run started")
-        return
+        raise Skip("no run started")
     if heard:
         # The run ends later, so its last events are heard.
         run.own_faults = run.faults.model_copy(update={"webhook_drop": False, "hold_at": "running"})
@@ -190,16 +161,14 @@ async def start_after_a_refusal(
     await asyncio.sleep(6)
 
 
-def _draw_closing(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "where": chance.choice(("pictures", "adult", "requests")),
-        "posts": chance.choice((1, 1, 1, 2)),
-        "deployment": chance.choice(("picture", "picture", "several")),
-    }
-
-
-@action("timing", _draw_closing, weight=2)
+@action(
+    "timing",
+    who=MEMBERS,
+    where=("pictures", "adult", "requests"),
+    posts=(1, 1, 1, 2),
+    deployment=("picture", "picture", "several"),
+    weight=2,
+)
 async def close_after_a_post(story: Story, who: str, where: str, posts: int, deployment: str) -> None:
     """Let a result come directly, because its channel is closed, and refuse further direct messages then."""
     world = story.world
@@ -207,8 +176,7 @@ async def close_after_a_post(story: Story, who: str, where: str, posts: int, dep
     asked = await request(story, who, where, deployment)
     run = await started(story, asked, status="running")
     if asked is None or run is None or world.channel(where).deleted:
-        story.skip("no run started")
-        return
+        raise Skip("no run started")
     asked.interaction.created_at -= 900
     world.discord.withdraw(world.channel(where), "send_messages")
     story.strike(f"the bot loses send_messages in #{where}, and the token of request {asked.number} expires")
@@ -228,17 +196,12 @@ async def close_after_a_post(story: Story, who: str, where: str, posts: int, dep
     await asyncio.sleep(8)
 
 
-@action(
-    "timing",
-    lambda chance: {"who": chance.choice(MEMBERS), "seconds": chance.choice((1.5, 2.5))},
-    weight=2,
-)
+@action("timing", who=MEMBERS, seconds=(1.5, 2.5), weight=2)
 async def approval_begins(story: Story, who: str, seconds: float) -> None:
     """Let a moderator require approval after a request was checked, and before it is accepted."""
     panel = await open_panel(story, "mona", "pictures")
     if panel is None:
-        story.skip("/settings showed no panel")
-        return
+        raise Skip("/settings showed no panel")
     story.world.discord.faults.add(_CALLBACK, Fault.delay(seconds), times=1)
     asked = await send_request(story, who, "pictures", "picture")
     await asyncio.sleep(0.3)
@@ -248,7 +211,7 @@ async def approval_begins(story: Story, who: str, seconds: float) -> None:
     await asyncio.sleep(3)
 
 
-@action("timing", lambda chance: {"who": chance.choice(MEMBERS), "silent": chance.random() < 0.7}, weight=2)
+@action("timing", who=MEMBERS, silent=0.7, weight=2)
 async def run_too_long(story: Story, who: str, *, silent: bool) -> None:
     """Let a run take longer than it may, of which the bot hears nothing."""
     story.world.next_faults({"hold_at": "running"} | ({"webhook_drop": True} if silent else {}))
@@ -256,34 +219,19 @@ async def run_too_long(story: Story, who: str, *, silent: bool) -> None:
     await asyncio.sleep(170 if run is not None else 0)
 
 
-@action(
-    "timing",
-    lambda chance: {
-        "who": chance.choice(MEMBERS),
-        "ends_as": chance.choice((None, "failed", "failed", "timeout")),
-        "count": chance.choice((1, 1, 2)),
-    },
-    weight=2,
-)
+@action("timing", who=MEMBERS, ends_as=(None, "failed", "failed", "timeout"), count=(1, 1, 2), weight=2)
 async def end_without_outputs(story: Story, who: str, ends_as: str | None, count: int) -> None:
     """Let the last event of a run not tell what it made."""
     faults: dict[str, Any] = {"outputs_missing": True}
     story.world.next_faults(faults | ({"ends_as": ends_as, "made": 1} if ends_as else {}))
-    options: dict[str, Any] = {"count": count} if count > 1 else {}
-    await outcome(story, await request(story, who, "pictures", **options))
+    await outcome(story, await request(story, who, "pictures", count=count))
     await asyncio.sleep(8)
 
 
-@action(
-    "timing", lambda chance: {"who": chance.choice(MEMBERS), "seconds": chance.choice((9.0, 14.0))}, weight=2
-)
+@action("timing", who=MEMBERS, seconds=(9.0, 14.0), weight=2)
 async def hear_only_of_the_end(story: Story, who: str, seconds: float) -> None:
     """Let the bot hear nothing of a run but its end."""
-    story.world.next_faults({"hold_at": "running", "webhook_drop": True})
-    run = await started(story, await request(story, who, "pictures"), status="running")
-    if run is None:
-        story.skip("no run started")
-        return
+    _, run = await held_run(story, who, "pictures", faults={"webhook_drop": True})
     await asyncio.sleep(seconds)
     run.own_faults = run.faults.model_copy(update={"webhook_drop": False})
     story.world.comfydeploy.release(run.id)

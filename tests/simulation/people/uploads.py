@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from typing import Any
 
 from tests.simulation.people.asking import outcome
 from tests.simulation.people.requests import (
@@ -15,20 +13,11 @@ from tests.simulation.people.requests import (
     picture_file,
     send_request,
 )
-from tests.simulation.steps import action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 
 
-def _draw_upload(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "by": chance.choice(MODERATORS),
-        "blocked": chance.random() < 0.6,
-        "broken": chance.random() < 0.2,
-    }
-
-
-@action("uploads", _draw_upload)
+@action("uploads", who=MEMBERS, by=MODERATORS, blocked=0.6, broken=0.2)
 async def upload_file(story: Story, who: str, by: str, *, blocked: bool, broken: bool) -> None:
     """Edit an enlarged picture with another file, perhaps a broken one. A moderator may block the requester
     while the form is open.
@@ -37,8 +26,7 @@ async def upload_file(story: Story, who: str, by: str, *, blocked: bool, broken:
     shown = await outcome(story, made, 20)
     opened = await story.answer(await story.press(who, shown, "Edit")) if shown is not None else None
     if made is None or opened is None or opened.modal is None:
-        story.skip("no form of Edit opened")
-        return
+        raise Skip("no form of Edit opened")
     if blocked:
         options = {"user": story.world.person(who), "reason": "too large"}
         await story.answer(await story.slash(by, "pictures", "block", options))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import Any
 
 from demo.fake_comfydeploy.runs import Run
@@ -11,7 +10,7 @@ from tests.fakediscord.faults import Fault
 from tests.simulation.people.asking import press_when_shown, request, started
 from tests.simulation.people.moderators import open_cards
 from tests.simulation.people.requests import MEMBERS, picture_file
-from tests.simulation.steps import action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 from tests.simulation.trouble.deaths import kill_after_call
 from tests.simulation.trouble.services import jump
@@ -32,29 +31,25 @@ def _change(run: Run, **changes: Any) -> None:
     run.own_faults = run.faults.model_copy(update=changes)
 
 
-def _draw_late(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "where": chance.choice(("pictures", "pictures", "adult", "thread")),
-        "doubt": chance.choice(list(_DOUBTS)),
-        "trouble": chance.choice((None, "lost", "lost", "slow", "kill", "kill")),
-        "release": round(chance.choice((0.0, 0.3, 0.8, 1.5, 4.0, 35.0, 35.0, 35.0)), 1),
-        "count": chance.choice((1, 1, 1, 2)),
-    }
-
-
-@action("verdict", _draw_late, weight=4)
+@action(
+    "verdict",
+    who=MEMBERS,
+    where=("pictures", "pictures", "adult", "thread"),
+    doubt=list(_DOUBTS),
+    trouble=(None, "lost", "lost", "slow", "kill", "kill"),
+    release=(0.0, 0.3, 0.8, 1.5, 4.0, 35.0, 35.0, 35.0),
+    count=(1, 1, 1, 2),
+    weight=4,
+)
 async def late_success(
     story: Story, who: str, where: str, *, doubt: str, trouble: str | None, release: float, count: int
 ) -> None:
     """Let a run succeed around the time at which the bot's verdict about it is posted."""
     run_faults, wait = _DOUBTS[doubt]
     story.world.next_faults(run_faults)
-    options: dict[str, Any] = {"count": count} if count > 1 else {}
-    run = await started(story, await request(story, who, where, **options))
+    run = await started(story, await request(story, who, where, count=count))
     if run is None:
-        story.skip("no run started")
-        return
+        raise Skip("no run started")
     await asyncio.sleep(1.0)
     _trouble(story, trouble)
     if wait > _GRACE:
@@ -80,24 +75,16 @@ def _trouble(story: Story, what: str | None) -> None:
         story.strike(f"Discord: the next post: {what}")
 
 
-def _draw_doubtful_cancel(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "where": chance.choice(("pictures", "adult")),
-        "after": round(chance.choice((0.0, 0.2, 1.0)), 1),
-        "away": chance.choice((3.0, 15.0)),
-    }
-
-
-@action("verdict", _draw_doubtful_cancel, weight=1.5)
+@action(
+    "verdict", who=MEMBERS, where=("pictures", "adult"), after=(0.0, 0.2, 1.0), away=(3.0, 15.0), weight=1.5
+)
 async def cancel_too_late(story: Story, who: str, where: str, after: float, away: float) -> None:
     """Press Cancel just after a run has succeeded unnoticed, while ComfyDeploy can't be asked about it."""
     story.world.next_faults({"webhook_drop": True})
     asked = await request(story, who, where)
     run = await started(story, asked, status="success")
     if asked is None or run is None:
-        story.skip("no run succeeded")
-        return
+        raise Skip("no run succeeded")
     _change(run, get_status=500)
     story.strike(f"GET /run fails for {away} s")
     await asyncio.sleep(after)
@@ -106,18 +93,13 @@ async def cancel_too_late(story: Story, who: str, where: str, after: float, away
     _change(run, get_status=None)
 
 
-def _draw_slow_check(chance: random.Random) -> dict[str, Any]:
-    return {"who": chance.choice(MEMBERS), "pause": chance.choice((1.5, 2.5))}
-
-
-@action("verdict", _draw_slow_check, weight=1.5)
+@action("verdict", who=MEMBERS, pause=(1.5, 2.5), weight=1.5)
 async def cancel_during_checks(story: Story, who: str, pause: float) -> None:
     """Approve a request with a file whose link expires, and cancel it while the link is renewed slowly."""
     asked = await request(story, who, "requests", image=picture_file(story))
     await story.world.until(lambda: open_cards(story), 8)
     if asked is None or not open_cards(story):
-        story.skip("there is no review card")
-        return
+        raise Skip("there is no review card")
     jump(story, 23.3 * 3600)
     await asyncio.sleep(2)
     card = open_cards(story)

@@ -6,55 +6,18 @@ hold once all trouble is over and everything had time to end.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Iterator
 
 from tests.simulation.evidence import Evidence
 from tests.simulation.gaps import excuse
-from tests.simulation.promises import (
-    ages,
-    ceilings,
-    choices,
-    copies,
-    decisions,
-    estimates,
-    moderation,
-    notices,
-    outcomes,
-    privacy,
-    readers,
-    records,
-    rights,
-    services,
-    truth,
-    turns,
-    uploads,
-    usage,
-    wakeups,
-)
 from tests.simulation.promises.shared import Broken as Broken
 from tests.simulation.story import Story
 
-_ALWAYS = (outcomes.always, privacy.always)
-_AT_THE_END = (
-    ceilings.at_the_end,
-    choices.at_the_end,
-    outcomes.at_the_end,
-    rights.at_the_end,
-    truth.at_the_end,
-    ages.at_the_end,
-    copies.at_the_end,
-    decisions.at_the_end,
-    estimates.at_the_end,
-    moderation.at_the_end,
-    notices.at_the_end,
-    readers.at_the_end,
-    records.at_the_end,
-    services.at_the_end,
-    turns.at_the_end,
-    uploads.at_the_end,
-    usage.at_the_end,
-    wakeups.at_the_end,
-)
+_MODULES = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+_ALWAYS = [module.always for module in _MODULES if hasattr(module, "always")]
+_AT_THE_END = [module.at_the_end for module in _MODULES if hasattr(module, "at_the_end")]
 
 
 def always(story: Story) -> Iterator[Broken]:

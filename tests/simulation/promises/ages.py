@@ -6,13 +6,7 @@ from collections.abc import Iterator
 
 from tests.fakediscord.world import Message
 from tests.simulation.evidence import Evidence, Request, text_of
-from tests.simulation.promises.facts import (
-    DeploymentMarks,
-    Marks,
-    monotonic,
-    pressed,
-    subject,
-)
+from tests.simulation.promises.facts import DeploymentMarks, Marks, monotonic, pressed, subject
 from tests.simulation.promises.shared import Broken, reachable, where
 from tests.simulation.story import Ask
 
@@ -107,7 +101,6 @@ def _left_of_withheld(evidence: Evidence, request: Request) -> Iterator[Broken]:
 
 
 def _made_elsewhere(evidence: Evidence, marks: Marks, ask: Ask) -> Iterator[Broken]:
-    """What is made from an age-restricted picture runs only in age-restricted channels."""
     if ask.parent is None or ask.how not in _FROM_A_PICTURE:
         return
     if not _is_restricted(evidence, marks, evidence.story.asks[ask.parent]):

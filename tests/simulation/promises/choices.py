@@ -25,7 +25,6 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _guarded(evidence: Evidence, request: Request, call: QueueCall) -> Iterator[Broken]:
-    """A GPU that is closed to everybody, or needs an approval, isn't used without that."""
     ask = request.ask
     for guard in evidence.story.guards:
         if ask is None or ask.interaction.channel.guild is not guard.guild or ask.at < guard.at:
@@ -39,7 +38,6 @@ def _guarded(evidence: Evidence, request: Request, call: QueueCall) -> Iterator[
 
 
 def _still_offered(evidence: Evidence, request: Request, call: QueueCall) -> Iterator[Broken]:
-    """What isn't offered any more isn't started."""
     style = request.ask.options.get("style") if request.ask is not None else None
     changes = [
         (at, what)

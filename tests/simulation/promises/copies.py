@@ -53,7 +53,6 @@ def copies_of(evidence: Evidence, key: str, kind: str) -> list[Message]:
 
 
 def _prompt_is_asked_for(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """A share shows the prompt only if its requester asked for that."""
     ask = request.ask
     if ask is None:
         return
@@ -81,7 +80,6 @@ def _deletes(press: Press) -> tuple[str, str]:
 
 
 def _deleted_is_gone(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """What somebody was told would be deleted doesn't stay."""
     for press in evidence.story.presses:
         key = pressed(press)[0]
         if key not in request.keys:
@@ -97,7 +95,6 @@ def _deleted_is_gone(evidence: Evidence, request: Request) -> Iterator[Broken]:
 
 
 def _copy_goes_alone(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """Delete under a copy removes only the copy: the result isn't even touched."""
     about = [p for p in evidence.story.presses if pressed(p)[0] in request.keys]
     removing = [p for p in about if _deletes(p) != ("", "")]
     others = [p for p in about if pressed(p)[1] in ("delete", "clear", "discard", "block", "dismiss")]
@@ -159,7 +156,6 @@ def _is_result_deleted(evidence: Evidence, key: str) -> bool:
 
 
 def _blamed(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    """Nobody is told that a moderator deleted their copy if no moderator did."""
     key, action = pressed(press)
     if not reply(press).startswith(_BLAMED):
         return

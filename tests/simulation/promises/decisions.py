@@ -38,7 +38,6 @@ def _decided_twice(evidence: Evidence, press: Press) -> Iterator[Broken]:
 
 
 def _shown_again(evidence: Evidence, request: Request, press: Press) -> Iterator[Broken]:
-    """A result that was deleted doesn't come again, not even as a late success."""
     key = pressed(press)[0]
     if key not in request.keys or not deletes_result(press):
         return

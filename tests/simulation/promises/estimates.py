@@ -84,7 +84,6 @@ def _has_reasons(evidence: Evidence, request: Request, shown: Shown) -> Iterator
 
 
 def _is_ahead(request: Request, shown: Shown) -> Iterator[Broken]:
-    """Nobody is told that a result is expected in the past."""
     if shown.end < shown.since - 1:
         yield Broken("an estimate is ahead", str(request), str(shown))
 

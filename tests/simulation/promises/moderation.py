@@ -92,7 +92,6 @@ def _had_power(evidence: Evidence, card: Message, keys: set[str] | None, person:
 
 
 def _closed(evidence: Evidence, card: Message) -> Iterator[Broken]:
-    """A card offers no decision about what was decided."""
     if card.deleted_at is not None or not any(each.endswith(":approve") for each in card.custom_ids):
         return
     started = any(keys_of(card) & request.keys and request.calls for request in evidence.requests)
@@ -140,7 +139,6 @@ def _home(evidence: Evidence, key: str) -> tuple[Request, Guild | None] | None:
 
 
 def _may_delete(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    """Only the requester and those with power on the request's server delete."""
     key, action = pressed(press)
     if action not in ("delete", "clear") or not reply(press).startswith(_DELETED):
         return
@@ -188,7 +186,6 @@ def _is_first_report(evidence: Evidence, press: Press) -> bool:
 
 
 def _notes_stay_with_moderators(evidence: Evidence) -> Iterator[Broken]:
-    """Only moderators read who reported a result, and the note."""
     written = {note for press in evidence.story.presses if (note := _note(press)).startswith("reportnote")}
     for message in evidence.messages if written else ():
         reader = message.interaction.user if message.interaction is not None else None
@@ -214,7 +211,6 @@ def _is_open_after(card: Message, at: float) -> bool:
 
 
 def _reviewer_is_a_moderator(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    """Nobody with the reviewer role is turned away from a card."""
     if "reviews" not in press.rights or press.forged or _chosen_reviewers(evidence):
         return
     if press.message.channel.guild is not evidence.story.world.cast.guilds["reviewed"]:

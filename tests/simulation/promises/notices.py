@@ -46,7 +46,6 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _told_twice(evidence: Evidence) -> Iterator[Broken]:
-    """No message is sent twice with the same text to the same place."""
     seen: Counter[tuple[str, int, str]] = Counter()
     for message in evidence.messages:
         key, kind = subject(message)
@@ -78,7 +77,6 @@ def _troubled(evidence: Evidence) -> bool:
 
 
 def _pinged_once(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """The bot pings once, with the outcome."""
     ask = request.ask
     if ask is None or _troubled(evidence):
         return
@@ -97,7 +95,6 @@ def _pinged_once(evidence: Evidence, request: Request) -> Iterator[Broken]:
 
 
 def _no_gap(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """What is shown of a request isn't taken away before something replaces it."""
     if taken(evidence, request) or any("age-restricted" in what for _, what in evidence.story.struck):
         return
     shown = [m for m in request.messages if subject(m)[1] in OUTCOMES and not m.channel.deleted]
@@ -139,7 +136,6 @@ def _turned_away_in_private(evidence: Evidence, request: Request) -> Iterator[Br
 
 
 def _letter_stays(request: Request) -> Iterator[Broken]:
-    """A direct message about what was turned away isn't rewritten."""
     for message in request.messages:
         texts = [text for text in all_texts(message) if text]
         is_letter = message.channel.guild is None and bool(texts) and texts[0].startswith(_LETTER)
@@ -148,7 +144,6 @@ def _letter_stays(request: Request) -> Iterator[Broken]:
 
 
 def _told_of_block_once(evidence: Evidence) -> Iterator[Broken]:
-    """A block tells its person once in each place, however many requests it ends."""
     story = evidence.story
     blocks = sum("duration" in (press.values or {}) for press in story.presses)
     blocks += sum(command.name == "block" for command in story.commands)
@@ -167,7 +162,6 @@ def _told_of_block_once(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _finished_before_cancel(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """A run that had succeeded before Cancel reached ComfyDeploy is told as a result."""
     calls = evidence.story.world.comfydeploy.call_log.cancel_calls
     if len(request.runs) != 1 or not cancelled(evidence, request) or taken(evidence, request):
         return

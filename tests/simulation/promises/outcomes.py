@@ -11,11 +11,10 @@ from tests.fakediscord.world import Message
 from tests.simulation.evidence import (
     Evidence,
     Request,
-    bodies,
-    custom_ids_in,
     key_of,
     keys_of,
     text_of,
+    was_status,
     whole_text,
 )
 from tests.simulation.promises.shared import Broken, cancelled, erased, offered, reachable, taken, where
@@ -60,7 +59,7 @@ def _queued_twice(evidence: Evidence) -> Iterator[Broken]:
 
 def _one_outcome(evidence: Evidence, request: Request, ended_by_block: Counter[str]) -> Iterator[Broken]:
     outcomes, left = evidence.outcomes(request), evidence.statuses(request)
-    accepted = request.calls or any(_was_status(message) for message in request.messages)
+    accepted = request.calls or any(was_status(message) for message in request.messages)
     if not accepted:
         return
     stuck = [message for message in left if reachable(evidence, message)]
@@ -78,13 +77,6 @@ def _one_outcome(evidence: Evidence, request: Request, ended_by_block: Counter[s
     if twice:
         told = [f"{where(m)}: {text_of(m.body)[:60]!r} {_names(m)}" for m in twice]
         yield Broken("every request has one outcome", str(request), f"{told}", request)
-
-
-def _was_status(message: Message) -> bool:
-    """Return whether a message has ever shown that its request was accepted."""
-    return any(
-        str(component).endswith(":cancel") for body in bodies(message) for component in custom_ids_in(body)
-    )
 
 
 def _names(message: Message) -> set[str]:
@@ -111,11 +103,7 @@ def _is_letter(message: Message) -> bool:
     """Return whether a direct message only adds to an outcome: it says where it belongs."""
     text = text_of(message.body)
     return message.channel.guild is None and text.startswith(
-        (
-            "I couldn't post this in",
-            "I couldn't answer privately in",
-            "I couldn't answer in time",
-        )
+        ("I couldn't post this in", "I couldn't answer privately in", "I couldn't answer in time")
     )
 
 

@@ -48,7 +48,6 @@ def _is_told_elsewhere(evidence: Evidence, ask: Ask) -> bool:
 
 
 def _shown_before_approval(evidence: Evidence) -> Iterator[Broken]:
-    """Until a moderator decides, only the requester and the review channel see a request."""
     # A card can be pressed again, by another moderator or because the first answer was lost.
     approved = {
         key: press.at

@@ -59,7 +59,6 @@ def _log_is_read_by_few(evidence: Evidence, message: Message) -> Iterator[Broken
 
 
 def _reason_is_told(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """Details of one's own run says why it failed as soon as its log can be read."""
     if evidence.story.struck or request.ask is None or len(request.runs) != 1 or not request.runs[0].log:
         return
     ended = max((m.created for m in evidence.outcomes(request)), default=float("inf"))
@@ -70,7 +69,6 @@ def _reason_is_told(evidence: Evidence, request: Request) -> Iterator[Broken]:
 
 
 def _is_listed(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """What somebody has requested is listed in /runs for as long as it is kept."""
     ask, story = request.ask, evidence.story
     if ask is None or ask.how != "generate" or erased(evidence, request) or not request.calls:
         return
@@ -85,7 +83,6 @@ def _is_listed(evidence: Evidence, request: Request) -> Iterator[Broken]:
 
 
 def _prompt_stays_hidden(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    """What is behind the buttons of a share without its prompt doesn't tell the prompt."""
     shown = meant(press)
     key, kind = subject(shown)
     if kind != SHARE or not is_copy(shown) or press.rights & {"requester", "manages_server", "reviews"}:
@@ -100,7 +97,6 @@ def _prompt_stays_hidden(evidence: Evidence, press: Press) -> Iterator[Broken]:
 
 
 def _typed_is_kept(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    """The form that corrects a refused request has everything that was typed."""
     if press.label != "Edit and try again":
         return
     forgets = any("kill" in what or "SIGTERM" in what for _, what in evidence.story.struck)
@@ -131,7 +127,6 @@ def _own_default_applies(evidence: Evidence, request: Request) -> Iterator[Broke
 
 
 def _presses_are_counted(evidence: Evidence) -> Iterator[Broken]:
-    """Nobody has more presses that write in a minute than the allowance."""
     counted = [
         press
         for press in evidence.story.presses

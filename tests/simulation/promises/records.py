@@ -31,7 +31,6 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _private_prompts(evidence: Evidence, place: str, text: str) -> Iterator[Broken]:
-    """Moderators don't read the prompt of a private request that was refused."""
     marks = [ask.mark for ask in evidence.story.asks]
     for ask in evidence.story.asks:
         alone = ask.private and marks.count(ask.mark) == 1 and _FORBIDDEN in ask.interaction.text
@@ -40,7 +39,6 @@ def _private_prompts(evidence: Evidence, place: str, text: str) -> Iterator[Brok
 
 
 def _cancelled_once(evidence: Evidence, place: str) -> Iterator[Broken]:
-    """However often somebody presses Cancel, the audit log tells it once."""
     lines = Counter(row["person"] for row in _rows(evidence, place) if row["action"] in _CANCELS)
     for name, person in evidence.story.world.cast.people.items():
         own = sum(ask.who == name or ask.parent is not None for ask in evidence.story.asks)
@@ -53,7 +51,6 @@ def _rows(evidence: Evidence, place: str) -> list[dict[str, str]]:
 
 
 def _refusals(evidence: Evidence) -> Iterator[Broken]:
-    """A request that was refused for its words is in the audit log of its server."""
     story = evidence.story
     if any(press.custom_id.startswith("set:record:form") for press in story.presses):
         return
@@ -95,7 +92,6 @@ def _may_hide_prompts(evidence: Evidence, name: str) -> bool:
 
 
 def _stale_rules(evidence: Evidence) -> Iterator[Broken]:
-    """A request's words are judged by rules that were read within the last hour."""
     story = evidence.story
     studio = story.world.cast.guilds["studio"]
     if any("set:words" in press.custom_id for press in story.presses):

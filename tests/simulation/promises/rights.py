@@ -25,7 +25,6 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _elsewhere(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    """A press under a public message that is about something else is refused."""
     key, sent = pressed(press)[0], press.interaction
     own = next((request for request in evidence.requests if key in request.keys), None)
     if not press.forged or press.message.ephemeral or own is None or press.message in own.messages:

@@ -111,7 +111,6 @@ def _outages(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _blamed(evidence: Evidence, since: float, until: float) -> Iterator[Broken]:
-    """In an outage of ComfyDeploy, nobody is told that a machine has failed."""
     for message in evidence.messages:
         told = any("The machine behind this deployment" in text for text in all_texts(message))
         if told and since < message.created < until:
@@ -158,7 +157,6 @@ def _one_first(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _channels(evidence: Evidence) -> Iterator[Broken]:
-    """A channel gets two messages at once, and more wait."""
     posts = evidence.story.slow_posts
     for at, channel, _ in posts:
         together = sum(began <= at < began + took and where == channel for began, where, took in posts)
@@ -238,14 +236,12 @@ def _faults_of(evidence: Evidence, path: str) -> str | None:
 
 
 def _addresses(evidence: Evidence) -> Iterator[Broken]:
-    """The bot connects to no address to which only a redirect could have led it."""
     for host in evidence.story.world.loop.network.dialled_hosts:
         if host not in _OWN_HOSTS:
             yield Broken("the bot opens no private address", host, "it connected there")
 
 
 def _heard_of(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """A run whose webhook was accepted isn't queued again."""
     attempts = evidence.story.world.comfydeploy.call_log.webhook_attempts
     heard = {attempt.run_id: attempt.at for attempt in reversed(attempts) if attempt.answer == 204}
     for call in request.calls:
@@ -256,7 +252,6 @@ def _heard_of(evidence: Evidence, request: Request) -> Iterator[Broken]:
 
 
 def _cancelled_before(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """A cancelled request isn't started."""
     if any("in threads" in what or "clock is set" in what for _, what in evidence.story.struck):
         return
     for press in evidence.story.presses:
@@ -302,7 +297,6 @@ def _ends_in_time(evidence: Evidence, run: Run) -> Iterator[Broken]:
 
 
 def _duration_is_true(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """A duration that is told is that of the run."""
     if len(request.runs) != 1 or request.runs[0].started_at is None or request.runs[0].ended_at is None:
         return
     took = (request.runs[0].ended_at - request.runs[0].started_at).total_seconds()

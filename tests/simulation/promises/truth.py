@@ -22,7 +22,6 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _each_is_taken(evidence: Evidence) -> Iterator[Broken]:
-    """Two presses about different pictures are two requests, however soon they follow each other."""
     known = [request.ask for request in evidence.requests]
     for ask in evidence.story.asks:
         told = evidence.told_no(ask)
@@ -32,7 +31,6 @@ def _each_is_taken(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _refused_in_private(evidence: Evidence) -> Iterator[Broken]:
-    """Only the requester reads why a request was refused."""
     for ask in evidence.story.asks:
         shown, told = ask.interaction.original, evidence.told_no(ask)
         if shown is None or shown.ephemeral or not told or ask.interaction.channel.guild is None:
@@ -52,7 +50,6 @@ def _unanswered(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _opposite(evidence: Evidence) -> Iterator[Broken]:
-    """A request that was refused isn't started."""
     for request in evidence.requests:
         told = evidence.told_no(request.ask) if request.ask is not None else ""
         if told and request.calls and _MAY_START not in told:

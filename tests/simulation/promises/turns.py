@@ -67,7 +67,6 @@ def _starts(evidence: Evidence) -> Iterator[Start]:
 
 
 def _waits_for_nothing(evidence: Evidence, waited: Start) -> Iterator[Broken]:
-    """A run starts at once unless its deployment or its person has as many runs as they may."""
     if waited.at - waited.since < _PATIENCE or any(c.name == "pause" for c in evidence.story.commands):
         return
     moment = waited.at - _PATIENCE / 2
@@ -88,7 +87,6 @@ def _waits_for_nothing(evidence: Evidence, waited: Start) -> Iterator[Broken]:
 
 
 def _was_overtaken(waited: Start, starts: list[Start]) -> Iterator[Broken]:
-    """Nobody has many more turns than somebody who waits at the same time."""
     more = Counter[str]()
     between = [each for each in starts if waited.since + _AROUND < each.at < waited.at]
     for each in sorted(between, key=lambda start: start.at, reverse=True):

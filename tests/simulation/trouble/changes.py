@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import tomllib
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from typing import Any
 
 from tests.fakediscord.world import MEMBER, MODERATOR
 from tests.simulation.people.requests import MEMBERS
-from tests.simulation.steps import action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 from tests.simulation.world import DEPLOYMENTS, MANAGER
 
@@ -82,18 +81,12 @@ _EDITS: dict[str, Callable[[Deployments], None]] = {
 }
 
 
-def _draw_edit(chance: random.Random) -> dict[str, Any]:
-    return {
-        "what": chance.choice((*_EDITS, "a mistake")),
-        "how": chance.choice(("signal", "signal", "command")),
-        "back": chance.choice((None, 3, 15)),
-    }
-
-
 _CORRECTED_AFTER = 30.0
 
 
-@action("change", _draw_edit, weight=4)
+@action(
+    "change", what=(*_EDITS, "a mistake"), how=("signal", "signal", "command"), back=(None, 3, 15), weight=4
+)
 async def deployments_change(story: Story, what: str, how: str, back: float | None) -> None:
     """Edit deployments.toml and let every process read it; perhaps restore it after a while.
 
@@ -151,24 +144,21 @@ _ROLES = {"mona": MANAGER, "mike": MANAGER, "alice": MEMBER, "bob": MEMBER}
 _PERMISSIONS = {"nothing special": MEMBER, "moderator": MODERATOR, "manager": MANAGER}
 
 
-def _draw_role(chance: random.Random) -> dict[str, Any]:
-    who = chance.choice(list(_ROLES))
-    return {
-        "who": who,
-        "where": chance.choice(("studio", "reviewed")),
-        "role": "nothing special" if who in ("mona", "mike") else chance.choice(("moderator", "manager")),
-        "back": chance.choice((None, 5)),
-    }
-
-
-@action("change", _draw_role, weight=2)
+@action(
+    "change",
+    who=list(_ROLES),
+    where=("studio", "reviewed"),
+    role=("moderator", "manager"),
+    back=(None, 5),
+    weight=2,
+)
 async def role_changes(story: Story, who: str, where: str, role: str, back: float | None) -> None:
     """Give a member's role other permissions, and perhaps the earlier ones after a while."""
     discord, guild = story.world.discord, story.world.cast.guilds[where]
     person, earlier = story.world.person(who), guild.members.get(story.world.person(who).id)
     if earlier is None:
-        story.skip(f"{who} isn't on {where}")
-        return
+        raise Skip(f"{who} isn't on {where}")
+    role = "nothing special" if who in ("mona", "mike") else role
     discord.set_member_permissions(guild, person, _PERMISSIONS[role])
     story.strike(f"{who} is {role} on {where} now")
 
@@ -181,61 +171,42 @@ async def role_changes(story: Story, who: str, where: str, role: str, back: floa
         story.world.later(back, restore)
 
 
-@action("change", lambda chance: {})
+@action("change")
 async def reviewer_loses_role(story: Story) -> None:
     guild = story.world.cast.guilds["reviewed"]
     if story.reviewers.pop("rita", None) is None:
-        story.skip("rita has no role to lose")
-        return
+        raise Skip("rita has no role to lose")
     story.world.discord.take_role(guild, story.world.person("rita"))
     story.strike("rita loses the reviewer role")
 
 
-@action(
-    "change",
-    lambda chance: {
-        "who": chance.choice((*MEMBERS, "mike", "rita")),
-        "where": chance.choice(("studio", "reviewed")),
-    },
-)
+@action("change", who=(*MEMBERS, "mike", "rita"), where=("studio", "reviewed"))
 async def member_leaves(story: Story, who: str, where: str) -> None:
     guild, person = story.world.cast.guilds[where], story.world.person(who)
     if person.id not in guild.members:
-        story.skip(f"{who} isn't on {where}")
-        return
+        raise Skip(f"{who} isn't on {where}")
     if where == "reviewed":
         story.reviewers.pop(who, None)
     story.world.discord.leave(guild, person)
     story.strike(f"{who} leaves {where}")
 
 
-@action(
-    "change",
-    lambda chance: {"who": chance.choice(MEMBERS), "where": chance.choice(("pictures", "requests", "adult"))},
-)
+@action("change", who=MEMBERS, where=("pictures", "requests", "adult"))
 async def member_loses_channel(story: Story, who: str, where: str) -> None:
     """Hide a channel from a member."""
     channel = story.world.channel(where)
     if channel.deleted:
-        story.skip(f"#{where} is gone")
-        return
+        raise Skip(f"#{where} is gone")
     story.world.discord.hide(channel, story.world.person(who))
     story.strike(f"{who} can't see #{where} any more")
 
 
-@action(
-    "change",
-    lambda chance: {
-        "where": chance.choice(("studio", "reviewed", "elsewhere")),
-        "back": chance.choice((None, 4, 20)),
-    },
-)
+@action("change", where=("studio", "reviewed", "elsewhere"), back=(None, 4, 20))
 async def bot_is_removed(story: Story, where: str, back: float | None) -> None:
     """Remove the bot from a server, and perhaps invite it again after a while."""
     discord, guild = story.world.discord, story.world.cast.guilds[where]
     if not guild.bot_present:
-        story.skip(f"the bot isn't on {where}")
-        return
+        raise Skip(f"the bot isn't on {where}")
     discord.remove_bot(guild)
     story.strike(f"the bot is removed from {where}")
 
@@ -247,14 +218,7 @@ async def bot_is_removed(story: Story, where: str, back: float | None) -> None:
         story.world.later(back, invite)
 
 
-@action(
-    "change",
-    lambda chance: {
-        "archived": chance.random() < 0.7,
-        "locked": chance.random() < 0.5,
-        "gone": chance.random() < 0.3,
-    },
-)
+@action("change", archived=0.7, locked=0.5, gone=0.3)
 async def thread_closes(story: Story, *, archived: bool, locked: bool, gone: bool) -> None:
     """Archive, lock or delete the thread."""
     thread = story.world.channel("thread")

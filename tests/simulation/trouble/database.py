@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from collections.abc import Callable
-from typing import Any
 
 from tests.simulation.engine.boundaries import STATEMENTS, ConnectionLost
 from tests.simulation.engine.life import Life
@@ -21,16 +19,14 @@ _ERRORS: dict[str, Callable[[], Exception]] = {
 }
 
 
-def _draw_statement_fault(chance: random.Random) -> dict[str, Any]:
-    return {
-        "commits": chance.random() < 0.6,
-        "nth": chance.choice((1, 1, 2, 3, 5, 8)),
-        "times": chance.choice((1, 1, 2)),
-        "how": chance.choice(("error", "broken", "reply lost", "reply lost")),
-    }
-
-
-@action("database", _draw_statement_fault, weight=4)
+@action(
+    "database",
+    commits=0.6,
+    nth=(1, 1, 2, 3, 5, 8),
+    times=(1, 1, 2),
+    how=("error", "broken", "reply lost", "reply lost"),
+    weight=4,
+)
 async def statement_fault(story: Story, *, commits: bool, nth: int, times: int, how: str = "error") -> None:
     """Let the nth COMMIT or other statement from now on fail, and perhaps the next.
 
@@ -49,7 +45,6 @@ async def statement_fault(story: Story, *, commits: bool, nth: int, times: int, 
     story.strike(f"the {nth}. {'COMMIT' if commits else 'statement'} will fail, {times} times: {how}")
 
 
-@action("database", lambda chance: {"seconds": chance.choice((0.5, 3, 15))})
 async def database_away(story: Story, seconds: float) -> None:
     """Let every statement fail for a while."""
     ends = TIME.monotonic + seconds

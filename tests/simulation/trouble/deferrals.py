@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import Any
 
 from tests.fakediscord.faults import Effect, Fault
@@ -13,8 +12,7 @@ from tests.simulation.people.requests import MEMBERS, derived
 from tests.simulation.steps import action
 from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.database import database_away
-from tests.simulation.trouble.deaths import kill_after_call
-from tests.simulation.trouble.deliveries import kill_at_call
+from tests.simulation.trouble.deaths import kill_after_call, kill_at_call
 from tests.simulation.trouble.services import ANSWER, CALLBACK, discord_away
 
 _DEFER, _EDIT, _READ = f"POST {CALLBACK}", f"PATCH {ANSWER}", f"GET {ANSWER}"
@@ -42,25 +40,17 @@ async def _ask(story: Story, who: str, where: str, *, again: bool) -> Ask | None
     return derived(story, asked, sent, asked.who, "again") if sent is not None else None
 
 
-def _draw(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "where": chance.choice(("pictures", "requests", "requests", "adult", "thread", "lounge")),
-        "again": chance.random() < 0.4,
-    }
+_PLACES = ("pictures", "requests", "requests", "adult", "thread", "lounge")
+_ASKED: dict[str, Any] = {"who": MEMBERS, "where": _PLACES, "again": 0.4}
 
 
 @action(
     "deferral",
-    lambda chance: (
-        _draw(chance)
-        | {
-            "route": chance.choice((_DEFER, _EDIT)),
-            "fault": chance.choice((*_FAULTS, "failed", "never arrived")),
-            "times": chance.choice((1, 5, 5)),
-            "unread": chance.choice((0, 0, 1, 5)),
-        }
-    ),
+    **_ASKED,
+    route=(_DEFER, _EDIT),
+    fault=(*_FAULTS, "failed", "never arrived"),
+    times=(1, 5, 5),
+    unread=(0, 0, 1, 5),
     weight=2,
 )
 async def deferral_fails(
@@ -84,18 +74,14 @@ async def deferral_fails(
         story.thinking.append(asked.number)
 
 
+# Before the first COMMIT, and after a deferral, the request ends in a known gap.
 @action(
     "deferral",
-    lambda chance: (
-        _draw(chance)
-        | {
-            "at": chance.choice((_DEFER, _EDIT, "commit", "commit")),
-            # Before the first COMMIT, and after a deferral, the request ends in a known gap.
-            "nth": chance.choice((1, 2, 2, 2)),
-            "done": chance.random() < 0.2,
-            "back": chance.choice((0.1, 2.0, 20.0, 1000.0)),
-        }
-    ),
+    **_ASKED,
+    at=(_DEFER, _EDIT, "commit", "commit"),
+    nth=(1, 2, 2, 2),
+    done=0.2,
+    back=(0.1, 2.0, 20.0, 1000.0),
     weight=2,
 )
 async def killed_while_accepting(
@@ -119,12 +105,7 @@ async def _both_away(story: Story, seconds: int, *, discord: bool) -> None:
         await discord_away(story, seconds, str(Effect.STATUS))
 
 
-@action(
-    "deferral",
-    lambda chance: (
-        _draw(chance) | {"seconds": chance.choice((2, 30, 1000)), "discord": chance.random() < 0.3}
-    ),
-)
+@action("deferral", **_ASKED, seconds=(2, 30, 1000), discord=0.3)
 async def database_leaves_after_deferral(
     story: Story, who: str, where: str, seconds: int, *, again: bool, discord: bool
 ) -> None:

@@ -12,7 +12,7 @@ from tests.simulation.engine.patches import TIME
 from tests.simulation.people.asking import request, runs_of, started
 from tests.simulation.people.requests import MEMBERS
 from tests.simulation.setup import open_panel
-from tests.simulation.steps import action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.database import add_strike, counts
 from tests.simulation.trouble.services import MESSAGES, jump
@@ -22,7 +22,7 @@ _CHANNEL = "GET /channels/{channel_id}"
 _LEASE = 62
 
 
-@action("leases", lambda chance: {"who": chance.choice(MEMBERS), "jumps": chance.choice((2, 3, 4))})
+@action("leases", who=MEMBERS, jumps=(2, 3, 4))
 async def sleep_during_a_post(story: Story, who: str, jumps: int) -> None:
     """Let the machine sleep for longer than a lease while Discord makes the post of a result wait."""
     reached: list[Any] = []
@@ -42,7 +42,7 @@ async def sleep_during_a_post(story: Story, who: str, jumps: int) -> None:
     await asyncio.sleep(20)
 
 
-@action("leases", lambda chance: {"who": chance.choice(MEMBERS), "seconds": chance.choice((2.0, 4.0))})
+@action("leases", who=MEMBERS, seconds=(2.0, 4.0))
 async def slow_channels(story: Story, who: str, seconds: float) -> None:
     """Let Discord take its time to describe a channel, which a messenger without a gateway asks for."""
     rule = story.world.discord.faults.add(_CHANNEL, Fault.delay(seconds), times=None)
@@ -51,13 +51,12 @@ async def slow_channels(story: Story, who: str, seconds: float) -> None:
     story.world.discord.faults.remove(rule)
 
 
-@action("leases", lambda chance: {"who": chance.choice(MEMBERS), "seconds": chance.choice((6.0, 8.0, 10.0))})
+@action("leases", who=MEMBERS, seconds=(6.0, 8.0, 10.0))
 async def unconfirmed_requeue(story: Story, who: str, seconds: float) -> None:
     """Let a process lose the database just when it has requeued a run, which another process then starts."""
     world = story.world
     if not {"worker-1", "worker-2"} <= world.layout.keys():
-        story.skip("no other process starts runs")
-        return
+        raise Skip("no other process starts runs")
     world.next_faults({"queue_status": 429})
     world.next_faults({"queue_delay": seconds + 6, "webhook_drop": True})
     lost: list[tuple[Life, float]] = []
@@ -76,7 +75,7 @@ async def unconfirmed_requeue(story: Story, who: str, seconds: float) -> None:
     await asyncio.sleep(seconds + 15)
 
 
-@action("leases", lambda chance: {"waiting": chance.choice((2, 2, 3))})
+@action("leases", waiting=(2, 2, 3))
 async def turned_away_in_a_race(story: Story, waiting: int) -> None:
     """Free a place while several processes look for the next run, the first of which may not start today."""
     world = story.world

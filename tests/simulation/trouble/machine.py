@@ -7,10 +7,7 @@ from tests.simulation.steps import action
 from tests.simulation.story import Story
 
 
-@action(
-    "threads",
-    lambda chance: {"seconds": round(chance.uniform(0.2, 5), 1), "calls": chance.choice((1, 3, 10))},
-)
+@action("threads", seconds=lambda chance: chance.uniform(0.2, 5), calls=(1, 3, 10))
 async def slow_thread(story: Story, seconds: float, calls: int) -> None:
     """Let the next calls in threads take a while."""
     left = [calls]
@@ -25,7 +22,7 @@ async def slow_thread(story: Story, seconds: float, calls: int) -> None:
     story.strike(f"the next {calls} calls in threads take {seconds} s")
 
 
-@action("clock", lambda chance: {"seconds": chance.choice((-90, 30, 100, 3600, 86400))})
+@action("clock", seconds=(-90, 30, 100, 3600, 86400))
 async def clock_jump(story: Story, seconds: float) -> None:
     """Set the wall clock of the bot's machine, and only that."""
     for process in story.world.running:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from tests.fakediscord.faults import Fault
-from tests.simulation.engine.life import Life
 from tests.simulation.engine.patches import TIME
-from tests.simulation.people.asking import request, started
+from tests.simulation.people.asking import held_run, request, started
 from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import action
 from tests.simulation.story import Story
-from tests.simulation.trouble.database import add_strike, counts
+from tests.simulation.trouble.database import database_away
 from tests.simulation.trouble.services import jump
 
 _POST = "POST /channels/{channel_id}/messages"
@@ -35,16 +31,14 @@ def away(story: Story, what: str) -> Iterator[None]:
         story.strike(f"{what} is back")
 
 
-def _draw_waiting(chance: random.Random) -> dict[str, Any]:
-    return {
-        "people": chance.choices(MEMBERS, k=chance.choice((2, 3, 4))),
-        "gaps": [round(chance.choice((0.0, 0.3, 2.0, 6.0)), 1) for _ in range(4)],
-        "seconds": chance.choice((20, 45)),
-        "deployments": chance.choice((["picture"], ["several"], ["picture", "text", "several"])),
-    }
-
-
-@action("away", _draw_waiting, weight=2)
+@action(
+    "away",
+    people=lambda chance: chance.choices(MEMBERS, k=chance.choice((2, 3, 4))),
+    gaps=lambda chance: [round(chance.choice((0.0, 0.3, 2.0, 6.0)), 1) for _ in range(4)],
+    seconds=(20, 45),
+    deployments=(["picture"], ["several"], ["picture", "text", "several"]),
+    weight=2,
+)
 async def requests_in_an_outage(
     story: Story, people: list[str], gaps: list[float], seconds: float, deployments: list[str]
 ) -> None:
@@ -63,16 +57,14 @@ async def requests_in_an_outage(
     await asyncio.sleep(12)
 
 
-def _draw_errors(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "where": chance.choice(("pictures", "adult", "thread")),
-        "status": chance.choice((500, 500, 502, 503)),
-        "seconds": chance.choice((40, 90)),
-    }
-
-
-@action("away", _draw_errors, weight=2)
+@action(
+    "away",
+    who=MEMBERS,
+    where=("pictures", "adult", "thread"),
+    status=(500, 500, 502, 503),
+    seconds=(40, 90),
+    weight=2,
+)
 async def posts_fail(story: Story, who: str, where: str, status: int, seconds: float) -> None:
     """Let Discord answer every post with an error for longer than discord.py repeats it."""
     rule = story.world.discord.faults.add(_POST, Fault.answer(status), times=None)
@@ -82,42 +74,19 @@ async def posts_fail(story: Story, who: str, where: str, status: int, seconds: f
         story.world.discord.faults.remove(rule)
 
 
-def _draw_database(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "where": chance.choice(("pictures", "adult")),
-        "after": round(chance.choice((0.0, 0.5, 1.5, 2.5)), 1),
-        "seconds": chance.choice((3, 8)),
-    }
-
-
-@action("away", _draw_database, weight=2)
-async def database_away(story: Story, who: str, where: str, after: float, seconds: float) -> None:
+@action(
+    "away", who=MEMBERS, where=("pictures", "adult"), after=(0.0, 0.5, 1.5, 2.5), seconds=(3, 8), weight=2
+)
+async def database_leaves_a_run(story: Story, who: str, where: str, after: float, seconds: float) -> None:
     """Let every statement fail for a while during a run."""
-
-    def strike(_: Life, sql: str, done: bool) -> None:
-        if gone[0] and not done and counts(sql, commits=False):
-            raise sqlite3.OperationalError("disk I/O error")
-
-    gone = [False]
-    add_strike(strike)
     await started(story, await request(story, who, where), status="running")
     await asyncio.sleep(after)
     with away(story, "the database"):
-        gone[0] = True
+        await database_away(story, seconds)
         await asyncio.sleep(seconds)
-        gone[0] = False
 
 
-def _draw_rules(chance: random.Random) -> dict[str, Any]:
-    return {
-        "who": chance.choice(MEMBERS),
-        "minutes": chance.choice((20, 70, 70, 200)),
-        "status": chance.choice((500, 503)),
-    }
-
-
-@action("words", _draw_rules, weight=1)
+@action("words", who=MEMBERS, minutes=(20, 70, 70, 200), status=(500, 503), weight=1)
 async def rules_unreadable(story: Story, who: str, minutes: float, status: int) -> None:
     """Let Discord hide a server's AutoMod rules for a while after they were read, and send requests."""
     await request(story, who, "pictures")
@@ -133,12 +102,10 @@ async def rules_unreadable(story: Story, who: str, minutes: float, status: int) 
 
 @action(
     "away",
-    lambda chance: {
-        "people": chance.sample(MEMBERS, 2),
-        "before": chance.choice((3, 57, 57, 92)),
-        "seconds": chance.choice((9, 14)),
-        "late": chance.random() < 0.5,
-    },
+    people=lambda chance: chance.sample(MEMBERS, 2),
+    before=(3, 57, 57, 92),
+    seconds=(9, 14),
+    late=0.5,
     weight=2,
 )
 async def runs_in_an_outage(
@@ -146,11 +113,7 @@ async def runs_in_an_outage(
 ) -> None:
     """Let ComfyDeploy be away while a run is under way, which ends meanwhile or is past its deadline."""
     who, other = people
-    story.world.next_faults({"hold_at": "running"})
-    run = await started(story, await request(story, who, "pictures"), status="running")
-    if run is None:
-        story.skip("no run started")
-        return
+    _, run = await held_run(story, who, "pictures")
     await asyncio.sleep(before)
     with away(story, "ComfyDeploy"):
         story.world.comfydeploy.world.plan.away = True
@@ -167,10 +130,7 @@ async def runs_in_an_outage(
     await asyncio.sleep(20)
 
 
-@action(
-    "limits",
-    lambda chance: {"people": chance.sample(MEMBERS, 3), "gap": chance.choice((0.0, 0.2, 1.0))},
-)
+@action("limits", people=lambda chance: chance.sample(MEMBERS, 3), gap=(0.0, 0.2, 1.0))
 async def one_machine_fails(story: Story, people: list[str], gap: float) -> None:
     """Let the machine of one deployment fail, while others wait for other deployments."""
     story.world.next_faults({"queue_status": 500})
@@ -180,7 +140,7 @@ async def one_machine_fails(story: Story, people: list[str], gap: float) -> None
     await asyncio.sleep(40)
 
 
-@action("limits", lambda chance: {"people": chance.sample(MEMBERS, 3), "seconds": chance.choice((3.0, 5.0))})
+@action("limits", people=lambda chance: chance.sample(MEMBERS, 3), seconds=(3.0, 5.0))
 async def slow_posts(story: Story, people: list[str], seconds: float) -> None:
     """Let Discord take its time for posts while many results come in one channel."""
 

@@ -6,7 +6,7 @@ from tests.simulation.steps import action
 from tests.simulation.story import Story
 
 
-@action("place", lambda chance: {"where": chance.choice(("pictures", "requests", "adult", "gallery"))})
+@action("place", where=("pictures", "requests", "adult", "gallery"))
 async def delete_channel(story: Story, where: str) -> None:
     channel = story.world.channel(where)
     if not channel.deleted:
@@ -19,12 +19,8 @@ async def delete_channel(story: Story, where: str) -> None:
 
 @action(
     "place",
-    lambda chance: {
-        "where": chance.choice(("pictures", "requests", "cards", "adult")),
-        "permission": chance.choice(
-            ("send_messages", "view_channel", "read_message_history", "attach_files")
-        ),
-    },
+    where=("pictures", "requests", "cards", "adult"),
+    permission=("send_messages", "view_channel", "read_message_history", "attach_files"),
 )
 async def withdraw(story: Story, where: str, permission: str) -> None:
     channel = story.world.channel(where)
@@ -33,7 +29,7 @@ async def withdraw(story: Story, where: str, permission: str) -> None:
         story.strike(f"the bot loses {permission} in #{where}")
 
 
-@action("place", lambda chance: {"ask": chance.randrange(4)})
+@action("place", ask=range(4))
 async def moderator_deletes(story: Story, ask: int) -> None:
     """Delete the newest public message about a request, as a moderator does in Discord."""
     if ask >= len(story.asks):
@@ -46,22 +42,20 @@ async def moderator_deletes(story: Story, ask: int) -> None:
             return
 
 
-@action("place", lambda chance: {"who": chance.choice(("alice", "bob", "carol"))})
+@action("place", who=("alice", "bob", "carol"))
 async def closes_direct_messages(story: Story, who: str) -> None:
     story.world.person(who).accepts_dms = False
     story.strike(f"{who} accepts no direct messages")
 
 
-@action("place", lambda chance: {"ask": chance.randrange(4)})
+@action("place", ask=range(4))
 async def token_expires(story: Story, ask: int) -> None:
     if ask < len(story.asks):
         story.asks[ask].interaction.created_at -= 900
         story.strike(f"the token of request {ask} has expired")
 
 
-@action(
-    "place", lambda chance: {"where": chance.choice(("pictures", "adult")), "nsfw": chance.random() < 0.5}
-)
+@action("place", where=("pictures", "adult"), nsfw=0.5)
 async def mark_channel(story: Story, where: str, *, nsfw: bool) -> None:
     channel = story.world.channel(where)
     if not channel.deleted:

@@ -34,19 +34,7 @@ ROUTES = (
 
 
 def _draw_discord_fault(chance: random.Random) -> dict[str, Any]:
-    effect = chance.choice(
-        (
-            Effect.STATUS,
-            Effect.STATUS_AFTER,
-            Effect.RATE_LIMIT,
-            Effect.DROP_BEFORE,
-            Effect.DROP_HALFWAY,
-            Effect.LOSE_REPLY,
-            Effect.LOSE_REPLY,
-            Effect.DELAY_BEFORE,
-            Effect.DELAY_AFTER,
-        )
-    )
+    effect = chance.choice((*Effect, Effect.LOSE_REPLY))
     drawn: dict[str, Any] = {
         "route": chance.choice(ROUTES),
         "effect": str(effect),
@@ -69,13 +57,7 @@ async def discord_fault(
     story.strike(f"Discord: the next {times} of {route}: {effect} {status or seconds or ''}")
 
 
-@action(
-    "discord",
-    lambda chance: {
-        "seconds": chance.choice((2, 10, 40)),
-        "effect": chance.choice(("status", "drop_before")),
-    },
-)
+@action("discord", seconds=(2, 10, 40), effect=("status", "drop_before"))
 async def discord_away(story: Story, seconds: float, effect: str) -> None:
     """Let every call to Discord fail for a while, in real time or, if it is long, by a jump."""
     fault = Fault(Effect(effect), status=503 if effect == "status" else 0)
@@ -91,7 +73,7 @@ async def discord_away(story: Story, seconds: float, effect: str) -> None:
     story.world.loop.call_later(seconds, back)
 
 
-@action("discord", lambda chance: {"resumable": chance.random() < 0.6})
+@action("discord", resumable=0.6)
 async def gateway_drop(story: Story, *, resumable: bool) -> None:
     story.world.discord.gateway.drop(resumable=resumable)
     story.strike(f"the gateway's connections are cut, {'' if resumable else 'not '}resumable")
@@ -149,7 +131,7 @@ async def run_fault(story: Story, faults: dict[str, Any]) -> None:
     story.strike(f"the next run: {faults}")
 
 
-@action("comfydeploy", lambda chance: {"seconds": chance.choice((2, 10, 40))})
+@action("comfydeploy", seconds=(2, 10, 40))
 async def comfydeploy_away(story: Story, seconds: float) -> None:
     plan = story.world.comfydeploy.world.plan
     plan.away = True
@@ -164,12 +146,7 @@ async def comfydeploy_away(story: Story, seconds: float) -> None:
 
 # Hours or days without a service pass in one jump.
 @action(
-    "outage",
-    lambda chance: {
-        "party": chance.choice(("discord", "discord", "comfydeploy", "both")),
-        "hours": chance.choice((0.2, 1, 6, 12, 30)),
-        "jumps": chance.choice((1, 3, 8)),
-    },
+    "outage", party=("discord", "discord", "comfydeploy", "both"), hours=(0.2, 1, 6, 12, 30), jumps=(1, 3, 8)
 )
 async def long_outage(story: Story, party: str, hours: float, jumps: int) -> None:
     """Let a service be away for hours that pass in jumps; the bot runs for a moment after each."""

@@ -11,10 +11,10 @@ from tests.fakediscord.faults import Fault
 from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.engine.life import Life
 from tests.simulation.engine.patches import TIME
-from tests.simulation.people.asking import outcome, press_when_shown, request, started
+from tests.simulation.people.asking import outcome, press_when_shown, request, result, started
 from tests.simulation.people.copying import copy_result, set_mark
 from tests.simulation.people.requests import MEMBERS
-from tests.simulation.steps import action
+from tests.simulation.steps import Skip, action
 from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.database import add_strike
 from tests.simulation.trouble.deaths import kill_life
@@ -79,7 +79,7 @@ async def _held_run(story: Story, who: str) -> tuple[Ask, Any] | None:
     return asked, run
 
 
-@action("leases", lambda chance: {"who": chance.choice(MEMBERS)}, weight=3)
+@action("leases", who=MEMBERS, weight=3)
 async def lease_runs_out(story: Story, who: str, *, expires: bool = True) -> None:
     """Let a post take longer than its lease, which isn't extended, while its channel is closed to others.
 
@@ -119,7 +119,7 @@ async def lease_runs_out(story: Story, who: str, *, expires: bool = True) -> Non
         story.surprise("a message in progress isn't begun again", f"{run.id} was downloaded twice")
 
 
-@action("windows", lambda chance: {"who": chance.choice(MEMBERS)})
+@action("windows", who=MEMBERS)
 async def files_fail_elsewhere(story: Story, who: str) -> None:
     """Let a channel refuse a result, whose files then can't be fetched for the next place at first."""
     found = await _held_run(story, who)
@@ -142,7 +142,7 @@ async def files_fail_elsewhere(story: Story, who: str) -> None:
         story.surprise("a place that has refused isn't tried again", f"{len(posts)} posts")
 
 
-@action("windows", lambda chance: {"who": chance.choice(MEMBERS)})
+@action("windows", who=MEMBERS)
 async def cancel_before_its_card(story: Story, who: str) -> None:
     """Cancel a request whose review card is about to be posted."""
     if _is_disturbed(story):
@@ -151,8 +151,7 @@ async def cancel_before_its_card(story: Story, who: str) -> None:
     asked = await request(story, who, "requests")
     await story.world.until(lambda: claimed, 3)
     if asked is None or not claimed or not await press_when_shown(story, who, asked, "Cancel", 2):
-        story.skip("nothing could be cancelled")
-        return
+        raise Skip("nothing could be cancelled")
     at = TIME.monotonic
     story.strike(f"request {asked.number} is cancelled before its card is posted")
     await asyncio.sleep(10)
@@ -161,17 +160,14 @@ async def cancel_before_its_card(story: Story, who: str) -> None:
             story.surprise("no decision is asked about what is cancelled", f"{card.id}")
 
 
-@action("windows", lambda chance: {"who": chance.choice(MEMBERS)})
+@action("windows", who=MEMBERS)
 async def unmark_gallery_during_share(story: Story, who: str) -> None:
     """Share an age-restricted result in a gallery that loses its mark before the copy is made."""
     if _is_disturbed(story):
         return
     gallery = story.world.channel("gallery")
     set_mark(story, gallery, nsfw=True)
-    asked = await request(story, who, "adult")
-    if asked is None or await outcome(story, asked) is None:
-        story.skip("no result appeared")
-        return
+    asked, _ = await result(story, who, "adult")
     await asyncio.sleep(4)
     claimed = _hold_claim(story)
     sharing = asyncio.create_task(copy_result(story, asked.number, "Share", 2, prompt=False))
@@ -185,7 +181,7 @@ async def unmark_gallery_during_share(story: Story, who: str) -> None:
         story.surprise("age-restricted results stay in such channels", f"request {asked.number}")
 
 
-@action("windows", lambda chance: {"who": chance.choice(MEMBERS)})
+@action("windows", who=MEMBERS)
 async def press_before_the_reply(story: Story, who: str) -> None:
     """Press a button of a result whose post the bot can't confirm: it dies, and can't read the channel."""
     found = await _held_run(story, who)
@@ -196,8 +192,7 @@ async def press_before_the_reply(story: Story, who: str) -> None:
     world.comfydeploy.release(found[1].id)
     shown = await outcome(story, found[0], 20)
     if shown is None or await story.answer(await story.press(who, shown, "⋯ More")) is None:
-        story.skip("nothing could be pressed")
-        return
+        raise Skip("nothing could be pressed")
     world.discord.withdraw(world.channel("pictures"), "read_message_history")
     story.strike("the bot can't read #pictures any more")
     for process in world.running:
@@ -207,7 +202,7 @@ async def press_before_the_reply(story: Story, who: str) -> None:
     await asyncio.sleep(40)
 
 
-@action("windows", lambda chance: {"who": chance.choice(MEMBERS)})
+@action("windows", who=MEMBERS)
 async def die_after_a_refusal(story: Story, who: str) -> None:
     """Kill the bot when it has shown in the answer that a run was refused, for more than two minutes."""
     if _is_disturbed(story):
