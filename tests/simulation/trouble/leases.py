@@ -42,7 +42,7 @@ async def sleep_during_a_post(story: Story, who: str, jumps: int) -> None:
     await asyncio.sleep(20)
 
 
-@action("leases", who=MEMBERS, seconds=(2.0, 4.0))
+@action("leases", who=MEMBERS, seconds=(2.0, 4.0), weight=2)
 async def slow_channels(story: Story, who: str, seconds: float) -> None:
     """Let Discord take its time to describe a channel, which a messenger without a gateway asks for."""
     rule = story.world.discord.faults.add(_CHANNEL, Fault.delay(seconds), times=None)
@@ -51,7 +51,8 @@ async def slow_channels(story: Story, who: str, seconds: float) -> None:
     story.world.discord.faults.remove(rule)
 
 
-@action("leases", who=MEMBERS, seconds=(6.0, 8.0, 10.0))
+# The other process looks for runs twice a minute if nobody wakes it.
+@action("leases", who=MEMBERS, seconds=(36.0, 40.0), weight=2)
 async def unconfirmed_requeue(story: Story, who: str, seconds: float) -> None:
     """Let a process lose the database just when it has requeued a run, which another process then starts."""
     world = story.world
@@ -75,7 +76,7 @@ async def unconfirmed_requeue(story: Story, who: str, seconds: float) -> None:
     await asyncio.sleep(seconds + 15)
 
 
-@action("leases", waiting=(2, 2, 3))
+@action("leases", waiting=(2, 2, 3), weight=2)
 async def turned_away_in_a_race(story: Story, waiting: int) -> None:
     """Free a place while several processes look for the next run, the first of which may not start today."""
     world = story.world

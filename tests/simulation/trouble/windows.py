@@ -79,7 +79,7 @@ async def _held_run(story: Story, who: str) -> tuple[Ask, Any] | None:
     return asked, run
 
 
-@action("leases", who=MEMBERS, weight=3)
+@action("leases", who=MEMBERS, weight=2)
 async def lease_runs_out(story: Story, who: str, *, expires: bool = True) -> None:
     """Let a post take longer than its lease, which isn't extended, while its channel is closed to others.
 
