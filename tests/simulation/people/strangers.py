@@ -38,11 +38,12 @@ async def _target(story: Story, number: int, who: str, wait: float) -> tuple[Ask
 
 
 def _place(story: Story, asked: Ask, who: str, *, own: bool) -> Message | None:
-    """Return a message under which to press: one of the request's, or the latest that this person sees."""
+    """Return a message under which to press: one of the request's, or a public one about something else."""
     if own:
         seen = [m for m in story.visible(who) if m.author is story.world.discord.bot]
+        others = [m for m in seen if not m.ephemeral and asked not in story.asks_of(m)]
         if seen:
-            return seen[-1]
+            return (others or seen)[-1]
     there = [m for m in story.of_ask(asked) if not m.ephemeral] or story.visible(who)
     return there[-1] if there else None
 
