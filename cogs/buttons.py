@@ -15,6 +15,7 @@ from bot.deployments.input_text import command_line
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import deployment_of
 from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.forms import YES
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import Actor
 from bot.domain.runs import Deletions, Run
@@ -22,7 +23,7 @@ from bot.domain.text.file_names import is_file
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, check_overrides, moderated_channel
 from bot.gateway.message_files import run_files, shown_pictures
-from bot.gateway.payloads import custom_ids, form_values
+from bot.gateway.payloads import custom_ids, typed_values
 from bot.gateway.replies import redeliver_here
 from bot.services import moderation, runs, sharing
 from bot.services.access import cancellable, is_deletable, is_moderated, seen, visible
@@ -276,7 +277,7 @@ async def _open_share(interaction: Interaction, key: str) -> None:
 
 
 async def _share_sent(interaction: Interaction, key: str) -> None:
-    await _copy(interaction, key, Kind.SHARE, form_values(interaction).get(PROMPT_FIELD) == "yes")
+    await _copy(interaction, key, Kind.SHARE, typed_values(interaction).get(PROMPT_FIELD) == YES)
 
 
 async def _copy(interaction: Interaction, key: str, kind: Kind, with_prompt: bool = False) -> None:

@@ -40,7 +40,7 @@ from bot.gateway.message_files import (
     run_files,
     shown_pictures,
 )
-from bot.gateway.payloads import custom_ids, form_values, selected_values
+from bot.gateway.payloads import custom_ids, selected_values, typed_values
 from bot.gateway.replies import check_start, start
 from bot.services import drafts, generation, presets
 from bot.services.access import seen
@@ -48,7 +48,7 @@ from bot.services.drafts import Kept
 from bot.services.runs import result_messages
 from bot.strings import explain, say
 from bot.ui.custom_ids import DraftId, RunId
-from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
+from bot.ui.forms import PictureChoice, form_modal, pictures_layout, refused_layout
 
 log = logging.getLogger(__name__)
 MakeDraft = Callable[[Actor], Awaitable[Draft]]
@@ -274,7 +274,7 @@ def _menu(*choices: PictureChoice) -> OnMenu:
 
 
 async def _submitted(interaction: Interaction, id: DraftId) -> None:
-    await begin(interaction, id, sent=form_values(interaction))
+    await begin(interaction, id, sent=typed_values(interaction))
 
 
 async def setup(bot: GenerateBot) -> None:

@@ -17,7 +17,7 @@ from bot.domain.errors import DiscordAway, RefusedError
 from bot.domain.moderation import BLOCK_DURATIONS, block_duration
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.interactions import Interaction, actor_of
-from bot.gateway.payloads import custom_ids, show_list, submitted_values, turning
+from bot.gateway.payloads import custom_ids, show_list, turning, typed_values
 from bot.services import moderation
 from bot.services.access import moderated
 from bot.strings import explain, say
@@ -108,7 +108,7 @@ def _duration(choice: str | None, days: int | None) -> timedelta | None:
 
 
 def _typed(interaction: Interaction, field: str) -> str:
-    return "".join(submitted_values(interaction).get(field, ())).strip()
+    return str(typed_values(interaction).get(field, "")).strip()
 
 
 async def reject_sent(interaction: Interaction, key: str) -> None:

@@ -14,13 +14,13 @@ from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, actor_of, member_of, rules_guild_id, settings_channel_id
-from bot.gateway.payloads import form_values, show_list, turning
+from bot.gateway.payloads import show_list, turning, typed_values
 from bot.gateway.replies import escape_name
 from bot.services import presets
 from bot.services.presets import NameTaken, SavedPreset, Saving
 from bot.strings import say
 from bot.ui.custom_ids import DraftId, Form, FormId, PresetsId, ReplaceId
-from bot.ui.edit_forms import form_modal
+from bot.ui.forms import form_modal
 from bot.ui.lists import preset_values, presets_layout, replace_layout, set_by, text_layout
 from bot.ui.runs import run_label
 from cogs.drafts import begin
@@ -97,7 +97,7 @@ async def open_save(interaction: Interaction, key: str) -> None:
 async def save_sent(interaction: Interaction, key: str) -> None:
     """Save a preset with the values of the form."""
     app, actor = interaction.client.app, actor_of(interaction)
-    await _answer(interaction, await presets.save_form(app, actor, key, form_values(interaction)))
+    await _answer(interaction, await presets.save_form(app, actor, key, typed_values(interaction)))
 
 
 async def _defaults(interaction: Interaction) -> str:

@@ -9,6 +9,7 @@ import discord
 from discord.ui import LayoutView
 
 from bot.deployments.inputs import AttachedFile
+from bot.domain.forms import NO, YES
 from bot.gateway.client import Handler
 from bot.gateway.interactions import Interaction
 from bot.ui.custom_ids import PageId
@@ -52,36 +53,32 @@ def turning(build: PageBuilder) -> Handler[PageId]:
 _FILE_UPLOAD, _CHECKBOX = 19, 23
 
 
-def form_values(interaction: Interaction) -> dict[str, str | tuple[AttachedFile, ...]]:
-    """Return a form's values by custom_id.
+def form_values(interaction: Interaction) -> dict[str, tuple[Any, ...]]:
+    """Return what a form holds, by the names of its fields: texts, or uploaded files.
 
-    A select without a choice gives an empty string, and an upload without files is left out. A checkbox gives
-    `yes` or `no`.
+    A checkbox has `yes` or `no`, and an upload without files is left out.
     """
     data = data_of(interaction)
     attachments = data.get("resolved", {}).get("attachments", {})
-    found: dict[str, str | tuple[AttachedFile, ...]] = {}
+    found: dict[str, tuple[Any, ...]] = {}
     for field in _fields(data.get("components", ())):
-        values = field.get("values") or []
-        if field["type"] == _FILE_UPLOAD:
-            files = tuple(_attached_file(attachments[value]) for value in values if value in attachments)
-            if files:
-                found[field["custom_id"]] = files
-        elif field["type"] == _CHECKBOX:
-            found[field["custom_id"]] = "yes" if field.get("value") else "no"
-        else:
-            found[field["custom_id"]] = str(field.get("value") or next(iter(values), ""))
-    return found
-
-
-def submitted_values(interaction: Interaction) -> dict[str, tuple[str, ...]]:
-    """Return all values of each part of a form by custom_id; a ticked checkbox has the value `yes`."""
-    found = {}
-    for field in _fields(data_of(interaction).get("components", ())):
         value = field.get("value")
-        values = ["yes" if value is True else str(value)] if value else field.get("values") or []
-        found[str(field["custom_id"])] = tuple(map(str, values))
+        values = tuple(map(str, [value] if value else field.get("values") or ()))
+        if field["type"] == _CHECKBOX:
+            found[field["custom_id"]] = (YES if value else NO,)
+        elif field["type"] != _FILE_UPLOAD:
+            found[field["custom_id"]] = values
+        elif files := tuple(_attached_file(attachments[each]) for each in values if each in attachments):
+            found[field["custom_id"]] = files
     return found
+
+
+def typed_values(interaction: Interaction) -> dict[str, str | tuple[AttachedFile, ...]]:
+    """Return what a form holds as the options of a command hold it: a text, or files."""
+    return {
+        name: "".join(values) if all(isinstance(each, str) for each in values) else values
+        for name, values in form_values(interaction).items()
+    }
 
 
 def _attached_file(attachment: Mapping[str, Any]) -> AttachedFile:

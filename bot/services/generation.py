@@ -12,11 +12,12 @@ from bot.context import App
 from bot.deployments.command_plan import suggestions
 from bot.deployments.draft import Draft
 from bot.deployments.input_text import free_texts
-from bot.deployments.inputs import FormField, Input, OptionChoice, Typed, Values
+from bot.deployments.inputs import Input, OptionChoice, Typed, Values
 from bot.deployments.merge import GAP, Merged, Stored, merge, seed_range
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import GPU, PRIVATE
 from bot.domain.errors import PressedTwice, RefusedError, StoreUnavailable
+from bot.domain.forms import FormField
 from bot.domain.requests import (
     NAME_LENGTH,
     Actor,

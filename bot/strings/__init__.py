@@ -45,10 +45,14 @@ def counted(code: str, count: int) -> str:
 
 
 def explain(error: BotError) -> str:
-    """Return the sentence for an error; several mistakes get a line each."""
+    """Return the sentence for an error; several mistakes get a line each.
+
+    A mistake in a form begins with the `label` of the field.
+    """
     if isinstance(error, InputErrors):
         return "\n".join(explain(each) for each in error.errors)
     code = error.code
     if code == "comfy_invalid" and not error.params.get("fields"):
         code = "comfy_invalid_unnamed"
-    return say(code, **error.params)
+    about = f"**{error.params['label']}:** " if "label" in error.params else ""
+    return about + say(code, **error.params)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from discord import Colour
 from discord.ui import ActionRow, LayoutView, Modal, TextDisplay
 
-from bot.deployments.inputs import FormField, Shape
+from bot.domain.forms import NO, FormField, Shape
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line, shorten
 from bot.strings import say
 from bot.ui.custom_ids import Action, Form, FormId
-from bot.ui.edit_forms import form_modal
+from bot.ui.forms import form_modal
 from bot.ui.message_parts import (
     LAYOUT_TEXT,
     FileKind,
@@ -41,7 +41,7 @@ def share_modal(key: str) -> Modal:
         label="Show the prompt",
         description="Everybody who sees the gallery channel can read it.",
         shape=Shape.CHECKBOX,
-        choices=("yes", "no"),
+        values=(NO,),
     )
     return form_modal(FormId(key, Form.SHARE).encode(), "Share your result", [show])
 

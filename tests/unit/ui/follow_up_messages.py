@@ -13,7 +13,7 @@ from bot.deployments.model import FollowUp
 from bot.domain.backend import InputKind
 from bot.domain.runs import Output, RunState
 from bot.ui.custom_ids import DeleteId
-from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout
+from bot.ui.forms import PictureChoice, form_modal, pictures_layout
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions, more_layout
 from tests.unit.deployments.made import choice, follow_up, offering

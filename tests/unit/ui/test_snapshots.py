@@ -28,7 +28,7 @@ from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
 from bot.ui.copies import share_modal
 from bot.ui.custom_ids import DraftId, HelpPage
-from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
+from bot.ui.forms import PictureChoice, form_modal, pictures_layout, refused_layout
 from bot.ui.help import commands_text, examples_text, greeting_layout, help_layout, rules_text, start_text
 from bot.ui.lists import blocked_layout, posting_layout, presets_layout, replace_layout
 from bot.ui.moderation import block_modal, reject_modal, report_modal

@@ -1,14 +1,23 @@
-"""The form of a draft, and the messages that lead to it."""
+"""Forms, and the messages that lead to the form of a draft."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from discord import ButtonStyle, MediaGalleryItem, RadioGroupOption, SelectOption, TextStyle
+from discord import (
+    ButtonStyle,
+    ChannelType,
+    MediaGalleryItem,
+    Object,
+    RadioGroupOption,
+    SelectOption,
+    TextStyle,
+)
 from discord.ui import (
     ActionRow,
+    ChannelSelect,
     Checkbox,
     FileUpload,
     Item,
@@ -17,12 +26,13 @@ from discord.ui import (
     MediaGallery,
     Modal,
     RadioGroup,
+    RoleSelect,
     Select,
     TextDisplay,
     TextInput,
 )
 
-from bot.deployments.inputs import FormField, Shape
+from bot.domain.forms import YES, FormField, Option, Shape
 from bot.domain.text import shorten
 from bot.ui.custom_ids import DraftId
 from bot.ui.message_parts import button, layout_of, modal_of
@@ -115,39 +125,45 @@ def _choice(id: DraftId, choices: Sequence[PictureChoice]) -> list[Item[LayoutVi
     ]
 
 
+def select_options(options: Iterable[Option], chosen: Collection[str] = ()) -> list[SelectOption]:
+    """Return the options of a select as Discord takes them."""
+    return [
+        SelectOption(
+            value=each.value,
+            label=shorten(each.label, _CHOICE_LENGTH),
+            description=each.about or None,
+            default=each.value in chosen,
+        )
+        for each in options
+    ]
+
+
 def _component(field: FormField) -> Item[Any]:
-    name, required = field.name, field.required
+    common: dict[str, Any] = {"custom_id": field.name, "required": field.required}
+    chosen = {**common, "min_values": int(field.required), "max_values": field.most}
     match field.shape:
         case Shape.FILES:
-            return FileUpload(
-                custom_id=name, required=required, min_values=int(required), max_values=field.limit
-            )
+            return FileUpload(**chosen)
         case Shape.CHECKBOX:
-            return Checkbox(custom_id=name, default=field.value == field.choices[0])
+            return Checkbox(custom_id=field.name, default=field.value == YES)
         case Shape.RADIO:
             buttons = [
-                RadioGroupOption(label=field.labels.get(each, each), value=each, default=each == field.value)
-                for each in field.choices
+                RadioGroupOption(label=each.label, value=each.value, default=each.value == field.value)
+                for each in field.options
             ]
-            return RadioGroup(custom_id=name, required=required, options=buttons)
+            return RadioGroup(options=buttons, **common)
         case Shape.SELECT:
-            options = [
-                SelectOption(label=field.labels.get(each, each), value=each, default=each == field.value)
-                for each in field.choices
-                if each
-            ]
-            return Select(
-                custom_id=name,
-                placeholder=field.placeholder or None,
-                required=required,
-                min_values=int(required),
-                options=options,
-            )
+            options = select_options(field.options, field.values)
+            return Select(placeholder=field.placeholder or None, options=options, **chosen)
+        case Shape.ROLES:
+            return RoleSelect(default_values=[*map(Object, field.values)], **chosen)
+        case Shape.CHANNEL:
+            types, shown = [ChannelType.text, ChannelType.news], [*map(Object, field.values)]
+            return ChannelSelect(channel_types=types, default_values=shown, **chosen)
     return TextInput(
-        custom_id=name,
         style=TextStyle.paragraph if field.shape is Shape.PARAGRAPH else TextStyle.short,
-        required=required,
         default=field.value or None,
         placeholder=field.placeholder or None,
-        max_length=field.limit,
+        max_length=field.length,
+        **common,
     )
