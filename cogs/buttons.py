@@ -21,9 +21,15 @@ from bot.domain.requests import Actor
 from bot.domain.runs import Deletions, Run
 from bot.domain.text.file_names import is_file
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, actor_of, check_overrides, moderated_channel
+from bot.gateway.interactions import (
+    Interaction,
+    actor_of,
+    check_overrides,
+    custom_ids,
+    moderated_channel,
+    typed_values,
+)
 from bot.gateway.message_files import run_files, shown_pictures
-from bot.gateway.payloads import custom_ids, typed_values
 from bot.gateway.replies import redeliver_here
 from bot.services import moderation, runs, sharing
 from bot.services.access import cancellable, is_deletable, is_moderated, seen, visible

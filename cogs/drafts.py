@@ -32,7 +32,7 @@ from bot.domain.errors import (
 from bot.domain.requests import Actor, Checked
 from bot.domain.text.file_names import belongs_to, file_behind, key_in
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, actor_of
+from bot.gateway.interactions import Interaction, actor_of, custom_ids, selected_values, typed_values
 from bot.gateway.message_files import (
     attached_pictures,
     fetch_run_files,
@@ -40,7 +40,6 @@ from bot.gateway.message_files import (
     run_files,
     shown_pictures,
 )
-from bot.gateway.payloads import custom_ids, selected_values, typed_values
 from bot.gateway.replies import check_start, start
 from bot.services import drafts, generation, presets
 from bot.services.access import seen

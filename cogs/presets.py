@@ -13,8 +13,16 @@ from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.guild import GuildInfo
-from bot.gateway.interactions import Interaction, actor_of, member_of, rules_guild_id, settings_channel_id
-from bot.gateway.payloads import show_list, turning, typed_values
+from bot.gateway.interactions import (
+    Interaction,
+    actor_of,
+    member_of,
+    rules_guild_id,
+    settings_channel_id,
+    show_list,
+    turning,
+    typed_values,
+)
 from bot.gateway.replies import escape_name
 from bot.services import presets
 from bot.services.presets import NameTaken, SavedPreset, Saving

@@ -17,11 +17,10 @@ from discord.ui import LayoutView
 from bot.domain.errors import BotError, InputError, RefusedError
 from bot.domain.settings.fields import FORM_LIMIT, SECTIONS, keys_of
 from bot.domain.settings.kinds import Section, batches
-from bot.gateway.allowance import check_counted
+from bot.gateway.checks import check_counted
 from bot.gateway.client import GenerateBot
 from bot.gateway.guild import GuildInfo
-from bot.gateway.interactions import Interaction
-from bot.gateway.payloads import form_values, selected_values
+from bot.gateway.interactions import Interaction, form_values, selected_values
 from bot.services import server_settings
 from bot.services.server_settings import Editor
 from bot.strings import explain

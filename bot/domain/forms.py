@@ -1,4 +1,4 @@
-"""The fields of forms: `bot/ui/forms.py` builds a form of them, `bot/gateway/payloads.py` reads it."""
+"""The fields of forms: `bot/ui/forms.py` builds a form of them, `bot/gateway/interactions.py` reads it."""
 
 from __future__ import annotations
 

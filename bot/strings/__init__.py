@@ -14,13 +14,11 @@ from types import MappingProxyType
 
 from bot.domain.errors import BotError, InputErrors
 from bot.strings.commands import COMMANDS
-from bot.strings.moderation import MODERATION
-from bot.strings.refusals import REFUSALS
 from bot.strings.runs import RUNS
 
 log = logging.getLogger(__name__)
 
-SUBJECTS = (COMMANDS, MODERATION, REFUSALS, RUNS)
+SUBJECTS = (COMMANDS, RUNS)
 SENTENCES: Mapping[str, str] = MappingProxyType(
     {code: sentence for subject in SUBJECTS for code, sentence in subject.items()}
 )

@@ -9,7 +9,7 @@ import pytest
 from simcord.backend.serializers import message_payload
 
 from bot.domain.messages.records import CARDS, Kind
-from bot.gateway.pressed_messages import may_be_on
+from bot.gateway.checks import may_be_on
 from bot.ui import custom_ids as ids
 from tests.discord.actors import report
 from tests.discord.forged import press, select_as, send_form

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.gateway.allowance import _FREE_COMMANDS
+from bot.gateway.checks import _FREE_COMMANDS
 from bot.ui.custom_ids import Action, DraftId, Form, FormId, RunId, SettingId
 
 FREE = {
