@@ -29,8 +29,7 @@ from bot.services.presets import NameTaken, SavedPreset, Saving
 from bot.strings import say
 from bot.ui.custom_ids import DraftId, Form, FormId, PresetsId, ReplaceId
 from bot.ui.forms import form_modal
-from bot.ui.lists import preset_values, presets_layout, replace_layout, set_by, text_layout
-from bot.ui.runs import run_label
+from bot.ui.lists import preset_values, presets_layout, replace_layout, run_label, set_by, text_layout
 from cogs.drafts import begin
 
 _Name = Range[str, 1, NAME_LENGTH]

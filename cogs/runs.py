@@ -31,8 +31,9 @@ from bot.services import privacy, runs
 from bot.services.access import is_hidden_here
 from bot.strings import counted, say
 from bot.ui.custom_ids import EraseId, QueueId, RunListAction, RunsId
+from bot.ui.help import usage_layout
+from bot.ui.lists import LABEL_LENGTH, may_have_thumbnail, queue_layout, run_label, runs_layout
 from bot.ui.message_parts import button, view_of
-from bot.ui.runs import LABEL_LENGTH, may_have_thumbnail, queue_layout, run_label, runs_layout, usage_layout
 
 _FILTERS = [Choice(name=say(f"runs_filter_{each}"), value=each.value) for each in RunFilter]
 

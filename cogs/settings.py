@@ -15,8 +15,9 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.errors import BotError, InputError, RefusedError
-from bot.domain.settings.fields import FORM_LIMIT, SECTIONS, keys_of
-from bot.domain.settings.kinds import Section, batches
+from bot.domain.forms import FORM_LIMIT, batches
+from bot.domain.settings.fields import SECTIONS, keys_of
+from bot.domain.settings.kinds import Section
 from bot.gateway.checks import check_counted
 from bot.gateway.client import GenerateBot
 from bot.gateway.guild import GuildInfo

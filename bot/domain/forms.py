@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+T = TypeVar("T")
+# Discord's limits: the fields of a form and buttons of a row, the options of a select, and the roles chosen
+# in one.
+FORM_LIMIT, SELECT_LIMIT = 5, 25
 # The values of a checkbox.
 YES, NO = "yes", "no"
 
@@ -54,3 +59,8 @@ class FormField:
     def value(self) -> str:
         """Return the text, the only choice, or the value of the checkbox."""
         return "".join(self.values)
+
+
+def batches(items: Sequence[T], size: int = SELECT_LIMIT) -> list[tuple[T, ...]]:
+    """Split what doesn't fit into one select, or into one row or form with its limit as `size`."""
+    return [tuple(items[n : n + size]) for n in range(0, len(items), size)]

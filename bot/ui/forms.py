@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from discord import (
@@ -32,28 +32,17 @@ from discord.ui import (
     TextInput,
 )
 
-from bot.domain.forms import YES, FormField, Option, Shape
+from bot.domain.forms import FORM_LIMIT, YES, FormField, Option, Shape, batches
 from bot.domain.text import shorten
 from bot.ui.custom_ids import DraftId
 from bot.ui.message_parts import button, layout_of, modal_of
 
-# Discord's limits: options of a select, and characters of labels and of an option.
-_MAX_OPTIONS = 25
+# Discord's limits for the characters of labels and of an option.
 _LABEL_LENGTH = 80
 _FIELD_LABEL = 45
 _CHOICE_LENGTH = 100
-_ROW = 5  # buttons
 # A message with components holds 4,000 characters of text.
 _MISTAKES_LENGTH = 3500
-
-
-@dataclass(frozen=True, slots=True)
-class PictureChoice:
-    """Something to do with a picture. `target` is that of its draft."""
-
-    label: str
-    description: str
-    target: str
 
 
 def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal:
@@ -85,43 +74,36 @@ def refused_layout(sentence: str, id: DraftId, possible: int = 0) -> LayoutView:
     return layout_of(TextDisplay(shorten(sentence, _MISTAKES_LENGTH)), row)
 
 
-def pictures_layout(
-    pictures: Sequence[str], keys: Sequence[str], choices: Sequence[PictureChoice]
-) -> LayoutView:
+def pictures_layout(pictures: Sequence[str], keys: Sequence[str], choices: Sequence[Option]) -> LayoutView:
     """Build a message with pictures and what can be done with one. The form reads the picture from it.
 
-    `keys` are the keys of the runs that made the pictures, or empty. Several pictures have numbers, which
-    lead to the choice if there is one.
+    `keys` are the keys of the runs that made the pictures, or empty. `choices` have the targets of drafts.
+    Several pictures have numbers, which lead to the choice if there is one.
     """
     gallery = MediaGallery[LayoutView](*map(MediaGalleryItem, pictures))
     if len(pictures) == 1:
         rows = [ActionRow(each) for each in _choice(DraftId(keys[0], picture="0"), choices)]
         return layout_of(TextDisplay("What should I do with this picture?"), gallery, *rows)
-    target = choices[0].target if len(choices) == 1 else ""
+    target = choices[0].value if len(choices) == 1 else ""
     numbers = [button(str(index + 1), DraftId(key, target, str(index))) for index, key in enumerate(keys)]
-    rows = [ActionRow(*numbers[start : start + _ROW]) for start in range(0, len(numbers), _ROW)]
+    rows = [ActionRow(*row) for row in batches(numbers, FORM_LIMIT)]
     return layout_of(TextDisplay("Use which picture?"), gallery, *rows)
 
 
-def _choice(id: DraftId, choices: Sequence[PictureChoice]) -> list[Item[LayoutView]]:
+def _choice(id: DraftId, choices: Sequence[Option]) -> list[Item[LayoutView]]:
     """Return a button for a single choice, otherwise as many selects as the choices need."""
     if len(choices) == 1:
-        only = replace(id, target=choices[0].target)
+        only = replace(id, target=choices[0].value)
         return [button(shorten(choices[0].label, _LABEL_LENGTH), only, ButtonStyle.primary)]
-    options = [
-        SelectOption(
-            label=shorten(each.label, _CHOICE_LENGTH),
-            value=replace(id, target=each.target).encode(),
-            description=shorten(each.description, _CHOICE_LENGTH) or None,
-        )
-        for each in choices
-    ]
-    parts = [options[start : start + _MAX_OPTIONS] for start in range(0, len(options), _MAX_OPTIONS)]
+    options = [each._replace(value=replace(id, target=each.value).encode()) for each in choices]
     # The chosen value counts; the ids only have to differ.
-    ids = [replace(id, count=str(number) if number > 1 else "") for number in range(1, len(parts) + 1)]
     return [
-        Select(placeholder="Choose what to do with it", options=part, custom_id=each.encode())
-        for part, each in zip(parts, ids, strict=True)
+        Select(
+            placeholder="Choose what to do with it",
+            options=select_options(part),
+            custom_id=replace(id, count=str(number) if number > 1 else "").encode(),
+        )
+        for number, part in enumerate(batches(options), 1)
     ]
 
 
@@ -131,7 +113,7 @@ def select_options(options: Iterable[Option], chosen: Collection[str] = ()) -> l
         SelectOption(
             value=each.value,
             label=shorten(each.label, _CHOICE_LENGTH),
-            description=each.about or None,
+            description=shorten(each.about, _CHOICE_LENGTH) or None,
             default=each.value in chosen,
         )
         for each in options

@@ -9,10 +9,9 @@ from typing import Any
 from discord import ButtonStyle, Colour
 from discord.ui import ActionRow, Item, LayoutView, Modal, RoleSelect, Section, Select, TextDisplay
 
-from bot.domain.forms import FormField
+from bot.domain.forms import FORM_LIMIT, FormField, batches
 from bot.domain.settings import kinds
 from bot.domain.settings.fields import (
-    FORM_LIMIT,
     Change,
     Key,
     keys_of,
@@ -22,7 +21,7 @@ from bot.domain.settings.fields import (
     summary,
     token_of,
 )
-from bot.domain.settings.kinds import Names, SettingsContext, batches
+from bot.domain.settings.kinds import Names, SettingsContext
 from bot.domain.settings.rules_and_defaults import RESULTS, ApprovalMode, ServerRules
 from bot.domain.text import escape_line, listed, shorten_words, strip_invisible
 from bot.ui.custom_ids import SettingId

@@ -17,8 +17,6 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import QUOTED, escape_line, listed, shorten_words
 from bot.domain.text.numbers import shown_number
 
-# Discord's limit for the labels of a form.
-FORM_LIMIT = 5
 # How much of a value is quoted that somebody else has set.
 _NOW_LENGTH = 200
 Key = int | str | None

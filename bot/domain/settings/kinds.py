@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from bot.domain.errors import InputError, InputErrors
-from bot.domain.forms import NO, YES, FormField, Option, Shape
+from bot.domain.forms import NO, SELECT_LIMIT, YES, FormField, Option, Shape, batches
 from bot.domain.text import QUOTED, escape_line, listed, strip_invisible, without_joiners
 from bot.domain.text.numbers import typed_integer, typed_number
 
 # The limits of a server's own list of words.
 WORD_LENGTH, WORD_COUNT = 60, 500
-# Discord's limit for the options of a select, and for the roles chosen in one.
-SELECT_LIMIT = 25
 # Characters of the texts that somebody types into a form.
 _NUMBER_LENGTH, _WORDS_LENGTH = 20, 4000
 Given = Mapping[str, Sequence[str]]
@@ -305,14 +303,6 @@ class WordList(Kind):
         if mistakes:
             raise InputErrors(mistakes)
         return tuple(sorted(words, key=lambda word: (word.casefold(), word)))
-
-
-T = TypeVar("T")
-
-
-def batches(items: Sequence[T], size: int = SELECT_LIMIT) -> list[tuple[T, ...]]:
-    """Split what doesn't fit into one select."""
-    return [tuple(items[n : n + size]) for n in range(0, len(items), size)]
 
 
 def _known_ids(values: Iterable[str], names: Names, context: SettingsContext) -> frozenset[int]:

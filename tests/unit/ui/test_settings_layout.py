@@ -7,8 +7,9 @@ import re
 import pytest
 from discord.ui import ActionRow, ChannelSelect, Label, RoleSelect, Select
 
-from bot.domain.settings.fields import FORM_LIMIT, SECTIONS, form_of, keys_of
-from bot.domain.settings.kinds import Names, NotApplied, ReviewChannel, SettingsContext, batches
+from bot.domain.forms import FORM_LIMIT, batches
+from bot.domain.settings.fields import SECTIONS, form_of, keys_of
+from bot.domain.settings.kinds import Names, NotApplied, ReviewChannel, SettingsContext
 from bot.domain.settings.rules_and_defaults import (
     Approval,
     ApprovalMode,

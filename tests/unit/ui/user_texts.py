@@ -24,14 +24,13 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.audit import audit_layout
 from bot.ui.copies import linked_outputs, opened_messages, plain_messages, share_messages, withheld_message
 from bot.ui.custom_ids import HelpPage
-from bot.ui.help import help_layout, plain_mention, rules_text, start_text
-from bot.ui.lists import blocked_layout, presets_layout, replace_layout
+from bot.ui.help import help_layout, plain_mention, rules_text, start_text, usage_layout
+from bot.ui.lists import blocked_layout, presets_layout, queue_layout, replace_layout, runs_layout
 from bot.ui.message_parts import ChannelName, FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.moderation import decided_card, report_card, review_card, turned_away_letter
 from bot.ui.result_buttons import OfferedActions, picked_layout
 from bot.ui.results import Batch, outcome_messages
 from bot.ui.run_facts import details
-from bot.ui.runs import queue_layout, runs_layout, usage_layout
 from bot.ui.settings import Panel, panel_layout
 from bot.ui.status import finishing_message, status_message, undelivered_message
 from tests.unit.deployments.made import offering
