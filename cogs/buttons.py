@@ -34,8 +34,8 @@ from bot.gateway.replies import redeliver_here
 from bot.services import moderation, runs, sharing
 from bot.services.access import cancellable, is_deletable, is_moderated, seen, visible
 from bot.strings import say
-from bot.ui.copies import PROMPT_FIELD, linked_outputs, share_modal
 from bot.ui.custom_ids import Action, DeleteId, DraftId, Form, FormId, PickId, RunId
+from bot.ui.forms import PROMPT_FIELD, share_modal
 from bot.ui.lists import text_layout
 from bot.ui.moderation import reject_modal, report_modal
 from bot.ui.result_buttons import (
@@ -45,6 +45,7 @@ from bot.ui.result_buttons import (
     picked_layout,
 )
 from bot.ui.run_facts import FILENAME, details, explanation_of
+from bot.ui.status import linked_outputs
 from cogs.drafts import again, open_draft, use_picture
 from cogs.moderation import (
     block_sent,

@@ -14,10 +14,10 @@ from bot.domain.requests import Origin
 from bot.domain.runs import Run
 from bot.media.download import temporary_folder
 from bot.media.outputs import MEDIA_SECONDS
-from bot.ui.copies import linked_outputs, opened_messages
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import offered_actions
-from bot.ui.results import Batch, outcome_messages
+from bot.ui.results import Batch, opened_messages, outcome_messages
+from bot.ui.status import linked_outputs
 
 log = logging.getLogger(__name__)
 

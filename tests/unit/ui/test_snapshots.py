@@ -27,9 +27,8 @@ from bot.domain.policy import Standing
 from bot.domain.requests import ChannelDefault, Holder, Member, Preset
 from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
-from bot.ui.copies import share_modal
 from bot.ui.custom_ids import DraftId, HelpPage
-from bot.ui.forms import form_modal, pictures_layout, refused_layout
+from bot.ui.forms import form_modal, pictures_layout, refused_layout, share_modal
 from bot.ui.help import (
     commands_text,
     examples_text,
