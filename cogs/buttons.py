@@ -34,7 +34,7 @@ from bot.gateway.replies import redeliver_here
 from bot.services import moderation, runs, sharing
 from bot.services.access import cancellable, is_deletable, is_moderated, seen, visible
 from bot.strings import say
-from bot.ui.custom_ids import Action, DeleteId, DraftId, Form, FormId, PickId, RunId
+from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
 from bot.ui.forms import PROMPT_FIELD, share_modal
 from bot.ui.lists import text_layout
 from bot.ui.moderation import reject_modal, report_modal
@@ -67,10 +67,12 @@ async def _pressed(interaction: Interaction, id: RunId) -> None:
         await PRESSES[id.action](interaction, id.key)
 
 
-async def _submitted(interaction: Interaction, id: FormId) -> None:
+async def _submitted(interaction: Interaction, id: RunId) -> None:
     """Answer a form of a run."""
+    if id.action not in FORMS:
+        raise RefusedError("other_version", f"a form of {id.action}")
     async with reporting_card_errors(interaction, id.key):
-        await FORMS[id.form](interaction, id.key)
+        await FORMS[id.action](interaction, id.key)
 
 
 async def _picked(interaction: Interaction, id: PickId) -> None:
@@ -322,12 +324,12 @@ PRESSES: Mapping[Action, Press] = {
 }
 
 
-FORMS: Mapping[Form, Press] = {
-    Form.REJECT: reject_sent,
-    Form.BLOCK: block_sent,
-    Form.REPORT: report_sent,
-    Form.SAVE: save_sent,
-    Form.SHARE: _share_sent,
+FORMS: Mapping[Action, Press] = {
+    Action.REJECT: reject_sent,
+    Action.BLOCK: block_sent,
+    Action.REPORT: report_sent,
+    Action.SAVE: save_sent,
+    Action.SHARE: _share_sent,
 }
 
 
@@ -335,4 +337,4 @@ async def setup(bot: GenerateBot) -> None:
     bot.add_press(RunId, _pressed)
     bot.add_press(PickId, _picked)
     bot.add_press(DeleteId, _delete_pressed)
-    bot.add_form(FormId, _submitted)
+    bot.add_form(RunId, _submitted)

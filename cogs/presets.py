@@ -27,7 +27,7 @@ from bot.gateway.replies import escape_name
 from bot.services import presets
 from bot.services.presets import NameTaken, SavedPreset, Saving
 from bot.strings import say
-from bot.ui.custom_ids import DraftId, Form, FormId, PresetsId, ReplaceId
+from bot.ui.custom_ids import Action, DraftId, PresetsId, ReplaceId, RunId
 from bot.ui.forms import form_modal
 from bot.ui.lists import preset_values, presets_layout, replace_layout, run_label, set_by, text_layout
 from cogs.drafts import begin
@@ -97,7 +97,7 @@ async def open_save(interaction: Interaction, key: str) -> None:
     """Open the form that saves a run's inputs as a preset."""
     fields = await presets.form(interaction.client.app, actor_of(interaction), key)
     await interaction.response.send_modal(
-        form_modal(FormId(key, Form.SAVE).encode(), "Save as a preset", fields)
+        form_modal(RunId(key, Action.SAVE).encode(), "Save as a preset", fields)
     )
 
 

@@ -13,10 +13,10 @@ from bot.domain.errors import RefusedError
 from bot.domain.messages.records import CARDS, Kind, MessageRef
 from bot.services.runs import message_kinds
 from bot.strings import say
-from bot.ui.custom_ids import Action, CustomId, FormId, RunId
+from bot.ui.custom_ids import Action, CustomId, RunId
 from bot.ui.message_parts import component_ids
 
-# The buttons of the cards for moderators; a form has the name of its button. All other buttons are never on
+# The buttons of the cards for moderators, and their forms. All other buttons are never on
 # cards, and decisions are only there.
 _DECISIONS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DISMISS})
 _ON_REVIEWS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DETAILS})
@@ -53,11 +53,7 @@ async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> 
 
 def may_be_on(id: CustomId, kind: Kind) -> bool:
     """Return whether a run's message of this kind may hold the component, or the button of the form."""
-    name = ""
-    if isinstance(id, RunId):
-        name = id.action
-    elif isinstance(id, FormId):
-        name = id.form
+    name = id.action if isinstance(id, RunId) else ""
     if kind is Kind.REPORT:
         return name in _ON_REPORTS
     return name in _ON_REVIEWS if kind in CARDS else name not in _DECISIONS

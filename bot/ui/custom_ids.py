@@ -163,14 +163,14 @@ _COUNTED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RunId(CustomId):
-    """A button of a run."""
+    """A button of a run, or the form that it opens."""
 
     NAME = "run"
     key: Key
     action: Action
 
     def writes(self, *, form: bool) -> bool:
-        return self.action in _COUNTED
+        return self.action is not Action.REJECT if form else self.action in _COUNTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,28 +203,6 @@ class DeleteId(CustomId):
 
     def writes(self, *, form: bool) -> bool:
         return True
-
-
-class Form(StrEnum):
-    """The forms of a run: those for moderators and a report ask for a reason. Each has its button's name."""
-
-    REJECT = "reject"
-    BLOCK = "block"
-    REPORT = "report"
-    SAVE = "save"
-    SHARE = "share"
-
-
-@dataclass(frozen=True, slots=True)
-class FormId(CustomId):
-    """A form that asks for more than the button of a run says."""
-
-    NAME = "form"
-    key: Key
-    form: Form
-
-    def writes(self, *, form: bool) -> bool:
-        return form and self.form is not Form.REJECT
 
 
 @dataclass(frozen=True, slots=True)

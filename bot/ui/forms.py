@@ -34,7 +34,7 @@ from discord.ui import (
 
 from bot.domain.forms import FORM_LIMIT, NO, YES, FormField, Option, Shape, batches
 from bot.domain.text import shorten
-from bot.ui.custom_ids import DraftId, Form, FormId
+from bot.ui.custom_ids import Action, DraftId, RunId
 from bot.ui.message_parts import button, layout_of
 
 # Discord's limits for the characters of titles, labels and options.
@@ -161,4 +161,4 @@ def share_modal(key: str) -> Modal:
         shape=Shape.CHECKBOX,
         values=(NO,),
     )
-    return form_modal(FormId(key, Form.SHARE).encode(), "Share your result", [show])
+    return form_modal(RunId(key, Action.SHARE).encode(), "Share your result", [show])

@@ -23,7 +23,7 @@ from bot.domain.moderation import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, 
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
 from bot.strings import say
-from bot.ui.custom_ids import Action, Form, FormId
+from bot.ui.custom_ids import Action, RunId
 from bot.ui.forms import form_modal
 from bot.ui.message_parts import (
     GALLERY,
@@ -292,7 +292,7 @@ _PERSON_LENGTH = 32
 def reject_modal(key: str) -> Modal:
     """Build the form of *Reject*."""
     reason = _reason("The requester reads it in a direct message.")
-    return form_modal(FormId(key, Form.REJECT).encode(), "Reject this request", [reason])
+    return form_modal(RunId(key, Action.REJECT).encode(), "Reject this request", [reason])
 
 
 def block_modal(key: str, name: str) -> Modal:
@@ -304,7 +304,7 @@ def block_modal(key: str, name: str) -> Modal:
     reason = _reason("The person reads it when they try to generate.", required=True)
     durations = {each: say(f"duration_{each}") for each in BLOCK_DURATIONS}
     fields = [reason, _choice(DURATION_FIELD, "Duration", durations)]
-    return form_modal(FormId(key, Form.BLOCK).encode(), f"Block {person}", fields)
+    return form_modal(RunId(key, Action.BLOCK).encode(), f"Block {person}", fields)
 
 
 def report_modal(key: str) -> Modal:
@@ -318,7 +318,7 @@ def report_modal(key: str) -> Modal:
         length=NOTE_LENGTH,
     )
     fields = [_choice(REASON_FIELD, "What is wrong with it?", reasons), note]
-    return form_modal(FormId(key, Form.REPORT).encode(), "Report this result", fields)
+    return form_modal(RunId(key, Action.REPORT).encode(), "Report this result", fields)
 
 
 def _reason(hint: str, *, required: bool = False) -> FormField:
