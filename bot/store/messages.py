@@ -36,7 +36,7 @@ from bot.database.message_rows import (
     read_messages,
     to_message,
 )
-from bot.database.row_locks import lock_batch_if_any, lock_requests
+from bot.database.row_locks import lock_batch_if_any, lock_requests, lock_rows
 from bot.database.rows import runs_of, set_columns
 from bot.database.tables import UtcDateTime, messages, requests
 from bot.domain.messages.decide import FAILURE
@@ -164,8 +164,10 @@ class MessageStore:
     @writes
     def release_strays(self, connection: Connection, process: str, active: Collection[str]) -> None:
         """Release the leases of this process that it has lost track of in an outage of the database."""
-        stray = and_(requests.c.lease_owner.startswith(process), requests.c.lease_owner.not_in(active))
-        connection.execute(update(requests).where(stray).values(lease_owner=None, lease_until=None))
+        stray = (requests.c.lease_owner.startswith(process), requests.c.lease_owner.not_in(active))
+        if keys := lock_rows(connection, requests.c.key, *stray):
+            free = update(requests).where(requests.c.key.in_(keys), *stray)
+            connection.execute(free.values(lease_owner=None, lease_until=None))
 
     async def release_leases(self) -> None:
         """Release every lease. Call this only if no other process sends messages.
