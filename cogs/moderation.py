@@ -20,7 +20,7 @@ from bot.domain.errors import DiscordAway, RefusedError, StartupError
 from bot.domain.moderation import BLOCK_DURATIONS, block_duration
 from bot.domain.text import escape_line, shorten
 from bot.gateway.client import GenerateBot, tell, tell_error
-from bot.gateway.interactions import Interaction, actor_of, custom_ids, show_list, turning, typed_values
+from bot.gateway.interactions import Interaction, actor_of, custom_ids, show_page, turning, typed_values
 from bot.services import moderation
 from bot.services.access import moderated
 from bot.strings import explain, say
@@ -102,7 +102,7 @@ class Blocks(commands.Cog):
     @app_commands.command(name="blocked", description="List the people who can't generate on this server")
     @app_commands.default_permissions(manage_guild=True)
     async def blocked(self, interaction: Interaction) -> None:
-        await show_list(interaction, _page)
+        await show_page(interaction, _page)
 
 
 def _duration(choice: str | None, days: int | None) -> timedelta | None:

@@ -19,7 +19,7 @@ from bot.gateway.interactions import (
     member_of,
     rules_guild_id,
     settings_channel_id,
-    show_list,
+    show_page,
     turning,
     typed_values,
 )
@@ -190,7 +190,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
 
     @app_commands.command(name="list", description="Your presets and this server's")
     async def list_(self, interaction: Interaction) -> None:
-        await show_list(interaction, _page)
+        await show_page(interaction, _page)
 
     @app_commands.command(name="delete", description="Delete a preset")
     @app_commands.describe(name=say("option_preset_name"), server=say("option_preset_server"))

@@ -22,7 +22,7 @@ from bot.gateway.interactions import (
     actor_of,
     rules_guild_id,
     selected_values,
-    show_list,
+    show_page,
     turning,
 )
 from bot.gateway.message_files import thumbnails
@@ -102,12 +102,11 @@ class Runs(commands.Cog):
     async def runs(self, interaction: Interaction, state: str = RunFilter.ALL.value) -> None:
         if state not in set(RunFilter):
             raise RefusedError("list_stale", f"there is no filter {state!r}")
-        layout = await _runs_page(interaction, RunsPage(RunFilter(state)))
-        await interaction.response.send_message(view=layout, ephemeral=True)
+        await show_page(interaction, _runs_page, RunsPage(RunFilter(state)))
 
     @app_commands.command(name="queue", description="Show what is running and waiting on this server")
     async def queue(self, interaction: Interaction) -> None:
-        await show_list(interaction, _queue_page)
+        await show_page(interaction, _queue_page)
 
     @app_commands.command(name="usage", description="Show what you have used today, and what is left")
     @app_commands.describe(person="For moderators: somebody else's usage")
