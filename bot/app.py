@@ -33,7 +33,7 @@ from bot.memory import FormDrafts
 from bot.metrics import Metrics
 from bot.outside import Outside
 from bot.store import Store
-from bot.store.erasure.retention import ExpiredRows
+from bot.store.erasure import ExpiredRows
 from bot.wakeups import Wakeups
 from bot.web import MetricsPage, application, listening
 from bot.words.cache import AutomodCache

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select
 
-from bot.database.engine import Database, reads, writes
+from bot.database.engine import Database, Repository, reads, writes
 from bot.database.postgres import lock
 from bot.database.tables import key_values
 from bot.outside import Outside
@@ -15,11 +15,11 @@ _DEPLOYMENT = "deployment:"
 _MAX_CLOCK_SKEW = timedelta(hours=1)
 
 
-class KeyValueStore:
+class KeyValueStore(Repository):
     """Stores named text values. Methods raise StoreUnavailable if the database is unreachable."""
 
     def __init__(self, database: Database, outside: Outside) -> None:
-        self._database = database
+        super().__init__(database)
         self._outside = outside
 
     @reads

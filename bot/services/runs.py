@@ -154,7 +154,7 @@ async def redeliver(app: App, actor: Actor, key: str) -> Run:
     moved = replace(run, user_install=origin.user_install)
     # The interaction's answer, which is edited into the result, has to exist first.
     due_at = app.now() + (_PLACEHOLDER_WAIT if moved.needs_interaction else timedelta())
-    if not await app.store.redelivery.redeliver(run.request_key, origin, due_at):
+    if not await app.store.copies.redeliver(run.request_key, origin, due_at):
         raise RefusedError("post_nothing")
     app.wakeups.show()
     return moved
@@ -171,5 +171,5 @@ async def reopen(app: App, actor: Actor, key: str) -> Sequence[Run]:
 
 async def confirm_placeholder(app: App, key: str, message_id: int | None) -> None:
     """Store the message that is edited into a redelivered result."""
-    await app.store.redelivery.confirm_placeholder(key, message_id, app.now())
+    await app.store.copies.confirm_placeholder(key, message_id, app.now())
     app.wakeups.show()

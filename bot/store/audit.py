@@ -29,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from bot.database.engine import Database, reads, writes
+from bot.database.engine import Repository, reads, writes
 from bot.database.message_rows import Messages, read_messages
 from bot.database.rows import WITH_REQUEST, earlier, later
 from bot.database.tables import audit, requests, runs
@@ -129,11 +129,8 @@ def record_end(connection: Connection, run: Run, now: datetime) -> bool:
     return True
 
 
-class AuditStore:
+class AuditStore(Repository):
     """The audit log. Every method raises StoreUnavailable if the database doesn't answer."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @writes
     def add(self, connection: Connection, entry: AuditEntry) -> None:

@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from bot.database.engine import Database, reads, writes
+from bot.database.engine import Repository, reads, writes
 from bot.database.message_rows import (
     Messages,
     bump,
@@ -69,11 +69,8 @@ def lease(
     return Claim(lease=owner, message=found[kind, number], runs=batch, messages=found)
 
 
-class MessageStore:
+class MessageStore(Repository):
     """The messages. Every method raises StoreUnavailable if the database doesn't answer."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @reads
     def next_due(self, connection: Connection, now: datetime, busy: Busy) -> datetime | None:

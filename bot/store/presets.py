@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from bot.database.engine import Database, reads, writes
+from bot.database.engine import Repository, reads, writes
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_rows
 from bot.database.tables import channel_defaults, presets
@@ -44,14 +44,11 @@ class NewDefault:
     replaced: Preset | None = None
 
 
-class PresetStore:
+class PresetStore(Repository):
     """The presets. Changes to a server's presets write audit entries.
 
     Every method raises StoreUnavailable if the database doesn't answer.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @writes
     def put(

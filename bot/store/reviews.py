@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, select, update
 
-from bot.database.engine import Database, reads, writes
+from bot.database.engine import Database, Repository, reads, writes
 from bot.database.message_rows import FRESH, about_result, bump, read_messages, want
 from bot.database.row_locks import lock_accepting, lock_batch, lock_run
 from bot.database.tables import audit, messages, runs
@@ -22,15 +22,15 @@ from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, request_entry, run_entry
 from bot.store.ledger import reservation
-from bot.store.outcomes import apply_change
 from bot.store.queue import give_tags
 from bot.store.requests.judging import judge_run, refuse
 from bot.store.rules import read_pause, read_rules
+from bot.store.runs import apply_change
 
 _SERVER = select(runs.c.guild_id).where(runs.c.key == bindparam("of"))
 
 
-class ReviewStore:
+class ReviewStore(Repository):
     """Decisions about runs. Each also bumps the card that it changes.
 
     Every method raises StoreUnavailable if the database doesn't answer. Changes raise RunGone for an unknown
@@ -38,7 +38,7 @@ class ReviewStore:
     """
 
     def __init__(self, database: Database, operator: OperatorRules) -> None:
-        self._database = database
+        super().__init__(database)
         self._operator = operator
 
     @writes

@@ -9,7 +9,7 @@ from datetime import datetime
 from pydantic import ValidationError
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
-from bot.database.engine import Database, reads, writes
+from bot.database.engine import Repository, reads, writes
 from bot.database.postgres import lock
 from bot.database.tables import key_values, queues, server_rules
 from bot.domain.errors import RefusedForNow
@@ -43,14 +43,11 @@ def read_rules(connection: Connection, guild_id: int | None) -> ServerRules:
         raise RefusedForNow("rules_unreadable") from error
 
 
-class RuleStore:
+class RuleStore(Repository):
     """Reads and changes rules. Every method raises StoreUnavailable if the database doesn't answer.
 
     Nothing is cached, so every process sees a change at once.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def get(self, guild_id: int | None) -> ServerRules:
         """Return a server's rules, with defaults for values that are unset or unreadable.
@@ -142,11 +139,8 @@ def read_pause(connection: Connection) -> str | None:
     return connection.scalar(_PAUSE)
 
 
-class PauseStore:
+class PauseStore(Repository):
     """The owner's pause. Every method raises StoreUnavailable if the database doesn't answer."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @writes
     def pause(self, connection: Connection, reason: str, *, by: int, now: datetime) -> None:

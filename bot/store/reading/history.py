@@ -1,15 +1,17 @@
-"""Read a user's runs by page, and a server's queue."""
+"""Read runs: a user's by page, a server's queue, and all of them for an export."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, case, exists, func, or_, select
 
-from bot.database.engine import Database, reads
+from bot.database.engine import Repository, reads
 from bot.database.message_rows import Messages, read_messages
-from bot.database.rows import earlier, later, select_listed_runs, to_listed_run
+from bot.database.rows import earlier, later, select_listed_runs, select_runs, to_listed_run, to_run
 from bot.database.tables import messages, requests, runs
 from bot.domain.messages.records import COPIES, Kind, Message, MessageRef, result_ref
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry
@@ -17,6 +19,7 @@ from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
 from bot.domain.text import message_url
 
 S = RunState
+_EXPORT_CHUNK_SIZE = 500
 _member = runs.alias("member")
 _WAITING = frozenset({S.AWAITING_APPROVAL, S.WAITING})
 _ACTIVE = _WAITING | IN_FLIGHT
@@ -29,14 +32,25 @@ _STATES = {
 }
 
 
-class HistoryStore:
-    """Reads lists of runs, without their outputs.
+@dataclass(frozen=True, slots=True)
+class ExportFilter:
+    """A filter for the export: runs requested from `since` (inclusive) to `until` (exclusive) on a server.
+
+    None matches everything. With `newest_first`, the newest come first.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    guild_id: int | None = None
+    requester_id: int | None = None
+    newest_first: bool = False
+
+
+class HistoryStore(Repository):
+    """Reads lists of runs; only the export has their outputs.
 
     Every method raises StoreUnavailable if the database doesn't answer.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @reads
     def page(
@@ -79,6 +93,24 @@ class HistoryStore:
         """Return a server's active requests: those in flight, then the queue, then those in review."""
         keys = connection.execute(open_on_server(guild_id, limit, offset)).scalars().all()
         return [*_batches(connection, keys).values()]
+
+    async def export(
+        self, run_filter: ExportFilter, chunk_size: int = _EXPORT_CHUNK_SIZE
+    ) -> AsyncIterator[Run]:
+        """Yield the runs that the filter matches, with outputs, in chunks, so that no writer waits."""
+        found: list[Run] = []
+        while not found or len(found) == chunk_size:
+            found = await self._chunk(run_filter, found[-1] if found else None, chunk_size)
+            for run in found:
+                yield run
+            if not found:
+                return
+
+    @reads
+    def _chunk(
+        self, connection: Connection, run_filter: ExportFilter, last: Run | None, limit: int
+    ) -> list[Run]:
+        return [to_run(row) for row in connection.execute(_next(run_filter, last, limit))]
 
     @reads
     def deletions(self, connection: Connection, run: Run) -> Deletions:
@@ -236,3 +268,22 @@ def _entry(batch: Sequence[Run], found: Messages) -> RunListEntry:
 
 def _is_moderated(run: Run, copy: Message) -> bool:
     return copy.deleted_by is not None and copy.deleted_by != run.requester_id
+
+
+def _next(run_filter: ExportFilter, last: Run | None, chunk_size: int) -> Select[tuple[object, ...]]:
+    query = select_runs()
+    if run_filter.since is not None:
+        query = query.where(requests.c.created_at >= run_filter.since)
+    if run_filter.until is not None:
+        query = query.where(requests.c.created_at < run_filter.until)
+    if run_filter.guild_id is not None:
+        query = query.where(requests.c.guild_id == run_filter.guild_id)
+    if run_filter.requester_id is not None:
+        query = query.where(requests.c.requester_id == run_filter.requester_id)
+    at, order = requests.c.created_at, requests.c.created_at.asc()
+    follows = later
+    if run_filter.newest_first:
+        follows, order = earlier, at.desc()
+    if last is not None:
+        query = query.where(follows(at, last.created_at, runs.c.key > last.key))
+    return query.order_by(order, runs.c.key).limit(chunk_size)

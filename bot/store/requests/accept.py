@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, exists, select
 from sqlalchemy.exc import IntegrityError
 
-from bot.database.engine import Database, reads, writes
+from bot.database.engine import Database, Repository, reads, writes
 from bot.database.message_rows import add_answer, want
 from bot.database.row_locks import lock_accepting
 from bot.database.rows import insert_rows, new_row, runs_of
@@ -32,7 +32,7 @@ from bot.store import ledger
 from bot.store.audit import add_entries, count_of
 from bot.store.messages import ACCEPTING
 from bot.store.queue import give_tags
-from bot.store.reading.durations import expected_seconds
+from bot.store.reading.figures import expected_seconds
 from bot.store.requests.judging import read_usage
 from bot.store.rules import read_rules
 
@@ -60,11 +60,11 @@ _IS_REPEATED = select(
 )
 
 
-class RequestStore:
+class RequestStore(Repository):
     """Accepts requests. Raises StoreUnavailable if nothing was stored, RequestUnknown if that is unknown."""
 
     def __init__(self, database: Database, operator: OperatorRules) -> None:
-        self._database = database
+        super().__init__(database)
         self._operator = operator
         # A transaction waits for the database for two seconds at most. In this queue, many requests may wait
         # longer, because their requesters already have an answer.

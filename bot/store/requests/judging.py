@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 
-from bot.database.engine import Database, reads
+from bot.database.engine import Repository, reads
 from bot.database.row_locks import lock_accepting
 from bot.database.rows import read_runs
 from bot.database.tables import runs
@@ -33,9 +33,9 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.transitions import end
 from bot.store.blocks import active_block, block_of, end_blocked_run
 from bot.store.ledger import read_today
-from bot.store.outcomes import apply_change
-from bot.store.reading.durations import expected_seconds
+from bot.store.reading.figures import expected_seconds
 from bot.store.rules import read_pause, read_rules
+from bot.store.runs import apply_change
 
 
 def read_usage(
@@ -81,11 +81,8 @@ WAITING_IN_SERVER = _waiting(runs.c.guild_id == bindparam("guild"))
 WAITING_PRIVATELY = _waiting(runs.c.guild_id.is_(None))
 
 
-class UsageStore:
+class UsageStore(Repository):
     """Reads usage and active runs. Every method raises StoreUnavailable if the database doesn't answer."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @reads
     def today(self, connection: Connection, guild_id: int | None, user_id: int, now: datetime) -> Usage:

@@ -10,7 +10,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.pages import RunFilter
 from bot.domain.runs import RunState
 from bot.store import Store
-from bot.store.erasure.retention import ExpiredRows
+from bot.store.erasure import ExpiredRows
 from tests.contract.store.batches import accepted, ended, kinds_of_each, running
 from tests.contract.store.rows import run_keys
 from tests.contract.store.runs import (
@@ -46,7 +46,7 @@ async def test_redelivering_a_batch_moves_it_to_the_new_channel(store: Store) ->
     (entry,) = (await store.history.page(PERSON.id, limit=5, run_filter=RunFilter.UNDELIVERED)).entries
     assert entry.undelivered
     place = request().origin.model_copy(update={"channel_id": 4, "guild_id": None})
-    assert await store.redelivery.redeliver(runs[0].key, place, NOW)
+    assert await store.copies.redeliver(runs[0].key, place, NOW)
     # The server's budget has paid for the runs, so they stay with it.
     server = request().origin.guild_id
     assert {(run.channel_id, run.guild_id) for run in await store.runs.batch(runs[0])} == {(4, server)}

@@ -13,7 +13,7 @@ from bot.domain.pages import HistoryPage, RunFilter, RunListEntry
 from bot.domain.results import CopyRequest
 from bot.domain.runs import Deletions, Run, RunState
 from bot.store import Store
-from bot.store.reading.export import ExportFilter, exported_runs
+from bot.store.reading.history import ExportFilter
 from tests.contract.store import batches
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, stored_run
 from tests.contract.store.runs import (
@@ -216,23 +216,23 @@ async def test_an_entry_tells_which_copy_a_moderator_deleted(store: Store, by: i
 async def test_chunks_of_an_export_contain_each_run_once(store: Store) -> None:
     # Three in each moment, so that portions end between them.
     made = [(at(number // 3), await stored_run(store, at=at(number // 3))) for number in range(10)]
-    found = [run.key async for run in exported_runs(store.database, ExportFilter(), chunk_size=2)]
+    found = [run.key async for run in store.history.export(ExportFilter(), chunk_size=2)]
     assert found == [key for _, key in sorted(made)]
 
 
 async def test_since_of_an_export_is_inclusive_and_until_exclusive(store: Store) -> None:
     keys = [await stored_run(store, at=at(number)) for number in range(5)]
     between = ExportFilter(since=at(1), until=at(3))
-    assert [run.key async for run in exported_runs(store.database, between)] == keys[1:3]
+    assert [run.key async for run in store.history.export(between)] == keys[1:3]
     elsewhere = ExportFilter(guild_id=4711)
-    assert [run.key async for run in exported_runs(store.database, elsewhere)] == []
+    assert [run.key async for run in store.history.export(elsewhere)] == []
 
 
 async def test_runs_added_during_an_export_come_last(store: Store) -> None:
     first = await stored_run(store, at=at(0))
     second = await stored_run(store, at=at(1))
     found = []
-    async for run in exported_runs(store.database, ExportFilter(), chunk_size=1):
+    async for run in store.history.export(ExportFilter(), chunk_size=1):
         if run.key == second:
             third = await stored_run(store, at=at(2))
         found.append(run.key)

@@ -24,7 +24,7 @@ from bot.domain.results import CopyRequest
 from bot.domain.runs import RunState
 from bot.outside import Outside
 from bot.store import Store
-from bot.store.erasure.retention import ExpiredRows
+from bot.store.erasure import ExpiredRows
 from tests.contract.store.batches import asked, said
 from tests.contract.store.rows import GUILD, block
 from tests.contract.store.runs import (
@@ -168,8 +168,8 @@ WRITERS: dict[str, Writer] = {
     "adopt": lambda store, rows, _: store.messages.adopt(rows.lead, Kind.OUTCOME, 0, PART),
     "strays": lambda store, _rows, _number: store.messages.release_strays("messenger", ()),
     "due": lambda store, _rows, _number: store.messages.make_due(NOW),
-    "redeliver": lambda store, rows, _: store.redelivery.redeliver(rows.lead, request().origin, NOW),
-    "placeholder": lambda store, rows, _: store.redelivery.confirm_placeholder(rows.lead, 78, NOW),
+    "redeliver": lambda store, rows, _: store.copies.redeliver(rows.lead, request().origin, NOW),
+    "placeholder": lambda store, rows, _: store.copies.confirm_placeholder(rows.lead, 78, NOW),
     "block": lambda store, _rows, _number: block(store, PERSON.id, at=NOW, by=5, until=NOW),
     "hold": lambda store, _rows, number: store.claims.hold_queues(f"reason {number}"),
     "erase": lambda store, _rows, _number: store.privacy.erase(PERSON.id, NOW),

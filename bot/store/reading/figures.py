@@ -1,17 +1,22 @@
-"""Read how long runs took, and which runs wait or are in flight, for the estimates of ends."""
+"""Read figures: how long runs took, which runs wait or are in flight, and the gauges of the metrics page."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
 from sqlalchemy import Connection, bindparam, case, func, literal_column, select, text
 
-from bot.database.engine import Database, reads
-from bot.database.tables import runs
+from bot.database.engine import Repository, reads
+from bot.database.message_rows import is_pending
+from bot.database.tables import messages, runs
 from bot.domain.budgets import EXPECTED_SECONDS
 from bot.domain.fair_queue import NEEDED, PLACES, SAMPLE, WINDOW, Medians, QueuedRun, Success, medians_of
+from bot.domain.messages.records import OUTCOMES
+from bot.domain.runs import FINAL, RunState
+from bot.store.ledger import read_today
 from bot.store.queue import is_in_flight, is_waiting
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
@@ -42,6 +47,15 @@ WAITING = (
     .order_by(runs.c.queue_tag, runs.c.created_at, runs.c.key)
 )
 BUSY = select(*_COLUMNS).where(is_in_flight(runs))
+_ACTIVE_RUNS = (
+    select(runs.c.deployment, runs.c.state, func.count().label("number"))
+    .where(runs.c.state.in_(set(RunState) - FINAL))
+    .group_by(runs.c.deployment, runs.c.state)
+)
+_OUTCOMES = select(func.count().label("number"), func.min(messages.c.since).label("oldest")).where(
+    is_pending, messages.c.kind.in_(OUTCOMES)
+)
+_OFFERED = select(func.count()).where(messages.c.offered)
 
 
 def successes(connection: Connection, deployment: str, gpu: str | None, now: datetime) -> list[Success]:
@@ -57,11 +71,24 @@ def expected_seconds(connection: Connection, deployment: str, gpu: str | None, n
     return median(billed) if len(billed) >= NEEDED else EXPECTED_SECONDS
 
 
-class DurationStore:
-    """Reads durations and queues. Every method raises StoreUnavailable if the database doesn't answer."""
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """The values of the metrics page. `runs` counts active runs by (deployment, state).
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    `pending` counts outcomes that have to be posted or changed, and `undelivered` those that `/runs` offers.
+    `oldest_pending_at` is when the oldest pending one was last changed. `gpu_seconds_today` is unweighted and
+    includes the seconds reserved by runs in flight.
+    """
+
+    runs: Mapping[tuple[str, str], int]
+    pending: int
+    undelivered: int
+    oldest_pending_at: datetime | None
+    gpu_seconds_today: float
+
+
+class FigureStore(Repository):
+    """Reads figures. Every method raises StoreUnavailable if the database doesn't answer."""
 
     @reads
     def usual(
@@ -79,3 +106,17 @@ class DurationStore:
         """
         waiting = [QueuedRun(*row) for row in connection.execute(WAITING, {"of_deployment": deployment})]
         return waiting, [QueuedRun(*row) for row in connection.execute(BUSY)]
+
+    @reads
+    def gauges(self, connection: Connection, now: datetime) -> Gauges:
+        """Read the values of the metrics page."""
+        counted = connection.execute(_ACTIVE_RUNS)
+        pending = connection.execute(_OUTCOMES).one()
+        today = read_today(connection, None, 0, now, server=False)
+        return Gauges(
+            runs={(row.deployment, row.state): row.number for row in counted},
+            pending=pending.number,
+            undelivered=connection.scalar(_OFFERED) or 0,
+            oldest_pending_at=pending.oldest,
+            gpu_seconds_today=today.seconds,
+        )
