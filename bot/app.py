@@ -17,7 +17,7 @@ from bot.comfydeploy.client import ComfyDeploy, open_session, ping_route
 from bot.comfydeploy.wire import WebhookSigner, call_name
 from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings, configured_deployments
-from bot.context import App, operator_rules
+from bot.context import App, Wakeups, operator_rules
 from bot.database.coordination import Coordinator
 from bot.delivery.messenger import WIDTH, Messenger
 from bot.deployments.catalogue import Catalogue, Reloader
@@ -34,14 +34,12 @@ from bot.metrics import Metrics
 from bot.outside import Outside
 from bot.store import Store
 from bot.store.erasure import ExpiredRows
-from bot.wakeups import Wakeups
 from bot.web import MetricsPage, application, listening
 from bot.words.cache import AutomodCache
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reconciler import Reconciler
-from bot.workers.reports import ProgressBuffer, ReportRecorder
+from bot.workers.reports import ProgressBuffer, ReportRecorder, WebhookServer, read_body
 from bot.workers.submission import Submitter
-from bot.workers.webhook import WebhookServer, read_body
 from bot.workers.worker import CHECK, DEPLOYMENTS, PROBE, PROGRESS, PRUNE, SHOW, SUBMIT, Worker
 
 

@@ -18,8 +18,7 @@ from typing import Any, Protocol
 from sqlalchemy import URL, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from bot.database.errors import database_errors
-from bot.database.postgres import CONNECT_SECONDS, asyncpg_url
+from bot.database.postgres import CONNECT_SECONDS, asyncpg_url, database_errors
 from bot.domain.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, make_url, text
 
-from bot.database.errors import database_errors
-from bot.database.postgres import Postgres
+from bot.database.postgres import Postgres, database_errors
 from bot.database.sqlite import Sqlite
 from bot.outside import Outside
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.context import App
-from bot.database.message_rows import FAREWELL
-from bot.discord_api.errors import PostError, Unanswered, Unreachable
+from bot.database.rows import FAREWELL
+from bot.discord_api.calls import PostError, Unanswered, Unreachable
 from bot.domain.errors import StoreUnavailable
 from bot.domain.fair_queue import (
     PLACES,

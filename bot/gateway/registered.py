@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import discord
 from discord import AppCommandPermissionType, app_commands
 
-from bot.discord_api.errors import answering
+from bot.discord_api.calls import answering
 from bot.domain.errors import DiscordAway, RefusedError
 from bot.ui.help import Mention, plain_mention
 

@@ -18,7 +18,7 @@ from discord import app_commands
 from discord.app_commands import AppCommandContext, AppInstallationType, Command, ContextMenu, Group
 
 from bot.database.key_values import KeyValueStore
-from bot.discord_api.errors import is_outage
+from bot.discord_api.calls import is_outage
 from bot.domain.errors import DiscordAway
 
 log = logging.getLogger(__name__)

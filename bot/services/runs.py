@@ -115,8 +115,8 @@ async def usage(app: App, actor: Actor, target: Member | None) -> UsageView:
     return UsageView(
         user_id=person.id,
         own=person.id == actor.id,
-        usage=await app.store.usage.today(guild_id, person.id, app.now()),
-        running=await app.store.usage.running(guild_id, person.id),
+        usage=await app.store.figures.today(guild_id, person.id, app.now()),
+        running=await app.store.figures.running(guild_id, person.id),
         limits=limits_of(person, rules),
         server=rules.budgets.server if moderator else None,
     )
@@ -126,7 +126,7 @@ async def standing_of(app: App, actor: Actor) -> Standing:
     """Return what the rules of the channel's server mean for this user now."""
     origin = actor.origin
     rules = await app.store.rules.get(origin.guild_id)
-    usage = await app.store.usage.today(origin.guild_id, actor.id, app.now())
+    usage = await app.store.figures.today(origin.guild_id, actor.id, app.now())
     own, channel = await defaults(app, actor)
     presets = [*own, *([channel.preset] if channel is not None else [])]
     offered = app.catalogue.all()

@@ -20,8 +20,7 @@ from bot.store.messages import MessageStore
 from bot.store.presets import PresetStore
 from bot.store.reading.figures import FigureStore
 from bot.store.reading.history import HistoryStore
-from bot.store.requests.accept import RequestStore
-from bot.store.requests.judging import UsageStore
+from bot.store.requests import RequestStore
 from bot.store.reviews import ReviewStore
 from bot.store.rules import PauseStore, RuleStore
 from bot.store.runs import RunStore
@@ -55,7 +54,6 @@ class Store:
         self.claims = ClaimStore(self.database, operator, outside.random)
         self.copies = CopyStore(self.database)
         self.messages = MessageStore(self.database)
-        self.usage = UsageStore(self.database)
         self.figures = FigureStore(self.database)
         self.history = HistoryStore(self.database)
         self.key_values = KeyValueStore(self.database, outside)

@@ -30,8 +30,7 @@ from sqlalchemy import (
 )
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.message_rows import Messages, read_messages
-from bot.database.rows import WITH_REQUEST, earlier, later
+from bot.database.rows import WITH_REQUEST, Messages, earlier, later, read_messages
 from bot.database.tables import audit, requests, runs
 from bot.domain.messages.records import EDITS, Kind, MessageRef
 from bot.domain.moderation import (

@@ -35,7 +35,7 @@ from bot.store.queue import (
     release_queues,
     waiting_for,
 )
-from bot.store.requests.judging import judge_run, refuse
+from bot.store.requests import judge_run, refuse
 from bot.store.rules import read_pause
 from bot.store.runs import apply_change
 

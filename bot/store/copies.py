@@ -8,9 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, select, update
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.message_rows import FRESH, is_pending, read_messages, want
 from bot.database.row_locks import lock_batch_if_any, lock_run
-from bot.database.rows import set_columns
+from bot.database.rows import FRESH, is_pending, messages_of, set_columns, want
 from bot.database.tables import messages, requests
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import OUTCOMES, Claim, Kind, Message, MessageRef
@@ -60,7 +59,7 @@ class CopyStore(Repository):
         leased_until = connection.execute(taken).scalar_one()
         if leased_until is not None and leased_until > now:
             return None
-        found = read_messages(connection, [run.request_key])[run.request_key]
+        found = messages_of(connection, run.request_key)
         check_first_copy(run, copy, found)
         before = found.get((copy.kind, run.index))
         values: dict[str, object] = {"channel_id": copy.shared_to or run.channel_id}
@@ -84,12 +83,12 @@ class CopyStore(Repository):
     @reads
     def check(self, connection: Connection, run: Run, copy: CopyRequest) -> None:
         """Raise RefusedError if the copy can't be requested now, or AlreadyPosted if it was posted before."""
-        check_first_copy(run, copy, read_messages(connection, [run.request_key])[run.request_key])
+        check_first_copy(run, copy, messages_of(connection, run.request_key))
 
     @reads
     def shared_in(self, connection: Connection, run: Run, channel_id: int) -> Message | None:
         """Return the copy of the run's result that everybody sees in a gallery channel, or None."""
-        copy = read_messages(connection, [run.request_key])[run.request_key].get((Kind.SHARE, run.index))
+        copy = messages_of(connection, run.request_key).get((Kind.SHARE, run.index))
         is_here = copy is not None and channel_id in {ref.channel_id for ref in copy.refs}
         return copy if copy is not None and is_here and copy.deleted_by is None else None
 
@@ -103,7 +102,7 @@ class CopyStore(Repository):
         RefusedError if the copy was already deleted, or if the run doesn't exist any more.
         """
         run = lock_run(connection, key)
-        copy = copy_in(run, message, read_messages(connection, [run.request_key])[run.request_key])
+        copy = copy_in(run, message, messages_of(connection, run.request_key))
         if copy is None:
             raise RefusedError("already_deleted")
         check_copy_stands(run, copy, message, user_id)
@@ -133,7 +132,7 @@ class CopyStore(Repository):
         results are deleted later, and so is the status message that mentioned `/runs`.
         """
         batch = lock_batch_if_any(connection, key)
-        found = read_messages(connection, [batch[0].request_key])[batch[0].request_key] if batch else {}
+        found = messages_of(connection, batch[0].request_key) if batch else {}
         offered = [each for each in found.values() if each.offered and _is_left(each, batch)]
         for message in offered:
             moved = {"stale": _replaced(message, batch[0]), "posted": [], "channel_id": origin.channel_id}

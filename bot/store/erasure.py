@@ -36,9 +36,8 @@ from sqlalchemy import (
 
 from bot.database.engine import Database, Repository, reads, writes
 from bot.database.key_values import KeyValueStore
-from bot.database.message_rows import nothing_pending
 from bot.database.row_locks import lock_requests, lock_rows
-from bot.database.rows import select_runs, to_run
+from bot.database.rows import nothing_pending, select_runs, to_run
 from bot.database.tables import (
     UtcDateTime,
     audit,

@@ -27,17 +27,18 @@ from sqlalchemy import (
 )
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.message_rows import (
+from bot.database.row_locks import lock_batch_if_any, lock_requests
+from bot.database.rows import (
     Messages,
     bump,
     is_pending,
     message_key,
+    messages_of,
     pack_attempt,
-    read_messages,
+    runs_of,
+    set_columns,
     to_message,
 )
-from bot.database.row_locks import lock_batch_if_any, lock_requests
-from bot.database.rows import runs_of, set_columns
 from bot.database.tables import UtcDateTime, messages, requests
 from bot.domain.messages.decide import FAILURE
 from bot.domain.messages.records import (
@@ -64,7 +65,7 @@ def lease(
     set_columns(connection, requests, {"key": request_key}, {"lease_owner": owner, "lease_until": until})
     key = message_key(request_key, kind, number)
     set_columns(connection, messages, key, {}, {"failures": FAILURE})
-    found = read_messages(connection, [request_key])[request_key]
+    found = messages_of(connection, request_key)
     batch = runs_of(connection, request_key)
     return Claim(lease=owner, message=found[kind, number], runs=batch, messages=found)
 
@@ -181,7 +182,7 @@ class MessageStore(Repository):
 
     @reads
     def of_request(self, connection: Connection, request_key: str) -> Messages:
-        return read_messages(connection, [request_key])[request_key]
+        return messages_of(connection, request_key)
 
     @reads
     def pending(self, connection: Connection) -> int:

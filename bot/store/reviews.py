@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, select, update
 
 from bot.database.engine import Database, Repository, reads, writes
-from bot.database.message_rows import FRESH, about_result, bump, read_messages, want
 from bot.database.row_locks import lock_accepting, lock_batch, lock_run
+from bot.database.rows import FRESH, about_result, bump, messages_of, want
 from bot.database.tables import audit, messages, runs
 from bot.domain.budgets import budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
@@ -23,7 +23,7 @@ from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, request_entry, run_entry
 from bot.store.ledger import reservation
 from bot.store.queue import give_tags
-from bot.store.requests.judging import judge_run, refuse
+from bot.store.requests import judge_run, refuse
 from bot.store.rules import read_pause, read_rules
 from bot.store.runs import apply_change
 
@@ -190,7 +190,7 @@ class ReviewStore(Repository):
     @reads
     def card(self, connection: Connection, key: str) -> MessageRef | None:
         """Return the run's review card, or None if it hasn't been posted."""
-        card = read_messages(connection, [key])[key].get((Kind.REVIEW, 0))
+        card = messages_of(connection, key).get((Kind.REVIEW, 0))
         return card.refs[0] if card is not None and card.posted else None
 
     @reads

@@ -14,9 +14,20 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, bindparam, case, select, update
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.message_rows import FRESH, bump, is_untouched, settle_answer, want
 from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_requests_of, lock_run
-from bot.database.rows import read_runs, revise, runs_of, select_runs, set_columns, to_run
+from bot.database.rows import (
+    FRESH,
+    bump,
+    is_untouched,
+    read_runs,
+    revise,
+    runs_of,
+    select_runs,
+    set_columns,
+    settle_answer,
+    to_run,
+    want,
+)
 from bot.database.tables import UtcDateTime, messages, requests, runs
 from bot.domain.budgets import reported_seconds, weight_of
 from bot.domain.errors import BotError, RefusedForNow

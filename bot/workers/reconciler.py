@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.context import App
+from bot.context import LONGEST_SLEEP, App
 from bot.domain.errors import BackendBadReply, BackendError, BackendNotCancellable, BackendTimeout
 from bot.domain.run_timing import (
     CANCEL_DOUBT,
@@ -27,7 +27,6 @@ from bot.domain.transitions import (
     is_own_verdict,
     reported_end,
 )
-from bot.wakeups import LONGEST_SLEEP
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reports import ReportRecorder
 from bot.workers.submission import Submitter

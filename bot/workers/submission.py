@@ -10,11 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from bot.config.logs import run_context
 from bot.context import App
+from bot.deployments.inputs import Input
+from bot.deployments.model import deployment_of
+from bot.discord_api.calls import PostError, Unanswered
 from bot.discord_api.channels import channel_state
 from bot.domain.backend import NewRun
 from bot.domain.errors import (
@@ -32,8 +36,8 @@ from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState
 from bot.domain.results import is_marked_now, is_restricted_now
 from bot.domain.runs import InputValue, Run, RunReport, RunState
+from bot.domain.text.file_names import file_stem, without_suffix
 from bot.store.runs import ForeignRunReport
-from bot.workers.attachment_renewal import renewed_inputs
 from bot.workers.backend_health import AWAY, BUSY, BackendHealth
 from bot.workers.reports import ReportRecorder
 from bot.workers.worker import Later
@@ -57,6 +61,8 @@ _WAITS_FOR_STORE = "waits_for_store"
 _LONGEST_WAIT = timedelta(days=7)
 _LASTING = 3600.0
 _STORE_PAUSE = 1.0
+# The machine downloads its inputs later, when a GPU is free.
+_MIN_LINK_LIFETIME = timedelta(hours=1)
 T = TypeVar("T")
 
 
@@ -280,3 +286,89 @@ class Submitter:
 
     def _backoff(self, tries: int) -> timedelta:
         return timedelta(seconds=min(2.0**tries, 120) + self._app.outside.random.uniform(0, 1))
+
+
+def expires_soon(url: str, now: datetime) -> bool:
+    """Return whether a signed Discord link has expired or expires within an hour.
+
+    Returns False for a link without an expiry.
+    """
+    end = _end_of(url)
+    return end is not None and end < now + _MIN_LINK_LIFETIME
+
+
+def _end_of(url: str) -> datetime | None:
+    """Return when a signed Discord link expires, or None for any other text."""
+    try:
+        stamp = parse_qs(urlsplit(url).query).get("ex", [""])[0]
+        return datetime.fromtimestamp(int(stamp, 16), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+async def renewed_inputs(app: App, run: Run, now: datetime) -> Mapping[str, InputValue]:
+    """Return the run's inputs with links that work.
+
+    Raises RefusedError if a file has to be attached again, DiscordAway during an outage, or NotNow if
+    Discord answers other calls but doesn't return the card.
+    """
+    deployment = deployment_of(run, app.catalogue.all())
+    items = deployment.inputs if deployment is not None else {}
+    keys = _attachment_keys(run, items)
+    old = [url for key in keys for url in _urls(run.inputs[key])]
+    if not any(expires_soon(url, now) for url in old):
+        return run.inputs
+    if len(keys) > 1 and not items.keys() >= set(keys):
+        raise RefusedError("attachment_expired", "the order of the inputs isn't known any more")
+    renewed_urls = iter(await _card_urls(app, run, len(old)))
+    renewed = dict(run.inputs)
+    for key in keys:
+        value = run.inputs[key]
+        urls = [next(renewed_urls) for _ in _urls(value)]
+        renewed[key] = urls if isinstance(value, list) else urls[0]
+    return renewed
+
+
+async def _card_urls(app: App, run: Run, count: int) -> list[str]:
+    """Return fresh links to the `count` attachments of a batch, from its review card.
+
+    The numbers in the card's file names follow the order of the deployment's inputs. If the card has more
+    files, the deployment has changed, and the numbers may be those of other inputs. Raises the same
+    errors as `renewed_inputs`.
+    """
+    card = await app.store.reviews.card(run.request_key)
+    if card is None:
+        raise RefusedError("attachment_expired")
+    try:
+        found = await app.discord.attachments(*card)
+    except Unanswered as error:
+        if await app.discord.answers():
+            raise NotNow(str(error)) from error
+        raise DiscordAway(str(error)) from error
+    except PostError as error:
+        raise RefusedError("attachment_expired", str(error)) from error
+    stems = {without_suffix(name): url for name, url in found.items()}
+    named = [file_stem(run.deployment, run.request_key, number) for number in range(1, count + 2)]
+    urls = [stems[name] for name in named if name in stems]
+    if len(urls) != count or named[-1] in stems:
+        raise RefusedError("attachment_expired")
+    return urls
+
+
+def _attachment_keys(run: Run, items: Mapping[str, Input]) -> list[str]:
+    """Return the run's inputs that hold attached files, in the deployment's order.
+
+    An input that the deployment has hidden or lost since the request counts if its links can expire.
+    """
+    keys = [*(key for key in items if key in run.inputs), *(key for key in run.inputs if key not in items)]
+    return [key for key in keys if _is_attached(items.get(key), run.inputs[key])]
+
+
+def _is_attached(item: Input | None, value: InputValue) -> bool:
+    if item is not None and item.offered:
+        return item.takes_file
+    return any(_end_of(url) is not None for url in _urls(value))
+
+
+def _urls(value: InputValue) -> list[str]:
+    return value if isinstance(value, list) else [str(value)]

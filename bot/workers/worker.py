@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from bot.config.logs import run_context
+from bot.context import LONGEST_SLEEP
 from bot.domain.errors import StoreUnavailable
-from bot.wakeups import LONGEST_SLEEP
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from bot.outside import Outside
 from bot.store import Store
 from bot.store.audit import newest_first
 from bot.store.reading.history import open_on_server, own_runs
-from bot.store.requests.judging import judge_run
+from bot.store.requests import judge_run
 from tests.bench.figures import Figure
 from tests.chaos.database import opened
 
@@ -181,7 +181,7 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
         "/queue, first page": lambda: store.history.server_queue(0, limit=11),
         "/audit, first page": lambda: store.audit.page(0, AuditFilter(), 10),
         "/audit, one person's": lambda: store.audit.page(0, AuditFilter(subject=0), 10),
-        "today's use, before a request": lambda: store.usage.today(0, 0, now),
+        "today's use, before a request": lambda: store.figures.today(0, 0, now),
         "claim of a run to submit": lambda: store.claims.claim_submission(lambda _: None, now, now),
         "judging it, no daily budget": judged(OperatorRules()),
         "judging it, by the day's seconds": judged(OperatorRules(daily_gpu_seconds=10**9)),

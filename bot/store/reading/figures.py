@@ -1,23 +1,26 @@
-"""Read figures: how long runs took, which runs wait or are in flight, and the gauges of the metrics page."""
+"""Read figures: use that counts against budgets, durations of runs, runs in a queue, and gauges."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import median
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, literal_column, select, text
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, literal_column, select, text
 
 from bot.database.engine import Repository, reads
-from bot.database.message_rows import is_pending
+from bot.database.rows import is_pending
 from bot.database.tables import messages, runs
-from bot.domain.budgets import EXPECTED_SECONDS
+from bot.domain.budgets import EXPECTED_SECONDS, Running, Usage, day_end
 from bot.domain.fair_queue import NEEDED, PLACES, SAMPLE, WINDOW, Medians, QueuedRun, Success, medians_of
 from bot.domain.messages.records import OUTCOMES
-from bot.domain.runs import FINAL, RunState
+from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, RunState
+from bot.store.blocks import active_block
 from bot.store.ledger import read_today
 from bot.store.queue import is_in_flight, is_waiting
+from bot.store.rules import read_pause
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BILLED = case((~runs.c.duration_in_doubt, runs.c.run_duration))
@@ -71,6 +74,49 @@ def expected_seconds(connection: Connection, deployment: str, gpu: str | None, n
     return median(billed) if len(billed) >= NEEDED else EXPECTED_SECONDS
 
 
+def read_usage(
+    connection: Connection, guild_id: int | None, user_id: int, now: datetime, *, server: bool
+) -> Usage:
+    """Return what counts when a user's new request is judged. The server's use is read only with `server`.
+
+    What waits on this server will start, too, so its seconds count as the whole bot's. What waits on others
+    doesn't: one server could otherwise use up the operator's ceiling with requests that nobody approves.
+
+    To decide about a request, call this in a transaction that excludes all others that accept requests.
+    """
+    today = read_today(connection, guild_id, user_id, now, server=server)
+    whose = {"guild": guild_id, "person": user_id}
+    waiting = connection.execute(WAITING_PRIVATELY if guild_id is None else WAITING_IN_SERVER, whose).one()
+    return Usage(
+        now=now,
+        day_end=day_end(now),
+        gpu_seconds_today=today.seconds + waiting.seconds,
+        person=replace(today.person, waiting=waiting.own),
+        server=replace(today.server, waiting=waiting.all),
+        block=active_block(connection, guild_id, user_id, now),
+        paused=read_pause(connection),
+    )
+
+
+def _waiting(here: ColumnElement[bool]) -> Select[Any]:
+    """Select the number of waiting requests, of the user and of all, and the seconds that they reserve.
+
+    A request under review reserves nothing.
+    """
+    own = case((runs.c.requester_id == bindparam("person"), 1), else_=0)
+    reserved = case((runs.c.state == RunState.WAITING, runs.c.reserved_seconds), else_=0.0)
+    return select(
+        func.coalesce(func.sum(own), 0).label("own"),
+        func.count().label("all"),
+        func.coalesce(func.sum(reserved), 0.0).label("seconds"),
+    ).where(here, runs.c.state.in_(NOT_SUBMITTED))
+
+
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
+WAITING_IN_SERVER = _waiting(runs.c.guild_id == bindparam("guild"))
+WAITING_PRIVATELY = _waiting(runs.c.guild_id.is_(None))
+
+
 @dataclass(frozen=True, slots=True)
 class Gauges:
     """The values of the metrics page. `runs` counts active runs by (deployment, state).
@@ -120,3 +166,20 @@ class FigureStore(Repository):
             oldest_pending_at=pending.oldest,
             gpu_seconds_today=today.seconds,
         )
+
+    @reads
+    def today(self, connection: Connection, guild_id: int | None, user_id: int, now: datetime) -> Usage:
+        """Return a user's and the server's usage today, and any block or pause that forbids requests."""
+        return read_usage(connection, guild_id, user_id, now, server=guild_id is not None)
+
+    @reads
+    def running(self, connection: Connection, guild_id: int | None, user_id: int) -> Running:
+        """Return how many runs a user has in flight on a server, and how many the whole server has.
+
+        If `guild_id` is None, both numbers count the runs outside servers.
+        """
+        here = runs.c.guild_id == guild_id if guild_id is not None else runs.c.guild_id.is_(None)
+        own = func.sum(case((runs.c.requester_id == user_id, 1), else_=0))
+        query = select(func.coalesce(own, 0), func.count()).where(runs.c.state.in_(IN_FLIGHT), here)
+        person, server = connection.execute(query).one()
+        return Running(int(person), int(server))

@@ -10,8 +10,16 @@ from typing import Any
 from sqlalchemy import Connection, Select, case, exists, func, or_, select
 
 from bot.database.engine import Repository, reads
-from bot.database.message_rows import Messages, read_messages
-from bot.database.rows import earlier, later, select_listed_runs, select_runs, to_listed_run, to_run
+from bot.database.rows import (
+    Messages,
+    earlier,
+    later,
+    messages_of,
+    read_messages,
+    select_listed_runs,
+    select_runs,
+    to_run,
+)
 from bot.database.tables import messages, requests, runs
 from bot.domain.messages.records import COPIES, Kind, Message, MessageRef, result_ref
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry
@@ -79,7 +87,7 @@ class HistoryStore(Repository):
         newer = later(requests.c.created_at, after.at, runs.c.key < after.key)
         query = _matching(requester_id, run_filter).where(newer)
         found = connection.execute(query.order_by(requests.c.created_at, runs.c.key.desc()).limit(limit + 1))
-        rising = [to_listed_run(row) for row in found]
+        rising = [to_run(row) for row in found]
         if len(rising) > limit:
             listed = rising[:limit][::-1]
             entries = _entries(connection, listed)
@@ -115,7 +123,7 @@ class HistoryStore(Repository):
     @reads
     def deletions(self, connection: Connection, run: Run) -> Deletions:
         """Return what was deleted of one run."""
-        found = read_messages(connection, [run.request_key])[run.request_key]
+        found = messages_of(connection, run.request_key)
         return _entry([run], found).deletions
 
     @reads
@@ -131,7 +139,7 @@ class HistoryStore(Repository):
         row = connection.execute(query).first()
         if row is None:
             return None
-        found = read_messages(connection, [row.key])[row.key]
+        found = messages_of(connection, row.key)
         return found, row.status_message_id, row.interaction_id
 
     @reads
@@ -144,7 +152,7 @@ class HistoryStore(Repository):
             return None
         query = select_listed_runs().where(runs.c.key == run.parent_key)
         row = connection.execute(query).first()
-        parent = to_listed_run(row) if row is not None else None
+        parent = to_run(row) if row is not None else None
         if parent is None or parent.guild_id != run.guild_id or not parent.is_shown:
             return None
         # Only its recipient can open a direct message.
@@ -161,7 +169,7 @@ def _page(
     before: RunCursor | None = None,
 ) -> HistoryPage:
     query = own_runs(requester_id, run_filter, limit + 1, before)
-    found = [to_listed_run(row) for row in connection.execute(query)]
+    found = [to_run(row) for row in connection.execute(query)]
     listed = found[:limit]
     older = _cursor(listed[-1]) if len(found) > limit else None
     newer = _cursor(listed[0]) if listed and before is not None else before
@@ -169,7 +177,7 @@ def _page(
 
 
 def _result_messages(connection: Connection, run: Run) -> Sequence[MessageRef]:
-    found = read_messages(connection, [run.request_key])[run.request_key]
+    found = messages_of(connection, run.request_key)
     # A late success has its own message, whatever the outcome of its batch shows.
     shown = (found.get(key) for key in ((Kind.LATE, run.index), (Kind.OUTCOME, 0)))
     return next((each.refs or each.stale for each in shown if each and (each.refs or each.stale)), ())
@@ -239,7 +247,7 @@ def _batches(connection: Connection, keys: Sequence[str]) -> dict[str, list[Run]
     """Return the runs of requests, in the order of the keys."""
     found = connection.execute(select_listed_runs().where(runs.c.request_key.in_(keys)).order_by(runs.c.key))
     batches: dict[str, list[Run]] = {key: [] for key in keys}
-    for run in map(to_listed_run, found):
+    for run in map(to_run, found):
         batches[run.request_key].append(run)
     return batches
 

@@ -50,7 +50,7 @@ RESERVED = Spending(runs=1, gpu_seconds=60)
 
 
 async def today(store: Store, now: Any = NOW, person: int = PERSON.id) -> Usage:
-    return await store.usage.today(GUILD, person, now)
+    return await store.figures.today(GUILD, person, now)
 
 
 async def spent(store: Store, now: Any = NOW) -> tuple[Spending, float]:

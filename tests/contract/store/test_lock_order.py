@@ -14,8 +14,7 @@ import pytest
 from sqlalchemy import Connection, bindparam, delete, insert, make_url, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.message_rows import pack_attempt
-from bot.database.rows import insert_rows, new_row
+from bot.database.rows import insert_rows, new_row, pack_attempt
 from bot.database.tables import audit, messages, presets, queues, requests, usage
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import Attempt, Claim, Form, Kind, MessageRef, Part, Place, Shows

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from bot.database.message_rows import want
 from bot.database.row_locks import lock_run
+from bot.database.rows import want
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, RunState

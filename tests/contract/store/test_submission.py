@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bot.context import App
+from bot.context import App, Wakeups
 from bot.domain.backend import DeploymentDescription, NewRun
 from bot.domain.errors import (
     BackendBadReply,
@@ -31,7 +31,6 @@ from bot.domain.policy import Offer
 from bot.domain.runs import InputValue, Run, RunState
 from bot.outside import Outside
 from bot.store import Store
-from bot.wakeups import Wakeups
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reports import ProgressBuffer, ReportRecorder
 from bot.workers.submission import MAX_RENEWALS, Submitter
