@@ -38,7 +38,7 @@ from bot.web import MetricsPage, application, listening
 from bot.words.cache import AutomodCache
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reconciler import Reconciler
-from bot.workers.reports import ProgressBuffer, ReportRecorder, WebhookServer, read_body
+from bot.workers.reports import ReportRecorder, WebhookServer, read_body
 from bot.workers.submission import Submitter
 from bot.workers.worker import CHECK, DEPLOYMENTS, PROBE, PROGRESS, PRUNE, SHOW, SUBMIT, Worker
 
@@ -189,8 +189,7 @@ class Process:
 
 
 def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Process:
-    progress = ProgressBuffer()
-    recorder = ReportRecorder(app, progress)
+    recorder = ReportRecorder(app)
     client = app.discord.client
     gateway = client if isinstance(client, GenerateBot) else None
     page = MetricsPage(app, gateway)
@@ -200,7 +199,7 @@ def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Proc
     if Role.WEB in app.settings.roles:
         WebhookServer(app, recorder).add_to(server)
         server.router.add_routes([ping_route(signer, read_body)])
-    workers = _workers(app, recorder, progress)
+    workers = _workers(app, recorder)
     for topic in ("submit", "check", "show", "probe", "progress"):
         if topic in workers:
             app.wakeups.on(topic, workers[topic].wake)
@@ -209,7 +208,7 @@ def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Proc
     return process
 
 
-def _workers(app: App, recorder: ReportRecorder, progress: ProgressBuffer) -> dict[str, Worker[Any]]:
+def _workers(app: App, recorder: ReportRecorder) -> dict[str, Worker[Any]]:
     roles, workers = app.settings.roles, dict[str, Worker[Any]]()
     if Role.RECONCILE in roles:
         health, retention = BackendHealth(app), app.store.retention
@@ -230,7 +229,7 @@ def _workers(app: App, recorder: ReportRecorder, progress: ProgressBuffer) -> di
         schedule = replace(SHOW, width=WIDTH)
         workers["show"] = Worker("show", messenger.claim, messenger.handle, schedule, messenger.close)
     if Role.WEB in roles:
-        workers["progress"] = Worker("progress", progress.claim, recorder.save_progress, PROGRESS)
+        workers["progress"] = Worker("progress", recorder.claim_progress, recorder.save_progress, PROGRESS)
     if roles & CALLING_ROLES:
         workers["look"] = Worker("look", app.reloader.claim, app.reloader.handle, DEPLOYMENTS)
     return workers

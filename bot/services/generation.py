@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
-from functools import partial
 
 from bot.config.logs import run_context
 from bot.context import App
@@ -17,7 +16,7 @@ from bot.deployments.command_plan import suggestions
 from bot.deployments.draft import Draft
 from bot.deployments.files import check_content, is_kind, linked_file, links_of, needs_content
 from bot.deployments.input_text import free_texts
-from bot.deployments.inputs import AttachedFile, FormField, Input, OptionChoice, Typed, Values
+from bot.deployments.inputs import AttachedFile, FormField, OptionChoice, Typed, Values
 from bot.deployments.merge import GAP, Merged, Stored, merge, seed_range
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import GPU, PRIVATE
@@ -113,7 +112,12 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
     A second press within seconds raises PressedTwice.
     """
     deployment = draft.deployment
-    merged = merge(deployment, [typed, draft.files], draft.stored, draw_seed=partial(_draw_seed, app))
+    merged = merge(
+        deployment,
+        [typed, draft.files],
+        draft.stored,
+        draw_seed=lambda item: app.outside.random.randint(*seed_range(item)),
+    )
     with app.metrics.request(deployment.name):
         pressed = draft.press(typed)
         press = Press(pressed, app.now()) if pressed is not None else None
@@ -187,10 +191,6 @@ async def accept(
         except StoreUnavailable as error:
             log.warning("can't store the status message's id, so the message is edited again: %s", error)
         app.wakeups.show()
-
-
-def _draw_seed(app: App, item: Input) -> int:
-    return app.outside.random.randint(*seed_range(item))
 
 
 async def check_files(app: App, deployment: Deployment, inputs: Merged) -> None:

@@ -124,11 +124,6 @@ def _end_if_unwanted(connection: Connection, waiting: Run, now: datetime) -> Non
         end_blocked_run(connection, waiting, block, now)
 
 
-def _is_held(run: Run, claimed: Run) -> bool:
-    """Return whether the claim that returned `claimed` may still make or repeat the queue call of `run`."""
-    return run.state is RunState.SUBMITTING and run.run_id is None and run.claim_id == claimed.claim_id
-
-
 class ClaimStore(Repository):
     """Claims runs in transactions, so that no two workers get the same run.
 
@@ -262,7 +257,7 @@ class ClaimStore(Repository):
         tells the requester what the run waits for. If it is given, the submission isn't counted.
         """
         run = lock_run(connection, claimed.key)
-        if not _is_held(run, claimed):
+        if run.state is not RunState.SUBMITTING or run.run_id is not None or run.claim_id != claimed.claim_id:
             return
         values: dict[str, object] = {"state": RunState.WAITING, "due_at": due_at, "submitted_at": None}
         if waits_for is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -133,7 +132,12 @@ class CopyStore(Repository):
         """
         batch = lock_batch_if_any(connection, key)
         found = messages_of(connection, batch[0].request_key) if batch else {}
-        offered = [each for each in found.values() if each.offered and _is_left(each, batch)]
+        left = {run.index for run in batch if run.deleted_at is None}
+        offered = [
+            each
+            for each in found.values()
+            if each.offered and left and (each.kind is Kind.OUTCOME or each.number in left)
+        ]
         for message in offered:
             moved = {"stale": _replaced(message, batch[0]), "posted": [], "channel_id": origin.channel_id}
             want(connection, message.request_key, message.kind, message.number, due_at, {**FRESH, **moved})
@@ -153,12 +157,6 @@ class CopyStore(Repository):
             set_columns(connection, requests, {"key": run.request_key}, {"status_message_id": message_id})
             own = (messages.c.request_key == run.request_key, messages.c.kind.in_(OUTCOMES), is_pending)
             connection.execute(update(messages).where(*own).values(due_at=now))
-
-
-def _is_left(message: Message, batch: Collection[Run]) -> bool:
-    """Return whether an outcome has a result that wasn't deleted."""
-    of_all = message.kind is Kind.OUTCOME
-    return any(run.deleted_at is None and (of_all or run.index == message.number) for run in batch)
 
 
 def _replaced(message: Message, first: Run) -> list[MessageRef]:

@@ -120,7 +120,8 @@ class MessageStore(Repository):
             return False
         part = attempt.part
         stored = {"attempt": pack_attempt(attempt), "form": part.form, "place": part.place}
-        return set_columns(connection, messages, _unchanged(claim), stored) == 1
+        unchanged = {**_key_of(claim.message), "wanted_rev": claim.message.wanted_rev}
+        return set_columns(connection, messages, unchanged, stored) == 1
 
     @writes
     def posted(self, connection: Connection, claim: Claim, part: Part) -> Claim | None:
@@ -195,10 +196,6 @@ def _key_of(message: Message) -> dict[str, object]:
     return message_key(message.request_key, message.kind, message.number)
 
 
-def _unchanged(claim: Claim) -> dict[str, object]:
-    return {**_key_of(claim.message), "wanted_rev": claim.message.wanted_rev}
-
-
 def _hold(connection: Connection, claim: Claim, **values: object) -> bool:
     """Lock the request of a claim, with these values; return False if the lease was lost."""
     own = {"key": claim.message.request_key, "lease_owner": claim.lease}
@@ -217,21 +214,17 @@ def _release(connection: Connection, release: Release) -> None:
         stored |= {"failures": 0, "attempt": None, "shown_rev": message.wanted_rev}
     if "posted" in stored:
         stored["posted"] = [asdict(part) for part in stored["posted"]]
-    if held and set_columns(connection, messages, _unchanged(claim), stored):
-        _after_release(connection, release)
+    unchanged = {**_key_of(message), "wanted_rev": message.wanted_rev}
+    if held and set_columns(connection, messages, unchanged, stored):
+        if release.ends_answer:
+            set_columns(connection, requests, {"key": message.request_key}, _NO_ANSWER)
+        if release.tells_card:
+            bump(connection, message.request_key, release.due_at, messages.c.kind == Kind.REVIEW)
         return
     if claim.unstored is not None:
         _add_part(connection, claim, claim.unstored, held=held)
     if held:
         set_columns(connection, messages, _key_of(claim.message), {"due_at": release.due_at})
-
-
-def _after_release(connection: Connection, release: Release) -> None:
-    key = release.claim.message.request_key
-    if release.ends_answer:
-        set_columns(connection, requests, {"key": key}, _NO_ANSWER)
-    if release.tells_card:
-        bump(connection, key, release.due_at, messages.c.kind == Kind.REVIEW)
 
 
 _ONE = select(messages).where(

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from bot.database.engine import Repository, reads, writes
+from bot.database.key_values import lock_value, read_value, write_value
 from bot.database.postgres import lock
 from bot.database.tables import key_values, queues, server_rules
 from bot.domain.errors import RefusedForNow
@@ -131,12 +132,11 @@ def _readable(connection: Connection, guild_id: int) -> tuple[ServerRules, tuple
 
 
 PAUSE_KEY = "pause"
-_PAUSE = select(key_values.c.value).where(key_values.c.name == PAUSE_KEY)
 
 
 def read_pause(connection: Connection) -> str | None:
     """Return the reason of the owner's pause, or None if there is no pause."""
-    return connection.scalar(_PAUSE)
+    return read_value(connection, PAUSE_KEY)
 
 
 class PauseStore(Repository):
@@ -145,9 +145,8 @@ class PauseStore(Repository):
     @writes
     def pause(self, connection: Connection, reason: str, *, by: int, now: datetime) -> None:
         """Pause the bot. It refuses new requests and starts no runs. A second pause changes the reason."""
-        lock(connection, f"key value {PAUSE_KEY}")
-        connection.execute(delete(key_values).where(key_values.c.name == PAUSE_KEY))
-        connection.execute(insert(key_values).values(name=PAUSE_KEY, value=reason, updated_at=now))
+        lock_value(connection, PAUSE_KEY)
+        write_value(connection, PAUSE_KEY, reason, now)
         add_entries(connection, _entry(AuditAction.PAUSE, by, now, reason))
         release_queues(connection)  # from an earlier pause, which may have had another reason
         hold_queues(connection, PAUSED, {"reason": reason})
@@ -155,13 +154,10 @@ class PauseStore(Repository):
     @writes
     def resume(self, connection: Connection, *, by: int, now: datetime) -> bool:
         """End the pause, so that waiting runs start; return False if there is no pause."""
-        lock(connection, f"key value {PAUSE_KEY}")
-        lifted = connection.execute(
-            delete(key_values).where(key_values.c.name == PAUSE_KEY).returning(key_values.c.value)
-        )
-        reason = lifted.scalar()
+        reason = lock_value(connection, PAUSE_KEY)
         if reason is None:
             return False
+        connection.execute(delete(key_values).where(key_values.c.name == PAUSE_KEY))
         add_entries(connection, _entry(AuditAction.RESUME, by, now, reason))
         release_queues(connection, queues.c.waits_for == PAUSED)
         return True

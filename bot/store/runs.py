@@ -137,7 +137,9 @@ class RunStore(Repository):
             change = end(each, target, now, code, params or {})
             if change is None:
                 return False
-            apply_change(connection, each, change, now, **_after_end(each, now))
+            # It is polled again for its real duration, unless ComfyDeploy may not have it.
+            polled = {"due_at": now + SETTLE_AFTER, "checks": 0} if each.run_id is not None else {}
+            apply_change(connection, each, change, now, **polled)
         return True
 
     @writes
@@ -237,14 +239,6 @@ def _cancel(connection: Connection, run: Run, now: datetime, by: int) -> None:
     apply_change(connection, run, change, now, cancel_requested_at=now, cancelled_by=by)
 
 
-def _after_end(run: Run, now: datetime) -> dict[str, object]:
-    """Return the columns that let a run be polled again after the bot ended it, for its real duration.
-
-    There are none if ComfyDeploy may not have the run.
-    """
-    return {"due_at": now + SETTLE_AFTER, "checks": 0} if run.run_id is not None else {}
-
-
 def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) -> Change | None:
     """Store the GPU, duration and log that were fetched for an ended run, and when to poll it next.
 
@@ -308,9 +302,16 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
     the change makes of the run's cost is posted to the ledger, so several runs are changed in the order of
     `ledger.by_day`.
     """
-    values = _columns(run, change) | more
-    if not _write(connection, run, values, visible=change.visible):
+    values = {**change.values, "state": change.state, **more}
+    if change.state is not run.state and gives_turn_back(run.state, change.state):
+        values["queue_tag"] = NO_TURN
+    own = {name: value for name, value in values.items() if name in runs.c}
+    if not set_columns(connection, runs, {"key": run.key, "state": run.state}, own):
         return
+    if of_request := {name: value for name, value in values.items() if name not in runs.c}:
+        set_columns(connection, requests, {"key": run.request_key}, of_request)
+    if change.visible:
+        revise(connection, [run.request_key])
     if change.ends_run:
         _end(connection, run, now)
     post(connection, run, values)
@@ -325,25 +326,6 @@ def _end(connection: Connection, run: Run, now: datetime) -> None:
     elif is_over:
         settle_answer(connection, run.request_key)
         want(connection, run.request_key, Kind.OUTCOME, 0, now, {"channel_id": run.channel_id})
-
-
-def _columns(run: Run, change: Change) -> dict[str, object]:
-    columns: dict[str, object] = {**change.values, "state": change.state}
-    if change.state is not run.state and gives_turn_back(run.state, change.state):
-        columns["queue_tag"] = NO_TURN
-    return columns
-
-
-def _write(connection: Connection, run: Run, values: Mapping[str, object], *, visible: bool) -> bool:
-    """Write columns of the run and its request; return whether the run had its old state."""
-    own = {name: value for name, value in values.items() if name in runs.c}
-    if not set_columns(connection, runs, {"key": run.key, "state": run.state}, own):
-        return False
-    if of_request := {name: value for name, value in values.items() if name not in runs.c}:
-        set_columns(connection, requests, {"key": run.request_key}, of_request)
-    if visible:
-        revise(connection, [run.request_key])
-    return True
 
 
 def _show_late(connection: Connection, run: Run, now: datetime) -> None:

@@ -12,7 +12,6 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -33,63 +32,30 @@ BODY_SECONDS = 10.0
 HUNG_UP = 499
 
 
-class _Known(NamedTuple):
-    run_id: str
-    state: RunState
-
-
-class ProgressBuffer:
-    """Buffers reports that change a run's progress, and drops those that change nothing."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._news: dict[str, RunReport] = {}
-
-    def add(self, key: str, report: RunReport) -> bool:
-        """Buffer a report, or return False if it has to be recorded immediately."""
-        known = self._known.get(key)
-        if known is None or known.run_id != report.run_id:
-            return False
-        if known.state is RunState.SUCCEEDED:
-            return True  # nothing that a webhook says changes a success
-        if not is_progress(known.state, report.state):
-            return False
-        if report.outputs or (report.progress is not None and report.progress >= 1):
-            return False  # outputs aren't progress, and after its last node the run is polled soon
-        self._news[key] = report
-        return True
-
-    def remember_state(self, key: str, report: RunReport, state: RunState) -> None:
-        """Remember the state that the store has just recorded, and drop the run's buffered progress."""
-        self._news.pop(key, None)
-        if state not in IN_FLIGHT and state is not RunState.SUCCEEDED:
-            self._known.pop(key, None)
-            return
-        self._known[key] = _Known(report.run_id, state)
-        self._known.move_to_end(key)
-        if len(self._known) > _KNOWN_RUNS:
-            self._known.popitem(last=False)
-
-    async def claim(self, _room: int) -> Sequence[Mapping[str, RunReport]]:
-        """Return the reports buffered since the last call, by run key."""
-        news, self._news = self._news, {}
-        return [news] if news else []
-
-
 class ReportRecorder:
     """Records reports from webhooks and polling. A run without a report for `App.quiet_period` is polled."""
 
-    def __init__(self, app: App, progress: ProgressBuffer) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
         self._store = app.store
-        self._progress = progress
         self._wakeups = app.wakeups
         self._clock = app.now
+        # ComfyDeploy's id and the state of each run, as the store has recorded them, and buffered progress.
+        self._known: OrderedDict[str, tuple[str, RunState]] = OrderedDict()
+        self._progress: dict[str, RunReport] = {}
 
     def buffer(self, key: str, report: RunReport) -> bool:
         """Take a report that tells only progress, or nothing new; return False for any other."""
-        if not self._progress.add(key, report):
+        run_id, state = self._known.get(key, ("", None))
+        if state is None or run_id != report.run_id:
             return False
+        if state is RunState.SUCCEEDED:
+            return True  # nothing that a webhook says changes a success
+        if not is_progress(state, report.state):
+            return False
+        if report.outputs or (report.progress is not None and report.progress >= 1):
+            return False  # outputs aren't progress, and after its last node the run is polled soon
+        self._progress[key] = report
         self._wakeups.progress()
         return True
 
@@ -107,7 +73,7 @@ class ReportRecorder:
         )
         if change is None:
             return None
-        self._progress.remember_state(key, report, change.state)
+        self._remember(key, report.run_id, change.state)
         result = "result" if change.state is RunState.SUCCEEDED else "outcome"
         log.info("recorded %s%s", change.state.value, f"; posting the {result}" if change.ends_run else "")
         if change.ends_run:
@@ -119,8 +85,22 @@ class ReportRecorder:
             self._wakeups.check(due_at - now)
         return change.state
 
+    def _remember(self, key: str, run_id: str, state: RunState) -> None:
+        """Remember a state that was just recorded, and drop the run's buffered progress."""
+        self._progress.pop(key, None)
+        self._known.pop(key, None)
+        if state in IN_FLIGHT or state is RunState.SUCCEEDED:
+            self._known[key] = (run_id, state)
+        if len(self._known) > _KNOWN_RUNS:
+            self._known.popitem(last=False)
+
+    async def claim_progress(self, _room: int) -> Sequence[Mapping[str, RunReport]]:
+        """Return the reports buffered since the last call, by run key."""
+        reports, self._progress = self._progress, {}
+        return [reports] if reports else []
+
     async def save_progress(self, reports: Mapping[str, RunReport]) -> None:
-        """Store the reports that `ProgressBuffer.claim` returned."""
+        """Store the reports that `claim_progress` returned."""
         now = self._clock()
         next_check = now + self._app.quiet_period
         await self._store.runs.save_progress(reports, now, next_check, run_timeout=self._app.run_timeout)

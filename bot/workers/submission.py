@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from bot.config.logs import run_context
@@ -63,6 +63,7 @@ _LASTING = 3600.0
 _STORE_PAUSE = 1.0
 # The machine downloads its inputs later, when a GPU is free.
 _MIN_LINK_LIFETIME = timedelta(hours=1)
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -94,16 +95,23 @@ class Submitter:
             await self._refuse_outlasted(now)
         elif waiting.is_due and (claimed := await self._claim(now, room)):
             return claimed
-        elif self._health.is_trusted and (waiting.is_due or waiting.is_held):
-            await self._renumber(now)
+        elif (
+            self._health.is_trusted
+            and (waiting.is_due or waiting.is_held)
+            and await self._store.claims.update_queue_positions(now, broken=self._health.broken)
+        ):
+            self._wakeups.show()
         ends = waiting.next_end - START_MARGIN if user_installs and waiting.next_end else None
         return Later.at(min(filter(None, (waiting.due_at, ends)), default=None), now)
 
     async def _claim(self, now: datetime, room: int) -> Sequence[Run]:
+        def limit(deployment: str) -> int | None:
+            return self._app.limit(deployment) if self._health.admits(deployment) else 0
+
         claimed = list[Run]()
         while len(claimed) < room:
             try:
-                run = await self._store.claims.claim_submission(self._limit_now, now, now + self._app.grace)
+                run = await self._store.claims.claim_submission(limit, now, now + self._app.grace)
             except StoreUnavailable:
                 if not claimed:
                     raise
@@ -115,14 +123,6 @@ class Submitter:
             self._wakeups.check(self._app.grace)
         self._wakeups.show()  # runs that were turned away say why
         return claimed
-
-    async def _renumber(self, now: datetime) -> None:
-        """Update what the messages say of the queues, which is done only when nothing more can be started."""
-        if await self._store.claims.update_queue_positions(now, broken=self._health.broken):
-            self._wakeups.show()
-
-    def _limit_now(self, deployment: str) -> int | None:
-        return self._app.limit(deployment) if self._health.admits(deployment) else 0
 
     async def _refuse_outlasted(self, now: datetime) -> None:
         """Refuse requests that are older than a week, if the backend has accepted no call for an hour.
@@ -181,7 +181,9 @@ class Submitter:
             await self._failed(run, error)
         else:
             self._health.succeeded(run)
-            await self._queued(run, run_id)
+            log.info("queued the run as %s", run_id)
+            # A webhook with the id may never arrive.
+            await self._until_stored(self._record_id, run, run_id)
 
     async def _checked(self, run: Run) -> Mapping[str, InputValue]:
         """Check the channel, and return the inputs with links that work.
@@ -203,7 +205,7 @@ class Submitter:
         now = self._clock()
         if run.submitted_at is not None and now - run.submitted_at < _CLAIM_TRUST:
             return True
-        if await self._until_stored(lambda: self._store.claims.confirm(run, now + self._app.grace)):
+        if await self._until_stored(self._store.claims.confirm, run, now + self._app.grace):
             return True
         log.info("made no queue call, because the run has changed since its claim")
         await self._requeue(run, now)
@@ -235,27 +237,22 @@ class Submitter:
         await self._requeue(run, self._clock() + self._backoff(run.submissions))
 
     async def _requeue(self, run: Run, due_at: datetime, waits_for: str | None = None) -> None:
-        requeue = self._store.claims.requeue
-        await self._until_stored(lambda: requeue(run, due_at, self._clock(), waits_for=waits_for))
+        now = self._clock()
+        await self._until_stored(self._store.claims.requeue, run, due_at, now, waits_for=waits_for)
         self._wakeups.show()
         self._wakeups.submit()
 
-    async def _until_stored(self, change: Callable[[], Awaitable[T]]) -> T:
+    async def _until_stored(self, change: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Make a change after a claim, retrying until the database answers.
 
         Nobody else knows whether a queue call was made, and what it returned.
         """
         while True:
             try:
-                return await change()
+                return await change(*args, **kwargs)
             except StoreUnavailable as error:
                 log.warning("waiting for the database to store what became of a claim: %s", error)
             await asyncio.sleep(_STORE_PAUSE)
-
-    async def _queued(self, run: Run, run_id: str) -> None:
-        """Store the run's id. A webhook with the id may never arrive."""
-        log.info("queued the run as %s", run_id)
-        await self._until_stored(lambda: self._record_id(run, run_id))
 
     async def _record_id(self, run: Run, run_id: str) -> None:
         try:
@@ -277,10 +274,8 @@ class Submitter:
         self._wakeups.submit()
 
     async def _end(self, run: Run, target: RunState, error: BotError) -> None:
-        runs, code, params = self._store.runs, error.code, error.params
-        await self._until_stored(
-            lambda: runs.finish(run.key, target, self._clock(), code=code, params=params)
-        )
+        now, finish = self._clock(), self._store.runs.finish
+        await self._until_stored(finish, run.key, target, now, code=error.code, params=error.params)
         self._wakeups.show()
         self._wakeups.submit()
 

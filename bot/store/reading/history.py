@@ -21,7 +21,7 @@ from bot.database.rows import (
     to_run,
 )
 from bot.database.tables import messages, requests, runs
-from bot.domain.messages.records import COPIES, Kind, Message, MessageRef, result_ref
+from bot.domain.messages.records import COPIES, Kind, MessageRef, result_ref
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry
 from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
 from bot.domain.text import message_url
@@ -225,12 +225,7 @@ def _matching(requester_id: int, run_filter: RunFilter) -> Select[Any]:
         state = _member.c.state.in_(_STATES[run_filter])
         made = or_(state, _member.c.partial) if run_filter is RunFilter.DONE else state
         return query.where(exists().where(member, made))
-    return query.where(
-        exists().where(
-            messages.c.request_key == runs.c.key,
-            messages.c.offered,
-        )
-    )
+    return query.where(exists().where(messages.c.request_key == runs.c.key, messages.c.offered))
 
 
 def _cursor(run: Run) -> RunCursor:
@@ -268,14 +263,12 @@ def _entry(batch: Sequence[Run], found: Messages) -> RunListEntry:
         outcome=removed,
         partly=bool(shown) and any(run.has_result and not run.is_shown for run in batch),
         by_moderator=any(run.deleted_by not in (None, run.requester_id) for run in batch),
-        copy_by_moderator=any(copy is not None and _is_moderated(batch[0], copy) for copy in copies),
+        copy_by_moderator=any(
+            copy is not None and copy.deleted_by not in (None, batch[0].requester_id) for copy in copies
+        ),
     )
     offered = is_left and any(each is not None and each.offered for each in (outcome, *late))
     return RunListEntry(batch, undelivered=offered, message=message, deletions=deletions)
-
-
-def _is_moderated(run: Run, copy: Message) -> bool:
-    return copy.deleted_by is not None and copy.deleted_by != run.requester_id
 
 
 def _next(run_filter: ExportFilter, last: Run | None, chunk_size: int) -> Select[tuple[object, ...]]:
