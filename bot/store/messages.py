@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.row_locks import lock_batch_if_any, lock_requests
+from bot.database.row_locks import lock_batch_if_any, lock_requests, lock_rows
 from bot.database.rows import (
     Messages,
     bump,
@@ -163,8 +163,10 @@ class MessageStore(Repository):
     @writes
     def release_strays(self, connection: Connection, process: str, active: Collection[str]) -> None:
         """Release the leases of this process that it has lost track of in an outage of the database."""
-        stray = and_(requests.c.lease_owner.startswith(process), requests.c.lease_owner.not_in(active))
-        connection.execute(update(requests).where(stray).values(lease_owner=None, lease_until=None))
+        stray = (requests.c.lease_owner.startswith(process), requests.c.lease_owner.not_in(active))
+        if keys := lock_rows(connection, requests.c.key, *stray):
+            free = update(requests).where(requests.c.key.in_(keys), *stray)
+            connection.execute(free.values(lease_owner=None, lease_until=None))
 
     async def release_leases(self) -> None:
         """Release every lease. Call this only if no other process sends messages.
