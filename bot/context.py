@@ -59,28 +59,25 @@ class Wakeups:
 
     def probe(self) -> None:
         """Wake the probing of the backend. Each process has its own view of the backend."""
-        self._wake("probe")
+        self.receive(["probe"])
 
     def progress(self) -> None:
         """Wake the writer of the progress that this process has buffered."""
-        self._wake("progress")
+        self.receive(["progress"])
 
     def reload(self) -> None:
         """Make other processes reread the deployments, as this one has."""
         self._notify("reload")
 
     def receive(self, topics: Iterable[str]) -> None:
-        """Call this process's listeners for topics that another process has notified about."""
+        """Call this process's listeners for topics, such as those that another process has notified about."""
         for topic in topics:
-            self._wake(topic)
+            for listener in self._listeners.get(topic, ()):
+                listener()
 
     def _fire(self, topic: str) -> None:
-        self._wake(topic)
+        self.receive([topic])
         self._notify(topic)
-
-    def _wake(self, topic: str) -> None:
-        for listener in self._listeners.get(topic, ()):
-            listener()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from bot.context import App
 from bot.domain.budgets import UsageView, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef, marker
-from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunsPage
+from bot.domain.pages import PAGE_SIZE, HistoryPage, RunsPage
 from bot.domain.policy import Standing
 from bot.domain.requests import Actor, Member, Origin
 from bot.domain.runs import Deletions, Run
@@ -55,10 +55,7 @@ async def cancel(
 
 async def history(app: App, user_id: int, page: RunsPage) -> HistoryPage:
     """Return a page of a user's own runs, newest first."""
-    store, cursor, run_filter = app.store.history, page.cursor, page.run_filter
-    if page.direction is Direction.NEWER and cursor is not None:
-        return await store.page_after(user_id, limit=PAGE_SIZE, run_filter=run_filter, after=cursor)
-    return await store.page(user_id, limit=PAGE_SIZE, run_filter=run_filter, before=cursor)
+    return await app.store.history.page(user_id, page, limit=PAGE_SIZE)
 
 
 async def message_kinds(

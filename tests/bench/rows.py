@@ -16,7 +16,7 @@ from sqlalchemy import Column, Connection, Select, Table, text
 from bot.database.tables import audit, messages, requests, runs, server_rules
 from bot.domain.messages.records import Busy
 from bot.domain.moderation import AuditFilter
-from bot.domain.pages import RunFilter
+from bot.domain.pages import RunFilter, RunsPage
 from bot.domain.policy import OperatorRules
 from bot.outside import Outside
 from bot.store import Store
@@ -167,7 +167,7 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
     """Return the queries of the running bot."""
 
     def page(wanted: RunFilter) -> Callable[[], Awaitable[object]]:
-        return lambda: store.history.page(0, limit=5, run_filter=wanted)
+        return lambda: store.history.page(0, RunsPage(wanted), limit=5)
 
     def judged(operator: OperatorRules) -> Callable[[], Awaitable[object]]:
         async def judge() -> object:

@@ -22,7 +22,7 @@ from bot.database.rows import (
 )
 from bot.database.tables import messages, requests, runs
 from bot.domain.messages.records import COPIES, Kind, MessageRef, result_ref
-from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry
+from bot.domain.pages import NEWEST, Direction, HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
 from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
 from bot.domain.text import message_url
 
@@ -62,37 +62,24 @@ class HistoryStore(Repository):
 
     @reads
     def page(
-        self,
-        connection: Connection,
-        requester_id: int,
-        *,
-        limit: int,
-        run_filter: RunFilter = RunFilter.ALL,
-        before: RunCursor | None = None,
+        self, connection: Connection, requester_id: int, page: RunsPage = NEWEST, *, limit: int
     ) -> HistoryPage:
-        """Return the newest batches, or those older than `before`."""
-        return _page(connection, requester_id, limit, run_filter, before)
-
-    @reads
-    def page_after(
-        self,
-        connection: Connection,
-        requester_id: int,
-        *,
-        limit: int,
-        run_filter: RunFilter,
-        after: RunCursor,
-    ) -> HistoryPage:
-        """Return the batches just newer than `after`, or the newest page if they don't fill one."""
-        newer = later(requests.c.created_at, after.at, runs.c.key < after.key)
-        query = _matching(requester_id, run_filter).where(newer)
-        found = connection.execute(query.order_by(requests.c.created_at, runs.c.key.desc()).limit(limit + 1))
-        rising = [to_run(row) for row in found]
-        if len(rising) > limit:
-            listed = rising[:limit][::-1]
-            entries = _entries(connection, listed)
-            return HistoryPage(entries, _cursor(listed[-1]), _cursor(listed[0]))
-        return _page(connection, requester_id, limit, run_filter)
+        """Return a page of a user's batches. If too few are newer to fill one, return the newest page."""
+        matching, cursor = _matching(requester_id, page.run_filter), page.cursor
+        if cursor is not None and page.direction is Direction.NEWER:
+            newer = matching.where(later(requests.c.created_at, cursor.at, runs.c.key < cursor.key))
+            rising = newer.order_by(requests.c.created_at, runs.c.key.desc()).limit(limit + 1)
+            found = [to_run(row) for row in connection.execute(rising)]
+            if len(found) > limit:
+                listed = found[:limit][::-1]
+                return HistoryPage(_entries(connection, listed), _cursor(listed[-1]), _cursor(listed[0]))
+            cursor = None
+        query = own_runs(requester_id, page.run_filter, limit + 1, cursor)
+        found = [to_run(row) for row in connection.execute(query)]
+        listed = found[:limit]
+        older = _cursor(listed[-1]) if len(found) > limit else None
+        newest = _cursor(listed[0]) if listed and cursor is not None else cursor
+        return HistoryPage(_entries(connection, listed), older, newest)
 
     @reads
     def server_queue(
@@ -159,21 +146,6 @@ class HistoryStore(Repository):
         messages = _result_messages(connection, parent)
         shown = [each for each in messages if each.channel_id == parent.channel_id]
         return message_url(parent.guild_id, *shown[0]) if shown else None
-
-
-def _page(
-    connection: Connection,
-    requester_id: int,
-    limit: int,
-    run_filter: RunFilter,
-    before: RunCursor | None = None,
-) -> HistoryPage:
-    query = own_runs(requester_id, run_filter, limit + 1, before)
-    found = [to_run(row) for row in connection.execute(query)]
-    listed = found[:limit]
-    older = _cursor(listed[-1]) if len(found) > limit else None
-    newer = _cursor(listed[0]) if listed and before is not None else before
-    return HistoryPage(_entries(connection, listed), older, newer)
 
 
 def _result_messages(connection: Connection, run: Run) -> Sequence[MessageRef]:
