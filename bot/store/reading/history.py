@@ -21,7 +21,7 @@ from bot.database.rows import (
     to_run,
 )
 from bot.database.tables import messages, requests, runs
-from bot.domain.messages.records import COPIES, Kind, MessageRef, result_ref
+from bot.domain.messages.records import COPIES, Kind, MessageRef, result_ref, result_refs
 from bot.domain.pages import NEWEST, Direction, HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
 from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
 from bot.domain.text import message_url
@@ -116,7 +116,7 @@ class HistoryStore(Repository):
     @reads
     def result_messages(self, connection: Connection, run: Run) -> Sequence[MessageRef]:
         """Return the messages that show the result of a run, perhaps with other results of its batch."""
-        return _result_messages(connection, run)
+        return result_refs(messages_of(connection, run.request_key), run.index)
 
     @reads
     def request_of(self, connection: Connection, key: str) -> tuple[Messages, int | None, int | None] | None:
@@ -143,16 +143,9 @@ class HistoryStore(Repository):
         if parent is None or parent.guild_id != run.guild_id or not parent.is_shown:
             return None
         # Only its recipient can open a direct message.
-        messages = _result_messages(connection, parent)
-        shown = [each for each in messages if each.channel_id == parent.channel_id]
+        refs = result_refs(messages_of(connection, parent.request_key), parent.index)
+        shown = [ref for ref in refs if ref.channel_id == parent.channel_id]
         return message_url(parent.guild_id, *shown[0]) if shown else None
-
-
-def _result_messages(connection: Connection, run: Run) -> Sequence[MessageRef]:
-    found = messages_of(connection, run.request_key)
-    # A late success has its own message, whatever the outcome of its batch shows.
-    shown = (found.get(key) for key in ((Kind.LATE, run.index), (Kind.OUTCOME, 0)))
-    return next((each.refs or each.stale for each in shown if each and (each.refs or each.stale)), ())
 
 
 def own_runs(
