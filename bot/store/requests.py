@@ -45,7 +45,6 @@ from bot.domain.transitions import end
 from bot.store import ledger
 from bot.store.audit import add_entries, count_of
 from bot.store.blocks import block_of, end_blocked_run
-from bot.store.ledger import read_today
 from bot.store.messages import ACCEPTING
 from bot.store.queue import give_tags
 from bot.store.reading.figures import expected_seconds, read_usage
@@ -341,7 +340,7 @@ def _with_use_of_today(
         # A request that is accepted at the same time can't charge what is judged here.
         lock_accepting(connection, run.server)
     server = not is_charged and has_daily_limit(rules.budgets.server)
-    today = read_today(connection, run.guild_id, run.requester_id, usage.now, server=server)
+    today = ledger.read_today(connection, run.guild_id, run.requester_id, usage.now, server=server)
     return replace(usage, gpu_seconds_today=today.seconds, person=today.person, server=today.server)
 
 
