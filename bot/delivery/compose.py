@@ -27,14 +27,6 @@ from bot.domain.text import escape_line, message_url
 from bot.domain.text.file_names import belongs_to, file_stem
 from bot.media.outputs import MEDIA_SECONDS, inline_texts, kind_of
 from bot.strings import say
-from bot.ui.copies import (
-    MayLink,
-    link_remark,
-    linked_outputs,
-    plain_messages,
-    share_messages,
-    withheld_message,
-)
 from bot.ui.message_parts import (
     GALLERY,
     OutgoingMessage,
@@ -53,7 +45,8 @@ from bot.ui.moderation import (
     turned_away_letter,
 )
 from bot.ui.result_buttons import OfferedActions, offered_actions
-from bot.ui.results import Batch, outcome, outcome_messages
+from bot.ui.results import Batch, outcome, outcome_messages, share_messages
+from bot.ui.status import MayLink, link_remark, linked_outputs, plain_messages, withheld_message
 
 
 class Edit(NamedTuple):
@@ -243,7 +236,7 @@ async def _pinging(app: App, claim: Claim, card: OutgoingMessage) -> OutgoingMes
 async def _review(app: App, task: Task) -> OutgoingMessage:
     run, message = task.claim.first, task.claim.message
     inputs = _inputs(app, run)
-    # Without `spoiler`, file names have no SPOILER_ prefix, so `AttachmentRenewer` finds the files. The
+    # Without `spoiler`, file names have no SPOILER_ prefix, so `renewed_inputs` finds the files. The
     # card marks them as spoilers itself.
     attached = replace(run, outputs=inputs.files, spoiler=False)
     withheld = bool(inputs.files) and await hides(app, run, message.channel_id)

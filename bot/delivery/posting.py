@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from bot.context import App
 from bot.delivery.compose import Edit
-from bot.discord_api.errors import Gone, PostError, Refused, TooLarge, Unreachable
+from bot.discord_api.calls import Gone, PostError, Refused, TooLarge, Unreachable
 from bot.domain.messages.decide import climb
 from bot.domain.messages.records import (
     COPIES,
@@ -26,8 +26,8 @@ from bot.domain.messages.records import (
     nonce,
 )
 from bot.domain.runs import is_turned_away
-from bot.ui.copies import origin_message
 from bot.ui.message_parts import OutgoingMessage
+from bot.ui.status import origin_message
 
 log = logging.getLogger(__name__)
 # If a messenger doesn't extend its lease for this long, another takes the request over.

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Sequence
 import aiohttp
 import discord
 
-from bot.delivery.reopening import show_again
+from bot.delivery.on_demand import show_again
 from bot.domain.errors import AlreadyTaken
 from bot.domain.requests import NAME_LENGTH, Actor, Checked
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, in_code
-from bot.gateway.allowance import check_counted
+from bot.gateway.checks import check_counted
 from bot.gateway.client import THINKING, GenerateBot, insist, tell
 from bot.gateway.interactions import Interaction, actor_of, check_here, check_overrides
 from bot.services import runs
