@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import takewhile
 
 from demo.fake_comfydeploy.runs import FINAL, Run
 from tests.simulation.evidence import Evidence, Request, key_of, text_of
@@ -209,14 +210,18 @@ def _downloads(evidence: Evidence) -> Iterator[Broken]:
     """Without trouble, a file is downloaded once for each message that shows it."""
     # What Discord finds too large is prepared again.
     refused = any(record.status == 413 for record in evidence.story.world.discord.request_log.requests)
+    log = evidence.story.world.log
+    troubled = [*takewhile(lambda entry: entry.text != "all faults stop", log)]
     # A machine that slept has lost its leases to another process.
-    slept = any("clocks jump" in entry.text for entry in evidence.story.world.log)
+    slept = any("clocks jump" in entry.text for entry in troubled)
     others = slept and len(evidence.story.world.layout) > 1
     if evidence.story.struck or refused or others:
         return
     shown = Counter(subject(message)[0] for message in evidence.messages if message.attachments)
     calls = evidence.story.world.comfydeploy.call_log.answered
-    downloads = Counter(call.path for call in calls if call.path.startswith(_OUTPUTS))
+    until = troubled[-1].at
+    early = [call for call in calls if monotonic(call.at) <= until]
+    downloads = Counter(call.path for call in early if call.path.startswith(_OUTPUTS))
     for request in evidence.requests:
         if any(_opens(press, request) for press in evidence.story.presses):
             continue
