@@ -17,7 +17,7 @@ from bot.comfydeploy.client import ComfyDeploy, open_session, ping_route
 from bot.comfydeploy.wire import WebhookSigner, call_name
 from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings, configured_deployments
-from bot.context import App, operator_rules
+from bot.context import App, Wakeups, operator_rules
 from bot.database.coordination import Coordinator
 from bot.delivery.messenger import WIDTH, Messenger
 from bot.deployments.catalogue import Catalogue, Reloader
@@ -33,15 +33,13 @@ from bot.memory import FormDrafts
 from bot.metrics import Metrics
 from bot.outside import Outside
 from bot.store import Store
-from bot.store.erasure.retention import ExpiredRows
-from bot.wakeups import Wakeups
+from bot.store.erasure import ExpiredRows
 from bot.web import MetricsPage, application, listening
 from bot.words.cache import AutomodCache
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reconciler import Reconciler
-from bot.workers.reports import ProgressBuffer, ReportRecorder
+from bot.workers.reports import ReportRecorder, WebhookServer, read_body
 from bot.workers.submission import Submitter
-from bot.workers.webhook import WebhookServer, read_body
 from bot.workers.worker import CHECK, DEPLOYMENTS, PROBE, PROGRESS, PRUNE, SHOW, SUBMIT, Worker
 
 
@@ -191,8 +189,7 @@ class Process:
 
 
 def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Process:
-    progress = ProgressBuffer()
-    recorder = ReportRecorder(app, progress)
+    recorder = ReportRecorder(app)
     client = app.discord.client
     gateway = client if isinstance(client, GenerateBot) else None
     page = MetricsPage(app, gateway)
@@ -202,7 +199,7 @@ def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Proc
     if Role.WEB in app.settings.roles:
         WebhookServer(app, recorder).add_to(server)
         server.router.add_routes([ping_route(signer, read_body)])
-    workers = _workers(app, recorder, progress)
+    workers = _workers(app, recorder)
     for topic in ("submit", "check", "show", "probe", "progress"):
         if topic in workers:
             app.wakeups.on(topic, workers[topic].wake)
@@ -211,7 +208,7 @@ def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Proc
     return process
 
 
-def _workers(app: App, recorder: ReportRecorder, progress: ProgressBuffer) -> dict[str, Worker[Any]]:
+def _workers(app: App, recorder: ReportRecorder) -> dict[str, Worker[Any]]:
     roles, workers = app.settings.roles, dict[str, Worker[Any]]()
     if Role.RECONCILE in roles:
         health, retention = BackendHealth(app), app.store.retention
@@ -232,7 +229,7 @@ def _workers(app: App, recorder: ReportRecorder, progress: ProgressBuffer) -> di
         schedule = replace(SHOW, width=WIDTH)
         workers["show"] = Worker("show", messenger.claim, messenger.handle, schedule, messenger.close)
     if Role.WEB in roles:
-        workers["progress"] = Worker("progress", progress.claim, recorder.save_progress, PROGRESS)
+        workers["progress"] = Worker("progress", recorder.claim_progress, recorder.save_progress, PROGRESS)
     if roles & CALLING_ROLES:
         workers["look"] = Worker("look", app.reloader.claim, app.reloader.handle, DEPLOYMENTS)
     return workers

@@ -15,7 +15,7 @@ from bot.ops.export import export
 from bot.ops.sync import resync
 from bot.outside import Outside
 from bot.serve import serve
-from bot.store.reading.export import ExportFilter
+from bot.store.reading.history import ExportFilter
 
 CONFIGURATION = 2
 UNAVAILABLE = 1

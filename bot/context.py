@@ -1,7 +1,10 @@
-"""`App` holds what every part of the bot shares. `bot/app.py` builds it once, and everything gets it."""
+"""`App` holds what every part of the bot shares, such as the `Wakeups`. `bot/app.py` builds it once, and
+everything gets it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,8 +22,62 @@ from bot.memory import FormDrafts
 from bot.metrics import Metrics
 from bot.outside import Outside
 from bot.store import Store
-from bot.wakeups import Wakeups
 from bot.words.cache import AutomodCache
+
+# No loop sleeps longer, because the wall clock may jump, and a wake-up from another process may be lost.
+LONGEST_SLEEP = timedelta(seconds=30)
+
+
+class Wakeups:
+    """Wakes the workers, here and in other processes, for what is due before their sleep ends.
+
+    A lost wake-up delays a worker until then. `notify` passes a topic on to other processes.
+    """
+
+    def __init__(self, notify: Callable[[str], None] = lambda _: None) -> None:
+        self._listeners: dict[str, list[Callable[[], None]]] = {}
+        self._notify = notify
+
+    def on(self, topic: str, listener: Callable[[], None]) -> None:
+        self._listeners.setdefault(topic, []).append(listener)
+
+    def submit(self) -> None:
+        """Wake the submitter, because a run is waiting or an ended run has made room for another."""
+        self._fire("submit")
+
+    def check(self, within: timedelta = timedelta()) -> None:
+        """Wake the reconciler, because a run has to be checked or cancelled within this time.
+
+        A longer time than any sleep needs no wake-up.
+        """
+        if within < LONGEST_SLEEP:
+            self._fire("check")
+
+    def show(self) -> None:
+        """Wake the messenger, because a message is out of date."""
+        self._fire("show")
+
+    def probe(self) -> None:
+        """Wake the probing of the backend. Each process has its own view of the backend."""
+        self.receive(["probe"])
+
+    def progress(self) -> None:
+        """Wake the writer of the progress that this process has buffered."""
+        self.receive(["progress"])
+
+    def reload(self) -> None:
+        """Make other processes reread the deployments, as this one has."""
+        self._notify("reload")
+
+    def receive(self, topics: Iterable[str]) -> None:
+        """Call this process's listeners for topics, such as those that another process has notified about."""
+        for topic in topics:
+            for listener in self._listeners.get(topic, ()):
+                listener()
+
+    def _fire(self, topic: str) -> None:
+        self.receive([topic])
+        self._notify(topic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,7 +143,7 @@ class MetricsPage:
     async def _read_store(self) -> None:
         now = self._app.now()
         try:
-            values = await self._app.store.gauges.read(now)
+            values = await self._app.store.figures.gauges(now)
         except StoreUnavailable as error:
             log.warning("can't read the gauges from the database: %s", error)
             self._store_up.set(0)

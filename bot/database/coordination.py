@@ -13,13 +13,12 @@ import sqlite3
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import URL, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from bot.database.errors import database_errors
-from bot.database.postgres import CONNECT_SECONDS, asyncpg_url
+from bot.database.postgres import CONNECT_SECONDS, asyncpg_url, database_errors
 from bot.domain.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -66,18 +65,15 @@ class PostgresCoordinator:
         self._topics: set[str] = set()
         self._pending = asyncio.Event()
         self._held: set[str] = set()
-        self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        # The name of a lock that another process has taken in an outage.
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._on_notify: OnNotify = lambda _: None
         self._tasks: list[asyncio.Task[None]] = []
 
-    @property
-    def lost(self) -> asyncio.Future[str]:
-        return self._lost
-
     async def open(self, on_notify: OnNotify) -> None:
-        """Connect and start listening. Raises StoreUnavailable if the first connection fails.
+        """Connect, and call `on_notify` with the topics that other processes notify about.
 
-        Later losses of the connection are handled by reconnecting.
+        Raises StoreUnavailable if the first connection fails. If it is lost later, this reconnects.
         """
         self._on_notify = on_notify
         await self._connect()
@@ -87,6 +83,7 @@ class PostgresCoordinator:
         ]
 
     async def close(self) -> None:
+        """Release all locks and disconnect."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -94,10 +91,15 @@ class PostgresCoordinator:
         await self._engine.dispose()
 
     def notify(self, topic: str) -> None:
+        """Notify the other processes about a topic; topics in quick succession are batched."""
         self._topics.add(topic)
         self._pending.set()
 
     async def try_acquire(self, name: str) -> bool:
+        """Acquire a lock and hold it until `close`; return False if another process holds it.
+
+        Raises StoreUnavailable.
+        """
         if name in self._held:
             return True
         if not await self._execute(_TRY_LOCK, space=_LOCK_SPACE, name=name):
@@ -179,8 +181,8 @@ class PostgresCoordinator:
                 return
             now = asyncio.get_running_loop().time()
             since = since or now
-            if now - since > _STALE_SESSION_SECONDS and not self._lost.done():
-                self._lost.set_result(next(iter(lost)))
+            if now - since > _STALE_SESSION_SECONDS and not self.lost.done():
+                self.lost.set_result(next(iter(lost)))
                 return
             await self._disconnect()
             await asyncio.sleep(_RECONNECT_PAUSE)
@@ -214,41 +216,6 @@ _RETRY_PAUSE = 0.25
 
 class LockHeld(Exception):
     """Raised when another process holds the lock named by `args[0]`."""
-
-
-class Coordinator(Protocol):
-    """Notifications and locks between the processes that share a database."""
-
-    @property
-    def lost(self) -> asyncio.Future[str]:
-        """Return a future that resolves to a lock's name if another process takes that lock in an outage."""
-
-    async def open(self, on_notify: OnNotify) -> None:
-        """Connect, and call `on_notify` with the topics that other processes notify about."""
-
-    async def close(self) -> None:
-        """Release all locks and disconnect."""
-
-    def notify(self, topic: str) -> None:
-        """Notify the other processes about a topic; topics in quick succession are batched."""
-
-    async def try_acquire(self, name: str) -> bool:
-        """Acquire a lock and hold it until `close`; return False if another process holds it.
-
-        Raises StoreUnavailable.
-        """
-
-
-async def acquire(coordinator: Coordinator, name: str, wait_seconds: float) -> None:
-    """Acquire a lock and hold it until the coordinator is closed, retrying for up to `wait_seconds` seconds.
-
-    Raises LockHeld or StoreUnavailable.
-    """
-    deadline = asyncio.get_running_loop().time() + wait_seconds
-    while not await coordinator.try_acquire(name):
-        if asyncio.get_running_loop().time() >= deadline:
-            raise LockHeld(name)
-        await asyncio.sleep(_RETRY_PAUSE)
 
 
 class FileCoordinator:
@@ -288,3 +255,19 @@ class FileCoordinator:
             raise StoreUnavailable(f"{name}: {error}") from error
         self._file = file
         return True
+
+
+# Notifications and locks between the processes that share a database.
+Coordinator = PostgresCoordinator | FileCoordinator
+
+
+async def acquire(coordinator: Coordinator, name: str, wait_seconds: float) -> None:
+    """Acquire a lock and hold it until the coordinator is closed, retrying for up to `wait_seconds` seconds.
+
+    Raises LockHeld or StoreUnavailable.
+    """
+    deadline = asyncio.get_running_loop().time() + wait_seconds
+    while not await coordinator.try_acquire(name):
+        if asyncio.get_running_loop().time() >= deadline:
+            raise LockHeld(name)
+        await asyncio.sleep(_RETRY_PAUSE)

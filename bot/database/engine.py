@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial, wraps
 from pathlib import Path
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, make_url, text
 
-from bot.database.errors import database_errors
-from bot.database.postgres import Postgres
+from bot.database.postgres import Postgres, database_errors
 from bot.database.sqlite import Sqlite
 from bot.outside import Outside
 
@@ -90,13 +89,14 @@ class Database:
             return await self._server.migrate(work)
 
 
-class HasDatabase(Protocol):
-    """A store, whose functions run in transactions of its database."""
+class Repository:
+    """Functions that `reads` and `writes` run in transactions of a database."""
 
-    _database: Database
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
 
-S = TypeVar("S", bound=HasDatabase)
+S = TypeVar("S", bound=Repository)
 
 
 def reads(

@@ -4,33 +4,50 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
-from bot.database.engine import Database, reads, writes
+from bot.database.engine import Database, Repository, reads, writes
 from bot.database.postgres import lock
 from bot.database.tables import key_values
 from bot.outside import Outside
 
 _DEPLOYMENT = "deployment:"
 _MAX_CLOCK_SKEW = timedelta(hours=1)
+_VALUE = select(key_values.c.value).where(key_values.c.name == bindparam("of"))
 
 
-class KeyValueStore:
+def read_value(connection: Connection, name: str) -> str | None:
+    value: str | None = connection.scalar(_VALUE, {"of": name})
+    return value
+
+
+def lock_value(connection: Connection, name: str) -> str | None:
+    """Exclude other transactions that change a value, and return it."""
+    lock(connection, f"key value {name}")
+    return read_value(connection, name)
+
+
+def write_value(connection: Connection, name: str, value: str, now: datetime) -> None:
+    """Store a value that `lock_value` has locked."""
+    connection.execute(delete(key_values).where(key_values.c.name == name))
+    connection.execute(insert(key_values).values(name=name, value=value, updated_at=now))
+
+
+class KeyValueStore(Repository):
     """Stores named text values. Methods raise StoreUnavailable if the database is unreachable."""
 
     def __init__(self, database: Database, outside: Outside) -> None:
-        self._database = database
+        super().__init__(database)
         self._outside = outside
 
     @reads
     def get(self, connection: Connection, name: str) -> str | None:
-        return connection.scalar(select(key_values.c.value).where(key_values.c.name == name))
+        return read_value(connection, name)
 
     @writes
     def put(self, connection: Connection, name: str, value: str) -> None:
-        lock(connection, f"key value {name}")
-        connection.execute(delete(key_values).where(key_values.c.name == name))
-        connection.execute(insert(key_values).values(name=name, value=value, updated_at=self._outside.now()))
+        lock_value(connection, name)
+        write_value(connection, name, value, self._outside.now())
 
     @reads
     def with_prefix(self, connection: Connection, prefix: str) -> dict[str, str]:
@@ -45,35 +62,28 @@ class KeyValueStore:
     @writes
     def secret(self, connection: Connection, name: str) -> str:
         """Return the random secret with this name, created on first use and shared by all processes."""
-        lock(connection, f"key value {name}")
-        found: str | None = connection.scalar(select(key_values.c.value).where(key_values.c.name == name))
-        if found is not None:
-            return found
-        value = self._outside.random.randbytes(32).hex()
-        connection.execute(insert(key_values).values(name=name, value=value, updated_at=self._outside.now()))
+        value = lock_value(connection, name)
+        if value is None:
+            value = self._outside.random.randbytes(32).hex()
+            write_value(connection, name, value, self._outside.now())
         return value
 
     @writes
     def mark(self, connection: Connection, name: str) -> bool:
         """Store that something was done, and return whether that wasn't stored before."""
-        lock(connection, f"key value {name}")
-        if connection.scalar(select(key_values.c.name).where(key_values.c.name == name)) is not None:
+        if lock_value(connection, name) is not None:
             return False
-        connection.execute(insert(key_values).values(name=name, value="", updated_at=self._outside.now()))
+        write_value(connection, name, "", self._outside.now())
         return True
 
     @writes
     def reserve_slot(self, connection: Connection, name: str, now: datetime, interval: timedelta) -> datetime:
         """Reserve the next point in time, at least `interval` after the last one reserved by any process."""
-        lock(connection, f"key value {name}")
-        last = connection.scalar(select(key_values.c.value).where(key_values.c.name == name))
+        last = lock_value(connection, name)
         previous = datetime.fromisoformat(last) if last else now - interval
         # Ignore a slot from a clock that ran far ahead; it would block every process for that long.
         slot = max(now, previous + interval) if previous < now + _MAX_CLOCK_SKEW else now
-        connection.execute(delete(key_values).where(key_values.c.name == name))
-        connection.execute(
-            insert(key_values).values(name=name, value=slot.isoformat(), updated_at=self._outside.now())
-        )
+        write_value(connection, name, slot.isoformat(), self._outside.now())
         return slot
 
     async def get_deployment(self, deployment_id: str) -> str | None:

@@ -21,13 +21,15 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, bindparam, select
 
 from bot.database.postgres import lock
-from bot.database.rows import REQUEST_OF, runs_with
+from bot.database.rows import select_runs, to_run
 from bot.database.tables import requests, runs
 from bot.domain.errors import RunGone
 from bot.domain.runs import Run
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_LOCK = select(requests.c.key).where(requests.c.key == REQUEST_OF).with_for_update()
+_REQUEST_OF = select(runs.c.request_key).where(runs.c.key == bindparam("of")).scalar_subquery()
+_LOCK = select(requests.c.key).where(requests.c.key == _REQUEST_OF).with_for_update()
+_WITH_RUN = select_runs().where(runs.c.request_key == _REQUEST_OF).order_by(runs.c.index)
 _LOCK_ALL = (
     select(requests.c.key)
     .where(requests.c.key.in_(bindparam("keys", expanding=True)))
@@ -69,7 +71,7 @@ def lock_batch_if_any(connection: Connection, key: str) -> list[Run]:
     """
     if connection.dialect.name != "sqlite":
         connection.execute(_LOCK, {"of": key})
-    return runs_with(connection, key)
+    return [to_run(row) for row in connection.execute(_WITH_RUN, {"of": key})]
 
 
 def lock_requests(connection: Connection, keys: Collection[str]) -> Sequence[str]:

@@ -1,10 +1,11 @@
-"""Rows of requests and runs: read them as records, write new ones, and update any table's rows by key."""
+"""Rows of requests, runs and messages: read them as records, write new ones, and change them."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
-from datetime import datetime
+from dataclasses import asdict, fields
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -15,20 +16,24 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
+    Text,
     Update,
     and_,
     bindparam,
     case,
+    cast,
+    exists,
     insert,
+    null,
     or_,
     select,
     update,
 )
 
 from bot.database.tables import messages, queues, requests, runs
-from bot.domain.messages.records import Kind
+from bot.domain.messages.records import COPIES, Attempt, Form, Kind, Message, Part, Place, Shows
 from bot.domain.requests import GenerationRequest
-from bot.domain.runs import Output, Run, RunState
+from bot.domain.runs import FINAL, Output, Run, RunState
 
 # In both functions, only the first condition can use an index. The second one applies `tie`.
 
@@ -57,14 +62,10 @@ _RUN_COLUMNS = tuple(
     else requests.c[field.name]
     for field in fields(Run)
 )
-_LISTED_COLUMNS = tuple(column for column in _RUN_COLUMNS if column is not runs.c.outputs)
-_RUN_FIELDS = tuple(column.name for column in _RUN_COLUMNS)
-_LISTED_FIELDS = tuple(column.name for column in _LISTED_COLUMNS)
-_REVISE = (
-    update(messages)
-    .where(messages.c.request_key == bindparam("changed"), messages.c.kind == Kind.ANSWER)
-    .values(wanted_rev=messages.c.wanted_rev + 1)
+_LISTED_COLUMNS = tuple(
+    null().label("outputs") if column is runs.c.outputs else column for column in _RUN_COLUMNS
 )
+_RUN_FIELDS = tuple(column.name for column in _RUN_COLUMNS)
 # A run with its request.
 WITH_REQUEST = runs.join(requests, requests.c.key == runs.c.request_key)
 _WITH_QUEUE = WITH_REQUEST.outerjoin(
@@ -72,39 +73,25 @@ _WITH_QUEUE = WITH_REQUEST.outerjoin(
 )
 
 
-def select_runs(*more: Any) -> Select[Any]:
-    """Select runs with their requests, as `to_run` needs them, and `more` columns."""
-    return select(*_RUN_COLUMNS, *more).select_from(_WITH_QUEUE)
+def select_runs() -> Select[Any]:
+    """Select runs with their requests, as `to_run` needs them."""
+    return select(*_RUN_COLUMNS).select_from(_WITH_QUEUE)
 
 
 _BY_KEYS = select_runs().where(runs.c.key.in_(bindparam("keys", expanding=True)))
 _OF_REQUEST = select_runs().where(runs.c.request_key == bindparam("request")).order_by(runs.c.index)
-REQUEST_OF = select(runs.c.request_key).where(runs.c.key == bindparam("of")).scalar_subquery()
-_WITH_RUN = select_runs().where(runs.c.request_key == REQUEST_OF).order_by(runs.c.index)
 _INSERTS = {table: insert(table) for table in (requests, runs)}
 
 
 def select_listed_runs() -> Select[Any]:
-    """Select runs with their requests, as `to_listed_run` needs them.
-
-    The outputs are left out, because they may hold a megabyte of text.
-    """
+    """Select runs as `select_runs` does, but without outputs, which may hold a megabyte of text."""
     return select(*_LISTED_COLUMNS).select_from(_WITH_QUEUE)
 
 
 def to_run(row: Row[Any]) -> Run:
-    """Build a Run from a row of `select_runs`."""
-    values = dict(zip(_RUN_FIELDS, row, strict=False))
-    values["outputs"] = tuple(Output(**item) for item in values["outputs"])
-    return _run(values)
-
-
-def to_listed_run(row: Row[Any]) -> Run:
-    """Build a Run without its outputs from a row of `select_listed_runs`."""
-    return _run(dict(zip(_LISTED_FIELDS, row, strict=False)))
-
-
-def _run(values: dict[str, Any]) -> Run:
+    """Build a Run from a row of `select_runs` or `select_listed_runs`."""
+    values: dict[str, Any] = dict(zip(_RUN_FIELDS, row, strict=False))
+    values["outputs"] = tuple(Output(**item) for item in values["outputs"] or ())
     values["state"] = RunState(values["state"])
     values["file_deployments"] = tuple(values["file_deployments"])
     if values["index"]:
@@ -127,11 +114,6 @@ def runs_of(connection: Connection, request_key: str) -> list[Run]:
     return [to_run(row) for row in connection.execute(_OF_REQUEST, {"request": request_key})]
 
 
-def runs_with(connection: Connection, key: str) -> list[Run]:
-    """Return the runs of the request that the run `key` belongs to. There are none if it doesn't exist."""
-    return [to_run(row) for row in connection.execute(_WITH_RUN, {"of": key})]
-
-
 def new_row(request: GenerationRequest, now: datetime) -> dict[str, object]:
     """Return the columns of a new request and of its run that the run's request determines."""
     return {
@@ -151,11 +133,6 @@ def insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> No
         if found:
             values = [{name: row[name] for name in row if name in table.c} for row in found]
             connection.execute(_INSERTS[table], values)
-
-
-def revise(connection: Connection, keys: Collection[str]) -> None:
-    """Have the status messages of these locked requests edited."""
-    connection.execute(_REVISE, [{"changed": key} for key in sorted(keys)])
 
 
 def set_columns(
@@ -184,3 +161,144 @@ def _update(table: Table, of: tuple[str, ...], set_: tuple[str, ...], add: tuple
     more = {name: columns[name] + bindparam(f"more_{name}", type_=columns[name].type) for name in add}
     which = (columns[name] == bindparam(f"of_{name}", type_=columns[name].type) for name in of)
     return update(table).where(*which).values(new | more)
+
+
+Messages = Mapping[tuple[Kind, int], Message]
+# The last edit through an interaction is made this long before the interaction ends. It says what happens
+# next.
+FAREWELL = timedelta(seconds=60)
+is_pending = messages.c.wanted_rev > messages.c.shown_rev
+# A message that starts again: with all its files, at the first place.
+FRESH: Mapping[str, object] = {"form": 0, "place": 0, "failures": 0, "offered": False, "deleted_by": None}
+_OF_REQUESTS = (
+    select(messages)
+    .where(messages.c.request_key.in_(bindparam("keys", expanding=True)))
+    .order_by(messages.c.kind, messages.c.number)
+)
+_ANSWER_OF = update(messages).where(
+    messages.c.request_key == bindparam("of_request"), messages.c.kind == Kind.ANSWER
+)
+_REVISE = _ANSWER_OF.values(wanted_rev=messages.c.wanted_rev + 1)
+_SETTLE = _ANSWER_OF.values(shown_rev=messages.c.wanted_rev, farewell_at=None)
+_INSERT = insert(messages)
+
+
+def add_answer(connection: Connection, first: Run, now: datetime) -> None:
+    """Create the row of a request's status message, into which the answer to the command is edited."""
+    ends = first.interaction_expires_at if first.needs_interaction else None
+    farewell = ends - FAREWELL if ends is not None else None
+    key = message_key(first.request_key, Kind.ANSWER, 0)
+    _insert(connection, {**key, "due_at": now, "since": now, "farewell_at": farewell})
+
+
+def revise(connection: Connection, keys: Collection[str]) -> None:
+    """Have the status messages of these locked requests edited."""
+    connection.execute(_REVISE, [{"of_request": key} for key in sorted(keys)])
+
+
+def settle_answer(connection: Connection, request_key: str) -> None:
+    """Stop editing a request's status message, because its outcome takes over."""
+    connection.execute(_SETTLE, {"of_request": request_key})
+
+
+def want(
+    connection: Connection,
+    request_key: str,
+    kind: Kind,
+    number: int,
+    now: datetime,
+    values: Mapping[str, object] | None = None,
+) -> None:
+    """Have a message of a locked request shown or changed: create its row, or bump its revision."""
+    values = {"due_at": now, "since": now, **(values or {})}
+    key = message_key(request_key, kind, number)
+    if not set_columns(connection, messages, key, values, {"wanted_rev": 1}):
+        _insert(connection, {**key, **values})
+
+
+def _insert(connection: Connection, values: Mapping[str, object]) -> None:
+    connection.execute(_INSERT, {"posted": [], "stale": [], **values})
+
+
+def bump(connection: Connection, request_key: str, now: datetime, which: ColumnElement[bool]) -> None:
+    """Have those messages of a locked request changed that exist and match."""
+    own = update(messages).where(messages.c.request_key == request_key, which)
+    connection.execute(own.values(wanted_rev=messages.c.wanted_rev + 1, due_at=now, since=now))
+
+
+def about_result(run: Run) -> ColumnElement[bool]:
+    """Match the messages of a request that show the result of one of its runs, or link to it."""
+    number = messages.c.number == run.index
+    return or_(
+        messages.c.kind == Kind.OUTCOME,
+        and_(messages.c.kind.in_({Kind.LATE, Kind.REPORT, *COPIES}), number),
+        and_(messages.c.kind.in_({Kind.REPORT, Kind.REVIEW}), messages.c.number == 0),
+    )
+
+
+def is_untouched() -> ColumnElement[bool]:
+    """Match messages of which nothing was posted and no attempt may have posted something."""
+    return and_(is_pending, messages.c.attempt.is_(None), cast(messages.c.posted, Text) == "[]")
+
+
+def nothing_pending() -> ColumnElement[bool]:
+    """Match the requests that have ended and have no message to post or change."""
+    own = messages.c.request_key == requests.c.key
+    active = exists().where(runs.c.request_key == requests.c.key, runs.c.state.not_in(FINAL))
+    pending = exists().where(own, is_pending, messages.c.kind != Kind.ANSWER)
+    return and_(~active.correlate(requests), ~pending.correlate(requests))
+
+
+def read_messages(
+    connection: Connection, keys: Collection[str]
+) -> dict[str, dict[tuple[Kind, int], Message]]:
+    """Return the messages of these requests."""
+    found: dict[str, dict[tuple[Kind, int], Message]] = defaultdict(dict)
+    for row in connection.execute(_OF_REQUESTS, {"keys": list(keys)}):
+        message = to_message(row)
+        found[row.request_key][message.kind, message.number] = message
+    return found
+
+
+def messages_of(connection: Connection, request_key: str) -> dict[tuple[Kind, int], Message]:
+    """Return the messages of a request."""
+    return read_messages(connection, [request_key])[request_key]
+
+
+def to_message(row: Row[Any]) -> Message:
+    """Build a Message from a row."""
+    return Message(
+        request_key=row.request_key,
+        kind=Kind(row.kind),
+        number=row.number,
+        wanted_rev=row.wanted_rev,
+        shown_rev=row.shown_rev,
+        posted=tuple(_part(each) for each in row.posted),
+        stale=row.stale,
+        attempt=(
+            Attempt(datetime.fromisoformat(row.attempt["at"]), _part(row.attempt["part"]))
+            if row.attempt
+            else None
+        ),
+        form=Form(row.form),
+        place=Place(row.place),
+        failures=row.failures,
+        channel_id=row.channel_id,
+        with_prompt=row.with_prompt,
+        offered=row.offered,
+        deleted_by=row.deleted_by,
+    )
+
+
+def _part(stored: Mapping[str, Any]) -> Part:
+    kinds = {"shows": Shows, "form": Form, "place": Place, "files": tuple}
+    return Part(**{name: kinds[name](value) if name in kinds else value for name, value in stored.items()})
+
+
+def pack_attempt(attempt: Attempt) -> dict[str, object]:
+    return {"at": attempt.at.isoformat(), "part": asdict(attempt.part)}
+
+
+def message_key(request_key: str, kind: Kind, number: int) -> dict[str, object]:
+    """Return the columns that identify a message, as `set_columns` takes them."""
+    return {"request_key": request_key, "kind": kind, "number": number}

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from bot.context import App
-from bot.discord_api.errors import Unreachable
+from bot.discord_api.calls import Unreachable
 from bot.domain.messages.records import OUTCOMES, Claim, Place
 from bot.domain.requests import ChannelState
 from bot.domain.results import is_marked_now, is_restricted_now

@@ -236,7 +236,7 @@ async def _pinging(app: App, claim: Claim, card: OutgoingMessage) -> OutgoingMes
 async def _review(app: App, task: Task) -> OutgoingMessage:
     run, message = task.claim.first, task.claim.message
     inputs = _inputs(app, run)
-    # Without `spoiler`, file names have no SPOILER_ prefix, so `AttachmentRenewer` finds the files. The
+    # Without `spoiler`, file names have no SPOILER_ prefix, so `renewed_inputs` finds the files. The
     # card marks them as spoilers itself.
     attached = replace(run, outputs=inputs.files, spoiler=False)
     withheld = bool(inputs.files) and await hides(app, run, message.channel_id)

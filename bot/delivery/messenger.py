@@ -20,10 +20,9 @@ from typing import Any
 from bot.context import App
 from bot.delivery import compose, status
 from bot.delivery.age_restriction import withheld_at
-from bot.delivery.discord_health import DiscordHealth
 from bot.delivery.posting import LEASE, Posting, Superseded
 from bot.delivery.status import Estimator
-from bot.discord_api.errors import Unanswered, Unreachable
+from bot.discord_api.calls import DiscordHealth, Unanswered, Unreachable
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
 from bot.domain.messages.decide import FAILURE, MAX_FAILURES, Act, climb, decide, pause_after, start, wants
 from bot.domain.messages.records import (

@@ -1,21 +1,31 @@
-"""Show messages while somebody waits for them: copies of results, and what a deletion leaves."""
+"""Show messages while somebody waits for them: copies, private results, and what a deletion leaves."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
+from bot.context import App
 from bot.delivery.messenger import Messenger
 from bot.delivery.posting import LEASE, Superseded
-from bot.discord_api.errors import PostError, Refused, Unanswered
-from bot.domain.errors import BackendError, MediaError, RefusedError
+from bot.discord_api.calls import PostError, Refused, Unanswered
+from bot.domain.errors import BackendError, DiscordAway, MediaError, RefusedError
 from bot.domain.messages.decide import Act, decide
 from bot.domain.messages.records import Claim, Kind, MessageRef, Place, Shows
+from bot.domain.requests import Origin
 from bot.domain.results import CopyRequest
+from bot.domain.runs import Run
 from bot.domain.text import message_url
+from bot.media.download import temporary_folder
+from bot.media.outputs import MEDIA_SECONDS
+from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
+from bot.ui.result_buttons import offered_actions
+from bot.ui.results import Batch, opened_messages, outcome_messages
+from bot.ui.status import linked_outputs
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 20  # messages of a request that are changed while somebody waits
@@ -121,3 +131,51 @@ class OnDemandMessenger(Messenger):
             await self._app.store.copies.record(claim, now, failed)
         self._release(claim, now, shown=deleted, values=values)
         await self.store_releases()
+
+
+async def show_again(app: App, batch: Sequence[Run], origin: Origin, *, to_moderator: bool = False) -> None:
+    """Send the results of a batch to the user of a deferred interaction.
+
+    Links stand in for files that can't be fetched or uploaded. Nothing is stored: if this fails, the user
+    simply tries again. Raises DiscordAway if Discord doesn't answer, and RefusedError if it refuses.
+    """
+    shown = [run for run in batch if run.is_shown]
+    deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
+    links = {run.key: linked_outputs(run, app.outputs.may_link) for run in shown}
+    try:
+        with temporary_folder() as folder:
+            files = {run.key: await _prepared(app, run, origin, Path(folder), deadline) for run in shown}
+            try:
+                await _send(app, _messages(app, batch, files, to_moderator=to_moderator), origin)
+            except Refused as error:
+                log.info("Discord refused the files of a private result: %s", error)
+                await _send(app, _messages(app, batch, links, to_moderator=to_moderator), origin)
+    except Unanswered as error:
+        raise DiscordAway(str(error)) from error
+    except PostError as error:
+        log.warning("Discord refused a private result of run %s: %s", batch[0].key, error)
+        raise RefusedError("private_refused", str(error)) from error
+
+
+def _messages(
+    app: App, batch: Sequence[Run], prepared: Mapping[str, PreparedOutputs], *, to_moderator: bool
+) -> Sequence[OutgoingMessage]:
+    title = app.catalogue.title(batch[0].deployment)
+    if to_moderator:
+        return [each for run in batch for each in opened_messages(run, title, prepared)]
+    return outcome_messages(Batch(batch, prepared), title, offered_actions(batch[0], app.catalogue.all()))
+
+
+async def _prepared(app: App, run: Run, origin: Origin, folder: Path, deadline: float) -> PreparedOutputs:
+    try:
+        return await app.outputs.prepare(run, origin.upload_limit, folder, last_try=True, deadline=deadline)
+    except (MediaError, BackendError) as error:
+        log.warning("can't fetch the outputs of private run %s: %s", run.key, error)
+        return linked_outputs(run, app.outputs.may_link)
+
+
+async def _send(app: App, messages: Sequence[OutgoingMessage], origin: Origin) -> None:
+    for message in messages:
+        await app.discord.send_in_interaction(
+            origin.application_id, origin.interaction_token, message, ephemeral=True
+        )

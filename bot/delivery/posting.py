@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from bot.context import App
 from bot.delivery.compose import Edit
-from bot.discord_api.errors import Gone, PostError, Refused, TooLarge, Unreachable
+from bot.discord_api.calls import Gone, PostError, Refused, TooLarge, Unreachable
 from bot.domain.messages.decide import climb
 from bot.domain.messages.records import (
     COPIES,

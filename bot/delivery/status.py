@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.context import App
-from bot.database.message_rows import FAREWELL
-from bot.discord_api.errors import PostError, Unanswered, Unreachable
+from bot.database.rows import FAREWELL
+from bot.discord_api.calls import PostError, Unanswered, Unreachable
 from bot.domain.errors import StoreUnavailable
 from bot.domain.fair_queue import (
     PLACES,
@@ -90,7 +90,7 @@ class Estimator:
         async with self._reading:
             known = self._medians.get(key)
             if known is None or now - known[0] >= (MEDIANS_AGE if known[1] else TOO_FEW_AGE):
-                known = (now, await self._app.store.durations.usual(deployment, gpu, now))
+                known = (now, await self._app.store.figures.usual(deployment, gpu, now))
                 self._medians[key] = known
         return known[1] or self._guess(deployment)
 
@@ -117,7 +117,7 @@ class Estimator:
         return queue.starts.get(run.key)
 
     async def _read_queue(self, deployment: str, now: datetime) -> _Queue:
-        waiting, in_flight = await self._app.store.durations.queue(deployment)
+        waiting, in_flight = await self._app.store.figures.queue(deployment)
         pairs = {(run.deployment, run.expected_gpu) for run in (*waiting, *in_flight)}
         medians = {pair: await self._usual(*pair, now) for pair in pairs}
         starts = expected_starts(QueueState(waiting, in_flight, medians), now, self._app.limit(deployment))

@@ -1,4 +1,4 @@
-"""Post, edit and delete messages without a gateway connection, and classify Discord's errors.
+"""Post, edit and delete messages without a gateway connection, classify errors, and notice outages.
 
 discord.py sends `nonce` with `enforce_nonce`, so a post repeated within minutes returns the first message
 instead of creating another. discord.py's own retries after a 5xx are therefore safe in channels.
@@ -6,21 +6,102 @@ instead of creating another. discord.py's own retries after a 5xx are therefore 
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+import aiohttp
 import discord
 
-from bot.discord_api.errors import PostError, Unanswered, mapped
+from bot.domain.breaker import Breaker
+from bot.domain.errors import DiscordAway
 from bot.domain.messages.records import MessageRef
+from bot.outside import Outside
 from bot.ui.message_parts import ChannelName, OutgoingMessage, component_ids
 
 log = logging.getLogger(__name__)
 # A search begins so long before an attempt, because clocks differ, and reads so many messages.
 _LOOKBACK = timedelta(minutes=2)
 _HISTORY = 200
+# After so many calls in a row without an answer, Discord counts as away.
+_SILENT_CALLS = 3
+AFTER_OUTAGE = 10  # messages a second
+_TOO_LARGE = 40005
+# Codes of a 400 that concerns the place, not the message: the channel takes no text, the thread is archived
+# or locked, or the interaction has used up its follow-ups.
+_CLOSED = frozenset({50008, 50083, 160005, 40094})
+
+
+class PostError(Exception):
+    """A call to Discord failed, or it isn't known whether the call succeeded."""
+
+
+class Unanswered(PostError):
+    """Discord gave no usable answer, so it isn't known whether the call succeeded."""
+
+
+class Unreachable(PostError):
+    """Nothing was posted, and a retry won't help: the bot lacks access, or the target is gone or expired."""
+
+
+class Gone(Unreachable):
+    """The message or its channel doesn't exist any more."""
+
+
+class Refused(Unreachable):
+    """Discord rejected the message itself; nothing was posted, but a simpler one may be accepted."""
+
+
+class TooLarge(Refused):
+    """Discord refused the files because of their size; nothing was posted."""
+
+
+def is_outage(error: discord.HTTPException) -> bool:
+    """Return whether an error says nothing about what the call was for, such as a message or a channel.
+
+    A 401 or 403 without one of Discord's codes concerns the whole bot: its token was reset, or Cloudflare
+    blocks the address for a while.
+    """
+    if error.status in (401, 403):
+        return error.code == 0
+    return error.status in (408, 429) or error.status >= 500
+
+
+@contextmanager
+def mapped() -> Iterator[None]:
+    """Map discord.py's and aiohttp's errors to PostErrors."""
+    try:
+        yield
+    except discord.RateLimited as error:
+        raise Unanswered(f"{type(error).__name__}: {error}") from error
+    except discord.HTTPException as error:
+        if error.code == _TOO_LARGE or error.status == 413:
+            raise TooLarge(str(error)) from error
+        if is_outage(error):
+            raise Unanswered(str(error)) from error
+        about_message = error.status == 400 and error.code not in _CLOSED
+        kind = Gone if error.status == 404 else Refused if about_message else Unreachable
+        raise kind(f"{error.status} {error.code}: {error.text}") from error
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise Unanswered(f"{type(error).__name__}: {error}") from error
+
+
+@asynccontextmanager
+async def answering(seconds: float) -> AsyncIterator[None]:
+    """Raise DiscordAway if the calls in the block fail or take longer than `seconds`.
+
+    Forbidden and NotFound are raised unchanged if they are answers.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, TimeoutError, OSError) as error:
+        if isinstance(error, discord.Forbidden | discord.NotFound) and not is_outage(error):
+            raise
+        raise DiscordAway(f"{type(error).__name__}: {error}") from error
 
 
 class DiscordCalls:
@@ -192,3 +273,75 @@ class _Original:
 
 def _original(message_id: int | None) -> int:
     return message_id if message_id is not None else _Original()  # type: ignore[return-value]  # only its text goes into a URL
+
+
+class DiscordHealth:
+    """This process's view of Discord. A restart loses it, so a few calls may be made in vain.
+
+    `posts` is the number of posts that Discord has answered.
+    """
+
+    def __init__(self, discord: DiscordCalls, outside: Outside) -> None:
+        self._discord = discord
+        self._monotonic = outside.monotonic
+        self._breaker = Breaker(outside.random)
+        self.posts = 0
+        self._silent = 0
+        self._recovers = False
+        self._second, self._started = 0.0, 0
+
+    @property
+    def is_away(self) -> bool:
+        return not self._breaker.is_closed
+
+    def pause(self) -> float:
+        """Return for how many seconds Discord is left alone: until the next probe during an outage.
+
+        After an outage, messages are paced.
+        """
+        now = self._monotonic()
+        if self.is_away:
+            return self._breaker.probe_in(now)
+        if self._recovers and now >= self._second + 1:
+            self._second, self._started = now, 0
+        is_slow = self._recovers and self._started >= AFTER_OUTAGE
+        return self._second + 1 - now if is_slow else 0.0
+
+    async def returns(self) -> bool:
+        """Ask Discord a cheap question, and return whether it answers."""
+        if await self._discord.answers():
+            log.info("Discord answers again")
+            self.heard()
+            return True
+        self._breaker.fail(self._monotonic(), "discord")
+        return False
+
+    def begin(self) -> None:
+        """Count a message that was claimed."""
+        self._started += 1
+
+    def nothing_due(self) -> None:
+        """End the slow start after an outage."""
+        self._recovers = False
+
+    def heard(self, *, posted: bool = False) -> None:
+        """Note that Discord answered a call, perhaps a post."""
+        self._silent = 0
+        self.posts += posted
+        if self.is_away:
+            self._recovers = True
+            self._breaker.close()
+
+    async def not_heard(self) -> bool:
+        """Note that Discord didn't answer a call, and return whether it answers a cheap question.
+
+        Then the failure is that of the message, and not an outage.
+        """
+        self._silent += 1
+        if not self.is_away and await self._discord.answers():
+            self.heard()
+            return True
+        self._silent += 1
+        if self._silent >= _SILENT_CALLS:
+            self._breaker.fail(self._monotonic(), "discord")
+        return False

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import discord
 
-from bot.discord_api.errors import answering
+from bot.discord_api.calls import answering
 from bot.domain.errors import DiscordAway
 from bot.domain.messages.records import MessageRef
 from bot.domain.policy import check_channel

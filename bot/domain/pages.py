@@ -50,6 +50,9 @@ class RunsPage:
     cursor: RunCursor | None = None
 
 
+NEWEST = RunsPage()
+
+
 @dataclass(frozen=True, slots=True)
 class RunListEntry:
     """A batch, whether its result is undelivered, and the first message of its outcome, if there is one."""

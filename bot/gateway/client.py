@@ -19,7 +19,7 @@ from discord.ui import LayoutView
 from bot.config.fields import Shards
 from bot.context import App
 from bot.delivery.on_demand import OnDemandMessenger
-from bot.discord_api.errors import is_outage
+from bot.discord_api.calls import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
 from bot.gateway.checks import check_message, count_command, counted
 from bot.gateway.commands import Availability, CommandSync, RegisteredCommands

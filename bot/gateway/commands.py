@@ -22,7 +22,7 @@ from discord import AppCommandPermissionType, app_commands
 from discord.app_commands import AppCommandContext, AppInstallationType, Command, ContextMenu, Group
 
 from bot.database.key_values import KeyValueStore
-from bot.discord_api.errors import answering, is_outage
+from bot.discord_api.calls import answering, is_outage
 from bot.domain.errors import DiscordAway, RefusedError
 from bot.ui.help import Mention, plain_mention
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 import discord
 from discord import AutoModRuleEventType, AutoModRuleTriggerType
 
+from bot.discord_api.calls import is_outage
 from bot.discord_api.channels import lacks
-from bot.discord_api.errors import is_outage
 from bot.domain.errors import RefusedError
 from bot.domain.settings.kinds import NotApplied, ReviewChannel, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules

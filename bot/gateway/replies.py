@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import aiohttp
 import discord
 
-from bot.delivery.reopening import show_again
+from bot.delivery.on_demand import show_again
 from bot.domain.errors import AlreadyTaken
 from bot.domain.requests import NAME_LENGTH, Actor, Checked
 from bot.domain.runs import Run

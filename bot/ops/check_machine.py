@@ -26,7 +26,7 @@ from bot.metrics import PREFIX
 from bot.ops.findings import Finding, Setup, ok, problem, warning
 from bot.store import Store
 from bot.web import HEALTHY, METRICS_PATH, listening, port_remedy
-from bot.workers.webhook import read_body
+from bot.workers.reports import read_body
 
 PUBLIC_URL, WEB_SERVER, DATABASE, TEMPORARY_FILES = "PUBLIC_URL", "Web server", "Database", "Temporary files"
 # ComfyDeploy follows these redirects with a GET without the body, and counts a 200 to that as delivered.

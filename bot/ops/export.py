@@ -10,7 +10,7 @@ from bot.domain.errors import StartupError
 from bot.outside import Outside
 from bot.services.exports import json_line
 from bot.store import Store
-from bot.store.reading.export import ExportFilter, exported_runs
+from bot.store.reading.history import ExportFilter
 
 # The interaction token is excluded: its holder can answer as the bot.
 FIELDS: Final = (
@@ -30,7 +30,7 @@ async def export(settings: Settings, outside: Outside, run_filter: ExportFilter,
     store = Store(settings.database_url.get_secret_value(), outside)
     try:
         await _check_schema(store)
-        async for run in exported_runs(store.database, run_filter):
+        async for run in store.history.export(run_filter):
             out.write(json_line(run, FIELDS).decode())
     finally:
         await store.close()

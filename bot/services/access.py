@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.context import App
-from bot.deployments.inputs import Input
 from bot.deployments.model import deployment_of
 from bot.domain.backend import InputKind
 from bot.domain.errors import RefusedError
@@ -90,12 +89,9 @@ async def _copied_here(app: App, actor: Actor, run: Run) -> Run | None:
         return run
     deployment = deployment_of(run, app.catalogue.all())
     items = deployment.inputs if deployment is not None else {}
-    shown = {key: value for key, value in run.inputs.items() if _is_no_text(items.get(key))}
+    no_texts = {key for key, item in items.items() if item.kind is not InputKind.TEXT}
+    shown = {key: value for key, value in run.inputs.items() if key in no_texts}
     return replace(run, prompt=None, inputs=shown)
-
-
-def _is_no_text(item: Input | None) -> bool:
-    return item is not None and item.kind is not InputKind.TEXT
 
 
 def _check_seen_here(run: Run, actor: Actor) -> None:
@@ -145,7 +141,7 @@ async def copyable(app: App, actor: Actor, key: str) -> Run:
 
 
 async def _check_posting(app: App, actor: Actor) -> None:
-    usage = await app.store.usage.today(actor.origin.guild_id, actor.id, app.now())
+    usage = await app.store.figures.today(actor.origin.guild_id, actor.id, app.now())
     check_posting(actor.origin, usage, app.operator)
 
 

@@ -11,6 +11,7 @@ from bot.context import App
 from bot.domain.moderation import AuditAction, StoredEntry
 from bot.domain.runs import Erased, Run
 from bot.services.exports import ExportFile, json_line
+from bot.store.reading.history import ExportFilter
 
 # Reply data, the workers' bookkeeping and the machine's log say nothing about the user. The moderators of a
 # request, and their channels, are the moderators' own data.
@@ -21,6 +22,7 @@ _OMITTED = frozenset(
     | {"failure_log", "outputs_since", "counts_as_run"}
     | {"review_channel_id", "report_channel_id", "cancelled_by", "decided_by", "deleted_by"}
 )
+_CHUNK_SIZE = 10  # small, because each run comes with its inputs and outputs
 _RUN_FIELDS = tuple(field.name for field in fields(Run) if field.name not in _OMITTED)
 # Next to a refused prompt these details would reveal the server's word list, one export at a time.
 _MODERATORS_ONLY = frozenset({"rule", "word"})
@@ -35,7 +37,8 @@ async def export(app: App, user_id: int) -> ExportFile:
     """
     file = ExportFile(json_line({"kind": "export", "person_id": user_id, "made_at": app.now()}))
     file.add(*map(json_line, await app.store.privacy.rows_of(user_id)))
-    async for run in app.store.privacy.runs_of(user_id):
+    mine = ExportFilter(requester_id=user_id, newest_first=True)
+    async for run in app.store.history.export(mine, _CHUNK_SIZE):
         await asyncio.sleep(0)  # reading and writing megabytes are separate steps of the event loop
         if not file.add(json_line(run, _RUN_FIELDS, kind="run")):
             break

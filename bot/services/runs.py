@@ -10,7 +10,7 @@ from bot.context import App
 from bot.domain.budgets import UsageView, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef, marker
-from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunsPage
+from bot.domain.pages import PAGE_SIZE, HistoryPage, RunsPage
 from bot.domain.policy import Standing
 from bot.domain.requests import Actor, Member, Origin
 from bot.domain.runs import Deletions, Run
@@ -55,10 +55,7 @@ async def cancel(
 
 async def history(app: App, user_id: int, page: RunsPage) -> HistoryPage:
     """Return a page of a user's own runs, newest first."""
-    store, cursor, run_filter = app.store.history, page.cursor, page.run_filter
-    if page.direction is Direction.NEWER and cursor is not None:
-        return await store.page_after(user_id, limit=PAGE_SIZE, run_filter=run_filter, after=cursor)
-    return await store.page(user_id, limit=PAGE_SIZE, run_filter=run_filter, before=cursor)
+    return await app.store.history.page(user_id, page, limit=PAGE_SIZE)
 
 
 async def message_kinds(
@@ -115,8 +112,8 @@ async def usage(app: App, actor: Actor, target: Member | None) -> UsageView:
     return UsageView(
         user_id=person.id,
         own=person.id == actor.id,
-        usage=await app.store.usage.today(guild_id, person.id, app.now()),
-        running=await app.store.usage.running(guild_id, person.id),
+        usage=await app.store.figures.today(guild_id, person.id, app.now()),
+        running=await app.store.figures.running(guild_id, person.id),
         limits=limits_of(person, rules),
         server=rules.budgets.server if moderator else None,
     )
@@ -126,7 +123,7 @@ async def standing_of(app: App, actor: Actor) -> Standing:
     """Return what the rules of the channel's server mean for this user now."""
     origin = actor.origin
     rules = await app.store.rules.get(origin.guild_id)
-    usage = await app.store.usage.today(origin.guild_id, actor.id, app.now())
+    usage = await app.store.figures.today(origin.guild_id, actor.id, app.now())
     own, channel = await defaults(app, actor)
     presets = [*own, *([channel.preset] if channel is not None else [])]
     offered = app.catalogue.all()
@@ -154,7 +151,7 @@ async def redeliver(app: App, actor: Actor, key: str) -> Run:
     moved = replace(run, user_install=origin.user_install)
     # The interaction's answer, which is edited into the result, has to exist first.
     due_at = app.now() + (_PLACEHOLDER_WAIT if moved.needs_interaction else timedelta())
-    if not await app.store.redelivery.redeliver(run.request_key, origin, due_at):
+    if not await app.store.copies.redeliver(run.request_key, origin, due_at):
         raise RefusedError("post_nothing")
     app.wakeups.show()
     return moved
@@ -171,5 +168,5 @@ async def reopen(app: App, actor: Actor, key: str) -> Sequence[Run]:
 
 async def confirm_placeholder(app: App, key: str, message_id: int | None) -> None:
     """Store the message that is edited into a redelivered result."""
-    await app.store.redelivery.confirm_placeholder(key, message_id, app.now())
+    await app.store.copies.confirm_placeholder(key, message_id, app.now())
     app.wakeups.show()

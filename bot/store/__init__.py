@@ -15,16 +15,12 @@ from bot.outside import Outside
 from bot.store.audit import AuditStore
 from bot.store.claims import ClaimStore
 from bot.store.copies import CopyStore
-from bot.store.erasure.privacy import PrivacyStore
-from bot.store.erasure.retention import RetentionStore
+from bot.store.erasure import PrivacyStore, RetentionStore
 from bot.store.messages import MessageStore
 from bot.store.presets import PresetStore
-from bot.store.reading.durations import DurationStore
-from bot.store.reading.gauges import GaugeStore
+from bot.store.reading.figures import FigureStore
 from bot.store.reading.history import HistoryStore
-from bot.store.redelivery import RedeliveryStore
-from bot.store.requests.accept import RequestStore
-from bot.store.requests.judging import UsageStore
+from bot.store.requests import RequestStore
 from bot.store.reviews import ReviewStore
 from bot.store.rules import PauseStore, RuleStore
 from bot.store.runs import RunStore
@@ -58,11 +54,8 @@ class Store:
         self.claims = ClaimStore(self.database, operator, outside.random)
         self.copies = CopyStore(self.database)
         self.messages = MessageStore(self.database)
-        self.redelivery = RedeliveryStore(self.database)
-        self.usage = UsageStore(self.database)
-        self.durations = DurationStore(self.database)
+        self.figures = FigureStore(self.database)
         self.history = HistoryStore(self.database)
-        self.gauges = GaugeStore(self.database)
         self.key_values = KeyValueStore(self.database, outside)
         self.retention = RetentionStore(self.database, self.key_values)
 

@@ -29,9 +29,8 @@ from sqlalchemy import (
     update,
 )
 
-from bot.database.engine import Database, reads, writes
-from bot.database.message_rows import Messages, read_messages
-from bot.database.rows import WITH_REQUEST, earlier, later
+from bot.database.engine import Repository, reads, writes
+from bot.database.rows import WITH_REQUEST, Messages, earlier, later, read_messages
 from bot.database.tables import audit, requests, runs
 from bot.domain.messages.records import EDITS, Kind, MessageRef
 from bot.domain.moderation import (
@@ -129,11 +128,8 @@ def record_end(connection: Connection, run: Run, now: datetime) -> bool:
     return True
 
 
-class AuditStore:
+class AuditStore(Repository):
     """The audit log. Every method raises StoreUnavailable if the database doesn't answer."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @writes
     def add(self, connection: Connection, entry: AuditEntry) -> None:

@@ -28,7 +28,7 @@ from bot.domain.text import in_utc
 from bot.domain.transitions import end_for_block
 from bot.store.audit import add_entries
 from bot.store.ledger import by_day
-from bot.store.outcomes import apply_change
+from bot.store.runs import apply_change
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _ACTIVE = select(blocks).where(

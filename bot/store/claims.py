@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select, text, update
 
-from bot.database.engine import Database, reads, writes
+from bot.database.engine import Database, Repository, reads, writes
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests, lock_rows, lock_run
 from bot.database.rows import revise, select_runs, set_columns, to_run
@@ -24,7 +24,6 @@ from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import end
 from bot.store.blocks import block_of, end_blocked_run
 from bot.store.ledger import CeilingReached, post
-from bot.store.outcomes import apply_change
 from bot.store.queue import (
     NOT_HELD,
     PAUSED,
@@ -36,8 +35,9 @@ from bot.store.queue import (
     release_queues,
     waiting_for,
 )
-from bot.store.requests.judging import judge_run, refuse
+from bot.store.requests import judge_run, refuse
 from bot.store.rules import read_pause
+from bot.store.runs import apply_change
 
 # Check before the limit resets, too: it may be raised, or other runs may use less than they reserved.
 _ASK_AGAIN_AFTER = timedelta(hours=1)
@@ -124,19 +124,14 @@ def _end_if_unwanted(connection: Connection, waiting: Run, now: datetime) -> Non
         end_blocked_run(connection, waiting, block, now)
 
 
-def _is_held(run: Run, claimed: Run) -> bool:
-    """Return whether the claim that returned `claimed` may still make or repeat the queue call of `run`."""
-    return run.state is RunState.SUBMITTING and run.run_id is None and run.claim_id == claimed.claim_id
-
-
-class ClaimStore:
+class ClaimStore(Repository):
     """Claims runs in transactions, so that no two workers get the same run.
 
     Every method raises StoreUnavailable if the database doesn't answer.
     """
 
     def __init__(self, database: Database, operator: OperatorRules, random: Random) -> None:
-        self._database = database
+        super().__init__(database)
         self._random = random
         self._operator = operator
 
@@ -262,7 +257,7 @@ class ClaimStore:
         tells the requester what the run waits for. If it is given, the submission isn't counted.
         """
         run = lock_run(connection, claimed.key)
-        if not _is_held(run, claimed):
+        if run.state is not RunState.SUBMITTING or run.run_id is not None or run.claim_id != claimed.claim_id:
             return
         values: dict[str, object] = {"state": RunState.WAITING, "due_at": due_at, "submitted_at": None}
         if waits_for is not None:

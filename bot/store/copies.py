@@ -1,29 +1,32 @@
-"""Copies of results, which requesters ask for: one result of a batch, or a share in the gallery."""
+"""Post results again that requesters ask for: copies, and results that couldn't be delivered."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, update
 
-from bot.database.engine import Database, reads, writes
-from bot.database.message_rows import FRESH, read_messages, want
-from bot.database.row_locks import lock_run
+from bot.database.engine import Repository, reads, writes
+from bot.database.row_locks import lock_batch_if_any, lock_run
+from bot.database.rows import FRESH, is_pending, messages_of, set_columns, want
 from bot.database.tables import messages, requests
 from bot.domain.errors import RefusedError
-from bot.domain.messages.records import Claim, Kind, Message, MessageRef
+from bot.domain.messages.records import OUTCOMES, Claim, Kind, Message, MessageRef
 from bot.domain.moderation import AuditAction
+from bot.domain.requests import Origin
 from bot.domain.results import (
     CopyRequest,
     check_available,
     check_copy_stands,
     check_first_copy,
     copy_in,
+    is_spoiler,
 )
 from bot.domain.runs import Run
 from bot.store.audit import add_entries, run_entry
 from bot.store.blocks import block_of
 from bot.store.messages import IS_DUE, IS_FREE, lease
+from bot.store.rules import read_rules
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _CHANGED = (
@@ -35,11 +38,8 @@ _CHANGED = (
 )
 
 
-class CopyStore:
-    """The copies of results. Every method raises StoreUnavailable if the database doesn't answer."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class CopyStore(Repository):
+    """Copies and redeliveries. Every method raises StoreUnavailable if the database doesn't answer."""
 
     @writes
     def claim(
@@ -58,7 +58,7 @@ class CopyStore:
         leased_until = connection.execute(taken).scalar_one()
         if leased_until is not None and leased_until > now:
             return None
-        found = read_messages(connection, [run.request_key])[run.request_key]
+        found = messages_of(connection, run.request_key)
         check_first_copy(run, copy, found)
         before = found.get((copy.kind, run.index))
         values: dict[str, object] = {"channel_id": copy.shared_to or run.channel_id}
@@ -82,12 +82,12 @@ class CopyStore:
     @reads
     def check(self, connection: Connection, run: Run, copy: CopyRequest) -> None:
         """Raise RefusedError if the copy can't be requested now, or AlreadyPosted if it was posted before."""
-        check_first_copy(run, copy, read_messages(connection, [run.request_key])[run.request_key])
+        check_first_copy(run, copy, messages_of(connection, run.request_key))
 
     @reads
     def shared_in(self, connection: Connection, run: Run, channel_id: int) -> Message | None:
         """Return the copy of the run's result that everybody sees in a gallery channel, or None."""
-        copy = read_messages(connection, [run.request_key])[run.request_key].get((Kind.SHARE, run.index))
+        copy = messages_of(connection, run.request_key).get((Kind.SHARE, run.index))
         is_here = copy is not None and channel_id in {ref.channel_id for ref in copy.refs}
         return copy if copy is not None and is_here and copy.deleted_by is None else None
 
@@ -101,7 +101,7 @@ class CopyStore:
         RefusedError if the copy was already deleted, or if the run doesn't exist any more.
         """
         run = lock_run(connection, key)
-        copy = copy_in(run, message, read_messages(connection, [run.request_key])[run.request_key])
+        copy = copy_in(run, message, messages_of(connection, run.request_key))
         if copy is None:
             raise RefusedError("already_deleted")
         check_copy_stands(run, copy, message, user_id)
@@ -122,3 +122,74 @@ class CopyStore:
     def is_blocked(self, connection: Connection, run: Run, now: datetime) -> bool:
         """Return whether a moderator has blocked the requester on the run's server."""
         return block_of(connection, run, now) is not None
+
+    @writes
+    def redeliver(self, connection: Connection, key: str, origin: Origin, due_at: datetime) -> bool:
+        """Have a batch's offered results posted in the channel of `origin`; return False if there are none.
+
+        The server's rules decide again whether the results are spoilers. Earlier messages with parts of the
+        results are deleted later, and so is the status message that mentioned `/runs`.
+        """
+        batch = lock_batch_if_any(connection, key)
+        found = messages_of(connection, batch[0].request_key) if batch else {}
+        left = {run.index for run in batch if run.deleted_at is None}
+        offered = [
+            each
+            for each in found.values()
+            if each.offered and left and (each.kind is Kind.OUTCOME or each.number in left)
+        ]
+        for message in offered:
+            moved = {"stale": _replaced(message, batch[0]), "posted": [], "channel_id": origin.channel_id}
+            want(connection, message.request_key, message.kind, message.number, due_at, {**FRESH, **moved})
+        if not offered:
+            return False
+        spoiler = is_spoiler(read_rules(connection, origin.guild_id), age_restricted=origin.age_restricted)
+        columns = _destination_columns(origin, private=batch[0].private) | {"spoiler": spoiler}
+        set_columns(connection, requests, {"key": batch[0].request_key}, columns)
+        return True
+
+    @writes
+    def confirm_placeholder(
+        self, connection: Connection, key: str, message_id: int | None, now: datetime
+    ) -> None:
+        """Have the posted placeholder `message_id` edited into the redelivered result."""
+        for run in lock_batch_if_any(connection, key)[:1]:
+            set_columns(connection, requests, {"key": run.request_key}, {"status_message_id": message_id})
+            own = (messages.c.request_key == run.request_key, messages.c.kind.in_(OUTCOMES), is_pending)
+            connection.execute(update(messages).where(*own).values(due_at=now))
+
+
+def _replaced(message: Message, first: Run) -> list[MessageRef]:
+    """Return the Discord messages that a new post of a result replaces.
+
+    Messages that only an interaction can reach are left out, because the bot can't delete them.
+    """
+    sent = [*message.stale, *message.refs]
+    if first.needs_interaction:
+        return [ref for ref in sent if ref.channel_id != first.channel_id]
+    if first.status_message_id is not None:
+        sent.append(MessageRef(first.channel_id, first.status_message_id))
+    return list(dict.fromkeys(sent))
+
+
+def _destination_columns(origin: Origin, *, private: bool) -> dict[str, object]:
+    """Return the columns that move an offered result to another channel.
+
+    The channel of a user install can't be read later, so its mark is stored.
+
+    The server's id stays the same, because that server's budget paid for the result, and its moderators are
+    responsible for it. The token of the `/runs` interaction is stored only if nothing else can show the
+    result in the channel. This is the case for a private result and for a user install.
+    """
+    by_interaction = origin.user_install or private
+    marked = {"channel_age_restricted": True} if origin.user_install and origin.age_restricted else {}
+    token, expires = origin.interaction_token, origin.interaction_expires_at
+    return {
+        "channel_id": origin.channel_id,
+        "upload_limit": origin.upload_limit,
+        "user_install": origin.user_install,
+        "interaction_token": token if by_interaction else None,
+        "interaction_expires_at": expires if by_interaction else None,
+        "status_message_id": None,
+        **marked,
+    }

@@ -26,18 +26,19 @@ from sqlalchemy import (
     update,
 )
 
-from bot.database.engine import Database, reads, writes
-from bot.database.message_rows import (
+from bot.database.engine import Repository, reads, writes
+from bot.database.row_locks import lock_batch_if_any, lock_requests, lock_rows
+from bot.database.rows import (
     Messages,
     bump,
     is_pending,
     message_key,
+    messages_of,
     pack_attempt,
-    read_messages,
+    runs_of,
+    set_columns,
     to_message,
 )
-from bot.database.row_locks import lock_batch_if_any, lock_requests, lock_rows
-from bot.database.rows import runs_of, set_columns
 from bot.database.tables import UtcDateTime, messages, requests
 from bot.domain.messages.decide import FAILURE
 from bot.domain.messages.records import (
@@ -64,16 +65,13 @@ def lease(
     set_columns(connection, requests, {"key": request_key}, {"lease_owner": owner, "lease_until": until})
     key = message_key(request_key, kind, number)
     set_columns(connection, messages, key, {}, {"failures": FAILURE})
-    found = read_messages(connection, [request_key])[request_key]
+    found = messages_of(connection, request_key)
     batch = runs_of(connection, request_key)
     return Claim(lease=owner, message=found[kind, number], runs=batch, messages=found)
 
 
-class MessageStore:
+class MessageStore(Repository):
     """The messages. Every method raises StoreUnavailable if the database doesn't answer."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @reads
     def next_due(self, connection: Connection, now: datetime, busy: Busy) -> datetime | None:
@@ -122,7 +120,8 @@ class MessageStore:
             return False
         part = attempt.part
         stored = {"attempt": pack_attempt(attempt), "form": part.form, "place": part.place}
-        return set_columns(connection, messages, _unchanged(claim), stored) == 1
+        unchanged = {**_key_of(claim.message), "wanted_rev": claim.message.wanted_rev}
+        return set_columns(connection, messages, unchanged, stored) == 1
 
     @writes
     def posted(self, connection: Connection, claim: Claim, part: Part) -> Claim | None:
@@ -186,7 +185,7 @@ class MessageStore:
 
     @reads
     def of_request(self, connection: Connection, request_key: str) -> Messages:
-        return read_messages(connection, [request_key])[request_key]
+        return messages_of(connection, request_key)
 
     @reads
     def pending(self, connection: Connection) -> int:
@@ -197,10 +196,6 @@ class MessageStore:
 
 def _key_of(message: Message) -> dict[str, object]:
     return message_key(message.request_key, message.kind, message.number)
-
-
-def _unchanged(claim: Claim) -> dict[str, object]:
-    return {**_key_of(claim.message), "wanted_rev": claim.message.wanted_rev}
 
 
 def _hold(connection: Connection, claim: Claim, **values: object) -> bool:
@@ -221,21 +216,17 @@ def _release(connection: Connection, release: Release) -> None:
         stored |= {"failures": 0, "attempt": None, "shown_rev": message.wanted_rev}
     if "posted" in stored:
         stored["posted"] = [asdict(part) for part in stored["posted"]]
-    if held and set_columns(connection, messages, _unchanged(claim), stored):
-        _after_release(connection, release)
+    unchanged = {**_key_of(message), "wanted_rev": message.wanted_rev}
+    if held and set_columns(connection, messages, unchanged, stored):
+        if release.ends_answer:
+            set_columns(connection, requests, {"key": message.request_key}, _NO_ANSWER)
+        if release.tells_card:
+            bump(connection, message.request_key, release.due_at, messages.c.kind == Kind.REVIEW)
         return
     if claim.unstored is not None:
         _add_part(connection, claim, claim.unstored, held=held)
     if held:
         set_columns(connection, messages, _key_of(claim.message), {"due_at": release.due_at})
-
-
-def _after_release(connection: Connection, release: Release) -> None:
-    key = release.claim.message.request_key
-    if release.ends_answer:
-        set_columns(connection, requests, {"key": key}, _NO_ANSWER)
-    if release.tells_card:
-        bump(connection, key, release.due_at, messages.c.kind == Kind.REVIEW)
 
 
 _ONE = select(messages).where(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from bot.database.engine import Database, reads, writes
+from bot.database.engine import Repository, reads, writes
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_rows
 from bot.database.tables import channel_defaults, presets
@@ -44,14 +44,11 @@ class NewDefault:
     replaced: Preset | None = None
 
 
-class PresetStore:
+class PresetStore(Repository):
     """The presets. Changes to a server's presets write audit entries.
 
     Every method raises StoreUnavailable if the database doesn't answer.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @writes
     def put(
@@ -242,9 +239,7 @@ def _defaults(guild_id: int) -> Select[Any]:
 
 
 def _default(row: Row[Any]) -> ChannelDefault:
-    values = dict(row._mapping)
-    of_default = {column.name: values.pop(column.name) for column in _OF_DEFAULT}
-    return ChannelDefault(preset=_as_preset(values), **of_default)
+    return ChannelDefault(preset=_preset(row), **{each.name: row._mapping[each] for each in _OF_DEFAULT})
 
 
 def _current_default(connection: Connection, guild_id: int, channel_id: int) -> Preset | None:
@@ -254,11 +249,8 @@ def _current_default(connection: Connection, guild_id: int, channel_id: int) -> 
 
 
 def _preset(row: Row[Any]) -> Preset:
-    return _as_preset(dict(row._mapping))
-
-
-def _as_preset(values: Mapping[str, Any]) -> Preset:
-    return Preset(**{**values, "holder": Holder(values["holder"])})
+    values = {each.name: row._mapping[each] for each in _COLUMNS}
+    return Preset(**{**values, "holder": Holder(row.holder)})
 
 
 def _add_entry(

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, select, update
 
-from bot.database.engine import Database, reads, writes
-from bot.database.message_rows import FRESH, about_result, bump, read_messages, want
+from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting, lock_batch, lock_run
+from bot.database.rows import FRESH, about_result, bump, messages_of, want
 from bot.database.tables import audit, messages, runs
 from bot.domain.budgets import budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
@@ -22,15 +22,15 @@ from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, request_entry, run_entry
 from bot.store.ledger import reservation
-from bot.store.outcomes import apply_change
 from bot.store.queue import give_tags
-from bot.store.requests.judging import judge_run, refuse
+from bot.store.requests import judge_run, refuse
 from bot.store.rules import read_pause, read_rules
+from bot.store.runs import apply_change
 
 _SERVER = select(runs.c.guild_id).where(runs.c.key == bindparam("of"))
 
 
-class ReviewStore:
+class ReviewStore(Repository):
     """Decisions about runs. Each also bumps the card that it changes.
 
     Every method raises StoreUnavailable if the database doesn't answer. Changes raise RunGone for an unknown
@@ -38,7 +38,7 @@ class ReviewStore:
     """
 
     def __init__(self, database: Database, operator: OperatorRules) -> None:
-        self._database = database
+        super().__init__(database)
         self._operator = operator
 
     @writes
@@ -190,7 +190,7 @@ class ReviewStore:
     @reads
     def card(self, connection: Connection, key: str) -> MessageRef | None:
         """Return the run's review card, or None if it hasn't been posted."""
-        card = read_messages(connection, [key])[key].get((Kind.REVIEW, 0))
+        card = messages_of(connection, key).get((Kind.REVIEW, 0))
         return card.refs[0] if card is not None and card.posted else None
 
     @reads

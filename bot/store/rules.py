@@ -9,7 +9,8 @@ from datetime import datetime
 from pydantic import ValidationError
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
-from bot.database.engine import Database, reads, writes
+from bot.database.engine import Repository, reads, writes
+from bot.database.key_values import lock_value, read_value, write_value
 from bot.database.postgres import lock
 from bot.database.tables import key_values, queues, server_rules
 from bot.domain.errors import RefusedForNow
@@ -43,14 +44,11 @@ def read_rules(connection: Connection, guild_id: int | None) -> ServerRules:
         raise RefusedForNow("rules_unreadable") from error
 
 
-class RuleStore:
+class RuleStore(Repository):
     """Reads and changes rules. Every method raises StoreUnavailable if the database doesn't answer.
 
     Nothing is cached, so every process sees a change at once.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def get(self, guild_id: int | None) -> ServerRules:
         """Return a server's rules, with defaults for values that are unset or unreadable.
@@ -134,26 +132,21 @@ def _readable(connection: Connection, guild_id: int) -> tuple[ServerRules, tuple
 
 
 PAUSE_KEY = "pause"
-_PAUSE = select(key_values.c.value).where(key_values.c.name == PAUSE_KEY)
 
 
 def read_pause(connection: Connection) -> str | None:
     """Return the reason of the owner's pause, or None if there is no pause."""
-    return connection.scalar(_PAUSE)
+    return read_value(connection, PAUSE_KEY)
 
 
-class PauseStore:
+class PauseStore(Repository):
     """The owner's pause. Every method raises StoreUnavailable if the database doesn't answer."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @writes
     def pause(self, connection: Connection, reason: str, *, by: int, now: datetime) -> None:
         """Pause the bot. It refuses new requests and starts no runs. A second pause changes the reason."""
-        lock(connection, f"key value {PAUSE_KEY}")
-        connection.execute(delete(key_values).where(key_values.c.name == PAUSE_KEY))
-        connection.execute(insert(key_values).values(name=PAUSE_KEY, value=reason, updated_at=now))
+        lock_value(connection, PAUSE_KEY)
+        write_value(connection, PAUSE_KEY, reason, now)
         add_entries(connection, _entry(AuditAction.PAUSE, by, now, reason))
         release_queues(connection)  # from an earlier pause, which may have had another reason
         hold_queues(connection, PAUSED, {"reason": reason})
@@ -161,13 +154,10 @@ class PauseStore:
     @writes
     def resume(self, connection: Connection, *, by: int, now: datetime) -> bool:
         """End the pause, so that waiting runs start; return False if there is no pause."""
-        lock(connection, f"key value {PAUSE_KEY}")
-        lifted = connection.execute(
-            delete(key_values).where(key_values.c.name == PAUSE_KEY).returning(key_values.c.value)
-        )
-        reason = lifted.scalar()
+        reason = lock_value(connection, PAUSE_KEY)
         if reason is None:
             return False
+        connection.execute(delete(key_values).where(key_values.c.name == PAUSE_KEY))
         add_entries(connection, _entry(AuditAction.RESUME, by, now, reason))
         release_queues(connection, queues.c.waits_for == PAUSED)
         return True

@@ -13,13 +13,25 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, case, select, update
 
-from bot.database.engine import Database, reads, writes
-from bot.database.message_rows import bump
+from bot.database.engine import Repository, reads, writes
 from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_requests_of, lock_run
-from bot.database.rows import read_runs, revise, runs_of, select_runs, set_columns, to_run
+from bot.database.rows import (
+    FRESH,
+    bump,
+    is_untouched,
+    read_runs,
+    revise,
+    runs_of,
+    select_runs,
+    set_columns,
+    settle_answer,
+    to_run,
+    want,
+)
 from bot.database.tables import UtcDateTime, messages, requests, runs
 from bot.domain.budgets import reported_seconds, weight_of
 from bot.domain.errors import BotError, RefusedForNow
+from bot.domain.fair_queue import NO_TURN, gives_turn_back
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
@@ -27,9 +39,8 @@ from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, no_ti
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.text.run_log import failure_kind
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end, is_progress
-from bot.store.audit import add_entries, request_entry
+from bot.store.audit import add_entries, record_end, request_entry
 from bot.store.ledger import by_day, post
-from bot.store.outcomes import apply_change
 from bot.store.queue import close_up, tags_of
 from bot.store.rules import read_rules
 
@@ -41,11 +52,8 @@ class ForeignRunReport(BotError):
     """A report has a run's key, but the id of another run of ComfyDeploy."""
 
 
-class RunStore:
+class RunStore(Repository):
     """The runs. Every method raises StoreUnavailable if the database doesn't answer."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @reads
     def get(self, connection: Connection, key: str) -> Run | None:
@@ -129,7 +137,9 @@ class RunStore:
             change = end(each, target, now, code, params or {})
             if change is None:
                 return False
-            apply_change(connection, each, change, now, **_after_end(each, now))
+            # It is polled again for its real duration, unless ComfyDeploy may not have it.
+            polled = {"due_at": now + SETTLE_AFTER, "checks": 0} if each.run_id is not None else {}
+            apply_change(connection, each, change, now, **polled)
         return True
 
     @writes
@@ -229,14 +239,6 @@ def _cancel(connection: Connection, run: Run, now: datetime, by: int) -> None:
     apply_change(connection, run, change, now, cancel_requested_at=now, cancelled_by=by)
 
 
-def _after_end(run: Run, now: datetime) -> dict[str, object]:
-    """Return the columns that let a run be polled again after the bot ended it, for its real duration.
-
-    There are none if ComfyDeploy may not have the run.
-    """
-    return {"due_at": now + SETTLE_AFTER, "checks": 0} if run.run_id is not None else {}
-
-
 def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) -> Change | None:
     """Store the GPU, duration and log that were fetched for an ended run, and when to poll it next.
 
@@ -291,3 +293,53 @@ def _values(run: Run, change: Change) -> dict[str, object]:
     after = replace(run, state=change.state)
     values = {f"new_{name}": change.values.get(name, getattr(after, name)) for name in _PROGRESS_COLUMNS}
     return values | {"of_run": run.key, "in_state": run.state}
+
+
+def apply_change(connection: Connection, run: Run, change: Change, now: datetime, **more: object) -> None:
+    """Write a change to a run that `bot.database.row_locks` has locked, with `more` columns.
+
+    If the change ends the run, this also writes the audit entry and bumps the messages that follow. What
+    the change makes of the run's cost is posted to the ledger, so several runs are changed in the order of
+    `ledger.by_day`.
+    """
+    values = {**change.values, "state": change.state, **more}
+    if change.state is not run.state and gives_turn_back(run.state, change.state):
+        values["queue_tag"] = NO_TURN
+    own = {name: value for name, value in values.items() if name in runs.c}
+    if not set_columns(connection, runs, {"key": run.key, "state": run.state}, own):
+        return
+    if of_request := {name: value for name, value in values.items() if name not in runs.c}:
+        set_columns(connection, requests, {"key": run.request_key}, of_request)
+    if change.visible:
+        revise(connection, [run.request_key])
+    if change.ends_run:
+        _end(connection, run, now)
+    post(connection, run, values)
+
+
+def _end(connection: Connection, run: Run, now: datetime) -> None:
+    is_over = record_end(connection, run, now)
+    if run.is_first_in_batch and run.state is RunState.AWAITING_APPROVAL:
+        bump(connection, run.request_key, now, messages.c.kind == Kind.REVIEW)
+    if run.final:
+        _show_late(connection, run, now)
+    elif is_over:
+        settle_answer(connection, run.request_key)
+        want(connection, run.request_key, Kind.OUTCOME, 0, now, {"channel_id": run.channel_id})
+
+
+def _show_late(connection: Connection, run: Run, now: datetime) -> None:
+    """Have a result shown that came after the run's end.
+
+    If the run's earlier, partial result was deleted, the new one isn't shown, either. A batch's outcome that
+    may have been posted stays as it is, so the result has a message of its own. If other runs of the batch
+    are still active, their outcome will show this one, too.
+    """
+    if run.deleted_at is not None:
+        return
+    outcome = (messages.c.request_key == run.request_key, messages.c.kind == Kind.OUTCOME)
+    found = connection.execute(select(is_untouched().label("untouched")).where(*outcome)).first()
+    if found is not None:
+        alone = run.count > 1 and not found.untouched
+        kind, number = (Kind.LATE, run.index) if alone else (Kind.OUTCOME, 0)
+        want(connection, run.request_key, kind, number, now, {**FRESH, "channel_id": run.channel_id})

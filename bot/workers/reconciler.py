@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.context import App
+from bot.context import LONGEST_SLEEP, App
 from bot.domain.errors import BackendBadReply, BackendError, BackendNotCancellable, BackendTimeout
 from bot.domain.run_timing import (
     CANCEL_DOUBT,
@@ -27,7 +27,6 @@ from bot.domain.transitions import (
     is_own_verdict,
     reported_end,
 )
-from bot.wakeups import LONGEST_SLEEP
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reports import ReportRecorder
 from bot.workers.submission import Submitter
@@ -143,7 +142,7 @@ class Reconciler:
         elif run.final and self._clock() >= late_checks_end(run):
             await self._store.runs.stop_checking(run)
         elif report is not None:
-            await self._record(run, report)
+            await self._recorder.record(run.key, report, asked=True)
             if run.failure_code == DEADLINE_RUNNING and run.checks < CANCEL_TRIES:
                 await self._try_cancel(run_id)
 
@@ -155,7 +154,7 @@ class Reconciler:
         """Record a success for a run that has made everything but hasn't reported its end, and stop it."""
         log.info("counted the run as finished, although ComfyDeploy has not reported its end")
         # Not `asked`, so that its billed duration is fetched once it has been stopped.
-        await self._record(run, report._replace(state=RunState.SUCCEEDED), asked=False)
+        await self._recorder.record(run.key, report._replace(state=RunState.SUCCEEDED))
         await self._try_cancel(report.run_id)  # not earlier, or the run would be recorded as cancelled
 
     async def _end_overdue(self, run: Run, run_id: str, report: RunReport | None) -> None:
@@ -168,7 +167,7 @@ class Reconciler:
             if report.made_everything:
                 await self._end_finished(run, report)
                 return
-            await self._record(run, report)
+            await self._recorder.record(run.key, report, asked=True)
         await self._store.runs.note_deadline(run.key, DEADLINE)
         stopped = await self._try_cancel(run_id)
         code, ended = DEADLINE if stopped else DEADLINE_RUNNING, None
@@ -190,7 +189,7 @@ class Reconciler:
             await self._record_end(run, report)
         elif stopped and (report is not None or not self._is_end_in_doubt(run)):
             if report is not None:
-                await self._record(run, report)
+                await self._recorder.record(run.key, report, asked=True)
             await self._finish(run, RunState.CANCELLED, run.cancel_code)
         elif stopped is False:
             await self._store.runs.refuse_cancel(run)
@@ -240,7 +239,7 @@ class Reconciler:
         """Record the end of a run. If it failed, read its log first."""
         if self._app.settings.run_logs and _wants_log(run, report):
             report = report._replace(log=await self._end_of_log(report.run_id))
-        await self._record(run, report)
+        await self._recorder.record(run.key, report, asked=True)
         if next_settling(run, report, self._clock()) is None:
             self._metrics.settled(run, gpu=report.gpu, seconds=report.run_duration)
 
@@ -252,9 +251,6 @@ class Reconciler:
             log.info("can't read the run's log: %s", error)
             return ""
         return await asyncio.get_running_loop().run_in_executor(self._app.files, end_of_log, text) or ""
-
-    async def _record(self, run: Run, report: RunReport, *, asked: bool = True) -> None:
-        await self._recorder.record(run.key, report, asked=asked)
 
     async def _finish(self, run: Run, target: RunState, code: str) -> None:
         if await self._store.runs.finish(run.key, target, self._clock(), code=code):

@@ -1,84 +1,61 @@
 """Record the backend's reports about runs, whether they came by webhook or by polling.
 
-A state change is stored before its webhook is answered. Progress is buffered in memory and written at most
-once a second, not in a transaction for each step of a run; it is lost if the process dies, or if the database
-is unavailable.
+A webhook is authenticated, and a state change is stored before it is answered. Progress is buffered in memory
+and written at most once a second, not in a transaction for each step of a run; it is lost if the process
+dies, or if the database is unavailable.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from bot.config.logs import run_context
 from bot.context import App
+from bot.domain.errors import BackendBadReply, RunGone, StoreUnavailable
 from bot.domain.runs import IN_FLIGHT, RunReport, RunState
 from bot.domain.transitions import is_progress
+from bot.store.runs import ForeignRunReport
 
 log = logging.getLogger(__name__)
-
 _KNOWN_RUNS = 10_000
-
-
-class _Known(NamedTuple):
-    run_id: str
-    state: RunState
-
-
-class ProgressBuffer:
-    """Buffers reports that change a run's progress, and drops those that change nothing."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._news: dict[str, RunReport] = {}
-
-    def add(self, key: str, report: RunReport) -> bool:
-        """Buffer a report, or return False if it has to be recorded immediately."""
-        known = self._known.get(key)
-        if known is None or known.run_id != report.run_id:
-            return False
-        if known.state is RunState.SUCCEEDED:
-            return True  # nothing that a webhook says changes a success
-        if not is_progress(known.state, report.state):
-            return False
-        if report.outputs or (report.progress is not None and report.progress >= 1):
-            return False  # outputs aren't progress, and after its last node the run is polled soon
-        self._news[key] = report
-        return True
-
-    def remember_state(self, key: str, report: RunReport, state: RunState) -> None:
-        """Remember the state that the store has just recorded, and drop the run's buffered progress."""
-        self._news.pop(key, None)
-        if state not in IN_FLIGHT and state is not RunState.SUCCEEDED:
-            self._known.pop(key, None)
-            return
-        self._known[key] = _Known(report.run_id, state)
-        self._known.move_to_end(key)
-        if len(self._known) > _KNOWN_RUNS:
-            self._known.popitem(last=False)
-
-    async def claim(self, _room: int) -> Sequence[Mapping[str, RunReport]]:
-        """Return the reports buffered since the last call, by run key."""
-        news, self._news = self._news, {}
-        return [news] if news else []
+# A backend waits longer than this for its answer. A caller that needs this long to send 1 MiB isn't the
+# backend.
+BODY_SECONDS = 10.0
+# nginx's status for a caller that has disconnected; nobody receives it.
+HUNG_UP = 499
 
 
 class ReportRecorder:
     """Records reports from webhooks and polling. A run without a report for `App.quiet_period` is polled."""
 
-    def __init__(self, app: App, progress: ProgressBuffer) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
         self._store = app.store
-        self._progress = progress
         self._wakeups = app.wakeups
         self._clock = app.now
+        # ComfyDeploy's id and the state of each run, as the store has recorded them, and buffered progress.
+        self._known: OrderedDict[str, tuple[str, RunState]] = OrderedDict()
+        self._progress: dict[str, RunReport] = {}
 
     def buffer(self, key: str, report: RunReport) -> bool:
         """Take a report that tells only progress, or nothing new; return False for any other."""
-        if not self._progress.add(key, report):
+        run_id, state = self._known.get(key, ("", None))
+        if state is None or run_id != report.run_id:
             return False
+        if state is RunState.SUCCEEDED:
+            return True  # nothing that a webhook says changes a success
+        if not is_progress(state, report.state):
+            return False
+        if report.outputs or (report.progress is not None and report.progress >= 1):
+            return False  # outputs aren't progress, and after its last node the run is polled soon
+        self._progress[key] = report
         self._wakeups.progress()
         return True
 
@@ -96,7 +73,7 @@ class ReportRecorder:
         )
         if change is None:
             return None
-        self._progress.remember_state(key, report, change.state)
+        self._remember(key, report.run_id, change.state)
         result = "result" if change.state is RunState.SUCCEEDED else "outcome"
         log.info("recorded %s%s", change.state.value, f"; posting the {result}" if change.ends_run else "")
         if change.ends_run:
@@ -108,10 +85,97 @@ class ReportRecorder:
             self._wakeups.check(due_at - now)
         return change.state
 
+    def _remember(self, key: str, run_id: str, state: RunState) -> None:
+        """Remember a state that was just recorded, and drop the run's buffered progress."""
+        self._progress.pop(key, None)
+        self._known.pop(key, None)
+        if state in IN_FLIGHT or state is RunState.SUCCEEDED:
+            self._known[key] = (run_id, state)
+        if len(self._known) > _KNOWN_RUNS:
+            self._known.popitem(last=False)
+
+    async def claim_progress(self, _room: int) -> Sequence[Mapping[str, RunReport]]:
+        """Return the reports buffered since the last call, by run key."""
+        reports, self._progress = self._progress, {}
+        return [reports] if reports else []
+
     async def save_progress(self, reports: Mapping[str, RunReport]) -> None:
-        """Store the reports that `ProgressBuffer.claim` returned."""
+        """Store the reports that `claim_progress` returned."""
         now = self._clock()
         next_check = now + self._app.quiet_period
         await self._store.runs.save_progress(reports, now, next_check, run_timeout=self._app.run_timeout)
         self._wakeups.show()
         self._wakeups.check(self._app.quiet_period)
+
+
+async def read_body(request: web.Request) -> bytes | int:
+    """Return a request's body, or the status code if the body is too slow, too large or can't be read."""
+    try:
+        if request.content.is_eof():  # most bodies arrive together with their headers
+            return await request.read()
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        return 408
+    except web.HTTPRequestEntityTooLarge:
+        return 413
+    except OSError:
+        return HUNG_UP
+    except (web.RequestPayloadError, HttpProcessingError):  # broken chunks
+        return 400
+
+
+class WebhookServer:
+    """Handles the backend's webhooks over HTTP."""
+
+    def __init__(self, app: App, recorder: ReportRecorder) -> None:
+        self._backend = app.backend
+        self._recorder = recorder
+        self._metrics = app.metrics
+
+    def add_to(self, app: web.Application) -> None:
+        """Register the routes."""
+        for method, route in self._backend.webhooks:
+            app.router.add_route(method, route, self._receive)
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        try:
+            status = await self._take(request)
+        except Exception:
+            self._metrics.webhook(500)
+            raise
+        self._metrics.webhook(status)
+        return web.Response(status=status)
+
+    async def _take(self, request: web.Request) -> int:
+        key = request.match_info["key"]
+        if not self._backend.is_webhook_authentic(key, request.match_info["mac"]):
+            return 403
+        body = await read_body(request)
+        if isinstance(body, int):
+            return body
+        try:
+            report = self._backend.read_webhook(body)
+        except BackendBadReply as error:
+            log.warning("can't read a webhook: %s", error, extra={"run": key})
+            return 400
+        # Most webhooks, several a second of each run.
+        if self._recorder.buffer(key, report):
+            return 204
+        with run_context(key):
+            return await self._record(key, report)
+
+    async def _record(self, key: str, report: RunReport) -> int:
+        try:
+            await self._recorder.record(key, report)
+        except RunGone:
+            log.warning("received a webhook for a run that the store doesn't know")
+            return 404
+        except ForeignRunReport as error:
+            log.warning("received a webhook for another run: %s", error)
+            return 409
+        except StoreUnavailable as error:
+            # The backend retries after any status but a 2xx. When it gives up, polling finds the event.
+            log.warning("can't store a webhook until the database is back: %s", error)
+            return 503
+        return 204

@@ -10,11 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import ParamSpec, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from bot.config.logs import run_context
 from bot.context import App
+from bot.deployments.inputs import Input
+from bot.deployments.model import deployment_of
+from bot.discord_api.calls import PostError, Unanswered
 from bot.discord_api.channels import channel_state
 from bot.domain.backend import NewRun
 from bot.domain.errors import (
@@ -32,8 +36,8 @@ from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState
 from bot.domain.results import is_marked_now, is_restricted_now
 from bot.domain.runs import InputValue, Run, RunReport, RunState
+from bot.domain.text.file_names import file_stem, without_suffix
 from bot.store.runs import ForeignRunReport
-from bot.workers.attachment_renewal import renewed_inputs
 from bot.workers.backend_health import AWAY, BUSY, BackendHealth
 from bot.workers.reports import ReportRecorder
 from bot.workers.worker import Later
@@ -57,6 +61,9 @@ _WAITS_FOR_STORE = "waits_for_store"
 _LONGEST_WAIT = timedelta(days=7)
 _LASTING = 3600.0
 _STORE_PAUSE = 1.0
+# The machine downloads its inputs later, when a GPU is free.
+_MIN_LINK_LIFETIME = timedelta(hours=1)
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -88,16 +95,23 @@ class Submitter:
             await self._refuse_outlasted(now)
         elif waiting.is_due and (claimed := await self._claim(now, room)):
             return claimed
-        elif self._health.is_trusted and (waiting.is_due or waiting.is_held):
-            await self._renumber(now)
+        elif (
+            self._health.is_trusted
+            and (waiting.is_due or waiting.is_held)
+            and await self._store.claims.update_queue_positions(now, broken=self._health.broken)
+        ):
+            self._wakeups.show()
         ends = waiting.next_end - START_MARGIN if user_installs and waiting.next_end else None
         return Later.at(min(filter(None, (waiting.due_at, ends)), default=None), now)
 
     async def _claim(self, now: datetime, room: int) -> Sequence[Run]:
+        def limit(deployment: str) -> int | None:
+            return self._app.limit(deployment) if self._health.admits(deployment) else 0
+
         claimed = list[Run]()
         while len(claimed) < room:
             try:
-                run = await self._store.claims.claim_submission(self._limit_now, now, now + self._app.grace)
+                run = await self._store.claims.claim_submission(limit, now, now + self._app.grace)
             except StoreUnavailable:
                 if not claimed:
                     raise
@@ -109,14 +123,6 @@ class Submitter:
             self._wakeups.check(self._app.grace)
         self._wakeups.show()  # runs that were turned away say why
         return claimed
-
-    async def _renumber(self, now: datetime) -> None:
-        """Update what the messages say of the queues, which is done only when nothing more can be started."""
-        if await self._store.claims.update_queue_positions(now, broken=self._health.broken):
-            self._wakeups.show()
-
-    def _limit_now(self, deployment: str) -> int | None:
-        return self._app.limit(deployment) if self._health.admits(deployment) else 0
 
     async def _refuse_outlasted(self, now: datetime) -> None:
         """Refuse requests that are older than a week, if the backend has accepted no call for an hour.
@@ -175,7 +181,9 @@ class Submitter:
             await self._failed(run, error)
         else:
             self._health.succeeded(run)
-            await self._queued(run, run_id)
+            log.info("queued the run as %s", run_id)
+            # A webhook with the id may never arrive.
+            await self._until_stored(self._record_id, run, run_id)
 
     async def _checked(self, run: Run) -> Mapping[str, InputValue]:
         """Check the channel, and return the inputs with links that work.
@@ -197,7 +205,7 @@ class Submitter:
         now = self._clock()
         if run.submitted_at is not None and now - run.submitted_at < _CLAIM_TRUST:
             return True
-        if await self._until_stored(lambda: self._store.claims.confirm(run, now + self._app.grace)):
+        if await self._until_stored(self._store.claims.confirm, run, now + self._app.grace):
             return True
         log.info("made no queue call, because the run has changed since its claim")
         await self._requeue(run, now)
@@ -229,27 +237,22 @@ class Submitter:
         await self._requeue(run, self._clock() + self._backoff(run.submissions))
 
     async def _requeue(self, run: Run, due_at: datetime, waits_for: str | None = None) -> None:
-        requeue = self._store.claims.requeue
-        await self._until_stored(lambda: requeue(run, due_at, self._clock(), waits_for=waits_for))
+        now = self._clock()
+        await self._until_stored(self._store.claims.requeue, run, due_at, now, waits_for=waits_for)
         self._wakeups.show()
         self._wakeups.submit()
 
-    async def _until_stored(self, change: Callable[[], Awaitable[T]]) -> T:
+    async def _until_stored(self, change: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Make a change after a claim, retrying until the database answers.
 
         Nobody else knows whether a queue call was made, and what it returned.
         """
         while True:
             try:
-                return await change()
+                return await change(*args, **kwargs)
             except StoreUnavailable as error:
                 log.warning("waiting for the database to store what became of a claim: %s", error)
             await asyncio.sleep(_STORE_PAUSE)
-
-    async def _queued(self, run: Run, run_id: str) -> None:
-        """Store the run's id. A webhook with the id may never arrive."""
-        log.info("queued the run as %s", run_id)
-        await self._until_stored(lambda: self._record_id(run, run_id))
 
     async def _record_id(self, run: Run, run_id: str) -> None:
         try:
@@ -271,12 +274,96 @@ class Submitter:
         self._wakeups.submit()
 
     async def _end(self, run: Run, target: RunState, error: BotError) -> None:
-        runs, code, params = self._store.runs, error.code, error.params
-        await self._until_stored(
-            lambda: runs.finish(run.key, target, self._clock(), code=code, params=params)
-        )
+        now, finish = self._clock(), self._store.runs.finish
+        await self._until_stored(finish, run.key, target, now, code=error.code, params=error.params)
         self._wakeups.show()
         self._wakeups.submit()
 
     def _backoff(self, tries: int) -> timedelta:
         return timedelta(seconds=min(2.0**tries, 120) + self._app.outside.random.uniform(0, 1))
+
+
+def expires_soon(url: str, now: datetime) -> bool:
+    """Return whether a signed Discord link has expired or expires within an hour.
+
+    Returns False for a link without an expiry.
+    """
+    end = _end_of(url)
+    return end is not None and end < now + _MIN_LINK_LIFETIME
+
+
+def _end_of(url: str) -> datetime | None:
+    """Return when a signed Discord link expires, or None for any other text."""
+    try:
+        stamp = parse_qs(urlsplit(url).query).get("ex", [""])[0]
+        return datetime.fromtimestamp(int(stamp, 16), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+async def renewed_inputs(app: App, run: Run, now: datetime) -> Mapping[str, InputValue]:
+    """Return the run's inputs with links that work.
+
+    Raises RefusedError if a file has to be attached again, DiscordAway during an outage, or NotNow if
+    Discord answers other calls but doesn't return the card.
+    """
+    deployment = deployment_of(run, app.catalogue.all())
+    items = deployment.inputs if deployment is not None else {}
+    keys = _attachment_keys(run, items)
+    old = [url for key in keys for url in _urls(run.inputs[key])]
+    if not any(expires_soon(url, now) for url in old):
+        return run.inputs
+    if len(keys) > 1 and not items.keys() >= set(keys):
+        raise RefusedError("attachment_expired", "the order of the inputs isn't known any more")
+    renewed_urls = iter(await _card_urls(app, run, len(old)))
+    renewed = dict(run.inputs)
+    for key in keys:
+        value = run.inputs[key]
+        urls = [next(renewed_urls) for _ in _urls(value)]
+        renewed[key] = urls if isinstance(value, list) else urls[0]
+    return renewed
+
+
+async def _card_urls(app: App, run: Run, count: int) -> list[str]:
+    """Return fresh links to the `count` attachments of a batch, from its review card.
+
+    The numbers in the card's file names follow the order of the deployment's inputs. If the card has more
+    files, the deployment has changed, and the numbers may be those of other inputs. Raises the same
+    errors as `renewed_inputs`.
+    """
+    card = await app.store.reviews.card(run.request_key)
+    if card is None:
+        raise RefusedError("attachment_expired")
+    try:
+        found = await app.discord.attachments(*card)
+    except Unanswered as error:
+        if await app.discord.answers():
+            raise NotNow(str(error)) from error
+        raise DiscordAway(str(error)) from error
+    except PostError as error:
+        raise RefusedError("attachment_expired", str(error)) from error
+    stems = {without_suffix(name): url for name, url in found.items()}
+    named = [file_stem(run.deployment, run.request_key, number) for number in range(1, count + 2)]
+    urls = [stems[name] for name in named if name in stems]
+    if len(urls) != count or named[-1] in stems:
+        raise RefusedError("attachment_expired")
+    return urls
+
+
+def _attachment_keys(run: Run, items: Mapping[str, Input]) -> list[str]:
+    """Return the run's inputs that hold attached files, in the deployment's order.
+
+    An input that the deployment has hidden or lost since the request counts if its links can expire.
+    """
+    keys = [*(key for key in items if key in run.inputs), *(key for key in run.inputs if key not in items)]
+    return [key for key in keys if _is_attached(items.get(key), run.inputs[key])]
+
+
+def _is_attached(item: Input | None, value: InputValue) -> bool:
+    if item is not None and item.offered:
+        return item.takes_file
+    return any(_end_of(url) is not None for url in _urls(value))
+
+
+def _urls(value: InputValue) -> list[str]:
+    return value if isinstance(value, list) else [str(value)]

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from bot.config.logs import run_context
+from bot.context import LONGEST_SLEEP
 from bot.domain.errors import StoreUnavailable
-from bot.wakeups import LONGEST_SLEEP
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,9 @@ class Worker(Generic[T]):
             found = await self._next(room)
             items = _items(found)
             for item in items:
-                self._start(item)
+                task = asyncio.create_task(self._one(item), name=self.name)
+                self._handling.add(task)
+                task.add_done_callback(self._done)
             if items and not is_announced:
                 log.debug("%s found an item that nothing had announced", self.name)
             took = asyncio.get_running_loop().time() - began
@@ -175,11 +177,6 @@ class Worker(Generic[T]):
         longest = self._schedule.longest
         is_announced = until is not None and until.seconds <= longest
         return await _wait(self._wake, min(until.seconds, longest) if until else longest) or is_announced
-
-    def _start(self, item: T) -> None:
-        task = asyncio.create_task(self._one(item), name=self.name)
-        self._handling.add(task)
-        task.add_done_callback(self._done)
 
     async def _one(self, item: T) -> None:
         key = getattr(item, "key", None) or getattr(getattr(item, "run", None), "key", None)

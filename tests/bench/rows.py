@@ -16,13 +16,13 @@ from sqlalchemy import Column, Connection, Select, Table, text
 from bot.database.tables import audit, messages, requests, runs, server_rules
 from bot.domain.messages.records import Busy
 from bot.domain.moderation import AuditFilter
-from bot.domain.pages import RunFilter
+from bot.domain.pages import RunFilter, RunsPage
 from bot.domain.policy import OperatorRules
 from bot.outside import Outside
 from bot.store import Store
 from bot.store.audit import newest_first
 from bot.store.reading.history import open_on_server, own_runs
-from bot.store.requests.judging import judge_run
+from bot.store.requests import judge_run
 from tests.bench.figures import Figure
 from tests.chaos.database import opened
 
@@ -167,7 +167,7 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
     """Return the queries of the running bot."""
 
     def page(wanted: RunFilter) -> Callable[[], Awaitable[object]]:
-        return lambda: store.history.page(0, limit=5, run_filter=wanted)
+        return lambda: store.history.page(0, RunsPage(wanted), limit=5)
 
     def judged(operator: OperatorRules) -> Callable[[], Awaitable[object]]:
         async def judge() -> object:
@@ -181,13 +181,13 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
         "/queue, first page": lambda: store.history.server_queue(0, limit=11),
         "/audit, first page": lambda: store.audit.page(0, AuditFilter(), 10),
         "/audit, one person's": lambda: store.audit.page(0, AuditFilter(subject=0), 10),
-        "today's use, before a request": lambda: store.usage.today(0, 0, now),
+        "today's use, before a request": lambda: store.figures.today(0, 0, now),
         "claim of a run to submit": lambda: store.claims.claim_submission(lambda _: None, now, now),
         "judging it, no daily budget": judged(OperatorRules()),
         "judging it, by the day's seconds": judged(OperatorRules(daily_gpu_seconds=10**9)),
-        "durations of earlier runs": lambda: store.durations.usual("picture", None, now),
-        "durations, a GPU without any": lambda: store.durations.usual("picture", "H100", now),
-        "the queue, for its estimates": lambda: store.durations.queue("picture"),
+        "durations of earlier runs": lambda: store.figures.usual("picture", None, now),
+        "durations, a GPU without any": lambda: store.figures.usual("picture", "H100", now),
+        "the queue, for its estimates": lambda: store.figures.queue("picture"),
         "claim of 8 silent runs": lambda: store.claims.claim_checks(now, timedelta(0), 8),
         "claim of a message to show": lambda: store.messages.turn([], ["bench"], Busy(), now, now),
         "claim of what is too old": lambda: store.retention.claim(now),

@@ -130,7 +130,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Judged:
         seen.append((asked, usage))
         return decide(asked, requester, usage, operator, rules, expected=expected, count=count)
 
-    monkeypatch.setattr("bot.store.requests.accept.decide", noting)
+    monkeypatch.setattr("bot.store.requests.decide", noting)
     return seen
 
 

@@ -15,7 +15,7 @@ from tests.discord.rendered import refusal, requests_to, text_of, texts
 from tests.harness import HELD, Harness
 
 CALLBACK, ANSWER = "/interactions/*", "/webhooks/*/messages/@original"
-REQUESTS, NOTE = "bot.store.requests.accept.RequestStore", "bot.store.messages.MessageStore.answered"
+REQUESTS, NOTE = "bot.store.requests.RequestStore", "bot.store.messages.MessageStore.answered"
 
 
 async def ask(bot: Harness, **options: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from tests.e2e.bot_process import BotProcess
 
-INTAKE = "bot.store.requests.accept:RequestStore"
+INTAKE = "bot.store.requests:RequestStore"
 RUNS = "bot.store.runs:RunStore"
 WORK = "bot.store.claims:ClaimStore"
 MESSAGES = "bot.store.messages:MessageStore"

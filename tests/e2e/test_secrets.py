@@ -32,7 +32,7 @@ OF_A_RUN = (
     "bot.workers.reports",
     "bot.delivery.messenger",
     "bot.workers.reconciler",
-    "bot.workers.webhook",
+    "bot.workers.reports",
 )
 
 

@@ -112,7 +112,7 @@ async def test_compressed_bodies_are_unreadable(caller: Caller) -> None:
 @pytest.mark.usefixtures("parser")
 async def test_signed_broken_chunks_are_counted(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiled parser doesn't report the error to the reader of the body, so the read times out."""
-    monkeypatch.setattr("bot.workers.webhook.BODY_SECONDS", 0.05)
+    monkeypatch.setattr("bot.workers.reports.BODY_SECONDS", 0.05)
     run = await caller.run()
     async with sent(caller, caller.url, CHUNKED, b"3\r\nabc\r\n", b"zz\r\n") as reader:
         assert await status(reader) in (400, 408)
@@ -123,7 +123,7 @@ async def test_signed_broken_chunks_are_counted(caller: Caller, monkeypatch: pyt
 
 @pytest.mark.usefixtures("parser")
 async def test_a_ping_has_the_limits_of_a_webhook(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.workers.webhook.BODY_SECONDS", 0.05)
+    monkeypatch.setattr("bot.workers.reports.BODY_SECONDS", 0.05)
     ping = caller.signer.ping_url(caller.base, "abc")
     assert (await caller.call(b"hello", ping))[0] == 200
     assert (await caller.call(b"x" * 2 * 1024 * 1024, ping))[0] == 413

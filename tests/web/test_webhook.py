@@ -110,7 +110,7 @@ async def test_malformed_requests_are_refused_and_change_nothing(caller: Caller)
 
 
 async def test_a_body_that_never_arrives_is_a_408(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.workers.webhook.BODY_SECONDS", 0.05)
+    monkeypatch.setattr("bot.workers.reports.BODY_SECONDS", 0.05)
     address = urlsplit(caller.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     target = f"{address.path}?{address.query}"

@@ -262,12 +262,15 @@ class Busy:
         return [channel for channel, count in self._channels.items() if channel and count >= PER_CHANNEL]
 
 
+def result_refs(messages: Mapping[tuple[Kind, int], Message], number: int) -> Sequence[MessageRef]:
+    """Return the Discord messages that show a run's result: those of a late success, or its batch's."""
+    shown = (messages.get(key) for key in ((Kind.LATE, number), (Kind.OUTCOME, 0)))
+    return next((refs for each in shown if each and (refs := each.refs or each.stale)), ())
+
+
 def result_ref(messages: Mapping[tuple[Kind, int], Message], number: int) -> MessageRef | None:
-    """Return the first Discord message that shows a run's result, alone or with its batch, or None."""
-    for key in ((Kind.LATE, number), (Kind.OUTCOME, 0)):
-        if key in messages and (refs := [*messages[key].refs, *messages[key].stale]):
-            return refs[0]
-    return None
+    """Return the first Discord message that shows a run's result, or None."""
+    return next(iter(result_refs(messages, number)), None)
 
 
 def marker(message: Message, part: Part) -> int:

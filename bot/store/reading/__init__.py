@@ -1,1 +1,1 @@
-"""Repositories that only read: lists of runs, the export, durations for the estimates, and gauges."""
+"""Repositories that only read: lists of runs, the export, and figures."""

@@ -1,22 +1,33 @@
-"""Read a user's runs by page, and a server's queue."""
+"""Read runs: a user's by page, a server's queue, and all of them for an export."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, case, exists, func, or_, select
 
-from bot.database.engine import Database, reads
-from bot.database.message_rows import Messages, read_messages
-from bot.database.rows import earlier, later, select_listed_runs, to_listed_run
+from bot.database.engine import Repository, reads
+from bot.database.rows import (
+    Messages,
+    earlier,
+    later,
+    messages_of,
+    read_messages,
+    select_listed_runs,
+    select_runs,
+    to_run,
+)
 from bot.database.tables import messages, requests, runs
-from bot.domain.messages.records import COPIES, Kind, Message, MessageRef, result_ref
-from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry
+from bot.domain.messages.records import COPIES, Kind, MessageRef, result_ref, result_refs
+from bot.domain.pages import NEWEST, Direction, HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
 from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
 from bot.domain.text import message_url
 
 S = RunState
+_EXPORT_CHUNK_SIZE = 500
 _member = runs.alias("member")
 _WAITING = frozenset({S.AWAITING_APPROVAL, S.WAITING})
 _ACTIVE = _WAITING | IN_FLIGHT
@@ -29,48 +40,46 @@ _STATES = {
 }
 
 
-class HistoryStore:
-    """Reads lists of runs, without their outputs.
+@dataclass(frozen=True, slots=True)
+class ExportFilter:
+    """A filter for the export: runs requested from `since` (inclusive) to `until` (exclusive) on a server.
+
+    None matches everything. With `newest_first`, the newest come first.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    guild_id: int | None = None
+    requester_id: int | None = None
+    newest_first: bool = False
+
+
+class HistoryStore(Repository):
+    """Reads lists of runs; only the export has their outputs.
 
     Every method raises StoreUnavailable if the database doesn't answer.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
     @reads
     def page(
-        self,
-        connection: Connection,
-        requester_id: int,
-        *,
-        limit: int,
-        run_filter: RunFilter = RunFilter.ALL,
-        before: RunCursor | None = None,
+        self, connection: Connection, requester_id: int, page: RunsPage = NEWEST, *, limit: int
     ) -> HistoryPage:
-        """Return the newest batches, or those older than `before`."""
-        return _page(connection, requester_id, limit, run_filter, before)
-
-    @reads
-    def page_after(
-        self,
-        connection: Connection,
-        requester_id: int,
-        *,
-        limit: int,
-        run_filter: RunFilter,
-        after: RunCursor,
-    ) -> HistoryPage:
-        """Return the batches just newer than `after`, or the newest page if they don't fill one."""
-        newer = later(requests.c.created_at, after.at, runs.c.key < after.key)
-        query = _matching(requester_id, run_filter).where(newer)
-        found = connection.execute(query.order_by(requests.c.created_at, runs.c.key.desc()).limit(limit + 1))
-        rising = [to_listed_run(row) for row in found]
-        if len(rising) > limit:
-            listed = rising[:limit][::-1]
-            entries = _entries(connection, listed)
-            return HistoryPage(entries, _cursor(listed[-1]), _cursor(listed[0]))
-        return _page(connection, requester_id, limit, run_filter)
+        """Return a page of a user's batches. If too few are newer to fill one, return the newest page."""
+        matching, cursor = _matching(requester_id, page.run_filter), page.cursor
+        if cursor is not None and page.direction is Direction.NEWER:
+            newer = matching.where(later(requests.c.created_at, cursor.at, runs.c.key < cursor.key))
+            rising = newer.order_by(requests.c.created_at, runs.c.key.desc()).limit(limit + 1)
+            found = [to_run(row) for row in connection.execute(rising)]
+            if len(found) > limit:
+                listed = found[:limit][::-1]
+                return HistoryPage(_entries(connection, listed), _cursor(listed[-1]), _cursor(listed[0]))
+            cursor = None
+        query = own_runs(requester_id, page.run_filter, limit + 1, cursor)
+        found = [to_run(row) for row in connection.execute(query)]
+        listed = found[:limit]
+        older = _cursor(listed[-1]) if len(found) > limit else None
+        newest = _cursor(listed[0]) if listed and cursor is not None else cursor
+        return HistoryPage(_entries(connection, listed), older, newest)
 
     @reads
     def server_queue(
@@ -80,16 +89,34 @@ class HistoryStore:
         keys = connection.execute(open_on_server(guild_id, limit, offset)).scalars().all()
         return [*_batches(connection, keys).values()]
 
+    async def export(
+        self, run_filter: ExportFilter, chunk_size: int = _EXPORT_CHUNK_SIZE
+    ) -> AsyncIterator[Run]:
+        """Yield the runs that the filter matches, with outputs, in chunks, so that no writer waits."""
+        found: list[Run] = []
+        while not found or len(found) == chunk_size:
+            found = await self._chunk(run_filter, found[-1] if found else None, chunk_size)
+            for run in found:
+                yield run
+            if not found:
+                return
+
+    @reads
+    def _chunk(
+        self, connection: Connection, run_filter: ExportFilter, last: Run | None, limit: int
+    ) -> list[Run]:
+        return [to_run(row) for row in connection.execute(_next(run_filter, last, limit))]
+
     @reads
     def deletions(self, connection: Connection, run: Run) -> Deletions:
         """Return what was deleted of one run."""
-        found = read_messages(connection, [run.request_key])[run.request_key]
+        found = messages_of(connection, run.request_key)
         return _entry([run], found).deletions
 
     @reads
     def result_messages(self, connection: Connection, run: Run) -> Sequence[MessageRef]:
         """Return the messages that show the result of a run, perhaps with other results of its batch."""
-        return _result_messages(connection, run)
+        return result_refs(messages_of(connection, run.request_key), run.index)
 
     @reads
     def request_of(self, connection: Connection, key: str) -> tuple[Messages, int | None, int | None] | None:
@@ -99,7 +126,7 @@ class HistoryStore:
         row = connection.execute(query).first()
         if row is None:
             return None
-        found = read_messages(connection, [row.key])[row.key]
+        found = messages_of(connection, row.key)
         return found, row.status_message_id, row.interaction_id
 
     @reads
@@ -112,35 +139,13 @@ class HistoryStore:
             return None
         query = select_listed_runs().where(runs.c.key == run.parent_key)
         row = connection.execute(query).first()
-        parent = to_listed_run(row) if row is not None else None
+        parent = to_run(row) if row is not None else None
         if parent is None or parent.guild_id != run.guild_id or not parent.is_shown:
             return None
         # Only its recipient can open a direct message.
-        messages = _result_messages(connection, parent)
-        shown = [each for each in messages if each.channel_id == parent.channel_id]
+        refs = result_refs(messages_of(connection, parent.request_key), parent.index)
+        shown = [ref for ref in refs if ref.channel_id == parent.channel_id]
         return message_url(parent.guild_id, *shown[0]) if shown else None
-
-
-def _page(
-    connection: Connection,
-    requester_id: int,
-    limit: int,
-    run_filter: RunFilter,
-    before: RunCursor | None = None,
-) -> HistoryPage:
-    query = own_runs(requester_id, run_filter, limit + 1, before)
-    found = [to_listed_run(row) for row in connection.execute(query)]
-    listed = found[:limit]
-    older = _cursor(listed[-1]) if len(found) > limit else None
-    newer = _cursor(listed[0]) if listed and before is not None else before
-    return HistoryPage(_entries(connection, listed), older, newer)
-
-
-def _result_messages(connection: Connection, run: Run) -> Sequence[MessageRef]:
-    found = read_messages(connection, [run.request_key])[run.request_key]
-    # A late success has its own message, whatever the outcome of its batch shows.
-    shown = (found.get(key) for key in ((Kind.LATE, run.index), (Kind.OUTCOME, 0)))
-    return next((each.refs or each.stale for each in shown if each and (each.refs or each.stale)), ())
 
 
 def own_runs(
@@ -185,12 +190,7 @@ def _matching(requester_id: int, run_filter: RunFilter) -> Select[Any]:
         state = _member.c.state.in_(_STATES[run_filter])
         made = or_(state, _member.c.partial) if run_filter is RunFilter.DONE else state
         return query.where(exists().where(member, made))
-    return query.where(
-        exists().where(
-            messages.c.request_key == runs.c.key,
-            messages.c.offered,
-        )
-    )
+    return query.where(exists().where(messages.c.request_key == runs.c.key, messages.c.offered))
 
 
 def _cursor(run: Run) -> RunCursor:
@@ -207,7 +207,7 @@ def _batches(connection: Connection, keys: Sequence[str]) -> dict[str, list[Run]
     """Return the runs of requests, in the order of the keys."""
     found = connection.execute(select_listed_runs().where(runs.c.request_key.in_(keys)).order_by(runs.c.key))
     batches: dict[str, list[Run]] = {key: [] for key in keys}
-    for run in map(to_listed_run, found):
+    for run in map(to_run, found):
         batches[run.request_key].append(run)
     return batches
 
@@ -228,11 +228,28 @@ def _entry(batch: Sequence[Run], found: Messages) -> RunListEntry:
         outcome=removed,
         partly=bool(shown) and any(run.has_result and not run.is_shown for run in batch),
         by_moderator=any(run.deleted_by not in (None, run.requester_id) for run in batch),
-        copy_by_moderator=any(copy is not None and _is_moderated(batch[0], copy) for copy in copies),
+        copy_by_moderator=any(
+            copy is not None and copy.deleted_by not in (None, batch[0].requester_id) for copy in copies
+        ),
     )
     offered = is_left and any(each is not None and each.offered for each in (outcome, *late))
     return RunListEntry(batch, undelivered=offered, message=message, deletions=deletions)
 
 
-def _is_moderated(run: Run, copy: Message) -> bool:
-    return copy.deleted_by is not None and copy.deleted_by != run.requester_id
+def _next(run_filter: ExportFilter, last: Run | None, chunk_size: int) -> Select[tuple[object, ...]]:
+    query = select_runs()
+    if run_filter.since is not None:
+        query = query.where(requests.c.created_at >= run_filter.since)
+    if run_filter.until is not None:
+        query = query.where(requests.c.created_at < run_filter.until)
+    if run_filter.guild_id is not None:
+        query = query.where(requests.c.guild_id == run_filter.guild_id)
+    if run_filter.requester_id is not None:
+        query = query.where(requests.c.requester_id == run_filter.requester_id)
+    at, order = requests.c.created_at, requests.c.created_at.asc()
+    follows = later
+    if run_filter.newest_first:
+        follows, order = earlier, at.desc()
+    if last is not None:
+        query = query.where(follows(at, last.created_at, runs.c.key > last.key))
+    return query.order_by(order, runs.c.key).limit(chunk_size)

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import NullPool, event, text
 
+from bot.context import Wakeups
 from bot.database.coordination import Coordinator, LockHeld, acquire
 from bot.domain.errors import StoreUnavailable
 from bot.outside import Outside
 from bot.store import Store
-from bot.wakeups import Wakeups
 from tests.contract.conftest import Stores
 from tests.contract.store.processes import FORKED
 from tests.databases import PostgresServer, transaction

@@ -81,7 +81,7 @@ async def test_a_request_that_cannot_be_stored_fails_alone(store: Store) -> None
     asked = [asked_by(PERSON), request(origin=twice), request(origin=twice), asked_by(OTHER)]
     results = await in_turn(store, *asked)
     assert [type(result) for result in results] == [Run, Run, AlreadyTaken, Run]
-    usage = await store.usage.today(GUILD, PERSON.id, NOW)
+    usage = await store.figures.today(GUILD, PERSON.id, NOW)
     assert (usage.person.runs, usage.server.waiting) == (2, 3)
     assert len((await store.audit.page(GUILD, AuditFilter(), 10)).lines) == 3
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import RefusedError
-from bot.domain.pages import RunFilter
+from bot.domain.pages import RunFilter, RunsPage
 from bot.domain.runs import RunState
 from bot.store import Store
-from bot.store.erasure.retention import ExpiredRows
+from bot.store.erasure import ExpiredRows
 from tests.contract.store.batches import accepted, ended, kinds_of_each, running
 from tests.contract.store.rows import run_keys
 from tests.contract.store.runs import (
@@ -33,9 +33,9 @@ async def test_a_batch_is_listed_once_and_found_by_the_state_of_any_run(store: S
     page = await store.history.page(PERSON.id, limit=10)
     assert {entry.first.key for entry in page.entries} == {runs[0].key, alone.key}
     for run_filter in (RunFilter.RUNNING, RunFilter.DONE):
-        (entry,) = (await store.history.page(PERSON.id, limit=10, run_filter=run_filter)).entries
+        (entry,) = (await store.history.page(PERSON.id, RunsPage(run_filter), limit=10)).entries
         assert [run.key for run in entry.batch] == [run.key for run in runs]
-    (waiting,) = (await store.history.page(PERSON.id, limit=10, run_filter=RunFilter.WAITING)).entries
+    (waiting,) = (await store.history.page(PERSON.id, RunsPage(RunFilter.WAITING), limit=10)).entries
     assert list(waiting.batch) == [await fetch(store, alone.key)]
 
 
@@ -43,10 +43,10 @@ async def test_redelivering_a_batch_moves_it_to_the_new_channel(store: Store) ->
     runs = await running(store)
     await ended(store, *runs)
     await release(store, await claimed(store), NOW, shown=True, values={"offered": True})
-    (entry,) = (await store.history.page(PERSON.id, limit=5, run_filter=RunFilter.UNDELIVERED)).entries
+    (entry,) = (await store.history.page(PERSON.id, RunsPage(RunFilter.UNDELIVERED), limit=5)).entries
     assert entry.undelivered
     place = request().origin.model_copy(update={"channel_id": 4, "guild_id": None})
-    assert await store.redelivery.redeliver(runs[0].key, place, NOW)
+    assert await store.copies.redeliver(runs[0].key, place, NOW)
     # The server's budget has paid for the runs, so they stay with it.
     server = request().origin.guild_id
     assert {(run.channel_id, run.guild_id) for run in await store.runs.batch(runs[0])} == {(4, server)}

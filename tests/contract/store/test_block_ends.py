@@ -6,7 +6,7 @@ import asyncio
 
 from sqlalchemy import select
 
-from bot.database.message_rows import nothing_pending
+from bot.database.rows import nothing_pending
 from bot.database.tables import requests
 from bot.domain.errors import RefusedError
 from bot.domain.runs import IN_FLIGHT, Run, RunState
@@ -88,11 +88,11 @@ async def test_budgets_are_given_back(store: Store) -> None:
     for _ in range(2):
         await accepted(store)
     await awaiting_approval(store)
-    before = await store.usage.today(GUILD, PERSON.id, at(61))
+    before = await store.figures.today(GUILD, PERSON.id, at(61))
     assert (before.person.runs, before.person.waiting) == (2, 3)  # one isn't approved
     assert before.person.gpu_seconds > 0
     await block_now(store)
-    after = await store.usage.today(GUILD, PERSON.id, at(61))
+    after = await store.figures.today(GUILD, PERSON.id, at(61))
     for spent in (after.person, after.server):
         assert (spent.runs, spent.waiting, spent.gpu_seconds) == (0, 0, 0)
 

@@ -10,7 +10,7 @@ from bot.domain.budgets import EXPECTED_SECONDS
 from bot.domain.fair_queue import PLACES, SAMPLE, WINDOW, Success
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
-from bot.store.reading.durations import expected_seconds, successes
+from bot.store.reading.figures import expected_seconds, successes
 from tests.contract.store.rows import ALICE, GUILD, stored_run
 from tests.contract.store.runs import NOW, at, columns
 
@@ -45,7 +45,7 @@ async def test_a_reservation_is_the_median_of_what_was_billed(store: Store) -> N
         await ended(store, run_duration=10.0 * seconds)
         await ended(store, run_duration=900.0, duration_in_doubt=True)
     assert await store.database.read(expected_seconds, "flux", "L4", NOW) == 30
-    usual = await store.durations.usual("flux", "L4", NOW)
+    usual = await store.figures.usual("flux", "L4", NOW)
     assert usual is not None
     assert (usual.total.total_seconds(), usual.execute.total_seconds(), usual.billed) == (60, 40, 30)
 
@@ -72,7 +72,7 @@ async def test_the_queue_has_the_first_waiting_runs_in_order_and_all_in_flight(s
     for state in RunState:
         if state is not RunState.WAITING:
             await stored_run(store, state, deployment="sdxl", started_at=NOW, progress=0.5, expected_gpu="L4")
-    first, in_flight = await store.durations.queue("flux")
+    first, in_flight = await store.figures.queue("flux")
     assert [run.key for run in first] == [waiting[1], waiting[2], waiting[PLACES]]
     assert (first[0].requester_id, first[0].guild_id, first[0].user_limit) == (ALICE, GUILD, 3)
     assert (first[0].queue_position, first[0].submitted_at, first[0].expected_gpu) == (1, None, None)

@@ -9,11 +9,11 @@ from sqlalchemy import update
 
 from bot.database.tables import messages, runs
 from bot.domain.messages.records import Form, MessageRef, Part, Place, Shows
-from bot.domain.pages import HistoryPage, RunFilter, RunListEntry
+from bot.domain.pages import Direction, HistoryPage, RunFilter, RunListEntry, RunsPage
 from bot.domain.results import CopyRequest
 from bot.domain.runs import Deletions, Run, RunState
 from bot.store import Store
-from bot.store.reading.export import ExportFilter, exported_runs
+from bot.store.reading.history import ExportFilter
 from tests.contract.store import batches
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, stored_run
 from tests.contract.store.runs import (
@@ -36,13 +36,17 @@ def keys(page: HistoryPage) -> list[str]:
     return [entry.first.key for entry in page.entries]
 
 
+def newer(page: HistoryPage) -> RunsPage:
+    return RunsPage(direction=Direction.NEWER, cursor=page.newer)
+
+
 async def test_pages_contain_each_of_a_users_runs_once(store: Store) -> None:
     # Two in the same moment, so that a page may end between them.
     mine = [await stored_run(store, at=at(number // 2)) for number in range(7)]
     await stored_run(store, person=BOB)
     seen, pages, before = [], [], None
     while True:
-        page = await store.history.page(ALICE, limit=3, before=before)
+        page = await store.history.page(ALICE, RunsPage(cursor=before), limit=3)
         pages.append(keys(page))
         seen += keys(page)
         if page.older is None:
@@ -51,10 +55,10 @@ async def test_pages_contain_each_of_a_users_runs_once(store: Store) -> None:
     assert sorted(seen) == sorted(mine)
     assert [len(one) for one in pages] == [3, 3, 1]
     assert page.newer is not None
-    back = await store.history.page_after(ALICE, limit=3, run_filter=RunFilter.ALL, after=page.newer)
+    back = await store.history.page(ALICE, newer(page), limit=3)
     assert keys(back) == pages[1]
     assert back.newer is not None
-    first = await store.history.page_after(ALICE, limit=3, run_filter=RunFilter.ALL, after=back.newer)
+    first = await store.history.page(ALICE, newer(back), limit=3)
     assert keys(first) == pages[0]
     assert first.newer is None
 
@@ -70,7 +74,7 @@ async def test_each_filter_shows_its_states(store: Store) -> None:
         RunFilter.ENDED: {RunState.CANCELLED, RunState.REJECTED, RunState.EXPIRED},
         RunFilter.ALL: set(RunState),
     }.items():
-        page = await store.history.page(ALICE, limit=50, run_filter=run_filter)
+        page = await store.history.page(ALICE, RunsPage(run_filter), limit=50)
         assert {entry.first.state for entry in page.entries} == states, run_filter
 
 
@@ -79,7 +83,7 @@ async def test_the_undelivered_filter_shows_undelivered_results(store: Store) ->
     await stored_run(store, outcome=None)
     kept = await stored_run(store, outcome="offered")
     await stored_run(store, outcome="offered", person=BOB)
-    page = await store.history.page(ALICE, limit=5, run_filter=RunFilter.UNDELIVERED)
+    page = await store.history.page(ALICE, RunsPage(RunFilter.UNDELIVERED), limit=5)
     assert keys(page) == [kept]
     assert page.entries[0].undelivered
 
@@ -216,23 +220,23 @@ async def test_an_entry_tells_which_copy_a_moderator_deleted(store: Store, by: i
 async def test_chunks_of_an_export_contain_each_run_once(store: Store) -> None:
     # Three in each moment, so that portions end between them.
     made = [(at(number // 3), await stored_run(store, at=at(number // 3))) for number in range(10)]
-    found = [run.key async for run in exported_runs(store.database, ExportFilter(), chunk_size=2)]
+    found = [run.key async for run in store.history.export(ExportFilter(), chunk_size=2)]
     assert found == [key for _, key in sorted(made)]
 
 
 async def test_since_of_an_export_is_inclusive_and_until_exclusive(store: Store) -> None:
     keys = [await stored_run(store, at=at(number)) for number in range(5)]
     between = ExportFilter(since=at(1), until=at(3))
-    assert [run.key async for run in exported_runs(store.database, between)] == keys[1:3]
+    assert [run.key async for run in store.history.export(between)] == keys[1:3]
     elsewhere = ExportFilter(guild_id=4711)
-    assert [run.key async for run in exported_runs(store.database, elsewhere)] == []
+    assert [run.key async for run in store.history.export(elsewhere)] == []
 
 
 async def test_runs_added_during_an_export_come_last(store: Store) -> None:
     first = await stored_run(store, at=at(0))
     second = await stored_run(store, at=at(1))
     found = []
-    async for run in exported_runs(store.database, ExportFilter(), chunk_size=1):
+    async for run in store.history.export(ExportFilter(), chunk_size=1):
         if run.key == second:
             third = await stored_run(store, at=at(2))
         found.append(run.key)

@@ -14,9 +14,8 @@ from bot.store import Store
 from bot.store.claims import ENDING
 from bot.store.ledger import ROWS, SERVER
 from bot.store.queue import BEHIND, FIRST, FRONT, TURNS
-from bot.store.reading.durations import BUSY, SUCCESSES, WAITING
+from bot.store.reading.figures import BUSY, SUCCESSES, WAITING, WAITING_IN_SERVER
 from bot.store.reading.history import open_on_server
-from bot.store.requests.judging import WAITING_IN_SERVER
 from tests.contract.store.rows import ALICE, GUILD, plan_of, stored_run
 from tests.contract.store.runs import NOW, columns
 

@@ -71,7 +71,7 @@ async def test_the_daily_limit_counts_runs_on_the_day_they_start(stores: Stores)
     with pytest.raises(RefusedError, match="daily_limit"):
         await accept(store, request())  # both reserve their share of today
     assert sorted(await taken(store)) == sorted(run.key for run in waiting)
-    assert (await store.usage.today(GUILD, PERSON.id, NOW)).gpu_seconds_today == 120
+    assert (await store.figures.today(GUILD, PERSON.id, NOW)).gpu_seconds_today == 120
     with pytest.raises(RefusedError, match="daily_limit"):
         await accept(store, request())
 
@@ -92,7 +92,7 @@ async def test_a_run_waits_until_midnight_if_others_used_more_than_they_reserved
     assert await waits_for(store, second) == ("daily_limit", until, MIDNIGHT)
     run = await started(store, MIDNIGHT)
     assert (run.key, run.waiting_code, run.waiting_params) == (second.key, None, None)
-    assert (await store.usage.today(GUILD, PERSON.id, MIDNIGHT)).gpu_seconds_today == 60
+    assert (await store.figures.today(GUILD, PERSON.id, MIDNIGHT)).gpu_seconds_today == 60
 
 
 async def test_one_persons_budget_delays_nobody_else(store: Store) -> None:
@@ -136,7 +136,7 @@ async def test_concurrent_claims_never_exceed_a_budget(
     await limited(store, runs_a_day=1)
     found = await asyncio.gather(*(taken(each, at(20)) for each in processes * 4))
     assert sum(map(len, found)) == (3 if ceiling else 6)
-    assert (await store.usage.today(GUILD, 0, at(20))).server.waiting == (9 if ceiling else 6)
+    assert (await store.figures.today(GUILD, 0, at(20))).server.waiting == (9 if ceiling else 6)
 
 
 async def shown(store: Store, run: Run) -> tuple[str | None, object, int]:
@@ -216,7 +216,7 @@ async def test_a_run_that_may_never_start_ends(
     assert (ended.submitted_at, ended.submissions) == (None, 0)
     assert await kinds(store, run.key) == ["outcome"]
     for day in (YESTERDAY, NOW):
-        assert (await store.usage.today(GUILD, PERSON.id, day)).person.runs == 0
+        assert (await store.figures.today(GUILD, PERSON.id, day)).person.runs == 0
 
 
 async def test_a_run_of_a_disallowed_server_ends(store: Store, stores: Stores) -> None:

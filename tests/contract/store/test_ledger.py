@@ -50,7 +50,7 @@ RESERVED = Spending(runs=1, gpu_seconds=60)
 
 
 async def today(store: Store, now: Any = NOW, person: int = PERSON.id) -> Usage:
-    return await store.usage.today(GUILD, person, now)
+    return await store.figures.today(GUILD, person, now)
 
 
 async def spent(store: Store, now: Any = NOW) -> tuple[Spending, float]:
@@ -178,7 +178,7 @@ async def test_runs_in_flight_count_the_time_that_they_have_used(stores: Stores)
         await store.runs.record_report(run.key, report(), NOW, SOON)
     assert await spent(store, at(60)) == (Spending(runs=2, gpu_seconds=240), 120)
     assert await spent(store, at(1800)) == (Spending(runs=2, gpu_seconds=7200), 3600)
-    assert (await store.gauges.read(at(1800))).gpu_seconds_today == 3600
+    assert (await store.figures.gauges(at(1800))).gpu_seconds_today == 3600
     with pytest.raises(RefusedError, match="daily_limit"):
         await accept(store, request(), now=at(1800))
     await stored_rules(store, GUILD, {"budgets": {"person": {"gpu_seconds_a_day": 3600}}})

@@ -14,8 +14,7 @@ import pytest
 from sqlalchemy import Connection, bindparam, delete, insert, make_url, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.message_rows import pack_attempt
-from bot.database.rows import insert_rows, new_row
+from bot.database.rows import insert_rows, new_row, pack_attempt
 from bot.database.tables import audit, messages, presets, queues, requests, usage
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import Attempt, Claim, Form, Kind, MessageRef, Part, Place, Shows
@@ -24,7 +23,7 @@ from bot.domain.results import CopyRequest
 from bot.domain.runs import RunState
 from bot.outside import Outside
 from bot.store import Store
-from bot.store.erasure.retention import ExpiredRows
+from bot.store.erasure import ExpiredRows
 from tests.contract.store.batches import asked, said
 from tests.contract.store.rows import GUILD, block
 from tests.contract.store.runs import (
@@ -168,8 +167,8 @@ WRITERS: dict[str, Writer] = {
     "adopt": lambda store, rows, _: store.messages.adopt(rows.lead, Kind.OUTCOME, 0, PART),
     "strays": lambda store, _rows, _number: store.messages.release_strays("messenger", ()),
     "due": lambda store, _rows, _number: store.messages.make_due(NOW),
-    "redeliver": lambda store, rows, _: store.redelivery.redeliver(rows.lead, request().origin, NOW),
-    "placeholder": lambda store, rows, _: store.redelivery.confirm_placeholder(rows.lead, 78, NOW),
+    "redeliver": lambda store, rows, _: store.copies.redeliver(rows.lead, request().origin, NOW),
+    "placeholder": lambda store, rows, _: store.copies.confirm_placeholder(rows.lead, 78, NOW),
     "block": lambda store, _rows, _number: block(store, PERSON.id, at=NOW, by=5, until=NOW),
     "hold": lambda store, _rows, number: store.claims.hold_queues(f"reason {number}"),
     "erase": lambda store, _rows, _number: store.privacy.erase(PERSON.id, NOW),

@@ -11,7 +11,7 @@ from bot.domain.errors import AlreadyTaken, PressedTwice, RefusedError
 from bot.domain.requests import Actor, ChannelState, Member, Press, press_id
 from bot.domain.runs import Run
 from bot.store import Store
-from bot.store.requests.accept import DOUBLE_PRESS
+from bot.store.requests import DOUBLE_PRESS
 from tests.contract.store.rows import block
 from tests.contract.store.runs import NOW, PERSON, at_once, columns, request
 

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from bot.database.message_rows import want
 from bot.database.row_locks import lock_run
+from bot.database.rows import want
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, RunState
 from bot.store import Store
 from bot.store.audit import add_entries
+from bot.store.reading.history import ExportFilter
 from tests.contract.conftest import Stores
 from tests.contract.store.rows import (
     ALICE,
@@ -68,7 +69,8 @@ async def test_an_export_contains_all_data_of_one_user_only(store: Store) -> Non
         await store.audit.add(line(subject))
     await block(store, ALICE, at=NOW, reason="spam")
     await block(store, BOB, at=NOW, reason="spam")
-    exported = [run async for run in store.privacy.runs_of(ALICE, chunk_size=2)]
+    own = ExportFilter(requester_id=ALICE, newest_first=True)
+    exported = [run async for run in store.history.export(own, chunk_size=2)]
     assert sorted(run.key for run in exported) == sorted(mine)
     assert [run.created_at for run in exported] == sorted((run.created_at for run in exported), reverse=True)
     lines = [one async for found in store.privacy.audit_of(ALICE, chunk_size=2) for one in found]
@@ -195,7 +197,7 @@ async def test_a_result_that_is_redelivered_meanwhile_is_not_removed(store: Stor
     key = await stored_run(store, at=NOW - timedelta(days=800), outcome="offered")
     found = await store.retention.claim(NOW)
     assert found is not None
-    assert await store.redelivery.redeliver(key, request().origin, NOW)
+    assert await store.copies.redeliver(key, request().origin, NOW)
     await store.retention.handle(found)
     assert await run_keys(store) == {key}
 

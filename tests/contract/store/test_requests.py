@@ -55,7 +55,7 @@ async def tried(store: Store, **changes: Any) -> str | None:
 
 
 async def usage(store: Store) -> Usage:
-    return await store.usage.today(GUILD, PERSON.id, NOW)
+    return await store.figures.today(GUILD, PERSON.id, NOW)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ async def test_users_servers_and_days_have_separate_budgets(store: Store) -> Non
     await accepted(store, now=NOW - timedelta(days=1))
     found = await usage(store)
     assert (found.person.runs, found.server.runs) == (1, 2)
-    direct = await store.usage.today(None, PERSON.id, NOW)
+    direct = await store.figures.today(None, PERSON.id, NOW)
     assert direct.person.runs == 1
 
 
@@ -130,7 +130,7 @@ async def test_what_waits_for_approval_is_counted_from_then_on(store: Store) -> 
     assert found.person == Spending(waiting=1)
     assert await store.reviews.approve(run.key, 5, NOW + timedelta(days=1)) is None
     assert (await usage(store)).person.runs == 0
-    tomorrow = await store.usage.today(GUILD, PERSON.id, NOW + timedelta(days=1))
+    tomorrow = await store.figures.today(GUILD, PERSON.id, NOW + timedelta(days=1))
     assert tomorrow.person == Spending(runs=1, gpu_seconds=60, waiting=1)
 
 
@@ -149,7 +149,7 @@ async def test_an_approval_is_judged_with_what_is_used_by_then(store: Store) -> 
     await stored_rules(store, GUILD, {"approval": approval, "budgets": budgets})
     tomorrow = NOW + timedelta(hours=20)
     assert await store.reviews.approve(pair.key, 5, tomorrow) is None
-    spent = (await store.usage.today(GUILD, PERSON.id, tomorrow)).person
+    spent = (await store.figures.today(GUILD, PERSON.id, tomorrow)).person
     assert (spent.runs, spent.gpu_seconds) == (2, 2 * 3 * 60)
 
 
@@ -196,7 +196,7 @@ async def test_a_run_that_started_while_the_clock_was_ahead_counts_on_one_day(st
         run.key, report(RunState.FAILED, run_duration=60.0), ahead, ahead, asked=True
     )
     counted = [
-        (await store.usage.today(GUILD, PERSON.id, NOW + timedelta(days=day))).person.gpu_seconds
+        (await store.figures.today(GUILD, PERSON.id, NOW + timedelta(days=day))).person.gpu_seconds
         for day in range(32)
     ]
     assert [day for day, seconds in enumerate(counted) if seconds] == [30]
@@ -301,14 +301,14 @@ async def test_only_runs_in_flight_count_as_running(store: Store) -> None:
     for person, state in enumerate(RunState):
         await stored_run(store, state, person=person)
     assert {
-        state for person, state in enumerate(RunState) if (await store.usage.running(GUILD, person)).person
+        state for person, state in enumerate(RunState) if (await store.figures.running(GUILD, person)).person
     } == IN_FLIGHT
-    assert (await store.usage.running(GUILD, ALICE)).server == len(IN_FLIGHT)
+    assert (await store.figures.running(GUILD, ALICE)).server == len(IN_FLIGHT)
 
 
 async def test_users_servers_and_direct_messages_have_separate_counts(store: Store) -> None:
     for person, guild in ((ALICE, GUILD), (ALICE, GUILD), (BOB, GUILD), (ALICE, GUILD + 1), (ALICE, None)):
         await stored_run(store, RunState.RUNNING, person=person, guild=guild)
-    assert await store.usage.running(GUILD, ALICE) == Running(2, 3)
-    assert await store.usage.running(GUILD + 1, BOB) == Running(0, 1)
-    assert await store.usage.running(None, ALICE) == Running(1, 1)
+    assert await store.figures.running(GUILD, ALICE) == Running(2, 3)
+    assert await store.figures.running(GUILD + 1, BOB) == Running(0, 1)
+    assert await store.figures.running(None, ALICE) == Running(1, 1)

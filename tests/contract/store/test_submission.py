@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bot.context import App
+from bot.context import App, Wakeups
 from bot.domain.backend import DeploymentDescription, NewRun
 from bot.domain.errors import (
     BackendBadReply,
@@ -31,9 +31,8 @@ from bot.domain.policy import Offer
 from bot.domain.runs import InputValue, Run, RunState
 from bot.outside import Outside
 from bot.store import Store
-from bot.wakeups import Wakeups
 from bot.workers.backend_health import BackendHealth
-from bot.workers.reports import ProgressBuffer, ReportRecorder
+from bot.workers.reports import ReportRecorder
 from bot.workers.submission import MAX_RENEWALS, Submitter
 from bot.workers.worker import Later
 from tests.contract.store.runs import GRACE, NOW, RUN_ID, SOON, accepted, at, columns, fetch, report, state_of
@@ -64,7 +63,7 @@ class World:
             catalogue=SimpleNamespace(get=lambda _: None, all=lambda: (), offer=lambda _run: Offer()),
         )
         self.health = BackendHealth(app)
-        self.submitter = Submitter(app, self.health, ReportRecorder(app, ProgressBuffer()))
+        self.submitter = Submitter(app, self.health, ReportRecorder(app))
 
     def seconds(self) -> float:
         return (self.now - NOW).total_seconds()

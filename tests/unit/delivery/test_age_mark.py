@@ -10,8 +10,7 @@ import aiohttp
 import discord
 import pytest
 
-from bot.discord_api.calls import DiscordCalls
-from bot.discord_api.errors import Gone, Refused, TooLarge, Unanswered, Unreachable
+from bot.discord_api.calls import DiscordCalls, Gone, Refused, TooLarge, Unanswered, Unreachable
 from bot.gateway.client import RestClient
 
 TEXT, VOICE, THREAD, FORUM = 0, 2, 11, 15

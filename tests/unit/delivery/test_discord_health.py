@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.delivery.discord_health import AFTER_OUTAGE, DiscordHealth
+from bot.discord_api.calls import AFTER_OUTAGE, DiscordHealth
 
 
 class Discord:

@@ -9,7 +9,7 @@ import pytest
 
 from bot.deployments.merge import Merged, Stored, merge
 from bot.domain.errors import MediaUnavailable, WrongFiles
-from bot.services.input_files import check_files
+from bot.services.generation import check_files
 from tests.unit.deployments.flux import FLUX, drawn, file, take
 from tests.unit.factories import app_with
 
@@ -38,7 +38,7 @@ class Reader:
 
 @pytest.fixture(autouse=True)
 def _short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.services.input_files._SECONDS", 0.01)
+    monkeypatch.setattr("bot.services.generation._FILE_SECONDS", 0.01)
 
 
 async def options_refused(inputs: Merged) -> list[Any]:

@@ -48,7 +48,7 @@ class Stored:
     async def rows_of(self, _user_id: int) -> Sequence[Mapping[str, object]]:
         return [{"kind": "block", "guild_id": 5, "reason": "spam", "created_at": NOW}]
 
-    async def runs_of(self, _user_id: int) -> AsyncIterator[Run]:
+    async def export(self, *_: object) -> AsyncIterator[Run]:
         for each in self._runs:
             yield each
 
@@ -60,7 +60,7 @@ async def exported(
     *runs: Run, entries: Sequence[StoredEntry] = ()
 ) -> tuple[ExportFile, list[dict[str, Any]]]:
     """Return the file, and its lines after the first."""
-    store = SimpleNamespace(privacy=Stored(runs, entries))
+    store = SimpleNamespace(privacy=(stored := Stored(runs, entries)), history=stored)
     file = await export(app_with(store=store, outside=Outside(now=lambda: NOW)), ME)
     first, *lines = (json.loads(each) for each in file.data.splitlines())
     assert first == {"kind": "export", "person_id": str(ME), "made_at": NOW.isoformat()}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.context import Wakeups
 from bot.domain.backend import DeploymentDescription
 from bot.domain.errors import (
     BackendBadReply,
@@ -26,7 +27,6 @@ from bot.domain.errors import (
 )
 from bot.domain.runs import Run, RunState
 from bot.outside import Outside
-from bot.wakeups import Wakeups
 from bot.workers.backend_health import AWAY, BUSY, MACHINE, BackendHealth
 from bot.workers.worker import Later
 from tests.unit.factories import app_with, made_run

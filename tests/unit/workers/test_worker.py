@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.context import Wakeups
 from bot.domain.errors import StoreUnavailable
-from bot.wakeups import Wakeups
 from bot.workers.worker import Later, Schedule, Worker
 
 FOREVER = 3600.0

@@ -1,40 +1,55 @@
-"""Accept requests. The decision, the rows and their audit entry are one transaction."""
+"""Accept requests, and judge stored ones by the rules as they are now.
+
+A decision, the rows that it changes and their audit entry are one transaction. The rules themselves are in
+bot/domain/policy.py and bot/domain/budgets.py.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, exists, select
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    exists,
+    literal,
+    select,
+)
 from sqlalchemy.exc import IntegrityError
 
-from bot.database.engine import Database, reads, writes
-from bot.database.message_rows import add_answer, want
+from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting
-from bot.database.rows import insert_rows, new_row, runs_of
-from bot.database.tables import UtcDateTime, requests
-from bot.domain.budgets import budget_day, has_daily_limit
+from bot.database.rows import add_answer, insert_rows, new_row, read_runs, runs_of, want
+from bot.database.tables import UtcDateTime, requests, runs
+from bot.domain.budgets import Usage, budget_day, day_end, has_daily_limit, weight_of
 from bot.domain.errors import (
     AlreadyTaken,
     CommitUnknown,
     PressedTwice,
     RefusedError,
+    RefusedForNow,
     RequestUnknown,
+    RunGone,
     StoreUnavailable,
 )
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction, AuditEntry
-from bot.domain.policy import OperatorRules, Terms, decide
-from bot.domain.requests import Actor, GenerationRequest
+from bot.domain.policy import Offer, OperatorRules, Terms, decide, judge, start_of
+from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member
 from bot.domain.runs import Run, RunState
+from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.transitions import end
 from bot.store import ledger
 from bot.store.audit import add_entries, count_of
+from bot.store.blocks import block_of, end_blocked_run
 from bot.store.messages import ACCEPTING
 from bot.store.queue import give_tags
-from bot.store.reading.durations import expected_seconds
-from bot.store.requests.judging import read_usage
+from bot.store.reading.figures import expected_seconds, read_usage
 from bot.store.rules import read_rules
+from bot.store.runs import apply_change
 
 # A second press of the same button within this time counts as a double click.
 DOUBLE_PRESS = timedelta(seconds=5)
@@ -60,11 +75,11 @@ _IS_REPEATED = select(
 )
 
 
-class RequestStore:
+class RequestStore(Repository):
     """Accepts requests. Raises StoreUnavailable if nothing was stored, RequestUnknown if that is unknown."""
 
     def __init__(self, database: Database, operator: OperatorRules) -> None:
-        self._database = database
+        super().__init__(database)
         self._operator = operator
         # A transaction waits for the database for two seconds at most. In this queue, many requests may wait
         # longer, because their requesters already have an answer.
@@ -224,6 +239,9 @@ def _values(request: GenerationRequest, requester: Actor, terms: Terms, now: dat
     in_review = terms.review_channel_id is not None
     # The first run's card decides about the whole batch, and so does its expiry.
     review_ends = terms.approval_ends if request.index == 0 else None
+    cost = ledger.reservation(terms.reserved_seconds, terms.weight, budget_day(now))
+    if in_review:  # charged at its approval
+        del cost["charged_seconds"], cost["charged_on"]
     return new_row(request, now) | {
         "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
         "due_at": review_ends if in_review else now,
@@ -232,20 +250,13 @@ def _values(request: GenerationRequest, requester: Actor, terms: Terms, now: dat
         "lease_until": now + _SHOWING,
         "user_limit": terms.limits.at_once,
         "server_limit": terms.limits.server_at_once,
-        **_cost(terms, now),
+        **cost,
         "spoiler": terms.spoiler,
         "review_channel_id": terms.review_channel_id,
         "requester_joined_at": requester.person.joined_at,
         "press": requester.press.id if requester.press is not None else None,
         "requester_roles": sorted(requester.person.role_ids),
     }
-
-
-def _cost(terms: Terms, now: datetime) -> dict[str, object]:
-    """Return the columns of a run's cost. A request under review is charged at its approval."""
-    if terms.review_channel_id is not None:
-        return {"weight": terms.weight, "reserved_seconds": terms.reserved_seconds}
-    return ledger.reservation(terms.reserved_seconds, terms.weight, budget_day(now))
 
 
 def _entry(request: GenerationRequest, now: datetime, refused: str | None = None) -> AuditEntry:
@@ -264,3 +275,84 @@ def _entry(request: GenerationRequest, now: datetime, refused: str | None = None
             **({"result": "private"} if request.private else {}),
         },
     )
+
+
+def judge_run(
+    connection: Connection,
+    key: str,
+    operator: OperatorRules,
+    now: datetime,
+    *,
+    person: Member | None = None,
+    channel: ChannelState | None = None,
+    offer: Offer | None = None,
+    paused: str | None = None,
+) -> tuple[Run, RefusedError | None]:
+    """Return a run and the refusal that keeps it from starting now, if any. Raises RunGone.
+
+    The budgets of its person and server are judged only if the run isn't charged today: at its approval, and
+    at a claim on another day. A run under review is returned with the reservation to charge, and judged
+    together with its batch. `person` and `channel` are the requester and the channel as they are now, or
+    None if Discord wasn't asked. `offer` is what the operator offers today; with it, today's prices apply.
+    `paused` is the reason why the bot is paused.
+    """
+    found = read_runs(connection, [key])
+    if not found:
+        raise RunGone(key)
+    run = found[0]
+    if offer is not None and offer.refusal is not None:
+        return run, offer.refusal
+    if run.sources and _is_source_deleted(connection, run):
+        return run, RefusedError("parent_deleted")
+    try:
+        rules = read_rules(connection, run.guild_id)
+    except RefusedForNow as unreadable:
+        # Unreadable rules hold back all runs of their server, but no other server's.
+        return run, unreadable
+    in_review = run.state is RunState.AWAITING_APPROVAL
+    if in_review:
+        gpu = offer.gpu if offer is not None else run.expected_gpu
+        seconds = expected_seconds(connection, run.deployment, gpu, now)
+        run = replace(run, expected_gpu=gpu, weight=weight_of(gpu, rules), reserved_seconds=seconds)
+    is_charged = run.charged_on == budget_day(now)
+    start = start_of(run, person, channel, offer, is_charged=is_charged)
+    block = block_of(connection, run, now)
+    usage = Usage(now=now, day_end=day_end(now), block=block, paused=paused)
+    if not is_charged or operator.daily_gpu_seconds is not None:
+        usage = _with_use_of_today(connection, run, usage, rules, is_charged=is_charged)
+    try:
+        judge(start, usage, operator, rules, count=run.count if in_review else 1)
+    except RefusedError as reason:
+        return run, reason
+    return run, None
+
+
+def _is_source_deleted(connection: Connection, run: Run) -> bool:
+    """Return whether a result was deleted whose file the run takes, even by way of a repeated request."""
+    deleted = runs.c.key.in_(run.sources) & runs.c.deleted_at.is_not(None)
+    return connection.scalar(select(literal(1)).where(deleted).limit(1)) is not None
+
+
+def _with_use_of_today(
+    connection: Connection, run: Run, usage: Usage, rules: ServerRules, *, is_charged: bool
+) -> Usage:
+    if not is_charged:
+        # A request that is accepted at the same time can't charge what is judged here.
+        lock_accepting(connection, run.server)
+    server = not is_charged and has_daily_limit(rules.budgets.server)
+    today = ledger.read_today(connection, run.guild_id, run.requester_id, usage.now, server=server)
+    return replace(usage, gpu_seconds_today=today.seconds, person=today.person, server=today.server)
+
+
+def refuse(connection: Connection, run: Run, reason: RefusedError, now: datetime) -> None:
+    """End a locked run that hasn't been started, because a rule forbids it for good.
+
+    If the requester is blocked, the run ends as a new block would end it. The outcome then doesn't
+    show the block's reason, because only the requester may read that.
+    """
+    block = block_of(connection, run, now)
+    if block is not None and end_blocked_run(connection, run, block, now):
+        return
+    change = end(run, RunState.REFUSED, now, reason.code, reason.params)
+    if change is not None:
+        apply_change(connection, run, change, now)

@@ -1,0 +1,185 @@
+"""Read figures: use that counts against budgets, durations of runs, runs in a queue, and gauges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, literal_column, select, text
+
+from bot.database.engine import Repository, reads
+from bot.database.rows import is_pending
+from bot.database.tables import messages, runs
+from bot.domain.budgets import EXPECTED_SECONDS, Running, Usage, day_end
+from bot.domain.fair_queue import NEEDED, PLACES, SAMPLE, WINDOW, Medians, QueuedRun, Success, medians_of
+from bot.domain.messages.records import OUTCOMES
+from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, RunState
+from bot.store.blocks import active_block
+from bot.store.ledger import read_today
+from bot.store.queue import is_in_flight, is_waiting
+from bot.store.rules import read_pause
+
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
+_BILLED = case((~runs.c.duration_in_doubt, runs.c.run_duration))
+SUCCESSES = (
+    select(runs.c.submitted_at, runs.c.started_at, runs.c.ended_at, _BILLED)
+    .where(
+        # A literal, as in the index: with a parameter, neither database would use the index.
+        text("state = 'succeeded'"),
+        runs.c.deployment == bindparam("of_deployment"),
+        func.coalesce(runs.c.expected_gpu, literal_column("''")) == bindparam("on_gpu"),
+        runs.c.ended_at >= bindparam("since"),
+        runs.c.submitted_at.is_not(None),
+    )
+    .order_by(runs.c.ended_at.desc())
+    .limit(SAMPLE)
+)
+# Without the times, which take longer to read than all the rest.
+_SECONDS = SUCCESSES.with_only_columns(_BILLED)
+_COLUMNS = tuple(runs.c[name] for name in QueuedRun._fields)
+WAITING = (
+    select(*_COLUMNS)
+    .where(
+        is_waiting(runs),
+        runs.c.deployment == bindparam("of_deployment"),
+        func.coalesce(runs.c.queue_position, literal_column("0")).between(1, PLACES),
+    )
+    .order_by(runs.c.queue_tag, runs.c.created_at, runs.c.key)
+)
+BUSY = select(*_COLUMNS).where(is_in_flight(runs))
+_ACTIVE_RUNS = (
+    select(runs.c.deployment, runs.c.state, func.count().label("number"))
+    .where(runs.c.state.in_(set(RunState) - FINAL))
+    .group_by(runs.c.deployment, runs.c.state)
+)
+_OUTCOMES = select(func.count().label("number"), func.min(messages.c.since).label("oldest")).where(
+    is_pending, messages.c.kind.in_(OUTCOMES)
+)
+_OFFERED = select(func.count()).where(messages.c.offered)
+
+
+def successes(connection: Connection, deployment: str, gpu: str | None, now: datetime) -> list[Success]:
+    """Return the newest successes of a deployment on a GPU; `gpu` None means that it wasn't known."""
+    values = {"of_deployment": deployment, "on_gpu": gpu or "", "since": now - WINDOW}
+    return [Success(*row) for row in connection.execute(SUCCESSES, values)]
+
+
+def expected_seconds(connection: Connection, deployment: str, gpu: str | None, now: datetime) -> float:
+    """Return the seconds to reserve for a run of a deployment on a GPU."""
+    values = {"of_deployment": deployment, "on_gpu": gpu or "", "since": now - WINDOW}
+    billed = [seconds for seconds in connection.scalars(_SECONDS, values) if seconds is not None]
+    return median(billed) if len(billed) >= NEEDED else EXPECTED_SECONDS
+
+
+def read_usage(
+    connection: Connection, guild_id: int | None, user_id: int, now: datetime, *, server: bool
+) -> Usage:
+    """Return what counts when a user's new request is judged. The server's use is read only with `server`.
+
+    What waits on this server will start, too, so its seconds count as the whole bot's. What waits on others
+    doesn't: one server could otherwise use up the operator's ceiling with requests that nobody approves.
+
+    To decide about a request, call this in a transaction that excludes all others that accept requests.
+    """
+    today = read_today(connection, guild_id, user_id, now, server=server)
+    whose = {"guild": guild_id, "person": user_id}
+    waiting = connection.execute(WAITING_PRIVATELY if guild_id is None else WAITING_IN_SERVER, whose).one()
+    return Usage(
+        now=now,
+        day_end=day_end(now),
+        gpu_seconds_today=today.seconds + waiting.seconds,
+        person=replace(today.person, waiting=waiting.own),
+        server=replace(today.server, waiting=waiting.all),
+        block=active_block(connection, guild_id, user_id, now),
+        paused=read_pause(connection),
+    )
+
+
+def _waiting(here: ColumnElement[bool]) -> Select[Any]:
+    """Select the number of waiting requests, of the user and of all, and the seconds that they reserve.
+
+    A request under review reserves nothing.
+    """
+    own = case((runs.c.requester_id == bindparam("person"), 1), else_=0)
+    reserved = case((runs.c.state == RunState.WAITING, runs.c.reserved_seconds), else_=0.0)
+    return select(
+        func.coalesce(func.sum(own), 0).label("own"),
+        func.count().label("all"),
+        func.coalesce(func.sum(reserved), 0.0).label("seconds"),
+    ).where(here, runs.c.state.in_(NOT_SUBMITTED))
+
+
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
+WAITING_IN_SERVER = _waiting(runs.c.guild_id == bindparam("guild"))
+WAITING_PRIVATELY = _waiting(runs.c.guild_id.is_(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """The values of the metrics page. `runs` counts active runs by (deployment, state).
+
+    `pending` counts outcomes that have to be posted or changed, and `undelivered` those that `/runs` offers.
+    `oldest_pending_at` is when the oldest pending one was last changed. `gpu_seconds_today` is unweighted and
+    includes the seconds reserved by runs in flight.
+    """
+
+    runs: Mapping[tuple[str, str], int]
+    pending: int
+    undelivered: int
+    oldest_pending_at: datetime | None
+    gpu_seconds_today: float
+
+
+class FigureStore(Repository):
+    """Reads figures. Every method raises StoreUnavailable if the database doesn't answer."""
+
+    @reads
+    def usual(
+        self, connection: Connection, deployment: str, gpu: str | None, now: datetime
+    ) -> Medians | None:
+        """Return the medians of a deployment's recent runs on a GPU, or None if there are too few."""
+        return medians_of(successes(connection, deployment, gpu, now))
+
+    @reads
+    def queue(
+        self, connection: Connection, deployment: str
+    ) -> tuple[Sequence[QueuedRun], Sequence[QueuedRun]]:
+        """Return the first PLACES runs in a deployment's queue, in order, and the runs in flight of all
+        deployments.
+        """
+        waiting = [QueuedRun(*row) for row in connection.execute(WAITING, {"of_deployment": deployment})]
+        return waiting, [QueuedRun(*row) for row in connection.execute(BUSY)]
+
+    @reads
+    def gauges(self, connection: Connection, now: datetime) -> Gauges:
+        """Read the values of the metrics page."""
+        counted = connection.execute(_ACTIVE_RUNS)
+        pending = connection.execute(_OUTCOMES).one()
+        today = read_today(connection, None, 0, now, server=False)
+        return Gauges(
+            runs={(row.deployment, row.state): row.number for row in counted},
+            pending=pending.number,
+            undelivered=connection.scalar(_OFFERED) or 0,
+            oldest_pending_at=pending.oldest,
+            gpu_seconds_today=today.seconds,
+        )
+
+    @reads
+    def today(self, connection: Connection, guild_id: int | None, user_id: int, now: datetime) -> Usage:
+        """Return a user's and the server's usage today, and any block or pause that forbids requests."""
+        return read_usage(connection, guild_id, user_id, now, server=guild_id is not None)
+
+    @reads
+    def running(self, connection: Connection, guild_id: int | None, user_id: int) -> Running:
+        """Return how many runs a user has in flight on a server, and how many the whole server has.
+
+        If `guild_id` is None, both numbers count the runs outside servers.
+        """
+        here = runs.c.guild_id == guild_id if guild_id is not None else runs.c.guild_id.is_(None)
+        own = func.sum(case((runs.c.requester_id == user_id, 1), else_=0))
+        query = select(func.coalesce(own, 0), func.count()).where(runs.c.state.in_(IN_FLIGHT), here)
+        person, server = connection.execute(query).one()
+        return Running(int(person), int(server))
