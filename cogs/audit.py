@@ -17,8 +17,7 @@ from bot.domain.moderation import OUTCOMES, AuditButton, AuditFilter, AuditPage
 from bot.domain.text import shorten
 from bot.gateway.client import GenerateBot
 from bot.gateway.guild import GuildInfo
-from bot.gateway.interactions import Interaction, actor_of
-from bot.gateway.payloads import selected_values
+from bot.gateway.interactions import Interaction, actor_of, selected_values
 from bot.gateway.replies import show_private
 from bot.services import audit
 from bot.services.access import moderator

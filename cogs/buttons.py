@@ -15,20 +15,27 @@ from bot.deployments.input_text import command_line
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import deployment_of
 from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.forms import YES
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import Actor
 from bot.domain.runs import Deletions, Run
 from bot.domain.text.file_names import is_file
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, actor_of, check_overrides, moderated_channel
+from bot.gateway.interactions import (
+    Interaction,
+    actor_of,
+    check_overrides,
+    custom_ids,
+    moderated_channel,
+    typed_values,
+)
 from bot.gateway.message_files import run_files, shown_pictures
-from bot.gateway.payloads import custom_ids, form_values
 from bot.gateway.replies import redeliver_here
 from bot.services import moderation, runs, sharing
 from bot.services.access import cancellable, is_deletable, is_moderated, seen, visible
 from bot.strings import say
-from bot.ui.copies import PROMPT_FIELD, linked_outputs, share_modal
-from bot.ui.custom_ids import Action, DeleteId, DraftId, Form, FormId, PickId, RunId
+from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
+from bot.ui.forms import PROMPT_FIELD, share_modal
 from bot.ui.lists import text_layout
 from bot.ui.moderation import reject_modal, report_modal
 from bot.ui.result_buttons import (
@@ -38,6 +45,7 @@ from bot.ui.result_buttons import (
     picked_layout,
 )
 from bot.ui.run_facts import FILENAME, details, explanation_of
+from bot.ui.status import linked_outputs
 from cogs.drafts import again, open_draft, use_picture
 from cogs.moderation import (
     block_sent,
@@ -59,10 +67,12 @@ async def _pressed(interaction: Interaction, id: RunId) -> None:
         await PRESSES[id.action](interaction, id.key)
 
 
-async def _submitted(interaction: Interaction, id: FormId) -> None:
+async def _submitted(interaction: Interaction, id: RunId) -> None:
     """Answer a form of a run."""
+    if id.action not in FORMS:
+        raise RefusedError("other_version", f"a form of {id.action}")
     async with reporting_card_errors(interaction, id.key):
-        await FORMS[id.form](interaction, id.key)
+        await FORMS[id.action](interaction, id.key)
 
 
 async def _picked(interaction: Interaction, id: PickId) -> None:
@@ -276,7 +286,7 @@ async def _open_share(interaction: Interaction, key: str) -> None:
 
 
 async def _share_sent(interaction: Interaction, key: str) -> None:
-    await _copy(interaction, key, Kind.SHARE, form_values(interaction).get(PROMPT_FIELD) == "yes")
+    await _copy(interaction, key, Kind.SHARE, typed_values(interaction).get(PROMPT_FIELD) == YES)
 
 
 async def _copy(interaction: Interaction, key: str, kind: Kind, with_prompt: bool = False) -> None:
@@ -314,12 +324,12 @@ PRESSES: Mapping[Action, Press] = {
 }
 
 
-FORMS: Mapping[Form, Press] = {
-    Form.REJECT: reject_sent,
-    Form.BLOCK: block_sent,
-    Form.REPORT: report_sent,
-    Form.SAVE: save_sent,
-    Form.SHARE: _share_sent,
+FORMS: Mapping[Action, Press] = {
+    Action.REJECT: reject_sent,
+    Action.BLOCK: block_sent,
+    Action.REPORT: report_sent,
+    Action.SAVE: save_sent,
+    Action.SHARE: _share_sent,
 }
 
 
@@ -327,4 +337,4 @@ async def setup(bot: GenerateBot) -> None:
     bot.add_press(RunId, _pressed)
     bot.add_press(PickId, _picked)
     bot.add_press(DeleteId, _delete_pressed)
-    bot.add_form(FormId, _submitted)
+    bot.add_form(RunId, _submitted)

@@ -29,10 +29,11 @@ from bot.domain.errors import (
     RequestUnknown,
     StoreUnavailable,
 )
+from bot.domain.forms import Option
 from bot.domain.requests import Actor, Checked
 from bot.domain.text.file_names import belongs_to, file_behind, key_in
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, actor_of
+from bot.gateway.interactions import Interaction, actor_of, custom_ids, selected_values, typed_values
 from bot.gateway.message_files import (
     attached_pictures,
     fetch_run_files,
@@ -40,7 +41,6 @@ from bot.gateway.message_files import (
     run_files,
     shown_pictures,
 )
-from bot.gateway.payloads import custom_ids, form_values, selected_values
 from bot.gateway.replies import check_start, start
 from bot.services import drafts, generation, presets
 from bot.services.access import seen
@@ -48,7 +48,7 @@ from bot.services.drafts import Kept
 from bot.services.runs import result_messages
 from bot.strings import explain, say
 from bot.ui.custom_ids import DraftId, RunId
-from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
+from bot.ui.forms import form_modal, pictures_layout, refused_layout
 
 log = logging.getLogger(__name__)
 MakeDraft = Callable[[Actor], Awaitable[Draft]]
@@ -224,7 +224,7 @@ async def use_picture(
     interaction: Interaction,
     message: discord.Message,
     key: str = "",
-    choices: Sequence[PictureChoice] = (),
+    choices: Sequence[Option] = (),
 ) -> None:
     """Offer what can be done with a picture of a message, by default the deployments that take one.
 
@@ -245,17 +245,17 @@ async def use_picture(
         # A form opened by a button belongs to the button's message; one opened from the menu has no message.
         app, user_id = interaction.client.app, interaction.user.id
         kept = drafts.keep(app, user_id, {}, picture=pictures[0]) if interaction.message is None else ""
-        await open_draft(interaction, DraftId(keys[0], choices[0].target, "0", kept))
+        await open_draft(interaction, DraftId(keys[0], choices[0].value, "0", kept))
     else:
         await tell(interaction, view=pictures_layout(pictures, keys, choices))
 
 
-def _choices(interaction: Interaction) -> Sequence[PictureChoice]:
+def _choices(interaction: Interaction) -> Sequence[Option]:
     """Return the deployments that take a picture. Raises RefusedError if there are none."""
     offered = taking_pictures(interaction.client.app.catalogue.all())
     if not offered:
         raise RefusedError("use_nobody")
-    return [PictureChoice(each.title, each.description, each.name) for each in offered]
+    return [Option(each.name, each.title, each.description) for each in offered]
 
 
 async def _choose(interaction: Interaction, id: DraftId) -> None:
@@ -266,7 +266,7 @@ async def _choose(interaction: Interaction, id: DraftId) -> None:
     await tell(interaction, view=pictures_layout([picture], [id.key], choices))
 
 
-def _menu(*choices: PictureChoice) -> OnMenu:
+def _menu(*choices: Option) -> OnMenu:
     async def on_menu(interaction: Interaction, message: discord.Message) -> None:
         await use_picture(interaction, message, choices=choices)
 
@@ -274,7 +274,7 @@ def _menu(*choices: PictureChoice) -> OnMenu:
 
 
 async def _submitted(interaction: Interaction, id: DraftId) -> None:
-    await begin(interaction, id, sent=form_values(interaction))
+    await begin(interaction, id, sent=typed_values(interaction))
 
 
 async def setup(bot: GenerateBot) -> None:
@@ -288,7 +288,7 @@ async def setup(bot: GenerateBot) -> None:
         catalogue = bot.app.catalogue
         menus: dict[str, OnMenu] = {say("use_menu"): _menu()} if taking_pictures(catalogue.all()) else {}
         for each in catalogue.message_commands.offered:
-            menus[each.label] = _menu(PictureChoice(each.label, "", "".join(each.reference)))
+            menus[each.label] = _menu(Option("".join(each.reference), each.label))
         names[:] = menus
         for name, callback in menus.items():
             bot.tree.add_command(app_commands.ContextMenu(name=name, callback=callback))

@@ -16,7 +16,7 @@ from discord.ui import LayoutView
 
 from bot.domain.errors import StoreUnavailable
 from bot.gateway.client import GenerateBot
-from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
+from bot.gateway.interactions import Interaction, actor_of, rules_guild_id, show_page, turning
 from bot.services.runs import standing_of
 from bot.services.server_settings import is_to_be_greeted
 from bot.ui.custom_ids import HelpId, HelpPage
@@ -54,11 +54,6 @@ async def _limits(interaction: Interaction) -> str:
     return rules_text(standing, app.catalogue.title)
 
 
-async def _turn(interaction: Interaction, id: HelpId) -> None:
-    """Show another page."""
-    await interaction.response.edit_message(view=await _page(interaction, id.page))
-
-
 class Help(commands.Cog):
     """The command `/help`. Its answer is ephemeral. Without the database it lacks only the user's limits."""
 
@@ -86,10 +81,9 @@ class Help(commands.Cog):
         name="help", description="Show how to begin, with examples, your limits and all commands"
     )
     async def help(self, interaction: Interaction) -> None:
-        layout = await _page(interaction, HelpPage.START)
-        await interaction.response.send_message(view=layout, ephemeral=True)
+        await show_page(interaction, _page, HelpPage.START)
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_press(HelpId, _turn)
+    bot.add_press(HelpId, turning(_page))
     await bot.add_cog(Help(bot))

@@ -1,8 +1,10 @@
-"""`/block`, `/unblock` and `/blocked`, the forms that ask for a reason, and errors shown on cards."""
+"""`/block`, `/unblock` and `/blocked`, the forms that ask for a reason, and errors shown on cards; `/pause`,
+`/resume` and `/reload`, for the bot's owner.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
@@ -12,17 +14,19 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
+from bot.deployments.catalogue import ReloadResult
 from bot.discord_api.channels import member_from_user, member_names, requester_now
-from bot.domain.errors import DiscordAway, RefusedError
+from bot.domain.errors import DiscordAway, RefusedError, StartupError
 from bot.domain.moderation import BLOCK_DURATIONS, block_duration
+from bot.domain.text import escape_line, shorten
 from bot.gateway.client import GenerateBot, tell, tell_error
-from bot.gateway.interactions import Interaction, actor_of
-from bot.gateway.payloads import custom_ids, show_list, submitted_values, turning
+from bot.gateway.interactions import Interaction, actor_of, custom_ids, show_page, turning, typed_values
 from bot.services import moderation
 from bot.services.access import moderated
 from bot.strings import explain, say
 from bot.ui.custom_ids import Action, BlockedId, RunId, UnblockId
 from bot.ui.lists import block_confirmation, blocked_layout
+from bot.ui.message_parts import fitting
 from bot.ui.moderation import DURATION_FIELD, NOTE_FIELD, REASON_FIELD, block_modal, expired_card
 
 _CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in BLOCK_DURATIONS]
@@ -98,7 +102,7 @@ class Blocks(commands.Cog):
     @app_commands.command(name="blocked", description="List the people who can't generate on this server")
     @app_commands.default_permissions(manage_guild=True)
     async def blocked(self, interaction: Interaction) -> None:
-        await show_list(interaction, _page)
+        await show_page(interaction, _page)
 
 
 def _duration(choice: str | None, days: int | None) -> timedelta | None:
@@ -108,7 +112,7 @@ def _duration(choice: str | None, days: int | None) -> timedelta | None:
 
 
 def _typed(interaction: Interaction, field: str) -> str:
-    return "".join(submitted_values(interaction).get(field, ())).strip()
+    return str(typed_values(interaction).get(field, "")).strip()
 
 
 async def reject_sent(interaction: Interaction, key: str) -> None:
@@ -185,7 +189,92 @@ def _offers(interaction: Interaction, key: str, actions: Iterable[Action]) -> bo
     return message is not None and wanted <= set(custom_ids(message.components))
 
 
+_REASON = 300
+
+
+class Owner(commands.Cog):
+    """The commands, shown to administrators, and to others only in direct messages."""
+
+    @app_commands.command(
+        name="pause", description="For the bot's owner: accept and start nothing, on every server"
+    )
+    @app_commands.describe(reason="The reason, shown to everybody who requests something")
+    @app_commands.default_permissions(administrator=True)
+    async def pause(self, interaction: Interaction, reason: Range[str, 1, _REASON]) -> None:
+        await _require_owner(interaction)
+        # Every refused requester sees the reason, so it is stored in the form that may be shown.
+        shown = escape_line(reason, _REASON)
+        await moderation.pause(interaction.client.app, interaction.user.id, shown)
+        await tell(interaction, say("pause_done", reason=shown))
+
+    @app_commands.command(name="resume", description="For the bot's owner: accept requests again")
+    @app_commands.default_permissions(administrator=True)
+    async def resume(self, interaction: Interaction) -> None:
+        await _require_owner(interaction)
+        await moderation.resume(interaction.client.app, interaction.user.id)
+        await tell(interaction, say("resume_done"))
+
+    @app_commands.command(name="reload", description="For the bot's owner: read deployments.toml again")
+    @app_commands.default_permissions(administrator=True)
+    async def reload(self, interaction: Interaction) -> None:
+        await _require_owner(interaction)
+        # ComfyDeploy is asked about each deployment, which takes longer than Discord waits.
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        try:
+            found = await interaction.client.app.reloader.reload()
+        except StartupError as error:
+            await tell(interaction, broken_text(error.mistakes))
+            return
+        await tell(interaction, reloaded_text(found))
+
+
+async def _require_owner(interaction: Interaction) -> None:
+    """Raise RefusedError unless the user owns the application or is an admin or developer of its team."""
+    if not await interaction.client.is_owner(interaction.user):
+        raise RefusedError("owner_only")
+
+
+_NAMES = 600
+_LINE = 300
+_LINES = 5
+_MESSAGE_LENGTH = 1900
+_MORE = 100  # for the line that says how many are left out
+
+
+def reloaded_text(found: ReloadResult) -> str:
+    """Return the result of a reload, within a message's 2,000 characters."""
+    lines = [f"{word.capitalize()}: {_names(names)}" for word, names in found.names.items()]
+    lines = ["I have read the deployments again.", *(lines or ["Nothing has changed."])]
+    if not found.synced:
+        lines.append(say("reload_unsynced"))
+    if found.warnings:
+        lines += [say("reload_warnings"), *_listed(found.warnings, _MESSAGE_LENGTH - len("\n".join(lines)))]
+    return "\n".join(lines)
+
+
+def broken_text(mistakes: Sequence[str]) -> str:
+    """Return the reasons why nothing was changed, with text from the file escaped."""
+    return "\n".join([say("reload_broken"), *_listed(mistakes, _MESSAGE_LENGTH)])
+
+
+def _listed(sentences: Sequence[str], space: int) -> list[str]:
+    """Return a line for each of the first sentences that fit in `space` characters.
+
+    If sentences are left out, the last line says how many.
+    """
+    kept, _ = fitting([f"- {escape_line(each, _LINE)}" for each in sentences[:_LINES]], space - _MORE)
+    lines = [*kept]
+    if len(sentences) > len(lines):
+        lines.append(f"And {len(sentences) - len(lines)} more, which `python -m bot check` lists.")
+    return lines
+
+
+def _names(names: Sequence[str]) -> str:
+    return shorten(", ".join(f"`{name}`" for name in names), _NAMES)
+
+
 async def setup(bot: GenerateBot) -> None:
     bot.add_press(BlockedId, turning(_page))
     bot.add_press(UnblockId, _unblock)
     await bot.add_cog(Blocks())
+    await bot.add_cog(Owner())

@@ -13,16 +13,23 @@ from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.guild import GuildInfo
-from bot.gateway.interactions import Interaction, actor_of, member_of, rules_guild_id, settings_channel_id
-from bot.gateway.payloads import form_values, show_list, turning
+from bot.gateway.interactions import (
+    Interaction,
+    actor_of,
+    member_of,
+    rules_guild_id,
+    settings_channel_id,
+    show_page,
+    turning,
+    typed_values,
+)
 from bot.gateway.replies import escape_name
 from bot.services import presets
 from bot.services.presets import NameTaken, SavedPreset, Saving
 from bot.strings import say
-from bot.ui.custom_ids import DraftId, Form, FormId, PresetsId, ReplaceId
-from bot.ui.edit_forms import form_modal
-from bot.ui.lists import preset_values, presets_layout, replace_layout, set_by, text_layout
-from bot.ui.runs import run_label
+from bot.ui.custom_ids import Action, DraftId, PresetsId, ReplaceId, RunId
+from bot.ui.forms import form_modal
+from bot.ui.lists import preset_values, presets_layout, replace_layout, run_label, set_by, text_layout
 from cogs.drafts import begin
 
 _Name = Range[str, 1, NAME_LENGTH]
@@ -90,14 +97,14 @@ async def open_save(interaction: Interaction, key: str) -> None:
     """Open the form that saves a run's inputs as a preset."""
     fields = await presets.form(interaction.client.app, actor_of(interaction), key)
     await interaction.response.send_modal(
-        form_modal(FormId(key, Form.SAVE).encode(), "Save as a preset", fields)
+        form_modal(RunId(key, Action.SAVE).encode(), "Save as a preset", fields)
     )
 
 
 async def save_sent(interaction: Interaction, key: str) -> None:
     """Save a preset with the values of the form."""
     app, actor = interaction.client.app, actor_of(interaction)
-    await _answer(interaction, await presets.save_form(app, actor, key, form_values(interaction)))
+    await _answer(interaction, await presets.save_form(app, actor, key, typed_values(interaction)))
 
 
 async def _defaults(interaction: Interaction) -> str:
@@ -183,7 +190,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
 
     @app_commands.command(name="list", description="Your presets and this server's")
     async def list_(self, interaction: Interaction) -> None:
-        await show_list(interaction, _page)
+        await show_page(interaction, _page)
 
     @app_commands.command(name="delete", description="Delete a preset")
     @app_commands.describe(name=say("option_preset_name"), server=say("option_preset_server"))

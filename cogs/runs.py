@@ -1,9 +1,12 @@
-"""`/runs`, `/queue` and `/usage` show a user's own runs, a server's queue, and today's usage."""
+"""`/runs`, `/queue`, `/usage` and `/privacy`: a user's own requests and data, and a server's queue."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
+
 import discord
-from discord import app_commands
+from discord import ButtonStyle, app_commands
 from discord.app_commands import Choice
 from discord.ext import commands
 from discord.ui import LayoutView
@@ -11,16 +14,26 @@ from discord.ui import LayoutView
 from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError
 from bot.domain.pages import RunFilter, RunsPage
+from bot.domain.runs import Erased
+from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, actor_of, rules_guild_id
+from bot.gateway.interactions import (
+    Interaction,
+    actor_of,
+    rules_guild_id,
+    selected_values,
+    show_page,
+    turning,
+)
 from bot.gateway.message_files import thumbnails
-from bot.gateway.payloads import selected_values, show_list, turning
 from bot.gateway.replies import redeliver_here, reopen_here
-from bot.services import runs
+from bot.services import privacy, runs
 from bot.services.access import is_hidden_here
-from bot.strings import say
-from bot.ui.custom_ids import QueueId, RunListAction, RunsId
-from bot.ui.runs import may_have_thumbnail, queue_layout, runs_layout, usage_layout
+from bot.strings import counted, say
+from bot.ui.custom_ids import EraseId, QueueId, RunListAction, RunsId
+from bot.ui.help import usage_layout
+from bot.ui.lists import LABEL_LENGTH, may_have_thumbnail, queue_layout, run_label, runs_layout
+from bot.ui.message_parts import button, view_of
 
 _FILTERS = [Choice(name=say(f"runs_filter_{each}"), value=each.value) for each in RunFilter]
 
@@ -89,12 +102,11 @@ class Runs(commands.Cog):
     async def runs(self, interaction: Interaction, state: str = RunFilter.ALL.value) -> None:
         if state not in set(RunFilter):
             raise RefusedError("list_stale", f"there is no filter {state!r}")
-        layout = await _runs_page(interaction, RunsPage(RunFilter(state)))
-        await interaction.response.send_message(view=layout, ephemeral=True)
+        await show_page(interaction, _runs_page, RunsPage(RunFilter(state)))
 
     @app_commands.command(name="queue", description="Show what is running and waiting on this server")
     async def queue(self, interaction: Interaction) -> None:
-        await show_list(interaction, _queue_page)
+        await show_page(interaction, _queue_page)
 
     @app_commands.command(name="usage", description="Show what you have used today, and what is left")
     @app_commands.describe(person="For moderators: somebody else's usage")
@@ -104,7 +116,62 @@ class Runs(commands.Cog):
         await interaction.response.send_message(view=usage_layout(view), ephemeral=True)
 
 
+_LISTED = 3
+
+
+def erased_text(erased: Erased, title: Callable[[str], str]) -> str:
+    """Return a text with the numbers of erased requests and presets, and the remaining requests by name."""
+    lines = [counted("erase_done", erased.emptied)]
+    if erased.presets:
+        lines.append(counted("erase_presets", erased.presets))
+    if erased.left:
+        names = [escape_line(run_label(run, title), LABEL_LENGTH) for run in erased.left[:_LISTED]]
+        if more := len(erased.left) - len(names):
+            names.append(f"and {more} more")
+        lines.append(say("erase_left", requests="\n".join(f"- {name}" for name in names)))
+    return "\n".join(lines)
+
+
+async def _erase(interaction: Interaction, id: EraseId) -> None:
+    """Erase the user's data. Only the user to whom the button was shown can press it."""
+    if interaction.user.id != id.user_id:
+        raise RefusedError("not_yours")
+    await interaction.response.defer()
+    erased = await privacy.erase(interaction.client.app, interaction.user.id)
+    await interaction.edit_original_response(
+        content=erased_text(erased, interaction.client.app.catalogue.title), view=None
+    )
+
+
+class Privacy(
+    commands.GroupCog, group_name="privacy", group_description="Get or delete what the bot keeps about you"
+):
+    """The subcommands of `/privacy`. They are also available in direct messages, so that users who have left
+    every server can still export and erase their data.
+    """
+
+    @app_commands.command(name="export", description="Get what the bot keeps about you, as a file")
+    async def export(self, interaction: Interaction) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        export = await privacy.export(interaction.client.app, interaction.user.id)
+        await interaction.followup.send(
+            say("export_cut" if export.cut else "export_done"),
+            file=discord.File(io.BytesIO(export.data), "my-data.jsonl"),
+            ephemeral=True,
+        )
+
+    @app_commands.command(
+        name="delete", description="Delete your prompts, inputs and outputs from the bot's database"
+    )
+    async def delete(self, interaction: Interaction) -> None:
+        erase = button("Delete my data", EraseId(interaction.user.id), ButtonStyle.danger)
+        view = view_of([[erase]])
+        await interaction.response.send_message(say("erase_ask"), view=view, ephemeral=True)
+
+
 async def setup(bot: GenerateBot) -> None:
     bot.add_press(RunsId, _pressed)
     bot.add_press(QueueId, turning(_queue_page))
     await bot.add_cog(Runs())
+    bot.add_press(EraseId, _erase)
+    await bot.add_cog(Privacy())

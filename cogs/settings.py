@@ -15,17 +15,18 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.errors import BotError, InputError, RefusedError
-from bot.domain.settings.fields import FORM_LIMIT, SECTIONS, keys_of
-from bot.domain.settings.kinds import Section, batches
-from bot.gateway.allowance import check_counted
+from bot.domain.forms import FORM_LIMIT, batches
+from bot.domain.settings.fields import SECTIONS, keys_of
+from bot.domain.settings.kinds import Section
+from bot.gateway.checks import check_counted
 from bot.gateway.client import GenerateBot
 from bot.gateway.guild import GuildInfo
-from bot.gateway.interactions import Interaction
-from bot.gateway.payloads import selected_values, submitted_values
+from bot.gateway.interactions import Interaction, form_values, selected_values
 from bot.services import server_settings
 from bot.services.server_settings import Editor
+from bot.strings import explain
 from bot.ui.custom_ids import SettingId
-from bot.ui.settings import Panel, error_lines, panel_layout, settings_modal
+from bot.ui.settings import Panel, panel_layout, settings_modal
 
 
 def allowed(interaction: Interaction) -> Editor:
@@ -69,8 +70,8 @@ async def _open(interaction: Interaction, id: SettingId) -> None:
         await _show(interaction, Panel(section))
         return
     app, editor = interaction.client.app, allowed(interaction)
-    key, boxes = await server_settings.form(app, editor, section, token, id.draft)
-    parts = batches(boxes, FORM_LIMIT)
+    key, fields = await server_settings.form(app, editor, section, token, id.draft)
+    parts = batches(fields, FORM_LIMIT)
     if not parts:  # somebody else has made the whole section irrelevant
         await _show(interaction, Panel())
     elif id.action in ("open", "key") and len(parts) > 1:
@@ -97,7 +98,7 @@ async def _layout(interaction: Interaction, panel: Panel) -> LayoutView:
 
 async def _submitted(interaction: Interaction, id: SettingId) -> None:
     app, editor, section = interaction.client.app, allowed(interaction), _section(id)
-    submitted, changes, errors = submitted_values(interaction), None, list[BotError]()
+    submitted, changes, errors = form_values(interaction), None, list[BotError]()
     try:
         check_counted(interaction)
         changes, errors[:] = await server_settings.submit(app, editor, section, id.about, submitted)
@@ -108,7 +109,8 @@ async def _submitted(interaction: Interaction, id: SettingId) -> None:
     panel = Panel(section if keys_of(section) is not None else None, saved=changes)
     if errors:
         draft = app.drafts.keep(editor.user_id, submitted)
-        panel = replace(panel, mistakes=error_lines(errors), again=replace(id, action="again", draft=draft))
+        mistakes = [line for each in errors for line in explain(each).splitlines()]
+        panel = replace(panel, mistakes=mistakes, again=replace(id, action="again", draft=draft))
     await _show(interaction, panel)
 
 

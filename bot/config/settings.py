@@ -41,8 +41,8 @@ from bot.config.fields import (
 from bot.deployments.config_file import load_deployments_file, single_deployment
 from bot.deployments.schema import DeploymentSettings
 from bot.deployments.schema.field_types import Uuid
+from bot.deployments.schema.mistakes import mistakes
 from bot.domain.errors import StartupError
-from bot.domain.mistakes import mistakes
 from bot.domain.run_timing import QUEUE_CALL_SECONDS
 
 ENV_FILE = Path(".env")

@@ -27,14 +27,6 @@ from bot.domain.text import escape_line, message_url
 from bot.domain.text.file_names import belongs_to, file_stem
 from bot.media.outputs import MEDIA_SECONDS, inline_texts, kind_of
 from bot.strings import say
-from bot.ui.copies import (
-    MayLink,
-    link_remark,
-    linked_outputs,
-    plain_messages,
-    share_messages,
-    withheld_message,
-)
 from bot.ui.message_parts import (
     GALLERY,
     OutgoingMessage,
@@ -53,7 +45,8 @@ from bot.ui.moderation import (
     turned_away_letter,
 )
 from bot.ui.result_buttons import OfferedActions, offered_actions
-from bot.ui.results import Batch, outcome, outcome_messages
+from bot.ui.results import Batch, outcome, outcome_messages, share_messages
+from bot.ui.status import MayLink, link_remark, linked_outputs, plain_messages, withheld_message
 
 
 class Edit(NamedTuple):

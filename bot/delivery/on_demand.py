@@ -22,10 +22,10 @@ from bot.domain.runs import Run
 from bot.domain.text import message_url
 from bot.media.download import temporary_folder
 from bot.media.outputs import MEDIA_SECONDS
-from bot.ui.copies import linked_outputs, opened_messages
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import offered_actions
-from bot.ui.results import Batch, outcome_messages
+from bot.ui.results import Batch, opened_messages, outcome_messages
+from bot.ui.status import linked_outputs
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 20  # messages of a request that are changed while somebody waits

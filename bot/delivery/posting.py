@@ -26,8 +26,8 @@ from bot.domain.messages.records import (
     nonce,
 )
 from bot.domain.runs import is_turned_away
-from bot.ui.copies import origin_message
 from bot.ui.message_parts import OutgoingMessage
+from bot.ui.status import origin_message
 
 log = logging.getLogger(__name__)
 # If a messenger doesn't extend its lease for this long, another takes the request over.

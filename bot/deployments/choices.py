@@ -10,13 +10,11 @@ from bot.deployments.inputs import (
     ATTACHMENTS,
     NUMBERS,
     FloatInput,
-    FormField,
     Input,
     IntegerInput,
     OptionChoice,
     OptionSpec,
     OptionValue,
-    Shape,
     TextInput,
     Values,
     excerpt,
@@ -25,6 +23,7 @@ from bot.deployments.schema import CHOICES, Choice
 from bot.deployments.schema.field_types import LARGEST
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
+from bot.domain.forms import NO, YES, FormField, Option, Shape
 from bot.domain.runs import InputValue
 from bot.domain.text import sentence_case, shorten
 from bot.domain.text.numbers import typed_integer, typed_number
@@ -39,8 +38,8 @@ _SHAPES = ((1, 1), (2, 3), (3, 4), (4, 5), (9, 16), (1, 2), (9, 21))
 _SAME_SHAPE = 0.03
 _SIZE_NAME = 50
 _GONE_LENGTH = 50
-_YES = frozenset({"yes", "y", "true", "on", "1"})
-_NO = frozenset({"no", "n", "false", "off", "0"})
+_YES = frozenset({YES, "y", "true", "on", "1"})
+_NO = frozenset({NO, "n", "false", "off", "0"})
 
 
 class _ChoosingInput(Input):
@@ -56,10 +55,11 @@ class _ChoosingInput(Input):
             values = self.default_values
         shown, names = self._shown(values, raw), self.names(values)
         shape = self._shape(names, shown)
+        options = tuple(Option(name, self.labels.get(name, name)) for name in names)
         if shape is not Shape.LINE and shown not in ("", *names):
             gone_now = say("edit_gone", value=shorten(shown, _GONE_LENGTH))
-            return self._field(shape=shape, choices=names, labels=self.labels, description=gone_now)
-        return self._field(shape=shape, choices=names, labels=self.labels, value=shown)
+            return self._field(shape=shape, options=options, description=gone_now)
+        return self._field(shown, shape=shape, options=options)
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -85,10 +85,10 @@ class BooleanInput(_ChoosingInput):
 
     def show(self, values: Values) -> str:
         value = values.get(self.key)
-        return ("yes" if value else "no") if isinstance(value, bool) else super().show(values)
+        return (YES if value else NO) if isinstance(value, bool) else super().show(values)
 
     def names(self, values: Values) -> tuple[str, ...]:
-        return "yes", "no"
+        return YES, NO
 
     def _shape(self, names: tuple[str, ...], shown: str) -> Shape:
         return Shape.CHECKBOX if shown in names else super()._shape(names, shown)

@@ -17,9 +17,9 @@ from bot.deployments.schema import (
     InputSettings,
     SizesSettings,
 )
+from bot.deployments.schema.mistakes import mistakes
 from bot.domain.backend import InputClass
 from bot.domain.errors import StartupError
-from bot.domain.mistakes import mistakes
 
 Classify = Callable[[str], InputClass]
 _MODELS = (DeploymentSettings, InputSettings, Choice, SizesSettings, FollowUpSettings)

@@ -1,4 +1,4 @@
-"""A request that somebody is about to make, and its form, which bot/ui/edit_forms.py builds."""
+"""A request that somebody is about to make, and its form, which bot/ui/forms.py builds."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from types import MappingProxyType
 from typing import Any
 
 from bot.deployments.follow_ups import choose_file
-from bot.deployments.inputs import TEXT_LENGTH, AttachedFile, FormField, Input, Shape, Typed, Values
+from bot.deployments.inputs import TEXT_LENGTH, AttachedFile, Input, Typed, Values
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment, FollowUp
-from bot.deployments.schema import MAX_FIELDS
 from bot.deployments.schema.field_types import COUNT, DESCRIPTION_LENGTH, GPU, MORE
 from bot.domain.errors import BotError, InputErrors, RefusedError, WrongFiles
+from bot.domain.forms import FORM_LIMIT, FormField, Shape
 from bot.domain.requests import press_id
 from bot.domain.text import shorten
 from bot.domain.text.file_names import file_behind
@@ -94,11 +94,11 @@ class Draft:
             items.sort(key=lambda item: _rank(item, values, typed, wrong))
             for each in _fields_of_bot(self.deployment, gpu, typed, weights):
                 (needed if each.name in {MORE, COUNT, *wrong} else possible).append(each)
-        items = items[: MAX_FIELDS - len(needed)]
+        items = items[: FORM_LIMIT - len(needed)]
         if not gone <= {item.key for item in items}:
             raise RefusedError("parent_deleted")
         fields = [item.field(item.own(values), item.typed(typed), gone=item.key in gone) for item in items]
-        return [*fields, *needed, *possible][:MAX_FIELDS]
+        return [*fields, *needed, *possible][:FORM_LIMIT]
 
     def press(self, typed: Typed) -> str | None:
         if not self.action:
@@ -117,8 +117,8 @@ def _fields_of_bot(
             label=say("edit_label_more"),
             shape=Shape.PARAGRAPH,
             description=description,
-            value=more[:TEXT_LENGTH],
-            limit=TEXT_LENGTH,
+            values=(more[:TEXT_LENGTH],),
+            length=TEXT_LENGTH,
         )
     if COUNT in typed:
         yield deployment.count_input.field({}, typed[COUNT])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import mimetypes
 from typing import Any
 
-from bot.deployments.inputs import AttachedFile, FormField, Input, RawValue, Shape, Typed, Values
+from bot.deployments.inputs import AttachedFile, Input, RawValue, Typed, Values
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
+from bot.domain.forms import FormField, Shape
 from bot.domain.runs import InputValue
 from bot.domain.text import escape_line, in_code
 from bot.strings import say
@@ -74,7 +75,7 @@ class FilesInput(Input):
             name=self.option_names[0],
             shape=Shape.FILES,
             required=gone or (self.required and not has_file),
-            limit=min(self.max_count, 10) if self.kind is InputKind.IMAGES else 1,
+            most=min(self.max_count, 10) if self.kind is InputKind.IMAGES else 1,
             **changes,
         )
 

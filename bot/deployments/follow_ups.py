@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from bot.deployments.files import is_kind
 from bot.deployments.inputs import AttachedFile, Input, Values
 from bot.deployments.model import PICTURES, Deployment, FollowUp, FollowUpRef, deployment_of
-from bot.deployments.schema import MAX_FIELDS, DeploymentSettings, FollowUpSettings
+from bot.deployments.schema import DeploymentSettings, FollowUpSettings
 from bot.domain.backend import InputKind
+from bot.domain.forms import FORM_LIMIT
 from bot.domain.runs import InputValue, Run
 from bot.strings import say
 
@@ -80,10 +81,10 @@ class _Link:
         asked = [item for name in settings.ask for item in self._field(name)]
         self._ask = tuple(dict.fromkeys(item.key for item in asked))
         given = {*self._takes.values(), *self._carried, *self._values, *self._ask}
-        if len(asked := [*asked, *still_required(target, given)]) > MAX_FIELDS:
+        if len(asked := [*asked, *still_required(target, given)]) > FORM_LIMIT:
             names = ", ".join(item.key for item in asked)
             self.mistakes.append(
-                f"it would have to ask for {len(asked)} inputs and a form takes {MAX_FIELDS}: {names}; "
+                f"it would have to ask for {len(asked)} inputs and a form takes {FORM_LIMIT}: {names}; "
                 "name some in 'carry' or 'inputs'"
             )
 

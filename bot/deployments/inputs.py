@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -16,6 +16,7 @@ from bot.deployments.schema import InputSettings
 from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, one_line
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
+from bot.domain.forms import FormField, Shape
 from bot.domain.runs import InputValue
 from bot.domain.text import escape_line, sentence_case, shorten, strip_invisible
 from bot.domain.text.numbers import shown_number, typed_integer, typed_number
@@ -97,36 +98,6 @@ class OptionSpec:
     choices: tuple[OptionChoice, ...] = ()
     autocomplete: bool = False
     key: str | None = None
-
-
-class Shape(StrEnum):
-    """The components that a form's field can be."""
-
-    LINE = "line"
-    PARAGRAPH = "paragraph"
-    SELECT = "select"
-    RADIO = "radio"
-    CHECKBOX = "checkbox"
-    FILES = "files"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FormField:
-    """A field of a form. `name` is that of the option, `value` is what the field shows, and `limit` the most
-    characters or files that it takes. An empty field shows `placeholder`. `labels` are shown in place of
-    choices.
-    """
-
-    name: str
-    label: str
-    description: str
-    shape: Shape = Shape.LINE
-    value: str = ""
-    choices: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
-    placeholder: str = ""
-    required: bool = False
-    limit: int = 100
 
 
 class Input(InputSettings):
@@ -266,14 +237,15 @@ class Input(InputSettings):
 
         If `gone`, the stored file was deleted, so the form asks for another.
         """
-        return self._field(value=self._shown(values, raw))
+        return self._field(self._shown(values, raw))
 
-    def _field(self, **changes: Any) -> FormField:
+    def _field(self, value: str = "", **changes: Any) -> FormField:
         label = self.display_name or sentence_case(self.option.replace("_", " "))
         about = one_line(self.description)
         usual = {
             "name": self.option,
             "label": label,
+            "values": (value,) if value else (),
             "description": shorten(about, DESCRIPTION_LENGTH) if about.casefold() != label.casefold() else "",
             "placeholder": shorten(self.default_text, DESCRIPTION_LENGTH),
             "required": self.required,
@@ -315,13 +287,13 @@ class TextInput(Input):
 
     def field(self, values: Values, raw: Any = None, *, gone: bool = False) -> FormField:
         text = self._shown(values, raw)
-        shape, limit = Shape.PARAGRAPH if self.is_prompt else Shape.LINE, self.max_length or TEXT_LENGTH
+        shape = Shape.PARAGRAPH if self.is_prompt else Shape.LINE
+        length = min(self.max_length or TEXT_LENGTH, TEXT_LENGTH)
         if len(text) > TEXT_LENGTH and self.takes(text):
-            about = say("edit_long_text")
-            return self._field(shape=shape, description=about, required=False, limit=min(limit, TEXT_LENGTH))
+            return self._field(shape=shape, description=say("edit_long_text"), required=False, length=length)
         text = text[:TEXT_LENGTH]
         # Keep space for a value that is older than a lowered limit.
-        return self._field(shape=shape, value=text, limit=max(len(text), min(limit, TEXT_LENGTH)))
+        return self._field(text, shape=shape, length=max(len(text), length))
 
 
 class IntegerInput(Input):

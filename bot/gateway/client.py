@@ -21,10 +21,8 @@ from bot.context import App
 from bot.delivery.on_demand import OnDemandMessenger
 from bot.discord_api.calls import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
-from bot.gateway.allowance import count_command, counted
-from bot.gateway.pressed_messages import check_message
-from bot.gateway.registered import RegisteredCommands
-from bot.gateway.sync import Availability, CommandSync
+from bot.gateway.checks import check_message, count_command, counted
+from bot.gateway.commands import Availability, CommandSync, RegisteredCommands
 from bot.memory import Allowance, Openings
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
@@ -49,8 +47,6 @@ EXTENSIONS = (
     "cogs.presets",
     "cogs.settings",
     "cogs.audit",
-    "cogs.privacy",
-    "cogs.owner",
 )
 # 10062: answered too late; 40060: answered twice; 10008: the message was deleted meanwhile; 50027: the token
 # is invalid or expired.

@@ -14,7 +14,7 @@ from bot.domain.errors import AlreadyTaken
 from bot.domain.requests import NAME_LENGTH, Actor, Checked
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, in_code
-from bot.gateway.allowance import check_counted
+from bot.gateway.checks import check_counted
 from bot.gateway.client import THINKING, GenerateBot, insist, tell
 from bot.gateway.interactions import Interaction, actor_of, check_here, check_overrides
 from bot.services import runs

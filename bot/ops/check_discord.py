@@ -18,7 +18,7 @@ from bot.context import Wakeups
 from bot.discord_api.channels import install_url, invite_url, lacks
 from bot.domain.text import sentence_case
 from bot.gateway.client import GenerateBot, missing_starts, needed_starts
-from bot.gateway.sync import describe_scope, differences, payload
+from bot.gateway.commands import describe_scope, differences, payload
 from bot.metrics import Metrics
 from bot.ops.findings import Finding, Setup, first, ok, problem, warning
 

@@ -9,7 +9,7 @@ from bot.config.fields import Role
 from bot.config.settings import Settings
 from bot.domain.errors import StartupError
 from bot.gateway.client import GenerateBot
-from bot.gateway.sync import describe_scope, differences, payload
+from bot.gateway.commands import describe_scope, differences, payload
 from bot.ops.check_discord import ERRORS, MISSING_ACCESS, ask, log_in, reason, registered
 from bot.outside import Outside
 

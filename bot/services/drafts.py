@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from bot.context import App
 from bot.deployments.draft import Draft, mistaken_options, without_refused_files
 from bot.deployments.follow_ups import asked_inputs, carried, find_follow_up, starting_values
-from bot.deployments.inputs import RawValue, Shape, Typed, Values
+from bot.deployments.inputs import RawValue, Typed, Values
 from bot.deployments.merge import Stored, with_more
 from bot.deployments.model import Deployment, FollowUp, FollowUpRef, deployment_of, picture_input
 from bot.deployments.schema.field_types import COUNT
 from bot.domain.errors import BotError, CodedError, InputError, RefusedError, WrongFiles
+from bot.domain.forms import Shape
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.services.access import source as source_run

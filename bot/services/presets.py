@@ -10,11 +10,12 @@ from typing import Any
 from bot.context import App
 from bot.deployments.command_plan import PRESET_OPTION
 from bot.deployments.draft import Draft, changed
-from bot.deployments.inputs import FormField, OptionChoice, Shape, Values
+from bot.deployments.inputs import OptionChoice, Values
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment, deployment_of
 from bot.deployments.schema import CHOICES
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
+from bot.domain.forms import NO, YES, FormField, Shape
 from bot.domain.pages import PAGE_SIZE
 from bot.domain.requests import NAME_LENGTH, Actor, ChannelDefault, Holder, Preset, folded, is_key
 from bot.domain.runs import InputValue, Run
@@ -24,7 +25,6 @@ from bot.store.presets import NewDefault
 from bot.strings import say
 
 log = logging.getLogger(__name__)
-_YES, _NO = "yes", "no"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ async def form(app: App, actor: Actor, key: str) -> Sequence[FormField]:
     """Return the fields of the form that saves a run's inputs."""
     run, deployment = await _source(app, actor, key)
     name, about = say("preset_field_name"), say("option_preset_name")
-    fields = [FormField(name="name", label=name, description=about, required=True, limit=NAME_LENGTH)]
+    fields = [FormField(name="name", label=name, description=about, required=True, length=NAME_LENGTH)]
     if (item := deployment.prompt) is not None:
         field, about = item.field(run.inputs), say("option_preset_prompt")
         about = about if field.value else field.description
@@ -107,10 +107,8 @@ async def form(app: App, actor: Actor, key: str) -> Sequence[FormField]:
         switches.append("server")
     for each in switches:
         label, about = say(f"preset_field_{each}"), say(f"option_preset_{each}")
-        shape, words = Shape.CHECKBOX, (_YES, _NO)
-        fields.append(
-            FormField(name=each, label=label, description=about, shape=shape, choices=words, value=_NO)
-        )
+        shape, off = Shape.CHECKBOX, (NO,)
+        fields.append(FormField(name=each, label=label, description=about, shape=shape, values=off))
     return fields
 
 
@@ -121,8 +119,8 @@ async def save_form(app: App, actor: Actor, key: str, sent: Mapping[str, Any]) -
         name=str(sent.get("name", "")),
         run_key=key,
         prompt=new.get("prompt"),
-        seed=new.get("seed") == _YES,
-        server=new.get("server") == _YES,
+        seed=new.get("seed") == YES,
+        server=new.get("server") == YES,
     )
     return await save(app, actor, saving)
 

@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 
 from bot.context import App
 from bot.domain.errors import InputError, RefusedError
+from bot.domain.forms import FormField
 from bot.domain.policy import check_availability
 from bot.domain.settings.fields import Change, Key, apply_form, form_of, key_of, refilled, without_missing
-from bot.domain.settings.kinds import Box, Section, SettingsContext
+from bot.domain.settings.kinds import Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
 
 # Discord expects an answer within 3 s, so the panel waits no longer than this for AutoMod's rules.
 _AUTOMOD_SECONDS = 1.0
 Submitted = Mapping[str, Sequence[str]]
-"""The values of a form's boxes, by their custom_ids."""
+"""The values of a form's fields, by their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +54,22 @@ async def word_list(app: App, guild_id: int) -> str:
 
 async def form(
     app: App, editor: Editor, section: Section, token: str, draft: str = ""
-) -> tuple[Key, Sequence[Box]]:
-    """Return a form's key and boxes. Without a draft, as after a restart, it shows the stored rules.
+) -> tuple[Key, Sequence[FormField]]:
+    """Return a form's key and fields. Without a draft, as after a restart, it shows the stored rules.
 
     Raises RefusedError if its role, GPU or deployment doesn't exist.
     """
     context = _context(app, editor)
     key = key_of(section, token, context)
-    boxes = form_of(section, key, await app.store.rules.get(editor.guild_id), context)
+    fields = form_of(section, key, await app.store.rules.get(editor.guild_id), context)
     typed = app.drafts.get(draft, editor.user_id, dict) or {}
-    return key, [refilled(box, typed, context) for box in boxes]
+    return key, [refilled(field, typed, context) for field in fields]
 
 
 async def submit(
     app: App, editor: Editor, section: Section, token: str, submitted: Submitted
 ) -> tuple[Sequence[Change], Sequence[InputError]]:
-    """Change the rules with a form. Return the changes, and a mistake for each box that was left out
+    """Change the rules with a form. Return the changes, and a mistake for each value that was left out
     because somebody else has changed the same since the form was opened.
 
     Raises InputErrors with all mistakes if a value is wrong, and RefusedError for an old form.

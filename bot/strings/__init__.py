@@ -14,13 +14,11 @@ from types import MappingProxyType
 
 from bot.domain.errors import BotError, InputErrors
 from bot.strings.commands import COMMANDS
-from bot.strings.moderation import MODERATION
-from bot.strings.refusals import REFUSALS
 from bot.strings.runs import RUNS
 
 log = logging.getLogger(__name__)
 
-SUBJECTS = (COMMANDS, MODERATION, REFUSALS, RUNS)
+SUBJECTS = (COMMANDS, RUNS)
 SENTENCES: Mapping[str, str] = MappingProxyType(
     {code: sentence for subject in SUBJECTS for code, sentence in subject.items()}
 )
@@ -45,10 +43,14 @@ def counted(code: str, count: int) -> str:
 
 
 def explain(error: BotError) -> str:
-    """Return the sentence for an error; several mistakes get a line each."""
+    """Return the sentence for an error; several mistakes get a line each.
+
+    A mistake in a form begins with the `label` of the field.
+    """
     if isinstance(error, InputErrors):
         return "\n".join(explain(each) for each in error.errors)
     code = error.code
     if code == "comfy_invalid" and not error.params.get("fields"):
         code = "comfy_invalid_unnamed"
-    return say(code, **error.params)
+    about = f"**{error.params['label']}:** " if "label" in error.params else ""
+    return about + say(code, **error.params)

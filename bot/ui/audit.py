@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Protocol
 
-from discord import SelectOption
 from discord.ui import ActionRow, LayoutView, Select, TextDisplay
 from discord.utils import format_dt
 
+from bot.domain.forms import Option
 from bot.domain.moderation import (
     OUTCOMES,
     PARTIAL,
@@ -37,6 +37,7 @@ from bot.domain.text import (
 )
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import CustomId, OpenId, Part, microseconds, moment
+from bot.ui.forms import select_options
 from bot.ui.message_parts import button, layout_of, pager, subtext
 from bot.ui.run_facts import phase
 
@@ -258,16 +259,12 @@ def open_rows(page: AuditPage, title: Title, names: Mapping[int, str]) -> list[A
 
     `names` are the requesters' names by id. A select can't show mentions, so a missing name is left out.
     """
-    options = {
-        key: SelectOption(label=_label(entry, title, names), description=in_utc(entry.at), value=key)
-        for key, entry in openable(page).items()
-    }
-    if not options:
-        return []
-    select: Select[Any] = Select(
-        custom_id=OpenId().encode(), placeholder="Open a private result", options=list(options.values())
+    options = select_options(
+        Option(key, _label(entry, title, names), in_utc(entry.at)) for key, entry in openable(page).items()
     )
-    return [ActionRow(select)]
+    custom_id, placeholder = OpenId().encode(), "Open a private result"
+    select: Select[Any] = Select(custom_id=custom_id, placeholder=placeholder, options=options)
+    return [ActionRow(select)] if options else []
 
 
 def _label(entry: AuditEntry, title: Title, names: Mapping[int, str]) -> str:

@@ -71,6 +71,8 @@ class CustomId:
 
     __slots__ = ()
     NAME: ClassVar[str]
+    # Whether a press writes, not only the submitted form.
+    WRITES: ClassVar[bool] = False
 
     @property
     def run_key(self) -> str:
@@ -86,7 +88,7 @@ class CustomId:
 
         If so, it counts against the user's allowance.
         """
-        return form
+        return form or self.WRITES
 
     @classmethod
     def pattern(cls) -> re.Pattern[str]:
@@ -163,14 +165,14 @@ _COUNTED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RunId(CustomId):
-    """A button of a run."""
+    """A button of a run, or the form that it opens."""
 
     NAME = "run"
     key: Key
     action: Action
 
     def writes(self, *, form: bool) -> bool:
-        return self.action in _COUNTED
+        return self.action is not Action.REJECT if form else self.action in _COUNTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,35 +198,11 @@ class DeleteId(CustomId):
     """
 
     NAME = "delete"
+    WRITES = True
     key: Key
     message: int
     whole: bool = False
     draft: Draft = ""
-
-    def writes(self, *, form: bool) -> bool:
-        return True
-
-
-class Form(StrEnum):
-    """The forms of a run: those for moderators and a report ask for a reason. Each has its button's name."""
-
-    REJECT = "reject"
-    BLOCK = "block"
-    REPORT = "report"
-    SAVE = "save"
-    SHARE = "share"
-
-
-@dataclass(frozen=True, slots=True)
-class FormId(CustomId):
-    """A form that asks for more than the button of a run says."""
-
-    NAME = "form"
-    key: Key
-    form: Form
-
-    def writes(self, *, form: bool) -> bool:
-        return form and self.form is not Form.REJECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +216,7 @@ class DraftId(CustomId):
     """
 
     NAME = "draft"
+    WRITES = True
     key: Key
     target: Annotated[str, Part("[^:]{0,40}")] = ""
     picture: Annotated[str, Part("[0-9]?")] = ""
@@ -248,9 +227,6 @@ class DraftId(CustomId):
     def ref(self) -> FollowUpRef | None:
         # The name of a deployment is shorter.
         return FollowUpRef(self.target[:32], self.target[32:]) if len(self.target) == _REF_LENGTH else None
-
-    def writes(self, *, form: bool) -> bool:
-        return True
 
 
 class RunListAction(StrEnum):
@@ -341,12 +317,10 @@ class UnblockId(CustomId):
     """
 
     NAME = "unblock"
+    WRITES = True
     user_id: int
     since: datetime
     page: int
-
-    def writes(self, *, form: bool) -> bool:
-        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,10 +328,8 @@ class ReplaceId(CustomId):
     """The button that saves a preset in place of an earlier one. `draft` identifies the unsaved preset."""
 
     NAME = "replace"
+    WRITES = True
     draft: Draft
-
-    def writes(self, *, form: bool) -> bool:
-        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,9 +355,7 @@ class OpenId(CustomId):
     """The select of private results under a page of `/audit`."""
 
     NAME = "auditopen"
-
-    def writes(self, *, form: bool) -> bool:
-        return True
+    WRITES = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""The message of `/help`: how to begin, and pages about examples, the user's own limits, and the commands."""
+"""The message of `/help`: how to begin, and pages about examples, the user's own limits, and the commands.
+
+The message of `/usage` shows what is left of the limits.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,22 @@ from discord.utils import format_dt
 
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.model import Deployment, taking_pictures
-from bot.domain.budgets import Spending, limits_of
+from bot.domain.budgets import Limits, Spending, UsageView, limits_of
 from bot.domain.policy import Standing
 from bot.domain.requests import NAME_LENGTH
-from bot.domain.settings.rules_and_defaults import ApprovalMode
+from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 from bot.ui.custom_ids import HelpId, HelpPage
-from bot.ui.message_parts import button, layout_of
+from bot.ui.message_parts import bar, button, layout_of, texts
 
 _LISTED = 10
 _TITLE = 40
 _PROMPT = 100
 _NAMES = 200
 _REASON = 200
+_USAGE_REASON = 100
+_LIMIT_BAR = 10
 # Converts the path of a command, such as `/generate flux`, to the text that shows it.
 Mention = Callable[[str], str]
 
@@ -164,3 +169,37 @@ def _left(who_has: str, spent: Spending, runs: int | None, seconds: int | None) 
 
 def _names(names: Iterable[str]) -> str:
     return escape_line(", ".join(names), _NAMES)
+
+
+def usage_layout(view: UsageView) -> LayoutView:
+    heading = "### Your usage today" if view.own else f"### Usage of <@{view.user_id}> today"
+    person = [heading, *_used(view.usage.person, view.running.person, view.limits), *_restrictions(view)]
+    server: list[str] = []
+    if view.server is not None:
+        server = ["### The whole server today", *_used(view.usage.server, view.running.server, view.server)]
+    returns = say("usage_returns", until=int(view.usage.day_end.timestamp()))
+    return layout_of(*texts(person, server, [returns]))
+
+
+def _used(spent: Spending, running: int, limits: Limits | Budget) -> Iterator[str]:
+    yield _usage_line("Runs", limits.runs_a_day, spent.runs, ", {} left")
+    yield _usage_line("GPU seconds", limits.gpu_seconds_a_day, round(spent.gpu_seconds), ", {} left")
+    yield _usage_line("Running", limits.at_once, running, " at once")
+    yield _usage_line("Waiting", limits.waiting, spent.waiting)
+
+
+def _usage_line(name: str, limit: int | None, used: int, after: str = "") -> str:
+    """Return a line with a bar, if there is a limit. `after` may have a place for what is left."""
+    if limit is None:
+        return f"{name}: {used}"
+    share = used / limit if limit else 1
+    return f"{bar(share, _LIMIT_BAR)} {name}: {used} of {limit}{after.format(max(limit - used, 0))}"
+
+
+def _restrictions(view: UsageView) -> Iterator[str]:
+    block, paused = view.usage.block, view.usage.paused
+    if block is not None:
+        until = f" until {format_dt(block.until, 'f')}" if block.until else ""
+        yield f"Blocked on this server{until}: {escape_line(block.reason or '-', _USAGE_REASON)}"
+    if paused is not None:
+        yield say("usage_paused", reason=paused)

@@ -18,13 +18,13 @@ from discord.ui import (
 from discord.utils import format_dt, snowflake_time
 
 from bot.deployments.input_text import ShownInputs
-from bot.deployments.inputs import FormField, Shape
+from bot.domain.forms import FormField, Option, Shape
 from bot.domain.moderation import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, Report
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
 from bot.strings import say
-from bot.ui.custom_ids import Action, Form, FormId
-from bot.ui.edit_forms import form_modal
+from bot.ui.custom_ids import Action, RunId
+from bot.ui.forms import form_modal
 from bot.ui.message_parts import (
     GALLERY,
     LAYOUT_TEXT,
@@ -292,7 +292,7 @@ _PERSON_LENGTH = 32
 def reject_modal(key: str) -> Modal:
     """Build the form of *Reject*."""
     reason = _reason("The requester reads it in a direct message.")
-    return form_modal(FormId(key, Form.REJECT).encode(), "Reject this request", [reason])
+    return form_modal(RunId(key, Action.REJECT).encode(), "Reject this request", [reason])
 
 
 def block_modal(key: str, name: str) -> Modal:
@@ -304,7 +304,7 @@ def block_modal(key: str, name: str) -> Modal:
     reason = _reason("The person reads it when they try to generate.", required=True)
     durations = {each: say(f"duration_{each}") for each in BLOCK_DURATIONS}
     fields = [reason, _choice(DURATION_FIELD, "Duration", durations)]
-    return form_modal(FormId(key, Form.BLOCK).encode(), f"Block {person}", fields)
+    return form_modal(RunId(key, Action.BLOCK).encode(), f"Block {person}", fields)
 
 
 def report_modal(key: str) -> Modal:
@@ -315,10 +315,10 @@ def report_modal(key: str) -> Modal:
         label="Note",
         description="Only the moderators read it, with your name.",
         shape=Shape.PARAGRAPH,
-        limit=NOTE_LENGTH,
+        length=NOTE_LENGTH,
     )
     fields = [_choice(REASON_FIELD, "What is wrong with it?", reasons), note]
-    return form_modal(FormId(key, Form.REPORT).encode(), "Report this result", fields)
+    return form_modal(RunId(key, Action.REPORT).encode(), "Report this result", fields)
 
 
 def _reason(hint: str, *, required: bool = False) -> FormField:
@@ -328,7 +328,7 @@ def _reason(hint: str, *, required: bool = False) -> FormField:
         description=hint,
         shape=Shape.PARAGRAPH,
         required=required,
-        limit=_REASON_LENGTH,
+        length=_REASON_LENGTH,
     )
 
 
@@ -336,9 +336,7 @@ def _choice(name: str, label: str, labels: Mapping[str, str]) -> FormField:
     return FormField(
         name=name,
         label=label,
-        description="",
         shape=Shape.RADIO,
-        choices=tuple(labels),
-        labels=labels,
+        options=tuple(Option(value, text) for value, text in labels.items()),
         required=True,
     )

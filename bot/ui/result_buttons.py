@@ -30,6 +30,7 @@ from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import Deployment, FollowUp, deployment_of, taking_pictures
 from bot.domain.backend import InputKind
+from bot.domain.forms import FORM_LIMIT, batches
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import escape_line
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
@@ -48,7 +49,6 @@ from bot.ui.message_parts import (
 )
 from bot.ui.run_facts import COLOURS, batch_title, ending_sentence, prompt_line, result_facts
 
-BUTTONS_A_ROW = 5  # Discord's limit
 # Failure codes with which the same request would end again.
 _FINAL = frozenset({REQUESTER_BLOCKED, "parent_deleted"})
 # At most this many configured follow-ups get a button under a result.
@@ -117,7 +117,7 @@ def failure_rows(run: Run, more: Action = Action.MORE) -> list[list[Button[Any]]
 def number_rows(numbers: Sequence[PickId]) -> list[list[Button[Any]]]:
     """Return rows with the numbered buttons."""
     buttons = [button(str(each.number), each) for each in numbers]
-    return [buttons[start : start + BUTTONS_A_ROW] for start in range(0, len(buttons), BUTTONS_A_ROW)]
+    return [[*row] for row in batches(buttons, FORM_LIMIT)]
 
 
 def kinds_of(run: Run) -> frozenset[FileKind]:

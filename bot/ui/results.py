@@ -1,4 +1,7 @@
-"""The messages of a batch's outcome: its results, or the reason why there are none."""
+"""The messages of a batch's outcome: its results, or the reason why there are none.
+
+A result is also shown in the gallery, and to a moderator if it is private.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from bot.ui.message_parts import (
     PreparedFile,
     PreparedOutputs,
     ResultMessages,
+    run_button,
     subtext,
     text_blocks,
 )
@@ -297,3 +301,43 @@ def _rows(
         return failure_rows(batch.first)
     kinds = {file.kind for file in batch.files()}
     return result_rows(batch.first, offered, kinds, numbers)
+
+
+def share_messages(
+    run: Run, title: str, prepared: PreparedOutputs, link: str | None, offered: OfferedActions
+) -> list[OutgoingMessage]:
+    """Build the messages of a result that is shared in the gallery channel. They ping nobody.
+
+    `link` is the URL of the original message, or None if there is none. The prompt is shown if `run` has one.
+    """
+    is_picture = any(file.kind is FileKind.IMAGE for file in prepared.files)
+    use = [run_button(run, Action.USE)] if offered.usable and is_picture else []
+    row = [run_button(run, Action.EDIT), *use, run_button(run, Action.MORE)]
+    heading = f"**{escape_line(title, 80)}** by <@{run.requester_id}>"
+    return ResultMessages(
+        run=run,
+        heading=(heading, prompt_line(run)),
+        footer=[subtext([f"[Open the original]({link})"])] if link else [],
+        blocks=text_blocks(prepared.texts, spoiler=run.spoiler),
+        remarks=prepared.remarks,
+        rows=lambda _: [row],
+        colour=COLOURS.get(run.state),
+    ).with_files(prepared.files)
+
+
+def opened_messages(
+    run: Run, title: str, prepared: Mapping[str, PreparedOutputs]
+) -> Sequence[OutgoingMessage]:
+    """Build the messages that show a private result to a moderator; the first has Details and Delete."""
+    outputs = prepared[run.key]
+    details = run_button(run, Action.DETAILS)
+    heading = f"**{escape_line(title, 80)}**: a private result of <@{run.requester_id}>"
+    return ResultMessages(
+        run=run,
+        heading=(heading, prompt_line(run, only_requester=True)),
+        footer=[subtext(facts_of(run))],
+        blocks=text_blocks(outputs.texts, spoiler=run.spoiler),
+        remarks=outputs.remarks,
+        rows=lambda _: [[details, run_button(run, Action.DELETE)]],
+        colour=Colour.blurple(),
+    ).with_files(outputs.files)

@@ -6,26 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from discord import ButtonStyle, ChannelType, Colour, Object, SelectOption, TextStyle
-from discord.ui import (
-    ActionRow,
-    ChannelSelect,
-    Checkbox,
-    Item,
-    Label,
-    LayoutView,
-    Modal,
-    RoleSelect,
-    Section,
-    Select,
-    TextDisplay,
-    TextInput,
-)
+from discord import ButtonStyle, Colour
+from discord.ui import ActionRow, Item, LayoutView, Modal, RoleSelect, Section, Select, TextDisplay
 
-from bot.domain.errors import BotError, InputErrors
+from bot.domain.forms import FORM_LIMIT, FormField, batches
 from bot.domain.settings import kinds
 from bot.domain.settings.fields import (
-    FORM_LIMIT,
     Change,
     Key,
     keys_of,
@@ -35,20 +21,17 @@ from bot.domain.settings.fields import (
     summary,
     token_of,
 )
-from bot.domain.settings.kinds import Box, Names, SettingsContext, batches
+from bot.domain.settings.kinds import Names, SettingsContext
 from bot.domain.settings.rules_and_defaults import RESULTS, ApprovalMode, ServerRules
-from bot.domain.text import escape_line, listed, shorten, shorten_words, strip_invisible
-from bot.strings import say
+from bot.domain.text import escape_line, listed, shorten_words, strip_invisible
 from bot.ui.custom_ids import SettingId
-from bot.ui.message_parts import button, fitting, framed, modal_of
+from bot.ui.forms import form_modal, select_options
+from bot.ui.message_parts import button, fitting, framed
 
-# Discord's limits: for all texts in a message, and for the texts of an option and of a text input.
-_MESSAGE_LENGTH, _OPTION_LENGTH, _TEXT_LENGTH = 4000, 100, 4000
-_NUMBER_LENGTH = 20
+# Discord's limit for all texts in a message.
+_MESSAGE_LENGTH = 4000
 # Our limits, which leave space for the sections.
 _NEWS_LENGTH, _WARNINGS_LENGTH, _CHANGE_LENGTH = 800, 800, 250
-# What a mistake says as messages show it.
-_READY = ("label", "now")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,62 +127,16 @@ def _key_selects(
         return
     for number, page in enumerate(batches(context.options(names))):
         custom_id = SettingId(section.name, "key", part=number).encode()
-        yield Select(custom_id=custom_id, id=panel.turn + number, options=_options(page), **more)
+        yield Select(custom_id=custom_id, id=panel.turn + number, options=select_options(page), **more)
 
 
-def error_lines(errors: Sequence[BotError]) -> list[str]:
-    """Return a line for each mistake, with the user's text escaped. A `label` and `now` are as shown."""
-    found = []
-    for error in errors:
-        for each in error.errors if isinstance(error, InputErrors) else [error]:
-            texts = {name: value for name, value in each.params.items() if isinstance(value, str)}
-            typed = {name: escape_line(text, 60) for name, text in texts.items() if name not in _READY}
-            label = f"**{each.params['label']}:** " if "label" in each.params else ""
-            found.append(label + say(each.code, **{**each.params, **typed}))
-    return found
-
-
-def settings_modal(section: kinds.Section, key: Key, part: int, title: str, boxes: Sequence[Box]) -> Modal:
+def settings_modal(
+    section: kinds.Section, key: Key, part: int, title: str, fields: Sequence[FormField]
+) -> Modal:
     """Build a form; `title` names its key."""
     form_id = SettingId(section.name, "form", part=part, about=token_of(key))
     heading = f"{section.title}: {strip_invisible(title)}" if title else section.title
-    labels = (
-        Label[Modal](text=box.label, description=box.about or None, component=_component(box))
-        for box in boxes
-    )
-    return modal_of(form_id.encode(), heading, *labels)
-
-
-def _component(box: Box) -> Item[Modal]:
-    shown = box.shown if box.typed is None else box.typed
-    common: dict[str, Any] = {"custom_id": box.custom_id, "required": False}
-    is_needed = box.control == "choice" and box.most == 1
-    chosen = {**common, "required": is_needed, "min_values": int(is_needed), "max_values": box.most}
-    if box.control == "check":
-        return Checkbox(custom_id=box.custom_id, default=bool(shown))
-    if box.control == "choice":
-        return Select(options=_options(box.options, shown), **chosen)
-    selected = [Object(int(id)) for id in shown if box.control in ("roles", "channel")]
-    if box.control == "roles":
-        return RoleSelect(default_values=selected, **chosen)
-    if box.control == "channel":
-        types = [ChannelType.text, ChannelType.news]
-        return ChannelSelect(channel_types=types, default_values=selected, **chosen)
-    is_long = box.control == "paragraph"
-    style, length = (TextStyle.paragraph, _TEXT_LENGTH) if is_long else (TextStyle.short, _NUMBER_LENGTH)
-    return TextInput(style=style, max_length=length, default="".join(shown) or None, **common)
-
-
-def _options(options: Sequence[kinds.Option], chosen: Sequence[str] = ()) -> list[SelectOption]:
-    return [
-        SelectOption(
-            value=value,
-            label=shorten(label, _OPTION_LENGTH),
-            description=about or None,
-            default=value in chosen,
-        )
-        for value, label, about in options
-    ]
+    return form_modal(form_id.encode(), heading, fields)
 
 
 def _lines(lines: Sequence[str], limit: int) -> str:

@@ -1,21 +1,33 @@
-"""The status message of a batch."""
+"""The status message of a batch, and the messages in place of a result that can't be shown as usual."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from discord import Colour
-from discord.ui import ActionRow, Item, LayoutView
+from discord.ui import ActionRow, Item, LayoutView, TextDisplay
 
 from bot.domain.fair_queue import PLACES
 from bot.domain.messages.records import answer_marker
 from bot.domain.runs import Run, RunState
-from bot.domain.text import sentence_case
+from bot.domain.text import channel_url, escape_line, sentence_case, shorten
 from bot.strings import say
 from bot.ui.custom_ids import Action
-from bot.ui.message_parts import OutgoingMessage, bar, framed, run_button, subtext, texts
-from bot.ui.run_facts import batch_title, facts_of, in_common, phase, prompt_line
+from bot.ui.message_parts import (
+    LAYOUT_TEXT,
+    OutgoingMessage,
+    PreparedOutputs,
+    bar,
+    fitting,
+    framed,
+    layout_of,
+    remark_messages,
+    run_button,
+    subtext,
+    texts,
+)
+from bot.ui.run_facts import COLOURS, batch_title, facts_of, in_common, phase, prompt_line
 
 _BAR_LENGTH = 12
 # From the least to the most advanced.
@@ -186,3 +198,89 @@ def _position(run: Run) -> str:
     if position > PLACES and run.state is RunState.WAITING:
         return f"behind at least {PLACES} others in the queue"
     return say("position", position=position)
+
+
+_TEXT_LENGTH = 1500
+_NAME_LENGTH = 80
+# Returns whether a message may link to an address.
+MayLink = Callable[[str], bool]
+
+
+def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
+    """Build the message that replaces an age-restricted result in a channel where it may not be shown.
+
+    `postable` adds the button that posts the result after the channel has been marked as age-restricted.
+    """
+    heading = f"<@{run.requester_id}> **Your result is ready**"
+    buttons = [run_button(run, Action.DETAILS), run_button(run, Action.DISCARD)]
+    if postable:
+        buttons.insert(0, run_button(run, Action.REDELIVER))
+    blocks = texts([heading, prompt_line(run)], [say("withheld")])
+    layout = framed(COLOURS[RunState.SUCCEEDED], *blocks, ActionRow(*buttons))
+    return OutgoingMessage(layout=layout, mention=run.requester_id)
+
+
+def origin_message(run: Run) -> OutgoingMessage:
+    """Build the message that says why a result comes as a direct message."""
+    if run.user_install:
+        return OutgoingMessage(content="I couldn't answer in time where you requested it, so here it is.")
+    code = "from_private" if run.private else "from_elsewhere"
+    return OutgoingMessage(content=say(code, url=channel_url(run.guild_id, run.channel_id)))
+
+
+def linked_outputs(run: Run, may_link: MayLink, code: str = "media_linked", file: int = 0) -> PreparedOutputs:
+    """Return a run's outputs with a link in place of each file, and the beginning of each text.
+
+    `code` is the code of the sentence that contains the link. With the number of a `file`, the others are
+    left out.
+    """
+    found = [output.text for output in run.outputs if output.text and output.text.strip()]
+    space = _TEXT_LENGTH // run.count // max(1, len(found))
+    links = enumerate(_links(run), 1)
+    remarks = [link_remark(code, name, url, may_link) for number, (name, url) in links if file in (0, number)]
+    return PreparedOutputs(texts=tuple(shorten(text, space) for text in found), remarks=tuple(remarks))
+
+
+def link_remark(code: str, name: str, url: str, may_link: MayLink) -> str:
+    """Return the sentence `code` with a link to an output, or one without it if the link may not be shown."""
+    return say(code, name=name, url=url) if may_link(url) else say("media_forbidden", name=name)
+
+
+def plain_messages(
+    batch: Sequence[Run], shown: Sequence[Run], may_link: MayLink | None
+) -> list[OutgoingMessage]:
+    """Build messages with a sentence about a batch's outcome, and the links and texts of the `shown` runs.
+
+    If `may_link` is None, links and texts are left out.
+    """
+    first = batch[0]
+    links = [_line(name, url, may_link) for run in shown for name, url in _links(run)] if may_link else []
+    blocks = list(_code_blocks(shown)) if may_link else []
+    code = ("plain_result" if links or blocks else "plain_hidden") if shown else "plain_ended"
+    heading = f"<@{first.requester_id}> {say(code)}"
+    lines, left = fitting([*links, *blocks], LAYOUT_TEXT - len(heading) - 1)
+    actions = [Action.MORE_OF_ALL if first.count > 1 else Action.MORE]
+    actions = actions if shown else [Action.DETAILS, Action.DISCARD]
+    buttons = ActionRow[LayoutView](*(run_button(first, action) for action in actions))
+    layout = layout_of(TextDisplay("\n".join([heading, *lines])), buttons)
+    return [OutgoingMessage(layout=layout, mention=first.requester_id), *remark_messages(left)]
+
+
+def _links(run: Run) -> Iterator[tuple[str, str]]:
+    files = [output for output in run.outputs if output.url]
+    for number, output in enumerate(files, 1):
+        yield escape_line(output.filename or "", _NAME_LENGTH) or f"file {number}", output.url or ""
+
+
+def _line(name: str, url: str, may_link: MayLink) -> str:
+    return f"[{name}]({url})" if may_link(url) else say("media_forbidden", name=name)
+
+
+def _code_blocks(shown: Sequence[Run]) -> Iterator[str]:
+    """Yield the beginning of each text.
+
+    Texts behind a spoiler are left out, because code blocks can't be hidden.
+    """
+    for run in shown:
+        for text in (output.text for output in run.outputs if output.text and not run.spoiler):
+            yield f"```\n{shorten(text.replace('`', ''), _TEXT_LENGTH)}\n```"

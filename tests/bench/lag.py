@@ -199,8 +199,8 @@ def forms(app: App) -> Iterator[Case]:
 
     async def submit(section: Section, text: str) -> None:
         token = "" if keys_of(section) is None else "1"
-        _, boxes = await server_settings.form(app, editor, section, token)
-        texts = {box.custom_id: [text] for box in boxes}
+        _, fields = await server_settings.form(app, editor, section, token)
+        texts = {field.name: [text] for field in fields}
         await server_settings.submit(app, editor, section, token, texts)
 
     for text in hostile.long_texts(4000):

@@ -235,7 +235,7 @@ async def test_a_form_of_another_version_blocks_until_unblocked_only_if_it_asked
     await server.ask()
     key = (await server.run()).key
     texts = {"reason": "spam", **({"duration": duration} if duration is not None else {})}
-    sent = await send_form(server, server.mona, server.card, f"form:{key}:block", **texts)
+    sent = await send_form(server, server.mona, server.card, f"run:{key}:block", **texts)
     if duration is None:
         assert "until unblocked" in await read(server, server.mona, "blocked")
     else:

@@ -93,7 +93,7 @@ async def test_only_the_owner_may(bot: Harness) -> None:
 
 async def test_unchanged_commands_are_not_synced(bot: Harness, caplog: pytest.LogCaptureFixture) -> None:
     olga = owner(bot)
-    with caplog.at_level(logging.INFO, "bot.gateway.sync"):
+    with caplog.at_level(logging.INFO, "bot.gateway.commands"):
         assert await reload(bot, olga) == "I have read the deployments again.\nNothing has changed."
         assert caplog.messages == []
         bot.runner.write_deployments(TWO)

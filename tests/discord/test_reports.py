@@ -235,7 +235,7 @@ async def test_a_second_report_is_added_to_the_open_card(server: ModeratedServer
 
 async def test_a_forged_reason_and_a_note_that_is_too_long_reach_nobody(server: ModeratedServer) -> None:
     message = await server.made()
-    form = f"form:{(await server.run()).key}:report"
+    form = f"run:{(await server.run()).key}:report"
     refused = await send_form(server, server.bob, message, form, reason="x", note="y")
     assert refusal(server, refused).startswith("This list is out of date.")
     assert server.cards() == []

@@ -34,11 +34,11 @@ from bot.deployments.schema.field_types import (
     is_number,
 )
 from bot.domain.backend import InputClass, InputKind
+from bot.domain.forms import FORM_LIMIT
 
 # The key of the validation context that holds the backend's function from `class_type` to `InputClass`.
 CLASSIFY = "classify"
-# Discord's limits: the fields of a form, and the choices of an option or a select.
-MAX_FIELDS = 5
+# Discord's limit for the choices of an option or a select.
 CHOICES = 25
 _CHOICE_LENGTH = 100
 # The names of the sizes if the file leaves them out.
@@ -289,7 +289,7 @@ class FollowUpSettings(Table):
     """inputs copied from the result, by key or option; `prompt` is the prompt, whatever its key"""
     inputs: Mapping[Key, Value] = {}
     """fixed values, such as `{ scale = 4 }`"""
-    ask: Annotated[tuple[Key, ...], Field(max_length=MAX_FIELDS)] = ()
+    ask: Annotated[tuple[Key, ...], Field(max_length=FORM_LIMIT)] = ()
     """inputs that a form asks for first. Required inputs without a value join them, up to five in all;
     without any, one press starts the run"""
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
-from bot.domain.mistakes import that
+from bot.deployments.schema.mistakes import that
 from bot.domain.runs import InputValue
 
 NAME_LENGTH = 32

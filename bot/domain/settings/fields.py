@@ -11,23 +11,12 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bot.domain.errors import InputError, InputErrors, RefusedError
-from bot.domain.settings.kinds import (
-    Box,
-    Choice,
-    Given,
-    Kind,
-    Names,
-    Section,
-    Setting,
-    SettingsContext,
-    digest,
-)
+from bot.domain.forms import FormField, Shape
+from bot.domain.settings.kinds import Choice, Given, Kind, Names, Section, Setting, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.text import QUOTED, listed, shorten, shorten_words
+from bot.domain.text import QUOTED, escape_line, listed, shorten_words
 from bot.domain.text.numbers import shown_number
 
-# Discord's limit for the labels of a form.
-FORM_LIMIT = 5
 # How much of a value is quoted that somebody else has set.
 _NOW_LENGTH = 200
 Key = int | str | None
@@ -232,24 +221,30 @@ def without_missing(rules: ServerRules, context: SettingsContext) -> ServerRules
     return ServerRules.model_validate(tree)
 
 
-def form_of(section: Section, key: Key, rules: ServerRules, context: SettingsContext) -> list[Box]:
-    """Return the boxes of a section, or of a key in it, without settings that have no effect now."""
-    fields = [field for field in fields_of(section) if field.setting.has_effect(rules)]
-    return boxes_of(fields, key, rules, context)
+def form_of(section: Section, key: Key, rules: ServerRules, context: SettingsContext) -> list[FormField]:
+    """Return the fields of a section, or of a key in it, without settings that have no effect now."""
+    settings = [field for field in fields_of(section) if field.setting.has_effect(rules)]
+    return form_fields(settings, key, rules, context)
 
 
-def boxes_of(fields: Iterable[Field], key: Key, rules: ServerRules, context: SettingsContext) -> list[Box]:
-    """Return the boxes of settings, or of a key in them."""
-    return [
-        replace(
-            box,
-            id=f"{field.path}:{name}",
-            label=f"{box.label or field.setting.label}{box.suffix}",
-            about=box.about or field.setting.about,
-        )
-        for field in fields
-        for name, box in field.kind.boxes(field.value(rules, key), context).items()
-    ]
+def form_fields(
+    settings: Iterable[Field], key: Key, rules: ServerRules, context: SettingsContext
+) -> list[FormField]:
+    """Return the form's fields for settings, or for a key in them.
+
+    A field's name ends with a digest of what it shows, which tells later if that has changed.
+    """
+    found = []
+    for each in settings:
+        usual = FormField(name=each.path, label=each.setting.label, description=each.setting.about)
+        for name, field in each.kind.fields(usual, each.value(rules, key), context).items():
+            found.append(replace(field, name=f"{each.path}:{name}:{_digest(field.values)}"))
+    return found
+
+
+def _digest(values: Sequence[str]) -> str:
+    lines = sorted(filter(None, map(str.strip, values)))
+    return blake2b("\0".join(lines).encode(errors="replace"), digest_size=4).hexdigest()
 
 
 def apply_form(
@@ -259,23 +254,23 @@ def apply_form(
     rules: ServerRules,
     context: SettingsContext,
 ) -> tuple[ServerRules, list[InputError]]:
-    """Apply a submitted form, which maps the custom_ids of its boxes to what they held, to the rules.
+    """Apply a submitted form, which maps the names of its fields to their values, to the rules.
 
-    Only boxes that differ from what they showed are applied. Of these, boxes whose setting somebody else has
-    changed meanwhile are left out, and returned as mistakes. Raises InputErrors with all mistakes of the form
-    if a value is wrong. Raises RefusedError for a form of another version.
+    Only values that differ from what was shown are applied. Of these, values of settings that somebody else
+    has changed meanwhile are left out, and returned as mistakes. Raises InputErrors with all mistakes of the
+    form if a value is wrong. Raises RefusedError for a form of another version.
     """
-    boxes = {box.id: box for box in boxes_of(fields_of(section), key, rules, context)}
+    fields = {_place(each): each for each in form_fields(fields_of(section), key, rules, context)}
     given: dict[Field, dict[str, Sequence[str]]] = {}
     stale: list[InputError] = []
     for custom_id, values in submitted.items():
-        id, _, opened = custom_id.rpartition(":")
-        path, _, name = id.rpartition(":")
+        place, _, opened = custom_id.rpartition(":")
+        path, _, name = place.rpartition(":")
         field = next((each for each in fields_of(section) if each.path == path), None)
-        if field is None or len(values) > (boxes[id].most if id in boxes else 1_000):
+        if field is None or len(values) > (fields[place].most if place in fields else 1_000):
             raise RefusedError("settings_stale")
-        current = digest(boxes[id].shown) if id in boxes else ""
-        if digest(values) in (opened, current):
+        current = _digest(fields[place].values) if place in fields else ""
+        if _digest(values) in (opened, current):
             continue
         if current == opened:
             given.setdefault(field, {})[name] = values
@@ -320,20 +315,25 @@ def _as_input_error(details: Any) -> InputError:
     context, value = details.get("ctx", {}), details["input"]
     if value is None:
         return InputError("settings_number_needed")
-    shown = shorten(str(shown_number(value) if isinstance(value, int | float) else value), QUOTED)
+    shown = escape_line(str(shown_number(value) if isinstance(value, int | float) else value), QUOTED)
     if "le" in context:
         return InputError("settings_too_large", value=shown, limit=context["le"])
     code = "settings_too_small" if "ge" in context else "settings_not_above"
     return InputError(code, value=shown, limit=shown_number(context.get("ge", context.get("gt"))))
 
 
-def refilled(box: Box, typed: Mapping[str, Sequence[str]], context: SettingsContext) -> Box:
-    """Return a box with what was typed into it, by the custom_ids that the boxes of a refused form had."""
-    found = next((each for id, each in typed.items() if id.rpartition(":")[0] == box.id), None)
-    if found is not None and box.control in ("roles", "channel"):
+def refilled(field: FormField, typed: Mapping[str, Sequence[str]], context: SettingsContext) -> FormField:
+    """Return a field with what was typed into it, by the names that the fields of a refused form had."""
+    found = next((each for name, each in typed.items() if name.rpartition(":")[0] == _place(field)), None)
+    if found is not None and field.shape in (Shape.ROLES, Shape.CHANNEL):
         # Discord refuses a form whose select shows a role or channel that is gone.
         found = [each for each in found if each in {*map(str, context.role_ids | context.channel_ids)}]
-    return box if found is None else replace(box, typed=tuple(found))
+    return field if found is None else replace(field, values=tuple(found))
+
+
+def _place(field: FormField) -> str:
+    """Return a field's name without the digest."""
+    return field.name.rpartition(":")[0]
 
 
 def key_of(section: Section, token: str, context: SettingsContext) -> Key:

@@ -1,29 +1,23 @@
-"""The kinds of settings. Each shows its values, offers boxes for them in a form, and reads what came back."""
+"""The kinds of settings. Each shows its values, makes the fields of a form, and reads what came back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from hashlib import blake2b
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 from bot.domain.errors import InputError, InputErrors
-from bot.domain.text import QUOTED, escape_line, listed, shorten, strip_invisible, without_joiners
+from bot.domain.forms import NO, SELECT_LIMIT, YES, FormField, Option, Shape, batches
+from bot.domain.text import QUOTED, escape_line, listed, strip_invisible, without_joiners
 from bot.domain.text.numbers import typed_integer, typed_number
 
 # The limits of a server's own list of words.
 WORD_LENGTH, WORD_COUNT = 60, 500
-# Discord's limit for the options of a select, and for the roles chosen in one.
-SELECT_LIMIT = 25
-YES = "yes"
-Shown = tuple[str, ...]
-"""What a box shows or submits: a text, or the values that are chosen in a select."""
-Control = Literal["text", "paragraph", "choice", "roles", "channel", "check"]
-Option = tuple[str, str, str]
-"""An option of a select: the value that it submits, its label, and what explains it."""
+# Characters of the texts that somebody types into a form.
+_NUMBER_LENGTH, _WORDS_LENGTH = 20, 4000
 Given = Mapping[str, Sequence[str]]
-"""What was submitted in the boxes that somebody changed, by the boxes' names."""
+"""What was submitted in the fields that somebody changed, by the names that `Kind.fields` gave them."""
 
 
 class Names(StrEnum):
@@ -91,10 +85,10 @@ class SettingsContext:
         places = {name: place for place, name in enumerate(self.known(names))}
         return sorted(some, key=lambda name: (places.get(name, len(places)), str(name)))
 
-    def options(self, names: Names) -> list[tuple[str, str, str]]:
+    def options(self, names: Names) -> list[Option]:
         """Return the options of a select: names, and their plain titles."""
         known = map(str, self.known(names))
-        return [(name, strip_invisible(self.deployments.get(name, name)), "") for name in known]
+        return [Option(name, strip_invisible(self.deployments.get(name, name))) for name in known]
 
     def title(self, names: Names, name: int | str) -> str:
         """Return the mention or title of something, which says so if it doesn't exist."""
@@ -104,34 +98,6 @@ class SettingsContext:
             return mention if is_known else f"a deleted {names} (`{name}`)"
         title = escape_line(self.deployments.get(str(name), str(name)), 40)
         return title if is_known else f"{title} (not offered)"
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A part of a form. `label` and `about` replace those of the setting, and `suffix` follows the label.
-
-    `id` is its name among all boxes, and `typed` what a refused form had in it.
-    """
-
-    control: Control
-    shown: Shown = ()
-    options: tuple[Option, ...] = ()
-    most: int = 1
-    label: str = ""
-    about: str = ""
-    suffix: str = ""
-    id: str = ""
-    typed: Shown | None = None
-
-    @property
-    def custom_id(self) -> str:
-        """Return the id with a digest of what the box shows, which tells later if that has changed."""
-        return f"{self.id}:{digest(self.shown)}"
-
-
-def digest(values: Sequence[str]) -> str:
-    lines = sorted(filter(None, map(str.strip, values)))
-    return blake2b("\0".join(lines).encode(errors="replace"), digest_size=4).hexdigest()
 
 
 class Kind:
@@ -147,12 +113,15 @@ class Kind:
         """Return the texts of what a list holds."""
         return ()
 
-    def boxes(self, value: Any, context: SettingsContext) -> Mapping[str, Box]:
-        """Return the boxes for a value by name. An empty name is that of an only box."""
+    def fields(self, usual: FormField, value: Any, context: SettingsContext) -> Mapping[str, FormField]:
+        """Return the fields for a value by name. An empty name is that of an only field.
+
+        `usual` has the label and the description of the setting.
+        """
         raise NotImplementedError
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
-        """Return the new value for what was submitted in boxes. Raises InputError."""
+        """Return the new value for what was submitted. Raises InputError, with escaped texts."""
         raise NotImplementedError
 
     def existing(self, value: Any, context: SettingsContext) -> Any:
@@ -165,24 +134,25 @@ class Choice(Kind):
 
     def __init__(self, *options: tuple[object, str] | tuple[object, str, str]) -> None:
         self._stored = {str(option[0]).lower(): option[0] for option in options}
-        self._options = tuple((str(each[0]).lower(), each[1], "".join(each[2:])) for each in options)
+        self._options = tuple(Option(str(each[0]).lower(), *each[1:]) for each in options)
 
     def show(self, value: Any, context: SettingsContext) -> str:
-        label = next(label for key, label, _ in self._options if key == str(value).lower())
+        label = next(each.label for each in self._options if each.value == str(value).lower())
         return label[:1].lower() + label[1:]
 
-    def boxes(self, value: Any, context: SettingsContext) -> Mapping[str, Box]:
-        return {"": Box("choice", (str(value).lower(),), self._options)}
+    def fields(self, usual: FormField, value: Any, context: SettingsContext) -> Mapping[str, FormField]:
+        chosen = (str(value).lower(),)
+        return {"": replace(usual, shape=Shape.SELECT, values=chosen, options=self._options, required=True)}
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
         chosen = "".join(given[""])
         if chosen not in self._stored:
-            raise InputError("settings_not_offered", value=shorten(chosen, QUOTED))
+            raise InputError("settings_not_offered", value=escape_line(chosen, QUOTED))
         return self._stored[chosen]
 
 
 class Number(Kind):
-    """A number. An empty box means `empty`, which is shown as `none`, and so does typing that."""
+    """A number. An empty field means `empty`, which is shown as `none`, and so does typing that."""
 
     def __init__(
         self, none: str = "no limit", *, unit: str = "", empty: int | None = None, decimal: bool = False
@@ -195,16 +165,17 @@ class Number(Kind):
         number = f"{value:g}" if self._decimal else f"{value:,}"
         return f"{number} {self._unit}{'' if value == 1 else 's'}" if self._unit else number
 
-    def boxes(self, value: Any, context: SettingsContext) -> Mapping[str, Box]:
+    def fields(self, usual: FormField, value: Any, context: SettingsContext) -> Mapping[str, FormField]:
         text = "" if value is None else f"{value:g}" if self._decimal else str(value)
-        return {"": Box("text", (text,), suffix=f" ({self._unit}s)" if self._unit else "")}
+        label = f"{usual.label} ({self._unit}s)" if self._unit else usual.label
+        return {"": replace(usual, label=label, values=(text,), length=_NUMBER_LENGTH)}
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
         text = "".join(given[""])
         number = typed_number(text) if self._decimal else typed_integer(text)
         if number is None and text.strip():
             code = "settings_not_number" if self._decimal else "settings_not_integer"
-            raise InputError(code, value=shorten(text, QUOTED))
+            raise InputError(code, value=escape_line(text, QUOTED))
         return self._empty if number is None or str(number) in (self._none, f"{self._none}.0") else number
 
 
@@ -217,10 +188,10 @@ class Reference(Kind):
     def show(self, value: Any, context: SettingsContext) -> str:
         return "none" if value is None else context.title(self.names, value)
 
-    def boxes(self, value: Any, context: SettingsContext) -> Mapping[str, Box]:
+    def fields(self, usual: FormField, value: Any, context: SettingsContext) -> Mapping[str, FormField]:
         existing = self.existing(value, context)
-        shown = () if existing is None else (str(existing),)
-        return {"": Box("roles" if self.names is Names.ROLE else "channel", shown)}
+        shape = Shape.ROLES if self.names is Names.ROLE else Shape.CHANNEL
+        return {"": replace(usual, shape=shape, values=() if existing is None else (str(existing),))}
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
         return next(iter(_known_ids(given[""][:1], self.names, context)), None)
@@ -230,7 +201,7 @@ class Reference(Kind):
 
 
 class Several(Kind):
-    """A set of roles, GPUs or deployments. A box shows 25 of them; what it doesn't show is kept."""
+    """A set of roles, GPUs or deployments. A field shows 25 of them; what it doesn't show is kept."""
 
     def __init__(self, names: Names) -> None:
         self.names: Names = names
@@ -238,31 +209,44 @@ class Several(Kind):
     def entries(self, value: Any, context: SettingsContext) -> Sequence[str]:
         return [context.title(self.names, name) for name in context.ordered(self.names, value or ())]
 
-    def boxes(self, value: Any, context: SettingsContext) -> Mapping[str, Box]:
+    def fields(self, usual: FormField, value: Any, context: SettingsContext) -> Mapping[str, FormField]:
+        shape = Shape.ROLES if self.names is Names.ROLE else Shape.SELECT
+        return {
+            str(page): replace(
+                usual,
+                label=f"{usual.label} ({page + 1})" if page else usual.label,
+                shape=shape,
+                values=chosen,
+                options=options,
+                most=len(options) or SELECT_LIMIT,
+            )
+            for page, (chosen, options) in enumerate(self._pages(value, context))
+        }
+
+    def _pages(
+        self, value: Any, context: SettingsContext
+    ) -> Sequence[tuple[tuple[str, ...], tuple[Option, ...]]]:
+        """Return what is chosen and what can be chosen in each field. Discord knows the roles."""
         if self.names is Names.ROLE:
             roles = [*map(str, sorted(self.existing(value, context)))]
-            # The last box has room for more.
-            shown = batches(roles) if len(roles) % SELECT_LIMIT else [*batches(roles), ()]
-            return {
-                str(n): Box("roles", page, most=SELECT_LIMIT, suffix=_number(n))
-                for n, page in enumerate(shown)
-            }
-        boxes = {}
-        for number, page in enumerate(batches(context.options(self.names))):
-            chosen = tuple(name for name, _, _ in page if name in value)
-            boxes[str(number)] = Box("choice", chosen, page, len(page), suffix=_number(number))
-        return boxes
+            # The last field has room for more.
+            more = [] if len(roles) % SELECT_LIMIT else [()]
+            return [(page, ()) for page in (*batches(roles), *more)]
+        return [
+            (tuple(each.value for each in page if each.value in value), page)
+            for page in batches(context.options(self.names))
+        ]
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
-        boxes, chosen = self.boxes(value, context), frozenset(value)
+        pages, chosen = self._pages(value, context), frozenset(value)
         for name, values in given.items():
-            box = boxes[name]
+            shown, options = pages[int(name)]
             if self.names is Names.ROLE:
-                chosen = chosen - set(map(int, box.shown)) | _known_ids(values, self.names, context)
+                chosen = chosen - set(map(int, shown)) | _known_ids(values, self.names, context)
             else:
-                if unknown := set(values) - {name for name, _, _ in box.options}:
-                    raise InputError("settings_not_offered", value=shorten(min(unknown), QUOTED))
-                chosen = chosen - set(box.shown) | set(values)
+                if unknown := set(values) - {each.value for each in options}:
+                    raise InputError("settings_not_offered", value=escape_line(min(unknown), QUOTED))
+                chosen = chosen - set(shown) | set(values)
         return chosen
 
     def existing(self, value: Any, context: SettingsContext) -> Any:
@@ -278,28 +262,30 @@ class Permitted(Several):
     def show(self, value: Any, context: SettingsContext) -> str:
         return "everybody" if value is None else listed(self.entries(value, context)) or "nobody"
 
-    def boxes(self, value: Any, context: SettingsContext) -> Mapping[str, Box]:
-        everybody = Box("check", (YES,) if value is None else (), label="Open to everybody")
-        return {"all": everybody, **super().boxes(value or frozenset(), context)}
+    def fields(self, usual: FormField, value: Any, context: SettingsContext) -> Mapping[str, FormField]:
+        ticked = (YES if value is None else NO,)
+        everybody = replace(usual, label="Open to everybody", shape=Shape.CHECKBOX, values=ticked)
+        return {"all": everybody, **super().fields(usual, value or frozenset(), context)}
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
         """Return None if the checkbox was ticked. Otherwise choosing roles closes what was open."""
-        if given.get("all"):
+        if YES in given.get("all", ()):
             return None
         roles = {name: values for name, values in given.items() if name != "all"}
         return super().read(value or frozenset(), roles, context)
 
 
 class WordList(Kind):
-    """A list of words and phrases, which two boxes add to and remove from."""
+    """A list of words and phrases, which two fields add to and remove from."""
 
     def entries(self, value: Any, context: SettingsContext) -> Sequence[str]:
         return [escape_line(word, WORD_LENGTH) for word in value]
 
-    def boxes(self, value: Any, context: SettingsContext) -> Mapping[str, Box]:
+    def fields(self, usual: FormField, value: Any, context: SettingsContext) -> Mapping[str, FormField]:
+        usual = replace(usual, shape=Shape.PARAGRAPH, length=_WORDS_LENGTH)
         adding = "One per line. “fox*” matches foxes, too. Case and look-alike letters don't matter."
-        add = Box("paragraph", label="Words and phrases to add", about=adding)
-        remove = Box("paragraph", label="Words to remove", about="One per line, as they are listed")
+        add = replace(usual, label="Words and phrases to add", description=adding)
+        remove = replace(usual, label="Words to remove", description="One per line, as they are listed")
         return {"add": add, "remove": remove} if value else {"add": add}
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
@@ -309,7 +295,7 @@ class WordList(Kind):
         codes += [(word, "settings_word_too_long") for word in typed if len(word) > WORD_LENGTH]
         listed = set(map(_comparable, value))
         codes += [(word, "settings_word_not_listed") for word in gone if _comparable(word) not in listed]
-        mistakes = [InputError(code, word=shorten(w, QUOTED), limit=WORD_LENGTH) for w, code in codes]
+        mistakes = [InputError(code, word=escape_line(w, QUOTED), limit=WORD_LENGTH) for w, code in codes]
         removed = set(map(_comparable, gone))
         words = {word for word in value if _comparable(word) not in removed} | set(typed)
         if len(words) > WORD_COUNT:
@@ -317,18 +303,6 @@ class WordList(Kind):
         if mistakes:
             raise InputErrors(mistakes)
         return tuple(sorted(words, key=lambda word: (word.casefold(), word)))
-
-
-T = TypeVar("T")
-
-
-def batches(items: Sequence[T], size: int = SELECT_LIMIT) -> list[tuple[T, ...]]:
-    """Split what doesn't fit into one select."""
-    return [tuple(items[n : n + size]) for n in range(0, len(items), size)]
-
-
-def _number(page: int) -> str:
-    return f" ({page + 1})" if page else ""
 
 
 def _known_ids(values: Iterable[str], names: Names, context: SettingsContext) -> frozenset[int]:

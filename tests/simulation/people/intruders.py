@@ -94,7 +94,7 @@ async def moderator_of_elsewhere(story: Story, whose: str, where: str, nth: int)
         values = {"reason": "mine"} | ({"duration": "open"} if "'duration'" in str(opened.modal) else {})
         await story.answer(await story.submit(opened, values))
     elif what == "reject":
-        await story.forge_form("stranger", under, f"form:{key}:reject", {"reason": "mine"})
+        await story.forge_form("stranger", under, f"run:{key}:reject", {"reason": "mine"})
 
 
 @action(

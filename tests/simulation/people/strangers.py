@@ -110,7 +110,7 @@ async def _send_opened(story: Story, asked: Ask, opened: Interaction) -> None:
 
 
 _FORMS = (
-    *("form:{key}:reject", "form:{key}:block", "form:{key}:share", "draft:{key}::::", "draft:{key}:::0a:"),
+    *("run:{key}:reject", "run:{key}:block", "run:{key}:share", "draft:{key}::::", "draft:{key}:::0a:"),
     *("set:results:form::0:", "set:approval:form::0:"),
 )
 # What is put into a box, which has the digest of what it shows: private results off, approval of everybody.

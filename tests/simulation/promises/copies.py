@@ -62,7 +62,7 @@ def _prompt_is_asked_for(evidence: Evidence, request: Request) -> Iterator[Broke
         if kind != SHARE or not message.attachments or ask.mark not in _everything(message):
             continue
         forms = [
-            p for p in evidence.story.presses if p.custom_id == f"form:{key}:share" and p.values is not None
+            p for p in evidence.story.presses if p.custom_id == f"run:{key}:share" and p.values is not None
         ]
         if forms and not any(True in (p.values or {}).values() for p in forms):
             yield Broken("a share shows no prompt unasked", str(request), where(message))

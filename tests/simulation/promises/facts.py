@@ -14,7 +14,7 @@ from tests.simulation.story import Ask, Press, Story, first_text
 
 _UPTIME = 1_000.0
 _NONCE = re.compile(r"([a-z2-7]{16})-([a-z])")
-_RUN_ID = re.compile(r"(?:run|form|share|delete):([a-z0-9]{4,20})(?::([a-z]*)[\d:]*[\da-f]*)?")
+_RUN_ID = re.compile(r"(?:run|share|delete):([a-z0-9]{4,20})(?::([a-z]*)[\d:]*[\da-f]*)?")
 _JUMP = re.compile(r"all clocks jump by ([\d.e+]+) s")
 _MARK = re.compile(r"#(\w+) is (not )?age-restricted now")
 _REREAD = "reloaded the deployments"

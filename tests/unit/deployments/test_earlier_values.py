@@ -15,7 +15,7 @@ from bot.deployments.model import Deployment, picture_input
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, InputErrors, RefusedError, WrongFiles
 from bot.strings import explain
-from bot.ui.edit_forms import form_modal
+from bot.ui.forms import form_modal
 from tests.unit.deployments.made import but, choice, offering
 
 PROMPT = input_of(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)

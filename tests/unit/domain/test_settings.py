@@ -15,9 +15,9 @@ from bot.domain.settings.fields import (
     FIELDS,
     SECTIONS,
     apply_form,
-    boxes_of,
     describe_changes,
     fields_of,
+    form_fields,
     form_of,
     key_of,
     keys_of,
@@ -35,6 +35,7 @@ from bot.domain.settings.rules_and_defaults import (
     Words,
     parse_stored_rules,
 )
+from bot.domain.text import escape_line
 
 AROUND = SettingsContext(
     server="Studio",
@@ -49,13 +50,13 @@ RULES = ServerRules()
 def submitted(
     rules: ServerRules, section: str, key: int | str | None, context: SettingsContext, **typed: Sequence[str]
 ) -> dict[str, Sequence[str]]:
-    """Return what a client sends if these boxes of a form are changed, named by the end of their id."""
-    boxes = boxes_of(fields_of(SECTIONS[section]), key, rules, context)
+    """Return what a client sends if these fields of a form are changed, named by the end of their path."""
+    fields = form_fields(fields_of(SECTIONS[section]), key, rules, context)
     found = {}
-    for box in boxes:
-        path, _, name = box.id.partition(":")
+    for field in fields:
+        path, name, _ = field.name.split(":")
         name = f"{path.rpartition('.')[2]}_{name}".removesuffix("_").removesuffix("_0")
-        found[box.custom_id] = typed.pop(name, box.shown)
+        found[field.name] = typed.pop(name, field.values)
     assert not typed, typed
     return found
 
@@ -121,7 +122,7 @@ def test_a_number_without_which_there_is_no_setting_is_needed() -> None:
 )
 def test_a_weight_is_a_number_within_its_limits(text: str, code: str) -> None:
     (refusal,) = refused("gpus", "A100", gpu_weights=[text])
-    assert (refusal.code, refusal.params["value"]) == (f"settings_{code}", text)
+    assert (refusal.code, refusal.params["value"]) == (f"settings_{code}", escape_line(text, 40))
 
 
 def test_a_weight_of_one_or_nothing_is_none() -> None:
@@ -183,16 +184,16 @@ def test_approval_can_not_be_on_without_a_channel_that_is_there() -> None:
 )
 def test_the_form_of_approval_shows_what_applies_the_channel_first(mode: str, shown: list[str]) -> None:
     rules = ServerRules(approval=Approval(mode=ApprovalMode(mode)))
-    boxes = form_of(SECTIONS["approval"], None, rules, AROUND)
-    assert [box.id.partition(":")[0].rpartition(".")[2] for box in boxes] == shown
+    fields = form_of(SECTIONS["approval"], None, rules, AROUND)
+    assert [field.name.partition(":")[0].rpartition(".")[2] for field in fields] == shown
 
 
 @pytest.mark.parametrize("many", [26, 60, 130])
 def test_each_of_many_deployments_can_be_chosen(many: int) -> None:
     context = SettingsContext(deployments={f"d{n}": f"D{n}" for n in range(many)}, gpus=("T4",))
     mode = ServerRules(approval=Approval(mode=ApprovalMode.SELECTED))
-    boxes = form_of(SECTIONS["selected"], None, mode, context)
-    offered = [option[0] for box in boxes for option in box.options]
+    fields = form_of(SECTIONS["selected"], None, mode, context)
+    offered = [option.value for field in fields for option in field.options]
     assert offered == [*(f"d{n}" for n in range(many)), "T4"]
     rules = RULES
     for page, name in ((0, "d1"), (1, "d25")):
@@ -248,7 +249,7 @@ def test_a_gpu_for_nobody_is_not_open_to_everybody() -> None:
     assert other.gpu_roles == {"A100": frozenset(), "T4": {5}}
     assert edit(other, "gpus", "T4", gpu_roles_all=["yes"]) == closed
     assert edit(closed, "gpus", "A100", gpu_roles_all=["yes"]) == RULES
-    assert edit(RULES, "gpus", "A100", gpu_roles_all=[]) == closed
+    assert edit(RULES, "gpus", "A100", gpu_roles_all=["no"]) == closed
 
 
 def test_a_stale_form_is_refused_only_where_somebody_changed_the_same() -> None:
@@ -325,7 +326,8 @@ def test_any_input_changes_the_rules_or_is_refused(section: str, data: st.DataOb
     key = KEYS[keys_of(SECTIONS[section])]
     values = st.lists(st.text(max_size=20), max_size=1)
     form = {
-        box.custom_id: data.draw(values) for box in boxes_of(fields_of(SECTIONS[section]), key, RULES, AROUND)
+        field.name: data.draw(values)
+        for field in form_fields(fields_of(SECTIONS[section]), key, RULES, AROUND)
     }
     after = RULES
     with suppress(InputErrors):
@@ -366,10 +368,10 @@ def test_a_change_of_a_long_list_is_told_by_what_came_and_went() -> None:
 def test_every_declaration_fits_into_a_form() -> None:
     assert len({field.path for field in FIELDS}) == len(FIELDS)
     for section in SECTIONS.values():
-        for box in boxes_of(fields_of(section), KEYS[keys_of(section)], RULES, AROUND):
-            assert len(box.label) <= 45
-            assert len(box.about) <= 100
-            assert len(box.custom_id) <= 100
+        for field in form_fields(fields_of(section), KEYS[keys_of(section)], RULES, AROUND):
+            assert len(field.label) <= 45
+            assert len(field.description) <= 100
+            assert len(field.name) <= 100
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.gateway.allowance import _FREE_COMMANDS
-from bot.ui.custom_ids import Action, DraftId, Form, FormId, RunId, SettingId
+from bot.gateway.checks import _FREE_COMMANDS
+from bot.ui.custom_ids import Action, DraftId, RunId, SettingId
 
 FREE = {
     Action.CANCEL,
@@ -32,10 +32,10 @@ def test_a_button_counts_unless_it_shows_or_ends_something(action: Action) -> No
     ("id", "pressed", "sent"),
     [
         (DraftId("k"), True, True),
-        (FormId("k", Form.SHARE), False, True),
-        (FormId("k", Form.SAVE), False, True),
-        (FormId("k", Form.BLOCK), False, True),
-        (FormId("k", Form.REJECT), False, False),
+        (RunId("k", Action.SHARE), True, True),
+        (RunId("k", Action.SAVE), False, True),
+        (RunId("k", Action.BLOCK), False, True),
+        (RunId("k", Action.REJECT), False, False),
         (SettingId("home", "tidy"), True, True),
         (SettingId("home", "open"), False, True),
         (SettingId("gpus", "key"), False, True),
@@ -43,7 +43,7 @@ def test_a_button_counts_unless_it_shows_or_ends_something(action: Action) -> No
     ],
     ids=str,
 )
-def test_a_form_counts_when_it_is_sent(id: DraftId | FormId | SettingId, pressed: bool, sent: bool) -> None:
+def test_a_form_counts_when_it_is_sent(id: DraftId | RunId | SettingId, pressed: bool, sent: bool) -> None:
     assert (id.writes(form=False), id.writes(form=True)) == (pressed, sent)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from discord import AppCommandPermissionType
 
-from bot.gateway.registered import is_permitted
+from bot.gateway.commands import is_permitted
 
 Override = tuple[tuple[AppCommandPermissionType, int], bool]
 

@@ -7,7 +7,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.gateway.sync import Availability, Differences, differences
+from bot.gateway.commands import Availability, Differences, differences
 
 SENT: dict[str, Any] = {
     "name": "generate",

@@ -13,7 +13,7 @@ from bot.domain.runs import Erased, Output, Run, RunState
 from bot.outside import Outside
 from bot.services.exports import ExportFile
 from bot.services.privacy import export
-from cogs.privacy import erased_text
+from cogs.runs import erased_text
 from tests.unit.factories import app_with, made_run
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, tzinfo=UTC)

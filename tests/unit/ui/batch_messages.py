@@ -12,10 +12,10 @@ from bot.domain.backend import InputKind
 from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
 from bot.domain.runs import Output, Run, RunState
 from bot.ui.custom_ids import DeleteId
+from bot.ui.lists import runs_layout
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions, more_layout, picked_layout
 from bot.ui.results import Batch, outcome_messages
-from bot.ui.runs import runs_layout
 from bot.ui.status import status_message
 from tests.unit.deployments.made import follow_up
 from tests.unit.factories import made_run

@@ -11,9 +11,10 @@ from bot.deployments.draft import Draft
 from bot.deployments.merge import Stored
 from bot.deployments.model import FollowUp
 from bot.domain.backend import InputKind
+from bot.domain.forms import Option
 from bot.domain.runs import Output, RunState
 from bot.ui.custom_ids import DeleteId
-from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout
+from bot.ui.forms import form_modal, pictures_layout
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions, more_layout
 from tests.unit.deployments.made import choice, follow_up, offering
@@ -88,6 +89,6 @@ AFTER_RESULTS: Mapping[str, Any] = {
     "more-failed": lambda: more(OfferedActions(vary=True), state=RunState.FAILED),
     "follow-up-form": form,
     "follow-up-pictures": lambda: of_layout(
-        pictures_layout(PICTURES, ["a", "b"], [PictureChoice("Upscale", "", "0" * 40)])
+        pictures_layout(PICTURES, ["a", "b"], [Option("0" * 40, "Upscale")])
     ),
 }

@@ -7,10 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.runs import Output, Run, RunState
-from bot.ui.copies import linked_outputs, opened_messages, plain_messages, share_messages, withheld_message
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions
-from bot.ui.status import finishing_message, undelivered_message
+from bot.ui.results import opened_messages, share_messages
+from bot.ui.status import (
+    finishing_message,
+    linked_outputs,
+    plain_messages,
+    undelivered_message,
+    withheld_message,
+)
 from tests.unit.factories import made_run
 from tests.unit.ui import messages
 from tests.unit.ui.follow_up_messages import FOLLOWED

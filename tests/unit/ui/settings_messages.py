@@ -11,8 +11,9 @@ from bot.domain.errors import InputError, InputErrors
 from bot.domain.settings.fields import SECTIONS, describe_changes, form_of, keys_of
 from bot.domain.settings.kinds import Names, NotApplied, ReviewChannel, SettingsContext
 from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
+from bot.strings import explain
 from bot.ui.custom_ids import SettingId
-from bot.ui.settings import Panel, error_lines, panel_layout, settings_modal
+from bot.ui.settings import Panel, panel_layout, settings_modal
 from tests.unit.ui.snapshot import of_layout, of_modal
 
 ROLE, CHANNEL, GONE = 5, 9, 6
@@ -96,7 +97,7 @@ def edited() -> str:
     stale = InputErrors([InputError("settings_changed_meanwhile", label="Spoilers", now="always")])
     shown = Panel(
         saved=describe_changes(ServerRules(), after, AROUND),
-        mistakes=error_lines([stale]),
+        mistakes=[explain(stale)],
         again=SettingId("results", "again", "0123abcd"),
     )
     return of_layout(panel_layout(shown, after, AROUND))

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.runs import FINAL, Run, RunState
-from bot.ui.copies import share_messages
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions
+from bot.ui.results import share_messages
 from bot.ui.status import status_message
 from tests.unit.ui.messages import ASKED, CODES, assert_within_limits, file, outcome, run, text
 

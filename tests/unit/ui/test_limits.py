@@ -25,11 +25,10 @@ from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.custom_ids import HelpPage, RunListAction, RunsId
 from bot.ui.help import help_layout, rules_text, start_text
-from bot.ui.lists import blocked_layout, presets_layout
+from bot.ui.lists import blocked_layout, presets_layout, queue_layout, runs_layout
 from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
 from bot.ui.moderation import decided_card, report_card, review_card, turned_away_letter
 from bot.ui.run_facts import details
-from bot.ui.runs import queue_layout, runs_layout
 from tests.unit.deployments.made import but, choice, offering
 from tests.unit.factories import made_block, made_preset, made_run
 from tests.unit.ui import card_messages

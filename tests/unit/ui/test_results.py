@@ -16,12 +16,12 @@ from bot.deployments.files import linked_file
 from bot.domain.runs import Output, Run, RunState
 from bot.domain.text import escape_line
 from bot.strings import SENTENCES
-from bot.ui.copies import plain_messages
 from bot.ui.custom_ids import DeleteId
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions, more_layout, picked_layout
 from bot.ui.results import Batch, outcome_messages
 from bot.ui.run_facts import details
+from bot.ui.status import plain_messages
 from tests.unit.ui.batch_messages import file as file_of
 from tests.unit.ui.batch_messages import parts, runs
 from tests.unit.ui.follow_up_messages import MADE, action

@@ -7,8 +7,9 @@ import re
 import pytest
 from discord.ui import ActionRow, ChannelSelect, Label, RoleSelect, Select
 
-from bot.domain.settings.fields import FORM_LIMIT, SECTIONS, form_of, keys_of
-from bot.domain.settings.kinds import Names, NotApplied, ReviewChannel, SettingsContext, batches
+from bot.domain.forms import FORM_LIMIT, batches
+from bot.domain.settings.fields import SECTIONS, form_of, keys_of
+from bot.domain.settings.kinds import Names, NotApplied, ReviewChannel, SettingsContext
 from bot.domain.settings.rules_and_defaults import (
     Approval,
     ApprovalMode,
@@ -97,8 +98,8 @@ def test_the_most_crowded_panel_stays_within_discords_limits(name: str, news: st
 def test_every_form_is_within_discords_limits(section: str) -> None:
     there = SECTIONS[section]
     key = KEYS[keys_of(there)]
-    for part, boxes in enumerate(batches(form_of(there, key, CROWDED, FULL), FORM_LIMIT)):
-        modal = settings_modal(there, key, part, "R" * 100, boxes)
+    for part, fields in enumerate(batches(form_of(there, key, CROWDED, FULL), FORM_LIMIT)):
+        modal = settings_modal(there, key, part, "R" * 100, fields)
         assert len(modal.title) <= 45
         assert len(modal.custom_id) <= 100
         assert 1 <= len(modal.children) <= 5
@@ -124,8 +125,8 @@ def test_each_of_many_deployments_has_a_form() -> None:
 
 
 def test_the_form_of_the_own_list_says_what_an_asterisk_matches() -> None:
-    boxes = form_of(SECTIONS["words"], None, ServerRules(), FULL)
-    example = re.search(r"“(\w+\*)” matches (\w+)", boxes[1].about)
+    fields = form_of(SECTIONS["words"], None, ServerRules(), FULL)
+    example = re.search(r"“(\w+\*)” matches (\w+)", fields[1].description)
     assert example is not None
     keyword, word = example.groups()
     assert first_hit(compiled(blocked=[keyword]), word) is not None

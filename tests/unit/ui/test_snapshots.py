@@ -19,6 +19,7 @@ from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Limits, Running, Spending, Usage, UsageView
+from bot.domain.forms import Option
 from bot.domain.messages.records import MessageRef
 from bot.domain.moderation import Block
 from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
@@ -26,14 +27,27 @@ from bot.domain.policy import Standing
 from bot.domain.requests import ChannelDefault, Holder, Member, Preset
 from bot.domain.runs import Deletions, Run, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
-from bot.ui.copies import share_modal
 from bot.ui.custom_ids import DraftId, HelpPage
-from bot.ui.edit_forms import PictureChoice, form_modal, pictures_layout, refused_layout
-from bot.ui.help import commands_text, examples_text, greeting_layout, help_layout, rules_text, start_text
-from bot.ui.lists import blocked_layout, posting_layout, presets_layout, replace_layout
+from bot.ui.forms import form_modal, pictures_layout, refused_layout, share_modal
+from bot.ui.help import (
+    commands_text,
+    examples_text,
+    greeting_layout,
+    help_layout,
+    rules_text,
+    start_text,
+    usage_layout,
+)
+from bot.ui.lists import (
+    blocked_layout,
+    posting_layout,
+    presets_layout,
+    queue_layout,
+    replace_layout,
+    runs_layout,
+)
 from bot.ui.moderation import block_modal, reject_modal, report_modal
 from bot.ui.run_facts import details
-from bot.ui.runs import queue_layout, runs_layout, usage_layout
 from bot.ui.status import status_message
 from tests.unit.deployments.made import but, choice, offering
 from tests.unit.factories import made_block, made_preset
@@ -218,7 +232,7 @@ def form_of_a_long_text() -> str:
 
 
 def pictures() -> str:
-    choices = [PictureChoice(each.title, each.description, each.name) for each in (FLUX, SONG)]
+    choices = [Option(each.name, each.title, each.description) for each in (FLUX, SONG)]
     return of_layout(pictures_layout(["https://cdn.example/a.png"], [KEY], choices))
 
 

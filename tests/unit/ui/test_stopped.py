@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from discord.ui import Button, TextDisplay
 
-from bot.ui.message_parts import layout_of, modal_of, view_of
+from bot.ui.forms import form_modal
+from bot.ui.message_parts import layout_of, view_of
 
 
 async def test_views_and_forms_are_stopped() -> None:
     for made in (
         layout_of(TextDisplay("text")),
-        modal_of("id", "x" * 50),
+        form_modal("id", "x" * 50, []),
         view_of([[Button(label="press")]]),
     ):
         assert made.is_finished()

@@ -22,18 +22,23 @@ from bot.domain.settings.fields import SECTIONS
 from bot.domain.settings.kinds import NotApplied, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.audit import audit_layout
-from bot.ui.copies import linked_outputs, opened_messages, plain_messages, share_messages, withheld_message
 from bot.ui.custom_ids import HelpPage
-from bot.ui.help import help_layout, plain_mention, rules_text, start_text
-from bot.ui.lists import blocked_layout, presets_layout, replace_layout
+from bot.ui.help import help_layout, plain_mention, rules_text, start_text, usage_layout
+from bot.ui.lists import blocked_layout, presets_layout, queue_layout, replace_layout, runs_layout
 from bot.ui.message_parts import ChannelName, FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.moderation import decided_card, report_card, review_card, turned_away_letter
 from bot.ui.result_buttons import OfferedActions, picked_layout
-from bot.ui.results import Batch, outcome_messages
+from bot.ui.results import Batch, opened_messages, outcome_messages, share_messages
 from bot.ui.run_facts import details
-from bot.ui.runs import queue_layout, runs_layout, usage_layout
 from bot.ui.settings import Panel, panel_layout
-from bot.ui.status import finishing_message, status_message, undelivered_message
+from bot.ui.status import (
+    finishing_message,
+    linked_outputs,
+    plain_messages,
+    status_message,
+    undelivered_message,
+    withheld_message,
+)
 from tests.unit.deployments.made import offering
 from tests.unit.factories import made_block, made_entry, made_preset, made_run
 from tests.unit.ui.messages import ASKED, CODES, file, may_link, outcome

@@ -1,0 +1,132 @@
+"""Checks before an interaction is handled: where a component was pressed, and its user's allowance."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.domain.errors import RefusedError
+from bot.domain.messages.records import CARDS, Kind, MessageRef
+from bot.services.runs import message_kinds
+from bot.strings import say
+from bot.ui.custom_ids import Action, CustomId, RunId
+from bot.ui.message_parts import component_ids
+
+# The buttons of the cards for moderators, and their forms. All other buttons are never on
+# cards, and decisions are only there.
+_DECISIONS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DISMISS})
+_ON_REVIEWS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DETAILS})
+_ON_REPORTS = frozenset[str]({Action.DELETE, Action.CLEAR, Action.BLOCK, Action.DISMISS})
+
+
+async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> None:
+    """Raise RefusedError unless the message may hold the pressed component, or the button behind the form.
+
+    A custom_id can be forged, but the message can't. Handlers edit, delete and read the message, so a press
+    elsewhere would change someone else's. A message that only this user sees may hold anything. Any other has
+    to be the bot's, and about the run that the custom_id names. The handlers answer if that run is gone.
+    """
+    message = interaction.message
+    if message is None:
+        return  # a form that a command opened
+    if message.flags.ephemeral:
+        is_valid = _is_shown_to(interaction.user.id, message)
+    elif message.author != interaction.client.user or not id.run_key:
+        is_valid = False
+    else:
+        answered = message.interaction_metadata
+        kinds = await message_kinds(
+            interaction.client.app,
+            id.run_key,
+            MessageRef(message.channel.id, message.id),
+            answered.id if answered is not None else None,
+            component_ids(message),
+        )
+        is_valid = kinds is None or any(may_be_on(id, kind) for kind in kinds)
+    if not is_valid:
+        raise RefusedError("message_other", f"a custom_id of {type(id).__name__} in message {message.id}")
+
+
+def may_be_on(id: CustomId, kind: Kind) -> bool:
+    """Return whether a run's message of this kind may hold the component, or the button of the form."""
+    name = id.action if isinstance(id, RunId) else ""
+    if kind is Kind.REPORT:
+        return name in _ON_REPORTS
+    return name in _ON_REVIEWS if kind in CARDS else name not in _DECISIONS
+
+
+def _is_shown_to(user_id: int, message: discord.Message) -> bool:
+    """Return whether an ephemeral message answers this user, as far as Discord says whom it answers."""
+    answered = message.interaction_metadata
+    return answered is None or answered.user.id == user_id
+
+
+_REFUSED = "refused by the allowance"
+# These commands only show something, except `/privacy delete`, which is never refused.
+_FREE_COMMANDS = frozenset(
+    {
+        "audit",
+        "blocked",
+        "help",
+        "preset list",
+        "privacy delete",
+        "privacy export",
+        "queue",
+        "reload",
+        "runs",
+        "settings",
+        "usage",
+    }
+)
+
+
+@asynccontextmanager
+async def counted(
+    interaction: discord.Interaction[Any], id: CustomId, *, form: bool = False
+) -> AsyncIterator[None]:
+    """Count a press or a submitted form that may write. Raises RefusedError if the user is at the limit.
+
+    A press that opens a form costs nothing, because the form is counted when it is sent. A form that can be
+    refilled is refused by its handler, in `check_counted`, so that what was typed isn't lost.
+    """
+    if not id.writes(form=form):
+        yield
+        return
+    allowance, user_id = interaction.client.allowance, interaction.user.id
+    try:
+        allowance.spend(user_id)
+    except RefusedError as refused:
+        if not form or not hasattr(id, "draft"):
+            raise
+        interaction.extras[_REFUSED] = refused
+        yield
+        return
+    yield
+    if interaction.response.type is discord.InteractionResponseType.modal:
+        allowance.refund(user_id)
+
+
+def check_counted(interaction: discord.Interaction[Any]) -> None:
+    """Raise the refusal of a form that can be refilled, if its user is at the limit."""
+    refused = interaction.extras.get(_REFUSED)
+    if refused is not None:
+        raise refused
+
+
+def count_command(interaction: discord.Interaction[Any]) -> None:
+    """Count a command that may write. Raises RefusedError if the user is at the limit."""
+    command = interaction.command
+    is_command = interaction.type is discord.InteractionType.application_command
+    if is_command and command is not None and not is_free(command):
+        interaction.client.allowance.spend(interaction.user.id)
+
+
+def is_free(command: app_commands.Command[Any, ..., Any] | app_commands.ContextMenu) -> bool:
+    """Return whether a command is never refused for being used too often."""
+    if isinstance(command, app_commands.ContextMenu):
+        return command.name == say("use_menu")  # it shows pictures or opens a form
+    return command.qualified_name in _FREE_COMMANDS

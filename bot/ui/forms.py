@@ -1,0 +1,164 @@
+"""Forms, and the messages that lead to the form of a draft."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from discord import (
+    ButtonStyle,
+    ChannelType,
+    MediaGalleryItem,
+    Object,
+    RadioGroupOption,
+    SelectOption,
+    TextStyle,
+)
+from discord.ui import (
+    ActionRow,
+    ChannelSelect,
+    Checkbox,
+    FileUpload,
+    Item,
+    Label,
+    LayoutView,
+    MediaGallery,
+    Modal,
+    RadioGroup,
+    RoleSelect,
+    Select,
+    TextDisplay,
+    TextInput,
+)
+
+from bot.domain.forms import FORM_LIMIT, NO, YES, FormField, Option, Shape, batches
+from bot.domain.text import shorten
+from bot.ui.custom_ids import Action, DraftId, RunId
+from bot.ui.message_parts import button, layout_of
+
+# Discord's limits for the characters of titles, labels and options.
+_TITLE, _FIELD_LABEL = 45, 45
+_LABEL_LENGTH = 80
+_CHOICE_LENGTH = 100
+# A message with components holds 4,000 characters of text.
+_MISTAKES_LENGTH = 3500
+
+
+def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal:
+    """Build a form. Submissions are matched by custom_id alone, so they work after a restart."""
+    modal = Modal(title=shorten(title, _TITLE), custom_id=custom_id, timeout=None)
+    labels = [field.label for field in fields]
+    for field in fields:
+        # Several inputs may have the same name in the workflow.
+        text = shorten(field.label, _FIELD_LABEL) if labels.count(field.label) == 1 else field.name
+        label = Label[Modal](text=text, description=field.description or None, component=_component(field))
+        modal.add_item(label)
+    modal.stop()
+    return modal
+
+
+def refused_layout(sentence: str, id: DraftId, possible: int = 0) -> LayoutView:
+    """Build the message for a refused request, with a button that opens a form with what was typed.
+
+    Another one makes as many as are `possible`.
+    """
+    row = ActionRow[LayoutView]()
+    if possible:
+        label, count = f"Make {possible} instead", replace(id, count=str(possible))
+        row.add_item(button(label, count, ButtonStyle.primary))
+    style = ButtonStyle.secondary if possible else ButtonStyle.primary
+    row.add_item(button("Edit and try again", id, style))
+    return layout_of(TextDisplay(shorten(sentence, _MISTAKES_LENGTH)), row)
+
+
+def pictures_layout(pictures: Sequence[str], keys: Sequence[str], choices: Sequence[Option]) -> LayoutView:
+    """Build a message with pictures and what can be done with one. The form reads the picture from it.
+
+    `keys` are the keys of the runs that made the pictures, or empty. `choices` have the targets of drafts.
+    Several pictures have numbers, which lead to the choice if there is one.
+    """
+    gallery = MediaGallery[LayoutView](*map(MediaGalleryItem, pictures))
+    if len(pictures) == 1:
+        rows = [ActionRow(each) for each in _choice(DraftId(keys[0], picture="0"), choices)]
+        return layout_of(TextDisplay("What should I do with this picture?"), gallery, *rows)
+    target = choices[0].value if len(choices) == 1 else ""
+    numbers = [button(str(index + 1), DraftId(key, target, str(index))) for index, key in enumerate(keys)]
+    rows = [ActionRow(*row) for row in batches(numbers, FORM_LIMIT)]
+    return layout_of(TextDisplay("Use which picture?"), gallery, *rows)
+
+
+def _choice(id: DraftId, choices: Sequence[Option]) -> list[Item[LayoutView]]:
+    """Return a button for a single choice, otherwise as many selects as the choices need."""
+    if len(choices) == 1:
+        only = replace(id, target=choices[0].value)
+        return [button(shorten(choices[0].label, _LABEL_LENGTH), only, ButtonStyle.primary)]
+    options = [each._replace(value=replace(id, target=each.value).encode()) for each in choices]
+    # The chosen value counts; the ids only have to differ.
+    return [
+        Select(
+            placeholder="Choose what to do with it",
+            options=select_options(part),
+            custom_id=replace(id, count=str(number) if number > 1 else "").encode(),
+        )
+        for number, part in enumerate(batches(options), 1)
+    ]
+
+
+def select_options(options: Iterable[Option], chosen: Collection[str] = ()) -> list[SelectOption]:
+    """Return the options of a select as Discord takes them."""
+    return [
+        SelectOption(
+            value=each.value,
+            label=shorten(each.label, _CHOICE_LENGTH),
+            description=shorten(each.about, _CHOICE_LENGTH) or None,
+            default=each.value in chosen,
+        )
+        for each in options
+    ]
+
+
+def _component(field: FormField) -> Item[Any]:
+    common: dict[str, Any] = {"custom_id": field.name, "required": field.required}
+    chosen = {**common, "min_values": int(field.required), "max_values": field.most}
+    match field.shape:
+        case Shape.FILES:
+            return FileUpload(**chosen)
+        case Shape.CHECKBOX:
+            return Checkbox(custom_id=field.name, default=field.value == YES)
+        case Shape.RADIO:
+            buttons = [
+                RadioGroupOption(label=each.label, value=each.value, default=each.value == field.value)
+                for each in field.options
+            ]
+            return RadioGroup(options=buttons, **common)
+        case Shape.SELECT:
+            options = select_options(field.options, field.values)
+            return Select(placeholder=field.placeholder or None, options=options, **chosen)
+        case Shape.ROLES:
+            return RoleSelect(default_values=[*map(Object, field.values)], **chosen)
+        case Shape.CHANNEL:
+            types, shown = [ChannelType.text, ChannelType.news], [*map(Object, field.values)]
+            return ChannelSelect(channel_types=types, default_values=shown, **chosen)
+    return TextInput(
+        style=TextStyle.paragraph if field.shape is Shape.PARAGRAPH else TextStyle.short,
+        default=field.value or None,
+        placeholder=field.placeholder or None,
+        max_length=field.length,
+        **common,
+    )
+
+
+PROMPT_FIELD = "prompt"
+
+
+def share_modal(key: str) -> Modal:
+    """Build the form that asks whether a shared result shows its prompt."""
+    show = FormField(
+        name=PROMPT_FIELD,
+        label="Show the prompt",
+        description="Everybody who sees the gallery channel can read it.",
+        shape=Shape.CHECKBOX,
+        values=(NO,),
+    )
+    return form_modal(RunId(key, Action.SHARE).encode(), "Share your result", [show])
