@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -164,9 +164,6 @@ def _update(table: Table, of: tuple[str, ...], set_: tuple[str, ...], add: tuple
 
 
 Messages = Mapping[tuple[Kind, int], Message]
-# The last edit through an interaction is made this long before the interaction ends. It says what happens
-# next.
-FAREWELL = timedelta(seconds=60)
 is_pending = messages.c.wanted_rev > messages.c.shown_rev
 # A message that starts again: with all its files, at the first place.
 FRESH: Mapping[str, object] = {"form": 0, "place": 0, "failures": 0, "offered": False, "deleted_by": None}
@@ -185,10 +182,8 @@ _INSERT = insert(messages)
 
 def add_answer(connection: Connection, first: Run, now: datetime) -> None:
     """Create the row of a request's status message, into which the answer to the command is edited."""
-    ends = first.interaction_expires_at if first.needs_interaction else None
-    farewell = ends - FAREWELL if ends is not None else None
     key = message_key(first.request_key, Kind.ANSWER, 0)
-    _insert(connection, {**key, "due_at": now, "since": now, "farewell_at": farewell})
+    _insert(connection, {**key, "due_at": now, "since": now, "farewell_at": first.farewell_at})
 
 
 def revise(connection: Connection, keys: Collection[str]) -> None:

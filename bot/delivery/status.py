@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.context import App
-from bot.database.rows import FAREWELL
 from bot.discord_api.calls import PostError, Unanswered, Unreachable
 from bot.domain.errors import StoreUnavailable
 from bot.domain.fair_queue import (
@@ -138,8 +137,7 @@ async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
     runs, first, now = claim.runs, claim.first, app.now()
     if all(run.final for run in runs):
         return first.status_message_id
-    ends = first.interaction_expires_at if first.needs_interaction else None
-    if ends is not None and now >= ends - FAREWELL:
+    if first.farewell_at is not None and now >= first.farewell_at:
         runs = [replace(first, status_note="answer_ends"), *runs[1:]]
     title, expected = app.catalogue.title(first.deployment), await estimator.expected_end(runs)
     marked = is_marked_now(first, app.catalogue.age_marks(first))
@@ -153,9 +151,7 @@ async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
 
 def next_edit(app: App, claim: Claim) -> tuple[datetime, datetime | None]:
     """Return when the next edit is due, and when the last one, if only the interaction can edit it."""
-    first, now = claim.first, app.now()
-    ends = first.interaction_expires_at if first.needs_interaction else None
-    farewell = ends - FAREWELL if ends is not None else None
+    first, now, farewell = claim.first, app.now(), claim.first.farewell_at
     is_fast = first.status_message_id is not None and first.interaction_token_at(now) is not None
     pause = _FAST if is_fast else _SLOW
     return now + pause, farewell if farewell is not None and farewell > now else None

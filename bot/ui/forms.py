@@ -35,11 +35,11 @@ from discord.ui import (
 from bot.domain.forms import FORM_LIMIT, NO, YES, FormField, Option, Shape, batches
 from bot.domain.text import shorten
 from bot.ui.custom_ids import Action, DraftId, RunId
-from bot.ui.message_parts import button, layout_of
+from bot.ui.message_parts import button, layout_of, modal_of
 
-# Discord's limits for the characters of titles, labels and options.
-_TITLE, _FIELD_LABEL = 45, 45
+# Discord's limits for the characters of labels and of an option.
 _LABEL_LENGTH = 80
+_FIELD_LABEL = 45
 _CHOICE_LENGTH = 100
 # A message with components holds 4,000 characters of text.
 _MISTAKES_LENGTH = 3500
@@ -47,15 +47,17 @@ _MISTAKES_LENGTH = 3500
 
 def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal:
     """Build a form. Submissions are matched by custom_id alone, so they work after a restart."""
-    modal = Modal(title=shorten(title, _TITLE), custom_id=custom_id, timeout=None)
-    labels = [field.label for field in fields]
-    for field in fields:
-        # Several inputs may have the same name in the workflow.
-        text = shorten(field.label, _FIELD_LABEL) if labels.count(field.label) == 1 else field.name
-        label = Label[Modal](text=text, description=field.description or None, component=_component(field))
-        modal.add_item(label)
-    modal.stop()
-    return modal
+    shown = [field.label for field in fields]
+    labels = (
+        Label[Modal](
+            # Several inputs may have the same name in the workflow.
+            text=shorten(field.label, _FIELD_LABEL) if shown.count(field.label) == 1 else field.name,
+            description=field.description or None,
+            component=_component(field),
+        )
+        for field in fields
+    )
+    return modal_of(custom_id, title, *labels)
 
 
 def refused_layout(sentence: str, id: DraftId, possible: int = 0) -> LayoutView:
