@@ -127,7 +127,9 @@ class Posting:
         message = replace(claim.message, attempt=attempt, place=part.place)
         claim = self.keep(claim.with_message(message))
         part = replace(part, message_id=await self._send(claim, part, outgoing))
-        if part.index == part.of - 1 and part.place in (Place.CHANNEL, Place.IN_PLACE):
+        # A post that takes long may outlive its lease, and what follows deletes the answer.
+        is_held = self._app.now() < attempt.at + LEASE / 3
+        if is_held and part.index == part.of - 1 and part.place in (Place.CHANNEL, Place.IN_PLACE):
             # The release of the claim stores it. If the process dies before, its marker is found.
             return self.keep(replace(claim.with_message(message.with_part(part)), unstored=part))
         return await self._store(claim, part)

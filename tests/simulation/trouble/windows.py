@@ -81,11 +81,11 @@ async def _held_run(story: Story, who: str) -> tuple[Ask, Any] | None:
     return asked, run
 
 
-@action("leases", who=MEMBERS, weight=2)
-async def lease_runs_out(story: Story, who: str, *, expires: bool = True) -> None:
+@action("leases", who=MEMBERS, expires=(True, False), weight=2)
+async def lease_runs_out(story: Story, who: str, *, expires: bool) -> None:
     """Let a post take longer than its lease, which isn't extended, while its channel is closed to others.
 
-    Unless the answer's token expires, a process that has lost its lease deletes the outcome of another.
+    Unless the answer's token expires, another process edits the outcome into the answer meanwhile.
     """
     found = await _held_run(story, who)
     if found is None:
