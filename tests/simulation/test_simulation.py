@@ -67,6 +67,15 @@ def test_steps_are_saved_and_replayed(tmp_path: Path) -> None:
     assert first.stdout == second.stdout
 
 
+def test_a_post_that_outlives_its_lease_deletes_no_outcome(tmp_path: Path) -> None:
+    """Another process has edited the outcome into the answer meanwhile."""
+    file = tmp_path / "steps.json"
+    save([Step(1.0, "lease_runs_out", {"who": "alice", "expires": False})], file)
+    done = simulate(tmp_path, "--replay", str(file), "--database", "postgres")
+    assert done.returncode == 0, done.stdout
+    assert " requests=1 " in done.stdout
+
+
 def test_a_file_with_unknown_steps_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "steps.json"
     file.write_text(json.dumps([{"after": 0, "name": "no such thing", "arguments": {}}]), encoding="utf-8")
