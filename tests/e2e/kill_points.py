@@ -47,7 +47,6 @@ COPY_DELETED = (
     f"{COPIES}.delete:after:1",
     f"{DISCORD}.delete:before:1",
     f"{DISCORD}.delete:after:1",
-    f"{MESSENGER}.handle:after:3",
 )
 # A request's whole life, in its order.
 ONE_LIFE = (
