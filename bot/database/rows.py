@@ -35,7 +35,8 @@ from bot.domain.messages.records import COPIES, Attempt, Form, Kind, Message, Pa
 from bot.domain.requests import GenerationRequest
 from bot.domain.runs import FINAL, Output, Run, RunState
 
-# In both functions, only the first condition can use an index. The second one applies `tie`.
+# A page begins after the last row of the page before, not at an offset. `tie` matches those rows of the same
+# time that come after it. Only the first condition can use an index.
 
 
 def earlier(column: Column[Any], at: datetime, tie: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -90,7 +91,7 @@ def select_listed_runs() -> Select[Any]:
 
 def to_run(row: Row[Any]) -> Run:
     """Build a Run from a row of `select_runs` or `select_listed_runs`."""
-    values: dict[str, Any] = dict(zip(_RUN_FIELDS, row, strict=False))
+    values: dict[str, Any] = dict(zip(_RUN_FIELDS, row, strict=True))
     values["outputs"] = tuple(Output(**item) for item in values["outputs"] or ())
     values["state"] = RunState(values["state"])
     values["file_deployments"] = tuple(values["file_deployments"])

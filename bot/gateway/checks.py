@@ -16,8 +16,8 @@ from bot.strings import say
 from bot.ui.custom_ids import Action, CustomId, RunId
 from bot.ui.message_parts import component_ids
 
-# The buttons of the cards for moderators, and their forms. All other buttons are never on
-# cards, and decisions are only there.
+# The buttons of the cards for moderators, and their forms. Cards have no other buttons, and decisions are
+# made nowhere else.
 _DECISIONS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DISMISS})
 _ON_REVIEWS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DETAILS})
 _ON_REPORTS = frozenset[str]({Action.DELETE, Action.CLEAR, Action.BLOCK, Action.DISMISS})

@@ -122,7 +122,7 @@ class Story:
     """When posts that took a while began, their channel, and how long they took."""
     guards: list[Guard] = field(default_factory=list)
     panels: list[tuple[str, str]] = field(default_factory=list)
-    """The text of a panel of settings, and that after a form was sent which mustn't change it."""
+    """The texts of a settings panel before and after a form was sent that must not change it."""
     thinking: list[int] = field(default_factory=list)
     """The requests whose answer was thinking for a while after Discord had taken calls again."""
     weights: list[Weight] = field(default_factory=list)
