@@ -166,12 +166,12 @@ class InvariantChecker:
             verdict.lost[key] = f"never settled: {run} {owed}"
         elif not ends and not kept:
             verdict.lost[key] = f"no outcome to be seen: {run} {owed}"
-        if len(ends) > limit and any(self._out_of_reach(message) for message in ends[:-1]):
+        if len(ends) > limit and any(self._out_of_reach(run, message) for message in ends[:-1]):
             # A post of unknown end in a place that then closed: nobody can look whether it is there.
             verdict.unseeable[key] = f"{[_told(message) for message in ends]}"
         elif len(ends) > limit:
             verdict.twice[key] = f"{len(ends)} outcomes: {[_told(message) for message in ends]} {run} {owed}"
-        elif any(not self._out_of_reach(message) for message in cancels):
+        elif any(not self._out_of_reach(run, message) for message in cancels):
             verdict.twice[key] = f"a status message is left beside the outcome: {run} {owed}"
         calls = [call for call in self._environment.comfydeploy.call_log.calls_for(key) if call.status != 429]
         if len(calls) > 1:
@@ -205,13 +205,14 @@ class InvariantChecker:
         for person in self._environment.people:
             yield from self._environment.discord.messages(self._environment.discord.dm(person))
 
-    def _out_of_reach(self, message: Message) -> bool:
-        """Return whether the bot can no longer see the channel, and so couldn't remove the message.
+    def _out_of_reach(self, run: Run, message: Message) -> bool:
+        """Return whether the bot can no longer remove a message.
 
-        An ephemeral one it can remove only while the interaction's token is valid.
+        It needs the interaction's token for an ephemeral one, and for the answer to a command if the
+        commit of the answer's id was lost; for all others it needs the channel.
         """
         world = self._environment.discord.world
-        if message.ephemeral and message.interaction is not None:
+        if message.interaction is not None and (message.ephemeral or run.request.answer_id is None):
             age = world.clock.now() - message.interaction.created_at
             return message.channel.deleted or age >= self._environment.discord.interactions.token_lifetime
         return message.channel.deleted or not world.bot_permissions(message.channel) & 1 << 10

@@ -26,8 +26,14 @@ async def world(tmp_path: Path) -> AsyncIterator[Environment]:
         yield world
 
 
-async def _verdict(world: Environment, *buttons: str, asked_ago: float = 0.0) -> Verdict:
-    """Let a run fail, and judge it by an ephemeral answer with each button."""
+async def _verdict(
+    world: Environment,
+    *buttons: str,
+    asked_ago: float = 0.0,
+    flags: int = EPHEMERAL,
+    answer_id: int | None = None,
+) -> Verdict:
+    """Let a run fail, and judge it by one answer to a command with each button."""
     alice, discord = world.people[0], world.discord
     this = Round(1, discord.add_text(world.guild, "round-1"), "nothing")
     for button in buttons:
@@ -36,7 +42,7 @@ async def _verdict(world: Environment, *buttons: str, asked_ago: float = 0.0) ->
         row = {"type": 1, "components": [{"type": 2, "style": 2, "label": "x", "custom_id": button}]}
         body, limit = {"components": [row]}, asked.size_limit
         discord.messages_service.create(
-            this.channel, discord.bot, body, {}, limit=limit, extra_flags=EPHEMERAL, interaction=asked
+            this.channel, discord.bot, body, {}, limit=limit, extra_flags=flags, interaction=asked
         )
     request = Request(
         key=KEY,
@@ -46,6 +52,7 @@ async def _verdict(world: Environment, *buttons: str, asked_ago: float = 0.0) ->
         channel_id=this.channel.id,
         deployment="default",
         deployment_id="1",
+        answer_id=answer_id,
     )
     await insert_runs(world.database, Run(request=request, key=KEY, state=RunState.FAILED))
     return await InvariantChecker(world).judge([this])
@@ -68,3 +75,18 @@ async def test_an_ephemeral_status_message_may_stay_once_its_token_has_expired(w
     lifetime = Interactions.token_lifetime
     verdict = await _verdict(world, f"run:{KEY}:details", f"run:{KEY}:cancel", asked_ago=lifetime)
     assert not verdict.all
+
+
+@pytest.mark.parametrize(("answer_id", "is_known"), [(None, False), (17, True)])
+async def test_a_public_status_message_may_stay_only_if_its_id_was_lost_and_its_token_has_expired(
+    world: Environment, answer_id: int | None, is_known: bool
+) -> None:
+    buttons = f"run:{KEY}:details", f"run:{KEY}:cancel"
+    lifetime = Interactions.token_lifetime
+    verdict = await _verdict(world, *buttons, asked_ago=lifetime, flags=0, answer_id=answer_id)
+    assert (KEY in verdict.twice) == is_known
+
+
+async def test_a_public_status_message_is_reported_while_its_token_is_valid(world: Environment) -> None:
+    verdict = await _verdict(world, f"run:{KEY}:details", f"run:{KEY}:cancel", flags=0)
+    assert KEY in verdict.twice
