@@ -109,7 +109,7 @@ class Story:
     asks: list[Ask] = field(default_factory=list)
     presses: list[Press] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
-    taken: list[Message] = field(default_factory=list)
+    removed: list[Message] = field(default_factory=list)
     """Messages that were deleted by somebody other than the bot."""
     struck: list[tuple[float, str]] = field(default_factory=list)
     """Times and descriptions of the faults and other trouble so far."""
