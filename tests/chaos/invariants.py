@@ -212,14 +212,17 @@ class InvariantChecker:
     def _out_of_reach(self, run: Run, message: Message) -> bool:
         """Return whether the bot can no longer delete a message.
 
-        It needs a valid token for an ephemeral message, and for an answer whose id wasn't stored; for others
-        it needs access to the channel.
+        It needs access to the channel, or a valid token for an ephemeral message. An answer whose id wasn't
+        stored needs both.
         """
         world = self._environment.discord.world
-        if message.interaction is not None and (message.ephemeral or run.request.answer_id is None):
-            age = world.clock.now() - message.interaction.created_at
-            return message.channel.deleted or age >= self._environment.discord.interactions.token_lifetime
-        return message.channel.deleted or not world.bot_permissions(message.channel) & 1 << 10
+        lifetime = self._environment.discord.interactions.token_lifetime
+        asked = message.interaction
+        expired = asked is not None and world.clock.now() - asked.created_at >= lifetime
+        if expired and (message.ephemeral or run.request.answer_id is None):
+            return True
+        closed = not message.ephemeral and not world.bot_permissions(message.channel) & 1 << 10
+        return message.channel.deleted or closed
 
     def evidence(self, key: str, rounds: Sequence[Round]) -> str:
         """Return lines about a run: its rounds, log lines, and calls to Discord and ComfyDeploy."""
