@@ -1,4 +1,4 @@
-"""Users, guilds, channels and messages. Every change wakes the tasks that wait for one."""
+"""The users, guilds, channels and messages of the fake Discord. Each change wakes tasks in `wait_until`."""
 
 from __future__ import annotations
 
