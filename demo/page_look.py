@@ -26,7 +26,7 @@ from demo.world import SERVER
 
 _ADDED = [*Path(__file__).with_name("look").iterdir()]
 _TYPES = {".css": "text/css", ".js": "application/javascript", ".svg": "image/svg+xml"}
-# What is replaced in simcord's files, by route.
+# Replacements in simcord's files, by route.
 _CHANGES = {
     "/": {
         "</head>": '<link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/page.css"></head>',

@@ -58,7 +58,7 @@ def label(picture: Image.Image) -> None:
 
 
 def cover_label(picture: Image.Image) -> None:
-    """Cover the label with a reflection of what is above it."""
+    """Cover the label with a reflection of the part above it."""
     at, font = _place(picture)
     left, top, _, _ = ImageDraw.Draw(picture).textbbox(at, LABEL, font, anchor="rs")
     room = (picture.height - int(top)) // 2  # an enlarged label may be a little larger than a new one

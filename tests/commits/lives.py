@@ -28,7 +28,7 @@ Life = Callable[[ModeratedServer], Awaitable[None]]
 
 
 class Told(Enum):
-    """What an answer says about an action: done, not done, perhaps done; or there was no answer."""
+    """The content of an answer to an action: done, not done, perhaps done; or no answer."""
 
     YES = auto()
     NO = auto()

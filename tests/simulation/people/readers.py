@@ -1,4 +1,4 @@
-"""Actions about who may read what: logs, prompts and notes; and about defaults, limits and the audit log."""
+"""Actions that test access to logs, prompts and notes, and default presets, rate limits and the audit log."""
 
 from __future__ import annotations
 

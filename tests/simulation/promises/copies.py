@@ -1,4 +1,4 @@
-"""Promises about posts and shares: what a copy shows, who may delete it, and what its deletion removes."""
+"""Promises about posts and shares: their content, their deletion, and copying again after a deletion."""
 
 from __future__ import annotations
 

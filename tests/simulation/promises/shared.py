@@ -10,7 +10,7 @@ from tests.simulation.story import Ask, Press
 
 _VIEW = 1 << 10
 MODERATORS = ("mona", "mike", "rita", "owner")
-# What /runs says about an undelivered result.
+# The words in /runs about an undelivered result.
 _OFFERED = "couldn't be posted"
 
 
@@ -28,7 +28,7 @@ class Broken:
 
 
 def was_removed(evidence: Evidence, request: Request) -> bool:
-    """Return whether a message or result of a request was deleted by somebody who may do that."""
+    """Return whether a person with the right to it deleted a message or result of a request."""
     if any(message in evidence.story.removed for message in request.messages):
         return True
     return any(
@@ -55,7 +55,7 @@ def offered(evidence: Evidence, request: Request) -> bool:
 
 
 def cancelled(evidence: Evidence, request: Request) -> bool:
-    """Return whether somebody who may do that pressed Cancel."""
+    """Return whether a person with the right to it pressed Cancel."""
     pressed = any(
         press.custom_id.endswith(":cancel") and entitled(press) and is_about(press, request)
         for press in evidence.story.presses

@@ -51,7 +51,7 @@ async def slow_channels(story: Story, who: str, seconds: float) -> None:
     story.world.discord.faults.remove(rule)
 
 
-# A worker that isn't woken looks for runs twice a minute.
+# `seconds` is more than the 30 after which a worker that isn't woken looks for runs.
 @action("leases", who=MEMBERS, seconds=(36.0, 40.0), weight=2)
 async def unconfirmed_requeue(story: Story, who: str, seconds: float) -> None:
     """Let a process lose the database just after it requeued a run, which another process then starts."""
