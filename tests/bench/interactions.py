@@ -13,7 +13,7 @@ from tests.fakediscord.interactions import Interaction
 
 TIMES = 40
 AIM = "≤ 300 ms"
-# The list of so many has two pages.
+# A list of this many presets has two pages.
 PRESETS = 12
 # The bot allows ten writing interactions a minute; the first one makes the result with the buttons.
 _TURN = 9

@@ -40,7 +40,7 @@ FAULTS: tuple[Callable[[random.Random], Fault], ...] = (
     lambda chance: Fault.delay(chance.uniform(0.05, 0.4), after=chance.random() < 0.5),
 )
 
-# Kill points that even a short life reaches. Those with `:got:` are left to the sweep of tests/e2e.
+# Kill points that a short life certainly reaches. `tests/e2e` kills the bot at each of them, too.
 DEATHS = tuple(point for point in ONE_LIFE if ":got:" not in point)
 
 # Faults that need a longer round than `CHAOS` of the fake ComfyDeploy.

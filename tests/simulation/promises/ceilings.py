@@ -16,7 +16,7 @@ from tests.simulation.setup import AT_ONCE, LIMITS, RUNS_A_DAY
 
 # After these outcomes a run may still be executing at ComfyDeploy.
 _OUT_OF_SIGHT = ("Not confirmed", "Timed out", "Cancelled")
-# The number of a person's failed runs per day that aren't charged.
+# The number of a person's failed runs per day that don't count as runs.
 _GIVEN_BACK = 3
 # A run is charged to the day of its claim, which may be this much earlier than its queue call.
 _AFTER_MIDNIGHT = timedelta(minutes=2)
