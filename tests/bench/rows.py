@@ -1,4 +1,4 @@
-"""Measure queries on a store with very many runs and audit entries, and print the indexes they use."""
+"""Measure queries on a store with many runs and audit entries, and print the indexes that they use."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PEOPLE = 20_000
 IN_FLIGHT = 1000
 TIMES = 9
 FIRST = f"k{1:015}"
-# By number: a row in a thousand belongs to server 0, one in two hundred to person 0.
+# The values of row n. One row in a thousand belongs to server 0, and one in two hundred to person 0.
 EXPRESSIONS = {
     "key": "{key}",
     "request_key": "{key}",
@@ -61,8 +61,8 @@ EXPRESSIONS = {
     "shown_rev": "1",
     "deadline_seconds": "3600",
 }
-# What differs in other tables: an outcome of each request, all of them shown; and as many servers with rules,
-# whose periods of retention have not passed.
+# Other values in some tables: each request has an outcome, which is shown; each server has rules, whose
+# retention period is long.
 OF_TABLE = {
     "messages": {"due_at": "{time}"},
     "server_rules": {
@@ -110,7 +110,7 @@ async def _measure(kind: str, url: str, count: int) -> list[Figure]:
     await store.database.migrate(fill)
     filled = time.perf_counter() - began
     if not store.database.is_sqlite:
-        # PostgreSQL does it by itself now and then. SQLite does not, and chooses better without.
+        # In production, autovacuum does this. SQLite has no statistics there, and chooses better without.
         await store.database.migrate(lambda connection: connection.execute(text("ANALYZE")))
     for name, query in asked().items():
         _say(f"  {kind}, {name}: {await store.database.read(plan, query)}")
@@ -130,7 +130,7 @@ async def _measure(kind: str, url: str, count: int) -> list[Figure]:
 
 
 def filling(table: Table, dialect: str, count: int, now: datetime) -> str:
-    """Return one statement that generates the rows in the database."""
+    """Return a statement that generates the rows inside the database."""
     words = DIALECTS[dialect]
     stamp = now.strftime("%Y-%m-%d %H:%M:%S")
     parts = {"key": words["key"], "time": words["time"].format(now=stamp), "count": count}
@@ -139,7 +139,7 @@ def filling(table: Table, dialect: str, count: int, now: datetime) -> str:
     values = ", ".join(said.get(c.name, _plain(c)).format(**parts) for c in columns)
     names = ", ".join(c.name for c in columns)
     head = words["numbers"].format(**parts)
-    # SQLite wants its numbers before the statement that uses them.
+    # In SQLite, the CTE with the numbers comes before INSERT.
     source = words["from"].format(**parts)
     return f"{head} INSERT INTO {table.name} ({names}) SELECT {values} FROM {source}"  # noqa: S608
 
@@ -153,7 +153,7 @@ def _plain(column: Column[Any]) -> str:
 
 
 def asked() -> dict[str, Select[Any]]:
-    """Return the statements of the lists that people page through."""
+    """Return the statements of paged lists."""
     return {
         "/runs": own_runs(0, RunFilter.ALL, 6, None),
         "/runs, kept ones": own_runs(0, RunFilter.UNDELIVERED, 6, None),
@@ -195,7 +195,7 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
 
 
 def plan(connection: Connection, query: Select[Any]) -> str:
-    """Return the steps of the query plan that name an index or a scan."""
+    """Return the steps of the query plan that mention an index or a scan."""
     dialect = connection.dialect
     compiled = query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
     word = "EXPLAIN QUERY PLAN" if dialect.name == "sqlite" else "EXPLAIN"

@@ -1,7 +1,7 @@
-"""When a status message says that a result is expected, that is what earlier runs allow.
+"""Promises: the expected times in status messages are plausible, judged by earlier runs.
 
-The model is the checker's own: it knows the runs of ComfyDeploy, and takes the shortest and the longest
-success where the bot takes a median.
+The checker's own model knows ComfyDeploy's runs. It uses the shortest and longest success as bounds for the
+bot's median.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from tests.simulation.setup import AT_ONCE, LIMITS
 from tests.simulation.story import Ask
 from tests.simulation.world import DEPLOYMENTS
 
-# An estimate needs this many successes of its deployment.
+# The number of a deployment's successes that an estimate needs.
 _NEEDED = 5
 _EXPECTED = re.compile(r"Should be ready <t:(\d+):R>")
-# What the bot learns and shows comes a few seconds late.
+# Seconds by which the bot's knowledge and messages may lag.
 _SLACK = 5.0
-# How the durations of earlier runs are read, and how often for one deployment on one GPU.
+# Parts of the statement that reads the durations of earlier runs, and the least seconds between two reads for
+# one deployment on one GPU.
 _DURATIONS = ("SELECT runs.submitted_at, runs.started_at, runs.ended_at", "state = 'succeeded'", "LIMIT")
 _READ_EVERY = 19.0
 _UNKNOWN = float("inf")
@@ -36,7 +37,7 @@ _IDS = {
 
 
 class Shown(NamedTuple):
-    """An estimate that people saw: since when, and the time that it names."""
+    """An estimate that people saw: the time since when it was shown, and the expected end."""
 
     since: float
     end: float
@@ -64,7 +65,7 @@ def _estimates(request: Request) -> Iterator[Shown]:
 
 
 def _successes(evidence: Evidence, deployment: str, at: float) -> list[float]:
-    """Return how long the runs took that may have succeeded: those with outputs, by a time."""
+    """Return the durations of a deployment's runs with outputs by a time."""
     return [
         monotonic(run.outputs[-1].created_at.timestamp()) - monotonic(run.created_at.timestamp())
         for run in evidence.story.world.comfydeploy.runs
@@ -75,7 +76,7 @@ def _successes(evidence: Evidence, deployment: str, at: float) -> list[float]:
 
 
 def _has_reasons(evidence: Evidence, request: Request, shown: Shown) -> Iterator[Broken]:
-    """An estimate is made from successes, not from failures."""
+    """Check that there were enough successes; failures don't count."""
     if request.ask is None:
         return
     known = _successes(evidence, _IDS[request.ask.deployment], shown.since)
@@ -85,11 +86,11 @@ def _has_reasons(evidence: Evidence, request: Request, shown: Shown) -> Iterator
 
 def _is_ahead(request: Request, shown: Shown) -> Iterator[Broken]:
     if shown.end < shown.since - 1:
-        yield Broken("an estimate is ahead", str(request), str(shown))
+        yield Broken("an estimate is in the future", str(request), str(shown))
 
 
 def _covers_late_runs(evidence: Evidence, request: Request, shown: Shown) -> Iterator[Broken]:
-    """A request has no estimate while one of its runs is late and reports no progress."""
+    """Check that no estimate is shown while a run is late and reports no progress."""
     for run in request.runs:
         known = _successes(evidence, run.deployment.id, shown.since)
         begun = run.started_at or run.queued_at
@@ -101,14 +102,14 @@ def _covers_late_runs(evidence: Evidence, request: Request, shown: Shown) -> Ite
 
 
 def _progress(evidence: Evidence, run: Run, at: float) -> float:
-    """Return the progress that ComfyDeploy has reported of a run by a time."""
+    """Return the highest progress that webhooks reported of a run by a time."""
     attempts = evidence.story.world.comfydeploy.call_log.webhook_attempts
     told = [each.progress for each in attempts if each.run_id == run.id and monotonic(each.at) <= at]
     return max(told, default=0.0)
 
 
 def _waits_for_others(evidence: Evidence, request: Request, shown: Shown) -> Iterator[Broken]:
-    """Where a person has as many runs as they may, the next one is expected after one of those has ended."""
+    """Check that a person's next run isn't expected before one of their runs has ended, at their limit."""
     ask = request.ask
     if ask is None or ask.interaction.channel.guild is not evidence.story.world.cast.guilds["studio"]:
         return
@@ -119,11 +120,11 @@ def _waits_for_others(evidence: Evidence, request: Request, shown: Shown) -> Ite
     ends = [_soonest(evidence, run, shown.since) for run in _others(evidence, ask, shown.since)]
     known = _successes(evidence, _IDS[ask.deployment], shown.since)
     if len(ends) >= AT_ONCE and known and shown.end < min(ends) + min(known) - _SLACK:
-        yield Broken("an estimate keeps to the limits of people", str(request), f"{shown}, ends {ends}")
+        yield Broken("an estimate respects the limits of people", str(request), f"{shown}, ends {ends}")
 
 
 def _others(evidence: Evidence, ask: Ask, at: float) -> Iterator[Run]:
-    """Yield the runs that a person had in the same server for a while before a time, and still had then."""
+    """Yield the requester's other runs on the server that were in flight at a time and shortly before."""
     home = ask.interaction.channel.guild
     for other in evidence.requests:
         by = other.ask
@@ -140,7 +141,7 @@ def is_in_flight(run: Run, at: float) -> bool:
 
 
 def _soonest(evidence: Evidence, run: Run, at: float) -> float:
-    """Return the earliest time at which a run can be expected to end, or infinity if that isn't known."""
+    """Return the earliest plausible end of a run, or infinity without enough successes."""
     known = _successes(evidence, run.deployment.id, at)
     if len(known) < _NEEDED:
         return _UNKNOWN
@@ -148,7 +149,7 @@ def _soonest(evidence: Evidence, run: Run, at: float) -> float:
 
 
 def _durations_are_remembered(evidence: Evidence) -> Iterator[Broken]:
-    """A status edit costs few statements: the durations of earlier runs are read only once in a while."""
+    """Check that durations of earlier runs are cached and not read for each status edit."""
     asks = evidence.story.asks
     pairs = {(ask.deployment, ask.options.get("gpu")) for ask in asks}
     for life, reads in STATEMENTS.reads.items():
@@ -157,5 +158,5 @@ def _durations_are_remembered(evidence: Evidence) -> Iterator[Broken]:
             near = sum(at <= other < at + _READ_EVERY for other in times[number:])
             if near > len(pairs) + 1:
                 detail = f"{near} reads for {len(pairs)} deployments within {_READ_EVERY:g} s from {at:.0f}"
-                yield Broken("a status edit costs few statements", str(life), detail)
+                yield Broken("durations are cached between status edits", str(life), detail)
                 return
