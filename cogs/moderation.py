@@ -37,11 +37,11 @@ _REVIEW = (Action.APPROVE, Action.REJECT, Action.BLOCK)
 _REPORTS = ((Action.DELETE, Action.BLOCK, Action.DISMISS), (Action.CLEAR, Action.BLOCK, Action.DISMISS))
 
 
-async def _page(interaction: Interaction, page: int, *, or_last: bool = False) -> LayoutView:
-    """Build a page. With `or_last`, build the previous page if this one has become empty."""
-    app, actor = interaction.client.app, actor_of(interaction)
+async def _page(interaction: Interaction, id: BlockedId | UnblockId) -> LayoutView:
+    """Build a page, or the page before it if it has become empty."""
+    app, actor, page = interaction.client.app, actor_of(interaction), id.page
     found, more = await moderation.blocked(app, actor, page)
-    if or_last and page and not found:
+    if page and not found:
         page -= 1
         found, more = await moderation.blocked(app, actor, page)
     return blocked_layout(found, page, more=more)
@@ -57,7 +57,7 @@ async def _unblock(interaction: Interaction, id: UnblockId) -> None:
         if error.code != "unblock_over":
             raise
         sentence = explain(error)
-    await interaction.response.edit_message(view=await _page(interaction, id.page, or_last=True))
+    await interaction.response.edit_message(view=await _page(interaction, id))
     await tell(interaction, sentence)
 
 
@@ -102,7 +102,7 @@ class Blocks(commands.Cog):
     @app_commands.command(name="blocked", description="List the people who can't generate on this server")
     @app_commands.default_permissions(manage_guild=True)
     async def blocked(self, interaction: Interaction) -> None:
-        await show_page(interaction, _page)
+        await show_page(interaction, _page, BlockedId(0))
 
 
 def _duration(choice: str | None, days: int | None) -> timedelta | None:

@@ -35,15 +35,17 @@ from cogs.drafts import begin
 _Name = Range[str, 1, NAME_LENGTH]
 
 
-async def _page(interaction: Interaction, page: int) -> LayoutView:
+async def _page(interaction: Interaction, id: PresetsId) -> LayoutView:
     app = interaction.client.app
-    found, more = await presets.page(app, interaction.user.id, interaction.guild_id, page)
+    found, more = await presets.page(app, interaction.user.id, interaction.guild_id, id.page)
     _, default = await presets.defaults(app, actor_of(interaction))
 
     def inputs(preset: Preset) -> ShownInputs:
         return displayed_inputs(app.catalogue.get(preset.deployment), preset.inputs)
 
-    return presets_layout(found, page, more=more, title=app.catalogue.title, inputs=inputs, default=default)
+    return presets_layout(
+        found, id.page, more=more, title=app.catalogue.title, inputs=inputs, default=default
+    )
 
 
 async def _replace(interaction: Interaction, id: ReplaceId) -> None:
@@ -190,7 +192,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
 
     @app_commands.command(name="list", description="Your presets and this server's")
     async def list_(self, interaction: Interaction) -> None:
-        await show_page(interaction, _page)
+        await show_page(interaction, _page, PresetsId(0))
 
     @app_commands.command(name="delete", description="Delete a preset")
     @app_commands.describe(name=say("option_preset_name"), server=say("option_preset_server"))

@@ -13,7 +13,7 @@ from discord.ui import LayoutView
 
 from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError
-from bot.domain.pages import RunFilter, RunsPage
+from bot.domain.pages import RunFilter
 from bot.domain.runs import Erased
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
@@ -38,19 +38,19 @@ from bot.ui.message_parts import button, view_of
 _FILTERS = [Choice(name=say(f"runs_filter_{each}"), value=each.value) for each in RunFilter]
 
 
-async def _runs_page(interaction: Interaction, page: RunsPage) -> LayoutView:
+async def _runs_page(interaction: Interaction, id: RunsId) -> LayoutView:
     app, actor = interaction.client.app, actor_of(interaction)
-    history = await runs.history(app, actor.id, page)
-    restricted = {entry.first.key for entry in history.entries if is_hidden_here(app, actor, entry.first)}
+    entries, more = await runs.history(app, actor.id, id.run_filter, id.page)
+    restricted = {entry.first.key for entry in entries if is_hidden_here(app, actor, entry.first)}
     shown = {
         entry.first.key: entry.message
-        for entry in history.entries
+        for entry in entries
         if entry.message is not None and may_have_thumbnail(entry) and entry.first.key not in restricted
     }
     pictures = await thumbnails(interaction.client, shown)
     here = rules_guild_id(interaction)
     return runs_layout(
-        history, page, app.catalogue.title, here=here, pictures=pictures, restricted=restricted
+        entries, id, app.catalogue.title, more=more, here=here, pictures=pictures, restricted=restricted
     )
 
 
@@ -58,21 +58,20 @@ async def _pressed(interaction: Interaction, id: RunsId) -> None:
     """Answer a page button or a select of the list."""
     match id.action:
         case RunListAction.PAGE:
-            await _show_page(interaction, id.page)
+            await _show_page(interaction, id)
         case RunListAction.CANCEL:
             key = _selected_key(interaction)
             await runs.cancel(interaction.client.app, interaction.user.id, key)
-            await _show_page(interaction, id.page)
+            await _show_page(interaction, id)
         case RunListAction.OPEN:
             await reopen_here(interaction, _selected_key(interaction))
         case RunListAction.REDELIVER:
             if not await redeliver_here(interaction, _selected_key(interaction)):
-                await _show_page(interaction, id.page)
+                await _show_page(interaction, id)
                 await tell(interaction, say("post_noted"))
 
 
-async def _show_page(interaction: Interaction, page: RunsPage) -> None:
-    await interaction.response.edit_message(view=await _runs_page(interaction, page))
+_show_page = turning(_runs_page)
 
 
 def _selected_key(interaction: Interaction) -> str:
@@ -82,13 +81,13 @@ def _selected_key(interaction: Interaction) -> str:
     return str(values[0])
 
 
-async def _queue_page(interaction: Interaction, page: int) -> LayoutView:
+async def _queue_page(interaction: Interaction, id: QueueId) -> LayoutView:
     if interaction.guild_id is None:
         raise RefusedError("server_only")
     app = interaction.client.app
-    queued, more = await runs.queue(app, interaction.guild_id, page)
+    queued, more = await runs.queue(app, interaction.guild_id, id.page)
     title, ends = app.catalogue.title, await interaction.client.messenger.estimator.expected_ends(queued)
-    return queue_layout(queued, page, more=more, viewer_id=interaction.user.id, title=title, ends=ends)
+    return queue_layout(queued, id.page, more=more, viewer_id=interaction.user.id, title=title, ends=ends)
 
 
 class Runs(commands.Cog):
@@ -102,11 +101,11 @@ class Runs(commands.Cog):
     async def runs(self, interaction: Interaction, state: str = RunFilter.ALL.value) -> None:
         if state not in set(RunFilter):
             raise RefusedError("list_stale", f"there is no filter {state!r}")
-        await show_page(interaction, _runs_page, RunsPage(RunFilter(state)))
+        await show_page(interaction, _runs_page, RunsId(0, RunFilter(state)))
 
     @app_commands.command(name="queue", description="Show what is running and waiting on this server")
     async def queue(self, interaction: Interaction) -> None:
-        await show_page(interaction, _queue_page)
+        await show_page(interaction, _queue_page, QueueId(0))
 
     @app_commands.command(name="usage", description="Show what you have used today, and what is left")
     @app_commands.describe(person="For moderators: somebody else's usage")

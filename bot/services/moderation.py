@@ -18,7 +18,7 @@ from bot.domain.moderation import (
     check_undecided,
     has_decided,
 )
-from bot.domain.pages import PAGE_SIZE
+from bot.domain.pages import PAGE_SIZE, first_page
 from bot.domain.policy import check_moderator
 from bot.domain.requests import Actor, Member
 from bot.domain.runs import Run
@@ -243,7 +243,7 @@ async def blocked(app: App, actor: Actor, page: int) -> tuple[Sequence[Block], b
     found = await app.store.database.read(
         blocks.active, server, app.now(), limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE
     )
-    return found[:PAGE_SIZE], len(found) > PAGE_SIZE
+    return first_page(found)
 
 
 async def pause(app: App, owner_id: int, reason: str) -> None:

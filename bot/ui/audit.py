@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import re
-import struct
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Protocol
 
 from discord.ui import ActionRow, LayoutView, Select, TextDisplay
-from discord.utils import format_dt
 
 from bot.domain.forms import Option
 from bot.domain.moderation import (
     OUTCOMES,
     PARTIAL,
     AuditAction,
-    AuditButton,
-    AuditCursor,
     AuditEntry,
     AuditFilter,
-    AuditPage,
     StoredEntry,
 )
 from bot.domain.runs import REQUESTER_BLOCKED, RunState
@@ -36,7 +29,7 @@ from bot.domain.text import (
     strip_invisible,
 )
 from bot.strings import SENTENCES, say
-from bot.ui.custom_ids import CustomId, OpenId, Part, microseconds, moment
+from bot.ui.custom_ids import OpenId, PageId, Part
 from bot.ui.forms import select_options
 from bot.ui.message_parts import button, layout_of, pager, subtext
 from bot.ui.run_facts import phase
@@ -44,6 +37,7 @@ from bot.ui.run_facts import phase
 _PROMPT_LENGTH, _TEXT_LENGTH, _NAME_LENGTH = 80, 200, 60
 _FILE_PROMPT_LENGTH = 300
 _LINE_LENGTH = 345  # ten lines and the filters stay below Discord's 4,000 characters
+_DAYS = Part(r"\d{1,4}", str, int)
 _SHORTEST = 20  # a text that would be cut to less is left out
 _CHANNEL = re.compile(r"<#\d+>")
 _MARKUP = re.compile(r"\\(.)|<(#|@&)(\d+)>")
@@ -59,20 +53,13 @@ class Server(Protocol):
     def channel_name(self, channel_id: int) -> str: ...
 
 
-def audit_layout(page: AuditPage, audit_filter: AuditFilter, title: Title) -> LayoutView:
+def audit_layout(entries: Sequence[StoredEntry], current: AuditId, title: Title, *, more: bool) -> LayoutView:
     """Build a page of the audit log, newest first, with the filters above and buttons below."""
-    lines = [audit_line(line, title) for line in page.lines] or ["Nothing was found. Try fewer filters."]
-    filters = subtext(_filters(audit_filter, title))
+    lines = [audit_line(entry, title) for entry in entries] or ["Nothing was found. Try fewer filters."]
+    filters = subtext(_filters(current, title))
     text = ["### This server's audit log", *([filters] if filters else []), *lines]
-    buttons = ActionRow[LayoutView](
-        *pager(
-            AuditId(AuditButton.NEWER, audit_filter, page.newer),
-            AuditId(AuditButton.OLDER, audit_filter, page.older),
-            is_first=page.newer is None,
-            is_last=page.older is None,
-        ),
-        button("CSV file", AuditId(AuditButton.FILE, audit_filter), enabled=bool(page.lines)),
-    )
+    file = button("CSV file", AuditFileId(**asdict(current)), enabled=bool(entries))
+    buttons = ActionRow[LayoutView](*pager(current, more=more), file)
     return layout_of(TextDisplay("\n".join(text)), buttons)
 
 
@@ -214,26 +201,26 @@ def outcome_text(outcome: str) -> str:
     return escape_line(outcome.replace("_", " "), 40)
 
 
-def action_text(action: AuditAction) -> str:
+def action_text(action: str) -> str:
     """Return a short name for a kind of event."""
     return say(f"action_{action}")
 
 
 def _filters(audit_filter: AuditFilter, title: Title) -> Iterator[str]:
-    if audit_filter.subject is not None:
+    if audit_filter.subject:
         yield f"about <@{audit_filter.subject}>"
-    if audit_filter.actor is not None:
+    if audit_filter.actor:
         yield f"by <@{audit_filter.actor}>"
-    if audit_filter.deployment is not None:
+    if audit_filter.deployment:
         yield _title(audit_filter.deployment, title)
-    if audit_filter.action is not None:
+    if audit_filter.action:
         yield action_text(audit_filter.action)
-    if audit_filter.outcome is not None:
+    if audit_filter.outcome:
         yield outcome_text(audit_filter.outcome)
-    if audit_filter.since is not None:
-        yield f"since {format_dt(audit_filter.since, 'f')}"
-    if audit_filter.until is not None:
-        yield f"before {format_dt(audit_filter.until, 'f')}"
+    if audit_filter.since:
+        yield f"from {audit_filter.since} days ago"
+    if audit_filter.until:
+        yield f"up to {audit_filter.until} days ago"
 
 
 def _person(user_id: int | None) -> str:
@@ -244,23 +231,25 @@ def _person(user_id: int | None) -> str:
 _OPTION_TITLE, _OPTION_NAME = 50, 32
 
 
-def openable(page: AuditPage) -> Mapping[str, AuditEntry]:
+def openable(entries: Sequence[StoredEntry]) -> Mapping[str, AuditEntry]:
     """Return the entries about the ends of requests whose private results may be opened, by their key."""
     return {
         line.entry.run_key: line.entry
-        for line in page.lines
+        for line in entries
         if line.may_open and line.entry.run_key and line.entry.action is AuditAction.OUTCOME
     }
 
 
-def open_rows(page: AuditPage, title: Title, names: Mapping[int, str]) -> list[ActionRow[LayoutView]]:
+def open_rows(
+    entries: Sequence[StoredEntry], title: Title, names: Mapping[int, str]
+) -> list[ActionRow[LayoutView]]:
     """Return a row with a select of the private results on a page of the audit log, or no row if there are
     none.
 
     `names` are the requesters' names by id. A select can't show mentions, so a missing name is left out.
     """
     options = select_options(
-        Option(key, _label(entry, title, names), in_utc(entry.at)) for key, entry in openable(page).items()
+        Option(key, _label(entry, title, names), in_utc(entry.at)) for key, entry in openable(entries).items()
     )
     custom_id, placeholder = OpenId().encode(), "Open a private result"
     select: Select[Any] = Select(custom_id=custom_id, placeholder=placeholder, options=options)
@@ -275,67 +264,26 @@ def _label(entry: AuditEntry, title: Title, names: Mapping[int, str]) -> str:
     return f"{deployment} for {name}" if name else deployment
 
 
-# Subject, actor, since and until in seconds, action and outcome. Actions and outcomes are stored as indexes.
-_FILTER = struct.Struct(">QQIIBB")
-_ACTIONS = (None, *AuditAction)
-_OUTCOMES = (None, *OUTCOMES)
-_CURSOR = struct.Struct(">QI")  # microseconds and the entry's number
-_LARGEST_SNOWFLAKE = (1 << 63) - 1
-_LARGEST_ENTRY = (1 << 31) - 1
+def _index_of(members: Sequence[str]) -> Part:
+    """Write the index of a value, because the values are too long for a custom_id."""
+    known = ("", *members)
+    return Part(r"\d{1,2}", lambda value: str(known.index(value)), lambda text: known[int(text)])
 
 
-def _write_filter(chosen: AuditFilter) -> str:
-    packed = _FILTER.pack(
-        chosen.subject or 0,
-        chosen.actor or 0,
-        _seconds(chosen.since),
-        _seconds(chosen.until),
-        _ACTIONS.index(chosen.action),
-        _OUTCOMES.index(chosen.outcome),
-    )
-    return f"{base64.urlsafe_b64encode(packed).decode()}:{chosen.deployment or ''}"
-
-
-def _read_filter(text: str) -> AuditFilter:
-    packed, _, deployment = text.partition(":")
-    subject, actor, since, until, action, outcome = _FILTER.unpack(base64.urlsafe_b64decode(packed))
-    if max(subject, actor) > _LARGEST_SNOWFLAKE:
-        raise ValueError("not an id of Discord's")
-    return AuditFilter(
-        subject=subject or None,
-        actor=actor or None,
-        deployment=deployment or None,
-        outcome=_OUTCOMES[outcome],
-        action=_ACTIONS[action],
-        since=moment(since * 1_000_000) if since else None,
-        until=moment(until * 1_000_000) if until else None,
-    )
-
-
-def _write_cursor(cursor: AuditCursor | None) -> str:
-    if cursor is None:
-        return ""
-    return base64.urlsafe_b64encode(_CURSOR.pack(microseconds(cursor.at), cursor.id)).decode()
-
-
-def _read_cursor(text: str) -> AuditCursor | None:
-    if not text:
-        return None
-    micros, number = _CURSOR.unpack(base64.urlsafe_b64decode(text))
-    if number > _LARGEST_ENTRY:
-        raise ValueError("not the number of an audit entry")
-    return AuditCursor(moment(micros), number)
-
-
-def _seconds(at: datetime | None) -> int:
-    return microseconds(at) // 1_000_000 if at is not None else 0
-
-
-@dataclass(frozen=True, slots=True)
-class AuditId(CustomId):
-    """A button under a page of `/audit`: the filter, and the cursor of the page, in up to 94 characters."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditId(PageId, AuditFilter):
+    """A button that shows a page of `/audit`, in up to 100 characters."""
 
     NAME = "audit"
-    button: AuditButton
-    audit_filter: Annotated[AuditFilter, Part("[A-Za-z0-9_=-]{36}:.{0,32}", _write_filter, _read_filter)]
-    cursor: Annotated[AuditCursor | None, Part("(?:[A-Za-z0-9_-]{16})?", _write_cursor, _read_cursor)] = None
+    deployment: Annotated[str, Part(".{0,32}")] = ""
+    outcome: Annotated[str, _index_of(OUTCOMES)] = ""
+    action: Annotated[str, _index_of([*AuditAction])] = ""
+    since: Annotated[int, _DAYS] = 0
+    until: Annotated[int, _DAYS] = 0
+
+
+class AuditFileId(AuditId):
+    """The button that sends the entries as a file."""
+
+    __slots__ = ()
+    NAME = "csv"

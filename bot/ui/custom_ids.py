@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_type_hints
 
 from bot.deployments.model import FollowUpRef
 from bot.domain.errors import RefusedError
-from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
+from bot.domain.pages import RunFilter
 
 _REF_LENGTH = 40
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -105,9 +104,9 @@ class CustomId:
     def parse(cls, match: re.Match[str]) -> Self:
         """Return the custom_id that matched `pattern`. Raises RefusedError if a value isn't valid."""
         try:
-            pairs = zip(_parts(cls).values(), match.groups(), strict=True)
-            return cls(*(part.read(text) for part, text in pairs))
-        except (ValueError, OverflowError, IndexError, struct.error) as error:
+            found = zip(_parts(cls).items(), match.groups(), strict=True)
+            return cls(**{name: part.read(text) for (name, part), text in found})
+        except (ValueError, OverflowError, IndexError) as error:
             raise RefusedError("list_stale", str(error)) from error
 
     @classmethod
@@ -240,34 +239,23 @@ class RunListAction(StrEnum):
     OPEN = "open"
 
 
-def _write_page(page: RunsPage) -> str:
-    where = f"{microseconds(page.cursor.at)}:{page.cursor.key}" if page.cursor is not None else "0:"
-    return f"{page.direction}:{page.run_filter}:{where}"
-
-
-def _read_page(text: str) -> RunsPage:
-    direction, run_filter, micros, key = text.split(":")
-    cursor = RunCursor(moment(int(micros)), key) if key else None
-    return RunsPage(RunFilter(run_filter), Direction(direction), cursor)
-
-
-@dataclass(frozen=True, slots=True)
-class RunsId(CustomId):
-    """A control of `/runs`, and the page to show."""
-
-    NAME = "runs"
-    action: RunListAction
-    page: Annotated[RunsPage, Part(r"[on]:[a-z]{1,11}:[0-9]{1,18}:[a-z0-9]{0,20}", _write_page, _read_page)]
-
-    def writes(self, *, form: bool) -> bool:
-        return self.action in (RunListAction.REDELIVER, RunListAction.OPEN)
-
-
 @dataclass(frozen=True, slots=True)
 class PageId(CustomId):
     """A button that shows a page of a list; `page` counts from 0."""
 
-    page: int
+    page: Annotated[int, Part(r"\d{1,5}", str, int)]
+
+
+@dataclass(frozen=True, slots=True)
+class RunsId(PageId):
+    """A control of `/runs`, which shows the page, too."""
+
+    NAME = "runs"
+    run_filter: RunFilter = RunFilter.ALL
+    action: RunListAction = RunListAction.PAGE
+
+    def writes(self, *, form: bool) -> bool:
+        return self.action in (RunListAction.REDELIVER, RunListAction.OPEN)
 
 
 class HelpPage(StrEnum):

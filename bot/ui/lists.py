@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from math import inf
 from typing import Any
@@ -15,7 +16,7 @@ from bot.deployments.input_text import ShownInputs
 from bot.domain.fair_queue import PLACES
 from bot.domain.forms import Option
 from bot.domain.moderation import Block
-from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunFilter, RunListEntry, RunsPage
+from bot.domain.pages import PAGE_SIZE, RunFilter, RunListEntry
 from bot.domain.requests import NAME_LENGTH, ChannelDefault, Holder, Preset
 from bot.domain.results import is_named_in_queue, shows_prompt_in_queue
 from bot.domain.runs import IN_FLIGHT, Run, RunState
@@ -49,23 +50,17 @@ def text_layout(text: str) -> LayoutView:
     return layout_of(TextDisplay(text))
 
 
-def page_layout(
-    codec: type[PageId], heading: str, lines: Sequence[str], page: int, *, more: bool
-) -> LayoutView:
-    """Build a page of a list, counted from 0, with buttons to the adjacent pages.
-
-    `more` means that another page follows.
-    """
+def _page_layout(current: PageId, heading: str, lines: Sequence[str], *, more: bool) -> LayoutView:
+    """Build a page of a list, with buttons to the pages beside it. `more` says that another page follows."""
     text = TextDisplay[LayoutView]("\n".join([heading, *lines]))
-    return layout_of(text, *_page_row(codec, page, ("Back", "More"), more=more))
+    return layout_of(text, *_page_row(current, more=more, labels=("Back", "More")))
 
 
 def _page_row(
-    codec: type[PageId], page: int, labels: tuple[str, str], *, more: bool
+    current: PageId, *, more: bool, labels: tuple[str, str] = ("Newer", "Older")
 ) -> list[ActionRow[LayoutView]]:
-    """Return a row with buttons to the adjacent pages, or no row if there is only one page."""
-    ids = codec(max(page - 1, 0)), codec(page + 1)
-    return [ActionRow(*pager(*ids, labels, is_first=not page, is_last=not more))] if page or more else []
+    """Return a row with buttons to the pages beside this one, or no row if it is the only one."""
+    return [ActionRow(*pager(current, more=more, labels=labels))] if current.page or more else []
 
 
 _BLOCK_REASON_LENGTH = 100
@@ -78,7 +73,7 @@ def blocked_layout(blocked: Sequence[Block], page: int, *, more: bool) -> Layout
     for block in blocked:
         unblock = button("Unblock", UnblockId(block.user_id, block.created_at, page))
         items.append(Section(TextDisplay(_blocked_line(block)), accessory=unblock))
-    return layout_of(*items, *_page_row(BlockedId, page, ("Newer", "Older"), more=more))
+    return layout_of(*items, *_page_row(BlockedId(page), more=more))
 
 
 def _blocked_line(block: Block) -> str:
@@ -110,7 +105,7 @@ def presets_layout(
     """
     lines = [_preset_line(one, title, inputs(one), _default_mark(one, default)) for one in presets]
     nothing = "There are none yet. `/preset save` makes one from your latest request."
-    return page_layout(PresetsId, "### Presets", lines or [nothing], page, more=more)
+    return _page_layout(PresetsId(page), "### Presets", lines or [nothing], more=more)
 
 
 def set_by(person: int | None, at: datetime | None) -> str:
@@ -143,8 +138,7 @@ def replace_layout(
     if default_in:
         channels = listed([f"<#{each}>" for each in default_in], _CHANNELS)
         text += f"\nReplacing it also changes the default of {channels}."
-    replace = button("Replace", ReplaceId(draft), ButtonStyle.danger)
-    return layout_of(TextDisplay(text), ActionRow(replace))
+    return layout_of(TextDisplay(text), ActionRow(button("Replace", ReplaceId(draft), ButtonStyle.danger)))
 
 
 def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInputs, mark: str = "") -> str:
@@ -177,10 +171,11 @@ LABEL_LENGTH = 100
 
 
 def runs_layout(
-    page: HistoryPage,
-    current: RunsPage,
+    entries: Sequence[RunListEntry],
+    current: RunsId,
     title: Callable[[str], str],
     *,
+    more: bool,
     here: int | None,
     pictures: Mapping[str, str],
     restricted: Collection[str] = (),
@@ -195,7 +190,7 @@ def runs_layout(
     if current.run_filter is not RunFilter.ALL:
         heading = f"{heading}: {say(f'runs_filter_{current.run_filter}')}"
     empty = say("runs_none" if current.run_filter is RunFilter.ALL else "runs_none_such")
-    numbered = [*enumerate(page.entries, 1)]
+    numbered = [*enumerate(entries, 1)]
     layout = layout_of(TextDisplay(heading if numbered else f"{heading}\n{empty}"))
     for number, entry in numbered:
         key = entry.first.key
@@ -214,11 +209,8 @@ def runs_layout(
     for action, selectable in selects.items():
         if selectable:
             layout.add_item(ActionRow(_select(action, current, selectable, title)))
-    if page.older or page.newer:
-        newer = RunsId(RunListAction.PAGE, RunsPage(current.run_filter, Direction.NEWER, page.newer))
-        older = RunsId(RunListAction.PAGE, RunsPage(current.run_filter, Direction.OLDER, page.older))
-        row = pager(newer, older, is_first=page.newer is None, is_last=page.older is None)
-        layout.add_item(ActionRow(*row))
+    for row in _page_row(replace(current, action=RunListAction.PAGE), more=more):
+        layout.add_item(row)
     return layout
 
 
@@ -247,7 +239,7 @@ def queue_layout(
         for number, batch in enumerate(batches, page * PAGE_SIZE + 1)
     ]
     heading = "### Running and waiting on this server"
-    return page_layout(QueueId, heading, lines or ["Nothing at the moment."], page, more=more)
+    return _page_layout(QueueId(page), heading, lines or ["Nothing at the moment."], more=more)
 
 
 def run_label(run: Run, title: Callable[[str], str]) -> str:
@@ -343,12 +335,12 @@ def _position(run: Run) -> str:
 
 def _select(
     action: RunListAction,
-    current: RunsPage,
+    current: RunsId,
     selectable: Sequence[tuple[int, RunListEntry]],
     title: Callable[[str], str],
 ) -> Select[Any]:
     return Select(
-        custom_id=RunsId(action, current).encode(),
+        custom_id=replace(current, action=action).encode(),
         placeholder=say(f"runs_{action}_choose"),
         options=select_options(
             Option(entry.first.key, f"{number}. {run_label(entry.first, title)}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from discord.ui import (
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
 from bot.strings import say
-from bot.ui.custom_ids import Action, CustomId, RunId
+from bot.ui.custom_ids import Action, CustomId, PageId, RunId
 
 FILES_PER_MESSAGE = 10
 # Discord takes 25 MiB per request, so 1 MiB is left for the text and the multipart boundaries. A larger file,
@@ -195,16 +195,13 @@ def button(
     return Button(label=label, style=style, custom_id=id.encode(), disabled=not enabled)
 
 
-def pager(
-    newer: CustomId,
-    older: CustomId,
-    labels: tuple[str, str] = ("Newer", "Older"),
-    *,
-    is_first: bool,
-    is_last: bool,
-) -> list[Button[Any]]:
-    """Create the buttons to the adjacent pages of a list, disabled where there is none."""
-    return [button(labels[0], newer, enabled=not is_first), button(labels[1], older, enabled=not is_last)]
+def pager(current: PageId, *, more: bool, labels: tuple[str, str] = ("Newer", "Older")) -> list[Button[Any]]:
+    """Create the buttons to the pages beside the current one, disabled where there is none.
+
+    `more` says that another page follows.
+    """
+    before, after = replace(current, page=max(current.page - 1, 0)), replace(current, page=current.page + 1)
+    return [button(labels[0], before, enabled=current.page > 0), button(labels[1], after, enabled=more)]
 
 
 def run_button(run: Run, action: Action, label: str = "", style: ButtonStyle | None = None) -> Button[Any]:

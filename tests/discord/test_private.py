@@ -242,7 +242,7 @@ async def test_the_requester_opens_it_again_after_a_reload(lenient: Harness) -> 
     shown = await bot.alice.select(listed, [key])
     assert shown.ephemeral
     assert galleries_of(bot, shown.response) == [2]
-    refused = await select_as(bot, bot.bob, await own_answer(bot, bot.bob), "runs:open:o:all:0:", key)
+    refused = await select_as(bot, bot.bob, await own_answer(bot, bot.bob), "runs:0:all:open", key)
     assert refusal(bot, refused) == "Only the requester can use this."
     nothing_public(bot)
 

@@ -24,7 +24,7 @@ from tests.discord.rendered import galleries_of, hidden, menus, refusal, text_of
 from tests.harness import HELD, Harness
 
 POST = "Post a result here"
-POST_ID = "runs:redeliver:o:undelivered:0:"
+POST_ID = "runs:0:undelivered:redeliver"
 Rule = Callable[[Harness], Awaitable[None]]
 
 

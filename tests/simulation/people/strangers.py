@@ -112,9 +112,9 @@ async def forge_form(story: Story, ask: int, who: str, what: str, wait: float, *
 
 
 _SELECTS = (
-    ("runs:cancel:o:all:0:", "key"),
-    ("runs:redeliver:o:all:0:", "key"),
-    ("runs:open:o:all:0:", "key"),
+    ("runs:0:all:cancel", "key"),
+    ("runs:0:all:redeliver", "key"),
+    ("runs:0:all:open", "key"),
     ("auditopen", "key"),
     ("set:gpus:key::0:", "H100"),
     ("set:home:tidy::0:", "x"),

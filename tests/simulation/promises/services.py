@@ -262,7 +262,11 @@ def _cancelled_before(evidence: Evidence, request: Request) -> Iterator[Broken]:
     for press in evidence.story.presses:
         key, action = pressed(press)
         told = action == "cancel" and key in request.keys and "requester" in press.rights
-        told |= press.custom_id.startswith("runs:cancel") and bool(set(press.chosen) & request.keys)
+        told |= (
+            press.custom_id.startswith("runs:")
+            and press.custom_id.endswith(":cancel")
+            and bool(set(press.chosen) & request.keys)
+        )
         if not told or press.forged or _AWAY in press.interaction.text + reply(press):
             continue
         for call in request.calls:

@@ -66,7 +66,9 @@ def cancelled(evidence: Evidence, request: Request) -> bool:
 def _cancelled_in_runs(evidence: Evidence, request: Request) -> bool:
     """Return whether the requester chose a request to cancel in /runs. Which one, the menu doesn't say."""
     return request.ask is not None and any(
-        press.who == request.ask.who and press.custom_id.startswith("runs:cancel")
+        press.who == request.ask.who
+        and press.custom_id.startswith("runs:")
+        and press.custom_id.endswith(":cancel")
         for press in evidence.story.presses
     )
 

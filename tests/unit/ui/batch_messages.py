@@ -9,9 +9,9 @@ from typing import Any
 
 from bot.deployments.files import linked_file
 from bot.domain.backend import InputKind
-from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
+from bot.domain.pages import RunListEntry
 from bot.domain.runs import Output, Run, RunState
-from bot.ui.custom_ids import DeleteId
+from bot.ui.custom_ids import DeleteId, RunsId
 from bot.ui.lists import runs_layout
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions, more_layout, picked_layout
@@ -132,7 +132,7 @@ def listed() -> str:
     batch = runs(S.SUCCEEDED, S.RUNNING, S.WAITING)
     finished = runs(S.FAILED, S.SUCCEEDED)
     entries = [RunListEntry(each, False, None) for each in (batch, finished)]
-    return of_layout(runs_layout(HistoryPage(entries), RunsPage(), lambda _: TITLE, here=1, pictures={}))
+    return of_layout(runs_layout(entries, RunsId(0), lambda _: TITLE, more=False, here=1, pictures={}))
 
 
 def followed() -> str:

@@ -128,7 +128,6 @@ WITHOUT_WORDS = {
     "more_layout",
     "open_rows",
     "origin_message",
-    "page_layout",
     "pictures_layout",
     "posting_layout",
     "refused_layout",
