@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import cast
@@ -14,12 +13,11 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.discord_api.channels import member_names
-from bot.domain.moderation import OUTCOMES, AuditFilter, StoredEntry
+from bot.domain.moderation import OUTCOMES, AuditFilter
 from bot.domain.text import shorten
 from bot.gateway.client import GenerateBot
 from bot.gateway.guild import GuildInfo
-from bot.gateway.interactions import Interaction, actor_of, selected_values, show_page, turning
+from bot.gateway.interactions import Interaction, actor_of, show_page, turning
 from bot.gateway.replies import show_private
 from bot.services import audit
 from bot.services.access import moderator
@@ -33,8 +31,6 @@ from bot.ui.audit import (
     action_text,
     audit_cells,
     audit_layout,
-    open_rows,
-    openable,
     outcome_text,
 )
 from bot.ui.custom_ids import OpenId
@@ -42,8 +38,6 @@ from bot.ui.custom_ids import OpenId
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome) for outcome in OUTCOMES]
 _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]
 _Days = Range[int, 1, 3650]
-# Discord waits three seconds for the answer, so the names of a page may take no longer than this.
-_SECONDS = 1.0
 # Discord's limit for the characters of a choice.
 _CHOICE_LENGTH = 100
 
@@ -51,29 +45,14 @@ _CHOICE_LENGTH = 100
 async def _page(interaction: Interaction, id: AuditId) -> LayoutView:
     app = interaction.client.app
     entries, more = await audit.page(app, actor_of(interaction), id, id.page)
-    layout = audit_layout(entries, id, app.catalogue.title, more=more)
-    for row in open_rows(entries, app.catalogue.title, await _requesters(interaction, entries)):
-        layout.add_item(row)
-    return layout
-
-
-async def _requesters(interaction: Interaction, entries: Sequence[StoredEntry]) -> dict[int, str]:
-    """Return the names of the requesters whose private results can be opened.
-
-    Names that Discord doesn't return in time are missing.
-    """
-    people = {entry.subject_id for entry in openable(entries).values() if entry.subject_id is not None}
-    if interaction.guild is None:
-        return {}
-    return await member_names(interaction.guild, people, seconds=_SECONDS)
+    return audit_layout(entries, id, app.catalogue.title, more=more)
 
 
 async def _open(interaction: Interaction, id: OpenId) -> None:
     """Open a private result for a moderator."""
     bot, actor = interaction.client, actor_of(interaction)
-    key = next(iter(selected_values(interaction)), "")
     with bot.openings.slot(actor.id):
-        opened = await open_private(bot.app, actor, key)
+        opened = await open_private(bot.app, actor, id.about)
         await show_private(interaction, opened, to_moderator=True)
 
 

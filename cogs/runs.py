@@ -21,7 +21,6 @@ from bot.gateway.interactions import (
     Interaction,
     actor_of,
     rules_guild_id,
-    selected_values,
     show_page,
     turning,
 )
@@ -55,30 +54,23 @@ async def _runs_page(interaction: Interaction, id: RunsId) -> LayoutView:
 
 
 async def _pressed(interaction: Interaction, id: RunsId) -> None:
-    """Answer a page button or a select of the list."""
+    """Answer a button of the list."""
+    page = RunsId(id.page, id.run_filter)
     match id.action:
         case RunListAction.PAGE:
-            await _show_page(interaction, id)
+            await _show_page(interaction, page)
         case RunListAction.CANCEL:
-            key = _selected_key(interaction)
-            await runs.cancel(interaction.client.app, interaction.user.id, key)
-            await _show_page(interaction, id)
+            await runs.cancel(interaction.client.app, interaction.user.id, id.about)
+            await _show_page(interaction, page)
         case RunListAction.OPEN:
-            await reopen_here(interaction, _selected_key(interaction))
+            await reopen_here(interaction, id.about)
         case RunListAction.REDELIVER:
-            if not await redeliver_here(interaction, _selected_key(interaction)):
-                await _show_page(interaction, id)
+            if not await redeliver_here(interaction, id.about):
+                await _show_page(interaction, page)
                 await tell(interaction, say("post_noted"))
 
 
 _show_page = turning(_runs_page)
-
-
-def _selected_key(interaction: Interaction) -> str:
-    values = selected_values(interaction)
-    if not values:
-        raise RefusedError("list_stale", "no run was selected")
-    return str(values[0])
 
 
 async def _queue_page(interaction: Interaction, id: QueueId) -> LayoutView:

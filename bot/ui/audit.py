@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
-from discord.ui import ActionRow, LayoutView, Select, TextDisplay
+from discord.ui import ActionRow, Item, LayoutView, Section, TextDisplay
 
-from bot.domain.forms import Option
 from bot.domain.moderation import (
     OUTCOMES,
     PARTIAL,
@@ -21,7 +20,6 @@ from bot.domain.moderation import (
 from bot.domain.runs import REQUESTER_BLOCKED, RunState
 from bot.domain.text import (
     escape_line,
-    in_utc,
     message_url,
     sentence_case,
     shorten,
@@ -30,8 +28,7 @@ from bot.domain.text import (
 )
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import OpenId, PageId, Part
-from bot.ui.forms import select_options
-from bot.ui.message_parts import button, layout_of, pager, subtext
+from bot.ui.message_parts import button, layout_of, pager, subtext, texts
 from bot.ui.run_facts import phase
 
 _PROMPT_LENGTH, _TEXT_LENGTH, _NAME_LENGTH = 80, 200, 60
@@ -55,12 +52,20 @@ class Server(Protocol):
 
 def audit_layout(entries: Sequence[StoredEntry], current: AuditId, title: Title, *, more: bool) -> LayoutView:
     """Build a page of the audit log, newest first, with the filters above and buttons below."""
-    lines = [audit_line(entry, title) for entry in entries] or ["Nothing was found. Try fewer filters."]
-    filters = subtext(_filters(current, title))
-    text = ["### This server's audit log", *([filters] if filters else []), *lines]
+    above = ["### This server's audit log", subtext(_filters(current, title))]
+    nothing = [] if entries else ["Nothing was found. Try fewer filters."]
+    items = [*texts([*above, *nothing]), *(_with_button(entry, title) for entry in entries)]
     file = button("CSV file", AuditFileId(**asdict(current)), enabled=bool(entries))
     buttons = ActionRow[LayoutView](*pager(current, more=more), file)
-    return layout_of(TextDisplay("\n".join(text)), buttons)
+    return layout_of(*items, buttons)
+
+
+def _with_button(stored: StoredEntry, title: Title) -> Item[LayoutView]:
+    """Return an entry and, if it is about the end of a private request, a button that opens the results."""
+    line, key = audit_line(stored, title), stored.entry.run_key
+    if key and stored.may_open and stored.entry.action is AuditAction.OUTCOME:
+        return Section(line, accessory=button("Open", OpenId(key)))
+    return TextDisplay(line)
 
 
 def audit_line(stored: StoredEntry, title: Title) -> str:
@@ -225,43 +230,6 @@ def _filters(audit_filter: AuditFilter, title: Title) -> Iterator[str]:
 
 def _person(user_id: int | None) -> str:
     return f"<@{user_id}>" if user_id is not None else "the bot"
-
-
-# An option's label has at most 100 characters.
-_OPTION_TITLE, _OPTION_NAME = 50, 32
-
-
-def openable(entries: Sequence[StoredEntry]) -> Mapping[str, AuditEntry]:
-    """Return the entries about the ends of requests whose private results may be opened, by their key."""
-    return {
-        line.entry.run_key: line.entry
-        for line in entries
-        if line.may_open and line.entry.run_key and line.entry.action is AuditAction.OUTCOME
-    }
-
-
-def open_rows(
-    entries: Sequence[StoredEntry], title: Title, names: Mapping[int, str]
-) -> list[ActionRow[LayoutView]]:
-    """Return a row with a select of the private results on a page of the audit log, or no row if there are
-    none.
-
-    `names` are the requesters' names by id. A select can't show mentions, so a missing name is left out.
-    """
-    options = select_options(
-        Option(key, _label(entry, title, names), in_utc(entry.at)) for key, entry in openable(entries).items()
-    )
-    custom_id, placeholder = OpenId().encode(), "Open a private result"
-    select: Select[Any] = Select(custom_id=custom_id, placeholder=placeholder, options=options)
-    return [ActionRow(select)] if options else []
-
-
-def _label(entry: AuditEntry, title: Title, names: Mapping[int, str]) -> str:
-    deployment = shorten(strip_invisible(title(entry.deployment)) if entry.deployment else "?", _OPTION_TITLE)
-    if count := entry.details.get("runs"):
-        deployment = f"{deployment} ×{count}"
-    name = shorten(strip_invisible(names.get(entry.subject_id or 0, "")), _OPTION_NAME)
-    return f"{deployment} for {name}" if name else deployment
 
 
 def _index_of(members: Sequence[str]) -> Part:

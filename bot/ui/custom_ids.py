@@ -229,9 +229,7 @@ class DraftId(CustomId):
 
 
 class RunListAction(StrEnum):
-    """The actions of the controls in `/runs`. CANCEL and REDELIVER act on the selected run; OPEN shows a
-    private result.
-    """
+    """The actions of the buttons in `/runs`. OPEN shows a private result again."""
 
     PAGE = "page"
     CANCEL = "cancel"
@@ -248,11 +246,12 @@ class PageId(CustomId):
 
 @dataclass(frozen=True, slots=True)
 class RunsId(PageId):
-    """A control of `/runs`, which shows the page, too."""
+    """A button of `/runs`: a page, or what is done with the run `about` on that page."""
 
     NAME = "runs"
     run_filter: RunFilter = RunFilter.ALL
     action: RunListAction = RunListAction.PAGE
+    about: Key = ""
 
     def writes(self, *, form: bool) -> bool:
         return self.action in (RunListAction.REDELIVER, RunListAction.OPEN)
@@ -340,10 +339,11 @@ class SettingId(CustomId):
 
 @dataclass(frozen=True, slots=True)
 class OpenId(CustomId):
-    """The select of private results under a page of `/audit`."""
+    """The button beside an entry of `/audit` that opens the private results of the request `about`."""
 
     NAME = "auditopen"
     WRITES = True
+    about: Key
 
 
 @dataclass(frozen=True, slots=True)

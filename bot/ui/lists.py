@@ -9,12 +9,11 @@ from math import inf
 from typing import Any
 
 from discord import ButtonStyle
-from discord.ui import ActionRow, Item, LayoutView, Section, Select, TextDisplay, Thumbnail
+from discord.ui import ActionRow, Button, Item, LayoutView, Section, TextDisplay, Thumbnail
 from discord.utils import format_dt
 
 from bot.deployments.input_text import ShownInputs
 from bot.domain.fair_queue import PLACES
-from bot.domain.forms import Option
 from bot.domain.moderation import Block
 from bot.domain.pages import PAGE_SIZE, RunFilter, RunListEntry
 from bot.domain.requests import NAME_LENGTH, ChannelDefault, Holder, Preset
@@ -32,7 +31,6 @@ from bot.ui.custom_ids import (
     RunsId,
     UnblockId,
 )
-from bot.ui.forms import select_options
 from bot.ui.message_parts import button, layout_of, pager
 from bot.ui.run_facts import deletion_facts, ending
 
@@ -180,7 +178,7 @@ def runs_layout(
     pictures: Mapping[str, str],
     restricted: Collection[str] = (),
 ) -> LayoutView:
-    """Build a page of a user's own runs, newest first, with selects to cancel, post or open them.
+    """Build a page of a user's own runs, newest first, each with a button to cancel, post or open it.
 
     `here` is the id of the current server, or None outside servers. Undelivered results can be posted, and
     private ones opened, only in the server that they belong to. `pictures` are links to thumbnails, by the
@@ -195,23 +193,25 @@ def runs_layout(
     for number, entry in numbered:
         key = entry.first.key
         line = f"{number}. {_run_line(entry, title, here, restricted=key in restricted)}"
-        if key in pictures:
-            thumbnail = Thumbnail[Any](pictures[key], spoiler=entry.first.spoiler)
-            layout.add_item(Section(line, accessory=thumbnail))
-        else:
-            layout.add_item(TextDisplay(line))
-    of_here = [each for each in numbered if each[1].first.guild_id == here]
-    selects = {
-        RunListAction.CANCEL: [each for each in numbered if any(run.is_cancellable for run in each[1].batch)],
-        RunListAction.REDELIVER: [each for each in of_here if each[1].undelivered],
-        RunListAction.OPEN: [each for each in of_here if each[1].can_be_reopened],
-    }
-    for action, selectable in selects.items():
-        if selectable:
-            layout.add_item(ActionRow(_select(action, current, selectable, title)))
-    for row in _page_row(replace(current, action=RunListAction.PAGE), more=more):
+        beside: Item[LayoutView] | None = _run_button(entry, current, here)
+        if beside is None and key in pictures:
+            beside = Thumbnail(pictures[key], spoiler=entry.first.spoiler)
+        layout.add_item(Section(line, accessory=beside) if beside is not None else TextDisplay(line))
+    for row in _page_row(current, more=more):
         layout.add_item(row)
     return layout
+
+
+def _run_button(entry: RunListEntry, current: RunsId, here: int | None) -> Button[Any] | None:
+    """Return the button beside an entry: an active one is cancelled, an ended one posted or opened."""
+    id, of_here = replace(current, about=entry.first.key), entry.first.guild_id == here
+    if any(run.is_cancellable for run in entry.batch):
+        return button("Cancel", replace(id, action=RunListAction.CANCEL))
+    if of_here and entry.undelivered:
+        return button("Post it here", replace(id, action=RunListAction.REDELIVER))
+    if of_here and entry.can_be_reopened:
+        return button("Open", replace(id, action=RunListAction.OPEN))
+    return None
 
 
 def may_have_thumbnail(entry: RunListEntry) -> bool:
@@ -259,7 +259,7 @@ def _run_line(entry: RunListEntry, title: Callable[[str], str], here: int | None
 def _link(entry: RunListEntry, here: int | None) -> str:
     run = entry.first
     if entry.undelivered and run.guild_id == here:
-        return " · couldn't be posted; choose it below to post it here"
+        return " · couldn't be posted"
     if entry.undelivered and run.guild_id is None:
         return " · couldn't be posted; use `/runs` where you requested it"
     if entry.undelivered:
@@ -331,19 +331,3 @@ def _position(run: Run) -> str:
     if position > PLACES and run.state is RunState.WAITING:
         return f" · behind at least {PLACES} others for its deployment"
     return "" if position == 1 else " · " + say("queue_position", position=position)
-
-
-def _select(
-    action: RunListAction,
-    current: RunsId,
-    selectable: Sequence[tuple[int, RunListEntry]],
-    title: Callable[[str], str],
-) -> Select[Any]:
-    return Select(
-        custom_id=replace(current, action=action).encode(),
-        placeholder=say(f"runs_{action}_choose"),
-        options=select_options(
-            Option(entry.first.key, f"{number}. {run_label(entry.first, title)}")
-            for number, entry in selectable
-        ),
-    )

@@ -121,8 +121,7 @@ async def test_with_direct_messages_closed_it_is_kept(bot: Harness) -> None:
     with elsewhere(bot, place):
         listed = await bot.alice.user.slash("runs")
         assert "couldn't be posted" in text_of(bot, listed.response)
-        run = await bot.run()
-        posted = await bot.alice.user.select(listed.response, [run.key])
+        posted = await bot.alice.user.click(listed.response, label="Post it here")
     assert not posted.ephemeral
     await bot.play()
     message = shown(bot)[-1]

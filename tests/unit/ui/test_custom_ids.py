@@ -39,8 +39,8 @@ RECORDS: list[ids.CustomId] = [
     ids.DraftId(KEY),
     ids.DraftId("", "d" * 32, "9", "0123abcd"),
     ids.DraftId(KEY, "".join(REF), "9", "0123abcd"),
-    *(ids.RunsId(99999, RunFilter.UNDELIVERED, action) for action in ids.RunListAction),
-    ids.OpenId(),
+    *(ids.RunsId(99999, RunFilter.UNDELIVERED, action, KEY) for action in ids.RunListAction),
+    ids.OpenId(KEY),
     *(ids.HelpId(page) for page in ids.HelpPage),
     ids.QueueId(9999),
     ids.BlockedId(99999),
@@ -86,7 +86,7 @@ FORGED = [
         f"draft:{rest}"
         for rest in ("abc:", "abc:::XYZ:", "a:b:c::", f"a:{'d' * 41}:::", "a:b:10::", "a:b:1::100")
     ),
-    *(f"runs:{rest}" for rest in ("0:all:erase", "-1:all:page", "100000:all:page", "0:nothing:page")),
+    *(f"runs:{rest}" for rest in ("0:all:erase:", "-1:all:page:", "100000:all:page:", "0:nothing:page:")),
     *("set:", "set:x", "set:approval:mode", "set:a\nb:open::0:", "set:::::", "set:x:open::x:"),
     *(f"queue:{page}" for page in ("", "-1", "1" * 20)),
     *("presets:1:2", "audit::::0:0:0:0:0", "audit:0:0::100:0:0:0:0"),

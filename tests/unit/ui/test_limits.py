@@ -32,7 +32,7 @@ from bot.ui.run_facts import details
 from tests.unit.deployments.made import but, choice, offering
 from tests.unit.factories import made_block, made_preset, made_run
 from tests.unit.ui import card_messages
-from tests.unit.ui.messages import ASKED, assert_within_limits, components, file, options, text
+from tests.unit.ui.messages import ASKED, assert_within_limits, components, file, text
 
 WORST = "*_`~<@[" * 1000
 LARGEST = (1 << 63) - 1
@@ -66,7 +66,7 @@ def test_results_of_other_servers_are_listed_but_not_offered(here: int | None) -
     assert (
         text(layout).count("use `/runs` [where you requested it](https://discord.com/channels/") == PAGE_SIZE
     )
-    assert not [found for found in custom_ids(layout) if found.endswith(":redeliver")]
+    assert not [found for found in custom_ids(layout) if ":redeliver:" in found]
 
 
 @pytest.mark.parametrize("wanted", RunFilter)
@@ -78,10 +78,8 @@ def test_a_page_of_runs_fits(wanted: RunFilter) -> None:
     assert len(text(layout)) <= 4000
     assert len(components(layout)) <= 40
     ids = custom_ids(layout)
-    assert len(ids) == len(set(ids)) == 4
+    assert len(ids) == len(set(ids)) == PAGE_SIZE + 2
     assert all(len(custom_id) <= 100 and RunsId.read(custom_id) for custom_id in ids)
-    assert len(options(layout)) == 2 * PAGE_SIZE
-    assert all(len(option["label"]) <= 100 for option in options(layout))
 
 
 def test_a_page_of_the_queue_fits_and_goes_on_counting() -> None:

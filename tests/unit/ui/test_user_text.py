@@ -126,7 +126,6 @@ WITHOUT_WORDS = {
     "greeting_layout",
     "layout_of",
     "more_layout",
-    "open_rows",
     "origin_message",
     "pictures_layout",
     "posting_layout",
