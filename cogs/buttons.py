@@ -47,14 +47,7 @@ from bot.ui.result_buttons import (
 from bot.ui.run_facts import FILENAME, details, explanation_of
 from bot.ui.status import linked_outputs
 from cogs.drafts import again, open_draft, use_picture
-from cogs.moderation import (
-    block_sent,
-    is_report,
-    open_block,
-    reject_sent,
-    report_sent,
-    reporting_card_errors,
-)
+from cogs.moderation import block_sent, open_block, reject_sent, report_sent
 from cogs.presets import open_save, save_sent
 
 _LEFT = timedelta(minutes=1)  # enough for a deletion
@@ -63,16 +56,14 @@ Press = Callable[[Interaction, str], Awaitable[None]]
 
 async def _pressed(interaction: Interaction, id: RunId) -> None:
     """Answer a button of a run."""
-    async with reporting_card_errors(interaction, id.key):
-        await PRESSES[id.action](interaction, id.key)
+    await PRESSES[id.action](interaction, id.key)
 
 
 async def _submitted(interaction: Interaction, id: RunId) -> None:
     """Answer a form of a run."""
     if id.action not in FORMS:
         raise RefusedError("other_version", f"a form of {id.action}")
-    async with reporting_card_errors(interaction, id.key):
-        await FORMS[id.action](interaction, id.key)
+    await FORMS[id.action](interaction, id.key)
 
 
 async def _picked(interaction: Interaction, id: PickId) -> None:
@@ -137,9 +128,6 @@ def _deciding(decide: Callable[..., Awaitable[None]]) -> Press:
     return press
 
 
-_delete_reported = _deciding(partial(moderation.delete_reported, whole_batch=False))
-
-
 async def _reject(interaction: Interaction, key: str) -> None:
     if await moderation.is_rejected(interaction.client.app, actor_of(interaction), key):
         await interaction.response.defer()
@@ -148,12 +136,9 @@ async def _reject(interaction: Interaction, key: str) -> None:
 
 
 async def _delete(interaction: Interaction, key: str) -> None:
-    """Delete the result of a single run, under a number or under a report's card."""
-    if is_report(interaction, key):
-        await _delete_reported(interaction, key)
-    else:
-        deleted = await moderation.delete_shown(interaction.client.app, actor_of(interaction), key)
-        await _confirm_deletion(interaction, *deleted)
+    """Delete the result of a single run, under a number or for a moderator who has opened it."""
+    deleted = await moderation.delete_shown(interaction.client.app, actor_of(interaction), key)
+    await _confirm_deletion(interaction, *deleted)
 
 
 async def _confirm_deletion(
@@ -313,7 +298,7 @@ PRESSES: Mapping[Action, Press] = {
     Action.DETAILS: _details,
     Action.USE: _use,
     Action.REPEAT: again(None),
-    Action.CLEAR: _deciding(partial(moderation.delete_reported, whole_batch=True)),
+    Action.CLEAR: _deciding(moderation.delete_reported),
     Action.VARY: again(VARY_COUNT),
     Action.MORE: _more(whole=False),
     Action.MORE_OF_ALL: _more(whole=True),

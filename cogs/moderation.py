@@ -1,11 +1,10 @@
-"""`/block`, `/unblock` and `/blocked`, the forms that ask for a reason, and errors shown on cards; `/pause`,
-`/resume` and `/reload`, for the bot's owner.
+"""`/block`, `/unblock` and `/blocked`, and the forms that ask for a reason; `/pause`, `/resume`, `/reload`,
+for the bot's owner.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from datetime import timedelta
 
 import discord
@@ -15,26 +14,23 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.deployments.catalogue import ReloadResult
-from bot.discord_api.channels import member_from_user, member_names, requester_now
-from bot.domain.errors import DiscordAway, RefusedError, StartupError
+from bot.discord_api.channels import member_from_user, requester_now
+from bot.domain.errors import RefusedError, StartupError
 from bot.domain.moderation import BLOCK_DURATIONS, block_duration
 from bot.domain.text import escape_line, shorten
-from bot.gateway.client import GenerateBot, tell, tell_error
-from bot.gateway.interactions import Interaction, actor_of, custom_ids, show_page, turning, typed_values
+from bot.gateway.client import GenerateBot, tell
+from bot.gateway.interactions import Interaction, actor_of, show_page, turning, typed_values
 from bot.services import moderation
 from bot.services.access import moderated
 from bot.strings import explain, say
-from bot.ui.custom_ids import Action, BlockedId, RunId, UnblockId
+from bot.ui.custom_ids import BlockedId, UnblockId
 from bot.ui.lists import block_confirmation, blocked_layout
 from bot.ui.message_parts import fitting
-from bot.ui.moderation import DURATION_FIELD, NOTE_FIELD, REASON_FIELD, block_modal, expired_card
+from bot.ui.moderation import DURATION_FIELD, NOTE_FIELD, REASON_FIELD, block_modal
 
 _CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in BLOCK_DURATIONS]
 # Discord waits three seconds for the answer to a press.
 _SECONDS = 1.0
-# A message counts as a card if it has all of a card's buttons, whatever a forged press claims.
-_REVIEW = (Action.APPROVE, Action.REJECT, Action.BLOCK)
-_REPORTS = ((Action.DELETE, Action.BLOCK, Action.DISMISS), (Action.CLEAR, Action.BLOCK, Action.DISMISS))
 
 
 async def _page(interaction: Interaction, id: BlockedId | UnblockId) -> LayoutView:
@@ -123,20 +119,12 @@ async def reject_sent(interaction: Interaction, key: str) -> None:
 
 
 async def open_block(interaction: Interaction, key: str) -> None:
-    """Open the form of Block, or refuse if the requester can't be blocked.
-
-    If Discord doesn't say in time who the requester is, the submitted form is still checked.
-    """
-    app, actor = interaction.client.app, actor_of(interaction)
-    run = await moderated(app, actor, key)
-    names: Mapping[int, str] = {}
-    with suppress(DiscordAway):
-        await moderation.check_blockable(
-            app, actor, await requester_now(interaction.client, run, seconds=_SECONDS)
-        )
-        if interaction.guild is not None:
-            names = await member_names(interaction.guild, [run.requester_id], seconds=_SECONDS)
-    await interaction.response.send_modal(block_modal(key, names.get(run.requester_id, "")))
+    """Open the form of Block. Whether the requester can be blocked is checked when it is sent."""
+    actor = actor_of(interaction)
+    run = await moderated(interaction.client.app, actor, key)
+    if run.requester_id == actor.id:
+        raise RefusedError("block_self")
+    await interaction.response.send_modal(block_modal(key))
 
 
 async def block_sent(interaction: Interaction, key: str) -> None:
@@ -155,38 +143,6 @@ async def report_sent(interaction: Interaction, key: str) -> None:
     reason, note = _typed(interaction, REASON_FIELD), _typed(interaction, NOTE_FIELD)
     accepted = await moderation.report(interaction.client.app, actor_of(interaction), key, reason, note)
     await tell(interaction, say("report_noted" if accepted else "report_looked_at"))
-
-
-def is_report(interaction: Interaction, key: str) -> bool:
-    """Return whether the button is on a report's card about this run."""
-    return any(_offers(interaction, key, actions) for actions in _REPORTS)
-
-
-@asynccontextmanager
-async def reporting_card_errors(interaction: Interaction, key: str) -> AsyncIterator[None]:
-    """Report errors to the user. If the run is gone, the card itself says so and loses its buttons."""
-    try:
-        yield
-    except Exception as error:
-        missing = isinstance(error, RefusedError) and error.code == "run_gone"
-        is_card = _offers(interaction, key, _REVIEW) or is_report(interaction, key)
-        if not missing or not is_card or interaction.response.is_done():
-            await tell_error(interaction, error)
-        else:
-            await _expire_card(interaction)
-
-
-async def _expire_card(interaction: Interaction) -> None:
-    try:
-        await interaction.response.edit_message(view=expired_card(), attachments=[])
-    except discord.HTTPException as error:
-        await tell_error(interaction, error)
-
-
-def _offers(interaction: Interaction, key: str, actions: Iterable[Action]) -> bool:
-    message = interaction.message
-    wanted = {RunId(key, action).encode() for action in actions}
-    return message is not None and wanted <= set(custom_ids(message.components))
 
 
 _REASON = 300

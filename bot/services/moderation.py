@@ -112,15 +112,15 @@ async def report(app: App, actor: Actor, key: str, reason: str, note: str) -> bo
     return is_new
 
 
-async def delete_reported(app: App, actor: Actor, key: str, *, whole_batch: bool) -> None:
+async def delete_reported(app: App, actor: Actor, key: str) -> None:
     """Delete a reported result or batch, which closes its report. If that is gone, only close the report."""
     run = await moderated(app, actor, key)
-    results = await app.store.runs.batch(run) if whole_batch else [run]
+    results = await app.store.runs.batch(run) if run.is_first_in_batch else [run]
     reviews, now = app.store.reviews, app.now()
     if not any(each.is_shown for each in results):
         await reviews.dismiss(key, actor.id, now)
     else:
-        await reviews.delete(key, actor.id, now, whole_batch=whole_batch)
+        await reviews.delete(key, actor.id, now, whole_batch=run.is_first_in_batch)
     app.wakeups.show()
 
 

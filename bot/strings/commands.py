@@ -137,7 +137,6 @@ COMMANDS = {
     "report_reason_sexual": "Sexual or violent",
     "report_reason_other": "Something else",
     "report_gone": "It had already been deleted.",
-    "card_gone": "This request no longer exists, so there is nothing to decide.",
     "report_deleted": "Deleted by <@{person}> <t:{at}:R>",
     "report_dismissed": "Dismissed by <@{person}> <t:{at}:R>",
     # `/settings`; the texts about settings are in their declarations

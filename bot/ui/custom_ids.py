@@ -139,8 +139,9 @@ class Action(StrEnum):
     EDIT = "edit"
     DETAILS = "details"
     USE = "use"
-    # For batches: repeat all runs, delete all results.
+    # Repeats all runs of a batch.
     REPEAT = "repeat"
+    # Deletes what a report is about.
     CLEAR = "clear"
     VARY = "vary"
     # More actions of a result, or of a batch, and the deletion of a message without a result.

@@ -21,7 +21,7 @@ from bot.deployments.input_text import ShownInputs
 from bot.domain.forms import FormField, Option, Shape
 from bot.domain.moderation import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, Report
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
-from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
+from bot.domain.text import channel_url, escape_line
 from bot.strings import say
 from bot.ui.custom_ids import Action, RunId
 from bot.ui.forms import form_modal
@@ -159,9 +159,8 @@ def report_card(
     texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
     while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
         texts.pop()
-    is_batch = run.is_first_in_batch and run.count > 1
     row: ActionRow[LayoutView] = ActionRow(
-        run_button(run, Action.CLEAR if is_batch else Action.DELETE),
+        run_button(run, Action.CLEAR),
         run_button(run, Action.BLOCK),
         run_button(run, Action.DISMISS),
     )
@@ -198,11 +197,6 @@ def closed_report_card(run: Run, title: str, verdict: str) -> OutgoingMessage:
     """Build the report card after a moderator has handled it. `verdict` is the sentence that says how."""
     lines = [*_report_heading(run, title), verdict]
     return OutgoingMessage(layout=framed(Colour.light_grey(), TextDisplay("\n".join(lines))))
-
-
-def expired_card() -> LayoutView:
-    """Build the card of a request that no longer exists in the store."""
-    return framed(Colour.light_grey(), TextDisplay(say("card_gone")))
 
 
 def turned_away_letter(run: Run, title: str, channel_name: ChannelName | None) -> OutgoingMessage:
@@ -286,7 +280,6 @@ def _lines(values: Sequence[tuple[str, str]], length: int | None) -> list[str]:
 
 REASON_FIELD, DURATION_FIELD, NOTE_FIELD = "reason", "duration", "note"
 _REASON_LENGTH = 500
-_PERSON_LENGTH = 32
 
 
 def reject_modal(key: str) -> Modal:
@@ -295,16 +288,12 @@ def reject_modal(key: str) -> Modal:
     return form_modal(RunId(key, Action.REJECT).encode(), "Reject this request", [reason])
 
 
-def block_modal(key: str, name: str) -> Modal:
-    """Build the form of *Block*, with the durations that `/block` offers and none of them chosen.
-
-    `name` is the display name of the person to block, or empty if it isn't known.
-    """
-    person = shorten(strip_invisible(name), _PERSON_LENGTH) or "from generating"
+def block_modal(key: str) -> Modal:
+    """Build the form of *Block*, with the durations that `/block` offers and none of them chosen."""
     reason = _reason("The person reads it when they try to generate.", required=True)
     durations = {each: say(f"duration_{each}") for each in BLOCK_DURATIONS}
     fields = [reason, _choice(DURATION_FIELD, "Duration", durations)]
-    return form_modal(RunId(key, Action.BLOCK).encode(), f"Block {person}", fields)
+    return form_modal(RunId(key, Action.BLOCK).encode(), "Block the requester", fields)
 
 
 def report_modal(key: str) -> Modal:

@@ -298,7 +298,7 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "share-form": lambda: of_modal(share_modal(KEY)),
     "reject-form": lambda: of_modal(reject_modal(KEY)),
     "report-form": lambda: of_modal(report_modal(KEY)),
-    "block-form": lambda: of_modal(block_modal(KEY, "al\u200bice")),
+    "block-form": lambda: of_modal(block_modal(KEY)),
     "details": lambda: shown_details(run(parent_key="p" * 16, gpu="L4"), FLUX),
     "details-log": lambda: shown_details(FAILED, FLUX, explained=True),
     "details-no-log": lambda: shown_details(replace(FAILED, failure_log=None), FLUX, explained=True),

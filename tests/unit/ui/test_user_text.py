@@ -120,7 +120,6 @@ BUILDERS = re.compile(r"OutgoingMessage|LayoutView|Details")
 # These show no words of users, or only those that their callers have escaped.
 WITHOUT_WORDS = {
     "closed_report_card",
-    "expired_card",
     "framed",
     "gallery_of",
     "greeting_layout",
