@@ -22,7 +22,7 @@ from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, show_page, turning, typed_values
 from bot.services import moderation
 from bot.services.access import moderated
-from bot.strings import explain, say
+from bot.strings import say
 from bot.ui.custom_ids import BlockedId, UnblockId
 from bot.ui.lists import block_confirmation, blocked_layout
 from bot.ui.message_parts import fitting
@@ -45,16 +45,9 @@ async def _page(interaction: Interaction, id: BlockedId | UnblockId) -> LayoutVi
 
 async def _unblock(interaction: Interaction, id: UnblockId) -> None:
     """Lift the block of an entry of `/blocked`."""
-    app, actor = interaction.client.app, actor_of(interaction)
-    sentence = say("unblock_done", person=id.user_id)
-    try:
-        await moderation.unblock(app, actor, id.user_id, since=id.since)
-    except RefusedError as error:
-        if error.code != "unblock_over":
-            raise
-        sentence = explain(error)
+    await moderation.unblock(interaction.client.app, actor_of(interaction), id.user_id)
     await interaction.response.edit_message(view=await _page(interaction, id))
-    await tell(interaction, sentence)
+    await tell(interaction, say("unblock_done", person=id.user_id))
 
 
 class Blocks(commands.Cog):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.context import App
 from bot.discord_api.channels import channel_state, requester_now
@@ -225,16 +225,11 @@ async def block(
     return block, ended
 
 
-async def unblock(app: App, actor: Actor, user_id: int, *, since: datetime | None = None) -> None:
-    """Lift a member's block. Raises RefusedError if there is none.
-
-    With `since`, only the block that was stored at that time is lifted. The list of blocks that the
-    moderator sees may be older than the current block.
-    """
+async def unblock(app: App, actor: Actor, user_id: int) -> None:
+    """Lift a member's block. Raises RefusedError if there is none."""
     server = await moderator(app, actor)
-    now = app.now()
-    if not await app.store.database.write(blocks.lift, server, user_id, by=actor.id, now=now, since=since):
-        raise RefusedError("unblock_nothing" if since is None else "unblock_over", person=user_id)
+    if not await app.store.database.write(blocks.lift, server, user_id, by=actor.id, now=app.now()):
+        raise RefusedError("unblock_nothing", person=user_id)
 
 
 async def blocked(app: App, actor: Actor, page: int) -> tuple[Sequence[Block], bool]:

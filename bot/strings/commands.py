@@ -21,7 +21,6 @@ COMMANDS = {
     "block_duration_unknown": "This duration isn't offered. Please choose one from the list.",
     "unblock_done": "<@{person}> can generate here again.",
     "unblock_nothing": "<@{person}> isn't blocked here. `/blocked` shows who is.",
-    "unblock_over": "This block of <@{person}> has already ended. The list is up to date again.",
     # the pause
     "pause_done": "Paused. Running requests continue, waiting ones wait, and I refuse new ones: {reason}",
     "resume_done": "I accept requests again, and start those that waited.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_type_hints
@@ -15,28 +14,19 @@ from bot.domain.errors import RefusedError
 from bot.domain.pages import RunFilter
 
 _REF_LENGTH = 40
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END_OF_IDS = 1 << 63
 
 
 class Part(NamedTuple):
     """How a field is written in a custom_id: its pattern, and functions that write and read it.
 
-    `read` raises ValueError or OverflowError for what matches the pattern but isn't valid. The pattern has no
+    `read` raises ValueError or IndexError for what matches the pattern but isn't valid. The pattern has no
     groups that capture.
     """
 
     pattern: str
     write: Callable[[Any], str] = str
     read: Callable[[str], Any] = str
-
-
-def microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 def _integer(text: str) -> int:
@@ -51,7 +41,6 @@ Draft = Annotated[str, Part("[0-9a-f]{0,8}")]
 _PARTS = {
     int: Part(r"\d{1,19}", str, _integer),
     bool: Part("1?", lambda value: "1" if value else "", bool),
-    datetime: Part(r"\d{1,18}", lambda value: str(microseconds(value)), lambda text: moment(int(text))),
 }
 
 
@@ -106,7 +95,7 @@ class CustomId:
         try:
             found = zip(_parts(cls).items(), match.groups(), strict=True)
             return cls(**{name: part.read(text) for (name, part), text in found})
-        except (ValueError, OverflowError, IndexError) as error:
+        except (ValueError, IndexError) as error:
             raise RefusedError("list_stale", str(error)) from error
 
     @classmethod
@@ -297,18 +286,12 @@ class PresetsId(PageId):
 
 
 @dataclass(frozen=True, slots=True)
-class UnblockId(CustomId):
-    """The button beside an entry of `/blocked`.
-
-    `since` is the time when the block was stored, so that the button doesn't lift a later block. `page` is
-    the page of the list, counted from 0.
-    """
+class UnblockId(PageId):
+    """The button beside an entry of `/blocked`, on this page."""
 
     NAME = "unblock"
     WRITES = True
     user_id: int
-    since: datetime
-    page: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def blocked_layout(blocked: Sequence[Block], page: int, *, more: bool) -> Layout
     nothing = [] if blocked else ["Nobody."]
     items: list[Item[LayoutView]] = [TextDisplay("\n".join(["### Blocked on this server", *nothing]))]
     for block in blocked:
-        unblock = button("Unblock", UnblockId(block.user_id, block.created_at, page))
+        unblock = button("Unblock", UnblockId(page, block.user_id))
         items.append(Section(TextDisplay(_blocked_line(block)), accessory=unblock))
     return layout_of(*items, *_page_row(BlockedId(page), more=more))
 
