@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Protocol
 
-from discord.ui import ActionRow, Item, LayoutView, Section, TextDisplay
+from discord.ui import LayoutView, Section
 
 from bot.domain.moderation import (
     OUTCOMES,
@@ -28,7 +28,7 @@ from bot.domain.text import (
 )
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import OpenId, PageId, Part
-from bot.ui.message_parts import button, layout_of, pager, subtext, texts
+from bot.ui.message_parts import Content, button, layout_of, lines, pager, subtext
 from bot.ui.run_facts import phase
 
 _PROMPT_LENGTH, _TEXT_LENGTH, _NAME_LENGTH = 80, 200, 60
@@ -52,20 +52,19 @@ class Server(Protocol):
 
 def audit_layout(entries: Sequence[StoredEntry], current: AuditId, title: Title, *, more: bool) -> LayoutView:
     """Build a page of the audit log, newest first, with the filters above and buttons below."""
-    above = ["### This server's audit log", subtext(_filters(current, title))]
-    nothing = [] if entries else ["Nothing was found. Try fewer filters."]
-    items = [*texts([*above, *nothing]), *(_with_button(entry, title) for entry in entries)]
+    nothing = "" if entries else "Nothing was found. Try fewer filters."
+    above = lines("### This server's audit log", subtext(_filters(current, title)), nothing)
     file = button("CSV file", AuditFileId(**asdict(current)), enabled=bool(entries))
-    buttons = ActionRow[LayoutView](*pager(current, more=more), file)
-    return layout_of(*items, buttons)
+    listed = (_with_button(entry, title) for entry in entries)
+    return layout_of(above, *listed, [*pager(current, more=more), file])
 
 
-def _with_button(stored: StoredEntry, title: Title) -> Item[LayoutView]:
+def _with_button(stored: StoredEntry, title: Title) -> Content:
     """Return an entry and, if it is about the end of a private request, a button that opens the results."""
     line, key = audit_line(stored, title), stored.entry.run_key
     if key and stored.may_open and stored.entry.action is AuditAction.OUTCOME:
         return Section(line, accessory=button("Open", OpenId(key)))
-    return TextDisplay(line)
+    return line
 
 
 def audit_line(stored: StoredEntry, title: Title) -> str:

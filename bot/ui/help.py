@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from discord.ui import ActionRow, LayoutView, TextDisplay
+from discord.ui import LayoutView
 from discord.utils import format_dt
 
 from bot.deployments.command_plan import CommandPlan
@@ -19,7 +19,7 @@ from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 from bot.ui.custom_ids import HelpId, HelpPage
-from bot.ui.message_parts import bar, button, layout_of, texts
+from bot.ui.message_parts import bar, button, layout_of, lines
 
 _LISTED = 10
 _TITLE = 40
@@ -40,14 +40,14 @@ def help_layout(page: HelpPage, text: str) -> LayoutView:
     """Build a page with buttons to the others."""
     labels = {each: "My limits" if each is HelpPage.LIMITS else each.capitalize() for each in HelpPage}
     buttons = (button(label, HelpId(each)) for each, label in labels.items() if each is not page)
-    return layout_of(TextDisplay(text), ActionRow(*buttons))
+    return layout_of(text, [*buttons])
 
 
 def greeting_layout(mention: Mention, deployments: Sequence[Deployment], plan: CommandPlan) -> LayoutView:
     """Build the message that introduces the bot to a server."""
     first = next((plan.path_of(each.name) for each in deployments), None) or f"/{plan.name}"
     paths = {"generate": first, "settings": "/settings", "help": "/help"}
-    return layout_of(TextDisplay(say("greeting", **{name: mention(path) for name, path in paths.items()})))
+    return layout_of(say("greeting", **{name: mention(path) for name, path in paths.items()}))
 
 
 def start_text(deployments: Sequence[Deployment], plan: CommandPlan, mention: Mention) -> str:
@@ -178,7 +178,7 @@ def usage_layout(view: UsageView) -> LayoutView:
     if view.server is not None:
         server = ["### The whole server today", *_used(view.usage.server, view.running.server, view.server)]
     returns = say("usage_returns", until=int(view.usage.day_end.timestamp()))
-    return layout_of(*texts(person, server, [returns]))
+    return layout_of(lines(*person), lines(*server), returns)
 
 
 def _used(spent: Spending, running: int, limits: Limits | Budget) -> Iterator[str]:

@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 
 from discord import ButtonStyle
-from discord.ui import ActionRow, Button, Item, LayoutView, Section, TextDisplay, Thumbnail
+from discord.ui import Button, Item, LayoutView, Section, Thumbnail
 from discord.utils import format_dt
 
 from bot.deployments.input_text import ShownInputs
@@ -31,7 +31,7 @@ from bot.ui.custom_ids import (
     RunsId,
     UnblockId,
 )
-from bot.ui.message_parts import button, layout_of, pager
+from bot.ui.message_parts import Content, button, layout_of, lines, pager
 from bot.ui.run_facts import deletion_facts, ending
 
 
@@ -45,20 +45,19 @@ def posting_layout() -> LayoutView:
 
 def text_layout(text: str) -> LayoutView:
     """Build a layout with one text. It can replace another layout, which can't become a classic message."""
-    return layout_of(TextDisplay(text))
+    return layout_of(text)
 
 
-def _page_layout(current: PageId, heading: str, lines: Sequence[str], *, more: bool) -> LayoutView:
+def _page_layout(current: PageId, text: str, *, more: bool) -> LayoutView:
     """Build a page of a list, with buttons to the pages beside it. `more` says that another page follows."""
-    text = TextDisplay[LayoutView]("\n".join([heading, *lines]))
-    return layout_of(text, *_page_row(current, more=more, labels=("Back", "More")))
+    return layout_of(text, _page_row(current, more=more, labels=("Back", "More")))
 
 
 def _page_row(
     current: PageId, *, more: bool, labels: tuple[str, str] = ("Newer", "Older")
-) -> list[ActionRow[LayoutView]]:
+) -> list[Button[Any]]:
     """Return a row with buttons to the pages beside this one, or no row if it is the only one."""
-    return [ActionRow(*pager(current, more=more, labels=labels))] if current.page or more else []
+    return pager(current, more=more, labels=labels) if current.page or more else []
 
 
 _BLOCK_REASON_LENGTH = 100
@@ -66,12 +65,12 @@ _BLOCK_REASON_LENGTH = 100
 
 def blocked_layout(blocked: Sequence[Block], page: int, *, more: bool) -> LayoutView:
     """Build a page of blocked users, each with a button to unblock them; pages count from 0."""
-    nothing = [] if blocked else ["Nobody."]
-    items: list[Item[LayoutView]] = [TextDisplay("\n".join(["### Blocked on this server", *nothing]))]
-    for block in blocked:
-        unblock = button("Unblock", UnblockId(page, block.user_id))
-        items.append(Section(TextDisplay(_blocked_line(block)), accessory=unblock))
-    return layout_of(*items, *_page_row(BlockedId(page), more=more))
+    heading = lines("### Blocked on this server", "" if blocked else "Nobody.")
+    entries = (
+        Section[LayoutView](_blocked_line(block), accessory=button("Unblock", UnblockId(page, block.user_id)))
+        for block in blocked
+    )
+    return layout_of(heading, *entries, _page_row(BlockedId(page), more=more))
 
 
 def _blocked_line(block: Block) -> str:
@@ -101,9 +100,9 @@ def presets_layout(
 
     `default` is the channel's default preset, which gets a mark, or None.
     """
-    lines = [_preset_line(one, title, inputs(one), _default_mark(one, default)) for one in presets]
+    listed = [_preset_line(one, title, inputs(one), _default_mark(one, default)) for one in presets]
     nothing = "There are none yet. `/preset save` makes one from your latest request."
-    return _page_layout(PresetsId(page), "### Presets", lines or [nothing], more=more)
+    return _page_layout(PresetsId(page), lines("### Presets", *(listed or [nothing])), more=more)
 
 
 def set_by(person: int | None, at: datetime | None) -> str:
@@ -136,7 +135,7 @@ def replace_layout(
     if default_in:
         channels = listed([f"<#{each}>" for each in default_in], _CHANNELS)
         text += f"\nReplacing it also changes the default of {channels}."
-    return layout_of(TextDisplay(text), ActionRow(button("Replace", ReplaceId(draft), ButtonStyle.danger)))
+    return layout_of(text, [button("Replace", ReplaceId(draft), ButtonStyle.danger)])
 
 
 def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInputs, mark: str = "") -> str:
@@ -188,18 +187,15 @@ def runs_layout(
     if current.run_filter is not RunFilter.ALL:
         heading = f"{heading}: {say(f'runs_filter_{current.run_filter}')}"
     empty = say("runs_none" if current.run_filter is RunFilter.ALL else "runs_none_such")
-    numbered = [*enumerate(entries, 1)]
-    layout = layout_of(TextDisplay(heading if numbered else f"{heading}\n{empty}"))
-    for number, entry in numbered:
+    contents: list[Content] = [lines(heading, "" if entries else empty)]
+    for number, entry in enumerate(entries, 1):
         key = entry.first.key
         line = f"{number}. {_run_line(entry, title, here, restricted=key in restricted)}"
         beside: Item[LayoutView] | None = _run_button(entry, current, here)
         if beside is None and key in pictures:
             beside = Thumbnail(pictures[key], spoiler=entry.first.spoiler)
-        layout.add_item(Section(line, accessory=beside) if beside is not None else TextDisplay(line))
-    for row in _page_row(current, more=more):
-        layout.add_item(row)
-    return layout
+        contents.append(Section(line, accessory=beside) if beside is not None else line)
+    return layout_of(*contents, _page_row(current, more=more))
 
 
 def _run_button(entry: RunListEntry, current: RunsId, here: int | None) -> Button[Any] | None:
@@ -234,12 +230,12 @@ def queue_layout(
 
     `ends` are their expected ends by the key of the request.
     """
-    lines = [
+    found = [
         f"{number}. {_queue_line(batch, viewer_id, title, ends.get(batch[0].request_key))}"
         for number, batch in enumerate(batches, page * PAGE_SIZE + 1)
     ]
-    heading = "### Running and waiting on this server"
-    return _page_layout(QueueId(page), heading, lines or ["Nothing at the moment."], more=more)
+    text = lines("### Running and waiting on this server", *(found or ["Nothing at the moment."]))
+    return _page_layout(QueueId(page), text, more=more)
 
 
 def run_label(run: Run, title: Callable[[str], str]) -> str:

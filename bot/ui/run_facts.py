@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from discord import Colour
-from discord.ui import File, LayoutView, TextDisplay
+from discord.ui import File, LayoutView
 from discord.utils import TimestampStyle, format_dt
 
 from bot.deployments.input_text import ShownInputs, displayed_inputs
@@ -270,8 +270,7 @@ def details(
             command_texts.append(say("details_erased" if deployment is not None else "details_gone"))
     command_text = "\n".join(command_texts)
     file = [File[LayoutView](f"attachment://{FILENAME}")] if in_file else []
-    shown = filter(None, (heading, values, why, facts, log_text, command_text))
-    layout = framed(Colour.blurple(), *map(TextDisplay[LayoutView], shown), *file)
+    layout = framed(Colour.blurple(), heading, values, why, facts, log_text, command_text, *file)
     return Details(layout, _full_text(run.key, inputs, command or "", log) if in_file else None)
 
 

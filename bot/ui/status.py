@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from discord import Colour
-from discord.ui import ActionRow, Item, LayoutView, TextDisplay
 
 from bot.domain.fair_queue import PLACES
 from bot.domain.messages.records import answer_marker
@@ -22,10 +21,10 @@ from bot.ui.message_parts import (
     fitting,
     framed,
     layout_of,
+    lines,
     remark_messages,
     run_button,
     subtext,
-    texts,
 )
 from bot.ui.run_facts import COLOURS, batch_title, facts_of, in_common, phase, prompt_line
 
@@ -55,8 +54,7 @@ def status_message(
     # The answer to a request that waits for approval is ephemeral, so it may quote the prompt.
     only_requester = first.state is RunState.AWAITING_APPROVAL
     heading = f"### {say(_heading(batch, active))}: {batch_title(title, len(batch))}"
-    above = [heading, prompt_line(first, only_requester=only_requester)]
-    below = [
+    below = lines(
         *_progress(batch, active),
         say("expected", at=int(expected.timestamp())) if expected is not None else "",
         "Only you can see this. Moderators can open the result, too." if first.private else "",
@@ -66,11 +64,10 @@ def status_message(
         *_held(active),
         "A moderator looks at it first. I'll post the outcome here." if only_requester else "",
         subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))]),
-    ]
-    items: list[Item[LayoutView]] = [*texts(above, below)]
-    if any(run.is_cancellable for run in active):
-        items.append(ActionRow(run_button(first, Action.CANCEL)))
-    layout = framed(Colour.blurple(), *items)
+    )
+    above = lines(heading, prompt_line(first, only_requester=only_requester))
+    buttons = [run_button(first, Action.CANCEL)] if any(run.is_cancellable for run in active) else []
+    layout = framed(Colour.blurple(), above, below, buttons)
     layout.children[0].id = answer_marker(first.request_key)
     return OutgoingMessage(layout=layout)
 
@@ -80,16 +77,14 @@ def finishing_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     first = batch[0]
     heading = f"### {say('title_uploading')}: {batch_title(title, len(batch))}"
     below = subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))])
-    items: list[Item[LayoutView]] = [*texts([heading, prompt_line(first)], [below])]
-    return OutgoingMessage(layout=framed(Colour.blurple(), *items))
+    return OutgoingMessage(layout=framed(Colour.blurple(), lines(heading, prompt_line(first)), below))
 
 
 def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     """Build the replacement for the status message of a batch whose outcome no route could show."""
     heading = f"### Couldn't be posted: {batch_title(title, len(batch))}"
-    blocks = texts([heading, prompt_line(batch[0])], [say("undelivered")])
-    buttons = ActionRow[LayoutView](run_button(batch[0], Action.DISCARD))
-    return OutgoingMessage(layout=framed(Colour.orange(), *blocks, buttons))
+    above, buttons = lines(heading, prompt_line(batch[0])), [run_button(batch[0], Action.DISCARD)]
+    return OutgoingMessage(layout=framed(Colour.orange(), above, say("undelivered"), buttons))
 
 
 def _heading(batch: Sequence[Run], active: Sequence[Run]) -> str:
@@ -215,8 +210,8 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
     buttons = [run_button(run, Action.DETAILS), run_button(run, Action.DISCARD)]
     if postable:
         buttons.insert(0, run_button(run, Action.REDELIVER))
-    blocks = texts([heading, prompt_line(run)], [say("withheld")])
-    layout = framed(COLOURS[RunState.SUCCEEDED], *blocks, ActionRow(*buttons))
+    above = lines(heading, prompt_line(run))
+    layout = framed(COLOURS[RunState.SUCCEEDED], above, say("withheld"), buttons)
     return OutgoingMessage(layout=layout, mention=run.requester_id)
 
 
@@ -258,11 +253,11 @@ def plain_messages(
     blocks = list(_code_blocks(shown)) if may_link else []
     code = ("plain_result" if links or blocks else "plain_hidden") if shown else "plain_ended"
     heading = f"<@{first.requester_id}> {say(code)}"
-    lines, left = fitting([*links, *blocks], LAYOUT_TEXT - len(heading) - 1)
+    shown_lines, left = fitting([*links, *blocks], LAYOUT_TEXT - len(heading) - 1)
     actions = [Action.MORE_OF_ALL if first.count > 1 else Action.MORE]
     actions = actions if shown else [Action.DETAILS, Action.DISCARD]
-    buttons = ActionRow[LayoutView](*(run_button(first, action) for action in actions))
-    layout = layout_of(TextDisplay("\n".join([heading, *lines])), buttons)
+    buttons = [run_button(first, action) for action in actions]
+    layout = layout_of(lines(heading, *shown_lines), buttons)
     return [OutgoingMessage(layout=layout, mention=first.requester_id), *remark_messages(left)]
 
 

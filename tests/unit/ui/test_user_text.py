@@ -121,7 +121,6 @@ BUILDERS = re.compile(r"OutgoingMessage|LayoutView|Details")
 WITHOUT_WORDS = {
     "closed_report_card",
     "framed",
-    "gallery_of",
     "greeting_layout",
     "layout_of",
     "more_layout",
@@ -131,7 +130,6 @@ WITHOUT_WORDS = {
     "refused_layout",
     "remark_messages",
     "text_layout",
-    "texts",
 }
 
 
