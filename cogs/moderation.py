@@ -135,7 +135,8 @@ async def report_sent(interaction: Interaction, key: str) -> None:
     """Report a result."""
     reason, note = _typed(interaction, REASON_FIELD), _typed(interaction, NOTE_FIELD)
     accepted = await moderation.report(interaction.client.app, actor_of(interaction), key, reason, note)
-    await tell(interaction, say("report_noted" if accepted else "report_looked_at"))
+    thanks = "Thank you. The moderators will look at it."
+    await tell(interaction, thanks if accepted else say("report_looked_at"))
 
 
 _REASON = 300
@@ -187,6 +188,7 @@ _NAMES = 600
 _LINE = 300
 _LINES = 5
 _MESSAGE_LENGTH = 1900
+UNSYNCED = "Discord didn't answer. Its commands are still the old ones; I'll try again soon."
 _MORE = 100  # for the line that says how many are left out
 
 
@@ -195,15 +197,17 @@ def reloaded_text(found: ReloadResult) -> str:
     lines = [f"{word.capitalize()}: {_names(names)}" for word, names in found.names.items()]
     lines = ["I have read the deployments again.", *(lines or ["Nothing has changed."])]
     if not found.synced:
-        lines.append(say("reload_unsynced"))
+        lines.append(UNSYNCED)
     if found.warnings:
-        lines += [say("reload_warnings"), *_listed(found.warnings, _MESSAGE_LENGTH - len("\n".join(lines)))]
+        lines.append("Please look at these warnings:")
+        lines += _listed(found.warnings, _MESSAGE_LENGTH - len("\n".join(lines)))
     return "\n".join(lines)
 
 
 def broken_text(mistakes: Sequence[str]) -> str:
     """Return the reasons why nothing was changed, with text from the file escaped."""
-    return "\n".join([say("reload_broken"), *_listed(mistakes, _MESSAGE_LENGTH)])
+    told = "Nothing has changed, because the file has mistakes. Please correct:"
+    return "\n".join([told, *_listed(mistakes, _MESSAGE_LENGTH)])
 
 
 def _listed(sentences: Sequence[str], space: int) -> list[str]:

@@ -29,7 +29,8 @@ from bot.services.presets import NameTaken, SavedPreset, Saving
 from bot.strings import say
 from bot.ui.custom_ids import Action, DraftId, PresetsId, ReplaceId, RunId
 from bot.ui.forms import form_modal
-from bot.ui.lists import preset_values, presets_layout, replace_layout, run_label, set_by, text_layout
+from bot.ui.lists import preset_values, presets_layout, replace_layout, run_label, set_by
+from bot.ui.message_parts import layout_of
 from cogs.drafts import begin
 
 _Name = Range[str, 1, NAME_LENGTH]
@@ -55,7 +56,7 @@ async def _replace(interaction: Interaction, id: ReplaceId) -> None:
     if isinstance(saved, NameTaken):
         layout = _question(interaction, saved)
     else:
-        layout = text_layout(_saved_text(app.catalogue, saved))
+        layout = layout_of(_saved_text(app.catalogue, saved))
     await interaction.response.edit_message(view=layout)
 
 
@@ -86,7 +87,9 @@ def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = Fals
     sentences: list[str] = []
     if saved.replaced or not copied:
         title = escape_line(catalogue.title(saved.preset.deployment), 60)
-        sentences.append(say("preset_replaced" if saved.replaced else "preset_saved", name=name, title=title))
+        saying = f"Saved as **{name}** for {title}. Use it with `/preset use` or in `/generate`."
+        replaced = f"Saved **{name}** for {title}; it replaced the preset of the same name."
+        sentences.append(replaced if saved.replaced else saying)
     if saved.preset.holder is Holder.SERVER:
         sentences.append(f"Everybody on this server can use **{name}** now.")
     if saved.files_left:

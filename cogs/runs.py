@@ -28,7 +28,7 @@ from bot.gateway.message_files import thumbnails
 from bot.gateway.replies import redeliver_here, reopen_here
 from bot.services import privacy, runs
 from bot.services.access import is_hidden_here
-from bot.strings import counted, say
+from bot.strings import say
 from bot.ui.custom_ids import EraseId, QueueId, RunListAction, RunsId
 from bot.ui.help import usage_layout
 from bot.ui.lists import LABEL_LENGTH, may_have_thumbnail, queue_layout, run_label, runs_layout
@@ -112,9 +112,10 @@ _LISTED = 3
 
 def erased_text(erased: Erased, title: Callable[[str], str]) -> str:
     """Return a text with the numbers of erased requests and presets, and the remaining requests by name."""
-    lines = [counted("erase_done", erased.emptied)]
+    requests, it = ("1 request", "it") if erased.emptied == 1 else (f"{erased.emptied} requests", "they")
+    lines = [f"Deleted the contents of {requests}. Moderators still see that {it} existed, and any blocks."]
     if erased.presets:
-        lines.append(counted("erase_presets", erased.presets))
+        lines.append("Deleted your presets.")
     if erased.left:
         names = [escape_line(run_label(run, title), LABEL_LENGTH) for run in erased.left[:_LISTED]]
         if more := len(erased.left) - len(names):

@@ -13,7 +13,7 @@ from bot.domain.messages.records import Kind, MessageRef, marker
 from bot.domain.pages import PAGE_SIZE, RunFilter, RunListEntry, first_page
 from bot.domain.policy import Standing
 from bot.domain.requests import Actor, Member, Origin
-from bot.domain.runs import Deletions, Run
+from bot.domain.runs import Run
 from bot.services.access import cancellable, own_here, visible
 from bot.services.presets import defaults
 
@@ -88,11 +88,6 @@ async def message_kinds(
             await app.store.messages.adopt(each.request_key, each.kind, each.number, posted)
             known.append(each.kind)
     return frozenset(known)
-
-
-async def deletions(app: App, run: Run) -> Deletions:
-    """Return what was deleted of a run, to tell its requester."""
-    return await app.store.history.deletions(run)
 
 
 async def queue(app: App, guild_id: int, page: int) -> tuple[Sequence[Sequence[Run]], bool]:

@@ -75,12 +75,12 @@ def audit_line(stored: StoredEntry, title: Title) -> str:
     """
     entry, url = stored.entry, _url(stored)
     name, count = _title(entry.deployment or "?", title), entry.details.get("runs")
-    sentence = say(
-        _sentence(entry),
-        who=_person(entry.actor_id),
-        whom=_person(entry.subject_id),
-        deployment=f"{name} ×{count}" if count else name,
-    )
+    who, whom = _person(entry.actor_id), _person(entry.subject_id)
+    has_failed = entry.action in (AuditAction.SHARE, AuditAction.POST) and entry.outcome is not None
+    code = f"record_{entry.action}{'_failed' if has_failed else ''}"
+    sentence = say(code, who=who, whom=whom, deployment=f"{name} ×{count}" if count else name)
+    if who == whom:
+        sentence = sentence.removesuffix(f" for {whom}").removesuffix(f" by {whom}")
     line = sentence_case(sentence)
     if entry.outcome and entry.action is not AuditAction.EXPIRE:
         line += f"{': ' if entry.action is AuditAction.REFUSAL else ' · '}{outcome_text(entry.outcome)}"
@@ -121,19 +121,6 @@ def _fitting(stored: StoredEntry, space: int) -> str:
 
 def _title(deployment: str, title: Title) -> str:
     return escape_line(title(deployment), _NAME_LENGTH)
-
-
-def _sentence(entry: AuditEntry) -> str:
-    """Return the string code of an entry's event, which may have other forms for several results, for a copy
-    that could not be posted, and for one's own request.
-    """
-    code = f"record_{entry.action}"
-    if entry.action in (AuditAction.SHARE, AuditAction.POST) and entry.outcome is not None:
-        code += "_failed"
-    if "runs" in entry.details and f"{code}_several" in SENTENCES:
-        code += "_several"
-    is_own = entry.actor_id is not None and entry.actor_id == entry.subject_id
-    return f"{code}_own" if is_own and f"{code}_own" in SENTENCES else code
 
 
 AUDIT_COLUMNS = (

@@ -20,7 +20,7 @@ from bot.domain.requests import NAME_LENGTH, ChannelDefault, Holder, Preset
 from bot.domain.results import is_named_in_queue, shows_prompt_in_queue
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.domain.text import channel_url, escape_line, listed, message_url, shorten, strip_invisible
-from bot.strings import counted, say
+from bot.strings import say
 from bot.ui.custom_ids import (
     BlockedId,
     PageId,
@@ -33,19 +33,6 @@ from bot.ui.custom_ids import (
 )
 from bot.ui.message_parts import Content, button, layout_of, lines, pager
 from bot.ui.run_facts import deletion_facts, ending
-
-
-def posting_layout() -> LayoutView:
-    """Build the placeholder that the messenger edits into the result.
-
-    The placeholder is a layout like the result, because the edit would fail on a classic message.
-    """
-    return text_layout(say("post_noted"))
-
-
-def text_layout(text: str) -> LayoutView:
-    """Build a layout with one text. It can replace another layout, which can't become a classic message."""
-    return layout_of(text)
 
 
 def _page_layout(current: PageId, text: str, *, more: bool) -> LayoutView:
@@ -158,7 +145,8 @@ def block_confirmation(block: Block, ended: int) -> str:
     """Return the confirmation for the moderator who blocked a user."""
     until = format_dt(block.until, "f") if block.until is not None else "somebody unblocks them"
     sentence = f"<@{block.user_id}> can't generate here until {until}."
-    return f"{sentence} {counted('block_ended_requests', ended)}" if ended else sentence
+    several = "s" if ended > 1 else ""
+    return f"{sentence} This ended {ended} waiting request{several}." if ended else sentence
 
 
 # With these lengths, ten lines fit into a layout's 4,000 characters even if every character is escaped.
@@ -183,10 +171,10 @@ def runs_layout(
     private ones opened, only in the server that they belong to. `pictures` are links to thumbnails, by the
     key of the entry. `restricted` are the keys of those that may not be shown here.
     """
-    heading = "### Your requests"
+    heading, empty = "### Your requests", "You haven't requested anything yet. Try `/generate`."
     if current.run_filter is not RunFilter.ALL:
         heading = f"{heading}: {say(f'runs_filter_{current.run_filter}')}"
-    empty = say("runs_none" if current.run_filter is RunFilter.ALL else "runs_none_such")
+        empty = "You have none like that. `/runs` without a state shows all."
     contents: list[Content] = [lines(heading, "" if entries else empty)]
     for number, entry in enumerate(entries, 1):
         key = entry.first.key
@@ -246,7 +234,8 @@ def run_label(run: Run, title: Callable[[str], str]) -> str:
 
 def _run_line(entry: RunListEntry, title: Callable[[str], str], here: int | None, *, restricted: bool) -> str:
     run = entry.first
-    facts = [*deletion_facts(entry.deletions), *([say("runs_restricted")] if restricted else [])]
+    hidden = ["age-restricted, so it isn't shown here"] if restricted else []
+    facts = [*deletion_facts(entry.deletions), *hidden]
     link = "".join([_link(entry, here), *(f" · {fact}" for fact in facts)])
     name = escape_line(title(run.deployment), _RUN_TITLE_LENGTH)
     return f"{_states(entry.batch)}: **{name}** {format_dt(run.created_at, 'R')}{link}{_prompt(run)}"
@@ -259,7 +248,8 @@ def _link(entry: RunListEntry, here: int | None) -> str:
     if entry.undelivered and run.guild_id is None:
         return " · couldn't be posted; use `/runs` where you requested it"
     if entry.undelivered:
-        return say("runs_undelivered_elsewhere", url=channel_url(run.guild_id, run.channel_id))
+        url = channel_url(run.guild_id, run.channel_id)
+        return f" · couldn't be posted; use `/runs` [where you requested it]({url})"
     if run.user_install:
         return ""  # the server isn't stored for user installs
     if run.private and (entry.message is None or entry.message[0] == run.channel_id):
@@ -326,4 +316,4 @@ def _position(run: Run) -> str:
     position = run.queue_position
     if position > PLACES and run.state is RunState.WAITING:
         return f" · behind at least {PLACES} others for its deployment"
-    return "" if position == 1 else " · " + say("queue_position", position=position)
+    return "" if position == 1 else f" · number {position} for its deployment"

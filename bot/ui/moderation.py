@@ -23,6 +23,7 @@ from bot.ui.message_parts import (
     LAYOUT_TEXT,
     PROMPT_SHOWN,
     ChannelName,
+    Content,
     OutgoingMessage,
     PreparedFile,
     PreparedOutputs,
@@ -145,12 +146,10 @@ def report_card(
     texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
     while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
         texts.pop()
-    media, notes = (
-        _media(files, spoiler=True),
-        _notes(prepared, len(files), len(about) + sum(map(len, texts))),
-    )
+    notes = _notes(prepared, len(files), len(about) + sum(map(len, texts)))
+    shown: list[Content] = [about, *_media(files, spoiler=True), *texts, notes]
     row = [run_button(run, action) for action in (Action.CLEAR, Action.BLOCK, Action.DISMISS)]
-    return OutgoingMessage(layout=framed(Colour.orange(), about, *media, *texts, notes, row), files=files)
+    return OutgoingMessage(layout=framed(Colour.orange(), *shown, row), files=files)
 
 
 def _reported(

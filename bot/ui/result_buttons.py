@@ -23,7 +23,7 @@ from bot.domain.backend import InputKind
 from bot.domain.forms import FORM_LIMIT, batches
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import escape_line
-from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
+from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId
 from bot.ui.message_parts import (
     GALLERY,
     Content,
@@ -213,22 +213,19 @@ def more_layout(
     title: str,
     offered: OfferedActions,
     delete: DeleteId,
-    shown: Collection[str],
     pictures: Sequence[str],
 ) -> LayoutView:
     """Build the view behind *More* of a batch, or of a single result or failure.
 
-    `delete` is the id of *Delete*, `shown` are the custom_ids in the message whose *More* was pressed, and
-    `pictures` are links to its pictures.
+    `delete` is the id of *Delete*, and `pictures` are links to the pictures of the message whose *More* was
+    pressed.
     """
     first, name = batch[0], batch_title(title, len(batch))
     text = lines(f"**{name}**", prompt_line(first))
     about: Content = text
     if pictures and first.deleted_at is None:
         about = Section(text, accessory=Thumbnail(pictures[0], spoiler=first.spoiler))
-    rows = (
-        _rows_of_all(batch, offered) if delete.whole else _rows_of_one(first, offered, shown, len(pictures))
-    )
+    rows = _rows_of_all(batch, offered) if delete.whole else _rows_of_one(first, offered, len(pictures))
     run = next((run for run in batch if run.is_shown), first)
     last = button("Delete", delete, ButtonStyle.danger)
     return layout_of(about, *rows, _last_row(run, first, offered, last))
@@ -241,15 +238,13 @@ def _rows_of_all(batch: Sequence[Run], offered: OfferedActions) -> Iterator[Row]
     yield [*again, *save, run_button(batch[0], Action.DETAILS)]
 
 
-def _rows_of_one(run: Run, offered: OfferedActions, shown: Collection[str], pictures: int) -> Iterator[Row]:
+def _rows_of_one(run: Run, offered: OfferedActions, pictures: int) -> Iterator[Row]:
     # If there are several pictures, follow-ups are behind their numbers.
     if run.is_shown and pictures <= 1:
-        found = follow_ups(run, offered, kinds_of(run))
-        yield _select(run, [each for each in found if each.custom_id not in shown])
+        yield _select(run, follow_ups(run, offered, kinds_of(run)))
     is_savable = run.has_result and offered.startable and offered.detailed
-    is_usable = offered.usable and pictures == 1 and RunId(run.key, Action.USE).encode() not in shown
     yield [
-        *_button_if(is_usable, run, Action.USE),
+        *_button_if(offered.usable and pictures == 1, run, Action.USE),
         *_button_if(offered.shareable, run, Action.SHARE),
         *_button_if(is_savable, run, Action.SAVE),
         *_button_if(offered.detailed, run, Action.DETAILS),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from discord import Colour
+from discord.utils import format_dt
 
 from bot.domain.fair_queue import PLACES
 from bot.domain.messages.records import answer_marker
@@ -38,17 +39,12 @@ _PROGRESS_ORDER = (
     RunState.UPLOADING,
     RunState.RUNNING,
 )
-# An age-restricted result never comes as a direct message, so sentences that name one have another form.
-_NAMING_DIRECT_MESSAGES = frozenset({"answer_ends", "answer_lives", "answer_private_lives"})
 
 
-def status_message(
-    batch: Sequence[Run], title: str, expected: datetime | None = None, *, age_restricted: bool = False
-) -> OutgoingMessage:
+def status_message(batch: Sequence[Run], title: str, expected: datetime | None = None) -> OutgoingMessage:
     """Build the answer to a command while a run of its batch is active: phase, progress, age, Cancel.
 
     `expected` is when the result should come. Clients count down to it, so no edit is needed for that.
-    `age_restricted` says whether the result's deployment is now.
     """
     first, active = batch[0], [run for run in batch if not run.final]
     # The answer to a request that waits for approval is ephemeral, so it may quote the prompt.
@@ -56,14 +52,13 @@ def status_message(
     heading = f"### {say(_heading(batch, active))}: {batch_title(title, len(batch))}"
     below = lines(
         *_progress(batch, active),
-        say("expected", at=int(expected.timestamp())) if expected is not None else "",
+        # Worded to fit before and after that time: clients show "in 40 seconds", and later "5 seconds ago".
+        f"Should be ready {format_dt(expected, 'R')}" if expected is not None else "",
         "Only you can see this. Moderators can open the result, too." if first.private else "",
-        _remark(
-            next((run for run in (first, *active) if run.status_note), first), age_restricted=age_restricted
-        ),
+        _remark(next((run for run in (first, *active) if run.status_note), first)),
         *_held(active),
         "A moderator looks at it first. I'll post the outcome here." if only_requester else "",
-        subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))]),
+        _asked(batch),
     )
     above = lines(heading, prompt_line(first, only_requester=only_requester))
     buttons = [run_button(first, Action.CANCEL)] if any(run.is_cancellable for run in active) else []
@@ -76,8 +71,12 @@ def finishing_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     """Build the status message of an ended batch while its outputs are downloaded."""
     first = batch[0]
     heading = f"### {say('title_uploading')}: {batch_title(title, len(batch))}"
-    below = subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))])
-    return OutgoingMessage(layout=framed(Colour.blurple(), lines(heading, prompt_line(first)), below))
+    above = lines(heading, prompt_line(first))
+    return OutgoingMessage(layout=framed(Colour.blurple(), above, _asked(batch)))
+
+
+def _asked(batch: Sequence[Run]) -> str:
+    return subtext([f"requested {format_dt(batch[0].created_at, 'R')}", *facts_of(in_common(batch))])
 
 
 def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
@@ -116,15 +115,13 @@ def _waiting_heading(furthest: Run, active: Sequence[Run]) -> str:
     return "title_next" if furthest.queue_position == 1 else "title_waiting"
 
 
-def _remark(run: Run, *, age_restricted: bool) -> str:
+def _remark(run: Run) -> str:
     """Return the run's status note. If it has none, but only an interaction can update the message, say for
     how long that works.
     """
     code = run.status_note or ""
     if not code and run.needs_interaction:
         code = "answer_private_lives" if run.private else "answer_lives"
-    if (age_restricted or run.age_restricted) and code in _NAMING_DIRECT_MESSAGES:
-        code += "_age"
     return say(code) if code else ""
 
 
@@ -192,7 +189,7 @@ def _position(run: Run) -> str:
     position = run.queue_position
     if position > PLACES and run.state is RunState.WAITING:
         return f"behind at least {PLACES} others in the queue"
-    return say("position", position=position)
+    return f"number {position} in the queue"
 
 
 _TEXT_LENGTH = 1500

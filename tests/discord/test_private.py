@@ -57,7 +57,7 @@ async def test_only_the_requester_sees_the_answer_and_its_result(lenient: Harnes
     assert answer.ephemeral
     said = text_of(bot, answer.response)
     assert "Only you can see this. Moderators can open the result, too." in said
-    assert "look in your direct messages or in `/runs`" in said
+    assert "`/runs` shows where to find it" in said
     await bot.restart()
     await bot.release()
     assert len(answer.response.message.attachments) == 1

@@ -48,7 +48,7 @@ async def test_the_answer_becomes_the_result(bot: Harness, place: Place) -> None
     answer = await asked(bot, place)
     said = text_of(bot, answer.response)
     assert "I'm not a member here, so I can answer for 15 minutes." in said
-    assert "waits in `/runs`" in said
+    assert "`/runs` shows where to find a result that takes longer." in said
     await bot.play()
     await bot.release()
     (message,) = shown(bot)

@@ -103,12 +103,6 @@ class HistoryStore(Repository):
         return [to_run(row) for row in connection.execute(_next(run_filter, last, limit))]
 
     @reads
-    def deletions(self, connection: Connection, run: Run) -> Deletions:
-        """Return what was deleted of one run."""
-        found = messages_of(connection, run.request_key)
-        return _entry([run], found).deletions
-
-    @reads
     def result_messages(self, connection: Connection, run: Run) -> Sequence[MessageRef]:
         """Return the messages that show the result of a run, perhaps with other results of its batch."""
         return result_refs(messages_of(connection, run.request_key), run.index)
@@ -194,7 +188,7 @@ def _batches(connection: Connection, keys: Sequence[str]) -> dict[str, list[Run]
 
 
 def _entry(batch: Sequence[Run], found: Messages) -> RunListEntry:
-    """Return what `/runs` says about the runs of a batch, or about one of them."""
+    """Return what `/runs` says about a batch."""
     shown = [run for run in batch if run.is_shown]
     outcome = found.get((Kind.OUTCOME, 0))
     late = (found.get((Kind.LATE, run.index)) for run in batch)

@@ -24,7 +24,6 @@ from tests.contract.store.runs import (
     SUCCESS,
     at,
     brought_to,
-    fetch,
     part_of,
     posted,
     release,
@@ -149,7 +148,6 @@ async def test_an_entry_has_no_message_after_its_deletion(store: Store, by: int,
     await store.reviews.delete(run.key, by, at(1))
     entry = await entry_of(store, run)
     assert (entry.message, entry.deletions) == (None, Deletions(outcome=True, by_moderator=moderated))
-    assert await store.history.deletions(await fetch(store, run.key)) == entry.deletions
 
 
 async def test_an_entry_has_no_message_after_the_message_of_a_failure_was_deleted(store: Store) -> None:
@@ -195,7 +193,6 @@ async def test_an_entry_tells_which_copy_a_moderator_deleted(store: Store, by: i
     await store.copies.delete(run.key, copy, by, at(1))
     entry = await entry_of(store, run)
     assert (entry.message, entry.deletions) == (outcome, Deletions(copy_by_moderator=by == MOD))
-    assert await store.history.deletions(await fetch(store, run.key)) == entry.deletions
     await store.reviews.delete(run.key, PERSON.id, at(2))
     assert (await entry_of(store, run)).deletions == Deletions(outcome=True)
 

@@ -125,7 +125,7 @@ def one(state: RunState, offered: OfferedActions | None = None, **more: Any) -> 
 def more(*states: RunState) -> str:
     batch, links = runs(*states), ["https://cdn.example/1.png"] if S.SUCCEEDED in states else []
     delete = DeleteId(batch[0].key, 5, whole=True)
-    return of_layout(more_layout(batch, TITLE, OfferedActions(reportable=bool(links)), delete, (), links))
+    return of_layout(more_layout(batch, TITLE, OfferedActions(reportable=bool(links)), delete, links))
 
 
 def listed() -> str:

@@ -25,7 +25,7 @@ from bot.domain.moderation import Block
 from bot.domain.pages import RunFilter, RunListEntry
 from bot.domain.policy import Standing
 from bot.domain.requests import ChannelDefault, Holder, Member, Preset
-from bot.domain.runs import Deletions, Run, RunState
+from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
 from bot.ui.custom_ids import DraftId, HelpPage, RunsId
 from bot.ui.forms import form_modal, pictures_layout, refused_layout, share_modal
@@ -40,7 +40,6 @@ from bot.ui.help import (
 )
 from bot.ui.lists import (
     blocked_layout,
-    posting_layout,
     presets_layout,
     queue_layout,
     replace_layout,
@@ -266,8 +265,7 @@ def shown_details(made: Run, deployment: Deployment | None, *, explained: bool =
 def details_of_a_batch() -> str:
     several = FLUX.model_copy(update={"max_count": 4})
     command = command_line(plan_commands([several]), several, {"p": "a lighthouse"}, None)
-    deletions = Deletions(outcome=True, by_moderator=True)
-    return of_layout(details(run(count=4), TITLE, FLUX, command, deletions=deletions).layout)
+    return of_layout(details(run(count=4, deleted_at=ASKED), TITLE, FLUX, command).layout)
 
 
 OTHERS: Mapping[str, Callable[[], str]] = {
@@ -283,7 +281,6 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     ),
     "runs-none": lambda: no_runs(RunsId(0)),
     "runs-none-such": lambda: no_runs(RunsId(0, RunFilter.UNDELIVERED)),
-    "posting": lambda: of_layout(posting_layout()),
     "queue": queue,
     "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title, ends={})),
     "greeting": lambda: of_layout(greeting_layout(clickable, BOTH, PLAN)),

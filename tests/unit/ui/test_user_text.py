@@ -126,10 +126,8 @@ WITHOUT_WORDS = {
     "more_layout",
     "origin_message",
     "pictures_layout",
-    "posting_layout",
     "refused_layout",
     "remark_messages",
-    "text_layout",
 }
 
 
