@@ -29,21 +29,24 @@ from bot.services.presets import NameTaken, SavedPreset, Saving
 from bot.strings import say
 from bot.ui.custom_ids import Action, DraftId, PresetsId, ReplaceId, RunId
 from bot.ui.forms import form_modal
-from bot.ui.lists import preset_values, presets_layout, replace_layout, run_label, set_by, text_layout
+from bot.ui.lists import preset_values, presets_layout, replace_layout, run_label, set_by
+from bot.ui.message_parts import layout_of
 from cogs.drafts import begin
 
 _Name = Range[str, 1, NAME_LENGTH]
 
 
-async def _page(interaction: Interaction, page: int) -> LayoutView:
+async def _page(interaction: Interaction, id: PresetsId) -> LayoutView:
     app = interaction.client.app
-    found, more = await presets.page(app, interaction.user.id, interaction.guild_id, page)
+    found, more = await presets.page(app, interaction.user.id, interaction.guild_id, id.page)
     _, default = await presets.defaults(app, actor_of(interaction))
 
     def inputs(preset: Preset) -> ShownInputs:
         return displayed_inputs(app.catalogue.get(preset.deployment), preset.inputs)
 
-    return presets_layout(found, page, more=more, title=app.catalogue.title, inputs=inputs, default=default)
+    return presets_layout(
+        found, id.page, more=more, title=app.catalogue.title, inputs=inputs, default=default
+    )
 
 
 async def _replace(interaction: Interaction, id: ReplaceId) -> None:
@@ -53,7 +56,7 @@ async def _replace(interaction: Interaction, id: ReplaceId) -> None:
     if isinstance(saved, NameTaken):
         layout = _question(interaction, saved)
     else:
-        layout = text_layout(_saved_text(app.catalogue, saved))
+        layout = layout_of(_saved_text(app.catalogue, saved))
     await interaction.response.edit_message(view=layout)
 
 
@@ -84,7 +87,9 @@ def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = Fals
     sentences: list[str] = []
     if saved.replaced or not copied:
         title = escape_line(catalogue.title(saved.preset.deployment), 60)
-        sentences.append(say("preset_replaced" if saved.replaced else "preset_saved", name=name, title=title))
+        saying = f"Saved as **{name}** for {title}. Use it with `/preset use` or in `/generate`."
+        replaced = f"Saved **{name}** for {title}; it replaced the preset of the same name."
+        sentences.append(replaced if saved.replaced else saying)
     if saved.preset.holder is Holder.SERVER:
         sentences.append(f"Everybody on this server can use **{name}** now.")
     if saved.files_left:
@@ -190,7 +195,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
 
     @app_commands.command(name="list", description="Your presets and this server's")
     async def list_(self, interaction: Interaction) -> None:
-        await show_page(interaction, _page)
+        await show_page(interaction, _page, PresetsId(0))
 
     @app_commands.command(name="delete", description="Delete a preset")
     @app_commands.describe(name=say("option_preset_name"), server=say("option_preset_server"))

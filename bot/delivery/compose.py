@@ -12,8 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from discord.ui import TextDisplay
-
 from bot.context import App
 from bot.delivery.age_restriction import applies, hides
 from bot.deployments.input_text import ShownInputs, displayed_inputs
@@ -230,7 +228,7 @@ async def _pinging(app: App, claim: Claim, card: OutgoingMessage) -> OutgoingMes
     role = rules.reviewer_role_id if rules.ping_reviewers else None
     if role is None or card.layout is None:
         return card
-    return replace(card, layout=layout_of(TextDisplay(f"<@&{role}>"), *card.layout.children), role=role)
+    return replace(card, layout=layout_of(f"<@&{role}>", *card.layout.children), role=role)
 
 
 async def _review(app: App, task: Task) -> OutgoingMessage:

@@ -25,7 +25,6 @@ from bot.domain.fair_queue import (
     may_be_estimated,
 )
 from bot.domain.messages.records import EDITS, Claim, Kind, MessageRef, answer_marker
-from bot.domain.results import is_marked_now
 from bot.domain.runs import Run, RunState
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.status import finishing_message, status_message, undelivered_message
@@ -140,10 +139,8 @@ async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
     if first.farewell_at is not None and now >= first.farewell_at:
         runs = [replace(first, status_note="answer_ends"), *runs[1:]]
     title, expected = app.catalogue.title(first.deployment), await estimator.expected_end(runs)
-    marked = is_marked_now(first, app.catalogue.age_marks(first))
-    message = status_message(runs, title, expected, age_restricted=marked)
     try:
-        return await _edit(app, claim, message)
+        return await _edit(app, claim, status_message(runs, title, expected))
     except Unreachable as error:
         log.info("can't update the status message: %s", error)
         return first.status_message_id

@@ -20,7 +20,7 @@ from bot.ui.message_parts import component_ids
 # made nowhere else.
 _DECISIONS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DISMISS})
 _ON_REVIEWS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DETAILS})
-_ON_REPORTS = frozenset[str]({Action.DELETE, Action.CLEAR, Action.BLOCK, Action.DISMISS})
+_ON_REPORTS = frozenset[str]({Action.CLEAR, Action.BLOCK, Action.DISMISS})
 
 
 async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> None:

@@ -26,7 +26,7 @@ from bot.gateway.commands import Availability, CommandSync, RegisteredCommands
 from bot.memory import Allowance, Openings
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
-from bot.ui.lists import text_layout
+from bot.ui.message_parts import layout_of
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -219,7 +219,7 @@ async def tell_error(interaction: discord.Interaction[GenerateBot], error: Excep
         sentence = explain(error)
     elif isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
         log.warning("received an outdated command from Discord: %s", error)
-        sentence = say("command_changed")
+        sentence = "This command has just changed. Please reload Discord and try again."
     else:
         log.error("failed to handle an interaction", exc_info=error)
         sentence = say("internal")
@@ -253,9 +253,9 @@ async def tell(
             await interaction.followup.send(**send)
         elif in_place or not public:
             # A layout, because a messenger may turn it into the status message.
-            await insist(partial(interaction.edit_original_response, view=view or text_layout(sentence)))
+            await insist(partial(interaction.edit_original_response, view=view or layout_of(sentence)))
         else:
-            moved = text_layout(say("answered_privately"))
+            moved = layout_of("I've answered this privately.")
             await insist(partial(interaction.edit_original_response, view=moved))
             await insist(partial(interaction.followup.send, **send))
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:

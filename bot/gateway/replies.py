@@ -13,14 +13,14 @@ from bot.delivery.on_demand import show_again
 from bot.domain.errors import AlreadyTaken
 from bot.domain.requests import NAME_LENGTH, Actor, Checked
 from bot.domain.runs import Run
-from bot.domain.text import escape_line, in_code
+from bot.domain.text import escape_line, in_code, listed
 from bot.gateway.checks import check_counted
 from bot.gateway.client import THINKING, GenerateBot, insist, tell
 from bot.gateway.interactions import Interaction, actor_of, check_here, check_overrides
 from bot.services import runs
 from bot.services.generation import accept
 from bot.strings import say
-from bot.ui.lists import posting_layout
+from bot.ui.message_parts import layout_of
 from bot.ui.status import status_message
 
 log = logging.getLogger(__name__)
@@ -104,9 +104,8 @@ async def _accept(interaction: Interaction, checked: Checked, *, public: bool) -
         return
     # A follow-up would take the place of a status message that isn't shown yet.
     if checked.dropped and is_shown:
-        names = [f"`{in_code(name, 60)}`" for name in checked.dropped[:_NAMED]]
-        more = ["…"] if len(checked.dropped) > _NAMED else []
-        await tell(interaction, say("edit_dropped", names=", ".join(names + more)))
+        names = listed([f"`{in_code(name, 60)}`" for name in checked.dropped], _NAMED)
+        await tell(interaction, f"These inputs didn't fit and were left out: {names}.")
 
 
 async def _show_status(interaction: Interaction, run: Run) -> int | None:
@@ -131,7 +130,9 @@ async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str
     app = interaction.client.app
     run = await runs.redeliver(app, actor_of(interaction), key)
     if run.needs_interaction:
-        response = await interaction.response.send_message(view=posting_layout(), ephemeral=run.private)
+        # A layout like the result, because a classic message can't become one.
+        noted = layout_of(say("post_noted"))
+        response = await interaction.response.send_message(view=noted, ephemeral=run.private)
         await runs.confirm_placeholder(app, key, response.message_id)
     return run.needs_interaction
 

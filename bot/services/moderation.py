@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.context import App
 from bot.discord_api.channels import channel_state, requester_now
@@ -18,7 +18,7 @@ from bot.domain.moderation import (
     check_undecided,
     has_decided,
 )
-from bot.domain.pages import PAGE_SIZE
+from bot.domain.pages import PAGE_SIZE, first_page
 from bot.domain.policy import check_moderator
 from bot.domain.requests import Actor, Member
 from bot.domain.runs import Run
@@ -112,15 +112,15 @@ async def report(app: App, actor: Actor, key: str, reason: str, note: str) -> bo
     return is_new
 
 
-async def delete_reported(app: App, actor: Actor, key: str, *, whole_batch: bool) -> None:
+async def delete_reported(app: App, actor: Actor, key: str) -> None:
     """Delete a reported result or batch, which closes its report. If that is gone, only close the report."""
     run = await moderated(app, actor, key)
-    results = await app.store.runs.batch(run) if whole_batch else [run]
+    results = await app.store.runs.batch(run) if run.is_first_in_batch else [run]
     reviews, now = app.store.reviews, app.now()
     if not any(each.is_shown for each in results):
         await reviews.dismiss(key, actor.id, now)
     else:
-        await reviews.delete(key, actor.id, now, whole_batch=whole_batch)
+        await reviews.delete(key, actor.id, now, whole_batch=run.is_first_in_batch)
     app.wakeups.show()
 
 
@@ -225,16 +225,11 @@ async def block(
     return block, ended
 
 
-async def unblock(app: App, actor: Actor, user_id: int, *, since: datetime | None = None) -> None:
-    """Lift a member's block. Raises RefusedError if there is none.
-
-    With `since`, only the block that was stored at that time is lifted. The list of blocks that the
-    moderator sees may be older than the current block.
-    """
+async def unblock(app: App, actor: Actor, user_id: int) -> None:
+    """Lift a member's block. Raises RefusedError if there is none."""
     server = await moderator(app, actor)
-    now = app.now()
-    if not await app.store.database.write(blocks.lift, server, user_id, by=actor.id, now=now, since=since):
-        raise RefusedError("unblock_nothing" if since is None else "unblock_over", person=user_id)
+    if not await app.store.database.write(blocks.lift, server, user_id, by=actor.id, now=app.now()):
+        raise RefusedError("unblock_nothing", person=user_id)
 
 
 async def blocked(app: App, actor: Actor, page: int) -> tuple[Sequence[Block], bool]:
@@ -243,7 +238,7 @@ async def blocked(app: App, actor: Actor, page: int) -> tuple[Sequence[Block], b
     found = await app.store.database.read(
         blocks.active, server, app.now(), limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE
     )
-    return found[:PAGE_SIZE], len(found) > PAGE_SIZE
+    return first_page(found)
 
 
 async def pause(app: App, owner_id: int, reason: str) -> None:

@@ -16,7 +16,7 @@ from bot.deployments.model import Deployment, deployment_of
 from bot.deployments.schema import CHOICES
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.forms import NO, YES, FormField, Shape
-from bot.domain.pages import PAGE_SIZE
+from bot.domain.pages import PAGE_SIZE, first_page
 from bot.domain.requests import NAME_LENGTH, Actor, ChannelDefault, Holder, Preset, folded, is_key
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, strip_invisible
@@ -127,10 +127,10 @@ async def save_form(app: App, actor: Actor, key: str, sent: Mapping[str, Any]) -
 
 async def latest_run(app: App, user_id: int) -> str:
     """Return the key of the user's latest request."""
-    page = await app.store.history.page(user_id, limit=1)
-    if not page.entries or page.entries[0].first.erased_at is not None:
+    entries = await app.store.history.page(user_id, limit=1)
+    if not entries or entries[0].first.erased_at is not None:
         raise RefusedError("preset_no_run")
-    return page.entries[0].first.key
+    return entries[0].first.key
 
 
 async def delete(app: App, actor: Actor, name: str, *, server: bool) -> None:
@@ -227,8 +227,7 @@ async def set_default(app: App, actor: Actor, channel_id: int, name: str | None)
 async def page(app: App, user_id: int, guild_id: int | None, page: int) -> tuple[Sequence[Preset], bool]:
     """Return a page, counted from 0, of the presets that a user can use, and whether more follow."""
     presets = await app.store.presets.visible(user_id, guild_id)
-    start = page * PAGE_SIZE
-    return presets[start : start + PAGE_SIZE], len(presets) > start + PAGE_SIZE
+    return first_page(presets[page * PAGE_SIZE :])
 
 
 async def suggest(
@@ -266,11 +265,11 @@ async def suggest(
 async def suggest_runs(app: App, user_id: int) -> Sequence[Run]:
     """Return the first runs of a user's latest batches, or nothing if the store is unavailable."""
     try:
-        page = await app.store.history.page(user_id, limit=PAGE_SIZE)
+        entries = await app.store.history.page(user_id, limit=PAGE_SIZE)
     except StoreUnavailable as error:
         log.warning("can't suggest requests: %s", error)
         return ()
-    return [entry.first for entry in page.entries]
+    return [entry.first for entry in entries]
 
 
 async def _made(app: App, actor: Actor, saving: Saving) -> tuple[Preset, bool]:

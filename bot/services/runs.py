@@ -10,10 +10,10 @@ from bot.context import App
 from bot.domain.budgets import UsageView, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef, marker
-from bot.domain.pages import PAGE_SIZE, HistoryPage, RunsPage
+from bot.domain.pages import PAGE_SIZE, RunFilter, RunListEntry, first_page
 from bot.domain.policy import Standing
 from bot.domain.requests import Actor, Member, Origin
-from bot.domain.runs import Deletions, Run
+from bot.domain.runs import Run
 from bot.services.access import cancellable, own_here, visible
 from bot.services.presets import defaults
 
@@ -53,9 +53,12 @@ async def cancel(
     app.wakeups.submit()
 
 
-async def history(app: App, user_id: int, page: RunsPage) -> HistoryPage:
-    """Return a page of a user's own runs, newest first."""
-    return await app.store.history.page(user_id, page, limit=PAGE_SIZE)
+async def history(
+    app: App, user_id: int, run_filter: RunFilter, page: int
+) -> tuple[Sequence[RunListEntry], bool]:
+    """Return a page, counted from 0, of a user's own runs, newest first, and whether more follow."""
+    history = app.store.history
+    return first_page(await history.page(user_id, run_filter, limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE))
 
 
 async def message_kinds(
@@ -87,15 +90,10 @@ async def message_kinds(
     return frozenset(known)
 
 
-async def deletions(app: App, run: Run) -> Deletions:
-    """Return what was deleted of a run, to tell its requester."""
-    return await app.store.history.deletions(run)
-
-
 async def queue(app: App, guild_id: int, page: int) -> tuple[Sequence[Sequence[Run]], bool]:
     """Return a page, counted from 0, of a server's unfinished requests, and whether more follow."""
     batches = await app.store.history.server_queue(guild_id, limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE)
-    return batches[:PAGE_SIZE], len(batches) > PAGE_SIZE
+    return first_page(batches)
 
 
 async def usage(app: App, actor: Actor, target: Member | None) -> UsageView:

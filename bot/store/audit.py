@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -30,15 +30,13 @@ from sqlalchemy import (
 )
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.rows import WITH_REQUEST, Messages, earlier, later, read_messages
+from bot.database.rows import WITH_REQUEST, Messages, earlier, read_messages
 from bot.database.tables import audit, requests, runs
 from bot.domain.messages.records import EDITS, Kind, MessageRef
 from bot.domain.moderation import (
     AuditAction,
-    AuditCursor,
     AuditEntry,
     AuditFilter,
-    AuditPage,
     StoredEntry,
     outcome_of,
 )
@@ -142,46 +140,33 @@ class AuditStore(Repository):
         connection: Connection,
         guild_id: int,
         audit_filter: AuditFilter,
-        limit: int,
+        now: datetime,
         *,
-        before: AuditCursor | None = None,
-        after: AuditCursor | None = None,
-    ) -> AuditPage:
-        """Return the newest entries, those older than `before`, or those just newer than `after`.
-
-        If too few are newer to fill a page, return the newest page.
-        """
-        if after is not None:
-            newer = later(audit.c.at, after.at, audit.c.id > after.id)
-            query = _matching(guild_id, audit_filter).where(newer)
-            entries = _read(connection, query.order_by(audit.c.at, audit.c.id).limit(limit + 1))
-            if len(entries) > limit:
-                shown = entries[:limit][::-1]
-                return AuditPage(shown, shown[-1].cursor, shown[0].cursor)
-        entries = _read(connection, newest_first(guild_id, audit_filter, limit + 1, before))
-        shown = entries[:limit]
-        newest = shown[0].cursor if shown and before is not None else before
-        return AuditPage(shown, shown[-1].cursor if len(entries) > limit else None, newest)
+        limit: int,
+        offset: int = 0,
+        before: StoredEntry | None = None,
+    ) -> Sequence[StoredEntry]:
+        """Return the newest matching entries or, with `before`, those that are older."""
+        query = newest_first(guild_id, audit_filter, now, limit, before)
+        return _read(connection, query.offset(offset))
 
     async def export(
-        self, guild_id: int, audit_filter: AuditFilter, chunk_size: int = _CHUNK_SIZE
+        self, guild_id: int, audit_filter: AuditFilter, now: datetime, chunk_size: int = _CHUNK_SIZE
     ) -> AsyncIterator[Sequence[StoredEntry]]:
         """Yield all matching entries in chunks, newest first. No transaction stays open between chunks."""
-        page = await self.page(guild_id, audit_filter, chunk_size)
-        while page.lines:
-            yield page.lines
-            if page.older is None:
-                return
-            page = await self.page(guild_id, audit_filter, chunk_size, before=page.older)
+        last: StoredEntry | None = None
+        while chunk := await self.page(guild_id, audit_filter, now, limit=chunk_size, before=last):
+            yield chunk
+            last = chunk[-1]
 
 
 def newest_first(
-    guild_id: int, audit_filter: AuditFilter, limit: int, before: AuditCursor | None = None
+    guild_id: int, audit_filter: AuditFilter, now: datetime, limit: int, before: StoredEntry | None = None
 ) -> Select[Any]:
-    """Select a page of a server's entries, newest first, using the index `audit_guild` or `audit_subject`."""
-    query = _matching(guild_id, audit_filter)
+    """Select a server's entries, newest first, using the index `audit_guild` or `audit_subject`."""
+    query = _matching(guild_id, audit_filter, now)
     if before is not None:
-        query = query.where(earlier(audit.c.at, before.at, audit.c.id < before.id))
+        query = query.where(earlier(audit.c.at, before.entry.at, audit.c.id < before.id))
     return query.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
 
 
@@ -270,7 +255,7 @@ def _link(batch: Sequence[Row[Any]], messages: Messages) -> MessageRef | None:
     return MessageRef(first.channel_id, first.status_message_id) if is_public else None
 
 
-def _matching(guild_id: int, audit_filter: AuditFilter) -> Select[Any]:
+def _matching(guild_id: int, audit_filter: AuditFilter, now: datetime) -> Select[Any]:
     conditions: list[ColumnElement[bool]] = [audit.c.guild_id == guild_id]
     exact = {
         audit.c.subject_id: audit_filter.subject,
@@ -278,13 +263,13 @@ def _matching(guild_id: int, audit_filter: AuditFilter) -> Select[Any]:
         audit.c.deployment: audit_filter.deployment,
         audit.c.action: audit_filter.action,
     }
-    conditions += [column == value for column, value in exact.items() if value is not None]
-    if audit_filter.outcome is not None:
+    conditions += [column == value for column, value in exact.items() if value]
+    if audit_filter.outcome:
         conditions.append(_outcome(audit_filter.outcome))
-    if audit_filter.since is not None:
-        conditions.append(audit.c.at >= audit_filter.since)
-    if audit_filter.until is not None:
-        conditions.append(audit.c.at < audit_filter.until)
+    if audit_filter.since:
+        conditions.append(audit.c.at >= now - timedelta(days=audit_filter.since))
+    if audit_filter.until:
+        conditions.append(audit.c.at < now - timedelta(days=audit_filter.until))
     return select(audit).where(*conditions)
 
 

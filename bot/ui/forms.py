@@ -16,7 +16,6 @@ from discord import (
     TextStyle,
 )
 from discord.ui import (
-    ActionRow,
     ChannelSelect,
     Checkbox,
     FileUpload,
@@ -28,17 +27,17 @@ from discord.ui import (
     RadioGroup,
     RoleSelect,
     Select,
-    TextDisplay,
     TextInput,
 )
 
 from bot.domain.forms import FORM_LIMIT, NO, YES, FormField, Option, Shape, batches
 from bot.domain.text import shorten
 from bot.ui.custom_ids import Action, DraftId, RunId
-from bot.ui.message_parts import button, layout_of, modal_of
+from bot.ui.message_parts import button, layout_of
 
-# Discord's limits for the characters of labels and of an option.
+# Discord's limits for the characters of labels, a form's title, and an option.
 _LABEL_LENGTH = 80
+_TITLE = 45
 _FIELD_LABEL = 45
 _CHOICE_LENGTH = 100
 # A message with components holds 4,000 characters of text.
@@ -57,7 +56,11 @@ def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal
         )
         for field in fields
     )
-    return modal_of(custom_id, title, *labels)
+    modal = Modal(title=shorten(title, _TITLE), custom_id=custom_id, timeout=None)
+    for label in labels:
+        modal.add_item(label)
+    modal.stop()  # see bot/ui/message_parts.py
+    return modal
 
 
 def refused_layout(sentence: str, id: DraftId, possible: int = 0) -> LayoutView:
@@ -65,13 +68,11 @@ def refused_layout(sentence: str, id: DraftId, possible: int = 0) -> LayoutView:
 
     Another one makes as many as are `possible`.
     """
-    row = ActionRow[LayoutView]()
+    row = [button("Edit and try again", id, ButtonStyle.secondary if possible else ButtonStyle.primary)]
     if possible:
         label, count = f"Make {possible} instead", replace(id, count=str(possible))
-        row.add_item(button(label, count, ButtonStyle.primary))
-    style = ButtonStyle.secondary if possible else ButtonStyle.primary
-    row.add_item(button("Edit and try again", id, style))
-    return layout_of(TextDisplay(shorten(sentence, _MISTAKES_LENGTH)), row)
+        row.insert(0, button(label, count, ButtonStyle.primary))
+    return layout_of(shorten(sentence, _MISTAKES_LENGTH), row)
 
 
 def pictures_layout(pictures: Sequence[str], keys: Sequence[str], choices: Sequence[Option]) -> LayoutView:
@@ -82,12 +83,11 @@ def pictures_layout(pictures: Sequence[str], keys: Sequence[str], choices: Seque
     """
     gallery = MediaGallery[LayoutView](*map(MediaGalleryItem, pictures))
     if len(pictures) == 1:
-        rows = [ActionRow(each) for each in _choice(DraftId(keys[0], picture="0"), choices)]
-        return layout_of(TextDisplay("What should I do with this picture?"), gallery, *rows)
+        rows = ([each] for each in _choice(DraftId(keys[0], picture="0"), choices))
+        return layout_of("What should I do with this picture?", gallery, *rows)
     target = choices[0].value if len(choices) == 1 else ""
     numbers = [button(str(index + 1), DraftId(key, target, str(index))) for index, key in enumerate(keys)]
-    rows = [ActionRow(*row) for row in batches(numbers, FORM_LIMIT)]
-    return layout_of(TextDisplay("Use which picture?"), gallery, *rows)
+    return layout_of("Use which picture?", gallery, *batches(numbers, FORM_LIMIT))
 
 
 def _choice(id: DraftId, choices: Sequence[Option]) -> list[Item[LayoutView]]:

@@ -26,7 +26,7 @@ from bot.deployments.model import compile_deployment
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import BackendBadReply, BotError
 from bot.domain.moderation import AuditAction, AuditFilter
-from bot.domain.pages import RunsPage
+from bot.domain.pages import RunFilter
 from bot.domain.requests import Actor, ChannelState, Checked, Member, Origin
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.settings.fields import SECTIONS, keys_of
@@ -315,8 +315,8 @@ async def fill(runner: AppRunner) -> None:
 
 
 def lists(app: App) -> Iterator[Case]:
-    """Yield lists and exports of what `fill` stored."""
-    yield partial(runs.history, app, PERSON, RunsPage())
+    """Show lists and make files of what `fill` stored."""
+    yield partial(runs.history, app, PERSON, RunFilter.ALL, 0)
     yield partial(runs.queue, app, GUILD, 0)
     yield partial(privacy.export, app, PERSON)
     cells = partial(audit_cells, title=app.catalogue.title, server=SmallServer())

@@ -16,7 +16,7 @@ from sqlalchemy import Column, Connection, Select, Table, text
 from bot.database.tables import audit, messages, requests, runs, server_rules
 from bot.domain.messages.records import Busy
 from bot.domain.moderation import AuditFilter
-from bot.domain.pages import RunFilter, RunsPage
+from bot.domain.pages import RunFilter
 from bot.domain.policy import OperatorRules
 from bot.outside import Outside
 from bot.store import Store
@@ -112,7 +112,7 @@ async def _measure(kind: str, url: str, count: int) -> list[Figure]:
     if not store.database.is_sqlite:
         # In production, autovacuum does this. SQLite has no statistics there, and chooses better without.
         await store.database.migrate(lambda connection: connection.execute(text("ANALYZE")))
-    for name, query in asked().items():
+    for name, query in asked(now).items():
         _say(f"  {kind}, {name}: {await store.database.read(plan, query)}")
     await store.close()
     section = f"rows, {kind}"
@@ -152,14 +152,14 @@ def _plain(column: Column[Any]) -> str:
     return "'picture'" if column.type.python_type is str else "1"
 
 
-def asked() -> dict[str, Select[Any]]:
-    """Return the statements of paged lists."""
+def asked(now: datetime) -> dict[str, Select[Any]]:
+    """Return the statements of the lists that people page through."""
     return {
-        "/runs": own_runs(0, RunFilter.ALL, 6, None),
-        "/runs, kept ones": own_runs(0, RunFilter.UNDELIVERED, 6, None),
+        "/runs": own_runs(0, RunFilter.ALL, 6),
+        "/runs, kept ones": own_runs(0, RunFilter.UNDELIVERED, 6),
         "/queue": open_on_server(0, 11, 0),
-        "/audit": newest_first(0, AuditFilter(), 11),
-        "/audit of a person": newest_first(0, AuditFilter(subject=0), 11),
+        "/audit": newest_first(0, AuditFilter(), now, 11),
+        "/audit of a person": newest_first(0, AuditFilter(subject=1), now, 11),
     }
 
 
@@ -167,7 +167,7 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
     """Return the queries of the running bot."""
 
     def page(wanted: RunFilter) -> Callable[[], Awaitable[object]]:
-        return lambda: store.history.page(0, RunsPage(wanted), limit=5)
+        return lambda: store.history.page(0, wanted, limit=5)
 
     def judged(operator: OperatorRules) -> Callable[[], Awaitable[object]]:
         async def judge() -> object:
@@ -179,8 +179,8 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
         "/runs, first page": page(RunFilter.ALL),
         "/runs, only what was kept": page(RunFilter.UNDELIVERED),
         "/queue, first page": lambda: store.history.server_queue(0, limit=11),
-        "/audit, first page": lambda: store.audit.page(0, AuditFilter(), 10),
-        "/audit, one person's": lambda: store.audit.page(0, AuditFilter(subject=0), 10),
+        "/audit, first page": lambda: store.audit.page(0, AuditFilter(), now, limit=11),
+        "/audit, one person's": lambda: store.audit.page(0, AuditFilter(subject=1), now, limit=11),
         "today's use, before a request": lambda: store.figures.today(0, 0, now),
         "claim of a run to submit": lambda: store.claims.claim_submission(lambda _: None, now, now),
         "judging it, no daily budget": judged(OperatorRules()),

@@ -228,7 +228,7 @@ async def test_a_requester_takes_a_waiting_request_back(server: ModeratedServer,
     await server.later(minutes=minutes)
     await server.click(asked.response.message, "Cancel")
     assert "Cancelled: " in text_of(server, asked.response)
-    assert "Cancelled in time: nothing was used" in text_of(server, asked.response)
+    assert "No GPU time was used" in text_of(server, asked.response)
     assert (texts(server), server.letters()) == ([], [])
     assert "The requester cancelled it." in server.verdict
     assert buttons_of(server, server.card) == {}

@@ -168,7 +168,7 @@ async def test_deleting_ones_data_deletes_ones_presets(bot: Harness) -> None:
     await told(bot, bot.alice, "save", name="noir")
     asked = await bot.alice.slash(bot.channel, "privacy delete")
     await bot.alice.click(asked.response, label="Delete my data")
-    assert "\nDeleted your preset.\n" in f"{asked.response.content}\n"
+    assert "\nDeleted your presets.\n" in f"{asked.response.content}\n"
     assert (await told(bot, bot.alice, "use", name="noir")).startswith("There is no preset called **noir**.")
 
 

@@ -20,6 +20,8 @@ from tests.fakediscord.errors import Json
 from tests.fakediscord.world import Message
 from tests.simulation.story import Ask, Story
 
+# How the buttons beside the lines of /runs and /audit begin. A list is about nobody's request alone.
+_IN_LISTS = ("runs:", "auditopen:")
 _KEY = re.compile(r"(?<![a-z0-9])[a-z2-7]{16}(?![a-z0-9])")
 CARD_CHANNELS = ("cards", "reports")
 # The nonce of a post or share.
@@ -57,11 +59,12 @@ def whole_text(message: Message) -> str:
 
 
 def keys_of(message: Message) -> set[str]:
-    """Return the run keys in all buttons that a message has ever had, its file names and its nonce."""
+    """Return the keys in a message's own buttons, of all times, in its file names and in its nonce."""
     found: set[str] = set(_KEY.findall(message.nonce or ""))
     for body in bodies(message):
         for component in walk(body.get("components") or []):
-            found.update(_KEY.findall(str(component.get("custom_id") or "")))
+            custom_id = str(component.get("custom_id") or "")
+            found.update(_KEY.findall(custom_id) if not custom_id.startswith(_IN_LISTS) else ())
     return found | file_keys_of(message)
 
 

@@ -67,7 +67,7 @@ async def test_a_refusal_is_audited_and_spends_nothing(store: Store) -> None:
     results = await in_turn(store, *asked)
     told = [result.code if isinstance(result, RefusedError) else type(result) for result in results]
     assert told == [Run, "blocked", "budget_runs", Run]
-    lines = (await store.audit.page(GUILD, AuditFilter(), 10)).lines
+    lines = await store.audit.page(GUILD, AuditFilter(), NOW, limit=10)
     assert [(line.entry.action, line.entry.outcome, line.entry.run_key) for line in reversed(lines)] == [
         (AuditAction.BLOCK, None, None),
         (AuditAction.REQUEST, None, asked[0].key),
@@ -83,7 +83,7 @@ async def test_a_request_that_cannot_be_stored_fails_alone(store: Store) -> None
     assert [type(result) for result in results] == [Run, Run, AlreadyTaken, Run]
     usage = await store.figures.today(GUILD, PERSON.id, NOW)
     assert (usage.person.runs, usage.server.waiting) == (2, 3)
-    assert len((await store.audit.page(GUILD, AuditFilter(), 10)).lines) == 3
+    assert len(await store.audit.page(GUILD, AuditFilter(), NOW, limit=10)) == 3
 
 
 async def test_a_request_with_the_key_of_another_fails_visibly(store: Store) -> None:

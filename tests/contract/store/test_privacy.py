@@ -158,7 +158,7 @@ async def test_a_run_with_a_message_that_became_pending_during_the_erasure_stays
 async def test_an_erased_undelivered_result_is_not_offered_any_more(store: Store) -> None:
     await stored_run(store, outcome="offered")
     await store.privacy.erase(ALICE, NOW)
-    (entry,) = (await store.history.page(ALICE, limit=5)).entries
+    (entry,) = await store.history.page(ALICE, limit=5)
     assert not entry.undelivered
 
 

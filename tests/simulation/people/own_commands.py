@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from typing import Any
 
 from tests.fakediscord.actions import CannotSend
-from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction
-from tests.fakediscord.world import Message
 from tests.simulation.people.requests import MEMBERS, MODERATORS, new_mark, send_request
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
@@ -58,32 +57,24 @@ async def read_usage(story: Story, ask: int, pauses: list[float]) -> None:
         await open_list(story, asked.who, asked.where, "usage")
 
 
-def menu(message: Message | None, words: str) -> Json | None:
-    """Return the select whose placeholder contains `words`."""
-    for component in message.components if message is not None else ():
-        if words in str(component.get("placeholder") or ""):
-            return component
-    return None
-
-
+# A button beside a line of /runs.
+_BESIDE = re.compile(r"runs:\d+:\w+:\w+:\w+")
 _CHOICE: dict[str, Any] = {"ask": range(4), "away": 0.3, "nth": range(4), "state": (*[None] * 20, *_STATES)}
 
 
 @action("press", **_CHOICE, weight=2)
 async def choose_in_runs(story: Story, ask: int, nth: int, state: str | None, *, away: bool) -> None:
-    """Choose a request in a select of /runs, which cancels it, posts its result or shows it again."""
+    """Press a button in /runs: cancel a request, post its result, or show its private result again."""
     asked = story.nth(ask)
     if asked is None:
         raise Skip("there is no request")
     who, where = asked.who, f"dm:{asked.who}" if away else asked.where
     shown = await open_list(story, who, where, "runs", {"state": state} if state else {})
     message = shown.original if shown is not None else None
-    menus = [c for c in message.components if c.get("options")] if message is not None else []
-    if message is None or not menus:
-        raise Skip(f"/runs offers {who} no menu")
-    found = menus[nth % len(menus)]
-    values = [option["value"] for option in found["options"]]
-    await story.answer(await story.press(who, message, found["custom_id"], values[nth % len(values)]))
+    found = [each for each in message.custom_ids if _BESIDE.fullmatch(each)] if message is not None else []
+    if message is None or not found:
+        raise Skip(f"/runs offers {who} nothing to press")
+    await story.answer(await story.press(who, message, found[nth % len(found)]))
 
 
 @action("cancel", **_CHOICE, weight=1)

@@ -109,10 +109,10 @@ async def forge_form(story: Story, ask: int, who: str, what: str, wait: float, *
 
 
 _SELECTS = (
-    ("runs:cancel:o:all:0:", "key"),
-    ("runs:redeliver:o:all:0:", "key"),
-    ("runs:open:o:all:0:", "key"),
-    ("auditopen", "key"),
+    ("runs:0:all:cancel:{key}", ""),
+    ("runs:0:all:redeliver:{key}", ""),
+    ("runs:0:all:open:{key}", ""),
+    ("auditopen:{key}", ""),
     ("set:gpus:key::0:", "H100"),
     ("set:home:tidy::0:", "x"),
     ("set:approval:open::0:", "x"),
@@ -123,7 +123,7 @@ _SELECTS = (
 async def forge_choice(
     story: Story, ask: int, who: str, what: Sequence[str], wait: float, *, own: bool
 ) -> None:
-    """Forge a choice in a select that only others have, with somebody else's request."""
+    """Press a button in a list of others, or choose in a menu that only others have."""
     found = await _target(story, ask, who, wait)
     if found is None:
         return
@@ -131,8 +131,9 @@ async def forge_choice(
     message = _place(story, asked, who, own=own)
     if message is not None:
         custom_id, value = what
+        values = [value] if value else []
         await story.answer(
-            await story.forge(who, message, custom_id, key if value == "key" else value, kind=3)
+            await story.forge(who, message, custom_id.format(key=key), *values, kind=3 if value else 2)
         )
 
 

@@ -118,10 +118,9 @@ async def cancel_during_checks(story: Story, who: str, pause: float) -> None:
 
 
 async def cancel_in(story: Story, who: str, message: Any) -> None:
-    """Choose the newest request in the select of /runs that cancels."""
-    for component in message.components:
-        if "ancel" in str(component.get("placeholder") or "") and component.get("options"):
-            value = component["options"][0]["value"]
-            await story.answer(await story.press(who, message, component["custom_id"], value))
-            return
-    story.skip("/runs offers nothing to cancel")
+    """Cancel the newest request in /runs that can be cancelled."""
+    found = next((each for each in message.custom_ids if ":cancel:" in each), None)
+    if found is None:
+        story.skip("/runs offers nothing to cancel")
+    else:
+        await story.answer(await story.press(who, message, found))

@@ -50,6 +50,12 @@ def pressed(press: Press) -> tuple[str, str]:
     return found[1], found[2] or press.custom_id.partition(":")[0]
 
 
+def chosen(press: Press, action: str = "") -> str:
+    """Return the key of the request whose button in /runs or /audit was pressed, or an empty text."""
+    kind, *rest = press.custom_id.split(":")
+    return rest[-1] if kind in ("runs", "auditopen") and action in ("", *rest[-2:-1]) else ""
+
+
 def meant(press: Press) -> Message:
     """Return the message that a press is about: the one whose *More* or number opened the pressed message."""
     message = press.message

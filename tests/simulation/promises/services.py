@@ -9,7 +9,16 @@ from itertools import takewhile
 
 from demo.fake_comfydeploy.runs import FINAL, Run
 from tests.simulation.evidence import Evidence, Request, key_of, text_of
-from tests.simulation.promises.facts import Clock, all_texts, answered, monotonic, pressed, reply, subject
+from tests.simulation.promises.facts import (
+    Clock,
+    all_texts,
+    answered,
+    chosen,
+    monotonic,
+    pressed,
+    reply,
+    subject,
+)
 from tests.simulation.promises.shared import Broken, is_about, where
 from tests.simulation.story import Press
 
@@ -215,8 +224,8 @@ def _submitters(evidence: Evidence) -> int:
 
 
 def _opens(press: Press, request: Request) -> bool:
-    """Return whether a press may have shown a result again, by a button or a choice in /runs."""
-    return bool(set(press.chosen) & request.keys) or (is_about(press, request) and bool(pressed(press)[0]))
+    """Return whether a press may have shown a result again: by a button of its message or of a list."""
+    return chosen(press) in request.keys or (is_about(press, request) and bool(pressed(press)[0]))
 
 
 def _downloads(evidence: Evidence) -> Iterator[Broken]:
@@ -275,7 +284,7 @@ def _cancelled_before(evidence: Evidence, request: Request) -> Iterator[Broken]:
     for press in evidence.story.presses:
         key, action = pressed(press)
         told = action == "cancel" and key in request.keys and "requester" in press.rights
-        told |= press.custom_id.startswith("runs:cancel") and bool(set(press.chosen) & request.keys)
+        told |= chosen(press, "cancel") in request.keys
         if not told or press.forged or _AWAY in press.interaction.text + reply(press):
             continue
         for call in request.calls:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tests.fakediscord.world import Attachment, Message
 from tests.simulation.evidence import Evidence, Request, keys_of
+from tests.simulation.promises.facts import chosen
 from tests.simulation.story import Ask, Press
 
 _VIEW = 1 << 10
@@ -64,9 +65,9 @@ def cancelled(evidence: Evidence, request: Request) -> bool:
 
 
 def _cancelled_in_runs(evidence: Evidence, request: Request) -> bool:
-    """Return whether the requester cancelled any request in /runs. The press doesn't tell which."""
+    """Return whether the requester cancelled a request in /runs."""
     return request.ask is not None and any(
-        press.who == request.ask.who and press.custom_id.startswith("runs:cancel")
+        press.who == request.ask.who and chosen(press, "cancel") in request.keys
         for press in evidence.story.presses
     )
 

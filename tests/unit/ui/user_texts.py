@@ -13,16 +13,16 @@ from bot.deployments.command_plan import plan_commands
 from bot.deployments.input_text import ShownInputs, command_line
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Limits, Running, Usage, UsageView
-from bot.domain.moderation import AuditAction, AuditFilter, AuditPage, Report
-from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
+from bot.domain.moderation import AuditAction, Report
+from bot.domain.pages import RunListEntry
 from bot.domain.policy import Standing
 from bot.domain.requests import ChannelDefault, Holder, Member
 from bot.domain.runs import FINAL, REQUESTER_BLOCKED, Output, Run, RunState
 from bot.domain.settings.fields import SECTIONS
 from bot.domain.settings.kinds import NotApplied, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.ui.audit import audit_layout
-from bot.ui.custom_ids import HelpPage
+from bot.ui.audit import AuditId, audit_layout
+from bot.ui.custom_ids import HelpPage, RunsId
 from bot.ui.help import help_layout, plain_mention, rules_text, start_text, usage_layout
 from bot.ui.lists import blocked_layout, presets_layout, queue_layout, replace_layout, runs_layout
 from bot.ui.message_parts import ChannelName, FileKind, OutgoingMessage, PreparedOutputs
@@ -156,7 +156,7 @@ def lists(words: str) -> list[Shown]:
     default = ChannelDefault(channel_id=2, preset=preset)
     text = rules_text(rules, title)
     return [
-        runs_layout(HistoryPage(entries), RunsPage(), title, here=1, pictures={}),
+        runs_layout(entries, RunsId(0), title, more=False, here=1, pictures={}),
         queue_layout([[run(words, S.RUNNING)]], 0, more=False, viewer_id=42, title=title, ends={}),
         presets_layout([preset], 0, more=False, title=title, inputs=lambda _: inputs, default=default),
         replace_layout(preset, title, inputs, "0123abcd", range(10**17, 10**17 + 9)),
@@ -172,7 +172,7 @@ def audit(words: str) -> list[Shown]:
     told = [{"reason": words}, {"rule": words}, {"word": words}, {"GPU": words}, {"channel": words}]
     entries = [made_entry(action=AuditAction.OUTCOME, deployment="flux", details=each) for each in told]
     entries += [made_entry(prompt=words), made_entry(action=AuditAction.REFUSAL, outcome=words or "x")]
-    return [audit_layout(AuditPage([entry], None, None), AuditFilter(), str) for entry in entries]
+    return [audit_layout([entry], AuditId(page=0), str, more=False) for entry in entries]
 
 
 def settings(words: str) -> list[Shown]:
