@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 from bot.comfydeploy.wire import load_object
-from bot.deployments.catalogue import MEND, Catalogue, id_setting
+from bot.deployments.catalogue import CAUSES, Catalogue
 from bot.deployments.choices import SizeInput
 from bot.deployments.command_plan import MAX_COMMAND_SIZE, CommandSpec
 from bot.deployments.follow_ups import MAX_COMMANDS
@@ -20,8 +20,6 @@ from bot.domain.errors import (
     BackendRedirected,
     BackendServerError,
     BackendUnauthorized,
-    BackendUndescribable,
-    BackendUnlisted,
     BackendUnreachable,
     StartLater,
     StartupError,
@@ -39,8 +37,6 @@ _NO_RUN = "00000000-0000-4000-8000-000000000000"
 # The `detail` of ComfyDeploy's web framework for an unknown path.
 _NO_SUCH_PATH = "Not Found"
 _ANSWER_LENGTH = 80
-_UNLISTED = "the account of COMFYDEPLOY_API_KEY has no deployment with this id"
-_UNDESCRIBABLE = "ComfyDeploy fails to describe it, though it answers otherwise"
 _SEE_KEY = "See the finding about the key above."
 _WITHOUT = "To start without its answer, describe the deployment in full in deployments.toml."
 
@@ -139,32 +135,17 @@ def _deployment(settings: DeploymentSettings, fault: BackendError | None, catalo
     if deployment is None or spec is None:
         if fault is None:
             return problem(DEPLOYMENT, f"{where} is not offered.", "Correct its options below.")
-        return _undescribed(f"{where} is not offered", settings, fault, _remedy(fault), None)
+        summary = f"{where} is not offered: ComfyDeploy doesn't describe it ({fault})."
+        return problem(DEPLOYMENT, summary, _remedy(fault))
     lines = (*deployment.warnings, *options_table(deployment, spec))
     if fault is not None:
         source = "deployments.toml alone" if describes_itself(settings) else "what ComfyDeploy said earlier"
-        remedy = "See in ComfyDeploy's dashboard whether it works."
-        return _undescribed(f"{where} is offered from {source}", settings, fault, remedy, lines)
+        summary = f"{where} is offered from {source}: ComfyDeploy doesn't describe it ({fault})."
+        return warning(DEPLOYMENT, summary, _remedy(fault), *lines)
     if deployment.warnings:
         remedy = "Correct or describe what is named here in deployments.toml, or leave it as it is."
         return warning(DEPLOYMENT, f"{where}, {deployment.title}.", remedy, *lines)
     return ok(DEPLOYMENT, f"{where}, {deployment.title}.", *lines)
-
-
-def _undescribed(
-    state: str, settings: DeploymentSettings, fault: BackendError, remedy: str, lines: Sequence[str] | None
-) -> Finding:
-    """Return the finding about a deployment that ComfyDeploy doesn't describe; `lines` if it is offered."""
-    found = problem if lines is None else warning
-    summary = f"{state}: ComfyDeploy doesn't describe it ({fault})."
-    if isinstance(fault, BackendUndescribable):
-        summary, remedy = f"{state}: {_UNDESCRIBABLE}.", f"{MEND}."
-    elif isinstance(fault, BackendUnlisted):
-        but = f": {_UNLISTED}." if lines is None else f", but {_UNLISTED}, so every request will fail."
-        found, summary = problem, f"{state}{but}"
-        place = id_setting(settings)
-        remedy = f"Copy the id from the deployment's page into {place}, or use a key of its account."
-    return found(DEPLOYMENT, summary, remedy, *(lines or ()))
 
 
 def _remedy(fault: BackendError) -> str:
@@ -176,8 +157,7 @@ def _remedy(fault: BackendError) -> str:
         case BackendForbidden():
             return "See in ComfyDeploy's dashboard whether the account is in order."
         case BackendServerError():
-            # ComfyDeploy also answers 500 for an unknown id, and didn't list the deployments either.
-            return f"Try again in a minute. If ComfyDeploy answers otherwise, check the id. {_WITHOUT}"
+            return f"Try again in a minute. {CAUSES} {_WITHOUT}"
         case _ if fault.passing:
             return f"Check again when ComfyDeploy answers. {_WITHOUT}"
         case _:
