@@ -14,7 +14,6 @@ from dotenv.variables import parse_variables
 from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError, model_validator
 from sqlalchemy.engine import make_url
 
-from bot.comfydeploy.deployments import input_class
 from bot.config.fields import (
     ALL_ROLES,
     CALLING_ROLES,
@@ -319,4 +318,4 @@ def configured_deployments(settings: Settings) -> tuple[DeploymentSettings, ...]
     """Return the configured deployments. Raises StartupError with the mistakes in their file."""
     if settings.comfydeploy_deployment_id is not None:
         return (single_deployment(settings.comfydeploy_deployment_id),)
-    return load_deployments_file(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE, input_class)
+    return load_deployments_file(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE)

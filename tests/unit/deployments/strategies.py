@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.comfydeploy.deployments import input_class
 from bot.deployments.model import Deployment
-from bot.deployments.schema import SHAPES, DeploymentSettings, InputSettings, SizesSettings
+from bot.deployments.schema import DeploymentSettings, InputSettings, SizesSettings
 from bot.domain.backend import InputDescription
 from tests.unit.deployments.made import PREFIX, UUID, compiled, info
 
@@ -57,12 +57,12 @@ number_nodes = st.builds(
     maximum=_limits | st.integers(512, 4096),
 )
 _side = st.integers(1, 4096)
+SHAPES = ("square", "portrait", "landscape")
 sizes_configs = st.builds(
     SizesSettings,
     width=st.sampled_from(["width", "seed"]),
     default=st.none() | st.sampled_from(SHAPES),
-    choices=st.none()
-    | st.tuples(*(st.tuples(_side, _side) for _ in SHAPES))
+    choices=st.tuples(*(st.tuples(_side, _side) for _ in SHAPES))
     .filter(lambda sizes: len(set(sizes)) == len(sizes))
     .map(lambda sizes: dict(zip(SHAPES, map(list, sizes), strict=True))),
 )
