@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,22 +16,20 @@ from aiohttp import web
 from sqlalchemy import Connection, text
 from yarl import URL
 
-from bot.comfydeploy.client import ping_route
-from bot.comfydeploy.wire import WebhookSigner
 from bot.config.fields import Role
 from bot.database.schema import describe_unknown, known_schemas, schema_of
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.media.download import require_temporary_folder
-from bot.metrics import PREFIX
 from bot.ops.findings import Finding, Setup, ok, problem, warning
 from bot.store import Store
-from bot.web import HEALTHY, METRICS_PATH, listening, port_remedy
-from bot.workers.reports import read_body
+from bot.web import HEALTHY, listening, port_remedy
 
 PUBLIC_URL, WEB_SERVER, DATABASE, TEMPORARY_FILES = "PUBLIC_URL", "Web server", "Database", "Temporary files"
 # ComfyDeploy follows these redirects with a GET without the body, and counts a 200 to that as delivered.
 _BODY_LOST = (301, 302, 303)
 _BODY_KEPT = (307, 308)
+# The bot's answer to an authentic webhook that it can't read.
+_UNREADABLE = 400
 _PROXY_ANSWERS = (404, 502, 503, 504, 530)
 # The IP address to call if the server listens on all interfaces.
 _LOOPBACK_FOR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # this opens no port
@@ -95,12 +93,10 @@ async def check_ports(setup: Setup) -> AsyncIterator[Finding]:
     Only the check of PUBLIC_URL shows whether it is this bot.
     """
     settings = setup.settings
-    ports = [("WEB_PORT", settings.web_port, "/healthz", HEALTHY)]
-    if settings.metrics_port is not None:
-        ports.append(("METRICS_PORT", settings.metrics_port, METRICS_PATH, f"{PREFIX}_"))
-    token = settings.metrics_token
-    headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token is not None else {}
-    for setting, port, path, expected in ports:
+    ports = {"WEB_PORT": settings.web_port, "METRICS_PORT": settings.metrics_port}
+    for setting, port in ports.items():
+        if port is None:
+            continue
         where = f"{setting} {port} on {settings.web_host}"
         try:
             async with listening(web.Application(), settings.web_host, port, setting=setting):
@@ -113,67 +109,68 @@ async def check_ports(setup: Setup) -> AsyncIterator[Finding]:
                 setup.ports_usable = False
                 summary = f"{where} can't be used ({cause.strerror})."
                 yield problem(WEB_SERVER, summary, port_remedy(cause, setting))
-                continue
-            host = _LOOPBACK_FOR.get(settings.web_host, settings.web_host)
-            shown = await _get(URL.build(scheme="http", host=host, port=port, path=path), headers)
-            if expected.encode() in shown:
-                yield ok(WEB_SERVER, f"{where} is in use, as while the bot runs.")
-            else:
+            elif setting == "WEB_PORT" and not await _is_bot(settings.web_host, port):
                 summary = f"{where} is in use by something that doesn't answer as the bot does."
                 yield warning(WEB_SERVER, summary, port_remedy(cause, setting))
+            else:
+                yield ok(WEB_SERVER, f"{where} is in use, as while the bot runs.")
 
 
-async def _get(url: URL, headers: Mapping[str, str]) -> bytes:
-    """Return the start of a page, or nothing if it can't be read."""
+async def _is_bot(host: str, port: int) -> bool:
+    url = URL.build(scheme="http", host=_LOOPBACK_FOR.get(host, host), port=port, path="/healthz")
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
-            session.get(url, headers=headers, allow_redirects=False) as answer,
+            session.get(url, allow_redirects=False) as answer,
         ):
-            return await answer.content.read(64 * 1024) if answer.status == 200 else b""
+            return await answer.content.read(100) == HEALTHY.encode()
     except (aiohttp.ClientError, TimeoutError, OSError):
-        return b""
+        return False
 
 
 async def check_public_url(setup: Setup) -> AsyncIterator[Finding]:
-    """Call PUBLIC_URL with a signed ping, which only a bot with the same secret can answer.
+    """Send a signed webhook to PUBLIC_URL that no backend would send.
 
-    This process answers pings meanwhile if the port is free.
+    Only a bot with the same secret takes it, and answers that it can't read it. This process answers
+    meanwhile if the port is free.
     """
     settings = setup.settings
     if settings.public_url is None or Role.WEB not in settings.roles or not setup.ports_usable:
         return
     reached: list[bool] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        if not setup.backend.is_webhook_authentic(**request.match_info):
+            return web.Response(status=403)
+        reached.append(True)
+        return web.Response(status=_UNREADABLE)
+
     here = web.Application()
-    here.router.add_routes([ping_route(setup.signer, read_body, lambda: reached.append(True))])
+    for method, route in setup.backend.webhooks:
+        here.router.add_route(method, route, answer)
     served = False
     async with AsyncExitStack() as stack:
         with suppress(StartupError):
             await stack.enter_async_context(listening(here, settings.web_host, settings.web_port))
             served = True
-        nonce, body = setup.outside.random.randbytes(12).hex(), setup.outside.random.randbytes(4096)
-        found = await ping(setup.signer, settings.public_url, nonce, body)
+        found = await send_webhook(settings.public_url, setup.signer.url("check") or "")
     if isinstance(found, Finding):
         yield found
-    elif found == (200, setup.signer.pong(nonce, body), ""):
+    elif found[0] == _UNREADABLE:
         answered_by = "this check" if reached else "the running bot"
         yield ok(PUBLIC_URL, f"{settings.public_url} leads here; {answered_by} answered.")
     else:
-        status, _, location = found
-        yield _unanswered(settings.public_url, status, location, served=served, port=settings.web_port)
+        yield _unanswered(settings.public_url, *found, served=served, port=settings.web_port)
 
 
-async def ping(
-    signer: WebhookSigner, public_url: str, nonce: str, body: bytes
-) -> Finding | tuple[int, str, str]:
-    """Return the status, text and Location of the answer, or a finding if there is none."""
+async def send_webhook(public_url: str, url: str) -> Finding | tuple[int, str]:
+    """Return the status and Location of the answer to a webhook, or a finding if there is none."""
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
-            session.post(signer.ping_url(public_url, nonce), data=body, allow_redirects=False) as answer,
+            session.post(url, data=b"a check", allow_redirects=False) as answer,
         ):
-            said = (await answer.content.read(100)).decode(errors="replace")
-            return answer.status, said, answer.headers.get("Location", "")
+            return answer.status, answer.headers.get("Location", "")
     except aiohttp.ClientConnectorCertificateError:
         remedy = "Renew it, or let the proxy fetch one: ComfyDeploy refuses what a browser would refuse."
         return problem(PUBLIC_URL, f"{public_url} has no valid certificate.", remedy)

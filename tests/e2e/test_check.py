@@ -244,8 +244,6 @@ async def test_ports_that_something_else_has(home: BotProcess) -> None:
         port = url.rpartition(":")[2]
         words = ("taken by something that is not this bot", "WEB_PORT")
         said = await finds(home, "error", "PUBLIC_URL", *words, PUBLIC_URL=url, WEB_PORT=port)
-        words = (f"METRICS_PORT {port}", "set METRICS_PORT to another")
-        await finds(home, "warning", "Web server", *words, METRICS_PORT=port)
     found(said, "warning", "Web server", "in use by something that doesn't answer as the bot does")
 
 

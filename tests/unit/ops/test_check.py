@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 
-from bot.comfydeploy.wire import WebhookSigner
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.model import Deployment, compile_deployment
@@ -18,7 +17,7 @@ from bot.domain.errors import BackendUnreachable
 from bot.domain.settings.rules_and_defaults import Approval, ServerRules
 from bot.ops.check_comfydeploy import deployment_findings, options_table, rule_findings
 from bot.ops.check_discord import compare_clock
-from bot.ops.check_machine import ping
+from bot.ops.check_machine import send_webhook
 from bot.ops.findings import Finding, Level, problem
 from tests.unit.deployments.made import offering
 
@@ -42,7 +41,7 @@ def test_a_clock_is_judged_by_its_deviation(seconds: int, level: Level) -> None:
 
 async def test_an_unreachable_address_is_told_in_words() -> None:
     url = "http://nobody.invalid"
-    found = await ping(WebhookSigner("x" * 16, url), url, "nonce", b"")
+    found = await send_webhook(url, f"{url}/webhooks/comfydeploy/check/x")
     assert isinstance(found, Finding)
     assert found.level is ERROR
     assert "can't be reached" in found.summary
