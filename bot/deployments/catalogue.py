@@ -12,9 +12,9 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from bot.deployments.command_plan import EXTRA_OPTIONS, CommandPlan, plan_commands
-from bot.deployments.follow_ups import MessageCommands, link_follow_ups, message_commands
+from bot.deployments.follow_ups import link_follow_ups, message_commands
 from bot.deployments.merge import removed_since
-from bot.deployments.model import Deployment, compile_deployment, deployment_of, describes_itself
+from bot.deployments.model import Deployment, FollowUp, compile_deployment, deployment_of, describes_itself
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.backend import Backend, DeploymentDescription
 from bot.domain.errors import (
@@ -75,7 +75,7 @@ class Catalogue:
         return self._plan
 
     @property
-    def message_commands(self) -> MessageCommands:
+    def message_commands(self) -> tuple[FollowUp, ...]:
         return message_commands(self.all())
 
     def get(self, name: str) -> Deployment | None:

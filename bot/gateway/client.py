@@ -323,10 +323,6 @@ def missing_starts(limits: Mapping[str, Any], shards: Shards | None) -> int | No
 
     Returns None if enough are left. `limits` is the `session_start_limit` of Discord's gateway.
     """
-    if int(limits.get("remaining", 1000)) >= needed_starts(shards):
+    if int(limits.get("remaining", 1000)) >= (len(shards.ids) if shards is not None else 1):
         return None
     return int(limits.get("reset_after", 0)) // 60_000 + 1
-
-
-def needed_starts(shards: Shards | None) -> int:
-    return len(shards.ids) if shards is not None else 1

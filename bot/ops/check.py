@@ -27,10 +27,8 @@ def _checks(setup: Setup) -> Iterator[Check]:
     if setup.settings.roles & CALLING_ROLES:
         yield check_comfydeploy.check_key
         yield check_comfydeploy.check_deployments
-        yield check_comfydeploy.check_gpu_rules
         yield check_discord.check_token
     if setup.application_id is not None:
-        yield check_discord.check_session_starts
         yield check_discord.check_commands
         yield check_discord.check_servers
         yield check_discord.show_links

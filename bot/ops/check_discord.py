@@ -1,4 +1,4 @@
-"""Check Discord: the token, session starts, commands and permissions."""
+"""Check Discord: the token, commands and permissions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bot.config.fields import Role
 from bot.context import Wakeups
 from bot.discord_api.channels import install_url, invite_url, lacks
 from bot.domain.text import sentence_case
-from bot.gateway.client import GenerateBot, missing_starts, needed_starts
+from bot.gateway.client import GenerateBot
 from bot.gateway.commands import describe_scope, differences, payload
 from bot.metrics import Metrics
-from bot.ops.findings import Finding, Setup, first, ok, problem, warning
+from bot.ops.findings import Finding, Setup, ok, problem, warning
 
 T = TypeVar("T")
-TOKEN, CLOCK, SESSIONS, INTENTS = "Discord token", "Clock", "Gateway", "Intents"
+TOKEN, CLOCK, INTENTS = "Discord token", "Clock", "Intents"
 COMMANDS, SERVERS = "Commands", "Servers"
 ERRORS: Final = (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError)
 MISSING_ACCESS = 50001
@@ -92,30 +92,6 @@ def compare_clock(date: str | None, now: datetime) -> Finding | None:
     if abs(ahead) < _HARMFUL:
         return warning(CLOCK, summary, _CLOCK_REMEDY)
     return problem(CLOCK, f"{summary} Deadlines, budgets and interactions depend on it.", _CLOCK_REMEDY)
-
-
-async def check_session_starts(setup: Setup) -> AsyncIterator[Finding]:
-    """Check that enough session starts are left, and that SHARD_COUNT isn't below Discord's recommendation.
-
-    Discord resets the token of a bot that starts too many sessions.
-    """
-    own = setup.settings.shards
-    try:
-        shards, _, limit = await ask(setup.client.http.get_bot_gateway())
-    except ERRORS as error:
-        summary = f"Discord doesn't return the gateway's address: {reason(error)}."
-        yield problem(SESSIONS, summary, "Try again in a minute.")
-        return
-    if (minutes := missing_starts(limit, own)) is not None:
-        left, needed = limit["remaining"], needed_starts(own)
-        summary = f"of today's session starts, {left} are left, and a start needs {needed}."
-        remedy = f"Wait {minutes} minutes, and find out why the bot was restarted so often."
-        yield problem(SESSIONS, summary, remedy)
-    elif shards > (setup.settings.shard_count or 1):
-        remedy = f"Set SHARD_COUNT={shards}: Discord refuses a bot with more than 2,500 servers per shard."
-        yield warning(SESSIONS, f"Discord recommends {shards} shards, more than SHARD_COUNT.", remedy)
-    else:
-        yield ok(SESSIONS, f"{limit['remaining']} of {limit['total']} session starts are left.")
 
 
 async def check_commands(setup: Setup) -> AsyncIterator[Finding]:
@@ -201,7 +177,7 @@ async def check_servers(setup: Setup) -> AsyncIterator[Finding]:
     if lacking:
         summary = f"permissions are missing on {len(lacking)} of {len(servers)}."
         remedy = "A server admin grants them to the bot's role: Server Settings > Roles."
-        yield warning(SERVERS, summary, remedy, *first(lacking))
+        yield warning(SERVERS, summary, remedy, *lacking)
     else:
         yield ok(SERVERS, f"the bot is on {len(servers)}, with every permission that it needs.")
 
