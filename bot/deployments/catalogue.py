@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -213,6 +213,12 @@ class ReloadResult:
         return "; ".join(f"{word} {', '.join(names)}" for word, names in self.names.items())
 
 
+class Show(Protocol):
+    """Shows the current deployments in Discord; `resend` sends unchanged commands, too."""
+
+    async def __call__(self, *, resend: bool) -> None: ...
+
+
 ReloadTask = Literal["read", "poll"]  # read the file, or ask the backend
 
 
@@ -244,10 +250,11 @@ class Reloader:
         self._requested = False
         self._lock = asyncio.Lock()
         self._outdated = False
-        self._show: Callable[[], Awaitable[None]] | None = None
+        self._resend = False
+        self._show: Show | None = None
 
-    def on_change(self, show: Callable[[], Awaitable[None]]) -> None:
-        """Register `show`, which is called after a reload has changed the commands.
+    def on_change(self, show: Show) -> None:
+        """Register `show`, which is called after a reload has changed the commands, or to send them again.
 
         If it raises an error, the next reload or poll calls it again.
         """
@@ -262,10 +269,11 @@ class Reloader:
         self._requested = True
 
     async def reload(self) -> ReloadResult:
-        """Reload the deployments from the file, here and in other processes.
+        """Reload the deployments from the file, here and in other processes, and send the commands again.
 
         Raises StartupError if they can't be loaded, in which case the old deployments remain.
         """
+        self._outdated = self._resend = True
         found = await self._load("read")
         self._notify()
         return found
@@ -327,7 +335,7 @@ class Reloader:
     async def _show_commands(self) -> None:
         try:
             if self._show is not None:
-                await self._show()
-            self._outdated = False
+                await self._show(resend=self._resend)
+            self._outdated = self._resend = False
         except DiscordAway as error:
             log.warning("can't sync the changed commands yet: %s", error)

@@ -139,8 +139,8 @@ class GenerateBot(commands.Bot):
             for scope in (None, *map(discord.Object, self.sync.guild_ids)):
                 self.tree.remove_command(name, guild=scope, type=discord.AppCommandType.message)
 
-    async def show_deployments(self) -> None:
-        """Rebuild and sync the commands after the deployments changed.
+    async def show_deployments(self, *, resend: bool = False) -> None:
+        """Rebuild and sync the commands after the deployments changed; `resend` also sends unchanged ones.
 
         Raises StoreUnavailable and DiscordAway.
         """
@@ -149,7 +149,7 @@ class GenerateBot(commands.Bot):
         self._availability.apply(self.tree.get_commands())
         try:
             if self.application_id is not None:
-                await self.sync.run(self.tree, self.application_id)
+                await self.sync.run(self.tree, self.application_id, resend=resend)
         finally:
             self.registered.forget()
 

@@ -29,7 +29,6 @@ def _checks(setup: Setup) -> Iterator[Check]:
         yield check_comfydeploy.check_deployments
         yield check_discord.check_token
     if setup.application_id is not None:
-        yield check_discord.check_commands
         yield check_discord.check_servers
         yield check_discord.show_links
     yield check_machine.check_ports

@@ -1,10 +1,9 @@
-"""Check Discord: the token, commands and permissions."""
+"""Check Discord: the token, the clock and permissions."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import AsyncExitStack
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
@@ -12,21 +11,13 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import discord
 
-from bot.app import open_app
-from bot.config.fields import Role
-from bot.context import Wakeups
 from bot.discord_api.channels import install_url, invite_url, lacks
 from bot.domain.text import sentence_case
-from bot.gateway.client import GenerateBot
-from bot.gateway.commands import describe_scope, differences, payload
-from bot.metrics import Metrics
 from bot.ops.findings import Finding, Setup, ok, problem, warning
 
 T = TypeVar("T")
-TOKEN, CLOCK, INTENTS = "Discord token", "Clock", "Intents"
-COMMANDS, SERVERS = "Commands", "Servers"
+TOKEN, CLOCK, SERVERS = "Discord token", "Clock", "Servers"
 ERRORS: Final = (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError)
-MISSING_ACCESS = 50001
 # discord.py repeats a call for up to half a minute, and waits for rate limits.
 _CALL_SECONDS = 30.0
 _PAGE = 200  # Discord's maximum
@@ -92,59 +83,6 @@ def compare_clock(date: str | None, now: datetime) -> Finding | None:
     if abs(ahead) < _HARMFUL:
         return warning(CLOCK, summary, _CLOCK_REMEDY)
     return problem(CLOCK, f"{summary} Deadlines, budgets and interactions depend on it.", _CLOCK_REMEDY)
-
-
-async def check_commands(setup: Setup) -> AsyncIterator[Finding]:
-    """Compare the bot's commands with Discord's, even if this process lacks the gateway role."""
-    if not setup.catalogue.all() or setup.application_id is None:
-        return
-    settings = setup.settings.model_copy(update={"roles": frozenset({Role.GATEWAY})})
-    async with AsyncExitStack() as stack:
-        app = await open_app(
-            stack,
-            settings,
-            setup.outside,
-            store=setup.store,
-            backend=setup.backend,
-            catalogue=setup.catalogue,
-            wakeups=Wakeups(),
-            metrics=Metrics(setup.outside.monotonic),
-        )
-        bot = app.discord.client
-        if not isinstance(bot, GenerateBot):
-            raise TypeError("a process with the gateway role has the bot as its client")
-        yield ok(INTENTS, f"{', '.join(name for name, on in bot.intents if on)}: none of them is privileged.")
-        await bot.load_cogs()
-        bot.sync.arrange(bot.tree)
-        synced = await bot.sync.synced(setup.application_id) if setup.usable else {}
-        for scope in bot.sync.scopes(synced):
-            yield await _commands_of(setup.client, bot, setup.application_id, scope)
-
-
-async def _commands_of(client: discord.Client, bot: GenerateBot, application_id: int, scope: str) -> Finding:
-    where, expected = describe_scope(scope), payload(bot.tree, scope)
-    try:
-        difference = differences(expected, await registered(client, application_id, scope))
-    except ERRORS as error:
-        if getattr(error, "code", None) == MISSING_ACCESS:
-            remedy = "Invite the bot there with the link below, or take the server out of COMMAND_GUILD_IDS."
-            return problem(COMMANDS, f"the bot may have none on {where}.", remedy)
-        return problem(
-            COMMANDS, f"those on {where} can't be read: {reason(error)}.", "Try again in a minute."
-        )
-    if not difference:
-        return ok(COMMANDS, f"{len(expected)} on {where}, as they should be.")
-    parts = {"missing": difference.missing, "changed": difference.changed, "left over": difference.left_over}
-    lines = [f"{word}: {', '.join(names)}" for word, names in parts.items() if names]
-    remedy = "python -m bot sync, or start the bot: it syncs what changed."
-    return warning(COMMANDS, f"those on {where} differ from the bot's own.", remedy, *lines)
-
-
-async def registered(client: discord.Client, application_id: int, scope: str) -> list[Any]:
-    """Return the commands that Discord has in a scope ("global" or a server's id). Raises one of ERRORS."""
-    if scope == "global":
-        return [*await ask(client.http.get_global_commands(application_id))]
-    return [*await ask(client.http.get_guild_commands(application_id, int(scope)))]
 
 
 async def check_servers(setup: Setup) -> AsyncIterator[Finding]:
