@@ -78,6 +78,6 @@ async def _set_up(
     configs = configured_deployments(settings) if settings.roles & CALLING_ROLES else ()
     # Without `write`, since a check must not change anything.
     catalogue = Catalogue(configs, backend, store.key_values.get_deployment if usable else None)
-    setup = Setup(settings, outside, store, usable, signer, backend, catalogue, configs)
+    setup = Setup(settings, outside, signer, backend, catalogue, configs)
     await stack.enter_async_context(setup.client)
     return setup

@@ -1,4 +1,4 @@
-"""Check ComfyDeploy: the API key, each deployment with its options, and servers' rules for GPUs."""
+"""Check ComfyDeploy: the API key, and each deployment with its options."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import (
     BackendBadReply,
     BackendError,
-    BackendForbidden,
     BackendNotFound,
     BackendRedirected,
     BackendServerError,
     BackendUnauthorized,
     BackendUnreachable,
-    StartLater,
     StartupError,
 )
 from bot.ops.findings import Finding, Setup, ok, problem, warning
@@ -25,7 +23,6 @@ from bot.ops.findings import Finding, Setup, ok, problem, warning
 KEY, DEPLOYMENT, COMMAND = "ComfyDeploy key", "Deployment", "Options"
 # No run has this id; with a valid key ComfyDeploy answers 404.
 _NO_RUN = "00000000-0000-4000-8000-000000000000"
-_SEE_KEY = "See the finding about the key above."
 _WITHOUT = "To start without its answer, describe the deployment in full in deployments.toml."
 
 
@@ -51,26 +48,16 @@ async def check_key(setup: Setup) -> AsyncIterator[Finding]:
 
 
 async def check_deployments(setup: Setup) -> AsyncIterator[Finding]:
-    """Load the deployments. Yield a finding for each, and for each mistake that keeps them from loading.
-
-    If ComfyDeploy didn't describe every deployment, the remedy refers to the deployments' own findings.
-    """
-    catalogue, failed = setup.catalogue, None
+    """Load the deployments. Yield a finding for each, and for each mistake that keeps them from loading."""
+    mistakes: Sequence[str] = ()
     try:
-        await catalogue.load()
+        await setup.catalogue.load()
     except StartupError as error:
-        failed = error
-    for finding in deployment_findings(setup.configs, catalogue):
+        mistakes = error.mistakes
+    for finding in deployment_findings(setup.configs, setup.catalogue):
         yield finding
-    if failed is None:
-        return
-    remedy = "Correct deployments.toml or COMFYDEPLOY_DEPLOYMENT_ID."
-    if isinstance(failed, StartLater):
-        remedy = "Follow the remedies of the deployments above, and check again when ComfyDeploy answers."
-    elif catalogue.faults:
-        remedy = "Follow the remedies of the deployments above."
-    for mistake in failed.mistakes:
-        yield problem(COMMAND, mistake, remedy)
+    for mistake in mistakes:
+        yield problem(COMMAND, mistake, "Follow the remedies above, or correct deployments.toml.")
 
 
 def deployment_findings(configured: Sequence[DeploymentSettings], catalogue: Catalogue) -> Iterator[Finding]:
@@ -107,17 +94,11 @@ def _deployment(settings: DeploymentSettings, fault: BackendError | None, catalo
 
 
 def _remedy(fault: BackendError) -> str:
-    match fault:
-        case BackendUnauthorized() | BackendRedirected():
-            return _SEE_KEY
-        case BackendForbidden():
-            return "See in ComfyDeploy's dashboard whether the account is in order."
-        case BackendServerError():
-            return f"Try again in a minute. {CAUSES} {_WITHOUT}"
-        case _ if fault.passing:
-            return f"Check again when ComfyDeploy answers. {_WITHOUT}"
-        case _:
-            return "Check the id and COMFYDEPLOY_API_URL, or describe the deployment in deployments.toml."
+    if isinstance(fault, BackendServerError):
+        return f"Try again in a minute. {CAUSES} {_WITHOUT}"
+    if fault.passing:
+        return f"Check again when ComfyDeploy answers. {_WITHOUT}"
+    return f"See the finding about the key, and check the id and COMFYDEPLOY_API_URL. {_WITHOUT}"
 
 
 def option_names(deployment: Deployment, spec: CommandSpec) -> str:

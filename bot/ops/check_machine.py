@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -25,12 +24,8 @@ from bot.store import Store
 from bot.web import HEALTHY, listening, port_remedy
 
 PUBLIC_URL, WEB_SERVER, DATABASE, TEMPORARY_FILES = "PUBLIC_URL", "Web server", "Database", "Temporary files"
-# ComfyDeploy follows these redirects with a GET without the body, and counts a 200 to that as delivered.
-_BODY_LOST = (301, 302, 303)
-_BODY_KEPT = (307, 308)
 # The bot's answer to an authentic webhook that it can't read.
 _UNREADABLE = 400
-_PROXY_ANSWERS = (404, 502, 503, 504, 530)
 # The IP address to call if the server listens on all interfaces.
 _LOOPBACK_FOR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # this opens no port
 
@@ -183,31 +178,17 @@ async def send_webhook(public_url: str, url: str) -> Finding | tuple[int, str]:
 
 
 def _unanswered(public_url: str, status: int, location: str, *, served: bool, port: int) -> Finding:
-    said = f"{public_url} answers {status}"
-    if status in _BODY_LOST or status in _BODY_KEPT:
-        return _redirected(public_url, status, location)
+    if 300 <= status < 400:
+        remedy = "Set PUBLIC_URL to the final address, or let the proxy answer, not redirect."
+        summary = f"{public_url} redirects ({status}) to {location}: webhooks would be lost."
+        return problem(PUBLIC_URL, summary, remedy)
     if status == 403:
         remedy = "Set the same WEBHOOK_SECRET or DATABASE_URL here, or point PUBLIC_URL to this bot."
         return problem(PUBLIC_URL, f"{public_url} leads to a bot with another webhook secret.", remedy)
     if not served:
-        summary = f"{said}, and port {port} is taken by something that is not this bot."
+        summary = (
+            f"{public_url} answers {status}, and port {port} is taken by something that is not this bot."
+        )
         return problem(PUBLIC_URL, summary, "Stop what uses the port, or set WEB_PORT to another.")
-    if status in _PROXY_ANSWERS:
-        remedy = f"Let the proxy or tunnel pass /webhooks/comfydeploy/ on to port {port} of this machine."
-    else:
-        remedy = f"Something else answers there: let it pass POST requests on to port {port}."
-    return problem(PUBLIC_URL, f"{said}, but not from here.", remedy)
-
-
-def _redirected(public_url: str, status: int, location: str) -> Finding:
-    """Return the finding about a redirect, which names the better PUBLIC_URL if only its origin differs."""
-    remedy = "Let the proxy answer, not redirect."
-    with suppress(ValueError):
-        old, new = urlsplit(public_url), urlsplit(location)
-        differs = (new.scheme, new.netloc) != (old.scheme, old.netloc)
-        if new.scheme in ("http", "https") and new.netloc and differs:
-            remedy = f"Set PUBLIC_URL to {new.scheme}://{new.netloc}{old.path}, if that is the bot."
-    if status in _BODY_LOST:
-        summary = f"{public_url} redirects ({status}): every webhook would be lost."
-        return problem(PUBLIC_URL, summary, remedy)
-    return warning(PUBLIC_URL, f"{public_url} redirects ({status}): each webhook makes two calls.", remedy)
+    remedy = f"Let the proxy or tunnel pass POST requests for /webhooks/comfydeploy/ on to port {port} here."
+    return problem(PUBLIC_URL, f"{public_url} answers {status}, but not from here.", remedy)

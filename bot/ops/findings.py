@@ -15,7 +15,6 @@ from bot.config.settings import Settings
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
 from bot.outside import Outside
-from bot.store import Store
 
 
 class Level(StrEnum):
@@ -56,15 +55,12 @@ def problem(subject: str, summary: str, remedy: str, *lines: str) -> Finding:
 class Setup:
     """What the checks look at, and what the earlier ones found out for the later ones.
 
-    `usable` means that the database has this version's schema and, if it is a file, can be written. The
-    secret of `signer` is a temporary one if the bot's own can't be read. `date` is the Date header of
+    The secret of `signer` is a temporary one if the bot's own can't be read. `date` is the Date header of
     Discord's last answer.
     """
 
     settings: Settings
     outside: Outside
-    store: Store
-    usable: bool
     signer: WebhookSigner
     backend: ComfyDeploy
     catalogue: Catalogue
