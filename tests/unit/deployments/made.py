@@ -8,8 +8,8 @@ from typing import Any
 
 from bot.comfydeploy.deployments import GPUS, input_class, parse_deployment, parse_deployments
 from bot.deployments.choices import input_of
-from bot.deployments.command_plan import CommandSpec
-from bot.deployments.inputs import Input, OptionSpec
+from bot.deployments.command_plan import CommandSpec, OptionSpec
+from bot.deployments.inputs import Input
 from bot.deployments.model import Deployment, FollowUp, compile_deployment
 from bot.deployments.schema import Choice, DeploymentSettings, InputSettings
 from bot.domain.backend import DeploymentDescription, InputDescription
