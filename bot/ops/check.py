@@ -23,7 +23,6 @@ Check = Callable[[Setup], AsyncIterator[Finding]]
 
 def _checks(setup: Setup) -> Iterator[Check]:
     """Yield the checks in order. The bot has an `application_id` once the check of its token has found it."""
-    yield check_machine.check_temporary_folder
     if setup.settings.roles & CALLING_ROLES:
         yield check_comfydeploy.check_key
         yield check_comfydeploy.check_deployments
@@ -31,7 +30,6 @@ def _checks(setup: Setup) -> Iterator[Check]:
     if setup.application_id is not None:
         yield check_discord.check_servers
         yield check_discord.show_links
-    yield check_machine.check_ports
     yield check_machine.check_public_url
 
 

@@ -1,33 +1,26 @@
-"""Check this machine: the database, temporary files, ports, and PUBLIC_URL."""
+"""Check this machine: the database and PUBLIC_URL."""
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 from aiohttp import web
 from sqlalchemy import Connection, text
-from yarl import URL
 
 from bot.config.fields import Role
 from bot.database.schema import describe_unknown, known_schemas, schema_of
 from bot.domain.errors import StartupError, StoreUnavailable
-from bot.media.download import require_temporary_folder
-from bot.ops.findings import Finding, Setup, ok, problem, warning
+from bot.ops.findings import Finding, Setup, ok, problem
 from bot.store import Store
-from bot.web import HEALTHY, listening, port_remedy
+from bot.web import listening
 
-PUBLIC_URL, WEB_SERVER, DATABASE, TEMPORARY_FILES = "PUBLIC_URL", "Web server", "Database", "Temporary files"
+PUBLIC_URL, DATABASE = "PUBLIC_URL", "Database"
 # The bot's answer to an authentic webhook that it can't read.
 _UNREADABLE = 400
-# The IP address to call if the server listens on all interfaces.
-_LOOPBACK_FOR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # this opens no port
 
 
 async def inspect_database(store: Store) -> tuple[Finding, bool]:
@@ -66,63 +59,6 @@ def _new_file(file: Path) -> Finding:
     return ok(DATABASE, f"SQLite; the first start makes {file}.")
 
 
-async def check_temporary_folder(setup: Setup) -> AsyncIterator[Finding]:
-    if Role.MESSENGER in setup.settings.roles:
-        yield inspect_temporary_folder()
-
-
-def inspect_temporary_folder() -> Finding:
-    try:
-        require_temporary_folder()
-    except StartupError:
-        remedy = "Let the bot write to /tmp (in a container: --tmpfs /tmp), or name another in TMPDIR."
-        return problem(TEMPORARY_FILES, "no folder can be written, and results pass through one.", remedy)
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free // 1024**2
-    return ok(TEMPORARY_FILES, f"{folder} can be written; {free:,} MiB are free.")
-
-
-async def check_ports(setup: Setup) -> AsyncIterator[Finding]:
-    """Yield a finding for each port that the bot opens, which is free or in use by a bot.
-
-    Only the check of PUBLIC_URL shows whether it is this bot.
-    """
-    settings = setup.settings
-    ports = {"WEB_PORT": settings.web_port, "METRICS_PORT": settings.metrics_port}
-    for setting, port in ports.items():
-        if port is None:
-            continue
-        where = f"{setting} {port} on {settings.web_host}"
-        try:
-            async with listening(web.Application(), settings.web_host, port, setting=setting):
-                yield ok(WEB_SERVER, f"{where} is free.")
-        except StartupError as error:
-            cause = error.__cause__
-            if not isinstance(cause, OSError):
-                raise
-            if cause.errno != errno.EADDRINUSE:
-                setup.ports_usable = False
-                summary = f"{where} can't be used ({cause.strerror})."
-                yield problem(WEB_SERVER, summary, port_remedy(cause, setting))
-            elif setting == "WEB_PORT" and not await _is_bot(settings.web_host, port):
-                summary = f"{where} is in use by something that doesn't answer as the bot does."
-                yield warning(WEB_SERVER, summary, port_remedy(cause, setting))
-            else:
-                yield ok(WEB_SERVER, f"{where} is in use, as while the bot runs.")
-
-
-async def _is_bot(host: str, port: int) -> bool:
-    url = URL.build(scheme="http", host=_LOOPBACK_FOR.get(host, host), port=port, path="/healthz")
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
-            session.get(url, allow_redirects=False) as answer,
-        ):
-            return await answer.content.read(100) == HEALTHY.encode()
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return False
-
-
 async def check_public_url(setup: Setup) -> AsyncIterator[Finding]:
     """Send a signed webhook to PUBLIC_URL that no backend would send.
 
@@ -130,7 +66,7 @@ async def check_public_url(setup: Setup) -> AsyncIterator[Finding]:
     meanwhile if the port is free.
     """
     settings = setup.settings
-    if settings.public_url is None or Role.WEB not in settings.roles or not setup.ports_usable:
+    if settings.public_url is None or Role.WEB not in settings.roles:
         return
     reached: list[bool] = []
 
@@ -143,11 +79,12 @@ async def check_public_url(setup: Setup) -> AsyncIterator[Finding]:
     here = web.Application()
     for method, route in setup.backend.webhooks:
         here.router.add_route(method, route, answer)
-    served = False
+    taken = ""
     async with AsyncExitStack() as stack:
-        with suppress(StartupError):
+        try:
             await stack.enter_async_context(listening(here, settings.web_host, settings.web_port))
-            served = True
+        except StartupError as error:
+            taken = str(error)
         found = await send_webhook(settings.public_url, setup.signer.url("check") or "")
     if isinstance(found, Finding):
         yield found
@@ -155,7 +92,7 @@ async def check_public_url(setup: Setup) -> AsyncIterator[Finding]:
         answered_by = "this check" if reached else "the running bot"
         yield ok(PUBLIC_URL, f"{settings.public_url} leads here; {answered_by} answered.")
     else:
-        yield _unanswered(settings.public_url, *found, served=served, port=settings.web_port)
+        yield _unanswered(settings.public_url, *found, taken=taken, port=settings.web_port)
 
 
 async def send_webhook(public_url: str, url: str) -> Finding | tuple[int, str]:
@@ -177,7 +114,7 @@ async def send_webhook(public_url: str, url: str) -> Finding | tuple[int, str]:
         return problem(PUBLIC_URL, f"{public_url} can't be reached ({type(error).__name__}).", remedy)
 
 
-def _unanswered(public_url: str, status: int, location: str, *, served: bool, port: int) -> Finding:
+def _unanswered(public_url: str, status: int, location: str, *, taken: str, port: int) -> Finding:
     if 300 <= status < 400:
         remedy = "Set PUBLIC_URL to the final address, or let the proxy answer, not redirect."
         summary = f"{public_url} redirects ({status}) to {location}: webhooks would be lost."
@@ -185,10 +122,7 @@ def _unanswered(public_url: str, status: int, location: str, *, served: bool, po
     if status == 403:
         remedy = "Set the same WEBHOOK_SECRET or DATABASE_URL here, or point PUBLIC_URL to this bot."
         return problem(PUBLIC_URL, f"{public_url} leads to a bot with another webhook secret.", remedy)
-    if not served:
-        summary = (
-            f"{public_url} answers {status}, and port {port} is taken by something that is not this bot."
-        )
-        return problem(PUBLIC_URL, summary, "Stop what uses the port, or set WEB_PORT to another.")
+    if taken:
+        return problem(PUBLIC_URL, f"{public_url} answers {status}, but it isn't the bot.", taken)
     remedy = f"Let the proxy or tunnel pass POST requests for /webhooks/comfydeploy/ on to port {port} here."
     return problem(PUBLIC_URL, f"{public_url} answers {status}, but not from here.", remedy)

@@ -68,7 +68,6 @@ class Setup:
     client: discord.Client = field(init=False)
     application_id: int | None = None
     date: str | None = None
-    ports_usable: bool = True
 
     def __post_init__(self) -> None:
         async def note_date(_: object, __: object, params: aiohttp.TraceRequestEndParams) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from aiohttp import web
 
 from demo.fake_comfydeploy.deployments import PICTURE_ID
@@ -76,7 +74,6 @@ async def test_before_the_first_start_only_the_commands_are_missing(home: BotPro
         ("Clock",),
         ("Servers", "on 1,"),
         ("PUBLIC_URL", "this check answered"),
-        ("Web server", f"WEB_PORT {home.port}", "free"),
         ("Invite link", f"client_id={home.discord.bot.id}"),
     ):
         found(said, "ok", *words)
@@ -91,8 +88,6 @@ async def test_beside_the_running_bot_the_bot_answers(home: BotProcess) -> None:
     await home.start(ALLOW_USER_INSTALLS="true", METRICS_PORT=port, METRICS_TOKEN=token)
     said = await finds(home, "ok", "Database", "up to date")
     found(said, "ok", "PUBLIC_URL", "the running bot answered")
-    found(said, "ok", "Web server", f"WEB_PORT {home.port}", "in use")
-    found(said, "ok", "Web server", f"METRICS_PORT {port}", "in use, as while the bot runs")
     found(said, "ok", "Install link", f"client_id={home.discord.bot.id}", "integration_type=1")
     (link,) = [line for line in said.out.splitlines() if "Install link" in line]
     assert link.split()[-1] in home.log
@@ -188,13 +183,6 @@ async def test_a_deployment_that_only_the_file_describes(home: BotProcess) -> No
     await finds(home, "warning", "Deployment", *words, **OWN_FILE)
 
 
-@pytest.mark.parametrize(("host", "url"), [("nonsense.invalid", ""), ("203.0.113.9", "http://127.0.0.1:9")])
-async def test_a_web_host_that_is_none_of_this_machines(home: BotProcess, host: str, url: str) -> None:
-    words = (host, "WEB_HOST is the address of one of this machine's own")
-    said = await finds(home, "error", "Web server", *words, WEB_HOST=host, PUBLIC_URL=url)
-    assert "error    PUBLIC_URL" not in said.out
-
-
 async def test_a_public_url_that_redirects(home: BotProcess) -> None:
     to = "https://bot.example.com/webhooks/comfydeploy/x"
     async with elsewhere(web.Response(status=302, headers={"Location": to})) as url:
@@ -207,23 +195,11 @@ async def test_a_public_url_that_leads_elsewhere(home: BotProcess) -> None:
         await finds(home, "error", "PUBLIC_URL", *words, PUBLIC_URL=url)
 
 
-async def test_ports_that_something_else_has(home: BotProcess) -> None:
+async def test_a_port_that_something_else_has(home: BotProcess) -> None:
     async with elsewhere(web.Response(status=200)) as url:
         port = url.rpartition(":")[2]
-        words = ("taken by something that is not this bot", "WEB_PORT")
-        said = await finds(home, "error", "PUBLIC_URL", *words, PUBLIC_URL=url, WEB_PORT=port)
-    found(said, "warning", "Web server", "in use by something that doesn't answer as the bot does")
-
-
-async def test_a_port_that_something_silent_has(home: BotProcess) -> None:
-    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
-
-    every = "0.0.0.0"  # noqa: S104
-    async with await asyncio.start_server(hang_up, every, 0) as server:
-        port = str(server.sockets[0].getsockname()[1])
-        words = (f"WEB_PORT {port}", "set WEB_PORT to another")
-        await finds(home, "warning", "Web server", *words, PUBLIC_URL="", WEB_HOST=every, WEB_PORT=port)
+        words = ("answers 200, but it isn't the bot", f"Port {port} on", "set WEB_PORT to another")
+        await finds(home, "error", "PUBLIC_URL", *words, PUBLIC_URL=url, WEB_PORT=port)
 
 
 async def test_a_process_that_only_takes_webhooks_needs_neither_key(home: BotProcess, tmp_path: Path) -> None:
