@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 2.0
 # A longer slice delays other servers, a shorter one costs more switches between threads.
 _SLICE_SECONDS = 0.01
+# AutoMod rules are read again after _FRESH, and used up to _STALE if that fails. A failed read is repeated
+# only after _RETRY, because Discord bans IP addresses that collect thousands of 403s.
+_FRESH, _STALE, _RETRY = timedelta(minutes=5), timedelta(hours=1), timedelta(seconds=30)
 T = TypeVar("T")
 
 
@@ -90,9 +93,8 @@ class _Entry:
 class AutomodCache:
     """Caches the compiled rules of at most `size` servers.
 
-    Rules are read again after `ttl`. Concurrent requests share a read and wait at most `timeout` seconds for
-    it; a slower read serves later requests. While Discord fails, rules up to `stale` old are used. A failed
-    read is retried only after `retry`, because Discord bans IP addresses that collect thousands of 403s.
+    Concurrent requests share a read and wait at most `timeout` seconds for it; a slower read serves later
+    requests. While Discord fails, older rules are used for a while.
     """
 
     def __init__(
@@ -100,15 +102,11 @@ class AutomodCache:
         fetch: Fetch,
         outside: Outside,
         *,
-        ttl: timedelta = timedelta(minutes=5),
-        stale: timedelta = timedelta(hours=1),
-        retry: timedelta = timedelta(seconds=30),
         timeout: float | None = None,
         size: int = 500,
     ) -> None:
         self.thread = WordThread(outside)
         self._fetch, self._clock = fetch, outside.now
-        self._ttl, self._stale, self._retry = ttl, stale, retry
         # Shorter than the limit of a request, so that there is time to check with older rules.
         self._timeout, self._size = 0.75 * TIMEOUT_SECONDS if timeout is None else timeout, size
         self._entries: dict[int, _Entry] = {}
@@ -117,14 +115,14 @@ class AutomodCache:
         self._tasks: set[asyncio.Task[_Entry]] = set()
 
     async def automod_rules(self, guild_id: int) -> WordRules:
-        """Return the server's AutoMod rules, at most `ttl` old while Discord answers.
+        """Return the server's AutoMod rules, at most five minutes old while Discord answers.
 
         Raises RefusedError if no rules are fresh enough.
         """
         entry = self._entries.get(guild_id)
-        if entry is None or self._age(entry.tried_at) >= (self._retry if entry.fault else self._ttl):
+        if entry is None or self._age(entry.tried_at) >= (_RETRY if entry.fault else _FRESH):
             entry = await self._read(guild_id) or entry
-        if entry is None or entry.rules is None or self._age(entry.read_at) >= self._stale:
+        if entry is None or entry.rules is None or self._age(entry.read_at) >= _STALE:
             raise RefusedError((entry and entry.fault) or "words_unavailable")
         return entry.rules
 

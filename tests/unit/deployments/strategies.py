@@ -95,7 +95,7 @@ def deployments(draw: st.DrawFn) -> Deployment:
         sizes=sizes,
         deployment_id=UUID,
         description=draw(st.none() | st.text(max_size=300)),
-        gpus=draw(st.none() | st.lists(st.text("ABC", min_size=1), unique=True, max_size=30)),
+        gpus=draw(st.none() | st.lists(st.text("ABC", min_size=1, max_size=50), unique=True, max_size=30)),
         inputs={
             node.key.strip(): draw(input_configs)
             for node in keys
