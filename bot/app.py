@@ -13,7 +13,7 @@ from typing import Any
 import discord
 from aiohttp import web
 
-from bot.comfydeploy.client import ComfyDeploy, open_session, ping_route
+from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.comfydeploy.wire import WebhookSigner, call_name
 from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings, configured_deployments
@@ -38,7 +38,7 @@ from bot.web import MetricsPage, application, listening
 from bot.words.cache import AutomodCache
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reconciler import Reconciler
-from bot.workers.reports import ReportRecorder, WebhookServer, read_body
+from bot.workers.reports import ReportRecorder, WebhookServer
 from bot.workers.submission import Submitter
 from bot.workers.worker import CHECK, DEPLOYMENTS, PROBE, PROGRESS, PRUNE, SHOW, SUBMIT, Worker
 
@@ -198,7 +198,6 @@ def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Proc
         page.add_to(server)
     if Role.WEB in app.settings.roles:
         WebhookServer(app, recorder).add_to(server)
-        server.router.add_routes([ping_route(signer, read_body)])
     workers = _workers(app, recorder)
     for topic in ("submit", "check", "show", "probe", "progress"):
         if topic in workers:

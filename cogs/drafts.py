@@ -287,7 +287,7 @@ async def setup(bot: GenerateBot) -> None:
         bot.remove_message_commands(names)
         catalogue = bot.app.catalogue
         menus: dict[str, OnMenu] = {say("use_menu"): _menu()} if taking_pictures(catalogue.all()) else {}
-        for each in catalogue.message_commands.offered:
+        for each in catalogue.message_commands:
             menus[each.label] = _menu(Option("".join(each.reference), each.label))
         names[:] = menus
         for name, callback in menus.items():

@@ -7,19 +7,17 @@ Every fault becomes a `bot.domain.errors.BackendError`, whose `accepted` says wh
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
-from aiohttp import web
 from pydantic import SecretStr
 
 from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_deployments
 from bot.comfydeploy.reports import clean_filename, parse_log, parse_run, parse_webhook
 from bot.comfydeploy.wire import (
-    PING_PATH,
     QUEUE_PATH,
     WEBHOOKS,
     WebhookSigner,
@@ -48,7 +46,6 @@ MAX_FAILURES = 3
 MAX_LOG = 2 * 1024 * 1024
 MAX_ERROR_REPLY = 64 * 1024
 # Returns a request's body, or the HTTP status to answer with if the body can't be read.
-ReadBody = Callable[[web.Request], Awaitable[bytes | int]]
 
 
 def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
@@ -266,28 +263,3 @@ async def _read_error(response: aiohttp.ClientResponse) -> bytes:
 
 def _segment(identifier: str) -> str:
     return quote(identifier, safe="")
-
-
-def ping_route(
-    signer: WebhookSigner, read_body: ReadBody, reached: Callable[[], None] = lambda: None
-) -> web.RouteDef:
-    """Return the route by which `python -m bot check` tests whether PUBLIC_URL leads to this bot's webhooks.
-
-    The ping is a POST with a body, like a webhook.
-
-    The answer proves that the whole ping reached a process with the same secret. `read_body` applies the
-    webhooks' limits on size and time, because anyone who saw a ping can send it again. `reached` is called
-    for each authentic ping whose body was read.
-    """
-
-    async def ping(request: web.Request) -> web.Response:
-        nonce = request.match_info["nonce"]
-        if not signer.answers_ping(nonce, request.match_info["mac"]):
-            return web.Response(status=403)
-        body = await read_body(request)
-        if isinstance(body, int):
-            return web.Response(status=body)
-        reached()
-        return web.Response(text=signer.pong(nonce, body))
-
-    return web.post(f"{PING_PATH}/{{nonce:[a-z0-9]{{1,40}}}}/{{mac:[^/]{{1,64}}}}", ping)

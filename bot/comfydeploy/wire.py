@@ -6,7 +6,6 @@ ComfyDeploy signs no webhooks, so their URLs authenticate them.
 from __future__ import annotations
 
 import gc
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -277,8 +276,6 @@ WEBHOOK_PATH = "/webhooks/comfydeploy"
 _ROUTE = f"{WEBHOOK_PATH}/{{key:[a-z0-9]{{1,20}}}}/{{mac:[^/]{{1,64}}}}"
 # ComfyDeploy's second and third attempts arrive as GET with the same body.
 WEBHOOKS = (("POST", _ROUTE), ("GET", _ROUTE))
-# Under the webhooks' path, so that a proxy treats pings like webhooks.
-PING_PATH = f"{WEBHOOK_PATH}/ping"
 # Cached, since a run reports several times a second. A caller that measures whether a key is cached learns
 # nothing about its MAC.
 _CACHED = 1024
@@ -302,17 +299,6 @@ class WebhookSigner:
     def verify(self, key: str, mac: str) -> bool:
         """Return whether `mac` is the MAC of `key`, compared in constant time. Any text is safe to pass."""
         return hmac.compare_digest(self.mac(key).encode(), mac.encode("utf-8", "replace"))
-
-    def ping_url(self, public_url: str, nonce: str) -> str:
-        """Return a URL that tests PUBLIC_URL. Only a holder of the secret can create such a URL."""
-        return f"{public_url}{PING_PATH}/{nonce}/{self.mac(f'ping:{nonce}')}"
-
-    def answers_ping(self, nonce: str, mac: str) -> bool:
-        return self.verify(f"ping:{nonce}", mac)
-
-    def pong(self, nonce: str, body: bytes) -> str:
-        """Return the answer to a ping, which proves knowledge of the secret and receipt of the whole body."""
-        return self.mac(f"pong:{nonce}:{hashlib.sha256(body).hexdigest()}")
 
     def url(self, key: str) -> str | None:
         """Return the URL for reports about a run, or None without a PUBLIC_URL, when runs are only polled.

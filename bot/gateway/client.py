@@ -139,8 +139,8 @@ class GenerateBot(commands.Bot):
             for scope in (None, *map(discord.Object, self.sync.guild_ids)):
                 self.tree.remove_command(name, guild=scope, type=discord.AppCommandType.message)
 
-    async def show_deployments(self) -> None:
-        """Rebuild and sync the commands after the deployments changed.
+    async def show_deployments(self, *, resend: bool = False) -> None:
+        """Rebuild and sync the commands after the deployments changed; `resend` also sends unchanged ones.
 
         Raises StoreUnavailable and DiscordAway.
         """
@@ -149,7 +149,7 @@ class GenerateBot(commands.Bot):
         self._availability.apply(self.tree.get_commands())
         try:
             if self.application_id is not None:
-                await self.sync.run(self.tree, self.application_id)
+                await self.sync.run(self.tree, self.application_id, resend=resend)
         finally:
             self.registered.forget()
 
@@ -323,10 +323,6 @@ def missing_starts(limits: Mapping[str, Any], shards: Shards | None) -> int | No
 
     Returns None if enough are left. `limits` is the `session_start_limit` of Discord's gateway.
     """
-    if int(limits.get("remaining", 1000)) >= needed_starts(shards):
+    if int(limits.get("remaining", 1000)) >= (len(shards.ids) if shards is not None else 1):
         return None
     return int(limits.get("reset_after", 0)) // 60_000 + 1
-
-
-def needed_starts(shards: Shards | None) -> int:
-    return len(shards.ids) if shards is not None else 1

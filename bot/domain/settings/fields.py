@@ -342,16 +342,11 @@ def key_of(section: Section, token: str, context: SettingsContext) -> Key:
     if names is None:
         return None
     for key in context.known(names):
-        if token in (str(key), token_of(key)):
+        if token == token_of(key):
             return key
     raise RefusedError(f"settings_{names}_unknown")
 
 
-# The longest name that fits into a custom_id of 100 characters.
-_LONGEST_NAME = 50
-
-
 def token_of(key: Key) -> str:
-    """Return a key for a custom_id, or a digest if it is too long."""
-    text = "" if key is None else str(key)
-    return text if len(text) <= _LONGEST_NAME else blake2b(text.encode(), digest_size=8).hexdigest()
+    """Return a key for a custom_id."""
+    return "" if key is None else str(key)

@@ -272,20 +272,3 @@ async def test_a_picture_waits_for_one_that_nobody_waits_for_any_more(
         assert encoder.widths == [70]
         encoder.allowed.release(100)
     assert encoder.widths == [70, 71]
-
-
-async def test_the_pictures_of_one_server_are_not_all_recompressed_first(
-    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    many = storage.run("good-1", "good-2", "good-3", guild_id=1)
-    one = storage.run("good-4", guild_id=2, key="abcdefghij234568")
-    storage.bodies = {f"/good-{number}": picture(70, 60) for number in (1, 2, 3)}
-    storage.bodies["/good-4"] = picture(71, 60)
-    encoder, queue = Encoder(monkeypatch), Queue()
-    async with output_preparer(queue) as outputs, asyncio.timeout(100), asyncio.TaskGroup() as group:
-        for run in (many, one):
-            group.create_task(outputs.prepare(run, LIMIT, tmp_path, last_try=False, deadline=later(3600)))
-            await encoder.encoding.wait()
-        await queue.both.wait()
-        encoder.allowed.release(100)
-    assert encoder.widths == [70, 71, 70, 70]
