@@ -307,7 +307,7 @@ class ReplaceId(CustomId):
 class SettingId(CustomId):
     """A control or form of `/settings`, in a section or in the overview, which has the name "home".
 
-    `part` is the number of a select, and `about` the key that a form is about.
+    `part` is the number of a form's part or of a select, and `about` the key that a form is about.
     """
 
     NAME = "set"

@@ -9,7 +9,7 @@ from typing import Any
 from discord import ButtonStyle, Colour
 from discord.ui import Item, LayoutView, Modal, RoleSelect, Section, Select
 
-from bot.domain.forms import FormField, batches
+from bot.domain.forms import FORM_LIMIT, FormField, batches
 from bot.domain.settings import kinds
 from bot.domain.settings.fields import (
     Change,
@@ -36,16 +36,18 @@ _NEWS_LENGTH, _WARNINGS_LENGTH, _CHANGE_LENGTH = 800, 800, 250
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What the panel shows: the overview, or a section.
+    """What the panel shows: the overview, or a section and the key in it whose form has several parts.
 
     `saved` are the changes of an edit, and `mistakes` the sentences about what was refused, which the button
     with the custom_id `again` opens again. `turn` differs each time the panel is shown.
     """
 
     section: kinds.Section | None = None
+    key: Key = None
     saved: Sequence[Change] | None = None
     mistakes: Sequence[str] = ()
     again: SettingId | None = None
+    parts: int = 0
     turn: int = 0
 
 
@@ -95,9 +97,19 @@ def _page(
     lines = [f"**{label}:** {value}" for label, value in section_lines(section, rules, context)]
     shown = [shorten_words(line, _CHANGE_LENGTH) for line in lines]
     names = keys_of(section)
-    selects = _key_selects(section, names, context, panel) if names is not None else ()
+    if names is None or panel.key is not None:
+        buttons = [
+            button(
+                "Change" if panel.parts == 1 else f"Change {part + 1} of {panel.parts}",
+                SettingId(section.name, "form", part=part, about=token_of(panel.key)),
+            )
+            for part in range(panel.parts)
+        ]
+        controls: Sequence[Content] = batches(buttons, FORM_LIMIT)
+    else:
+        controls = [[select] for select in _key_selects(section, names, context, panel)]
     yield _lines(shown or [section.none], space)
-    yield from ([select] for select in selects)
+    yield from controls
 
 
 def _key_selects(
@@ -118,9 +130,11 @@ def _key_selects(
         yield Select(custom_id=custom_id, id=panel.turn + number, options=select_options(page), **more)
 
 
-def settings_modal(section: kinds.Section, key: Key, title: str, fields: Sequence[FormField]) -> Modal:
+def settings_modal(
+    section: kinds.Section, key: Key, part: int, title: str, fields: Sequence[FormField]
+) -> Modal:
     """Build a form; `title` names its key."""
-    form_id = SettingId(section.name, "form", about=token_of(key))
+    form_id = SettingId(section.name, "form", part=part, about=token_of(key))
     heading = f"{section.title}: {strip_invisible(title)}" if title else section.title
     return form_modal(form_id.encode(), heading, fields)
 

@@ -323,14 +323,34 @@ async def test_what_a_form_left_as_it_was_undoes_nothing(bot: Harness) -> None:
     assert "❌" not in mona.text
 
 
-async def test_roles_can_be_chosen_and_taken_away(bot: Harness, panel: Panel) -> None:
-    roles = [bot.guild.create_role(f"role {number}") for number in range(25)]
+async def test_a_form_that_is_too_long_has_several_parts(bot: Harness, panel: Panel) -> None:
+    roles = [bot.guild.create_role(f"role {number}") for number in range(28)]
+    await bot.env.settle()
+    review = bot.guild.create_text_channel("review")
+    await panel.set("approval", review_channel_id=[review], mode=["without_roles"])
+    await panel.fill(await panel.change("approval"), exempt_roles=roles[:25])
+    await panel.change("approval")
+    await panel.fill(await panel.press("Change 1 of 2"), exempt_roles_1=roles[25:], hours="5")
+    await panel.change("approval")
+    last = await panel.press("Change 2 of 2")
+    assert set(boxes(last)) == {"reviewer_role_id"}
+    await panel.fill(last, reviewer_role_id=[roles[0]])
+    rules = await rules_of(bot)
+    assert rules.approval.exempt_roles == {role.id for role in roles}
+    assert (rules.approval.hours, rules.reviewer_role_id) == (5, roles[0].id)
+
+
+async def test_more_than_25_roles_can_be_chosen_and_taken_away(bot: Harness, panel: Panel) -> None:
+    roles = [bot.guild.create_role(f"role {number}") for number in range(30)]
     await bot.env.settle()
     await panel.open()
     await panel.change("gpus")
-    await panel.fill(await panel.choose("gpus", "H100"), gpu_roles=roles)
+    await panel.fill(await panel.choose("gpus", "H100"), gpu_roles=roles[:25])
     form = await panel.choose("gpus", "H100")
     assert len(shown_in(form)["gpu_roles"]) == 25
-    await panel.fill(form, gpu_roles=roles[:3])
+    assert shown_in(form)["gpu_roles_1"] == []
+    await panel.fill(form, gpu_roles_1=roles[25:])
+    assert (await rules_of(bot)).gpu_roles == {"H100": {role.id for role in roles}}
+    await panel.fill(await panel.choose("gpus", "H100"), gpu_roles_1=[], gpu_roles=roles[:3])
     assert (await rules_of(bot)).gpu_roles == {"H100": {role.id for role in roles[:3]}}
-    assert "25 entries → 3 entries: removed" in panel.text
+    assert "30 entries → 3 entries: removed" in panel.text

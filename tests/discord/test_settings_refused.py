@@ -29,11 +29,11 @@ CONTROLS = [
 NOT_OFFERED = (
     ("approval:form::0:", "approval.mode:", "sometimes", "“sometimes” can't be chosen here."),
     ("approval:form::0:", "approval.review_channel_id:", "1", "I can't find this channel."),
-    ("approval:form::0:", "approval.exempt_roles:", "²", DELETED),
+    ("approval:form::0:", "approval.exempt_roles:0", "²", DELETED),
     ("approval:form::0:", "reviewer_role_id:", "1", DELETED),
-    ("selected:form::0:", "approval.deployments:", "x", "“x” can't be chosen here."),
-    ("selected:form::0:", "approval.gpus:", "GTX", "“GTX” can't be chosen here."),
-    ("gpus:form::0:H100", "gpu_roles:", "1", DELETED),
+    ("selected:form::0:", "approval.deployments:0", "x", "“x” can't be chosen here."),
+    ("selected:form::0:", "approval.gpus:0", "GTX", "“GTX” can't be chosen here."),
+    ("gpus:form::0:H100", "gpu_roles:0", "1", DELETED),
 )
 # The digest of an empty box, and of a box that shows "off".
 EMPTY, OFF = "1271cf25", "83504cd6"
@@ -76,7 +76,7 @@ async def test_a_server_that_lets_a_stranger_see_the_command_does_not_let_them_u
     assert refusal(bot, await bot.bob.slash(bot.channel, "settings")) == NOT_ALLOWED
 
 
-@pytest.mark.parametrize("custom_id", ["set:approval:none::0:", "set:x:open::0:"])
+@pytest.mark.parametrize("custom_id", ["set:approval:none::0:", "set:approval:form::9:", "set:x:open::0:"])
 async def test_a_control_of_another_version_is_stale(bot: Harness, panel: Panel, custom_id: str) -> None:
     await panel.open()
     assert said(await press(bot, panel.actor, panel.message, custom_id)) == STALE

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.domain.errors import InputError, InputErrors
-from bot.domain.forms import NO, SELECT_LIMIT, YES, FormField, Option, Shape
+from bot.domain.forms import NO, SELECT_LIMIT, YES, FormField, Option, Shape, batches
 from bot.domain.text import QUOTED, escape_line, listed, strip_invisible, without_joiners
 from bot.domain.text.numbers import typed_integer, typed_number
 
@@ -201,7 +201,7 @@ class Reference(Kind):
 
 
 class Several(Kind):
-    """A set of roles, GPUs or deployments. The field shows 25 of them; what it doesn't show is kept."""
+    """A set of roles, GPUs or deployments. A field shows 25 of them; what it doesn't show is kept."""
 
     def __init__(self, names: Names) -> None:
         self.names: Names = names
@@ -210,28 +210,44 @@ class Several(Kind):
         return [context.title(self.names, name) for name in context.ordered(self.names, value or ())]
 
     def fields(self, usual: FormField, value: Any, context: SettingsContext) -> Mapping[str, FormField]:
-        chosen, options = self._shown(value, context)
-        if self.names is Names.ROLE:
-            return {"": replace(usual, shape=Shape.ROLES, values=chosen, most=SELECT_LIMIT)}
-        field = replace(usual, shape=Shape.SELECT, values=chosen, options=options, most=len(options))
-        return {"": field} if options else {}
+        shape = Shape.ROLES if self.names is Names.ROLE else Shape.SELECT
+        return {
+            str(page): replace(
+                usual,
+                label=f"{usual.label} ({page + 1})" if page else usual.label,
+                shape=shape,
+                values=chosen,
+                options=options,
+                most=len(options) or SELECT_LIMIT,
+            )
+            for page, (chosen, options) in enumerate(self._pages(value, context))
+        }
 
-    def _shown(self, value: Any, context: SettingsContext) -> tuple[tuple[str, ...], tuple[Option, ...]]:
-        """Return what is chosen and what can be chosen in the field. Discord knows the roles."""
+    def _pages(
+        self, value: Any, context: SettingsContext
+    ) -> Sequence[tuple[tuple[str, ...], tuple[Option, ...]]]:
+        """Return what is chosen and what can be chosen in each field. Discord knows the roles."""
         if self.names is Names.ROLE:
-            return tuple(map(str, sorted(self.existing(value, context))))[:SELECT_LIMIT], ()
-        options = tuple(context.options(self.names)[:SELECT_LIMIT])
-        return tuple(each.value for each in options if each.value in value), options
+            roles = [*map(str, sorted(self.existing(value, context)))]
+            # The last field has room for more.
+            more = [] if len(roles) % SELECT_LIMIT else [()]
+            return [(page, ()) for page in (*batches(roles), *more)]
+        return [
+            (tuple(each.value for each in page if each.value in value), page)
+            for page in batches(context.options(self.names))
+        ]
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
-        if "" not in given:
-            return frozenset(value)
-        values, (shown, options) = given[""], self._shown(value, context)
-        if self.names is Names.ROLE:
-            return frozenset(value) - set(map(int, shown)) | _known_ids(values, self.names, context)
-        if unknown := set(values) - {each.value for each in options}:
-            raise InputError("settings_not_offered", value=escape_line(min(unknown), QUOTED))
-        return frozenset(value) - set(shown) | set(values)
+        pages, chosen = self._pages(value, context), frozenset(value)
+        for name, values in given.items():
+            shown, options = pages[int(name)]
+            if self.names is Names.ROLE:
+                chosen = chosen - set(map(int, shown)) | _known_ids(values, self.names, context)
+            else:
+                if unknown := set(values) - {each.value for each in options}:
+                    raise InputError("settings_not_offered", value=escape_line(min(unknown), QUOTED))
+                chosen = chosen - set(shown) | set(values)
+        return chosen
 
     def existing(self, value: Any, context: SettingsContext) -> Any:
         return value and frozenset(value) & frozenset(context.known(self.names))
@@ -255,7 +271,8 @@ class Permitted(Several):
         """Return None if the checkbox was ticked. Otherwise choosing roles closes what was open."""
         if YES in given.get("all", ()):
             return None
-        return super().read(value or frozenset(), given, context)
+        roles = {name: values for name, values in given.items() if name != "all"}
+        return super().read(value or frozenset(), roles, context)
 
 
 class WordList(Kind):

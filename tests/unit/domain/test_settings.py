@@ -188,14 +188,19 @@ def test_the_form_of_approval_shows_what_applies_the_channel_first(mode: str, sh
     assert [field.name.partition(":")[0].rpartition(".")[2] for field in fields] == shown
 
 
-def test_the_first_25_of_many_deployments_can_be_chosen() -> None:
-    context = SettingsContext(deployments={f"d{n}": f"D{n}" for n in range(60)}, gpus=("T4",))
-    mode = ServerRules(approval=Approval(mode=ApprovalMode.SELECTED, deployments=frozenset({"d40"})))
+@pytest.mark.parametrize("many", [26, 60, 130])
+def test_each_of_many_deployments_can_be_chosen(many: int) -> None:
+    context = SettingsContext(deployments={f"d{n}": f"D{n}" for n in range(many)}, gpus=("T4",))
+    mode = ServerRules(approval=Approval(mode=ApprovalMode.SELECTED))
     fields = form_of(SECTIONS["selected"], None, mode, context)
-    assert [len(field.options) for field in fields] == [25, 1]
-    form = submitted(mode, "selected", None, context, deployments=["d1"])
-    rules, _ = apply_form(SECTIONS["selected"], None, form, mode, context)
-    assert rules.approval.deployments == {"d1", "d40"}
+    offered = [option.value for field in fields for option in field.options]
+    assert offered == [*(f"d{n}" for n in range(many)), "T4"]
+    rules = RULES
+    for page, name in ((0, "d1"), (1, "d25")):
+        typed = {f"deployments_{page}".removesuffix("_0"): [name]}
+        form = submitted(rules, "selected", None, context, **typed)
+        rules, _ = apply_form(SECTIONS["selected"], None, form, rules, context)
+    assert rules.approval.deployments == {"d1", "d25"}
 
 
 def test_a_set_keeps_what_its_form_does_not_show() -> None:

@@ -76,7 +76,7 @@ PAGES = ("roles", "gpus", "deployments")
 
 
 def panel(rules: Mapping[str, Any], section: str = "", context: SettingsContext = AROUND) -> str:
-    shown = Panel(SECTIONS.get(section))
+    shown = Panel(SECTIONS.get(section), parts=1)
     return of_layout(panel_layout(shown, ServerRules.model_validate(rules), context))
 
 
@@ -88,7 +88,7 @@ def form(section: str) -> str:
     mode = {"approval": {**WHOLE["approval"], "mode": "selected"}} if section == "selected" else {}
     there, rules = SECTIONS[section], ServerRules.model_validate({**WHOLE, **mode})
     key = KEYS[keys_of(there)]
-    return of_modal(settings_modal(there, key, str(key or ""), form_of(there, key, rules, AROUND)))
+    return of_modal(settings_modal(there, key, 0, str(key or ""), form_of(there, key, rules, AROUND)))
 
 
 def edited() -> str:

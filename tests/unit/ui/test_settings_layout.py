@@ -7,6 +7,7 @@ import re
 import pytest
 from discord.ui import ActionRow, ChannelSelect, Label, RoleSelect, Select
 
+from bot.domain.forms import FORM_LIMIT, batches
 from bot.domain.settings.fields import SECTIONS, form_of, keys_of
 from bot.domain.settings.kinds import Names, NotApplied, ReviewChannel, SettingsContext
 from bot.domain.settings.rules_and_defaults import (
@@ -69,9 +70,11 @@ def test_the_most_crowded_panel_stays_within_discords_limits(name: str, news: st
     section = SECTIONS.get(name)
     panel = Panel(
         section,
+        KEYS[keys_of(section)] if section and news == "none" else None,
         saved=SAVED if news == "saved" else None,
         mistakes=["e" * 200] * 9 if news == "mistakes" else (),
         again=SettingId(name or "home", "again", "0" * 8, 9, "x" * 50) if news == "mistakes" else None,
+        parts=12,
         turn=2**30,
     )
     layout = panel_layout(panel, CROWDED, FULL)
@@ -95,22 +98,23 @@ def test_the_most_crowded_panel_stays_within_discords_limits(name: str, news: st
 def test_every_form_is_within_discords_limits(section: str) -> None:
     there = SECTIONS[section]
     key = KEYS[keys_of(there)]
-    modal = settings_modal(there, key, "R" * 100, form_of(there, key, CROWDED, FULL))
-    assert len(modal.title) <= 45
-    assert len(modal.custom_id) <= 100
-    assert 1 <= len(modal.children) <= 5
-    for label in modal.children:
-        assert isinstance(label, Label)
-        assert len(label.text) <= 45
-        assert len(label.description or "") <= 100
-        component = label.component
-        assert len(component.custom_id) <= 100
-        if isinstance(component, RoleSelect | ChannelSelect):
-            assert len(component.default_values) <= component.max_values <= 25
-        if isinstance(component, Select):
-            assert 1 <= len(component.options) <= 25
-            assert all(len(option.label) <= 100 for option in component.options)
-    assert modal.to_dict()
+    for part, fields in enumerate(batches(form_of(there, key, CROWDED, FULL), FORM_LIMIT)):
+        modal = settings_modal(there, key, part, "R" * 100, fields)
+        assert len(modal.title) <= 45
+        assert len(modal.custom_id) <= 100
+        assert 1 <= len(modal.children) <= 5
+        for label in modal.children:
+            assert isinstance(label, Label)
+            assert len(label.text) <= 45
+            assert len(label.description or "") <= 100
+            component = label.component
+            assert len(component.custom_id) <= 100
+            if isinstance(component, RoleSelect | ChannelSelect):
+                assert len(component.default_values) <= component.max_values <= 25
+            if isinstance(component, Select):
+                assert 1 <= len(component.options) <= 25
+                assert all(len(option.label) <= 100 for option in component.options)
+        assert modal.to_dict()
 
 
 def test_each_of_many_deployments_has_a_form() -> None:
