@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Executable,
     Row,
     Select,
     Table,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.database.tables import messages, queues, requests, runs
 from bot.domain.messages.records import COPIES, Attempt, Form, Kind, Message, Part, Place, Shows
@@ -134,6 +136,17 @@ def insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> No
         if found:
             values = [{name: row[name] for name in row if name in table.c} for row in found]
             connection.execute(_INSERTS[table], values)
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows, except those that exist, because another transaction may have inserted them."""
+    connection.execute(_insert_new(table, connection.dialect.name), rows)
+
+
+@cache
+def _insert_new(table: Table, dialect: str) -> Executable:
+    create = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    return create(table).on_conflict_do_nothing()
 
 
 def set_columns(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -26,9 +25,6 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from bot.domain.messages.records import MessageRef
 from bot.domain.runs import RunState
@@ -72,25 +68,6 @@ class CleanText(TypeDecorator[str]):
         if value is None:
             return None
         return value.replace("\0", "").encode(errors="replace").decode()
-
-
-class SecondsBetween(FunctionElement[float]):
-    """The seconds from one time to another, both of type UtcDateTime."""
-
-    type = Float()
-    inherit_cache = True
-
-
-@compiles(SecondsBetween, "sqlite")
-def _by_days(element: SecondsBetween, compiler: SQLCompiler, **more: Any) -> str:
-    first, last = (compiler.process(each, **more) for each in element.clauses)
-    return f"((julianday({last}) - julianday({first})) * 86400.0)"
-
-
-@compiles(SecondsBetween, "postgresql")
-def _by_epoch(element: SecondsBetween, compiler: SQLCompiler, **more: Any) -> str:
-    first, last = (compiler.process(each, **more) for each in element.clauses)
-    return f"EXTRACT(EPOCH FROM ({last} - {first}))::double precision"
 
 
 def _partial(name: str, *columns: str | TextClause, where: str) -> Index:

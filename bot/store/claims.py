@@ -23,7 +23,7 @@ from bot.domain.run_timing import RunTimeout, next_poll, no_timeout
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import end
 from bot.store.blocks import block_of, end_blocked_run
-from bot.store.ledger import CeilingReached, post
+from bot.store.ledger import post
 from bot.store.queue import (
     NOT_HELD,
     PAUSED,
@@ -153,10 +153,7 @@ class ClaimStore(Repository):
             # Each candidate has its own transaction, because turning several away in one would lock rows out
             # of order. Everything is read again, because in between another process may have claimed a run.
             while True:
-                try:
-                    run, again = await self._try_next(limit, now, answer_by, claim_id, avoided)
-                except CeilingReached:
-                    continue  # a run turned out to be more expensive after this one was judged
+                run, again = await self._try_next(limit, now, answer_by, claim_id, avoided)
                 if not again:
                     return run
         except CommitUnknown:
@@ -213,7 +210,7 @@ class ClaimStore(Repository):
             revise(connection, [run.request_key])
         advance(connection, run)
         started = {"state": RunState.SUBMITTING, "submitted_at": now, "charged_on": today}
-        post(connection, run, started, ceiling=self._operator.daily_gpu_seconds)
+        post(connection, run, started)
         return replace(
             run,
             state=RunState.SUBMITTING,

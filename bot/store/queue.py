@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Executable,
     FromClause,
     Select,
     bindparam,
@@ -26,11 +25,10 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests_of, lock_rows
-from bot.database.rows import revise
+from bot.database.rows import insert_new, revise
 from bot.database.tables import IN_FLIGHT_STATES, UtcDateTime, queues, requests, runs
 from bot.domain.fair_queue import FIRST_TURN, NO_TURN, PLACES, closed_up, next_tag
 from bot.domain.runs import Run, RunState
@@ -182,13 +180,6 @@ _TAGS = select(runs.c.queue_tag).where(
 )
 
 
-# Two transactions may create the same queue.
-_CREATE: Mapping[str, Executable] = {
-    "sqlite": sqlite.insert(queues).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(queues).on_conflict_do_nothing(),
-}
-
-
 def give_tags(connection: Connection, asked: Sequence[tuple[str, int | None]]) -> list[int]:
     """Return the tags of new runs. `asked` are their deployments and users, in order.
 
@@ -203,7 +194,7 @@ def give_tags(connection: Connection, asked: Sequence[tuple[str, int | None]]) -
     new = [name for name in names["deployments"] if name not in times]
     if new:
         values = [{"deployment": name, "virtual_time": FIRST_TURN} for name in new]
-        connection.execute(_CREATE[connection.dialect.name], values)
+        insert_new(connection, queues, values)
     tags = []
     for deployment, person in asked:
         tag = NO_TURN

@@ -16,7 +16,6 @@ from bot.domain.policy import OperatorRules
 from bot.domain.runs import Run, RunState
 from bot.outside import Outside
 from bot.store import Store
-from bot.store.ledger import CeilingReached, post
 from tests.contract.conftest import Stores
 from tests.contract.store import batches
 from tests.contract.store.processes import in_processes
@@ -221,18 +220,6 @@ async def test_a_clock_that_is_set_back_moves_reservations_too(store: Store) -> 
     await started(store)
     assert await spent(store) == (RESERVED, 60)
     assert await spent(store, NOW + 31 * DAY) == (RESERVED, 60)
-
-
-async def test_one_conditional_update_keeps_the_operators_ceiling(store: Store) -> None:
-    """A run may turn out to be more expensive between the judgement of another one and its claim."""
-    first, second = [await accepted(store) for _ in range(2)]
-    claim = {"state": S.SUBMITTING, "submitted_at": NOW}
-    await store.database.write(post, first, claim, ceiling=100.0)
-    with pytest.raises(CeilingReached):
-        await store.database.write(post, second, claim, ceiling=100.0)
-    assert (await rows(store))[0] == (0, 0, 0, 0, 60, 0)
-    await store.database.write(post, second, claim, ceiling=120.0)
-    assert (await rows(store))[0] == (0, 0, 0, 0, 120, 0)
 
 
 async def test_nothing_that_forgets_a_request_forgets_what_it_used(store: Store) -> None:
