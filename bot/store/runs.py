@@ -41,7 +41,6 @@ from bot.domain.text.run_log import failure_kind
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end, is_progress
 from bot.store.audit import add_entries, record_end, request_entry
 from bot.store.ledger import by_day, post
-from bot.store.queue import close_up, tags_of
 from bot.store.rules import read_rules
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
@@ -157,13 +156,11 @@ class RunStore(Repository):
             own = update(requests).where(requests.c.key == batch[0].request_key)
             connection.execute(own.values(interaction_token=token, interaction_expires_at=expires))
         active = [run for run in batch if not run.final]
-        freed = tags_of(connection, active)
         cancelled = [run for run in by_day(active) if run.is_cancellable]
         if cancelled:
             add_entries(connection, request_entry(cancelled, AuditAction.CANCEL, by, now))
         for run in cancelled:
             _cancel(connection, run, now, by)
-        close_up(connection, batch[0], freed)
         return bool(active)
 
     @writes
