@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.database.tables import messages, queues, requests, runs
-from bot.domain.messages.records import COPIES, Attempt, Form, Kind, Message, Part, Place, Shows
+from bot.domain.messages.records import COPIES, Form, Kind, Message, Place
 from bot.domain.requests import GenerationRequest
 from bot.domain.runs import FINAL, Output, Run, RunState
 
@@ -226,7 +226,7 @@ def want(
 
 
 def _insert(connection: Connection, values: Mapping[str, object]) -> None:
-    connection.execute(_INSERT, {"posted": [], "stale": [], **values})
+    connection.execute(_INSERT, {"posted": (), "stale": (), **values})
 
 
 def bump(connection: Connection, request_key: str, now: datetime, which: ColumnElement[bool]) -> None:
@@ -276,36 +276,9 @@ def messages_of(connection: Connection, request_key: str) -> dict[tuple[Kind, in
 
 def to_message(row: Row[Any]) -> Message:
     """Build a Message from a row."""
-    return Message(
-        request_key=row.request_key,
-        kind=Kind(row.kind),
-        number=row.number,
-        wanted_rev=row.wanted_rev,
-        shown_rev=row.shown_rev,
-        posted=tuple(_part(each) for each in row.posted),
-        stale=row.stale,
-        attempt=(
-            Attempt(datetime.fromisoformat(row.attempt["at"]), _part(row.attempt["part"]))
-            if row.attempt
-            else None
-        ),
-        form=Form(row.form),
-        place=Place(row.place),
-        failures=row.failures,
-        channel_id=row.channel_id,
-        with_prompt=row.with_prompt,
-        offered=row.offered,
-        deleted_by=row.deleted_by,
-    )
-
-
-def _part(stored: Mapping[str, Any]) -> Part:
-    kinds = {"shows": Shows, "form": Form, "place": Place, "files": tuple}
-    return Part(**{name: kinds[name](value) if name in kinds else value for name, value in stored.items()})
-
-
-def pack_attempt(attempt: Attempt) -> dict[str, object]:
-    return {"at": attempt.at.isoformat(), "part": asdict(attempt.part)}
+    values = {name: row._mapping[name] for name in Message.__slots__}
+    kind, form, place = Kind(row.kind), Form(row.form), Place(row.place)
+    return Message(**{**values, "kind": kind, "form": form, "place": place})
 
 
 def message_key(request_key: str, kind: Kind, number: int) -> dict[str, object]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -26,7 +28,7 @@ from sqlalchemy import (
     true,
 )
 
-from bot.domain.messages.records import MessageRef
+from bot.domain.messages.records import Attempt, MessageRef, Part
 from bot.domain.runs import RunState
 
 
@@ -43,16 +45,22 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value is not None else None
 
 
-class MessageRefs(TypeDecorator[tuple[MessageRef, ...]]):
-    """A list of messages: MessageRefs in Python, and pairs of ids as JSON in the table."""
+class AsJson(TypeDecorator[Any]):
+    """A value of a type that pydantic knows, such as a record or a tuple of records, as JSON in the table."""
 
     impl = JSON
     cache_ok = True
 
-    def process_result_value(
-        self, value: list[list[int]] | None, dialect: Dialect
-    ) -> tuple[MessageRef, ...] | None:
-        return tuple(MessageRef(*pair) for pair in value) if value is not None else None
+    def __init__(self, of: Any) -> None:
+        super().__init__(none_as_null=True)
+        self.of = of
+        self._adapter = TypeAdapter[Any](of)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return self._adapter.dump_python(value, mode="json", warnings="error") if value is not None else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return self._adapter.validate_python(value) if value is not None else None
 
 
 class CleanText(TypeDecorator[str]):
@@ -232,9 +240,9 @@ messages = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("wanted_rev", Integer, nullable=False, server_default="1"),
     Column("shown_rev", Integer, nullable=False, server_default="0"),
-    Column("posted", JSON, nullable=False),
-    Column("stale", MessageRefs, nullable=False),
-    Column("attempt", JSON(none_as_null=True)),
+    Column("posted", AsJson(tuple[Part, ...]), nullable=False),
+    Column("stale", AsJson(tuple[MessageRef, ...]), nullable=False),
+    Column("attempt", AsJson(Attempt)),
     Column("form", Integer, nullable=False, server_default="0"),
     Column("place", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, server_default="0"),
@@ -246,7 +254,6 @@ messages = Table(
     Column("with_prompt", Boolean, nullable=False, server_default=false()),  # a share shows the prompt
     Column("offered", Boolean, nullable=False, server_default=false()),
     Column("deleted_by", BigInteger),
-    Column("error", CleanText),
     _partial("messages_due", "due_at", where="wanted_rev > shown_rev"),
     _partial("messages_farewell", "farewell_at", where="farewell_at IS NOT NULL"),
     _partial("messages_offered", "request_key", where="offered"),

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from bot.context import App
@@ -15,7 +14,7 @@ from bot.delivery.posting import LEASE, Superseded
 from bot.discord_api.calls import PostError, Refused, Unanswered
 from bot.domain.errors import BackendError, DiscordAway, MediaError, RefusedError
 from bot.domain.messages.decide import Act, decide
-from bot.domain.messages.records import Claim, Kind, MessageRef, Place, Shows
+from bot.domain.messages.records import Claim, Form, Kind, MessageRef, Place, Shows
 from bot.domain.requests import Origin
 from bot.domain.results import CopyRequest
 from bot.domain.runs import Run
@@ -92,8 +91,7 @@ class OnDemandMessenger(Messenger):
         if message.posted and message.posted[0].channel_id != message.channel_id:
             # What a killed process has posted is in an earlier gallery.
             stale = (*message.stale, *message.refs)
-            claim = claim.with_message(replace(message, posted=(), stale=stale))
-            self._posting.keep(claim)
+            claim = self._posting.keep(claim.changed(posted=(), stale=stale))
         while (act := decide(claim.message, Shows.RESULT)) is not Act.EDIT:
             try:
                 return await self._post(claim, place, Shows.RESULT, act)
@@ -118,7 +116,7 @@ class OnDemandMessenger(Messenger):
             code = "copy_failed"
         log.warning("did not post the copy of run %s: %s", claim.key, error)
         stale = (*claim.message.refs, *claim.message.stale)
-        await self._end_copy(claim.with_message(replace(claim.message, posted=())), stale, code)
+        await self._end_copy(claim.changed(posted=()), stale, code)
         return RefusedError(code, str(error))
 
     async def _end_copy(self, claim: Claim, stale: Iterable[MessageRef], failed: str | None = None) -> None:
@@ -126,10 +124,9 @@ class OnDemandMessenger(Messenger):
         now, left, deleted = self._app.now(), [*stale], False
         with suppress(PostError):
             left, deleted = await self._posting.delete(claim, left), True
-        values: dict[str, object] = {"posted": claim.message.posted, "stale": left, "form": 0}
         if deleted or failed is not None:
             await self._app.store.copies.record(claim, now, failed)
-        self._release(claim, now, shown=deleted, values=values)
+        self._release(claim.changed(stale=tuple(left), form=Form.FILES), now, shown=deleted)
         await self.store_releases()
 
 

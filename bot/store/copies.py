@@ -63,7 +63,7 @@ class CopyStore(Repository):
         before = found.get((copy.kind, run.index))
         values: dict[str, object] = {"channel_id": copy.shared_to or run.channel_id}
         if before is not None and before.attempt is None:
-            values |= {"stale": [*before.stale, *before.refs], "posted": []}
+            values |= {"stale": (*before.stale, *before.refs), "posted": ()}
         values |= {**FRESH, "with_prompt": copy.with_prompt, "due_at": until}
         want(connection, run.request_key, copy.kind, run.index, now, values)
         return lease(connection, run.request_key, copy.kind, run.index, owner, until)
@@ -139,7 +139,7 @@ class CopyStore(Repository):
             if each.offered and left and (each.kind is Kind.OUTCOME or each.number in left)
         ]
         for message in offered:
-            moved = {"stale": _replaced(message, batch[0]), "posted": [], "channel_id": origin.channel_id}
+            moved = {"stale": _replaced(message, batch[0]), "posted": (), "channel_id": origin.channel_id}
             want(connection, message.request_key, message.kind, message.number, due_at, {**FRESH, **moved})
         if not offered:
             return False
@@ -159,17 +159,17 @@ class CopyStore(Repository):
             connection.execute(update(messages).where(*own).values(due_at=now))
 
 
-def _replaced(message: Message, first: Run) -> list[MessageRef]:
+def _replaced(message: Message, first: Run) -> tuple[MessageRef, ...]:
     """Return the Discord messages that a new post of a result replaces.
 
     Messages that only an interaction can reach are left out, because the bot can't delete them.
     """
     sent = [*message.stale, *message.refs]
     if first.needs_interaction:
-        return [ref for ref in sent if ref.channel_id != first.channel_id]
+        return tuple(ref for ref in sent if ref.channel_id != first.channel_id)
     if first.status_message_id is not None:
         sent.append(MessageRef(first.channel_id, first.status_message_id))
-    return list(dict.fromkeys(sent))
+    return tuple(dict.fromkeys(sent))
 
 
 def _destination_columns(origin: Origin, *, private: bool) -> dict[str, object]:

@@ -7,7 +7,7 @@ locked in the order request, runs, messages.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -27,29 +27,20 @@ from sqlalchemy import (
 )
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.row_locks import lock_batch_if_any, lock_requests, lock_rows
+from bot.database.row_locks import lock_requests
 from bot.database.rows import (
     Messages,
     bump,
     is_pending,
     message_key,
     messages_of,
-    pack_attempt,
     runs_of,
     set_columns,
     to_message,
 )
 from bot.database.tables import UtcDateTime, messages, requests
 from bot.domain.messages.decide import FAILURE
-from bot.domain.messages.records import (
-    Attempt,
-    Busy,
-    Claim,
-    Kind,
-    Message,
-    Part,
-    Release,
-)
+from bot.domain.messages.records import Busy, Claim, Kind, Message, Part, Release
 
 # The lease of the process that accepts a request, until it has shown the status message.
 ACCEPTING = "accept"
@@ -106,45 +97,23 @@ class MessageStore(Repository):
         return claims, now if claims else _next_due(connection, now, busy)
 
     @writes
-    def extend(self, connection: Connection, claim: Claim, until: datetime) -> None:
-        """Extend the lease during a long transfer, unless it was lost."""
-        _hold(connection, claim, lease_until=until)
+    def extend(self, connection: Connection, claim: Claim, until: datetime) -> bool:
+        """Extend the lease during a long transfer; return False if it was lost."""
+        return _hold(connection, claim, lease_until=until)
 
     @writes
-    def begin(self, connection: Connection, claim: Claim, attempt: Attempt, until: datetime) -> bool:
-        """Store that a part is about to be posted, or edited into the answer.
+    def begin(self, connection: Connection, claim: Claim, until: datetime) -> bool:
+        """Store the attempt to post a part, or to edit it into the answer, and the parts posted before.
 
         Returns False if nothing may be sent, because the lease is lost or something has changed.
         """
-        if not _hold(connection, claim, lease_until=until):
-            return False
-        part = attempt.part
-        stored = {"attempt": pack_attempt(attempt), "form": part.form, "place": part.place}
-        unchanged = {**_key_of(claim.message), "wanted_rev": claim.message.wanted_rev}
-        return set_columns(connection, messages, unchanged, stored) == 1
-
-    @writes
-    def posted(self, connection: Connection, claim: Claim, part: Part) -> Claim | None:
-        """Store a part that was posted or found, and return the claim with it.
-
-        Returns None if the lease was lost. Unless somebody else has found it, the part is then deleted.
-        """
-        held = _hold(connection, claim)
-        message = _add_part(connection, claim, part, held=held)
-        # The claim stays at its revision, so that a change since then is seen.
-        same = replace(message, wanted_rev=claim.message.wanted_rev) if message is not None else None
-        return claim.with_message(same) if held and same is not None else None
-
-    @writes
-    def note_answer(self, connection: Connection, claim: Claim, message_id: int) -> None:
-        """Store the id of a status message that wasn't known."""
-        _hold(connection, claim, status_message_id=message_id)
+        return _hold(connection, claim, lease_until=until) and _store(connection, claim.message)
 
     @writes
     def answered(self, connection: Connection, key: str, message_id: int | None, now: datetime) -> None:
         """End the lease of the process that has accepted a request, and store its status message.
 
-        If that couldn't be shown, a messenger does it. It also has if the lease was lost.
+        A messenger shows it if it couldn't be shown, or if the lease was lost.
         """
         ended = {"lease_owner": None, "lease_until": None, "status_message_id": message_id}
         own = {"key": key, "lease_owner": ACCEPTING}
@@ -155,18 +124,10 @@ class MessageStore(Repository):
     @writes
     def adopt(self, connection: Connection, request_key: str, kind: Kind, number: int, part: Part) -> None:
         """Store a part whose attempt wasn't confirmed, because somebody has pressed its button."""
-        lock_batch_if_any(connection, request_key)
+        lock_requests(connection, [request_key])
         message = _find(connection, message_key(request_key, kind, number))
         if message is not None and message.attempt is not None and part.ref not in message.refs:
-            _store_posted(connection, message.with_part(part))
-
-    @writes
-    def release_strays(self, connection: Connection, process: str, active: Collection[str]) -> None:
-        """Release the leases of this process that it has lost track of in an outage of the database."""
-        stray = (requests.c.lease_owner.startswith(process), requests.c.lease_owner.not_in(active))
-        if keys := lock_rows(connection, requests.c.key, *stray):
-            free = update(requests).where(requests.c.key.in_(keys), *stray)
-            connection.execute(free.values(lease_owner=None, lease_until=None))
+            _store_parts(connection, message.with_part(part))
 
     async def release_leases(self) -> None:
         """Release every lease. Call this only if no other process sends messages.
@@ -201,32 +162,36 @@ def _key_of(message: Message) -> dict[str, object]:
 def _hold(connection: Connection, claim: Claim, **values: object) -> bool:
     """Lock the request of a claim, with these values; return False if the lease was lost."""
     own = {"key": claim.message.request_key, "lease_owner": claim.lease}
-    return set_columns(connection, requests, own, values or {"lease_owner": claim.lease}) == 1
+    return set_columns(connection, requests, own, values) == 1
+
+
+# What a claim may change of its message.
+_OF_CLAIM = ("posted", "stale", "attempt", "form", "place", "failures", "offered", "farewell_at")
+
+
+def _store(connection: Connection, message: Message, **more: object) -> bool:
+    """Store a claimed message with more values; return False if it has changed since the claim."""
+    unchanged = {**_key_of(message), "wanted_rev": message.wanted_rev}
+    values = {name: getattr(message, name) for name in _OF_CLAIM}
+    return set_columns(connection, messages, unchanged, values | more) == 1
 
 
 def _release(connection: Connection, release: Release) -> None:
-    """Release a claim, and store its values, unless the message has changed, and its unstored part."""
-    claim, message = release.claim, release.claim.message
-    held = _hold(connection, claim, lease_owner=None, lease_until=None)
-    stored: dict[str, Any] = {"due_at": release.due_at, "error": (release.error or "")[:500] or None}
-    if claim.unstored is not None:
-        stored |= {"posted": message.posted, "stale": message.stale, "attempt": None}
-    stored |= release.values
+    """Release a claim, and store its message or, if that has changed, only what was posted."""
+    claim, message, more = release.claim, release.claim.message, dict[str, object](due_at=release.due_at)
+    answer = {"status_message_id": release.answer_id} if release.answer_id is not None else {}
+    held = _hold(connection, claim, lease_owner=None, lease_until=None, **answer)
     if release.shown:
-        stored |= {"failures": 0, "attempt": None, "shown_rev": message.wanted_rev}
-    if "posted" in stored:
-        stored["posted"] = [asdict(part) for part in stored["posted"]]
-    unchanged = {**_key_of(message), "wanted_rev": message.wanted_rev}
-    if held and set_columns(connection, messages, unchanged, stored):
-        if release.ends_answer:
-            set_columns(connection, requests, {"key": message.request_key}, _NO_ANSWER)
-        if release.tells_card:
-            bump(connection, message.request_key, release.due_at, messages.c.kind == Kind.REVIEW)
+        message, more["shown_rev"] = replace(message, attempt=None, failures=0), message.wanted_rev
+    if not held or not _store(connection, message, **more):
+        _add_unstored(connection, claim, held=held)
+        if held:
+            set_columns(connection, messages, _key_of(message), {"due_at": release.due_at})
         return
-    if claim.unstored is not None:
-        _add_part(connection, claim, claim.unstored, held=held)
-    if held:
-        set_columns(connection, messages, _key_of(claim.message), {"due_at": release.due_at})
+    if release.ends_answer:
+        set_columns(connection, requests, {"key": message.request_key}, _NO_ANSWER)
+    if release.tells_card:
+        bump(connection, message.request_key, release.due_at, messages.c.kind == Kind.REVIEW)
 
 
 _ONE = select(messages).where(
@@ -236,33 +201,33 @@ _ONE = select(messages).where(
 )
 
 
+def _add_unstored(connection: Connection, claim: Claim, *, held: bool) -> None:
+    """Add the unstored parts of a claim to its message. With `held`, its request is locked.
+
+    If the lease isn't held any more, they are to be deleted, unless somebody else has found them.
+    """
+    if not held:
+        lock_requests(connection, [claim.message.request_key])
+    message = _find(connection, _key_of(claim.message)) or claim.message
+    lost = [part for part in claim.unstored if part.ref not in message.refs]
+    if not lost:
+        return
+    if not held:
+        stale = (*message.stale, *(part.ref for part in lost))
+        set_columns(connection, messages, _key_of(message), {"stale": stale}, {"wanted_rev": 1})
+        return
+    for part in lost:
+        message = message.with_part(part)
+    _store_parts(connection, message)
+
+
 def _find(connection: Connection, key: Mapping[str, object]) -> Message | None:
     row = connection.execute(_ONE, key).first()
     return to_message(row) if row is not None else None
 
 
-def _add_part(connection: Connection, claim: Claim, part: Part, *, held: bool) -> Message | None:
-    """Add a posted part to its message, and return the message. With `held`, its request is locked.
-
-    If the lease isn't held any more, the part is to be deleted, unless somebody else has found it. Returns
-    None in this case, and if the message doesn't exist any more.
-    """
-    if not held:
-        lock_requests(connection, [claim.message.request_key])
-    message = _find(connection, _key_of(claim.message))
-    if message is None:
-        return None
-    if held or part.ref in message.refs:
-        message = message if part.ref in message.refs else message.with_part(part)
-        _store_posted(connection, message)
-        return message
-    lost = {"stale": [*message.stale, part.ref]}
-    set_columns(connection, messages, _key_of(message), lost, {"wanted_rev": 1})
-    return None
-
-
-def _store_posted(connection: Connection, message: Message) -> None:
-    stored = {"posted": [asdict(part) for part in message.posted], "stale": message.stale, "attempt": None}
+def _store_parts(connection: Connection, message: Message) -> None:
+    stored = {name: getattr(message, name) for name in ("posted", "stale", "attempt")}
     set_columns(connection, messages, _key_of(message), stored)
 
 

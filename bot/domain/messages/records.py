@@ -122,7 +122,8 @@ class Message:
     `posted` are the Discord messages that show it, and `stale` those to be deleted. `channel_id` is the
     channel to post in. `failures` counts the attempts since the last success, with the present one. `/runs`
     offers the result of an `offered` outcome. `deleted_by` is the user who deleted this message, while its
-    result may still be shown elsewhere.
+    result may still be shown elsewhere. At `farewell_at`, an answer that only its interaction can edit is
+    edited for the last time.
     """
 
     request_key: str
@@ -139,6 +140,7 @@ class Message:
     channel_id: int | None = None
     with_prompt: bool = False
     offered: bool = False
+    farewell_at: datetime | None = None
     deleted_by: int | None = None
 
     @property
@@ -169,14 +171,15 @@ class Message:
 class Claim:
     """A message that was claimed under the lease of its request, with everything that it depends on.
 
-    `unstored` is a part that was posted, and that the release of the claim will store.
+    `unstored` are the parts that were posted, but are stored only with the next attempt, or with the release
+    of the claim.
     """
 
     lease: str
     message: Message
     runs: Sequence[Run]
     messages: Mapping[tuple[Kind, int], Message] = field(default_factory=dict)
-    unstored: Part | None = None
+    unstored: tuple[Part, ...] = ()
 
     @property
     def first(self) -> Run:
@@ -225,20 +228,28 @@ class Claim:
         others = {**self.messages, (message.kind, message.number): message}
         return replace(self, message=message, messages=others)
 
+    def changed(self, **values: Any) -> Claim:
+        """Return the claim with other values of its message."""
+        return self.with_message(replace(self.message, **values))
+
+    def with_part(self, part: Part) -> Claim:
+        """Return the claim after a part of its message was posted or found."""
+        return replace(self.with_message(self.message.with_part(part)), unstored=(*self.unstored, part))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """What became of a claim: whether its message is shown, and which columns of it change.
+    """What became of a claim, with its message as it is now.
 
-    If it isn't shown, or has changed since, it is due at `due_at`. `ends_answer` drops the interaction's
-    token. `tells_card` has the review card changed, which links to the result.
+    If it isn't `shown`, or has changed since, it is due at `due_at`. `answer_id` is that of the status
+    message, if it wasn't known. `ends_answer` drops the interaction's token. `tells_card` has the review card
+    changed, which links to the result.
     """
 
     claim: Claim
     due_at: datetime
     shown: bool
-    values: Mapping[str, Any] = field(default_factory=dict)
-    error: str | None = None
+    answer_id: int | None = None
     ends_answer: bool = False
     tells_card: bool = False
 
