@@ -26,7 +26,6 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -46,7 +45,6 @@ from bot.domain.runs import IN_FLIGHT, Run, RunState
 _NONE = 0
 # A run may be settled days after it was charged: it can execute for a day, and be reported late.
 _KEPT = timedelta(days=7)
-_CHUNK_SIZE = 200
 _FIELDS = frozenset(field.name for field in fields(Run))
 _WHOSE = (
     usage.c.day == bindparam("of_day"),
@@ -226,33 +224,21 @@ def _minus(new: Charge, old: Charge) -> Charge:
     )
 
 
-def oldest_kept(now: datetime) -> date:
-    """Return the oldest day that is kept."""
-    return budget_day(now - _KEPT)
+def remove_old(connection: Connection, now: datetime) -> int:
+    """Remove the days that nothing is settled on any more, and return how many rows that were."""
+    return _remove(connection, usage.c.day < budget_day(now - _KEPT))
 
 
-def has_old(connection: Connection, before: date) -> bool:
-    """Return whether there are days before this one, which can be removed."""
-    return connection.scalar(select(usage.c.day).where(usage.c.day < before).limit(1)) is not None
+def erase(connection: Connection, person_id: int, today: date) -> int:
+    """Remove a person's use of the days before today, and return how many rows that were.
 
-
-def remove_old(connection: Connection, before: date) -> int:
-    """Remove some rows of the days before this one, and return how many."""
-    return _remove(connection, usage.c.day < before)
-
-
-def erase(connection: Connection, person_id: int, today: date) -> None:
-    """Remove a person's use of the days before today. Today's stays, or an erasure would renew the budget."""
-    while _remove(connection, usage.c.person_id == person_id, usage.c.day < today):
-        pass
+    Today's stays, or an erasure would renew the budget.
+    """
+    return _remove(connection, usage.c.person_id == person_id, usage.c.day < today)
 
 
 def _remove(connection: Connection, *which: ColumnElement[bool]) -> int:
-    key = (usage.c.day, usage.c.guild_id, usage.c.person_id)
     # Locked in the order of all transactions: by day, and the whole bot's row last.
     order = (usage.c.day, usage.c.person_id.desc(), usage.c.guild_id)
-    query = select(*key).where(*which).order_by(*order).limit(_CHUNK_SIZE).with_for_update()
-    found = [tuple(row) for row in connection.execute(query)]
-    if found:
-        connection.execute(delete(usage).where(tuple_(*key).in_(found)))
-    return len(found)
+    connection.execute(select(usage.c.day).where(*which).order_by(*order).with_for_update()).all()
+    return connection.execute(delete(usage).where(*which)).rowcount

@@ -122,7 +122,7 @@ async def save_progress(store: Store, rows: Rows, _: int) -> None:
 async def remove(store: Store, rows: Rows, _: int) -> None:
     newest = select(audit.c.id).order_by(audit.c.id.desc())
     entries = await store.database.read(lambda connection: connection.execute(newest).scalars().all())
-    await store.retention.handle(ExpiredRows([rows.lead], entries[:50], DAYS[1]))
+    await store.retention.handle(ExpiredRows([rows.lead], entries[:50]))
 
 
 async def end(store: Store, rows: Rows, number: int) -> None:
