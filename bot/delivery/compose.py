@@ -22,7 +22,7 @@ from bot.domain.messages.decide import MAX_FAILURES, Act, upload_limit
 from bot.domain.messages.records import Claim, Form, Kind, Part, Place, Shows, result_ref
 from bot.domain.moderation import AuditAction
 from bot.domain.results import is_spoiler
-from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_turned_away
+from bot.domain.runs import Run, RunState, is_turned_away
 from bot.domain.text import escape_line, message_url
 from bot.domain.text.file_names import belongs_to, file_stem
 from bot.media.outputs import MEDIA_SECONDS, inline_texts, kind_of
@@ -170,7 +170,6 @@ async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
             return replace(missing, files=(), texts=())
         return linked_outputs(run, app.outputs.may_link)
     limit = upload_limit(run, task.place)
-    limit = min(limit, DIRECT_UPLOAD_LIMIT) if message.form is Form.SMALL else limit
     last_try = message.failures >= MAX_FAILURES  # the present attempt counts
     return await app.outputs.prepare(
         run, limit, task.folder, last_try=last_try, deadline=task.deadline, posted=names
@@ -205,12 +204,11 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
     if form is Form.WORDS:
         parts: Sequence[OutgoingMessage] = plain_messages([run], [run], app.outputs.may_link)
     else:
-        limit = DIRECT_UPLOAD_LIMIT if form is Form.SMALL else run.upload_limit
         try:
             prepared = (
                 linked_outputs(run, app.outputs.may_link)
                 if form is Form.LINKS
-                else await app.outputs.prepare_copy(run, limit, task.folder, task.deadline)
+                else await app.outputs.prepare_copy(run, run.upload_limit, task.folder, task.deadline)
             )
         except MediaGone as error:
             raise RefusedError("copy_file_gone", str(error)) from error

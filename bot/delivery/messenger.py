@@ -91,11 +91,11 @@ class Messenger:
             self._health.nothing_due()
         return Later.at(due_at, now)
 
-    async def _turn(self, room: int) -> tuple[Sequence[Claim], datetime | None]:
+    async def _turn(self, room: int, only: str | None = None) -> tuple[Sequence[Claim], datetime | None]:
         now, leases = self._app.now(), [self._lease() for _ in range(room)]
         released, self._released = self._released, []
         try:
-            return await self._messages.turn(released, leases, self._busy(), now, now + LEASE)
+            return await self._messages.turn(released, leases, self._busy(), now, now + LEASE, only=only)
         except (StoreUnavailable, asyncio.CancelledError):
             # Releasing a claim twice does no harm.
             self._released = [*released, *self._released]
@@ -181,7 +181,7 @@ class Messenger:
         pause = pause_after(failures, self._app.outside.random) if pause is None else pause
         if weight and failures >= MAX_FAILURES:
             place = start(message, claim.runs, now)
-            message = climb(message, place, claim.runs, too_large=False, about_message=True)
+            message = climb(message, place, claim.runs, about_message=True)
             failures, pause = 0, timedelta()
         claim = claim.with_message(replace(message, failures=failures))
         self._release(claim, now + pause, shown=False)
@@ -290,6 +290,6 @@ def _after_crashes(claim: Claim) -> Claim:
     message = claim.message
     for _ in range(MAX_FAILURES, message.failures, FAILURE):
         place = start(message, claim.runs, claim.first.created_at)
-        simpler = climb(message, place, claim.runs, too_large=False, about_message=True)
+        simpler = climb(message, place, claim.runs, about_message=True)
         message = replace(simpler, failures=FAILURE)
     return claim.with_message(message)

@@ -41,18 +41,14 @@ class OnDemandMessenger(Messenger):
         """
         try:
             for _ in range(_AT_ONCE):
-                busy = any(claim.message.request_key == request_key for claim in self._active.values())
-                if busy or self._health.pause():
+                if self._health.pause():
                     break
-                now = self._app.now()
-                claim = await self._app.store.copies.claim_change(
-                    request_key, self._lease(), now, now + LEASE
-                )
-                if claim is None:
+                claims, _ = await self._turn(1, only=request_key)
+                for claim in claims:
+                    self._health.begin()
+                    await self.handle(claim)
+                if not claims:
                     break
-                self._health.begin()
-                await self.handle(claim)
-                await self.store_releases()
         finally:
             self._app.wakeups.show()
         found = (await self._messages.of_request(request_key)).values()

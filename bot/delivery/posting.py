@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from bot.context import App
 from bot.delivery.compose import Edit
-from bot.discord_api.calls import Gone, PostError, Refused, TooLarge, Unreachable
+from bot.discord_api.calls import Gone, PostError, Refused, Unreachable
 from bot.domain.messages.decide import climb
 from bot.domain.messages.records import (
     COPIES,
@@ -60,8 +60,7 @@ class Posting:
         still count: files that failed three times are linked, instead of being tried as often at each place.
         """
         newest = self.active[claim.lease]
-        about, too_large = isinstance(error, Refused), isinstance(error, TooLarge)
-        message = climb(newest.message, place, newest.runs, about_message=about, too_large=too_large)
+        message = climb(newest.message, place, newest.runs, about_message=isinstance(error, Refused))
         return self.keep(newest.with_message(message))
 
     async def find_lost(self, claim: Claim) -> Claim:

@@ -131,8 +131,7 @@ async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str
     app = interaction.client.app
     run = await runs.redeliver(app, actor_of(interaction), key)
     if run.needs_interaction:
-        response = await interaction.response.send_message(view=posting_layout(), ephemeral=run.private)
-        await runs.confirm_placeholder(app, key, response.message_id)
+        await interaction.response.send_message(view=posting_layout(), ephemeral=run.private)
     return run.needs_interaction
 
 

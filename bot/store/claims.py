@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select, 
 from bot.database.engine import Database, Repository, reads, writes
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests, lock_rows, lock_run
-from bot.database.rows import revise, select_runs, set_columns, to_run
+from bot.database.rows import read_runs, revise, select_runs, set_columns, to_run
 from bot.database.tables import UtcDateTime, queues, requests, runs
 from bot.domain.budgets import budget_day
 from bot.domain.errors import CommitUnknown, RefusedForNow
@@ -211,18 +210,7 @@ class ClaimStore(Repository):
         advance(connection, run)
         started = {"state": RunState.SUBMITTING, "submitted_at": now, "charged_on": today}
         post(connection, run, started)
-        return replace(
-            run,
-            state=RunState.SUBMITTING,
-            submitted_at=now,
-            charged_on=today,
-            claim_id=claim_id,
-            checks=0,
-            submissions=run.submissions + 1,
-            queue_position=None,
-            waiting_code=None,
-            waiting_params=None,
-        )
+        return read_runs(connection, [run.key])[0]
 
     @reads
     def waiting(self, connection: Connection, now: datetime, by: datetime) -> Waiting:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    ScalarSelect,
     Select,
     and_,
     bindparam,
@@ -42,11 +41,13 @@ from bot.database.tables import UtcDateTime, messages, requests
 from bot.domain.messages.decide import FAILURE
 from bot.domain.messages.records import Busy, Claim, Kind, Message, Part, Release
 
+# How soon to look again for a message that is due, but whose request is under a lease.
+_LOOK_AGAIN = timedelta(seconds=1)
 # The lease of the process that accepts a request, until it has shown the status message.
 ACCEPTING = "accept"
 _NO_ANSWER = {"status_message_id": None, "interaction_token": None, "interaction_expires_at": None}
 _NOW = bindparam("now", type_=UtcDateTime())
-IS_FREE = or_(requests.c.lease_until.is_(None), requests.c.lease_until <= _NOW)
+_IS_FREE = or_(requests.c.lease_until.is_(None), requests.c.lease_until <= _NOW)
 
 
 def lease(
@@ -79,17 +80,20 @@ class MessageStore(Repository):
         busy: Busy,
         now: datetime,
         until: datetime,
+        *,
+        only: str | None = None,
     ) -> tuple[Sequence[Claim], datetime | None]:
         """Release claims, and claim pending messages under the new `leases`, the longest overdue first.
 
         Messages to full channels are skipped, and those of requests under another lease or in `busy`. Status
-        messages come last. If there is none, return also when the next one is due.
+        messages come last. If there is none, return also when the next one is due. With `only`, what has
+        changed in this request is claimed, apart from its status message, in full channels, too.
         """
         for release in sorted(released, key=lambda each: each.claim.message.request_key):
             _release(connection, release)
         claims = []
         for owner in leases:
-            row = _due(connection, now, busy, lock=True)
+            row = _due(connection, now, busy, *((_OF_REQUEST,) if only else _DUE_LOCKED), request=only)
             if row is None:
                 break
             claims.append(lease(connection, row.request_key, Kind(row.kind), row.number, owner, until))
@@ -231,17 +235,21 @@ def _store_parts(connection: Connection, message: Message) -> None:
     set_columns(connection, messages, _key_of(message), stored)
 
 
-def _due(connection: Connection, now: datetime, busy: Busy, *, lock: bool = False) -> Row[Any] | None:
-    """Return the key of the message that is due first."""
-    values = {"now": now, "full": busy.full, "busy": busy.requests}
-    found = (connection.execute(query, values).first() for query in (_DUE_LOCKED if lock else _DUE))
+def _due(
+    connection: Connection, now: datetime, busy: Busy, *queries: Select[Any], request: str | None = None
+) -> Row[Any] | None:
+    """Return the key of the message that is due first, by the first of the queries that finds one."""
+    full = busy.full if request is None else ()
+    values = {"now": now, "full": full, "busy": busy.requests, "request": request}
+    found = (connection.execute(query, values).first() for query in queries)
     return next((row for row in found if row is not None), None)
 
 
 def _next_due(connection: Connection, now: datetime, busy: Busy) -> datetime | None:
-    if _due(connection, now, busy) is not None:
+    if _due(connection, now, busy, *_DUE) is not None:
         return now
-    return min(filter(None, connection.execute(NEXT_DUE, {"now": now}).one()), default=None)
+    first = min(filter(None, connection.execute(NEXT_DUE).one()), default=None)
+    return max(first, now + _LOOK_AGAIN) if first is not None else None
 
 
 def _first_due(is_due: ColumnElement[bool], *order: ColumnElement[Any]) -> Select[Any]:
@@ -249,7 +257,7 @@ def _first_due(is_due: ColumnElement[bool], *order: ColumnElement[Any]) -> Selec
     return (
         select(messages.c.request_key, messages.c.kind, messages.c.number)
         .join(requests, requests.c.key == messages.c.request_key)
-        .where(is_due, IS_FREE, or_(messages.c.channel_id.is_(None), ~full))
+        .where(is_due, _IS_FREE, or_(messages.c.channel_id.is_(None), ~full))
         .where(messages.c.request_key.not_in(bindparam("busy", expanding=True)))
         .order_by(*order)
         .limit(1)
@@ -257,27 +265,18 @@ def _first_due(is_due: ColumnElement[bool], *order: ColumnElement[Any]) -> Selec
 
 
 _LAST = case((messages.c.kind == Kind.ANSWER, 1), else_=0)
-IS_DUE, _IS_ENDING = and_(is_pending, messages.c.due_at <= _NOW), messages.c.farewell_at <= _NOW
+_IS_DUE, _IS_ENDING = and_(is_pending, messages.c.due_at <= _NOW), messages.c.farewell_at <= _NOW
 # What is out of date, and then the answers that are soon out of reach.
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_DUE = (_first_due(IS_DUE, _LAST, messages.c.due_at), _first_due(_IS_ENDING, messages.c.farewell_at))
+_DUE = (_first_due(_IS_DUE, _LAST, messages.c.due_at), _first_due(_IS_ENDING, messages.c.farewell_at))
 _DUE_LOCKED = [query.with_for_update(skip_locked=True, of=requests) for query in _DUE]
+_OF_REQUEST = _DUE_LOCKED[0].where(
+    messages.c.request_key == bindparam("request"), messages.c.kind != Kind.ANSWER
+)
 
 
-def _lease_end(is_due: ColumnElement[bool]) -> ScalarSelect[Any]:
-    """Select when the first lease ends that keeps a message from being claimed.
-
-    As a join, PostgreSQL would read all requests, because it expects few leases and few messages.
-    """
-    held = (requests.c.key == messages.c.request_key, requests.c.lease_until > _NOW)
-    lease_until = select(requests.c.lease_until).where(*held).correlate(messages).scalar_subquery()
-    return select(func.min(lease_until)).where(is_due).scalar_subquery()
-
-
-# When messages are due that aren't yet, and when leases on others end.
+# When the first message is due, or soon out of reach.
 NEXT_DUE = select(
-    select(func.min(messages.c.due_at)).where(is_pending, messages.c.due_at > _NOW).scalar_subquery(),
-    select(func.min(messages.c.farewell_at)).where(messages.c.farewell_at > _NOW).scalar_subquery(),
-    _lease_end(IS_DUE),
-    _lease_end(_IS_ENDING),
+    select(func.min(messages.c.due_at)).where(is_pending).scalar_subquery(),
+    select(func.min(messages.c.farewell_at)).scalar_subquery(),
 )

@@ -61,9 +61,8 @@ class Form(IntEnum):
     """The form of a message. A card has its files only in the first one."""
 
     FILES = 0
-    SMALL = 1  # files as small as direct messages take
-    LINKS = 2
-    WORDS = 3
+    LINKS = 1
+    WORDS = 2
 
 
 class Place(IntEnum):

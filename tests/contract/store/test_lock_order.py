@@ -169,7 +169,6 @@ WRITERS: dict[str, Writer] = {
     "adopt": lambda store, rows, _: store.messages.adopt(rows.lead, Kind.OUTCOME, 0, PART),
     "due": lambda store, _rows, _number: store.messages.make_due(NOW),
     "redeliver": lambda store, rows, _: store.copies.redeliver(rows.lead, request().origin, NOW),
-    "placeholder": lambda store, rows, _: store.copies.confirm_placeholder(rows.lead, 78, NOW),
     "block": lambda store, _rows, _number: block(store, PERSON.id, at=NOW, by=5, until=NOW),
     "hold": lambda store, _rows, number: store.claims.hold_queues(f"reason {number}"),
     "erase": lambda store, _rows, _number: store.privacy.erase(PERSON.id, NOW),

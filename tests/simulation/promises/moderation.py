@@ -32,6 +32,8 @@ _DELAYS = re.compile(
     r"|clock|thread|slow|away"
 )
 _CLOSES = 40.0
+# How long the lease of a killed messenger keeps others from closing a card, on PostgreSQL.
+_LEASE = 60.0
 _MODERATES = frozenset({"manages_server", "reviews"})
 
 
@@ -110,9 +112,10 @@ def _closed_soon(evidence: Evidence, card: Message) -> Iterator[Broken]:
     ]
     steady = Clock(evidence.story).steady
     was_open = False
+    patience = _CLOSES + (_LEASE if any("killed" in what for _, what in evidence.story.struck) else 0)
     for since, body in dated(card):
         is_open = any(each.endswith(":approve") for each in custom_ids_in(body))
-        if was_open and not is_open and started and steady(since) - steady(min(started)) > _CLOSES:
+        if was_open and not is_open and started and steady(since) - steady(min(started)) > patience:
             yield Broken("a decided request has no open card", where(card), f"it closed at {since:.0f}")
         if was_open and not is_open:
             return
