@@ -49,10 +49,7 @@ def lock_accepting(connection: Connection, server: int) -> None:
 
 def lock_run(connection: Connection, key: str) -> Run:
     """Lock the request that the run `key` belongs to, and return that run. Raises RunGone."""
-    run = next((run for run in lock_batch_if_any(connection, key) if run.key == key), None)
-    if run is None:
-        raise RunGone(key)
-    return run
+    return next(run for run in lock_batch(connection, key) if run.key == key)
 
 
 def lock_batch(connection: Connection, key: str) -> list[Run]:

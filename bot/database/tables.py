@@ -140,7 +140,6 @@ requests = Table(
     ),
     # In a rolling restart two processes receive each interaction; only one may accept it.
     Index("requests_interaction", "interaction_id", unique=True),
-    # Partial, so that the few status messages are found without reading every ended request.
 )
 # One queue call each: what it sends, and what became of it.
 runs = Table(
@@ -353,8 +352,8 @@ channel_defaults = Table(
     Column("channel_id", BigInteger, primary_key=True, autoincrement=False),
     Column("guild_id", BigInteger, nullable=False),
     Column("folded", CleanText, nullable=False),
-    Column("set_at", UtcDateTime),  # NULL: set by a version that didn't store this
-    Column("set_by", BigInteger),  # NULL: as above, or this person erased their data
+    Column("set_at", UtcDateTime, nullable=False),
+    Column("set_by", BigInteger),  # NULL: this person erased their data
     Index("channel_defaults_preset", "guild_id", "folded"),
     Index("channel_defaults_setter", "set_by"),
 )

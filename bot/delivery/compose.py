@@ -5,7 +5,6 @@ Functions raise Unanswered, StoreUnavailable, and MediaError or BackendError.
 
 from __future__ import annotations
 
-import asyncio
 import mimetypes
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +24,7 @@ from bot.domain.results import is_spoiler
 from bot.domain.runs import Run, RunState, is_turned_away
 from bot.domain.text import escape_line, message_url
 from bot.domain.text.file_names import belongs_to, file_stem
-from bot.media.outputs import MEDIA_SECONDS, inline_texts, kind_of
+from bot.media.outputs import inline_texts, kind_of
 from bot.strings import say
 from bot.ui.message_parts import (
     GALLERY,
@@ -71,17 +70,13 @@ class Task(NamedTuple):
     deadline: float
 
 
-async def parts(
-    app: App, claim: Claim, place: Place, shows: Shows, act: Act, folder: Path
-) -> Sequence[OutgoingMessage]:
+async def parts(app: App, task: Task) -> Sequence[OutgoingMessage]:
     """Compose what has to be posted. With CONTINUE, this leaves out what is posted."""
-    deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
-    task = Task(claim, place, shows, act, folder, deadline)
-    match claim.message.kind:
+    match task.claim.message.kind:
         case Kind.REVIEW:
-            return [await _pinging(app, claim, await _review(app, task))]
+            return [await _pinging(app, task.claim, await _review(app, task))]
         case Kind.REPORT:
-            return [await _pinging(app, claim, await _report(app, task))]
+            return [await _pinging(app, task.claim, await _report(app, task))]
         case Kind.POST | Kind.SHARE:
             return await _copy(app, task)
         case _:

@@ -27,16 +27,18 @@ from bot.domain.messages.records import (
     COPIES,
     EDITS,
     OUTCOMES,
-    Busy,
     Claim,
     Form,
     Kind,
+    Message,
     Place,
     Release,
     Shows,
+    full_channels,
 )
 from bot.domain.runs import RunState
 from bot.media.download import temporary_folder
+from bot.media.outputs import MEDIA_SECONDS
 from bot.workers.worker import TAKEN, Later
 
 log = logging.getLogger(__name__)
@@ -81,13 +83,13 @@ class Messenger:
             self._health.begin()
         return claims or self._nothing(due_at, now)
 
-    def _busy(self) -> Busy:
-        return Busy(claim.message for claim in self._active.values())
+    def _busy(self) -> list[Message]:
+        return [claim.message for claim in self._active.values()]
 
     def _nothing(self, due_at: datetime | None, now: datetime) -> Later | None:
         if due_at is not None and due_at <= now:
             return TAKEN
-        if not self._busy().full:
+        if not full_channels(self._busy()):
             self._health.nothing_due()
         return Later.at(due_at, now)
 
@@ -242,9 +244,11 @@ class Messenger:
 
     async def _post(self, claim: Claim, place: Place, shows: Shows, act: Act) -> Claim:
         continues = act is Act.CONTINUE
+        deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
         with temporary_folder() as folder:
+            task = compose.Task(claim, place, shows, act, Path(folder), deadline)
             async with status.finishing_up(self._app, claim):
-                parts = await compose.parts(self._app, claim, place, shows, act, Path(folder))
+                parts = await compose.parts(self._app, task)
             claim = await self._posting.post(claim, place, shows, parts, continues=continues)
         self._health.heard(posted=place not in EDITS)
         return claim

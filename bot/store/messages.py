@@ -39,7 +39,7 @@ from bot.database.rows import (
 )
 from bot.database.tables import UtcDateTime, messages, requests
 from bot.domain.messages.decide import FAILURE
-from bot.domain.messages.records import Busy, Claim, Kind, Message, Part, Release
+from bot.domain.messages.records import Claim, Kind, Message, Part, Release, full_channels
 
 # How soon to look again for a message that is due, but whose request is under a lease.
 _LOOK_AGAIN = timedelta(seconds=1)
@@ -66,7 +66,7 @@ class MessageStore(Repository):
     """The messages. Every method raises StoreUnavailable if the database doesn't answer."""
 
     @reads
-    def next_due(self, connection: Connection, now: datetime, busy: Busy) -> datetime | None:
+    def next_due(self, connection: Connection, now: datetime, busy: Sequence[Message]) -> datetime | None:
         """Return when `turn` finds a message, or None if only another change can make one due."""
         # A read takes no locks, and usually nothing is due.
         return _next_due(connection, now, busy)
@@ -77,7 +77,7 @@ class MessageStore(Repository):
         connection: Connection,
         released: Collection[Release],
         leases: Sequence[str],
-        busy: Busy,
+        busy: Sequence[Message],
         now: datetime,
         until: datetime,
         *,
@@ -85,9 +85,10 @@ class MessageStore(Repository):
     ) -> tuple[Sequence[Claim], datetime | None]:
         """Release claims, and claim pending messages under the new `leases`, the longest overdue first.
 
-        Messages to full channels are skipped, and those of requests under another lease or in `busy`. Status
-        messages come last. If there is none, return also when the next one is due. With `only`, what has
-        changed in this request is claimed, apart from its status message, in full channels, too.
+        Messages to full channels are skipped, and those of requests under another lease or with a message in
+        `busy`, which this process is showing. Status messages come last. If there is none, return also when
+        the next one is due. With `only`, what has changed in this request is claimed, apart from its status
+        message, in full channels, too.
         """
         for release in sorted(released, key=lambda each: each.claim.message.request_key):
             _release(connection, release)
@@ -97,7 +98,7 @@ class MessageStore(Repository):
             if row is None:
                 break
             claims.append(lease(connection, row.request_key, Kind(row.kind), row.number, owner, until))
-            busy.add(claims[-1].message)
+            busy = [*busy, claims[-1].message]
         return claims, now if claims else _next_due(connection, now, busy)
 
     @writes
@@ -236,16 +237,20 @@ def _store_parts(connection: Connection, message: Message) -> None:
 
 
 def _due(
-    connection: Connection, now: datetime, busy: Busy, *queries: Select[Any], request: str | None = None
+    connection: Connection,
+    now: datetime,
+    busy: Sequence[Message],
+    *queries: Select[Any],
+    request: str | None = None,
 ) -> Row[Any] | None:
     """Return the key of the message that is due first, by the first of the queries that finds one."""
-    full = busy.full if request is None else ()
-    values = {"now": now, "full": full, "busy": busy.requests, "request": request}
+    full = full_channels(busy) if request is None else ()
+    values = {"now": now, "full": full, "busy": [each.request_key for each in busy], "request": request}
     found = (connection.execute(query, values).first() for query in queries)
     return next((row for row in found if row is not None), None)
 
 
-def _next_due(connection: Connection, now: datetime, busy: Busy) -> datetime | None:
+def _next_due(connection: Connection, now: datetime, busy: Sequence[Message]) -> datetime | None:
     if _due(connection, now, busy, *_DUE) is not None:
         return now
     first = min(filter(None, connection.execute(NEXT_DUE).one()), default=None)

@@ -253,23 +253,10 @@ class Release:
     tells_card: bool = False
 
 
-class Busy:
-    """What a process is showing: the keys of the requests, and how many messages in each channel."""
-
-    def __init__(self, shown: Iterable[Message] = ()) -> None:
-        self.requests: list[str] = []
-        self._channels = Counter[int | None]()
-        for message in shown:
-            self.add(message)
-
-    def add(self, message: Message) -> None:
-        self.requests.append(message.request_key)
-        self._channels[message.channel_id] += 1
-
-    @property
-    def full(self) -> list[int]:
-        """Return the channels that take no more messages at the moment."""
-        return [channel for channel, count in self._channels.items() if channel and count >= PER_CHANNEL]
+def full_channels(in_progress: Iterable[Message]) -> list[int]:
+    """Return the channels that take no more messages beside those in progress."""
+    counts = Counter(message.channel_id for message in in_progress)
+    return [channel for channel, count in counts.items() if channel and count >= PER_CHANNEL]
 
 
 def result_refs(messages: Mapping[tuple[Kind, int], Message], number: int) -> Sequence[MessageRef]:

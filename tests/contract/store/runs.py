@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import SystemRandom
@@ -16,10 +16,10 @@ from bot.database.tables import messages, requests, runs
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import (
     Attempt,
-    Busy,
     Claim,
     Form,
     Kind,
+    Message,
     MessageRef,
     Part,
     Place,
@@ -217,17 +217,17 @@ async def take_message(
     now: datetime = NOW,
     owner: str = "messenger",
     until: datetime | None = None,
-    busy: Busy | None = None,
+    busy: Sequence[Message] = (),
 ) -> Claim | None:
     """Claim the message that is due first."""
-    claims, _ = await store.messages.turn([], [owner], busy or Busy(), now, until or now + LEASE)
+    claims, _ = await store.messages.turn([], [owner], busy, now, until or now + LEASE)
     return claims[0] if claims else None
 
 
 async def release(store: Store, claim: Claim, due_at: datetime, *, shown: bool, **more: Any) -> None:
     """Release a claim; `more` are fields of Release."""
     one = Release(claim=claim, due_at=due_at, shown=shown, **more)
-    await store.messages.turn([one], [], Busy(), due_at, due_at)
+    await store.messages.turn([one], [], (), due_at, due_at)
 
 
 async def claim_if_any(store: Store, now: datetime = NOW, owner: str = "messenger") -> Claim | None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.messages.decide import FAILURE
-from bot.domain.messages.records import PER_CHANNEL, Busy, Kind, Message, MessageRef
+from bot.domain.messages.records import PER_CHANNEL, Kind, Message, MessageRef
 from bot.domain.moderation import Report
 from bot.domain.results import CopyRequest
 from bot.domain.runs import RunState
@@ -83,9 +83,9 @@ async def test_a_lease_is_of_the_whole_request(store: Store) -> None:
 async def test_full_channels_and_busy_requests_are_left_out(store: Store) -> None:
     key = await end(store)
 
-    def busy(request_key: str, channel_id: int) -> Busy:
+    def busy(request_key: str, channel_id: int) -> list[Message]:
         one = Message(request_key=request_key, kind=Kind.OUTCOME, channel_id=channel_id)
-        return Busy([one] * PER_CHANNEL)
+        return [one] * PER_CHANNEL
 
     assert await take_message(store, busy=busy("another", HERE)) is None
     assert await take_message(store, busy=busy(key, HERE + 1)) is None
