@@ -125,16 +125,15 @@ class Messenger:
     async def handle(self, claim: Claim) -> None:
         """Try once to show a claimed message, and store the result. Raises StoreUnavailable."""
         async with self._working(claim):
-            try:
-                result = await self._attempt(claim)
-            except (StoreUnavailable, asyncio.CancelledError) as error:
-                self._retry(claim, str(error) or "the process was stopped", pause=timedelta())
-                raise
+            result = await self._attempt(claim)
         self._app.metrics.attempt(claim.message.kind, result)
 
     @asynccontextmanager
     async def _working(self, claim: Claim) -> AsyncIterator[None]:
-        """Keep extending the lease of a claim while the block works on it."""
+        """Keep extending the lease of a claim while the block works on it.
+
+        If the database is away, or the process stops, the claim is released with what was posted.
+        """
 
         async def extend() -> None:
             while True:
@@ -146,6 +145,9 @@ class Messenger:
         extending = asyncio.create_task(extend())
         try:
             yield
+        except (StoreUnavailable, asyncio.CancelledError) as error:
+            self._retry(claim, str(error) or "the process was stopped", pause=timedelta())
+            raise
         finally:
             extending.cancel()
             self._active.pop(claim.lease, None)

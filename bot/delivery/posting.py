@@ -64,7 +64,7 @@ class Posting:
         return self.keep(newest.with_message(message))
 
     async def find_lost(self, claim: Claim) -> Claim:
-        """Return the claim with what an attempt whose result is unknown has posted."""
+        """Search for what an unconfirmed attempt has posted, and return the claim with it."""
         attempt = claim.message.attempt
         if attempt is None or attempt.part.place in EDITS:
             return claim

@@ -104,7 +104,7 @@ class Waiting(NamedTuple):
 
 
 def hold(connection: Connection, run: Run, reason: RefusedForNow, now: datetime) -> None:
-    """Let a waiting run wait until the rule may allow it. Its status message shows the reason."""
+    """Keep a run waiting until the rule may allow it. Its status message shows the reason."""
     later = now + _ASK_AGAIN_AFTER
     due_at = min(reason.again_at, later) if reason.again_at is not None else later
     lock_requests(connection, [run.request_key])

@@ -283,5 +283,5 @@ _OF_REQUEST = _DUE_LOCKED[0].where(
 # When the first message is due, or soon out of reach.
 NEXT_DUE = select(
     select(func.min(messages.c.due_at)).where(is_pending).scalar_subquery(),
-    select(func.min(messages.c.farewell_at)).scalar_subquery(),
+    select(func.min(messages.c.farewell_at)).where(messages.c.farewell_at.is_not(None)).scalar_subquery(),
 )
