@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.row_locks import lock_batch_if_any, lock_run
+from bot.database.row_locks import lock_batch, lock_run
 from bot.database.rows import FRESH, messages_of, set_columns, want
 from bot.database.tables import requests
 from bot.domain.errors import RefusedError
@@ -110,8 +110,8 @@ class CopyStore(Repository):
         The server's rules decide again whether the results are spoilers. Earlier messages with parts of the
         results are deleted later, and so is the status message that mentioned `/runs`.
         """
-        batch = lock_batch_if_any(connection, key)
-        found = messages_of(connection, batch[0].request_key) if batch else {}
+        batch = lock_batch(connection, key)
+        found = messages_of(connection, batch[0].request_key)
         left = {run.index for run in batch if run.deleted_at is None}
         offered = [
             each

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_requests_of, lock_run
+from bot.database.row_locks import lock_batch, lock_requests, lock_requests_of, lock_run
 from bot.database.rows import (
     FRESH,
     bump,
@@ -159,7 +159,7 @@ class RunStore(Repository):
         The status message says so. A later cancellation stays.
         """
         same = runs.c.cancel_requested_at == cancelled.cancel_requested_at
-        lock_batch_if_any(connection, cancelled.key)
+        lock_requests(connection, [cancelled.request_key])
         withdrawn = connection.execute(
             update(runs)
             .where(runs.c.key == cancelled.key, same, runs.c.state.not_in(FINAL))
