@@ -154,7 +154,7 @@ def set_columns(
     table: Table,
     which: Mapping[str, object],
     values: Mapping[str, object],
-    add: Mapping[str, int] = {},
+    add: Mapping[str, float] = {},
 ) -> int:
     """Update the rows whose columns equal `which`, and return their number.
 

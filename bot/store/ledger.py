@@ -26,10 +26,9 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    update,
 )
 
-from bot.database.rows import insert_new
+from bot.database.rows import insert_new, set_columns
 from bot.database.tables import runs, usage
 from bot.domain.budgets import (
     GIVEN_BACK_A_DAY,
@@ -46,28 +45,16 @@ _NONE = 0
 # A run may be settled days after it was charged: it can execute for a day, and be reported late.
 _KEPT = timedelta(days=7)
 _FIELDS = frozenset(field.name for field in fields(Run))
-_WHOSE = (
-    usage.c.day == bindparam("of_day"),
-    usage.c.guild_id == bindparam("of_guild"),
-    usage.c.person_id == bindparam("of_person"),
-)
-# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_ADD = (
-    update(usage)
-    .where(*_WHOSE)
-    .values(
-        runs=usage.c.runs + bindparam("more_runs"),
-        seconds=usage.c.seconds + bindparam("more_seconds"),
-        weighted_seconds=usage.c.weighted_seconds + bindparam("more_weighted"),
-        given_back=usage.c.given_back + bindparam("more_given_back"),
-    )
-)
-_GIVE_BACK = _ADD.where(usage.c.given_back < GIVEN_BACK_A_DAY)
 _EMPTY = {"runs": 0, "seconds": 0.0, "weighted_seconds": 0.0, "given_back": 0}
-_RECORD = (
-    update(runs)
-    .where(runs.c.key == bindparam("of_run"))
-    .values(charged_seconds=bindparam("weighted"), counts_as_run=bindparam("counts"))
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
+_GIVEN_BACK = (
+    select(usage.c.given_back)
+    .where(
+        usage.c.day == bindparam("day"),
+        usage.c.guild_id == bindparam("guild_id"),
+        usage.c.person_id == bindparam("person_id"),
+    )
+    .with_for_update()
 )
 # The rows of a person and of the whole bot.
 ROWS = select(
@@ -154,10 +141,11 @@ def post(connection: Connection, run: Run, changes: Mapping[str, Any]) -> None:
     else:
         _move(connection, run, after, old, new)
     if (old.weighted, old.runs) != (new.weighted, new.runs):
-        connection.execute(_RECORD, {"of_run": run.key, "weighted": new.weighted, "counts": new.runs > 0})
+        charged = {"charged_seconds": new.weighted, "counts_as_run": new.runs > 0}
+        set_columns(connection, runs, {"key": run.key}, charged)
     started = _minus(new, old).started
     if after.charged_on is not None and started:
-        _add(connection, _values(after.charged_on, None, _NONE, Charge(seconds=started)))
+        _add(connection, _key(after.charged_on, None, _NONE), Charge(seconds=started))
 
 
 def _move(connection: Connection, run: Run, after: Run, old: Charge, new: Charge) -> None:
@@ -179,8 +167,9 @@ def _post_difference(connection: Connection, run: Run, after: Run, old: Charge, 
         found_later = more.runs > 0 and run.state is RunState.FAILED
         _add_to_person(connection, run, after.charged_on, more, given_back=-1 if found_later else 0)
         return new
-    values = _values(after.charged_on, run.guild_id, run.requester_id, more, given_back=1)
-    if connection.execute(_GIVE_BACK, values).rowcount:
+    given_back = connection.scalar(_GIVEN_BACK, _key(after.charged_on, run.guild_id, run.requester_id))
+    if given_back is not None and given_back < GIVEN_BACK_A_DAY:
+        _add_to_person(connection, run, after.charged_on, more, given_back=1)
         return new
     new = replace(new, runs=old.runs)
     _add_to_person(connection, run, after.charged_on, _minus(new, old))
@@ -188,30 +177,25 @@ def _post_difference(connection: Connection, run: Run, after: Run, old: Charge, 
 
 
 def _add_to_person(connection: Connection, run: Run, day: date, more: Charge, *, given_back: int = 0) -> None:
-    _add(connection, _values(day, run.guild_id, run.requester_id, more, given_back=given_back))
+    _add(connection, _key(day, run.guild_id, run.requester_id), more, given_back)
 
 
-def _add(connection: Connection, values: Mapping[str, Any]) -> None:
+def _add(connection: Connection, key: Mapping[str, object], more: Charge, given_back: int = 0) -> None:
     """Add to a row of the ledger, which is created first if there is none, unless something is taken off."""
-    if connection.execute(_ADD, values).rowcount or values["more_seconds"] <= 0:
-        return
-    key = {name: values[f"of_{name.removesuffix('_id')}"] for name in ("day", "guild_id", "person_id")}
-    insert_new(connection, usage, [{**key, **_EMPTY}])
-    connection.execute(_ADD, values)
-
-
-def _values(
-    day: date, guild_id: int | None, person_id: int, more: Charge, *, given_back: int = 0
-) -> dict[str, Any]:
-    return {
-        "of_day": day,
-        "of_guild": guild_id or _NONE,
-        "of_person": person_id,
-        "more_runs": more.runs,
-        "more_seconds": more.seconds,
-        "more_weighted": more.weighted,
-        "more_given_back": given_back,
+    add = {
+        "runs": more.runs,
+        "seconds": more.seconds,
+        "weighted_seconds": more.weighted,
+        "given_back": given_back,
     }
+    if set_columns(connection, usage, key, {}, add) or more.seconds <= 0:
+        return
+    insert_new(connection, usage, [{**key, **_EMPTY}])
+    set_columns(connection, usage, key, {}, add)
+
+
+def _key(day: date, guild_id: int | None, person_id: int) -> dict[str, object]:
+    return {"day": day, "guild_id": guild_id or _NONE, "person_id": person_id}
 
 
 def _minus(new: Charge, old: Charge) -> Charge:
