@@ -96,7 +96,6 @@ class Message:
     failures: int
     attempted: bool
     ids: tuple[int, ...]
-    error: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,7 +328,7 @@ def _row(run: Run) -> dict[str, Any]:
 def _answer(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of an answer that is up to date."""
     key, at = {"request_key": row["request_key"], "kind": "answer", "number": 0}, row["created_at"]
-    return {**key, "shown_rev": 1, "posted": [], "stale": [], "due_at": at, "since": at}
+    return {**key, "shown_rev": 1, "posted": (), "stale": (), "due_at": at, "since": at}
 
 
 def _message(row: Row[Any]) -> Message:
@@ -341,8 +340,7 @@ def _message(row: Row[Any]) -> Message:
         state="pending" if is_pending else "undelivered" if row.offered else "sent",
         failures=row.failures,
         attempted=row.attempt is not None,
-        ids=tuple(part["message_id"] for part in row.posted),
-        error=row.error,
+        ids=tuple(part.message_id for part in row.posted),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 
@@ -14,13 +13,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from bot.database.engine import Database
+from bot.database.tables import metadata
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 
 # Older servers lack features that the statements use, such as RETURNING in SQLite.
 _OLDEST = {"sqlite": (3, 35), "postgresql": (13,)}
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-# The schemas of development versions: 0001 to 0009, then 0001_initial and so on.
-_DEVELOPMENT = re.compile(r"\d{4}(_\w+)?")
 
 
 def alembic_config() -> Config:
@@ -43,11 +41,6 @@ def schema_of(connection: Connection) -> str | None:
 
 def describe_unknown(schema: str) -> tuple[str, str]:
     """Return what is wrong with a schema that this version doesn't know, and how to fix it."""
-    if _DEVELOPMENT.fullmatch(schema):
-        return (
-            f"has the schema {schema} of a development version, which can't be upgraded",
-            "Name a new database in DATABASE_URL; the bot creates the tables.",
-        )
     return (
         f"has the schema {schema}, which this version of the bot doesn't know",
         "Start the newer version that made it, or restore an older backup.",
@@ -76,11 +69,16 @@ def _upgrade(connection: Connection) -> None:
         raise StartupError(f"The database {fault}. {remedy}")
     config = alembic_config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    if current is None:
+        # Tables of another program are a conflict.
+        metadata.create_all(connection, checkfirst=False)
+        command.stamp(config, "head")
+    else:
+        command.upgrade(config, "head")
 
 
 async def upgrade(database: Database) -> None:
-    """Run the missing migrations in one transaction. Raises StartupError."""
+    """Create the tables, or run the missing migrations, in one transaction. Raises StartupError."""
     try:
         database.make_folder()
         await database.migrate(_upgrade)

@@ -55,10 +55,6 @@ class Refused(Unreachable):
     """Discord rejected the message itself; nothing was posted, but a simpler one may be accepted."""
 
 
-class TooLarge(Refused):
-    """Discord refused the files because of their size; nothing was posted."""
-
-
 def is_outage(error: discord.HTTPException) -> bool:
     """Return whether an error says nothing about what the call was for, such as a message or a channel.
 
@@ -79,7 +75,7 @@ def mapped() -> Iterator[None]:
         raise Unanswered(f"{type(error).__name__}: {error}") from error
     except discord.HTTPException as error:
         if error.code == _TOO_LARGE or error.status == 413:
-            raise TooLarge(str(error)) from error
+            raise Refused(str(error)) from error
         if is_outage(error):
             raise Unanswered(str(error)) from error
         about_message = error.status == 400 and error.code not in _CLOSED

@@ -213,14 +213,6 @@ def gives_turn_back(before: RunState, after: RunState) -> bool:
     return after in FINAL and (before in NOT_SUBMITTED or after is RunState.REFUSED)
 
 
-def closed_up(freed: Iterable[int], later: Sequence[int]) -> list[int]:
-    """Return the tags of a user's waiting runs, in order, after others of the user were cancelled.
-
-    `freed` are the tags of the cancelled runs. Each run behind them moves up, so that they cost no turn.
-    """
-    return sorted([*freed, *later])[: len(later)]
-
-
 class Occupied:
     """Counts runs in flight by deployment, user and server, and compares them with the limits."""
 

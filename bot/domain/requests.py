@@ -255,8 +255,7 @@ class Preset:
 class ChannelDefault:
     """A channel's default preset, the time when it was set, and the user who set it.
 
-    `set_at` and `set_by` are None if an older version of the bot set the default. `set_by` is also None if
-    the user has erased their data.
+    `set_by` is None if the user has erased their data.
     """
 
     channel_id: int

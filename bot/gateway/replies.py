@@ -132,8 +132,7 @@ async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str
     if run.needs_interaction:
         # A layout like the result, because a classic message can't become one.
         noted = layout_of(say("post_noted"))
-        response = await interaction.response.send_message(view=noted, ephemeral=run.private)
-        await runs.confirm_placeholder(app, key, response.message_id)
+        await interaction.response.send_message(view=noted, ephemeral=run.private)
     return run.needs_interaction
 
 

@@ -17,7 +17,7 @@ from bot.domain.runs import Run
 from bot.services.access import cancellable, own_here, visible
 from bot.services.presets import defaults
 
-# How long a redelivery waits for its placeholder. Discord accepts an answer for 3 s.
+# How long a redelivery waits for the answer that is edited into it. Discord accepts an answer for 3 s.
 _PLACEHOLDER_WAIT = timedelta(seconds=5)
 
 
@@ -142,12 +142,11 @@ async def redeliver(app: App, actor: Actor, key: str) -> Run:
     """Post an undelivered result in the channel of this interaction, or raise RefusedError.
 
     This works only in the run's own server, since no other server's moderators have approved the result.
-    Returns the run as it will be posted. If its `needs_interaction` is True, the caller has to send a
-    placeholder.
+    Returns the run as it will be posted. If its `needs_interaction` is True, the caller has to answer the
+    interaction, because the answer is edited into the result.
     """
     run, origin = await own_here(app, actor, key), actor.origin
     moved = replace(run, user_install=origin.user_install)
-    # The interaction's answer, which is edited into the result, has to exist first.
     due_at = app.now() + (_PLACEHOLDER_WAIT if moved.needs_interaction else timedelta())
     if not await app.store.copies.redeliver(run.request_key, origin, due_at):
         raise RefusedError("post_nothing")
@@ -162,9 +161,3 @@ async def reopen(app: App, actor: Actor, key: str) -> Sequence[Run]:
     if not run.private or not any(each.is_shown and each.outputs for each in batch):
         raise RefusedError("open_nothing")
     return batch
-
-
-async def confirm_placeholder(app: App, key: str, message_id: int | None) -> None:
-    """Store the message that is edited into a redelivered result."""
-    await app.store.copies.confirm_placeholder(key, message_id, app.now())
-    app.wakeups.show()

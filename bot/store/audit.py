@@ -15,14 +15,9 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     RowMapping,
     Select,
-    Text,
     bindparam,
-    case,
-    cast,
-    false,
     insert,
     or_,
     select,
@@ -30,8 +25,8 @@ from sqlalchemy import (
 )
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.rows import WITH_REQUEST, Messages, earlier, read_messages
-from bot.database.tables import audit, requests, runs
+from bot.database.rows import Messages, earlier, read_messages, select_listed_runs, to_run
+from bot.database.tables import audit, runs
 from bot.domain.messages.records import EDITS, Kind, MessageRef
 from bot.domain.moderation import (
     AuditAction,
@@ -177,23 +172,6 @@ def to_entry(row: RowMapping) -> StoredEntry:
     return StoredEntry(row["id"], entry, prompt=row["details"].get("prompt"))
 
 
-# The columns to read of a request and its runs. Outputs are left out: they may hold a megabyte of text.
-_OF_RUN = (
-    runs.c.key,
-    runs.c.index.label("number"),
-    runs.c.request_key,
-    or_(runs.c.state == RunState.SUCCEEDED, runs.c.partial).label("has_result"),
-    runs.c.deleted_at,
-    requests.c.prompt,
-    requests.c.channel_id,
-    requests.c.status_message_id,
-    requests.c.review_channel_id,
-    requests.c.private,
-    # Only private results are opened from the audit log.
-    case((requests.c.private, cast(runs.c.outputs, Text) != "[]"), else_=false()).label("has_outputs"),
-)
-
-
 def _read(connection: Connection, query: Select[Any]) -> list[StoredEntry]:
     """Return entries with what moderators see of the requests that they are about."""
     entries = [to_entry(row) for row in connection.execute(query).mappings()]
@@ -201,17 +179,12 @@ def _read(connection: Connection, query: Select[Any]) -> list[StoredEntry]:
     if not keys:
         return entries
     own = select(runs.c.request_key).where(runs.c.key.in_(keys))
-    rows = connection.execute(
-        select(*_OF_RUN)
-        .select_from(WITH_REQUEST)
-        .where(runs.c.request_key.in_(own))
-        .order_by(runs.c.request_key, runs.c.index)
-    ).all()
-    batches = defaultdict[str, list[Row[Any]]](list)
-    for row in rows:
-        batches[row.request_key].append(row)
+    found = select_listed_runs().where(runs.c.request_key.in_(own)).order_by(runs.c.request_key, runs.c.index)
+    batches = defaultdict[str, list[Run]](list)
+    for run in map(to_run, connection.execute(found)):
+        batches[run.request_key].append(run)
     messages = read_messages(connection, batches.keys())
-    request_of = {row.key: row.request_key for row in rows}
+    request_of = {run.key: key for key, batch in batches.items() for run in batch}
     return [
         _complete(stored, batches[key], messages[key])
         if (key := request_of.get(stored.entry.run_key or ""))
@@ -220,19 +193,15 @@ def _read(connection: Connection, query: Select[Any]) -> list[StoredEntry]:
     ]
 
 
-def _complete(stored: StoredEntry, batch: Sequence[Row[Any]], messages: Messages) -> StoredEntry:
+def _complete(stored: StoredEntry, batch: Sequence[Run], messages: Messages) -> StoredEntry:
     """Add the prompt and the link. A private request shows neither, but moderators may open its results."""
     first = batch[0]
     if not first.private:
         return replace(stored, prompt=first.prompt, message=_link(batch, messages))
-    return replace(stored, may_open=any(_is_shown(row) and row.has_outputs for row in batch))
+    return replace(stored, may_open=any(run.is_shown and run.erased_at is None for run in batch))
 
 
-def _is_shown(row: Row[Any]) -> bool:
-    return bool(row.has_result) and row.deleted_at is None
-
-
-def _link(batch: Sequence[Row[Any]], messages: Messages) -> MessageRef | None:
+def _link(batch: Sequence[Run], messages: Messages) -> MessageRef | None:
     """Return the newest message with a request's results or, until there is one, its card or status message.
 
     Returns None if the results were deleted, or if only the requester can open the message: a direct message,
@@ -240,19 +209,20 @@ def _link(batch: Sequence[Row[Any]], messages: Messages) -> MessageRef | None:
     """
     first = batch[0]
     needs_approval = first.review_channel_id is not None
-    shown = [row for row in batch if _is_shown(row)]
+    shown = [run for run in batch if run.is_shown]
     outcome = messages.get((Kind.OUTCOME, 0))
     is_gone = outcome is not None and outcome.deleted_by is not None
-    if not shown and (is_gone or any(row.deleted_at is not None for row in batch)):
+    if not shown and (is_gone or any(run.deleted_at is not None for run in batch)):
         return None
-    late = [messages.get((Kind.LATE, row.number)) for row in reversed(shown)]
+    late = [messages.get((Kind.LATE, run.index)) for run in reversed(shown)]
     for message in (*late, outcome, messages.get((Kind.REVIEW, 0))):
         part = next(iter(message.posted), None) if message is not None else None
         is_open = part is not None and part.channel_id in (first.channel_id, first.review_channel_id)
         if part is not None and is_open and not (needs_approval and part.place in EDITS):
             return part.ref
-    is_public = first.status_message_id is not None and not needs_approval
-    return MessageRef(first.channel_id, first.status_message_id) if is_public else None
+    if first.status_message_id is None or needs_approval:
+        return None
+    return MessageRef(first.channel_id, first.status_message_id)
 
 
 def _matching(guild_id: int, audit_filter: AuditFilter, now: datetime) -> Select[Any]:

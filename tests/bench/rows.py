@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import Column, Connection, Select, Table, text
 
 from bot.database.tables import audit, messages, requests, runs, server_rules
-from bot.domain.messages.records import Busy
 from bot.domain.moderation import AuditFilter
 from bot.domain.pages import RunFilter
 from bot.domain.policy import OperatorRules
@@ -189,7 +188,7 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
         "durations, a GPU without any": lambda: store.figures.usual("picture", "H100", now),
         "the queue, for its estimates": lambda: store.figures.queue("picture"),
         "claim of 8 silent runs": lambda: store.claims.claim_checks(now, timedelta(0), 8),
-        "claim of a message to show": lambda: store.messages.turn([], ["bench"], Busy(), now, now),
+        "claim of a message to show": lambda: store.messages.turn([], ["bench"], (), now, now),
         "claim of what is too old": lambda: store.retention.claim(now),
     }
 

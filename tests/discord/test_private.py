@@ -290,6 +290,7 @@ async def test_an_age_restricted_one_follows_the_channel(lenient: Harness) -> No
     mark_adult(bot, bot.channel)
     posted = await bot.click(answer.response.message, "Post it here")
     assert posted.ephemeral
+    await bot.later(seconds=6)  # Discord has the answer by then
     assert len(posted.response.message.attachments) == 1
     nothing_public(bot)
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
 )
 
-from bot.database.tables import CleanText, metadata
+from bot.database.tables import AsJson, CleanText, metadata
 from bot.domain.requests import Holder
 from bot.domain.runs import RunState
 from bot.store import Store
@@ -44,6 +44,8 @@ def name_of(value: object) -> str | None:
 
 def filler(column: Column[Any]) -> object:
     """Return any value that the column takes."""
+    if isinstance(column.type, AsJson):
+        return ()
     if isinstance(column.type, JSON):
         return {}
     if isinstance(column.type, Boolean):

@@ -62,7 +62,7 @@ async def stored_run(
         if outcome is not None:
             shown = {"shown_rev": outcome != "pending", "offered": outcome == "offered"}
             key = {"request_key": asked.key, "kind": Kind.OUTCOME, "number": 0}
-            row = {**key, **shown, "due_at": at, "since": at, "posted": [], "stale": []}
+            row = {**key, **shown, "due_at": at, "since": at, "posted": (), "stale": ()}
             connection.execute(insert(messages).values(row))
 
     await store.database.write(work)

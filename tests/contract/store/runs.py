@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import SystemRandom
@@ -16,10 +16,10 @@ from bot.database.tables import messages, requests, runs
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import (
     Attempt,
-    Busy,
     Claim,
     Form,
     Kind,
+    Message,
     MessageRef,
     Part,
     Place,
@@ -217,17 +217,17 @@ async def take_message(
     now: datetime = NOW,
     owner: str = "messenger",
     until: datetime | None = None,
-    busy: Busy | None = None,
+    busy: Sequence[Message] = (),
 ) -> Claim | None:
     """Claim the message that is due first."""
-    claims, _ = await store.messages.turn([], [owner], busy or Busy(), now, until or now + LEASE)
+    claims, _ = await store.messages.turn([], [owner], busy, now, until or now + LEASE)
     return claims[0] if claims else None
 
 
 async def release(store: Store, claim: Claim, due_at: datetime, *, shown: bool, **more: Any) -> None:
     """Release a claim; `more` are fields of Release."""
     one = Release(claim=claim, due_at=due_at, shown=shown, **more)
-    await store.messages.turn([one], [], Busy(), due_at, due_at)
+    await store.messages.turn([one], [], (), due_at, due_at)
 
 
 async def claim_if_any(store: Store, now: datetime = NOW, owner: str = "messenger") -> Claim | None:
@@ -241,8 +241,8 @@ async def claim_if_any(store: Store, now: datetime = NOW, owner: str = "messenge
 
 async def show_answer(store: Store, claim: Claim, now: datetime) -> None:
     """Take a status message as edited, for the last time if only its end made it due."""
-    values = {} if claim.message.is_pending else {"farewell_at": None}
-    await release(store, claim, now, shown=True, values=values)
+    edited = claim if claim.message.is_pending else claim.changed(farewell_at=None)
+    await release(store, edited, now, shown=True)
 
 
 async def claimed(store: Store, now: datetime = NOW, owner: str = "messenger") -> Claim:
@@ -260,7 +260,8 @@ def part_of(claim: Claim, ref: MessageRef, **more: Any) -> Part:
 async def begin(store: Store, claim: Claim, now: datetime = NOW) -> bool:
     """Store an attempt at a message's first part; return whether it may be sent."""
     part = part_of(claim, MessageRef(claim.message.channel_id or 0, 0))
-    return await store.messages.begin(claim, Attempt(now, part), now + LEASE)
+    begun = claim.changed(attempt=Attempt(now, part), place=part.place)
+    return await store.messages.begin(begun, now + LEASE)
 
 
 async def answers_due(store: Store, now: datetime) -> list[str]:
@@ -277,9 +278,7 @@ async def posted(store: Store, *refs: MessageRef, now: datetime = NOW, ends_answ
     """Claim the next message, and store that these Discord messages show it."""
     claim = await claimed(store, now)
     for index, ref in enumerate(refs):
-        stored = await store.messages.posted(claim, part_of(claim, ref, index=index, of=len(refs)))
-        assert stored is not None
-        claim = stored
+        claim = claim.with_part(part_of(claim, ref, index=index, of=len(refs)))
     await release(store, claim, now, shown=True, ends_answer=ends_answer)
     return claim
 

@@ -42,7 +42,7 @@ async def test_a_batch_is_listed_once_and_found_by_the_state_of_any_run(store: S
 async def test_redelivering_a_batch_moves_it_to_the_new_channel(store: Store) -> None:
     runs = await running(store)
     await ended(store, *runs)
-    await release(store, await claimed(store), NOW, shown=True, values={"offered": True})
+    await release(store, (await claimed(store)).changed(offered=True), NOW, shown=True)
     (entry,) = await store.history.page(PERSON.id, RunFilter.UNDELIVERED, limit=5)
     assert entry.undelivered
     place = request().origin.model_copy(update={"channel_id": 4, "guild_id": None})

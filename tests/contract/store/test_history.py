@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import pytest
 from sqlalchemy import update
@@ -99,8 +98,8 @@ async def test_a_batch_is_one_entry_of_the_queue_with_its_ended_runs(store: Stor
     assert [each[0].key for each in await store.history.server_queue(guild, limit=1, offset=1)] == [other]
 
 
-def _part(channel_id: int, message_id: int, index: int) -> dict[str, object]:
-    part = Part(
+def _part(channel_id: int, message_id: int, index: int) -> Part:
+    return Part(
         channel_id=channel_id,
         message_id=message_id,
         shows=Shows.RESULT,
@@ -110,7 +109,6 @@ def _part(channel_id: int, message_id: int, index: int) -> dict[str, object]:
         index=index,
         of=2,
     )
-    return asdict(part)
 
 
 async def test_a_run_links_to_its_parents_result_until_it_is_deleted(store: Store) -> None:
@@ -120,7 +118,7 @@ async def test_a_run_links_to_its_parents_result_until_it_is_deleted(store: Stor
     assert child is not None
     assert elsewhere is not None
     assert await store.history.parent_link(child) is None
-    sent = update(messages).values(posted=[_part(99, 4, 0), _part(2, 5, 0), _part(2, 6, 1)])
+    sent = update(messages).values(posted=(_part(99, 4, 0), _part(2, 5, 0), _part(2, 6, 1)))
     await store.database.write(lambda connection: connection.execute(sent))
     link = f"https://discord.com/channels/{GUILD}/2/5"
     assert await store.history.parent_link(child) == link
@@ -187,9 +185,7 @@ async def test_an_entry_tells_which_copy_a_moderator_deleted(store: Store, by: i
     asked = CopyRequest(key=run.key, shared_to=77)
     claim = await store.copies.claim(asked, "messenger", NOW, SOON)
     assert claim is not None
-    claim = await store.messages.posted(claim, part_of(claim, copy))
-    assert claim is not None
-    await release(store, claim, NOW, shown=True)
+    await release(store, claim.with_part(part_of(claim, copy)), NOW, shown=True)
     await store.copies.delete(run.key, copy, by, at(1))
     entry = await entry_of(store, run)
     assert (entry.message, entry.deletions) == (outcome, Deletions(copy_by_moderator=by == MOD))

@@ -43,12 +43,15 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     for request in evidence.requests:
         by_person[request.ask.who if request.ask else ""] += request.runs
     limited = {who for who, runs in by_person.items() if most_at_once(runs) >= AT_ONCE}
+    # The later runs of a person keep their turns when an earlier one is cancelled.
+    cancelled = [press.asks for press in evidence.story.presses if "cancel" in press.custom_id]
+    cancellers = {evidence.story.asks[number].who for asks in cancelled for number in asks}
     starts = list(_starts(evidence))
     yield from _wait_within_limit(starts)
     for waited in starts:
         yield from _waits_for_nothing(evidence, waited)
         others = [s for s in starts if s.deployment == waited.deployment and s.who not in limited]
-        if waited.who not in limited:
+        if waited.who not in limited | cancellers:
             yield from _was_overtaken(waited, others)
 
 

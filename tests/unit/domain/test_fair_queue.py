@@ -13,7 +13,6 @@ from bot.domain.fair_queue import (
     NO_TURN,
     Occupied,
     QueuedRun,
-    closed_up,
     gives_turn_back,
     lower_limit,
     next_tag,
@@ -55,14 +54,6 @@ class Queue:
 
     def requeue(self, run: tuple[int, int, str]) -> None:
         self.waiting.append(run)
-
-    def cancel(self, number: int) -> None:
-        run = next(each for each in self.waiting if each[1] == number)
-        self.waiting.remove(run)
-        own = sorted(each for each in self.waiting if each[2] == run[2] and each > run)
-        self.waiting = [each for each in self.waiting if each not in own]
-        tags = closed_up([run[0]], [tag for tag, _, _ in own])
-        self.waiting += [(tag, *each[1:]) for tag, each in zip(tags, own, strict=True)]
 
 
 asks = st.text(alphabet=PEOPLE, min_size=1, max_size=30)
@@ -127,21 +118,6 @@ def test_whoever_comes_back_after_idling_gets_no_credit(idle: int) -> None:
     order = "".join(queue.started() for _ in range(6))
     for end in range(6):
         assert order[:end].count("a") - order[:end].count("b") <= 1
-
-
-@given(asks=asks, data=st.data())
-def test_runs_cancelled_before_their_start_cost_no_turn(asks: str, data: st.DataObject) -> None:
-    """The others start in the order in which they would have, had the cancelled ones not been requested."""
-    cancelled = data.draw(st.sets(st.integers(1, len(asks))))
-    queue, without = Queue(), Queue()
-    for number, person in enumerate(asks, 1):
-        queue.ask(person)
-        if number not in cancelled:
-            without.ask(person)
-    for number in data.draw(st.permutations(sorted(cancelled))):
-        queue.cancel(number)
-    order = [queue.started() for _ in range(len(asks) - len(cancelled))]
-    assert order == [without.started() for _ in order]
 
 
 @given(asks=asks, more=asks)
