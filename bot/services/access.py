@@ -202,7 +202,7 @@ def restricts(app: App, actor: Actor, run: Run) -> bool:
 
 def is_hidden_here(app: App, actor: Actor, run: Run) -> bool:
     """Return whether a result is too restricted for the channel of this interaction."""
-    return restricts(app, actor, run) and not actor.origin.age_restricted
+    return restricts(app, actor, run) and not actor.origin.channel_age_restricted
 
 
 def check_age(app: App, actor: Actor, run: Run) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from bot.config.logs import run_context
 from bot.context import App
@@ -27,13 +27,11 @@ from bot.domain.requests import (
     NAME_LENGTH,
     Actor,
     Checked,
-    GenerationRequest,
     Holder,
     Press,
-    batch_requests,
-    new_key,
+    batch_of,
 )
-from bot.domain.runs import InputValue, Run
+from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.text import escape_line
 from bot.domain.text.file_names import keys_in_links, links_in
 from bot.media.file_types import sniff
@@ -133,17 +131,18 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         restricted, file_deployments = await origin_of_files(app, actor, merged.inputs, draft)
         if await _deleted_files(app, merged.inputs):
             raise RefusedError("parent_deleted")
-        request = GenerationRequest(
-            key=new_key(app.outside.random),
+        run = Run(
+            key="",
+            request_key="",
+            state=RunState.WAITING,
+            created_at=app.now(),
             requester_id=actor.id,
-            origin=actor.origin,
+            **asdict(actor.origin),
             deployment=deployment.name,
             deployment_id=deployment.deployment_id,
             inputs=merged.inputs,
             gpu=merged.gpu,
             expected_gpu=deployment.expected_gpu(merged.gpu),
-            offers_gpus=bool(deployment.gpus),
-            seed=merged.runs[0][1],
             prompt=prompt,
             parent_key=draft.parent_key,
             preset_note=_preset_note(merged, draft.stored),
@@ -152,23 +151,25 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             private=private,
             deadline_seconds=app.settings.run_deadline_seconds,
         )
-        batch = batch_requests(request, merged.runs, app.outside.random)
-        in_review = await _check_rules(app, actor, batch)
+        batch = batch_of(run, merged.runs, app.outside.random)
+        in_review = await _check_rules(app, actor, batch, deployment)
         # After the rules, because these files may have to be downloaded.
         await check_files(app, deployment, merged)
-    only_requester = in_review or request.private
+    only_requester = in_review or private
     return Checked(batch=batch, actor=actor, only_requester=only_requester, dropped=merged.dropped)
 
 
-async def _check_rules(app: App, actor: Actor, batch: Sequence[GenerationRequest]) -> bool:
+async def _check_rules(app: App, actor: Actor, batch: Sequence[Run], deployment: Deployment) -> bool:
     """Return whether a moderator would have to approve a batch. A refusal is added to the audit log."""
     try:
         return await app.store.requests.check(batch, actor, app.now())
     except PressedTwice:
         raise
     except RefusedError as refused:
+        if refused.code == "gpu_role_all" and deployment.gpus:
+            refused = RefusedError("gpu_role_unknown")
         await app.store.requests.record_refusal(batch[0], refused.code, app.now())
-        raise
+        raise refused from None
 
 
 async def accept(
@@ -258,4 +259,4 @@ async def origin_of_files(
     gone = len(found) < len(made_by)
     restricted = any(restricts(app, actor, run) for run in found)
     ids = {each for run in found for each in (run.deployment_id, *run.file_deployments)}
-    return restricted or (gone and actor.origin.age_restricted), tuple(sorted(ids))
+    return restricted or (gone and actor.origin.channel_age_restricted), tuple(sorted(ids))

@@ -135,7 +135,7 @@ async def standing_of(app: App, actor: Actor) -> Standing:
         age_restricted=[each.name for each in offered if each.age_restricted],
         gpus=list(dict.fromkeys(gpu for each in offered for gpu in each.gpus if len(each.gpus) > 1)),
         in_server=origin.guild_id is not None,
-        age_restricted_channel=origin.age_restricted,
+        age_restricted_channel=origin.channel_age_restricted,
         defaults=[each for each in presets if app.catalogue.get(each.deployment) is not None],
     )
 

@@ -99,7 +99,7 @@ async def _gallery(app: App, actor: Actor, run: Run) -> int:
     if not channel.can_post:
         raise RefusedError("share_closed")
     # An archived thread isn't in the cache, but the interaction from it contains its parent's mark.
-    is_restricted = restricts(app, actor, run) or actor.origin.age_restricted
+    is_restricted = restricts(app, actor, run) or actor.origin.channel_age_restricted
     if is_restricted and not channel.age_restricted:
         raise RefusedError("share_age")
     return gallery

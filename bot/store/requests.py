@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -37,8 +38,8 @@ from bot.domain.errors import (
 )
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction, AuditEntry
-from bot.domain.policy import Offer, OperatorRules, Terms, decide, judge, start_of
-from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member
+from bot.domain.policy import Offer, OperatorRules, Terms, decide, is_charged, judge
+from bot.domain.requests import Actor, ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.transitions import end
@@ -89,7 +90,7 @@ class RequestStore(Repository):
     def check(
         self,
         connection: Connection,
-        batch: Sequence[GenerationRequest],
+        batch: Sequence[Run],
         requester: Actor,
         now: datetime,
     ) -> bool:
@@ -100,9 +101,7 @@ class RequestStore(Repository):
         _check_press(connection, requester)
         return self._decide(connection, batch, requester, now).review_channel_id is not None
 
-    async def accept(
-        self, batch: Sequence[GenerationRequest], requester: Actor, now: datetime, *, public: bool
-    ) -> Run:
+    async def accept(self, batch: Sequence[Run], requester: Actor, now: datetime, *, public: bool) -> Run:
         """Store the requests of a batch, all of them or none, and return its first run.
 
         Raises RefusedError, which is also recorded in the audit log; PressedTwice for a double press; and
@@ -120,23 +119,21 @@ class RequestStore(Repository):
         except IntegrityError as error:
             if not any(name in str(error.orig) for name in _INTERACTION_IS_TAKEN):
                 raise
-            raise AlreadyTaken(f"interaction {batch[0].origin.interaction_id}") from error
+            raise AlreadyTaken(f"interaction {batch[0].interaction_id}") from error
         if isinstance(accepted, RefusedError):
             raise accepted
         return accepted
 
     @writes
-    def record_refusal(
-        self, connection: Connection, request: GenerationRequest, code: str, now: datetime
-    ) -> None:
+    def record_refusal(self, connection: Connection, run: Run, code: str, now: datetime) -> None:
         """Add an audit entry for a request that was refused before `accept`."""
-        add_entries(connection, _entry(request, now, code))
+        add_entries(connection, _entry(run, now, code))
 
     @writes
     def _accept(
         self,
         connection: Connection,
-        batch: Sequence[GenerationRequest],
+        batch: Sequence[Run],
         requester: Actor,
         now: datetime,
         *,
@@ -158,7 +155,7 @@ class RequestStore(Repository):
     def _decide(
         self,
         connection: Connection,
-        batch: Sequence[GenerationRequest],
+        batch: Sequence[Run],
         requester: Actor,
         now: datetime,
         *,
@@ -166,23 +163,22 @@ class RequestStore(Repository):
     ) -> Terms:
         """Return the terms of the requests. Raises RefusedError."""
         first = batch[0]
-        guild_id = first.origin.guild_id
-        rules = read_rules(connection, guild_id)
+        rules = read_rules(connection, first.guild_id)
         limited = has_daily_limit(rules.budgets.server)
-        usage = read_usage(connection, guild_id, first.requester_id, now, server=limited)
+        usage = read_usage(connection, first.guild_id, first.requester_id, now, server=limited)
         expected = expected_seconds(connection, first.deployment, first.expected_gpu, now)
-        terms = decide(first, requester, usage, self._operator, rules, expected=expected, count=len(batch))
+        terms = decide(first, requester, usage, self._operator, rules, expected=expected)
         if public and terms.review_channel_id is not None:
             raise RefusedError("rules_changed")
         return terms
 
-    async def _look_up(self, request: GenerationRequest, fault: CommitUnknown) -> Run:
+    async def _look_up(self, first: Run, fault: CommitUnknown) -> Run:
         """Return the run of a transaction whose commit isn't confirmed.
 
         The lookup takes the transaction's lock, so the transaction has ended by then.
         """
         try:
-            found = await self._database.write(_stored, request)
+            found = await self._database.write(_stored, first)
         except StoreUnavailable as error:
             raise RequestUnknown(str(fault)) from error
         if not found:
@@ -190,9 +186,9 @@ class RequestStore(Repository):
         return found[0]
 
 
-def _stored(connection: Connection, request: GenerationRequest) -> list[Run]:
-    lock_accepting(connection, request.server)
-    return runs_of(connection, request.request_key)
+def _stored(connection: Connection, first: Run) -> list[Run]:
+    lock_accepting(connection, first.server)
+    return runs_of(connection, first.request_key)
 
 
 def _check_press(connection: Connection, requester: Actor) -> None:
@@ -213,66 +209,68 @@ def _check_press(connection: Connection, requester: Actor) -> None:
 
 def _store(
     connection: Connection,
-    batch: Sequence[GenerationRequest],
+    batch: Sequence[Run],
     requester: Actor,
     terms: Terms,
     now: datetime,
 ) -> Run:
     add_entries(connection, _entry(batch[0], now))
+    in_review = terms.review_channel_id is not None
+    stored = [replace(run, created_at=now, **_terms(terms, requester, now)) for run in batch]
     # A run in review gets its tag once it is approved.
-    in_review = terms.review_channel_id is not None
-    asked = [(each.deployment, None if in_review else each.requester_id) for each in batch]
+    asked = [(run.deployment, None if in_review else run.requester_id) for run in stored]
     tags = give_tags(connection, asked)
-    pairs = zip(batch, tags, strict=True)
-    values = [_values(request, requester, terms, now) | {"queue_tag": tag} for request, tag in pairs]
-    insert_rows(connection, values)
-    key = batch[0].request_key
-    stored = runs_of(connection, key)
-    add_answer(connection, stored[0], now)
-    if in_review:
-        want(connection, key, Kind.REVIEW, 0, now, {"channel_id": terms.review_channel_id})
-    ledger.charge(connection, stored)
-    return stored[0]
-
-
-def _values(request: GenerationRequest, requester: Actor, terms: Terms, now: datetime) -> dict[str, object]:
-    in_review = terms.review_channel_id is not None
-    # The first run's card decides about the whole batch, and so does its expiry.
-    review_ends = terms.approval_ends if request.index == 0 else None
-    cost = ledger.reservation(terms.reserved_seconds, terms.weight, budget_day(now))
-    if in_review:  # charged at its approval
-        del cost["charged_seconds"], cost["charged_on"]
-    return new_row(request, now) | {
-        "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
-        "due_at": review_ends if in_review else now,
+    own = {
         # The process that accepts it is about to show the status message.
         "lease_owner": ACCEPTING,
         "lease_until": now + _SHOWING,
         "user_limit": terms.limits.at_once,
         "server_limit": terms.limits.server_at_once,
+        "press": requester.press.id if requester.press is not None else None,
+    }
+    rows = [new_row(run) | own | {"due_at": now, "queue_tag": tags[run.index]} for run in stored]
+    if in_review:  # the first run's card decides about the whole batch, and so does its expiry
+        for row in rows:
+            row["due_at"] = terms.approval_ends if row["index"] == 0 else None
+    insert_rows(connection, rows)
+    add_answer(connection, stored[0], now)
+    if in_review:
+        key, channel = stored[0].request_key, {"channel_id": terms.review_channel_id}
+        want(connection, key, Kind.REVIEW, 0, now, channel)
+    ledger.charge(connection, stored)
+    return stored[0]
+
+
+def _terms(terms: Terms, requester: Actor, now: datetime) -> dict[str, Any]:
+    """Return what a new run gets from the terms and its requester."""
+    in_review = terms.review_channel_id is not None
+    cost = ledger.reservation(terms.reserved_seconds, terms.weight, budget_day(now))
+    if in_review:  # charged at its approval
+        del cost["charged_seconds"], cost["charged_on"]
+    return {
+        "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
         **cost,
         "spoiler": terms.spoiler,
         "review_channel_id": terms.review_channel_id,
         "requester_joined_at": requester.person.joined_at,
-        "press": requester.press.id if requester.press is not None else None,
-        "requester_roles": sorted(requester.person.role_ids),
+        "requester_roles": tuple(sorted(requester.person.role_ids)),
     }
 
 
-def _entry(request: GenerationRequest, now: datetime, refused: str | None = None) -> AuditEntry:
+def _entry(run: Run, now: datetime, refused: str | None = None) -> AuditEntry:
     return AuditEntry(
         at=now,
-        guild_id=request.origin.guild_id,
-        actor_id=request.requester_id,
-        subject_id=request.requester_id,
+        guild_id=run.guild_id,
+        actor_id=run.requester_id,
+        subject_id=run.requester_id,
         action=AuditAction.REFUSAL if refused else AuditAction.REQUEST,
-        run_key=None if refused else request.request_key,
-        deployment=request.deployment,
+        run_key=None if refused else run.request_key,
+        deployment=run.deployment,
         outcome=refused,
         details={
-            **({} if refused else count_of(request.count)),
-            **({"GPU": request.gpu} if request.gpu else {}),
-            **({"result": "private"} if request.private else {}),
+            **({} if refused else count_of(run.count)),
+            **({"GPU": run.gpu} if run.gpu else {}),
+            **({"result": "private"} if run.private else {}),
         },
     )
 
@@ -309,19 +307,18 @@ def judge_run(
     except RefusedForNow as unreadable:
         # Unreadable rules hold back all runs of their server, but no other server's.
         return run, unreadable
-    in_review = run.state is RunState.AWAITING_APPROVAL
-    if in_review:
-        gpu = offer.gpu if offer is not None else run.expected_gpu
+    gpu = offer.gpu if offer is not None else run.expected_gpu
+    if run.state is RunState.AWAITING_APPROVAL:
         seconds = expected_seconds(connection, run.deployment, gpu, now)
-        run = replace(run, expected_gpu=gpu, weight=weight_of(gpu, rules), reserved_seconds=seconds)
-    is_charged = run.charged_on == budget_day(now)
-    start = start_of(run, person, channel, offer, is_charged=is_charged)
+        run = replace(run, weight=weight_of(gpu, rules), reserved_seconds=seconds)
+    run = replace(run, expected_gpu=gpu)
     block = block_of(connection, run, now)
     usage = Usage(now=now, day_end=day_end(now), block=block, paused=paused)
-    if not is_charged or operator.daily_gpu_seconds is not None:
-        usage = _with_use_of_today(connection, run, usage, rules, is_charged=is_charged)
+    if not is_charged(run, now) or operator.daily_gpu_seconds is not None:
+        usage = _with_use_of_today(connection, run, usage, rules)
+    marks = offer.age_marks if offer is not None else ()
     try:
-        judge(start, usage, operator, rules, count=run.count if in_review else 1)
+        judge(run, usage, operator, rules, person=person, channel=channel, age_marks=marks)
     except RefusedError as reason:
         return run, reason
     return run, None
@@ -333,13 +330,12 @@ def _is_source_deleted(connection: Connection, run: Run) -> bool:
     return connection.scalar(select(literal(1)).where(deleted).limit(1)) is not None
 
 
-def _with_use_of_today(
-    connection: Connection, run: Run, usage: Usage, rules: ServerRules, *, is_charged: bool
-) -> Usage:
-    if not is_charged:
+def _with_use_of_today(connection: Connection, run: Run, usage: Usage, rules: ServerRules) -> Usage:
+    charged = is_charged(run, usage.now)
+    if not charged:
         # A request that is accepted at the same time can't charge what is judged here.
         lock_accepting(connection, run.server)
-    server = not is_charged and has_daily_limit(rules.budgets.server)
+    server = not charged and has_daily_limit(rules.budgets.server)
     today = ledger.read_today(connection, run.guild_id, run.requester_id, usage.now, server=server)
     return replace(usage, gpu_seconds_today=today.seconds, person=today.person, server=today.server)
 

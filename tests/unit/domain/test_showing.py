@@ -9,9 +9,10 @@ import pytest
 
 from bot.domain.budgets import Usage
 from bot.domain.policy import OperatorRules, check_posting
-from bot.domain.requests import ChannelState, GenerationRequest
+from bot.domain.requests import ChannelState
 from bot.domain.results import is_marked_now, is_named_in_queue, is_restricted_now, shows_prompt_in_queue
-from tests.unit.domain.policy_cases import USAGE, refused, request
+from bot.domain.runs import Run
+from tests.unit.domain.policy_cases import USAGE, origin_of, refused, request
 from tests.unit.factories import made_block, made_run
 
 
@@ -29,9 +30,9 @@ from tests.unit.factories import made_block, made_run
     ],
 )
 def test_a_paid_result_may_be_posted_wherever_the_bot_may_be(
-    asked: GenerationRequest, usage: Usage, operator: dict[str, Any], expected: str | None
+    asked: Run, usage: Usage, operator: dict[str, Any], expected: str | None
 ) -> None:
-    assert refused(lambda: check_posting(asked.origin, usage, OperatorRules(**operator))) == expected
+    assert refused(lambda: check_posting(origin_of(asked), usage, OperatorRules(**operator))) == expected
 
 
 MARKED, UNMARKED = ChannelState(age_restricted=True), ChannelState()

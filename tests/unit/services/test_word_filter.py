@@ -22,8 +22,9 @@ from bot.words.cache import AutomodCache, Fetch, WordThread
 from bot.words.rules import WordRule, WordRules
 from tests.bench.hostile import SLOW_ALLOWED, SLOW_PATTERN, SLOW_TEXT
 from tests.contract.store.rows import GUILD, audit_log, stored_rules
-from tests.contract.store.runs import NOW, PERSON, request
+from tests.contract.store.runs import NOW, PERSON
 from tests.databases import new_sqlite
+from tests.unit.domain.policy_cases import place
 from tests.unit.factories import app_with
 from tests.word_rules import compiled
 
@@ -52,7 +53,7 @@ async def word_filter(store: Store, fetch: Fetch, seconds: float) -> AsyncIterat
 
 
 def member(guild_id: int = GUILD) -> Actor:
-    origin = request().origin.model_copy(update={"guild_id": guild_id})
+    origin = place(guild_id)
     return Actor(PERSON, origin, frozenset(), lambda _channel_id: ChannelState(), guild_id)
 
 
