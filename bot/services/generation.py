@@ -21,8 +21,9 @@ from bot.deployments.merge import GAP, Merged, Stored, merge, seed_range
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import GPU, PRIVATE
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputError, MediaError, PressedTwice, RefusedError, StoreUnavailable, WrongFiles
+from bot.domain.errors import InputError, MediaError, RefusedError, StoreUnavailable, WrongFiles
 from bot.domain.forms import FormField
+from bot.domain.policy import decide
 from bot.domain.requests import (
     NAME_LENGTH,
     Actor,
@@ -37,6 +38,7 @@ from bot.domain.text.file_names import keys_in_links, links_in
 from bot.media.file_types import sniff
 from bot.services.access import restricts
 from bot.services.words import DefaultTexts, check_words
+from bot.store.requests import Facts
 from bot.strings import say
 
 log = logging.getLogger(__name__)
@@ -126,8 +128,6 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             texts, prompt = {**texts, "prompt": draft.prompt}, draft.prompt
         # Nobody else sees direct messages anyway.
         private = (draft.private or bool(typed.get(PRIVATE))) and not actor.origin.is_direct_message
-        channels = _of_channel(deployment, merged)
-        await check_words(app, actor, deployment.name, texts, channels, quoted=not private)
         restricted, file_deployments = await origin_of_files(app, actor, merged.inputs, draft)
         if await _deleted_files(app, merged.inputs):
             raise RefusedError("parent_deleted")
@@ -152,24 +152,27 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             deadline_seconds=app.settings.run_deadline_seconds,
         )
         batch = batch_of(run, merged.runs, app.outside.random)
-        in_review = await _check_rules(app, actor, batch, deployment)
+        facts = await app.store.requests.facts(batch[0], actor, app.now())
+        of_channel = _of_channel(deployment, merged)
+        await check_words(app, actor, facts.rules, deployment.name, texts, of_channel, quoted=not private)
+        in_review = await _check_rules(app, actor, batch[0], deployment, facts)
         # After the rules, because these files may have to be downloaded.
         await check_files(app, deployment, merged)
     only_requester = in_review or private
     return Checked(batch=batch, actor=actor, only_requester=only_requester, dropped=merged.dropped)
 
 
-async def _check_rules(app: App, actor: Actor, batch: Sequence[Run], deployment: Deployment) -> bool:
+async def _check_rules(app: App, actor: Actor, first: Run, deployment: Deployment, facts: Facts) -> bool:
     """Return whether a moderator would have to approve a batch. A refusal is added to the audit log."""
+    rules, usage, expected = facts
     try:
-        return await app.store.requests.check(batch, actor, app.now())
-    except PressedTwice:
-        raise
+        terms = decide(first, actor, usage, app.operator, rules, expected=expected)
     except RefusedError as refused:
         if refused.code == "gpu_role_all" and deployment.gpus:
             refused = RefusedError("gpu_role_unknown")
-        await app.store.requests.record_refusal(batch[0], refused.code, app.now())
+        await app.store.requests.record_refusal(first, refused.code, app.now())
         raise refused from None
+    return terms.review_channel_id is not None
 
 
 async def accept(

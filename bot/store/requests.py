@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -76,6 +76,14 @@ _IS_REPEATED = select(
 )
 
 
+class Facts(NamedTuple):
+    """What decides about a new batch: the rules, the usage, and the seconds to reserve for each run."""
+
+    rules: ServerRules
+    usage: Usage
+    expected: float
+
+
 class RequestStore(Repository):
     """Accepts requests. Raises StoreUnavailable if nothing was stored, RequestUnknown if that is unknown."""
 
@@ -87,19 +95,10 @@ class RequestStore(Repository):
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     @reads
-    def check(
-        self,
-        connection: Connection,
-        batch: Sequence[Run],
-        requester: Actor,
-        now: datetime,
-    ) -> bool:
-        """Return whether a moderator would have to approve these requests. Raises RefusedError.
-
-        `accept` decides again.
-        """
+    def facts(self, connection: Connection, first: Run, requester: Actor, now: datetime) -> Facts:
+        """Return what decides about a batch now. `accept` reads it again. Raises PressedTwice."""
         _check_press(connection, requester)
-        return self._decide(connection, batch, requester, now).review_channel_id is not None
+        return _facts(connection, first, now)
 
     async def accept(self, batch: Sequence[Run], requester: Actor, now: datetime, *, public: bool) -> Run:
         """Store the requests of a batch, all of them or none, and return its first run.
@@ -146,27 +145,16 @@ class RequestStore(Repository):
         lock_accepting(connection, batch[0].server)
         _check_press(connection, requester)
         try:
-            terms = self._decide(connection, batch, requester, now, public=public)
+            terms = self._decide(connection, batch[0], requester, now, public=public)
         except RefusedError as refused:
             add_entries(connection, _entry(batch[0], now, refused.code))
             return refused
         return _store(connection, batch, requester, terms, now)
 
     def _decide(
-        self,
-        connection: Connection,
-        batch: Sequence[Run],
-        requester: Actor,
-        now: datetime,
-        *,
-        public: bool = False,
+        self, connection: Connection, first: Run, requester: Actor, now: datetime, *, public: bool
     ) -> Terms:
-        """Return the terms of the requests. Raises RefusedError."""
-        first = batch[0]
-        rules = read_rules(connection, first.guild_id)
-        limited = has_daily_limit(rules.budgets.server)
-        usage = read_usage(connection, first.guild_id, first.requester_id, now, server=limited)
-        expected = expected_seconds(connection, first.deployment, first.expected_gpu, now)
+        rules, usage, expected = _facts(connection, first, now)
         terms = decide(first, requester, usage, self._operator, rules, expected=expected)
         if public and terms.review_channel_id is not None:
             raise RefusedError("rules_changed")
@@ -189,6 +177,13 @@ class RequestStore(Repository):
 def _stored(connection: Connection, first: Run) -> list[Run]:
     lock_accepting(connection, first.server)
     return runs_of(connection, first.request_key)
+
+
+def _facts(connection: Connection, first: Run, now: datetime) -> Facts:
+    rules = read_rules(connection, first.guild_id)
+    limited = has_daily_limit(rules.budgets.server)
+    usage = read_usage(connection, first.guild_id, first.requester_id, now, server=limited)
+    return Facts(rules, usage, expected_seconds(connection, first.deployment, first.expected_gpu, now))
 
 
 def _check_press(connection: Connection, requester: Actor) -> None:

@@ -110,14 +110,12 @@ async def test_a_run_may_start_once_its_request_is_accepted(store: Store) -> Non
     assert (await fetch(store, run.key)).status_message_id == 77
 
 
-async def test_a_check_stores_nothing_and_decides_as_the_acceptance_does(store: Store) -> None:
+async def test_reading_what_decides_about_a_request_stores_nothing(store: Store) -> None:
     asked, nobody = request(), frozenset[int]()
-    for person, in_review in ((PERSON, False), (NEWCOMER, True)):
-        requester = Actor(person, origin_of(asked), nobody, lambda _channel_id: ChannelState())
-        assert await store.requests.check([asked], requester, NOW) is in_review
+    requester = Actor(PERSON, origin_of(asked), nobody, lambda _channel_id: ChannelState())
+    assert (await store.requests.facts(asked, requester, NOW)).usage.paused is None
     await store.pause.pause("maintenance", by=1, now=NOW)
-    with pytest.raises(RefusedError, match="paused"):
-        await store.requests.check([asked], requester, NOW)
+    assert (await store.requests.facts(asked, requester, NOW)).usage.paused == "maintenance"
     assert await run_keys(store) == set()
 
 
