@@ -10,14 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import NamedTuple
 
 from bot.context import App
 from bot.domain.breaker import Breaker
 from bot.domain.errors import (
     BackendBadReply,
-    BackendCrashed,
     BackendError,
     BackendMachineFailed,
     BackendRateLimited,
@@ -36,16 +34,10 @@ MACHINE = "waits_for_machine"
 _WORTH_TELLING = 8.0
 
 
-class _State(Enum):
-    THERE = "there"
-    DEPLOYMENT_AWAY = "deployment away"
-    AWAY = "away"
-
-
 class _Answer(NamedTuple):
-    """What descriptions of deployments say. `retry_after` is the pause that the backend asks for, if any."""
+    """Whether the backend answers and, if it doesn't, the pause that it asks for, if any."""
 
-    state: _State
+    answers: bool = True
     retry_after: float | None = None
 
 
@@ -141,58 +133,46 @@ class BackendHealth:
         """Find out whether the backend or the machine behind a deployment has failed."""
         if not self.is_away:
             self._open(self._service, run, AWAY)  # nothing else starts until the answer is known
-        state = (await self._ask(run.deployment_id)).state
-        if state is _State.AWAY:
+        if not (await self._ask(run.deployment_id)).answers:
             log.warning("the backend doesn't answer, so no run is started or given up until it does")
             return error
         if self._service.breaker.reason == AWAY:
             self._service.breaker.close()
             self._wakeups.check()
-        if state is _State.DEPLOYMENT_AWAY:
-            self._open(self._guard(run), run, AWAY)
-            return error
         log.warning("the machine of deployment %s fails", run.deployment)
-        self._open(self._guard(run), run, MACHINE)
+        guard = self._deployments.setdefault(run.deployment, Guard(Breaker(self._random), run.deployment))
+        self._open(guard, run, MACHINE)
         return BackendMachineFailed(str(error)) if isinstance(error, BackendServerError) else error
 
     async def is_unreadable(self, run: Run) -> bool:
         """Return whether nothing is known about a run, after a call about it failed temporarily.
 
-        Open the breaker of the backend if it is away, or of the run's deployment if only that is.
+        Open the breaker of the backend if it is away.
         """
         if self.is_away:
             return True
         answer = await self._ask(run.deployment_id)
-        if answer.state is _State.THERE:
-            return False
-        away = self._service if answer.state is _State.AWAY else self._guard(run)
-        what = f"deployment {away.name}" if away.name else "the backend"
-        log.warning("%s doesn't answer, so its runs are neither started nor given up until it does", what)
-        self._open(away, run, AWAY, answer.retry_after)
-        return True
+        if not answer.answers:
+            log.warning("the backend doesn't answer, so no run is started or given up until it does")
+            self._open(self._service, run, AWAY, answer.retry_after)
+        return not answer.answers
 
     async def _ask(self, deployment_id: str) -> _Answer:
         """Ask for a deployment, and then for all, because ComfyDeploy answers 500 for one that is gone."""
         try:
             await self._backend.describe_deployment(deployment_id)
-        except BackendError as reason:
-            if _is_silent(reason):
-                return await self._ask_for_all(deployment_id, reason)
-        return _Answer(_State.THERE)
-
-    async def _ask_for_all(self, deployment_id: str, reason: BackendError) -> _Answer:
-        try:
-            listed = await self._backend.describe_deployments()
         except BackendError as error:
             if not _is_silent(error):
-                return _Answer(_State.THERE)
-            log.debug("the backend is away: %s", error)
-            return _Answer(_State.AWAY, _retry_after(error))
-        # A deployment that can't be described is missing in the list, too, and its machine may be fine.
-        if isinstance(reason, BackendCrashed) or all(each.id != deployment_id for each in listed):
-            return _Answer(_State.THERE)
-        log.debug("the backend doesn't describe deployment %s: %s", deployment_id, reason)
-        return _Answer(_State.DEPLOYMENT_AWAY, _retry_after(reason))
+                return _Answer()
+        else:
+            return _Answer()
+        try:
+            await self._backend.describe_deployments()
+        except BackendError as error:
+            if _is_silent(error):
+                log.debug("the backend is away: %s", error)
+                return _Answer(answers=False, retry_after=getattr(error, "retry_after", None))
+        return _Answer()
 
     async def claim(self, _room: int) -> Sequence[Guard] | Later:
         """Return what has to be probed now. While the backend is away, no deployment is probed."""
@@ -205,22 +185,17 @@ class BackendHealth:
     async def probe(self, guard: Guard) -> None:
         """Ask the backend for a deployment. If it answers, let the next call be tried."""
         answer = await self._ask(guard.deployment_id)
-        if answer.state is _State.THERE or (guard is self._service and answer.state is not _State.AWAY):
-            await self._returned(guard)
-        elif answer.state is _State.AWAY:
+        if answer.answers:
+            log.info("%s answers again", guard.name or "the backend")
+            if guard.breaker.reason == AWAY:
+                await self._store.claims.make_checks_due(self._clock())
+            guard.breaker.answered()
+            self._wakeups.check()
+            self._wakeups.submit()
+        else:
             self._service.deployment_id = guard.deployment_id
             self._service.breaker.fail(self._monotonic(), AWAY, answer.retry_after)
-        else:
-            guard.breaker.fail(self._monotonic(), AWAY, answer.retry_after)
         await self._tell()
-
-    async def _returned(self, guard: Guard) -> None:
-        log.info("%s answers again", guard.name or "the backend")
-        if guard.breaker.reason == AWAY:
-            await self._store.claims.make_checks_due(self._clock())
-        guard.breaker.answered()
-        self._wakeups.check()
-        self._wakeups.submit()
 
     async def _tell(self) -> None:
         """Tell requesters what their runs wait for, if that lasts."""
@@ -237,15 +212,7 @@ class BackendHealth:
         guard.breaker.fail(self._monotonic(), reason, retry_after)
         self._wakeups.probe()
 
-    def _guard(self, run: Run) -> Guard:
-        new = Guard(Breaker(self._random), run.deployment)
-        return self._deployments.setdefault(run.deployment, new)
-
 
 def _is_silent(error: BackendError) -> bool:
     """Return whether an error may come from an outage. A reply that can't be parsed is an answer, too."""
     return error.passing and not isinstance(error, BackendBadReply)
-
-
-def _retry_after(error: BackendError) -> float | None:
-    return error.retry_after if isinstance(error, BackendRateLimited) else None
