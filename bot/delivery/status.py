@@ -91,14 +91,15 @@ class Estimator:
     async def _start(self, run: Run, usual: Medians, now: datetime) -> datetime | None:
         """Return when a waiting run is expected to start, or None if there is no estimate.
 
-        Runs that are far back in the queue have none, and neither has a deployment that executes any number.
+        Runs that are far back in the queue have none, and neither has a run that waits although a slot is
+        free, because a limit of its user or server keeps it.
         """
         slots = self._app.limit(run.deployment)
         if run.queue_position is None or run.queue_position > PLACES or slots is None:
             return None
         busy = await self._app.store.figures.in_flight(run.deployment)
-        free_at = [now] * (slots - len(busy))
-        for each in busy:
+        free_at = list[datetime]()
+        for each in busy if len(busy) >= slots else ():
             own = await self._usual(run.deployment, each.expected_gpu, now)
             end = expected_end(each, own, now, slots) if own is not None else None
             free_at += [end] if end is not None else []

@@ -82,7 +82,7 @@ async def test_a_waiting_run_starts_after_what_is_in_flight_and_ahead(store: Sto
         assert left(await estimates.expected_end([second]), clock) == 20 + 60 + 60
         assert len(seen) == 3  # the medians, and twice what is in flight
     twice, _ = estimator(store, slots=2)
-    assert left(await twice.expected_end([second]), clock) == 20 + 60
+    assert await twice.expected_end([second]) is None
     unlimited, _ = estimator(store, slots=None)
     assert await unlimited.expected_end([first]) is None
 
