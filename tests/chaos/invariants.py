@@ -208,14 +208,17 @@ class InvariantChecker:
     def _out_of_reach(self, run: Run, message: Message) -> bool:
         """Return whether the bot can no longer remove a message.
 
-        It needs the interaction's token for an ephemeral one, and for the answer to a command if the
-        commit of the answer's id was lost; for all others it needs the channel.
+        For an ephemeral one it needs the interaction's token, for all others the channel. If the commit of
+        the id of a command's answer was lost, the token alone finds the answer.
         """
         world = self._environment.discord.world
-        if message.interaction is not None and (message.ephemeral or run.request.answer_id is None):
-            age = world.clock.now() - message.interaction.created_at
-            return message.channel.deleted or age >= self._environment.discord.interactions.token_lifetime
-        return message.channel.deleted or not world.bot_permissions(message.channel) & 1 << 10
+        lifetime = self._environment.discord.interactions.token_lifetime
+        asked = message.interaction
+        expired = asked is not None and world.clock.now() - asked.created_at >= lifetime
+        if expired and (message.ephemeral or run.request.answer_id is None):
+            return True
+        closed = not message.ephemeral and not world.bot_permissions(message.channel) & 1 << 10
+        return message.channel.deleted or closed
 
     def evidence(self, key: str, rounds: Sequence[Round]) -> str:
         """Return what happened to a run: its rounds, log lines, and calls to Discord and ComfyDeploy."""

@@ -32,6 +32,7 @@ async def _verdict(
     asked_ago: float = 0.0,
     flags: int = EPHEMERAL,
     answer_id: int | None = None,
+    closed: bool = False,
 ) -> Verdict:
     """Let a run fail, and judge it by one answer to a command with each button."""
     alice, discord = world.people[0], world.discord
@@ -44,6 +45,8 @@ async def _verdict(
         discord.messages_service.create(
             this.channel, discord.bot, body, {}, limit=limit, extra_flags=flags, interaction=asked
         )
+    if closed:
+        discord.withdraw(this.channel, "view_channel")
     request = Request(
         key=KEY,
         created_at=datetime.now(UTC),
@@ -89,4 +92,16 @@ async def test_a_public_status_message_may_stay_only_if_its_id_was_lost_and_its_
 
 async def test_a_public_status_message_is_reported_while_its_token_is_valid(world: Environment) -> None:
     verdict = await _verdict(world, f"run:{KEY}:details", f"run:{KEY}:cancel", flags=0)
+    assert KEY in verdict.twice
+
+
+async def test_a_second_outcome_is_counted_apart_only_if_the_channel_has_closed(world: Environment) -> None:
+    buttons = f"run:{KEY}:details", f"run:{KEY}:details"
+    verdict = await _verdict(world, *buttons, flags=0, closed=True)
+    assert not verdict.all
+    assert KEY in verdict.unseeable
+
+
+async def test_a_second_outcome_in_an_open_channel_is_reported(world: Environment) -> None:
+    verdict = await _verdict(world, f"run:{KEY}:details", f"run:{KEY}:details", flags=0)
     assert KEY in verdict.twice

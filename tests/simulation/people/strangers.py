@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from bot.ui.custom_ids import Action
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
 from tests.simulation.engine.patches import TIME
@@ -16,11 +17,6 @@ from tests.simulation.steps import Skip, action
 from tests.simulation.story import Ask, Story
 
 _OUTSIDERS = ("stranger", "stranger", *MEMBERS)
-_STARTS = ("again", "edit", "use", "pick", "repeat", "vary", "more", "numbers")
-_DECISIONS = ("cancel", "approve", "reject", "block", "delete", "dismiss", "clear", "discard")
-_ACTIONS = (*_STARTS, *_DECISIONS, "redeliver", "report", "details", "post", "share")
-
-
 _FORGED: dict[str, Any] = {"ask": range(4), "who": _OUTSIDERS, "own": 0.4, "wait": (1, 6)}
 
 
@@ -48,7 +44,7 @@ def _place(story: Story, asked: Ask, who: str, *, own: bool) -> Message | None:
     return there[-1] if there else None
 
 
-@action("forge", **_FORGED, what=_ACTIONS, weight=5)
+@action("forge", **_FORGED, what=tuple(map(str, Action)), weight=5)
 async def forge_button(story: Story, ask: int, who: str, what: str, wait: float, *, own: bool) -> None:
     """Press a button that only others have, or in a channel that this person can't see.
 

@@ -131,9 +131,15 @@ def _cannot_be_shown(run: Run) -> bool:
 
 
 def is_unheard_of(evidence: Evidence, request: Request, run: Run) -> bool:
-    """Return whether the bot never learned the id of a run: it got no reply, and no webhook arrived."""
+    """Return whether the bot never learned the id of a run: it got no reply, and no webhook arrived.
+
+    A process may store a webhook and die before its answer, so a result that is shown counts, too.
+    """
     attempts = evidence.story.world.comfydeploy.call_log.webhook_attempts
-    if any(attempt.run_id == run.id and attempt.answer == 204 for attempt in attempts):
+    keys = {key_of(call) for call in request.calls if run.id in call.run_ids}
+    names = [each.filename for message in request.messages for each in message.attachments]
+    shown = any(key in name for key in keys for name in names)
+    if shown or any(attempt.run_id == run.id and attempt.answer == 204 for attempt in attempts):
         return False
     refused = any(run.id in call.run_ids and call.status != 200 for call in request.calls)
     told = "\n".join(whole_text(message) for message in request.messages)

@@ -50,7 +50,16 @@ def _starts_from_what_is_seen(evidence: Evidence, request: Request) -> Iterator[
         return
     if source.private:
         yield Broken("nobody starts from a private result", str(request), f"of {source.who}, by {ask.who}")
-    files = [m for other in evidence.requests if other.ask is source for m in other.messages if m.attachments]
+    # A run of a batch that made nothing has no result that could be deleted.
+    pressed_id = str(ask.interaction.data.get("custom_id", ""))
+    files = [
+        message
+        for other in evidence.requests
+        if other.ask is source
+        for message in other.messages
+        for key in other.keys
+        if key in pressed_id and any(key in each.filename for each in message.attachments)
+    ]
     left = [m for m in files if m not in evidence.story.taken and not evidence.is_card(m)]
     if ask.how in _REPEATED and left and all(deleted(message) < ask.at - _SURE for message in left):
         yield Broken("nobody starts from a deleted result", str(request), f"of {source.who}, by {ask.who}")
