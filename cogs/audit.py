@@ -78,9 +78,7 @@ async def _open(interaction: Interaction, id: OpenId) -> None:
     """Open a private result for a moderator."""
     bot, actor = interaction.client, actor_of(interaction)
     key = next(iter(selected_values(interaction)), "")
-    with bot.openings.slot(actor.id):
-        opened = await open_private(bot.app, actor, key)
-        await show_private(interaction, opened, to_moderator=True)
+    await show_private(interaction, await open_private(bot.app, actor, key), to_moderator=True)
 
 
 async def _send_file(interaction: Interaction, id: AuditId) -> None:

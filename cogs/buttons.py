@@ -199,9 +199,9 @@ async def _details(interaction: Interaction, key: str) -> None:
     app, actor = interaction.client.app, actor_of(interaction)
     catalogue, run = app.catalogue, await visible(app, actor, key)
     deployment = deployment_of(run, catalogue.all())
-    origin = await runs.parent_link(app, run)
+    origin = await app.store.history.parent_link(run)
     own = run.requester_id == actor.id
-    deleted = await runs.deletions(app, run) if own else Deletions()
+    deleted = await app.store.history.deletions(run) if own else Deletions()
     title = catalogue.title(run.deployment)
     # A moderator who decides about a request needs its inputs, but no command that repeats the prompt.
     repeatable = own or not run.hidden_from_channel
@@ -257,7 +257,7 @@ def _more(*, whole: bool) -> Press:
     async def press(interaction: Interaction, key: str) -> None:
         app, message, actor = interaction.client.app, interaction.message, actor_of(interaction)
         run = await seen(app, actor, key)
-        batch = await runs.visible_batch(app, actor, key) if whole else [run]
+        batch = await app.store.runs.batch(await visible(app, actor, key)) if whole else [run]
         if _is_copied_here(run, actor):
             batch = [replace(run, request_key=key)]  # a report is about this result alone
         about = next((run for run in batch if run.is_shown), batch[0])

@@ -13,7 +13,7 @@ from discord.ui import LayoutView
 
 from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError
-from bot.domain.pages import RunFilter, RunsPage
+from bot.domain.pages import PAGE_SIZE, RunFilter, RunsPage
 from bot.domain.runs import Erased
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
@@ -40,7 +40,7 @@ _FILTERS = [Choice(name=say(f"runs_filter_{each}"), value=each.value) for each i
 
 async def _runs_page(interaction: Interaction, page: RunsPage) -> LayoutView:
     app, actor = interaction.client.app, actor_of(interaction)
-    history = await runs.history(app, actor.id, page)
+    history = await app.store.history.page(actor.id, page, limit=PAGE_SIZE)
     restricted = {entry.first.key for entry in history.entries if is_hidden_here(app, actor, entry.first)}
     shown = {
         entry.first.key: entry.message

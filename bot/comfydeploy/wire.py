@@ -11,7 +11,6 @@ import hmac
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
@@ -128,25 +127,13 @@ def _field(loc: object) -> str | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the delay in seconds, or None if the header is missing or invalid.
-
-    A date is compared with the Date header, since our clock may differ.
-    """
+    """Return the delay in seconds, or None if the header is missing or isn't a number of seconds."""
     named = {name.lower(): value for name, value in headers.items()}
-    value = named.get("retry-after", "")
     try:
-        seconds = float(value)
+        seconds = float(named.get("retry-after", ""))
     except ValueError:
-        seconds = _seconds_between(named.get("date", ""), value)
+        return None
     return min(seconds, MAX_RETRY_AFTER) if seconds >= 0 else None
-
-
-def _seconds_between(start: str, end: str) -> float:
-    """Return the seconds between two HTTP dates, or NaN if either is invalid."""
-    try:
-        return max(0.0, (parsedate_to_datetime(end) - parsedate_to_datetime(start)).total_seconds())
-    except (ValueError, TypeError, OverflowError):
-        return float("nan")
 
 
 # Parsing blocks the event loop, so a body with too many separators is refused before parsing. A real body has

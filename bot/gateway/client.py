@@ -21,9 +21,9 @@ from bot.context import App
 from bot.delivery.on_demand import OnDemandMessenger
 from bot.discord_api.calls import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
-from bot.gateway.checks import check_message, count_command, counted
+from bot.gateway.checks import check_message, count_command, is_counted
 from bot.gateway.commands import Availability, CommandSync, RegisteredCommands
-from bot.memory import Allowance, Openings
+from bot.memory import Allowance
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
 from bot.ui.lists import text_layout
@@ -96,7 +96,6 @@ class GenerateBot(commands.Bot):
             allowed_mentions=discord.AllowedMentions.none(),
             **options,
         )
-        self.openings = Openings()
         self.tree.error(self._on_command_error)
         self._rebuilders: list[Callable[[], None]] = []
         self._forms: list[tuple[type[CustomId], Handler[Any]]] = []
@@ -185,8 +184,11 @@ class GenerateBot(commands.Bot):
             for codec, handler in self._forms if is_form else self._presses:
                 if (id := codec.read(custom_id)) is not None:
                     await check_message(interaction, id)
-                    async with counted(interaction, id, form=is_form):
-                        await handler(interaction, id)
+                    counts = is_counted(interaction, id, form=is_form)
+                    await handler(interaction, id)
+                    # A press that opens a form costs nothing, because the form is counted when it is sent.
+                    if counts and interaction.response.type is discord.InteractionResponseType.modal:
+                        self.allowance.refund(interaction.user.id)
                     return
             log.warning("received a button or form of another version: %r", custom_id)
             await tell(interaction, say("other_version"))

@@ -20,7 +20,6 @@ from bot.gateway.interactions import Interaction, actor_of, check_here, check_ov
 from bot.services import runs
 from bot.services.generation import accept
 from bot.strings import say
-from bot.ui.lists import posting_layout
 from bot.ui.status import status_message
 
 log = logging.getLogger(__name__)
@@ -125,23 +124,22 @@ async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str
     """Have an undelivered result posted in this channel. Raises RefusedError if that isn't possible.
 
     Returns whether the interaction has been answered. If only an interaction can show the result here, the
-    answer is a placeholder that the messenger edits into the result.
+    messenger edits the deferred answer into the result.
     """
     await check_start(interaction)
-    app = interaction.client.app
-    run = await runs.redeliver(app, actor_of(interaction), key)
+    app, actor = interaction.client.app, actor_of(interaction)
+    run = await runs.redeliverable(app, actor, key)
     if run.needs_interaction:
-        response = await interaction.response.send_message(view=posting_layout(), ephemeral=run.private)
-        await runs.confirm_placeholder(app, key, response.message_id)
-    return run.needs_interaction
+        await interaction.response.defer(ephemeral=run.private, thinking=True)
+        interaction.extras[THINKING] = not run.private
+    await runs.redeliver(app, actor, run)
+    return interaction.extras.pop(THINKING, None) is not None
 
 
 async def reopen_here(interaction: discord.Interaction[GenerateBot], key: str) -> None:
     """Show the user their own private result once more. Raises RefusedError."""
     await check_start(interaction)
-    actor = actor_of(interaction)
-    with interaction.client.openings.slot(actor.id):
-        await show_private(interaction, await runs.reopen(interaction.client.app, actor, key))
+    await show_private(interaction, await runs.reopen(interaction.client.app, actor_of(interaction), key))
 
 
 async def show_private(interaction: Interaction, batch: Sequence[Run], *, to_moderator: bool = False) -> None:

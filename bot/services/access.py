@@ -29,14 +29,6 @@ async def stored(app: App, key: str) -> Run:
     return run
 
 
-async def own(app: App, user_id: int, key: str) -> Run:
-    """Return the user's own run, wherever they are."""
-    run = await stored(app, key)
-    if run.requester_id != user_id:
-        raise RefusedError("run_gone")
-    return run
-
-
 async def visible(app: App, actor: Actor, key: str) -> Run:
     """Return a run that the user may see.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select
 
 from bot.database.engine import Repository, reads, writes
 from bot.database.row_locks import lock_batch_if_any, lock_run
-from bot.database.rows import FRESH, is_pending, messages_of, set_columns, want
+from bot.database.rows import FRESH, messages_of, set_columns, want
 from bot.database.tables import messages, requests
 from bot.domain.errors import RefusedError
-from bot.domain.messages.records import OUTCOMES, Claim, Kind, Message, MessageRef
+from bot.domain.messages.records import Claim, Kind, Message, MessageRef
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
 from bot.domain.results import (
@@ -148,16 +148,6 @@ class CopyStore(Repository):
         columns = _destination_columns(origin, private=batch[0].private) | {"spoiler": spoiler}
         set_columns(connection, requests, {"key": batch[0].request_key}, columns)
         return True
-
-    @writes
-    def confirm_placeholder(
-        self, connection: Connection, key: str, message_id: int | None, now: datetime
-    ) -> None:
-        """Have the posted placeholder `message_id` edited into the redelivered result."""
-        for run in lock_batch_if_any(connection, key)[:1]:
-            set_columns(connection, requests, {"key": run.request_key}, {"status_message_id": message_id})
-            own = (messages.c.request_key == run.request_key, messages.c.kind.in_(OUTCOMES), is_pending)
-            connection.execute(update(messages).where(*own).values(due_at=now))
 
 
 def _replaced(message: Message, first: Run) -> list[MessageRef]:

@@ -36,14 +36,6 @@ from bot.ui.message_parts import button, layout_of, pager
 from bot.ui.run_facts import deletion_facts, ending
 
 
-def posting_layout() -> LayoutView:
-    """Build the placeholder that the messenger edits into the result.
-
-    The placeholder is a layout like the result, because the edit would fail on a classic message.
-    """
-    return text_layout(say("post_noted"))
-
-
 def text_layout(text: str) -> LayoutView:
     """Build a layout with one text. It can replace another layout, which can't become a classic message."""
     return layout_of(TextDisplay(text))

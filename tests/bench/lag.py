@@ -316,7 +316,7 @@ async def fill(runner: AppRunner) -> None:
 
 def lists(app: App) -> Iterator[Case]:
     """Show lists and make files of what `fill` stored."""
-    yield partial(runs.history, app, PERSON, RunsPage())
+    yield partial(app.store.history.page, PERSON, RunsPage())
     yield partial(runs.queue, app, GUILD, 0)
     yield partial(privacy.export, app, PERSON)
     cells = partial(audit_cells, title=app.catalogue.title, server=SmallServer())

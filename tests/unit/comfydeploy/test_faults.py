@@ -104,21 +104,16 @@ def test_a_422_names_the_inputs_that_it_is_about(body: bytes, fields: tuple[str,
     assert error.fields == fields
 
 
-DATE = "Tue, 24 Nov 2026 14:02:14 GMT"
-
-
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
         ({"Retry-After": "7"}, 7.0),
         ({"retry-after": "1.5"}, 1.5),
-        ({"Retry-After": "Tue, 24 Nov 2026 14:02:44 GMT", "Date": DATE}, 30.0),
-        ({"Retry-After": "Tue, 24 Nov 2026 14:00:00 GMT", "Date": DATE}, 0.0),
         ({"Retry-After": "Tue, 24 Nov 2026 14:02:44 GMT"}, None),
         ({"Retry-After": "99999999999999"}, 86_400.0),
         ({"Retry-After": "-1"}, None),
         ({"Retry-After": "nan"}, None),
-        ({"Retry-After": "soon", "Date": DATE}, None),
+        ({"Retry-After": "soon"}, None),
         ({}, None),
     ],
 )
