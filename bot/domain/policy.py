@@ -8,13 +8,12 @@ The operator's limits take precedence over the rules of servers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from bot.domain.budgets import (
     EXPECTED_SECONDS,
     ROUNDING,
-    Limits,
     Usage,
     budget_day,
     check_budgets,
@@ -125,18 +124,6 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """The terms on which the runs of a request may start, after approval if `review_channel_id` is set."""
-
-    limits: Limits = field(default_factory=Limits)
-    weight: float = 1.0
-    reserved_seconds: float = EXPECTED_SECONDS
-    spoiler: bool = False
-    review_channel_id: int | None = None
-    approval_ends: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """What the operator offers today for a stored run.
 
@@ -157,24 +144,28 @@ def decide(
     rules: ServerRules,
     *,
     expected: float = EXPECTED_SECONDS,
-) -> Terms:
-    """Return the terms on which a new run and the others of its batch start. Raises RefusedError.
+) -> Run:
+    """Return a new run as it is accepted, on terms that hold for its whole batch. Raises RefusedError.
 
-    `expected` is how many seconds each of them is likely to take.
+    It waits for a moderator if it has a `review_channel_id`. `expected` is how many seconds it is likely to
+    take.
     """
     run = replace(run, weight=weight_of(run.expected_gpu, rules), reserved_seconds=expected)
     # The gateway has already checked the bot's permissions in the channel.
     channel = ChannelState(age_restricted=run.channel_age_restricted)
     judge(run, usage, operator, rules, person=requester.person, channel=channel, new=True)
-    in_review = _in_review(run, requester, rules)
-    return Terms(
-        limits=limits_of(requester.person, rules),
-        weight=run.weight,
-        reserved_seconds=expected,
+    accepted = replace(
+        run,
+        created_at=usage.now,
         spoiler=is_spoiler(rules, age_restricted=run.channel_age_restricted),
-        review_channel_id=rules.approval.review_channel_id if in_review else None,
-        approval_ends=usage.now + timedelta(hours=rules.approval.hours) if in_review else None,
+        requester_joined_at=requester.person.joined_at,
+        requester_roles=tuple(sorted(requester.person.role_ids)),
     )
+    if _in_review(run, requester, rules):  # charged at its approval
+        channel_id = rules.approval.review_channel_id
+        return replace(accepted, state=RunState.AWAITING_APPROVAL, review_channel_id=channel_id)
+    today = budget_day(usage.now)
+    return replace(accepted, charged_seconds=expected * run.weight, charged_on=today)
 
 
 def judge(

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import aiohttp
 import discord
 
+from bot.config.logs import run_context
 from bot.delivery.on_demand import show_again
 from bot.domain.errors import AlreadyTaken
 from bot.domain.requests import NAME_LENGTH, Actor, Checked
@@ -18,7 +19,7 @@ from bot.gateway.checks import check_counted
 from bot.gateway.client import THINKING, GenerateBot, insist, tell
 from bot.gateway.interactions import Interaction, actor_of, check_here, check_overrides
 from bot.services import runs
-from bot.services.generation import accept
+from bot.services.generation import accept, answered
 from bot.strings import say
 from bot.ui.status import status_message
 
@@ -87,22 +88,18 @@ async def _defer(interaction: Interaction, *, private: bool) -> bool | None:
 
 
 async def _accept(interaction: Interaction, checked: Checked, *, public: bool) -> None:
-    is_shown = False
-
-    async def show(run: Run) -> int | None:
-        nonlocal is_shown
-        del interaction.extras[THINKING]
-        message_id = await _show_status(interaction, run)
-        is_shown = message_id is not None
-        return message_id
-
+    app = interaction.client.app
     try:
-        await accept(interaction.client.app, checked, show, public=public)
+        run = await accept(app, checked, public=public)
     except AlreadyTaken as error:
         log.warning("skipped an interaction that another process handles: %s", error)
         return
+    del interaction.extras[THINKING]
+    with run_context(run.key):
+        message_id = await _show_status(interaction, run)
+        await answered(app, run, message_id)
     # A follow-up would take the place of a status message that isn't shown yet.
-    if checked.dropped and is_shown:
+    if checked.dropped and message_id is not None:
         names = [f"`{in_code(name, 60)}`" for name in checked.dropped[:_NAMED]]
         more = ["…"] if len(checked.dropped) > _NAMED else []
         await tell(interaction, say("edit_dropped", names=", ".join(names + more)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, replace
 
 from bot.config.logs import run_context
@@ -166,36 +166,41 @@ async def _check_rules(app: App, actor: Actor, first: Run, deployment: Deploymen
     """Return whether a moderator would have to approve a batch. A refusal is added to the audit log."""
     rules, usage, expected = facts
     try:
-        terms = decide(first, actor, usage, app.operator, rules, expected=expected)
+        accepted = decide(first, actor, usage, app.operator, rules, expected=expected)
     except RefusedError as refused:
         if refused.code == "gpu_role_all" and deployment.gpus:
             refused = RefusedError("gpu_role_unknown")
         await app.store.requests.record_refusal(first, refused.code, app.now())
         raise refused from None
-    return terms.review_channel_id is not None
+    return accepted.review_channel_id is not None
 
 
-async def accept(
-    app: App, checked: Checked, show: Callable[[Run], Awaitable[int | None]], *, public: bool
-) -> None:
-    """Store a request, and let `show` turn its answer into the status message.
+async def accept(app: App, checked: Checked, *, public: bool) -> Run:
+    """Store a request and return its first run. `public` says whether everybody sees the answer.
 
-    `public` says whether everybody sees the answer. `show` returns the message's id, or None if it
-    failed; a messenger then shows the message. Nobody else changes it meanwhile.
+    The caller edits the answer into the status message, and calls `answered`. Nobody else changes it
+    meanwhile.
     """
     first = checked.batch[0]
-    with run_context(first.key):
-        with app.metrics.request(first.deployment, accepts=True):
-            run = await app.store.requests.accept(checked.batch, checked.actor, app.now(), public=public)
-        person, place = run.requester_id, run.channel_id
-        log.info("accepted a request of user %s in channel %s, runs: %s", person, place, run.count)
-        app.wakeups.submit()
-        message_id = await show(run)
-        try:
-            await app.store.messages.answered(run.key, message_id, app.now())
-        except StoreUnavailable as error:
-            log.warning("can't store the status message's id, so the message is edited again: %s", error)
-        app.wakeups.show()
+    with run_context(first.key), app.metrics.request(first.deployment, accepts=True):
+        run = await app.store.requests.accept(checked.batch, checked.actor, app.now(), public=public)
+        log.info(
+            "accepted a request of user %s in channel %s, runs: %s",
+            run.requester_id,
+            run.channel_id,
+            run.count,
+        )
+    app.wakeups.submit()
+    return run
+
+
+async def answered(app: App, run: Run, message_id: int | None) -> None:
+    """Store the id of a request's status message. If it is None, a messenger shows the message."""
+    try:
+        await app.store.messages.answered(run.key, message_id, app.now())
+    except StoreUnavailable as error:
+        log.warning("can't store the status message's id, so the message is edited again: %s", error)
+    app.wakeups.show()
 
 
 async def check_files(app: App, deployment: Deployment, inputs: Merged) -> None:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -25,7 +25,7 @@ from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting
 from bot.database.rows import add_answer, insert_rows, new_row, read_runs, runs_of, want
 from bot.database.tables import UtcDateTime, requests, runs
-from bot.domain.budgets import Usage, budget_day, day_end, has_daily_limit, weight_of
+from bot.domain.budgets import Usage, day_end, has_daily_limit, limits_of, weight_of
 from bot.domain.errors import (
     AlreadyTaken,
     CommitUnknown,
@@ -38,7 +38,7 @@ from bot.domain.errors import (
 )
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction, AuditEntry
-from bot.domain.policy import Offer, OperatorRules, Terms, decide, is_charged, judge
+from bot.domain.policy import Offer, OperatorRules, decide, is_charged, judge
 from bot.domain.requests import Actor, ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -145,20 +145,20 @@ class RequestStore(Repository):
         lock_accepting(connection, batch[0].server)
         _check_press(connection, requester)
         try:
-            terms = self._decide(connection, batch[0], requester, now, public=public)
+            accepted, rules = self._decide(connection, batch[0], requester, now, public=public)
         except RefusedError as refused:
             add_entries(connection, _entry(batch[0], now, refused.code))
             return refused
-        return _store(connection, batch, requester, terms, now)
+        return _store(connection, batch, accepted, requester, rules)
 
     def _decide(
         self, connection: Connection, first: Run, requester: Actor, now: datetime, *, public: bool
-    ) -> Terms:
+    ) -> tuple[Run, ServerRules]:
         rules, usage, expected = _facts(connection, first, now)
-        terms = decide(first, requester, usage, self._operator, rules, expected=expected)
-        if public and terms.review_channel_id is not None:
+        accepted = decide(first, requester, usage, self._operator, rules, expected=expected)
+        if public and accepted.review_channel_id is not None:
             raise RefusedError("rules_changed")
-        return terms
+        return accepted, rules
 
     async def _look_up(self, first: Run, fault: CommitUnknown) -> Run:
         """Return the run of a transaction whose commit isn't confirmed.
@@ -203,53 +203,36 @@ def _check_press(connection: Connection, requester: Actor) -> None:
 
 
 def _store(
-    connection: Connection,
-    batch: Sequence[Run],
-    requester: Actor,
-    terms: Terms,
-    now: datetime,
+    connection: Connection, batch: Sequence[Run], accepted: Run, requester: Actor, rules: ServerRules
 ) -> Run:
-    add_entries(connection, _entry(batch[0], now))
-    in_review = terms.review_channel_id is not None
-    stored = [replace(run, created_at=now, **_terms(terms, requester, now)) for run in batch]
+    """Store a batch, whose first run was `accepted` on terms that hold for all."""
+    stored = [
+        replace(accepted, key=run.key, inputs=run.inputs, seed=run.seed, index=run.index) for run in batch
+    ]
+    add_entries(connection, _entry(accepted, accepted.created_at))
+    in_review, now = accepted.review_channel_id is not None, accepted.created_at
     # A run in review gets its tag once it is approved.
     asked = [(run.deployment, None if in_review else run.requester_id) for run in stored]
-    tags = give_tags(connection, asked)
+    tags, limits = give_tags(connection, asked), limits_of(requester.person, rules)
     own = {
         # The process that accepts it is about to show the status message.
         "lease_owner": ACCEPTING,
         "lease_until": now + _SHOWING,
-        "user_limit": terms.limits.at_once,
-        "server_limit": terms.limits.server_at_once,
+        "user_limit": limits.at_once,
+        "server_limit": limits.server_at_once,
         "press": requester.press.id if requester.press is not None else None,
     }
     rows = [new_row(run) | own | {"due_at": now, "queue_tag": tags[run.index]} for run in stored]
     if in_review:  # the first run's card decides about the whole batch, and so does its expiry
         for row in rows:
-            row["due_at"] = terms.approval_ends if row["index"] == 0 else None
+            row["due_at"] = now + timedelta(hours=rules.approval.hours) if row["index"] == 0 else None
     insert_rows(connection, rows)
-    add_answer(connection, stored[0], now)
+    add_answer(connection, accepted, now)
     if in_review:
-        key, channel = stored[0].request_key, {"channel_id": terms.review_channel_id}
-        want(connection, key, Kind.REVIEW, 0, now, channel)
+        channel = {"channel_id": accepted.review_channel_id}
+        want(connection, accepted.request_key, Kind.REVIEW, 0, now, channel)
     ledger.charge(connection, stored)
-    return stored[0]
-
-
-def _terms(terms: Terms, requester: Actor, now: datetime) -> dict[str, Any]:
-    """Return what a new run gets from the terms and its requester."""
-    in_review = terms.review_channel_id is not None
-    cost = ledger.reservation(terms.reserved_seconds, terms.weight, budget_day(now))
-    if in_review:  # charged at its approval
-        del cost["charged_seconds"], cost["charged_on"]
-    return {
-        "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
-        **cost,
-        "spoiler": terms.spoiler,
-        "review_channel_id": terms.review_channel_id,
-        "requester_joined_at": requester.person.joined_at,
-        "requester_roles": tuple(sorted(requester.person.role_ids)),
-    }
+    return accepted
 
 
 def _entry(run: Run, now: datetime, refused: str | None = None) -> AuditEntry:

@@ -289,11 +289,7 @@ async def started(runner: AppRunner) -> Run:
     (deployment,) = app.catalogue.all()
     needed: dict[str, RawValue] = {item.option: "a fox" for item in deployment.offered if item.is_prompt}
     request = await checked(app, deployment.name, needed)
-
-    async def show(_: Run) -> int:
-        return 1
-
-    await generation.accept(app, request, show, public=True)
+    await generation.accept(app, request, public=True)
     await process.workers["submit"].drain()
     found = await app.store.runs.get(request.batch[0].key)
     if found is None or found.run_id is None:

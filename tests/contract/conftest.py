@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.budgets import Usage
-from bot.domain.policy import OperatorRules, Terms, decide
+from bot.domain.policy import OperatorRules, decide
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -126,7 +126,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Judged:
         rules: ServerRules,
         *,
         expected: float,
-    ) -> Terms:
+    ) -> Run:
         seen.append((asked, usage))
         return decide(asked, requester, usage, operator, rules, expected=expected)
 

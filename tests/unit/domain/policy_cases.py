@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.domain.budgets import Usage
 from bot.domain.errors import Param, RefusedError
-from bot.domain.policy import OperatorRules, Terms, decide
+from bot.domain.policy import OperatorRules, decide
 from bot.domain.requests import Actor, ChannelState, Member, Origin, new_key
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -66,7 +66,7 @@ def judge(
     rules: ServerRules | None = None,
     count: int = 1,
     **operator: Any,
-) -> Terms | RefusedError:
+) -> Run | RefusedError:
     asked = replace(asked or request(), count=count)
     requester = Actor(
         person, origin_of(asked), frozenset(), lambda channel_id: ChannelState(exists=channel_id != CLOSED)
@@ -77,16 +77,16 @@ def judge(
         return reason
 
 
-def refusal(decision: Terms | RefusedError) -> tuple[str, dict[str, Param]] | None:
+def refusal(decision: Run | RefusedError) -> tuple[str, dict[str, Param]] | None:
     """Return a refusal's code and params, which must fill its sentence; None when the request is allowed."""
-    if isinstance(decision, Terms):
+    if isinstance(decision, Run):
         return None
     assert explain(decision) not in (SENTENCES["internal"], decision.code)
     assert None not in decision.params.values()
     return decision.code, decision.params
 
 
-def code(decision: Terms | RefusedError) -> str | None:
+def code(decision: Run | RefusedError) -> str | None:
     found = refusal(decision)
     return found[0] if found else None
 
