@@ -125,7 +125,7 @@ async def open_app(
             catalogue,
             read=read_deployments,
             notify=wakeups.reload,
-            loaded=wakeups.submit,
+            loaded=partial(wakeups.wake, "submit"),
             every=refresh,
             clock=outside.now,
         ),

@@ -190,7 +190,7 @@ async def accept(app: App, checked: Checked, *, public: bool) -> Run:
             run.channel_id,
             run.count,
         )
-    app.wakeups.submit()
+    app.wakeups.wake("submit")
     return run
 
 
@@ -200,7 +200,7 @@ async def answered(app: App, run: Run, message_id: int | None) -> None:
         await app.store.messages.answered(run.key, message_id, app.now())
     except StoreUnavailable as error:
         log.warning("can't store the status message's id, so the message is edited again: %s", error)
-    app.wakeups.show()
+    app.wakeups.wake("show")
 
 
 async def check_files(app: App, deployment: Deployment, inputs: Merged) -> None:

@@ -52,10 +52,10 @@ async def approve(app: App, actor: Actor, key: str) -> None:
     )
     if isinstance(refused, RefusedForNow):
         raise RefusedError("approve_later", str(refused), reason=explain(refused))
-    app.wakeups.show()
+    app.wakeups.wake("show")
     if refused is not None:
         raise RefusedError("approve_never", str(refused), reason=explain(refused))
-    app.wakeups.submit()
+    app.wakeups.wake("submit")
 
 
 async def is_rejected(app: App, actor: Actor, key: str) -> bool:
@@ -74,7 +74,7 @@ async def reject(app: App, actor: Actor, key: str, reason: str) -> None:
     """End a request."""
     await moderated(app, actor, key)
     await app.store.reviews.reject(key, actor.id, reason, app.now())
-    app.wakeups.show()
+    app.wakeups.wake("show")
 
 
 async def takes_reports(app: App, actor: Actor) -> bool:
@@ -108,7 +108,7 @@ async def report(app: App, actor: Actor, key: str, reason: str, note: str) -> bo
         raise RefusedError("list_stale", f"{reason!r} is no reason of a report")
     made = Report(actor.id, say(f"report_reason_{reason}"), shorten(note.strip(), NOTE_LENGTH))
     is_new = await app.store.reviews.report(run.key, made, channel_id, app.now())
-    app.wakeups.show()
+    app.wakeups.wake("show")
     return is_new
 
 
@@ -121,14 +121,14 @@ async def delete_reported(app: App, actor: Actor, key: str, *, whole_batch: bool
         await reviews.dismiss(key, actor.id, now)
     else:
         await reviews.delete(key, actor.id, now, whole_batch=whole_batch)
-    app.wakeups.show()
+    app.wakeups.wake("show")
 
 
 async def dismiss(app: App, actor: Actor, key: str) -> None:
     """Close a report and leave the result in place."""
     await moderated(app, actor, key)
     await app.store.reviews.dismiss(key, actor.id, app.now())
-    app.wakeups.show()
+    app.wakeups.wake("show")
 
 
 async def open_private(app: App, actor: Actor, key: str) -> Sequence[Run]:
@@ -183,7 +183,7 @@ async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:
         batch = await app.store.runs.batch(run)
         remove = not _is_any_shown(batch)
         await app.store.reviews.discard(run.request_key, actor.id, app.now(), remove=remove)
-        app.wakeups.show()
+        app.wakeups.wake("show")
 
 
 def _is_any_shown(batch: Sequence[Run]) -> bool:
@@ -220,8 +220,7 @@ async def block(
         created_by=actor.id,
     )
     ended = await app.store.database.write(blocks.add, block)
-    app.wakeups.show()
-    app.wakeups.submit()
+    app.wakeups.wake("show", "submit")
     return block, ended
 
 
@@ -249,12 +248,11 @@ async def blocked(app: App, actor: Actor, page: int) -> tuple[Sequence[Block], b
 async def pause(app: App, owner_id: int, reason: str) -> None:
     """Refuse requests and start no runs until `resume`. The caller checks that the user owns the bot."""
     await app.store.pause.pause(reason, by=owner_id, now=app.now())
-    app.wakeups.show()
+    app.wakeups.wake("show")
 
 
 async def resume(app: App, owner_id: int) -> None:
     """Accept requests again and start the waiting ones. Raises RefusedError if the bot is not paused."""
     if not await app.store.pause.resume(by=owner_id, now=app.now()):
         raise RefusedError("resume_nothing")
-    app.wakeups.submit()
-    app.wakeups.show()
+    app.wakeups.wake("submit", "show")

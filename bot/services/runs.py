@@ -29,9 +29,7 @@ async def cancel(
     answer_by = answer_by if run.requester_id == user_id else None
     if not await app.store.runs.request_cancel(run.request_key, now, by=user_id, answer_by=answer_by):
         raise RefusedError("cancel_too_late")
-    app.wakeups.check()
-    app.wakeups.show()
-    app.wakeups.submit()
+    app.wakeups.wake("check", "show", "submit")
 
 
 async def message_kinds(
@@ -126,7 +124,7 @@ async def redeliver(app: App, actor: Actor, run: Run) -> None:
     """
     if not await app.store.copies.redeliver(run.request_key, actor.origin, app.now()):
         raise RefusedError("post_nothing")
-    app.wakeups.show()
+    app.wakeups.wake("show")
 
 
 async def reopen(app: App, actor: Actor, key: str) -> Sequence[Run]:

@@ -95,7 +95,7 @@ async def _change(
     app: App, editor: Editor, edit: Callable[[ServerRules], ServerRules], context: SettingsContext
 ) -> Sequence[Change]:
     changes = await app.store.rules.change(editor.guild_id, editor.user_id, edit, app.now(), context)
-    app.wakeups.submit()  # a rule may have kept runs waiting
+    app.wakeups.wake("submit")  # a rule may have kept runs waiting
     return changes
 
 

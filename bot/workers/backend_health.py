@@ -138,7 +138,7 @@ class BackendHealth:
             return error
         if self._service.breaker.reason == AWAY:
             self._service.breaker.close()
-            self._wakeups.check()
+            self._wakeups.wake("check")
         log.warning("the machine of deployment %s fails", run.deployment)
         guard = self._deployments.setdefault(run.deployment, Guard(Breaker(self._random), run.deployment))
         self._open(guard, run, MACHINE)
@@ -190,8 +190,7 @@ class BackendHealth:
             if guard.breaker.reason == AWAY:
                 await self._store.claims.make_checks_due(self._clock())
             guard.breaker.answered()
-            self._wakeups.check()
-            self._wakeups.submit()
+            self._wakeups.wake("check", "submit")
         else:
             self._service.deployment_id = guard.deployment_id
             self._service.breaker.fail(self._monotonic(), AWAY, answer.retry_after)
@@ -205,12 +204,12 @@ class BackendHealth:
                 continue
             hold = self._store.claims.hold_queues
             if await hold(guard.breaker.reason, deployment=guard.name):
-                self._wakeups.show()
+                self._wakeups.wake("show")
 
     def _open(self, guard: Guard, run: Run, reason: str, retry_after: float | None = None) -> None:
         guard.deployment_id = run.deployment_id
         guard.breaker.fail(self._monotonic(), reason, retry_after)
-        self._wakeups.probe()
+        self._wakeups.receive(["probe"])
 
 
 def _is_silent(error: BackendError) -> bool:

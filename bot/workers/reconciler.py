@@ -193,7 +193,7 @@ class Reconciler:
             await self._finish(run, RunState.CANCELLED, run.cancel_code)
         elif stopped is False:
             await self._store.runs.refuse_cancel(run)
-            self._wakeups.show()
+            self._wakeups.wake("show")
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
 
@@ -255,8 +255,7 @@ class Reconciler:
     async def _finish(self, run: Run, target: RunState, code: str) -> None:
         if await self._store.runs.finish(run.key, target, self._clock(), code=code):
             log.info("ended the run as %s (%s)", target.value, code)
-            self._wakeups.show()
-            self._wakeups.submit()
+            self._wakeups.wake("show", "submit")
 
 
 def _wants_log(run: Run, report: RunReport) -> bool:

@@ -178,7 +178,7 @@ def test_a_check_that_no_sleep_can_miss_wakes_nobody(within: int, told: bool) ->
     woken: list[str] = []
     wakeups = Wakeups(notified.append)
     wakeups.on("check", lambda: woken.append("check"))
-    wakeups.check(timedelta(seconds=within))
+    wakeups.check_within(timedelta(seconds=within))
     assert notified == woken == (["check"] if told else [])
 
 
