@@ -14,7 +14,6 @@ from bot.config.settings import Settings
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.backend import Backend
-from bot.domain.fair_queue import lower_limit
 from bot.domain.policy import OperatorRules
 from bot.domain.run_timing import quiet_period
 from bot.media.download import MediaFetcher
@@ -121,8 +120,8 @@ class App:
         """
         deployment = self.catalogue.get(name)
         found = self.catalogue.all() if deployment is None else [deployment]
-        own = min((each.concurrency_limit for each in found if each.concurrency_limit), default=None)
-        return lower_limit(own, self.settings.max_concurrent_runs)
+        limits = [*(each.concurrency_limit for each in found), self.settings.max_concurrent_runs]
+        return min(filter(None, limits), default=None)
 
     def run_timeout(self, name: str) -> int | None:
         """Return the seconds after which the backend stops a run of a deployment, or None if unknown."""

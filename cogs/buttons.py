@@ -233,7 +233,8 @@ async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
     """Return the actions that the user may take on a result now."""
     app, actor = interaction.client.app, actor_of(interaction)
     own, in_gallery = run.requester_id == actor.id, _is_copied_here(run, actor)
-    reportable = run.is_shown and not run.private and not own and await moderation.takes_reports(app, actor)
+    reportable = run.is_shown and not run.private and not own
+    reportable = reportable and await moderation.report_channel(app, actor) is not None
     allowed = OfferedActions(
         reportable=reportable,
         shareable=not in_gallery and await sharing.is_offered(app, actor, run),

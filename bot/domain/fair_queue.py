@@ -148,8 +148,3 @@ def closed_up(freed: Iterable[int], later: Sequence[int]) -> list[int]:
     `freed` are the tags of the cancelled runs. Each run behind them moves up, so that they cost no turn.
     """
     return sorted([*freed, *later])[: len(later)]
-
-
-def lower_limit(of_deployment: int | None, of_operator: int | None) -> int | None:
-    """Return the lower of two limits on a deployment's runs in flight, or None if neither is set."""
-    return min((limit for limit in (of_deployment, of_operator) if limit), default=None)

@@ -12,9 +12,9 @@ import discord
 from bot.config.logs import run_context
 from bot.delivery.on_demand import show_again
 from bot.domain.errors import AlreadyTaken
-from bot.domain.requests import NAME_LENGTH, Actor, Checked
+from bot.domain.requests import Actor, Checked
 from bot.domain.runs import Run
-from bot.domain.text import escape_line, in_code
+from bot.domain.text import in_code
 from bot.gateway.checks import check_counted
 from bot.gateway.client import THINKING, GenerateBot, insist, tell
 from bot.gateway.interactions import Interaction, actor_of, check_here, check_overrides
@@ -151,8 +151,3 @@ async def check_start(interaction: Interaction) -> None:
     check_counted(interaction)
     check_here(interaction)
     await check_overrides(interaction)
-
-
-def escape_name(name: str) -> str:
-    """Escape a preset's name for a sentence."""
-    return escape_line(name, NAME_LENGTH)

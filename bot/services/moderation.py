@@ -77,11 +77,11 @@ async def reject(app: App, actor: Actor, key: str, reason: str) -> None:
     app.wakeups.wake("show")
 
 
-async def takes_reports(app: App, actor: Actor) -> bool:
-    """Return whether a report from this server would reach its moderators."""
+async def report_channel(app: App, actor: Actor) -> int | None:
+    """Return the channel in which a report from this server would reach its moderators, or None."""
     rules = await app.store.rules.get(actor.origin.guild_id)
     channel_id = rules.approval.review_channel_id
-    return channel_id is not None and actor.channel_state(channel_id).can_post
+    return channel_id if channel_id is not None and actor.channel_state(channel_id).can_post else None
 
 
 async def check_reportable(app: App, actor: Actor, key: str) -> tuple[Run, int]:
@@ -91,9 +91,8 @@ async def check_reportable(app: App, actor: Actor, key: str) -> tuple[Run, int]:
         raise RefusedError("run_gone")
     reported = await app.store.runs.batch(run) if run.is_first_in_batch else [run]
     check_shown(*reported)
-    rules = await app.store.rules.current(actor.origin.guild_id)
-    channel_id = rules.approval.review_channel_id
-    if channel_id is None or not actor.channel_state(channel_id).can_post:
+    channel_id = await report_channel(app, actor)
+    if channel_id is None:
         raise RefusedError("no_review_channel")
     return run, channel_id
 

@@ -13,7 +13,6 @@ from bot.domain.fair_queue import (
     NO_TURN,
     closed_up,
     gives_turn_back,
-    lower_limit,
     next_tag,
 )
 from bot.domain.runs import FINAL, RunState
@@ -174,10 +173,3 @@ def test_only_a_run_that_never_started_gives_its_turn_back(
 ) -> None:
     assert gives_turn_back(before, after) is given_back
     assert after in FINAL or not given_back
-
-
-@pytest.mark.parametrize(
-    ("own", "operator", "lower"), [(None, None, None), (2, None, 2), (None, 3, 3), (2, 3, 2), (3, 2, 2)]
-)
-def test_the_lower_limit_counts(own: int | None, operator: int | None, lower: int | None) -> None:
-    assert lower_limit(own, operator) == lower
