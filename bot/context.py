@@ -15,7 +15,7 @@ from bot.deployments.catalogue import Catalogue, Reloader
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.backend import Backend
 from bot.domain.policy import OperatorRules
-from bot.domain.run_timing import quiet_period
+from bot.domain.run_timing import QUIET_INTERVALS
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
 from bot.memory import FormDrafts
@@ -107,7 +107,7 @@ class App:
     @property
     def quiet_period(self) -> timedelta:
         """Return how long a run may be silent before the reconciler asks about it."""
-        return quiet_period(self.interval, webhooks=self.settings.public_url is not None)
+        return self.interval * (QUIET_INTERVALS if self.settings.public_url is not None else 1)
 
     @property
     def grace(self) -> timedelta:

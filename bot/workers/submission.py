@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ParamSpec, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -20,7 +21,6 @@ from bot.deployments.inputs import Input
 from bot.deployments.model import deployment_of
 from bot.discord_api.calls import PostError, Unanswered
 from bot.discord_api.channels import channel_state
-from bot.domain.backend import NewRun
 from bot.domain.errors import (
     BackendError,
     BackendRateLimited,
@@ -174,9 +174,8 @@ class Submitter:
             return
         if not await self._is_still_claimed(run):
             return
-        new_run = NewRun(key=run.key, deployment_id=run.deployment_id, inputs=inputs, gpu=run.gpu)
         try:
-            run_id = await self._backend.start_run(new_run)
+            run_id = await self._backend.start_run(replace(run, inputs=inputs))
         except BackendError as error:
             await self._failed(run, error)
         else:
