@@ -30,7 +30,7 @@ class Allowance:
         self._times: OrderedDict[int, deque[datetime]] = OrderedDict()
 
     def spend(self, user_id: int) -> None:
-        """Count one that is about to be written. Raises RefusedError, and counts nothing, at the limit."""
+        """Count a command, a press or a form. Raises RefusedError, and counts nothing, at the limit."""
         now = self._clock()
         times = self._times.setdefault(user_id, deque(maxlen=WRITES_PER_PERSON))
         self._times.move_to_end(user_id)
@@ -42,7 +42,7 @@ class Allowance:
         times.append(now)
 
     def refund(self, user_id: int) -> None:
-        """Forget the last one that was counted, because nothing was written."""
+        """Take the last count back, because nothing was written."""
         times = self._times.get(user_id)
         if times:
             times.pop()

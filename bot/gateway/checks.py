@@ -81,11 +81,11 @@ _FREE_COMMANDS = frozenset(
 )
 
 
-def is_counted(interaction: discord.Interaction[Any], id: CustomId, *, form: bool) -> bool:
+def count_press(interaction: discord.Interaction[Any], id: CustomId, *, form: bool) -> bool:
     """Count a press or a submitted form, and return whether it counts because it may write.
 
     Raises RefusedError if the user is at the limit. A form that can be refilled is counted by its handler, in
-    `check_counted`, so that what was typed isn't lost.
+    `count_form`, so that what was typed isn't lost.
     """
     if not id.writes(form=form) or (form and hasattr(id, "draft")):
         return False
@@ -93,7 +93,7 @@ def is_counted(interaction: discord.Interaction[Any], id: CustomId, *, form: boo
     return True
 
 
-def check_counted(interaction: discord.Interaction[Any]) -> None:
+def count_form(interaction: discord.Interaction[Any]) -> None:
     """Count a submitted form that can be refilled. Raises RefusedError if its user is at the limit."""
     if interaction.type is discord.InteractionType.modal_submit:
         interaction.client.allowance.spend(interaction.user.id)

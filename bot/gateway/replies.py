@@ -15,7 +15,7 @@ from bot.domain.errors import AlreadyTaken
 from bot.domain.requests import Actor, Checked
 from bot.domain.runs import Run
 from bot.domain.text import in_code
-from bot.gateway.checks import check_counted
+from bot.gateway.checks import count_form
 from bot.gateway.client import THINKING, GenerateBot, insist, tell
 from bot.gateway.interactions import Interaction, actor_of, check_here, check_overrides
 from bot.services import runs
@@ -148,6 +148,6 @@ async def show_private(interaction: Interaction, batch: Sequence[Run], *, to_mod
 
 async def check_start(interaction: Interaction) -> None:
     """Check the user's allowance, and what `/generate` needs in this channel. Raises RefusedError."""
-    check_counted(interaction)
+    count_form(interaction)
     check_here(interaction)
     await check_overrides(interaction)

@@ -47,11 +47,6 @@ async def read(app: App, editor: Editor) -> tuple[ServerRules, SettingsContext]:
     return rules, replace(context, automod_unread=known.not_applied)
 
 
-async def word_list(app: App, guild_id: int) -> str:
-    """Return the server's own list, one word per line."""
-    return "\n".join((await app.store.rules.get(guild_id)).words.blocked)
-
-
 async def form(
     app: App, editor: Editor, section: Section, token: str, draft: str = ""
 ) -> tuple[Key, Sequence[FormField]]:
