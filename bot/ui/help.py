@@ -173,10 +173,10 @@ def _names(names: Iterable[str]) -> str:
 
 def usage_layout(view: UsageView) -> LayoutView:
     heading = "### Your usage today" if view.own else f"### Usage of <@{view.user_id}> today"
-    person = [heading, *_used(view.usage.person, view.running.person, view.limits), *_restrictions(view)]
+    person = [heading, *_used(view.usage.person, view.running[0], view.limits), *_restrictions(view)]
     server: list[str] = []
     if view.server is not None:
-        server = ["### The whole server today", *_used(view.usage.server, view.running.server, view.server)]
+        server = ["### The whole server today", *_used(view.usage.server, view.running[1], view.server)]
     returns = say("usage_returns", until=int(view.usage.day_end.timestamp()))
     return layout_of(*texts(person, server, [returns]))
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func,
 from bot.database.engine import Repository, reads
 from bot.database.rows import is_pending
 from bot.database.tables import messages, runs
-from bot.domain.budgets import EXPECTED_SECONDS, Running, Usage, day_end
+from bot.domain.budgets import EXPECTED_SECONDS, Usage, day_end
 from bot.domain.fair_queue import NEEDED, SAMPLE, WINDOW, InFlight, Medians, Success, medians_of
 from bot.domain.messages.records import OUTCOMES
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, RunState
@@ -159,7 +159,7 @@ class FigureStore(Repository):
         return read_usage(connection, guild_id, user_id, now, server=guild_id is not None)
 
     @reads
-    def running(self, connection: Connection, guild_id: int | None, user_id: int) -> Running:
+    def running(self, connection: Connection, guild_id: int | None, user_id: int) -> tuple[int, int]:
         """Return how many runs a user has in flight on a server, and how many the whole server has.
 
         If `guild_id` is None, both numbers count the runs outside servers.
@@ -168,4 +168,4 @@ class FigureStore(Repository):
         own = func.sum(case((runs.c.requester_id == user_id, 1), else_=0))
         query = select(func.coalesce(own, 0), func.count()).where(runs.c.state.in_(IN_FLIGHT), here)
         person, server = connection.execute(query).one()
-        return Running(int(person), int(server))
+        return int(person), int(server)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.budgets import Running, Spending, Usage
+from bot.domain.budgets import Spending, Usage
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.policy import OperatorRules
 from bot.domain.runs import IN_FLIGHT, RunState
@@ -300,14 +300,14 @@ async def test_only_runs_in_flight_count_as_running(store: Store) -> None:
     for person, state in enumerate(RunState):
         await stored_run(store, state, person=person)
     assert {
-        state for person, state in enumerate(RunState) if (await store.figures.running(GUILD, person)).person
+        state for person, state in enumerate(RunState) if (await store.figures.running(GUILD, person))[0]
     } == IN_FLIGHT
-    assert (await store.figures.running(GUILD, ALICE)).server == len(IN_FLIGHT)
+    assert (await store.figures.running(GUILD, ALICE))[1] == len(IN_FLIGHT)
 
 
 async def test_users_servers_and_direct_messages_have_separate_counts(store: Store) -> None:
     for person, guild in ((ALICE, GUILD), (ALICE, GUILD), (BOB, GUILD), (ALICE, GUILD + 1), (ALICE, None)):
         await stored_run(store, RunState.RUNNING, person=person, guild=guild)
-    assert await store.figures.running(GUILD, ALICE) == Running(2, 3)
-    assert await store.figures.running(GUILD + 1, BOB) == Running(0, 1)
-    assert await store.figures.running(None, ALICE) == Running(1, 1)
+    assert await store.figures.running(GUILD, ALICE) == (2, 3)
+    assert await store.figures.running(GUILD + 1, BOB) == (0, 1)
+    assert await store.figures.running(None, ALICE) == (1, 1)
