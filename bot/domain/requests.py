@@ -129,11 +129,6 @@ class Actor:
     def id(self) -> int:
         return self.person.id
 
-    @property
-    def moderated_channel(self) -> int | None:
-        """Return the channel of the interaction if the user may delete messages there, otherwise None."""
-        return self.origin.channel_id if self.manages_messages else None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
