@@ -14,7 +14,7 @@ import discord
 from aiohttp import web
 
 from bot.comfydeploy.client import ComfyDeploy, open_session
-from bot.comfydeploy.wire import WebhookSigner, call_name
+from bot.comfydeploy.wire import WebhookSigner
 from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings, configured_deployments
 from bot.context import App, Wakeups, operator_rules
@@ -66,7 +66,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
             secret.get_secret_value() if secret else await store.key_values.secret("webhook_secret"),
             settings.public_url,
         )
-        session = await stack.enter_async_context(open_session(metrics.comfydeploy_trace(call_name)))
+        session = await stack.enter_async_context(open_session(metrics.comfydeploy_trace()))
         backend = ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
         catalogue = Catalogue(
             configs, backend, store.key_values.get_deployment, store.key_values.put_deployment
@@ -125,7 +125,7 @@ async def open_app(
             catalogue,
             read=read_deployments,
             notify=wakeups.reload,
-            loaded=wakeups.submit,
+            loaded=partial(wakeups.wake, "submit"),
             every=refresh,
             clock=outside.now,
         ),

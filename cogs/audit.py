@@ -51,9 +51,8 @@ async def _page(interaction: Interaction, id: AuditId) -> LayoutView:
 async def _open(interaction: Interaction, id: OpenId) -> None:
     """Open a private result for a moderator."""
     bot, actor = interaction.client, actor_of(interaction)
-    with bot.openings.slot(actor.id):
-        opened = await open_private(bot.app, actor, id.about)
-        await show_private(interaction, opened, to_moderator=True)
+    opened = await open_private(bot.app, actor, id.about)
+    await show_private(interaction, opened, to_moderator=True)
 
 
 async def _send_file(interaction: Interaction, id: AuditFileId) -> None:

@@ -183,7 +183,7 @@ async def _details(interaction: Interaction, key: str) -> None:
     app, actor = interaction.client.app, actor_of(interaction)
     catalogue, run = app.catalogue, await visible(app, actor, key)
     deployment = deployment_of(run, catalogue.all())
-    origin = await runs.parent_link(app, run)
+    origin = await app.store.history.parent_link(run)
     own = run.requester_id == actor.id
     title = catalogue.title(run.deployment)
     # A moderator who decides about a request needs its inputs, but no command that repeats the prompt.
@@ -215,7 +215,8 @@ async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
     """Return the actions that the user may take on a result now."""
     app, actor = interaction.client.app, actor_of(interaction)
     own, in_gallery = run.requester_id == actor.id, _is_copied_here(run, actor)
-    reportable = run.is_shown and not run.private and not own and await moderation.takes_reports(app, actor)
+    reportable = run.is_shown and not run.private and not own
+    reportable = reportable and await moderation.report_channel(app, actor) is not None
     allowed = OfferedActions(
         reportable=reportable,
         shareable=not in_gallery and await sharing.is_offered(app, actor, run),
@@ -239,7 +240,7 @@ def _more(*, whole: bool) -> Press:
     async def press(interaction: Interaction, key: str) -> None:
         app, message, actor = interaction.client.app, interaction.message, actor_of(interaction)
         run = await seen(app, actor, key)
-        batch = await runs.visible_batch(app, actor, key) if whole else [run]
+        batch = await app.store.runs.batch(await visible(app, actor, key)) if whole else [run]
         if _is_copied_here(run, actor):
             batch = [replace(run, request_key=key)]  # a report is about this result alone
         about = next((run for run in batch if run.is_shown), batch[0])

@@ -23,7 +23,6 @@ from bot.gateway.interactions import (
     turning,
     typed_values,
 )
-from bot.gateway.replies import escape_name
 from bot.services import presets
 from bot.services.presets import NameTaken, SavedPreset, Saving
 from bot.strings import say
@@ -83,7 +82,7 @@ def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = Fals
 
     If a copy for the server replaced no other preset, the only sentence says that everybody there can use it.
     """
-    name = escape_name(saved.preset.name)
+    name = escape_line(saved.preset.name, NAME_LENGTH)
     sentences: list[str] = []
     if saved.replaced or not copied:
         title = escape_line(catalogue.title(saved.preset.deployment), 60)
@@ -147,13 +146,13 @@ async def _set_default(interaction: Interaction, name: str | None) -> str:
     if (replaced := default.replaced) is None:
         return sentence
     title = escape_line(app.catalogue.title(replaced.deployment), 60)
-    return f"{sentence}\nIt replaces **{escape_name(replaced.name)}** for {title}."
+    return f"{sentence}\nIt replaces **{escape_line(replaced.name, NAME_LENGTH)}** for {title}."
 
 
 def _started(catalogue: Catalogue, preset: Preset, verb: str = "starts") -> str:
     """Return which command a default starts, without the end of the sentence."""
     path = catalogue.plan.path_of(preset.deployment) or f"/{catalogue.plan.name}"
-    return f"`{path}` {verb} from **{escape_name(preset.name)}**"
+    return f"`{path}` {verb} from **{escape_line(preset.name, NAME_LENGTH)}**"
 
 
 class Presets(commands.GroupCog, group_name="preset", group_description="Sets of inputs to use again"):
@@ -201,7 +200,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
     @app_commands.describe(name=say("option_preset_name"), server=say("option_preset_server"))
     async def delete(self, interaction: Interaction, name: _Name, *, server: bool = False) -> None:
         await presets.delete(interaction.client.app, actor_of(interaction), name, server=server)
-        await tell(interaction, f"Deleted **{escape_name(name)}**.")
+        await tell(interaction, f"Deleted **{escape_line(name, NAME_LENGTH)}**.")
 
     @app_commands.command(name="share", description="Give this server a copy of one of your presets")
     @app_commands.describe(name=say("option_preset_name"))

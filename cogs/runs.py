@@ -13,7 +13,7 @@ from discord.ui import LayoutView
 
 from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError
-from bot.domain.pages import RunFilter
+from bot.domain.pages import PAGE_SIZE, RunFilter, first_page
 from bot.domain.runs import Erased
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
@@ -39,7 +39,9 @@ _FILTERS = [Choice(name=say(f"runs_filter_{each}"), value=each.value) for each i
 
 async def _runs_page(interaction: Interaction, id: RunsId) -> LayoutView:
     app, actor = interaction.client.app, actor_of(interaction)
-    entries, more = await runs.history(app, actor.id, id.run_filter, id.page)
+    history = app.store.history
+    found = await history.page(actor.id, id.run_filter, limit=PAGE_SIZE + 1, offset=id.page * PAGE_SIZE)
+    entries, more = first_page(found)
     restricted = {entry.first.key for entry in entries if is_hidden_here(app, actor, entry.first)}
     shown = {
         entry.first.key: entry.message

@@ -10,13 +10,11 @@ import hmac
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
 
-from bot.domain.backend import NewRun
 from bot.domain.errors import (
     BackendBadReply,
     BackendCrashed,
@@ -33,6 +31,7 @@ from bot.domain.errors import (
     BackendTimeout,
     BackendUnauthorized,
 )
+from bot.domain.runs import Run
 from bot.domain.text import clean_text
 
 MAX_DETAIL = 500
@@ -62,9 +61,9 @@ def error_from_http(
 ) -> BackendError:
     """Return the error for a status other than 2xx; `secrets` never appear in its text.
 
-    `call` is its `call_name`. A cancel call may answer that the run can't be cancelled. ComfyDeploy's own 500
-    is JSON, as for an unknown deployment. If it can't write a description, as for an Enum whose options
-    aren't a list of texts, its web server answers 500 in plain text.
+    `call` is its name in the metrics. A cancel call may answer that the run can't be cancelled. ComfyDeploy's
+    own 500 is JSON, as for an unknown deployment. If it can't write a description, as for an Enum whose
+    options aren't a list of texts, its web server answers 500 in plain text.
     """
     detail, content = describe(status, body, secrets=secrets), _object_or_none(body)
     if status == 500 and call == "cancel" and _NOT_CANCELLABLE in body:
@@ -127,25 +126,13 @@ def _field(loc: object) -> str | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the delay in seconds, or None if the header is missing or invalid.
-
-    A date is compared with the Date header, since our clock may differ.
-    """
+    """Return the delay in seconds, or None if the header is missing or isn't a number of seconds."""
     named = {name.lower(): value for name, value in headers.items()}
-    value = named.get("retry-after", "")
     try:
-        seconds = float(value)
+        seconds = float(named.get("retry-after", ""))
     except ValueError:
-        seconds = _seconds_between(named.get("date", ""), value)
+        return None
     return min(seconds, MAX_RETRY_AFTER) if seconds >= 0 else None
-
-
-def _seconds_between(start: str, end: str) -> float:
-    """Return the seconds between two HTTP dates, or NaN if either is invalid."""
-    try:
-        return max(0.0, (parsedate_to_datetime(end) - parsedate_to_datetime(start)).total_seconds())
-    except (ValueError, TypeError, OverflowError):
-        return float("nan")
 
 
 # Parsing blocks the event loop, so a body with too many separators is refused before parsing. A real body has
@@ -227,26 +214,9 @@ def uuid_of(data: Mapping[str, Any], field: str) -> str:
 
 
 QUEUE_PATH = "/run/deployment/queue"
-_CALLS = {
-    "queue": "queue",
-    "cancel": "cancel",
-    "run": "run",
-    "deployment": "deployment",
-    "deployments": "deployment",
-    "upload": "upload",
-    "clickhouse-run-logs": "log",
-}
 
 
-def call_name(path: str) -> str:
-    """Return the name of the call that a path belongs to, for a metric's label. The path itself contains ids,
-    which would create a series for each run.
-    """
-    last, *before = reversed(path.rstrip("/").split("/"))
-    return next((_CALLS[word] for word in (last, *before) if word in _CALLS), "other")
-
-
-def queue_body(run: NewRun, webhook: str | None) -> dict[str, Any]:
+def queue_body(run: Run, webhook: str | None) -> dict[str, Any]:
     """Build the JSON of POST /run/deployment/queue.
 
     `webhook_intermediate_status` enables the progress events.

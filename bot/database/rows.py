@@ -34,7 +34,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.database.tables import messages, queues, requests, runs
 from bot.domain.messages.records import COPIES, Form, Kind, Message, Place
-from bot.domain.requests import GenerationRequest
 from bot.domain.runs import FINAL, Output, Run, RunState
 
 # A page begins after the last row of the page before, not at an offset. `tie` matches those rows of the same
@@ -117,16 +116,9 @@ def runs_of(connection: Connection, request_key: str) -> list[Run]:
     return [to_run(row) for row in connection.execute(_OF_REQUEST, {"request": request_key})]
 
 
-def new_row(request: GenerationRequest, now: datetime) -> dict[str, object]:
-    """Return the columns of a new request and of its run that the run's request determines."""
-    return {
-        **request.model_dump(exclude={"origin", "offers_gpus"}),
-        **request.origin.model_dump(exclude={"age_restricted"}),
-        "channel_age_restricted": request.origin.age_restricted,
-        "created_at": now,
-        "outputs": [],
-        "failure_params": {},
-    }
+def new_row(run: Run) -> dict[str, object]:
+    """Return a new run's columns of both tables."""
+    return {name: getattr(run, name) for name in _RUN_FIELDS}
 
 
 def insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -113,7 +113,7 @@ class Messenger:
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
                 await self.store_releases()
-        self._app.wakeups.show()
+        self._app.wakeups.wake("show")
 
     def _release(self, claim: Claim, due_at: datetime, *, shown: bool, **more: Any) -> None:
         """Release a claim with the next transaction. `more` are fields of Release."""

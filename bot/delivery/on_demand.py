@@ -50,7 +50,7 @@ class OnDemandMessenger(Messenger):
                 if not claims:
                     break
         finally:
-            self._app.wakeups.show()
+            self._app.wakeups.wake("show")
         found = (await self._messages.of_request(request_key)).values()
         return not any(each.is_pending and each.kind is not Kind.ANSWER for each in found)
 
@@ -69,7 +69,7 @@ class OnDemandMessenger(Messenger):
                 except (RefusedError, PostError, MediaError, BackendError, Superseded) as error:
                     raise await self._failed_copy(self._active[claim.lease], error) from error
         finally:
-            self._app.wakeups.show()  # other changes may have waited for the lease
+            self._app.wakeups.wake("show")  # other changes may have waited for the lease
         return message_url(claim.run.guild_id, *claim.message.posted[0].ref)
 
     async def _leased(self, copy: CopyRequest) -> Claim:

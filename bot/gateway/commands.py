@@ -13,7 +13,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -109,49 +108,23 @@ OWN = frozenset({"help", "runs", "usage", "privacy"})
 # Commands that start runs.
 _GENERATE = "generate"
 GENERATING = frozenset({_GENERATE, "preset"})
-_SERVERS_ONLY = AppInstallationType(guild=True, user=False)
 AnyCommand = Command[Any, ..., Any] | Group | ContextMenu
 
 
-@dataclass(frozen=True, slots=True)
-class Availability:
-    """The places where the operator allows commands. `user_installs` also allows direct messages."""
+def set_availability(commands: Iterable[AnyCommand], *, direct_messages: bool, user_installs: bool) -> None:
+    """Set where commands are offered, as the operator allows. `user_installs` also allows direct messages.
 
-    direct_messages: bool = False
-    user_installs: bool = False
-
-    @property
-    def contexts(self) -> AppCommandContext:
-        """Return the contexts of commands that start runs."""
-        return AppCommandContext(
-            guild=True,
-            dm_channel=self.direct_messages or self.user_installs,
-            private_channel=self.user_installs,
+    A command that isn't in OWNER, OWN or GENERATING is limited to servers.
+    """
+    for command in commands:
+        # Every message command starts runs, as /generate does, and the operator may have named it.
+        name = _GENERATE if isinstance(command, ContextMenu) else command.name
+        by_users = user_installs and name in OWN | GENERATING
+        directly = name in OWNER | OWN or (name in GENERATING and (direct_messages or user_installs))
+        command.allowed_installs = AppInstallationType(guild=True, user=by_users)
+        command.allowed_contexts = AppCommandContext(
+            guild=True, dm_channel=directly, private_channel=by_users
         )
-
-    @property
-    def installs(self) -> AppInstallationType:
-        return AppInstallationType(guild=True, user=self.user_installs)
-
-    def of(self, name: str) -> tuple[AppInstallationType, AppCommandContext]:
-        """Return the availability of a command.
-
-        A command that isn't in OWNER, OWN or GENERATING is limited to servers.
-        """
-        if name in OWNER:
-            return _SERVERS_ONLY, AppCommandContext(guild=True, dm_channel=True, private_channel=False)
-        if name in OWN:
-            everywhere = AppCommandContext(guild=True, dm_channel=True, private_channel=self.user_installs)
-            return self.installs, everywhere
-        if name in GENERATING:
-            return self.installs, self.contexts
-        return _SERVERS_ONLY, AppCommandContext(guild=True, dm_channel=False, private_channel=False)
-
-    def apply(self, commands: Iterable[AnyCommand]) -> None:
-        for command in commands:
-            # Every message command starts runs, as /generate does, and the operator may have named it.
-            name = _GENERATE if isinstance(command, ContextMenu) else command.name
-            command.allowed_installs, command.allowed_contexts = self.of(name)
 
 
 _CACHE_SECONDS = 60.0

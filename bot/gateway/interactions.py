@@ -112,7 +112,7 @@ def _origin(interaction: Interaction, now: datetime) -> Origin:
         interaction_id=interaction.id,
         interaction_token=interaction.token,
         interaction_expires_at=now + _TOKEN_LIFETIME,
-        age_restricted=_is_age_restricted(interaction.channel),
+        channel_age_restricted=_is_age_restricted(interaction.channel),
         upload_limit=interaction.filesize_limit if user_install else limit,
         user_install=user_install,
     )

@@ -52,10 +52,10 @@ async def approve(app: App, actor: Actor, key: str) -> None:
     )
     if isinstance(refused, RefusedForNow):
         raise RefusedError("approve_later", str(refused), reason=explain(refused))
-    app.wakeups.show()
+    app.wakeups.wake("show")
     if refused is not None:
         raise RefusedError("approve_never", str(refused), reason=explain(refused))
-    app.wakeups.submit()
+    app.wakeups.wake("submit")
 
 
 async def is_rejected(app: App, actor: Actor, key: str) -> bool:
@@ -74,14 +74,14 @@ async def reject(app: App, actor: Actor, key: str, reason: str) -> None:
     """End a request."""
     await moderated(app, actor, key)
     await app.store.reviews.reject(key, actor.id, reason, app.now())
-    app.wakeups.show()
+    app.wakeups.wake("show")
 
 
-async def takes_reports(app: App, actor: Actor) -> bool:
-    """Return whether a report from this server would reach its moderators."""
+async def report_channel(app: App, actor: Actor) -> int | None:
+    """Return the channel in which a report from this server would reach its moderators, or None."""
     rules = await app.store.rules.get(actor.origin.guild_id)
     channel_id = rules.approval.review_channel_id
-    return channel_id is not None and actor.channel_state(channel_id).can_post
+    return channel_id if channel_id is not None and actor.channel_state(channel_id).can_post else None
 
 
 async def check_reportable(app: App, actor: Actor, key: str) -> tuple[Run, int]:
@@ -91,9 +91,8 @@ async def check_reportable(app: App, actor: Actor, key: str) -> tuple[Run, int]:
         raise RefusedError("run_gone")
     reported = await app.store.runs.batch(run) if run.is_first_in_batch else [run]
     check_shown(*reported)
-    rules = await app.store.rules.current(actor.origin.guild_id)
-    channel_id = rules.approval.review_channel_id
-    if channel_id is None or not actor.channel_state(channel_id).can_post:
+    channel_id = await report_channel(app, actor)
+    if channel_id is None:
         raise RefusedError("no_review_channel")
     return run, channel_id
 
@@ -108,7 +107,7 @@ async def report(app: App, actor: Actor, key: str, reason: str, note: str) -> bo
         raise RefusedError("list_stale", f"{reason!r} is no reason of a report")
     made = Report(actor.id, say(f"report_reason_{reason}"), shorten(note.strip(), NOTE_LENGTH))
     is_new = await app.store.reviews.report(run.key, made, channel_id, app.now())
-    app.wakeups.show()
+    app.wakeups.wake("show")
     return is_new
 
 
@@ -121,14 +120,14 @@ async def delete_reported(app: App, actor: Actor, key: str) -> None:
         await reviews.dismiss(key, actor.id, now)
     else:
         await reviews.delete(key, actor.id, now, whole_batch=run.is_first_in_batch)
-    app.wakeups.show()
+    app.wakeups.wake("show")
 
 
 async def dismiss(app: App, actor: Actor, key: str) -> None:
     """Close a report and leave the result in place."""
     await moderated(app, actor, key)
     await app.store.reviews.dismiss(key, actor.id, app.now())
-    app.wakeups.show()
+    app.wakeups.wake("show")
 
 
 async def open_private(app: App, actor: Actor, key: str) -> Sequence[Run]:
@@ -183,7 +182,7 @@ async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:
         batch = await app.store.runs.batch(run)
         remove = not _is_any_shown(batch)
         await app.store.reviews.discard(run.request_key, actor.id, app.now(), remove=remove)
-        app.wakeups.show()
+        app.wakeups.wake("show")
 
 
 def _is_any_shown(batch: Sequence[Run]) -> bool:
@@ -220,8 +219,7 @@ async def block(
         created_by=actor.id,
     )
     ended = await app.store.database.write(blocks.add, block)
-    app.wakeups.show()
-    app.wakeups.submit()
+    app.wakeups.wake("show", "submit")
     return block, ended
 
 
@@ -244,12 +242,11 @@ async def blocked(app: App, actor: Actor, page: int) -> tuple[Sequence[Block], b
 async def pause(app: App, owner_id: int, reason: str) -> None:
     """Refuse requests and start no runs until `resume`. The caller checks that the user owns the bot."""
     await app.store.pause.pause(reason, by=owner_id, now=app.now())
-    app.wakeups.show()
+    app.wakeups.wake("show")
 
 
 async def resume(app: App, owner_id: int) -> None:
     """Accept requests again and start the waiting ones. Raises RefusedError if the bot is not paused."""
     if not await app.store.pause.resume(by=owner_id, now=app.now()):
         raise RefusedError("resume_nothing")
-    app.wakeups.submit()
-    app.wakeups.show()
+    app.wakeups.wake("submit", "show")

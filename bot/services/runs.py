@@ -4,36 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 from bot.context import App
 from bot.domain.budgets import UsageView, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef, marker
-from bot.domain.pages import PAGE_SIZE, RunFilter, RunListEntry, first_page
+from bot.domain.pages import PAGE_SIZE, first_page
 from bot.domain.policy import Standing
 from bot.domain.requests import Actor, Member, Origin
 from bot.domain.runs import Run
-from bot.services.access import cancellable, own_here, visible
+from bot.services.access import cancellable, own_here
 from bot.services.presets import defaults
-
-# How long a redelivery waits for the answer that is edited into it. Discord accepts an answer for 3 s.
-_PLACEHOLDER_WAIT = timedelta(seconds=5)
-
-
-async def visible_batch(app: App, actor: Actor, key: str) -> Sequence[Run]:
-    """Return the batch of a run that the user may see. Raises RefusedError."""
-    return await app.store.runs.batch(await visible(app, actor, key))
-
-
-async def result_messages(app: App, run: Run) -> Sequence[MessageRef]:
-    """Return the messages that show the result of a run."""
-    return await app.store.history.result_messages(run)
-
-
-async def parent_link(app: App, run: Run) -> str | None:
-    """Return a link to the result that a run was made from, or None if it isn't shown in its channel."""
-    return await app.store.history.parent_link(run)
 
 
 async def cancel(
@@ -48,17 +29,7 @@ async def cancel(
     answer_by = answer_by if run.requester_id == user_id else None
     if not await app.store.runs.request_cancel(run.request_key, now, by=user_id, answer_by=answer_by):
         raise RefusedError("cancel_too_late")
-    app.wakeups.check()
-    app.wakeups.show()
-    app.wakeups.submit()
-
-
-async def history(
-    app: App, user_id: int, run_filter: RunFilter, page: int
-) -> tuple[Sequence[RunListEntry], bool]:
-    """Return a page, counted from 0, of a user's own runs, newest first, and whether more follow."""
-    history = app.store.history
-    return first_page(await history.page(user_id, run_filter, limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE))
+    app.wakeups.wake("check", "show", "submit")
 
 
 async def message_kinds(
@@ -133,25 +104,27 @@ async def standing_of(app: App, actor: Actor) -> Standing:
         age_restricted=[each.name for each in offered if each.age_restricted],
         gpus=list(dict.fromkeys(gpu for each in offered for gpu in each.gpus if len(each.gpus) > 1)),
         in_server=origin.guild_id is not None,
-        age_restricted_channel=origin.age_restricted,
+        age_restricted_channel=origin.channel_age_restricted,
         defaults=[each for each in presets if app.catalogue.get(each.deployment) is not None],
     )
 
 
-async def redeliver(app: App, actor: Actor, key: str) -> Run:
-    """Post an undelivered result in the channel of this interaction, or raise RefusedError.
+async def redeliverable(app: App, actor: Actor, key: str) -> Run:
+    """Return an undelivered run as it would be posted in the channel of this interaction.
 
     This works only in the run's own server, since no other server's moderators have approved the result.
-    Returns the run as it will be posted. If its `needs_interaction` is True, the caller has to answer the
-    interaction, because the answer is edited into the result.
     """
-    run, origin = await own_here(app, actor, key), actor.origin
-    moved = replace(run, user_install=origin.user_install)
-    due_at = app.now() + (_PLACEHOLDER_WAIT if moved.needs_interaction else timedelta())
-    if not await app.store.copies.redeliver(run.request_key, origin, due_at):
+    return replace(await own_here(app, actor, key), user_install=actor.origin.user_install)
+
+
+async def redeliver(app: App, actor: Actor, run: Run) -> None:
+    """Post an undelivered result in the channel of this interaction, or in its answer if `needs_interaction`.
+
+    Then the caller has deferred the answer.
+    """
+    if not await app.store.copies.redeliver(run.request_key, actor.origin, app.now()):
         raise RefusedError("post_nothing")
-    app.wakeups.show()
-    return moved
+    app.wakeups.wake("show")
 
 
 async def reopen(app: App, actor: Actor, key: str) -> Sequence[Run]:

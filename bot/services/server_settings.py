@@ -47,11 +47,6 @@ async def read(app: App, editor: Editor) -> tuple[ServerRules, SettingsContext]:
     return rules, replace(context, automod_unread=known.not_applied)
 
 
-async def word_list(app: App, guild_id: int) -> str:
-    """Return the server's own list, one word per line."""
-    return "\n".join((await app.store.rules.get(guild_id)).words.blocked)
-
-
 async def form(
     app: App, editor: Editor, section: Section, token: str, draft: str = ""
 ) -> tuple[Key, Sequence[FormField]]:
@@ -95,7 +90,7 @@ async def _change(
     app: App, editor: Editor, edit: Callable[[ServerRules], ServerRules], context: SettingsContext
 ) -> Sequence[Change]:
     changes = await app.store.rules.change(editor.guild_id, editor.user_id, edit, app.now(), context)
-    app.wakeups.submit()  # a rule may have kept runs waiting
+    app.wakeups.wake("submit")  # a rule may have kept runs waiting
     return changes
 
 

@@ -123,7 +123,8 @@ class CopyStore(Repository):
             want(connection, message.request_key, message.kind, message.number, due_at, {**FRESH, **moved})
         if not offered:
             return False
-        spoiler = is_spoiler(read_rules(connection, origin.guild_id), age_restricted=origin.age_restricted)
+        rules = read_rules(connection, origin.guild_id)
+        spoiler = is_spoiler(rules, age_restricted=origin.channel_age_restricted)
         columns = _destination_columns(origin, private=batch[0].private) | {"spoiler": spoiler}
         set_columns(connection, requests, {"key": batch[0].request_key}, columns)
         return True
@@ -152,7 +153,7 @@ def _destination_columns(origin: Origin, *, private: bool) -> dict[str, object]:
     result in the channel. This is the case for a private result and for a user install.
     """
     by_interaction = origin.user_install or private
-    marked = {"channel_age_restricted": True} if origin.user_install and origin.age_restricted else {}
+    marked = {"channel_age_restricted": True} if origin.user_install and origin.channel_age_restricted else {}
     token, expires = origin.interaction_token, origin.interaction_expires_at
     return {
         "channel_id": origin.channel_id,

@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
     Select,
+    bindparam,
     case,
     delete,
     func,
@@ -172,12 +174,10 @@ class PresetStore(Repository):
         self, connection: Connection, user_id: int, guild_id: int | None, channel_ids: Collection[int]
     ) -> tuple[Sequence[Preset], ChannelDefault | None]:
         """Return a user's own default presets, and that of one of these channels, or None."""
-        own = select(*_COLUMNS).where(_held_by(Holder.PERSON, user_id), presets.c.is_default)
-        found = [_preset(row) for row in connection.execute(own.order_by(presets.c.folded))]
+        found = [_preset(row) for row in connection.execute(_OWN_DEFAULTS, {"person": user_id})]
         if guild_id is None:
             return found, None
-        here = channel_defaults.c.channel_id.in_(channel_ids)
-        row = connection.execute(_defaults(guild_id).where(here)).first()
+        row = connection.execute(_DEFAULTS_HERE, {"guild": guild_id, "channels": [*channel_ids]}).first()
         return found, _default(row) if row is not None else None
 
     @reads
@@ -213,7 +213,7 @@ def made_by(user_id: Any) -> ColumnElement[bool]:
     return or_(_held_by(Holder.PERSON, user_id), presets.c.created_by == user_id)
 
 
-def _held_by(holder: Holder, holder_id: int) -> ColumnElement[bool]:
+def _held_by(holder: Holder, holder_id: int | BindParameter[int]) -> ColumnElement[bool]:
     return (presets.c.holder == holder) & (presets.c.holder_id == holder_id)
 
 
@@ -230,12 +230,23 @@ def _defaults_of(preset: Preset) -> ColumnElement[bool]:
     return (table.guild_id == preset.holder_id) & (table.folded == folded(preset.name))
 
 
-def _defaults(guild_id: int) -> Select[Any]:
+def _defaults(guild_id: int | BindParameter[int]) -> Select[Any]:
     """Select the default presets of a server's channels."""
     joined = presets.join(channel_defaults, channel_defaults.c.folded == presets.c.folded)
     in_server = channel_defaults.c.guild_id == guild_id
     columns = (*_COLUMNS, *_OF_DEFAULT)
     return select(*columns).select_from(joined).where(in_server, _held_by(Holder.SERVER, guild_id))
+
+
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
+_OWN_DEFAULTS = (
+    select(*_COLUMNS)
+    .where(_held_by(Holder.PERSON, bindparam("person")), presets.c.is_default)
+    .order_by(presets.c.folded)
+)
+_DEFAULTS_HERE = _defaults(bindparam("guild")).where(
+    channel_defaults.c.channel_id.in_(bindparam("channels", expanding=True))
+)
 
 
 def _default(row: Row[Any]) -> ChannelDefault:

@@ -161,10 +161,10 @@ def _names(names: Iterable[str]) -> str:
 
 def usage_layout(view: UsageView) -> LayoutView:
     heading = "### Your usage today" if view.own else f"### Usage of <@{view.user_id}> today"
-    used = _used(view.usage.person, view.running.person, view.limits)
+    used = _used(view.usage.person, view.running[0], view.limits)
     server: list[str] = []
     if view.server is not None:
-        server = ["### The whole server today", *_used(view.usage.server, view.running.server, view.server)]
+        server = ["### The whole server today", *_used(view.usage.server, view.running[1], view.server)]
     resets = (
         f"-# Resets {format_dt(view.usage.day_end, 'R')}. The GPU seconds of unfinished runs are estimates."
     )

@@ -17,7 +17,6 @@ from bot.domain.fair_queue import PLACES
 from bot.domain.moderation import Block
 from bot.domain.pages import PAGE_SIZE, RunFilter, RunListEntry
 from bot.domain.requests import NAME_LENGTH, ChannelDefault, Holder, Preset
-from bot.domain.results import is_named_in_queue, shows_prompt_in_queue
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.domain.text import channel_url, escape_line, listed, message_url, shorten, strip_invisible
 from bot.strings import say
@@ -299,10 +298,10 @@ def _queue_line(
     if end is not None:
         position += f" · should be ready {format_dt(end, 'R')}"
     state = _state(run) if len(batch) == 1 else _states([run, *(each for each in batch if each is not run)])
-    if not is_named_in_queue(run, viewer_id):
+    if run.private and run.requester_id != viewer_id:
         return f"{state}: a private request <t:{at}:R>{position}"
     name = escape_line(title(run.deployment), _RUN_TITLE_LENGTH)
-    prompt = _prompt(run) if shows_prompt_in_queue(run, viewer_id) else ""
+    prompt = _prompt(run) if run.requester_id == viewer_id else ""
     return f"{state}: **{name}** <@{run.requester_id}> <t:{at}:R>{position}{prompt}"
 
 

@@ -26,7 +26,7 @@ from bot.deployments.model import compile_deployment
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import BackendBadReply, BotError
 from bot.domain.moderation import AuditAction, AuditFilter
-from bot.domain.pages import RunFilter
+from bot.domain.pages import PAGE_SIZE, RunFilter
 from bot.domain.requests import Actor, ChannelState, Checked, Member, Origin
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.settings.fields import SECTIONS, keys_of
@@ -289,11 +289,7 @@ async def started(runner: AppRunner) -> Run:
     (deployment,) = app.catalogue.all()
     needed: dict[str, RawValue] = {item.option: "a fox" for item in deployment.offered if item.is_prompt}
     request = await checked(app, deployment.name, needed)
-
-    async def show(_: Run) -> int:
-        return 1
-
-    await generation.accept(app, request, show, public=True)
+    await generation.accept(app, request, public=True)
     await process.workers["submit"].drain()
     found = await app.store.runs.get(request.batch[0].key)
     if found is None or found.run_id is None:
@@ -316,7 +312,7 @@ async def fill(runner: AppRunner) -> None:
 
 def lists(app: App) -> Iterator[Case]:
     """Show lists and make files of what `fill` stored."""
-    yield partial(runs.history, app, PERSON, RunFilter.ALL, 0)
+    yield partial(app.store.history.page, PERSON, RunFilter.ALL, limit=PAGE_SIZE + 1, offset=0)
     yield partial(runs.queue, app, GUILD, 0)
     yield partial(privacy.export, app, PERSON)
     cells = partial(audit_cells, title=app.catalogue.title, server=SmallServer())

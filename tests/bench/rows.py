@@ -186,7 +186,7 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
         "judging it, by the day's seconds": judged(OperatorRules(daily_gpu_seconds=10**9)),
         "durations of earlier runs": lambda: store.figures.usual("picture", None, now),
         "durations, a GPU without any": lambda: store.figures.usual("picture", "H100", now),
-        "the queue, for its estimates": lambda: store.figures.queue("picture"),
+        "what is in flight, for estimates": lambda: store.figures.in_flight("picture"),
         "claim of 8 silent runs": lambda: store.claims.claim_checks(now, timedelta(0), 8),
         "claim of a message to show": lambda: store.messages.turn([], ["bench"], (), now, now),
         "claim of what is too old": lambda: store.retention.claim(now),

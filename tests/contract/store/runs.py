@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
 from random import SystemRandom
 from typing import Any
@@ -27,7 +27,7 @@ from bot.domain.messages.records import (
     Shows,
 )
 from bot.domain.policy import OperatorRules
-from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member, Origin, new_key
+from bot.domain.requests import Actor, ChannelState, Member, Origin, new_key
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.transitions import UNSUCCESSFUL
 from bot.store import Store
@@ -61,27 +61,44 @@ def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def request(**changes: Any) -> GenerationRequest:
-    origin = Origin(
-        guild_id=1 << 62,
-        channel_id=(1 << 62) + 1,
-        application_id=(1 << 62) + 2,
-        interaction_token="an-interaction-token",
-        interaction_expires_at=NOW + timedelta(minutes=15),
-        upload_limit=10 << 20,
-    )
-    return GenerationRequest(
+def place(**changes: Any) -> Origin:
+    """Return the origin of a request."""
+    return Origin(
         **{
-            "key": new_key(SystemRandom()),
+            "guild_id": 1 << 62,
+            "channel_id": (1 << 62) + 1,
+            "application_id": (1 << 62) + 2,
+            "interaction_token": "an-interaction-token",
+            "interaction_expires_at": NOW + timedelta(minutes=15),
+            "upload_limit": 10 << 20,
+            **changes,
+        }
+    )
+
+
+def request(**changes: Any) -> Run:
+    """Return a new run; `changes` may be those of its origin."""
+    key = new_key(SystemRandom())
+    return Run(
+        **{
+            "key": key,
+            "request_key": changes.get("key", key),
+            "state": RunState.WAITING,
+            "created_at": NOW,
             "requester_id": (1 << 63) - 1,
-            "origin": origin,
+            **asdict(place()),
             "deployment": "flux",
             "deployment_id": "11111111-2222-3333-4444-555555555555",
             "inputs": {"prompt": "a lighthouse"},
             "prompt": "a lighthouse",
+            "expected_gpu": changes.get("gpu"),
             **changes,
         }
     )
+
+
+def origin_of(run: Run) -> Origin:
+    return Origin(**{each.name: getattr(run, each.name) for each in fields(Origin)})
 
 
 def report(state: RunState | None = RunState.RUNNING, **more: Any) -> RunReport:
@@ -93,13 +110,13 @@ SUCCESS = report(RunState.SUCCEEDED, outputs=(PICTURE,))
 
 async def accept(
     store: Store,
-    *batch: GenerationRequest,
+    *batch: Run,
     person: Member = PERSON,
     now: datetime = NOW,
     public: bool = False,
 ) -> Run:
     """Submit a request, or a batch of them, to the store as the bot does."""
-    requester = Actor(person, batch[0].origin, frozenset(), lambda _channel_id: ChannelState())
+    requester = Actor(person, origin_of(batch[0]), frozenset(), lambda _channel_id: ChannelState())
     return await store.requests.accept(batch, requester, now, public=public)
 
 
@@ -292,7 +309,7 @@ def refusals(results: Iterable[Any]) -> list[RefusedError]:
     return [result for result in results if isinstance(result, RefusedError)]
 
 
-async def accept_for_review(store: Store, *batch: GenerationRequest) -> Run:
+async def accept_for_review(store: Store, *batch: Run) -> Run:
     """Submit a request, or a batch of them, that a moderator has to approve within a day."""
     return await accept(store, *batch, person=NEWCOMER)
 

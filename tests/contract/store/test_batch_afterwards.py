@@ -20,6 +20,7 @@ from tests.contract.store.runs import (
     fetch,
     is_pending,
     owed,
+    place,
     posted,
     release,
     request,
@@ -45,10 +46,10 @@ async def test_redelivering_a_batch_moves_it_to_the_new_channel(store: Store) ->
     await release(store, (await claimed(store)).changed(offered=True), NOW, shown=True)
     (entry,) = await store.history.page(PERSON.id, RunFilter.UNDELIVERED, limit=5)
     assert entry.undelivered
-    place = request().origin.model_copy(update={"channel_id": 4, "guild_id": None})
-    assert await store.copies.redeliver(runs[0].key, place, NOW)
+    there = place(channel_id=4, guild_id=None)
+    assert await store.copies.redeliver(runs[0].key, there, NOW)
     # The server's budget has paid for the runs, so they stay with it.
-    server = request().origin.guild_id
+    server = request().guild_id
     assert {(run.channel_id, run.guild_id) for run in await store.runs.batch(runs[0])} == {(4, server)}
     assert (await claimed(store)).key == runs[0].key
 

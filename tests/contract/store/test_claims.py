@@ -28,7 +28,6 @@ from tests.contract.store.runs import (
     fetch,
     owed,
     report,
-    request,
     started,
     state_of,
     submitted,
@@ -112,10 +111,9 @@ async def test_whoever_was_served_lately_is_one_turn_behind_whatever_else_waits(
         third = await accepted(store, requester_id=3)
         await store.database.write(hold, third, RefusedForNow("budget_gpu"), at(2 * HOUR))
     elif held == "by the server's own limit":
-        elsewhere = request().origin.model_copy(update={"guild_id": 5})
         await stored_rules(store, 5, {"budgets": {"server": {"at_once": 1}}})
         await stored_run(store, RunState.RUNNING, guild=5, server_limit=1)
-        await accepted(store, requester_id=3, origin=elsewhere)
+        await accepted(store, requester_id=3, guild_id=5)
     for number in range(3):
         served = await accepted(store, requester_id=1, now=at(number))
         assert (await started(store, at(number))).key == served.key

@@ -36,6 +36,7 @@ from tests.contract.store.runs import (
     at,
     fetch,
     part_of,
+    place,
     release,
     request,
     take_message,
@@ -168,7 +169,7 @@ WRITERS: dict[str, Writer] = {
     "copy": copy,
     "adopt": lambda store, rows, _: store.messages.adopt(rows.lead, Kind.OUTCOME, 0, PART),
     "due": lambda store, _rows, _number: store.messages.make_due(NOW),
-    "redeliver": lambda store, rows, _: store.copies.redeliver(rows.lead, request().origin, NOW),
+    "redeliver": lambda store, rows, _: store.copies.redeliver(rows.lead, place(), NOW),
     "block": lambda store, _rows, _number: block(store, PERSON.id, at=NOW, by=5, until=NOW),
     "hold": lambda store, _rows, number: store.claims.hold_queues(f"reason {number}"),
     "erase": lambda store, _rows, _number: store.privacy.erase(PERSON.id, NOW),
@@ -203,7 +204,7 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
     """Replace all rows by batches in random states, and shuffle the rows."""
     batches = [(asked(SIZE), luck.choice(STATES)) for _ in range(BATCHES)]
     values = [
-        new_row(each, NOW)
+        new_row(each)
         | {
             "state": state,
             "due_at": NOW,

@@ -35,7 +35,7 @@ from tests.contract.store.runs import (
     take_message,
 )
 
-HERE = request().origin.channel_id
+HERE = request().channel_id
 FIRST, SECOND = MessageRef(HERE, 901), MessageRef(HERE, 902)
 
 

@@ -34,8 +34,8 @@ from tests.contract.store.runs import (
     brought_to,
     columns,
     kinds,
+    place,
     posted,
-    request,
 )
 from tests.databases import PostgresServer, transaction
 
@@ -197,7 +197,7 @@ async def test_a_result_that_is_redelivered_meanwhile_is_not_removed(store: Stor
     key = await stored_run(store, at=NOW - timedelta(days=800), outcome="offered")
     found = await store.retention.claim(NOW)
     assert found is not None
-    assert await store.copies.redeliver(key, request().origin, NOW)
+    assert await store.copies.redeliver(key, place(), NOW)
     await store.retention.handle(found)
     assert await run_keys(store) == {key}
 

@@ -16,8 +16,6 @@ from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.evidence import Evidence, Request, text_of
 from tests.simulation.promises.facts import dated, monotonic
 from tests.simulation.promises.shared import Broken
-from tests.simulation.setup import AT_ONCE, LIMITS
-from tests.simulation.story import Ask
 from tests.simulation.world import DEPLOYMENTS
 
 # The number of a deployment's successes that an estimate needs.
@@ -51,7 +49,6 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
             if quiet:
                 yield from _is_ahead(request, shown)
                 yield from _covers_late_runs(evidence, request, shown)
-                yield from _waits_for_others(evidence, request, shown)
     if quiet:
         yield from _durations_are_remembered(evidence)
 
@@ -108,44 +105,9 @@ def _progress(evidence: Evidence, run: Run, at: float) -> float:
     return max(told, default=0.0)
 
 
-def _waits_for_others(evidence: Evidence, request: Request, shown: Shown) -> Iterator[Broken]:
-    """Check that a person's next run isn't expected before one of their runs has ended, at their limit."""
-    ask = request.ask
-    if ask is None or ask.interaction.channel.guild is not evidence.story.world.cast.guilds["studio"]:
-        return
-    if any(press.custom_id.startswith(LIMITS) for press in evidence.story.presses):
-        return
-    if any(monotonic(call.at) <= shown.since for call in request.calls):
-        return
-    ends = [_soonest(evidence, run, shown.since) for run in _others(evidence, ask, shown.since)]
-    known = _successes(evidence, _IDS[ask.deployment], shown.since)
-    if len(ends) >= AT_ONCE and known and shown.end < min(ends) + min(known) - _SLACK:
-        yield Broken("an estimate respects the limits of people", str(request), f"{shown}, ends {ends}")
-
-
-def _others(evidence: Evidence, ask: Ask, at: float) -> Iterator[Run]:
-    """Yield the requester's other runs on the server that were in flight at a time and shortly before."""
-    home = ask.interaction.channel.guild
-    for other in evidence.requests:
-        by = other.ask
-        if by is None or by is ask or by.who != ask.who or by.interaction.channel.guild is not home:
-            continue
-        for run in other.runs:
-            if monotonic(run.created_at.timestamp()) < at - _SLACK and is_in_flight(run, at):
-                yield run
-
-
 def is_in_flight(run: Run, at: float) -> bool:
     ended = _UNKNOWN if run.ended_at is None else monotonic(run.ended_at.timestamp())
     return monotonic(run.created_at.timestamp()) <= at < ended
-
-
-def _soonest(evidence: Evidence, run: Run, at: float) -> float:
-    """Return the earliest plausible end of a run, or infinity without enough successes."""
-    known = _successes(evidence, run.deployment.id, at)
-    if len(known) < _NEEDED:
-        return _UNKNOWN
-    return max(at, monotonic(run.created_at.timestamp()) + min(known))
 
 
 def _durations_are_remembered(evidence: Evidence) -> Iterator[Broken]:

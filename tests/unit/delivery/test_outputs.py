@@ -27,7 +27,7 @@ from bot.media.outputs import OutputPreparer
 from bot.outside import Outside
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from tests.unit.delivery.sites import PNG, Site, outside_only
-from tests.unit.domain.policy_cases import request
+from tests.unit.domain.policy_cases import place
 from tests.unit.factories import app_with, made_run
 
 LIMIT = 10_000
@@ -140,7 +140,7 @@ async def test_private_results_that_are_shown_again_share_the_time(
         discord = SimpleNamespace(send_in_interaction=send)
         catalogue = SimpleNamespace(title=str.title, all=lambda: ())
         app = app_with(outputs=outputs, catalogue=catalogue, discord=discord)
-        await show_again(app, batch, request().origin, to_moderator=True)
+        await show_again(app, batch, place(), to_moderator=True)
     assert len(sent) == 2
     assert not any(message.files for message in sent)
     assert "/held-2" not in storage.asked

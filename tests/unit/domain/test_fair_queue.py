@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 from bot.domain.fair_queue import (
     FIRST_TURN,
     NO_TURN,
-    Occupied,
-    QueuedRun,
     gives_turn_back,
-    lower_limit,
     next_tag,
 )
 from bot.domain.runs import FINAL, RunState
@@ -152,43 +149,3 @@ def test_only_a_run_that_never_started_gives_its_turn_back(
 ) -> None:
     assert gives_turn_back(before, after) is given_back
     assert after in FINAL or not given_back
-
-
-def run(person: int = 1, guild: int | None = 1, own: int | None = None, all_: int | None = None) -> QueuedRun:
-    return QueuedRun("w", "flux", person, guild, own, all_)
-
-
-@pytest.mark.parametrize(
-    ("waiting", "busy", "allowed"),
-    [
-        (run(own=2), [run()], True),
-        (run(own=2), [run(), run()], False),
-        (run(own=2), [run(2), run(2)], True),
-        (run(own=1), [run(guild=2), run(guild=None)], True),
-        (run(guild=None, own=1), [run(guild=None)], False),
-        (run(3, all_=2), [run(), run(2)], False),
-        (run(3, 2, all_=2), [run(), run(2)], True),
-        (run(own=1), [run()] * 5, False),
-        (run(), [run()] * 5, True),
-    ],
-)
-def test_a_run_has_room_within_the_limits_of_its_user_and_server(
-    waiting: QueuedRun, busy: list[QueuedRun], *, allowed: bool
-) -> None:
-    assert Occupied(busy).allows(waiting) is allowed
-
-
-@pytest.mark.parametrize(
-    ("limit", "count", "full"), [(None, 9, False), (2, 1, False), (2, 2, True), (0, 0, True)]
-)
-def test_a_deployment_is_full_at_its_limit(limit: int | None, count: int, *, full: bool) -> None:
-    occupied = Occupied([run()] * count)
-    assert occupied.is_full("flux", limit) is full
-    assert occupied.is_full("wan", limit) is (limit == 0)
-
-
-@pytest.mark.parametrize(
-    ("own", "operator", "lower"), [(None, None, None), (2, None, 2), (None, 3, 3), (2, 3, 2), (3, 2, 2)]
-)
-def test_the_lower_limit_counts(own: int | None, operator: int | None, lower: int | None) -> None:
-    assert lower_limit(own, operator) == lower

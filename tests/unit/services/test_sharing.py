@@ -108,7 +108,7 @@ def member(
             interaction_token="t",
             interaction_expires_at=NOW,
             upload_limit=10 << 20,
-            age_restricted=adult,
+            channel_age_restricted=adult,
         ),
         channel_ids=frozenset({2}),
         channel_state=lambda channel: gallery if channel == GALLERY else GONE,

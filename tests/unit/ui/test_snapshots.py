@@ -18,7 +18,7 @@ from bot.deployments.input_text import ShownInputs, command_line, displayed_inpu
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
-from bot.domain.budgets import Limits, Running, Spending, Usage, UsageView
+from bot.domain.budgets import Limits, Spending, Usage, UsageView
 from bot.domain.forms import Option
 from bot.domain.messages.records import MessageRef
 from bot.domain.moderation import Block
@@ -135,7 +135,7 @@ def blocks() -> list[Block]:
 def blocked_usage() -> UsageView:
     """Return the usage of a member whom a moderator has blocked for a week."""
     usage = Usage(now=ASKED, day_end=ASKED, block=made_block("spam *again*", ASKED + timedelta(days=7)))
-    return UsageView(42, True, usage, Running(1, 1), Limits(at_once=2), None)
+    return UsageView(42, True, usage, (1, 1), Limits(at_once=2), None)
 
 
 def inputs_of_preset(preset: Preset) -> ShownInputs:

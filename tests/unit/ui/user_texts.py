@@ -12,7 +12,7 @@ from bot.deployments.choices import input_of
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.input_text import ShownInputs, command_line
 from bot.domain.backend import InputKind
-from bot.domain.budgets import Limits, Running, Usage, UsageView
+from bot.domain.budgets import Limits, Usage, UsageView
 from bot.domain.moderation import AuditAction, Report
 from bot.domain.pages import RunListEntry
 from bot.domain.policy import Standing
@@ -150,7 +150,7 @@ def lists(words: str) -> list[Shown]:
     inputs = ShownInputs((("style", words),), ())
     block = made_block(words, created_at=ASKED)
     usage = Usage(now=ASKED, day_end=ASKED, block=made_block(words, ASKED))
-    view = UsageView(42, True, usage, Running(0, 0), Limits(), None)
+    view = UsageView(42, True, usage, (0, 0), Limits(), None)
     member = Member(id=42, created_at=ASKED)
     rules = Standing(person=member, usage=usage, rules=ServerRules(), in_server=True, defaults=[preset])
     default = ChannelDefault(channel_id=2, preset=preset)
