@@ -78,7 +78,7 @@ async def parts(app: App, task: Task) -> Sequence[OutgoingMessage]:
         case Kind.POST | Kind.SHARE:
             return await _copy(app, task)
         case _:
-            return await _outcome(app, task)
+            return await _silenced(app, claim, await _outcome(app, task))
 
 
 async def edits(app: App, claim: Claim) -> Sequence[Edit]:
@@ -222,6 +222,12 @@ async def _pinging(app: App, claim: Claim, card: OutgoingMessage) -> OutgoingMes
     if role is None or card.layout is None:
         return card
     return replace(card, layout=layout_of(f"<@&{role}>", *card.layout.children), role=role)
+
+
+async def _silenced(app: App, claim: Claim, messages: Sequence[OutgoingMessage]) -> Sequence[OutgoingMessage]:
+    """Return an outcome that pings nobody if the server wants it so."""
+    rules = await app.store.rules.get(claim.run.guild_id)
+    return messages if rules.ping_requesters else [replace(each, mention=None) for each in messages]
 
 
 async def _review(app: App, task: Task) -> OutgoingMessage:
