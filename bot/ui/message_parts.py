@@ -290,14 +290,6 @@ class PreparedOutputs:
     is_gone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelName:
-    """The display names of a channel and its server."""
-
-    channel: str
-    server: str
-
-
 Rows = Sequence[Sequence[Button[Any]]]
 
 
