@@ -12,7 +12,6 @@ from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import (
     Interaction,
     actor_of,
@@ -70,11 +69,7 @@ async def _answer(interaction: Interaction, saved: SavedPreset | NameTaken, *, c
 def _question(interaction: Interaction, taken: NameTaken) -> LayoutView:
     catalogue, earlier = interaction.client.app.catalogue, taken.earlier
     inputs = displayed_inputs(catalogue.get(earlier.deployment), earlier.inputs)
-    guild = interaction.guild
-    # A default stays stored when its channel is deleted.
-    there = GuildInfo(guild).all_channel_ids if guild is not None else frozenset()
-    default_in = [each for each in taken.default_in if each in there]
-    return replace_layout(earlier, catalogue.title, inputs, taken.draft, default_in)
+    return replace_layout(earlier, catalogue.title, inputs, taken.draft)
 
 
 def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = False) -> str:
@@ -122,37 +117,15 @@ async def _defaults(interaction: Interaction) -> str:
         sentences.append(f"In <#{channel_id}>, {_started(app.catalogue, channel.preset)}{by}.")
     elif rules_guild_id(interaction) is not None:
         sentences.append(f"<#{channel_id}> has no default preset.")
+    if own or channel is not None:
+        sentences.append("What people type wins, or goes where `{prompt}` stands.")
     return "\n".join(sentences)
 
 
-async def _set_own_default(interaction: Interaction, name: str | None) -> str:
-    app, user_id = interaction.client.app, interaction.user.id
-    preset = await presets.set_own_default(app, user_id, interaction.guild_id, name)
-    if preset is None:
-        return say("default_is_none_own")
-    if name is None:
-        return "You have no default preset of your own any more."
-    started = _started(app.catalogue, preset, "now starts")
-    return f"For you, {started}. What you type wins, or goes where `{{prompt}}` stands."
-
-
-async def _set_default(interaction: Interaction, name: str | None) -> str:
-    app, channel_id = interaction.client.app, settings_channel_id(interaction)
-    default = await presets.set_default(app, actor_of(interaction), channel_id, name)
-    if default is None:
-        return f"<#{channel_id}> has no default preset any more."
-    started = _started(app.catalogue, default.preset, "now starts")
-    sentence = f"In <#{channel_id}>, {started}. What people type wins, or goes where `{{prompt}}` stands."
-    if (replaced := default.replaced) is None:
-        return sentence
-    title = escape_line(app.catalogue.title(replaced.deployment), 60)
-    return f"{sentence}\nIt replaces **{escape_line(replaced.name, NAME_LENGTH)}** for {title}."
-
-
-def _started(catalogue: Catalogue, preset: Preset, verb: str = "starts") -> str:
+def _started(catalogue: Catalogue, preset: Preset) -> str:
     """Return which command a default starts, without the end of the sentence."""
     path = catalogue.plan.path_of(preset.deployment) or f"/{catalogue.plan.name}"
-    return f"`{path}` {verb} from **{escape_line(preset.name, NAME_LENGTH)}**"
+    return f"`{path}` starts from **{escape_line(preset.name, NAME_LENGTH)}**"
 
 
 class Presets(commands.GroupCog, group_name="preset", group_description="Sets of inputs to use again"):
@@ -223,13 +196,12 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
         channel: bool = False,
         clear: bool = False,
     ) -> None:
-        if name is None and not clear:
-            text = await _defaults(interaction)
-        elif channel:
-            text = await _set_default(interaction, None if clear else name)
-        else:
-            text = await _set_own_default(interaction, None if clear else name)
-        await tell(interaction, text)
+        app, actor, wanted = interaction.client.app, actor_of(interaction), None if clear else name
+        if channel and (name is not None or clear):
+            await presets.set_default(app, actor, settings_channel_id(interaction), wanted)
+        elif name is not None or clear:
+            await presets.set_own_default(app, actor.id, interaction.guild_id, wanted)
+        await tell(interaction, await _defaults(interaction))
 
     @use.autocomplete("name")
     @delete.autocomplete("name")

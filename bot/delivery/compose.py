@@ -140,7 +140,7 @@ async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
     claim, form = task.claim, task.claim.message.form
     run, shown = claim.run, claim.shown
     if _is_letter(claim, task.place):
-        return [turned_away_letter(run, _title(app, run), app.discord.channel_name(run.channel_id))]
+        return [turned_away_letter(run, _title(app, run))]
     if task.shows is Shows.WITHHELD:
         if form is Form.WORDS:
             return plain_messages(claim.about, [run], None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from bot.context import App
 from bot.deployments.inputs import OptionChoice
@@ -22,7 +21,6 @@ _NAME_LENGTH = 32
 # These events belong to no server.
 _WITHOUT_SERVER = frozenset({AuditAction.PAUSE, AuditAction.RESUME, AuditAction.PRIVACY})
 SERVER_ACTIONS = tuple(action for action in AuditAction if action not in _WITHOUT_SERVER)
-F = TypeVar("F", bound=AuditFilter)
 
 
 def suggest_deployments(app: App, prefix: str) -> Sequence[OptionChoice]:
@@ -35,7 +33,7 @@ def suggest_deployments(app: App, prefix: str) -> Sequence[OptionChoice]:
     ][:CHOICES]
 
 
-def checked(app: App, wanted: F) -> F:
+def checked(app: App, wanted: AuditFilter) -> AuditFilter:
     """Return the filter that the options of `/audit` stand for.
 
     Raises RefusedError for a range that holds nothing, and for what Discord didn't offer.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -36,14 +36,6 @@ from bot.store.audit import add_entries
 MAX_PRESETS = {Holder.PERSON: 25, Holder.SERVER: 100}
 _COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)
 _OF_DEFAULT = (channel_defaults.c.channel_id, channel_defaults.c.set_at, channel_defaults.c.set_by)
-
-
-@dataclass(frozen=True, slots=True)
-class NewDefault:
-    """A channel's new default preset, and the one that it replaced, or None."""
-
-    preset: Preset
-    replaced: Preset | None = None
 
 
 class PresetStore(Repository):
@@ -112,22 +104,19 @@ class PresetStore(Repository):
     @writes
     def set_default(
         self, connection: Connection, guild_id: int, channel_id: int, name: str, *, by: int, now: datetime
-    ) -> NewDefault | None:
-        """Make a server's preset the default of a channel; return None if there is no such preset.
-
-        If the change is repeated after an unconfirmed commit, the result may lack the replaced default.
-        """
+    ) -> bool:
+        """Make a server's preset the default of a channel; return False if there is no such preset."""
         lock(connection, f"preset {Holder.SERVER} {guild_id}")
         # Locked, so that a concurrent deletion of the preset also removes this default.
         wanted = select(*_COLUMNS).where(_one(Holder.SERVER, guild_id, name)).with_for_update()
         row = connection.execute(wanted).first()
         if row is None:
-            return None
+            return False
         preset = _preset(row)
         here = channel_defaults.c.channel_id == channel_id
         same = select(channel_defaults.c.channel_id).where(here, _defaults_of(preset))
         if connection.scalar(same) is not None:
-            return NewDefault(preset)
+            return True
         before = _current_default(connection, guild_id, channel_id)
         connection.execute(delete(channel_defaults).where(here))
         values = {"channel_id": channel_id, "guild_id": guild_id, "folded": folded(name)}
@@ -135,7 +124,7 @@ class PresetStore(Repository):
         change = ("Default preset", _shown(before), _shown(preset))
         more = {"deployment": preset.deployment, "details": {"channel": f"<#{channel_id}>"}}
         _add_entry(connection, guild_id, by, now, change, **more)
-        return NewDefault(preset, before)
+        return True
 
     @writes
     def clear_default(

@@ -42,7 +42,6 @@ COMMANDS = {
     "post_nothing": "There is nothing left to post for this request.",
     "post_elsewhere": "Results are posted only on the server of the request. Please use `/runs` [there]({url}).",
     "post_outside": "You requested this outside of this server. Please use `/runs` in my direct messages, or where you requested it.",
-    # a server's queue
     # the command /generate
     "command_generate": "Generate a picture, video or sound with ComfyDeploy",
     "command_generate_group": "Deployments: {group}",

@@ -75,7 +75,6 @@ RUNS = {
     "delete_not_yours_report": "Only the requester, moderators and people with Manage Messages here can delete this. You can press Report instead. If you don't see it, press More first.",
     "run_gone": "This request no longer exists.",
     "run_erased": "The data of this request was deleted, so it can't be repeated. Please start a new one.",
-    "run_ended": "This request has already ended.",
     # cancelling
     "cancel_too_late": "It has already finished.",
     "not_cancellable": "This machine can't stop a run, so the result will still be posted.",

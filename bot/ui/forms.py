@@ -33,11 +33,10 @@ from discord.ui import (
 from bot.domain.forms import FORM_LIMIT, NO, YES, FormField, Option, Shape, batches
 from bot.domain.text import shorten
 from bot.ui.custom_ids import Action, DraftId, RunId
-from bot.ui.message_parts import button, layout_of
+from bot.ui.message_parts import button, layout_of, modal_of
 
-# Discord's limits for the characters of labels, a form's title, and an option.
+# Discord's limits for the characters of labels and of an option.
 _LABEL_LENGTH = 80
-_TITLE = 45
 _FIELD_LABEL = 45
 _CHOICE_LENGTH = 100
 # A message with components holds 4,000 characters of text.
@@ -56,11 +55,7 @@ def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal
         )
         for field in fields
     )
-    modal = Modal(title=shorten(title, _TITLE), custom_id=custom_id, timeout=None)
-    for label in labels:
-        modal.add_item(label)
-    modal.stop()  # see bot/ui/message_parts.py
-    return modal
+    return modal_of(custom_id, title, *labels)
 
 
 def refused_layout(sentence: str, id: DraftId, possible: int = 0) -> LayoutView:

@@ -18,7 +18,7 @@ from bot.domain.moderation import Block
 from bot.domain.pages import PAGE_SIZE, RunFilter, RunListEntry
 from bot.domain.requests import NAME_LENGTH, ChannelDefault, Holder, Preset
 from bot.domain.runs import IN_FLIGHT, Run, RunState
-from bot.domain.text import channel_url, escape_line, listed, message_url, shorten, strip_invisible
+from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import (
     BlockedId,
@@ -68,7 +68,6 @@ def _blocked_line(block: Block) -> str:
     return " · ".join(parts)
 
 
-_CHANNELS = 5  # channels that a sentence names
 _PRESET_TITLE_LENGTH = 40
 _PRESET_VALUES_LENGTH = 70
 
@@ -110,17 +109,13 @@ def replace_layout(
     title: Callable[[str], str],
     inputs: ShownInputs,
     draft: str,
-    default_in: Sequence[int] = (),
 ) -> LayoutView:
-    """Build the message that asks whether to replace a preset, which is the default of some channels."""
+    """Build the message that asks whether to replace a preset."""
     is_servers = earlier.holder is Holder.SERVER
     by = f" by <@{earlier.created_by}>" if is_servers and earlier.created_by is not None else ""
     line = _preset_line(earlier, title, inputs, f"saved{by} {format_dt(earlier.created_at, 'R')}")
     has = "This server already has" if is_servers else "You already have"
     text = f"{has} a preset with this name. Replace it?\n{line}"
-    if default_in:
-        channels = listed([f"<#{each}>" for each in default_in], _CHANNELS)
-        text += f"\nReplacing it also changes the default of {channels}."
     return layout_of(text, [button("Replace", ReplaceId(draft), ButtonStyle.danger)])
 
 

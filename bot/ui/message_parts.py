@@ -19,8 +19,10 @@ from discord.ui import (
     Button,
     Container,
     Item,
+    Label,
     LayoutView,
     MediaGallery,
+    Modal,
     TextDisplay,
     View,
 )
@@ -42,6 +44,7 @@ PROSE_SHOWN = 2500
 LAYOUT_TEXT = 4000
 CONTENT_TEXT = 2000
 _MAX_BLOCKS = 10
+_TITLE = 45  # Discord's limit for the characters of a form's title
 _DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
 # The labels of those that the name of the action doesn't give.
 _LABELS = {
@@ -99,6 +102,15 @@ def component_ids(message: Message) -> set[int]:
     parents: list[object] = [*message.components]
     found = [*parents, *(child for each in parents for child in getattr(each, "children", ()))]
     return {id for each in found if (id := getattr(each, "id", None)) is not None}
+
+
+def modal_of(custom_id: str, title: str, *labels: Label[Modal]) -> Modal:
+    """Build a form. A title that is too long for Discord is shortened."""
+    modal = Modal(title=shorten(title, _TITLE), custom_id=custom_id, timeout=None)
+    for label in labels:
+        modal.add_item(label)
+    modal.stop()
+    return modal
 
 
 def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:
@@ -288,14 +300,6 @@ class PreparedOutputs:
     texts: tuple[str, ...] = ()
     remarks: tuple[str, ...] = field(default=())
     is_gone: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelName:
-    """The display names of a channel and its server."""
-
-    channel: str
-    server: str
 
 
 Rows = Sequence[Sequence[Button[Any]]]

@@ -22,7 +22,6 @@ from bot.ui.message_parts import (
     GALLERY,
     LAYOUT_TEXT,
     PROMPT_SHOWN,
-    ChannelName,
     Content,
     OutgoingMessage,
     PreparedFile,
@@ -181,11 +180,8 @@ def closed_report_card(run: Run, title: str, verdict: str) -> OutgoingMessage:
     return OutgoingMessage(layout=framed(Colour.light_grey(), text))
 
 
-def turned_away_letter(run: Run, title: str, channel_name: ChannelName | None) -> OutgoingMessage:
-    """Build the direct message to the requester of a request that was rejected, or that a block has ended.
-
-    `channel_name` is None if it isn't known.
-    """
+def turned_away_letter(run: Run, title: str) -> OutgoingMessage:
+    """Build the direct message to the requester of a request that was rejected, or that a block has ended."""
     url = channel_url(run.guild_id, run.channel_id)
     request = f"Your request for **{batch_title(title, run.count)}**"
     told = [f"{request} was not approved."]
@@ -198,11 +194,7 @@ def turned_away_letter(run: Run, title: str, channel_name: ChannelName | None) -
         told.append(f"> {escape_line(run.prompt, PROMPT_SHOWN)}")
     told += moderators_reason(run)
     # In direct messages a channel mention is unreadable for those who can't see the channel.
-    if channel_name is not None:
-        channel, server = escape_line(channel_name.channel, 100), escape_line(channel_name.server, 100)
-        told.append(f"-# **#{channel}** on **{server}**: [open the channel]({url})")
-    else:
-        told.append(f"-# [Open the channel]({url})")
+    told.append(f"-# [Open the channel]({url})")
     return OutgoingMessage(layout=framed(Colour.red(), *told, [run_button(run, Action.DISCARD)]))
 
 

@@ -26,6 +26,7 @@ from bot.ui.message_parts import (
     remark_messages,
     run_button,
     subtext,
+    text_blocks,
 )
 from bot.ui.run_facts import COLOURS, batch_title, facts_of, in_common, phase, prompt_line
 
@@ -246,11 +247,12 @@ def plain_messages(
     If `may_link` is None, links and texts are left out.
     """
     first = batch[0]
-    links = [_line(name, url, may_link) for run in shown for name, url in _links(run)] if may_link else []
-    blocks = list(_code_blocks(shown)) if may_link else []
-    code = ("plain_result" if links or blocks else "plain_hidden") if shown else "plain_ended"
+    made = [(run, linked_outputs(run, may_link)) for run in shown] if may_link else []
+    contents = [remark for _, outputs in made for remark in outputs.remarks]
+    contents += [block for run, found in made for block in text_blocks(found.texts, spoiler=run.spoiler)]
+    code = ("plain_result" if contents else "plain_hidden") if shown else "plain_ended"
     heading = f"<@{first.requester_id}> {say(code)}"
-    shown_lines, left = fitting([*links, *blocks], LAYOUT_TEXT - len(heading) - 1)
+    shown_lines, left = fitting(contents, LAYOUT_TEXT - len(heading) - 1)
     actions = [Action.MORE_OF_ALL if first.count > 1 else Action.MORE]
     actions = actions if shown else [Action.DETAILS, Action.DISCARD]
     buttons = [run_button(first, action) for action in actions]
@@ -262,17 +264,3 @@ def _links(run: Run) -> Iterator[tuple[str, str]]:
     files = [output for output in run.outputs if output.url]
     for number, output in enumerate(files, 1):
         yield escape_line(output.filename or "", _NAME_LENGTH) or f"file {number}", output.url or ""
-
-
-def _line(name: str, url: str, may_link: MayLink) -> str:
-    return f"[{name}]({url})" if may_link(url) else say("media_forbidden", name=name)
-
-
-def _code_blocks(shown: Sequence[Run]) -> Iterator[str]:
-    """Yield the beginning of each text.
-
-    Texts behind a spoiler are left out, because code blocks can't be hidden.
-    """
-    for run in shown:
-        for text in (output.text for output in run.outputs if output.text and not run.spoiler):
-            yield f"```\n{shorten(text.replace('`', ''), _TEXT_LENGTH)}\n```"

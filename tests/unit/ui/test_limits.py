@@ -26,7 +26,7 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.custom_ids import HelpPage, RunsId
 from bot.ui.help import help_layout, rules_text, start_text
 from bot.ui.lists import blocked_layout, presets_layout, queue_layout, runs_layout
-from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
+from bot.ui.message_parts import FileKind, PreparedOutputs
 from bot.ui.moderation import decided_card, report_card, review_card, turned_away_letter
 from bot.ui.run_facts import details
 from tests.unit.deployments.made import but, choice, offering
@@ -238,7 +238,7 @@ def test_any_card_fits(
     for part in (
         review_card(subject, gpu or "x", inputs, prepared),
         decided_card(rejected, gpu or "x", inputs),
-        turned_away_letter(rejected, gpu or "x", ChannelName(reason, reason)),
+        turned_away_letter(rejected, gpu or "x"),
         report_card(subject, gpu or "x", reports, None, replace(prepared, texts=(reason * 2,) * 3)),
     ):
         assert_within_limits(part)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -243,9 +243,9 @@ def of_presets(presets: list[Preset], *, more: bool) -> str:
     )
 
 
-def question(earlier: Preset, default_in: Sequence[int] = ()) -> str:
+def question(earlier: Preset) -> str:
     inputs = inputs_of_preset(earlier)
-    return of_layout(replace_layout(earlier, title, inputs, "0123abcd", default_in))
+    return of_layout(replace_layout(earlier, title, inputs, "0123abcd"))
 
 
 FAILED = run(
@@ -308,8 +308,6 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "presets": lambda: of_presets(presets(), more=True),
     "preset-taken": lambda: question(presets()[0]),
     "preset-taken-server": lambda: question(presets()[1]),
-    "preset-taken-default": lambda: question(presets()[1], [2]),
-    "preset-taken-defaults": lambda: question(presets()[1], range(2, 10)),
     "presets-none": lambda: of_presets([], more=False),
     "edit": form,
     "edit-choices": form_of_choices,

@@ -25,7 +25,7 @@ from bot.ui.audit import AuditId, audit_layout
 from bot.ui.custom_ids import HelpPage, RunsId
 from bot.ui.help import help_layout, plain_mention, rules_text, start_text, usage_layout
 from bot.ui.lists import blocked_layout, presets_layout, queue_layout, replace_layout, runs_layout
-from bot.ui.message_parts import ChannelName, FileKind, OutgoingMessage, PreparedOutputs
+from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.moderation import decided_card, report_card, review_card, turned_away_letter
 from bot.ui.result_buttons import OfferedActions, picked_layout
 from bot.ui.results import Batch, opened_messages, outcome_messages, share_messages
@@ -129,7 +129,6 @@ def described(words: str) -> list[Shown]:
 
 def cards(words: str) -> list[Shown]:
     inputs = ShownInputs((("prompt", words), (words or "x", words)), ())
-    place = ChannelName(words, words)
     waiting = run(words, S.AWAITING_APPROVAL, gpu=words)
     rejected = run(words, S.REJECTED, decided_by=1, decided_at=ASKED)
     blocked = replace(rejected, failure_code=REQUESTER_BLOCKED)
@@ -139,8 +138,8 @@ def cards(words: str) -> list[Shown]:
         decided_card(blocked, TITLE, inputs),
         decided_card(run(words, S.REFUSED, failure_code="comfy_invalid"), TITLE, inputs),
         report_card(run(words), TITLE, [Report(8, "Something else", words)], LINK, made(words, run(words))),
-        turned_away_letter(rejected, TITLE, place),
-        turned_away_letter(blocked, TITLE, place),
+        turned_away_letter(rejected, TITLE),
+        turned_away_letter(blocked, TITLE),
     ]
 
 
@@ -159,7 +158,7 @@ def lists(words: str) -> list[Shown]:
         runs_layout(entries, RunsId(0), title, more=False, here=1, pictures={}),
         queue_layout([[run(words, S.RUNNING)]], 0, more=False, viewer_id=42, title=title, ends={}),
         presets_layout([preset], 0, more=False, title=title, inputs=lambda _: inputs, default=default),
-        replace_layout(preset, title, inputs, "0123abcd", range(10**17, 10**17 + 9)),
+        replace_layout(preset, title, inputs, "0123abcd"),
         blocked_layout([block], 0, more=False),
         usage_layout(view),
         help_layout(HelpPage.LIMITS, text),
