@@ -31,7 +31,8 @@ _DELAYS = re.compile(
     r"([Dd]iscord|both) is|PATCH|POST|SIGTERM|database|will fail|fails|loses|removed|deleted"
     r"|clock|thread|slow|away"
 )
-_CLOSES = 40.0
+# On PostgreSQL, a killed process's lease on a request must expire first, which takes a minute.
+_CLOSES, _LEASE = 40.0, 60.0
 _MODERATES = frozenset({"manages_server", "reviews"})
 
 
@@ -108,11 +109,13 @@ def _closed_soon(evidence: Evidence, card: Message) -> Iterator[Broken]:
         for request in evidence.requests
         for call in (request.calls if keys_of(card) & request.keys else ())
     ]
-    steady = Clock(evidence.story).steady
+    steady, within = Clock(evidence.story).steady, _CLOSES
+    if evidence.story.world.is_postgres and any("is killed" in what for _, what in evidence.story.struck):
+        within += _LEASE
     was_open = False
     for since, body in dated(card):
         is_open = any(each.endswith(":approve") for each in custom_ids_in(body))
-        if was_open and not is_open and started and steady(since) - steady(min(started)) > _CLOSES:
+        if was_open and not is_open and started and steady(since) - steady(min(started)) > within:
             yield Broken("a decided request has no open card", where(card), f"it closed at {since:.0f}")
         if was_open and not is_open:
             return
