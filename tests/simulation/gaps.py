@@ -135,7 +135,7 @@ def _cut_off(story: Story, request: Request) -> bool:
         (entry.at, match)
         for entry in story.world.log
         if entry.who == "trouble" and (match := re.search(_STOPPED, entry.text))
-        # A kill that was drawn before may come after the faults have stopped; jumps then only pass the time.
+        # A kill that was armed before may strike after the faults have stopped; jumps then aren't faults.
         if entry.at <= healed or "is killed" in entry.text
     )
     # A jump's log entry has the time after it.

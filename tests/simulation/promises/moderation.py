@@ -31,7 +31,7 @@ _DELAYS = re.compile(
     r"([Dd]iscord|both) is|PATCH|POST|SIGTERM|database|will fail|fails|loses|removed|deleted"
     r"|clock|thread|slow|away"
 )
-# Beside PostgreSQL, nobody works on a request of a process that was killed until its lease of a minute ends.
+# On PostgreSQL, a killed process's lease on a request must expire first, which takes a minute.
 _CLOSES, _LEASE = 40.0, 60.0
 _MODERATES = frozenset({"manages_server", "reviews"})
 

@@ -19,7 +19,7 @@ from tests.simulation.setup import AT_ONCE, WAITING
 _AHEAD = 2
 # Seconds within which two requests may have been accepted in either order.
 _AROUND = 1.0
-# Seconds that a run is claimed before its queue call at most: it doesn't wait any more.
+# Seconds from a claim, after which a run no longer counts as waiting, to its queue call.
 _CLAIMED = 0.05
 # Seconds that a run may wait although it could start.
 _PATIENCE = 1.2
