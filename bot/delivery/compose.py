@@ -78,7 +78,7 @@ async def parts(app: App, task: Task) -> Sequence[OutgoingMessage]:
         case Kind.POST | Kind.SHARE:
             return await _copy(app, task)
         case _:
-            return await _silenced(app, claim, await _outcome(app, task))
+            return await _silenced(app, task.claim, await _outcome(app, task))
 
 
 async def edits(app: App, claim: Claim) -> Sequence[Edit]:
