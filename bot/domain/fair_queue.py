@@ -52,7 +52,7 @@ class Medians:
     billed: float | None = None
 
 
-class InFlight(NamedTuple):
+class StartedRun(NamedTuple):
     """What is known about a run in flight."""
 
     expected_gpu: str | None = None
@@ -84,7 +84,7 @@ def may_be_estimated(run: Run) -> bool:
     return decided and run.cancel_requested_at is None
 
 
-def expected_end(run: Run | InFlight, usual: Medians, now: datetime, slots: int | None) -> datetime | None:
+def expected_end(run: Run | StartedRun, usual: Medians, now: datetime, slots: int | None) -> datetime | None:
     """Return when a run in flight should end. Return None if the run has no queue call yet, or if it is late
     and its progress allows no estimate.
 

@@ -14,7 +14,7 @@ from bot.database.engine import Repository, reads
 from bot.database.rows import is_pending
 from bot.database.tables import messages, runs
 from bot.domain.budgets import EXPECTED_SECONDS, Usage, day_end
-from bot.domain.fair_queue import NEEDED, SAMPLE, WINDOW, InFlight, Medians, Success, medians_of
+from bot.domain.fair_queue import NEEDED, SAMPLE, WINDOW, Medians, StartedRun, Success, medians_of
 from bot.domain.messages.records import OUTCOMES
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, RunState
 from bot.store.blocks import active_block
@@ -40,7 +40,7 @@ SUCCESSES = (
 # Without the times, which take longer to read than all the rest.
 _SECONDS = SUCCESSES.with_only_columns(_BILLED)
 # Those of all deployments, which are few. With a deployment, SQLite would read all its runs.
-BUSY = select(runs.c.deployment, *(runs.c[name] for name in InFlight._fields)).where(is_in_flight(runs))
+BUSY = select(runs.c.deployment, *(runs.c[name] for name in StartedRun._fields)).where(is_in_flight(runs))
 _ACTIVE_RUNS = (
     select(runs.c.deployment, runs.c.state, func.count().label("number"))
     .where(runs.c.state.in_(set(RunState) - FINAL))
@@ -135,9 +135,9 @@ class FigureStore(Repository):
         return medians_of(successes(connection, deployment, gpu, now))
 
     @reads
-    def in_flight(self, connection: Connection, deployment: str) -> Sequence[InFlight]:
+    def in_flight(self, connection: Connection, deployment: str) -> Sequence[StartedRun]:
         """Return the runs of a deployment that are in flight."""
-        return [InFlight(*row[1:]) for row in connection.execute(BUSY) if row.deployment == deployment]
+        return [StartedRun(*row[1:]) for row in connection.execute(BUSY) if row.deployment == deployment]
 
     @reads
     def gauges(self, connection: Connection, now: datetime) -> Gauges:

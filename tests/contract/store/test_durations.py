@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.database.rows import insert_rows
 from bot.domain.budgets import EXPECTED_SECONDS
-from bot.domain.fair_queue import SAMPLE, WINDOW, InFlight, Success
+from bot.domain.fair_queue import SAMPLE, WINDOW, StartedRun, Success
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
 from bot.store.reading.figures import expected_seconds, successes
@@ -66,4 +66,4 @@ async def test_the_runs_in_flight_of_a_deployment_are_found(store: Store) -> Non
     await stored_run(store, RunState.RUNNING, deployment="sdxl")
     found = await store.figures.in_flight("flux")
     assert len(found) == len(IN_FLIGHT)
-    assert found[0] == InFlight("L4", None, NOW, NOW, 0.5)
+    assert found[0] == StartedRun("L4", None, NOW, NOW, 0.5)

@@ -9,8 +9,8 @@ import pytest
 from bot.domain.fair_queue import (
     NEEDED,
     SHORTEST,
-    InFlight,
     Medians,
+    StartedRun,
     Success,
     end_of_all,
     expected_end,
@@ -61,9 +61,9 @@ def in_flight(
     *,
     progress: float | None = None,
     position: int | None = None,
-) -> InFlight:
+) -> StartedRun:
     """Return a run that was submitted and started so many seconds ago."""
-    return InFlight(
+    return StartedRun(
         submitted_at=None if submitted is None else ago(submitted),
         started_at=None if started is None else ago(started),
         progress=progress,
@@ -101,7 +101,7 @@ def in_flight(
         (in_flight(90, 80, progress=1.5), 1, None),
     ],
 )
-def test_the_end_of_a_run_in_flight(run: InFlight, slots: int | None, left: float | None) -> None:
+def test_the_end_of_a_run_in_flight(run: StartedRun, slots: int | None, left: float | None) -> None:
     found = expected_end(run, USUAL, NOW, slots)
     assert (None if found is None else round((found - NOW).total_seconds(), 3)) == left
 
