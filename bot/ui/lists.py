@@ -34,11 +34,6 @@ from bot.ui.message_parts import Content, button, layout_of, lines, pager
 from bot.ui.run_facts import deletion_facts, ending
 
 
-def _page_layout(current: PageId, text: str, *, more: bool) -> LayoutView:
-    """Build a page of a list, with buttons to the pages beside it. `more` says that another page follows."""
-    return layout_of(text, _page_row(current, more=more, labels=("Back", "More")))
-
-
 def _page_row(
     current: PageId, *, more: bool, labels: tuple[str, str] = ("Newer", "Older")
 ) -> list[Button[Any]]:
@@ -87,7 +82,8 @@ def presets_layout(
     """
     listed = [_preset_line(one, title, inputs(one), _default_mark(one, default)) for one in presets]
     nothing = "There are none yet. `/preset save` makes one from your latest request."
-    return _page_layout(PresetsId(page), lines("### Presets", *(listed or [nothing])), more=more)
+    row = _page_row(PresetsId(page), more=more, labels=("Back", "More"))
+    return layout_of(lines("### Presets", *(listed or [nothing])), row)
 
 
 def set_by(person: int | None, at: datetime | None) -> str:
@@ -217,7 +213,9 @@ def queue_layout(
         for number, batch in enumerate(batches, page * PAGE_SIZE + 1)
     ]
     text = lines("### Running and waiting on this server", *(found or ["Nothing at the moment."]))
-    return _page_layout(QueueId(page), text, more=more)
+    # The first page has nothing before it, and is out of date soon.
+    back = button("Back" if page else "Refresh", QueueId(max(page - 1, 0)))
+    return layout_of(text, [back, *([button("More", QueueId(page + 1))] if more else [])])
 
 
 def run_label(run: Run, title: Callable[[str], str]) -> str:
