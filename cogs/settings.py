@@ -42,9 +42,7 @@ def allowed(interaction: Interaction) -> Editor:
 async def _pressed(interaction: Interaction, id: SettingId) -> None:
     """Answer a button or select of the panel."""
     app, editor = interaction.client.app, allowed(interaction)
-    if id.action == "tidy":
-        await _show(interaction, Panel(saved=await server_settings.tidy(app, editor)))
-    elif id.action == "words":
+    if id.action == "words":
         words = await server_settings.word_list(app, editor.guild_id)
         file = discord.File(io.BytesIO(words.encode()), "words.txt")
         await interaction.response.send_message(file=file, ephemeral=True)

@@ -124,10 +124,6 @@ class Kind:
         """Return the new value for what was submitted. Raises InputError, with escaped texts."""
         raise NotImplementedError
 
-    def existing(self, value: Any, context: SettingsContext) -> Any:
-        """Return a value without references to what doesn't exist."""
-        return value
-
 
 class Choice(Kind):
     """One of a few values, which may be booleans or None."""
@@ -201,7 +197,10 @@ class Reference(Kind):
 
 
 class Several(Kind):
-    """A set of roles, GPUs or deployments. The field shows 25 of them; what it doesn't show is kept."""
+    """A set of roles, GPUs or deployments.
+
+    The field shows 25 of them. What it doesn't show is kept, but deleted roles go with the next change.
+    """
 
     def __init__(self, names: Names) -> None:
         self.names: Names = names
@@ -228,7 +227,8 @@ class Several(Kind):
             return frozenset(value)
         values, (shown, options) = given[""], self._shown(value, context)
         if self.names is Names.ROLE:
-            return frozenset(value) - set(map(int, shown)) | _known_ids(values, self.names, context)
+            chosen = _known_ids(values, self.names, context)
+            return self.existing(value, context) - set(map(int, shown)) | chosen
         if unknown := set(values) - {each.value for each in options}:
             raise InputError("settings_not_offered", value=escape_line(min(unknown), QUOTED))
         return frozenset(value) - set(shown) | set(values)

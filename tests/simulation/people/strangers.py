@@ -113,7 +113,6 @@ _SELECTS = (
     ("runs:open:o:all:0:", "key"),
     ("auditopen", "key"),
     ("set:gpus:key::0:", "H100"),
-    ("set:home:tidy::0:", "x"),
     ("set:approval:open::0:", "x"),
 )
 
