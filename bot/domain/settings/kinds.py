@@ -101,9 +101,7 @@ class SettingsContext:
 
 
 class Kind:
-    """Base class. `names` is what the values refer to, if they refer to anything."""
-
-    names: Names | None = None
+    """A kind of values: how they are shown, entered in a form, and read."""
 
     def show(self, value: Any, context: SettingsContext) -> str:
         """Return a value as a text."""
