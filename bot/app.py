@@ -83,7 +83,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
             wakeups=wakeups,
             metrics=metrics,
         )
-        yield _assemble(app, coordinator, signer)
+        yield _assemble(app, coordinator)
 
 
 async def _store(settings: Settings, outside: Outside, stack: AsyncExitStack) -> Store:
@@ -188,7 +188,7 @@ class Process:
         return self.client
 
 
-def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Process:
+def _assemble(app: App, coordinator: Coordinator) -> Process:
     recorder = ReportRecorder(app)
     client = app.discord.client
     gateway = client if isinstance(client, GenerateBot) else None

@@ -20,13 +20,6 @@ from bot.strings import say
 
 # discord.py takes five message commands per scope, and "Use as input" is one of them.
 MAX_COMMANDS = 4
-# The kinds of files, each with the kinds of inputs that take it.
-_FAMILIES: Mapping[str, tuple[InputKind, ...]] = {
-    "a picture": (InputKind.IMAGE, InputKind.IMAGES),
-    "a video": (InputKind.VIDEO,),
-    "audio": (InputKind.AUDIO,),
-    "any file": (InputKind.FILE,),
-}
 
 
 def link_follow_ups(
@@ -110,13 +103,15 @@ class _Link:
         files = [item for item in self._target.offered if item.takes_file]
         if not files:
             self.mistakes.append(f"deployment '{target}' has no input that takes a file")
-        for what, kinds in _FAMILIES.items():
-            same = [item.key for item in files if item.kind in kinds]
-            if len(same) > 1:
-                named = ", ".join(same)
-                self.mistakes.append(
-                    f"deployment '{target}' has several inputs for {what}; set 'input' to one of {named}"
-                )
+        same: dict[InputKind, list[str]] = {}
+        for item in files:
+            same.setdefault(InputKind.IMAGE if item.kind in PICTURES else item.kind, []).append(item.key)
+        self.mistakes += (
+            f"deployment '{target}' has several inputs of kind {kind}; set 'input' to one of "
+            + ", ".join(keys)
+            for kind, keys in same.items()
+            if len(keys) > 1
+        )
         return sorted(files, key=lambda item: item.kind is InputKind.FILE)
 
     def _carry(self, name: str) -> Sequence[Input]:
