@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import takewhile
 
 from tests.fakediscord.interactions import Interactions
 from tests.simulation.evidence import Request, text_of
@@ -130,10 +129,16 @@ def _cut_off(story: Story, request: Request) -> bool:
         return False
     begun = ask.interaction.created
     ends = begun + Interactions.token_lifetime
-    troubled = takewhile(lambda entry: entry.text != "all faults stop", story.world.log)
-    found = ((entry.at, re.search(_STOPPED, entry.text)) for entry in troubled if entry.who == "trouble")
+    healed = next((entry.at for entry in story.world.log if entry.text == "all faults stop"), ends)
+    found = (
+        (entry.at, match)
+        for entry in story.world.log
+        if entry.who == "trouble" and (match := re.search(_STOPPED, entry.text))
+        # A kill that was drawn before may come after the faults have stopped; jumps then only pass the time.
+        if entry.at <= healed or "is killed" in entry.text
+    )
     # A jump is noted after the clocks have moved.
-    return any(begun <= at - float(match[1] or 0) <= ends for at, match in found if match)
+    return any(begun <= at - float(match[1] or 0) <= ends for at, match in found)
 
 
 GAPS = (

@@ -117,7 +117,8 @@ def _own_default_applies(evidence: Evidence, request: Request) -> Iterator[Broke
     if ask is None or ask.how != "generate" or "preset" in ask.options or not request.calls:
         return
     given = [c for c in evidence.story.commands if c.name == "preset default" and c.at < ask.at]
-    if any("clear" in c.options or "GPU" in c.interaction.text for c in given):
+    refused = ("GPU", "There is no preset called")
+    if any("clear" in c.options or any(words in c.interaction.text for words in refused) for c in given):
         return
     own = any(c.who == ask.who and "channel" not in c.options for c in given)
     shared = any("channel" in c.options and c.interaction.channel is ask.interaction.channel for c in given)

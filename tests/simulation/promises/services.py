@@ -171,16 +171,16 @@ def _found_again(evidence: Evidence, failed_at: float, until: float) -> Iterator
     clock, struck = Clock(evidence.story), evidence.story.struck
     ends = [at for at, said in struck if at > failed_at and ("is killed" in said or "SIGTERM" in said)]
     calls = evidence.story.world.comfydeploy.call_log.answered
-    asked = sorted(monotonic(c.at) for c in calls if c.path.startswith(_DESCRIBE))
+    asked = sorted((monotonic(c.at), c.status) for c in calls if c.path.startswith(_DESCRIBE))
     last = failed_at
-    for at in (at for at in asked if at > failed_at):
+    for at, status in (each for each in asked if each[0] > failed_at):
         pause = clock.steady(at) - clock.steady(last)
         if ends and at > min(ends):
             return  # a new process has to find out by itself
         if pause > _PROBE:
             what = f"asked after {pause:.0f} s"
             yield Broken("the end of an outage is noticed", f"since {failed_at:.0f}", what)
-        if at > until:
+        if at > until or status == 200:
             return
         last = at
     if not ends:
