@@ -175,7 +175,7 @@ async def test_damaged_settings_are_told_and_made_good_by_a_change(bot: Harness,
 async def test_without_the_database_the_panel_says_so(bot: Harness, panel: Panel) -> None:
     await panel.open()
     form = await panel.change("results")
-    assert set(boxes(form)) == {"spoiler", "gallery_channel_id", "private_results"}
+    assert set(boxes(form)) == {"spoiler", "gallery_channel_id", "private_results", "ping_requesters"}
     async with bot.database_away():
         sentence = said(await panel.change("results"))
     assert sentence.startswith("I can't reach my database")
