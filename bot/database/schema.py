@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from bot.database.engine import Database
 from bot.database.tables import metadata
@@ -70,11 +71,21 @@ def _upgrade(connection: Connection) -> None:
     config = alembic_config()
     config.attributes["connection"] = connection
     if current is None:
-        # Tables of another program are a conflict.
-        metadata.create_all(connection, checkfirst=False)
+        _create_tables(connection)
         command.stamp(config, "head")
     else:
         command.upgrade(config, "head")
+
+
+def _create_tables(connection: Connection) -> None:
+    """Create the tables of a new database; those of another program are a conflict.
+
+    Without statistics, SQLite chooses between two indexes by their order, and SQLAlchemy keeps them in a set.
+    """
+    for table in metadata.sorted_tables:
+        connection.execute(CreateTable(table))
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            connection.execute(CreateIndex(index))
 
 
 async def upgrade(database: Database) -> None:
