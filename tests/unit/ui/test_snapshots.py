@@ -40,7 +40,6 @@ from bot.ui.help import (
 )
 from bot.ui.lists import (
     blocked_layout,
-    posting_layout,
     presets_layout,
     queue_layout,
     replace_layout,
@@ -284,7 +283,6 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "runs-elsewhere": lambda: of_layout(runs_layout(kept(), RunsPage(), title, here=7, pictures={})),
     "runs-none": lambda: no_runs(RunsPage()),
     "runs-none-such": lambda: no_runs(RunsPage(RunFilter.UNDELIVERED)),
-    "posting": lambda: of_layout(posting_layout()),
     "queue": queue,
     "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title, ends={})),
     "greeting": lambda: of_layout(greeting_layout(clickable, BOTH, PLAN)),

@@ -130,7 +130,6 @@ WITHOUT_WORDS = {
     "origin_message",
     "page_layout",
     "pictures_layout",
-    "posting_layout",
     "refused_layout",
     "remark_messages",
     "text_layout",
