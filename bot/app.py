@@ -13,8 +13,8 @@ from typing import Any
 import discord
 from aiohttp import web
 
-from bot.comfydeploy.client import ComfyDeploy, open_session, ping_route
-from bot.comfydeploy.wire import WebhookSigner, call_name
+from bot.comfydeploy.client import ComfyDeploy, open_session
+from bot.comfydeploy.wire import WebhookSigner
 from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings, configured_deployments
 from bot.context import App, Wakeups, operator_rules
@@ -38,7 +38,7 @@ from bot.web import MetricsPage, application, listening
 from bot.words.cache import AutomodCache
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reconciler import Reconciler
-from bot.workers.reports import ReportRecorder, WebhookServer, read_body
+from bot.workers.reports import ReportRecorder, WebhookServer
 from bot.workers.submission import Submitter
 from bot.workers.worker import CHECK, DEPLOYMENTS, PROBE, PROGRESS, PRUNE, SHOW, SUBMIT, Worker
 
@@ -66,7 +66,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
             secret.get_secret_value() if secret else await store.key_values.secret("webhook_secret"),
             settings.public_url,
         )
-        session = await stack.enter_async_context(open_session(metrics.comfydeploy_trace(call_name)))
+        session = await stack.enter_async_context(open_session(metrics.comfydeploy_trace()))
         backend = ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
         catalogue = Catalogue(
             configs, backend, store.key_values.get_deployment, store.key_values.put_deployment
@@ -83,7 +83,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
             wakeups=wakeups,
             metrics=metrics,
         )
-        yield _assemble(app, coordinator, signer)
+        yield _assemble(app, coordinator)
 
 
 async def _store(settings: Settings, outside: Outside, stack: AsyncExitStack) -> Store:
@@ -125,7 +125,7 @@ async def open_app(
             catalogue,
             read=read_deployments,
             notify=wakeups.reload,
-            loaded=wakeups.submit,
+            loaded=partial(wakeups.wake, "submit"),
             every=refresh,
             clock=outside.now,
         ),
@@ -188,7 +188,7 @@ class Process:
         return self.client
 
 
-def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Process:
+def _assemble(app: App, coordinator: Coordinator) -> Process:
     recorder = ReportRecorder(app)
     client = app.discord.client
     gateway = client if isinstance(client, GenerateBot) else None
@@ -198,7 +198,6 @@ def _assemble(app: App, coordinator: Coordinator, signer: WebhookSigner) -> Proc
         page.add_to(server)
     if Role.WEB in app.settings.roles:
         WebhookServer(app, recorder).add_to(server)
-        server.router.add_routes([ping_route(signer, read_body)])
     workers = _workers(app, recorder)
     for topic in ("submit", "check", "show", "probe", "progress"):
         if topic in workers:

@@ -12,7 +12,6 @@ from bot.config.settings import Settings, load_settings
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 from bot.ops.check import check
 from bot.ops.export import export
-from bot.ops.sync import resync
 from bot.outside import Outside
 from bot.serve import serve
 from bot.store.reading.history import ExportFilter
@@ -21,10 +20,9 @@ CONFIGURATION = 2
 UNAVAILABLE = 1
 _EPILOG = """\
 Settings come from the environment and from .env: docs/configuration.md explains each.
-Exit codes: 0 success, 1 temporary failure, a failed check or a failed sync, 2 configuration error."""
+Exit codes: 0 success, 1 temporary failure or a failed check, 2 configuration error."""
 _ABOUT = {
     "check": "test the whole setup; changes and spends nothing",
-    "sync": "compare the slash commands with Discord's and send what differs",
     "export": "write runs to standard output, one JSON object per line, oldest first",
 }
 
@@ -73,14 +71,14 @@ def server(text: str) -> int:
 async def main(arguments: Sequence[str], environment: Mapping[str, str], outside: Outside) -> int:
     """Run the bot or a command, and return the exit code. Expected errors are printed as sentences.
 
-    The code is 0 for success or a clean stop, 1 for a temporary failure, a failed check or a failed sync, and
-    2 for a configuration error. Exits as `parse` does.
+    The code is 0 for success or a clean stop, 1 for a temporary failure or a failed check, and 2 for a
+    configuration error. Exits as `parse` does.
     """
     parsed = parse(arguments)
     try:
         settings = load_settings(environment)
         # Commands print their results, so they log little.
-        level = {None: settings.log_level, "sync": "WARNING"}.get(parsed.command, "CRITICAL")
+        level = settings.log_level if parsed.command is None else "CRITICAL"
         setup_logging(level, settings.log_format, secrets=settings.secret_values())
         return await _run(parsed, settings, outside)
     except StartupError as error:
@@ -98,8 +96,6 @@ async def _run(arguments: argparse.Namespace, settings: Settings, outside: Outsi
     match arguments.command:
         case "check":
             return await check(settings, outside, sys.stdout)
-        case "sync":
-            return await resync(settings, outside, sys.stdout)
         case "export":
             wanted = ExportFilter(since=arguments.since, until=arguments.until, guild_id=arguments.guild)
             return await export(settings, outside, wanted, sys.stdout)

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from bot.config.settings import Settings
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.backend import Backend
-from bot.domain.fair_queue import lower_limit
 from bot.domain.policy import OperatorRules
-from bot.domain.run_timing import quiet_period
+from bot.domain.run_timing import QUIET_INTERVALS
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
 from bot.memory import FormDrafts
@@ -26,6 +26,9 @@ from bot.words.cache import AutomodCache
 
 # No loop sleeps longer, because the wall clock may jump, and a wake-up from another process may be lost.
 LONGEST_SLEEP = timedelta(seconds=30)
+# What other processes are woken for: a run may start, has to be checked or cancelled, or a message is out of
+# date.
+Topic = Literal["submit", "check", "show"]
 
 
 class Wakeups:
@@ -41,29 +44,19 @@ class Wakeups:
     def on(self, topic: str, listener: Callable[[], None]) -> None:
         self._listeners.setdefault(topic, []).append(listener)
 
-    def submit(self) -> None:
-        """Wake the submitter, because a run is waiting or an ended run has made room for another."""
-        self._fire("submit")
+    def wake(self, *topics: Topic) -> None:
+        """Wake the workers of these topics, here and in other processes."""
+        self.receive(topics)
+        for topic in topics:
+            self._notify(topic)
 
-    def check(self, within: timedelta = timedelta()) -> None:
-        """Wake the reconciler, because a run has to be checked or cancelled within this time.
+    def check_within(self, time: timedelta) -> None:
+        """Wake the reconciler, because a run has to be checked within this time.
 
         A longer time than any sleep needs no wake-up.
         """
-        if within < LONGEST_SLEEP:
-            self._fire("check")
-
-    def show(self) -> None:
-        """Wake the messenger, because a message is out of date."""
-        self._fire("show")
-
-    def probe(self) -> None:
-        """Wake the probing of the backend. Each process has its own view of the backend."""
-        self.receive(["probe"])
-
-    def progress(self) -> None:
-        """Wake the writer of the progress that this process has buffered."""
-        self.receive(["progress"])
+        if time < LONGEST_SLEEP:
+            self.wake("check")
 
     def reload(self) -> None:
         """Make other processes reread the deployments, as this one has."""
@@ -74,10 +67,6 @@ class Wakeups:
         for topic in topics:
             for listener in self._listeners.get(topic, ()):
                 listener()
-
-    def _fire(self, topic: str) -> None:
-        self.receive([topic])
-        self._notify(topic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +107,7 @@ class App:
     @property
     def quiet_period(self) -> timedelta:
         """Return how long a run may be silent before the reconciler asks about it."""
-        return quiet_period(self.interval, webhooks=self.settings.public_url is not None)
+        return self.interval * (QUIET_INTERVALS if self.settings.public_url is not None else 1)
 
     @property
     def grace(self) -> timedelta:
@@ -131,8 +120,8 @@ class App:
         """
         deployment = self.catalogue.get(name)
         found = self.catalogue.all() if deployment is None else [deployment]
-        own = min((each.concurrency_limit for each in found if each.concurrency_limit), default=None)
-        return lower_limit(own, self.settings.max_concurrent_runs)
+        limits = [*(each.concurrency_limit for each in found), self.settings.max_concurrent_runs]
+        return min(filter(None, limits), default=None)
 
     def run_timeout(self, name: str) -> int | None:
         """Return the seconds after which the backend stops a run of a deployment, or None if unknown."""

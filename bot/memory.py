@@ -1,10 +1,9 @@
-"""What a process remembers about people, in memory only: form drafts, how much they write, what they open."""
+"""What a process remembers about people, in memory only: form drafts, and how much they write."""
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
 from typing import TypeVar
@@ -31,7 +30,7 @@ class Allowance:
         self._times: OrderedDict[int, deque[datetime]] = OrderedDict()
 
     def spend(self, user_id: int) -> None:
-        """Count one that is about to be written. Raises RefusedError, and counts nothing, at the limit."""
+        """Count a command, a press or a form. Raises RefusedError, and counts nothing, at the limit."""
         now = self._clock()
         times = self._times.setdefault(user_id, deque(maxlen=WRITES_PER_PERSON))
         self._times.move_to_end(user_id)
@@ -43,28 +42,10 @@ class Allowance:
         times.append(now)
 
     def refund(self, user_id: int) -> None:
-        """Forget the last one that was counted, because nothing was written."""
+        """Take the last count back, because nothing was written."""
         times = self._times.get(user_id)
         if times:
             times.pop()
-
-
-class Openings:
-    """Lets each person open one private result at a time, because each opening downloads it."""
-
-    def __init__(self) -> None:
-        self._open: set[int] = set()
-
-    @contextmanager
-    def slot(self, user_id: int) -> Iterator[None]:
-        """Hold the person's place for the block. Raises RefusedError if they are opening another."""
-        if user_id in self._open:
-            raise RefusedError("open_busy")
-        self._open.add(user_id)
-        try:
-            yield
-        finally:
-            self._open.discard(user_id)
 
 
 class FormDrafts:

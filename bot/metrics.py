@@ -137,36 +137,39 @@ class Metrics:
     def discord_trace(self) -> aiohttp.TraceConfig:
         """Return a trace that counts the requests of discord.py's session, including retries."""
 
-        def ended(params: Any, result: str, _seconds: float) -> None:
+        def ended(_call: Any, params: Any, result: str, _seconds: float) -> None:
             self._discord.labels(params.method, result).inc()
             if result == "429":
                 self._limited.labels(params.response.headers.get("X-RateLimit-Scope", "unknown")[:20]).inc()
 
         return self._trace(ended)
 
-    def comfydeploy_trace(self, call_name: Callable[[str], str]) -> aiohttp.TraceConfig:
-        """Return a trace that counts and times calls to ComfyDeploy. `call_name` returns a path's label."""
+    def comfydeploy_trace(self) -> aiohttp.TraceConfig:
+        """Return a trace that counts and times calls to ComfyDeploy by their names, which the caller passes.
 
-        def ended(params: Any, result: str, seconds: float) -> None:
-            call = call_name(params.url.path)
+        A path contains ids, which would create a series for each run.
+        """
+
+        def ended(call: Any, _params: Any, result: str, seconds: float) -> None:
             self._calls.labels(call, result).inc()
             self._call.labels(call).observe(seconds)
 
         return self._trace(ended)
 
-    def _trace(self, ended: Callable[[Any, str, float], None]) -> aiohttp.TraceConfig:
-        """Return a trace that passes each call's parameters, result and seconds to `ended`."""
+    def _trace(self, ended: Callable[[Any, Any, str, float], None]) -> aiohttp.TraceConfig:
+        """Return a trace that passes each call's name, parameters, result and seconds to `ended`."""
 
         async def started(_: Any, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams) -> None:
             context.began = self._monotonic()
 
         async def answered(_: Any, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams) -> None:
-            ended(params, str(params.response.status), self._monotonic() - context.began)
+            seconds = self._monotonic() - context.began
+            ended(context.trace_request_ctx, params, str(params.response.status), seconds)
 
         async def silent(
             _: Any, context: SimpleNamespace, params: aiohttp.TraceRequestExceptionParams
         ) -> None:
-            ended(params, "no_answer", self._monotonic() - context.began)
+            ended(context.trace_request_ctx, params, "no_answer", self._monotonic() - context.began)
 
         trace = aiohttp.TraceConfig()
         trace.on_request_start.append(started)

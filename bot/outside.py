@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random, SystemRandom
+
+_PART, _BLOCK = 16, 4096
 
 
 def threads(name: str, most: int) -> Executor:
@@ -17,6 +20,28 @@ def threads(name: str, most: int) -> Executor:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+class _Blocks(SystemRandom):
+    """The operating system's generator, read in blocks.
+
+    Each system call gives up the interpreter's lock, which a busy event loop gets back late. Taking a part
+    from the list is atomic, so no two threads get the same bits.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[bytes] = []
+
+    def getrandbits(self, k: int, /) -> int:
+        if not 0 < k <= _PART * 8:
+            return super().getrandbits(k)
+        while True:
+            try:
+                return int.from_bytes(self._parts.pop()) >> _PART * 8 - k
+            except IndexError:
+                block = os.urandom(_BLOCK)
+                self._parts += [block[at : at + _PART] for at in range(0, _BLOCK, _PART)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,5 +56,5 @@ class Outside:
 
     now: Callable[[], datetime] = _utc_now
     monotonic: Callable[[], float] = time.monotonic
-    random: Random = field(default_factory=SystemRandom)
+    random: Random = field(default_factory=_Blocks)
     executor: Callable[[str, int], Executor] = threads

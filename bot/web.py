@@ -21,8 +21,6 @@ from bot.store import Store
 
 # Webhooks are the largest request bodies.
 MAX_BODY = 1024 * 1024
-# The body of `/healthz`.
-HEALTHY = "ok\n"
 
 
 def application(store: Store, gateway: discord.Client | None) -> web.Application:
@@ -33,7 +31,7 @@ def application(store: Store, gateway: discord.Client | None) -> web.Application
     """
 
     async def healthz(_request: web.Request) -> web.Response:
-        return web.Response(text=HEALTHY)
+        return web.Response(text="ok\n")
 
     async def readyz(_request: web.Request) -> web.Response:
         with suppress(StoreUnavailable):
@@ -64,14 +62,14 @@ async def listening(
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            remedy = port_remedy(error, setting)
+            remedy = _remedy(error, setting)
             raise StartupError(f"Port {port} on {host} can't be used ({error.strerror}). {remedy}") from error
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
 
 
-def port_remedy(error: OSError, setting: str) -> str:
+def _remedy(error: OSError, setting: str) -> str:
     """Return a sentence that says how to fix a port that can't be opened.
 
     `setting` is the name of the setting with the port.

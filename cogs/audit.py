@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from functools import partial
 from typing import cast
 
@@ -12,12 +13,11 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.discord_api.channels import member_names
-from bot.domain.moderation import OUTCOMES, AuditButton, AuditFilter, AuditPage
+from bot.domain.moderation import OUTCOMES, AuditFilter
 from bot.domain.text import shorten
 from bot.gateway.client import GenerateBot
 from bot.gateway.guild import GuildInfo
-from bot.gateway.interactions import Interaction, actor_of, selected_values
+from bot.gateway.interactions import Interaction, actor_of, show_page, turning
 from bot.gateway.replies import show_private
 from bot.services import audit
 from bot.services.access import moderator
@@ -26,70 +26,42 @@ from bot.services.moderation import open_private
 from bot.strings import say
 from bot.ui.audit import (
     AUDIT_COLUMNS,
+    AuditFileId,
     AuditId,
     action_text,
     audit_cells,
     audit_layout,
-    open_rows,
-    openable,
     outcome_text,
 )
 from bot.ui.custom_ids import OpenId
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome) for outcome in OUTCOMES]
 _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]
-_Days = Range[int, 0, 3650]
-# Discord waits three seconds for the answer, so the names of a page may take no longer than this.
-_SECONDS = 1.0
+_Days = Range[int, 1, 3650]
 # Discord's limit for the characters of a choice.
 _CHOICE_LENGTH = 100
 
 
-async def _turn(interaction: Interaction, id: AuditId) -> None:
-    """Show another page of the audit log, or send it as a file."""
-    if id.button is AuditButton.FILE:
-        await _send_file(interaction, id)
-        return
-    app, actor = interaction.client.app, actor_of(interaction)
-    page = await audit.turn(app, actor, id.audit_filter, id.button, id.cursor)
-    await interaction.response.edit_message(view=await _layout(interaction, page, id.audit_filter))
-
-
-async def _layout(interaction: Interaction, page: AuditPage, audit_filter: AuditFilter) -> LayoutView:
-    title = interaction.client.app.catalogue.title
-    layout = audit_layout(page, audit_filter, title)
-    for row in open_rows(page, title, await _requesters(interaction, page)):
-        layout.add_item(row)
-    return layout
-
-
-async def _requesters(interaction: Interaction, page: AuditPage) -> dict[int, str]:
-    """Return the names of the requesters whose private results can be opened.
-
-    Names that Discord doesn't return in time are missing.
-    """
-    people = {entry.subject_id for entry in openable(page).values() if entry.subject_id is not None}
-    if interaction.guild is None:
-        return {}
-    return await member_names(interaction.guild, people, seconds=_SECONDS)
+async def _page(interaction: Interaction, id: AuditId) -> LayoutView:
+    app = interaction.client.app
+    entries, more = await audit.page(app, actor_of(interaction), id, id.page)
+    return audit_layout(entries, id, app.catalogue.title, more=more)
 
 
 async def _open(interaction: Interaction, id: OpenId) -> None:
     """Open a private result for a moderator."""
     bot, actor = interaction.client, actor_of(interaction)
-    key = next(iter(selected_values(interaction)), "")
-    with bot.openings.slot(actor.id):
-        opened = await open_private(bot.app, actor, key)
-        await show_private(interaction, opened, to_moderator=True)
+    opened = await open_private(bot.app, actor, id.about)
+    await show_private(interaction, opened, to_moderator=True)
 
 
-async def _send_file(interaction: Interaction, id: AuditId) -> None:
+async def _send_file(interaction: Interaction, id: AuditFileId) -> None:
     app, actor = interaction.client.app, actor_of(interaction)
     await moderator(app, actor)
     guild = cast("discord.Guild", interaction.guild)
     await interaction.response.defer(ephemeral=True, thinking=True)
     cells = partial(audit_cells, title=app.catalogue.title, server=GuildInfo(guild))
-    csv = await audit.export(app, actor, id.audit_filter, AUDIT_COLUMNS, cells)
+    csv = await audit.export(app, actor, id, AUDIT_COLUMNS, cells)
     sentence = say("record_file_cut" if csv.cut else "record_file_done", rows=csv.lines)
     await interaction.followup.send(
         sentence, file=discord.File(io.BytesIO(csv.data), "audit.csv"), ephemeral=True
@@ -119,25 +91,23 @@ class Audit(commands.Cog):
         *,
         person: discord.User | None = None,
         by: discord.User | None = None,
-        deployment: Range[str, 1, _CHOICE_LENGTH] | None = None,
-        outcome: str | None = None,
-        action: str | None = None,
-        since_days: _Days | None = None,
-        until_days: _Days | None = None,
+        deployment: Range[str, 1, _CHOICE_LENGTH] = "",
+        outcome: str = "",
+        action: str = "",
+        since_days: _Days = 0,
+        until_days: _Days = 0,
     ) -> None:
-        page, audit_filter = await audit.search(
-            interaction.client.app,
-            actor_of(interaction),
-            subject=person.id if person else None,
-            by=by.id if by else None,
+        asked = AuditFilter(
+            subject=person.id if person else 0,
+            actor=by.id if by else 0,
             deployment=deployment,
             outcome=outcome,
             action=action,
             since=since_days,
             until=until_days,
         )
-        layout = await _layout(interaction, page, audit_filter)
-        await interaction.response.send_message(view=layout, ephemeral=True)
+        wanted = audit.checked(interaction.client.app, asked)
+        await show_page(interaction, _page, AuditId(page=0, **asdict(wanted)))
 
     @audit.autocomplete("deployment")
     async def _suggest(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
@@ -146,6 +116,7 @@ class Audit(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_press(AuditId, _turn)
+    bot.add_press(AuditId, turning(_page))
+    bot.add_press(AuditFileId, _send_file)
     bot.add_press(OpenId, _open)
     await bot.add_cog(Audit())

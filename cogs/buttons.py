@@ -18,14 +18,13 @@ from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.forms import YES
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import Actor
-from bot.domain.runs import Deletions, Run
+from bot.domain.runs import Run
 from bot.domain.text.file_names import is_file
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import (
     Interaction,
     actor_of,
     check_overrides,
-    custom_ids,
     moderated_channel,
     typed_values,
 )
@@ -36,7 +35,7 @@ from bot.services.access import cancellable, is_deletable, is_moderated, seen, v
 from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
 from bot.ui.forms import PROMPT_FIELD, share_modal
-from bot.ui.lists import text_layout
+from bot.ui.message_parts import layout_of
 from bot.ui.moderation import reject_modal, report_modal
 from bot.ui.result_buttons import (
     OfferedActions,
@@ -47,14 +46,7 @@ from bot.ui.result_buttons import (
 from bot.ui.run_facts import FILENAME, details, explanation_of
 from bot.ui.status import linked_outputs
 from cogs.drafts import again, open_draft, use_picture
-from cogs.moderation import (
-    block_sent,
-    is_report,
-    open_block,
-    reject_sent,
-    report_sent,
-    reporting_card_errors,
-)
+from cogs.moderation import block_sent, open_block, reject_sent, report_sent
 from cogs.presets import open_save, save_sent
 
 _LEFT = timedelta(minutes=1)  # enough for a deletion
@@ -63,16 +55,14 @@ Press = Callable[[Interaction, str], Awaitable[None]]
 
 async def _pressed(interaction: Interaction, id: RunId) -> None:
     """Answer a button of a run."""
-    async with reporting_card_errors(interaction, id.key):
-        await PRESSES[id.action](interaction, id.key)
+    await PRESSES[id.action](interaction, id.key)
 
 
 async def _submitted(interaction: Interaction, id: RunId) -> None:
     """Answer a form of a run."""
     if id.action not in FORMS:
         raise RefusedError("other_version", f"a form of {id.action}")
-    async with reporting_card_errors(interaction, id.key):
-        await FORMS[id.action](interaction, id.key)
+    await FORMS[id.action](interaction, id.key)
 
 
 async def _picked(interaction: Interaction, id: PickId) -> None:
@@ -137,9 +127,6 @@ def _deciding(decide: Callable[..., Awaitable[None]]) -> Press:
     return press
 
 
-_delete_reported = _deciding(partial(moderation.delete_reported, whole_batch=False))
-
-
 async def _reject(interaction: Interaction, key: str) -> None:
     if await moderation.is_rejected(interaction.client.app, actor_of(interaction), key):
         await interaction.response.defer()
@@ -148,12 +135,9 @@ async def _reject(interaction: Interaction, key: str) -> None:
 
 
 async def _delete(interaction: Interaction, key: str) -> None:
-    """Delete the result of a single run, under a number or under a report's card."""
-    if is_report(interaction, key):
-        await _delete_reported(interaction, key)
-    else:
-        deleted = await moderation.delete_shown(interaction.client.app, actor_of(interaction), key)
-        await _confirm_deletion(interaction, *deleted)
+    """Delete the result of a single run, under a number or for a moderator who has opened it."""
+    deleted = await moderation.delete_shown(interaction.client.app, actor_of(interaction), key)
+    await _confirm_deletion(interaction, *deleted)
 
 
 async def _confirm_deletion(
@@ -169,7 +153,7 @@ async def _confirm_deletion(
     with suppress(StoreUnavailable):
         is_done = await interaction.client.messenger.show_now(run.request_key)
     code = f"{'delete_done' if is_done else 'delete_noted'}{'_copy' if only_copy else ''}"
-    await interaction.edit_original_response(view=text_layout(say(code)), attachments=[])
+    await interaction.edit_original_response(view=layout_of(say(code)), attachments=[])
 
 
 async def _discard(interaction: Interaction, key: str) -> None:
@@ -199,9 +183,8 @@ async def _details(interaction: Interaction, key: str) -> None:
     app, actor = interaction.client.app, actor_of(interaction)
     catalogue, run = app.catalogue, await visible(app, actor, key)
     deployment = deployment_of(run, catalogue.all())
-    origin = await runs.parent_link(app, run)
+    origin = await app.store.history.parent_link(run)
     own = run.requester_id == actor.id
-    deleted = await runs.deletions(app, run) if own else Deletions()
     title = catalogue.title(run.deployment)
     # A moderator who decides about a request needs its inputs, but no command that repeats the prompt.
     repeatable = own or not run.hidden_from_channel
@@ -215,7 +198,6 @@ async def _details(interaction: Interaction, key: str) -> None:
         command,
         explained=bool(explanation_of(run)) and (own or await _moderates(interaction, run)),
         origin=origin,
-        deletions=deleted,
         repeatable=repeatable,
     )
     files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
@@ -233,7 +215,8 @@ async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
     """Return the actions that the user may take on a result now."""
     app, actor = interaction.client.app, actor_of(interaction)
     own, in_gallery = run.requester_id == actor.id, _is_copied_here(run, actor)
-    reportable = run.is_shown and not run.private and not own and await moderation.takes_reports(app, actor)
+    reportable = run.is_shown and not run.private and not own
+    reportable = reportable and await moderation.report_channel(app, actor) is not None
     allowed = OfferedActions(
         reportable=reportable,
         shareable=not in_gallery and await sharing.is_offered(app, actor, run),
@@ -257,15 +240,14 @@ def _more(*, whole: bool) -> Press:
     async def press(interaction: Interaction, key: str) -> None:
         app, message, actor = interaction.client.app, interaction.message, actor_of(interaction)
         run = await seen(app, actor, key)
-        batch = await runs.visible_batch(app, actor, key) if whole else [run]
+        batch = await app.store.runs.batch(await visible(app, actor, key)) if whole else [run]
         if _is_copied_here(run, actor):
             batch = [replace(run, request_key=key)]  # a report is about this result alone
         about = next((run for run in batch if run.is_shown), batch[0])
         draft = app.drafts.keep(actor.id, interaction) if run.needs_interaction else ""
         delete = DeleteId(batch[0].key, message.id if message is not None else 0, whole, draft)
         title, offered = app.catalogue.title(run.deployment), await _offered(interaction, about)
-        shown = set(custom_ids(message.components)) if message is not None else set()
-        layout = more_layout(batch, title, offered, delete, shown, shown_pictures(message))
+        layout = more_layout(batch, title, offered, delete, shown_pictures(message))
         if run.needs_interaction:
             # It makes the message with *More* the one that this interaction's token can delete.
             await interaction.response.defer()
@@ -313,7 +295,7 @@ PRESSES: Mapping[Action, Press] = {
     Action.DETAILS: _details,
     Action.USE: _use,
     Action.REPEAT: again(None),
-    Action.CLEAR: _deciding(partial(moderation.delete_reported, whole_batch=True)),
+    Action.CLEAR: _deciding(moderation.delete_reported),
     Action.VARY: again(VARY_COUNT),
     Action.MORE: _more(whole=False),
     Action.MORE_OF_ALL: _more(whole=True),

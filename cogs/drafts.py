@@ -45,7 +45,6 @@ from bot.gateway.replies import check_start, start
 from bot.services import drafts, generation, presets
 from bot.services.access import seen
 from bot.services.drafts import Kept
-from bot.services.runs import result_messages
 from bot.strings import explain, say
 from bot.ui.custom_ids import DraftId, RunId
 from bot.ui.forms import form_modal, pictures_layout, refused_layout
@@ -215,7 +214,7 @@ async def _with_file(interaction: Interaction, draft: Draft, key: str, actor: Ac
     found = draft.taking([*filter(is_meant, run_files(message, key, linked=run.needs_interaction))])
     if found is not None or run.user_install:
         return found
-    posted = await result_messages(app, run)
+    posted = await app.store.history.result_messages(run)
     files = await fetch_run_files(interaction.client, posted, key)
     return draft.taking([*filter(is_meant, files)])
 
@@ -287,7 +286,7 @@ async def setup(bot: GenerateBot) -> None:
         bot.remove_message_commands(names)
         catalogue = bot.app.catalogue
         menus: dict[str, OnMenu] = {say("use_menu"): _menu()} if taking_pictures(catalogue.all()) else {}
-        for each in catalogue.message_commands.offered:
+        for each in catalogue.message_commands:
             menus[each.label] = _menu(Option("".join(each.reference), each.label))
         names[:] = menus
         for name, callback in menus.items():

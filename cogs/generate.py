@@ -12,13 +12,16 @@ from typing import Any
 import discord
 from discord import AppCommandOptionType, app_commands
 
+from bot.deployments.choices import ChoiceInput
 from bot.deployments.command_plan import (
     PRESET_OPTION,
     CommandPlan,
     CommandSpec,
+    OptionSpec,
     group_description,
 )
-from bot.deployments.inputs import OptionChoice, OptionSpec, OptionType, OptionValue, RawValue
+from bot.deployments.inputs import ATTACHMENTS, OptionChoice, OptionValue, RawValue
+from bot.domain.backend import InputKind
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, rules_guild_id
 from bot.gateway.message_files import attached_file
@@ -30,6 +33,14 @@ AnyInteraction = discord.Interaction[Any]
 GenerateCommand = app_commands.Command[Any, ..., None] | app_commands.Group
 
 
+_TYPES = {
+    InputKind.INTEGER: AppCommandOptionType.integer,
+    InputKind.FLOAT: AppCommandOptionType.number,
+    InputKind.BOOLEAN: AppCommandOptionType.boolean,
+    **dict.fromkeys(ATTACHMENTS, AppCommandOptionType.attachment),
+}
+
+
 class _Option(app_commands.Transformer):
     """The type, limits and choices of an option. Values are checked by `merge`, not here."""
 
@@ -38,15 +49,23 @@ class _Option(app_commands.Transformer):
 
     @property
     def type(self) -> AppCommandOptionType:
-        return AppCommandOptionType[self.spec.type.value]
+        return _TYPES.get(self.spec.item.kind, AppCommandOptionType.string)
 
     @property
     def min_value(self) -> int | float | None:
-        return self.spec.min_length if self.spec.type is OptionType.STRING else self.spec.minimum
+        return self._limits[0]
 
     @property
     def max_value(self) -> int | float | None:
-        return self.spec.max_length if self.spec.type is OptionType.STRING else self.spec.maximum
+        return self._limits[1]
+
+    @property
+    def _limits(self) -> tuple[int | float | None, int | float | None]:
+        item = self.spec.item
+        if isinstance(item, ChoiceInput):
+            return None, None
+        is_text = self.type is AppCommandOptionType.string
+        return (item.min_length, item.max_length) if is_text else (item.minimum, item.maximum)
 
     @property
     def choices(self) -> list[app_commands.Choice[OptionValue]] | None:

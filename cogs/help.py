@@ -27,10 +27,10 @@ _SECONDS = 1.2
 log = logging.getLogger(__name__)
 
 
-async def _page(interaction: Interaction, page: HelpPage) -> LayoutView:
+async def _page(interaction: Interaction, id: HelpId) -> LayoutView:
     bot = interaction.client
     catalogue = bot.app.catalogue
-    match page:
+    match id.page:
         case HelpPage.EXAMPLES:
             text = examples_text(catalogue.all())
         case HelpPage.LIMITS:
@@ -41,7 +41,7 @@ async def _page(interaction: Interaction, page: HelpPage) -> LayoutView:
         case HelpPage.START:
             mention = await bot.registered.mention(interaction.guild_id)
             text = start_text(catalogue.all(), catalogue.plan, mention)
-    return help_layout(page, text)
+    return help_layout(id.page, text)
 
 
 async def _limits(interaction: Interaction) -> str:
@@ -81,7 +81,7 @@ class Help(commands.Cog):
         name="help", description="Show how to begin, with examples, your limits and all commands"
     )
     async def help(self, interaction: Interaction) -> None:
-        await show_page(interaction, _page, HelpPage.START)
+        await show_page(interaction, _page, HelpId(HelpPage.START))
 
 
 async def setup(bot: GenerateBot) -> None:

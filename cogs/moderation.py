@@ -1,11 +1,10 @@
-"""`/block`, `/unblock` and `/blocked`, the forms that ask for a reason, and errors shown on cards; `/pause`,
-`/resume` and `/reload`, for the bot's owner.
+"""`/block`, `/unblock` and `/blocked`, and the forms that ask for a reason; `/pause`, `/resume`, `/reload`,
+for the bot's owner.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from datetime import timedelta
 
 import discord
@@ -15,33 +14,30 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.deployments.catalogue import ReloadResult
-from bot.discord_api.channels import member_from_user, member_names, requester_now
-from bot.domain.errors import DiscordAway, RefusedError, StartupError
+from bot.discord_api.channels import member_from_user, requester_now
+from bot.domain.errors import RefusedError, StartupError
 from bot.domain.moderation import BLOCK_DURATIONS, block_duration
 from bot.domain.text import escape_line, shorten
-from bot.gateway.client import GenerateBot, tell, tell_error
-from bot.gateway.interactions import Interaction, actor_of, custom_ids, show_page, turning, typed_values
+from bot.gateway.client import GenerateBot, tell
+from bot.gateway.interactions import Interaction, actor_of, show_page, turning, typed_values
 from bot.services import moderation
 from bot.services.access import moderated
-from bot.strings import explain, say
-from bot.ui.custom_ids import Action, BlockedId, RunId, UnblockId
+from bot.strings import say
+from bot.ui.custom_ids import BlockedId, UnblockId
 from bot.ui.lists import block_confirmation, blocked_layout
 from bot.ui.message_parts import fitting
-from bot.ui.moderation import DURATION_FIELD, NOTE_FIELD, REASON_FIELD, block_modal, expired_card
+from bot.ui.moderation import DURATION_FIELD, NOTE_FIELD, REASON_FIELD, block_modal
 
 _CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in BLOCK_DURATIONS]
 # Discord waits three seconds for the answer to a press.
 _SECONDS = 1.0
-# A message counts as a card if it has all of a card's buttons, whatever a forged press claims.
-_REVIEW = (Action.APPROVE, Action.REJECT, Action.BLOCK)
-_REPORTS = ((Action.DELETE, Action.BLOCK, Action.DISMISS), (Action.CLEAR, Action.BLOCK, Action.DISMISS))
 
 
-async def _page(interaction: Interaction, page: int, *, or_last: bool = False) -> LayoutView:
-    """Build a page. With `or_last`, build the previous page if this one has become empty."""
-    app, actor = interaction.client.app, actor_of(interaction)
+async def _page(interaction: Interaction, id: BlockedId | UnblockId) -> LayoutView:
+    """Build a page, or the page before it if it has become empty."""
+    app, actor, page = interaction.client.app, actor_of(interaction), id.page
     found, more = await moderation.blocked(app, actor, page)
-    if or_last and page and not found:
+    if page and not found:
         page -= 1
         found, more = await moderation.blocked(app, actor, page)
     return blocked_layout(found, page, more=more)
@@ -49,16 +45,9 @@ async def _page(interaction: Interaction, page: int, *, or_last: bool = False) -
 
 async def _unblock(interaction: Interaction, id: UnblockId) -> None:
     """Lift the block of an entry of `/blocked`."""
-    app, actor = interaction.client.app, actor_of(interaction)
-    sentence = say("unblock_done", person=id.user_id)
-    try:
-        await moderation.unblock(app, actor, id.user_id, since=id.since)
-    except RefusedError as error:
-        if error.code != "unblock_over":
-            raise
-        sentence = explain(error)
-    await interaction.response.edit_message(view=await _page(interaction, id.page, or_last=True))
-    await tell(interaction, sentence)
+    await moderation.unblock(interaction.client.app, actor_of(interaction), id.user_id)
+    await interaction.response.edit_message(view=await _page(interaction, id))
+    await tell(interaction, say("unblock_done", person=id.user_id))
 
 
 class Blocks(commands.Cog):
@@ -102,7 +91,7 @@ class Blocks(commands.Cog):
     @app_commands.command(name="blocked", description="List the people who can't generate on this server")
     @app_commands.default_permissions(manage_guild=True)
     async def blocked(self, interaction: Interaction) -> None:
-        await show_page(interaction, _page)
+        await show_page(interaction, _page, BlockedId(0))
 
 
 def _duration(choice: str | None, days: int | None) -> timedelta | None:
@@ -123,20 +112,12 @@ async def reject_sent(interaction: Interaction, key: str) -> None:
 
 
 async def open_block(interaction: Interaction, key: str) -> None:
-    """Open the form of Block, or refuse if the requester can't be blocked.
-
-    If Discord doesn't say in time who the requester is, the submitted form is still checked.
-    """
-    app, actor = interaction.client.app, actor_of(interaction)
-    run = await moderated(app, actor, key)
-    names: Mapping[int, str] = {}
-    with suppress(DiscordAway):
-        await moderation.check_blockable(
-            app, actor, await requester_now(interaction.client, run, seconds=_SECONDS)
-        )
-        if interaction.guild is not None:
-            names = await member_names(interaction.guild, [run.requester_id], seconds=_SECONDS)
-    await interaction.response.send_modal(block_modal(key, names.get(run.requester_id, "")))
+    """Open the form of Block. Whether the requester can be blocked is checked when it is sent."""
+    actor = actor_of(interaction)
+    run = await moderated(interaction.client.app, actor, key)
+    if run.requester_id == actor.id:
+        raise RefusedError("block_self")
+    await interaction.response.send_modal(block_modal(key))
 
 
 async def block_sent(interaction: Interaction, key: str) -> None:
@@ -154,39 +135,8 @@ async def report_sent(interaction: Interaction, key: str) -> None:
     """Report a result."""
     reason, note = _typed(interaction, REASON_FIELD), _typed(interaction, NOTE_FIELD)
     accepted = await moderation.report(interaction.client.app, actor_of(interaction), key, reason, note)
-    await tell(interaction, say("report_noted" if accepted else "report_looked_at"))
-
-
-def is_report(interaction: Interaction, key: str) -> bool:
-    """Return whether the button is on a report's card about this run."""
-    return any(_offers(interaction, key, actions) for actions in _REPORTS)
-
-
-@asynccontextmanager
-async def reporting_card_errors(interaction: Interaction, key: str) -> AsyncIterator[None]:
-    """Report errors to the user. If the run is gone, the card itself says so and loses its buttons."""
-    try:
-        yield
-    except Exception as error:
-        missing = isinstance(error, RefusedError) and error.code == "run_gone"
-        is_card = _offers(interaction, key, _REVIEW) or is_report(interaction, key)
-        if not missing or not is_card or interaction.response.is_done():
-            await tell_error(interaction, error)
-        else:
-            await _expire_card(interaction)
-
-
-async def _expire_card(interaction: Interaction) -> None:
-    try:
-        await interaction.response.edit_message(view=expired_card(), attachments=[])
-    except discord.HTTPException as error:
-        await tell_error(interaction, error)
-
-
-def _offers(interaction: Interaction, key: str, actions: Iterable[Action]) -> bool:
-    message = interaction.message
-    wanted = {RunId(key, action).encode() for action in actions}
-    return message is not None and wanted <= set(custom_ids(message.components))
+    thanks = "Thank you. The moderators will look at it."
+    await tell(interaction, thanks if accepted else say("report_looked_at"))
 
 
 _REASON = 300
@@ -238,6 +188,7 @@ _NAMES = 600
 _LINE = 300
 _LINES = 5
 _MESSAGE_LENGTH = 1900
+UNSYNCED = "Discord didn't answer. Its commands are still the old ones; I'll try again soon."
 _MORE = 100  # for the line that says how many are left out
 
 
@@ -246,15 +197,17 @@ def reloaded_text(found: ReloadResult) -> str:
     lines = [f"{word.capitalize()}: {_names(names)}" for word, names in found.names.items()]
     lines = ["I have read the deployments again.", *(lines or ["Nothing has changed."])]
     if not found.synced:
-        lines.append(say("reload_unsynced"))
+        lines.append(UNSYNCED)
     if found.warnings:
-        lines += [say("reload_warnings"), *_listed(found.warnings, _MESSAGE_LENGTH - len("\n".join(lines)))]
+        lines.append("Please look at these warnings:")
+        lines += _listed(found.warnings, _MESSAGE_LENGTH - len("\n".join(lines)))
     return "\n".join(lines)
 
 
 def broken_text(mistakes: Sequence[str]) -> str:
     """Return the reasons why nothing was changed, with text from the file escaped."""
-    return "\n".join([say("reload_broken"), *_listed(mistakes, _MESSAGE_LENGTH)])
+    told = "Nothing has changed, because the file has mistakes. Please correct:"
+    return "\n".join([told, *_listed(mistakes, _MESSAGE_LENGTH)])
 
 
 def _listed(sentences: Sequence[str], space: int) -> list[str]:

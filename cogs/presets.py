@@ -12,7 +12,6 @@ from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import (
     Interaction,
     actor_of,
@@ -23,27 +22,29 @@ from bot.gateway.interactions import (
     turning,
     typed_values,
 )
-from bot.gateway.replies import escape_name
 from bot.services import presets
 from bot.services.presets import NameTaken, SavedPreset, Saving
 from bot.strings import say
 from bot.ui.custom_ids import Action, DraftId, PresetsId, ReplaceId, RunId
 from bot.ui.forms import form_modal
-from bot.ui.lists import preset_values, presets_layout, replace_layout, run_label, set_by, text_layout
+from bot.ui.lists import preset_values, presets_layout, replace_layout, run_label, set_by
+from bot.ui.message_parts import layout_of
 from cogs.drafts import begin
 
 _Name = Range[str, 1, NAME_LENGTH]
 
 
-async def _page(interaction: Interaction, page: int) -> LayoutView:
+async def _page(interaction: Interaction, id: PresetsId) -> LayoutView:
     app = interaction.client.app
-    found, more = await presets.page(app, interaction.user.id, interaction.guild_id, page)
+    found, more = await presets.page(app, interaction.user.id, interaction.guild_id, id.page)
     _, default = await presets.defaults(app, actor_of(interaction))
 
     def inputs(preset: Preset) -> ShownInputs:
         return displayed_inputs(app.catalogue.get(preset.deployment), preset.inputs)
 
-    return presets_layout(found, page, more=more, title=app.catalogue.title, inputs=inputs, default=default)
+    return presets_layout(
+        found, id.page, more=more, title=app.catalogue.title, inputs=inputs, default=default
+    )
 
 
 async def _replace(interaction: Interaction, id: ReplaceId) -> None:
@@ -53,7 +54,7 @@ async def _replace(interaction: Interaction, id: ReplaceId) -> None:
     if isinstance(saved, NameTaken):
         layout = _question(interaction, saved)
     else:
-        layout = text_layout(_saved_text(app.catalogue, saved))
+        layout = layout_of(_saved_text(app.catalogue, saved))
     await interaction.response.edit_message(view=layout)
 
 
@@ -68,11 +69,7 @@ async def _answer(interaction: Interaction, saved: SavedPreset | NameTaken, *, c
 def _question(interaction: Interaction, taken: NameTaken) -> LayoutView:
     catalogue, earlier = interaction.client.app.catalogue, taken.earlier
     inputs = displayed_inputs(catalogue.get(earlier.deployment), earlier.inputs)
-    guild = interaction.guild
-    # A default stays stored when its channel is deleted.
-    there = GuildInfo(guild).all_channel_ids if guild is not None else frozenset()
-    default_in = [each for each in taken.default_in if each in there]
-    return replace_layout(earlier, catalogue.title, inputs, taken.draft, default_in)
+    return replace_layout(earlier, catalogue.title, inputs, taken.draft)
 
 
 def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = False) -> str:
@@ -80,11 +77,13 @@ def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = Fals
 
     If a copy for the server replaced no other preset, the only sentence says that everybody there can use it.
     """
-    name = escape_name(saved.preset.name)
+    name = escape_line(saved.preset.name, NAME_LENGTH)
     sentences: list[str] = []
     if saved.replaced or not copied:
         title = escape_line(catalogue.title(saved.preset.deployment), 60)
-        sentences.append(say("preset_replaced" if saved.replaced else "preset_saved", name=name, title=title))
+        saying = f"Saved as **{name}** for {title}. Use it with `/preset use` or in `/generate`."
+        replaced = f"Saved **{name}** for {title}; it replaced the preset of the same name."
+        sentences.append(replaced if saved.replaced else saying)
     if saved.preset.holder is Holder.SERVER:
         sentences.append(f"Everybody on this server can use **{name}** now.")
     if saved.files_left:
@@ -118,37 +117,15 @@ async def _defaults(interaction: Interaction) -> str:
         sentences.append(f"In <#{channel_id}>, {_started(app.catalogue, channel.preset)}{by}.")
     elif rules_guild_id(interaction) is not None:
         sentences.append(f"<#{channel_id}> has no default preset.")
+    if own or channel is not None:
+        sentences.append("What people type wins, or goes where `{prompt}` stands.")
     return "\n".join(sentences)
 
 
-async def _set_own_default(interaction: Interaction, name: str | None) -> str:
-    app, user_id = interaction.client.app, interaction.user.id
-    preset = await presets.set_own_default(app, user_id, interaction.guild_id, name)
-    if preset is None:
-        return say("default_is_none_own")
-    if name is None:
-        return "You have no default preset of your own any more."
-    started = _started(app.catalogue, preset, "now starts")
-    return f"For you, {started}. What you type wins, or goes where `{{prompt}}` stands."
-
-
-async def _set_default(interaction: Interaction, name: str | None) -> str:
-    app, channel_id = interaction.client.app, settings_channel_id(interaction)
-    default = await presets.set_default(app, actor_of(interaction), channel_id, name)
-    if default is None:
-        return f"<#{channel_id}> has no default preset any more."
-    started = _started(app.catalogue, default.preset, "now starts")
-    sentence = f"In <#{channel_id}>, {started}. What people type wins, or goes where `{{prompt}}` stands."
-    if (replaced := default.replaced) is None:
-        return sentence
-    title = escape_line(app.catalogue.title(replaced.deployment), 60)
-    return f"{sentence}\nIt replaces **{escape_name(replaced.name)}** for {title}."
-
-
-def _started(catalogue: Catalogue, preset: Preset, verb: str = "starts") -> str:
+def _started(catalogue: Catalogue, preset: Preset) -> str:
     """Return which command a default starts, without the end of the sentence."""
     path = catalogue.plan.path_of(preset.deployment) or f"/{catalogue.plan.name}"
-    return f"`{path}` {verb} from **{escape_name(preset.name)}**"
+    return f"`{path}` starts from **{escape_line(preset.name, NAME_LENGTH)}**"
 
 
 class Presets(commands.GroupCog, group_name="preset", group_description="Sets of inputs to use again"):
@@ -190,13 +167,13 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
 
     @app_commands.command(name="list", description="Your presets and this server's")
     async def list_(self, interaction: Interaction) -> None:
-        await show_page(interaction, _page)
+        await show_page(interaction, _page, PresetsId(0))
 
     @app_commands.command(name="delete", description="Delete a preset")
     @app_commands.describe(name=say("option_preset_name"), server=say("option_preset_server"))
     async def delete(self, interaction: Interaction, name: _Name, *, server: bool = False) -> None:
         await presets.delete(interaction.client.app, actor_of(interaction), name, server=server)
-        await tell(interaction, f"Deleted **{escape_name(name)}**.")
+        await tell(interaction, f"Deleted **{escape_line(name, NAME_LENGTH)}**.")
 
     @app_commands.command(name="share", description="Give this server a copy of one of your presets")
     @app_commands.describe(name=say("option_preset_name"))
@@ -219,13 +196,12 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
         channel: bool = False,
         clear: bool = False,
     ) -> None:
-        if name is None and not clear:
-            text = await _defaults(interaction)
-        elif channel:
-            text = await _set_default(interaction, None if clear else name)
-        else:
-            text = await _set_own_default(interaction, None if clear else name)
-        await tell(interaction, text)
+        app, actor, wanted = interaction.client.app, actor_of(interaction), None if clear else name
+        if channel and (name is not None or clear):
+            await presets.set_default(app, actor, settings_channel_id(interaction), wanted)
+        elif name is not None or clear:
+            await presets.set_own_default(app, actor.id, interaction.guild_id, wanted)
+        await tell(interaction, await _defaults(interaction))
 
     @use.autocomplete("name")
     @delete.autocomplete("name")

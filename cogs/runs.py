@@ -13,7 +13,7 @@ from discord.ui import LayoutView
 
 from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError
-from bot.domain.pages import RunFilter, RunsPage
+from bot.domain.pages import PAGE_SIZE, RunFilter, first_page
 from bot.domain.runs import Erased
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
@@ -21,7 +21,6 @@ from bot.gateway.interactions import (
     Interaction,
     actor_of,
     rules_guild_id,
-    selected_values,
     show_page,
     turning,
 )
@@ -29,7 +28,7 @@ from bot.gateway.message_files import thumbnails
 from bot.gateway.replies import redeliver_here, reopen_here
 from bot.services import privacy, runs
 from bot.services.access import is_hidden_here
-from bot.strings import counted, say
+from bot.strings import say
 from bot.ui.custom_ids import EraseId, QueueId, RunListAction, RunsId
 from bot.ui.help import usage_layout
 from bot.ui.lists import LABEL_LENGTH, may_have_thumbnail, queue_layout, run_label, runs_layout
@@ -38,57 +37,51 @@ from bot.ui.message_parts import button, view_of
 _FILTERS = [Choice(name=say(f"runs_filter_{each}"), value=each.value) for each in RunFilter]
 
 
-async def _runs_page(interaction: Interaction, page: RunsPage) -> LayoutView:
+async def _runs_page(interaction: Interaction, id: RunsId) -> LayoutView:
     app, actor = interaction.client.app, actor_of(interaction)
-    history = await runs.history(app, actor.id, page)
-    restricted = {entry.first.key for entry in history.entries if is_hidden_here(app, actor, entry.first)}
+    history = app.store.history
+    found = await history.page(actor.id, id.run_filter, limit=PAGE_SIZE + 1, offset=id.page * PAGE_SIZE)
+    entries, more = first_page(found)
+    restricted = {entry.first.key for entry in entries if is_hidden_here(app, actor, entry.first)}
     shown = {
         entry.first.key: entry.message
-        for entry in history.entries
+        for entry in entries
         if entry.message is not None and may_have_thumbnail(entry) and entry.first.key not in restricted
     }
     pictures = await thumbnails(interaction.client, shown)
     here = rules_guild_id(interaction)
     return runs_layout(
-        history, page, app.catalogue.title, here=here, pictures=pictures, restricted=restricted
+        entries, id, app.catalogue.title, more=more, here=here, pictures=pictures, restricted=restricted
     )
 
 
 async def _pressed(interaction: Interaction, id: RunsId) -> None:
-    """Answer a page button or a select of the list."""
+    """Answer a button of the list."""
+    page = RunsId(id.page, id.run_filter)
     match id.action:
         case RunListAction.PAGE:
-            await _show_page(interaction, id.page)
+            await _show_page(interaction, page)
         case RunListAction.CANCEL:
-            key = _selected_key(interaction)
-            await runs.cancel(interaction.client.app, interaction.user.id, key)
-            await _show_page(interaction, id.page)
+            await runs.cancel(interaction.client.app, interaction.user.id, id.about)
+            await _show_page(interaction, page)
         case RunListAction.OPEN:
-            await reopen_here(interaction, _selected_key(interaction))
+            await reopen_here(interaction, id.about)
         case RunListAction.REDELIVER:
-            if not await redeliver_here(interaction, _selected_key(interaction)):
-                await _show_page(interaction, id.page)
+            if not await redeliver_here(interaction, id.about):
+                await _show_page(interaction, page)
                 await tell(interaction, say("post_noted"))
 
 
-async def _show_page(interaction: Interaction, page: RunsPage) -> None:
-    await interaction.response.edit_message(view=await _runs_page(interaction, page))
+_show_page = turning(_runs_page)
 
 
-def _selected_key(interaction: Interaction) -> str:
-    values = selected_values(interaction)
-    if not values:
-        raise RefusedError("list_stale", "no run was selected")
-    return str(values[0])
-
-
-async def _queue_page(interaction: Interaction, page: int) -> LayoutView:
+async def _queue_page(interaction: Interaction, id: QueueId) -> LayoutView:
     if interaction.guild_id is None:
         raise RefusedError("server_only")
     app = interaction.client.app
-    queued, more = await runs.queue(app, interaction.guild_id, page)
+    queued, more = await runs.queue(app, interaction.guild_id, id.page)
     title, ends = app.catalogue.title, await interaction.client.messenger.estimator.expected_ends(queued)
-    return queue_layout(queued, page, more=more, viewer_id=interaction.user.id, title=title, ends=ends)
+    return queue_layout(queued, id.page, more=more, viewer_id=interaction.user.id, title=title, ends=ends)
 
 
 class Runs(commands.Cog):
@@ -102,11 +95,11 @@ class Runs(commands.Cog):
     async def runs(self, interaction: Interaction, state: str = RunFilter.ALL.value) -> None:
         if state not in set(RunFilter):
             raise RefusedError("list_stale", f"there is no filter {state!r}")
-        await show_page(interaction, _runs_page, RunsPage(RunFilter(state)))
+        await show_page(interaction, _runs_page, RunsId(0, RunFilter(state)))
 
     @app_commands.command(name="queue", description="Show what is running and waiting on this server")
     async def queue(self, interaction: Interaction) -> None:
-        await show_page(interaction, _queue_page)
+        await show_page(interaction, _queue_page, QueueId(0))
 
     @app_commands.command(name="usage", description="Show what you have used today, and what is left")
     @app_commands.describe(person="For moderators: somebody else's usage")
@@ -121,9 +114,10 @@ _LISTED = 3
 
 def erased_text(erased: Erased, title: Callable[[str], str]) -> str:
     """Return a text with the numbers of erased requests and presets, and the remaining requests by name."""
-    lines = [counted("erase_done", erased.emptied)]
+    requests, it = ("1 request", "it") if erased.emptied == 1 else (f"{erased.emptied} requests", "they")
+    lines = [f"Deleted the contents of {requests}. Moderators still see that {it} existed, and any blocks."]
     if erased.presets:
-        lines.append(counted("erase_presets", erased.presets))
+        lines.append("Deleted your presets.")
     if erased.left:
         names = [escape_line(run_label(run, title), LABEL_LENGTH) for run in erased.left[:_LISTED]]
         if more := len(erased.left) - len(names):

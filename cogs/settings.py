@@ -18,7 +18,7 @@ from bot.domain.errors import BotError, InputError, RefusedError
 from bot.domain.forms import FORM_LIMIT, batches
 from bot.domain.settings.fields import SECTIONS, keys_of
 from bot.domain.settings.kinds import Section
-from bot.gateway.checks import check_counted
+from bot.gateway.checks import count_form
 from bot.gateway.client import GenerateBot
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, form_values, selected_values
@@ -43,10 +43,8 @@ def allowed(interaction: Interaction) -> Editor:
 async def _pressed(interaction: Interaction, id: SettingId) -> None:
     """Answer a button or select of the panel."""
     app, editor = interaction.client.app, allowed(interaction)
-    if id.action == "tidy":
-        await _show(interaction, Panel(saved=await server_settings.tidy(app, editor)))
-    elif id.action == "words":
-        words = await server_settings.word_list(app, editor.guild_id)
+    if id.action == "words":
+        words = "\n".join((await app.store.rules.get(editor.guild_id)).words.blocked)
         file = discord.File(io.BytesIO(words.encode()), "words.txt")
         await interaction.response.send_message(file=file, ephemeral=True)
     elif id.section == "home":
@@ -100,7 +98,7 @@ async def _submitted(interaction: Interaction, id: SettingId) -> None:
     app, editor, section = interaction.client.app, allowed(interaction), _section(id)
     submitted, changes, errors = form_values(interaction), None, list[BotError]()
     try:
-        check_counted(interaction)
+        count_form(interaction)
         changes, errors[:] = await server_settings.submit(app, editor, section, id.about, submitted)
     except (InputError, RefusedError) as error:
         if isinstance(error, RefusedError) and error.code != "too_fast":

@@ -41,10 +41,10 @@ Everything that happens is printed here. Ctrl-C ends it.
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="make one picture, save it, exit")
-    parser.add_argument("--output", type=Path, default=Path("demo-output"), help="where --once saves")
+    parser.add_argument("--once", action="store_true", help="generate one picture, save it, and exit")
+    parser.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for --once")
     parser.add_argument(
-        "--port", type=int, default=None, help="of the first page, the others follow; left out: free ones"
+        "--port", type=int, default=None, help="port of the first page; others follow; default: free ports"
     )
     parser.add_argument("--no-browser", action="store_true", help="only print the page's address")
     return parser.parse_args()
@@ -83,7 +83,7 @@ async def stay(narrator: Narrator, port: int | None, *, browser: bool) -> None:
 
 
 async def _show(world: World, narrator: Narrator, pages: Pages, *, browser: bool) -> None:
-    """Generate the first picture, say what to try, and keep the pages fresh until cancelled.
+    """Generate the first picture, print what to try, and refresh the pages until cancelled.
 
     Raises DemoFailed, or TimeoutError after `FIRST_SECONDS`.
     """

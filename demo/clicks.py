@@ -23,7 +23,7 @@ _UNBOUND = ("run_command", "autocomplete_command", "send_message", "modal_submit
 
 
 class Clicks:
-    """Wraps a preview's handler of actions, and remembers the controls of each page's latest states."""
+    """Wraps a preview's handler of actions, and remembers the controls of each page's recent states."""
 
     def __init__(self, preview: Preview, world: World) -> None:
         self._preview = preview

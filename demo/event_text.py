@@ -1,4 +1,4 @@
-"""Describe one event of the demo in a line of text. All functions are pure."""
+"""Describe each event of the demo in a line of text. All functions are pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEADING = re.compile(r"^#+ |^-# ", re.MULTILINE)
 
 
 def names(world: World) -> Names:
-    """Return the displayed names of the users, channels and server that occur in events, by id."""
+    """Return the names of the users, channels and server that occur in events, by id."""
     people = {str(person.id): f"@{name}" for name, person in world.people.items()}
     named = (world.channel, world.gallery, world.restricted, world.review)
     channels = {str(channel.id): f"#{channel.name}" for channel in named}
@@ -25,7 +25,7 @@ def names(world: World) -> Names:
 
 
 def of_event(event: str, payload: Mapping[str, Any], known: Names) -> str | None:
-    """Return the event's line, or None if it is not part of the transcript, such as a person's message."""
+    """Return a line about an event, or None for one that isn't printed, such as a person's message."""
     if event == "INTERACTION_CREATE":
         return _interaction(payload, known)
     channel = known.get(str(payload.get("channel_id")), "elsewhere")

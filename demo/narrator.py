@@ -1,6 +1,4 @@
-"""Print the demo's events in the terminal: Discord's gateway events, calls to the fake ComfyDeploy and its
-webhooks, and lines of the bot's log.
-"""
+"""Print the demo's events: Discord's gateway events, calls to ComfyDeploy, webhooks, and the bot's log."""
 
 from __future__ import annotations
 
@@ -25,9 +23,9 @@ _LOOK = 0.05
 
 
 class LogCapture(io.StringIO):
-    """The bot's log as an operator with LOG_FORMAT=json gets it.
+    """Captures the bot's log with LOG_FORMAT=json.
 
-    `lines` are those not printed yet; `faults` are all errors so far, with their tracebacks.
+    `lines` are those that aren't printed yet; `faults` are all errors so far, with their tracebacks.
     """
 
     def __init__(self) -> None:
@@ -45,7 +43,7 @@ class LogCapture(io.StringIO):
 
 @contextmanager
 def capturing_logs() -> Iterator[LogCapture]:
-    """Capture every log line inside the block and keep it off the terminal."""
+    """Capture every log line inside the block instead of printing it."""
     capture = LogCapture()
     setup_logging("INFO", "json", stream=capture)
     try:
@@ -55,9 +53,9 @@ def capturing_logs() -> Iterator[LogCapture]:
 
 
 class Narrator:
-    """Prints a line of `seconds, source, event` for each event.
+    """Prints a line with time, source and text for each event.
 
-    `lines` are those printed so far; `errors` are those that the bot logged.
+    `lines` are all printed lines; `errors` are those that the bot logged.
     """
 
     def __init__(self, capture: LogCapture, tell: Callable[[str], None]) -> None:
@@ -74,7 +72,7 @@ class Narrator:
         self._tell(line)
 
     def hear(self, world: World, event: str, payload: Any) -> None:
-        """Receive an event of the gateway as Discord sends it to the bot."""
+        """Receive a gateway event, as Discord sends it to the bot."""
         if event == "MESSAGE_CREATE":
             payload = {**payload, "pinged": world.pinged(int(payload["channel_id"]), int(payload["id"]))}
         if isinstance(payload, dict):
@@ -118,7 +116,7 @@ class Narrator:
 
 @asynccontextmanager
 async def narrating(narrator: Narrator, world: World) -> AsyncIterator[None]:
-    """Print events while the block runs, and those that are still unprinted at its end."""
+    """Print events inside the block, and at its end those that aren't printed yet."""
 
     async def follow() -> None:
         while True:

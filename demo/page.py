@@ -41,7 +41,7 @@ class Page:
 
     @property
     def visited(self) -> bool:
-        """Return whether somebody has opened the page. simcord's list always has one page of its own."""
+        """Return whether somebody has opened the page. simcord's list always contains its own page, too."""
         return len(self.preview._pages) > 1
 
 
@@ -54,9 +54,7 @@ class Pages:
         self._media = media
 
     async def keep_fresh(self) -> None:
-        """Refresh the pages when the bot has changed something in Discord, at most once a second, until
-        cancelled.
-        """
+        """Refresh the pages after the bot has changed something, at most once a second, until cancelled."""
         shown = 0
         while True:
             for page in self.all:

@@ -1,4 +1,4 @@
-"""What the demo changes in simcord's preview pages: the list of channels, the tour, the hint, and the media.
+"""Add the list of channels, the tour and hints to simcord's preview pages, and cache their media.
 
 simcord 3.2 has no options for this, so this module patches its server and its decoder. The links to the
 channels contain the secrets of their pages, so the server sends them only to a page that sends its own.
@@ -26,7 +26,7 @@ from demo.world import SERVER
 
 _ADDED = [*Path(__file__).with_name("look").iterdir()]
 _TYPES = {".css": "text/css", ".js": "application/javascript", ".svg": "image/svg+xml"}
-# What is replaced in simcord's files, by route.
+# Replacements in simcord's files, by route.
 _CHANGES = {
     "/": {
         "</head>": '<link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/page.css"></head>',
@@ -41,7 +41,7 @@ _CHANGES = {
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A line of the list of channels, and the hint that its page shows. Backquotes mark code."""
+    """An entry in the list of channels, with the hint on its page. Backquotes mark code."""
 
     title: str
     about: str
@@ -51,7 +51,7 @@ class Channel:
     url: str = ""
 
     def entry(self, port: int | None) -> Mapping[str, Any]:
-        """Return the line for the page that is served on `port`."""
+        """Return the entry for the page that is served on `port`."""
         here = URL(self.url).port == port
         return {"title": self.title, "about": self.about, "hint": self.hint, "url": self.url, "here": here}
 
@@ -67,7 +67,7 @@ class Media:
         self._kept: dict[bytes, Any] = {}
 
     async def decode(self, worker: MediaWorker, key: str, blob: bytes, media_time: float | None) -> Any:
-        """Decode a file, as simcord's method of this name does. Only beginnings of videos are kept."""
+        """Decode a file, as simcord's `_decode` does. Of videos, only the first frame is cached."""
         if media_time:
             return await self._decode(worker, key, blob, media_time)
         digest = hashlib.sha256(blob).digest()
@@ -81,7 +81,7 @@ class Media:
         return found
 
     async def prepare(self, blobs: Iterable[bytes]) -> None:
-        """Decode new files before a page asks for them, so that the page shows them at once."""
+        """Decode new files before a page requests them, so that the page shows them immediately."""
         for blob in [*blobs]:
             with suppress(MediaError):
                 await self.decode(MediaWorker(), "", blob, None)
@@ -89,7 +89,7 @@ class Media:
 
 @contextmanager
 def changed_pages(channels: Sequence[Channel]) -> Iterator[Media]:
-    """Change simcord's pages inside the block. Each lists these channels, which may still be added."""
+    """Change simcord's pages inside the block. Channels may still be added to the list meanwhile."""
     static, commands, look_up = PreviewServer._static, PreviewServer._commands, _Page._resolve_blob
     media = Media()
 

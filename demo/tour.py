@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from demo.world import GALLERY, MODERATOR, RESTRICTED, REVIEW
 
 _ABOUT_COLUMN = 34
-# Each part's title says when, or as whom, to try its steps: what to type or press, and what that shows.
+# Steps by the title of their part. Each step is what to type or press, with a description.
 TOUR = {
     "First": {
         "/generate picture": "Makes a picture, but not of what you describe.",

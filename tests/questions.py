@@ -1,9 +1,9 @@
-"""The questions that the suites ask a bot's database, and the rows that they plant in it.
+"""Queries and inserts that tests make in the database of a running bot.
 
-No other file of `tests/discord`, `tests/e2e`, `tests/chaos` and `tests/scale` knows the tables, so a change
-of them changes this file alone. Ask here only about what neither people nor services can see. Every function
-takes a `tests.databases.Database`, SQLite or PostgreSQL, that a bot in any process may be using. Only the
-functions whose names begin with `insert_`, `delete_` or `set_` write.
+`tests/discord`, `tests/e2e`, `tests/chaos` and `tests/scale` know the tables only through this file, so a
+changed table changes no other file there. Query only what neither people nor services can see. Each function
+takes a `tests.databases.Database`. Only functions whose names begin with `insert_`, `delete_` or `set_`
+write.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _IN_PROGRESS = ("waiting", "submitting", "queued", "running", "uploading")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a person asked for. `answer_id` is the message that answers their command, if the bot knows it."""
+    """A stored request. `answer_id` is the id of the command's answer, if the bot knows it."""
 
     key: str
     created_at: datetime
@@ -50,7 +50,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run of a request, whose runs are counted from 0. Durations and charges are in seconds."""
+    """A stored run. `index` is its place in the batch, from 0; durations and charges are in seconds."""
 
     request: Request
     key: str
@@ -83,10 +83,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message that the bot owes, apart from the answer to a command.
+    """A stored message, other than the answer to a command.
 
-    An undelivered message was not shown, or without the result; `/runs` offers it. `ids` are the Discord
-    messages that show it.
+    An undelivered message isn't shown, or lacks the result, and `/runs` offers it. `ids` are those of the
+    Discord messages that show it.
     """
 
     request_key: str
@@ -96,12 +96,11 @@ class Message:
     failures: int
     attempted: bool
     ids: tuple[int, ...]
-    error: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """An entry of the audit log. An `actor_id` of None is the bot itself."""
+    """An entry of the audit log. If `actor_id` is None, the bot itself acted."""
 
     at: datetime
     guild_id: int | None
@@ -116,7 +115,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """How many runs were ever `accepted`, how many of these are unfinished, and how many messages are due."""
+    """The numbers of all runs (`accepted`), of those in review and in progress, and of pending messages."""
 
     accepted: int
     in_review: int
@@ -125,11 +124,11 @@ class Unsettled:
 
     @property
     def in_progress(self) -> int:
-        """Return what the bot still has to do by itself."""
+        """Return the number of runs and messages that the bot has to finish by itself."""
         return self.runs + self.messages
 
 
-# The fields that have the names of their columns.
+# The fields whose names are those of their columns.
 _OF_REQUEST, _OF_RUN = set(tables.requests.c.keys()), set(tables.runs.c.keys())
 _REQUEST = ((_OF_REQUEST | _OF_RUN) & set(Request.__slots__)) - {"key"}
 _RUN = (_OF_RUN & set(Run.__slots__)) - {"state", "outputs"}
@@ -146,14 +145,14 @@ async def runs(database: Database, *, but: Collection[str] = ()) -> list[Run]:
 
 
 async def messages(database: Database) -> list[Message]:
-    """Return every message in the order in which they were last wanted."""
+    """Return every message in the order of its last change."""
     columns = tables.messages.c
     query = select(tables.messages).where(columns.kind != "answer").order_by(columns.since, columns.kind)
     return await database.read(lambda connection: [_message(row) for row in connection.execute(query)])
 
 
 async def unsettled(database: Database) -> Unsettled:
-    """Count what is not finished."""
+    """Count runs and unfinished messages."""
     state, columns = tables.runs.c.state, tables.messages.c
     pending = (columns.kind != "answer") & (columns.wanted_rev > columns.shown_rev)
     counts = select(
@@ -175,7 +174,7 @@ async def audit(database: Database) -> list[AuditEntry]:
 
 
 async def rules(database: Database, guild_id: int) -> ServerRules:
-    """Return a server's rules, with the default of each that isn't set or can't be read."""
+    """Return a server's rules, with defaults for those that aren't set or can't be read."""
     table = tables.server_rules
     stored = await _scalar(database, select(table.c.rules).where(table.c.guild_id == guild_id))
     return parse_stored_rules(stored)[0] if stored is not None else ServerRules()
@@ -187,13 +186,13 @@ async def is_paused(database: Database) -> bool:
 
 
 async def webhook_secret(database: Database) -> str | None:
-    """Return the secret that the bot made for the addresses of its webhooks."""
+    """Return the secret that the bot generated for its webhook URLs."""
     secret: str | None = await _scalar(database, _value_of("webhook_secret"))
     return secret
 
 
 async def insert_rules(database: Database, guild_id: int, rules: Mapping[str, Any]) -> None:
-    """Replace a server's rules, without an entry in the audit log, by rules that need not be valid."""
+    """Replace a server's rules, which may be invalid, without an audit entry."""
     table, now = tables.server_rules, datetime.now(UTC)
     days = rules.get("retention_days", ServerRules().retention_days)
     values = {"guild_id": guild_id, "rules": rules, "updated_at": now, "updated_by": 1}
@@ -219,7 +218,7 @@ async def insert_preset(
     default_in: Collection[int] = (),
     at: datetime | None = None,
 ) -> None:
-    """Add a preset of a person or of a server. A server's is the default of the channels `default_in`."""
+    """Add a preset of a person or server. A server's preset is the default of the channels `default_in`."""
     values = {
         "holder": "s" if person_id is None else "p",
         "holder_id": person_id or guild_id,
@@ -248,7 +247,7 @@ async def insert_audit(database: Database, *entries: AuditEntry) -> None:
 
 
 async def insert_runs(database: Database, *planted: Run, due_at: datetime | None = None) -> None:
-    """Add runs whose answers are up to date; at `due_at`, the bot asks ComfyDeploy about them."""
+    """Add runs whose status messages are up to date, and which the bot polls at `due_at`."""
     rows = [_row(run) | {"due_at": due_at} for run in planted]
     requests = {row["request_key"]: row | {"key": row["request_key"]} for row in rows}
 
@@ -267,18 +266,18 @@ async def insert_runs(database: Database, *planted: Run, due_at: datetime | None
 
 
 async def delete_runs(database: Database) -> None:
-    """Delete all runs with their messages, as retention does."""
+    """Delete all requests with their runs and messages, as retention does."""
     await database.write(_delete_runs)
 
 
 async def set_schema_version(database: Database, version: str) -> None:
-    """Let the database have been made by another version of the bot."""
+    """Set the schema version, as if another version of the bot had created the database."""
     change = text("UPDATE alembic_version SET version_num = :version")
     await database.write(lambda connection: connection.execute(change, {"version": version}))
 
 
 async def insert_foreign_table(database: Database) -> None:
-    """Add a table of another program that has the name of one of the bot's."""
+    """Add another program's table that has the name of one of the bot's tables."""
     await database.write(lambda connection: connection.execute(text("CREATE TABLE runs (distance REAL)")))
 
 
@@ -329,7 +328,7 @@ def _row(run: Run) -> dict[str, Any]:
 def _answer(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of an answer that is up to date."""
     key, at = {"request_key": row["request_key"], "kind": "answer", "number": 0}, row["created_at"]
-    return {**key, "shown_rev": 1, "posted": [], "stale": [], "due_at": at, "since": at}
+    return {**key, "shown_rev": 1, "posted": (), "stale": (), "due_at": at, "since": at}
 
 
 def _message(row: Row[Any]) -> Message:
@@ -341,8 +340,7 @@ def _message(row: Row[Any]) -> Message:
         state="pending" if is_pending else "undelivered" if row.offered else "sent",
         failures=row.failures,
         attempted=row.attempt is not None,
-        ids=tuple(part["message_id"] for part in row.posted),
-        error=row.error,
+        ids=tuple(part.message_id for part in row.posted),
     )
 
 

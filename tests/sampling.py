@@ -1,4 +1,4 @@
-"""Keep a part of a long table of cases in the fast suite; the slow suite runs all of them."""
+"""Select a part of many cases for the fast suite; the slow suite runs all of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def every_nth(cases: Sequence[Any], step: int, start: int = 0) -> list[Any]:
-    """Return the cases as parameter sets, slow ones except for every `step`-th from `start` on."""
+    """Return all cases as parameters, and mark them as slow except every `step`-th from `start` on."""
     return [case if number % step == start % step else _slow(case) for number, case in enumerate(cases)]
 
 

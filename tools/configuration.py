@@ -32,7 +32,7 @@ _BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def about(field: FieldInfo) -> str:
-    """Return a setting's description in one line; it is empty if the setting isn't for operators."""
+    """Return a setting's description in one line, or an empty string if the setting isn't for operators."""
     return " ".join((field.description or "").split())
 
 
@@ -43,7 +43,7 @@ def takes(field: FieldInfo) -> str:
     limits = [getattr(each, name) for each in metadata for name in ("ge", "le") if hasattr(each, name)]
     if len(limits) == 2:
         return f"a whole number from {limits[0]} to {limits[1]}"
-    # A validated type rejects at least one: '?' is neither a number nor a URL, 'a b' is not a single word.
+    # A validated type refuses at least one of these: '?' is no number or URL, and 'a b' no single word.
     for nonsense in ("?", "a b"):
         try:
             TypeAdapter(shape).validate_python(nonsense)
@@ -84,7 +84,7 @@ def of_table(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
 
 
 def of_servers() -> Iterator[tuple[str, ...]]:
-    """Yield what moderators set."""
+    """Yield the rows about the settings of servers."""
     for field in sorted(FIELDS, key=lambda field: [*SECTIONS].index(field.section.name)):
         shown = field.kind.show(field.value(ServerRules()), SettingsContext())
         yield field.section.title, field.setting.label, shown, field.setting.about
@@ -123,9 +123,8 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def example() -> str:
-    """Return .env.example: its first lines and groups as they are, each variable with its description.
-
-    A new setting needs its line `NAME=` in a group.
+    """Return .env.example with current descriptions and defaults. Its first lines and groups don't change.
+    A new setting needs a line `NAME=` in a group.
     """
     head, *groups = EXAMPLE.read_text(encoding="utf-8").strip().split("\n\n")
     parts = [head]

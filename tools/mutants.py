@@ -159,7 +159,7 @@ def run_one(copy: Path, name: str, tests: Sequence[str]) -> int:
 
 
 def exit_codes(copy: Path) -> dict[str, int]:
-    """Return mutmut's result for every mutant that it made."""
+    """Return mutmut's result for every generated mutant."""
     found: dict[str, int] = {}
     for meta in (copy / "mutants" / "bot").rglob("*.meta"):
         found |= json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"]
@@ -192,7 +192,7 @@ def report(copy: Path, scope: str, results: dict[str, int]) -> int:
 
 
 def lines_of(change: str) -> set[str]:
-    """Return the changed lines without their indentation."""
+    """Return the changed lines without indentation."""
     return {f"{line[0]} {line[1:].strip()}" for line in change.splitlines() if line}
 
 

@@ -3,7 +3,7 @@
     python -m tools.planted_faults                    run the tests listed for each fault
     python -m tools.planted_faults --check-clean      run the listed tests without any fault first
     python -m tools.planted_faults -k lease --jobs 2  select faults by name, run two at a time
-    python -m tools.planted_faults --simulate         let the simulation look for each; resumes
+    python -m tools.planted_faults --simulate         search with the simulation; can be interrupted
 
 A planted fault is a mistake that a programmer might make. `tests/planted_faults.toml` lists them.
 """
@@ -35,7 +35,7 @@ LIST = ROOT / "tests" / "planted_faults.toml"
 AREAS = ("store", "delivery", "workers", "moderation")
 SECONDS = 900
 OUTPUT = "planted-faults-output.txt"
-FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # only where it exists
+FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # Linux's RAM disk
 
 
 class Verdict(StrEnum):
@@ -54,7 +54,7 @@ class Verdict(StrEnum):
 class Fault:
     """A mistake to plant: `new` replaces `old` in `file`. At least one of `tests` must then fail.
 
-    `database` is what the simulation needs to find it, or empty if either will do.
+    `database` is the one on which the simulation can find it; empty means either.
     """
 
     name: str
@@ -97,10 +97,10 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("-k", default="", metavar="NAME", help="only faults whose name contains this text")
     parser.add_argument("--check-clean", action="store_true", help="first run the listed tests as they are")
-    parser.add_argument("--jobs", type=int, default=1, help="how many faults are tested side by side")
+    parser.add_argument("--jobs", type=int, default=1, help="the number of faults tested at the same time")
     simulation = parser.add_argument_group("the simulation")
     simulation.add_argument("--simulate", action="store_true", help="play simulated rounds instead of tests")
-    simulation.add_argument("--rounds", type=int, default=1000, help="how many at most for each fault")
+    simulation.add_argument("--rounds", type=int, default=1000, help="the most rounds for each fault")
     simulation.add_argument("--seed", default="1", help="the seed of the rounds")
     simulation.add_argument(
         "--database", choices=("sqlite", "postgres"), default="sqlite", help="postgres: several processes"

@@ -1,7 +1,7 @@
-"""`make screenshots`: take the documentation's pictures from the demo's page, by using it as people do.
+"""`make screenshots`: use the demo's page as people do, and take the pictures of the documentation.
 
-The command needs Playwright (`pip install playwright`; no requirement file lists it, since nothing else uses
-it) and Chromium, either at the path in the variable CHROMIUM or on the PATH.
+The command needs Playwright, which no requirement file lists (`pip install playwright`), and Chromium, at the
+path in the environment variable CHROMIUM or on the PATH.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def become(page: Page, name: str) -> None:
 
 
 def send(page: Page, command: str, *given: str, **more: str) -> None:
-    """Send a command with its required options in order, and the other options by name."""
+    """Send a command with the values of its required options in order, and other options by name."""
     page.click(COMPOSER)
     page.keyboard.type(f"/{command}", delay=30)
     page.wait_for_selector(".command-entry")
@@ -118,7 +118,7 @@ def start(page: Page, deployment: str, prompt: str) -> None:
 
 
 def shown(page: Page, words: str) -> None:
-    """Wait until a message in the channel contains these words. Other parts of the page are ignored."""
+    """Wait until a message in the channel contains these words."""
     page.wait_for_selector(f"{MESSAGES} >> text={words}")
 
 
@@ -152,7 +152,7 @@ def press_in_more(page: Page, label: str) -> None:
 
 
 def shoot(page: Page, folder: Path, name: str, part: str | None = None) -> None:
-    """Take a picture of the page, or of a part, once it has loaded, scrolled to the newest message."""
+    """Take a picture of the page or a part of it, scrolled to the newest message, once it has loaded."""
     page.wait_for_timeout(700)
     page.locator("#channel-timeline").evaluate("box => { box.scrollTop = box.scrollHeight }")
     page.wait_for_timeout(300)
@@ -354,7 +354,7 @@ PARTS: dict[str, Callable[[Browser, Mapping[str, str], Path], None]] = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.screenshots", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("docs/pictures"))
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all without any")
+    parser.add_argument("parts", nargs="*", help=f"{', '.join(PARTS)}; default: all")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,7 +1,7 @@
-"""Let the simulation look for planted faults: play rounds with each fault until one breaks a promise.
+"""Search for planted faults with the simulation: play rounds with each fault until one breaks a promise.
 
-A round counts only if the promise holds in the same round without the fault. Results are appended to a file,
-so that an interrupted command resumes where it stopped.
+The promise must hold in the same round without the fault. Results are appended to a file, so an interrupted
+command resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _writing = Lock()
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Looks for faults in the rounds of a seed; `clean` is the tree without a fault."""
+    """A search in the rounds of a seed. `clean` is the tree without a fault."""
 
     clean: Path
     rounds: int
@@ -30,9 +30,9 @@ class Search:
     database: str
 
     def look_for(self, fault: str, faulty: Path, database: str = "") -> tuple[bool, str]:
-        """Return whether a round of the tree with the fault breaks a promise, and which round and promise.
+        """Return whether a round of the faulty tree breaks a promise, and a description of the result.
 
-        `database` is used instead of that of the search if the fault needs it.
+        `database` is the one that the fault needs, if any.
         """
         if database not in ("", self.database):
             return replace(self, database=database).look_for(fault, faulty)
@@ -55,9 +55,9 @@ class Search:
         return found, detail if found else f"survived {first} rounds with {self.database}"
 
     def _play(self, tree: Path, first: int, rounds: int) -> tuple[int | None, set[str]]:
-        """Play rounds in a tree. Return the first that breaks promises, or None, and these promises.
+        """Play rounds in a tree; return the number of the first that fails, or None, and its broken promises.
 
-        The promises are empty if the simulation crashed in that round.
+        There are no promises if the simulation crashed in that round.
         """
         command = [sys.executable, "-m", "tests.simulation", "--no-shorten"]
         command += [f"--seed={self.seed}", f"--database={self.database}"]
@@ -73,7 +73,7 @@ class Search:
             return None, set()
         seed = _SEED.search(finished.stdout)
         if seed is None:
-            raise ValueError(f"the simulation did not run: {finished.stderr.strip().splitlines()[-1:]}")
+            raise ValueError(f"the simulation didn't run: {finished.stderr.strip().splitlines()[-1:]}")
         verdict = finished.stdout[seed.end() :].partition("\nsteps:\n")[0]
         return int(seed[1]), {
             promise_in(line.strip()) for line in verdict.splitlines() if line.startswith("  ")
@@ -81,6 +81,6 @@ class Search:
 
 
 def promise_in(broken: str) -> str:
-    """Return the name of a broken promise, without the step after which it was broken and without details."""
+    """Return only the promise of a line about a broken one, which may begin with the step before it."""
     _, found, rest = broken.partition("): ") if broken.startswith("after ") else ("", "", broken)
     return (rest if found else broken).partition(":")[0]

@@ -25,7 +25,7 @@ _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def code_lines(text: str) -> int:
-    """Return how many lines of a module have code. A docstring is no code, any other string is."""
+    """Return the number of lines with code. Docstrings don't count, but other strings do."""
     lines = set[int]()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type not in _NO_CODE:
@@ -38,7 +38,7 @@ def code_lines(text: str) -> int:
 
 
 def modules() -> Iterator[tuple[Path, int, int]]:
-    """Yield each module's path, its number of lines, and how many of them are code."""
+    """Yield each module's path, its number of lines and its number of code lines."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             text = path.read_text(encoding="utf-8")

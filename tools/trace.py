@@ -22,12 +22,12 @@ PACKAGES = ("bot", "cogs")
 _NO_FUNCTIONS = frozenset({"<module>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 _PACE = 0.2
 _LOOK = 0.05
-_START = 2.0  # the first round of every worker belongs to the startup
+_START = 2.0  # seconds in which every worker runs once, which belongs to the startup
 _SECONDS = 60
 
 
 class Trace:
-    """The functions called during the recording, by file. Files and functions are in order of first call."""
+    """The functions called while recording, by file, in the order of their first calls."""
 
     def __init__(self) -> None:
         self.files: dict[str, dict[str, None]] = {}
@@ -52,7 +52,7 @@ class Trace:
 
 
 async def run(trace: Trace) -> None:
-    """Send the command, and record until the message with the picture is there."""
+    """Send the command, and record until the picture is posted."""
     async with asyncio.timeout(_SECONDS), open_world(_PACE) as world:
         await asyncio.sleep(_START)
         ada = world.people["ada"]

@@ -7,30 +7,27 @@ Every fault becomes a `bot.domain.errors.BackendError`, whose `accepted` says wh
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
-from aiohttp import web
 from pydantic import SecretStr
 
 from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_deployments
 from bot.comfydeploy.reports import clean_filename, parse_log, parse_run, parse_webhook
 from bot.comfydeploy.wire import (
-    PING_PATH,
     QUEUE_PATH,
     WEBHOOKS,
     WebhookSigner,
-    call_name,
     error_from_http,
     parse_queue_reply,
     parse_upload_reply,
     queue_body,
     scrub,
 )
-from bot.domain.backend import DeploymentDescription, NewRun
+from bot.domain.backend import DeploymentDescription
 from bot.domain.errors import (
     BackendBadReply,
     BackendCrashed,
@@ -38,7 +35,7 @@ from bot.domain.errors import (
     BackendUnreachable,
 )
 from bot.domain.run_timing import QUEUE_CALL_SECONDS
-from bot.domain.runs import RunReport
+from bot.domain.runs import Run, RunReport
 
 MAX_REPLY = 4 * 1024 * 1024
 # How many deployments a call lists. ComfyDeploy sends each with its whole workflow, often 25 KB and more.
@@ -48,7 +45,6 @@ MAX_FAILURES = 3
 MAX_LOG = 2 * 1024 * 1024
 MAX_ERROR_REPLY = 64 * 1024
 # Returns a request's body, or the HTTP status to answer with if the body can't be read.
-ReadBody = Callable[[web.Request], Awaitable[bytes | int]]
 
 
 def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
@@ -101,7 +97,7 @@ class ComfyDeploy:
         to tell it from an outage. BackendCrashed means an outage or a deployment that can't be described.
         """
         path = f"/deployment/{_segment(deployment_id)}"
-        return parse_deployment(await self._call("GET", path))
+        return parse_deployment(await self._call("deployment", "GET", path))
 
     async def describe_deployments(self) -> tuple[DeploymentDescription, ...]:
         """Describe all deployments of the account, except those that can't be described.
@@ -151,30 +147,30 @@ class ComfyDeploy:
 
     async def _entries(self, fluid: str, offset: int, size: int) -> dict[str, DeploymentDescription]:
         params = {"is_fluid": fluid, "page_size": str(size), "offset": str(offset)}
-        body = await self._call("GET", "/deployments", params=params)
+        body = await self._call("deployment", "GET", "/deployments", params=params)
         return {info.id: info for info in parse_deployments(body)}
 
-    async def start_run(self, run: NewRun) -> str:
+    async def start_run(self, run: Run) -> str:
         """Make the queue call, with the URL for the run's webhooks, and return ComfyDeploy's run id."""
         body = queue_body(run, self._signer.url(run.key))
-        reply = await self._call("POST", QUEUE_PATH, limits=self._queue_timeout, json=body)
+        reply = await self._call("queue", "POST", QUEUE_PATH, limits=self._queue_timeout, json=body)
         return parse_queue_reply(reply)
 
     async def get_run(self, run_id: str) -> RunReport:
         params = {"queue_position": "true"}
-        report = parse_run(await self._call("GET", f"/run/{_segment(run_id)}", params=params))
+        report = parse_run(await self._call("run", "GET", f"/run/{_segment(run_id)}", params=params))
         if report.run_id != run_id:
             raise BackendBadReply(f"200: an answer about another run, {report.run_id}")
         return report
 
     async def cancel_run(self, run_id: str) -> None:
         """Ask ComfyDeploy to stop a run. ComfyDeploy answers 200 even if the run has ended."""
-        await self._call("POST", f"/run/{_segment(run_id)}/cancel")
+        await self._call("cancel", "POST", f"/run/{_segment(run_id)}/cancel")
 
     async def read_log(self, run_id: str) -> tuple[str, ...]:
         """Return the last entries of a run's log. The path is undocumented, and there is often no log."""
         path = f"/v2/clickhouse-run-logs/{_segment(run_id)}"
-        body = await self._call("GET", path, limits=self._log_timeout, max_reply=MAX_LOG)
+        body = await self._call("log", "GET", path, limits=self._log_timeout, max_reply=MAX_LOG)
         return tuple(scrub(text, (self._api_key.get_secret_value(),)) for text in parse_log(body))
 
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
@@ -188,11 +184,12 @@ class ComfyDeploy:
         form = aiohttp.FormData()
         name = clean_filename(filename) or "file"
         form.add_field("file", content, filename=name, content_type=content_type)
-        body = await self._call("POST", "/file/upload", limits=self._queue_timeout, data=form)
+        body = await self._call("upload", "POST", "/file/upload", limits=self._queue_timeout, data=form)
         return parse_upload_reply(body)
 
     async def _call(
         self,
+        call: str,
         method: str,
         path: str,
         *,
@@ -200,7 +197,10 @@ class ComfyDeploy:
         max_reply: int = MAX_REPLY,
         **kwargs: Any,
     ) -> bytes:
-        """Return the body of a 2xx response. Raises BackendError for any other response, or for none."""
+        """Return the body of a 2xx response. Raises BackendError for any other response, or for none.
+
+        `call` is the name of the call in the metrics.
+        """
         key = self._api_key.get_secret_value()
         with _as_backend_errors(f"{method} {path}", key):
             async with self._session.request(
@@ -209,13 +209,14 @@ class ComfyDeploy:
                 headers={"Authorization": f"Bearer {key}", "Accept": "application/json"},
                 timeout=limits or self._call_timeout,
                 allow_redirects=False,
+                trace_request_ctx=call,
                 **kwargs,
             ) as response:
                 if 200 <= response.status < 300:
                     return await _read(response, max_reply)
                 body = await _read_error(response)
                 status, headers = response.status, response.headers
-                raise error_from_http(status, headers, body, call=call_name(path), secrets=(key,))
+                raise error_from_http(status, headers, body, call=call, secrets=(key,))
 
 
 @contextmanager
@@ -266,28 +267,3 @@ async def _read_error(response: aiohttp.ClientResponse) -> bytes:
 
 def _segment(identifier: str) -> str:
     return quote(identifier, safe="")
-
-
-def ping_route(
-    signer: WebhookSigner, read_body: ReadBody, reached: Callable[[], None] = lambda: None
-) -> web.RouteDef:
-    """Return the route by which `python -m bot check` tests whether PUBLIC_URL leads to this bot's webhooks.
-
-    The ping is a POST with a body, like a webhook.
-
-    The answer proves that the whole ping reached a process with the same secret. `read_body` applies the
-    webhooks' limits on size and time, because anyone who saw a ping can send it again. `reached` is called
-    for each authentic ping whose body was read.
-    """
-
-    async def ping(request: web.Request) -> web.Response:
-        nonce = request.match_info["nonce"]
-        if not signer.answers_ping(nonce, request.match_info["mac"]):
-            return web.Response(status=403)
-        body = await read_body(request)
-        if isinstance(body, int):
-            return web.Response(status=body)
-        reached()
-        return web.Response(text=signer.pong(nonce, body))
-
-    return web.post(f"{PING_PATH}/{{nonce:[a-z0-9]{{1,40}}}}/{{mac:[^/]{{1,64}}}}", ping)

@@ -6,18 +6,15 @@ ComfyDeploy signs no webhooks, so their URLs authenticate them.
 from __future__ import annotations
 
 import gc
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
 
-from bot.domain.backend import NewRun
 from bot.domain.errors import (
     BackendBadReply,
     BackendCrashed,
@@ -34,6 +31,7 @@ from bot.domain.errors import (
     BackendTimeout,
     BackendUnauthorized,
 )
+from bot.domain.runs import Run
 from bot.domain.text import clean_text
 
 MAX_DETAIL = 500
@@ -63,9 +61,9 @@ def error_from_http(
 ) -> BackendError:
     """Return the error for a status other than 2xx; `secrets` never appear in its text.
 
-    `call` is its `call_name`. A cancel call may answer that the run can't be cancelled. ComfyDeploy's own 500
-    is JSON, as for an unknown deployment. If it can't write a description, as for an Enum whose options
-    aren't a list of texts, its web server answers 500 in plain text.
+    `call` is its name in the metrics. A cancel call may answer that the run can't be cancelled. ComfyDeploy's
+    own 500 is JSON, as for an unknown deployment. If it can't write a description, as for an Enum whose
+    options aren't a list of texts, its web server answers 500 in plain text.
     """
     detail, content = describe(status, body, secrets=secrets), _object_or_none(body)
     if status == 500 and call == "cancel" and _NOT_CANCELLABLE in body:
@@ -128,25 +126,13 @@ def _field(loc: object) -> str | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the delay in seconds, or None if the header is missing or invalid.
-
-    A date is compared with the Date header, since our clock may differ.
-    """
+    """Return the delay in seconds, or None if the header is missing or isn't a number of seconds."""
     named = {name.lower(): value for name, value in headers.items()}
-    value = named.get("retry-after", "")
     try:
-        seconds = float(value)
+        seconds = float(named.get("retry-after", ""))
     except ValueError:
-        seconds = _seconds_between(named.get("date", ""), value)
+        return None
     return min(seconds, MAX_RETRY_AFTER) if seconds >= 0 else None
-
-
-def _seconds_between(start: str, end: str) -> float:
-    """Return the seconds between two HTTP dates, or NaN if either is invalid."""
-    try:
-        return max(0.0, (parsedate_to_datetime(end) - parsedate_to_datetime(start)).total_seconds())
-    except (ValueError, TypeError, OverflowError):
-        return float("nan")
 
 
 # Parsing blocks the event loop, so a body with too many separators is refused before parsing. A real body has
@@ -228,26 +214,9 @@ def uuid_of(data: Mapping[str, Any], field: str) -> str:
 
 
 QUEUE_PATH = "/run/deployment/queue"
-_CALLS = {
-    "queue": "queue",
-    "cancel": "cancel",
-    "run": "run",
-    "deployment": "deployment",
-    "deployments": "deployment",
-    "upload": "upload",
-    "clickhouse-run-logs": "log",
-}
 
 
-def call_name(path: str) -> str:
-    """Return the name of the call that a path belongs to, for a metric's label. The path itself contains ids,
-    which would create a series for each run.
-    """
-    last, *before = reversed(path.rstrip("/").split("/"))
-    return next((_CALLS[word] for word in (last, *before) if word in _CALLS), "other")
-
-
-def queue_body(run: NewRun, webhook: str | None) -> dict[str, Any]:
+def queue_body(run: Run, webhook: str | None) -> dict[str, Any]:
     """Build the JSON of POST /run/deployment/queue.
 
     `webhook_intermediate_status` enables the progress events.
@@ -277,8 +246,6 @@ WEBHOOK_PATH = "/webhooks/comfydeploy"
 _ROUTE = f"{WEBHOOK_PATH}/{{key:[a-z0-9]{{1,20}}}}/{{mac:[^/]{{1,64}}}}"
 # ComfyDeploy's second and third attempts arrive as GET with the same body.
 WEBHOOKS = (("POST", _ROUTE), ("GET", _ROUTE))
-# Under the webhooks' path, so that a proxy treats pings like webhooks.
-PING_PATH = f"{WEBHOOK_PATH}/ping"
 # Cached, since a run reports several times a second. A caller that measures whether a key is cached learns
 # nothing about its MAC.
 _CACHED = 1024
@@ -302,17 +269,6 @@ class WebhookSigner:
     def verify(self, key: str, mac: str) -> bool:
         """Return whether `mac` is the MAC of `key`, compared in constant time. Any text is safe to pass."""
         return hmac.compare_digest(self.mac(key).encode(), mac.encode("utf-8", "replace"))
-
-    def ping_url(self, public_url: str, nonce: str) -> str:
-        """Return a URL that tests PUBLIC_URL. Only a holder of the secret can create such a URL."""
-        return f"{public_url}{PING_PATH}/{nonce}/{self.mac(f'ping:{nonce}')}"
-
-    def answers_ping(self, nonce: str, mac: str) -> bool:
-        return self.verify(f"ping:{nonce}", mac)
-
-    def pong(self, nonce: str, body: bytes) -> str:
-        """Return the answer to a ping, which proves knowledge of the secret and receipt of the whole body."""
-        return self.mac(f"pong:{nonce}:{hashlib.sha256(body).hexdigest()}")
 
     def url(self, key: str) -> str | None:
         """Return the URL for reports about a run, or None without a PUBLIC_URL, when runs are only polled.

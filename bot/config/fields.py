@@ -101,7 +101,7 @@ def public_url(text: str) -> str:
 
 
 _SQLITE, _POSTGRES = "sqlite", "postgresql"
-# The forms of other programs and of this bot's development versions.
+# The forms of other programs, which name a driver.
 _OLD_SCHEMES = {"sqlite+aiosqlite": _SQLITE, "postgresql+asyncpg": _POSTGRES, "postgres": _POSTGRES}
 # Query parameters that asyncpg understands; it raises TypeError for any other.
 _OPTIONS = frozenset({"ssl", "host", "port", "passfile", "service", "servicefile", "target_session_attrs"})
@@ -110,11 +110,11 @@ _OPTIONS = frozenset({"ssl", "host", "port", "passfile", "service", "servicefile
 def database_url(secret: SecretStr) -> SecretStr:
     """Raise ValueError, with the expected form, for what isn't a database's URL."""
     text = secret.get_secret_value()
-    for old, new in _OLD_SCHEMES.items():
-        if text.startswith(f"{old}:"):
-            # The rest may contain a password.
-            rest = text.removeprefix(f"{old}:") if new == _SQLITE else "//…"
-            raise ValueError(f"must be {new}:{rest} instead of {old}:{rest}")
+    scheme, _, rest = text.partition(":")
+    if new := _OLD_SCHEMES.get(scheme):
+        # The rest may contain a password.
+        rest = rest if new == _SQLITE else "//…"
+        raise ValueError(f"must be {new}:{rest} instead of {scheme}:{rest}")
     if text.startswith(_POSTGRES) and find_spec("asyncpg") is None:
         raise ValueError("needs the PostgreSQL driver: pip install asyncpg")
     try:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
+from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from dotenv.parser import Binding, parse_stream
-from dotenv.variables import parse_variables
+from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError, model_validator
 from sqlalchemy.engine import make_url
 
-from bot.comfydeploy.deployments import input_class
 from bot.config.fields import (
     ALL_ROLES,
     CALLING_ROLES,
@@ -247,34 +246,15 @@ class Settings(BaseModel):
 NAMES = tuple(name.upper() for name in Settings.model_fields)
 
 
-def _read_env_file(environment: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Return the file's variables, and sentences about its invalid lines; a missing file has none.
-
-    `${NAME}` stands for an earlier line or a variable of the environment. Raises StartupError if the file
-    can't be read.
-    """
-    if not ENV_FILE.exists():
-        return {}, []
+def _read_env_file() -> dict[str, str]:
+    """Return the file's variables, or none without a file. Raises StartupError if it can't be read."""
     try:
-        with ENV_FILE.open(encoding="utf-8") as stream:
-            bindings = list(parse_stream(stream))
-    except IsADirectoryError:
-        raise StartupError(f"{ENV_FILE} is a folder. Put the file with the settings in its place.") from None
+        text = ENV_FILE.read_text(encoding="utf-8") if ENV_FILE.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise StartupError(
-            f"{ENV_FILE} can't be read: {type(error).__name__}. Save it as UTF-8 text."
+            f"{ENV_FILE} can't be read: {type(error).__name__}. It must be a file of UTF-8 text."
         ) from None
-    wrong = [binding.original.line for binding in bindings if binding.error]
-    return _variables(bindings, environment), [f"{ENV_FILE}, line {n}, is not NAME=value." for n in wrong]
-
-
-def _variables(bindings: Iterable[Binding], environment: Mapping[str, str]) -> dict[str, str]:
-    values: dict[str, str | None] = {}
-    for binding in bindings:
-        if binding.key is not None and binding.value is not None:
-            known = {**environment, **values}
-            values[binding.key] = "".join(atom.resolve(known) for atom in parse_variables(binding.value))
-    return _stripped(values)
+    return _stripped(dotenv_values(stream=StringIO(text)))
 
 
 def _stripped(values: Mapping[str, str | None]) -> dict[str, str]:
@@ -284,7 +264,7 @@ def _stripped(values: Mapping[str, str | None]) -> dict[str, str]:
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
     """Read `.env` and the environment, which takes precedence. Raises StartupError with all mistakes."""
-    file, wrong_lines = _read_env_file(environment)
+    file = _read_env_file()
     given = _stripped(environment)
     # The environment holds many unrelated variables.
     ours = [name for name in given if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
@@ -294,9 +274,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         # No cause: pydantic's error holds the raw input, secrets included.
-        raise StartupError(*wrong_lines, *mistakes(error), *hints) from None
-    if wrong_lines:
-        raise StartupError(*wrong_lines, *hints)
+        raise StartupError(*mistakes(error), *hints) from None
     settings._hints = hints
     return settings
 
@@ -319,4 +297,4 @@ def configured_deployments(settings: Settings) -> tuple[DeploymentSettings, ...]
     """Return the configured deployments. Raises StartupError with the mistakes in their file."""
     if settings.comfydeploy_deployment_id is not None:
         return (single_deployment(settings.comfydeploy_deployment_id),)
-    return load_deployments_file(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE, input_class)
+    return load_deployments_file(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE)

@@ -102,7 +102,7 @@ class PostgresCoordinator:
         """
         if name in self._held:
             return True
-        if not await self._execute(_TRY_LOCK, space=_LOCK_SPACE, name=name):
+        if not await self._lock(name):
             return False
         self._held.add(name)
         return True
@@ -166,34 +166,24 @@ class PostgresCoordinator:
             self._on_notify(TOPICS)
 
     async def _reconnect(self) -> None:
-        since: float | None = None
+        """Connect, and take all held locks again, unless another session has kept one for too long."""
+        give_up: float | None = None
         while True:
-            try:
+            with suppress(StoreUnavailable):
                 await self._connect()
-                lost = await self._reacquire()
-            except StoreUnavailable:
-                lost = ()
-                if self._connection is not None:
-                    await self._disconnect()
-                await asyncio.sleep(_RECONNECT_PAUSE)
-                continue
-            if not lost:
-                return
-            now = asyncio.get_running_loop().time()
-            since = since or now
-            if now - since > _STALE_SESSION_SECONDS and not self.lost.done():
-                self.lost.set_result(next(iter(lost)))
-                return
+                taken = [name for name in sorted(self._held) if not await self._lock(name)]
+                if not taken:
+                    return
+                now = asyncio.get_running_loop().time()
+                give_up = give_up or now + _STALE_SESSION_SECONDS
+                if now > give_up and not self.lost.done():
+                    self.lost.set_result(taken[0])
+                    return
             await self._disconnect()
             await asyncio.sleep(_RECONNECT_PAUSE)
 
-    async def _reacquire(self) -> Collection[str]:
-        """Take all held locks again, and return the locks that another session holds now."""
-        return [
-            name
-            for name in sorted(self._held)
-            if not await self._execute(_TRY_LOCK, space=_LOCK_SPACE, name=name)
-        ]
+    async def _lock(self, name: str) -> bool:
+        return bool(await self._execute(_TRY_LOCK, space=_LOCK_SPACE, name=name))
 
     async def _send_notifications(self) -> None:
         """Send one NOTIFY for all topics that came up since the last one."""

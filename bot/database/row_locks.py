@@ -49,29 +49,21 @@ def lock_accepting(connection: Connection, server: int) -> None:
 
 def lock_run(connection: Connection, key: str) -> Run:
     """Lock the request that the run `key` belongs to, and return that run. Raises RunGone."""
-    run = next((run for run in lock_batch_if_any(connection, key) if run.key == key), None)
-    if run is None:
-        raise RunGone(key)
-    return run
+    return next(run for run in lock_batch(connection, key) if run.key == key)
 
 
 def lock_batch(connection: Connection, key: str) -> list[Run]:
-    """Lock the request that the run `key` belongs to, and return its runs in their order. Raises RunGone."""
-    found = lock_batch_if_any(connection, key)
-    if not found:
-        raise RunGone(key)
-    return found
-
-
-def lock_batch_if_any(connection: Connection, key: str) -> list[Run]:
-    """Lock a request as `lock_batch` does, but return an empty list if the run doesn't exist.
+    """Lock the request that the run `key` belongs to, and return its runs in their order. Raises RunGone.
 
     The runs are read by a second statement. The one that waits for the lock would return them as they were
     before the wait. On SQLite, a transaction that writes has locked everything.
     """
     if connection.dialect.name != "sqlite":
         connection.execute(_LOCK, {"of": key})
-    return [to_run(row) for row in connection.execute(_WITH_RUN, {"of": key})]
+    found = [to_run(row) for row in connection.execute(_WITH_RUN, {"of": key})]
+    if not found:
+        raise RunGone(key)
+    return found
 
 
 def lock_requests(connection: Connection, keys: Collection[str]) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Executable,
     Row,
     Select,
     Table,
@@ -29,10 +30,10 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.database.tables import messages, queues, requests, runs
-from bot.domain.messages.records import COPIES, Attempt, Form, Kind, Message, Part, Place, Shows
-from bot.domain.requests import GenerationRequest
+from bot.domain.messages.records import COPIES, Form, Kind, Message, Place
 from bot.domain.runs import FINAL, Output, Run, RunState
 
 # A page begins after the last row of the page before, not at an offset. `tie` matches those rows of the same
@@ -115,16 +116,9 @@ def runs_of(connection: Connection, request_key: str) -> list[Run]:
     return [to_run(row) for row in connection.execute(_OF_REQUEST, {"request": request_key})]
 
 
-def new_row(request: GenerationRequest, now: datetime) -> dict[str, object]:
-    """Return the columns of a new request and of its run that the run's request determines."""
-    return {
-        **request.model_dump(exclude={"origin", "offers_gpus"}),
-        **request.origin.model_dump(exclude={"age_restricted"}),
-        "channel_age_restricted": request.origin.age_restricted,
-        "created_at": now,
-        "outputs": [],
-        "failure_params": {},
-    }
+def new_row(run: Run) -> dict[str, object]:
+    """Return a new run's columns of both tables."""
+    return {name: getattr(run, name) for name in _RUN_FIELDS}
 
 
 def insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -136,12 +130,23 @@ def insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> No
             connection.execute(_INSERTS[table], values)
 
 
+def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows, except those that exist, because another transaction may have inserted them."""
+    connection.execute(_insert_new(table, connection.dialect.name), rows)
+
+
+@cache
+def _insert_new(table: Table, dialect: str) -> Executable:
+    create = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    return create(table).on_conflict_do_nothing()
+
+
 def set_columns(
     connection: Connection,
     table: Table,
     which: Mapping[str, object],
     values: Mapping[str, object],
-    add: Mapping[str, int] = {},
+    add: Mapping[str, float] = {},
 ) -> int:
     """Update the rows whose columns equal `which`, and return their number.
 
@@ -213,7 +218,7 @@ def want(
 
 
 def _insert(connection: Connection, values: Mapping[str, object]) -> None:
-    connection.execute(_INSERT, {"posted": [], "stale": [], **values})
+    connection.execute(_INSERT, {"posted": (), "stale": (), **values})
 
 
 def bump(connection: Connection, request_key: str, now: datetime, which: ColumnElement[bool]) -> None:
@@ -263,36 +268,9 @@ def messages_of(connection: Connection, request_key: str) -> dict[tuple[Kind, in
 
 def to_message(row: Row[Any]) -> Message:
     """Build a Message from a row."""
-    return Message(
-        request_key=row.request_key,
-        kind=Kind(row.kind),
-        number=row.number,
-        wanted_rev=row.wanted_rev,
-        shown_rev=row.shown_rev,
-        posted=tuple(_part(each) for each in row.posted),
-        stale=row.stale,
-        attempt=(
-            Attempt(datetime.fromisoformat(row.attempt["at"]), _part(row.attempt["part"]))
-            if row.attempt
-            else None
-        ),
-        form=Form(row.form),
-        place=Place(row.place),
-        failures=row.failures,
-        channel_id=row.channel_id,
-        with_prompt=row.with_prompt,
-        offered=row.offered,
-        deleted_by=row.deleted_by,
-    )
-
-
-def _part(stored: Mapping[str, Any]) -> Part:
-    kinds = {"shows": Shows, "form": Form, "place": Place, "files": tuple}
-    return Part(**{name: kinds[name](value) if name in kinds else value for name, value in stored.items()})
-
-
-def pack_attempt(attempt: Attempt) -> dict[str, object]:
-    return {"at": attempt.at.isoformat(), "part": asdict(attempt.part)}
+    values = {name: row._mapping[name] for name in Message.__slots__}
+    kind, form, place = Kind(row.kind), Form(row.form), Place(row.place)
+    return Message(**{**values, "kind": kind, "form": form, "place": place})
 
 
 def message_key(request_key: str, kind: Kind, number: int) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 
@@ -12,15 +11,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from bot.database.engine import Database
+from bot.database.tables import metadata
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 
 # Older servers lack features that the statements use, such as RETURNING in SQLite.
 _OLDEST = {"sqlite": (3, 35), "postgresql": (13,)}
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-# The schemas of development versions: 0001 to 0009, then 0001_initial and so on.
-_DEVELOPMENT = re.compile(r"\d{4}(_\w+)?")
 
 
 def alembic_config() -> Config:
@@ -43,11 +42,6 @@ def schema_of(connection: Connection) -> str | None:
 
 def describe_unknown(schema: str) -> tuple[str, str]:
     """Return what is wrong with a schema that this version doesn't know, and how to fix it."""
-    if _DEVELOPMENT.fullmatch(schema):
-        return (
-            f"has the schema {schema} of a development version, which can't be upgraded",
-            "Name a new database in DATABASE_URL; the bot creates the tables.",
-        )
     return (
         f"has the schema {schema}, which this version of the bot doesn't know",
         "Start the newer version that made it, or restore an older backup.",
@@ -76,11 +70,26 @@ def _upgrade(connection: Connection) -> None:
         raise StartupError(f"The database {fault}. {remedy}")
     config = alembic_config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    if current is None:
+        _create_tables(connection)
+        command.stamp(config, "head")
+    else:
+        command.upgrade(config, "head")
+
+
+def _create_tables(connection: Connection) -> None:
+    """Create the tables of a new database; those of another program are a conflict.
+
+    Without statistics, SQLite chooses between two indexes by their order, and SQLAlchemy keeps them in a set.
+    """
+    for table in metadata.sorted_tables:
+        connection.execute(CreateTable(table))
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            connection.execute(CreateIndex(index))
 
 
 async def upgrade(database: Database) -> None:
-    """Run the missing migrations in one transaction. Raises StartupError."""
+    """Create the tables, or run the missing migrations, in one transaction. Raises StartupError."""
     try:
         database.make_folder()
         await database.migrate(_upgrade)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -26,11 +27,8 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
-from bot.domain.messages.records import MessageRef
+from bot.domain.messages.records import Attempt, MessageRef, Part
 from bot.domain.runs import RunState
 
 
@@ -47,16 +45,22 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value is not None else None
 
 
-class MessageRefs(TypeDecorator[tuple[MessageRef, ...]]):
-    """A list of messages: MessageRefs in Python, and pairs of ids as JSON in the table."""
+class AsJson(TypeDecorator[Any]):
+    """A value of a type that pydantic knows, such as a record or a tuple of records, as JSON in the table."""
 
     impl = JSON
     cache_ok = True
 
-    def process_result_value(
-        self, value: list[list[int]] | None, dialect: Dialect
-    ) -> tuple[MessageRef, ...] | None:
-        return tuple(MessageRef(*pair) for pair in value) if value is not None else None
+    def __init__(self, of: Any) -> None:
+        super().__init__(none_as_null=True)
+        self.of = of
+        self._adapter = TypeAdapter[Any](of)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return self._adapter.dump_python(value, mode="json", warnings="error") if value is not None else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return self._adapter.validate_python(value) if value is not None else None
 
 
 class CleanText(TypeDecorator[str]):
@@ -72,25 +76,6 @@ class CleanText(TypeDecorator[str]):
         if value is None:
             return None
         return value.replace("\0", "").encode(errors="replace").decode()
-
-
-class SecondsBetween(FunctionElement[float]):
-    """The seconds from one time to another, both of type UtcDateTime."""
-
-    type = Float()
-    inherit_cache = True
-
-
-@compiles(SecondsBetween, "sqlite")
-def _by_days(element: SecondsBetween, compiler: SQLCompiler, **more: Any) -> str:
-    first, last = (compiler.process(each, **more) for each in element.clauses)
-    return f"((julianday({last}) - julianday({first})) * 86400.0)"
-
-
-@compiles(SecondsBetween, "postgresql")
-def _by_epoch(element: SecondsBetween, compiler: SQLCompiler, **more: Any) -> str:
-    first, last = (compiler.process(each, **more) for each in element.clauses)
-    return f"EXTRACT(EPOCH FROM ({last} - {first}))::double precision"
 
 
 def _partial(name: str, *columns: str | TextClause, where: str) -> Index:
@@ -155,7 +140,6 @@ requests = Table(
     ),
     # In a rolling restart two processes receive each interaction; only one may accept it.
     Index("requests_interaction", "interaction_id", unique=True),
-    # Partial, so that the few status messages are found without reading every ended request.
 )
 # One queue call each: what it sends, and what became of it.
 runs = Table(
@@ -255,9 +239,9 @@ messages = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("wanted_rev", Integer, nullable=False, server_default="1"),
     Column("shown_rev", Integer, nullable=False, server_default="0"),
-    Column("posted", JSON, nullable=False),
-    Column("stale", MessageRefs, nullable=False),
-    Column("attempt", JSON(none_as_null=True)),
+    Column("posted", AsJson(tuple[Part, ...]), nullable=False),
+    Column("stale", AsJson(tuple[MessageRef, ...]), nullable=False),
+    Column("attempt", AsJson(Attempt)),
     Column("form", Integer, nullable=False, server_default="0"),
     Column("place", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, server_default="0"),
@@ -269,7 +253,6 @@ messages = Table(
     Column("with_prompt", Boolean, nullable=False, server_default=false()),  # a share shows the prompt
     Column("offered", Boolean, nullable=False, server_default=false()),
     Column("deleted_by", BigInteger),
-    Column("error", CleanText),
     _partial("messages_due", "due_at", where="wanted_rev > shown_rev"),
     _partial("messages_farewell", "farewell_at", where="farewell_at IS NOT NULL"),
     _partial("messages_offered", "request_key", where="offered"),
@@ -369,8 +352,8 @@ channel_defaults = Table(
     Column("channel_id", BigInteger, primary_key=True, autoincrement=False),
     Column("guild_id", BigInteger, nullable=False),
     Column("folded", CleanText, nullable=False),
-    Column("set_at", UtcDateTime),  # NULL: set by a version that didn't store this
-    Column("set_by", BigInteger),  # NULL: as above, or this person erased their data
+    Column("set_at", UtcDateTime, nullable=False),
+    Column("set_by", BigInteger),  # NULL: this person erased their data
     Index("channel_defaults_preset", "guild_id", "folded"),
     Index("channel_defaults_setter", "set_by"),
 )

@@ -5,14 +5,11 @@ Functions raise Unanswered, StoreUnavailable, and MediaError or BackendError.
 
 from __future__ import annotations
 
-import asyncio
 import mimetypes
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
-
-from discord.ui import TextDisplay
 
 from bot.context import App
 from bot.delivery.age_restriction import applies, hides
@@ -22,10 +19,10 @@ from bot.domain.messages.decide import MAX_FAILURES, Act, upload_limit
 from bot.domain.messages.records import Claim, Form, Kind, Part, Place, Shows, result_ref
 from bot.domain.moderation import AuditAction
 from bot.domain.results import is_spoiler
-from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_turned_away
+from bot.domain.runs import Run, RunState, is_turned_away
 from bot.domain.text import escape_line, message_url
 from bot.domain.text.file_names import belongs_to, file_stem
-from bot.media.outputs import MEDIA_SECONDS, inline_texts, kind_of
+from bot.media.outputs import inline_texts, kind_of
 from bot.strings import say
 from bot.ui.message_parts import (
     GALLERY,
@@ -71,21 +68,17 @@ class Task(NamedTuple):
     deadline: float
 
 
-async def parts(
-    app: App, claim: Claim, place: Place, shows: Shows, act: Act, folder: Path
-) -> Sequence[OutgoingMessage]:
+async def parts(app: App, task: Task) -> Sequence[OutgoingMessage]:
     """Compose what has to be posted. With CONTINUE, this leaves out what is posted."""
-    deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
-    task = Task(claim, place, shows, act, folder, deadline)
-    match claim.message.kind:
+    match task.claim.message.kind:
         case Kind.REVIEW:
-            return [await _pinging(app, claim, await _review(app, task))]
+            return [await _pinging(app, task.claim, await _review(app, task))]
         case Kind.REPORT:
-            return [await _pinging(app, claim, await _report(app, task))]
+            return [await _pinging(app, task.claim, await _report(app, task))]
         case Kind.POST | Kind.SHARE:
             return await _copy(app, task)
         case _:
-            return await _outcome(app, task)
+            return await _silenced(app, task.claim, await _outcome(app, task))
 
 
 async def edits(app: App, claim: Claim) -> Sequence[Edit]:
@@ -147,7 +140,7 @@ async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
     claim, form = task.claim, task.claim.message.form
     run, shown = claim.run, claim.shown
     if _is_letter(claim, task.place):
-        return [turned_away_letter(run, _title(app, run), app.discord.channel_name(run.channel_id))]
+        return [turned_away_letter(run, _title(app, run))]
     if task.shows is Shows.WITHHELD:
         if form is Form.WORDS:
             return plain_messages(claim.about, [run], None)
@@ -170,7 +163,6 @@ async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
             return replace(missing, files=(), texts=())
         return linked_outputs(run, app.outputs.may_link)
     limit = upload_limit(run, task.place)
-    limit = min(limit, DIRECT_UPLOAD_LIMIT) if message.form is Form.SMALL else limit
     last_try = message.failures >= MAX_FAILURES  # the present attempt counts
     return await app.outputs.prepare(
         run, limit, task.folder, last_try=last_try, deadline=task.deadline, posted=names
@@ -205,12 +197,11 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
     if form is Form.WORDS:
         parts: Sequence[OutgoingMessage] = plain_messages([run], [run], app.outputs.may_link)
     else:
-        limit = DIRECT_UPLOAD_LIMIT if form is Form.SMALL else run.upload_limit
         try:
             prepared = (
                 linked_outputs(run, app.outputs.may_link)
                 if form is Form.LINKS
-                else await app.outputs.prepare_copy(run, limit, task.folder, task.deadline)
+                else await app.outputs.prepare_copy(run, run.upload_limit, task.folder, task.deadline)
             )
         except MediaGone as error:
             raise RefusedError("copy_file_gone", str(error)) from error
@@ -230,7 +221,13 @@ async def _pinging(app: App, claim: Claim, card: OutgoingMessage) -> OutgoingMes
     role = rules.reviewer_role_id if rules.ping_reviewers else None
     if role is None or card.layout is None:
         return card
-    return replace(card, layout=layout_of(TextDisplay(f"<@&{role}>"), *card.layout.children), role=role)
+    return replace(card, layout=layout_of(f"<@&{role}>", *card.layout.children), role=role)
+
+
+async def _silenced(app: App, claim: Claim, messages: Sequence[OutgoingMessage]) -> Sequence[OutgoingMessage]:
+    """Return an outcome that pings nobody if the server wants it so."""
+    rules = await app.store.rules.get(claim.run.guild_id)
+    return messages if rules.ping_requesters else [replace(each, mention=None) for each in messages]
 
 
 async def _review(app: App, task: Task) -> OutgoingMessage:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from socket import gethostname
 from typing import Any
 
 from bot.context import App
@@ -29,15 +27,18 @@ from bot.domain.messages.records import (
     COPIES,
     EDITS,
     OUTCOMES,
-    Busy,
     Claim,
+    Form,
     Kind,
+    Message,
     Place,
     Release,
     Shows,
+    full_channels,
 )
 from bot.domain.runs import RunState
 from bot.media.download import temporary_folder
+from bot.media.outputs import MEDIA_SECONDS
 from bot.workers.worker import TAKEN, Later
 
 log = logging.getLogger(__name__)
@@ -57,11 +58,8 @@ class Messenger:
         self._health = DiscordHealth(app.discord, app.outside)
         self._posting = Posting(app)
         self.estimator = Estimator(app)
-        self._name = f"{gethostname()[:32]}-{os.getpid()}-{app.outside.random.randbytes(4).hex()}:"
-        self._claims = 0
         self._active = self._posting.active
         self._released: list[Release] = []
-        self._has_strays = False
 
     async def claim(self, room: int) -> Sequence[Claim] | Later | None:
         """Claim messages that are due, and store what became of the last ones.
@@ -69,10 +67,6 @@ class Messenger:
         There are none if Discord is away. A request that this process is working on is left out: if the
         machine slept, its lease may be over.
         """
-        if self._has_strays:
-            own = {*self._active, *(each.claim.lease for each in self._released)}
-            await self._messages.release_strays(self._name, own)
-            self._has_strays = False
         if self._health.is_away and not self._health.pause() and await self._health.returns():
             await self._messages.make_due(self._app.now())
         if seconds := self._health.pause():
@@ -89,24 +83,24 @@ class Messenger:
             self._health.begin()
         return claims or self._nothing(due_at, now)
 
-    def _busy(self) -> Busy:
-        return Busy(claim.message for claim in self._active.values())
+    def _busy(self) -> list[Message]:
+        return [claim.message for claim in self._active.values()]
 
     def _nothing(self, due_at: datetime | None, now: datetime) -> Later | None:
         if due_at is not None and due_at <= now:
             return TAKEN
-        if not self._busy().full:
+        if not full_channels(self._busy()):
             self._health.nothing_due()
         return Later.at(due_at, now)
 
-    async def _turn(self, room: int) -> tuple[Sequence[Claim], datetime | None]:
+    async def _turn(self, room: int, only: str | None = None) -> tuple[Sequence[Claim], datetime | None]:
         now, leases = self._app.now(), [self._lease() for _ in range(room)]
         released, self._released = self._released, []
         try:
-            return await self._messages.turn(released, leases, self._busy(), now, now + LEASE)
+            return await self._messages.turn(released, leases, self._busy(), now, now + LEASE, only=only)
         except (StoreUnavailable, asyncio.CancelledError):
             # Releasing a claim twice does no harm.
-            self._released, self._has_strays = [*released, *self._released], True
+            self._released = [*released, *self._released]
             raise
 
     async def store_releases(self) -> None:
@@ -119,30 +113,27 @@ class Messenger:
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
                 await self.store_releases()
-        self._app.wakeups.show()
+        self._app.wakeups.wake("show")
 
     def _release(self, claim: Claim, due_at: datetime, *, shown: bool, **more: Any) -> None:
         """Release a claim with the next transaction. `more` are fields of Release."""
-        newest = self._active.get(claim.lease, claim)
-        self._released.append(Release(claim=newest, due_at=due_at, shown=shown, **more))
+        self._released.append(Release(claim=claim, due_at=due_at, shown=shown, **more))
 
     def _lease(self) -> str:
-        self._claims += 1
-        return f"{self._name}{self._claims}"
+        return self._app.outside.random.randbytes(8).hex()
 
     async def handle(self, claim: Claim) -> None:
         """Try once to show a claimed message, and store the result. Raises StoreUnavailable."""
         async with self._working(claim):
-            try:
-                result = await self._attempt(claim)
-            except asyncio.CancelledError:
-                self._retry(claim, "the process was stopped", pause=timedelta())
-                raise
+            result = await self._attempt(claim)
         self._app.metrics.attempt(claim.message.kind, result)
 
     @asynccontextmanager
     async def _working(self, claim: Claim) -> AsyncIterator[None]:
-        """Keep extending the lease of a claim while the block works on it."""
+        """Keep extending the lease of a claim while the block works on it.
+
+        If the database is away, or the process stops, the claim is released with what was posted.
+        """
 
         async def extend() -> None:
             while True:
@@ -154,8 +145,8 @@ class Messenger:
         extending = asyncio.create_task(extend())
         try:
             yield
-        except StoreUnavailable:
-            self._has_strays = True
+        except (StoreUnavailable, asyncio.CancelledError) as error:
+            self._retry(claim, str(error) or "the process was stopped", pause=timedelta())
             raise
         finally:
             extending.cancel()
@@ -188,21 +179,20 @@ class Messenger:
 
     def _retry(self, claim: Claim, reason: str, weight: int = 0, pause: timedelta | None = None) -> None:
         """Release a claim after a failure of this weight. Several failures count as a refusal."""
-        message = self._active.get(claim.lease, claim).message
+        claim = self._active.get(claim.lease, claim)
+        message, now = claim.message, self._app.now()
         failures = message.failures - FAILURE + weight
         pause = pause_after(failures, self._app.outside.random) if pause is None else pause
-        values: dict[str, object] = {"form": message.form, "place": message.place, "failures": failures}
         if weight and failures >= MAX_FAILURES:
-            place = start(message, claim.runs, self._app.now())
-            refused = climb(message, place, claim.runs, too_large=False, about_message=True)
-            values = {"form": refused.form, "place": refused.place, "failures": 0}
-            pause = timedelta()
-        due_at = self._app.now() + pause
-        self._release(claim, due_at, shown=False, values=values, error=reason)
+            place = start(message, claim.runs, now)
+            message = climb(message, place, claim.runs, about_message=True)
+            failures, pause = 0, timedelta()
+        claim = claim.with_message(replace(message, failures=failures))
+        self._release(claim, now + pause, shown=False)
         log.info("message %s waits %.0f s: %s", message.kind, pause.total_seconds(), reason)
 
     async def _show_answer(self, claim: Claim) -> str:
-        first = claim.first
+        first, now = claim.first, self._app.now()
         answer_id = first.status_message_id
         try:
             answer_id = await status.show(self._app, self.estimator, claim)
@@ -210,13 +200,11 @@ class Messenger:
             # The next change makes up for it.
             log.info("can't update the status message: %s", error)
             await self._health.not_heard()
-        if answer_id is not None and first.status_message_id is None:
-            await self._messages.note_answer(claim, answer_id)
         due_at, farewell = status.next_edit(self._app, claim)
         # As long as the requester may see "thinking…", it is tried again.
-        shown = answer_id is not None or first.interaction_token_at(self._app.now()) is None
-        values = {"farewell_at": farewell, "failures": 0}
-        self._release(claim, due_at, shown=shown, values=values)
+        shown = answer_id is not None or first.interaction_token_at(now) is None
+        claim = claim.changed(farewell_at=farewell, failures=0)
+        self._release(claim, due_at, shown=shown, answer_id=answer_id)
         return "done"
 
     async def _show(self, claim: Claim) -> str:
@@ -230,7 +218,7 @@ class Messenger:
                 await self._posting.change(edit)
         elif act is Act.DELETE:
             stale = (*claim.message.stale, *claim.message.refs)
-            claim = claim.with_message(replace(claim.message, posted=(), stale=stale))
+            claim = claim.changed(posted=(), stale=stale)
         return await self._finish(claim, act)
 
     async def _climb(self, claim: Claim) -> tuple[Claim, Act] | None:
@@ -258,9 +246,11 @@ class Messenger:
 
     async def _post(self, claim: Claim, place: Place, shows: Shows, act: Act) -> Claim:
         continues = act is Act.CONTINUE
+        deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
         with temporary_folder() as folder:
+            task = compose.Task(claim, place, shows, act, Path(folder), deadline)
             async with status.finishing_up(self._app, claim):
-                parts = await compose.parts(self._app, claim, place, shows, act, Path(folder))
+                parts = await compose.parts(self._app, task)
             claim = await self._posting.post(claim, place, shows, parts, continues=continues)
         self._health.heard(posted=place not in EDITS)
         return claim
@@ -276,8 +266,8 @@ class Messenger:
             await self._app.store.runs.finish(claim.first.key, RunState.REFUSED, self._app.now(), code=code)
         elif message.kind is Kind.OUTCOME:
             await status.show_undelivered(self._app, claim)
-        values: dict[str, object] = {"place": Place.RUNS, "form": 0, "offered": is_outcome}
-        self._release(claim, self._app.now(), shown=True, values=values)
+        claim = claim.changed(place=Place.RUNS, form=Form.FILES, offered=is_outcome)
+        self._release(claim, self._app.now(), shown=True)
 
     async def _finish(self, claim: Claim, act: Act) -> str:
         """Delete what is obsolete, and store that the message is shown."""
@@ -288,15 +278,9 @@ class Messenger:
             await status.remove(self._app, claim)
         self._health.heard()
         withheld = bool(message.posted) and message.posted[0].shows is Shows.WITHHELD
-        values: dict[str, object] = {
-            "posted": message.posted,
-            "stale": left,
-            "form": message.form,
-            "place": message.place,
-            "offered": withheld,
-        }
+        claim = claim.changed(stale=tuple(left), offered=withheld)
         tells_card = bool(message.posted) and message.kind in OUTCOMES and (Kind.REVIEW, 0) in claim.messages
-        self._release(claim, now, shown=True, values=values, ends_answer=is_outcome, tells_card=tells_card)
+        self._release(claim, now, shown=True, ends_answer=is_outcome, tells_card=tells_card)
         if message.kind in COPIES and act is Act.EDIT:
             await self._app.store.copies.record(claim, now, None)
         if act in (Act.POST, Act.CONTINUE) and message.kind in OUTCOMES:
@@ -312,6 +296,6 @@ def _after_crashes(claim: Claim) -> Claim:
     message = claim.message
     for _ in range(MAX_FAILURES, message.failures, FAILURE):
         place = start(message, claim.runs, claim.first.created_at)
-        simpler = climb(message, place, claim.runs, too_large=False, about_message=True)
+        simpler = climb(message, place, claim.runs, about_message=True)
         message = replace(simpler, failures=FAILURE)
     return claim.with_message(message)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from bot.context import App
@@ -15,7 +14,7 @@ from bot.delivery.posting import LEASE, Superseded
 from bot.discord_api.calls import PostError, Refused, Unanswered
 from bot.domain.errors import BackendError, DiscordAway, MediaError, RefusedError
 from bot.domain.messages.decide import Act, decide
-from bot.domain.messages.records import Claim, Kind, MessageRef, Place, Shows
+from bot.domain.messages.records import Claim, Form, Kind, MessageRef, Place, Shows
 from bot.domain.requests import Origin
 from bot.domain.results import CopyRequest
 from bot.domain.runs import Run
@@ -42,20 +41,16 @@ class OnDemandMessenger(Messenger):
         """
         try:
             for _ in range(_AT_ONCE):
-                busy = any(claim.message.request_key == request_key for claim in self._active.values())
-                if busy or self._health.pause():
+                if self._health.pause():
                     break
-                now = self._app.now()
-                claim = await self._app.store.copies.claim_change(
-                    request_key, self._lease(), now, now + LEASE
-                )
-                if claim is None:
+                claims, _ = await self._turn(1, only=request_key)
+                for claim in claims:
+                    self._health.begin()
+                    await self.handle(claim)
+                if not claims:
                     break
-                self._health.begin()
-                await self.handle(claim)
-                await self.store_releases()
         finally:
-            self._app.wakeups.show()
+            self._app.wakeups.wake("show")
         found = (await self._messages.of_request(request_key)).values()
         return not any(each.is_pending and each.kind is not Kind.ANSWER for each in found)
 
@@ -74,7 +69,7 @@ class OnDemandMessenger(Messenger):
                 except (RefusedError, PostError, MediaError, BackendError, Superseded) as error:
                     raise await self._failed_copy(self._active[claim.lease], error) from error
         finally:
-            self._app.wakeups.show()  # other changes may have waited for the lease
+            self._app.wakeups.wake("show")  # other changes may have waited for the lease
         return message_url(claim.run.guild_id, *claim.message.posted[0].ref)
 
     async def _leased(self, copy: CopyRequest) -> Claim:
@@ -92,8 +87,7 @@ class OnDemandMessenger(Messenger):
         if message.posted and message.posted[0].channel_id != message.channel_id:
             # What a killed process has posted is in an earlier gallery.
             stale = (*message.stale, *message.refs)
-            claim = claim.with_message(replace(message, posted=(), stale=stale))
-            self._posting.keep(claim)
+            claim = self._posting.keep(claim.changed(posted=(), stale=stale))
         while (act := decide(claim.message, Shows.RESULT)) is not Act.EDIT:
             try:
                 return await self._post(claim, place, Shows.RESULT, act)
@@ -118,7 +112,7 @@ class OnDemandMessenger(Messenger):
             code = "copy_failed"
         log.warning("did not post the copy of run %s: %s", claim.key, error)
         stale = (*claim.message.refs, *claim.message.stale)
-        await self._end_copy(claim.with_message(replace(claim.message, posted=())), stale, code)
+        await self._end_copy(claim.changed(posted=()), stale, code)
         return RefusedError(code, str(error))
 
     async def _end_copy(self, claim: Claim, stale: Iterable[MessageRef], failed: str | None = None) -> None:
@@ -126,10 +120,9 @@ class OnDemandMessenger(Messenger):
         now, left, deleted = self._app.now(), [*stale], False
         with suppress(PostError):
             left, deleted = await self._posting.delete(claim, left), True
-        values: dict[str, object] = {"posted": claim.message.posted, "stale": left, "form": 0}
         if deleted or failed is not None:
             await self._app.store.copies.record(claim, now, failed)
-        self._release(claim, now, shown=deleted, values=values)
+        self._release(claim.changed(stale=tuple(left), form=Form.FILES), now, shown=deleted)
         await self.store_releases()
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from bot.context import App
 from bot.delivery.compose import Edit
-from bot.discord_api.calls import Gone, PostError, Refused, TooLarge, Unreachable
+from bot.discord_api.calls import Gone, PostError, Refused, Unreachable
 from bot.domain.messages.decide import climb
 from bot.domain.messages.records import (
     COPIES,
@@ -60,12 +60,11 @@ class Posting:
         still count: files that failed three times are linked, instead of being tried as often at each place.
         """
         newest = self.active[claim.lease]
-        about, too_large = isinstance(error, Refused), isinstance(error, TooLarge)
-        message = climb(newest.message, place, newest.runs, about_message=about, too_large=too_large)
+        message = climb(newest.message, place, newest.runs, about_message=isinstance(error, Refused))
         return self.keep(newest.with_message(message))
 
     async def find_lost(self, claim: Claim) -> Claim:
-        """Look for what an attempt has posted whose result is unknown, and store it."""
+        """Search for what an unconfirmed attempt has posted, and return the claim with it."""
         attempt = claim.message.attempt
         if attempt is None or attempt.part.place in EDITS:
             return claim
@@ -76,14 +75,7 @@ class Posting:
             found = await self._app.discord.search(
                 part.channel_id, attempt.at, mark, part.files, but=claim.known
             )
-        return claim if found is None else await self._store(claim, replace(part, message_id=found))
-
-    async def _store(self, claim: Claim, part: Part) -> Claim:
-        """Store a part that was posted, and return the claim with it."""
-        stored = await self._app.store.messages.posted(claim, part)
-        if stored is None:
-            raise Superseded
-        return self.keep(stored)
+        return claim if found is None else self.keep(claim.with_part(replace(part, message_id=found)))
 
     async def post(
         self, claim: Claim, place: Place, shows: Shows, parts: Sequence[OutgoingMessage], *, continues: bool
@@ -108,7 +100,7 @@ class Posting:
             claim = await self._post_part(claim, part, outgoing)
         if not parts:
             *others, last = claim.message.posted
-            claim = claim.with_message(replace(claim.message, posted=(*others, replace(last, of=first))))
+            claim = claim.changed(posted=(*others, replace(last, of=first)))
         is_result = claim.message.kind in OUTCOMES and not is_turned_away(claim.runs)
         if place is Place.DIRECT and is_result and shows is not Shows.WITHHELD:
             claim = await self._say_origin(claim, channel_id)
@@ -121,18 +113,19 @@ class Posting:
         return here if place in EDITS else claim.message.channel_id or here
 
     async def _post_part(self, claim: Claim, part: Part, outgoing: OutgoingMessage) -> Claim:
-        attempt = Attempt(self._app.now(), part)
-        if not await self._app.store.messages.begin(claim, attempt, attempt.at + LEASE):
+        store, now = self._app.store.messages, self._app.now()
+        begun = claim.changed(attempt=Attempt(now, part), place=part.place)
+        if not await store.begin(begun, now + LEASE):
             raise Superseded
-        message = replace(claim.message, attempt=attempt, place=part.place)
-        claim = self.keep(claim.with_message(message))
+        claim = self.keep(replace(begun, unstored=()))
         part = replace(part, message_id=await self._send(claim, part, outgoing))
+        # What is stored next contains it. If the process dies before, its marker is found.
+        claim = self.keep(claim.with_part(part))
         # A post that takes long may outlive its lease, and what follows deletes the answer.
-        is_held = self._app.now() < attempt.at + LEASE / 3
-        if is_held and part.index == part.of - 1 and part.place in (Place.CHANNEL, Place.IN_PLACE):
-            # The release of the claim stores it. If the process dies before, its marker is found.
-            return self.keep(replace(claim.with_message(message.with_part(part)), unstored=part))
-        return await self._store(claim, part)
+        is_held = self._app.now() < now + LEASE / 3
+        if not is_held and not await store.extend(claim, self._app.now() + LEASE):
+            raise Superseded
+        return claim
 
     async def _send(self, claim: Claim, part: Part, outgoing: OutgoingMessage) -> int:
         run, message = claim.first, claim.message
@@ -163,8 +156,7 @@ class Posting:
         except PostError as error:
             log.info("posted no link to the request's channel: %s", error)
             return claim
-        stored = await self._app.store.messages.posted(claim, replace(part, message_id=origin))
-        return stored if stored is not None else claim
+        return self.keep(claim.with_part(replace(part, message_id=origin)))
 
     async def change(self, edit: Edit) -> None:
         """Change a posted part, unless somebody has deleted it."""

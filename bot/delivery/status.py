@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.context import App
@@ -18,14 +18,12 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.fair_queue import (
     PLACES,
     Medians,
-    QueueState,
     end_of_all,
     expected_end,
-    expected_starts,
+    expected_start,
     may_be_estimated,
 )
 from bot.domain.messages.records import EDITS, Claim, Kind, MessageRef, answer_marker
-from bot.domain.results import is_marked_now
 from bot.domain.runs import Run, RunState
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.status import finishing_message, status_message, undelivered_message
@@ -36,17 +34,6 @@ log = logging.getLogger(__name__)
 MEDIANS_AGE = timedelta(minutes=5)
 # Too few successes for a median may soon be enough.
 TOO_FEW_AGE = timedelta(seconds=20)
-# The queue is cached for the shortest time between two edits of a status message.
-QUEUE_AGE = timedelta(seconds=3)
-
-
-@dataclass(frozen=True, slots=True)
-class _Queue:
-    """The expected starts of a deployment's waiting runs, and the positions that they are based on."""
-
-    at: datetime
-    positions: Mapping[str, int | None]
-    starts: Mapping[str, datetime]
 
 
 class Estimator:
@@ -55,7 +42,6 @@ class Estimator:
     def __init__(self, app: App) -> None:
         self._app = app
         self._medians: dict[tuple[str, str | None], tuple[datetime, Medians | None]] = {}
-        self._queues: dict[str, _Queue] = {}
         self._reading = asyncio.Lock()
 
     async def expected_end(self, batch: Sequence[Run]) -> datetime | None:
@@ -81,7 +67,7 @@ class Estimator:
             return None
         if run.state is not RunState.WAITING:
             return expected_end(run, usual, now, self._app.limit(run.deployment))
-        start = await self._start(run, now)
+        start = await self._start(run, usual, now)
         return start + usual.total if start is not None else None
 
     async def _usual(self, deployment: str, gpu: str | None, now: datetime) -> Medians | None:
@@ -101,26 +87,22 @@ class Estimator:
         seconds = timedelta(seconds=found.expected_seconds)
         return Medians(seconds, seconds)
 
-    async def _start(self, run: Run, now: datetime) -> datetime | None:
+    async def _start(self, run: Run, usual: Medians, now: datetime) -> datetime | None:
         """Return when a waiting run is expected to start, or None if there is no estimate.
 
-        Runs that are far back in the queue have none. The queue is read again if the cached one is too old or
-        has another position for this run.
+        Runs that are far back in the queue have none, and neither has a run that waits although a slot is
+        free, because a limit of its user or server keeps it.
         """
-        if run.queue_position is None or run.queue_position > PLACES:
+        slots = self._app.limit(run.deployment)
+        if run.queue_position is None or run.queue_position > PLACES or slots is None:
             return None
-        queue = self._queues.get(run.deployment)
-        moved = queue is None or queue.positions.get(run.key) != run.queue_position
-        if queue is None or moved or now - queue.at >= QUEUE_AGE:
-            queue = self._queues[run.deployment] = await self._read_queue(run.deployment, now)
-        return queue.starts.get(run.key)
-
-    async def _read_queue(self, deployment: str, now: datetime) -> _Queue:
-        waiting, in_flight = await self._app.store.figures.queue(deployment)
-        pairs = {(run.deployment, run.expected_gpu) for run in (*waiting, *in_flight)}
-        medians = {pair: await self._usual(*pair, now) for pair in pairs}
-        starts = expected_starts(QueueState(waiting, in_flight, medians), now, self._app.limit(deployment))
-        return _Queue(now, {run.key: run.queue_position for run in waiting}, starts)
+        busy = await self._app.store.figures.in_flight(run.deployment)
+        free_at = list[datetime]()
+        for each in busy if len(busy) >= slots else ():
+            own = await self._usual(run.deployment, each.expected_gpu, now)
+            end = expected_end(each, own, now, slots) if own is not None else None
+            free_at += [end] if end is not None else []
+        return expected_start(run.queue_position, free_at, usual)
 
 
 # The status message says *Finishing up* once the outputs have been downloading for this many seconds.
@@ -140,10 +122,8 @@ async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
     if first.farewell_at is not None and now >= first.farewell_at:
         runs = [replace(first, status_note="answer_ends"), *runs[1:]]
     title, expected = app.catalogue.title(first.deployment), await estimator.expected_end(runs)
-    marked = is_marked_now(first, app.catalogue.age_marks(first))
-    message = status_message(runs, title, expected, age_restricted=marked)
     try:
-        return await _edit(app, claim, message)
+        return await _edit(app, claim, status_message(runs, title, expected))
     except Unreachable as error:
         log.info("can't update the status message: %s", error)
         return first.status_message_id

@@ -7,23 +7,19 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
 from bot.deployments.command_plan import EXTRA_OPTIONS, CommandPlan, plan_commands
-from bot.deployments.config_file import single_deployment
-from bot.deployments.follow_ups import MessageCommands, link_follow_ups, message_commands
+from bot.deployments.follow_ups import link_follow_ups, message_commands
 from bot.deployments.merge import removed_since
-from bot.deployments.model import Deployment, compile_deployment, deployment_of, describes_itself
+from bot.deployments.model import Deployment, FollowUp, compile_deployment, deployment_of, describes_itself
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.backend import Backend, DeploymentDescription
 from bot.domain.errors import (
-    BackendCrashed,
     BackendError,
     BackendServerError,
-    BackendUndescribable,
-    BackendUnlisted,
     DiscordAway,
     InputError,
     RefusedError,
@@ -37,14 +33,12 @@ from bot.domain.runs import Run
 log = logging.getLogger(__name__)
 _NONE = "No deployment can be offered. ComfyDeploy described none of them; the lines above give the reasons"
 _WITHOUT = "To start without ComfyDeploy, describe a deployment in full in deployments.toml."
-# What an operator can do about a deployment that ComfyDeploy fails to describe.
-MEND = (
-    "Give each Enum input of its workflow a JSON list of texts as options, or describe the deployment "
-    "in full in deployments.toml"
+# ComfyDeploy answers 500 in each of these cases.
+CAUSES = (
+    "If ComfyDeploy works otherwise, the account of COMFYDEPLOY_API_KEY has no deployment with this id, or "
+    "an Enum input of its workflow has no JSON list of texts as options."
 )
 _DESCRIPTION = TypeAdapter(DeploymentDescription)
-# These faults belong to one deployment while ComfyDeploy answers. Their texts say what to correct.
-_OWN_MISTAKES = (BackendUnlisted, BackendUndescribable)
 _AT_ONCE = 4  # deployments that the backend is asked to describe at the same time
 
 
@@ -72,8 +66,6 @@ class Catalogue:
         self._cached: dict[str, str] = {}
         # The error for each deployment that the backend didn't describe when last asked, by id.
         self.faults: dict[str, BackendError] = {}
-        # The account's list, which a load fetches at most once.
-        self._account: asyncio.Future[Mapping[str, DeploymentDescription] | None] | None = None
 
     @property
     def plan(self) -> CommandPlan:
@@ -83,7 +75,7 @@ class Catalogue:
         return self._plan
 
     @property
-    def message_commands(self) -> MessageCommands:
+    def message_commands(self) -> tuple[FollowUp, ...]:
         return message_commands(self.all())
 
     def get(self, name: str) -> Deployment | None:
@@ -132,7 +124,7 @@ class Catalogue:
         be offered or Discord's limits can't be met; then the old deployments remain.
         """
         wanted = self._configured if configured is None else tuple(configured)
-        gate, self._account = asyncio.Semaphore(_AT_ONCE), None
+        gate = asyncio.Semaphore(_AT_ONCE)
         found = await asyncio.gather(*(self._compiled(each, gate) for each in wanted))
         deployments = {item.name: item for item in found if item is not None}
         if not deployments:
@@ -146,14 +138,11 @@ class Catalogue:
     def _no_deployment(self, wanted: Sequence[DeploymentSettings]) -> StartupError:
         """Return StartLater if at least one deployment may be described later, otherwise StartupError."""
         faults = [self.faults.get(settings.deployment_id) for settings in wanted]
-        explained = [str(fault) for fault in faults if isinstance(fault, _OWN_MISTAKES)]
-        if len(explained) == len(faults):
-            return StartupError(*explained, f"{_NONE}. {_WITHOUT}")
         if not any(fault is not None and fault.passing for fault in faults):
             check = "Check COMFYDEPLOY_API_KEY, COMFYDEPLOY_API_URL and the deployments' ids."
-            return StartupError(*explained, f"{_NONE}. {check} {_WITHOUT}")
+            return StartupError(f"{_NONE}. {check} {_WITHOUT}")
         check = "If it already does, check the deployments' ids and COMFYDEPLOY_API_URL."
-        return StartLater(*explained, f"{_NONE}. Start again when it answers. {check} {_WITHOUT}")
+        return StartLater(f"{_NONE}. Start again when it answers. {check} {_WITHOUT}")
 
     async def _compiled(self, settings: DeploymentSettings, gate: asyncio.Semaphore) -> Deployment | None:
         async with gate:
@@ -176,53 +165,17 @@ class Catalogue:
     async def _describe(self, settings: DeploymentSettings) -> DeploymentDescription | None:
         deployment_id = settings.deployment_id
         try:
-            info = await self._ask(settings)
+            info = await self._backend.describe_deployment(deployment_id)
         except BackendError as error:
             self.faults[deployment_id] = error
-            if isinstance(error, _OWN_MISTAKES):
-                self._log_new(deployment_id, str(error), level=logging.ERROR)
-            else:
-                told = f"ComfyDeploy does not describe deployment {deployment_id}: {error}"
-                self._log_new(deployment_id, told)
+            causes = f". {CAUSES}" if isinstance(error, BackendServerError) else ""
+            told = f"ComfyDeploy does not describe deployment {deployment_id}: {error}{causes}"
+            self._log_new(deployment_id, told)
             return None
         self.faults.pop(deployment_id, None)
         self._log_new(deployment_id)
         await self._keep(deployment_id, info)
         return info
-
-    async def _ask(self, settings: DeploymentSettings) -> DeploymentDescription:
-        """Describe a deployment. Raises BackendUnlisted if the account doesn't have it, and
-        BackendUndescribable if ComfyDeploy describes others, but not this one.
-
-        ComfyDeploy answers 500 in these cases and in an outage; the list of deployments distinguishes them.
-        """
-        try:
-            return await self._backend.describe_deployment(settings.deployment_id)
-        except BackendServerError as error:
-            if self._account is None:
-                self._account = asyncio.ensure_future(self._listed())
-            listed = await self._account
-            if listed is None:
-                raise
-            if settings.deployment_id in listed:
-                return listed[settings.deployment_id]
-            if isinstance(error, BackendCrashed):
-                raise BackendUndescribable(
-                    f"deployment '{settings.name}': ComfyDeploy fails to describe deployment "
-                    f"{settings.deployment_id} ({error}), though it answers otherwise. {MEND}"
-                ) from error
-            raise BackendUnlisted(
-                f"deployment '{settings.name}': the account of COMFYDEPLOY_API_KEY has no deployment with "
-                f"the id {settings.deployment_id}. Correct {id_setting(settings)}"
-            ) from error
-
-    async def _listed(self) -> Mapping[str, DeploymentDescription] | None:
-        """Return the account's deployments by id, or None if the list couldn't be fetched."""
-        try:
-            return {info.id.lower(): info for info in await self._backend.describe_deployments()}
-        except BackendError as error:
-            log.warning("can't list the account's deployments: %s", error)
-            return None
 
     async def _keep(self, deployment_id: str, info: DeploymentDescription) -> None:
         text = _DESCRIPTION.dump_json(info).decode()
@@ -245,13 +198,6 @@ class Catalogue:
         return None
 
 
-def id_setting(settings: DeploymentSettings) -> str:
-    """Return a phrase that tells the operator where a deployment's id is set."""
-    in_file = f"deployment_id in [deployments.{settings.name}] of deployments.toml"
-    from_environment = settings == single_deployment(settings.deployment_id)
-    return f"COMFYDEPLOY_DEPLOYMENT_ID, or {in_file}" if from_environment else in_file
-
-
 @dataclass(frozen=True, slots=True)
 class ReloadResult:
     """The names of the deployments that a reload `added`, `changed` or `removed`, and warnings.
@@ -265,6 +211,12 @@ class ReloadResult:
 
     def __str__(self) -> str:
         return "; ".join(f"{word} {', '.join(names)}" for word, names in self.names.items())
+
+
+class Show(Protocol):
+    """Shows the current deployments in Discord; `resend` sends unchanged commands, too."""
+
+    async def __call__(self, *, resend: bool) -> None: ...
 
 
 ReloadTask = Literal["read", "poll"]  # read the file, or ask the backend
@@ -298,10 +250,11 @@ class Reloader:
         self._requested = False
         self._lock = asyncio.Lock()
         self._outdated = False
-        self._show: Callable[[], Awaitable[None]] | None = None
+        self._resend = False
+        self._show: Show | None = None
 
-    def on_change(self, show: Callable[[], Awaitable[None]]) -> None:
-        """Register `show`, which is called after a reload has changed the commands.
+    def on_change(self, show: Show) -> None:
+        """Register `show`, which is called after a reload has changed the commands, or to send them again.
 
         If it raises an error, the next reload or poll calls it again.
         """
@@ -316,10 +269,11 @@ class Reloader:
         self._requested = True
 
     async def reload(self) -> ReloadResult:
-        """Reload the deployments from the file, here and in other processes.
+        """Reload the deployments from the file, here and in other processes, and send the commands again.
 
         Raises StartupError if they can't be loaded, in which case the old deployments remain.
         """
+        self._outdated = self._resend = True
         found = await self._load("read")
         self._notify()
         return found
@@ -381,7 +335,7 @@ class Reloader:
     async def _show_commands(self) -> None:
         try:
             if self._show is not None:
-                await self._show()
-            self._outdated = False
+                await self._show(resend=self._resend)
+            self._outdated = self._resend = False
         except DiscordAway as error:
             log.warning("can't sync the changed commands yet: %s", error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from bot.deployments.files import FilesInput
 from bot.deployments.inputs import (
@@ -13,7 +13,6 @@ from bot.deployments.inputs import (
     Input,
     IntegerInput,
     OptionChoice,
-    OptionSpec,
     OptionValue,
     TextInput,
     Values,
@@ -97,8 +96,6 @@ class BooleanInput(_ChoosingInput):
 class ChoiceInput(_ChoosingInput):
     """A choice among named texts or numbers."""
 
-    has_labels_of_server: ClassVar[bool] = False
-
     def parse(self, raw: Any) -> dict[str, InputValue]:
         if not isinstance(raw, OptionValue):
             return super().parse(raw)
@@ -130,19 +127,6 @@ class ChoiceInput(_ChoosingInput):
             OptionChoice(labels.get(name, name), value) for name, value in found if value is not None
         )
 
-    def slash_option(self, name: str, *, required: bool) -> OptionSpec:
-        # Suggestions, unlike choices, can have labels of a server.
-        fits = len(self.choices) <= CHOICES and not self.has_labels_of_server
-        return OptionSpec(
-            name=name,
-            description=self.hint,
-            type=self.type,
-            required=required,
-            choices=self.option_choices() if fits else (),
-            autocomplete=not fits,
-            key=self.key,
-        )
-
     def _chosen(self, choice: Choice) -> dict[str, InputValue]:
         value = number(choice.value, self.kind) if self.kind in NUMBERS else None
         return {self.key: choice.value if value is None else value}
@@ -160,7 +144,6 @@ class ChoiceInput(_ChoosingInput):
 class GpuInput(ChoiceInput):
     """The bot's own option for the GPU. `weights` say what a second on one counts."""
 
-    has_labels_of_server: ClassVar[bool] = True
     weights: Mapping[str, float] = {}
 
     @property

@@ -6,20 +6,69 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.deployments.choices import ChoiceInput
-from bot.deployments.inputs import Input, OptionChoice, OptionSpec, OptionType
+from bot.deployments.choices import ChoiceInput, GpuInput, input_of
+from bot.deployments.inputs import Input, OptionChoice
 from bot.deployments.model import Deployment
 from bot.deployments.schema import CHOICES
-from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, GPU, MORE, PRESET, PRIVATE, one_line
+from bot.deployments.schema.field_types import (
+    DESCRIPTION_LENGTH,
+    GPU,
+    MORE,
+    PRESET,
+    PRIVATE,
+    RESERVED,
+    one_line,
+)
+from bot.domain.backend import InputKind
 from bot.domain.errors import StartupError
 from bot.domain.requests import NAME_LENGTH
 from bot.domain.text import shorten
 from bot.strings import say
 
-PRESET_OPTION = OptionSpec(
-    name=PRESET, description=say("option_preset"), max_length=NAME_LENGTH, autocomplete=True
-)
-PRIVATE_OPTION = OptionSpec(name=PRIVATE, description=say("option_private"), type=OptionType.BOOLEAN)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionSpec:
+    """A slash-command option for an input, or for one of the bot's own (`gpu`, `more`, …).
+
+    `choices` holds at most 25. `autocomplete` is used instead if there are more, or if the list would make
+    the command exceed Discord's size limit.
+    """
+
+    name: str
+    item: Input
+    description: str
+    required: bool = False
+    choices: tuple[OptionChoice, ...] = ()
+    autocomplete: bool = False
+
+    @property
+    def key(self) -> str | None:
+        """Return the key of the input, or None for an option of the bot's own."""
+        return None if self.item.option in RESERVED else self.item.key
+
+
+def _option(item: Input, name: str = "", *, required: bool = False) -> OptionSpec:
+    is_listed = True
+    if isinstance(item, ChoiceInput):
+        # Suggestions, unlike choices, can have labels of a server, as GPUs have.
+        is_listed = len(item.choices) <= CHOICES and not isinstance(item, GpuInput)
+    return OptionSpec(
+        name=name or item.option,
+        item=item,
+        description=item.hint,
+        required=required,
+        choices=item.option_choices() if is_listed and isinstance(item, ChoiceInput) else (),
+        autocomplete=not is_listed,
+    )
+
+
+def _own(name: str, kind: InputKind, description: str, **fields: int) -> Input:
+    return input_of(key=name, option=name, kind=kind, description=description, **fields)
+
+
+_PRESET = _own(PRESET, InputKind.TEXT, say("option_preset"), max_length=NAME_LENGTH)
+PRESET_OPTION = replace(_option(_PRESET), autocomplete=True)
+PRIVATE_OPTION = _option(_own(PRIVATE, InputKind.BOOLEAN, say("option_private")))
 # The options that each deployment gets. If the command is too large, the last ones are dropped first.
 EXTRA_OPTIONS = (PRESET_OPTION, PRIVATE_OPTION)
 MAX_COMMAND_SIZE = 8000
@@ -190,7 +239,7 @@ def plan_options(
     for item in inputs:
         names = item.option_names[: spare + 1]
         spare -= len(names) - 1
-        specs += (item.slash_option(name, required=item.required and name == names[0]) for name in names)
+        specs += (_option(item, name, required=item.required and name == names[0]) for name in names)
     return tuple(sorted([*specs, *bot_options], key=lambda spec: not spec.required))
 
 
@@ -217,18 +266,13 @@ def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Inpu
 def _own_options(deployment: Deployment) -> list[OptionSpec]:
     """Return the options `gpu` and `count`, if there is something to choose."""
     gpu = [deployment.gpu_input()] if len(deployment.gpus) > 1 else []
-    items = [*gpu, *([deployment.count_input] if deployment.max_count > 1 else [])]
-    return [replace(item.slash_option(item.option, required=False), key=None) for item in items]
+    return [*map(_option, gpu), *([_option(deployment.count_input)] if deployment.max_count > 1 else [])]
 
 
 def _more_option(inputs: Sequence[Input]) -> OptionSpec:
     names = ", ".join(item.option for item in inputs)
-    return OptionSpec(
-        name=MORE,
-        description=shorten(say("option_more", names=names), DESCRIPTION_LENGTH),
-        required=any(item.required for item in inputs),
-        max_length=6000,
-    )
+    more = _own(MORE, InputKind.TEXT, say("option_more", names=names), max_length=6000)
+    return _option(more, required=any(item.required for item in inputs))
 
 
 def suggestions(

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.deployments.choices import Size, input_of, number
 from bot.deployments.inputs import NUMBERS, Input
-from bot.deployments.schema import SHAPES, Choice, InputSettings, SizesSettings, beyond
-from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, one_line, unique
+from bot.deployments.schema import Choice, InputSettings, SizesSettings
+from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, one_line
 from bot.domain.backend import InputDescription, InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
@@ -26,34 +25,24 @@ _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
 _TEXT_LENGTH = 6000
 _SEED = re.compile(r"(^|[^a-z])seed($|[^a-z])")
 _NEGATIVE = re.compile(r"(^|[^a-z])neg(ative)?($|[^a-z])")
-# The side of a square if the inputs have no defaults.
-_SIDE = 1024
-# The sides of the shapes relative to the square's: 832 × 1216 for 1024, which image models are trained on.
-_SHAPES = dict(zip(SHAPES, ((1.0, 1.0), (13 / 16, 19 / 16), (19 / 16, 13 / 16)), strict=True))
-# Image models take multiples of 8.
-_STEP = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What the file and the backend say about an input.
-
-    If several nodes of the workflow have the same key, `described` holds the description of each, and all of
-    these nodes receive the same value.
-    """
+    """What the file and the backend say about an input."""
 
     key: str
     settings: InputSettings
-    described: tuple[InputDescription, ...] = ()
+    described: InputDescription | None = None
 
     @property
     def display_name(self) -> str:
-        return next((each.display_name for each in self.described if each.display_name), "")
+        return self.described.display_name if self.described is not None else ""
 
     @property
     def description(self) -> str:
-        found = next((each.description for each in self.described if each.description.strip()), "")
-        return found or self.display_name or self.key.replace("_", " ")
+        found = self.described.description if self.described is not None else ""
+        return found if found.strip() else self.display_name or self.key.replace("_", " ")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,19 +52,17 @@ class Source:
     def kind(self) -> InputKind | None:
         """Return the input's kind, or None if the input can't be offered.
 
-        The kind comes from the file's `kind` or `class_type`, otherwise from the backend's class, otherwise
-        from the file's other settings. A choice without choices is a text.
+        The kind comes from the file's `kind`, otherwise from the backend, otherwise from the file's other
+        settings. A choice without choices is a text.
         """
-        settings, kind = self.settings, None
-        if settings.kind is not None or settings.class_type is not None:
-            kind = settings.described_kind
-        elif self.described:
-            kind = self.described[0].input_class.kind
-        elif settings.is_seed:
+        settings, kind = self.settings, self.settings.kind
+        if kind is None and self.described is not None:
+            kind = self.described.input_class.kind
+        elif kind is None and settings.is_seed:
             kind = InputKind.INTEGER
-        elif settings.is_prompt or settings.fixed is not None:
+        elif kind is None and (settings.is_prompt or settings.fixed is not None):
             kind = InputKind.TEXT
-        elif settings.choices:
+        elif kind is None and settings.choices:
             kind = InputKind.CHOICE
         return InputKind.TEXT if kind is InputKind.CHOICE and not self.choices else kind
 
@@ -98,8 +85,7 @@ class Source:
             return 0
         if any("prompt" in name for name in lowered):
             return 1
-        given = self.settings.class_type or (self.described[0].input_class if self.described else None)
-        return 2 if given is not None and given.multi_line else None
+        return 2 if self.described is not None and self.described.input_class.multi_line else None
 
 
 def _named(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
@@ -127,10 +113,10 @@ def complete_input(source: Source, *, is_prompt: bool) -> tuple[Input, list[str]
     if kind is None:
         # No user could enter a value for it, so it is hidden and the backend uses its own default.
         hidden = input_of(key=source.key, option=settings.option or "", kind=InputKind.TEXT, hidden=True)
-        if not source.described:
+        if source.described is None:
             return hidden, ["is not in ComfyDeploy's description; it needs a 'kind' in the file"]
-        given = settings.class_type or source.described[0].input_class
-        return hidden, [f"is of a class that can't be offered ({given.name or 'none given'})"]
+        given = source.described.input_class.name or "none given"
+        return hidden, [f"is of a class that can't be offered ({given})"]
     choices = _allowed_choices(source, kind)
     minimum, maximum = _bounds(source, kind)
     is_text = kind is InputKind.TEXT
@@ -177,21 +163,18 @@ def _warnings(item: Input, source: Source) -> Iterator[str]:
 
 
 def _bounds(source: Source, kind: InputKind) -> tuple[float | None, float | None]:
-    """Return the limits from the file, or else the narrowest described ones, within Discord's range."""
+    """Return the limits from the file, or else the described ones, within Discord's range.
+
+    Limits that contradict each other are left out.
+    """
     if kind not in NUMBERS:
         return None, None
-    lows = [each.minimum for each in source.described if each.minimum is not None]
-    highs = [each.maximum for each in source.described if each.maximum is not None]
     low, high = source.settings.minimum, source.settings.maximum
-    low = max(lows, default=None) if low is None else low
-    high = min(highs, default=None) if high is None else high
-    # If descriptions contradict each other, no value would suit all of them, so the first one decides.
-    first = [(each.minimum, each.maximum) for each in source.described[:1]]
-    for least, most in ((low, high), *first):
-        pair = _clamped(least, kind, math.ceil), _clamped(most, kind, math.floor)
-        if pair[0] is None or pair[1] is None or pair[0] <= pair[1]:
-            return pair
-    return None, None
+    if source.described is not None:
+        low = source.described.minimum if low is None else low
+        high = source.described.maximum if high is None else high
+    low, high = _clamped(low, kind, math.ceil), _clamped(high, kind, math.floor)
+    return (None, None) if low is not None and high is not None and low > high else (low, high)
 
 
 def _clamped(value: float | None, kind: InputKind, whole: Callable[[float], int]) -> float | None:
@@ -210,31 +193,23 @@ def _allowed_choices(source: Source, kind: InputKind) -> tuple[Choice, ...]:
     return source.settings.choices if kind in _WORDS else ()
 
 
-def _described_choices(described: Iterable[InputDescription]) -> tuple[Choice, ...]:
+def _described_choices(described: InputDescription | None) -> tuple[Choice, ...]:
     """Return the described choices with unique names that are short enough to display."""
-    options = dict.fromkeys(option for each in described for option in each.choices)
-    taken: set[str] = set()
-    same: Counter[str] = Counter()
-    choices = []
-    for option in options:
+    found: dict[str, str] = {}
+    for place, option in enumerate(dict.fromkeys(described.choices) if described is not None else (), 1):
         name = shorten(one_line(option) or "(empty)", DESCRIPTION_LENGTH)
-        if name in taken:
-            stem = name[:28]
-            same[stem] += 1
-            name = unique(stem, taken, first=same[stem] + 1)
-        taken.add(name)
-        choices.append(Choice.model_construct(name=name, value=option))
-    return tuple(choices)
+        found[f"{name[:90]} {place}" if name in found else name] = option
+    return tuple(Choice.model_construct(name=name, value=option) for name, option in found.items())
 
 
 def _with_default(item: Input, source: Source) -> Input:
-    defaults = (valid_default(item, each.default) for each in source.described)
-    theirs = next((value for value in defaults if value is not None), None)
+    described = source.described
+    theirs = valid_default(item, described.default) if described is not None else None
     ours = valid_default(item, source.settings.default)
     default, required = theirs if ours is None else ours, source.settings.required
     if required is None:
         # An input for weights falls back to default weights, which are not described.
-        hidden = item.kind is InputKind.WEIGHTS or any(each.has_hidden_default for each in source.described)
+        hidden = item.kind is InputKind.WEIGHTS or (described is not None and described.has_hidden_default)
         required = item.is_prompt or (default is None and not hidden and not item.is_seed)
     changes = {
         "default": default,
@@ -277,7 +252,15 @@ def join_sides(
     if mistakes := [*_mistakes(sizes, sides)]:
         return items, [f"sizes are not offered: {mistake}" for mistake in mistakes]
     width, height = (item for item in sides if item is not None)
-    found, warnings = _fitting(_choices(sizes, width, height), width, height)
+    choices = {name: Size(*sides) for name, sides in sizes.choices.items()}
+    refused = {
+        name: item.key
+        for name, size in choices.items()
+        for item, side in zip((width, height), size, strict=True)
+        if not item.takes(side)
+    }
+    found = {name: size for name, size in choices.items() if name not in refused}
+    warnings = [f"size '{name}' is left out: {key} doesn't take it" for name, key in refused.items()]
     if not found:
         return items, [*warnings, "sizes are not offered: none of them fits"]
     if sizes.default is not None and sizes.default not in found:
@@ -312,71 +295,7 @@ def _mistakes(sizes: SizesSettings, sides: Sequence[Input | None]) -> Iterator[s
         yield f"width and height are both the input '{sides[0].key}'"
 
 
-def _choices(sizes: SizesSettings, width: Input, height: Input) -> dict[str, Size]:
-    """Return the sizes in the file, or else the three shapes with the area of the inputs' defaults."""
-    if sizes.choices is not None:
-        return {name: Size(*sides) for name, sides in sizes.choices.items()}
-    defaults = [item.default for item in (width, height)]
-    known = [value for value in defaults if isinstance(value, int | float) and value > 0]
-    side = math.sqrt(known[0] * known[1]) if len(known) == len(defaults) else _SIDE
-    found: dict[Size, str] = {}
-    for name, parts in _SHAPES.items():
-        # Narrow limits can make two shapes the same.
-        found.setdefault(_within(width, height, *(side * part for part in parts)), name)
-    return {name: size for size, name in found.items()}
-
-
-def _within(width: Input, height: Input, wide: float, high: float) -> Size:
-    """Return `wide` × `high` scaled into the inputs' limits, with each side rounded."""
-    pairs = ((width, wide), (height, high))
-    scale = min([1.0, *(item.maximum / side for item, side in pairs if item.maximum is not None)])
-    scale = max([scale, *(item.minimum / side for item, side in pairs if item.minimum is not None)])
-    return Size(_rounded(width, wide * scale), _rounded(height, high * scale))
-
-
-def _rounded(item: Input, side: float) -> int:
-    """Return the nearest multiple of the step within the input's limits, or its nearest choice."""
-    if item.choices:
-        return min(map(int, _numbers(item)), key=lambda value: abs(value - side))
-    low = 1 if item.minimum is None else max(1, math.ceil(item.minimum))
-    high = LARGEST if item.maximum is None else math.floor(item.maximum)
-    nearest = round(side / _STEP) * _STEP
-    least, most = math.ceil(low / _STEP) * _STEP, high // _STEP * _STEP
-    return min(max(nearest, least), most) if least <= most else min(max(round(side), low), high)
-
-
-def _numbers(item: Input) -> list[float]:
-    """Return the choices of an input with numbers, which may be written as people type them."""
-    found = (number(choice.value, item.kind) for choice in item.choices)
-    return [each for each in found if each is not None]
-
-
-def _fitting(choices: Mapping[str, Size], width: Input, height: Input) -> tuple[dict[str, Size], list[str]]:
-    """Return the sizes within the inputs' limits, and a warning for each of the others."""
-    found: dict[str, Size] = {}
-    warnings: list[str] = []
-    for name, size in choices.items():
-        reasons = [
-            f"{item.key} {reason}"
-            for item, value in ((width, size.width), (height, size.height))
-            if value is not None and (reason := _reason(item, value))
-        ]
-        if reasons:
-            warnings.append(f"size '{name}' is left out: {' and '.join(reasons)}")
-        else:
-            found[name] = size
-    return found, warnings
-
-
-def _reason(item: Input, value: float) -> str:
-    """Return why an input doesn't take a value, or an empty string."""
-    if item.choices:
-        allowed = ", ".join(choice.value for choice in item.choices[:10])
-        return "" if value in _numbers(item) else f"{value:.15g} is not one of its choices {allowed}"
-    return beyond(value, max(1, item.minimum or 1), item.maximum)
-
-
-def _size_input(sizes: SizesSettings, width: Input, height: Input, found: Mapping[str, Size]) -> Input:
+def _size_input(sizes: SizesSettings, width: Input, height: Input, found: dict[str, Size]) -> Input:
     chosen = found.get(sizes.default or "")
     # Use both defaults or neither: one alone says nothing about the shape.
     known = [value for value in (width.default, height.default) if isinstance(value, int | float)]

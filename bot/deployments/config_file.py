@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from bot.deployments.schema import (
-    CLASSIFY,
     Choice,
     DeploymentSettings,
     FollowUpSettings,
@@ -18,10 +17,8 @@ from bot.deployments.schema import (
     SizesSettings,
 )
 from bot.deployments.schema.mistakes import mistakes
-from bot.domain.backend import InputClass
 from bot.domain.errors import StartupError
 
-Classify = Callable[[str], InputClass]
 _MODELS = (DeploymentSettings, InputSettings, Choice, SizesSettings, FollowUpSettings)
 _NAMES = [field.alias or name for model in _MODELS for name, field in model.model_fields.items()]
 
@@ -34,17 +31,14 @@ def single_deployment(deployment_id: str) -> DeploymentSettings:
     return DeploymentSettings(name="default", deployment_id=deployment_id)
 
 
-def load_deployments_file(path: Path, classify: Classify) -> tuple[DeploymentSettings, ...]:
-    """Return the deployments in file order. Raises StartupError with every mistake.
-
-    `classify` returns the backend's input class for the name in `class_type`.
-    """
+def load_deployments_file(path: Path) -> tuple[DeploymentSettings, ...]:
+    """Return the deployments in file order. Raises StartupError with every mistake."""
     configured: list[DeploymentSettings] = []
     found: list[str] = []
     for name, table in _tables(path).items():
         values = {**table, "name": name} if isinstance(table, dict) else table
         try:
-            configured.append(DeploymentSettings.model_validate(values, context={CLASSIFY: classify}))
+            configured.append(DeploymentSettings.model_validate(values))
         except ValidationError as error:
             at = f"deployments.{name}"
             told = mistakes(error, at, _NAMES)
@@ -77,15 +71,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         # Windows editors write a byte order mark, which TOML doesn't allow.
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # No TOML, no UTF-8, brackets that are nested too deep, or a number of more than 4,300 digits.
         raise StartupError(f"{path.name} can't be read as TOML: {error}") from None
-    except UnicodeDecodeError:
-        raise StartupError(f"{path.name} is not UTF-8 text") from None
-    except RecursionError:
-        raise StartupError(f"{path.name} can't be read as TOML: its brackets are nested too deep") from None
-    except ValueError:
-        # Python refuses to parse integers of more than 4,300 digits, and tomllib passes that error on.
-        raise StartupError(f"{path.name} can't be read as TOML: a number in it has too many digits") from None
     except OSError as error:
         raise StartupError(f"{path} can't be read: {error.strerror}") from None
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from bot.deployments.files import is_kind
 from bot.deployments.inputs import AttachedFile, Input, Values
@@ -21,13 +20,6 @@ from bot.strings import say
 
 # discord.py takes five message commands per scope, and "Use as input" is one of them.
 MAX_COMMANDS = 4
-# The kinds of files, each with the kinds of inputs that take it.
-_FAMILIES: Mapping[str, tuple[InputKind, ...]] = {
-    "a picture": (InputKind.IMAGE, InputKind.IMAGES),
-    "a video": (InputKind.VIDEO,),
-    "audio": (InputKind.AUDIO,),
-    "any file": (InputKind.FILE,),
-}
 
 
 def link_follow_ups(
@@ -111,13 +103,15 @@ class _Link:
         files = [item for item in self._target.offered if item.takes_file]
         if not files:
             self.mistakes.append(f"deployment '{target}' has no input that takes a file")
-        for what, kinds in _FAMILIES.items():
-            same = [item.key for item in files if item.kind in kinds]
-            if len(same) > 1:
-                named = ", ".join(same)
-                self.mistakes.append(
-                    f"deployment '{target}' has several inputs for {what}; set 'input' to one of {named}"
-                )
+        same: dict[InputKind, list[str]] = {}
+        for item in files:
+            same.setdefault(InputKind.IMAGE if item.kind in PICTURES else item.kind, []).append(item.key)
+        self.mistakes += (
+            f"deployment '{target}' has several inputs of kind {kind}; set 'input' to one of "
+            + ", ".join(keys)
+            for kind, keys in same.items()
+            if len(keys) > 1
+        )
         return sorted(files, key=lambda item: item.kind is InputKind.FILE)
 
     def _carry(self, name: str) -> Sequence[Input]:
@@ -248,33 +242,13 @@ def asked_inputs(follow_up: FollowUp, target: Deployment, inputs: Values) -> lis
     return [*named, *still_required(target, {*fitting, *follow_up.takes.values(), *follow_up.ask})]
 
 
-@dataclass(frozen=True, slots=True)
-class MessageCommands:
-    """The follow-ups that become message commands. `left_out` names the others, as phrases for a sentence."""
-
-    offered: tuple[FollowUp, ...] = ()
-    left_out: tuple[str, ...] = ()
-
-
-def message_commands(deployments: Sequence[Deployment]) -> MessageCommands:
+def message_commands(deployments: Sequence[Deployment]) -> tuple[FollowUp, ...]:
     """Return the first MAX_COMMANDS follow-ups that take a picture, in the order of the file.
 
-    A follow-up that several deployments share is a single command. A follow-up whose label is the name of
-    another command is left out.
+    A follow-up whose label is the name of another command is left out.
     """
-    offered: dict[str, FollowUp] = {}
-    left_out: list[str] = []
-    for deployment in deployments:
-        for each in deployment.follow_ups:
-            name = each.label.casefold()
-            if PICTURES.isdisjoint(each.takes) or (
-                name in offered and offered[name].reference == each.reference
-            ):
-                continue
-            if name in offered or name == say("use_menu").casefold():
-                left_out.append(f"'{each.label}' of '{deployment.name}', whose name is taken")
-            elif len(offered) == MAX_COMMANDS:
-                left_out.append(f"'{each.label}' of '{deployment.name}'")
-            else:
-                offered[name] = each
-    return MessageCommands(tuple(offered.values()), tuple(left_out))
+    offered: dict[str, FollowUp | None] = {say("use_menu").casefold(): None}
+    for each in (each for deployment in deployments for each in deployment.follow_ups):
+        if not PICTURES.isdisjoint(each.takes):
+            offered.setdefault(each.label.casefold(), each)
+    return tuple(each for each in offered.values() if each is not None)[:MAX_COMMANDS]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from bot.deployments.schema import InputSettings
@@ -50,24 +49,6 @@ Typed = Mapping[str, RawValue]
 Values = Mapping[str, InputValue]
 
 
-class OptionType(StrEnum):
-    """The Discord option types that `/generate` uses."""
-
-    STRING = "string"
-    INTEGER = "integer"
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-    ATTACHMENT = "attachment"
-
-
-_TYPES = {
-    InputKind.INTEGER: OptionType.INTEGER,
-    InputKind.FLOAT: OptionType.NUMBER,
-    InputKind.BOOLEAN: OptionType.BOOLEAN,
-    **dict.fromkeys(ATTACHMENTS, OptionType.ATTACHMENT),
-}
-
-
 @dataclass(frozen=True, slots=True)
 class OptionChoice:
     """A choice of a slash-command option.
@@ -77,27 +58,6 @@ class OptionChoice:
 
     name: str
     value: OptionValue
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptionSpec:
-    """A slash-command option. `key` is its input's key, or None for an option of the bot (`gpu`, `more`, …).
-
-    `choices` holds at most 25. `autocomplete` is used instead if there are more, or if the list would make
-    the command exceed Discord's size limit.
-    """
-
-    name: str
-    description: str
-    type: OptionType = OptionType.STRING
-    required: bool = False
-    minimum: int | float | None = None
-    maximum: int | float | None = None
-    min_length: int | None = None
-    max_length: int | None = None
-    choices: tuple[OptionChoice, ...] = ()
-    autocomplete: bool = False
-    key: str | None = None
 
 
 class Input(InputSettings):
@@ -133,10 +93,6 @@ class Input(InputSettings):
     @property
     def takes_file(self) -> bool:
         return self.kind in ATTACHMENTS
-
-    @property
-    def type(self) -> OptionType:
-        return _TYPES.get(self.kind, OptionType.STRING)
 
     @property
     def varies_in_batch(self) -> bool:
@@ -217,20 +173,6 @@ class Input(InputSettings):
         """Return a stored value as somebody types it, or an empty text."""
         value = values.get(self.key)
         return "" if value is None else plain_text(value)
-
-    def slash_option(self, name: str, *, required: bool) -> OptionSpec:
-        """Return the slash-command option with this name."""
-        return OptionSpec(
-            name=name,
-            description=self.hint,
-            type=self.type,
-            required=required,
-            minimum=self.minimum,
-            maximum=self.maximum,
-            min_length=self.min_length,
-            max_length=self.max_length,
-            key=self.key,
-        )
 
     def field(self, values: Values, raw: Any = None, *, gone: bool = False) -> FormField:
         """Return the form's field, which shows what was entered before (`raw`), or else a stored value.

@@ -297,18 +297,11 @@ def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:
     is_free = run.gpu is None or deployment.pinned_gpu is not None
     if not is_free and run.gpu not in (*deployment.gpus, deployment.default_gpu):
         return RefusedError("gpu_removed", gpu=escape_line(str(run.gpu), 60))
-    items = {key: item for item in deployment.inputs.values() for key in item.backend_keys}
-    for key, value in run.inputs.items():
-        item = items.get(key)
-        if item is None or not _takes(item, key, value, run.inputs):
-            option = item.option if item is not None else key
-            return RefusedError("value_removed", option=in_code(option, 60))
-    return None
+    gone = _no_longer_offered(deployment, (), [Stored(run.inputs)])
+    gone += [item.option for item in deployment.offered if not _takes(item, item.own(run.inputs))]
+    return RefusedError("value_removed", option=in_code(gone[0], 60)) if gone else None
 
 
-def _takes(item: Input, key: str, value: InputValue, inputs: Values) -> bool:
-    if not item.offered:
-        return item.fixed is not None and item.fixed == value
-    if isinstance(value, list):
-        return item.fits(inputs) and item.stored(inputs)[key] == value
-    return item.fits(inputs)
+def _takes(item: Input, own: Values) -> bool:
+    """Return whether an input takes its stored values, if there are any, and all of its files."""
+    return not own or (item.fits(own) and (not item.takes_file or item.stored(own) == own))

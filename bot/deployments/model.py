@@ -173,11 +173,12 @@ def describes_itself(settings: DeploymentSettings) -> bool:
 
 
 def _sources(settings: DeploymentSettings, info: DeploymentDescription | None) -> list[Source]:
-    described: dict[str, list[InputDescription]] = {}
+    described: dict[str, InputDescription] = {}
     for each in info.inputs if info else ():
-        described.setdefault(each.key, []).append(each)
-    listed = [Source(key, item, tuple(described.pop(key, ()))) for key, item in settings.inputs.items()]
-    rest = [Source(key, _UNCONFIGURED, tuple(found)) for key, found in described.items()]
+        # All nodes with the same key receive the same value, so the first one counts.
+        described.setdefault(each.key, each)
+    listed = [Source(key, item, described.pop(key, None)) for key, item in settings.inputs.items()]
+    rest = [Source(key, _UNCONFIGURED, each) for key, each in described.items()]
     if settings.only_listed_inputs:
         rest = [
             each if is_side(settings.sizes, each.names) else Source(each.key, _HIDDEN, each.described)

@@ -20,7 +20,7 @@ from bot.domain.breaker import Breaker
 from bot.domain.errors import DiscordAway
 from bot.domain.messages.records import MessageRef
 from bot.outside import Outside
-from bot.ui.message_parts import ChannelName, OutgoingMessage, component_ids
+from bot.ui.message_parts import OutgoingMessage, component_ids
 
 log = logging.getLogger(__name__)
 # A search begins so long before an attempt, because clocks differ, and reads so many messages.
@@ -55,10 +55,6 @@ class Refused(Unreachable):
     """Discord rejected the message itself; nothing was posted, but a simpler one may be accepted."""
 
 
-class TooLarge(Refused):
-    """Discord refused the files because of their size; nothing was posted."""
-
-
 def is_outage(error: discord.HTTPException) -> bool:
     """Return whether an error says nothing about what the call was for, such as a message or a channel.
 
@@ -79,7 +75,7 @@ def mapped() -> Iterator[None]:
         raise Unanswered(f"{type(error).__name__}: {error}") from error
     except discord.HTTPException as error:
         if error.code == _TOO_LARGE or error.status == 413:
-            raise TooLarge(str(error)) from error
+            raise Refused(str(error)) from error
         if is_outage(error):
             raise Unanswered(str(error)) from error
         about_message = error.status == 400 and error.code not in _CLOSED
@@ -188,13 +184,6 @@ class DiscordCalls:
 
     async def _channel(self, channel_id: int) -> object:
         return self.client.get_channel(channel_id) or await self.client.fetch_channel(channel_id)
-
-    def channel_name(self, channel_id: int) -> ChannelName | None:
-        """Return the names of a channel and its server, if this process has them from the gateway."""
-        channel = self.client.get_channel(channel_id)
-        if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
-            return None
-        return ChannelName(channel.name, channel.guild.name)
 
     async def direct_channel(self, user_id: int) -> int:
         """Return the id of the direct-message channel with a user."""

@@ -5,16 +5,12 @@ A channel's state names the permissions that the bot lacks there.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Iterable
-from contextlib import suppress
 from urllib.parse import urlencode
 
 import discord
 
 from bot.discord_api.calls import answering
-from bot.domain.errors import DiscordAway
 from bot.domain.messages.records import MessageRef
 from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState, Member
@@ -91,22 +87,6 @@ def member_from_user(user: discord.User | discord.Member) -> Member:
         created_at=user.created_at,
         joined_at=user.joined_at,
     )
-
-
-async def member_names(guild: discord.Guild, user_ids: Iterable[int], *, seconds: float) -> dict[int, str]:
-    """Return the display names of members by user id.
-
-    Members who left, or for whom Discord doesn't answer within `seconds`, are missing.
-    """
-    names: dict[int, str] = {}
-
-    async def fetch(user_id: int) -> None:
-        with suppress(discord.Forbidden, discord.NotFound, DiscordAway):
-            async with answering(seconds):
-                names[user_id] = (await guild.fetch_member(user_id)).display_name
-
-    await asyncio.gather(*map(fetch, user_ids))
-    return names
 
 
 async def _state(guild: discord.Guild, channel_id: int, me: discord.Member) -> ChannelState:

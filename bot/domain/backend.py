@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from bot.domain.runs import InputValue, RunReport
+from bot.domain.runs import Run, RunReport
 
 
 class InputKind(StrEnum):
@@ -76,16 +76,6 @@ class DeploymentDescription:
     inputs: tuple[InputDescription, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewRun:
-    """A run to start. `key` is its run key. If `gpu` is None, the backend chooses a GPU."""
-
-    key: str
-    deployment_id: str
-    inputs: Mapping[str, InputValue]
-    gpu: str | None = None
-
-
 class Backend(Protocol):
     """The service that runs workflows. Each call makes one attempt, and raises BackendError if it fails.
 
@@ -113,7 +103,7 @@ class Backend(Protocol):
     async def describe_deployments(self) -> Sequence[DeploymentDescription]:
         """Return the descriptions of all deployments of the account."""
 
-    async def start_run(self, run: NewRun) -> str:
+    async def start_run(self, run: Run) -> str:
         """Start a run and return its id. After an error with `accepted` set, the run may exist anyway."""
 
     async def get_run(self, run_id: str) -> RunReport:

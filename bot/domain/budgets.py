@@ -178,26 +178,17 @@ class Usage:
 class UsageView:
     """The figures that `/usage` shows. `own` is True if the reader asked about themselves.
 
+    `running` is how many runs the user and the whole server have in flight. Outside servers, both count only
+    runs that were requested outside servers.
     `server` holds the server's limits, or None if the reader isn't a moderator.
     """
 
     user_id: int
     own: bool
     usage: Usage
-    running: Running
+    running: tuple[int, int]
     limits: Limits
     server: Budget | None
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """How many runs a user and the whole server have in flight.
-
-    Outside servers, both numbers count only runs that were requested outside servers.
-    """
-
-    person: int
-    server: int
 
 
 def budget_day(now: datetime) -> date:

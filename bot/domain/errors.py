@@ -199,14 +199,6 @@ class BackendNotFound(BackendError):
     accepted = False
 
 
-class BackendUnlisted(BackendNotFound):
-    """The deployment is not on the account's list of deployments."""
-
-
-class BackendUndescribable(BackendError):
-    """The backend fails to describe this deployment, though it describes others."""
-
-
 class BackendMachineRefused(BackendError):
     """The machine behind the deployment refused the call; the API key and the deployment are fine."""
 

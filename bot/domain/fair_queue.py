@@ -10,11 +10,10 @@ The estimates follow from the queue and from earlier runs of the same deployment
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heapreplace
 from statistics import median
 from typing import NamedTuple
 
@@ -53,19 +52,14 @@ class Medians:
     billed: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class QueueState:
-    """The first waiting runs of one deployment, in order, and the runs in flight of all deployments.
+class StartedRun(NamedTuple):
+    """What is known about a run in flight."""
 
-    `medians` is keyed by deployment and GPU.
-    """
-
-    waiting: Sequence[QueuedRun] = ()
-    in_flight: Sequence[QueuedRun] = ()
-    medians: Mapping[tuple[str, str | None], Medians | None] = field(default_factory=dict)
-
-    def medians_of(self, run: QueuedRun) -> Medians | None:
-        return self.medians.get((run.deployment, run.expected_gpu))
+    expected_gpu: str | None = None
+    queue_position: int | None = None
+    submitted_at: datetime | None = None
+    started_at: datetime | None = None
+    progress: float | None = None
 
 
 def medians_of(successes: Sequence[Success]) -> Medians | None:
@@ -90,7 +84,7 @@ def may_be_estimated(run: Run) -> bool:
     return decided and run.cancel_requested_at is None
 
 
-def expected_end(run: Run | QueuedRun, usual: Medians, now: datetime, slots: int | None) -> datetime | None:
+def expected_end(run: Run | StartedRun, usual: Medians, now: datetime, slots: int | None) -> datetime | None:
     """Return when a run in flight should end. Return None if the run has no queue call yet, or if it is late
     and its progress allows no estimate.
 
@@ -108,66 +102,17 @@ def expected_end(run: Run | QueuedRun, usual: Medians, now: datetime, slots: int
     return at if at > now else None
 
 
-def expected_starts(queue: QueueState, now: datetime, slots: int | None) -> Mapping[str, datetime]:
-    """Return when each waiting run of a deployment should start, by key; runs with an unknown start are
-    missing.
+def expected_start(position: int, free_at: Sequence[datetime], usual: Medians) -> datetime | None:
+    """Return when the waiting run at a position of its queue should start, or None if no slot gets free.
 
-    In the simulation, each run takes its usual time. Its place then goes to the next run in the queue that
-    the limits of requesters and servers allow. A run whose end isn't known keeps its place.
+    `free_at` says when each slot of the deployment is free. Each run ahead takes its usual time in the first
+    one. The limits of users and servers, which may let others pass, are left out.
     """
-    occupied = Occupied(queue.in_flight)
-    ends = [(end, run) for run in queue.in_flight if (end := _end(queue, run, now, slots))]
-    heapify(ends)
-    waiting, starts, limited = list(queue.waiting), dict[str, datetime](), _limited(queue.waiting)
-    at: datetime | None = now
-    while waiting and at is not None:
-        for run in _startable(waiting, occupied, slots):
-            starts[run.key] = at
-            if usual := queue.medians_of(run):
-                heappush(ends, (at + usual.total, run))
-        waiting = [run for run in waiting if run.key not in starts]
-        at = _room_at(ends, occupied, limited, slots)
-    return starts
-
-
-def _room_at(
-    ends: list[tuple[datetime, QueuedRun]],
-    occupied: Occupied,
-    limited: frozenset[object],
-    slots: int | None,
-) -> datetime | None:
-    """Remove runs in the order of their ends, until one makes room for a waiting run.
-
-    Return when that run ends, or None if no run makes room.
-    """
-    while ends:
-        at, ended = heappop(ends)
-        makes_room = occupied.is_full(ended.deployment, slots) or not limited.isdisjoint(places(ended))
-        occupied.remove(ended)
-        if makes_room:
-            return at
-    return None
-
-
-def _limited(waiting: Iterable[QueuedRun]) -> frozenset[object]:
-    """Return the users and servers whose limits may keep a run waiting."""
-    users = {places(run)[1] for run in waiting if run.user_limit is not None}
-    return frozenset(users | {run.guild_id for run in waiting if run.server_limit is not None})
-
-
-def _end(queue: QueueState, run: QueuedRun, now: datetime, slots: int | None) -> datetime | None:
-    usual = queue.medians_of(run)
-    return expected_end(run, usual, now, slots) if usual is not None else None
-
-
-def _startable(waiting: Iterable[QueuedRun], occupied: Occupied, slots: int | None) -> Iterator[QueuedRun]:
-    """Yield the waiting runs that may start, in order, and add each to `occupied`."""
-    for run in waiting:
-        if occupied.is_full(run.deployment, slots):
-            return
-        if occupied.allows(run):
-            occupied.add(run)
-            yield run
+    slots = list(free_at)
+    heapify(slots)
+    for _ in range(position - 1 if slots else 0):
+        heapreplace(slots, slots[0] + usual.total)
+    return slots[0] if slots else None
 
 
 def end_of_all(ends: Sequence[datetime | None], now: datetime) -> datetime | None:
@@ -187,22 +132,6 @@ NO_TURN = 0
 PLACES = 50
 
 
-class QueuedRun(NamedTuple):
-    """A run that waits or is in flight. `user_limit` and `server_limit` limit runs in flight."""
-
-    key: str
-    deployment: str
-    requester_id: int
-    guild_id: int | None = None
-    user_limit: int | None = None
-    server_limit: int | None = None
-    expected_gpu: str | None = None
-    queue_position: int | None = None
-    submitted_at: datetime | None = None
-    started_at: datetime | None = None
-    progress: float | None = None
-
-
 def next_tag(virtual_time: int, last_tag: int) -> int:
     """Return the tag of a user's next run. `last_tag` is that of the run before, or NO_TURN."""
     return max(virtual_time, last_tag + 1)
@@ -213,45 +142,6 @@ def gives_turn_back(before: RunState, after: RunState) -> bool:
     return after in FINAL and (before in NOT_SUBMITTED or after is RunState.REFUSED)
 
 
-def closed_up(freed: Iterable[int], later: Sequence[int]) -> list[int]:
-    """Return the tags of a user's waiting runs, in order, after others of the user were cancelled.
-
-    `freed` are the tags of the cancelled runs. Each run behind them moves up, so that they cost no turn.
-    """
-    return sorted([*freed, *later])[: len(later)]
-
-
-class Occupied:
-    """Counts runs in flight by deployment, user and server, and compares them with the limits."""
-
-    def __init__(self, busy: Iterable[QueuedRun]) -> None:
-        self._counts = Counter[object]()
-        for run in busy:
-            self.add(run)
-
-    def add(self, run: QueuedRun) -> None:
-        self._counts.update(places(run))
-
-    def remove(self, run: QueuedRun) -> None:
-        self._counts.subtract(places(run))
-
-    def is_full(self, deployment: str, limit: int | None) -> bool:
-        """Return whether a deployment is at its limit."""
-        return limit is not None and self._counts[deployment] >= limit
-
-    def allows(self, run: QueuedRun) -> bool:
-        """Return whether a run may start within the limits of its user and its server."""
-        own, here = run.user_limit, run.server_limit
-        return (own is None or self._counts[run.guild_id, run.requester_id] < own) and (
-            here is None or self._counts[run.guild_id] < here
-        )
-
-
 def lower_limit(of_deployment: int | None, of_operator: int | None) -> int | None:
     """Return the lower of two limits on a deployment's runs in flight, or None if neither is set."""
     return min((limit for limit in (of_deployment, of_operator) if limit), default=None)
-
-
-def places(run: QueuedRun) -> tuple[object, object, object]:
-    """Return the keys under which a run is counted, for its deployment, its user and its server."""
-    return run.deployment, (run.guild_id, run.requester_id), run.guild_id

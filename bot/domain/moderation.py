@@ -102,14 +102,6 @@ class Block:
         return {"until": until, **({"reason": self.reason} if self.reason else {})}
 
 
-class AuditButton(StrEnum):
-    """The action of a button under the audit log."""
-
-    OLDER = "o"
-    NEWER = "n"
-    FILE = "c"
-
-
 # The outcome of a run that ended unsuccessfully and made outputs.
 PARTIAL = "partial"
 # The outcomes of requests that were accepted.
@@ -189,14 +181,6 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class AuditCursor:
-    """A position in the audit log. It stays valid if the entry at this position is deleted."""
-
-    at: datetime
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
 class StoredEntry:
     """A stored entry with its id, and what moderators see of its request.
 
@@ -212,34 +196,19 @@ class StoredEntry:
     message: MessageRef | None = None
     may_open: bool = False
 
-    @property
-    def cursor(self) -> AuditCursor:
-        return AuditCursor(self.entry.at, self.id)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AuditFilter:
-    """A filter for the audit log; None matches everything. `since` is inclusive, `until` exclusive.
+    """A filter for the audit log; 0 and an empty text match everything.
 
-    `outcome` "refused" also matches requests that were refused immediately, whose outcome is the rule's code,
-    and requests that a block ended.
+    `since` and `until` are days, counted back from now. `outcome` "refused" also matches requests that were
+    refused immediately, whose outcome is the rule's code, and requests that a block ended.
     """
 
-    subject: int | None = None
-    actor: int | None = None
-    deployment: str | None = None
-    outcome: str | None = None
-    action: AuditAction | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditPage:
-    """A page of the audit log, newest first. `older` and `newer` lead to the adjacent pages, None if there is
-    none.
-    """
-
-    lines: Sequence[StoredEntry]
-    older: AuditCursor | None
-    newer: AuditCursor | None
+    subject: int = 0
+    actor: int = 0
+    deployment: str = ""
+    outcome: str = ""
+    action: str = ""
+    since: int = 0
+    until: int = 0

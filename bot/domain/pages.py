@@ -1,24 +1,23 @@
-"""The size of the pages of lists, and records of the pages of a user's runs."""
+"""The pages of lists, and what `/runs` lists."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar
 
 from bot.domain.messages.records import MessageRef
 from bot.domain.runs import Deletions, Run
 
 # Entries on one page of a list. Ten lines of the audit log fit into a message, which holds 4,000 characters.
 PAGE_SIZE = 10
+T = TypeVar("T")
 
 
-class Direction(StrEnum):
-    """The direction of a step through a list; also part of custom_ids."""
-
-    OLDER = "o"
-    NEWER = "n"
+def first_page(found: Sequence[T]) -> tuple[Sequence[T], bool]:
+    """Return the entries of a page, and whether more follow. `found` has one entry too many, if there are."""
+    return found[:PAGE_SIZE], len(found) > PAGE_SIZE
 
 
 class RunFilter(StrEnum):
@@ -31,26 +30,6 @@ class RunFilter(StrEnum):
     FAILED = "failed"
     ENDED = "ended"
     UNDELIVERED = "undelivered"
-
-
-@dataclass(frozen=True, slots=True)
-class RunCursor:
-    """A position in a list of a user's runs. It stays valid if the run at this position is deleted."""
-
-    at: datetime
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunsPage:
-    """Selects a page of a user's runs, from `cursor` in one direction, or the newest page without one."""
-
-    run_filter: RunFilter = RunFilter.ALL
-    direction: Direction = Direction.OLDER
-    cursor: RunCursor | None = None
-
-
-NEWEST = RunsPage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +53,3 @@ class RunListEntry:
         """
         was_shown = self.first.private and self.message is not None and not self.undelivered
         return was_shown and any(run.is_shown and run.erased_at is None for run in self.batch)
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
-    """A page of batches, newest first. `older` and `newer` lead to the adjacent pages, or are None."""
-
-    entries: Sequence[RunListEntry]
-    older: RunCursor | None = None
-    newer: RunCursor | None = None

@@ -8,14 +8,14 @@ The operator's limits take precedence over the rules of servers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from bot.domain.budgets import (
     EXPECTED_SECONDS,
     ROUNDING,
-    Limits,
     Usage,
+    budget_day,
     check_budgets,
     for_batch,
     limits_of,
@@ -23,9 +23,9 @@ from bot.domain.budgets import (
     weight_of,
 )
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member, Origin, Preset
+from bot.domain.requests import Actor, ChannelState, Member, Origin, Preset
 from bot.domain.results import AgeMark, is_restricted_now, is_spoiler
-from bot.domain.runs import Run
+from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, ServerRules
 from bot.domain.text import escape_line
 
@@ -105,31 +105,6 @@ def check_moderator(guild_id: int | None, person: Member, rules: ServerRules) ->
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """The facts about a new or stored run that `judge` needs.
-
-    `gpu` is None if the GPU isn't known; `offers_gpus` says whether the user could choose one. `channel` is
-    None if Discord wasn't asked about the channel. `roles_known` is False for a run that was stored without
-    its requester's roles. `is_charged` means that the ledger already counts the run's `reserved_seconds` for
-    today.
-    """
-
-    guild_id: int | None
-    user_install: bool
-    deployment: str
-    gpu: str | None
-    age_restricted: bool
-    person: Member
-    offers_gpus: bool = False
-    private: bool = False
-    roles_known: bool = True
-    channel: ChannelState | None = None
-    weight: float = 1.0
-    reserved_seconds: float = EXPECTED_SECONDS
-    is_charged: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What `/help` explains to a member about limits: who they are, the rules, and what is offered to them.
 
@@ -149,18 +124,6 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """The terms on which the runs of a request may start, after approval if `review_channel_id` is set."""
-
-    limits: Limits = field(default_factory=Limits)
-    weight: float = 1.0
-    reserved_seconds: float = EXPECTED_SECONDS
-    spoiler: bool = False
-    review_channel_id: int | None = None
-    approval_ends: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """What the operator offers today for a stored run.
 
@@ -174,134 +137,109 @@ class Offer:
 
 
 def decide(
-    request: GenerationRequest,
+    run: Run,
     requester: Actor,
     usage: Usage,
     operator: OperatorRules,
     rules: ServerRules,
     *,
     expected: float = EXPECTED_SECONDS,
-    count: int = 1,
-) -> Terms:
-    """Return the terms on which `count` runs of a request start. Raises RefusedError.
+) -> Run:
+    """Return a new run as it is accepted, on terms that hold for its whole batch. Raises RefusedError.
 
-    `expected` is how many seconds each of them is likely to take.
+    It waits for a moderator if it has a `review_channel_id`. `expected` is how many seconds it is likely to
+    take.
     """
-    origin = request.origin
-    start = Start(
-        guild_id=origin.guild_id,
-        user_install=origin.user_install,
-        deployment=request.deployment,
-        gpu=request.expected_gpu,
-        age_restricted=request.age_restricted,
-        person=requester.person,
-        offers_gpus=request.offers_gpus,
-        private=request.private,
-        # The gateway has already checked the bot's permissions in the channel.
-        channel=ChannelState(age_restricted=origin.age_restricted),
-        weight=weight_of(request.expected_gpu, rules),
-        reserved_seconds=expected,
+    run = replace(run, weight=weight_of(run.expected_gpu, rules), reserved_seconds=expected)
+    # The gateway has already checked the bot's permissions in the channel.
+    channel = ChannelState(age_restricted=run.channel_age_restricted)
+    judge(run, usage, operator, rules, person=requester.person, channel=channel, new=True)
+    accepted = replace(
+        run,
+        created_at=usage.now,
+        spoiler=is_spoiler(rules, age_restricted=run.channel_age_restricted),
+        requester_joined_at=requester.person.joined_at,
+        requester_roles=tuple(sorted(requester.person.role_ids)),
     )
-    judge(start, usage, operator, rules, count=count, new=True)
-    in_review = _in_review(request, requester, rules)
-    return Terms(
-        limits=limits_of(requester.person, rules),
-        weight=start.weight,
-        reserved_seconds=expected,
-        spoiler=is_spoiler(rules, age_restricted=origin.age_restricted),
-        review_channel_id=rules.approval.review_channel_id if in_review else None,
-        approval_ends=usage.now + timedelta(hours=rules.approval.hours) if in_review else None,
-    )
+    if _in_review(run, requester, rules):  # charged at its approval
+        channel_id = rules.approval.review_channel_id
+        return replace(accepted, state=RunState.AWAITING_APPROVAL, review_channel_id=channel_id)
+    today = budget_day(usage.now)
+    return replace(accepted, charged_seconds=expected * run.weight, charged_on=today)
 
 
 def judge(
-    start: Start,
+    run: Run,
     usage: Usage,
     operator: OperatorRules,
     rules: ServerRules,
     *,
-    count: int = 1,
-    new: bool = False,
-) -> None:
-    """Raise the refusal of the first rule that forbids `count` equal runs, each judged after those before.
-
-    A RefusedForNow means that they may start later, for example on a new day or after a pause. Any other
-    refusal is final. The pause and the budgets are checked last, so that no run waits for them and is then
-    refused by another rule. The runs of a `new` request will wait in the queue, which has limits, too; its
-    refusal says how many of them could start.
-    """
-    _check_place(start, operator, rules)
-    if start.guild_id is not None:
-        _check_person(start.person, usage, rules)
-        _check_roles(start, rules)
-    check_pause(usage)
-    for number in range(count):
-        try:
-            _check_budgets(start, usage, operator, rules)
-        except RefusedError as reason:
-            raise (for_batch(reason, number, count) if new else reason) from None
-        usage = usage.with_one_more(start.reserved_seconds, start.weight, waits=new)
-
-
-def _check_budgets(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> None:
-    """Raise RefusedError if the operator's limits or the server's budgets leave no room for another run.
-
-    When a stored run is judged, `usage` has no waiting runs, so it isn't refused because of itself.
-    """
-    most = operator.max_waiting_per_server
-    if most is not None and start.guild_id is not None and usage.server.waiting >= most:
-        raise RefusedError("server_budget_waiting", limit=most)
-    ceiling, seconds = operator.daily_gpu_seconds, start.reserved_seconds
-    if ceiling is not None and usage.gpu_seconds_today + seconds > ceiling + ROUNDING:
-        raise until_tomorrow("daily_limit", usage, fits=seconds <= ceiling)
-    if not start.is_charged:
-        check_budgets(usage, limits_of(start.person, rules), seconds * start.weight, rules)
-
-
-# The year of Discord's launch: no account or membership is older.
-_LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
-
-
-def start_of(
-    run: Run,
     person: Member | None = None,
     channel: ChannelState | None = None,
-    offer: Offer | None = None,
-    *,
-    is_charged: bool = False,
-) -> Start:
-    """Return the facts about a stored run that `judge` needs.
+    age_marks: Sequence[AgeMark] = (),
+    new: bool = False,
+) -> None:
+    """Raise the refusal of the first rule that forbids a run, or a batch that is new or under review.
 
-    `offer` is what the operator offers today. If it is None, the run keeps the GPU of its request.
+    A RefusedForNow means that it may start later, for example on a new day or after a pause. Any other
+    refusal is final. The pause and the budgets are checked last, so that no run waits for them and is then
+    refused by another rule. The runs of a `new` batch will wait in the queue, which has limits, too; its
+    refusal says how many of them could start.
 
     `person` is the requester as just read from Discord. If it is None, the roles stored with the run apply,
-    and the ages of account and membership aren't checked again, because they only grow.
+    and the ages of account and membership aren't checked again, because they only grow. `channel` is None if
+    Discord wasn't asked about it.
     """
+    _check_place(run, channel, age_marks, operator, rules)
     known = person or Member(
         id=run.requester_id,
         role_ids=frozenset(run.requester_roles or ()),
         created_at=_LONG_AGO,
         joined_at=_LONG_AGO,
     )
-    return Start(
-        guild_id=run.guild_id,
-        user_install=run.user_install,
-        deployment=run.deployment,
-        gpu=offer.gpu if offer is not None else run.expected_gpu or run.gpu,
-        age_restricted=is_restricted_now(run, offer.age_marks if offer is not None else (), channel),
-        person=known,
-        private=run.private,
-        roles_known=person is not None or run.requester_roles is not None,
-        channel=channel,
-        weight=run.weight,
-        reserved_seconds=run.reserved_seconds,
-        is_charged=is_charged,
-    )
+    if run.guild_id is not None:
+        _check_person(known, usage, rules)
+        if person is not None or run.requester_roles is not None:
+            _check_roles(run, known, rules)
+    check_pause(usage)
+    count = run.count if new or run.state is RunState.AWAITING_APPROVAL else 1
+    for number in range(count):
+        try:
+            _check_budgets(run, known, usage, operator, rules)
+        except RefusedError as reason:
+            raise (for_batch(reason, number, count) if new else reason) from None
+        usage = usage.with_one_more(run.reserved_seconds, run.weight, waits=new)
 
 
-def _in_review(request: GenerationRequest, requester: Actor, rules: ServerRules) -> bool:
-    """Return whether the request waits for a moderator. Raises RefusedError if its card can't be posted."""
-    if request.origin.guild_id is None or not needs_approval(request, requester.person, rules):
+def _check_budgets(
+    run: Run, person: Member, usage: Usage, operator: OperatorRules, rules: ServerRules
+) -> None:
+    """Raise RefusedError if the operator's limits or the server's budgets leave no room for another run.
+
+    When a stored run is judged, `usage` has no waiting runs, so it isn't refused because of itself.
+    """
+    most = operator.max_waiting_per_server
+    if most is not None and run.guild_id is not None and usage.server.waiting >= most:
+        raise RefusedError("server_budget_waiting", limit=most)
+    ceiling, seconds = operator.daily_gpu_seconds, run.reserved_seconds
+    if ceiling is not None and usage.gpu_seconds_today + seconds > ceiling + ROUNDING:
+        raise until_tomorrow("daily_limit", usage, fits=seconds <= ceiling)
+    if not is_charged(run, usage.now):
+        check_budgets(usage, limits_of(person, rules), seconds * run.weight, rules)
+
+
+# The year of Discord's launch: no account or membership is older.
+_LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
+
+
+def is_charged(run: Run, now: datetime) -> bool:
+    """Return whether the ledger already counts what the run reserves for today."""
+    return run.charged_on == budget_day(now)
+
+
+def _in_review(run: Run, requester: Actor, rules: ServerRules) -> bool:
+    """Return whether a new run waits for a moderator. Raises RefusedError if its card can't be posted."""
+    if run.guild_id is None or not needs_approval(run, requester.person, rules):
         return False
     channel_id = rules.approval.review_channel_id
     if channel_id is None or not requester.channel_state(channel_id).can_post:
@@ -309,28 +247,34 @@ def _in_review(request: GenerationRequest, requester: Actor, rules: ServerRules)
     return True
 
 
-def needs_approval(request: GenerationRequest, person: Member, rules: ServerRules) -> bool:
+def needs_approval(run: Run, person: Member, rules: ServerRules) -> bool:
     approval = rules.approval
     if approval.mode is ApprovalMode.WITHOUT_ROLES:
         return not person.role_ids & approval.exempt_roles
     if approval.mode is ApprovalMode.SELECTED:
-        gpu = request.expected_gpu
+        gpu = run.expected_gpu
         # An unknown GPU could be one of the selected ones.
         on_selected = bool(approval.gpus) if gpu is None else gpu in approval.gpus
-        return request.deployment in approval.deployments or on_selected
+        return run.deployment in approval.deployments or on_selected
     return approval.mode is ApprovalMode.EVERYBODY
 
 
-def _check_place(start: Start, operator: OperatorRules, rules: ServerRules) -> None:
-    check_availability(start.guild_id, operator, user_install=start.user_install)
+def _check_place(
+    run: Run,
+    channel: ChannelState | None,
+    age_marks: Sequence[AgeMark],
+    operator: OperatorRules,
+    rules: ServerRules,
+) -> None:
+    check_availability(run.guild_id, operator, user_install=run.user_install)
     # Users who added the bot to their account may also write to it directly.
-    if start.guild_id is None and not (operator.allow_direct_messages or operator.allow_user_installs):
+    if run.guild_id is None and not (operator.allow_direct_messages or operator.allow_user_installs):
         raise RefusedError("direct_messages_off")
-    if start.channel is not None:
-        check_channel(start.channel, restricted=start.age_restricted)
-    if start.private and start.guild_id is None:
+    if channel is not None:
+        check_channel(channel, restricted=is_restricted_now(run, age_marks, channel))
+    if run.private and run.guild_id is None:
         raise RefusedError("private_server_only")
-    if start.private and not rules.private_results:
+    if run.private and not rules.private_results:
         raise RefusedError("private_off")
 
 
@@ -350,16 +294,14 @@ def _too_young(code: str, days: int, until: datetime) -> RefusedForNow:
     return RefusedForNow(code, again_at=until, days=days, until=int(until.timestamp()))
 
 
-def _check_roles(start: Start, rules: ServerRules) -> None:
-    if not start.roles_known:
-        return
-    person, gpu = start.person, start.gpu
-    if not _may(person, rules.deployment_roles, start.deployment):
+def _check_roles(run: Run, person: Member, rules: ServerRules) -> None:
+    gpu = run.expected_gpu or run.gpu
+    if not _may(person, rules.deployment_roles, run.deployment):
         raise _without_role("deployment_role", person, rules.deployment_roles)
     if gpu is None:
         # The machine's own GPU could be any of the restricted ones.
         if not all(_may(person, rules.gpu_roles, name) for name in rules.gpu_roles):
-            raise RefusedError("gpu_role_unknown" if start.offers_gpus else "gpu_role_all")
+            raise RefusedError("gpu_role_all")
     elif not _may(person, rules.gpu_roles, gpu):
         raise _without_role("gpu_role", person, rules.gpu_roles, gpu=gpu)
 

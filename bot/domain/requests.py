@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from random import Random
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from bot.domain.runs import InputValue
+from bot.domain.runs import InputValue, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import without_joiners
 
@@ -36,24 +34,24 @@ def is_key(text: str) -> bool:
     return len(text) == _KEY_LENGTH and set(text) <= set(_ALPHABET)
 
 
-class Origin(BaseModel):
-    """The channel or conversation of a request, and how it can be answered.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The channel or conversation of a request, and how it can be answered. A run has the same fields.
 
-    `age_restricted` is Discord's mark on the channel. The interaction token is valid for 15 minutes. With
-    `user_install` the bot itself is absent, and only interactions can post in the channel. `upload_limit` is
-    in bytes and applies to the bot's own posts, or with `user_install` to answers to the interaction.
+    `channel_age_restricted` is Discord's mark on the channel. The interaction token is valid for 15 minutes.
+    With `user_install` the bot itself is absent, and only interactions can post in the channel.
+    `upload_limit` is in bytes and applies to the bot's own posts, or with `user_install` to answers to the
+    interaction.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     guild_id: int | None
     channel_id: int
     application_id: int
     interaction_id: int | None = None
-    interaction_token: str = Field(repr=False)
+    interaction_token: str = field(repr=False)
     interaction_expires_at: datetime
-    upload_limit: int = Field(gt=0)
-    age_restricted: bool = False
+    upload_limit: int
+    channel_age_restricted: bool = False
     user_install: bool = False
 
     @property
@@ -61,68 +59,18 @@ class Origin(BaseModel):
         return self.guild_id is None and not self.user_install
 
 
-class GenerationRequest(BaseModel):
-    """A request for one run: a deployment, its inputs by their keys, the requester and the origin.
+def batch_of(
+    run: Run, inputs: Sequence[tuple[Mapping[str, InputValue], int | None]], random: Random
+) -> list[Run]:
+    """Return a batch with one copy of a new run for each pair of inputs and seed.
 
-    `age_restricted` is True if the deployment is age-restricted, or if the request takes a file of a result
-    that is age-restricted or from an age-restricted channel. `file_deployments` are the ids of the
-    deployments that made these files, and the files that they were made from. Only the requester sees the
-    messages of a `private` request. `gpu` is the GPU to ask for, and `expected_gpu` is the GPU that will be
-    used, or None if unknown. `offers_gpus` says whether the deployment offers GPUs to choose from.
+    Keys increase with the index. Rows are locked in key order, so the first run of a batch is always locked
+    first.
     """
-
-    model_config = ConfigDict(frozen=True)
-
-    key: str = Field(pattern=r"^[a-z0-9]{1,20}$")
-    requester_id: int
-    origin: Origin
-    deployment: str = Field(max_length=64)
-    deployment_id: str = Field(max_length=64)
-    inputs: Mapping[str, InputValue]
-    gpu: str | None = Field(default=None, max_length=32)
-    expected_gpu: str | None = Field(default_factory=lambda validated: validated["gpu"])
-    offers_gpus: bool = False
-    seed: int | None = None
-    prompt: str | None = None
-    parent_key: str | None = None
-    preset_note: str | None = None
-    age_restricted: bool = False
-    file_deployments: tuple[str, ...] = ()
-    private: bool = False
-    request_key: str = Field(default_factory=lambda validated: validated["key"])
-    index: int = Field(default=0, ge=0)
-    count: int = Field(default=1, ge=1)
-    deadline_seconds: int = Field(default=3600, gt=0)
-
-    @property
-    def server(self) -> int:
-        """Return the id of the request's server, or of its requester outside servers."""
-        return self.origin.guild_id or self.requester_id
-
-
-def batch_requests(
-    request: GenerationRequest,
-    inputs: Sequence[tuple[Mapping[str, InputValue], int | None]],
-    random: Random,
-) -> list[GenerationRequest]:
-    """Return a batch with one copy of a request for each pair of inputs and seed.
-
-    A batch of one keeps the request's key. Keys increase with the index. Rows are locked in key order, so the
-    first run of a batch is always locked first.
-    """
-    keys = sorted([request.key, *(new_key(random) for _ in inputs[1:])])
+    keys = sorted(new_key(random) for _ in inputs)
     return [
-        request.model_copy(
-            update={
-                "key": key,
-                "inputs": run_inputs,
-                "seed": seed,
-                "request_key": keys[0],
-                "index": index,
-                "count": len(inputs),
-            }
-        )
-        for index, (key, (run_inputs, seed)) in enumerate(zip(keys, inputs, strict=True))
+        replace(run, key=key, inputs=own, seed=seed, request_key=keys[0], index=index, count=len(inputs))
+        for index, (key, (own, seed)) in enumerate(zip(keys, inputs, strict=True))
     ]
 
 
@@ -181,21 +129,16 @@ class Actor:
     def id(self) -> int:
         return self.person.id
 
-    @property
-    def moderated_channel(self) -> int | None:
-        """Return the channel of the interaction if the user may delete messages there, otherwise None."""
-        return self.origin.channel_id if self.manages_messages else None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A request that passed the checks, which only read; `batch` has a record for each of its runs.
+    """A request that passed the checks, which only read; `batch` has its runs.
 
     If `only_requester` is set, nobody else may see the answer, because the request is private or a moderator
     has to approve it. `dropped` names the inputs whose earlier values the deployment no longer accepts.
     """
 
-    batch: Sequence[GenerationRequest]
+    batch: Sequence[Run]
     actor: Actor
     only_requester: bool
     dropped: Sequence[str] = ()
@@ -255,8 +198,7 @@ class Preset:
 class ChannelDefault:
     """A channel's default preset, the time when it was set, and the user who set it.
 
-    `set_at` and `set_by` are None if an older version of the bot set the default. `set_by` is also None if
-    the user has erased their data.
+    `set_by` is None if the user has erased their data.
     """
 
     channel_id: int

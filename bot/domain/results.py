@@ -48,19 +48,6 @@ def is_marked_now(run: Run, deployments: Iterable[AgeMark]) -> bool:
     return run.age_restricted or any(each.age_restricted for each in deployments)
 
 
-def is_named_in_queue(run: Run, viewer_id: int) -> bool:
-    """Return whether `/queue` shows a request's user and deployment to this viewer.
-
-    Of other users' private requests, it shows only the state, the time and the queue position.
-    """
-    return not run.private or run.requester_id == viewer_id
-
-
-def shows_prompt_in_queue(run: Run, viewer_id: int) -> bool:
-    """Return whether `/queue` shows a request's prompt to this viewer."""
-    return run.requester_id == viewer_id
-
-
 class MessageState(Enum):
     """Whether one of the bot's messages still exists in Discord, and if not, what was deleted."""
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from bot.domain.runs import IN_FLIGHT, Output, Run, RunReport, RunState
 
 # Webhooks often arrive seconds late, so with webhooks a run is polled only after this many quiet intervals.
-_QUIET_INTERVALS = 4
+QUIET_INTERVALS = 4
 _LONGEST_PAUSE = 20  # polling intervals
 SETTLE_CHECKS = 5
 # How long after its end a run that the bot gave up on is polled for a late success. If this time ends during
@@ -48,11 +48,6 @@ RunTimeout = Callable[[str], int | None]
 def no_timeout(_deployment: str) -> None:
     """Return that no deployment has a run timeout."""
     return
-
-
-def quiet_period(interval: timedelta, *, webhooks: bool) -> timedelta:
-    """Return the time without a report after which a run is polled."""
-    return interval * _QUIET_INTERVALS if webhooks else interval
 
 
 def next_pause(interval: timedelta, checks: int) -> timedelta:

@@ -92,12 +92,16 @@ class RunReport(NamedTuple):
 class Run:
     """A run as stored. Times are timezone-aware UTC, and durations are in seconds.
 
-    `preset_note` says which presets gave the request values, as its messages show it. Only the requester
-    sees the messages of a `private` run. `waiting_code` is the code of the sentence that says why a waiting
-    run can't start yet. `claim_id` identifies the last claim that made, or may make, a queue call.
-    `requester_roles` is None if the requester erased their data. `partial` marks a run that did not succeed
-    but made outputs. A run in flight has the outputs that were reported last; `outputs_since` is when they
-    were first seen after the last node. `erased_at` is when the requester erased the inputs and outputs.
+    `age_restricted` is True if the deployment is age-restricted, or if the run takes a file of a result that
+    is age-restricted or from an age-restricted channel; `file_deployments` are the ids of the deployments
+    that made these files, and the files that they were made from. `gpu` is the GPU to ask for, and
+    `expected_gpu` is the GPU that will be used, or None if unknown. `preset_note` says which presets gave
+    the request values, as its messages show it. Only the requester sees the messages of a `private` run.
+    `waiting_code` is the code of the sentence that says why a waiting run can't start yet. `claim_id`
+    identifies the last claim that made, or may make, a queue call. `requester_roles` is None if the requester
+    erased their data. `partial` marks a run that did not succeed but made outputs. A run in flight has the
+    outputs that were reported last; `outputs_since` is when they were first seen after the last node.
+    `erased_at` is when the requester erased the inputs and outputs.
     `duration_in_doubt` marks a `run_duration` that the bot measured although it learned of the start or the
     end late. It is charged until the backend reports the duration, but not shown.
     `reserved_seconds` are raw, and `charged_seconds` weighted; nothing is charged before an approval.
@@ -123,6 +127,7 @@ class Run:
     count: int = 1
 
     application_id: int = 0
+    interaction_id: int | None = None
     interaction_token: str | None = field(default=None, repr=False)
     interaction_expires_at: datetime | None = None
     upload_limit: int = DIRECT_UPLOAD_LIMIT

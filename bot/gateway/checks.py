@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import discord
@@ -20,7 +18,7 @@ from bot.ui.message_parts import component_ids
 # made nowhere else.
 _DECISIONS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DISMISS})
 _ON_REVIEWS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DETAILS})
-_ON_REPORTS = frozenset[str]({Action.DELETE, Action.CLEAR, Action.BLOCK, Action.DISMISS})
+_ON_REPORTS = frozenset[str]({Action.CLEAR, Action.BLOCK, Action.DISMISS})
 
 
 async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> None:
@@ -65,7 +63,6 @@ def _is_shown_to(user_id: int, message: discord.Message) -> bool:
     return answered is None or answered.user.id == user_id
 
 
-_REFUSED = "refused by the allowance"
 # These commands only show something, except `/privacy delete`, which is never refused.
 _FREE_COMMANDS = frozenset(
     {
@@ -84,37 +81,22 @@ _FREE_COMMANDS = frozenset(
 )
 
 
-@asynccontextmanager
-async def counted(
-    interaction: discord.Interaction[Any], id: CustomId, *, form: bool = False
-) -> AsyncIterator[None]:
-    """Count a press or a submitted form that may write. Raises RefusedError if the user is at the limit.
+def count_press(interaction: discord.Interaction[Any], id: CustomId, *, form: bool) -> bool:
+    """Count a press or a submitted form, and return whether it counts because it may write.
 
-    A press that opens a form costs nothing, because the form is counted when it is sent. A form that can be
-    refilled is refused by its handler, in `check_counted`, so that what was typed isn't lost.
+    Raises RefusedError if the user is at the limit. A form that can be refilled is counted by its handler, in
+    `count_form`, so that what was typed isn't lost.
     """
-    if not id.writes(form=form):
-        yield
-        return
-    allowance, user_id = interaction.client.allowance, interaction.user.id
-    try:
-        allowance.spend(user_id)
-    except RefusedError as refused:
-        if not form or not hasattr(id, "draft"):
-            raise
-        interaction.extras[_REFUSED] = refused
-        yield
-        return
-    yield
-    if interaction.response.type is discord.InteractionResponseType.modal:
-        allowance.refund(user_id)
+    if not id.writes(form=form) or (form and hasattr(id, "draft")):
+        return False
+    interaction.client.allowance.spend(interaction.user.id)
+    return True
 
 
-def check_counted(interaction: discord.Interaction[Any]) -> None:
-    """Raise the refusal of a form that can be refilled, if its user is at the limit."""
-    refused = interaction.extras.get(_REFUSED)
-    if refused is not None:
-        raise refused
+def count_form(interaction: discord.Interaction[Any]) -> None:
+    """Count a submitted form that can be refilled. Raises RefusedError if its user is at the limit."""
+    if interaction.type is discord.InteractionType.modal_submit:
+        interaction.client.allowance.spend(interaction.user.id)
 
 
 def count_command(interaction: discord.Interaction[Any]) -> None:

@@ -21,12 +21,12 @@ from bot.context import App
 from bot.delivery.on_demand import OnDemandMessenger
 from bot.discord_api.calls import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
-from bot.gateway.checks import check_message, count_command, counted
-from bot.gateway.commands import Availability, CommandSync, RegisteredCommands
-from bot.memory import Allowance, Openings
+from bot.gateway.checks import check_message, count_command, count_press
+from bot.gateway.commands import CommandSync, RegisteredCommands, set_availability
+from bot.memory import Allowance
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
-from bot.ui.lists import text_layout
+from bot.ui.message_parts import layout_of
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -96,7 +96,6 @@ class GenerateBot(commands.Bot):
             allowed_mentions=discord.AllowedMentions.none(),
             **options,
         )
-        self.openings = Openings()
         self.tree.error(self._on_command_error)
         self._rebuilders: list[Callable[[], None]] = []
         self._forms: list[tuple[type[CustomId], Handler[Any]]] = []
@@ -111,8 +110,10 @@ class GenerateBot(commands.Bot):
         guild_ids = self.sync.guild_ids
         self.registered = RegisteredCommands(self.tree, guild_ids, plan.name, app.outside.monotonic)
         self.allowance = Allowance(app.now)
-        self._availability = Availability(
-            direct_messages=settings.allow_direct_messages, user_installs=settings.allow_user_installs
+        self._set_availability = partial(
+            set_availability,
+            direct_messages=settings.allow_direct_messages,
+            user_installs=settings.allow_user_installs,
         )
         app.reloader.on_change(self.show_deployments)
 
@@ -139,17 +140,17 @@ class GenerateBot(commands.Bot):
             for scope in (None, *map(discord.Object, self.sync.guild_ids)):
                 self.tree.remove_command(name, guild=scope, type=discord.AppCommandType.message)
 
-    async def show_deployments(self) -> None:
-        """Rebuild and sync the commands after the deployments changed.
+    async def show_deployments(self, *, resend: bool = False) -> None:
+        """Rebuild and sync the commands after the deployments changed; `resend` also sends unchanged ones.
 
         Raises StoreUnavailable and DiscordAway.
         """
         for rebuild in self._rebuilders:
             rebuild()
-        self._availability.apply(self.tree.get_commands())
+        self._set_availability(self.tree.get_commands())
         try:
             if self.application_id is not None:
-                await self.sync.run(self.tree, self.application_id)
+                await self.sync.run(self.tree, self.application_id, resend=resend)
         finally:
             self.registered.forget()
 
@@ -161,7 +162,7 @@ class GenerateBot(commands.Bot):
         """
         for extension in EXTENSIONS:
             await importlib.import_module(extension).setup(self)
-        self._availability.apply(self.tree.get_commands())
+        self._set_availability(self.tree.get_commands())
 
     def add_press(self, codec: type[IdT], handler: Handler[IdT]) -> None:
         """Register a handler for buttons and selects, in any message, whose custom_id `codec` can read."""
@@ -185,8 +186,11 @@ class GenerateBot(commands.Bot):
             for codec, handler in self._forms if is_form else self._presses:
                 if (id := codec.read(custom_id)) is not None:
                     await check_message(interaction, id)
-                    async with counted(interaction, id, form=is_form):
-                        await handler(interaction, id)
+                    counts = count_press(interaction, id, form=is_form)
+                    await handler(interaction, id)
+                    # A press that opens a form costs nothing, because the form is counted when it is sent.
+                    if counts and interaction.response.type is discord.InteractionResponseType.modal:
+                        self.allowance.refund(interaction.user.id)
                     return
             log.warning("received a button or form of another version: %r", custom_id)
             await tell(interaction, say("other_version"))
@@ -219,7 +223,7 @@ async def tell_error(interaction: discord.Interaction[GenerateBot], error: Excep
         sentence = explain(error)
     elif isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
         log.warning("received an outdated command from Discord: %s", error)
-        sentence = say("command_changed")
+        sentence = "This command has just changed. Please reload Discord and try again."
     else:
         log.error("failed to handle an interaction", exc_info=error)
         sentence = say("internal")
@@ -253,9 +257,9 @@ async def tell(
             await interaction.followup.send(**send)
         elif in_place or not public:
             # A layout, because a messenger may turn it into the status message.
-            await insist(partial(interaction.edit_original_response, view=view or text_layout(sentence)))
+            await insist(partial(interaction.edit_original_response, view=view or layout_of(sentence)))
         else:
-            moved = text_layout(say("answered_privately"))
+            moved = layout_of("I've answered this privately.")
             await insist(partial(interaction.edit_original_response, view=moved))
             await insist(partial(interaction.followup.send, **send))
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
@@ -323,10 +327,6 @@ def missing_starts(limits: Mapping[str, Any], shards: Shards | None) -> int | No
 
     Returns None if enough are left. `limits` is the `session_start_limit` of Discord's gateway.
     """
-    if int(limits.get("remaining", 1000)) >= needed_starts(shards):
+    if int(limits.get("remaining", 1000)) >= (len(shards.ids) if shards is not None else 1):
         return None
     return int(limits.get("reset_after", 0)) // 60_000 + 1
-
-
-def needed_starts(shards: Shards | None) -> int:
-    return len(shards.ids) if shards is not None else 1

@@ -16,7 +16,7 @@ from bot.domain.forms import NO, YES
 from bot.domain.requests import Actor, ChannelState, Member, Origin
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT
 from bot.gateway.client import GenerateBot, Handler
-from bot.ui.custom_ids import HelpId, PageId
+from bot.ui.custom_ids import CustomId
 
 Interaction = discord.Interaction[GenerateBot]
 _TOKEN_LIFETIME = timedelta(minutes=15)
@@ -112,7 +112,7 @@ def _origin(interaction: Interaction, now: datetime) -> Origin:
         interaction_id=interaction.id,
         interaction_token=interaction.token,
         interaction_expires_at=now + _TOKEN_LIFETIME,
-        age_restricted=_is_age_restricted(interaction.channel),
+        channel_age_restricted=_is_age_restricted(interaction.channel),
         upload_limit=interaction.filesize_limit if user_install else limit,
         user_install=user_install,
     )
@@ -189,20 +189,20 @@ def custom_ids(components: Iterable[Any]) -> Iterator[str]:
         yield from custom_ids(getattr(component, "children", ()))
 
 
-# Builds a page for the user of the interaction.
+# Builds the page that a button stands for, for the user of the interaction.
 PageBuilder = Callable[[Interaction, Any], Awaitable[LayoutView]]
 
 
-async def show_page(interaction: Interaction, build: PageBuilder, first: Any = 0) -> None:
+async def show_page(interaction: Interaction, build: PageBuilder, first: CustomId) -> None:
     """Answer a command with the first page."""
     await interaction.response.send_message(view=await build(interaction, first), ephemeral=True)
 
 
-def turning(build: PageBuilder) -> Handler[PageId | HelpId]:
+def turning(build: PageBuilder) -> Handler[Any]:
     """Return the handler of the buttons that lead to other pages."""
 
-    async def turn(interaction: Interaction, id: PageId | HelpId) -> None:
-        await interaction.response.edit_message(view=await build(interaction, id.page))
+    async def turn(interaction: Interaction, id: CustomId) -> None:
+        await interaction.response.edit_message(view=await build(interaction, id))
 
     return turn
 

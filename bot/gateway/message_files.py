@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -90,23 +91,16 @@ async def thumbnails(client: discord.Client, messages: Mapping[str, MessageRef])
     """Return a fresh link to the first picture in each message, by the message's name, as far as Discord
     tells them in time.
     """
+    found: dict[str, str] = {}
 
-    async def first(ref: MessageRef) -> str | None:
+    async def read(name: str, ref: MessageRef) -> None:
         message = await client.get_partial_messageable(ref.channel_id).fetch_message(ref.message_id)
-        return next(iter(attached_pictures(message)), None)
+        found.update((name, link) for link in attached_pictures(message)[:1])
 
-    reading = {name: asyncio.create_task(first(ref)) for name, ref in messages.items()}
-    if reading:
-        _, late = await asyncio.wait(reading.values(), timeout=_THUMBNAIL_SECONDS)
-        for task in late:
-            task.cancel()
-    await asyncio.gather(*reading.values(), return_exceptions=True)
-    found = {name: task.result() for name, task in reading.items() if _has_result(task)}
-    return {name: link for name, link in found.items() if link is not None}
-
-
-def _has_result(task: asyncio.Task[Any]) -> bool:
-    return not task.cancelled() and task.exception() is None
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_THUMBNAIL_SECONDS):
+            await asyncio.gather(*(read(*each) for each in messages.items()), return_exceptions=True)
+    return found
 
 
 async def fetch_run_files(

@@ -9,18 +9,17 @@ from collections.abc import Awaitable, Callable, Sequence
 import aiohttp
 import discord
 
+from bot.config.logs import run_context
 from bot.delivery.on_demand import show_again
 from bot.domain.errors import AlreadyTaken
-from bot.domain.requests import NAME_LENGTH, Actor, Checked
+from bot.domain.requests import Actor, Checked
 from bot.domain.runs import Run
-from bot.domain.text import escape_line, in_code
-from bot.gateway.checks import check_counted
+from bot.domain.text import in_code, listed
+from bot.gateway.checks import count_form
 from bot.gateway.client import THINKING, GenerateBot, insist, tell
 from bot.gateway.interactions import Interaction, actor_of, check_here, check_overrides
 from bot.services import runs
-from bot.services.generation import accept
-from bot.strings import say
-from bot.ui.lists import posting_layout
+from bot.services.generation import accept, answered
 from bot.ui.status import status_message
 
 log = logging.getLogger(__name__)
@@ -88,25 +87,20 @@ async def _defer(interaction: Interaction, *, private: bool) -> bool | None:
 
 
 async def _accept(interaction: Interaction, checked: Checked, *, public: bool) -> None:
-    is_shown = False
-
-    async def show(run: Run) -> int | None:
-        nonlocal is_shown
-        del interaction.extras[THINKING]
-        message_id = await _show_status(interaction, run)
-        is_shown = message_id is not None
-        return message_id
-
+    app = interaction.client.app
     try:
-        await accept(interaction.client.app, checked, show, public=public)
+        run = await accept(app, checked, public=public)
     except AlreadyTaken as error:
         log.warning("skipped an interaction that another process handles: %s", error)
         return
+    del interaction.extras[THINKING]
+    with run_context(run.key):
+        message_id = await _show_status(interaction, run)
+        await answered(app, run, message_id)
     # A follow-up would take the place of a status message that isn't shown yet.
-    if checked.dropped and is_shown:
-        names = [f"`{in_code(name, 60)}`" for name in checked.dropped[:_NAMED]]
-        more = ["…"] if len(checked.dropped) > _NAMED else []
-        await tell(interaction, say("edit_dropped", names=", ".join(names + more)))
+    if checked.dropped and message_id is not None:
+        names = listed([f"`{in_code(name, 60)}`" for name in checked.dropped], _NAMED)
+        await tell(interaction, f"These inputs didn't fit and were left out: {names}.")
 
 
 async def _show_status(interaction: Interaction, run: Run) -> int | None:
@@ -125,23 +119,22 @@ async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str
     """Have an undelivered result posted in this channel. Raises RefusedError if that isn't possible.
 
     Returns whether the interaction has been answered. If only an interaction can show the result here, the
-    answer is a placeholder that the messenger edits into the result.
+    messenger edits the deferred answer into the result.
     """
     await check_start(interaction)
-    app = interaction.client.app
-    run = await runs.redeliver(app, actor_of(interaction), key)
+    app, actor = interaction.client.app, actor_of(interaction)
+    run = await runs.redeliverable(app, actor, key)
     if run.needs_interaction:
-        response = await interaction.response.send_message(view=posting_layout(), ephemeral=run.private)
-        await runs.confirm_placeholder(app, key, response.message_id)
-    return run.needs_interaction
+        await interaction.response.defer(ephemeral=run.private, thinking=True)
+        interaction.extras[THINKING] = not run.private
+    await runs.redeliver(app, actor, run)
+    return interaction.extras.pop(THINKING, None) is not None
 
 
 async def reopen_here(interaction: discord.Interaction[GenerateBot], key: str) -> None:
     """Show the user their own private result once more. Raises RefusedError."""
     await check_start(interaction)
-    actor = actor_of(interaction)
-    with interaction.client.openings.slot(actor.id):
-        await show_private(interaction, await runs.reopen(interaction.client.app, actor, key))
+    await show_private(interaction, await runs.reopen(interaction.client.app, actor_of(interaction), key))
 
 
 async def show_private(interaction: Interaction, batch: Sequence[Run], *, to_moderator: bool = False) -> None:
@@ -153,11 +146,6 @@ async def show_private(interaction: Interaction, batch: Sequence[Run], *, to_mod
 
 async def check_start(interaction: Interaction) -> None:
     """Check the user's allowance, and what `/generate` needs in this channel. Raises RefusedError."""
-    check_counted(interaction)
+    count_form(interaction)
     check_here(interaction)
     await check_overrides(interaction)
-
-
-def escape_name(name: str) -> str:
-    """Escape a preset's name for a sentence."""
-    return escape_line(name, NAME_LENGTH)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import mimetypes
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -46,19 +45,10 @@ _DOWNLOADS = 64
 _DOWNLOADS_PER_SERVER = 4
 
 
-@dataclass(frozen=True, slots=True)
-class _Linked:
-    """A sentence, given by its code, that links an output in place of its file."""
-
-    code: str
-    name: str
-    url: str
-
-
-# A file, a sentence that links it, or one about a file that is missing or was recompressed.
-PreparedItem = PreparedFile | _Linked | str
+# The files and sentences of an output: several if a picture was recompressed or its link is attached.
+Prepared = list[PreparedFile | str]
 # The result of fetching an output.
-Fetched = list[PreparedItem] | MediaError
+Fetched = Prepared | MediaError
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +86,6 @@ class OutputPreparer:
         self._shrinking = shrinking
         self._slots = asyncio.Semaphore(_DOWNLOADS)
         self._slots_of: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
-        self._shrinking_of: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     def may_link(self, url: str) -> bool:
         """Return whether a message may link to `url`. Addresses that may not be opened aren't shown, because
@@ -128,9 +117,14 @@ class OutputPreparer:
         out, a sentence stands in for each missing file instead.
         """
         target = _Target(run, limit, folder, deadline, posted)
-        outputs, fetched = await self._fetch_renewed(target, last_try)
+        outputs = dict(enumerate(_shown(run.outputs), 1))
+        fetched = await self._fetch(target, outputs)
+        again = [number for number, error in _errors(fetched) if last_try or isinstance(error, MediaExpired)]
+        if again:
+            outputs = await self._renewed(run, outputs, last_try or target.left <= 0)
+            fetched |= await self._fetch(target, {number: outputs[number] for number in again})
         out_of_time = target.left <= 0
-        for error in _errors(fetched):
+        for _, error in _errors(fetched):
             if not (last_try or out_of_time):
                 raise error
             log.warning("can't fetch an output: %s", error)
@@ -151,108 +145,88 @@ class OutputPreparer:
             raise MediaUnavailable("the files could not be fetched in time")
         return prepared
 
-    async def _fetch_renewed(
-        self, target: _Target, last_try: bool
-    ) -> tuple[Sequence[Output], Sequence[Fetched]]:
-        """Fetch the outputs. Return them, perhaps with new links, and the result for each file.
-
-        If a link has expired, or if a download failed on the last try, the links are renewed and the missing
-        files are fetched once more.
-        """
-        outputs = target.run.outputs
-        fetched = await self._fetch(target, outputs, {})
-        errors = list(_errors(fetched))
-        if not any(isinstance(error, MediaExpired) for error in errors) and not (errors and last_try):
-            return outputs, fetched
+    async def _renewed(self, run: Run, outputs: Mapping[int, Output], last_try: bool) -> dict[int, Output]:
+        """Return the outputs with links that have not expired, as far as the backend knows them."""
         log.info("asking ComfyDeploy for new links to the outputs")
-        renewed = _with_links(outputs, await self._renewed(target.run, last_try or target.left <= 0))
-        return renewed, await self._fetch(target, renewed, _kept(outputs, renewed, fetched))
-
-    async def _renewed(self, run: Run, last_try: bool) -> Sequence[Output]:
-        """Ask the backend for links that have not expired."""
+        found: Sequence[Output] = ()
         try:
-            return (await self._backend.get_run(run.run_id)).outputs if run.run_id else run.outputs
+            found = (await self._backend.get_run(run.run_id)).outputs if run.run_id else ()
         except BackendError as error:
             if not last_try:
                 raise
             log.warning("can't renew the links: %s", error)
-            return run.outputs
+        renewed = dict(outputs)
+        for new in _shown(found):
+            same = (
+                number
+                for number, old in outputs.items()
+                if renewed[number] is old and (old.kind, old.filename) == (new.kind, new.filename)
+            )
+            if (number := next(same, None)) is not None:
+                renewed[number] = new
+        return renewed
 
-    async def _fetch(
-        self, target: _Target, outputs: Sequence[Output], kept: Mapping[int, Fetched]
-    ) -> Sequence[Fetched]:
-        async def one(number: int, output: Output) -> Fetched:
-            if target.has(file_stem(target.run.deployment, target.run.key, number)):
-                return []
-            return kept[number] if number in kept else await self._file(target, number, output)
-
+    async def _fetch(self, target: _Target, outputs: Mapping[int, Output]) -> dict[int, Fetched]:
         # The group waits for all of them even if one fails, since their folder is deleted afterwards.
         async with asyncio.TaskGroup() as group:
-            fetches = [
-                group.create_task(one(number, output)) for number, output in enumerate(_shown(outputs), 1)
-            ]
-        return [fetch.result() for fetch in fetches]
+            fetches = {
+                number: group.create_task(self._file(target, number, output))
+                for number, output in outputs.items()
+            }
+        return {number: fetch.result() for number, fetch in fetches.items()}
 
     async def _file(self, target: _Target, number: int, output: Output) -> Fetched:
-        url = output.url or ""
-        name = _name(output, number)
-        path = target.folder / f"{target.run.key}-{number}"
+        if target.has(file_stem(target.run.deployment, target.run.key, number)):
+            return []
         try:
-            self._fetcher.check(url)
+            self._fetcher.check(output.url or "")
             if target.limit == 0:
-                return [_Linked("media_too_large", name, url)]
-            media = await self._download(target, output, path)
+                return _linked(target, number, output, "media_too_large")
             with disk_errors():
-                return await self._fitted(target, number, media, path)
+                return await self._attached(target, number, output)
         except MediaForbidden as error:
             log.warning("refused to fetch an output from a forbidden address: %s", error)
-            return [say("media_forbidden", name=name)]
+            return [say("media_forbidden", name=_name(output, number))]
         except MediaTooLarge:
-            return [_Linked("media_too_large", name, url)]
+            return _linked(target, number, output, "media_too_large")
         except MediaError as error:
             return error
 
-    async def _download(self, target: _Target, output: Output, path: Path) -> Media:
+    async def _attached(self, target: _Target, number: int, output: Output) -> Prepared:
         """Fetch an output when a slot is free. Raises MediaError, also when the time has run out."""
-        url = output.url or ""
+        run, path = target.run, target.folder / f"{target.run.key}-{number}"
+        of_server = self._slots_of.setdefault(run.server, asyncio.Semaphore(_DOWNLOADS_PER_SERVER))
+        media: Media | None = None
+        try:
+            # In this order, a server whose downloads are slow doesn't block the others. The slot of the
+            # server is kept while a picture is shrunk.
+            async with asyncio.timeout_at(target.deadline), of_server:
+                async with self._slots:
+                    media = await self._download(target, output, path)
+                kind = kind_of(media.content_type)
+                if media.size <= target.limit:
+                    return [_prepared(run, number, path, Path(media.filename).suffix, kind)]
+                if kind is FileKind.IMAGE and await self._shrink(target, path):
+                    told = say("media_recompressed", name=escape_line(media.filename, 80))
+                    return [_prepared(run, number, path, ".webp", kind), told]
+        except TimeoutError:
+            if media is None:
+                raise MediaUnavailable(f"{output.filename}: no time is left") from None
+        raise MediaTooLarge(output.filename or "")
+
+    async def _download(self, target: _Target, output: Output, path: Path) -> Media:
         is_picture = (mimetypes.guess_type(output.filename or "")[0] or "").startswith("image/")
         ceiling = max(PICTURE_LIMIT, target.limit) if is_picture else target.limit
-        of_server = self._slots_of.setdefault(target.run.server, asyncio.Semaphore(_DOWNLOADS_PER_SERVER))
-        try:
-            # In this order, a server whose downloads are slow doesn't block the others.
-            async with asyncio.timeout_at(target.deadline), of_server, self._slots:
-                with disk_errors(), path.open("wb") as file:
-                    return await self._fetcher.fetch(
-                        url, limit_bytes=ceiling, into=file, filename=output.filename
-                    )
-        except TimeoutError:
-            raise MediaUnavailable(f"{output.filename}: no time is left") from None
+        with path.open("wb") as file:
+            return await self._fetcher.fetch(
+                output.url or "", limit_bytes=ceiling, into=file, filename=output.filename
+            )
 
-    async def _fitted(self, target: _Target, number: int, media: Media, path: Path) -> list[PreparedItem]:
-        run, kind = target.run, kind_of(media.content_type)
-        if media.size <= target.limit:
-            return [_prepared(run, number, path, Path(media.filename).suffix, kind)]
-        suffix = await self._shrink(target, path) if kind is FileKind.IMAGE else None
-        if suffix is None:
-            raise MediaTooLarge(media.filename)
-        return [
-            _prepared(run, number, path, suffix, kind),
-            say("media_recompressed", name=escape_line(media.filename, 80)),
-        ]
-
-    async def _shrink(self, target: _Target, path: Path) -> str | None:
-        """Shrink a picture in place and return its new suffix.
-
-        Returns None if it can't be made to fit, or not in the time that is left.
-        """
-        # A server has at most one picture in the queue, so that it doesn't delay the others.
-        of_server = self._shrinking_of.setdefault(target.run.server, asyncio.Lock())
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(target.deadline), of_server:
-                loop = asyncio.get_running_loop()
-                work = partial(_shrunk, path, target.limit, lambda: target.deadline - loop.time())
-                return ".webp" if await loop.run_in_executor(self._shrinking, work) else None
-        return None
+    async def _shrink(self, target: _Target, path: Path) -> bool:
+        """Shrink a picture in place. Return False if it can't be made to fit, or not in the time left."""
+        loop = asyncio.get_running_loop()
+        work = partial(_shrunk, path, target.limit, lambda: target.deadline - loop.time())
+        return await loop.run_in_executor(self._shrinking, work)
 
 
 def _shrunk(path: Path, limit: int, left: Callable[[], float]) -> bool:
@@ -263,8 +237,8 @@ def _shrunk(path: Path, limit: int, left: Callable[[], float]) -> bool:
     return data is not None
 
 
-def _errors(fetched: Iterable[Fetched]) -> Iterator[MediaError]:
-    return (each for each in fetched if isinstance(each, MediaError))
+def _errors(fetched: Mapping[int, Fetched]) -> list[tuple[int, MediaError]]:
+    return [(number, each) for number, each in fetched.items() if isinstance(each, MediaError)]
 
 
 def _shown(outputs: Sequence[Output]) -> list[Output]:
@@ -275,72 +249,38 @@ def _name(output: Output, number: int) -> str:
     return escape_line(output.filename or f"file {number}", 80)
 
 
-def _with_links(outputs: Sequence[Output], renewed: Sequence[Output]) -> Sequence[Output]:
-    """Return the outputs with the links that were renewed.
-
-    An answer with fewer outputs than are known is incomplete, so it only replaces outputs of the same name.
-    """
-    if len(renewed) >= len(outputs):
-        return renewed
-    links: dict[tuple[str, str | None], list[Output]] = {}
-    for output in renewed:
-        links.setdefault((output.kind, output.filename), []).append(output)
-
-    def current(output: Output) -> Output:
-        same = links.get((output.kind, output.filename)) if output.url is not None else None
-        return same.pop(0) if same else output
-
-    return [current(output) for output in outputs]
-
-
-def _kept(
-    before: Sequence[Output], renewed: Sequence[Output], fetched: Sequence[Fetched]
-) -> dict[int, Fetched]:
-    """Return the files that needn't be fetched again, each with its remarks, by the number of the output.
-
-    A sentence without a file isn't kept, because it may contain an expired link.
-    """
-    pairs = zip(_shown(before), _shown(renewed), fetched, strict=False)
-    return {
-        number: each
-        for number, (old, new, each) in enumerate(pairs, 1)
-        if old.filename == new.filename and _has_file(each)
-    }
-
-
-def _assembled(target: _Target, outputs: Sequence[Output], fetched: Sequence[Fetched]) -> PreparedOutputs:
-    items: list[PreparedFile | str] = []
+def _assembled(
+    target: _Target, outputs: Mapping[int, Output], fetched: Mapping[int, Fetched]
+) -> PreparedOutputs:
+    items: Prepared = []
     with disk_errors():
-        for number, (output, each) in enumerate(zip(_shown(outputs), fetched, strict=True), 1):
-            missing = _Linked("media_unavailable", _name(output, number), output.url or "")
-            for item in [missing] if isinstance(each, MediaError) else each:
-                items += _linked(target, number, item) if isinstance(item, _Linked) else [item]
-        texts, text_files = _texts(target, [output.text for output in outputs if output.text is not None])
+        for number, each in fetched.items():
+            if isinstance(each, MediaError):
+                items += _linked(target, number, outputs[number], "media_unavailable")
+            else:
+                items += each
+        texts, text_files = _texts(
+            target, [output.text for output in target.run.outputs if output.text is not None]
+        )
     remarks = [item for item in items if isinstance(item, str)]
-    more = sum(output.url is not None for output in outputs) - MAX_FILES
+    files = [item for item in items if isinstance(item, PreparedFile)]
+    more = sum(output.url is not None for output in target.run.outputs) - MAX_FILES
     if more > 0:
         remarks.append(say("media_more", count=more))
-    return PreparedOutputs(
-        files=(*(item for item in items if isinstance(item, PreparedFile)), *text_files),
-        texts=texts,
-        remarks=tuple(remarks),
-        is_gone=any(_errors(fetched)) and not texts and not text_files and not any(map(_has_file, fetched)),
-    )
+    is_gone = bool(_errors(fetched)) and not (texts or text_files or files)
+    return PreparedOutputs((*files, *text_files), texts, tuple(remarks), is_gone=is_gone)
 
 
-def _has_file(fetched: Fetched) -> bool:
-    return isinstance(fetched, list) and any(isinstance(item, PreparedFile) for item in fetched)
-
-
-def _linked(target: _Target, number: int, linked: _Linked) -> list[PreparedFile | str]:
+def _linked(target: _Target, number: int, output: Output, code: str) -> Prepared:
     """Return the sentence with the link. If no message could hold it, put the link into a text file."""
-    sentence = say(linked.code, name=linked.name, url=linked.url)
+    name, url = _name(output, number), output.url or ""
+    sentence = say(code, name=name, url=url)
     if len(sentence) <= CONTENT_TEXT:
         return [sentence]
     path = target.folder / f"{target.run.key}-{number}-link"
-    path.write_text(linked.url, encoding="utf-8")
+    path.write_text(url, encoding="utf-8")
     file = _prepared(target.run, number, path, ".txt", FileKind.OTHER)
-    return [file, say("media_link_attached", name=linked.name, file=escape_line(file.filename, 100))]
+    return [file, say("media_link_attached", name=name, file=escape_line(file.filename, 100))]
 
 
 def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind) -> PreparedFile:

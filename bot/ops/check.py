@@ -23,18 +23,13 @@ Check = Callable[[Setup], AsyncIterator[Finding]]
 
 def _checks(setup: Setup) -> Iterator[Check]:
     """Yield the checks in order. The bot has an `application_id` once the check of its token has found it."""
-    yield check_machine.check_temporary_folder
     if setup.settings.roles & CALLING_ROLES:
         yield check_comfydeploy.check_key
         yield check_comfydeploy.check_deployments
-        yield check_comfydeploy.check_gpu_rules
         yield check_discord.check_token
     if setup.application_id is not None:
-        yield check_discord.check_session_starts
-        yield check_discord.check_commands
         yield check_discord.check_servers
         yield check_discord.show_links
-    yield check_machine.check_ports
     yield check_machine.check_public_url
 
 
@@ -81,6 +76,6 @@ async def _set_up(
     configs = configured_deployments(settings) if settings.roles & CALLING_ROLES else ()
     # Without `write`, since a check must not change anything.
     catalogue = Catalogue(configs, backend, store.key_values.get_deployment if usable else None)
-    setup = Setup(settings, outside, store, usable, signer, backend, catalogue, configs)
+    setup = Setup(settings, outside, signer, backend, catalogue, configs)
     await stack.enter_async_context(setup.client)
     return setup

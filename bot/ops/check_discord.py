@@ -1,10 +1,9 @@
-"""Check Discord: the token, session starts, commands and permissions."""
+"""Check Discord: the token, the clock and permissions."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import AsyncExitStack
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
@@ -12,21 +11,13 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import discord
 
-from bot.app import open_app
-from bot.config.fields import Role
-from bot.context import Wakeups
 from bot.discord_api.channels import install_url, invite_url, lacks
 from bot.domain.text import sentence_case
-from bot.gateway.client import GenerateBot, missing_starts, needed_starts
-from bot.gateway.commands import describe_scope, differences, payload
-from bot.metrics import Metrics
-from bot.ops.findings import Finding, Setup, first, ok, problem, warning
+from bot.ops.findings import Finding, Setup, ok, problem, warning
 
 T = TypeVar("T")
-TOKEN, CLOCK, SESSIONS, INTENTS = "Discord token", "Clock", "Gateway", "Intents"
-COMMANDS, SERVERS = "Commands", "Servers"
+TOKEN, CLOCK, SERVERS = "Discord token", "Clock", "Servers"
 ERRORS: Final = (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError)
-MISSING_ACCESS = 50001
 # discord.py repeats a call for up to half a minute, and waits for rate limits.
 _CALL_SECONDS = 30.0
 _PAGE = 200  # Discord's maximum
@@ -94,83 +85,6 @@ def compare_clock(date: str | None, now: datetime) -> Finding | None:
     return problem(CLOCK, f"{summary} Deadlines, budgets and interactions depend on it.", _CLOCK_REMEDY)
 
 
-async def check_session_starts(setup: Setup) -> AsyncIterator[Finding]:
-    """Check that enough session starts are left, and that SHARD_COUNT isn't below Discord's recommendation.
-
-    Discord resets the token of a bot that starts too many sessions.
-    """
-    own = setup.settings.shards
-    try:
-        shards, _, limit = await ask(setup.client.http.get_bot_gateway())
-    except ERRORS as error:
-        summary = f"Discord doesn't return the gateway's address: {reason(error)}."
-        yield problem(SESSIONS, summary, "Try again in a minute.")
-        return
-    if (minutes := missing_starts(limit, own)) is not None:
-        left, needed = limit["remaining"], needed_starts(own)
-        summary = f"of today's session starts, {left} are left, and a start needs {needed}."
-        remedy = f"Wait {minutes} minutes, and find out why the bot was restarted so often."
-        yield problem(SESSIONS, summary, remedy)
-    elif shards > (setup.settings.shard_count or 1):
-        remedy = f"Set SHARD_COUNT={shards}: Discord refuses a bot with more than 2,500 servers per shard."
-        yield warning(SESSIONS, f"Discord recommends {shards} shards, more than SHARD_COUNT.", remedy)
-    else:
-        yield ok(SESSIONS, f"{limit['remaining']} of {limit['total']} session starts are left.")
-
-
-async def check_commands(setup: Setup) -> AsyncIterator[Finding]:
-    """Compare the bot's commands with Discord's, even if this process lacks the gateway role."""
-    if not setup.catalogue.all() or setup.application_id is None:
-        return
-    settings = setup.settings.model_copy(update={"roles": frozenset({Role.GATEWAY})})
-    async with AsyncExitStack() as stack:
-        app = await open_app(
-            stack,
-            settings,
-            setup.outside,
-            store=setup.store,
-            backend=setup.backend,
-            catalogue=setup.catalogue,
-            wakeups=Wakeups(),
-            metrics=Metrics(setup.outside.monotonic),
-        )
-        bot = app.discord.client
-        if not isinstance(bot, GenerateBot):
-            raise TypeError("a process with the gateway role has the bot as its client")
-        yield ok(INTENTS, f"{', '.join(name for name, on in bot.intents if on)}: none of them is privileged.")
-        await bot.load_cogs()
-        bot.sync.arrange(bot.tree)
-        synced = await bot.sync.synced(setup.application_id) if setup.usable else {}
-        for scope in bot.sync.scopes(synced):
-            yield await _commands_of(setup.client, bot, setup.application_id, scope)
-
-
-async def _commands_of(client: discord.Client, bot: GenerateBot, application_id: int, scope: str) -> Finding:
-    where, expected = describe_scope(scope), payload(bot.tree, scope)
-    try:
-        difference = differences(expected, await registered(client, application_id, scope))
-    except ERRORS as error:
-        if getattr(error, "code", None) == MISSING_ACCESS:
-            remedy = "Invite the bot there with the link below, or take the server out of COMMAND_GUILD_IDS."
-            return problem(COMMANDS, f"the bot may have none on {where}.", remedy)
-        return problem(
-            COMMANDS, f"those on {where} can't be read: {reason(error)}.", "Try again in a minute."
-        )
-    if not difference:
-        return ok(COMMANDS, f"{len(expected)} on {where}, as they should be.")
-    parts = {"missing": difference.missing, "changed": difference.changed, "left over": difference.left_over}
-    lines = [f"{word}: {', '.join(names)}" for word, names in parts.items() if names]
-    remedy = "python -m bot sync, or start the bot: it syncs what changed."
-    return warning(COMMANDS, f"those on {where} differ from the bot's own.", remedy, *lines)
-
-
-async def registered(client: discord.Client, application_id: int, scope: str) -> list[Any]:
-    """Return the commands that Discord has in a scope ("global" or a server's id). Raises one of ERRORS."""
-    if scope == "global":
-        return [*await ask(client.http.get_global_commands(application_id))]
-    return [*await ask(client.http.get_guild_commands(application_id, int(scope)))]
-
-
 async def check_servers(setup: Setup) -> AsyncIterator[Finding]:
     """Check that the bot is on the configured servers, and that its roles give it the permissions it needs.
 
@@ -201,7 +115,7 @@ async def check_servers(setup: Setup) -> AsyncIterator[Finding]:
     if lacking:
         summary = f"permissions are missing on {len(lacking)} of {len(servers)}."
         remedy = "A server admin grants them to the bot's role: Server Settings > Roles."
-        yield warning(SERVERS, summary, remedy, *first(lacking))
+        yield warning(SERVERS, summary, remedy, *lacking)
     else:
         yield ok(SERVERS, f"the bot is on {len(servers)}, with every permission that it needs.")
 

@@ -1,40 +1,26 @@
-"""Check this machine: the database, temporary files, ports, and PUBLIC_URL."""
+"""Check this machine: the database and PUBLIC_URL."""
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
 from sqlalchemy import Connection, text
-from yarl import URL
 
-from bot.comfydeploy.client import ping_route
-from bot.comfydeploy.wire import WebhookSigner
 from bot.config.fields import Role
 from bot.database.schema import describe_unknown, known_schemas, schema_of
 from bot.domain.errors import StartupError, StoreUnavailable
-from bot.media.download import require_temporary_folder
-from bot.metrics import PREFIX
-from bot.ops.findings import Finding, Setup, ok, problem, warning
+from bot.ops.findings import Finding, Setup, ok, problem
 from bot.store import Store
-from bot.web import HEALTHY, METRICS_PATH, listening, port_remedy
-from bot.workers.reports import read_body
+from bot.web import listening
 
-PUBLIC_URL, WEB_SERVER, DATABASE, TEMPORARY_FILES = "PUBLIC_URL", "Web server", "Database", "Temporary files"
-# ComfyDeploy follows these redirects with a GET without the body, and counts a 200 to that as delivered.
-_BODY_LOST = (301, 302, 303)
-_BODY_KEPT = (307, 308)
-_PROXY_ANSWERS = (404, 502, 503, 504, 530)
-# The IP address to call if the server listens on all interfaces.
-_LOOPBACK_FOR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # this opens no port
+PUBLIC_URL, DATABASE = "PUBLIC_URL", "Database"
+# The bot's answer to an authentic webhook that it can't read.
+_UNREADABLE = 400
 
 
 async def inspect_database(store: Store) -> tuple[Finding, bool]:
@@ -73,107 +59,50 @@ def _new_file(file: Path) -> Finding:
     return ok(DATABASE, f"SQLite; the first start makes {file}.")
 
 
-async def check_temporary_folder(setup: Setup) -> AsyncIterator[Finding]:
-    if Role.MESSENGER in setup.settings.roles:
-        yield inspect_temporary_folder()
-
-
-def inspect_temporary_folder() -> Finding:
-    try:
-        require_temporary_folder()
-    except StartupError:
-        remedy = "Let the bot write to /tmp (in a container: --tmpfs /tmp), or name another in TMPDIR."
-        return problem(TEMPORARY_FILES, "no folder can be written, and results pass through one.", remedy)
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free // 1024**2
-    return ok(TEMPORARY_FILES, f"{folder} can be written; {free:,} MiB are free.")
-
-
-async def check_ports(setup: Setup) -> AsyncIterator[Finding]:
-    """Yield a finding for each port that the bot opens, which is free or in use by a bot.
-
-    Only the check of PUBLIC_URL shows whether it is this bot.
-    """
-    settings = setup.settings
-    ports = [("WEB_PORT", settings.web_port, "/healthz", HEALTHY)]
-    if settings.metrics_port is not None:
-        ports.append(("METRICS_PORT", settings.metrics_port, METRICS_PATH, f"{PREFIX}_"))
-    token = settings.metrics_token
-    headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token is not None else {}
-    for setting, port, path, expected in ports:
-        where = f"{setting} {port} on {settings.web_host}"
-        try:
-            async with listening(web.Application(), settings.web_host, port, setting=setting):
-                yield ok(WEB_SERVER, f"{where} is free.")
-        except StartupError as error:
-            cause = error.__cause__
-            if not isinstance(cause, OSError):
-                raise
-            if cause.errno != errno.EADDRINUSE:
-                setup.ports_usable = False
-                summary = f"{where} can't be used ({cause.strerror})."
-                yield problem(WEB_SERVER, summary, port_remedy(cause, setting))
-                continue
-            host = _LOOPBACK_FOR.get(settings.web_host, settings.web_host)
-            shown = await _get(URL.build(scheme="http", host=host, port=port, path=path), headers)
-            if expected.encode() in shown:
-                yield ok(WEB_SERVER, f"{where} is in use, as while the bot runs.")
-            else:
-                summary = f"{where} is in use by something that doesn't answer as the bot does."
-                yield warning(WEB_SERVER, summary, port_remedy(cause, setting))
-
-
-async def _get(url: URL, headers: Mapping[str, str]) -> bytes:
-    """Return the start of a page, or nothing if it can't be read."""
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
-            session.get(url, headers=headers, allow_redirects=False) as answer,
-        ):
-            return await answer.content.read(64 * 1024) if answer.status == 200 else b""
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return b""
-
-
 async def check_public_url(setup: Setup) -> AsyncIterator[Finding]:
-    """Call PUBLIC_URL with a signed ping, which only a bot with the same secret can answer.
+    """Send a signed webhook to PUBLIC_URL that no backend would send.
 
-    This process answers pings meanwhile if the port is free.
+    Only a bot with the same secret takes it, and answers that it can't read it. This process answers
+    meanwhile if the port is free.
     """
     settings = setup.settings
-    if settings.public_url is None or Role.WEB not in settings.roles or not setup.ports_usable:
+    if settings.public_url is None or Role.WEB not in settings.roles:
         return
     reached: list[bool] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        if not setup.backend.is_webhook_authentic(**request.match_info):
+            return web.Response(status=403)
+        reached.append(True)
+        return web.Response(status=_UNREADABLE)
+
     here = web.Application()
-    here.router.add_routes([ping_route(setup.signer, read_body, lambda: reached.append(True))])
-    served = False
+    for method, route in setup.backend.webhooks:
+        here.router.add_route(method, route, answer)
+    taken = ""
     async with AsyncExitStack() as stack:
-        with suppress(StartupError):
+        try:
             await stack.enter_async_context(listening(here, settings.web_host, settings.web_port))
-            served = True
-        nonce, body = setup.outside.random.randbytes(12).hex(), setup.outside.random.randbytes(4096)
-        found = await ping(setup.signer, settings.public_url, nonce, body)
+        except StartupError as error:
+            taken = str(error)
+        found = await send_webhook(settings.public_url, setup.signer.url("check") or "")
     if isinstance(found, Finding):
         yield found
-    elif found == (200, setup.signer.pong(nonce, body), ""):
+    elif found[0] == _UNREADABLE:
         answered_by = "this check" if reached else "the running bot"
         yield ok(PUBLIC_URL, f"{settings.public_url} leads here; {answered_by} answered.")
     else:
-        status, _, location = found
-        yield _unanswered(settings.public_url, status, location, served=served, port=settings.web_port)
+        yield _unanswered(settings.public_url, *found, taken=taken, port=settings.web_port)
 
 
-async def ping(
-    signer: WebhookSigner, public_url: str, nonce: str, body: bytes
-) -> Finding | tuple[int, str, str]:
-    """Return the status, text and Location of the answer, or a finding if there is none."""
+async def send_webhook(public_url: str, url: str) -> Finding | tuple[int, str]:
+    """Return the status and Location of the answer to a webhook, or a finding if there is none."""
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
-            session.post(signer.ping_url(public_url, nonce), data=body, allow_redirects=False) as answer,
+            session.post(url, data=b"a check", allow_redirects=False) as answer,
         ):
-            said = (await answer.content.read(100)).decode(errors="replace")
-            return answer.status, said, answer.headers.get("Location", "")
+            return answer.status, answer.headers.get("Location", "")
     except aiohttp.ClientConnectorCertificateError:
         remedy = "Renew it, or let the proxy fetch one: ComfyDeploy refuses what a browser would refuse."
         return problem(PUBLIC_URL, f"{public_url} has no valid certificate.", remedy)
@@ -185,32 +114,15 @@ async def ping(
         return problem(PUBLIC_URL, f"{public_url} can't be reached ({type(error).__name__}).", remedy)
 
 
-def _unanswered(public_url: str, status: int, location: str, *, served: bool, port: int) -> Finding:
-    said = f"{public_url} answers {status}"
-    if status in _BODY_LOST or status in _BODY_KEPT:
-        return _redirected(public_url, status, location)
+def _unanswered(public_url: str, status: int, location: str, *, taken: str, port: int) -> Finding:
+    if 300 <= status < 400:
+        remedy = "Set PUBLIC_URL to the final address, or let the proxy answer, not redirect."
+        summary = f"{public_url} redirects ({status}) to {location}: webhooks would be lost."
+        return problem(PUBLIC_URL, summary, remedy)
     if status == 403:
         remedy = "Set the same WEBHOOK_SECRET or DATABASE_URL here, or point PUBLIC_URL to this bot."
         return problem(PUBLIC_URL, f"{public_url} leads to a bot with another webhook secret.", remedy)
-    if not served:
-        summary = f"{said}, and port {port} is taken by something that is not this bot."
-        return problem(PUBLIC_URL, summary, "Stop what uses the port, or set WEB_PORT to another.")
-    if status in _PROXY_ANSWERS:
-        remedy = f"Let the proxy or tunnel pass /webhooks/comfydeploy/ on to port {port} of this machine."
-    else:
-        remedy = f"Something else answers there: let it pass POST requests on to port {port}."
-    return problem(PUBLIC_URL, f"{said}, but not from here.", remedy)
-
-
-def _redirected(public_url: str, status: int, location: str) -> Finding:
-    """Return the finding about a redirect, which names the better PUBLIC_URL if only its origin differs."""
-    remedy = "Let the proxy answer, not redirect."
-    with suppress(ValueError):
-        old, new = urlsplit(public_url), urlsplit(location)
-        differs = (new.scheme, new.netloc) != (old.scheme, old.netloc)
-        if new.scheme in ("http", "https") and new.netloc and differs:
-            remedy = f"Set PUBLIC_URL to {new.scheme}://{new.netloc}{old.path}, if that is the bot."
-    if status in _BODY_LOST:
-        summary = f"{public_url} redirects ({status}): every webhook would be lost."
-        return problem(PUBLIC_URL, summary, remedy)
-    return warning(PUBLIC_URL, f"{public_url} redirects ({status}): each webhook makes two calls.", remedy)
+    if taken:
+        return problem(PUBLIC_URL, f"{public_url} answers {status}, but it isn't the bot.", taken)
+    remedy = f"Let the proxy or tunnel pass POST requests for /webhooks/comfydeploy/ on to port {port} here."
+    return problem(PUBLIC_URL, f"{public_url} answers {status}, but not from here.", remedy)

@@ -15,9 +15,6 @@ from bot.config.settings import Settings
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
 from bot.outside import Outside
-from bot.store import Store
-
-_SHOWN = 20
 
 
 class Level(StrEnum):
@@ -54,34 +51,23 @@ def problem(subject: str, summary: str, remedy: str, *lines: str) -> Finding:
     return Finding(Level.ERROR, subject, summary, remedy, lines)
 
 
-def first(lines: Sequence[str]) -> list[str]:
-    """Return the first lines of a list that may be long, and how many more there are."""
-    more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
-    return [*lines[:_SHOWN], *more]
-
-
 @dataclass(slots=True)
 class Setup:
     """What the checks look at, and what the earlier ones found out for the later ones.
 
-    `usable` means that the database has this version's schema and, if it is a file, can be written. The
-    secret of `signer` is a temporary one if the bot's own can't be read. `loaded` means that the catalogue
-    has every deployment. `date` is the Date header of Discord's last answer.
+    The secret of `signer` is a temporary one if the bot's own can't be read. `date` is the Date header of
+    Discord's last answer.
     """
 
     settings: Settings
     outside: Outside
-    store: Store
-    usable: bool
     signer: WebhookSigner
     backend: ComfyDeploy
     catalogue: Catalogue
     configs: Sequence[DeploymentSettings]
     client: discord.Client = field(init=False)
-    loaded: bool = False
     application_id: int | None = None
     date: str | None = None
-    ports_usable: bool = True
 
     def __post_init__(self) -> None:
         async def note_date(_: object, __: object, params: aiohttp.TraceRequestEndParams) -> None:

@@ -29,14 +29,6 @@ async def stored(app: App, key: str) -> Run:
     return run
 
 
-async def own(app: App, user_id: int, key: str) -> Run:
-    """Return the user's own run, wherever they are."""
-    run = await stored(app, key)
-    if run.requester_id != user_id:
-        raise RefusedError("run_gone")
-    return run
-
-
 async def visible(app: App, actor: Actor, key: str) -> Run:
     """Return a run that the user may see.
 
@@ -202,7 +194,7 @@ def restricts(app: App, actor: Actor, run: Run) -> bool:
 
 def is_hidden_here(app: App, actor: Actor, run: Run) -> bool:
     """Return whether a result is too restricted for the channel of this interaction."""
-    return restricts(app, actor, run) and not actor.origin.age_restricted
+    return restricts(app, actor, run) and not actor.origin.channel_age_restricted
 
 
 def check_age(app: App, actor: Actor, run: Run) -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import asdict, replace
 
 from bot.config.logs import run_context
 from bot.context import App
@@ -21,24 +21,24 @@ from bot.deployments.merge import GAP, Merged, Stored, merge, seed_range
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import GPU, PRIVATE
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputError, MediaError, PressedTwice, RefusedError, StoreUnavailable, WrongFiles
+from bot.domain.errors import InputError, MediaError, RefusedError, StoreUnavailable, WrongFiles
 from bot.domain.forms import FormField
+from bot.domain.policy import decide
 from bot.domain.requests import (
     NAME_LENGTH,
     Actor,
     Checked,
-    GenerationRequest,
     Holder,
     Press,
-    batch_requests,
-    new_key,
+    batch_of,
 )
-from bot.domain.runs import InputValue, Run
+from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.text import escape_line
 from bot.domain.text.file_names import keys_in_links, links_in
 from bot.media.file_types import sniff
 from bot.services.access import restricts
 from bot.services.words import DefaultTexts, check_words
+from bot.store.requests import Facts
 from bot.strings import say
 
 log = logging.getLogger(__name__)
@@ -128,22 +128,21 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             texts, prompt = {**texts, "prompt": draft.prompt}, draft.prompt
         # Nobody else sees direct messages anyway.
         private = (draft.private or bool(typed.get(PRIVATE))) and not actor.origin.is_direct_message
-        channels = _of_channel(deployment, merged)
-        await check_words(app, actor, deployment.name, texts, channels, quoted=not private)
         restricted, file_deployments = await origin_of_files(app, actor, merged.inputs, draft)
         if await _deleted_files(app, merged.inputs):
             raise RefusedError("parent_deleted")
-        request = GenerationRequest(
-            key=new_key(app.outside.random),
+        run = Run(
+            key="",
+            request_key="",
+            state=RunState.WAITING,
+            created_at=app.now(),
             requester_id=actor.id,
-            origin=actor.origin,
+            **asdict(actor.origin),
             deployment=deployment.name,
             deployment_id=deployment.deployment_id,
             inputs=merged.inputs,
             gpu=merged.gpu,
             expected_gpu=deployment.expected_gpu(merged.gpu),
-            offers_gpus=bool(deployment.gpus),
-            seed=merged.runs[0][1],
             prompt=prompt,
             parent_key=draft.parent_key,
             preset_note=_preset_note(merged, draft.stored),
@@ -152,46 +151,56 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             private=private,
             deadline_seconds=app.settings.run_deadline_seconds,
         )
-        batch = batch_requests(request, merged.runs, app.outside.random)
-        in_review = await _check_rules(app, actor, batch)
+        batch = batch_of(run, merged.runs, app.outside.random)
+        facts = await app.store.requests.facts(batch[0], actor, app.now())
+        of_channel = _of_channel(deployment, merged)
+        await check_words(app, actor, facts.rules, deployment.name, texts, of_channel, quoted=not private)
+        in_review = await _check_rules(app, actor, batch[0], deployment, facts)
         # After the rules, because these files may have to be downloaded.
         await check_files(app, deployment, merged)
-    only_requester = in_review or request.private
+    only_requester = in_review or private
     return Checked(batch=batch, actor=actor, only_requester=only_requester, dropped=merged.dropped)
 
 
-async def _check_rules(app: App, actor: Actor, batch: Sequence[GenerationRequest]) -> bool:
+async def _check_rules(app: App, actor: Actor, first: Run, deployment: Deployment, facts: Facts) -> bool:
     """Return whether a moderator would have to approve a batch. A refusal is added to the audit log."""
+    rules, usage, expected = facts
     try:
-        return await app.store.requests.check(batch, actor, app.now())
-    except PressedTwice:
-        raise
+        accepted = decide(first, actor, usage, app.operator, rules, expected=expected)
     except RefusedError as refused:
-        await app.store.requests.record_refusal(batch[0], refused.code, app.now())
-        raise
+        if refused.code == "gpu_role_all" and deployment.gpus:
+            refused = RefusedError("gpu_role_unknown")
+        await app.store.requests.record_refusal(first, refused.code, app.now())
+        raise refused from None
+    return accepted.review_channel_id is not None
 
 
-async def accept(
-    app: App, checked: Checked, show: Callable[[Run], Awaitable[int | None]], *, public: bool
-) -> None:
-    """Store a request, and let `show` turn its answer into the status message.
+async def accept(app: App, checked: Checked, *, public: bool) -> Run:
+    """Store a request and return its first run. `public` says whether everybody sees the answer.
 
-    `public` says whether everybody sees the answer. `show` returns the message's id, or None if it
-    failed; a messenger then shows the message. Nobody else changes it meanwhile.
+    The caller edits the answer into the status message, and calls `answered`. Nobody else changes it
+    meanwhile.
     """
     first = checked.batch[0]
-    with run_context(first.key):
-        with app.metrics.request(first.deployment, accepts=True):
-            run = await app.store.requests.accept(checked.batch, checked.actor, app.now(), public=public)
-        person, place = run.requester_id, run.channel_id
-        log.info("accepted a request of user %s in channel %s, runs: %s", person, place, run.count)
-        app.wakeups.submit()
-        message_id = await show(run)
-        try:
-            await app.store.messages.answered(run.key, message_id, app.now())
-        except StoreUnavailable as error:
-            log.warning("can't store the status message's id, so the message is edited again: %s", error)
-        app.wakeups.show()
+    with run_context(first.key), app.metrics.request(first.deployment, accepts=True):
+        run = await app.store.requests.accept(checked.batch, checked.actor, app.now(), public=public)
+        log.info(
+            "accepted a request of user %s in channel %s, runs: %s",
+            run.requester_id,
+            run.channel_id,
+            run.count,
+        )
+    app.wakeups.wake("submit")
+    return run
+
+
+async def answered(app: App, run: Run, message_id: int | None) -> None:
+    """Store the id of a request's status message. If it is None, a messenger shows the message."""
+    try:
+        await app.store.messages.answered(run.key, message_id, app.now())
+    except StoreUnavailable as error:
+        log.warning("can't store the status message's id, so the message is edited again: %s", error)
+    app.wakeups.wake("show")
 
 
 async def check_files(app: App, deployment: Deployment, inputs: Merged) -> None:
@@ -258,4 +267,4 @@ async def origin_of_files(
     gone = len(found) < len(made_by)
     restricted = any(restricts(app, actor, run) for run in found)
     ids = {each for run in found for each in (run.deployment_id, *run.file_deployments)}
-    return restricted or (gone and actor.origin.age_restricted), tuple(sorted(ids))
+    return restricted or (gone and actor.origin.channel_age_restricted), tuple(sorted(ids))

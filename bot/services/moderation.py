@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.context import App
 from bot.discord_api.channels import channel_state, requester_now
@@ -18,7 +18,7 @@ from bot.domain.moderation import (
     check_undecided,
     has_decided,
 )
-from bot.domain.pages import PAGE_SIZE
+from bot.domain.pages import PAGE_SIZE, first_page
 from bot.domain.policy import check_moderator
 from bot.domain.requests import Actor, Member
 from bot.domain.runs import Run
@@ -52,10 +52,10 @@ async def approve(app: App, actor: Actor, key: str) -> None:
     )
     if isinstance(refused, RefusedForNow):
         raise RefusedError("approve_later", str(refused), reason=explain(refused))
-    app.wakeups.show()
+    app.wakeups.wake("show")
     if refused is not None:
         raise RefusedError("approve_never", str(refused), reason=explain(refused))
-    app.wakeups.submit()
+    app.wakeups.wake("submit")
 
 
 async def is_rejected(app: App, actor: Actor, key: str) -> bool:
@@ -74,14 +74,14 @@ async def reject(app: App, actor: Actor, key: str, reason: str) -> None:
     """End a request."""
     await moderated(app, actor, key)
     await app.store.reviews.reject(key, actor.id, reason, app.now())
-    app.wakeups.show()
+    app.wakeups.wake("show")
 
 
-async def takes_reports(app: App, actor: Actor) -> bool:
-    """Return whether a report from this server would reach its moderators."""
+async def report_channel(app: App, actor: Actor) -> int | None:
+    """Return the channel in which a report from this server would reach its moderators, or None."""
     rules = await app.store.rules.get(actor.origin.guild_id)
     channel_id = rules.approval.review_channel_id
-    return channel_id is not None and actor.channel_state(channel_id).can_post
+    return channel_id if channel_id is not None and actor.channel_state(channel_id).can_post else None
 
 
 async def check_reportable(app: App, actor: Actor, key: str) -> tuple[Run, int]:
@@ -91,9 +91,8 @@ async def check_reportable(app: App, actor: Actor, key: str) -> tuple[Run, int]:
         raise RefusedError("run_gone")
     reported = await app.store.runs.batch(run) if run.is_first_in_batch else [run]
     check_shown(*reported)
-    rules = await app.store.rules.current(actor.origin.guild_id)
-    channel_id = rules.approval.review_channel_id
-    if channel_id is None or not actor.channel_state(channel_id).can_post:
+    channel_id = await report_channel(app, actor)
+    if channel_id is None:
         raise RefusedError("no_review_channel")
     return run, channel_id
 
@@ -108,27 +107,27 @@ async def report(app: App, actor: Actor, key: str, reason: str, note: str) -> bo
         raise RefusedError("list_stale", f"{reason!r} is no reason of a report")
     made = Report(actor.id, say(f"report_reason_{reason}"), shorten(note.strip(), NOTE_LENGTH))
     is_new = await app.store.reviews.report(run.key, made, channel_id, app.now())
-    app.wakeups.show()
+    app.wakeups.wake("show")
     return is_new
 
 
-async def delete_reported(app: App, actor: Actor, key: str, *, whole_batch: bool) -> None:
+async def delete_reported(app: App, actor: Actor, key: str) -> None:
     """Delete a reported result or batch, which closes its report. If that is gone, only close the report."""
     run = await moderated(app, actor, key)
-    results = await app.store.runs.batch(run) if whole_batch else [run]
+    results = await app.store.runs.batch(run) if run.is_first_in_batch else [run]
     reviews, now = app.store.reviews, app.now()
     if not any(each.is_shown for each in results):
         await reviews.dismiss(key, actor.id, now)
     else:
-        await reviews.delete(key, actor.id, now, whole_batch=whole_batch)
-    app.wakeups.show()
+        await reviews.delete(key, actor.id, now, whole_batch=run.is_first_in_batch)
+    app.wakeups.wake("show")
 
 
 async def dismiss(app: App, actor: Actor, key: str) -> None:
     """Close a report and leave the result in place."""
     await moderated(app, actor, key)
     await app.store.reviews.dismiss(key, actor.id, app.now())
-    app.wakeups.show()
+    app.wakeups.wake("show")
 
 
 async def open_private(app: App, actor: Actor, key: str) -> Sequence[Run]:
@@ -183,7 +182,7 @@ async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:
         batch = await app.store.runs.batch(run)
         remove = not _is_any_shown(batch)
         await app.store.reviews.discard(run.request_key, actor.id, app.now(), remove=remove)
-        app.wakeups.show()
+        app.wakeups.wake("show")
 
 
 def _is_any_shown(batch: Sequence[Run]) -> bool:
@@ -220,21 +219,15 @@ async def block(
         created_by=actor.id,
     )
     ended = await app.store.database.write(blocks.add, block)
-    app.wakeups.show()
-    app.wakeups.submit()
+    app.wakeups.wake("show", "submit")
     return block, ended
 
 
-async def unblock(app: App, actor: Actor, user_id: int, *, since: datetime | None = None) -> None:
-    """Lift a member's block. Raises RefusedError if there is none.
-
-    With `since`, only the block that was stored at that time is lifted. The list of blocks that the
-    moderator sees may be older than the current block.
-    """
+async def unblock(app: App, actor: Actor, user_id: int) -> None:
+    """Lift a member's block. Raises RefusedError if there is none."""
     server = await moderator(app, actor)
-    now = app.now()
-    if not await app.store.database.write(blocks.lift, server, user_id, by=actor.id, now=now, since=since):
-        raise RefusedError("unblock_nothing" if since is None else "unblock_over", person=user_id)
+    if not await app.store.database.write(blocks.lift, server, user_id, by=actor.id, now=app.now()):
+        raise RefusedError("unblock_nothing", person=user_id)
 
 
 async def blocked(app: App, actor: Actor, page: int) -> tuple[Sequence[Block], bool]:
@@ -243,18 +236,17 @@ async def blocked(app: App, actor: Actor, page: int) -> tuple[Sequence[Block], b
     found = await app.store.database.read(
         blocks.active, server, app.now(), limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE
     )
-    return found[:PAGE_SIZE], len(found) > PAGE_SIZE
+    return first_page(found)
 
 
 async def pause(app: App, owner_id: int, reason: str) -> None:
     """Refuse requests and start no runs until `resume`. The caller checks that the user owns the bot."""
     await app.store.pause.pause(reason, by=owner_id, now=app.now())
-    app.wakeups.show()
+    app.wakeups.wake("show")
 
 
 async def resume(app: App, owner_id: int) -> None:
     """Accept requests again and start the waiting ones. Raises RefusedError if the bot is not paused."""
     if not await app.store.pause.resume(by=owner_id, now=app.now()):
         raise RefusedError("resume_nothing")
-    app.wakeups.submit()
-    app.wakeups.show()
+    app.wakeups.wake("submit", "show")

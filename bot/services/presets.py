@@ -16,12 +16,11 @@ from bot.deployments.model import Deployment, deployment_of
 from bot.deployments.schema import CHOICES
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.forms import NO, YES, FormField, Shape
-from bot.domain.pages import PAGE_SIZE
+from bot.domain.pages import PAGE_SIZE, first_page
 from bot.domain.requests import NAME_LENGTH, Actor, ChannelDefault, Holder, Preset, folded, is_key
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, strip_invisible
 from bot.services.access import source
-from bot.store.presets import NewDefault
 from bot.strings import say
 
 log = logging.getLogger(__name__)
@@ -54,14 +53,10 @@ class SavedPreset:
 
 @dataclass(frozen=True, slots=True)
 class NameTaken:
-    """A preset that wasn't saved, because `earlier` has its name. `replace_earlier` finds it by `draft`.
-
-    `default_in` are the ids of the channels whose default is `earlier`.
-    """
+    """A preset that wasn't saved, because `earlier` has its name. `replace_earlier` finds it by `draft`."""
 
     earlier: Preset
     draft: str
-    default_in: Sequence[int] = ()
 
 
 async def save(app: App, actor: Actor, saving: Saving) -> SavedPreset | NameTaken:
@@ -73,11 +68,7 @@ async def save(app: App, actor: Actor, saving: Saving) -> SavedPreset | NameTake
     earlier = await app.store.presets.put(preset, app.now(), replaces=saving.replaces)
     if earlier is None:
         return SavedPreset(preset, saving.replaces is not None, files_left)
-    draft, default_in = app.drafts.keep(actor.id, replace(saving, replaces=earlier)), []
-    if holder is Holder.SERVER:
-        defaults = await app.store.presets.channel_defaults(holder_id)
-        default_in = [one.channel_id for one in defaults if folded(one.preset.name) == folded(earlier.name)]
-    return NameTaken(earlier, draft, default_in)
+    return NameTaken(earlier, app.drafts.keep(actor.id, replace(saving, replaces=earlier)))
 
 
 async def replace_earlier(app: App, actor: Actor, draft: str) -> SavedPreset | NameTaken:
@@ -127,10 +118,10 @@ async def save_form(app: App, actor: Actor, key: str, sent: Mapping[str, Any]) -
 
 async def latest_run(app: App, user_id: int) -> str:
     """Return the key of the user's latest request."""
-    page = await app.store.history.page(user_id, limit=1)
-    if not page.entries or page.entries[0].first.erased_at is not None:
+    entries = await app.store.history.page(user_id, limit=1)
+    if not entries or entries[0].first.erased_at is not None:
         raise RefusedError("preset_no_run")
-    return page.entries[0].first.key
+    return entries[0].first.key
 
 
 async def delete(app: App, actor: Actor, name: str, *, server: bool) -> None:
@@ -183,24 +174,21 @@ async def defaults(app: App, actor: Actor) -> tuple[Sequence[Preset], ChannelDef
     return await app.store.presets.defaults(actor.id, actor.origin.guild_id, actor.channel_ids)
 
 
-async def set_own_default(app: App, user_id: int, guild_id: int | None, name: str | None) -> Preset | None:
-    """Make the user's own preset their default for its deployment, or remove all of them without a name.
-
-    Returns the preset that is or was a default, or None if there was none to remove.
-    """
+async def set_own_default(app: App, user_id: int, guild_id: int | None, name: str | None) -> None:
+    """Make the user's own preset their default for its deployment, or remove all of them without a name."""
     if name is not None:
         preset, shown = (await _named(app, user_id, guild_id, name))[0], escape_line(name, NAME_LENGTH)
         if preset.holder is Holder.SERVER:
             raise RefusedError("default_servers", name=shown)
         if app.catalogue.get(preset.deployment) is None:
             raise RefusedError("default_gone", name=shown)
-    return await app.store.presets.set_own_default(user_id, name)
+    await app.store.presets.set_own_default(user_id, name)
 
 
-async def set_default(app: App, actor: Actor, channel_id: int, name: str | None) -> NewDefault | None:
+async def set_default(app: App, actor: Actor, channel_id: int, name: str | None) -> None:
     """Make a server's preset the only default of a channel, or remove the default if `name` is None.
 
-    Returns None after a removal. The user needs the permission Manage Channels.
+    The user needs the permission Manage Channels.
     """
     guild_id = actor.origin.guild_id
     if guild_id is None:
@@ -211,24 +199,21 @@ async def set_default(app: App, actor: Actor, channel_id: int, name: str | None)
     if name is None:
         if not await app.store.presets.clear_default(guild_id, channel_id, by=actor.id, now=now):
             raise RefusedError("default_none", channel=channel_id)
-        return None
+        return
     presets = await _named(app, actor.id, guild_id, name)
     shared = next((one for one in presets if one.holder is Holder.SERVER), None)
     if shared is None:
         raise RefusedError("default_own", name=escape_line(name, NAME_LENGTH))
     if app.catalogue.get(shared.deployment) is None:
         raise RefusedError("default_gone", name=escape_line(name, NAME_LENGTH))
-    stored = await app.store.presets.set_default(guild_id, channel_id, name, by=actor.id, now=now)
-    if stored is None:  # deleted meanwhile
-        raise _unknown_preset(name)
-    return stored
+    if not await app.store.presets.set_default(guild_id, channel_id, name, by=actor.id, now=now):
+        raise _unknown_preset(name)  # deleted meanwhile
 
 
 async def page(app: App, user_id: int, guild_id: int | None, page: int) -> tuple[Sequence[Preset], bool]:
     """Return a page, counted from 0, of the presets that a user can use, and whether more follow."""
     presets = await app.store.presets.visible(user_id, guild_id)
-    start = page * PAGE_SIZE
-    return presets[start : start + PAGE_SIZE], len(presets) > start + PAGE_SIZE
+    return first_page(presets[page * PAGE_SIZE :])
 
 
 async def suggest(
@@ -266,11 +251,11 @@ async def suggest(
 async def suggest_runs(app: App, user_id: int) -> Sequence[Run]:
     """Return the first runs of a user's latest batches, or nothing if the store is unavailable."""
     try:
-        page = await app.store.history.page(user_id, limit=PAGE_SIZE)
+        entries = await app.store.history.page(user_id, limit=PAGE_SIZE)
     except StoreUnavailable as error:
         log.warning("can't suggest requests: %s", error)
         return ()
-    return [entry.first for entry in page.entries]
+    return [entry.first for entry in entries]
 
 
 async def _made(app: App, actor: Actor, saving: Saving) -> tuple[Preset, bool]:

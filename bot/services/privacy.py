@@ -16,8 +16,9 @@ from bot.store.reading.history import ExportFilter
 # Reply data, the workers' bookkeeping and the machine's log say nothing about the user. The moderators of a
 # request, and their channels, are the moderators' own data.
 _OMITTED = frozenset(
-    {"requester_id", "deployment_id", "application_id", "interaction_token", "interaction_expires_at"}
-    | {"upload_limit", "status_message_id", "progress", "queue_position", "submissions", "claim_id", "checks"}
+    {"requester_id", "deployment_id", "application_id", "upload_limit", "status_message_id"}
+    | {"interaction_id", "interaction_token", "interaction_expires_at"}
+    | {"progress", "queue_position", "submissions", "claim_id", "checks"}
     | {"deadline_seconds", "weight", "reserved_seconds", "status_note", "waiting_code", "waiting_params"}
     | {"failure_log", "outputs_since", "counts_as_run"}
     | {"review_channel_id", "report_channel_id", "cancelled_by", "decided_by", "deleted_by"}

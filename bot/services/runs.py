@@ -4,36 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 from bot.context import App
 from bot.domain.budgets import UsageView, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef, marker
-from bot.domain.pages import PAGE_SIZE, HistoryPage, RunsPage
+from bot.domain.pages import PAGE_SIZE, first_page
 from bot.domain.policy import Standing
 from bot.domain.requests import Actor, Member, Origin
-from bot.domain.runs import Deletions, Run
-from bot.services.access import cancellable, own_here, visible
+from bot.domain.runs import Run
+from bot.services.access import cancellable, own_here
 from bot.services.presets import defaults
-
-# How long a redelivery waits for its placeholder. Discord accepts an answer for 3 s.
-_PLACEHOLDER_WAIT = timedelta(seconds=5)
-
-
-async def visible_batch(app: App, actor: Actor, key: str) -> Sequence[Run]:
-    """Return the batch of a run that the user may see. Raises RefusedError."""
-    return await app.store.runs.batch(await visible(app, actor, key))
-
-
-async def result_messages(app: App, run: Run) -> Sequence[MessageRef]:
-    """Return the messages that show the result of a run."""
-    return await app.store.history.result_messages(run)
-
-
-async def parent_link(app: App, run: Run) -> str | None:
-    """Return a link to the result that a run was made from, or None if it isn't shown in its channel."""
-    return await app.store.history.parent_link(run)
 
 
 async def cancel(
@@ -48,14 +29,7 @@ async def cancel(
     answer_by = answer_by if run.requester_id == user_id else None
     if not await app.store.runs.request_cancel(run.request_key, now, by=user_id, answer_by=answer_by):
         raise RefusedError("cancel_too_late")
-    app.wakeups.check()
-    app.wakeups.show()
-    app.wakeups.submit()
-
-
-async def history(app: App, user_id: int, page: RunsPage) -> HistoryPage:
-    """Return a page of a user's own runs, newest first."""
-    return await app.store.history.page(user_id, page, limit=PAGE_SIZE)
+    app.wakeups.wake("check", "show", "submit")
 
 
 async def message_kinds(
@@ -87,15 +61,10 @@ async def message_kinds(
     return frozenset(known)
 
 
-async def deletions(app: App, run: Run) -> Deletions:
-    """Return what was deleted of a run, to tell its requester."""
-    return await app.store.history.deletions(run)
-
-
 async def queue(app: App, guild_id: int, page: int) -> tuple[Sequence[Sequence[Run]], bool]:
     """Return a page, counted from 0, of a server's unfinished requests, and whether more follow."""
     batches = await app.store.history.server_queue(guild_id, limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE)
-    return batches[:PAGE_SIZE], len(batches) > PAGE_SIZE
+    return first_page(batches)
 
 
 async def usage(app: App, actor: Actor, target: Member | None) -> UsageView:
@@ -135,26 +104,27 @@ async def standing_of(app: App, actor: Actor) -> Standing:
         age_restricted=[each.name for each in offered if each.age_restricted],
         gpus=list(dict.fromkeys(gpu for each in offered for gpu in each.gpus if len(each.gpus) > 1)),
         in_server=origin.guild_id is not None,
-        age_restricted_channel=origin.age_restricted,
+        age_restricted_channel=origin.channel_age_restricted,
         defaults=[each for each in presets if app.catalogue.get(each.deployment) is not None],
     )
 
 
-async def redeliver(app: App, actor: Actor, key: str) -> Run:
-    """Post an undelivered result in the channel of this interaction, or raise RefusedError.
+async def redeliverable(app: App, actor: Actor, key: str) -> Run:
+    """Return an undelivered run as it would be posted in the channel of this interaction.
 
     This works only in the run's own server, since no other server's moderators have approved the result.
-    Returns the run as it will be posted. If its `needs_interaction` is True, the caller has to send a
-    placeholder.
     """
-    run, origin = await own_here(app, actor, key), actor.origin
-    moved = replace(run, user_install=origin.user_install)
-    # The interaction's answer, which is edited into the result, has to exist first.
-    due_at = app.now() + (_PLACEHOLDER_WAIT if moved.needs_interaction else timedelta())
-    if not await app.store.copies.redeliver(run.request_key, origin, due_at):
+    return replace(await own_here(app, actor, key), user_install=actor.origin.user_install)
+
+
+async def redeliver(app: App, actor: Actor, run: Run) -> None:
+    """Post an undelivered result in the channel of this interaction, or in its answer if `needs_interaction`.
+
+    Then the caller has deferred the answer.
+    """
+    if not await app.store.copies.redeliver(run.request_key, actor.origin, app.now()):
         raise RefusedError("post_nothing")
-    app.wakeups.show()
-    return moved
+    app.wakeups.wake("show")
 
 
 async def reopen(app: App, actor: Actor, key: str) -> Sequence[Run]:
@@ -164,9 +134,3 @@ async def reopen(app: App, actor: Actor, key: str) -> Sequence[Run]:
     if not run.private or not any(each.is_shown and each.outputs for each in batch):
         raise RefusedError("open_nothing")
     return batch
-
-
-async def confirm_placeholder(app: App, key: str, message_id: int | None) -> None:
-    """Store the message that is edited into a redelivered result."""
-    await app.store.copies.confirm_placeholder(key, message_id, app.now())
-    app.wakeups.show()

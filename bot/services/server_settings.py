@@ -10,7 +10,7 @@ from bot.context import App
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.forms import FormField
 from bot.domain.policy import check_availability
-from bot.domain.settings.fields import Change, Key, apply_form, form_of, key_of, refilled, without_missing
+from bot.domain.settings.fields import Change, Key, apply_form, form_of, key_of, refilled
 from bot.domain.settings.kinds import Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
 
@@ -47,11 +47,6 @@ async def read(app: App, editor: Editor) -> tuple[ServerRules, SettingsContext]:
     return rules, replace(context, automod_unread=known.not_applied)
 
 
-async def word_list(app: App, guild_id: int) -> str:
-    """Return the server's own list, one word per line."""
-    return "\n".join((await app.store.rules.get(guild_id)).words.blocked)
-
-
 async def form(
     app: App, editor: Editor, section: Section, token: str, draft: str = ""
 ) -> tuple[Key, Sequence[FormField]]:
@@ -85,17 +80,11 @@ async def submit(
     return await _change(app, editor, edit, context), stale
 
 
-async def tidy(app: App, editor: Editor) -> Sequence[Change]:
-    """Remove what doesn't exist any more from the rules."""
-    context = _context(app, editor)
-    return await _change(app, editor, lambda rules: without_missing(rules, context), context)
-
-
 async def _change(
     app: App, editor: Editor, edit: Callable[[ServerRules], ServerRules], context: SettingsContext
 ) -> Sequence[Change]:
     changes = await app.store.rules.change(editor.guild_id, editor.user_id, edit, app.now(), context)
-    app.wakeups.submit()  # a rule may have kept runs waiting
+    app.wakeups.wake("submit")  # a rule may have kept runs waiting
     return changes
 
 

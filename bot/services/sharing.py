@@ -12,6 +12,7 @@ from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import Actor
 from bot.domain.results import CopyRequest, MessageState, offers_copy
 from bot.domain.runs import Run
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.services.access import copyable, restricts
 from bot.services.words import check_words
 
@@ -40,16 +41,16 @@ async def request_copy(
     run = await copyable(app, actor, key)
     copy = CopyRequest(key=key, with_prompt=bool(with_prompt))
     if kind is Kind.SHARE:
-        gallery = await _gallery(app, actor, run)
-        copy = replace(copy, shared_to=gallery)
+        rules = await app.store.rules.current(run.guild_id)
+        copy = replace(copy, shared_to=_gallery(app, actor, run, rules))
         if with_prompt is not None:
-            await _check_texts(app, actor, run, copy)
+            await _check_texts(app, actor, run, copy, rules)
     elif run.count == 1 or run.user_install:  # the bot can't post in the channel of a user install
         raise RefusedError("post_nothing")
     return run, await _checked(app, run, copy)
 
 
-async def _check_texts(app: App, actor: Actor, run: Run, copy: CopyRequest) -> None:
+async def _check_texts(app: App, actor: Actor, run: Run, copy: CopyRequest, rules: ServerRules) -> None:
     """Raise RefusedError if the gallery may not show a text. The audit log records each refusal.
 
     A prompt is checked again, because the word rules may exempt the channel that it was written in. Texts
@@ -60,7 +61,7 @@ async def _check_texts(app: App, actor: Actor, run: Run, copy: CopyRequest) -> N
     prompt = run.prompt if copy.with_prompt else None
     for name, text, code in (("text", made, "share_text"), ("prompt", prompt, "share_words")):
         try:
-            await check_words(app, actor, run.deployment, {name: text} if text else {})
+            await check_words(app, actor, rules, run.deployment, {name: text} if text else {})
         except RefusedError as error:
             if error.code != "words_refused":
                 raise
@@ -89,9 +90,8 @@ async def _checked(app: App, run: Run, copy: CopyRequest) -> CopyRequest:
     return copy
 
 
-async def _gallery(app: App, actor: Actor, run: Run) -> int:
+def _gallery(app: App, actor: Actor, run: Run, rules: ServerRules) -> int:
     """Return the id of the gallery channel if it may show the result now. Raises RefusedError otherwise."""
-    rules = await app.store.rules.current(run.guild_id)
     gallery = rules.gallery_channel_id if run.guild_id is not None else None
     if gallery is None:
         raise RefusedError("share_no_gallery")
@@ -99,7 +99,7 @@ async def _gallery(app: App, actor: Actor, run: Run) -> int:
     if not channel.can_post:
         raise RefusedError("share_closed")
     # An archived thread isn't in the cache, but the interaction from it contains its parent's mark.
-    is_restricted = restricts(app, actor, run) or actor.origin.age_restricted
+    is_restricted = restricts(app, actor, run) or actor.origin.channel_age_restricted
     if is_restricted and not channel.age_restricted:
         raise RefusedError("share_age")
     return gallery

@@ -39,13 +39,14 @@ class DefaultTexts:
 async def check_words(
     app: App,
     actor: Actor,
+    rules: ServerRules,
     deployment: str,
     texts: Mapping[str, str],
     default: DefaultTexts | None = None,
     *,
     quoted: bool = False,
 ) -> None:
-    """Raise RefusedError if a text has a forbidden word, and record the refusal in the audit log.
+    """Raise RefusedError if a text has a word that the server's `rules` forbid. The audit log records that.
 
     With `quoted`, the entry contains the beginning of that text for the moderators. The same happens if
     required AutoMod rules can't be read, or if the check takes too long.
@@ -57,7 +58,6 @@ async def check_words(
     guild_id = actor.origin.guild_id
     if guild_id is None:
         return
-    rules = await app.store.rules.current(guild_id)
     try:
         hit, is_defaults = await _find_hits(app, actor, rules, texts, default)
     except RefusedError as error:

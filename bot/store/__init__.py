@@ -57,7 +57,7 @@ class Store:
         self.figures = FigureStore(self.database)
         self.history = HistoryStore(self.database)
         self.key_values = KeyValueStore(self.database, outside)
-        self.retention = RetentionStore(self.database, self.key_values)
+        self.retention = RetentionStore(self.database)
 
     async def open(self) -> None:
         """Bring the schema up to date. Raises StartupError."""

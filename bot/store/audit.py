@@ -9,20 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     RowMapping,
     Select,
-    Text,
     bindparam,
-    case,
-    cast,
-    false,
     insert,
     or_,
     select,
@@ -30,15 +25,13 @@ from sqlalchemy import (
 )
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.rows import WITH_REQUEST, Messages, earlier, later, read_messages
-from bot.database.tables import audit, requests, runs
+from bot.database.rows import Messages, earlier, read_messages, select_listed_runs, to_run
+from bot.database.tables import audit, runs
 from bot.domain.messages.records import EDITS, Kind, MessageRef
 from bot.domain.moderation import (
     AuditAction,
-    AuditCursor,
     AuditEntry,
     AuditFilter,
-    AuditPage,
     StoredEntry,
     outcome_of,
 )
@@ -142,46 +135,33 @@ class AuditStore(Repository):
         connection: Connection,
         guild_id: int,
         audit_filter: AuditFilter,
-        limit: int,
+        now: datetime,
         *,
-        before: AuditCursor | None = None,
-        after: AuditCursor | None = None,
-    ) -> AuditPage:
-        """Return the newest entries, those older than `before`, or those just newer than `after`.
-
-        If too few are newer to fill a page, return the newest page.
-        """
-        if after is not None:
-            newer = later(audit.c.at, after.at, audit.c.id > after.id)
-            query = _matching(guild_id, audit_filter).where(newer)
-            entries = _read(connection, query.order_by(audit.c.at, audit.c.id).limit(limit + 1))
-            if len(entries) > limit:
-                shown = entries[:limit][::-1]
-                return AuditPage(shown, shown[-1].cursor, shown[0].cursor)
-        entries = _read(connection, newest_first(guild_id, audit_filter, limit + 1, before))
-        shown = entries[:limit]
-        newest = shown[0].cursor if shown and before is not None else before
-        return AuditPage(shown, shown[-1].cursor if len(entries) > limit else None, newest)
+        limit: int,
+        offset: int = 0,
+        before: StoredEntry | None = None,
+    ) -> Sequence[StoredEntry]:
+        """Return the newest matching entries or, with `before`, those that are older."""
+        query = newest_first(guild_id, audit_filter, now, limit, before)
+        return _read(connection, query.offset(offset))
 
     async def export(
-        self, guild_id: int, audit_filter: AuditFilter, chunk_size: int = _CHUNK_SIZE
+        self, guild_id: int, audit_filter: AuditFilter, now: datetime, chunk_size: int = _CHUNK_SIZE
     ) -> AsyncIterator[Sequence[StoredEntry]]:
         """Yield all matching entries in chunks, newest first. No transaction stays open between chunks."""
-        page = await self.page(guild_id, audit_filter, chunk_size)
-        while page.lines:
-            yield page.lines
-            if page.older is None:
-                return
-            page = await self.page(guild_id, audit_filter, chunk_size, before=page.older)
+        last: StoredEntry | None = None
+        while chunk := await self.page(guild_id, audit_filter, now, limit=chunk_size, before=last):
+            yield chunk
+            last = chunk[-1]
 
 
 def newest_first(
-    guild_id: int, audit_filter: AuditFilter, limit: int, before: AuditCursor | None = None
+    guild_id: int, audit_filter: AuditFilter, now: datetime, limit: int, before: StoredEntry | None = None
 ) -> Select[Any]:
-    """Select a page of a server's entries, newest first, using the index `audit_guild` or `audit_subject`."""
-    query = _matching(guild_id, audit_filter)
+    """Select a server's entries, newest first, using the index `audit_guild` or `audit_subject`."""
+    query = _matching(guild_id, audit_filter, now)
     if before is not None:
-        query = query.where(earlier(audit.c.at, before.at, audit.c.id < before.id))
+        query = query.where(earlier(audit.c.at, before.entry.at, audit.c.id < before.id))
     return query.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
 
 
@@ -192,23 +172,6 @@ def to_entry(row: RowMapping) -> StoredEntry:
     return StoredEntry(row["id"], entry, prompt=row["details"].get("prompt"))
 
 
-# The columns to read of a request and its runs. Outputs are left out: they may hold a megabyte of text.
-_OF_RUN = (
-    runs.c.key,
-    runs.c.index.label("number"),
-    runs.c.request_key,
-    or_(runs.c.state == RunState.SUCCEEDED, runs.c.partial).label("has_result"),
-    runs.c.deleted_at,
-    requests.c.prompt,
-    requests.c.channel_id,
-    requests.c.status_message_id,
-    requests.c.review_channel_id,
-    requests.c.private,
-    # Only private results are opened from the audit log.
-    case((requests.c.private, cast(runs.c.outputs, Text) != "[]"), else_=false()).label("has_outputs"),
-)
-
-
 def _read(connection: Connection, query: Select[Any]) -> list[StoredEntry]:
     """Return entries with what moderators see of the requests that they are about."""
     entries = [to_entry(row) for row in connection.execute(query).mappings()]
@@ -216,17 +179,12 @@ def _read(connection: Connection, query: Select[Any]) -> list[StoredEntry]:
     if not keys:
         return entries
     own = select(runs.c.request_key).where(runs.c.key.in_(keys))
-    rows = connection.execute(
-        select(*_OF_RUN)
-        .select_from(WITH_REQUEST)
-        .where(runs.c.request_key.in_(own))
-        .order_by(runs.c.request_key, runs.c.index)
-    ).all()
-    batches = defaultdict[str, list[Row[Any]]](list)
-    for row in rows:
-        batches[row.request_key].append(row)
+    found = select_listed_runs().where(runs.c.request_key.in_(own)).order_by(runs.c.request_key, runs.c.index)
+    batches = defaultdict[str, list[Run]](list)
+    for run in map(to_run, connection.execute(found)):
+        batches[run.request_key].append(run)
     messages = read_messages(connection, batches.keys())
-    request_of = {row.key: row.request_key for row in rows}
+    request_of = {run.key: key for key, batch in batches.items() for run in batch}
     return [
         _complete(stored, batches[key], messages[key])
         if (key := request_of.get(stored.entry.run_key or ""))
@@ -235,19 +193,15 @@ def _read(connection: Connection, query: Select[Any]) -> list[StoredEntry]:
     ]
 
 
-def _complete(stored: StoredEntry, batch: Sequence[Row[Any]], messages: Messages) -> StoredEntry:
+def _complete(stored: StoredEntry, batch: Sequence[Run], messages: Messages) -> StoredEntry:
     """Add the prompt and the link. A private request shows neither, but moderators may open its results."""
     first = batch[0]
     if not first.private:
         return replace(stored, prompt=first.prompt, message=_link(batch, messages))
-    return replace(stored, may_open=any(_is_shown(row) and row.has_outputs for row in batch))
+    return replace(stored, may_open=any(run.is_shown and run.erased_at is None for run in batch))
 
 
-def _is_shown(row: Row[Any]) -> bool:
-    return bool(row.has_result) and row.deleted_at is None
-
-
-def _link(batch: Sequence[Row[Any]], messages: Messages) -> MessageRef | None:
+def _link(batch: Sequence[Run], messages: Messages) -> MessageRef | None:
     """Return the newest message with a request's results or, until there is one, its card or status message.
 
     Returns None if the results were deleted, or if only the requester can open the message: a direct message,
@@ -255,22 +209,23 @@ def _link(batch: Sequence[Row[Any]], messages: Messages) -> MessageRef | None:
     """
     first = batch[0]
     needs_approval = first.review_channel_id is not None
-    shown = [row for row in batch if _is_shown(row)]
+    shown = [run for run in batch if run.is_shown]
     outcome = messages.get((Kind.OUTCOME, 0))
     is_gone = outcome is not None and outcome.deleted_by is not None
-    if not shown and (is_gone or any(row.deleted_at is not None for row in batch)):
+    if not shown and (is_gone or any(run.deleted_at is not None for run in batch)):
         return None
-    late = [messages.get((Kind.LATE, row.number)) for row in reversed(shown)]
+    late = [messages.get((Kind.LATE, run.index)) for run in reversed(shown)]
     for message in (*late, outcome, messages.get((Kind.REVIEW, 0))):
         part = next(iter(message.posted), None) if message is not None else None
         is_open = part is not None and part.channel_id in (first.channel_id, first.review_channel_id)
         if part is not None and is_open and not (needs_approval and part.place in EDITS):
             return part.ref
-    is_public = first.status_message_id is not None and not needs_approval
-    return MessageRef(first.channel_id, first.status_message_id) if is_public else None
+    if first.status_message_id is None or needs_approval:
+        return None
+    return MessageRef(first.channel_id, first.status_message_id)
 
 
-def _matching(guild_id: int, audit_filter: AuditFilter) -> Select[Any]:
+def _matching(guild_id: int, audit_filter: AuditFilter, now: datetime) -> Select[Any]:
     conditions: list[ColumnElement[bool]] = [audit.c.guild_id == guild_id]
     exact = {
         audit.c.subject_id: audit_filter.subject,
@@ -278,13 +233,13 @@ def _matching(guild_id: int, audit_filter: AuditFilter) -> Select[Any]:
         audit.c.deployment: audit_filter.deployment,
         audit.c.action: audit_filter.action,
     }
-    conditions += [column == value for column, value in exact.items() if value is not None]
-    if audit_filter.outcome is not None:
+    conditions += [column == value for column, value in exact.items() if value]
+    if audit_filter.outcome:
         conditions.append(_outcome(audit_filter.outcome))
-    if audit_filter.since is not None:
-        conditions.append(audit.c.at >= audit_filter.since)
-    if audit_filter.until is not None:
-        conditions.append(audit.c.at < audit_filter.until)
+    if audit_filter.since:
+        conditions.append(audit.c.at >= now - timedelta(days=audit_filter.since))
+    if audit_filter.until:
+        conditions.append(audit.c.at < now - timedelta(days=audit_filter.until))
     return select(audit).where(*conditions)
 
 

@@ -60,24 +60,10 @@ def add(connection: Connection, block: Block) -> int:
     return ended
 
 
-def lift(
-    connection: Connection,
-    guild_id: int,
-    user_id: int,
-    *,
-    by: int,
-    now: datetime,
-    since: datetime | None = None,
-) -> bool:
-    """Lift a user's block. With `since`, lift it only if it was stored at that time.
-
-    Returns False if there is no such block, or if it has expired.
-    """
-    which = _one(guild_id, user_id) & _is_active(now)
-    if since is not None:
-        which &= blocks.c.created_at == since
+def lift(connection: Connection, guild_id: int, user_id: int, *, by: int, now: datetime) -> bool:
+    """Lift a user's block. Returns False if there is none, or if it has expired."""
     lock(connection, f"block {guild_id} {user_id}")
-    if not connection.execute(delete(blocks).where(which)).rowcount:
+    if not connection.execute(delete(blocks).where(_one(guild_id, user_id), _is_active(now))).rowcount:
         return False
     entry = AuditEntry(at=now, guild_id=guild_id, action=AuditAction.UNBLOCK, actor_id=by, subject_id=user_id)
     add_entries(connection, entry)

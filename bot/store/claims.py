@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select, 
 from bot.database.engine import Database, Repository, reads, writes
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests, lock_rows, lock_run
-from bot.database.rows import revise, select_runs, set_columns, to_run
+from bot.database.rows import read_runs, revise, select_runs, set_columns, to_run
 from bot.database.tables import UtcDateTime, queues, requests, runs
 from bot.domain.budgets import budget_day
 from bot.domain.errors import CommitUnknown, RefusedForNow
@@ -23,7 +22,7 @@ from bot.domain.run_timing import RunTimeout, next_poll, no_timeout
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import end
 from bot.store.blocks import block_of, end_blocked_run
-from bot.store.ledger import CeilingReached, post
+from bot.store.ledger import post
 from bot.store.queue import (
     NOT_HELD,
     PAUSED,
@@ -105,7 +104,7 @@ class Waiting(NamedTuple):
 
 
 def hold(connection: Connection, run: Run, reason: RefusedForNow, now: datetime) -> None:
-    """Let a waiting run wait until the rule may allow it. Its status message shows the reason."""
+    """Keep a run waiting until the rule may allow it. Its status message shows the reason."""
     later = now + _ASK_AGAIN_AFTER
     due_at = min(reason.again_at, later) if reason.again_at is not None else later
     lock_requests(connection, [run.request_key])
@@ -153,10 +152,7 @@ class ClaimStore(Repository):
             # Each candidate has its own transaction, because turning several away in one would lock rows out
             # of order. Everything is read again, because in between another process may have claimed a run.
             while True:
-                try:
-                    run, again = await self._try_next(limit, now, answer_by, claim_id, avoided)
-                except CeilingReached:
-                    continue  # a run turned out to be more expensive after this one was judged
+                run, again = await self._try_next(limit, now, answer_by, claim_id, avoided)
                 if not again:
                     return run
         except CommitUnknown:
@@ -213,19 +209,8 @@ class ClaimStore(Repository):
             revise(connection, [run.request_key])
         advance(connection, run)
         started = {"state": RunState.SUBMITTING, "submitted_at": now, "charged_on": today}
-        post(connection, run, started, ceiling=self._operator.daily_gpu_seconds)
-        return replace(
-            run,
-            state=RunState.SUBMITTING,
-            submitted_at=now,
-            charged_on=today,
-            claim_id=claim_id,
-            checks=0,
-            submissions=run.submissions + 1,
-            queue_position=None,
-            waiting_code=None,
-            waiting_params=None,
-        )
+        post(connection, run, started)
+        return read_runs(connection, [run.key])[0]
 
     @reads
     def waiting(self, connection: Connection, now: datetime, by: datetime) -> Waiting:

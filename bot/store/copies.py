@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.row_locks import lock_batch_if_any, lock_run
-from bot.database.rows import FRESH, is_pending, messages_of, set_columns, want
-from bot.database.tables import messages, requests
+from bot.database.row_locks import lock_batch, lock_run
+from bot.database.rows import FRESH, messages_of, set_columns, want
+from bot.database.tables import requests
 from bot.domain.errors import RefusedError
-from bot.domain.messages.records import OUTCOMES, Claim, Kind, Message, MessageRef
+from bot.domain.messages.records import Claim, Kind, Message, MessageRef
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
 from bot.domain.results import (
@@ -25,17 +25,8 @@ from bot.domain.results import (
 from bot.domain.runs import Run
 from bot.store.audit import add_entries, run_entry
 from bot.store.blocks import block_of
-from bot.store.messages import IS_DUE, IS_FREE, lease
+from bot.store.messages import lease
 from bot.store.rules import read_rules
-
-# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_CHANGED = (
-    select(messages.c.kind, messages.c.number)
-    .join(requests, requests.c.key == messages.c.request_key)
-    .where(messages.c.request_key == bindparam("request"), IS_DUE, IS_FREE, messages.c.kind != Kind.ANSWER)
-    .limit(1)
-    .with_for_update(skip_locked=True, of=requests)
-)
 
 
 class CopyStore(Repository):
@@ -63,21 +54,10 @@ class CopyStore(Repository):
         before = found.get((copy.kind, run.index))
         values: dict[str, object] = {"channel_id": copy.shared_to or run.channel_id}
         if before is not None and before.attempt is None:
-            values |= {"stale": [*before.stale, *before.refs], "posted": []}
+            values |= {"stale": (*before.stale, *before.refs), "posted": ()}
         values |= {**FRESH, "with_prompt": copy.with_prompt, "due_at": until}
         want(connection, run.request_key, copy.kind, run.index, now, values)
         return lease(connection, run.request_key, copy.kind, run.index, owner, until)
-
-    @writes
-    def claim_change(
-        self, connection: Connection, request_key: str, owner: str, now: datetime, until: datetime
-    ) -> Claim | None:
-        """Take the lease of a request to show what has changed in it, apart from its status message.
-
-        Returns None if nothing is due, or while somebody else has the lease.
-        """
-        row = connection.execute(_CHANGED, {"request": request_key, "now": now}).first()
-        return lease(connection, request_key, Kind(row.kind), row.number, owner, until) if row else None
 
     @reads
     def check(self, connection: Connection, run: Run, copy: CopyRequest) -> None:
@@ -130,8 +110,8 @@ class CopyStore(Repository):
         The server's rules decide again whether the results are spoilers. Earlier messages with parts of the
         results are deleted later, and so is the status message that mentioned `/runs`.
         """
-        batch = lock_batch_if_any(connection, key)
-        found = messages_of(connection, batch[0].request_key) if batch else {}
+        batch = lock_batch(connection, key)
+        found = messages_of(connection, batch[0].request_key)
         left = {run.index for run in batch if run.deleted_at is None}
         offered = [
             each
@@ -139,37 +119,28 @@ class CopyStore(Repository):
             if each.offered and left and (each.kind is Kind.OUTCOME or each.number in left)
         ]
         for message in offered:
-            moved = {"stale": _replaced(message, batch[0]), "posted": [], "channel_id": origin.channel_id}
+            moved = {"stale": _replaced(message, batch[0]), "posted": (), "channel_id": origin.channel_id}
             want(connection, message.request_key, message.kind, message.number, due_at, {**FRESH, **moved})
         if not offered:
             return False
-        spoiler = is_spoiler(read_rules(connection, origin.guild_id), age_restricted=origin.age_restricted)
+        rules = read_rules(connection, origin.guild_id)
+        spoiler = is_spoiler(rules, age_restricted=origin.channel_age_restricted)
         columns = _destination_columns(origin, private=batch[0].private) | {"spoiler": spoiler}
         set_columns(connection, requests, {"key": batch[0].request_key}, columns)
         return True
 
-    @writes
-    def confirm_placeholder(
-        self, connection: Connection, key: str, message_id: int | None, now: datetime
-    ) -> None:
-        """Have the posted placeholder `message_id` edited into the redelivered result."""
-        for run in lock_batch_if_any(connection, key)[:1]:
-            set_columns(connection, requests, {"key": run.request_key}, {"status_message_id": message_id})
-            own = (messages.c.request_key == run.request_key, messages.c.kind.in_(OUTCOMES), is_pending)
-            connection.execute(update(messages).where(*own).values(due_at=now))
 
-
-def _replaced(message: Message, first: Run) -> list[MessageRef]:
+def _replaced(message: Message, first: Run) -> tuple[MessageRef, ...]:
     """Return the Discord messages that a new post of a result replaces.
 
     Messages that only an interaction can reach are left out, because the bot can't delete them.
     """
     sent = [*message.stale, *message.refs]
     if first.needs_interaction:
-        return [ref for ref in sent if ref.channel_id != first.channel_id]
+        return tuple(ref for ref in sent if ref.channel_id != first.channel_id)
     if first.status_message_id is not None:
         sent.append(MessageRef(first.channel_id, first.status_message_id))
-    return list(dict.fromkeys(sent))
+    return tuple(dict.fromkeys(sent))
 
 
 def _destination_columns(origin: Origin, *, private: bool) -> dict[str, object]:
@@ -182,7 +153,7 @@ def _destination_columns(origin: Origin, *, private: bool) -> dict[str, object]:
     result in the channel. This is the case for a private result and for a user install.
     """
     by_interaction = origin.user_install or private
-    marked = {"channel_age_restricted": True} if origin.user_install and origin.age_restricted else {}
+    marked = {"channel_age_restricted": True} if origin.user_install and origin.channel_age_restricted else {}
     token, expires = origin.interaction_token, origin.interaction_expires_at
     return {
         "channel_id": origin.channel_id,

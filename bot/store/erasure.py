@@ -11,10 +11,10 @@ are stored, so a restart changes nothing. After a long downtime, data is deleted
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -34,8 +34,8 @@ from sqlalchemy import (
     update,
 )
 
-from bot.database.engine import Database, Repository, reads, writes
-from bot.database.key_values import KeyValueStore
+from bot.database.engine import Repository, reads, writes
+from bot.database.key_values import lock_value, write_value
 from bot.database.row_locks import lock_requests, lock_rows
 from bot.database.rows import nothing_pending, select_runs, to_run
 from bot.database.tables import (
@@ -139,19 +139,13 @@ class PrivacyStore(Repository):
         Runs of a batch that is active or has a pending message stay as they are, and the first of each such
         batch is returned. The other runs still show when and where they were requested, and how they ended.
         The user's own presets are deleted, and in the audit log the prompts of refused requests and the notes
-        of reports. Presets made for a server and defaults set for a channel stay,
-        without the user's id. What the user used today stays, too, because it counts until midnight. The
-        audit log gets an entry, unless there was nothing to erase.
+        of reports. Presets made for a server and defaults set for a channel stay, without the user's id. What
+        the user used today stays, too, because it counts until midnight. The audit log gets an entry, unless
+        there was nothing to erase.
         """
-        presets_deleted = await self._delete_presets(user_id)
-        changed = presets_deleted + await self._forget_setter(user_id)
-        while texts := await self._erase_texts(user_id, chunk_size):
-            changed += texts
-        await self._database.write(ledger.erase, user_id, budget_day(now))
-        erased = 0
-        while (count := await self._erase_chunk(user_id, now, chunk_size)) is not None:
-            erased += count
-            changed += 1
+        changed = Counter[str]()
+        while some := await self._erase_some(user_id, now, chunk_size):
+            changed += some
         if changed:
             entry = AuditEntry(
                 at=now,
@@ -159,66 +153,25 @@ class PrivacyStore(Repository):
                 action=AuditAction.PRIVACY,
                 actor_id=user_id,
                 subject_id=user_id,
-                details={"requests": erased},
+                details={"requests": changed["requests"]},
             )
             await self._database.write(add_entries, entry)
-        return Erased(erased, await self._unsettled(user_id), presets_deleted)
+        return Erased(changed["requests"], await self._unsettled(user_id), changed["presets"])
 
     @writes
-    def _erase_chunk(
+    def _erase_some(
         self, connection: Connection, user_id: int, now: datetime, chunk_size: int
-    ) -> int | None:
-        """Erase one chunk of requests, and return how many were erased; None at the end."""
-        left = exists().where(runs.c.request_key == requests.c.key, runs.c.erased_at.is_(None))
-        found = connection.execute(
-            select(requests.c.key)
-            .where(requests.c.requester_id == user_id, left, nothing_pending())
-            .order_by(requests.c.key)
-            .limit(chunk_size)
-            .with_for_update()
+    ) -> Counter[str]:
+        """Erase a chunk of requests and of audit entries, and everything else, and return how many rows."""
+        erased, skipped = _empty_requests(connection, user_id, now, chunk_size)
+        return +Counter(
+            requests=erased,
+            skipped=skipped,
+            texts=_erase_texts(connection, user_id, chunk_size),
+            presets=_delete_presets(connection, user_id),
+            defaults=_forget_setter(connection, user_id),
+            days=ledger.erase(connection, user_id, budget_day(now)),
         )
-        locked = found.scalars().all()
-        if not locked:
-            return None
-        # Check again, because a message may have become pending while this waited for the locks.
-        still = select(requests.c.key).where(requests.c.key.in_(locked), nothing_pending())
-        keys = connection.execute(still).scalars().all()
-        connection.execute(update(requests).where(requests.c.key.in_(keys)).values(_ERASED_OF_REQUEST))
-        erased = update(runs).where(runs.c.request_key.in_(keys))
-        connection.execute(erased.values({**_ERASED, "erased_at": now}))
-        # `/runs` offers the results no longer. What was posted stays, and Delete finds it.
-        connection.execute(update(messages).where(messages.c.request_key.in_(keys)).values(offered=False))
-        return len(keys)
-
-    @writes
-    def _erase_texts(self, connection: Connection, user_id: int, chunk_size: int) -> int:
-        """Remove a chunk of what a user typed from the audit log; return how many entries had such texts."""
-        own = select(audit.c.id, audit.c.details).where(audit.c.actor_id == user_id, _has_text)
-        found = connection.execute(own.order_by(audit.c.id).limit(chunk_size).with_for_update()).all()
-        for row in found:
-            details = {name: value for name, value in row.details.items() if name not in _TEXTS}
-            connection.execute(update(audit).where(audit.c.id == row.id).values(details=details))
-        return len(found)
-
-    @writes
-    def _delete_presets(self, connection: Connection, user_id: int) -> int:
-        own = (presets.c.holder == Holder.PERSON) & (presets.c.holder_id == user_id)
-        ids = lock_rows(connection, presets.c.id, or_(own, presets.c.created_by == user_id))
-        deleted = connection.execute(delete(presets).where(presets.c.id.in_(ids), own))
-        connection.execute(
-            update(presets)
-            .where(presets.c.id.in_(ids), presets.c.created_by == user_id)
-            .values(created_by=None)
-        )
-        return deleted.rowcount
-
-    @writes
-    def _forget_setter(self, connection: Connection, user_id: int) -> int:
-        mine = channel_defaults.c.set_by == user_id
-        ids = lock_rows(connection, channel_defaults.c.channel_id, mine)
-        here = channel_defaults.c.channel_id.in_(ids)
-        forgotten = connection.execute(update(channel_defaults).where(here, mine).values(set_by=None))
-        return forgotten.rowcount
 
     @reads
     def _unsettled(self, connection: Connection, user_id: int) -> Sequence[Run]:
@@ -236,6 +189,56 @@ class PrivacyStore(Repository):
             select(audit).where(mine, audit.c.id > after).order_by(audit.c.id).limit(chunk_size)
         )
         return found.mappings().all()
+
+
+def _empty_requests(connection: Connection, user_id: int, now: datetime, chunk_size: int) -> tuple[int, int]:
+    """Erase a chunk of a user's requests, and return how many were erased and skipped."""
+    left = exists().where(runs.c.request_key == requests.c.key, runs.c.erased_at.is_(None))
+    found = connection.execute(
+        select(requests.c.key)
+        .where(requests.c.requester_id == user_id, left, nothing_pending())
+        .order_by(requests.c.key)
+        .limit(chunk_size)
+        .with_for_update()
+    )
+    locked = found.scalars().all()
+    # Check again, because a message may have become pending while this waited for the locks.
+    still = select(requests.c.key).where(requests.c.key.in_(locked), nothing_pending())
+    keys = connection.execute(still).scalars().all()
+    connection.execute(update(requests).where(requests.c.key.in_(keys)).values(_ERASED_OF_REQUEST))
+    erased = update(runs).where(runs.c.request_key.in_(keys))
+    connection.execute(erased.values({**_ERASED, "erased_at": now}))
+    # `/runs` offers the results no longer. What was posted stays, and Delete finds it.
+    connection.execute(update(messages).where(messages.c.request_key.in_(keys)).values(offered=False))
+    return len(keys), len(locked) - len(keys)
+
+
+def _erase_texts(connection: Connection, user_id: int, chunk_size: int) -> int:
+    """Remove a chunk of what a user typed from the audit log; return how many entries had such texts."""
+    own = select(audit.c.id, audit.c.details).where(audit.c.actor_id == user_id, _has_text)
+    found = connection.execute(own.order_by(audit.c.id).limit(chunk_size).with_for_update()).all()
+    for row in found:
+        details = {name: value for name, value in row.details.items() if name not in _TEXTS}
+        connection.execute(update(audit).where(audit.c.id == row.id).values(details=details))
+    return len(found)
+
+
+def _delete_presets(connection: Connection, user_id: int) -> int:
+    own = (presets.c.holder == Holder.PERSON) & (presets.c.holder_id == user_id)
+    ids = lock_rows(connection, presets.c.id, or_(own, presets.c.created_by == user_id))
+    deleted = connection.execute(delete(presets).where(presets.c.id.in_(ids), own))
+    connection.execute(
+        update(presets).where(presets.c.id.in_(ids), presets.c.created_by == user_id).values(created_by=None)
+    )
+    return deleted.rowcount
+
+
+def _forget_setter(connection: Connection, user_id: int) -> int:
+    mine = channel_defaults.c.set_by == user_id
+    ids = lock_rows(connection, channel_defaults.c.channel_id, mine)
+    here = channel_defaults.c.channel_id.in_(ids)
+    forgotten = connection.execute(update(channel_defaults).where(here, mine).values(set_by=None))
+    return forgotten.rowcount
 
 
 # Retention's own time, and the clock's at the last claim.
@@ -263,39 +266,28 @@ _EXPIRED_REQUESTS = _older(requests.c.key, requests.c.created_at, nothing_pendin
 _EXPIRED_ENTRIES = _older(audit.c.id, audit.c.at)
 
 
-@dataclass(frozen=True, slots=True)
-class ExpiredRows:
-    """Requests and audit entries past their server's retention period.
-
-    The ledger's days before `used_before` have expired, too, unless that is None.
-    """
+class ExpiredRows(NamedTuple):
+    """Requests and audit entries past their server's retention period."""
 
     request_keys: Sequence[str]
     entry_ids: Sequence[int]
-    used_before: date | None = None
 
 
 class RetentionStore(Repository):
     """Deletes rows past their retention period. Raises StoreUnavailable if the database doesn't answer."""
 
-    def __init__(self, database: Database, key_values: KeyValueStore) -> None:
-        super().__init__(database)
-        self._key_values = key_values
-
-    async def claim(self, now: datetime, limit: int = _CHUNK_SIZE) -> ExpiredRows | None:
+    @writes
+    def claim(self, connection: Connection, clock: datetime, limit: int = _CHUNK_SIZE) -> ExpiredRows | None:
         """Return what has expired, with up to `limit` requests and as many audit entries, or None.
 
-        A request stays while it runs and while one of its messages is pending. `now` is the clock's time.
+        A request stays while it runs and while one of its messages is pending. Old days of the ledger are
+        removed at once.
         """
-        return await self._expired(await self._advance_to(now), limit)
-
-    @reads
-    def _expired(self, connection: Connection, now: datetime, limit: int) -> ExpiredRows | None:
+        now = _retention_time(connection, clock)
+        ledger.remove_old(connection, now)
         keys = _find(connection, _EXPIRED_REQUESTS, now, limit)
         ids = _find(connection, _EXPIRED_ENTRIES, now, limit)
-        oldest = ledger.oldest_kept(now)
-        used_before = oldest if ledger.has_old(connection, oldest) else None
-        return ExpiredRows(keys, ids, used_before) if keys or ids or used_before else None
+        return ExpiredRows(keys, ids) if keys or ids else None
 
     @writes
     def handle(self, connection: Connection, rows: ExpiredRows) -> None:
@@ -311,16 +303,15 @@ class RetentionStore(Repository):
         ids = lock_rows(connection, audit.c.id, audit.c.id.in_(rows.entry_ids))
         removed_entries = connection.execute(delete(audit).where(audit.c.id.in_(ids)))
         removed = removed_requests.rowcount + removed_entries.rowcount
-        if rows.used_before is not None:
-            removed += ledger.remove_old(connection, rows.used_before)
-        log.info("removed %s expired requests, audit entries and days of usage", removed)
+        log.info("removed %s expired requests and audit entries", removed)
 
-    async def _advance_to(self, clock: datetime) -> datetime:
-        """Store and return retention's time for this claim."""
-        stored = await self._key_values.get(_TIME_KEY)
-        time = _follow(clock, *map(datetime.fromisoformat, stored.split())) if stored else clock
-        await self._key_values.put(_TIME_KEY, f"{time.isoformat()} {clock.isoformat()}")
-        return time
+
+def _retention_time(connection: Connection, clock: datetime) -> datetime:
+    """Store and return retention's time for this claim."""
+    stored = lock_value(connection, _TIME_KEY)
+    time = _follow(clock, *map(datetime.fromisoformat, stored.split())) if stored else clock
+    write_value(connection, _TIME_KEY, f"{time.isoformat()} {clock.isoformat()}", clock)
+    return time
 
 
 def _follow(clock: datetime, time: datetime, last_clock: datetime) -> datetime:

@@ -20,24 +20,18 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Executable,
     and_,
     bindparam,
-    case,
     delete,
     func,
-    literal_column,
     or_,
     select,
-    tuple_,
-    update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.database.tables import SecondsBetween, UtcDateTime, runs, usage
+from bot.database.rows import insert_new, set_columns
+from bot.database.tables import runs, usage
 from bot.domain.budgets import (
     GIVEN_BACK_A_DAY,
-    ROUNDING,
     Charge,
     Spending,
     budget_day,
@@ -50,43 +44,17 @@ from bot.domain.runs import IN_FLIGHT, Run, RunState
 _NONE = 0
 # A run may be settled days after it was charged: it can execute for a day, and be reported late.
 _KEPT = timedelta(days=7)
-_CHUNK_SIZE = 200
 _FIELDS = frozenset(field.name for field in fields(Run))
-_WHOSE = (
-    usage.c.day == bindparam("of_day"),
-    usage.c.guild_id == bindparam("of_guild"),
-    usage.c.person_id == bindparam("of_person"),
-)
+_EMPTY = {"runs": 0, "seconds": 0.0, "weighted_seconds": 0.0, "given_back": 0}
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_ADD = (
-    update(usage)
-    .where(*_WHOSE)
-    .values(
-        runs=usage.c.runs + bindparam("more_runs"),
-        seconds=usage.c.seconds + bindparam("more_seconds"),
-        weighted_seconds=usage.c.weighted_seconds + bindparam("more_weighted"),
-        given_back=usage.c.given_back + bindparam("more_given_back"),
+_GIVEN_BACK = (
+    select(usage.c.given_back)
+    .where(
+        usage.c.day == bindparam("day"),
+        usage.c.guild_id == bindparam("guild_id"),
+        usage.c.person_id == bindparam("person_id"),
     )
-)
-_ADD_WITHIN = _ADD.where(usage.c.seconds + bindparam("more_seconds") <= bindparam("ceiling"))
-_GIVE_BACK = _ADD.where(usage.c.given_back < GIVEN_BACK_A_DAY)
-_EMPTY: Mapping[str, Any] = {
-    "day": bindparam("of_day"),
-    "guild_id": bindparam("of_guild"),
-    "person_id": bindparam("of_person"),
-    "runs": 0,
-    "seconds": 0.0,
-    "weighted_seconds": 0.0,
-    "given_back": 0,
-}
-_OPEN: Mapping[str, Executable] = {
-    "sqlite": sqlite.insert(usage).values(_EMPTY).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(usage).values(_EMPTY).on_conflict_do_nothing(),
-}
-_RECORD = (
-    update(runs)
-    .where(runs.c.key == bindparam("of_run"))
-    .values(charged_seconds=bindparam("weighted"), counts_as_run=bindparam("counts"))
+    .with_for_update()
 )
 # The rows of a person and of the whole bot.
 ROWS = select(
@@ -101,28 +69,9 @@ ROWS = select(
 SERVER = select(
     func.coalesce(func.sum(usage.c.runs), 0), func.coalesce(func.sum(usage.c.weighted_seconds), 0.0)
 ).where(usage.c.day == bindparam("of_day"), usage.c.guild_id == bindparam("of_guild"))
-# What runs in flight have used beyond what they are charged: all of them, those of a server and of a person.
-_MORE = (
-    SecondsBetween(runs.c.started_at, bindparam("now", type_=UtcDateTime()))
-    - runs.c.charged_seconds / runs.c.weight
-)
-_OVERTIME = case((_MORE > 0, _MORE), else_=0.0)
-_IS_HERE = func.coalesce(runs.c.guild_id, literal_column(str(_NONE))) == bindparam("of_guild")
-_IS_OWN = and_(_IS_HERE, runs.c.requester_id == bindparam("of_person"))
-EXECUTING = select(
-    *(
-        func.coalesce(func.sum(seconds), 0.0)
-        for seconds in (
-            _OVERTIME,
-            case((_IS_HERE, _OVERTIME * runs.c.weight), else_=0.0),
-            case((_IS_OWN, _OVERTIME * runs.c.weight), else_=0.0),
-        )
-    )
+_EXECUTING = select(
+    runs.c.guild_id, runs.c.requester_id, runs.c.started_at, runs.c.charged_seconds, runs.c.weight
 ).where(runs.c.state.in_(IN_FLIGHT), runs.c.started_at.is_not(None), runs.c.charged_on == bindparam("of_day"))
-
-
-class CeilingReached(Exception):
-    """A claim would exceed the operator's ceiling, so its transaction must be rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +94,16 @@ def read_today(
     values = {"of_day": day, "of_guild": guild, "of_person": person_id}
     rows = {tuple(row[:2]): Charge(*row[2:]) for row in connection.execute(ROWS, values)}
     own, used = rows.get((guild, person_id), Charge()), rows.get((_NONE, _NONE), Charge()).seconds
-    count, weighted = 0, 0.0
+    count, weighted, own_more = 0, 0.0, 0.0
     if server:
         count, weighted = connection.execute(SERVER, {"of_day": day, "of_guild": guild}).one()
-    executing = connection.execute(EXECUTING, {**values, "now": now}).one()
-    # SQLite counts in days, which leaves some microseconds.
-    more, more_here, more_own = (round(each, 3) for each in executing)
-    return Today(
-        seconds=used + more,
-        person=Spending(own.runs, own.weighted + more_own),
-        server=Spending(int(count), weighted + more_here),
-    )
+    for run in connection.execute(_EXECUTING, {"of_day": day}):
+        more = max(0.0, (now - run.started_at).total_seconds() - run.charged_seconds / run.weight)
+        used += more
+        if (run.guild_id or _NONE) == guild:
+            weighted += more * run.weight
+            own_more += more * run.weight if run.requester_id == person_id else 0
+    return Today(used, Spending(own.runs, own.weighted + own_more), Spending(int(count), weighted))
 
 
 def reservation(seconds: float, weight: float, today: date) -> dict[str, object]:
@@ -180,13 +128,11 @@ def by_day(batch: Iterable[Run]) -> list[Run]:
     return sorted(batch, key=lambda run: run.charged_on or date.min)
 
 
-def post(
-    connection: Connection, run: Run, changes: Mapping[str, Any], *, ceiling: float | None = None
-) -> None:
+def post(connection: Connection, run: Run, changes: Mapping[str, Any]) -> None:
     """Post what a change to a locked run makes of its cost.
 
     `run` is the run before the change, and `changes` maps its fields to values. Other columns may be among
-    them. Raises CeilingReached if the seconds of the whole bot would exceed `ceiling`.
+    them.
     """
     after = replace(run, **{name: value for name, value in changes.items() if name in _FIELDS})
     old, new = recorded_charge(run), charge_of(after)
@@ -195,8 +141,11 @@ def post(
     else:
         _move(connection, run, after, old, new)
     if (old.weighted, old.runs) != (new.weighted, new.runs):
-        connection.execute(_RECORD, {"of_run": run.key, "weighted": new.weighted, "counts": new.runs > 0})
-    _add_to_bot(connection, after.charged_on, _minus(new, old).started, ceiling)
+        charged = {"charged_seconds": new.weighted, "counts_as_run": new.runs > 0}
+        set_columns(connection, runs, {"key": run.key}, charged)
+    started = _minus(new, old).started
+    if after.charged_on is not None and started:
+        _add(connection, _key(after.charged_on, None, _NONE), Charge(seconds=started))
 
 
 def _move(connection: Connection, run: Run, after: Run, old: Charge, new: Charge) -> None:
@@ -218,8 +167,9 @@ def _post_difference(connection: Connection, run: Run, after: Run, old: Charge, 
         found_later = more.runs > 0 and run.state is RunState.FAILED
         _add_to_person(connection, run, after.charged_on, more, given_back=-1 if found_later else 0)
         return new
-    values = _values(after.charged_on, run.guild_id, run.requester_id, more, given_back=1)
-    if connection.execute(_GIVE_BACK, values).rowcount:
+    given_back = connection.scalar(_GIVEN_BACK, _key(after.charged_on, run.guild_id, run.requester_id))
+    if given_back is not None and given_back < GIVEN_BACK_A_DAY:
+        _add_to_person(connection, run, after.charged_on, more, given_back=1)
         return new
     new = replace(new, runs=old.runs)
     _add_to_person(connection, run, after.charged_on, _minus(new, old))
@@ -227,44 +177,25 @@ def _post_difference(connection: Connection, run: Run, after: Run, old: Charge, 
 
 
 def _add_to_person(connection: Connection, run: Run, day: date, more: Charge, *, given_back: int = 0) -> None:
-    values = _values(day, run.guild_id, run.requester_id, more, given_back=given_back)
-    if not connection.execute(_ADD, values).rowcount and more.seconds > 0:
-        connection.execute(_OPEN[connection.dialect.name], _key(values))
-        connection.execute(_ADD, values)
+    _add(connection, _key(day, run.guild_id, run.requester_id), more, given_back)
 
 
-def _add_to_bot(connection: Connection, day: date | None, seconds: float, ceiling: float | None) -> None:
-    if day is None or not seconds:
-        return
-    values = _values(day, None, _NONE, Charge(seconds=seconds))
-    add = _ADD
-    if ceiling is not None:
-        # No stricter than the judgement, or a claim would be repeated for ever.
-        add, values = _ADD_WITHIN, {**values, "ceiling": ceiling + 2 * ROUNDING}
-    if connection.execute(add, values).rowcount or seconds < 0:
-        return
-    # Either there is no row, or it has no room left.
-    connection.execute(_OPEN[connection.dialect.name], _key(values))
-    if not connection.execute(add, values).rowcount:
-        raise CeilingReached
-
-
-def _values(
-    day: date, guild_id: int | None, person_id: int, more: Charge, *, given_back: int = 0
-) -> dict[str, Any]:
-    return {
-        "of_day": day,
-        "of_guild": guild_id or _NONE,
-        "of_person": person_id,
-        "more_runs": more.runs,
-        "more_seconds": more.seconds,
-        "more_weighted": more.weighted,
-        "more_given_back": given_back,
+def _add(connection: Connection, key: Mapping[str, object], more: Charge, given_back: int = 0) -> None:
+    """Add to a row of the ledger, which is created first if there is none, unless something is taken off."""
+    add = {
+        "runs": more.runs,
+        "seconds": more.seconds,
+        "weighted_seconds": more.weighted,
+        "given_back": given_back,
     }
+    if set_columns(connection, usage, key, {}, add) or more.seconds <= 0:
+        return
+    insert_new(connection, usage, [{**key, **_EMPTY}])
+    set_columns(connection, usage, key, {}, add)
 
 
-def _key(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: values[name] for name in ("of_day", "of_guild", "of_person")}
+def _key(day: date, guild_id: int | None, person_id: int) -> dict[str, object]:
+    return {"day": day, "guild_id": guild_id or _NONE, "person_id": person_id}
 
 
 def _minus(new: Charge, old: Charge) -> Charge:
@@ -277,33 +208,21 @@ def _minus(new: Charge, old: Charge) -> Charge:
     )
 
 
-def oldest_kept(now: datetime) -> date:
-    """Return the oldest day that is kept."""
-    return budget_day(now - _KEPT)
+def remove_old(connection: Connection, now: datetime) -> int:
+    """Remove the days that nothing is settled on any more, and return how many rows that were."""
+    return _remove(connection, usage.c.day < budget_day(now - _KEPT))
 
 
-def has_old(connection: Connection, before: date) -> bool:
-    """Return whether there are days before this one, which can be removed."""
-    return connection.scalar(select(usage.c.day).where(usage.c.day < before).limit(1)) is not None
+def erase(connection: Connection, person_id: int, today: date) -> int:
+    """Remove a person's use of the days before today, and return how many rows that were.
 
-
-def remove_old(connection: Connection, before: date) -> int:
-    """Remove some rows of the days before this one, and return how many."""
-    return _remove(connection, usage.c.day < before)
-
-
-def erase(connection: Connection, person_id: int, today: date) -> None:
-    """Remove a person's use of the days before today. Today's stays, or an erasure would renew the budget."""
-    while _remove(connection, usage.c.person_id == person_id, usage.c.day < today):
-        pass
+    Today's stays, or an erasure would renew the budget.
+    """
+    return _remove(connection, usage.c.person_id == person_id, usage.c.day < today)
 
 
 def _remove(connection: Connection, *which: ColumnElement[bool]) -> int:
-    key = (usage.c.day, usage.c.guild_id, usage.c.person_id)
     # Locked in the order of all transactions: by day, and the whole bot's row last.
     order = (usage.c.day, usage.c.person_id.desc(), usage.c.guild_id)
-    query = select(*key).where(*which).order_by(*order).limit(_CHUNK_SIZE).with_for_update()
-    found = [tuple(row) for row in connection.execute(query)]
-    if found:
-        connection.execute(delete(usage).where(tuple_(*key).in_(found)))
-    return len(found)
+    connection.execute(select(usage.c.day).where(*which).order_by(*order).with_for_update()).all()
+    return connection.execute(delete(usage).where(*which)).rowcount

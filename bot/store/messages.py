@@ -7,15 +7,14 @@ locked in the order request, runs, messages.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    ScalarSelect,
     Select,
     and_,
     bindparam,
@@ -27,35 +26,28 @@ from sqlalchemy import (
 )
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.row_locks import lock_batch_if_any, lock_requests, lock_rows
+from bot.database.row_locks import lock_requests
 from bot.database.rows import (
     Messages,
     bump,
     is_pending,
     message_key,
     messages_of,
-    pack_attempt,
     runs_of,
     set_columns,
     to_message,
 )
 from bot.database.tables import UtcDateTime, messages, requests
 from bot.domain.messages.decide import FAILURE
-from bot.domain.messages.records import (
-    Attempt,
-    Busy,
-    Claim,
-    Kind,
-    Message,
-    Part,
-    Release,
-)
+from bot.domain.messages.records import Claim, Kind, Message, Part, Release, full_channels
 
+# How soon to look again for a message that is due, but whose request is under a lease.
+_LOOK_AGAIN = timedelta(seconds=1)
 # The lease of the process that accepts a request, until it has shown the status message.
 ACCEPTING = "accept"
 _NO_ANSWER = {"status_message_id": None, "interaction_token": None, "interaction_expires_at": None}
 _NOW = bindparam("now", type_=UtcDateTime())
-IS_FREE = or_(requests.c.lease_until.is_(None), requests.c.lease_until <= _NOW)
+_IS_FREE = or_(requests.c.lease_until.is_(None), requests.c.lease_until <= _NOW)
 
 
 def lease(
@@ -74,7 +66,7 @@ class MessageStore(Repository):
     """The messages. Every method raises StoreUnavailable if the database doesn't answer."""
 
     @reads
-    def next_due(self, connection: Connection, now: datetime, busy: Busy) -> datetime | None:
+    def next_due(self, connection: Connection, now: datetime, busy: Sequence[Message]) -> datetime | None:
         """Return when `turn` finds a message, or None if only another change can make one due."""
         # A read takes no locks, and usually nothing is due.
         return _next_due(connection, now, busy)
@@ -85,66 +77,48 @@ class MessageStore(Repository):
         connection: Connection,
         released: Collection[Release],
         leases: Sequence[str],
-        busy: Busy,
+        busy: Sequence[Message],
         now: datetime,
         until: datetime,
+        *,
+        only: str | None = None,
     ) -> tuple[Sequence[Claim], datetime | None]:
         """Release claims, and claim pending messages under the new `leases`, the longest overdue first.
 
-        Messages to full channels are skipped, and those of requests under another lease or in `busy`. Status
-        messages come last. If there is none, return also when the next one is due.
+        Messages to full channels are skipped, and those of requests under another lease or with a message in
+        `busy`, which this process is showing. Status messages come last. If there is none, return also when
+        the next one is due. With `only`, what has changed in this request is claimed, apart from its status
+        message, in full channels, too.
         """
         for release in sorted(released, key=lambda each: each.claim.message.request_key):
             _release(connection, release)
         claims = []
         for owner in leases:
-            row = _due(connection, now, busy, lock=True)
+            row = _due(connection, now, busy, *((_OF_REQUEST,) if only else _DUE_LOCKED), request=only)
             if row is None:
                 break
             claims.append(lease(connection, row.request_key, Kind(row.kind), row.number, owner, until))
-            busy.add(claims[-1].message)
+            busy = [*busy, claims[-1].message]
         return claims, now if claims else _next_due(connection, now, busy)
 
     @writes
-    def extend(self, connection: Connection, claim: Claim, until: datetime) -> None:
-        """Extend the lease during a long transfer, unless it was lost."""
-        _hold(connection, claim, lease_until=until)
+    def extend(self, connection: Connection, claim: Claim, until: datetime) -> bool:
+        """Extend the lease during a long transfer; return False if it was lost."""
+        return _hold(connection, claim, lease_until=until)
 
     @writes
-    def begin(self, connection: Connection, claim: Claim, attempt: Attempt, until: datetime) -> bool:
-        """Store that a part is about to be posted, or edited into the answer.
+    def begin(self, connection: Connection, claim: Claim, until: datetime) -> bool:
+        """Store the attempt to post a part, or to edit it into the answer, and the parts posted before.
 
         Returns False if nothing may be sent, because the lease is lost or something has changed.
         """
-        if not _hold(connection, claim, lease_until=until):
-            return False
-        part = attempt.part
-        stored = {"attempt": pack_attempt(attempt), "form": part.form, "place": part.place}
-        unchanged = {**_key_of(claim.message), "wanted_rev": claim.message.wanted_rev}
-        return set_columns(connection, messages, unchanged, stored) == 1
-
-    @writes
-    def posted(self, connection: Connection, claim: Claim, part: Part) -> Claim | None:
-        """Store a part that was posted or found, and return the claim with it.
-
-        Returns None if the lease was lost. Unless somebody else has found it, the part is then deleted.
-        """
-        held = _hold(connection, claim)
-        message = _add_part(connection, claim, part, held=held)
-        # The claim stays at its revision, so that a change since then is seen.
-        same = replace(message, wanted_rev=claim.message.wanted_rev) if message is not None else None
-        return claim.with_message(same) if held and same is not None else None
-
-    @writes
-    def note_answer(self, connection: Connection, claim: Claim, message_id: int) -> None:
-        """Store the id of a status message that wasn't known."""
-        _hold(connection, claim, status_message_id=message_id)
+        return _hold(connection, claim, lease_until=until) and _store(connection, claim.message)
 
     @writes
     def answered(self, connection: Connection, key: str, message_id: int | None, now: datetime) -> None:
         """End the lease of the process that has accepted a request, and store its status message.
 
-        If that couldn't be shown, a messenger does it. It also has if the lease was lost.
+        A messenger shows it if it couldn't be shown, or if the lease was lost.
         """
         ended = {"lease_owner": None, "lease_until": None, "status_message_id": message_id}
         own = {"key": key, "lease_owner": ACCEPTING}
@@ -155,18 +129,10 @@ class MessageStore(Repository):
     @writes
     def adopt(self, connection: Connection, request_key: str, kind: Kind, number: int, part: Part) -> None:
         """Store a part whose attempt wasn't confirmed, because somebody has pressed its button."""
-        lock_batch_if_any(connection, request_key)
+        lock_requests(connection, [request_key])
         message = _find(connection, message_key(request_key, kind, number))
         if message is not None and message.attempt is not None and part.ref not in message.refs:
-            _store_posted(connection, message.with_part(part))
-
-    @writes
-    def release_strays(self, connection: Connection, process: str, active: Collection[str]) -> None:
-        """Release the leases of this process that it has lost track of in an outage of the database."""
-        stray = (requests.c.lease_owner.startswith(process), requests.c.lease_owner.not_in(active))
-        if keys := lock_rows(connection, requests.c.key, *stray):
-            free = update(requests).where(requests.c.key.in_(keys), *stray)
-            connection.execute(free.values(lease_owner=None, lease_until=None))
+            _store_parts(connection, message.with_part(part))
 
     async def release_leases(self) -> None:
         """Release every lease. Call this only if no other process sends messages.
@@ -201,32 +167,36 @@ def _key_of(message: Message) -> dict[str, object]:
 def _hold(connection: Connection, claim: Claim, **values: object) -> bool:
     """Lock the request of a claim, with these values; return False if the lease was lost."""
     own = {"key": claim.message.request_key, "lease_owner": claim.lease}
-    return set_columns(connection, requests, own, values or {"lease_owner": claim.lease}) == 1
+    return set_columns(connection, requests, own, values) == 1
+
+
+# What a claim may change of its message.
+_OF_CLAIM = ("posted", "stale", "attempt", "form", "place", "failures", "offered", "farewell_at")
+
+
+def _store(connection: Connection, message: Message, **more: object) -> bool:
+    """Store a claimed message with more values; return False if it has changed since the claim."""
+    unchanged = {**_key_of(message), "wanted_rev": message.wanted_rev}
+    values = {name: getattr(message, name) for name in _OF_CLAIM}
+    return set_columns(connection, messages, unchanged, values | more) == 1
 
 
 def _release(connection: Connection, release: Release) -> None:
-    """Release a claim, and store its values, unless the message has changed, and its unstored part."""
-    claim, message = release.claim, release.claim.message
-    held = _hold(connection, claim, lease_owner=None, lease_until=None)
-    stored: dict[str, Any] = {"due_at": release.due_at, "error": (release.error or "")[:500] or None}
-    if claim.unstored is not None:
-        stored |= {"posted": message.posted, "stale": message.stale, "attempt": None}
-    stored |= release.values
+    """Release a claim, and store its message or, if that has changed, only what was posted."""
+    claim, message, more = release.claim, release.claim.message, dict[str, object](due_at=release.due_at)
+    answer = {"status_message_id": release.answer_id} if release.answer_id is not None else {}
+    held = _hold(connection, claim, lease_owner=None, lease_until=None, **answer)
     if release.shown:
-        stored |= {"failures": 0, "attempt": None, "shown_rev": message.wanted_rev}
-    if "posted" in stored:
-        stored["posted"] = [asdict(part) for part in stored["posted"]]
-    unchanged = {**_key_of(message), "wanted_rev": message.wanted_rev}
-    if held and set_columns(connection, messages, unchanged, stored):
-        if release.ends_answer:
-            set_columns(connection, requests, {"key": message.request_key}, _NO_ANSWER)
-        if release.tells_card:
-            bump(connection, message.request_key, release.due_at, messages.c.kind == Kind.REVIEW)
+        message, more["shown_rev"] = replace(message, attempt=None, failures=0), message.wanted_rev
+    if not held or not _store(connection, message, **more):
+        _add_unstored(connection, claim, held=held)
+        if held:
+            set_columns(connection, messages, _key_of(message), {"due_at": release.due_at})
         return
-    if claim.unstored is not None:
-        _add_part(connection, claim, claim.unstored, held=held)
-    if held:
-        set_columns(connection, messages, _key_of(claim.message), {"due_at": release.due_at})
+    if release.ends_answer:
+        set_columns(connection, requests, {"key": message.request_key}, _NO_ANSWER)
+    if release.tells_card:
+        bump(connection, message.request_key, release.due_at, messages.c.kind == Kind.REVIEW)
 
 
 _ONE = select(messages).where(
@@ -236,47 +206,55 @@ _ONE = select(messages).where(
 )
 
 
+def _add_unstored(connection: Connection, claim: Claim, *, held: bool) -> None:
+    """Add the unstored parts of a claim to its message. With `held`, its request is locked.
+
+    If the lease isn't held any more, they are to be deleted, unless somebody else has found them.
+    """
+    if not held:
+        lock_requests(connection, [claim.message.request_key])
+    message = _find(connection, _key_of(claim.message)) or claim.message
+    lost = [part for part in claim.unstored if part.ref not in message.refs]
+    if not lost:
+        return
+    if not held:
+        stale = (*message.stale, *(part.ref for part in lost))
+        set_columns(connection, messages, _key_of(message), {"stale": stale}, {"wanted_rev": 1})
+        return
+    for part in lost:
+        message = message.with_part(part)
+    _store_parts(connection, message)
+
+
 def _find(connection: Connection, key: Mapping[str, object]) -> Message | None:
     row = connection.execute(_ONE, key).first()
     return to_message(row) if row is not None else None
 
 
-def _add_part(connection: Connection, claim: Claim, part: Part, *, held: bool) -> Message | None:
-    """Add a posted part to its message, and return the message. With `held`, its request is locked.
-
-    If the lease isn't held any more, the part is to be deleted, unless somebody else has found it. Returns
-    None in this case, and if the message doesn't exist any more.
-    """
-    if not held:
-        lock_requests(connection, [claim.message.request_key])
-    message = _find(connection, _key_of(claim.message))
-    if message is None:
-        return None
-    if held or part.ref in message.refs:
-        message = message if part.ref in message.refs else message.with_part(part)
-        _store_posted(connection, message)
-        return message
-    lost = {"stale": [*message.stale, part.ref]}
-    set_columns(connection, messages, _key_of(message), lost, {"wanted_rev": 1})
-    return None
-
-
-def _store_posted(connection: Connection, message: Message) -> None:
-    stored = {"posted": [asdict(part) for part in message.posted], "stale": message.stale, "attempt": None}
+def _store_parts(connection: Connection, message: Message) -> None:
+    stored = {name: getattr(message, name) for name in ("posted", "stale", "attempt")}
     set_columns(connection, messages, _key_of(message), stored)
 
 
-def _due(connection: Connection, now: datetime, busy: Busy, *, lock: bool = False) -> Row[Any] | None:
-    """Return the key of the message that is due first."""
-    values = {"now": now, "full": busy.full, "busy": busy.requests}
-    found = (connection.execute(query, values).first() for query in (_DUE_LOCKED if lock else _DUE))
+def _due(
+    connection: Connection,
+    now: datetime,
+    busy: Sequence[Message],
+    *queries: Select[Any],
+    request: str | None = None,
+) -> Row[Any] | None:
+    """Return the key of the message that is due first, by the first of the queries that finds one."""
+    full = full_channels(busy) if request is None else ()
+    values = {"now": now, "full": full, "busy": [each.request_key for each in busy], "request": request}
+    found = (connection.execute(query, values).first() for query in queries)
     return next((row for row in found if row is not None), None)
 
 
-def _next_due(connection: Connection, now: datetime, busy: Busy) -> datetime | None:
-    if _due(connection, now, busy) is not None:
+def _next_due(connection: Connection, now: datetime, busy: Sequence[Message]) -> datetime | None:
+    if _due(connection, now, busy, *_DUE) is not None:
         return now
-    return min(filter(None, connection.execute(NEXT_DUE, {"now": now}).one()), default=None)
+    first = min(filter(None, connection.execute(NEXT_DUE).one()), default=None)
+    return max(first, now + _LOOK_AGAIN) if first is not None else None
 
 
 def _first_due(is_due: ColumnElement[bool], *order: ColumnElement[Any]) -> Select[Any]:
@@ -284,7 +262,7 @@ def _first_due(is_due: ColumnElement[bool], *order: ColumnElement[Any]) -> Selec
     return (
         select(messages.c.request_key, messages.c.kind, messages.c.number)
         .join(requests, requests.c.key == messages.c.request_key)
-        .where(is_due, IS_FREE, or_(messages.c.channel_id.is_(None), ~full))
+        .where(is_due, _IS_FREE, or_(messages.c.channel_id.is_(None), ~full))
         .where(messages.c.request_key.not_in(bindparam("busy", expanding=True)))
         .order_by(*order)
         .limit(1)
@@ -292,27 +270,18 @@ def _first_due(is_due: ColumnElement[bool], *order: ColumnElement[Any]) -> Selec
 
 
 _LAST = case((messages.c.kind == Kind.ANSWER, 1), else_=0)
-IS_DUE, _IS_ENDING = and_(is_pending, messages.c.due_at <= _NOW), messages.c.farewell_at <= _NOW
+_IS_DUE, _IS_ENDING = and_(is_pending, messages.c.due_at <= _NOW), messages.c.farewell_at <= _NOW
 # What is out of date, and then the answers that are soon out of reach.
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_DUE = (_first_due(IS_DUE, _LAST, messages.c.due_at), _first_due(_IS_ENDING, messages.c.farewell_at))
+_DUE = (_first_due(_IS_DUE, _LAST, messages.c.due_at), _first_due(_IS_ENDING, messages.c.farewell_at))
 _DUE_LOCKED = [query.with_for_update(skip_locked=True, of=requests) for query in _DUE]
+_OF_REQUEST = _DUE_LOCKED[0].where(
+    messages.c.request_key == bindparam("request"), messages.c.kind != Kind.ANSWER
+)
 
 
-def _lease_end(is_due: ColumnElement[bool]) -> ScalarSelect[Any]:
-    """Select when the first lease ends that keeps a message from being claimed.
-
-    As a join, PostgreSQL would read all requests, because it expects few leases and few messages.
-    """
-    held = (requests.c.key == messages.c.request_key, requests.c.lease_until > _NOW)
-    lease_until = select(requests.c.lease_until).where(*held).correlate(messages).scalar_subquery()
-    return select(func.min(lease_until)).where(is_due).scalar_subquery()
-
-
-# When messages are due that aren't yet, and when leases on others end.
+# When the first message is due, or soon out of reach.
 NEXT_DUE = select(
-    select(func.min(messages.c.due_at)).where(is_pending, messages.c.due_at > _NOW).scalar_subquery(),
-    select(func.min(messages.c.farewell_at)).where(messages.c.farewell_at > _NOW).scalar_subquery(),
-    _lease_end(IS_DUE),
-    _lease_end(_IS_ENDING),
+    select(func.min(messages.c.due_at)).where(is_pending).scalar_subquery(),
+    select(func.min(messages.c.farewell_at)).where(messages.c.farewell_at.is_not(None)).scalar_subquery(),
 )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
     Select,
+    bindparam,
     case,
     delete,
     func,
@@ -34,14 +36,6 @@ from bot.store.audit import add_entries
 MAX_PRESETS = {Holder.PERSON: 25, Holder.SERVER: 100}
 _COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)
 _OF_DEFAULT = (channel_defaults.c.channel_id, channel_defaults.c.set_at, channel_defaults.c.set_by)
-
-
-@dataclass(frozen=True, slots=True)
-class NewDefault:
-    """A channel's new default preset, and the one that it replaced, or None."""
-
-    preset: Preset
-    replaced: Preset | None = None
 
 
 class PresetStore(Repository):
@@ -110,22 +104,19 @@ class PresetStore(Repository):
     @writes
     def set_default(
         self, connection: Connection, guild_id: int, channel_id: int, name: str, *, by: int, now: datetime
-    ) -> NewDefault | None:
-        """Make a server's preset the default of a channel; return None if there is no such preset.
-
-        If the change is repeated after an unconfirmed commit, the result may lack the replaced default.
-        """
+    ) -> bool:
+        """Make a server's preset the default of a channel; return False if there is no such preset."""
         lock(connection, f"preset {Holder.SERVER} {guild_id}")
         # Locked, so that a concurrent deletion of the preset also removes this default.
         wanted = select(*_COLUMNS).where(_one(Holder.SERVER, guild_id, name)).with_for_update()
         row = connection.execute(wanted).first()
         if row is None:
-            return None
+            return False
         preset = _preset(row)
         here = channel_defaults.c.channel_id == channel_id
         same = select(channel_defaults.c.channel_id).where(here, _defaults_of(preset))
         if connection.scalar(same) is not None:
-            return NewDefault(preset)
+            return True
         before = _current_default(connection, guild_id, channel_id)
         connection.execute(delete(channel_defaults).where(here))
         values = {"channel_id": channel_id, "guild_id": guild_id, "folded": folded(name)}
@@ -133,7 +124,7 @@ class PresetStore(Repository):
         change = ("Default preset", _shown(before), _shown(preset))
         more = {"deployment": preset.deployment, "details": {"channel": f"<#{channel_id}>"}}
         _add_entry(connection, guild_id, by, now, change, **more)
-        return NewDefault(preset, before)
+        return True
 
     @writes
     def clear_default(
@@ -172,12 +163,10 @@ class PresetStore(Repository):
         self, connection: Connection, user_id: int, guild_id: int | None, channel_ids: Collection[int]
     ) -> tuple[Sequence[Preset], ChannelDefault | None]:
         """Return a user's own default presets, and that of one of these channels, or None."""
-        own = select(*_COLUMNS).where(_held_by(Holder.PERSON, user_id), presets.c.is_default)
-        found = [_preset(row) for row in connection.execute(own.order_by(presets.c.folded))]
+        found = [_preset(row) for row in connection.execute(_OWN_DEFAULTS, {"person": user_id})]
         if guild_id is None:
             return found, None
-        here = channel_defaults.c.channel_id.in_(channel_ids)
-        row = connection.execute(_defaults(guild_id).where(here)).first()
+        row = connection.execute(_DEFAULTS_HERE, {"guild": guild_id, "channels": [*channel_ids]}).first()
         return found, _default(row) if row is not None else None
 
     @reads
@@ -213,7 +202,7 @@ def made_by(user_id: Any) -> ColumnElement[bool]:
     return or_(_held_by(Holder.PERSON, user_id), presets.c.created_by == user_id)
 
 
-def _held_by(holder: Holder, holder_id: int) -> ColumnElement[bool]:
+def _held_by(holder: Holder, holder_id: int | BindParameter[int]) -> ColumnElement[bool]:
     return (presets.c.holder == holder) & (presets.c.holder_id == holder_id)
 
 
@@ -230,12 +219,23 @@ def _defaults_of(preset: Preset) -> ColumnElement[bool]:
     return (table.guild_id == preset.holder_id) & (table.folded == folded(preset.name))
 
 
-def _defaults(guild_id: int) -> Select[Any]:
+def _defaults(guild_id: int | BindParameter[int]) -> Select[Any]:
     """Select the default presets of a server's channels."""
     joined = presets.join(channel_defaults, channel_defaults.c.folded == presets.c.folded)
     in_server = channel_defaults.c.guild_id == guild_id
     columns = (*_COLUMNS, *_OF_DEFAULT)
     return select(*columns).select_from(joined).where(in_server, _held_by(Holder.SERVER, guild_id))
+
+
+# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
+_OWN_DEFAULTS = (
+    select(*_COLUMNS)
+    .where(_held_by(Holder.PERSON, bindparam("person")), presets.c.is_default)
+    .order_by(presets.c.folded)
+)
+_DEFAULTS_HERE = _defaults(bindparam("guild")).where(
+    channel_defaults.c.channel_id.in_(bindparam("channels", expanding=True))
+)
 
 
 def _default(row: Row[Any]) -> ChannelDefault:

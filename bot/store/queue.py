@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Executable,
     FromClause,
     Select,
     bindparam,
@@ -26,16 +25,15 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.database.postgres import lock
 from bot.database.row_locks import lock_requests_of, lock_rows
-from bot.database.rows import revise
+from bot.database.rows import insert_new, revise
 from bot.database.tables import IN_FLIGHT_STATES, UtcDateTime, queues, requests, runs
-from bot.domain.fair_queue import FIRST_TURN, NO_TURN, PLACES, closed_up, next_tag
+from bot.domain.fair_queue import FIRST_TURN, NO_TURN, PLACES, next_tag
 from bot.domain.runs import Run, RunState
 
-# How many runs behind the front are told their place at once, and how many of a user's move up.
+# How many runs behind the front are told their place at once.
 _AT_ONCE = 200
 PAUSED = "paused"
 # The columns of a run that no rule keeps waiting.
@@ -164,29 +162,6 @@ _PLACE = (
     .where(runs.c.key == bindparam("moved"), runs.c.state == RunState.WAITING)
     .values(queue_position=bindparam("position"), **NOT_HELD)
 )
-_LATER = (
-    select(runs.c.key, runs.c.queue_tag)
-    .where(
-        runs.c.deployment == bindparam("of_deployment"),
-        runs.c.requester_id == bindparam("person"),
-        runs.c.queue_tag > bindparam("after"),
-        is_waiting(runs),
-    )
-    .order_by(runs.c.queue_tag, runs.c.created_at, runs.c.key)
-    .limit(_AT_ONCE)
-    .with_for_update(skip_locked=True)
-)
-_MOVE_UP = update(runs).where(runs.c.key == bindparam("moved")).values(queue_tag=bindparam("tag"))
-_TAGS = select(runs.c.queue_tag).where(
-    runs.c.key.in_(bindparam("keys", expanding=True)), runs.c.queue_tag > NO_TURN
-)
-
-
-# Two transactions may create the same queue.
-_CREATE: Mapping[str, Executable] = {
-    "sqlite": sqlite.insert(queues).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(queues).on_conflict_do_nothing(),
-}
 
 
 def give_tags(connection: Connection, asked: Sequence[tuple[str, int | None]]) -> list[int]:
@@ -203,7 +178,7 @@ def give_tags(connection: Connection, asked: Sequence[tuple[str, int | None]]) -
     new = [name for name in names["deployments"] if name not in times]
     if new:
         values = [{"deployment": name, "virtual_time": FIRST_TURN} for name in new]
-        connection.execute(_CREATE[connection.dialect.name], values)
+        insert_new(connection, queues, values)
     tags = []
     for deployment, person in asked:
         tag = NO_TURN
@@ -321,26 +296,3 @@ def _moved(connection: Connection, deployment: str, now: datetime) -> list[dict[
         behind = connection.execute(BEHIND, values | last).scalars()
         moved += [{"moved": key, "position": PLACES + 1} for key in behind]
     return moved
-
-
-def tags_of(connection: Connection, cancelled: Sequence[Run]) -> list[int]:
-    """Return the tags of waiting runs, which they lose once they are cancelled."""
-    keys = [run.key for run in cancelled if run.state is RunState.WAITING]
-    return list(connection.execute(_TAGS, {"keys": keys}).scalars()) if keys else []
-
-
-def close_up(connection: Connection, cancelled: Run, freed: Sequence[int]) -> None:
-    """Let the user's other waiting runs move up to the tags of the cancelled ones.
-
-    Call this last in a transaction. It skips locked rows, so it never waits for another transaction.
-    """
-    if not freed:
-        return
-    whose = {"of_deployment": cancelled.deployment, "person": cancelled.requester_id, "after": min(freed)}
-    later = connection.execute(_LATER, whose).all()
-    tags = closed_up(freed, [row.queue_tag for row in later])
-    moved = [
-        {"moved": row.key, "tag": tag} for row, tag in zip(later, tags, strict=True) if tag != row.queue_tag
-    ]
-    if moved:
-        connection.execute(_MOVE_UP, moved)

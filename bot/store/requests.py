@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -24,7 +25,7 @@ from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting
 from bot.database.rows import add_answer, insert_rows, new_row, read_runs, runs_of, want
 from bot.database.tables import UtcDateTime, requests, runs
-from bot.domain.budgets import Usage, budget_day, day_end, has_daily_limit, weight_of
+from bot.domain.budgets import Usage, day_end, has_daily_limit, limits_of, weight_of
 from bot.domain.errors import (
     AlreadyTaken,
     CommitUnknown,
@@ -37,8 +38,8 @@ from bot.domain.errors import (
 )
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction, AuditEntry
-from bot.domain.policy import Offer, OperatorRules, Terms, decide, judge, start_of
-from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member
+from bot.domain.policy import Offer, OperatorRules, decide, is_charged, judge
+from bot.domain.requests import Actor, ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.transitions import end
@@ -75,6 +76,14 @@ _IS_REPEATED = select(
 )
 
 
+class Facts(NamedTuple):
+    """What decides about a new batch: the rules, the usage, and the seconds to reserve for each run."""
+
+    rules: ServerRules
+    usage: Usage
+    expected: float
+
+
 class RequestStore(Repository):
     """Accepts requests. Raises StoreUnavailable if nothing was stored, RequestUnknown if that is unknown."""
 
@@ -86,23 +95,12 @@ class RequestStore(Repository):
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     @reads
-    def check(
-        self,
-        connection: Connection,
-        batch: Sequence[GenerationRequest],
-        requester: Actor,
-        now: datetime,
-    ) -> bool:
-        """Return whether a moderator would have to approve these requests. Raises RefusedError.
-
-        `accept` decides again.
-        """
+    def facts(self, connection: Connection, first: Run, requester: Actor, now: datetime) -> Facts:
+        """Return what decides about a batch now. `accept` reads it again. Raises PressedTwice."""
         _check_press(connection, requester)
-        return self._decide(connection, batch, requester, now).review_channel_id is not None
+        return _facts(connection, first, now)
 
-    async def accept(
-        self, batch: Sequence[GenerationRequest], requester: Actor, now: datetime, *, public: bool
-    ) -> Run:
+    async def accept(self, batch: Sequence[Run], requester: Actor, now: datetime, *, public: bool) -> Run:
         """Store the requests of a batch, all of them or none, and return its first run.
 
         Raises RefusedError, which is also recorded in the audit log; PressedTwice for a double press; and
@@ -120,23 +118,21 @@ class RequestStore(Repository):
         except IntegrityError as error:
             if not any(name in str(error.orig) for name in _INTERACTION_IS_TAKEN):
                 raise
-            raise AlreadyTaken(f"interaction {batch[0].origin.interaction_id}") from error
+            raise AlreadyTaken(f"interaction {batch[0].interaction_id}") from error
         if isinstance(accepted, RefusedError):
             raise accepted
         return accepted
 
     @writes
-    def record_refusal(
-        self, connection: Connection, request: GenerationRequest, code: str, now: datetime
-    ) -> None:
+    def record_refusal(self, connection: Connection, run: Run, code: str, now: datetime) -> None:
         """Add an audit entry for a request that was refused before `accept`."""
-        add_entries(connection, _entry(request, now, code))
+        add_entries(connection, _entry(run, now, code))
 
     @writes
     def _accept(
         self,
         connection: Connection,
-        batch: Sequence[GenerationRequest],
+        batch: Sequence[Run],
         requester: Actor,
         now: datetime,
         *,
@@ -149,40 +145,28 @@ class RequestStore(Repository):
         lock_accepting(connection, batch[0].server)
         _check_press(connection, requester)
         try:
-            terms = self._decide(connection, batch, requester, now, public=public)
+            accepted, rules = self._decide(connection, batch[0], requester, now, public=public)
         except RefusedError as refused:
             add_entries(connection, _entry(batch[0], now, refused.code))
             return refused
-        return _store(connection, batch, requester, terms, now)
+        return _store(connection, batch, accepted, requester, rules)
 
     def _decide(
-        self,
-        connection: Connection,
-        batch: Sequence[GenerationRequest],
-        requester: Actor,
-        now: datetime,
-        *,
-        public: bool = False,
-    ) -> Terms:
-        """Return the terms of the requests. Raises RefusedError."""
-        first = batch[0]
-        guild_id = first.origin.guild_id
-        rules = read_rules(connection, guild_id)
-        limited = has_daily_limit(rules.budgets.server)
-        usage = read_usage(connection, guild_id, first.requester_id, now, server=limited)
-        expected = expected_seconds(connection, first.deployment, first.expected_gpu, now)
-        terms = decide(first, requester, usage, self._operator, rules, expected=expected, count=len(batch))
-        if public and terms.review_channel_id is not None:
+        self, connection: Connection, first: Run, requester: Actor, now: datetime, *, public: bool
+    ) -> tuple[Run, ServerRules]:
+        rules, usage, expected = _facts(connection, first, now)
+        accepted = decide(first, requester, usage, self._operator, rules, expected=expected)
+        if public and accepted.review_channel_id is not None:
             raise RefusedError("rules_changed")
-        return terms
+        return accepted, rules
 
-    async def _look_up(self, request: GenerationRequest, fault: CommitUnknown) -> Run:
+    async def _look_up(self, first: Run, fault: CommitUnknown) -> Run:
         """Return the run of a transaction whose commit isn't confirmed.
 
         The lookup takes the transaction's lock, so the transaction has ended by then.
         """
         try:
-            found = await self._database.write(_stored, request)
+            found = await self._database.write(_stored, first)
         except StoreUnavailable as error:
             raise RequestUnknown(str(fault)) from error
         if not found:
@@ -190,9 +174,16 @@ class RequestStore(Repository):
         return found[0]
 
 
-def _stored(connection: Connection, request: GenerationRequest) -> list[Run]:
-    lock_accepting(connection, request.server)
-    return runs_of(connection, request.request_key)
+def _stored(connection: Connection, first: Run) -> list[Run]:
+    lock_accepting(connection, first.server)
+    return runs_of(connection, first.request_key)
+
+
+def _facts(connection: Connection, first: Run, now: datetime) -> Facts:
+    rules = read_rules(connection, first.guild_id)
+    limited = has_daily_limit(rules.budgets.server)
+    usage = read_usage(connection, first.guild_id, first.requester_id, now, server=limited)
+    return Facts(rules, usage, expected_seconds(connection, first.deployment, first.expected_gpu, now))
 
 
 def _check_press(connection: Connection, requester: Actor) -> None:
@@ -212,67 +203,52 @@ def _check_press(connection: Connection, requester: Actor) -> None:
 
 
 def _store(
-    connection: Connection,
-    batch: Sequence[GenerationRequest],
-    requester: Actor,
-    terms: Terms,
-    now: datetime,
+    connection: Connection, batch: Sequence[Run], accepted: Run, requester: Actor, rules: ServerRules
 ) -> Run:
-    add_entries(connection, _entry(batch[0], now))
+    """Store a batch, whose first run was `accepted` on terms that hold for all."""
+    stored = [
+        replace(accepted, key=run.key, inputs=run.inputs, seed=run.seed, index=run.index) for run in batch
+    ]
+    add_entries(connection, _entry(accepted, accepted.created_at))
+    in_review, now = accepted.review_channel_id is not None, accepted.created_at
     # A run in review gets its tag once it is approved.
-    in_review = terms.review_channel_id is not None
-    asked = [(each.deployment, None if in_review else each.requester_id) for each in batch]
-    tags = give_tags(connection, asked)
-    pairs = zip(batch, tags, strict=True)
-    values = [_values(request, requester, terms, now) | {"queue_tag": tag} for request, tag in pairs]
-    insert_rows(connection, values)
-    key = batch[0].request_key
-    stored = runs_of(connection, key)
-    add_answer(connection, stored[0], now)
-    if in_review:
-        want(connection, key, Kind.REVIEW, 0, now, {"channel_id": terms.review_channel_id})
-    ledger.charge(connection, stored)
-    return stored[0]
-
-
-def _values(request: GenerationRequest, requester: Actor, terms: Terms, now: datetime) -> dict[str, object]:
-    in_review = terms.review_channel_id is not None
-    # The first run's card decides about the whole batch, and so does its expiry.
-    review_ends = terms.approval_ends if request.index == 0 else None
-    cost = ledger.reservation(terms.reserved_seconds, terms.weight, budget_day(now))
-    if in_review:  # charged at its approval
-        del cost["charged_seconds"], cost["charged_on"]
-    return new_row(request, now) | {
-        "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
-        "due_at": review_ends if in_review else now,
+    asked = [(run.deployment, None if in_review else run.requester_id) for run in stored]
+    tags, limits = give_tags(connection, asked), limits_of(requester.person, rules)
+    own = {
         # The process that accepts it is about to show the status message.
         "lease_owner": ACCEPTING,
         "lease_until": now + _SHOWING,
-        "user_limit": terms.limits.at_once,
-        "server_limit": terms.limits.server_at_once,
-        **cost,
-        "spoiler": terms.spoiler,
-        "review_channel_id": terms.review_channel_id,
-        "requester_joined_at": requester.person.joined_at,
+        "user_limit": limits.at_once,
+        "server_limit": limits.server_at_once,
         "press": requester.press.id if requester.press is not None else None,
-        "requester_roles": sorted(requester.person.role_ids),
     }
+    rows = [new_row(run) | own | {"due_at": now, "queue_tag": tags[run.index]} for run in stored]
+    if in_review:  # the first run's card decides about the whole batch, and so does its expiry
+        for row in rows:
+            row["due_at"] = now + timedelta(hours=rules.approval.hours) if row["index"] == 0 else None
+    insert_rows(connection, rows)
+    add_answer(connection, accepted, now)
+    if in_review:
+        channel = {"channel_id": accepted.review_channel_id}
+        want(connection, accepted.request_key, Kind.REVIEW, 0, now, channel)
+    ledger.charge(connection, stored)
+    return accepted
 
 
-def _entry(request: GenerationRequest, now: datetime, refused: str | None = None) -> AuditEntry:
+def _entry(run: Run, now: datetime, refused: str | None = None) -> AuditEntry:
     return AuditEntry(
         at=now,
-        guild_id=request.origin.guild_id,
-        actor_id=request.requester_id,
-        subject_id=request.requester_id,
+        guild_id=run.guild_id,
+        actor_id=run.requester_id,
+        subject_id=run.requester_id,
         action=AuditAction.REFUSAL if refused else AuditAction.REQUEST,
-        run_key=None if refused else request.request_key,
-        deployment=request.deployment,
+        run_key=None if refused else run.request_key,
+        deployment=run.deployment,
         outcome=refused,
         details={
-            **({} if refused else count_of(request.count)),
-            **({"GPU": request.gpu} if request.gpu else {}),
-            **({"result": "private"} if request.private else {}),
+            **({} if refused else count_of(run.count)),
+            **({"GPU": run.gpu} if run.gpu else {}),
+            **({"result": "private"} if run.private else {}),
         },
     )
 
@@ -309,19 +285,18 @@ def judge_run(
     except RefusedForNow as unreadable:
         # Unreadable rules hold back all runs of their server, but no other server's.
         return run, unreadable
-    in_review = run.state is RunState.AWAITING_APPROVAL
-    if in_review:
-        gpu = offer.gpu if offer is not None else run.expected_gpu
+    gpu = offer.gpu if offer is not None else run.expected_gpu
+    if run.state is RunState.AWAITING_APPROVAL:
         seconds = expected_seconds(connection, run.deployment, gpu, now)
-        run = replace(run, expected_gpu=gpu, weight=weight_of(gpu, rules), reserved_seconds=seconds)
-    is_charged = run.charged_on == budget_day(now)
-    start = start_of(run, person, channel, offer, is_charged=is_charged)
+        run = replace(run, weight=weight_of(gpu, rules), reserved_seconds=seconds)
+    run = replace(run, expected_gpu=gpu)
     block = block_of(connection, run, now)
     usage = Usage(now=now, day_end=day_end(now), block=block, paused=paused)
-    if not is_charged or operator.daily_gpu_seconds is not None:
-        usage = _with_use_of_today(connection, run, usage, rules, is_charged=is_charged)
+    if not is_charged(run, now) or operator.daily_gpu_seconds is not None:
+        usage = _with_use_of_today(connection, run, usage, rules)
+    marks = offer.age_marks if offer is not None else ()
     try:
-        judge(start, usage, operator, rules, count=run.count if in_review else 1)
+        judge(run, usage, operator, rules, person=person, channel=channel, age_marks=marks)
     except RefusedError as reason:
         return run, reason
     return run, None
@@ -333,13 +308,12 @@ def _is_source_deleted(connection: Connection, run: Run) -> bool:
     return connection.scalar(select(literal(1)).where(deleted).limit(1)) is not None
 
 
-def _with_use_of_today(
-    connection: Connection, run: Run, usage: Usage, rules: ServerRules, *, is_charged: bool
-) -> Usage:
-    if not is_charged:
+def _with_use_of_today(connection: Connection, run: Run, usage: Usage, rules: ServerRules) -> Usage:
+    charged = is_charged(run, usage.now)
+    if not charged:
         # A request that is accepted at the same time can't charge what is judged here.
         lock_accepting(connection, run.server)
-    server = not is_charged and has_daily_limit(rules.budgets.server)
+    server = not charged and has_daily_limit(rules.budgets.server)
     today = ledger.read_today(connection, run.guild_id, run.requester_id, usage.now, server=server)
     return replace(usage, gpu_seconds_today=today.seconds, person=today.person, server=today.server)
 

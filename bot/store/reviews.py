@@ -156,7 +156,7 @@ class ReviewStore(Repository):
             return is_open
         details = {"reason": report.reason, **({"note": report.note} if report.note else {})}
         add_entries(connection, run_entry(run, AuditAction.REPORT, report.person_id, now, **details))
-        values = {**FRESH, "posted": [], "attempt": None, "channel_id": channel_id}
+        values = {**FRESH, "posted": (), "attempt": None, "channel_id": channel_id}
         if not is_open:
             connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=channel_id))
         want(connection, run.request_key, Kind.REPORT, run.index, now, {} if is_open else values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -61,12 +61,6 @@ class RuleStore(Repository):
     def read(self, connection: Connection, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
         """Return the rules, and the paths of the unreadable values, which defaults replace."""
         return _readable(connection, guild_id)
-
-    @reads
-    def of_all_servers(self, connection: Connection) -> Mapping[int, ServerRules]:
-        """Return the rules of each server that has set any, with defaults for what can't be read."""
-        found = connection.execute(select(server_rules.c.guild_id, server_rules.c.rules))
-        return {row.guild_id: parse_stored_rules(row.rules)[0] for row in found}
 
     @writes
     def change(

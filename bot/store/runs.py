@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, case, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_requests_of, lock_run
+from bot.database.row_locks import lock_batch, lock_requests, lock_requests_of, lock_run
 from bot.database.rows import (
     FRESH,
     bump,
@@ -28,7 +28,7 @@ from bot.database.rows import (
     to_run,
     want,
 )
-from bot.database.tables import UtcDateTime, messages, requests, runs
+from bot.database.tables import messages, requests, runs
 from bot.domain.budgets import reported_seconds, weight_of
 from bot.domain.errors import BotError, RefusedForNow
 from bot.domain.fair_queue import NO_TURN, gives_turn_back
@@ -41,7 +41,6 @@ from bot.domain.text.run_log import failure_kind
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end, is_progress
 from bot.store.audit import add_entries, record_end, request_entry
 from bot.store.ledger import by_day, post
-from bot.store.queue import close_up, tags_of
 from bot.store.rules import read_rules
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
@@ -98,23 +97,7 @@ class RunStore(Repository):
         run = lock_run(connection, key)
         if not belongs(run, report):
             raise ForeignRunReport(f"run {key} is {run.run_id}, not {report.run_id}")
-        change = apply_report(run, report, now, asked=asked)
-        if asked and run.final and report.state in FINAL and (change is None or not change.ends_run):
-            return _settle(connection, run, report, now)
-        if change is None:
-            return None
-        started_at: Any = change.values.get("started_at", run.started_at)
-        started = replace(run, started_at=started_at)
-        poll_at = poll_after_report(started, run_timeout(run.deployment), now, next_check)
-        later = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
-        values = {**later, **change.values}
-        if change.state in FINAL:
-            values |= _weight_of_reported(connection, run, report)
-            is_over = change.ends_run or change.state not in REVIVABLE
-            if is_over and change.values.get("due_at") is None:
-                values["due_at"] = next_settling(run, report, now) if asked else now + SETTLE_AFTER
-        apply_change(connection, run, change, now, **values)
-        return replace(change, values=values)
+        return _record(connection, run, report, now, next_check, run_timeout, asked=asked)
 
     @writes
     def finish(
@@ -157,13 +140,11 @@ class RunStore(Repository):
             own = update(requests).where(requests.c.key == batch[0].request_key)
             connection.execute(own.values(interaction_token=token, interaction_expires_at=expires))
         active = [run for run in batch if not run.final]
-        freed = tags_of(connection, active)
         cancelled = [run for run in by_day(active) if run.is_cancellable]
         if cancelled:
             add_entries(connection, request_entry(cancelled, AuditAction.CANCEL, by, now))
         for run in cancelled:
             _cancel(connection, run, now, by)
-        close_up(connection, batch[0], freed)
         return bool(active)
 
     @writes
@@ -178,7 +159,7 @@ class RunStore(Repository):
         The status message says so. A later cancellation stays.
         """
         same = runs.c.cancel_requested_at == cancelled.cancel_requested_at
-        lock_batch_if_any(connection, cancelled.key)
+        lock_requests(connection, [cancelled.request_key])
         withdrawn = connection.execute(
             update(runs)
             .where(runs.c.key == cancelled.key, same, runs.c.state.not_in(FINAL))
@@ -209,26 +190,43 @@ class RunStore(Repository):
         *,
         run_timeout: RunTimeout = no_timeout,
     ) -> None:
-        """Save the progress in these reports, except those that tell more or name another run.
-
-        Polls are put off as by `record_report`, unless they are already due.
-        """
+        """Record those of these reports that only tell the progress of their run."""
         # Locked in key order, as everywhere, so that two processes neither overwrite progress nor deadlock.
         lock_requests_of(connection, reports.keys())
-        changes: list[dict[str, object]] = []
-        changed: set[str] = set()
         for run in read_runs(connection, reports.keys()):
             report = reports[run.key]
-            if not is_progress(run.state, report.state) or run.run_id != report.run_id:
-                continue
-            change = apply_report(run, report, now)
-            if change is not None:
-                poll_at = poll_after_report(run, run_timeout(run.deployment), now, next_check)
-                changes.append({**_values(run, change), "now": now, "poll_at": poll_at})
-                changed.add(run.request_key)
-        if changes:
-            connection.execute(_SAVE, changes)
-            revise(connection, changed)
+            if is_progress(run.state, report.state) and run.run_id == report.run_id:
+                _record(connection, run, report, now, next_check, run_timeout)
+
+
+def _record(
+    connection: Connection,
+    run: Run,
+    report: RunReport,
+    now: datetime,
+    next_check: datetime,
+    run_timeout: RunTimeout,
+    *,
+    asked: bool = False,
+) -> Change | None:
+    """Record a report about a locked run, as `RunStore.record_report` does."""
+    change = apply_report(run, report, now, asked=asked)
+    if asked and run.final and report.state in FINAL and (change is None or not change.ends_run):
+        return _settle(connection, run, report, now)
+    if change is None:
+        return None
+    started_at: Any = change.values.get("started_at", run.started_at)
+    started = replace(run, started_at=started_at)
+    poll_at = poll_after_report(started, run_timeout(run.deployment), now, next_check)
+    later = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
+    values = {**later, **change.values}
+    if change.state in FINAL:
+        values |= _weight_of_reported(connection, run, report)
+        is_over = change.ends_run or change.state not in REVIVABLE
+        if is_over and change.values.get("due_at") is None:
+            values["due_at"] = next_settling(run, report, now) if asked else now + SETTLE_AFTER
+    apply_change(connection, run, change, now, **values)
+    return replace(change, values=values)
 
 
 def _cancel(connection: Connection, run: Run, now: datetime, by: int) -> None:
@@ -272,27 +270,6 @@ def _weight_of_reported(connection: Connection, run: Run, report: RunReport) -> 
     except RefusedForNow:
         # Rules that can't be read forbid new requests; they must not keep a finished run from being shown.
         return {}
-
-
-_PROGRESS_COLUMNS = ("state", "progress", "live_status", "queue_position")
-_POLL_AT: BindParameter[Any] = bindparam("poll_at", type_=UtcDateTime())
-_IS_PUT_OFF = (runs.c.due_at > bindparam("now")) & _POLL_AT.is_not(None)
-_SAVE = (
-    update(runs)
-    .where(runs.c.key == bindparam("of_run"), runs.c.state == bindparam("in_state"))
-    .values(
-        due_at=case((_IS_PUT_OFF, _POLL_AT), else_=runs.c.due_at),
-        checks=case((_IS_PUT_OFF, 0), else_=runs.c.checks),
-        **{name: bindparam(f"new_{name}") for name in _PROGRESS_COLUMNS},
-    )
-)
-
-
-def _values(run: Run, change: Change) -> dict[str, object]:
-    """Return the parameters of `_SAVE` that identify the run, and its progress as it is after the change."""
-    after = replace(run, state=change.state)
-    values = {f"new_{name}": change.values.get(name, getattr(after, name)) for name in _PROGRESS_COLUMNS}
-    return values | {"of_run": run.key, "in_state": run.state}
 
 
 def apply_change(connection: Connection, run: Run, change: Change, now: datetime, **more: object) -> None:

@@ -37,11 +37,6 @@ def say(code: str, **params: object) -> str:
         return SENTENCES["internal"]
 
 
-def counted(code: str, count: int) -> str:
-    """Return the sentence `code` for a count, `{code}_one` for 1."""
-    return say(f"{code}_one") if count == 1 else say(code, count=count)
-
-
 def explain(error: BotError) -> str:
     """Return the sentence for an error; several mistakes get a line each.
 

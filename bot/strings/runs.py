@@ -6,9 +6,7 @@ RUNS = {
     "store_unavailable": "I can't reach my database right now, so nothing was started. Please try again soon.",
     "commit_unknown": "I lost my database while saving. It may have been saved; please check, then retry.",
     "request_unknown": "I lost my database while saving this. It may still start; `/runs` shows it.",
-    "answered_privately": "I've answered this privately.",
     "rules_changed": "The rules here have just changed, so nothing was started. Please try again.",
-    "command_changed": "This command has just changed. Please reload Discord and try again.",
     "other_version": "This comes from another version of the bot. Please start again with its command.",
     "starting": "I'm still starting up. Please try again in a few seconds.",
     # rules
@@ -77,7 +75,6 @@ RUNS = {
     "delete_not_yours_report": "Only the requester, moderators and people with Manage Messages here can delete this. You can press Report instead. If you don't see it, press More first.",
     "run_gone": "This request no longer exists.",
     "run_erased": "The data of this request was deleted, so it can't be repeated. Please start a new one.",
-    "run_ended": "This request has already ended.",
     # cancelling
     "cancel_too_late": "It has already finished.",
     "not_cancellable": "This machine can't stop a run, so the result will still be posted.",
@@ -131,16 +128,8 @@ RUNS = {
     "title_blocked": "Ended because of a block",
     "title_expired": "Nobody decided in time",
     "title_unconfirmed": "Not confirmed",
-    "position": "number {position} in the queue",
-    "since": "requested <t:{at}:R>",
-    # Worded to fit before and after that time: clients show "in 40 seconds", and later "5 seconds ago".
-    "expected": "Should be ready <t:{at}:R>",
     "counted": "counts as {seconds} s of your daily GPU time",
-    "charged_time": "{seconds} s of your GPU time was used",
-    "charged_nothing": "no GPU time was used",
-    "charged_nothing_cancelled": "cancelled in time: nothing was used",
     "gpu": "GPU {gpu}",
-    "seed": "seed {seed}",
     # why a copy is refused, at the press or when posting
     "copy_not_yours": "Only the requester can post or share this.",
     "copy_private": "This is private, so I can't post or share it. Please generate it without `private`.",
@@ -231,10 +220,8 @@ RUNS = {
     "edit_long_text": "Too long for this form. Leave it empty to keep it. Details has it.",
     "edit_gone": "“{value}” isn't offered any more. Choose another.",
     "draft_forgotten": "I don't have what you typed any more. Please use the command again.",
-    "edit_dropped": "These inputs didn't fit and were left out: {names}.",
     # details
     "details_command": "To run the same again, copy this:\n```\n{command}\n```",
-    "details_log": "The end of its log, which only the requester and moderators see:",
     "details_erased": "The inputs were deleted, so no command repeats this.",
     "details_gone": "This deployment isn't offered any more, so no command repeats this.",
     "details_command_in_file": "Backticks in this command would break it here. Please copy it from the file.",
@@ -242,9 +229,7 @@ RUNS = {
     "details_hidden": "Only the requester and the moderators can see this before it is approved.",
     # user installs
     "answer_lives": "I'm not a member here, so I can answer for 15 minutes. "
-    "A result that takes longer comes as a direct message, or waits in `/runs`.",
-    "answer_lives_age": "I'm not a member here, so I can answer for 15 minutes. "
-    "To see a later result, use `/runs` in an age-restricted channel.",
+    "`/runs` shows where to find a result that takes longer.",
     # presets
     "preset_used": "preset: {name}",
     "preset_used_own": "your default",
@@ -252,18 +237,13 @@ RUNS = {
     "preset_field_seed": "Keep the seed",
     "preset_field_server": "For this server",
     # private results
-    "answer_private_lives": "If it takes more than 15 minutes, look in your direct messages or in `/runs`.",
-    "answer_private_lives_age": "If it takes more than 15 minutes, use `/runs` in an age-restricted channel.",
+    "answer_private_lives": "If it takes more than 15 minutes, `/runs` shows where to find it.",
     "from_private": "I couldn't answer privately in [that channel]({url}) any more, so here it is.",
     "private_off": "Private results are off here. A server admin can allow them in `/settings`.",
     "private_server_only": "Private results work only on servers that I'm a member of.",
     "open_nothing": "This request has no result to open.",
-    "open_busy": "I'm still opening a private result for you. Please wait for it.",
     "private_refused": "Discord refused to show this result. Please tell the bot's operator.",
-    "answer_ends": "This takes longer than I can answer here. "
-    "The result comes as a direct message, or waits in `/runs`.",
-    "answer_ends_age": "This takes longer than I can answer here. "
-    "To see the result, use `/runs` in an age-restricted channel.",
+    "answer_ends": "This takes longer than I can answer here. `/runs` will show where to find it.",
     "answer_too_late": "The queue was too long to answer here in time, so nothing was started. "
     "Please try again later.",
     # pictures as input

@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_type_hints
 
 from bot.deployments.model import FollowUpRef
 from bot.domain.errors import RefusedError
-from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
+from bot.domain.pages import RunFilter
 
 _REF_LENGTH = 40
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END_OF_IDS = 1 << 63
 
 
 class Part(NamedTuple):
     """How a field is written in a custom_id: its pattern, and functions that write and read it.
 
-    `read` raises ValueError or OverflowError for what matches the pattern but isn't valid. The pattern has no
+    `read` raises ValueError or IndexError for what matches the pattern but isn't valid. The pattern has no
     groups that capture.
     """
 
     pattern: str
     write: Callable[[Any], str] = str
     read: Callable[[str], Any] = str
-
-
-def microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 def _integer(text: str) -> int:
@@ -52,7 +41,6 @@ Draft = Annotated[str, Part("[0-9a-f]{0,8}")]
 _PARTS = {
     int: Part(r"\d{1,19}", str, _integer),
     bool: Part("1?", lambda value: "1" if value else "", bool),
-    datetime: Part(r"\d{1,18}", lambda value: str(microseconds(value)), lambda text: moment(int(text))),
 }
 
 
@@ -105,9 +93,9 @@ class CustomId:
     def parse(cls, match: re.Match[str]) -> Self:
         """Return the custom_id that matched `pattern`. Raises RefusedError if a value isn't valid."""
         try:
-            pairs = zip(_parts(cls).values(), match.groups(), strict=True)
-            return cls(*(part.read(text) for part, text in pairs))
-        except (ValueError, OverflowError, IndexError, struct.error) as error:
+            found = zip(_parts(cls).items(), match.groups(), strict=True)
+            return cls(**{name: part.read(text) for (name, part), text in found})
+        except (ValueError, IndexError) as error:
             raise RefusedError("list_stale", str(error)) from error
 
     @classmethod
@@ -140,8 +128,9 @@ class Action(StrEnum):
     EDIT = "edit"
     DETAILS = "details"
     USE = "use"
-    # For batches: repeat all runs, delete all results.
+    # Repeats all runs of a batch.
     REPEAT = "repeat"
+    # Deletes what a report is about.
     CLEAR = "clear"
     VARY = "vary"
     # More actions of a result, or of a batch, and the deletion of a message without a result.
@@ -230,9 +219,7 @@ class DraftId(CustomId):
 
 
 class RunListAction(StrEnum):
-    """The actions of the controls in `/runs`. CANCEL and REDELIVER act on the selected run; OPEN shows a
-    private result.
-    """
+    """The actions of the buttons in `/runs`. OPEN shows a private result again."""
 
     PAGE = "page"
     CANCEL = "cancel"
@@ -240,34 +227,24 @@ class RunListAction(StrEnum):
     OPEN = "open"
 
 
-def _write_page(page: RunsPage) -> str:
-    where = f"{microseconds(page.cursor.at)}:{page.cursor.key}" if page.cursor is not None else "0:"
-    return f"{page.direction}:{page.run_filter}:{where}"
-
-
-def _read_page(text: str) -> RunsPage:
-    direction, run_filter, micros, key = text.split(":")
-    cursor = RunCursor(moment(int(micros)), key) if key else None
-    return RunsPage(RunFilter(run_filter), Direction(direction), cursor)
-
-
-@dataclass(frozen=True, slots=True)
-class RunsId(CustomId):
-    """A control of `/runs`, and the page to show."""
-
-    NAME = "runs"
-    action: RunListAction
-    page: Annotated[RunsPage, Part(r"[on]:[a-z]{1,11}:[0-9]{1,18}:[a-z0-9]{0,20}", _write_page, _read_page)]
-
-    def writes(self, *, form: bool) -> bool:
-        return self.action in (RunListAction.REDELIVER, RunListAction.OPEN)
-
-
 @dataclass(frozen=True, slots=True)
 class PageId(CustomId):
     """A button that shows a page of a list; `page` counts from 0."""
 
-    page: int
+    page: Annotated[int, Part(r"\d{1,5}", str, int)]
+
+
+@dataclass(frozen=True, slots=True)
+class RunsId(PageId):
+    """A button of `/runs`: a page, or what is done with the run `about` on that page."""
+
+    NAME = "runs"
+    run_filter: RunFilter = RunFilter.ALL
+    action: RunListAction = RunListAction.PAGE
+    about: Key = ""
+
+    def writes(self, *, form: bool) -> bool:
+        return self.action in (RunListAction.REDELIVER, RunListAction.OPEN)
 
 
 class HelpPage(StrEnum):
@@ -309,18 +286,12 @@ class PresetsId(PageId):
 
 
 @dataclass(frozen=True, slots=True)
-class UnblockId(CustomId):
-    """The button beside an entry of `/blocked`.
-
-    `since` is the time when the block was stored, so that the button doesn't lift a later block. `page` is
-    the page of the list, counted from 0.
-    """
+class UnblockId(PageId):
+    """The button beside an entry of `/blocked`, on this page."""
 
     NAME = "unblock"
     WRITES = True
     user_id: int
-    since: datetime
-    page: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,15 +318,16 @@ class SettingId(CustomId):
     about: Annotated[str, Part(".*")] = ""
 
     def writes(self, *, form: bool) -> bool:
-        return form or self.action == "tidy"
+        return form
 
 
 @dataclass(frozen=True, slots=True)
 class OpenId(CustomId):
-    """The select of private results under a page of `/audit`."""
+    """The button beside an entry of `/audit` that opens the private results of the request `about`."""
 
     NAME = "auditopen"
     WRITES = True
+    about: Key
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from discord import (
     TextStyle,
 )
 from discord.ui import (
-    ActionRow,
     ChannelSelect,
     Checkbox,
     FileUpload,
@@ -28,7 +27,6 @@ from discord.ui import (
     RadioGroup,
     RoleSelect,
     Select,
-    TextDisplay,
     TextInput,
 )
 
@@ -65,13 +63,11 @@ def refused_layout(sentence: str, id: DraftId, possible: int = 0) -> LayoutView:
 
     Another one makes as many as are `possible`.
     """
-    row = ActionRow[LayoutView]()
+    row = [button("Edit and try again", id, ButtonStyle.secondary if possible else ButtonStyle.primary)]
     if possible:
         label, count = f"Make {possible} instead", replace(id, count=str(possible))
-        row.add_item(button(label, count, ButtonStyle.primary))
-    style = ButtonStyle.secondary if possible else ButtonStyle.primary
-    row.add_item(button("Edit and try again", id, style))
-    return layout_of(TextDisplay(shorten(sentence, _MISTAKES_LENGTH)), row)
+        row.insert(0, button(label, count, ButtonStyle.primary))
+    return layout_of(shorten(sentence, _MISTAKES_LENGTH), row)
 
 
 def pictures_layout(pictures: Sequence[str], keys: Sequence[str], choices: Sequence[Option]) -> LayoutView:
@@ -82,12 +78,11 @@ def pictures_layout(pictures: Sequence[str], keys: Sequence[str], choices: Seque
     """
     gallery = MediaGallery[LayoutView](*map(MediaGalleryItem, pictures))
     if len(pictures) == 1:
-        rows = [ActionRow(each) for each in _choice(DraftId(keys[0], picture="0"), choices)]
-        return layout_of(TextDisplay("What should I do with this picture?"), gallery, *rows)
+        rows = ([each] for each in _choice(DraftId(keys[0], picture="0"), choices))
+        return layout_of("What should I do with this picture?", gallery, *rows)
     target = choices[0].value if len(choices) == 1 else ""
     numbers = [button(str(index + 1), DraftId(key, target, str(index))) for index, key in enumerate(keys)]
-    rows = [ActionRow(*row) for row in batches(numbers, FORM_LIMIT)]
-    return layout_of(TextDisplay("Use which picture?"), gallery, *rows)
+    return layout_of("Use which picture?", gallery, *batches(numbers, FORM_LIMIT))
 
 
 def _choice(id: DraftId, choices: Sequence[Option]) -> list[Item[LayoutView]]:

@@ -7,26 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from discord.ui import ActionRow, LayoutView, TextDisplay
+from discord.ui import LayoutView
 from discord.utils import format_dt
 
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.model import Deployment, taking_pictures
-from bot.domain.budgets import Limits, Spending, UsageView, limits_of
+from bot.domain.budgets import Limits, Spending, Usage, UsageView, limits_of
 from bot.domain.policy import Standing
 from bot.domain.requests import NAME_LENGTH
 from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 from bot.ui.custom_ids import HelpId, HelpPage
-from bot.ui.message_parts import bar, button, layout_of, texts
+from bot.ui.message_parts import bar, button, layout_of, lines
 
 _LISTED = 10
 _TITLE = 40
 _PROMPT = 100
+_EXAMPLE = "a lighthouse at dusk, soft light, film photo"
 _NAMES = 200
 _REASON = 200
-_USAGE_REASON = 100
 _LIMIT_BAR = 10
 # Converts the path of a command, such as `/generate flux`, to the text that shows it.
 Mention = Callable[[str], str]
@@ -40,14 +40,14 @@ def help_layout(page: HelpPage, text: str) -> LayoutView:
     """Build a page with buttons to the others."""
     labels = {each: "My limits" if each is HelpPage.LIMITS else each.capitalize() for each in HelpPage}
     buttons = (button(label, HelpId(each)) for each, label in labels.items() if each is not page)
-    return layout_of(TextDisplay(text), ActionRow(*buttons))
+    return layout_of(text, [*buttons])
 
 
 def greeting_layout(mention: Mention, deployments: Sequence[Deployment], plan: CommandPlan) -> LayoutView:
     """Build the message that introduces the bot to a server."""
     first = next((plan.path_of(each.name) for each in deployments), None) or f"/{plan.name}"
     paths = {"generate": first, "settings": "/settings", "help": "/help"}
-    return layout_of(TextDisplay(say("greeting", **{name: mention(path) for name, path in paths.items()})))
+    return layout_of(say("greeting", **{name: mention(path) for name, path in paths.items()}))
 
 
 def start_text(deployments: Sequence[Deployment], plan: CommandPlan, mention: Mention) -> str:
@@ -69,7 +69,7 @@ def _example(deployment: Deployment) -> str:
     if prompt is None:
         return escape_line(deployment.description, _PROMPT)
     default = prompt.default if isinstance(prompt.default, str) else ""
-    return escape_line(deployment.example or default or say("help_prompt"), _PROMPT)
+    return escape_line(deployment.example or default or _EXAMPLE, _PROMPT)
 
 
 def examples_text(deployments: Sequence[Deployment]) -> str:
@@ -103,7 +103,7 @@ def rules_text(standing: Standing, title: Callable[[str], str]) -> str:
 
 
 def _rules(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
-    yield from _stops(standing)
+    yield from (f"- {each}" for each in _restrictions(standing.usage))
     rules, roles = standing.rules, standing.person.role_ids
     mode, approval = rules.approval.mode, rules.approval
     reviewed = [title(each) for each in standing.deployments if each in approval.deployments]
@@ -131,18 +131,6 @@ def _rules(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
         here = "like this one" if standing.age_restricted_channel else "which this one isn't"
         marked = _names(map(title, standing.age_restricted))
         yield f"- {marked}: only in channels marked as age-restricted, {here}."
-
-
-def _stops(standing: Standing) -> Iterator[str]:
-    """Yield the reasons why the member can't generate anything now."""
-    block, paused = standing.usage.block, standing.usage.paused
-    if block is not None:
-        until = int(block.until.timestamp()) if block.until else 0
-        reason = escape_line(block.reason or "-", _REASON)
-        yield "- " + say("blocked_until" if until else "blocked", until=until, reason=reason)
-    if paused is not None:
-        # The reason is stored escaped.
-        yield "- " + say("usage_paused", reason=shorten(paused, 2 * _REASON))
 
 
 def _budgets(standing: Standing) -> Iterator[str]:
@@ -173,12 +161,15 @@ def _names(names: Iterable[str]) -> str:
 
 def usage_layout(view: UsageView) -> LayoutView:
     heading = "### Your usage today" if view.own else f"### Usage of <@{view.user_id}> today"
-    person = [heading, *_used(view.usage.person, view.running.person, view.limits), *_restrictions(view)]
+    used = _used(view.usage.person, view.running[0], view.limits)
     server: list[str] = []
     if view.server is not None:
-        server = ["### The whole server today", *_used(view.usage.server, view.running.server, view.server)]
-    returns = say("usage_returns", until=int(view.usage.day_end.timestamp()))
-    return layout_of(*texts(person, server, [returns]))
+        server = ["### The whole server today", *_used(view.usage.server, view.running[1], view.server)]
+    resets = (
+        f"-# Resets {format_dt(view.usage.day_end, 'R')}. The GPU seconds of unfinished runs are estimates."
+    )
+    above = lines(heading, *used, *_restrictions(view.usage))
+    return layout_of(above, lines(*server), resets)
 
 
 def _used(spent: Spending, running: int, limits: Limits | Budget) -> Iterator[str]:
@@ -196,10 +187,12 @@ def _usage_line(name: str, limit: int | None, used: int, after: str = "") -> str
     return f"{bar(share, _LIMIT_BAR)} {name}: {used} of {limit}{after.format(max(limit - used, 0))}"
 
 
-def _restrictions(view: UsageView) -> Iterator[str]:
-    block, paused = view.usage.block, view.usage.paused
+def _restrictions(usage: Usage) -> Iterator[str]:
+    """Yield the reasons why a person can't generate anything now."""
+    block, paused = usage.block, usage.paused
     if block is not None:
         until = f" until {format_dt(block.until, 'f')}" if block.until else ""
-        yield f"Blocked on this server{until}: {escape_line(block.reason or '-', _USAGE_REASON)}"
+        yield f"Blocked on this server{until}: {escape_line(block.reason or '-', _REASON)}"
     if paused is not None:
-        yield say("usage_paused", reason=paused)
+        # The reason is stored escaped.
+        yield f"The bot is paused: {shorten(paused, 2 * _REASON)}"

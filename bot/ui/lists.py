@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from math import inf
 from typing import Any
 
 from discord import ButtonStyle
-from discord.ui import ActionRow, Item, LayoutView, Section, Select, TextDisplay, Thumbnail
+from discord.ui import Button, Item, LayoutView, Section, Thumbnail
 from discord.utils import format_dt
 
 from bot.deployments.input_text import ShownInputs
 from bot.domain.fair_queue import PLACES
-from bot.domain.forms import Option
 from bot.domain.moderation import Block
-from bot.domain.pages import PAGE_SIZE, Direction, HistoryPage, RunFilter, RunListEntry, RunsPage
+from bot.domain.pages import PAGE_SIZE, RunFilter, RunListEntry
 from bot.domain.requests import NAME_LENGTH, ChannelDefault, Holder, Preset
-from bot.domain.results import is_named_in_queue, shows_prompt_in_queue
 from bot.domain.runs import IN_FLIGHT, Run, RunState
-from bot.domain.text import channel_url, escape_line, listed, message_url, shorten, strip_invisible
-from bot.strings import counted, say
+from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
+from bot.strings import say
 from bot.ui.custom_ids import (
     BlockedId,
     PageId,
@@ -31,41 +30,15 @@ from bot.ui.custom_ids import (
     RunsId,
     UnblockId,
 )
-from bot.ui.forms import select_options
-from bot.ui.message_parts import button, layout_of, pager
+from bot.ui.message_parts import Content, button, layout_of, lines, pager
 from bot.ui.run_facts import deletion_facts, ending
 
 
-def posting_layout() -> LayoutView:
-    """Build the placeholder that the messenger edits into the result.
-
-    The placeholder is a layout like the result, because the edit would fail on a classic message.
-    """
-    return text_layout(say("post_noted"))
-
-
-def text_layout(text: str) -> LayoutView:
-    """Build a layout with one text. It can replace another layout, which can't become a classic message."""
-    return layout_of(TextDisplay(text))
-
-
-def page_layout(
-    codec: type[PageId], heading: str, lines: Sequence[str], page: int, *, more: bool
-) -> LayoutView:
-    """Build a page of a list, counted from 0, with buttons to the adjacent pages.
-
-    `more` means that another page follows.
-    """
-    text = TextDisplay[LayoutView]("\n".join([heading, *lines]))
-    return layout_of(text, *_page_row(codec, page, ("Back", "More"), more=more))
-
-
 def _page_row(
-    codec: type[PageId], page: int, labels: tuple[str, str], *, more: bool
-) -> list[ActionRow[LayoutView]]:
-    """Return a row with buttons to the adjacent pages, or no row if there is only one page."""
-    ids = codec(max(page - 1, 0)), codec(page + 1)
-    return [ActionRow(*pager(*ids, labels, is_first=not page, is_last=not more))] if page or more else []
+    current: PageId, *, more: bool, labels: tuple[str, str] = ("Newer", "Older")
+) -> list[Button[Any]]:
+    """Return a row with buttons to the pages beside this one, or no row if it is the only one."""
+    return pager(current, more=more, labels=labels) if current.page or more else []
 
 
 _BLOCK_REASON_LENGTH = 100
@@ -73,12 +46,12 @@ _BLOCK_REASON_LENGTH = 100
 
 def blocked_layout(blocked: Sequence[Block], page: int, *, more: bool) -> LayoutView:
     """Build a page of blocked users, each with a button to unblock them; pages count from 0."""
-    nothing = [] if blocked else ["Nobody."]
-    items: list[Item[LayoutView]] = [TextDisplay("\n".join(["### Blocked on this server", *nothing]))]
-    for block in blocked:
-        unblock = button("Unblock", UnblockId(block.user_id, block.created_at, page))
-        items.append(Section(TextDisplay(_blocked_line(block)), accessory=unblock))
-    return layout_of(*items, *_page_row(BlockedId, page, ("Newer", "Older"), more=more))
+    heading = lines("### Blocked on this server", "" if blocked else "Nobody.")
+    entries = (
+        Section[LayoutView](_blocked_line(block), accessory=button("Unblock", UnblockId(page, block.user_id)))
+        for block in blocked
+    )
+    return layout_of(heading, *entries, _page_row(BlockedId(page), more=more))
 
 
 def _blocked_line(block: Block) -> str:
@@ -90,7 +63,6 @@ def _blocked_line(block: Block) -> str:
     return " · ".join(parts)
 
 
-_CHANNELS = 5  # channels that a sentence names
 _PRESET_TITLE_LENGTH = 40
 _PRESET_VALUES_LENGTH = 70
 
@@ -108,9 +80,10 @@ def presets_layout(
 
     `default` is the channel's default preset, which gets a mark, or None.
     """
-    lines = [_preset_line(one, title, inputs(one), _default_mark(one, default)) for one in presets]
+    listed = [_preset_line(one, title, inputs(one), _default_mark(one, default)) for one in presets]
     nothing = "There are none yet. `/preset save` makes one from your latest request."
-    return page_layout(PresetsId, "### Presets", lines or [nothing], page, more=more)
+    row = _page_row(PresetsId(page), more=more, labels=("Back", "More"))
+    return layout_of(lines("### Presets", *(listed or [nothing])), row)
 
 
 def set_by(person: int | None, at: datetime | None) -> str:
@@ -132,19 +105,14 @@ def replace_layout(
     title: Callable[[str], str],
     inputs: ShownInputs,
     draft: str,
-    default_in: Sequence[int] = (),
 ) -> LayoutView:
-    """Build the message that asks whether to replace a preset, which is the default of some channels."""
+    """Build the message that asks whether to replace a preset."""
     is_servers = earlier.holder is Holder.SERVER
     by = f" by <@{earlier.created_by}>" if is_servers and earlier.created_by is not None else ""
     line = _preset_line(earlier, title, inputs, f"saved{by} {format_dt(earlier.created_at, 'R')}")
     has = "This server already has" if is_servers else "You already have"
     text = f"{has} a preset with this name. Replace it?\n{line}"
-    if default_in:
-        channels = listed([f"<#{each}>" for each in default_in], _CHANNELS)
-        text += f"\nReplacing it also changes the default of {channels}."
-    replace = button("Replace", ReplaceId(draft), ButtonStyle.danger)
-    return layout_of(TextDisplay(text), ActionRow(replace))
+    return layout_of(text, [button("Replace", ReplaceId(draft), ButtonStyle.danger)])
 
 
 def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInputs, mark: str = "") -> str:
@@ -167,7 +135,8 @@ def block_confirmation(block: Block, ended: int) -> str:
     """Return the confirmation for the moderator who blocked a user."""
     until = format_dt(block.until, "f") if block.until is not None else "somebody unblocks them"
     sentence = f"<@{block.user_id}> can't generate here until {until}."
-    return f"{sentence} {counted('block_ended_requests', ended)}" if ended else sentence
+    several = "s" if ended > 1 else ""
+    return f"{sentence} This ended {ended} waiting request{several}." if ended else sentence
 
 
 # With these lengths, ten lines fit into a layout's 4,000 characters even if every character is escaped.
@@ -177,49 +146,46 @@ LABEL_LENGTH = 100
 
 
 def runs_layout(
-    page: HistoryPage,
-    current: RunsPage,
+    entries: Sequence[RunListEntry],
+    current: RunsId,
     title: Callable[[str], str],
     *,
+    more: bool,
     here: int | None,
     pictures: Mapping[str, str],
     restricted: Collection[str] = (),
 ) -> LayoutView:
-    """Build a page of a user's own runs, newest first, with selects to cancel, post or open them.
+    """Build a page of a user's own runs, newest first, each with a button to cancel, post or open it.
 
     `here` is the id of the current server, or None outside servers. Undelivered results can be posted, and
     private ones opened, only in the server that they belong to. `pictures` are links to thumbnails, by the
     key of the entry. `restricted` are the keys of those that may not be shown here.
     """
-    heading = "### Your requests"
+    heading, empty = "### Your requests", "You haven't requested anything yet. Try `/generate`."
     if current.run_filter is not RunFilter.ALL:
         heading = f"{heading}: {say(f'runs_filter_{current.run_filter}')}"
-    empty = say("runs_none" if current.run_filter is RunFilter.ALL else "runs_none_such")
-    numbered = [*enumerate(page.entries, 1)]
-    layout = layout_of(TextDisplay(heading if numbered else f"{heading}\n{empty}"))
-    for number, entry in numbered:
+        empty = "You have none like that. `/runs` without a state shows all."
+    contents: list[Content] = [lines(heading, "" if entries else empty)]
+    for number, entry in enumerate(entries, 1):
         key = entry.first.key
         line = f"{number}. {_run_line(entry, title, here, restricted=key in restricted)}"
-        if key in pictures:
-            thumbnail = Thumbnail[Any](pictures[key], spoiler=entry.first.spoiler)
-            layout.add_item(Section(line, accessory=thumbnail))
-        else:
-            layout.add_item(TextDisplay(line))
-    of_here = [each for each in numbered if each[1].first.guild_id == here]
-    selects = {
-        RunListAction.CANCEL: [each for each in numbered if any(run.is_cancellable for run in each[1].batch)],
-        RunListAction.REDELIVER: [each for each in of_here if each[1].undelivered],
-        RunListAction.OPEN: [each for each in of_here if each[1].can_be_reopened],
-    }
-    for action, selectable in selects.items():
-        if selectable:
-            layout.add_item(ActionRow(_select(action, current, selectable, title)))
-    if page.older or page.newer:
-        newer = RunsId(RunListAction.PAGE, RunsPage(current.run_filter, Direction.NEWER, page.newer))
-        older = RunsId(RunListAction.PAGE, RunsPage(current.run_filter, Direction.OLDER, page.older))
-        row = pager(newer, older, is_first=page.newer is None, is_last=page.older is None)
-        layout.add_item(ActionRow(*row))
-    return layout
+        beside: Item[LayoutView] | None = _run_button(entry, current, here)
+        if beside is None and key in pictures:
+            beside = Thumbnail(pictures[key], spoiler=entry.first.spoiler)
+        contents.append(Section(line, accessory=beside) if beside is not None else line)
+    return layout_of(*contents, _page_row(current, more=more))
+
+
+def _run_button(entry: RunListEntry, current: RunsId, here: int | None) -> Button[Any] | None:
+    """Return the button beside an entry: an active one is cancelled, an ended one posted or opened."""
+    id, of_here = replace(current, about=entry.first.key), entry.first.guild_id == here
+    if any(run.is_cancellable for run in entry.batch):
+        return button("Cancel", replace(id, action=RunListAction.CANCEL))
+    if of_here and entry.undelivered:
+        return button("Post it here", replace(id, action=RunListAction.REDELIVER))
+    if of_here and entry.can_be_reopened:
+        return button("Open", replace(id, action=RunListAction.OPEN))
+    return None
 
 
 def may_have_thumbnail(entry: RunListEntry) -> bool:
@@ -242,12 +208,14 @@ def queue_layout(
 
     `ends` are their expected ends by the key of the request.
     """
-    lines = [
+    found = [
         f"{number}. {_queue_line(batch, viewer_id, title, ends.get(batch[0].request_key))}"
         for number, batch in enumerate(batches, page * PAGE_SIZE + 1)
     ]
-    heading = "### Running and waiting on this server"
-    return page_layout(QueueId, heading, lines or ["Nothing at the moment."], page, more=more)
+    text = lines("### Running and waiting on this server", *(found or ["Nothing at the moment."]))
+    # The first page has nothing before it, and is out of date soon.
+    back = button("Back" if page else "Refresh", QueueId(max(page - 1, 0)))
+    return layout_of(text, [back, *([button("More", QueueId(page + 1))] if more else [])])
 
 
 def run_label(run: Run, title: Callable[[str], str]) -> str:
@@ -258,7 +226,8 @@ def run_label(run: Run, title: Callable[[str], str]) -> str:
 
 def _run_line(entry: RunListEntry, title: Callable[[str], str], here: int | None, *, restricted: bool) -> str:
     run = entry.first
-    facts = [*deletion_facts(entry.deletions), *([say("runs_restricted")] if restricted else [])]
+    hidden = ["age-restricted, so it isn't shown here"] if restricted else []
+    facts = [*deletion_facts(entry.deletions), *hidden]
     link = "".join([_link(entry, here), *(f" · {fact}" for fact in facts)])
     name = escape_line(title(run.deployment), _RUN_TITLE_LENGTH)
     return f"{_states(entry.batch)}: **{name}** {format_dt(run.created_at, 'R')}{link}{_prompt(run)}"
@@ -267,11 +236,12 @@ def _run_line(entry: RunListEntry, title: Callable[[str], str], here: int | None
 def _link(entry: RunListEntry, here: int | None) -> str:
     run = entry.first
     if entry.undelivered and run.guild_id == here:
-        return " · couldn't be posted; choose it below to post it here"
+        return " · couldn't be posted"
     if entry.undelivered and run.guild_id is None:
         return " · couldn't be posted; use `/runs` where you requested it"
     if entry.undelivered:
-        return say("runs_undelivered_elsewhere", url=channel_url(run.guild_id, run.channel_id))
+        url = channel_url(run.guild_id, run.channel_id)
+        return f" · couldn't be posted; use `/runs` [where you requested it]({url})"
     if run.user_install:
         return ""  # the server isn't stored for user installs
     if run.private and (entry.message is None or entry.message[0] == run.channel_id):
@@ -321,10 +291,10 @@ def _queue_line(
     if end is not None:
         position += f" · should be ready {format_dt(end, 'R')}"
     state = _state(run) if len(batch) == 1 else _states([run, *(each for each in batch if each is not run)])
-    if not is_named_in_queue(run, viewer_id):
+    if run.private and run.requester_id != viewer_id:
         return f"{state}: a private request <t:{at}:R>{position}"
     name = escape_line(title(run.deployment), _RUN_TITLE_LENGTH)
-    prompt = _prompt(run) if shows_prompt_in_queue(run, viewer_id) else ""
+    prompt = _prompt(run) if run.requester_id == viewer_id else ""
     return f"{state}: **{name}** <@{run.requester_id}> <t:{at}:R>{position}{prompt}"
 
 
@@ -338,20 +308,4 @@ def _position(run: Run) -> str:
     position = run.queue_position
     if position > PLACES and run.state is RunState.WAITING:
         return f" · behind at least {PLACES} others for its deployment"
-    return "" if position == 1 else " · " + say("queue_position", position=position)
-
-
-def _select(
-    action: RunListAction,
-    current: RunsPage,
-    selectable: Sequence[tuple[int, RunListEntry]],
-    title: Callable[[str], str],
-) -> Select[Any]:
-    return Select(
-        custom_id=RunsId(action, current).encode(),
-        placeholder=say(f"runs_{action}_choose"),
-        options=select_options(
-            Option(entry.first.key, f"{number}. {run_label(entry.first, title)}")
-            for number, entry in selectable
-        ),
-    )
+    return "" if position == 1 else f" · number {position} for its deployment"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from discord.ui import (
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
 from bot.strings import say
-from bot.ui.custom_ids import Action, CustomId, RunId
+from bot.ui.custom_ids import Action, CustomId, PageId, RunId
 
 FILES_PER_MESSAGE = 10
 # Discord takes 25 MiB per request, so 1 MiB is left for the text and the multipart boundaries. A larger file,
@@ -44,8 +44,7 @@ PROSE_SHOWN = 2500
 LAYOUT_TEXT = 4000
 CONTENT_TEXT = 2000
 _MAX_BLOCKS = 10
-# Discord's limit for the characters of a form's title.
-_TITLE = 45
+_TITLE = 45  # Discord's limit for the characters of a form's title
 _DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
 # The labels of those that the name of the action doesn't give.
 _LABELS = {
@@ -64,18 +63,38 @@ _SPOILER_LENGTH = 900
 _LINK = re.compile(r"\[((?:\\.|[^\[\]\\]){0,160})\]\(\S*\)")
 
 
-def layout_of(*items: Item[LayoutView]) -> LayoutView:
-    """Build a layout, to which items can still be added."""
+# A text, a row of buttons or selects, or another component.
+Content = str | Sequence[Item[Any]] | Item[Any]
+
+
+def layout_of(*contents: Content) -> LayoutView:
+    """Build a layout. Empty texts and rows are left out.
+
+    Each text is a component of its own, because some clients extend a quote to the end of its component.
+    """
     layout = LayoutView(timeout=None)
-    for item in items:
+    for item in _items(contents):
         layout.add_item(item)
     layout.stop()
     return layout
 
 
-def framed(colour: Colour | None, *items: Item[LayoutView]) -> LayoutView:
-    """Build a layout with all items in one container, with `colour` as its accent colour, if any."""
-    return layout_of(Container(*items, accent_colour=colour))
+def framed(colour: Colour | None, *contents: Content) -> LayoutView:
+    """Build a layout with everything in one container, with `colour` as its accent colour, if any."""
+    return layout_of(Container(*_items(contents), accent_colour=colour))
+
+
+def _items(contents: Iterable[Content]) -> Iterator[Item[Any]]:
+    for content in contents:
+        if isinstance(content, Item):
+            yield content
+        elif content:
+            yield TextDisplay(content) if isinstance(content, str) else ActionRow(*content)
+
+
+def lines(*parts: str) -> str:
+    """Join the lines that aren't empty."""
+    return "\n".join(filter(None, parts))
 
 
 def component_ids(message: Message) -> set[int]:
@@ -143,12 +162,13 @@ def _shortened(remark: str, limit: int = CONTENT_TEXT) -> str:
     return shorten(_LINK.sub(lambda link: f"{link[1]} {say('link_too_long')}", remark), limit)
 
 
-def gallery_of(run: Run, files: Sequence[PreparedFile]) -> MediaGallery[LayoutView]:
+def gallery_of(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[Any]]:
+    """Return a gallery of pictures and videos that are attached to the message, or nothing without files."""
     items = (
-        MediaGalleryItem(f"attachment://{f.filename}", description=f.description, spoiler=run.spoiler)
+        MediaGalleryItem(f"attachment://{f.filename}", description=f.description, spoiler=spoiler)
         for f in files
     )
-    return MediaGallery(*items)
+    return [MediaGallery(*items)] if files else []
 
 
 def text_blocks(texts: Sequence[str], *, spoiler: bool, space: int = PROSE_SHOWN) -> list[str]:
@@ -195,16 +215,13 @@ def button(
     return Button(label=label, style=style, custom_id=id.encode(), disabled=not enabled)
 
 
-def pager(
-    newer: CustomId,
-    older: CustomId,
-    labels: tuple[str, str] = ("Newer", "Older"),
-    *,
-    is_first: bool,
-    is_last: bool,
-) -> list[Button[Any]]:
-    """Create the buttons to the adjacent pages of a list, disabled where there is none."""
-    return [button(labels[0], newer, enabled=not is_first), button(labels[1], older, enabled=not is_last)]
+def pager(current: PageId, *, more: bool, labels: tuple[str, str] = ("Newer", "Older")) -> list[Button[Any]]:
+    """Create the buttons to the pages beside the current one, disabled where there is none.
+
+    `more` says that another page follows.
+    """
+    before, after = replace(current, page=max(current.page - 1, 0)), replace(current, page=current.page + 1)
+    return [button(labels[0], before, enabled=current.page > 0), button(labels[1], after, enabled=more)]
 
 
 def run_button(run: Run, action: Action, label: str = "", style: ButtonStyle | None = None) -> Button[Any]:
@@ -215,15 +232,6 @@ def run_button(run: Run, action: Action, label: str = "", style: ButtonStyle | N
         style=style or (ButtonStyle.danger if action in _DELETING else ButtonStyle.secondary),
         custom_id=RunId(run.key, action).encode(),
     )
-
-
-def texts(*blocks: Sequence[str]) -> list[TextDisplay[LayoutView]]:
-    """Create a text component for each block that isn't empty.
-
-    Blocks are separate because some clients extend a quote to the end of its component.
-    """
-    texts = ("\n".join(line for line in block if line) for block in blocks)
-    return [TextDisplay(text) for text in texts if text]
 
 
 def subtext(facts: Iterable[str]) -> str:
@@ -294,14 +302,6 @@ class PreparedOutputs:
     is_gone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelName:
-    """The display names of a channel and its server."""
-
-    channel: str
-    server: str
-
-
 Rows = Sequence[Sequence[Button[Any]]]
 
 
@@ -338,20 +338,17 @@ class ResultMessages:
 
     def first(self, files: Sequence[PreparedFile], *, classic: bool) -> tuple[OutgoingMessage, Sequence[str]]:
         """Build the first message, and return it with the remarks that don't fit into it."""
-        heading, footer = ("\n".join(filter(None, lines)) for lines in (self.heading, self.footer))
+        heading, footer = lines(*self.heading), lines(*self.footer)
         blocks = () if classic else self.blocks
         space = (CONTENT_TEXT if classic else LAYOUT_TEXT) - sum(map(len, (heading, footer, *blocks))) - 2
         remarks, left = fitting(self.remarks, space)
         rows, attached = self.rows(files), tuple(files)
         if classic:
-            content = "\n".join(filter(None, (heading, *remarks, footer)))
+            content = lines(heading, *remarks, footer)
             view = view_of(rows)
             return OutgoingMessage(content=content, view=view, files=attached, mention=self.mention), left
-        items: list[Item[LayoutView]] = [TextDisplay(heading)]
-        items += [gallery_of(self.run, files)] if files else []
-        items += texts(*([block] for block in blocks), [*remarks, footer])
-        items += [ActionRow[LayoutView](*row) for row in rows]
-        layout = framed(self.colour, *items)
+        gallery = gallery_of(files, spoiler=self.run.spoiler)
+        layout = framed(self.colour, heading, *gallery, *blocks, lines(*remarks, footer), *rows)
         return OutgoingMessage(layout=layout, files=attached, mention=self.mention), left
 
     def further(
@@ -368,5 +365,5 @@ class ResultMessages:
         ]
 
     def _further_gallery(self, files: Sequence[PreparedFile]) -> OutgoingMessage:
-        buttons = [ActionRow[LayoutView](*row) for row in self.further_rows(files)]
-        return OutgoingMessage(layout=layout_of(gallery_of(self.run, files), *buttons), files=tuple(files))
+        gallery = gallery_of(files, spoiler=self.run.spoiler)
+        return OutgoingMessage(layout=layout_of(*gallery, *self.further_rows(files)), files=tuple(files))

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from discord import ButtonStyle, Colour, MediaGalleryItem
-from discord.ui import (
-    ActionRow,
-    File,
-    Item,
-    LayoutView,
-    MediaGallery,
-    Modal,
-    TextDisplay,
-)
+from discord import ButtonStyle, Colour
+from discord.ui import File, Item, Modal
 from discord.utils import format_dt, snowflake_time
 
 from bot.deployments.input_text import ShownInputs
 from bot.domain.forms import FormField, Option, Shape
 from bot.domain.moderation import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, Report
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
-from bot.domain.text import channel_url, escape_line, shorten, strip_invisible
+from bot.domain.text import channel_url, escape_line
 from bot.strings import say
 from bot.ui.custom_ids import Action, RunId
 from bot.ui.forms import form_modal
@@ -29,13 +22,15 @@ from bot.ui.message_parts import (
     GALLERY,
     LAYOUT_TEXT,
     PROMPT_SHOWN,
-    ChannelName,
+    Content,
     OutgoingMessage,
     PreparedFile,
     PreparedOutputs,
     chunks,
     fitting,
     framed,
+    gallery_of,
+    lines,
     run_button,
     subtext,
 )
@@ -56,20 +51,18 @@ def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOut
     """
     files = tuple(next(iter(chunks(prepared.files)), ()))
     text = _card_about(run, title, inputs, "New request")
-    items: list[Item[LayoutView]] = [TextDisplay(text), *_media(files, spoiler=run.spoiler)]
-    items += _notes(prepared, len(files), len(text))
-    row: ActionRow[LayoutView] = ActionRow(
+    row = [
         run_button(run, Action.APPROVE, style=ButtonStyle.success),
         run_button(run, Action.REJECT, style=ButtonStyle.danger),
         run_button(run, Action.BLOCK),
-    )
+    ]
     if _values(inputs.values) != _lines(inputs.values, None) or len(prepared.files) > len(files):
-        row.add_item(run_button(run, Action.DETAILS))
-    items.append(row)
-    return OutgoingMessage(layout=framed(Colour.gold(), *items), files=files)
+        row.append(run_button(run, Action.DETAILS))
+    media, notes = _media(files, spoiler=run.spoiler), _notes(prepared, len(files), len(text))
+    return OutgoingMessage(layout=framed(Colour.gold(), text, *media, notes, row), files=files)
 
 
-def _notes(prepared: PreparedOutputs, shown: int, used_characters: int) -> list[Item[LayoutView]]:
+def _notes(prepared: PreparedOutputs, shown: int, used_characters: int) -> str:
     """Return the remarks as one text, preceded by the number of files that the message leaves out.
 
     `shown` is the number of files in the message, and `used_characters` the length of its other texts. The
@@ -79,20 +72,14 @@ def _notes(prepared: PreparedOutputs, shown: int, used_characters: int) -> list[
     if len(prepared.files) > shown:
         remarks.insert(0, say("media_more", count=len(prepared.files) - shown))
     kept, _ = fitting(remarks, LAYOUT_TEXT - used_characters)
-    return [TextDisplay("\n".join(kept))] if kept else []
+    return lines(*kept)
 
 
-def _media(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[LayoutView]]:
+def _media(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[Any]]:
     """Show pictures and videos in a gallery, other files as downloads. All are attached to the message."""
-    gallery = [
-        MediaGalleryItem(f"attachment://{f.filename}", spoiler=spoiler) for f in files if f.kind in GALLERY
-    ]
-    others = [
-        File[LayoutView](f"attachment://{f.filename}", spoiler=spoiler)
-        for f in files
-        if f.kind not in GALLERY
-    ]
-    return [*([MediaGallery[LayoutView](*gallery)] if gallery else []), *others]
+    others = [file for file in files if file.kind not in GALLERY]
+    gallery = gallery_of([file for file in files if file.kind in GALLERY], spoiler=spoiler)
+    return [*gallery, *(File(f"attachment://{file.filename}", spoiler=spoiler) for file in others)]
 
 
 def decided_card(
@@ -104,15 +91,14 @@ def decided_card(
     `link` is the URL of the result's message, or None.
     """
     verdict, colour = _verdict(run)
-    lines = [_card_about(run, title, inputs, "Request"), verdict]
-    if _is_end_of_block(run):
-        lines.append("The block ended this request and their other waiting ones.")
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
-    if reason:
-        lines.append(f"> {escape_line(str(reason), _VALUE_LENGTH)}")
-    if link is not None:
-        lines.append(f"[Open the result]({link})")
-    text: Item[LayoutView] = TextDisplay("\n".join(lines))
+    text = lines(
+        _card_about(run, title, inputs, "Request"),
+        verdict,
+        "The block ended this request and their other waiting ones." if _is_end_of_block(run) else "",
+        f"> {escape_line(str(reason), _VALUE_LENGTH)}" if reason else "",
+        f"[Open the result]({link})" if link is not None else "",
+    )
     return OutgoingMessage(layout=framed(colour, text, *_media(files, spoiler=run.spoiler)))
 
 
@@ -159,35 +145,29 @@ def report_card(
     texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
     while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
         texts.pop()
-    is_batch = run.is_first_in_batch and run.count > 1
-    row: ActionRow[LayoutView] = ActionRow(
-        run_button(run, Action.CLEAR if is_batch else Action.DELETE),
-        run_button(run, Action.BLOCK),
-        run_button(run, Action.DISMISS),
-    )
-    items: list[Item[LayoutView]] = [TextDisplay(about), *_media(files, spoiler=True)]
-    items += [TextDisplay(text) for text in texts]
-    items += _notes(prepared, len(files), len(about) + sum(map(len, texts)))
-    return OutgoingMessage(layout=framed(Colour.orange(), *items, row), files=files)
+    notes = _notes(prepared, len(files), len(about) + sum(map(len, texts)))
+    shown: list[Content] = [about, *_media(files, spoiler=True), *texts, notes]
+    row = [run_button(run, action) for action in (Action.CLEAR, Action.BLOCK, Action.DISMISS)]
+    return OutgoingMessage(layout=framed(Colour.orange(), *shown, row), files=files)
 
 
 def _reported(
     run: Run, title: str, reports: Sequence[Report], link: str | None, *, withheld: bool
 ) -> list[str]:
-    lines = _report_heading(run, title)
+    told = _report_heading(run, title)
     for report in reports[:_MAX_REPORTS]:
         note = f": “{escape_line(report.note, NOTE_LENGTH)}”" if report.note else ""
-        lines.append(f"Reported by <@{report.person_id}>, {report.reason.lower()}{note}")
+        told.append(f"Reported by <@{report.person_id}>, {report.reason.lower()}{note}")
     if len(reports) > _MAX_REPORTS:
-        lines.append(f"… and {len(reports) - _MAX_REPORTS} more reports, in `/audit`")
+        told.append(f"… and {len(reports) - _MAX_REPORTS} more reports, in `/audit`")
     if withheld:
-        lines.append("It is age-restricted, so it is not shown here.")
+        told.append("It is age-restricted, so it is not shown here.")
     if link:
-        lines.append(f"[Open it]({link})")
+        told.append(f"[Open it]({link})")
     if run.prompt:
         # Last, because some clients extend a quote to the end of the text.
-        lines.append(f"> {escape_line(run.prompt, _VALUE_LENGTH)}")
-    return lines
+        told.append(f"> {escape_line(run.prompt, _VALUE_LENGTH)}")
+    return told
 
 
 def _report_heading(run: Run, title: str) -> list[str]:
@@ -196,40 +176,26 @@ def _report_heading(run: Run, title: str) -> list[str]:
 
 def closed_report_card(run: Run, title: str, verdict: str) -> OutgoingMessage:
     """Build the report card after a moderator has handled it. `verdict` is the sentence that says how."""
-    lines = [*_report_heading(run, title), verdict]
-    return OutgoingMessage(layout=framed(Colour.light_grey(), TextDisplay("\n".join(lines))))
+    text = lines(*_report_heading(run, title), verdict)
+    return OutgoingMessage(layout=framed(Colour.light_grey(), text))
 
 
-def expired_card() -> LayoutView:
-    """Build the card of a request that no longer exists in the store."""
-    return framed(Colour.light_grey(), TextDisplay(say("card_gone")))
-
-
-def turned_away_letter(run: Run, title: str, channel_name: ChannelName | None) -> OutgoingMessage:
-    """Build the direct message to the requester of a request that was rejected, or that a block has ended.
-
-    `channel_name` is None if it isn't known.
-    """
+def turned_away_letter(run: Run, title: str) -> OutgoingMessage:
+    """Build the direct message to the requester of a request that was rejected, or that a block has ended."""
     url = channel_url(run.guild_id, run.channel_id)
     request = f"Your request for **{batch_title(title, run.count)}**"
-    lines = [f"{request} was not approved."]
+    told = [f"{request} was not approved."]
     if run.failure_code == REQUESTER_BLOCKED:
-        lines = [
+        told = [
             f"{request} was not started: a moderator has blocked you from generating there. "
             f"{_about_block(run)}"
         ]
     if run.prompt:
-        lines.append(f"> {escape_line(run.prompt, PROMPT_SHOWN)}")
-    lines += moderators_reason(run)
+        told.append(f"> {escape_line(run.prompt, PROMPT_SHOWN)}")
+    told += moderators_reason(run)
     # In direct messages a channel mention is unreadable for those who can't see the channel.
-    if channel_name is not None:
-        channel, server = escape_line(channel_name.channel, 100), escape_line(channel_name.server, 100)
-        lines.append(f"-# **#{channel}** on **{server}**: [open the channel]({url})")
-    else:
-        lines.append(f"-# [Open the channel]({url})")
-    items: list[Item[LayoutView]] = [TextDisplay(line) for line in lines]
-    items.append(ActionRow(run_button(run, Action.DISCARD)))
-    return OutgoingMessage(layout=framed(Colour.red(), *items))
+    told.append(f"-# [Open the channel]({url})")
+    return OutgoingMessage(layout=framed(Colour.red(), *told, [run_button(run, Action.DISCARD)]))
 
 
 def _about_block(run: Run) -> str:
@@ -247,13 +213,12 @@ def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
     if run.requester_joined_at is not None:
         requester.append(f"joined {format_dt(run.requester_joined_at, 'R')}")
     heading_line = f"### {heading}: **{batch_title(title, run.count)}**"
-    lines = [heading_line, " · ".join(requester), *_values(inputs.values)]
     facts = [f"for <#{run.channel_id}>", _cost(run)]
     if run.private:
         facts.append("private")
     if run.gpu:
         facts.insert(0, say("gpu", gpu=escape_line(run.gpu, 32)))
-    return "\n".join([*lines, subtext(facts)])
+    return lines(heading_line, " · ".join(requester), *_values(inputs.values), subtext(facts))
 
 
 def _cost(run: Run) -> str:
@@ -269,11 +234,11 @@ def _values(values: Sequence[tuple[str, str]]) -> list[str]:
     """
     length = _VALUE_LENGTH
     while True:
-        lines = _lines(values, length)
-        while length < 20 and sum(map(len, lines)) + len(lines) > _VALUES_LENGTH:
-            lines.pop()
-        if sum(map(len, lines)) + len(lines) <= _VALUES_LENGTH:
-            return lines
+        told = _lines(values, length)
+        while length < 20 and sum(map(len, told)) + len(told) > _VALUES_LENGTH:
+            told.pop()
+        if sum(map(len, told)) + len(told) <= _VALUES_LENGTH:
+            return told
         length //= 2
 
 
@@ -286,7 +251,6 @@ def _lines(values: Sequence[tuple[str, str]], length: int | None) -> list[str]:
 
 REASON_FIELD, DURATION_FIELD, NOTE_FIELD = "reason", "duration", "note"
 _REASON_LENGTH = 500
-_PERSON_LENGTH = 32
 
 
 def reject_modal(key: str) -> Modal:
@@ -295,16 +259,12 @@ def reject_modal(key: str) -> Modal:
     return form_modal(RunId(key, Action.REJECT).encode(), "Reject this request", [reason])
 
 
-def block_modal(key: str, name: str) -> Modal:
-    """Build the form of *Block*, with the durations that `/block` offers and none of them chosen.
-
-    `name` is the display name of the person to block, or empty if it isn't known.
-    """
-    person = shorten(strip_invisible(name), _PERSON_LENGTH) or "from generating"
+def block_modal(key: str) -> Modal:
+    """Build the form of *Block*, with the durations that `/block` offers and none of them chosen."""
     reason = _reason("The person reads it when they try to generate.", required=True)
     durations = {each: say(f"duration_{each}") for each in BLOCK_DURATIONS}
     fields = [reason, _choice(DURATION_FIELD, "Duration", durations)]
-    return form_modal(RunId(key, Action.BLOCK).encode(), f"Block {person}", fields)
+    return form_modal(RunId(key, Action.BLOCK).encode(), "Block the requester", fields)
 
 
 def report_modal(key: str) -> Modal:

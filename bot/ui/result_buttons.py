@@ -7,22 +7,12 @@ and behind *More*.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from discord import ButtonStyle, MediaGalleryItem, SelectOption
-from discord.ui import (
-    ActionRow,
-    Button,
-    Item,
-    LayoutView,
-    MediaGallery,
-    Section,
-    Select,
-    TextDisplay,
-    Thumbnail,
-)
+from discord.ui import Button, Item, LayoutView, MediaGallery, Section, Select, Thumbnail
 
 from bot.deployments.files import media_type
 from bot.deployments.follow_ups import follow_ups_of
@@ -33,19 +23,20 @@ from bot.domain.backend import InputKind
 from bot.domain.forms import FORM_LIMIT, batches
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import escape_line
-from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
+from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId
 from bot.ui.message_parts import (
     GALLERY,
+    Content,
     FileKind,
     PreparedOutputs,
     button,
     framed,
     layout_of,
+    lines,
     run_button,
     short_enough,
     subtext,
     text_blocks,
-    texts,
 )
 from bot.ui.run_facts import COLOURS, batch_title, ending_sentence, prompt_line, result_facts
 
@@ -203,20 +194,18 @@ def picked_layout(
     media = [MediaGalleryItem(file.url, spoiler=run.spoiler) for file, kind in kinds if kind in GALLERY]
     others = [file for file, kind in kinds if kind not in GALLERY]
     heading = f"### {escape_line(title, 80)}: number {number}"
-    items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
+    shown: list[Content] = []
     remarks = ["Deleted."] if run.deleted_at is not None else []
-    if not remarks and media:
-        items.append(MediaGallery(*media))
     if not remarks:
-        items += texts(*([block] for block in text_blocks(linked.texts, spoiler=run.spoiler)))
+        shown += [MediaGallery(*media)] if media else []
+        shown += text_blocks(linked.texts, spoiler=run.spoiler)
         ended = [] if run.state is RunState.SUCCEEDED else [ending_sentence(run)]
         links = [f"[{escape_line(file.filename, 80)}]({file.url})" for file in others]
         remarks = [*ended, *short_enough(links if files else linked.remarks, _PICKED_REMARKS)]
-    items += texts([*remarks, subtext(result_facts(run))])
     picture = any(kind is FileKind.IMAGE for _, kind in kinds)
-    items += _action_rows(_picked_rows(run, offered, picture=picture))
     colour = COLOURS[RunState.TIMED_OUT] if run.partial else COLOURS.get(run.state)
-    return framed(colour, *items)
+    above, below = lines(heading, prompt_line(run)), lines(*remarks, subtext(result_facts(run)))
+    return framed(colour, above, *shown, below, *_picked_rows(run, offered, picture=picture))
 
 
 def more_layout(
@@ -224,25 +213,22 @@ def more_layout(
     title: str,
     offered: OfferedActions,
     delete: DeleteId,
-    shown: Collection[str],
     pictures: Sequence[str],
 ) -> LayoutView:
     """Build the view behind *More* of a batch, or of a single result or failure.
 
-    `delete` is the id of *Delete*, `shown` are the custom_ids in the message whose *More* was pressed, and
-    `pictures` are links to its pictures.
+    `delete` is the id of *Delete*, and `pictures` are links to the pictures of the message whose *More* was
+    pressed.
     """
     first, name = batch[0], batch_title(title, len(batch))
-    text = "\n".join(filter(None, (f"**{name}**", prompt_line(first))))
-    about: Item[LayoutView] = TextDisplay(text)
+    text = lines(f"**{name}**", prompt_line(first))
+    about: Content = text
     if pictures and first.deleted_at is None:
         about = Section(text, accessory=Thumbnail(pictures[0], spoiler=first.spoiler))
-    rows = (
-        _rows_of_all(batch, offered) if delete.whole else _rows_of_one(first, offered, shown, len(pictures))
-    )
+    rows = _rows_of_all(batch, offered) if delete.whole else _rows_of_one(first, offered, len(pictures))
     run = next((run for run in batch if run.is_shown), first)
     last = button("Delete", delete, ButtonStyle.danger)
-    return layout_of(about, *_action_rows([*rows, _last_row(run, first, offered, last)]))
+    return layout_of(about, *rows, _last_row(run, first, offered, last))
 
 
 def _rows_of_all(batch: Sequence[Run], offered: OfferedActions) -> Iterator[Row]:
@@ -252,15 +238,13 @@ def _rows_of_all(batch: Sequence[Run], offered: OfferedActions) -> Iterator[Row]
     yield [*again, *save, run_button(batch[0], Action.DETAILS)]
 
 
-def _rows_of_one(run: Run, offered: OfferedActions, shown: Collection[str], pictures: int) -> Iterator[Row]:
+def _rows_of_one(run: Run, offered: OfferedActions, pictures: int) -> Iterator[Row]:
     # If there are several pictures, follow-ups are behind their numbers.
     if run.is_shown and pictures <= 1:
-        found = follow_ups(run, offered, kinds_of(run))
-        yield _select(run, [each for each in found if each.custom_id not in shown])
+        yield _select(run, follow_ups(run, offered, kinds_of(run)))
     is_savable = run.has_result and offered.startable and offered.detailed
-    is_usable = offered.usable and pictures == 1 and RunId(run.key, Action.USE).encode() not in shown
     yield [
-        *_button_if(is_usable, run, Action.USE),
+        *_button_if(offered.usable and pictures == 1, run, Action.USE),
         *_button_if(offered.shareable, run, Action.SHARE),
         *_button_if(is_savable, run, Action.SAVE),
         *_button_if(offered.detailed, run, Action.DETAILS),
@@ -310,7 +294,3 @@ def _select(run: Run, follow_ups: Sequence[Button[Any]]) -> Row:
     ]
     placeholder, custom_id = "Choose a follow-up", DraftId(run.key).encode()
     return [Select(placeholder=placeholder, options=options, custom_id=custom_id)]
-
-
-def _action_rows(rows: Iterable[Row]) -> list[ActionRow[LayoutView]]:
-    return [ActionRow[LayoutView](*row) for row in rows if row]

@@ -34,7 +34,6 @@ from bot.ui.result_buttons import (
     OfferedActions,
     batch_rows,
     failure_rows,
-    fitting_follow_ups,
     number_rows,
     result_rows,
 )
@@ -155,7 +154,7 @@ def outcome(batch: Batch, title: str, offered: OfferedActions) -> ResultMessages
     return ResultMessages(
         run=first,
         heading=(_heading(batch, title, mention), prompt_line(first)),
-        footer=list(_footer(batch, offered)),
+        footer=list(_footer(batch)),
         blocks=list(_text_blocks(batch)),
         remarks=list(_remarks(batch)),
         rows=lambda files: _rows(batch, offered, files),
@@ -237,14 +236,14 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
     return [say("no_outputs")] if _is_empty(found) else found.remarks
 
 
-def _footer(batch: Batch, offered: OfferedActions) -> Iterator[str]:
+def _footer(batch: Batch) -> Iterator[str]:
     if batch.numbered:
         yield from _footer_of_several(batch)
     else:
         origin = [f"made from [an earlier result]({batch.origin})"] if batch.origin else []
         yield subtext([*origin, *_size(batch), *result_facts(batch.first)])
     if batch.shown and len(batch.numbers) > 1:
-        yield subtext([_hint(batch, offered)])
+        yield subtext(["Pick a number to do more with it."])
 
 
 def _size(batch: Batch) -> list[str]:
@@ -269,22 +268,10 @@ def _footer_of_several(batch: Batch) -> Iterator[str]:
     yield subtext(facts)
 
 
-def _hint(batch: Batch, offered: OfferedActions) -> str:
-    """Say what a press of a number leads to."""
-    follow_up = next(iter(fitting_follow_ups(offered, {file.kind for file in batch.files()})), None)
-    actions = [follow_up.label.lower()] if follow_up is not None else []
-    actions.append("edit")
-    if batch.numbered and not batch.first.needs_interaction:
-        actions.append("post")
-    *others, last = actions
-    choice = f"{', '.join(others)} or {last}" if others else last
-    return f"Pick a number to {choice} it."
-
-
 def _reason_with_charge(run: Run, reason: str) -> str:
     if run.charged_seconds:
         return f"{reason} Some of your GPU time was used.".strip()
-    return f"{reason} No GPU time was used." if reason else "Cancelled in time: nothing was used."
+    return f"{reason} No GPU time was used.".strip()
 
 
 def _rows(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from discord import Colour
-from discord.ui import File, LayoutView, TextDisplay
+from discord.ui import File, LayoutView
 from discord.utils import TimestampStyle, format_dt
 
 from bot.deployments.input_text import ShownInputs, displayed_inputs
@@ -129,7 +129,7 @@ def facts_of(run: Run) -> list[str]:
     if gpu:
         facts.append(say("gpu", gpu=escape_line(gpu, 32)))
     if run.seed is not None:
-        facts.append(say("seed", seed=run.seed))
+        facts.append(f"seed {run.seed}")
     if run.preset_note:
         facts.append(run.preset_note)
     return facts
@@ -180,10 +180,12 @@ def result_facts(run: Run) -> list[str]:
 
 def _used(run: Run) -> str:
     """Return how much GPU time a run without a result has used."""
-    if not run.charged_seconds:
-        return say("charged_nothing_cancelled" if run.state is RunState.CANCELLED else "charged_nothing")
-    code = "counted" if run.known_duration is None else "charged_time"
-    return say(code, seconds=max(1, round(run.charged_seconds)))
+    seconds = max(1, round(run.charged_seconds)) if run.charged_seconds else 0
+    if not seconds:
+        return "no GPU time was used"
+    if run.known_duration is None:
+        return say("counted", seconds=seconds)
+    return f"{seconds} s of your GPU time was used"
 
 
 def ending_sentence(run: Run) -> str:
@@ -212,9 +214,9 @@ def in_common(batch: Sequence[Run]) -> Run:
 # Longer details go into a file: a layout holds 4,000 characters of text.
 MAX_INLINE = 3500
 FILENAME = "details.txt"
+_LOG = "The end of its log, which only the requester and moderators see:"
 _SHORT = 120
 _LINES = 15
-_NOTHING = Deletions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,23 +238,22 @@ def details(
     *,
     explained: bool = False,
     origin: str | None = None,
-    deletions: Deletions = _NOTHING,
     repeatable: bool = True,
 ) -> Details:
     """Build the details of a run. `command` repeats it, or is None if `deployment` is None or the requester
     has erased the inputs.
 
     If `explained`, they say why the run failed, with the end of its log; only the requester and moderators
-    may read that. `origin` is a link to the result of the run's parent, or None. `deletions` is what to tell
-    the reader about deletions. If not `repeatable`, the message has no command and doesn't say why.
+    may read that. `origin` is a link to the result of the run's parent, or None. If not `repeatable`, the
+    message has no command and doesn't say why.
     """
     inputs = displayed_inputs(deployment, run.inputs)
     heading = f"### Details: {escape_line(title, 80)}"
-    facts = "\n".join(_facts(run, inputs, origin, deletions, explained=explained))
+    facts = "\n".join(_facts(run, inputs, origin, explained=explained))
     values = "\n".join(_values(inputs, None))
     why, log = (explanation_of(run), run.failure_log) if explained else ("", None)
     size = sum(map(len, (heading, facts, values, command or "", why, log or "")))
-    log_text = "\n".join([say("details_log"), *text_blocks((log,), spoiler=False, space=0)]) if log else ""
+    log_text = "\n".join([_LOG, *text_blocks((log,), spoiler=False, space=0)]) if log else ""
     in_file = ""
     if size > MAX_INLINE:
         in_file, log_text = "details_in_file", ""
@@ -270,8 +271,7 @@ def details(
             command_texts.append(say("details_erased" if deployment is not None else "details_gone"))
     command_text = "\n".join(command_texts)
     file = [File[LayoutView](f"attachment://{FILENAME}")] if in_file else []
-    shown = filter(None, (heading, values, why, facts, log_text, command_text))
-    layout = framed(Colour.blurple(), *map(TextDisplay[LayoutView], shown), *file)
+    layout = framed(Colour.blurple(), heading, values, why, facts, log_text, command_text, *file)
     return Details(layout, _full_text(run.key, inputs, command or "", log) if in_file else None)
 
 
@@ -283,13 +283,11 @@ def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
         yield f"**{escape_line(option, 32)}:** [{name}]({file.url})"
 
 
-def _facts(
-    run: Run, inputs: ShownInputs, origin: str | None, deletions: Deletions, *, explained: bool
-) -> Iterator[str]:
+def _facts(run: Run, inputs: ShownInputs, origin: str | None, *, explained: bool) -> Iterator[str]:
     """Yield three subtext lines: state and cost, times, and ids."""
     seed_listed = str(run.seed) in (value for _, value in inputs.values)
     shown = replace(run, seed=None) if seed_listed else run
-    yield subtext(_state_facts(shown, deletions, explained=explained))
+    yield subtext(_state_facts(shown, explained=explained))
     yield subtext(f"{fact} {format_dt(at, style)}" for fact, at, style in _times(run) if at is not None)
     names = [f"request `{run.key}`"]
     if run.count > 1:
@@ -300,9 +298,10 @@ def _facts(
     yield subtext(names)
 
 
-def _state_facts(run: Run, deletions: Deletions, *, explained: bool) -> Iterator[str]:
+def _state_facts(run: Run, *, explained: bool) -> Iterator[str]:
     yield say(ending(run))
-    yield from deletion_facts(deletions)
+    if run.deleted_at is not None:
+        yield "deleted"
     failed_here = explained and explanation_of(run)
     if run.live_status and (failed_here or not run.final):
         yield f"step {escape_line(run.live_status, 60)}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from discord import ButtonStyle, Colour
-from discord.ui import ActionRow, Item, LayoutView, Modal, RoleSelect, Section, Select, TextDisplay
+from discord.ui import Item, LayoutView, Modal, RoleSelect, Section, Select
 
 from bot.domain.forms import FORM_LIMIT, FormField, batches
 from bot.domain.settings import kinds
@@ -15,7 +15,6 @@ from bot.domain.settings.fields import (
     Change,
     Key,
     keys_of,
-    missing_references,
     offered_sections,
     section_lines,
     summary,
@@ -26,7 +25,7 @@ from bot.domain.settings.rules_and_defaults import RESULTS, ApprovalMode, Server
 from bot.domain.text import escape_line, listed, shorten_words, strip_invisible
 from bot.ui.custom_ids import SettingId
 from bot.ui.forms import form_modal, select_options
-from bot.ui.message_parts import button, fitting, framed
+from bot.ui.message_parts import Content, button, fitting, framed
 
 # Discord's limit for all texts in a message.
 _MESSAGE_LENGTH = 4000
@@ -59,16 +58,15 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
     warned = _lines([f"⚠️ {each}" for each in warnings(rules, context)], _WARNINGS_LENGTH)
     buttons = [button("Edit again", panel.again, ButtonStyle.primary)] if panel.again is not None else []
     if section is None:
-        body = list(_overview(rules, context, _MESSAGE_LENGTH - len(top) - len(warned)))
-        body += [TextDisplay(warned)] if warned else []
-        buttons += [button("Clean up", SettingId("home", "tidy"))] * bool(missing_references(rules, context))
+        body: list[Content] = list(_overview(rules, context, _MESSAGE_LENGTH - len(top) - len(warned)))
+        body.append(warned)
         buttons += [button("Download the words", SettingId("home", "words"))] * bool(rules.words.blocked)
     else:
         body = list(_page(panel, section, rules, context, _MESSAGE_LENGTH - len(top)))
         buttons.append(button("Back", SettingId("home", "open")))
     colour = Colour.green() if panel.saved else Colour.orange() if warned else Colour.blurple()
     colour = Colour.red() if panel.mistakes else colour
-    return framed(colour, TextDisplay(top), *body, *([ActionRow(*buttons)] if buttons else []))
+    return framed(colour, top, *body, buttons)
 
 
 def _news(panel: Panel) -> list[str]:
@@ -93,7 +91,7 @@ def _overview(rules: ServerRules, context: SettingsContext, space: int) -> Itera
 
 def _page(
     panel: Panel, section: kinds.Section, rules: ServerRules, context: SettingsContext, space: int
-) -> Iterator[Item[LayoutView]]:
+) -> Iterator[Content]:
     lines = [f"**{label}:** {value}" for label, value in section_lines(section, rules, context)]
     shown = [shorten_words(line, _CHANGE_LENGTH) for line in lines]
     names = keys_of(section)
@@ -105,10 +103,10 @@ def _page(
             )
             for part in range(panel.parts)
         ]
-        controls = [ActionRow[LayoutView](*row) for row in batches(buttons, FORM_LIMIT)]
+        controls: Sequence[Content] = batches(buttons, FORM_LIMIT)
     else:
-        controls = [ActionRow[LayoutView](select) for select in _key_selects(section, names, context, panel)]
-    yield TextDisplay(_lines(shown or [section.none], space))
+        controls = [[select] for select in _key_selects(section, names, context, panel)]
+    yield _lines(shown or [section.none], space)
     yield from controls
 
 
@@ -173,8 +171,6 @@ def warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
         yield f"No GPU can be chosen for: {_names(context.gpu_not_offered)}. {_WITHOUT} can't run them."
     if context.gallery_lacks:
         yield _no_access(rules.gallery_channel_id, context.gallery_lacks)
-    if missing_references(rules, context):
-        yield "Some settings name things that no longer exist. Clean up removes them."
 
 
 def _no_access(channel: int | None, lacks: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from discord import Colour
-from discord.ui import ActionRow, Item, LayoutView, TextDisplay
+from discord.utils import format_dt
 
 from bot.domain.fair_queue import PLACES
 from bot.domain.messages.records import answer_marker
@@ -22,10 +22,11 @@ from bot.ui.message_parts import (
     fitting,
     framed,
     layout_of,
+    lines,
     remark_messages,
     run_button,
     subtext,
-    texts,
+    text_blocks,
 )
 from bot.ui.run_facts import COLOURS, batch_title, facts_of, in_common, phase, prompt_line
 
@@ -39,38 +40,30 @@ _PROGRESS_ORDER = (
     RunState.UPLOADING,
     RunState.RUNNING,
 )
-# An age-restricted result never comes as a direct message, so sentences that name one have another form.
-_NAMING_DIRECT_MESSAGES = frozenset({"answer_ends", "answer_lives", "answer_private_lives"})
 
 
-def status_message(
-    batch: Sequence[Run], title: str, expected: datetime | None = None, *, age_restricted: bool = False
-) -> OutgoingMessage:
+def status_message(batch: Sequence[Run], title: str, expected: datetime | None = None) -> OutgoingMessage:
     """Build the answer to a command while a run of its batch is active: phase, progress, age, Cancel.
 
     `expected` is when the result should come. Clients count down to it, so no edit is needed for that.
-    `age_restricted` says whether the result's deployment is now.
     """
     first, active = batch[0], [run for run in batch if not run.final]
     # The answer to a request that waits for approval is ephemeral, so it may quote the prompt.
     only_requester = first.state is RunState.AWAITING_APPROVAL
     heading = f"### {say(_heading(batch, active))}: {batch_title(title, len(batch))}"
-    above = [heading, prompt_line(first, only_requester=only_requester)]
-    below = [
+    below = lines(
         *_progress(batch, active),
-        say("expected", at=int(expected.timestamp())) if expected is not None else "",
+        # Worded to fit before and after that time: clients show "in 40 seconds", and later "5 seconds ago".
+        f"Should be ready {format_dt(expected, 'R')}" if expected is not None else "",
         "Only you can see this. Moderators can open the result, too." if first.private else "",
-        _remark(
-            next((run for run in (first, *active) if run.status_note), first), age_restricted=age_restricted
-        ),
+        _remark(next((run for run in (first, *active) if run.status_note), first)),
         *_held(active),
         "A moderator looks at it first. I'll post the outcome here." if only_requester else "",
-        subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))]),
-    ]
-    items: list[Item[LayoutView]] = [*texts(above, below)]
-    if any(run.is_cancellable for run in active):
-        items.append(ActionRow(run_button(first, Action.CANCEL)))
-    layout = framed(Colour.blurple(), *items)
+        _asked(batch),
+    )
+    above = lines(heading, prompt_line(first, only_requester=only_requester))
+    buttons = [run_button(first, Action.CANCEL)] if any(run.is_cancellable for run in active) else []
+    layout = framed(Colour.blurple(), above, below, buttons)
     layout.children[0].id = answer_marker(first.request_key)
     return OutgoingMessage(layout=layout)
 
@@ -79,17 +72,19 @@ def finishing_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     """Build the status message of an ended batch while its outputs are downloaded."""
     first = batch[0]
     heading = f"### {say('title_uploading')}: {batch_title(title, len(batch))}"
-    below = subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))])
-    items: list[Item[LayoutView]] = [*texts([heading, prompt_line(first)], [below])]
-    return OutgoingMessage(layout=framed(Colour.blurple(), *items))
+    above = lines(heading, prompt_line(first))
+    return OutgoingMessage(layout=framed(Colour.blurple(), above, _asked(batch)))
+
+
+def _asked(batch: Sequence[Run]) -> str:
+    return subtext([f"requested {format_dt(batch[0].created_at, 'R')}", *facts_of(in_common(batch))])
 
 
 def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     """Build the replacement for the status message of a batch whose outcome no route could show."""
     heading = f"### Couldn't be posted: {batch_title(title, len(batch))}"
-    blocks = texts([heading, prompt_line(batch[0])], [say("undelivered")])
-    buttons = ActionRow[LayoutView](run_button(batch[0], Action.DISCARD))
-    return OutgoingMessage(layout=framed(Colour.orange(), *blocks, buttons))
+    above, buttons = lines(heading, prompt_line(batch[0])), [run_button(batch[0], Action.DISCARD)]
+    return OutgoingMessage(layout=framed(Colour.orange(), above, say("undelivered"), buttons))
 
 
 def _heading(batch: Sequence[Run], active: Sequence[Run]) -> str:
@@ -121,15 +116,13 @@ def _waiting_heading(furthest: Run, active: Sequence[Run]) -> str:
     return "title_next" if furthest.queue_position == 1 else "title_waiting"
 
 
-def _remark(run: Run, *, age_restricted: bool) -> str:
+def _remark(run: Run) -> str:
     """Return the run's status note. If it has none, but only an interaction can update the message, say for
     how long that works.
     """
     code = run.status_note or ""
     if not code and run.needs_interaction:
         code = "answer_private_lives" if run.private else "answer_lives"
-    if (age_restricted or run.age_restricted) and code in _NAMING_DIRECT_MESSAGES:
-        code += "_age"
     return say(code) if code else ""
 
 
@@ -197,7 +190,7 @@ def _position(run: Run) -> str:
     position = run.queue_position
     if position > PLACES and run.state is RunState.WAITING:
         return f"behind at least {PLACES} others in the queue"
-    return say("position", position=position)
+    return f"number {position} in the queue"
 
 
 _TEXT_LENGTH = 1500
@@ -215,8 +208,8 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
     buttons = [run_button(run, Action.DETAILS), run_button(run, Action.DISCARD)]
     if postable:
         buttons.insert(0, run_button(run, Action.REDELIVER))
-    blocks = texts([heading, prompt_line(run)], [say("withheld")])
-    layout = framed(COLOURS[RunState.SUCCEEDED], *blocks, ActionRow(*buttons))
+    above = lines(heading, prompt_line(run))
+    layout = framed(COLOURS[RunState.SUCCEEDED], above, say("withheld"), buttons)
     return OutgoingMessage(layout=layout, mention=run.requester_id)
 
 
@@ -254,15 +247,16 @@ def plain_messages(
     If `may_link` is None, links and texts are left out.
     """
     first = batch[0]
-    links = [_line(name, url, may_link) for run in shown for name, url in _links(run)] if may_link else []
-    blocks = list(_code_blocks(shown)) if may_link else []
-    code = ("plain_result" if links or blocks else "plain_hidden") if shown else "plain_ended"
+    made = [(run, linked_outputs(run, may_link)) for run in shown] if may_link else []
+    contents = [remark for _, outputs in made for remark in outputs.remarks]
+    contents += [block for run, found in made for block in text_blocks(found.texts, spoiler=run.spoiler)]
+    code = ("plain_result" if contents else "plain_hidden") if shown else "plain_ended"
     heading = f"<@{first.requester_id}> {say(code)}"
-    lines, left = fitting([*links, *blocks], LAYOUT_TEXT - len(heading) - 1)
+    shown_lines, left = fitting(contents, LAYOUT_TEXT - len(heading) - 1)
     actions = [Action.MORE_OF_ALL if first.count > 1 else Action.MORE]
     actions = actions if shown else [Action.DETAILS, Action.DISCARD]
-    buttons = ActionRow[LayoutView](*(run_button(first, action) for action in actions))
-    layout = layout_of(TextDisplay("\n".join([heading, *lines])), buttons)
+    buttons = [run_button(first, action) for action in actions]
+    layout = layout_of(lines(heading, *shown_lines), buttons)
     return [OutgoingMessage(layout=layout, mention=first.requester_id), *remark_messages(left)]
 
 
@@ -270,17 +264,3 @@ def _links(run: Run) -> Iterator[tuple[str, str]]:
     files = [output for output in run.outputs if output.url]
     for number, output in enumerate(files, 1):
         yield escape_line(output.filename or "", _NAME_LENGTH) or f"file {number}", output.url or ""
-
-
-def _line(name: str, url: str, may_link: MayLink) -> str:
-    return f"[{name}]({url})" if may_link(url) else say("media_forbidden", name=name)
-
-
-def _code_blocks(shown: Sequence[Run]) -> Iterator[str]:
-    """Yield the beginning of each text.
-
-    Texts behind a spoiler are left out, because code blocks can't be hidden.
-    """
-    for run in shown:
-        for text in (output.text for output in run.outputs if output.text and not run.spoiler):
-            yield f"```\n{shorten(text.replace('`', ''), _TEXT_LENGTH)}\n```"

@@ -1,19 +1,16 @@
 """Cache the compiled word rules of servers, and the thread in which they are compiled and texts are checked.
 
 A server chooses its word rules, so their cost must not delay other servers. Work is therefore done in slices
-of a few milliseconds, and servers that have used much of the thread's time wait for the others.
+of a few milliseconds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from heapq import heappop, heappush
-from itertools import count
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -26,25 +23,22 @@ log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 2.0
 # A longer slice delays other servers, a shorter one costs more switches between threads.
 _SLICE_SECONDS = 0.01
-# Servers of a lower cost share the thread equally, so that one that has just come can't delay a busy one.
-_CHEAP_SECONDS = 1.0
-_HALF_LIFE_SECONDS = 10.0
-_MAX_COSTS = 1_000
+# AutoMod rules are read again after _FRESH, and used up to _STALE if that fails. A failed read is repeated
+# only after _RETRY, because Discord bans IP addresses that collect thousands of 403s.
+_FRESH, _STALE, _RETRY = timedelta(minutes=5), timedelta(hours=1), timedelta(seconds=30)
 T = TypeVar("T")
 
 
 class WordThread:
-    """Does the work of all servers in one thread, and each server's pieces of work in order.
+    """Does the work of all servers in one thread, a slice of each server in turn.
 
-    The event loop's default threads aren't used, because they also resolve host names.
+    The pieces of work of one server are done in order. The event loop's default threads aren't used, because
+    they also resolve host names.
     """
 
     def __init__(self, outside: Outside) -> None:
         self._pool = outside.executor("word-rules", 1)
         self._clock = outside.monotonic
-        # The seconds of the thread that each server had used at a time. They halve every _HALF_LIFE_SECONDS.
-        self._costs: dict[int, tuple[float, float]] = {}
-        self._turns = _Turns()
         self._servers: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._closed = False
 
@@ -53,77 +47,30 @@ class WordThread:
 
         Raises RefusedError after `close`.
         """
+        loop = asyncio.get_running_loop()
         async with self._servers.setdefault(guild_id, asyncio.Lock()):
-            while True:
-                async with self._turns.take(max(_CHEAP_SECONDS, self._cost(guild_id))):
-                    if self._closed:
-                        raise RefusedError("words_unavailable", "the bot is stopping")
-                    loop = asyncio.get_running_loop()
-                    end = await loop.run_in_executor(self._pool, self._slice, guild_id, steps)
+            while not self._closed:
+                # The pool's queue gives every server with work the next turn.
+                end = await loop.run_in_executor(self._pool, self._slice, steps)
                 if end is not None:
                     found: T = end.value
                     return found
+        raise RefusedError("words_unavailable", "the bot is stopping")
 
     def close(self) -> None:
         """Start no more slices. The thread ends with the current one."""
         self._closed = True
         self._pool.shutdown(wait=False)
 
-    def _slice(self, guild_id: int, steps: Steps[T]) -> StopIteration | None:
+    def _slice(self, steps: Steps[T]) -> StopIteration | None:
         """Do the next steps. Return their end, which has the result, if they were the last."""
-        began = now = self._clock()
+        until = self._clock() + _SLICE_SECONDS
         try:
-            while now - began < _SLICE_SECONDS:
+            while self._clock() < until:
                 next(steps)
-                now = self._clock()
         except StopIteration as stop:
             return stop
-        finally:
-            self._add_cost(guild_id, self._clock() - began)
         return None
-
-    def _cost(self, guild_id: int) -> float:
-        seconds, at = self._costs.get(guild_id, (0.0, 0.0))
-        return float(seconds * 0.5 ** ((self._clock() - at) / _HALF_LIFE_SECONDS)) if seconds else 0.0
-
-    def _add_cost(self, guild_id: int, seconds: float) -> None:
-        self._costs[guild_id] = (self._cost(guild_id) + seconds, self._clock())
-        if len(self._costs) > _MAX_COSTS:
-            # Few remain, because all servers together can't use more than the thread's time.
-            kept = {each: cost for each, cost in self._costs.items() if self._cost(each) > _SLICE_SECONDS}
-            self._costs = kept
-
-
-class _Turns:
-    """A lock that the waiter of the lowest cost takes next, or the first of these.
-
-    It is taken in the event loop's next iteration, so that the work that had it can be among the waiters.
-    """
-
-    def __init__(self) -> None:
-        self._taken = False
-        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
-        self._numbers = count()
-
-    @asynccontextmanager
-    async def take(self, cost: float) -> AsyncIterator[None]:
-        turn = asyncio.get_running_loop().create_future()
-        heappush(self._waiting, (cost, next(self._numbers), turn))
-        asyncio.get_running_loop().call_soon(self._choose)
-        try:
-            await turn
-            yield
-        finally:
-            if turn.done() and not turn.cancelled():
-                self._taken = False
-                asyncio.get_running_loop().call_soon(self._choose)
-
-    def _choose(self) -> None:
-        while self._waiting and not self._taken:
-            *_, turn = heappop(self._waiting)
-            if not turn.done():
-                self._taken = True
-                turn.set_result(None)
 
 
 # Raises RefusedError if the bot may not read a server's AutoMod rules, anything else if Discord fails.
@@ -146,9 +93,8 @@ class _Entry:
 class AutomodCache:
     """Caches the compiled rules of at most `size` servers.
 
-    Rules are read again after `ttl`. Concurrent requests share a read and wait at most `timeout` seconds for
-    it; a slower read serves later requests. While Discord fails, rules up to `stale` old are used. A failed
-    read is retried only after `retry`, because Discord bans IP addresses that collect thousands of 403s.
+    Concurrent requests share a read and wait at most `timeout` seconds for it; a slower read serves later
+    requests. While Discord fails, older rules are used for a while.
     """
 
     def __init__(
@@ -156,15 +102,11 @@ class AutomodCache:
         fetch: Fetch,
         outside: Outside,
         *,
-        ttl: timedelta = timedelta(minutes=5),
-        stale: timedelta = timedelta(hours=1),
-        retry: timedelta = timedelta(seconds=30),
         timeout: float | None = None,
         size: int = 500,
     ) -> None:
         self.thread = WordThread(outside)
         self._fetch, self._clock = fetch, outside.now
-        self._ttl, self._stale, self._retry = ttl, stale, retry
         # Shorter than the limit of a request, so that there is time to check with older rules.
         self._timeout, self._size = 0.75 * TIMEOUT_SECONDS if timeout is None else timeout, size
         self._entries: dict[int, _Entry] = {}
@@ -173,14 +115,14 @@ class AutomodCache:
         self._tasks: set[asyncio.Task[_Entry]] = set()
 
     async def automod_rules(self, guild_id: int) -> WordRules:
-        """Return the server's AutoMod rules, at most `ttl` old while Discord answers.
+        """Return the server's AutoMod rules, at most five minutes old while Discord answers.
 
         Raises RefusedError if no rules are fresh enough.
         """
         entry = self._entries.get(guild_id)
-        if entry is None or self._age(entry.tried_at) >= (self._retry if entry.fault else self._ttl):
+        if entry is None or self._age(entry.tried_at) >= (_RETRY if entry.fault else _FRESH):
             entry = await self._read(guild_id) or entry
-        if entry is None or entry.rules is None or self._age(entry.read_at) >= self._stale:
+        if entry is None or entry.rules is None or self._age(entry.read_at) >= _STALE:
             raise RefusedError((entry and entry.fault) or "words_unavailable")
         return entry.rules
 

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
 from typing import NamedTuple
 
 from bot.context import App
 from bot.domain.breaker import Breaker
 from bot.domain.errors import (
     BackendBadReply,
-    BackendCrashed,
     BackendError,
     BackendMachineFailed,
     BackendRateLimited,
@@ -36,26 +33,11 @@ MACHINE = "waits_for_machine"
 _WORTH_TELLING = 8.0
 
 
-class _State(Enum):
-    THERE = "there"
-    DEPLOYMENT_AWAY = "deployment away"
-    AWAY = "away"
-
-
 class _Answer(NamedTuple):
-    """What descriptions of deployments say. `retry_after` is the pause that the backend asks for, if any."""
+    """Whether the backend answers and, if it doesn't, the pause that it asks for, if any."""
 
-    state: _State
+    answers: bool = True
     retry_after: float | None = None
-
-
-@dataclass(slots=True)
-class Guard:
-    """The breaker of the backend, or of the deployment `name`. A probe asks for `deployment_id`."""
-
-    breaker: Breaker
-    name: str | None
-    deployment_id: str = ""
 
 
 class BackendHealth:
@@ -68,28 +50,28 @@ class BackendHealth:
         self._random = app.outside.random
         self._clock = app.now
         self._monotonic = app.outside.monotonic
-        self._service = Guard(Breaker(self._random), None)
-        self._deployments: dict[str, Guard] = {}
+        self._service = Breaker(self._random)
+        self._deployments: dict[str, Breaker] = {}
         self._began: dict[str, float] = {}
 
     @property
     def is_away(self) -> bool:
         """Return whether the backend doesn't answer, so that no run is started, polled or given up."""
-        return self._service.breaker.is_open
+        return self._service.is_open
 
     @property
     def is_trusted(self) -> bool:
         """Return whether the backend as a whole has answered its last queue call."""
-        return self._service.breaker.is_closed
+        return self._service.is_closed
 
     @property
     def is_busy(self) -> bool:
         """Return whether the backend refuses calls because there are too many."""
-        return self._service.breaker.reason == BUSY
+        return self._service.reason == BUSY
 
     def lasts(self) -> float:
         """Return for how many seconds the backend has accepted no queue call, although it got some."""
-        return self._service.breaker.lasts(self._monotonic())
+        return self._service.lasts(self._monotonic())
 
     @property
     def broken(self) -> frozenset[str]:
@@ -99,30 +81,30 @@ class BackendHealth:
     def admits(self, deployment: str) -> bool:
         """Return whether a run of a deployment may be started."""
         own = self._deployments.get(deployment)
-        return self._service.breaker.admits(deployment) and (own is None or own.breaker.admits())
+        return self._service.admits(deployment) and (own is None or own.admits())
 
     def begin(self, run: Run) -> None:
         """Note that a run was claimed for its queue call."""
         self._began[run.key] = self._monotonic()
-        self._service.breaker.begin(run.key, run.deployment)
+        self._service.begin(run.key, run.deployment)
         if run.deployment in self._deployments:
-            self._deployments[run.deployment].breaker.begin(run.key)
+            self._deployments[run.deployment].begin(run.key)
 
     def finish(self, run: Run) -> None:
         """Note that a claimed run's queue call has ended, or that none was made."""
         self._began.pop(run.key, None)
-        self._service.breaker.finish(run.key)
+        self._service.finish(run.key)
         if run.deployment in self._deployments:
-            self._deployments[run.deployment].breaker.finish(run.key)
+            self._deployments[run.deployment].finish(run.key)
 
     def succeeded(self, run: Run) -> None:
         """Note that the backend and the machine answered the queue call of a run."""
         began = self._began.get(run.key, 0.0)
-        self._service.breaker.succeed(began)
+        self._service.succeed(began)
         own = self._deployments.get(run.deployment)
         if own is not None:
-            own.breaker.succeed(began)
-            if own.breaker.is_closed:
+            own.succeed(began)
+            if own.is_closed:
                 del self._deployments[run.deployment]
 
     async def failed(self, run: Run, error: BackendError) -> BackendError:
@@ -141,111 +123,85 @@ class BackendHealth:
         """Find out whether the backend or the machine behind a deployment has failed."""
         if not self.is_away:
             self._open(self._service, run, AWAY)  # nothing else starts until the answer is known
-        state = (await self._ask(run.deployment_id)).state
-        if state is _State.AWAY:
+        if not (await self._ask(run.deployment_id)).answers:
             log.warning("the backend doesn't answer, so no run is started or given up until it does")
             return error
-        if self._service.breaker.reason == AWAY:
-            self._service.breaker.close()
-            self._wakeups.check()
-        if state is _State.DEPLOYMENT_AWAY:
-            self._open(self._guard(run), run, AWAY)
-            return error
+        if self._service.reason == AWAY:
+            self._service.close()
+            self._wakeups.wake("check")
         log.warning("the machine of deployment %s fails", run.deployment)
-        self._open(self._guard(run), run, MACHINE)
+        guard = self._deployments.setdefault(run.deployment, Breaker(self._random, run.deployment))
+        self._open(guard, run, MACHINE)
         return BackendMachineFailed(str(error)) if isinstance(error, BackendServerError) else error
 
     async def is_unreadable(self, run: Run) -> bool:
         """Return whether nothing is known about a run, after a call about it failed temporarily.
 
-        Open the breaker of the backend if it is away, or of the run's deployment if only that is.
+        Open the breaker of the backend if it is away.
         """
         if self.is_away:
             return True
         answer = await self._ask(run.deployment_id)
-        if answer.state is _State.THERE:
-            return False
-        away = self._service if answer.state is _State.AWAY else self._guard(run)
-        what = f"deployment {away.name}" if away.name else "the backend"
-        log.warning("%s doesn't answer, so its runs are neither started nor given up until it does", what)
-        self._open(away, run, AWAY, answer.retry_after)
-        return True
+        if not answer.answers:
+            log.warning("the backend doesn't answer, so no run is started or given up until it does")
+            self._open(self._service, run, AWAY, answer.retry_after)
+        return not answer.answers
 
     async def _ask(self, deployment_id: str) -> _Answer:
         """Ask for a deployment, and then for all, because ComfyDeploy answers 500 for one that is gone."""
         try:
             await self._backend.describe_deployment(deployment_id)
-        except BackendError as reason:
-            if _is_silent(reason):
-                return await self._ask_for_all(deployment_id, reason)
-        return _Answer(_State.THERE)
-
-    async def _ask_for_all(self, deployment_id: str, reason: BackendError) -> _Answer:
-        try:
-            listed = await self._backend.describe_deployments()
         except BackendError as error:
             if not _is_silent(error):
-                return _Answer(_State.THERE)
-            log.debug("the backend is away: %s", error)
-            return _Answer(_State.AWAY, _retry_after(error))
-        # A deployment that can't be described is missing in the list, too, and its machine may be fine.
-        if isinstance(reason, BackendCrashed) or all(each.id != deployment_id for each in listed):
-            return _Answer(_State.THERE)
-        log.debug("the backend doesn't describe deployment %s: %s", deployment_id, reason)
-        return _Answer(_State.DEPLOYMENT_AWAY, _retry_after(reason))
+                return _Answer()
+        else:
+            return _Answer()
+        try:
+            await self._backend.describe_deployments()
+        except BackendError as error:
+            if _is_silent(error):
+                log.debug("the backend is away: %s", error)
+                return _Answer(answers=False, retry_after=getattr(error, "retry_after", None))
+        return _Answer()
 
-    async def claim(self, _room: int) -> Sequence[Guard] | Later:
+    async def claim(self, _room: int) -> Sequence[Breaker] | Later:
         """Return what has to be probed now. While the backend is away, no deployment is probed."""
-        guards = [self._service, *(() if self.is_away else self._deployments.values())]
+        guards: list[Breaker] = [self._service, *(() if self.is_away else self._deployments.values())]
         now = self._monotonic()
-        first = min(guards, key=lambda guard: guard.breaker.probe_in(now))
-        seconds = first.breaker.probe_in(now)
+        first = min(guards, key=lambda guard: guard.probe_in(now))
+        seconds = first.probe_in(now)
         return Later(seconds) if seconds else [first]
 
-    async def probe(self, guard: Guard) -> None:
+    async def probe(self, guard: Breaker) -> None:
         """Ask the backend for a deployment. If it answers, let the next call be tried."""
-        answer = await self._ask(guard.deployment_id)
-        if answer.state is _State.THERE or (guard is self._service and answer.state is not _State.AWAY):
-            await self._returned(guard)
-        elif answer.state is _State.AWAY:
-            self._service.deployment_id = guard.deployment_id
-            self._service.breaker.fail(self._monotonic(), AWAY, answer.retry_after)
+        answer = await self._ask(guard.asks_for)
+        if answer.answers:
+            log.info("%s answers again", guard.name or "the backend")
+            if guard.reason == AWAY:
+                await self._store.claims.make_checks_due(self._clock())
+            guard.answered()
+            self._wakeups.wake("check", "submit")
         else:
-            guard.breaker.fail(self._monotonic(), AWAY, answer.retry_after)
+            self._service.asks_for = guard.asks_for
+            self._service.fail(self._monotonic(), AWAY, answer.retry_after)
         await self._tell()
-
-    async def _returned(self, guard: Guard) -> None:
-        log.info("%s answers again", guard.name or "the backend")
-        if guard.breaker.reason == AWAY:
-            await self._store.claims.make_checks_due(self._clock())
-        guard.breaker.answered()
-        self._wakeups.check()
-        self._wakeups.submit()
 
     async def _tell(self) -> None:
         """Tell requesters what their runs wait for, if that lasts."""
         guards = list(self._deployments.values()) if self.is_trusted else [self._service]
         for guard in guards:
-            if guard.breaker.lasts(self._monotonic()) < _WORTH_TELLING:
+            if guard.lasts(self._monotonic()) < _WORTH_TELLING:
                 continue
             hold = self._store.claims.hold_queues
-            if await hold(guard.breaker.reason, deployment=guard.name):
-                self._wakeups.show()
+            if await hold(guard.reason, deployment=guard.name):
+                self._wakeups.wake("show")
 
-    def _open(self, guard: Guard, run: Run, reason: str, retry_after: float | None = None) -> None:
-        guard.deployment_id = run.deployment_id
-        guard.breaker.fail(self._monotonic(), reason, retry_after)
-        self._wakeups.probe()
-
-    def _guard(self, run: Run) -> Guard:
-        new = Guard(Breaker(self._random), run.deployment)
-        return self._deployments.setdefault(run.deployment, new)
+    def _open(self, guard: Breaker, run: Run, reason: str, retry_after: float | None = None) -> None:
+        guard.asks_for = run.deployment_id
+        guard.fail(self._monotonic(), reason, retry_after)
+        self._wakeups.receive(["probe"])
 
 
 def _is_silent(error: BackendError) -> bool:
     """Return whether an error may come from an outage. A reply that can't be parsed is an answer, too."""
     return error.passing and not isinstance(error, BackendBadReply)
-
-
-def _retry_after(error: BackendError) -> float | None:
-    return error.retry_after if isinstance(error, BackendRateLimited) else None

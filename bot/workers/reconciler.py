@@ -39,10 +39,6 @@ _CHUNK_SIZE = 10
 _CHECK_PAUSE = 0.1
 
 
-class _Unanswered(Exception):
-    """The backend is away, so nothing is decided about a run."""
-
-
 class Reconciler:
     """Polls silent runs, cancels runs, times them out, and ends requests that nobody approved in time.
 
@@ -92,7 +88,7 @@ class Reconciler:
             return
         try:
             await self._check(run)
-        except _Unanswered as error:
+        except BackendError as error:
             log.debug("the run is due again when the backend answers: %s", error)
 
     async def _check(self, run: Run) -> None:
@@ -193,7 +189,7 @@ class Reconciler:
             await self._finish(run, RunState.CANCELLED, run.cancel_code)
         elif stopped is False:
             await self._store.runs.refuse_cancel(run)
-            self._wakeups.show()
+            self._wakeups.wake("show")
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
 
@@ -218,7 +214,7 @@ class Reconciler:
     async def _report(self, run: Run) -> RunReport | None:
         """Return the backend's report, or None if the backend answers, but not about this run.
 
-        Raises _Unanswered if the backend is away, because the bot gives up no run during an outage.
+        Raises its error if the backend is away, because the bot gives up no run during an outage.
         """
         try:
             return await self._backend.get_run(run.run_id or "")
@@ -227,7 +223,7 @@ class Reconciler:
             if not error.passing:
                 return None
             if await self._health.is_unreadable(run):
-                raise _Unanswered(str(error)) from error
+                raise
         try:
             # Other calls are answered, perhaps because an outage has just ended.
             return await self._backend.get_run(run.run_id or "")
@@ -255,8 +251,7 @@ class Reconciler:
     async def _finish(self, run: Run, target: RunState, code: str) -> None:
         if await self._store.runs.finish(run.key, target, self._clock(), code=code):
             log.info("ended the run as %s (%s)", target.value, code)
-            self._wakeups.show()
-            self._wakeups.submit()
+            self._wakeups.wake("show", "submit")
 
 
 def _wants_log(run: Run, report: RunReport) -> bool:

@@ -56,7 +56,7 @@ class ReportRecorder:
         if report.outputs or (report.progress is not None and report.progress >= 1):
             return False  # outputs aren't progress, and after its last node the run is polled soon
         self._progress[key] = report
-        self._wakeups.progress()
+        self._wakeups.receive(["progress"])
         return True
 
     async def record(self, key: str, report: RunReport, *, asked: bool = False) -> RunState | None:
@@ -77,12 +77,11 @@ class ReportRecorder:
         result = "result" if change.state is RunState.SUCCEEDED else "outcome"
         log.info("recorded %s%s", change.state.value, f"; posting the {result}" if change.ends_run else "")
         if change.ends_run:
-            self._wakeups.show()
-            self._wakeups.submit()
+            self._wakeups.wake("show", "submit")
         if change.visible:
-            self._wakeups.show()
+            self._wakeups.wake("show")
         if isinstance(due_at := change.values.get("due_at"), datetime):
-            self._wakeups.check(due_at - now)
+            self._wakeups.check_within(due_at - now)
         return change.state
 
     def _remember(self, key: str, run_id: str, state: RunState) -> None:
@@ -104,8 +103,8 @@ class ReportRecorder:
         now = self._clock()
         next_check = now + self._app.quiet_period
         await self._store.runs.save_progress(reports, now, next_check, run_timeout=self._app.run_timeout)
-        self._wakeups.show()
-        self._wakeups.check(self._app.quiet_period)
+        self._wakeups.wake("show")
+        self._wakeups.check_within(self._app.quiet_period)
 
 
 async def read_body(request: web.Request) -> bytes | int:

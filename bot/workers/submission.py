@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ParamSpec, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -20,7 +21,6 @@ from bot.deployments.inputs import Input
 from bot.deployments.model import deployment_of
 from bot.discord_api.calls import PostError, Unanswered
 from bot.discord_api.channels import channel_state
-from bot.domain.backend import NewRun
 from bot.domain.errors import (
     BackendError,
     BackendRateLimited,
@@ -100,7 +100,7 @@ class Submitter:
             and (waiting.is_due or waiting.is_held)
             and await self._store.claims.update_queue_positions(now, broken=self._health.broken)
         ):
-            self._wakeups.show()
+            self._wakeups.wake("show")
         ends = waiting.next_end - START_MARGIN if user_installs and waiting.next_end else None
         return Later.at(min(filter(None, (waiting.due_at, ends)), default=None), now)
 
@@ -120,8 +120,8 @@ class Submitter:
                 break
             claimed.append(run)
             self._health.begin(run)
-            self._wakeups.check(self._app.grace)
-        self._wakeups.show()  # runs that were turned away say why
+            self._wakeups.check_within(self._app.grace)
+        self._wakeups.wake("show")  # runs that were turned away say why
         return claimed
 
     async def _refuse_outlasted(self, now: datetime) -> None:
@@ -174,9 +174,8 @@ class Submitter:
             return
         if not await self._is_still_claimed(run):
             return
-        new_run = NewRun(key=run.key, deployment_id=run.deployment_id, inputs=inputs, gpu=run.gpu)
         try:
-            run_id = await self._backend.start_run(new_run)
+            run_id = await self._backend.start_run(replace(run, inputs=inputs))
         except BackendError as error:
             await self._failed(run, error)
         else:
@@ -239,8 +238,7 @@ class Submitter:
     async def _requeue(self, run: Run, due_at: datetime, waits_for: str | None = None) -> None:
         now = self._clock()
         await self._until_stored(self._store.claims.requeue, run, due_at, now, waits_for=waits_for)
-        self._wakeups.show()
-        self._wakeups.submit()
+        self._wakeups.wake("show", "submit")
 
     async def _until_stored(self, change: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Make a change after a claim, retrying until the database answers.
@@ -271,13 +269,12 @@ class Submitter:
         # After a timeout, a webhook adopts the run, or it ends as unconfirmed.
         if not isinstance(blamed, BackendTimeout):
             await self._end(run, RunState.UNCONFIRMED if blamed.accepted else RunState.REFUSED, blamed)
-        self._wakeups.submit()
+        self._wakeups.wake("submit")
 
     async def _end(self, run: Run, target: RunState, error: BotError) -> None:
         now, finish = self._clock(), self._store.runs.finish
         await self._until_stored(finish, run.key, target, now, code=error.code, params=error.params)
-        self._wakeups.show()
-        self._wakeups.submit()
+        self._wakeups.wake("show", "submit")
 
     def _backoff(self, tries: int) -> timedelta:
         return timedelta(seconds=min(2.0**tries, 120) + self._app.outside.random.uniform(0, 1))

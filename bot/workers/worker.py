@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -103,10 +103,8 @@ class Worker(Generic[T]):
     async def run(self) -> None:
         """Run until `stop` is called, and leave the current items running for `finish`."""
         self._loop = asyncio.current_task()
-        is_announced = True
         while not self._stopping.is_set():
             room = self._schedule.width - len(self._handling)
-            is_announced = is_announced or self._wake.is_set()
             self._wake.clear()
             if not room:
                 await self._wake.wait()
@@ -118,11 +116,11 @@ class Worker(Generic[T]):
                 task = asyncio.create_task(self._one(item), name=self.name)
                 self._handling.add(task)
                 task.add_done_callback(self._done)
-            if items and not is_announced:
-                log.debug("%s found an item that nothing had announced", self.name)
             took = asyncio.get_running_loop().time() - began
             await _wait(self._stopping, max(took * _REST, self._schedule.rest))
-            is_announced = bool(items) or await self._sleep(found if isinstance(found, Later) else None)
+            if not items:
+                seconds = found.seconds if isinstance(found, Later) else self._schedule.longest
+                await _wait(self._wake, min(seconds, self._schedule.longest))
 
     async def drain(self) -> int:
         """Handle all items that can be claimed now, and return their number. Only tests use this."""
@@ -169,15 +167,6 @@ class Worker(Generic[T]):
             log.exception("%s failed to look for work", self.name)
         return Later(self._schedule.fault_pause)
 
-    async def _sleep(self, until: Later | None) -> bool:
-        """Sleep until a wake-up or the time of the next item, and return whether one of them came.
-
-        Otherwise the sleep has been as long as the schedule allows.
-        """
-        longest = self._schedule.longest
-        is_announced = until is not None and until.seconds <= longest
-        return await _wait(self._wake, min(until.seconds, longest) if until else longest) or is_announced
-
     async def _one(self, item: T) -> None:
         key = getattr(item, "key", None) or getattr(getattr(item, "run", None), "key", None)
         with run_context(key) if key else nullcontext():
@@ -201,11 +190,8 @@ def _items(found: Sequence[T] | Later | None) -> Sequence[T]:
     return () if found is None or isinstance(found, Later) else found
 
 
-async def _wait(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event, and return whether it came within so many seconds."""
-    try:
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, at most so many seconds."""
+    with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -1,4 +1,4 @@
-"""Count active tasks, and wake waiters once none is active."""
+"""Count the active tasks of the fake ComfyDeploy, and let tests wait until it is idle."""
 
 from __future__ import annotations
 

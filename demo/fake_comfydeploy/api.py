@@ -28,10 +28,9 @@ UPLOAD_LIMIT = 250 * 1024**2
 
 
 def gate(api_key: str, plan: FaultPlan) -> Middleware:
-    """Return a middleware that checks the key and redirects paths with a trailing slash, as the real server
-    does.
+    """Return a middleware that checks the key, and redirects paths with a trailing slash as the service does.
 
-    During an outage (`plan.away`) the middleware answers every call and download with 503.
+    During an outage (`plan.away`) it answers every call and download with 503.
     """
 
     @web.middleware
@@ -54,7 +53,7 @@ def gate(api_key: str, plan: FaultPlan) -> Middleware:
 
 
 def _page(query: Mapping[str, str], every: Sequence[DemoDeployment]) -> Sequence[DemoDeployment] | None:
-    """Return the deployments that a list's query asks for, or None if a number in it is none."""
+    """Return the page of deployments that a query asks for, or None if a number in it is invalid."""
     try:
         offset = int(query.get("offset", 0))
         size = int(query["page_size"]) if "page_size" in query else None
@@ -125,7 +124,7 @@ class Api:
         return answer(200, run_for_get(run, self._world.bucket.link, position))
 
     async def get_log(self, request: web.Request) -> web.Response:
-        """Answer with the run's log. It is empty until ARCHIVED_AFTER has passed since its last line."""
+        """Return a run's log, which is empty until ARCHIVED_AFTER has passed since its last line."""
         run = self._world.runs.get(request.match_info["run_id"])
         self._world.call_log.logs_read.append(request.match_info["run_id"])
         status = (run.faults if run else self._world.plan.everywhere).log_status
@@ -158,10 +157,10 @@ class Api:
         return answer(200, describe(deployment)) if deployment.is_describable else plain_500()
 
     async def list_deployments(self, request: web.Request) -> web.Response:
-        """Answer with all deployments or, with `page_size`, with those from `offset` on.
+        """Return all deployments or, with `page_size`, a page from `offset` on.
 
-        None has an image of its own, as `is_fluid=true` asks for. One that can't be described makes the whole
-        answer fail.
+        With `is_fluid=true` there are none. A deployment that can't be described makes the whole call fail,
+        as at the real service.
         """
         if status := self._world.plan.everywhere.deployment_status:
             return failure(status)

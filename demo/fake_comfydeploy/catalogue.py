@@ -1,6 +1,4 @@
-"""The deployments of the account: the demo's, those with a refusal or a classic machine, and one with every
-class of input.
-"""
+"""All deployments of the fake account: those of the demo, and those that only tests use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The body of `GET /deployment/{id}`: the inputs and the raw workflow, which includes secrets."""
+"""Build the body of `GET /deployment/{id}`: the inputs, and the raw workflow with its secrets."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from demo.fake_comfydeploy.deployments import DemoDeployment, InputNode, Makes
 USER = "user_2standin00000000000000000"
 CREATED = "2026-11-24T13:59:30.672000Z"
 TYPES = {"NumberInt": "integer", "NumberSliderInt": "integer", "Number": "float", "NumberSlider": "float"}
-# The extra fields of some node classes. Real answers contain the bearer token for private weights in plain
-# text.
+# Extra fields of some node classes. Real answers contain the bearer token for private weights in plain text.
 EXTRAS: dict[str, dict[str, Any]] = {
     "Lora": {
         "lora_url": "",
@@ -29,7 +28,7 @@ EXTRAS: dict[str, dict[str, Any]] = {
 
 
 def related_id(deployment_id: str, what: str) -> str:
-    """Return the id of an object that belongs to the deployment. It is the same at every start."""
+    """Return a stable id of an object that belongs to the deployment."""
     return str(uuid.uuid5(uuid.UUID(deployment_id), what))
 
 

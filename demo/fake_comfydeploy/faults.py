@@ -15,7 +15,7 @@ Held = Literal["reply", "queued", "started", "running", "uploading"]
 
 
 class Faults(BaseModel):
-    """The faults of a run. The default instance has none, like the real service on a good day."""
+    """The faults of a queue call and its run. The default instance has none."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""Output and uploaded files in memory, with S3's signed, expiring URLs when the bucket is private."""
+"""Output and uploaded files in memory. A private bucket has signed URLs that expire, as S3 does."""
 
 from __future__ import annotations
 

@@ -36,10 +36,10 @@ Made = tuple[dict[str, str], str | None, Product]  # node_meta, output_id and da
 
 
 class ExecutionError(Exception):
-    """A node failed. Only the run's log says which one and why, not the run itself or its webhooks."""
+    """Raised if a node fails. Only the run's log has the node and the reason; webhooks and the run don't."""
 
 
-# Returns the file at an address that only this machine knows, or None for an address to download from.
+# Returns the file at a URL that doesn't exist on the network, or None for a URL to download from.
 OpenLink = Callable[[str], Awaitable[bytes | None]]
 
 

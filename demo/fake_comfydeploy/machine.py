@@ -20,9 +20,7 @@ LATE_STATUS = "Executing PreviewImage"  # a node's report that arrives after the
 
 
 class Machine:
-    """Executes runs. `pace` is the duration of a step in seconds. With 0, the same steps follow each other as
-    fast as possible.
-    """
+    """Executes runs. `pace` is the duration of a step in seconds; 0 means as fast as possible."""
 
     def __init__(self, world: World, webhooks: Webhooks, generator: Generator, pace: float) -> None:
         self._world = world
@@ -188,10 +186,7 @@ class Machine:
 
 
 def first_items(products: list[Made], count: int) -> Iterator[Made]:
-    """Yield the outputs with only their first `count` items, or all outputs if there are no more items.
-
-    In the first case, previews are left out.
-    """
+    """Yield the first `count` items of the outputs, without previews, or all outputs if there are no more."""
     total = sum(len(items) for _, _, data in products for items in data.values())
     if count >= total:
         yield from products

@@ -1,4 +1,4 @@
-"""Paint a landscape on the CPU. The same scene gives the same bytes. Painting is slow; do it in a thread."""
+"""Paint landscapes on the CPU. The same scene gives the same bytes. Painting is slow; call it in a thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from demo.fake_comfydeploy.picture_themes import Colour, Scene, Theme, blend, choose_theme
 
 LABEL = "ComfyDeploy stand-in"
-_MARK = "Comment"  # the text chunk that says that a picture has the label
+_MARK = "Comment"  # the PNG text chunk of pictures with the label
 RIDGES = 5
 GLOW_EDGE = 78  # the inverted gradient's value at the edges; the glow ends there, not in the corners
 SCALE = 2  # ridges are drawn this much larger, then scaled down for smooth edges
@@ -25,7 +25,7 @@ def paint_png(scene: Scene, start_image: bytes | None = None) -> bytes:
 
 
 def as_png(picture: Image.Image, *, labelled: bool = True) -> bytes:
-    """Return the picture as a file that says whether it has the label."""
+    """Return the picture as a PNG, whose text chunk tells whether it has the label."""
     out, chunks = io.BytesIO(), PngInfo()
     if labelled:
         chunks.add_text(_MARK, LABEL)
@@ -34,7 +34,7 @@ def as_png(picture: Image.Image, *, labelled: bool = True) -> bytes:
 
 
 def is_labelled(picture: Image.Image) -> bool:
-    """Return whether the file that the picture was opened from says that it has the label."""
+    """Return whether the picture's file has the text chunk of the label."""
     return picture.info.get(_MARK) == LABEL
 
 
@@ -50,7 +50,7 @@ def paint(scene: Scene, start_image: bytes | None = None) -> Image.Image:
 
 
 def label(picture: Image.Image) -> None:
-    """Draw a small label in the lower right corner, so that nobody takes the picture for a model's work."""
+    """Draw a small label in the lower right corner, so that nobody thinks that a model made the picture."""
     at, font = _place(picture)
     draw = ImageDraw.Draw(picture, "RGBA")
     draw.text((at[0] + 1, at[1] + 1), LABEL, (0, 0, 0, 140), font, anchor="rs")
@@ -58,7 +58,7 @@ def label(picture: Image.Image) -> None:
 
 
 def cover_label(picture: Image.Image) -> None:
-    """Cover the label with a reflection of what is above it."""
+    """Cover the label with a reflection of the part above it."""
     at, font = _place(picture)
     left, top, _, _ = ImageDraw.Draw(picture).textbbox(at, LABEL, font, anchor="rs")
     room = (picture.height - int(top)) // 2  # an enlarged label may be a little larger than a new one

@@ -26,9 +26,7 @@ class Gpu(StrEnum):
 
 
 class QueueRequest(BaseModel):
-    """A queue call. Unknown fields are ignored. An input can have any name, but its value can't be null or an
-    object.
-    """
+    """A queue call. Unknown fields are ignored. A value of `inputs` can't be null or an object."""
 
     deployment_id: UUID
     inputs: dict[str, Scalar | list[Scalar]] = {}

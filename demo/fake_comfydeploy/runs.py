@@ -1,4 +1,4 @@
-"""Runs and their outputs, as the server's database holds them."""
+"""Runs and their outputs, as in the service's database."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class RunBook:
                 del self._runs[old]
 
     def queue_position(self, run: Run) -> int | None:
-        """Return how many waiting runs of the deployment precede this one, or None if it no longer waits."""
+        """Return the number of waiting runs of the deployment before this one; None if it doesn't wait."""
         if run.status not in WAITING:
             return None
         waiting = [r for r in self if r.deployment.id == run.deployment.id and r.status in WAITING]

@@ -1,4 +1,4 @@
-"""Build the fake ComfyDeploy and serve it on a local socket."""
+"""Assemble the fake ComfyDeploy, and serve it on a local socket."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ API_KEY = "standin-key"  # the key of the only account
 
 
 def utc_now() -> datetime:
-    """Return the current time, truncated to milliseconds as in the real database."""
+    """Return the current time, truncated to milliseconds as the real service stores it."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
@@ -158,4 +158,4 @@ class FakeComfyDeploy:
 
 
 async def _unknown(_: str) -> None:
-    """Return None, so that every address is downloaded."""
+    """Return None, so that every URL is downloaded."""

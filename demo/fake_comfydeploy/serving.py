@@ -1,4 +1,4 @@
-"""The routes below `/files`, with the ways in which a download can fail."""
+"""The routes below `/files`, where downloads can fail in several ways."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Serving:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         response = await self._response(request)
-        # simcord waits for every timer of a command, and would wait for that of an idle connection.
+        # simcord waits for all timers of a command, also for that of an idle connection.
         response.force_close()
         return response
 

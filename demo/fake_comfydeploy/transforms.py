@@ -1,4 +1,4 @@
-"""Enlarge and animate the picture that a run is given. The functions are slow; call them in a thread."""
+"""Enlarge and animate a run's input picture. The functions are slow; call them in a thread."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def animate_mp4(picture: bytes, motion: str) -> bytes:
         raise ValueError(f"no motion {motion!r}")
     source = _opened(picture)
     if is_labelled(source):
-        cover_label(source)  # each frame gets one of its own, which doesn't move
+        cover_label(source)  # each frame gets its own label, which doesn't move
     share = _CLIP / max(source.size)
     size = (max(2, round(source.width * share) // 2 * 2), max(2, round(source.height * share) // 2 * 2))
 

@@ -1,4 +1,4 @@
-"""Make short clips in H.264, which every browser plays. `film_mp4` shows a moving view of a landscape."""
+"""Make short clips in H.264, which every browser plays."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def _encode(container: OutputContainer, frame_at: Frames, size: tuple[int, int])
     stream = container.add_stream("libx264", rate=FRAME_RATE, options={"preset": "veryfast", "qp": "24"})
     stream.width, stream.height = size
     stream.pix_fmt = "yuv420p"
-    # A fixed quantizer and a single thread keep the bytes identical: rate control's look-ahead varies. One
-    # thread also leaves a core to the event loop.
+    # A fixed quantizer and a single thread make the bytes reproducible, because rate control's look-ahead
+    # varies. A single thread also leaves a core to the event loop.
     stream.thread_count = 1
     frames = FRAME_RATE * SECONDS
     for at in range(frames):

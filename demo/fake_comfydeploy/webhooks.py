@@ -1,4 +1,4 @@
-"""Send webhooks as the service does: three attempts, the later ones as GET with the same body."""
+"""Send webhooks as the service does, with three attempts, of which the later ones are GETs with the body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convert runs to JSON with the keys, order and mistakes of the recorded answers and webhooks.
+"""Convert runs to JSON with the keys, order and mistakes of recorded answers and webhooks.
 
 All functions are pure.
 """
@@ -32,7 +32,7 @@ def api_time(moment: datetime | None) -> str | None:
 
 
 def webhook_time(moment: datetime) -> str:
-    """Format a time as the service does, by cutting the last three characters to keep milliseconds.
+    """Format a time as the service does, which cuts off three characters to keep milliseconds.
 
     If a time has no fraction, this cuts off its seconds, such as `:33`.
     """

@@ -1,4 +1,4 @@
-"""The state that all parts of the fake ComfyDeploy share: deployments, runs, files, call log and clock."""
+"""The shared state of the fake ComfyDeploy: deployments, faults, runs, files, call log and clock."""
 
 from __future__ import annotations
 

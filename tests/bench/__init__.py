@@ -1,5 +1,5 @@
-"""Measure speed and memory with `make bench`, each beside a bare baseline of the same run where there is one.
+"""Benchmarks of speed and memory (`make bench`), where possible with a baseline measured in the same run.
 
-The bot runs as a process against the fake Discord and the fake ComfyDeploy, on real sockets. Nothing here is
-a test: a busy machine gives worse figures, and no figure fails anything.
+The bot runs as a process against the fake Discord and the fake ComfyDeploy, on real sockets. Nothing fails
+because of a figure, which may be worse on a busy machine.
 """

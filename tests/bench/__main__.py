@@ -42,9 +42,9 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Speed and memory, as figures")
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all")
-    parser.add_argument("--runs", type=int, default=1000, help="runs that `memory` lets pass")
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure speed and memory.")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; default: all")
+    parser.add_argument("--runs", type=int, default=1000, help="runs that `memory` plays")
     parser.add_argument("--rows", type=int, default=100_000, help="rows in each table of `rows` and `start`")
     parser.add_argument("--servers", type=int, default=2000, help="servers of `servers`")
     options = parser.parse_args()
@@ -60,7 +60,7 @@ def say(line: str) -> None:
 
 
 def machine() -> str:
-    """Return the load of the machine, without which the figures mean little."""
+    """Return the machine's cores and load, on which the figures depend."""
     if not hasattr(os, "getloadavg"):
         return f"{os.cpu_count()} cores"
     return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}"

@@ -1,7 +1,6 @@
 """Post a picture to channels as fast as discord.py can: `python -m tests.bench.bare_posts URL TOKEN FILE`.
 
-The ids of the channels are read from standard input, one for each post, in their order. Prints the time at
-which it began.
+Standard input has the ids of the channels, one for each post, in order. Prints the time of the start.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Measure 200 results for 20 servers at once, beside the fastest that Discord's rate limits allow.
+"""Measure 200 results for 20 servers at once; the baseline is the fastest that Discord's rate limits allow.
 
 The results arrive grouped by channel or in turn, on both databases.
 """
@@ -28,7 +28,7 @@ from tests.fakediscord.world import Channel
 PLACES = 20
 RESULTS = 10
 PATIENCE = 300.0
-# More at once would wait for the database for longer than the bot lets them.
+# More webhooks at once would exceed the bot's timeout for the database.
 CONNECTIONS = 8
 AIM = "ratio ≤ 2"
 
@@ -61,14 +61,14 @@ async def _measure(kind: str, order: str, best: Sequence[float]) -> list[Figure]
 
 
 def ordered(places: Sequence[Channel], order: str) -> list[Channel]:
-    """Return a channel for each result: all of a channel after each other, or the channels in turn."""
+    """Return a channel for each result, grouped by channel or in turn."""
     if order == "grouped":
         return [place for place in places for _ in range(RESULTS)]
     return [*places] * RESULTS
 
 
 async def succeed(home: BotProcess, seeded: Sequence[Seeded]) -> dict[str, float]:
-    """Send the success webhooks in their order, a few at a time; return when, by run key."""
+    """Send the success webhooks in order, a few at a time; return their times by run key."""
     home.comfydeploy.world.bucket.put(FILE, await asyncio.to_thread(a_picture), "image/png")
     url = home.comfydeploy.world.bucket.plain_link(FILE)
     told: dict[str, float] = {}
@@ -85,7 +85,7 @@ async def succeed(home: BotProcess, seeded: Sequence[Seeded]) -> dict[str, float
 
 
 async def _best(order: str) -> list[float]:
-    """Return the seconds until each post of a bare discord.py that does nothing else."""
+    """Return the seconds from the start to each post, made by discord.py without the bot."""
     async with scene() as home:
         places = servers(home, PLACES)
         picture = Path(home.folder) / "picture.png"

@@ -1,4 +1,4 @@
-"""Measure the time from a success webhook to the start of the post, and fetching the picture alone."""
+"""Measure the time from a success webhook to the post; the baseline is the fetch of the picture alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.bench.setup import Arrivals, Seeded, channels, scene, seed
 from tests.e2e.bot_process import BotProcess
 
 DELIVERIES = 200
-# Discord lets a bot make fifty calls a second in all; this is about the time of one alone.
+# Seconds between deliveries, so that Discord's global limit of fifty calls a second has no effect.
 PAUSE = 0.05
 FILE = "outputs/runs/bench/ComfyUI_00001_.png"
 
@@ -35,7 +35,7 @@ async def deliver(
     """Return the seconds from the webhook to the post."""
     place = run.channel
     if place is None:
-        raise ValueError("a post needs its own channel to be known by")
+        raise ValueError("each run needs its own channel, by which its post is recognized")
     began = time.perf_counter()
     await events.send_success(web, f"http://127.0.0.1:{home.port}{run.path}", run.run_id, url)
     await asyncio.sleep(PAUSE)

@@ -1,4 +1,4 @@
-"""Build webhook bodies and the raw requests that carry them."""
+"""Build bodies of webhooks, and raw HTTP requests with them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import aiohttp
 
 
 def body(run_id: str, status: str, progress: float, outputs: list[dict[str, Any]] | None = None) -> bytes:
-    """Return a body with the keys of the recorded ones."""
+    """Return a webhook's body, with the same keys as recorded webhooks of ComfyDeploy."""
     event = {
         "event_type": "run.updated",
         "run_id": run_id,
@@ -36,7 +36,7 @@ def request(path: str, content: bytes) -> str:
 
 
 async def send_success(web: aiohttp.ClientSession, address: str, run_id: str, url: str) -> None:
-    """Send the webhook of a success with one picture. Raises ClientResponseError unless it is accepted."""
+    """Send the webhook of a success with one picture. Raises ClientResponseError if it is refused."""
     content = body(run_id, "success", 1.0, [picture_output(url)])
     async with web.post(address, data=content, headers={"Content-Type": "application/json"}) as answer:
         answer.raise_for_status()

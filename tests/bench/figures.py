@@ -1,4 +1,4 @@
-"""Figures and their table."""
+"""Figures of benchmarks, and their table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure. `baseline` has the same unit and comes from the same run; `aim` is a sentence."""
+    """A measured value. `baseline` has the same unit; `aim` is the wanted value as text."""
 
     section: str
     name: str
@@ -32,7 +32,7 @@ def percentile(values: Iterable[float], share: float) -> float:
 def latencies(
     section: str, name: str, seconds: Sequence[float], baseline: Sequence[float] = (), aim: str = ""
 ) -> list[Figure]:
-    """Return p50 and p99 in milliseconds; the aim is about p99."""
+    """Return p50 and p99 in milliseconds. `aim` is that of p99."""
     return [
         Figure(
             section,

@@ -1,10 +1,9 @@
-"""Send requests to a local server and print a line of JSON: `python -m tests.bench.hammer PORT SECONDS
-PAUSE`.
+"""Generate load on a local server: `python -m tests.bench.hammer PORT SECONDS PAUSE`.
 
-Standard input is a JSON list of lanes, each a list of requests that are sent one after the other over a
-connection of their own. SECONDS 0 sends each once, otherwise all repeatedly; PAUSE is the time between two
-requests of a lane, 0 for as fast as the server answers. It is a process of its own without a client library,
-so that the server under test is the limit.
+Standard input is a JSON list of lanes. Each lane is a list of raw requests, which are sent one after the
+other over one connection: once if SECONDS is 0, otherwise repeatedly. PAUSE is the time between two requests
+of a lane; 0 means as fast as the server answers. Prints a line of JSON. It runs in a separate process without
+a client library, so that the server is the bottleneck.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ async def _answer(reader: asyncio.StreamReader) -> str:
 
 async def _connection(port: int, requests: list[bytes], until: float, pause: float, tally: Tally) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    # Not all in step: machines don't report at the same instant.
+    # Spread the connections, because machines don't report at the same instant.
     due = time.perf_counter() + random.uniform(0, pause)
     while requests:
         for content in requests:

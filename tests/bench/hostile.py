@@ -1,4 +1,4 @@
-"""Hostile texts, rules, webhooks, descriptions and pictures, at the limits of Discord and the bot."""
+"""Inputs that are slow to handle: texts, word rules, webhooks, descriptions and pictures of maximum size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 MIB = 1024 * 1024
 REPLY = 4 * MIB
-# What is slow to normalize, to match, to escape or to parse.
+# Texts that are slow to normalize, match, escape or parse.
 PIECES = (
     *(
         "!",
@@ -37,10 +37,10 @@ PIECES = (
     *("a=1,", "1.", "e1", "x!"),
 )
 KEYWORDS = tuple("a" * length for length in range(1, 60)) + tuple(f"wörd{n}" + "é" * 50 for n in range(400))
-# With these keywords, also as allowed words, 57 matches begin at each letter of the text, and none is a hit.
+# With these as keywords and allowed words, 57 matches start at each letter of the text, and none is a hit.
 NESTED = tuple(f"*{'a' * length}*" for length in range(1, 58))
 NESTED_TEXT = "a" * 6000
-# The pattern matches each letter of the text, which takes RE2 20 ms. The allowed words cover all of them.
+# The pattern matches each letter of the text, which takes RE2 20 ms. The allowed words cover each match.
 SLOW_PATTERN = "[ab](?:[ab]*a[ab]{900}c)?"
 SLOW_ALLOWED = ("*a*", "*b*")
 SLOW_TEXT = "".join(random.Random(3).choices("ab", k=6000))
@@ -48,7 +48,7 @@ PATTERNS = (r"(?i)\pL{250}", r"a(?:[ab]*a[ab]{900}c)?", r"(?:a?){60}", r"(?i)(?:
 
 
 def long_texts(length: int) -> Iterator[str]:
-    """Yield texts of a length: each piece repeated, and seeded mixtures."""
+    """Yield texts of a length, each a repeated piece or a seeded mixture of pieces."""
     for piece in PIECES:
         yield (piece * length)[:length]
     randomly = random.Random(1)
@@ -57,7 +57,7 @@ def long_texts(length: int) -> Iterator[str]:
 
 
 def webhook_bodies(run_id: str) -> Iterator[bytes]:
-    """Yield webhooks of a mebibyte: nested, with many values, huge numbers, many texts, many files."""
+    """Yield webhooks of 1 MiB: deeply nested, or with many values, huge numbers, many texts or many files."""
     head = f'{{"run_id":"{run_id}","status":"running","progress":0.5,'
     for unit in ("[],", "{},", "1,", '" ",', '"a",', '{"a":1},', "[" * 99 + "]" * 99 + ",", '{"url":"x"},'):
         items = unit * ((MIB - 500) // len(unit))
@@ -78,7 +78,7 @@ def _webhook(head: str, kind: str, items: object) -> bytes:
 
 
 def descriptions() -> Iterator[bytes]:
-    """Yield descriptions of deployments that are as large as an answer may be."""
+    """Yield descriptions of deployments of the largest size that the bot accepts."""
     long = "\ufdfa" * 100_000
     for nodes in (
         [_node(f"{'x' * 40}{number}") for number in range(35_000)],
@@ -97,7 +97,7 @@ def _node(key: str, kind: str = "Text", **more: object) -> dict[str, object]:
 
 
 def pictures() -> Iterator[bytes]:
-    """Yield pictures of each format, whole, cut off and with flipped bytes, and a huge one."""
+    """Yield pictures of each format: whole, truncated and with flipped bytes; then a huge one."""
     randomly = random.Random(2)
     noise = Image.frombytes("RGB", (900, 900), randomly.randbytes(900 * 900 * 3))
     for kind in ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF"):

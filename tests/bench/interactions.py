@@ -1,4 +1,4 @@
-"""Measure the time from each kind of interaction to its acknowledgement, one at a time."""
+"""Measure the time from interactions of each kind to their first answers, one at a time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.fakediscord.interactions import Interaction
 
 TIMES = 40
 AIM = "≤ 300 ms"
-# A list of two pages.
+# A list of this many presets has two pages.
 PRESETS = 12
-# A person writes ten times a minute; the first makes the result whose buttons they press.
+# The bot allows ten writing interactions a minute; the first one makes the result with the buttons.
 _TURN = 9
 _MINUTE = 61
 
@@ -33,7 +33,7 @@ async def _slash(home: BotProcess, command: str, **given: object) -> Interaction
 
 def _press(action: str) -> Act:
     async def act(home: BotProcess) -> Interaction:
-        # By its whole custom_id, because "4 more" has the word of another button.
+        # Use the whole custom_id, because the label "4 more" contains that of More.
         own = [each for each in home.discord.messages(home.channel) if f"<@{home.alice.id}>" in each.text]
         found = [(each, id) for each in own for id in each.custom_ids]
         result, pressed = next((each, id) for each, id in found if id.endswith(f":{action}"))
@@ -92,7 +92,7 @@ WRITING = frozenset({"command that generates", "button Again", "form sent"})
 
 
 async def _next_person(home: BotProcess) -> None:
-    """Let somebody else act from now on, who has a result of their own."""
+    """Continue as a new person, who has a result."""
     home.alice = home.discord.add_user(f"person-{len(home.discord.world.users)}", home.guild)
     await _slash(home, "generate", prompt="a fox")
     await home.settled()

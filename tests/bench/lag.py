@@ -1,4 +1,4 @@
-"""Measure the longest stall of the event loop under hostile inputs, beside a bare loop in the same run."""
+"""Measure the longest stall of the event loop under hostile inputs; the baseline is an idle loop."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bot.deployments.model import compile_deployment
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import BackendBadReply, BotError
 from bot.domain.moderation import AuditAction, AuditFilter
-from bot.domain.pages import RunsPage
+from bot.domain.pages import PAGE_SIZE, RunFilter
 from bot.domain.requests import Actor, ChannelState, Checked, Member, Origin
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.settings.fields import SECTIONS, keys_of
@@ -66,7 +66,7 @@ Case = Callable[[], Awaitable[object]]
 
 @dataclass
 class Stalls:
-    """The longest time for which the event loop ran nothing else, in seconds, and the case's number."""
+    """The longest stall in seconds, and the number of its case (`worst`)."""
 
     longest: float = 0.0
     case: int = 0
@@ -75,9 +75,9 @@ class Stalls:
 
 @asynccontextmanager
 async def watched() -> AsyncIterator[Stalls]:
-    """Watch the event loop inside the block.
+    """Measure stalls of the event loop inside the block.
 
-    A stall is at most as long as the process computed meanwhile; the rest is other processes' time.
+    A stall counts only as far as this process used the CPU; otherwise other processes did.
     """
     stalls = Stalls()
 
@@ -98,10 +98,10 @@ async def watched() -> AsyncIterator[Stalls]:
 
 
 async def stall_of(make: Callable[[], Iterator[Case]]) -> tuple[float, int]:
-    """Return the longest stall while the cases run one after the other, and the number of the worst.
+    """Return the longest stall while the cases run one after the other, and its case's number.
 
-    Above the aim it is the least of three rounds, because a busy machine adds stalls of its own. Refusals are
-    what is expected.
+    If it exceeds the aim, the smallest of three rounds counts, because a busy machine adds stalls. The bot
+    may refuse cases.
     """
     rounds: list[tuple[float, int]] = []
     while len(rounds) < ROUNDS and (not rounds or min(rounds)[0] > AIM_SECONDS):
@@ -117,7 +117,7 @@ async def stall_of(make: Callable[[], Iterator[Case]]) -> tuple[float, int]:
 
 
 def backend() -> FakeComfyDeploy:
-    """Return a fake ComfyDeploy whose deployment has options of each kind, one with 200 numbers to choose."""
+    """Return a fake ComfyDeploy whose deployment has an option of each kind, one with 200 choices."""
     sizes = tuple(str(size) for size in range(64, 64 * 201, 64))
     inputs = (
         *(PROMPT, SEED, size_input("width", 256)),
@@ -151,7 +151,7 @@ async def checked(app: App, deployment: str, options: Typed) -> Checked:
 
 
 def texts(app: App) -> Iterator[Case]:
-    """Send each text as each option, in `more`, and as what is typed for autocomplete."""
+    """Yield requests with each text as each option and in `more`, and autocompletions of it."""
     (deployment,) = app.catalogue.all()
     names = [item.option for item in deployment.offered]
 
@@ -171,7 +171,7 @@ def texts(app: App) -> Iterator[Case]:
 
 
 def presets(app: App) -> Iterator[Case]:
-    """Use a preset that consists of gaps, and long names."""
+    """Yield uses of a preset full of `{prompt}`, and of presets by long names."""
     (deployment,) = app.catalogue.all()
     prompt = next(item for item in deployment.offered if item.is_prompt)
     gaps = {prompt.key: "{prompt}" * 750}
@@ -184,7 +184,7 @@ def presets(app: App) -> Iterator[Case]:
 
 
 class SmallServer:
-    """A server as the gateway caches it."""
+    """A server's names, which normally come from the gateway's cache."""
 
     def role_name(self, role_id: int) -> str:
         return str(role_id)
@@ -194,7 +194,7 @@ class SmallServer:
 
 
 def forms(app: App) -> Iterator[Case]:
-    """Submit each form of `/settings` with each text."""
+    """Yield submissions of each form of `/settings` with each text."""
     editor = Editor(GUILD, PERSON, SettingsContext(role_ids=frozenset({1})))
 
     async def submit(section: Section, text: str) -> None:
@@ -210,7 +210,7 @@ def forms(app: App) -> Iterator[Case]:
 
 
 def rules() -> Iterator[Case]:
-    """Check each text under hostile rules, which are compiled first."""
+    """Yield checks of each text under hostile word rules, which the first one compiles."""
     rule = WordRule(
         name="hostile",
         keywords=hostile.KEYWORDS,
@@ -236,7 +236,7 @@ def rules() -> Iterator[Case]:
 
 
 def webhooks(runner: AppRunner, run: Run, session: aiohttp.ClientSession) -> Iterator[Case]:
-    """Send webhooks; the client shares the loop and adds its part."""
+    """Yield webhooks. The client runs in the same event loop, so its time counts, too."""
     url = WebhookSigner(SECRET, f"http://127.0.0.1:{runner.port}").url(run.key) or ""
 
     async def post(body: bytes) -> None:
@@ -252,7 +252,7 @@ def descriptions() -> Iterator[Case]:
 
     async def offer(body: bytes) -> None:
         described = parse_deployment(body)
-        await asyncio.sleep(0)  # as between the bot's own steps
+        await asyncio.sleep(0)  # the bot yields to the event loop here, too
         plan_commands((compile_deployment(config, described, ()),), (PRESET_OPTION,))
 
     for body in hostile.descriptions():
@@ -260,7 +260,7 @@ def descriptions() -> Iterator[Case]:
 
 
 def messages(app: App, run: Run) -> Iterator[Case]:
-    """Show texts from a machine, and Details of a run with long inputs."""
+    """Yield renderings of text outputs, and of Details with long inputs."""
     catalogue = app.catalogue
     (deployment,) = catalogue.all()
 
@@ -282,18 +282,14 @@ def messages(app: App, run: Run) -> Iterator[Case]:
 
 
 async def started(runner: AppRunner) -> Run:
-    """Store a run that ComfyDeploy has started and doesn't continue."""
+    """Start a run that ComfyDeploy holds."""
     process = runner.app
     app = process.app
     runner.comfydeploy.next_faults(Faults(hold_at="queued", webhook_drop=True))
     (deployment,) = app.catalogue.all()
     needed: dict[str, RawValue] = {item.option: "a fox" for item in deployment.offered if item.is_prompt}
     request = await checked(app, deployment.name, needed)
-
-    async def show(_: Run) -> int:
-        return 1
-
-    await generation.accept(app, request, show, public=True)
+    await generation.accept(app, request, public=True)
     await process.workers["submit"].drain()
     found = await app.store.runs.get(request.batch[0].key)
     if found is None or found.run_id is None:
@@ -302,7 +298,7 @@ async def started(runner: AppRunner) -> Run:
 
 
 async def fill(runner: AppRunner) -> None:
-    """Store runs with half a million characters of text each, and entries for the record."""
+    """Store runs with half a million characters of text each, and audit entries."""
     outputs = tuple(Output("text", text="é" * 100_000) for _ in range(5))
     for _ in range(12):
         run, now = await started(runner), datetime.now(UTC)
@@ -316,7 +312,7 @@ async def fill(runner: AppRunner) -> None:
 
 def lists(app: App) -> Iterator[Case]:
     """Show lists and make files of what `fill` stored."""
-    yield partial(runs.history, app, PERSON, RunsPage())
+    yield partial(app.store.history.page, PERSON, RunFilter.ALL, limit=PAGE_SIZE + 1, offset=0)
     yield partial(runs.queue, app, GUILD, 0)
     yield partial(privacy.export, app, PERSON)
     cells = partial(audit_cells, title=app.catalogue.title, server=SmallServer())

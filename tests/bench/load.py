@@ -1,4 +1,4 @@
-"""Play two hundred requests at once over twenty channels, each with progress ten times a second."""
+"""Measure 200 requests at once in 20 channels, each with ten progress webhooks a second."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REQUESTS = 200
 PLACES = 20
 PROGRESS_PAUSE = 0.1
 ALL_RUNNING_SECONDS = 6.0
-# Ten results for each channel, where Discord lets a bot post five in five seconds.
+# Each channel gets ten results, and Discord allows five posts in five seconds there.
 RELEASE_PAUSE = 0.06
 EDITS = (
     "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}",
@@ -44,7 +44,7 @@ async def all_running(home: BotProcess) -> list[Run]:
 
 
 def reports_of(run: Run, seconds: float) -> list[str]:
-    """Return the machine's reports about a run before it ends."""
+    """Return the progress webhooks of a run."""
     address = urlsplit(run.webhook or "")
     steps = round(seconds / PROGRESS_PAUSE)
     return [
@@ -54,7 +54,7 @@ def reports_of(run: Run, seconds: float) -> list[str]:
 
 
 async def report(home: BotProcess, running: Sequence[Run]) -> dict[str, Any]:
-    """Send progress from another process: of all runs, then of those that have not ended."""
+    """Send the progress webhooks of all runs from another process."""
     requests = [
         reports_of(run, ALL_RUNNING_SECONDS + number * RELEASE_PAUSE) for number, run in enumerate(running)
     ]
@@ -62,10 +62,9 @@ async def report(home: BotProcess, running: Sequence[Run]) -> dict[str, Any]:
 
 
 async def succeed(running: Sequence[Run], url: str) -> dict[str, float]:
-    """End the runs one after the other with the same picture; return when, by run key.
+    """Send the success webhooks of the runs one after the other; return their times by run key.
 
-    The fake ComfyDeploy doesn't send these webhooks: it would paint two hundred pictures beside the
-    measurement.
+    The fake ComfyDeploy doesn't send them, because painting 200 pictures would disturb the measurement.
     """
     due = time.perf_counter() + ALL_RUNNING_SECONDS + 2
     told: dict[str, float] = {}
@@ -83,7 +82,7 @@ def key_of(run: Run) -> str:
 
 
 def shown(home: BotProcess) -> dict[str, list[float]]:
-    """Return when each run's outcome was posted, by run key."""
+    """Return the times at which each run's outcome was posted, by run key."""
     found: dict[str, list[float]] = {}
     for channel in home.discord.world.channels.values():
         for message in home.discord.messages(channel):

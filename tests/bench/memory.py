@@ -1,4 +1,4 @@
-"""Measure the bot's resident memory at rest, and the growth after a thousand runs."""
+"""Measure the bot's memory at rest, and its growth by a thousand runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLACES = 25
 
 
 def peak(pid: int) -> float:
-    """Return the peak resident MiB, or the current ones without /proc."""
+    """Return a process's peak resident memory in MiB, or the current one without /proc."""
     status = Path(f"/proc/{pid}/status")
     if not status.exists():
         return float(psutil.Process(pid).memory_info().rss / MIB)
@@ -35,7 +35,7 @@ def resident(home: BotProcess) -> float:
 
 
 async def live(home: BotProcess, people: Sequence[User], places: Sequence[Channel], count: int) -> None:
-    """Play runs to their results, a few at a time."""
+    """Play `count` runs to their results, a few at a time."""
     for start in range(0, count, AT_ONCE):
         await ask(home.discord, people, places, min(AT_ONCE, count - start))
         await home.settled(within=60)
@@ -44,7 +44,7 @@ async def live(home: BotProcess, people: Sequence[User], places: Sequence[Channe
 async def measure(options: Namespace) -> list[Figure]:
     count = max(options.runs, AT_ONCE)
     imports = float(await run_module("tests.bench.bare_imports"))
-    # Without rate limits: what counts is how many runs pass, not how long they take.
+    # Without rate limits, because only the number of runs matters.
     async with scene(rate_limits=False) as home:
         places = channels(home, PLACES)
         people = add_people(home.discord, home.guild, AT_ONCE)

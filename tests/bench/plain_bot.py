@@ -1,7 +1,7 @@
-"""The simplest bot that does the main job and promises nothing: `python -m tests.bench.plain_bot`.
+"""The simplest bot that generates pictures, as a baseline: `python -m tests.bench.plain_bot`.
 
-It answers `/generate`, queues a run, edits its progress, posts the picture, and deletes the first answer. It
-imports nothing of the bot.
+It answers `/generate`, queues a run, edits its progress, posts the picture, and deletes the first answer, but
+survives no fault. It imports nothing from the bot.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Start the other processes of a measurement: the load generator and the bare servers."""
+"""Start the other processes of a benchmark: the load generator and the baselines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATIENCE = 600.0
 
 
 async def run_module(module: str, *arguments: object, text: str = "") -> Any:
-    """Run a module to its end and return the JSON that it printed."""
+    """Run a module with `text` as standard input, and return the JSON that it printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -34,14 +34,17 @@ async def run_module(module: str, *arguments: object, text: str = "") -> Any:
 
 
 def lanes(requests: Sequence[str], count: int) -> list[Sequence[str]]:
-    """Deal the requests out to `count` lanes, so that those of one run stay in one lane and in order."""
+    """Deal the requests out to `count` lanes.
+
+    If runs take turns and their number is a multiple of `count`, each run's requests stay in one lane.
+    """
     return [requests[start::count] for start in range(count)]
 
 
 async def hammer(
     port: int, requests: Sequence[Sequence[str]], *, seconds: float = 0, pause: float = 0
 ) -> dict[str, Any]:
-    """Run `tests.bench.hammer`. Raises RuntimeError for any answer but a 2xx."""
+    """Run `tests.bench.hammer`. Raises RuntimeError for any answer other than a 2xx."""
     text = json.dumps([list(lane) for lane in requests])
     found: dict[str, Any] = await run_module("tests.bench.hammer", port, seconds, pause, text=text)
     refused = {status: count for status, count in found["statuses"].items() if not status.startswith("2")}

@@ -1,7 +1,7 @@
 """Measure claims and queue positions with many waiting runs of one server, on both databases.
 
-Each figure is the shortest of several, because other work on the machine only adds to it. The baseline is
-the update of one row, with its commit.
+Each figure is the minimum of several, because other load only adds to it. The baseline is a transaction that
+updates one row.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ async def _measure(store: Store, section: str, count: int) -> list[Figure]:
     note("claim", await _least(claim))
     note("positions after a claim", min([await moved() for _ in range(TIMES)]))
     note("positions, unchanged", await _least(positions))
-    note("the queue for its estimates", await _least(lambda: store.figures.queue(DEPLOYMENT)), "")
+    note("in flight, for estimates", await _least(lambda: store.figures.in_flight(DEPLOYMENT)), "")
     note("/queue", await _least(lambda: store.history.server_queue(BUSY_SERVER, limit=11)), "")
     await _fill(store, _rows(count, now, guild=FULL_SERVER, server_limit=1))
     note("claim, all at their limit", await _least(claim))
@@ -82,7 +82,7 @@ async def _measure(store: Store, section: str, count: int) -> list[Figure]:
 
 
 def _rows(count: int, now: datetime, *, guild: int, **more: object) -> Iterator[dict[str, object]]:
-    """Yield the waiting runs of one server, and those in flight: a few of it, and of many other servers."""
+    """Yield one server's waiting runs, and runs in flight, a few of that server and most of others."""
     for number in range(count):
         person = number % 500
         yield _row(f"w{number}", RunState.WAITING, now, person, guild, queue_tag=number // 500 + 1, **more)
@@ -123,7 +123,7 @@ def _row(
 
 async def _fill(store: Store, rows: Iterator[dict[str, object]]) -> None:
     def fill(connection: Connection) -> None:
-        # A migration switches the foreign keys off.
+        # `migrate`, which calls this, disables foreign keys.
         connection.execute(delete(runs))
         connection.execute(delete(requests))
         connection.execute(delete(queues))
@@ -132,7 +132,7 @@ async def _fill(store: Store, rows: Iterator[dict[str, object]]) -> None:
 
     await store.database.migrate(fill)
     if not store.database.is_sqlite:
-        # PostgreSQL does it by itself now and then.
+        # In production, autovacuum does this.
         await store.database.migrate(lambda connection: connection.execute(text("ANALYZE")))
 
 

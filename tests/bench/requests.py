@@ -1,4 +1,4 @@
-"""Measure whole requests, 200 at once, against a plain bot in the same scenario."""
+"""Measure 200 requests at once, from the command to the picture; the baseline is a plain bot."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Stage:
 
 
 async def queued(stage: Stage, before: int) -> list[Run]:
-    """Return the runs of the scenario once all have been queued."""
+    """Wait until all runs of the scenario are queued, and return them."""
     async with asyncio.timeout(PATIENCE):
         while True:
             await stage.comfydeploy.idle()
@@ -66,7 +66,7 @@ def progress_of(run: Run) -> list[str]:
 
 
 def pictures(stage: Stage) -> int:
-    """Return how many messages with a file there are."""
+    """Return the number of messages with files."""
     return sum(
         bool(message.attachments) for place in stage.places for message in stage.discord.messages(place)
     )
@@ -74,14 +74,14 @@ def pictures(stage: Stage) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """The seconds to each first answer, and the CPU milliseconds of a request to its picture."""
+    """The seconds to each first answer, and the CPU milliseconds per request."""
 
     answers: list[float]
     each: float
 
 
 async def play(stage: Stage) -> Played:
-    """Play requests to their pictures."""
+    """Play 200 requests to their pictures."""
     before, posted = busy(stage.pid), pictures(stage)
     known = len(list(stage.comfydeploy.runs))
     asked = await ask(stage.discord, stage.people, stage.places, REQUESTS)
@@ -92,13 +92,13 @@ async def play(stage: Stage) -> Played:
         for run in running:
             group.create_task(events.send_success(web, run.webhook or "", run.id, url))
     await stage.discord.wait_until(lambda: pictures(stage) == posted + REQUESTS, within=120)
-    await asyncio.sleep(1)  # the messages that are deleted afterwards
+    await asyncio.sleep(1)  # include the deletion of status messages
     each = (busy(stage.pid) - before) / REQUESTS * 1000
     return Played([one.latency for one in asked], each)
 
 
 def held_backend() -> FakeComfyDeploy:
-    """Return a backend that queues runs and reports nothing: the measurement sends the webhooks itself."""
+    """Return a fake ComfyDeploy that sends no webhooks, because the benchmark sends them."""
     comfydeploy = backend()
     comfydeploy.faults = Faults(hold_at="queued", webhook_drop=True)
     return comfydeploy
@@ -133,7 +133,7 @@ async def whole_bot() -> AsyncIterator[Stage]:
 
 
 async def rounds(stage: Stage) -> Played:
-    """Play the scenario a few times. The first time doesn't count, because modules are imported then."""
+    """Play the scenario a few times. The first time, when modules are imported, isn't counted."""
     picture = await asyncio.to_thread(a_picture)
     stage.comfydeploy.world.bucket.put(FILE, picture, "image/png")
     _, *played = [await play(stage) for _ in range(1 + ROUNDS)]

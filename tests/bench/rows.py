@@ -1,4 +1,4 @@
-"""Measure queries on a store with very many runs and audit entries, and print the indexes they use."""
+"""Measure queries on a store with many runs and audit entries, and print the indexes that they use."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from typing import Any
 from sqlalchemy import Column, Connection, Select, Table, text
 
 from bot.database.tables import audit, messages, requests, runs, server_rules
-from bot.domain.messages.records import Busy
 from bot.domain.moderation import AuditFilter
-from bot.domain.pages import RunFilter, RunsPage
+from bot.domain.pages import RunFilter
 from bot.domain.policy import OperatorRules
 from bot.outside import Outside
 from bot.store import Store
@@ -31,7 +30,7 @@ PEOPLE = 20_000
 IN_FLIGHT = 1000
 TIMES = 9
 FIRST = f"k{1:015}"
-# By number: a row in a thousand belongs to server 0, one in two hundred to person 0.
+# The values of row n. One row in a thousand belongs to server 0, and one in two hundred to person 0.
 EXPRESSIONS = {
     "key": "{key}",
     "request_key": "{key}",
@@ -61,8 +60,8 @@ EXPRESSIONS = {
     "shown_rev": "1",
     "deadline_seconds": "3600",
 }
-# What differs in other tables: an outcome of each request, all of them shown; and as many servers with rules,
-# whose periods of retention have not passed.
+# Other values in some tables: each request has an outcome, which is shown; each server has rules, whose
+# retention period is long.
 OF_TABLE = {
     "messages": {"due_at": "{time}"},
     "server_rules": {
@@ -110,9 +109,9 @@ async def _measure(kind: str, url: str, count: int) -> list[Figure]:
     await store.database.migrate(fill)
     filled = time.perf_counter() - began
     if not store.database.is_sqlite:
-        # PostgreSQL does it by itself now and then. SQLite does not, and chooses better without.
+        # In production, autovacuum does this. SQLite has no statistics there, and chooses better without.
         await store.database.migrate(lambda connection: connection.execute(text("ANALYZE")))
-    for name, query in asked().items():
+    for name, query in asked(now).items():
         _say(f"  {kind}, {name}: {await store.database.read(plan, query)}")
     await store.close()
     section = f"rows, {kind}"
@@ -130,7 +129,7 @@ async def _measure(kind: str, url: str, count: int) -> list[Figure]:
 
 
 def filling(table: Table, dialect: str, count: int, now: datetime) -> str:
-    """Return one statement that generates the rows in the database."""
+    """Return a statement that generates the rows inside the database."""
     words = DIALECTS[dialect]
     stamp = now.strftime("%Y-%m-%d %H:%M:%S")
     parts = {"key": words["key"], "time": words["time"].format(now=stamp), "count": count}
@@ -139,7 +138,7 @@ def filling(table: Table, dialect: str, count: int, now: datetime) -> str:
     values = ", ".join(said.get(c.name, _plain(c)).format(**parts) for c in columns)
     names = ", ".join(c.name for c in columns)
     head = words["numbers"].format(**parts)
-    # SQLite wants its numbers before the statement that uses them.
+    # In SQLite, the CTE with the numbers comes before INSERT.
     source = words["from"].format(**parts)
     return f"{head} INSERT INTO {table.name} ({names}) SELECT {values} FROM {source}"  # noqa: S608
 
@@ -152,14 +151,14 @@ def _plain(column: Column[Any]) -> str:
     return "'picture'" if column.type.python_type is str else "1"
 
 
-def asked() -> dict[str, Select[Any]]:
+def asked(now: datetime) -> dict[str, Select[Any]]:
     """Return the statements of the lists that people page through."""
     return {
-        "/runs": own_runs(0, RunFilter.ALL, 6, None),
-        "/runs, kept ones": own_runs(0, RunFilter.UNDELIVERED, 6, None),
+        "/runs": own_runs(0, RunFilter.ALL, 6),
+        "/runs, kept ones": own_runs(0, RunFilter.UNDELIVERED, 6),
         "/queue": open_on_server(0, 11, 0),
-        "/audit": newest_first(0, AuditFilter(), 11),
-        "/audit of a person": newest_first(0, AuditFilter(subject=0), 11),
+        "/audit": newest_first(0, AuditFilter(), now, 11),
+        "/audit of a person": newest_first(0, AuditFilter(subject=1), now, 11),
     }
 
 
@@ -167,7 +166,7 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
     """Return the queries of the running bot."""
 
     def page(wanted: RunFilter) -> Callable[[], Awaitable[object]]:
-        return lambda: store.history.page(0, RunsPage(wanted), limit=5)
+        return lambda: store.history.page(0, wanted, limit=5)
 
     def judged(operator: OperatorRules) -> Callable[[], Awaitable[object]]:
         async def judge() -> object:
@@ -179,23 +178,23 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
         "/runs, first page": page(RunFilter.ALL),
         "/runs, only what was kept": page(RunFilter.UNDELIVERED),
         "/queue, first page": lambda: store.history.server_queue(0, limit=11),
-        "/audit, first page": lambda: store.audit.page(0, AuditFilter(), 10),
-        "/audit, one person's": lambda: store.audit.page(0, AuditFilter(subject=0), 10),
+        "/audit, first page": lambda: store.audit.page(0, AuditFilter(), now, limit=11),
+        "/audit, one person's": lambda: store.audit.page(0, AuditFilter(subject=1), now, limit=11),
         "today's use, before a request": lambda: store.figures.today(0, 0, now),
         "claim of a run to submit": lambda: store.claims.claim_submission(lambda _: None, now, now),
         "judging it, no daily budget": judged(OperatorRules()),
         "judging it, by the day's seconds": judged(OperatorRules(daily_gpu_seconds=10**9)),
         "durations of earlier runs": lambda: store.figures.usual("picture", None, now),
         "durations, a GPU without any": lambda: store.figures.usual("picture", "H100", now),
-        "the queue, for its estimates": lambda: store.figures.queue("picture"),
+        "what is in flight, for estimates": lambda: store.figures.in_flight("picture"),
         "claim of 8 silent runs": lambda: store.claims.claim_checks(now, timedelta(0), 8),
-        "claim of a message to show": lambda: store.messages.turn([], ["bench"], Busy(), now, now),
+        "claim of a message to show": lambda: store.messages.turn([], ["bench"], (), now, now),
         "claim of what is too old": lambda: store.retention.claim(now),
     }
 
 
 def plan(connection: Connection, query: Select[Any]) -> str:
-    """Return the steps of the query plan that name an index or a scan."""
+    """Return the steps of the query plan that mention an index or a scan."""
     dialect = connection.dialect
     compiled = query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
     word = "EXPLAIN QUERY PLAN" if dialect.name == "sqlite" else "EXPLAIN"

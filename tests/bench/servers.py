@@ -1,4 +1,4 @@
-"""Measure the memory that a gateway needs for its servers: guilds, channels and roles, no members."""
+"""Measure a gateway process's memory for servers with channels and roles, without members."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ ROLES = 20
 
 
 async def measure(options: argparse.Namespace) -> list[Figure]:
-    """Measure in a separate process, so that nothing else is counted."""
+    """Measure in a separate process, so that other memory doesn't count."""
     grown = await run_module("tests.bench.servers", options.servers) / 2**20 / options.servers * 1000
     what = f"for each 1,000 servers of {CHANNELS} channels and {ROLES} roles"
     return [Figure("servers", what, grown, "MiB")]
 
 
 def guild(number: int) -> Json:
-    """Return the GUILD_CREATE of a server; each member of the fake Discord adds a role."""
+    """Return the GUILD_CREATE of a server. Its members only add roles."""
     world, bot = World(), User(1, "bot", bot=True)
     base = number * 1000 + 10**18
     server = Guild(base, f"server {number}", base + 1, members={base + n: MEMBER for n in range(1, ROLES)})
@@ -41,10 +41,10 @@ def guild(number: int) -> Json:
 
 
 async def main(count: int) -> None:
-    """Print by how many bytes the process has grown."""
+    """Print the growth of this process in bytes."""
     intents = discord.Intents.none()
     intents.guilds = True
-    # As GenerateBot has it.
+    # The same options as GenerateBot's.
     client = discord.Client(
         intents=intents,
         max_messages=None,

@@ -1,4 +1,4 @@
-"""Set up a measurement: the bot as a process, many channels, a deployment without a queue."""
+"""Set up a benchmark: the bot as a process, channels, people, stored runs, a deployment without a queue."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ POST = "POST /channels/{channel_id}/messages"
 
 
 class Arrivals(Faults):
-    """The times at which requests reached the fake Discord, before their bodies were read."""
+    """Records when requests reached the fake Discord, before their bodies were read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Arrivals(Faults):
         return super().draw(route, params)
 
     def posts(self) -> dict[int, list[float]]:
-        """Return when posts to a channel began, by channel."""
+        """Return the times at which posts began, by channel."""
         found: dict[int, list[float]] = {}
         for at, route, params in self.seen:
             if route == POST:
@@ -70,7 +70,7 @@ class Seeded:
 
 
 def backend(*more: InputNode, pace: float = 0.0, nodes: int = 6) -> FakeComfyDeploy:
-    """Return a fake ComfyDeploy whose deployment runs any number at once and has an option of 200 choices."""
+    """Return a fake ComfyDeploy whose deployment never queues and has an option with 200 choices."""
     models = tuple(f"model {number:03}" for number in range(200))
     model = InputNode(class_type="Enum", input_id="model", default=models[0], options=models)
     sizes = (size_input("width", 256), size_input("height", 256))
@@ -124,7 +124,7 @@ async def seed(
 ) -> list[Seeded]:
     """Store runs in flight, one for each channel, as an earlier process would have left them.
 
-    `run_ids` are ComfyDeploy's; without them it knows none of the runs.
+    `run_ids` are those of runs at ComfyDeploy; by default it knows none of them.
     """
     ids = run_ids or [str(uuid.uuid4()) for _ in places]
     seeded = [
@@ -170,9 +170,9 @@ def _row(home: BotProcess, run: Seeded, state: RunState) -> dict[str, Any]:
 async def ask(
     discord: FakeDiscord, people: Sequence[User], places: Sequence[Channel], count: int
 ) -> list[Interaction]:
-    """Send `/generate` many times at once, by people and channels in turn, and return the answered requests.
+    """Send `/generate` many times at once, by people and in channels in turn, and wait for the answers.
 
-    Raises RuntimeError for a refusal, which would be faster than what is measured.
+    Raises RuntimeError for a refusal, which would be faster than an accepted request.
     """
     asked = [
         await discord.slash(

@@ -1,4 +1,4 @@
-"""Measure a start with many stored runs, some of them in flight, against a start with an empty database."""
+"""Measure a start with many stored runs, some in flight; the baseline is a start with an empty database."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PATIENCE = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Seconds since the process began; `asked`: when every run in flight had been polled."""
+    """Seconds from the process's start. `asked` is the time when every run in flight had been polled."""
 
     listening: float
     connected: float
@@ -65,7 +65,7 @@ async def _start(kind: str, *, kept: int, in_flight: int) -> Start:
 
 
 async def _held(home: BotProcess, count: int) -> Sequence[str]:
-    """Start runs at the fake ComfyDeploy that it holds, and return their ids."""
+    """Start runs at the fake ComfyDeploy, which holds them, and return their ids."""
     home.comfydeploy.next_faults(*[Faults(hold_at="running")] * count)
     headers = {"Authorization": f"Bearer {home.comfydeploy.api_key}"}
     call = {"deployment_id": PICTURE_ID, "inputs": {"prompt": "a fox"}}

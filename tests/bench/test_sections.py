@@ -1,4 +1,4 @@
-"""Each quick section of `make bench` still runs and measures something."""
+"""Check that each quick section of `make bench` still runs and measures something."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure webhooks per second: progress, which stays in memory, and state changes, which are stored."""
+"""Measure webhooks per second: progress, which is buffered in memory, and state changes, which are stored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMMITS = 2000
 
 
 def progress_requests(watched: list[Seeded]) -> list[str]:
-    """Return ten reports of each run with growing progress. A report of 1 would be stored at once."""
+    """Return ten webhooks of each run with growing progress below 1, which would be stored immediately."""
     return [
         events.request(run.path, events.body(run.run_id, "running", step / 11))
         for step in range(1, 11)
@@ -36,7 +36,7 @@ def progress_requests(watched: list[Seeded]) -> list[str]:
 
 @dataclass(slots=True)
 class Side:
-    """A server and its requests; its counters grow with each turn."""
+    """One of two compared servers with its requests, and sums over all turns."""
 
     port: int
     pid: int
@@ -60,12 +60,12 @@ class Side:
 
     @property
     def each(self) -> float:
-        """Return the CPU microseconds per webhook, which hold on a busy machine, too."""
+        """Return the CPU microseconds per webhook, which other load affects little."""
         return self.processor / self.count * 1e6
 
 
 def bare_commits(database: Path) -> float:
-    """Insert and commit with the same settings and one column of JSON, as a baseline."""
+    """Return the commits per second of bare SQLite with the bot's settings, as a baseline."""
     event = json.dumps({"status": "running", "progress": 0.5})
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
@@ -80,7 +80,7 @@ def bare_commits(database: Path) -> float:
 
 
 async def progress(home: BotProcess, watched: list[Seeded]) -> tuple[Side, Side]:
-    """Measure the bot and the bare handler in turns, so that other load affects both."""
+    """Measure the bot and a bare aiohttp handler in turns, so that other load affects both."""
     first = [events.request(run.path, events.body(run.run_id, "running", 0.01)) for run in watched]
     await hammer(home.port, lanes(first, CONNECTIONS))
     requests = progress_requests(watched)
@@ -97,7 +97,7 @@ async def progress(home: BotProcess, watched: list[Seeded]) -> tuple[Side, Side]
 
 
 async def stored(home: BotProcess, changing: list[Seeded]) -> float:
-    """Measure a state change of each run. Uploading counts as progress, which is buffered."""
+    """Return the state changes per second, from queued to running, one of each run."""
     requests = [events.request(run.path, events.body(run.run_id, "running", 0.5)) for run in changing]
     return rate_of(await hammer(home.port, lanes(requests, CONNECTIONS)))
 

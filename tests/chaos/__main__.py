@@ -1,4 +1,8 @@
-"""`python -m tests.chaos --rounds N --seed S [--database sqlite|postgres|postgresql://…]`."""
+"""Run the bot with random faults: `python -m tests.chaos --rounds N --seed S [--database DATABASE]`.
+
+DATABASE is `sqlite`, `postgres` (a temporary server) or a `postgresql://` URL. The exit code is 1 if an
+invariant was violated.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +27,8 @@ def main() -> int:
         result = asyncio.run(chaos(Path(folder), given.rounds, given.seed, given.database, say=_say))
     _say(
         f"{result.requests} requests in {time.monotonic() - began:.0f} s, seed {given.seed}; "
-        f"{len(result.verdict.unseeable)} told twice where the place of an unclear post closed; "
-        f"{result.failed_starts} starts put off for want of the database"
+        f"{len(result.verdict.unseeable)} outcomes doubled by an unconfirmed post in a channel that closed; "
+        f"{result.failed_starts} starts failed because a service was unavailable"
     )
     _say(f"ended as: {result.ends}")
     _say(result.line)

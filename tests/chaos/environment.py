@@ -1,8 +1,7 @@
-"""The environment of a chaos run: one bot process that dies and returns, people, a fake Discord, a fake
-ComfyDeploy.
+"""The environment of a chaos run: a bot process that is killed and restarted, people, and the two fakes.
 
-The bot's time passes `SPEED` times as fast, and so do the ids and lifetimes of this Discord: a thousand
-rounds of retries, leases and deadlines fit into minutes. Sockets, disks and CPUs are not sped up.
+The clocks of the bot and of the fake Discord run `SPEED` times as fast as the real one, so a thousand rounds
+of retries, leases and deadlines fit into minutes. Sockets, disks and CPUs keep their real speed.
 """
 
 from __future__ import annotations
@@ -30,15 +29,17 @@ from tests.fakediscord.world import DISCORD_EPOCH_MS, Clock, World
 from tests.questions import is_paused
 
 SPEED = 8.0
-# Real seconds that a busy machine may take are 8 times as long in there.
+# Discord's three seconds, on the fast clock: a busy machine needs real time.
 ANSWER_WITHIN = 3.0 * SPEED
 AT_ONCE = 8
 WAITS = (0.05, 0.1)
-# The last log line of a bot that can't start for now; a supervisor would start it again.
+# Last log lines of a bot that a supervisor would start again.
 _FOR_NOW = ("The database doesn't answer", "PostgreSQL can't be reached", "Discord can't be reached")
 
 
 class QuickClock(Clock):
+    """Discord's clock, which runs `SPEED` times as fast as the real one."""
+
     def __init__(self, epoch: float) -> None:
         super().__init__()
         self._epoch = epoch
@@ -74,7 +75,7 @@ class Environment:
         return {**told, "SUBMIT_GRACE_SECONDS": "8", "RUN_DEADLINE_SECONDS": "40"}
 
     async def start(self, die_at: str | None = None) -> None:
-        """Start the bot and wait until it listens or has died."""
+        """Start the bot, and wait until it is connected to the gateway or has exited."""
         before = self.discord.gateway.counts["identify"]
         point = [die_at] if die_at else []
         more = ["--speed", str(SPEED), "--epoch", repr(self.epoch), "--jumps", str(self.folder / "jumps")]
@@ -105,14 +106,14 @@ class Environment:
         self.discord.world.clock.advance(seconds)
 
     def heal(self) -> None:
-        """Stop all faults that aren't a run's own."""
+        """Stop all faults except those of runs."""
         self.discord.faults.clear()
         if self.database.proxy is not None:
             self.database.proxy.heal()
             self.database.proxy.transactions.clear()
 
     async def calm(self) -> None:
-        """Restart a bot that died, end a pause, approve the open review cards, and release held runs."""
+        """Restart a killed bot, end a pause, approve open review cards, and release held runs."""
         await self.watch()
         # A busy machine may store a pause after it has answered `/resume`.
         if self.servers.may_be_paused or await is_paused(self.database):
@@ -121,9 +122,7 @@ class Environment:
         self.let_go()
 
     def let_go(self) -> None:
-        """Release held runs after a while, some only past the bot's deadline, so that none blocks a slot for
-        ever.
-        """
+        """Release each held run after its time, which for some is past the bot's deadline."""
         now = self.comfydeploy.world.now()
         for run in self.comfydeploy.runs:
             timeout = 0.5 + 7.5 * int(run.id[:2], 16) / 255
@@ -131,9 +130,9 @@ class Environment:
                 self.comfydeploy.release(run.id)
 
     async def watch(self) -> None:
-        """Restart the bot when it died at its kill point or could not start during an outage.
+        """Restart the bot if it died at its kill point or couldn't start because of an outage.
 
-        Any other exit fails the chaos run.
+        Raises RuntimeError for any other exit.
         """
         if self.process is None or self.process.returncode is None:
             return
@@ -147,14 +146,14 @@ class Environment:
         await self.start()
 
     def log_lines(self, key: str, lines: int = 60) -> list[str]:
-        """Return what the bot logged about a run and about itself."""
+        """Return the bot's log lines with a run's key, and its errors."""
         marks = (key, "Traceback", " ERROR ")
         text = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
         return [line for line in text if any(mark in line for mark in marks)][-lines:]
 
 
 def _lasting_port() -> int:
-    """Return a free port that the system won't give to an outgoing connection while the bot is down."""
+    """Return a free port below those that the system gives to outgoing connections."""
     while True:
         port = random.randrange(20_000, 32_000)
         with socket.socket() as probe, suppress(OSError):
@@ -163,7 +162,7 @@ def _lasting_port() -> int:
 
 
 def _quicken(world: World, epoch: float) -> None:
-    """Let Discord's ids, which contain the time, keep up with the bot's clock."""
+    """Make Discord's clock fast, and its ids, which contain the time."""
     clock = QuickClock(epoch)
     serial = iter(range(1, 1 << 60))
     world.clock = clock
@@ -171,7 +170,7 @@ def _quicken(world: World, epoch: float) -> None:
     def snowflake() -> int:
         return ((int(clock.now() * 1000) - DISCORD_EPOCH_MS) << 22) | next(serial) % (1 << 22)
 
-    world.snowflake = snowflake  # type: ignore[method-assign]  # this one world's own
+    world.snowflake = snowflake  # type: ignore[method-assign]  # for this world only
 
 
 @asynccontextmanager

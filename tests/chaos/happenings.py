@@ -1,4 +1,4 @@
-"""Events of a round besides its faults: people press buttons, places close, services are away."""
+"""The event of a chaos round: people press buttons, places close, or a service has an outage."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ _CARDS_WITHIN = 3.0
 
 @dataclass
 class Round:
-    """The events of a round.
+    """What happened in a round.
 
-    `places` are its channels besides `channel`, `taken` the messages that a moderator deleted, and `opened`
-    the runs that started although a pause forbade it.
+    `places` are its channels besides `channel`, `removed` the messages that a moderator deleted, and `opened`
+    the keys of runs that started despite a pause.
     """
 
     number: int
@@ -58,7 +58,7 @@ class Round:
     died: str = ""
     asked: list[Interaction] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-    taken: list[Message] = field(default_factory=list)
+    removed: list[Message] = field(default_factory=list)
     places: list[Channel] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
 
@@ -69,7 +69,7 @@ class Round:
 
 
 class Happenings:
-    """Carries out what happens in a round besides its faults."""
+    """Plays a round's event."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -96,7 +96,7 @@ class Happenings:
             await act(this, chance)
 
     async def throw_bombs(self, this: Round, chance: random.Random) -> None:
-        """Send long texts to the server whose AutoMod rules are slow; each contains a forbidden word."""
+        """Send long prompts with a forbidden word on the server whose AutoMod rules are slow."""
         servers, discord = self._environment.servers, self._environment.discord
         channel = discord.add_text(servers.hostile, f"bombs-{this.number}")
         this.places.append(channel)
@@ -128,13 +128,13 @@ class Happenings:
         await endure(self._environment, outage, chance)
 
     async def _decide(self, this: Round, chance: random.Random) -> None:
-        """Let Mona decide about some cards."""
+        """Let Mona decide about some of the round's review cards."""
         for card in await self._cards(this):
             if chance.random() < 0.7:
                 await self._environment.servers.decide(card, chance.choice(("Approve", "Approve", "Reject")))
 
     async def _pause(self, this: Round, chance: random.Random) -> None:
-        """Let Mona approve some requests before a pause, and the others during it: those must wait."""
+        """Let Mona approve some requests before a pause, and others during it, which must wait."""
         servers, calls = self._environment.servers, self._environment.comfydeploy.call_log
         cards = await self._cards(this)
         early = [card for card in cards if chance.random() < 0.3]
@@ -143,7 +143,7 @@ class Happenings:
         if not await servers.pause():
             return
         late = [card for card in cards if card not in early]
-        # A decided card has no buttons to read the keys from.
+        # Read the keys now, because a decided card has no buttons.
         waiting = [key for card in late for key in _keys(card)]
         for card in late:
             await servers.decide(card, chance.choice(("Approve", "Approve", "Approve", "Reject")))
@@ -151,7 +151,7 @@ class Happenings:
         this.opened += [key for key in waiting if calls.calls_for(key)]
 
     async def _cards(self, this: Round) -> list[Message]:
-        """Return the open cards of a round's requests, once there are as many as were answered."""
+        """Wait for a card for each of the round's answered requests, and return the open ones."""
         mine = {key for asked in this.asked if asked.original for key in _keys(asked.original)}
 
         def found() -> list[Message]:
@@ -162,14 +162,14 @@ class Happenings:
         return found()
 
     async def _delete_channel(self, this: Round, _: random.Random) -> None:
-        this.taken += list(this.channel.messages.values())
+        this.removed += list(this.channel.messages.values())
         self._environment.discord.delete_channel(this.channel)
 
     async def _delete_status(self, this: Round, _: random.Random) -> None:
         for asked in this.asked:
             message = asked.original
             if message is not None and not message.ephemeral and not message.deleted_at:
-                this.taken.append(message)
+                this.removed.append(message)
                 self._environment.discord.delete_message(message)
 
     async def _withdraw(self, this: Round, _: random.Random) -> None:
@@ -177,7 +177,7 @@ class Happenings:
         self._environment.discord.withdraw(this.channel, permission)
 
     async def _close_all(self, this: Round, _: random.Random) -> None:
-        """Close the channel and direct messages; with expired tokens, results stay undelivered."""
+        """Close the channel and direct messages, and expire the tokens, so that results stay undelivered."""
         self._environment.discord.withdraw(this.channel, "send_messages", "view_channel")
         for asked in this.asked:
             asked.user.accepts_dms = False
@@ -196,5 +196,5 @@ class Happenings:
 
 
 def _keys(message: Message) -> list[str]:
-    """Return the keys of the runs whose buttons a message has."""
+    """Return the run keys in a message's buttons."""
     return sorted({item.split(":")[1] for item in message.custom_ids if item.startswith(("run:", "pick:"))})

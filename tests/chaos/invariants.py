@@ -1,4 +1,4 @@
-"""Check from outside what people see, what the rows say, and what ComfyDeploy was asked for."""
+"""Compare the messages that people see, the stored rows, and the calls that ComfyDeploy got."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.chaos.environment import Environment
 from tests.chaos.happenings import Round
 from tests.chaos.promises import Promises
 from tests.fakediscord.world import Message
-from tests.questions import Message as Owed
+from tests.questions import Message as StoredMessage
 from tests.questions import Run
 
-# Messages by the request and the number of the run.
-OwedOf = dict[tuple[str, int], list[Owed]]
+# Stored messages by the key of the request and the run's index.
+StoredMessages = dict[tuple[str, int], list[StoredMessage]]
 
 _BUTTON = re.compile(r"(?:run|pick):([a-z0-9]+):(\w+)(?::\d+)?")
 SETTLE_WITHIN = 90.0
@@ -27,7 +27,7 @@ SETTLE_WITHIN = 90.0
 
 @dataclass
 class Verdict:
-    """The keys of the runs that violate an invariant, with the evidence."""
+    """The keys of the runs that violate an invariant, each with a description."""
 
     lost: dict[str, str] = field(default_factory=dict)
     twice: dict[str, str] = field(default_factory=dict)
@@ -35,11 +35,11 @@ class Verdict:
     opposite: dict[str, str] = field(default_factory=dict)
     """Somebody was told the opposite of what happened."""
     opened: dict[str, str] = field(default_factory=dict)
-    """Something forbidden was started, or one server's rules stopped another server."""
+    """Something forbidden was started, or one server's rules affected another server."""
     hidden: dict[str, str] = field(default_factory=dict)
     """Outputs that nobody sees."""
     unseeable: dict[str, str] = field(default_factory=dict)
-    """Told twice in the one window that is left (see docs/reliability.md): counted by itself."""
+    """Two outcomes because of a known gap of docs/reliability.md, which violates nothing."""
 
     def add(self, other: Verdict) -> None:
         for kind in fields(self):
@@ -59,7 +59,7 @@ class InvariantChecker:
         self.requests = 0
 
     async def settled(self, within: float) -> bool:
-        """Return whether all runs ended and no message is pending before so many real seconds have passed."""
+        """Wait up to `within` real seconds; return whether all runs ended and no message is pending."""
         try:
             async with asyncio.timeout(within):
                 while self._environment.servers.may_be_paused or not await self._quiet():
@@ -70,13 +70,13 @@ class InvariantChecker:
         return True
 
     async def shown(self, rounds: Sequence[Round], within: float) -> bool:
-        """Wait up to `within` real seconds for all outputs to be shown, and return whether they are.
+        """Wait up to `within` real seconds; return whether all outputs are shown.
 
-        Polls find some of them long after the end.
+        Some are found only by polls, long after the run's end.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while self._hidden(await self._new_runs(), await self._owed(), rounds):
+                while self._hidden(await self._new_runs(), await self._stored_messages(), rounds):
                     await self._environment.calm()
                     await asyncio.sleep(0.2)
                 return True
@@ -86,18 +86,20 @@ class InvariantChecker:
         found = await questions.runs(self._environment.database, but=self._judged)
         return {run.key: run for run in found}
 
-    async def _owed(self) -> OwedOf:
-        owed: OwedOf = defaultdict(list)
+    async def _stored_messages(self) -> StoredMessages:
+        stored: StoredMessages = defaultdict(list)
         for message in await questions.messages(self._environment.database):
-            owed[message.request_key, message.number].append(message)
-        return owed
+            stored[message.request_key, message.number].append(message)
+        return stored
 
-    def _hidden(self, runs: dict[str, Run], owed: OwedOf, rounds: Sequence[Round]) -> dict[str, str]:
+    def _hidden(
+        self, runs: dict[str, Run], stored: StoredMessages, rounds: Sequence[Round]
+    ) -> dict[str, str]:
         """Return the runs whose outputs no message shows and `/runs` doesn't offer."""
         kept = {
             key
             for key, run in runs.items()
-            for message in (*_of(run, owed), *owed[run.request.key, 0])
+            for message in (*_of(run, stored), *stored[run.request.key, 0])
             if message.state == "undelivered"
         }
         seen = self._promises.everything(self._messages(rounds))
@@ -107,16 +109,16 @@ class InvariantChecker:
             if key not in kept and self._promises.is_hidden(run, seen)
         }
 
-    def _left_to_the_list(
-        self, runs: dict[str, Run], owed: OwedOf, rounds: Sequence[Round]
+    def _undelivered_after_outage(
+        self, runs: dict[str, Run], stored: StoredMessages, rounds: Sequence[Round]
     ) -> dict[str, str]:
-        """Return the runs that only `/runs` offers although nothing but an outage happened."""
+        """Return the undelivered runs of rounds whose only event was an outage."""
         places = {this.channel.id for this in rounds if this.happening == "outage"}
         return {
-            key: f"undelivered after an outage: {run} {_of(run, owed)}"
+            key: f"undelivered after an outage: {run} {_of(run, stored)}"
             for key, run in runs.items()
             if run.request.channel_id in places
-            and any(each.state == "undelivered" for each in _of(run, owed))
+            and any(each.state == "undelivered" for each in _of(run, stored))
         }
 
     async def _quiet(self) -> bool:
@@ -125,25 +127,25 @@ class InvariantChecker:
         return not (working or left.in_review or left.in_progress)
 
     async def judge(self, rounds: Sequence[Round]) -> Verdict:
-        """Check every run that is new since the last call; all of them have settled or had the time to."""
-        runs, owed = await self._new_runs(), await self._owed()
+        """Check every run that is new since the last call. All have settled, or had the time to."""
+        runs, stored = await self._new_runs(), await self._stored_messages()
         ends, cancels = self._seen(rounds)
         verdict = Verdict()
         for key, run in runs.items():
             # A batch shares one outcome; a late success of one of its runs is a second message.
-            own, first = _of(run, owed), run.request.key
+            own, first = _of(run, stored), run.request.key
             others = (
-                [message for message in owed[first, 0] if message.kind == "outcome"] if first != key else []
+                [message for message in stored[first, 0] if message.kind == "outcome"] if first != key else []
             )
             late = [message for message in own if message.kind == "late" and run.request.count > 1]
             limit = 1 + sum(bool(message.ids) for message in late)
-            # Its own buttons are missing if the outcome became links; `hidden` looks for its outputs.
+            # An outcome that consists of links has no buttons of this run; `hidden` looks for its outputs.
             seen = ends[key] or ends[first][:1]
             self._judge(verdict, run, [*own, *others], seen, cancels[key], limit=limit)
         for key in cancels.keys() - runs.keys() - self._judged:
             verdict.lost[key] = "a status message without a row"
-        verdict.lost |= self._left_to_the_list(runs, owed, rounds)
-        verdict.hidden |= self._hidden(runs, owed, rounds)
+        verdict.lost |= self._undelivered_after_outage(runs, stored, rounds)
+        verdict.hidden |= self._hidden(runs, stored, rounds)
         verdict.opposite |= self._promises.opposites(runs, rounds)
         verdict.opened |= self._promises.opened(rounds)
         verdict.twice |= self._promises.second_cards(runs)
@@ -154,34 +156,36 @@ class InvariantChecker:
         self,
         verdict: Verdict,
         run: Run,
-        owed: list[Owed],
+        stored: list[StoredMessage],
         ends: list[Message],
         cancels: list[Message],
         *,
         limit: int,
     ) -> None:
         self.requests += run.index == 0
-        key, kept = run.key, sum(message.state == "undelivered" for message in owed)
-        if not run.final or any(message.state == "pending" for message in owed):
-            verdict.lost[key] = f"never settled: {run} {owed}"
+        key, kept = run.key, sum(message.state == "undelivered" for message in stored)
+        if not run.final or any(message.state == "pending" for message in stored):
+            verdict.lost[key] = f"never settled: {run} {stored}"
         elif not ends and not kept:
-            verdict.lost[key] = f"no outcome to be seen: {run} {owed}"
+            verdict.lost[key] = f"no outcome to be seen: {run} {stored}"
         if len(ends) > limit and any(self._out_of_reach(run, message) for message in ends[:-1]):
-            # A post of unknown end in a place that then closed: nobody can look whether it is there.
-            verdict.unseeable[key] = f"{[_told(message) for message in ends]}"
+            # The post got no reply, and then its channel closed, so the bot can't check whether it exists.
+            verdict.unseeable[key] = f"{[_description(message) for message in ends]}"
         elif len(ends) > limit:
-            verdict.twice[key] = f"{len(ends)} outcomes: {[_told(message) for message in ends]} {run} {owed}"
+            verdict.twice[key] = (
+                f"{len(ends)} outcomes: {[_description(message) for message in ends]} {run} {stored}"
+            )
         elif any(not self._out_of_reach(run, message) for message in cancels):
-            verdict.twice[key] = f"a status message is left beside the outcome: {run} {owed}"
+            verdict.twice[key] = f"a status message is left beside the outcome: {run} {stored}"
         calls = [call for call in self._environment.comfydeploy.call_log.calls_for(key) if call.status != 429]
         if len(calls) > 1:
             verdict.queued_twice[key] = f"{len(calls)} queue calls"
 
     def _seen(self, rounds: Sequence[Round]) -> tuple[dict[str, list[Message]], dict[str, list[Message]]]:
-        """Return the messages with a run's outcome, and those that still offer Cancel.
+        """Return, by run key, the messages with an outcome, and the existing ones that offer Cancel.
 
-        A message that a moderator deleted afterwards counts as seen. Further messages of an outcome, which
-        have only numbers, don't count.
+        A message that a moderator deleted counts as an outcome. Further messages of an outcome, which only
+        have buttons with numbers, don't count.
         """
         ends: dict[str, list[Message]] = defaultdict(list)
         cancels: dict[str, list[Message]] = defaultdict(list)
@@ -197,19 +201,19 @@ class InvariantChecker:
         return ends, cancels
 
     def _messages(self, rounds: Sequence[Round]) -> Iterable[Message]:
-        """Yield what somebody sees or saw: an ephemeral answer counts, because its requester sees it."""
+        """Yield the rounds' messages that anybody sees or saw, including ephemeral ones."""
         for this in rounds:
             for channel in (this.channel, *this.places):
                 yield from channel.messages.values()
-            yield from this.taken
+            yield from this.removed
         for person in self._environment.people:
             yield from self._environment.discord.messages(self._environment.discord.dm(person))
 
     def _out_of_reach(self, run: Run, message: Message) -> bool:
-        """Return whether the bot can no longer remove a message.
+        """Return whether the bot can no longer delete a message.
 
-        For an ephemeral one it needs the interaction's token, for all others the channel. If the commit of
-        the id of a command's answer was lost, the token alone finds the answer.
+        It needs access to the channel, or a valid token for an ephemeral message. An answer whose id wasn't
+        stored needs both.
         """
         world = self._environment.discord.world
         lifetime = self._environment.discord.interactions.token_lifetime
@@ -221,7 +225,7 @@ class InvariantChecker:
         return message.channel.deleted or closed
 
     def evidence(self, key: str, rounds: Sequence[Round]) -> str:
-        """Return what happened to a run: its rounds, log lines, and calls to Discord and ComfyDeploy."""
+        """Return lines about a run: its rounds, log lines, and calls to Discord and ComfyDeploy."""
         call_log = self._environment.comfydeploy.call_log
         run_ids = set(call_log.runs_for(key))
         lines = [f"--- run {key}", *map(str, rounds), "log:", *self._environment.log_lines(key)]
@@ -238,10 +242,10 @@ class InvariantChecker:
         return "\n".join(lines)
 
 
-def _of(run: Run, owed: OwedOf) -> list[Owed]:
-    return owed[run.request.key, run.index]
+def _of(run: Run, stored: StoredMessages) -> list[StoredMessage]:
+    return stored[run.request.key, run.index]
 
 
-def _told(message: Message) -> str:
+def _description(message: Message) -> str:
     where = "dm" if message.channel.guild is None else "channel"
     return f"{where} {message.id}: {json.dumps(message.text[:120])}"

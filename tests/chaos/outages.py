@@ -1,4 +1,4 @@
-"""Outages of hours: a service is away while the clocks are moved forward."""
+"""Outages that last hours, which pass by moving the clocks."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests.databases import locked
 from tests.fakediscord.faults import Fault
 
 _PARTIES = ("discord", "discord", "comfydeploy", "network", "database")
-# More attempts than the bot would make if it counted those in an outage.
+# More jumps, each with attempts, than the bot would allow failures if it counted those in an outage.
 _MORE_THAN_TRIES = 40
-# Longer than the bot waits for SQLite's lock.
+# Seconds, longer than the bot waits for SQLite's lock.
 _LOCK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """An outage whose hours pass in jumps of the clocks; the bot runs on for a moment after each jump."""
+    """An outage whose hours pass in jumps of the clocks; the bot runs for a moment after each jump."""
 
     party: str
     hours: float

@@ -1,4 +1,4 @@
-"""Check promises other than the one outcome: true answers, nothing forbidden starts, outputs are shown."""
+"""Check that answers and cards are true, nothing forbidden starts, and outputs are shown."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ from tests.questions import Run
 
 # Answers after which nothing may start.
 _NO = (say("store_unavailable"), say("words_unavailable"), say("paused", reason=""))
-# Statuses with which the bot can't read a run, and a fault with which it doesn't link to the outputs.
+# Statuses of GET /run with which the bot can't read a run, and a fault with which it shows no link.
 _UNREADABLE = (404, 500)
 _NO_LINK = "private-redirect"
 
 
 class Promises:
-    """Checks messages, rows and queue calls against what people were told."""
+    """Compares messages, rows and queue calls with what people were told."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
 
     def opposites(self, runs: Mapping[str, Run], rounds: Sequence[Round]) -> dict[str, str]:
-        """Return the requests that started although their author read that they didn't, and the decisions
-        that differ from their cards.
-        """
+        """Return requests that started despite a refusal, and runs whose review card is wrong."""
         started = self._started_prompts()
         found = {}
         for asked in (asked for this in rounds for asked in this.asked):
@@ -46,13 +44,14 @@ class Promises:
         return found
 
     def opened(self, rounds: Sequence[Round]) -> dict[str, str]:
-        """Return the runs that started despite a pause or forbidden words, and the rounds in which a request
-        was refused because of another server's rules.
+        """Return what started despite a pause or a forbidden word, and rounds with a wrong refusal.
+
+        A refusal is wrong if another server's slow rules caused it.
         """
-        found = {key: "started under a pause" for this in rounds for key in this.opened}
+        found = {key: "started during a pause" for this in rounds for key in this.opened}
         for prompt in self._started_prompts():
             if FORBIDDEN in prompt:
-                found[prompt[:20]] = "started in spite of a forbidden word"
+                found[prompt[:20]] = "started despite a forbidden word"
         for this in rounds:
             if this.happening == "bombs" and not this.died:
                 for asked in this.asked:

@@ -1,4 +1,4 @@
-"""Draw the faults of a round, and the step at which the bot dies, from a seed."""
+"""Draw the faults of a chaos round."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
 _ANSWER = "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
 _LIST = "/channels/{channel_id}/messages"
 _ONE = f"{_LIST}/{{message_id}}"
-# Twice: the post is where an outcome is lost or doubled.
+# The post is listed twice, because there an outcome can get lost or doubled.
 ROUTES = (
     f"POST {_LIST}",
     f"POST {_LIST}",
@@ -40,10 +40,10 @@ FAULTS: tuple[Callable[[random.Random], Fault], ...] = (
     lambda chance: Fault.delay(chance.uniform(0.05, 0.4), after=chance.random() < 0.5),
 )
 
-# Points that a short life certainly reaches, and that the sweep of every step holds as well.
+# Kill points that a short life certainly reaches. `tests/e2e` kills the bot at each of them, too.
 DEATHS = tuple(point for point in ONE_LIFE if ":got:" not in point)
 
-# The fake ComfyDeploy's own faults, and those that only a longer story shows.
+# Faults that need a longer round than `CHAOS` of the fake ComfyDeploy.
 LONG_LIVES = {
     "never_ends": Faults(never_ends=True),
     "held_for_good": Faults(hold_at="running"),
@@ -65,7 +65,7 @@ FILES = {
     "redirected": Faults(body="private-redirect"),
     "dripping_at_timeout": Faults(body="slow", ends_as="timeout", made=99),
 }
-# Runs that end unsuccessfully, with outputs that no webhook contains.
+# Failed runs with outputs that no webhook contains.
 ENDS_WITH_OUTPUTS = {
     "timeout": Faults(ends_as="timeout", made=1),
     "timeout_in_silence": Faults(ends_as="timeout", made=1, webhook_drop=True),
@@ -122,7 +122,7 @@ class LostSteps:
 
 
 def lost_steps(chance: random.Random) -> LostSteps | None:
-    """Return what a round loses of its database, if anything."""
+    """Draw the losses of a round's database; None in most rounds."""
     drawn = LostSteps(
         loss=chance.choice((Loss.REPLY, Loss.REPLY, Loss.STATEMENT)),
         every=chance.choice((1, 2, 3, 5, 8)),

@@ -1,4 +1,4 @@
-"""Play one round: several people ask, faults happen, the bot may die."""
+"""Play a chaos round: people send requests, faults strike, and the bot may be killed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.chaos.happenings import HAPPENINGS, IN_REVIEW, Happenings, Round
 from tests.chaos.random_faults import DEATHS, comfy_faults, discord_faults, lost_steps
 from tests.fakediscord.actions import CannotSend
 
-# Pictures are larger than this many bytes, so the bot recompresses them or links to them.
+# Discord's upload limit in bytes for some requests, so small that pictures are recompressed or linked.
 SMALL_LIMIT = 3000
 
 
@@ -37,7 +37,7 @@ class Player:
         if happening in IN_REVIEW:
             guild = environment.servers.reviewed
         this = Round(number, environment.discord.add_text(guild, f"round-{number}"), happening)
-        # A bot that is started in an outage would only wait for its end.
+        # A bot that starts during an outage only waits for its end.
         if chance.random() < 0.33 and happening != "outage":
             await self._arrange_death(this, chance)
         await environment.watch()
@@ -49,7 +49,7 @@ class Player:
         return this
 
     async def _arrange_death(self, this: Round, chance: random.Random) -> None:
-        """Kill the bot at a random moment, or replace it by one that dies at a chosen step."""
+        """Restart the bot with a kill point, or choose a moment at which to kill it."""
         if chance.random() < 0.5:
             this.died = chance.choice(DEATHS)
             await self._environment.kill()

@@ -1,4 +1,4 @@
-"""Play many rounds from one seed, and report the result."""
+"""Play chaos rounds from a seed, check them, and report the result."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.chaos.rounds import Player
 from tests.fakediscord.interactions import Interaction
 from tests.questions import runs as runs_of
 
-# A round that is not over by then (a deadline, a lease, a long backoff) is judged together with later ones.
+# Real seconds. A round that takes longer (a deadline, a lease, a backoff) is checked with later ones.
 PATIENCE = 0.5
-# More than Discord waits for an answer, and the bot for the database.
+# Real seconds, more than Discord waits for an answer, and the bot for the database.
 ANSWERED_WITHIN = ANSWER_WITHIN / SPEED + 3.0
-# Outputs that appear after the end are found by polls.
+# Real seconds in which polls find outputs that appeared after a run's end.
 SHOWN_WITHIN = 20.0
 TELL_EVERY = 25
 
@@ -77,9 +77,9 @@ async def chaos(
         ends = Counter(run.state.value for run in await runs_of(database))
         result.ends = ", ".join(f"{count} {state}" for state, count in ends.items())
         if world.discord.request_log.unknown_routes or result.requests < rounds / 2:
-            # Nothing can go wrong where nothing is done.
+            # The run proves nothing if most requests weren't accepted.
             raise RuntimeError(
-                f"hardly tried: {result.requests} requests, {world.discord.request_log.unknown_routes}"
+                f"only {result.requests} requests; unknown routes: {world.discord.request_log.unknown_routes}"
             )
     return result
 
@@ -100,7 +100,7 @@ def _is_shown(asked: Interaction) -> bool:
 
 
 async def _answered(world: Environment, rounds: list[Round]) -> None:
-    """Wait until the bot has answered each request, or can't any more: before that, it may have no row."""
+    """Wait until each request is answered or too old for an answer; only then its row is sure to exist."""
     for asked in (asked for this in rounds for asked in this.asked if asked.delivered_to):
         left = asked.created + ANSWERED_WITHIN - time.perf_counter()
         if left > 0:

@@ -1,6 +1,4 @@
-"""The servers of a chaos run, and their people: an ordinary server, a hostile one, and one where every
-request needs approval.
-"""
+"""The servers of a chaos run, with their people: ordinary, hostile, and with approval of every request."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ _PRESS_AGAIN = 1.0
 
 
 class Servers:
-    """The three servers. `people` are members of the ordinary and the reviewed one."""
+    """The three servers. `people` are members of the ordinary and the reviewed server."""
 
     def __init__(self, discord: FakeDiscord) -> None:
         self._discord = discord
@@ -39,7 +37,7 @@ class Servers:
             "Bombs",
             {
                 "keyword_filter": ["a" * length for length in range(2, 60)],
-                # The forbidden word comes last, so it is found only if the slow ones before it are tried.
+                # The forbidden word comes last, so it is found only after the slow patterns.
                 "regex_patterns": [*PATTERNS, FORBIDDEN],
                 "allow_list": ["*a*"],
             },
@@ -62,12 +60,12 @@ class Servers:
         await insert_rules(database, self.reviewed.id, rules.model_dump(mode="json"))
 
     async def pause(self) -> bool:
-        """Let the owner pause the bot; return whether the bot confirmed it."""
+        """Pause the bot as its owner; return whether the bot confirmed it."""
         self.may_be_paused = True
         return say("pause_done", reason="chaos") in await self._say_as_owner("pause", reason="chaos")
 
     async def resume(self) -> None:
-        """Let the owner end a pause; `may_be_paused` says whether this has to be repeated."""
+        """Resume the bot as its owner. `may_be_paused` says whether it has to be repeated."""
         told = await self._say_as_owner("resume")
         self.may_be_paused = told not in (say("resume_done"), say("resume_nothing"))
 
@@ -79,12 +77,12 @@ class Servers:
             return ""
 
     def open_cards(self) -> list[Message]:
-        """Return the cards that can still be decided."""
+        """Return the cards that await a decision."""
         cards = self._discord.messages(self.cards)
         return [card for card in cards if any(item.endswith(":approve") for item in card.custom_ids)]
 
     async def decide(self, card: Message, label: str = "Approve") -> Interaction | None:
-        """Let Mona press a button of a card; a rejection gets a reason."""
+        """Press a button of a card as Mona, and give a reason for a rejection."""
         self._pressed[card.id] = time.monotonic()
         try:
             pressed = await self._discord.click(self.mona, card, label)
@@ -96,19 +94,19 @@ class Servers:
         return pressed
 
     def forget_cards(self) -> None:
-        """Drop the cards, whose runs have all been judged."""
+        """Drop all cards, whose runs have been checked."""
         self.cards.messages.clear()
         self._pressed.clear()
 
     async def decide_the_rest(self) -> None:
-        """Let Mona approve each open card, again after a while if it stays open."""
+        """Approve each open card as Mona, again after a second if it stays open."""
         for card in self.open_cards():
             if time.monotonic() - self._pressed.get(card.id, 0) > _PRESS_AGAIN:
                 await self.decide(card)
 
 
 def with_automod(server: FakeDiscord, name: str, *triggers: Mapping[str, Sequence[str]]) -> Guild:
-    """Add a server with an AutoMod rule for each trigger. The bot may read them."""
+    """Add a server with an AutoMod rule, which the bot may read, for each trigger."""
     guild = server.add_guild(name)
     guild.bot_permissions |= discord.Permissions(manage_guild=True).value
     for trigger in triggers:

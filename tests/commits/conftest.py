@@ -1,4 +1,4 @@
-"""A PostgreSQL server, and a store that reaches it through a proxy."""
+"""Fixtures: a PostgreSQL server, and a store that connects to it through a proxy."""
 
 from __future__ import annotations
 

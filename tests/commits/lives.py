@@ -1,6 +1,6 @@
-"""Requests from the command to the outcome, by people who repeat failed actions, with checks of the result.
+"""Play requests from the command to the outcome, by people who repeat failed actions, and check them.
 
-Every life may lose one reply of the database, at any step.
+While a life is played, one reply of the database may get lost, at any step.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Life = Callable[[ModeratedServer], Awaitable[None]]
 
 
 class Told(Enum):
-    """The answer to a person: it is done, it isn't, it may be, or no answer."""
+    """The content of an answer to an action: done, not done, perhaps done; or no answer."""
 
     YES = auto()
     NO = auto()
@@ -40,12 +40,12 @@ _MAYBE = {say("request_unknown"), say("commit_unknown")}
 
 
 def told(bot: Harness, result: Any) -> Told:
-    """Return the meaning of an answer, and check that every error has a sentence for users."""
+    """Return what an answer says, and check that every error is a `BotError`, which has a sentence."""
     for error in bot.env.errors:
         assert isinstance(getattr(error, "original", error), BotError), error
     if not result.acknowledged:
         return Told.NOTHING
-    # An error after an answer is a follow-up.
+    # After the first answer, an error is a follow-up.
     answers = [*result.followups, *([result.response] if result.response is not None else [])]
     content = text_of(bot, answers[0]) if answers else ""
     if content in _MAYBE:
@@ -54,7 +54,7 @@ def told(bot: Harness, result: Any) -> Told:
 
 
 async def play(bot: Harness) -> None:
-    """Run the workers until they are idle; a worker that lost the database goes on with its next item."""
+    """Run the workers until they are idle, and restart them if one lost the database."""
     while True:
         try:
             return await bot.play()
@@ -63,7 +63,7 @@ async def play(bot: Harness) -> None:
 
 
 async def settled(bot: Harness) -> None:
-    """Let leases and grace times run out until nothing is left to do, and then once more."""
+    """Let leases and grace times expire until all work is done, and then once more."""
     done = False
     for seconds in (0, 6, 70, 180, 70, 300, 600):
         bot.clock.move(seconds=seconds)
@@ -91,7 +91,7 @@ async def stored_keys(bot: Harness) -> set[str]:
 
 
 async def newest(bot: Harness, before: set[str]) -> Run | None:
-    """Return the run that was stored since then, if any."""
+    """Return the run whose key isn't in `before`, if there is one."""
     found = await stored_keys(bot) - before
     assert len(found) <= 1
     return await bot.app.app.store.runs.get(found.pop()) if found else None
@@ -99,9 +99,9 @@ async def newest(bot: Harness, before: set[str]) -> Run | None:
 
 @asynccontextmanager
 async def one_request(bot: ModeratedServer) -> AsyncIterator[dict[str, Any]]:
-    """Check after the block that one request left one visible outcome, and nobody was told the opposite.
+    """Check after the block that a request has exactly one outcome and its requester was told the truth.
 
-    The block stores what the requester was `told` first and which final `states` are allowed in its dict.
+    The block sets `told`, the first answer, and `states`, the allowed final states, in the yielded dict.
     """
     keys, calls = await stored_keys(bot), len(bot.calls)
     shown, letters = {message.id for message in bot.messages()}, len(bot.letters())
@@ -112,29 +112,29 @@ async def one_request(bot: ModeratedServer) -> AsyncIterator[dict[str, Any]]:
     made = len(bot.calls) - calls
     messages = [message for message in bot.messages() if message.id not in shown]
     if run is None:
-        # Nothing was spent, and the requester was not told that it starts.
+        # The request wasn't stored, so it cost nothing, and nobody was told that it starts.
         assert seen["told"] is not Told.YES
         assert made == 0
-        # What was to be the status message says so.
+        # The deferred answer may have become one of these sentences.
         assert {text_of(bot, message) for message in messages} <= {*_MAYBE, say("store_unavailable")}
         return
     assert seen["told"] in (Told.YES, Told.MAYBE)
     assert run.state in seen["states"], (run.state, run.failure_code)
     assert made == (run.state in (RunState.SUCCEEDED, RunState.UNCONFIRMED) or run.submissions > 0)
-    # A rejection is told in a direct message.
+    # A rejection is sent as a direct message.
     assert len(messages) + len(bot.letters()) - letters == 1
     assert not any("Cancel" in buttons_of(bot, message) for message in messages)
     assert await bot.app.app.store.messages.pending() == 0
 
 
 async def generated(bot: ModeratedServer) -> None:
-    """Alice asks, and gets a picture."""
+    """Send a request as Alice, and wait for its picture."""
     async with one_request(bot) as seen:
         seen["told"] = told(bot, await bot.alice.slash(bot.channel, "generate", prompt="a fox"))
 
 
 async def cancelled(bot: ModeratedServer) -> None:
-    """Alice asks, and cancels while the run is running."""
+    """Send a request as Alice, and cancel it while it is running."""
     bot.comfydeploy.next_faults(HELD)
     async with one_request(bot) as seen:
         seen["states"] = {RunState.CANCELLED}
@@ -143,16 +143,16 @@ async def cancelled(bot: ModeratedServer) -> None:
         if seen["told"] is Told.YES:
             await play(bot)
             await repeated(bot, lambda: bot.alice.click(asked.response.message, label="Cancel"))
-            # The run is held at ComfyDeploy, so only the cancellation can end it.
+            # ComfyDeploy holds the run, so only the cancellation can end it.
 
 
 async def approved(bot: ModeratedServer) -> None:
-    """Alice asks, and Mona approves."""
+    """Send a request as Alice, and approve it as Mona."""
     await _moderated(bot, _approve, RunState.SUCCEEDED)
 
 
 async def rejected(bot: ModeratedServer) -> None:
-    """Alice asks, and Mona rejects."""
+    """Send a request as Alice, and reject it as Mona."""
     await _moderated(bot, _reject, RunState.REJECTED)
 
 
@@ -175,7 +175,7 @@ async def _moderated(
 
 
 async def until_card(bot: ModeratedServer, cards: int) -> None:
-    """Let time pass until the review card is there: a lost reply may have cost a lease."""
+    """Let time pass until the review card appears; after a lost reply, a lease must expire first."""
     for _ in range(5):
         await play(bot)
         if len(bot.cards()) > cards:
@@ -197,20 +197,20 @@ async def _reject(bot: ModeratedServer, card: Any) -> Any:
 
 
 async def repeated(bot: ModeratedServer, act: Callable[[], Awaitable[Any]]) -> None:
-    """Act as a person who tries again while the bot says that it didn't work; once it worked, it stays so."""
+    """Repeat an action while its answer says that it failed, and check that it changed nothing then."""
     for _ in range(3):
         before = await decisions(bot)
         answer = told(bot, await act())
         if answer is Told.YES:
             return
-        # A step is lost only once, so the second try within the bot settles what the first left open.
+        # Only one step is lost, so the bot can always find out whether the action was stored.
         assert answer is Told.NO
         assert await decisions(bot) == before
     raise AssertionError("it never worked")
 
 
 async def decisions(bot: Harness) -> list[Any]:
-    """Return who decided about unfinished runs, and who cancelled them."""
+    """Return the deciding and cancelling people of all unfinished runs."""
     query = (
         select(runs.c.key, requests.c.decided_by, runs.c.cancelled_by)
         .select_from(WITH_REQUEST)
@@ -246,7 +246,7 @@ async def bot_behind_proxy(
 
 
 def committed_paths(proxy: PostgresProxy, since: int) -> list[tuple[str, ...]]:
-    """Return the distinct ways to each step of the transactions that were committed since then."""
+    """Return the distinct paths to the steps of all transactions committed from index `since` on."""
     paths: dict[tuple[str, ...], None] = {}
     for transaction in proxy.transactions[since:]:
         if transaction.committed:

@@ -1,4 +1,4 @@
-"""A proxy of PostgreSQL that reads the protocol, and can lose the reply to one statement or COMMIT."""
+"""A proxy of PostgreSQL that parses the protocol, and can lose statements, COMMITs or replies to them."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Loss(StrEnum):
 
 @dataclass(eq=False)
 class Transaction:
-    """The statements between BEGIN and the end; `committed` once a COMMIT was sent."""
+    """The statements after a BEGIN. `committed` says that a COMMIT was sent."""
 
     statements: list[str] = field(default_factory=list)
     committed: bool = False
 
     def path(self, index: int) -> tuple[str, ...]:
-        """Return the statements up to and with one of them, without COMMIT if it is not reached."""
+        """Return the statements up to and including the one at `index`."""
         return tuple(self.statements[: index + 1])
 
 
 @dataclass(frozen=True)
 class Step:
-    """A statement of a transaction, or its COMMIT, that is about to be sent."""
+    """A statement of a transaction, or its COMMIT, before it is sent."""
 
     transaction: Transaction
     sql: str
@@ -48,7 +48,7 @@ class Step:
 
 
 class PostgresProxy:
-    """Forwards connections to the server's socket, and notes the transactions in their order."""
+    """Forwards connections to the server's socket, and records the transactions in order."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -61,29 +61,29 @@ class PostgresProxy:
         self.loss = Loss.REPLY
         self._left = 0
         self.goes_away = False
-        """Whether the server goes away together with the next lost step."""
+        """Whether the next lost step makes the server unavailable."""
         self.is_open = True
         self.lost: Step | None = None
-        """The step that was lost."""
+        """The last lost step."""
         self.keeps_sessions = False
-        """Whether the server doesn't notice that the client of a lost step is gone."""
+        """Whether the server keeps the session of a lost step, as if the connection hadn't broken."""
 
     def lose(self, matches: Callable[[Step], bool], loss: Loss = Loss.REPLY, *, times: int = 1) -> None:
-        """Lose the next steps that match, and break their connections."""
+        """Lose the next `times` matching steps, and break their connections."""
         self.matches, self.loss, self.lost, self._left = matches, loss, None, times
 
     def heal(self) -> None:
-        """Lose nothing any more, and accept connections again."""
+        """Stop losing steps, and accept connections again."""
         self.matches, self.is_open = None, True
 
     def shut(self) -> None:
-        """Break all connections and accept no others, as a server that goes away."""
+        """Break all connections and refuse new ones, as an unavailable server does."""
         self.is_open = False
         for connection in self._connections:
             connection.abort()
 
     def take(self, step: Step) -> Loss | None:
-        """Return what of this step is lost."""
+        """Return which part of this step is lost, or None."""
         if self.matches is None or not self.matches(step):
             return None
         self.lost, self._left = step, self._left - 1
@@ -130,7 +130,7 @@ class _Connection:
             self._inner_writer.close()
 
     async def _carry_request(self) -> bool:
-        """Forward messages up to the one after which the server replies; return False after the last."""
+        """Forward messages up to one that the server answers; return False if the connection has ended."""
         request, sql = b"", None
         while True:
             kind, message = await _message(self._reader)
@@ -141,7 +141,7 @@ class _Connection:
                 return False
             if kind in (b"Q", b"S"):
                 break
-            if kind in (b"H", b"p"):  # a flush, or a password: the server replies to it, too
+            if kind in (b"H", b"p"):  # a flush or a password, which the server answers immediately
                 self._inner_writer.write(request)
                 request = b""
         step = self._step(sql)
@@ -156,7 +156,7 @@ class _Connection:
         return not self._losing
 
     def _statement(self, kind: bytes, body: bytes) -> str | None:
-        """Return the text of the statement that a message executes."""
+        """Return the SQL that a message executes, if any."""
         if kind == b"Q":
             return body.rstrip(b"\0").decode()
         name, _, rest = body.partition(b"\0")
@@ -193,7 +193,7 @@ class _Connection:
                     self._writer.write(message)
                     await self._writer.drain()
                 elif kind == _READY:
-                    # The server has done it; nobody is told.
+                    # The server has executed the step; its reply is dropped.
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
@@ -220,7 +220,7 @@ async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 
 @asynccontextmanager
 async def proxy_of(url: str) -> AsyncIterator[tuple[PostgresProxy, str]]:
-    """Start a proxy of a database, and return it with the database's URL behind it."""
+    """Start a proxy of a database; yield it and the URL that leads through it."""
     proxy = PostgresProxy(url)
     server = await asyncio.start_server(proxy.connected, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]

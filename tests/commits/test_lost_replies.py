@@ -1,6 +1,4 @@
-"""If a reply of the database is lost, a request still has one visible outcome and at most one queue call, and
-nobody is told the opposite of what happened.
-"""
+"""After a lost reply of the database, a request has one outcome, at most one queue call, and true answers."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ from tests.sampling import every_nth
 COMMIT = "COMMIT"
 
 
-# For transactions of each life, a text that only their statements have. The slow suite loses every step.
+# For some transactions of each life, a text that only their statements contain. The slow suite loses all.
 SAMPLES = {
     "generated": {
         "accept": "INSERT INTO runs",
@@ -37,7 +35,7 @@ SAMPLES = {
 
 
 def commits_after(text: str) -> Callable[[Step], bool]:
-    """Return whether a step is the COMMIT of a transaction with a statement that has this text."""
+    """Return a predicate for the COMMIT of a transaction with this text in a statement."""
     return lambda step: step.sql == COMMIT and any(text in sql for sql in step.path)
 
 
@@ -68,7 +66,7 @@ async def test_no_lost_step_contradicts_what_people_were_told(
             proxy.lose(lambda step, path=path: step.path == path, loss)
             await live(bot)
             lost |= {path} if proxy.lost is not None else set()
-    # Some transactions happen only by chance, such as one that finds nothing to do.
+    # Some transactions don't happen every time, such as one that finds nothing to do.
     assert len(lost) > 40
 
 

@@ -1,4 +1,4 @@
-"""A COMMIT without a reply: PostgreSQL is asked whether it was carried out."""
+"""After a COMMIT without a reply, PostgreSQL is asked whether the transaction was committed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.contract.store.runs import NOW, accepted, fetch, take
 
 
 def insert(connection: Connection) -> int:
-    """Store a row, and return how many there are."""
+    """Store a row, and return the number of rows."""
     connection.execute(key_values.insert().values(name="a", value="b", updated_at=NOW))
     return count(connection)
 
@@ -78,7 +78,7 @@ async def test_a_commit_is_unknown_while_its_transaction_is_open(
 
 @pytest.mark.parametrize("loss", Loss)
 async def test_a_stored_claim_is_kept(loss: Loss, behind_proxy: tuple[Store, PostgresProxy]) -> None:
-    """The process that made the claim makes the one queue call; otherwise the run still waits."""
+    """Only the process that made a stored claim gets the run; if the COMMIT was lost, the run still waits."""
     store, proxy = behind_proxy
     run = await accepted(store)
     proxy.lose(is_commit, loss)

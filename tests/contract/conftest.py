@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from bot.domain.budgets import Usage
-from bot.domain.policy import OperatorRules, Terms, decide
-from bot.domain.requests import Actor, GenerationRequest
+from bot.domain.policy import OperatorRules, decide
+from bot.domain.requests import Actor
+from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.outside import Outside
 from bot.store import Store
@@ -23,7 +24,7 @@ from tests.contract.store.rows import GUILD, stored_rules
 from tests.contract.store.runs import OPEN_TO_ALL, RULES
 from tests.databases import PostgresServer, new_sqlite, sqlite_url
 
-Judged = list[tuple[GenerationRequest, Usage]]
+Judged = list[tuple[Run, Usage]]
 
 
 @contextmanager
@@ -118,17 +119,16 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Judged:
     seen: Judged = []
 
     def noting(
-        asked: GenerationRequest,
+        asked: Run,
         requester: Actor,
         usage: Usage,
         operator: OperatorRules,
         rules: ServerRules,
         *,
         expected: float,
-        count: int,
-    ) -> Terms:
+    ) -> Run:
         seen.append((asked, usage))
-        return decide(asked, requester, usage, operator, rules, expected=expected, count=count)
+        return decide(asked, requester, usage, operator, rules, expected=expected)
 
     monkeypatch.setattr("bot.store.requests.decide", noting)
     return seen

@@ -211,7 +211,7 @@ async def test_a_run_that_was_under_way_at_the_mark_shows_nothing_where_only_int
     for marked in (False, True):
         with elsewhere(bot, "foreign server", nsfw=marked):
             listed = (await bot.alice.user.slash("runs", state="undelivered")).response
-            chosen = await bot.alice.user.select(listed, [(await bot.run()).key])
+            chosen = await bot.alice.user.click(listed, label="Post it here")
             if not marked:
                 assert "This result is age-restricted" in refusal(bot, chosen)
         await bot.play()

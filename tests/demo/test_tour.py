@@ -88,7 +88,7 @@ async def test_the_moderator_sets_a_default_and_private_results_are_allowed() ->
             default = await mia.slash(world.channel, "preset default", name="house", channel=True)
         assert asked.ephemeral
         assert "Saved as **house**" in text_of(saved)
-        assert "now starts from **house**" in text_of(default)
+        assert "starts from **house**" in text_of(default)
 
 
 async def test_the_age_restricted_deployment_runs_only_in_its_channel() -> None:

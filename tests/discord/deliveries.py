@@ -16,9 +16,9 @@ from tests.questions import messages
 
 POSTS = "/channels/*/messages"
 ANSWERS = "/webhooks/*"
-Note = Literal["an attempt", "a post", "the end"]
+Note = Literal["an attempt", "the end"]
 # The steps of the store, by what they note about a message.
-_NOTES: dict[Note, str] = {"an attempt": "begin", "a post": "posted", "the end": "turn"}
+_NOTES: dict[Note, str] = {"an attempt": "begin", "the end": "turn"}
 
 
 class Killed(BaseException):

@@ -82,7 +82,7 @@ def edits(bot: Harness) -> int:
 def unblock_buttons(bot: Harness, message: Any) -> dict[int, str]:
     """Return the custom_id of each *Unblock* button of `/blocked` by its user's id, in order."""
     found = (part.get("custom_id", "") for part in walk(raw_components(bot, message)))
-    return {int(each.split(":")[1]): each for each in found if each.startswith("unblock:")}
+    return {int(each.split(":")[2]): each for each in found if each.startswith("unblock:")}
 
 
 def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -79,7 +79,7 @@ async def test_with_its_channel_closed_no_direct_message_has_it(bot: Harness, an
     assert await delivery_states(bot) == ["undelivered"]
     bot.env.backend.faults.clear()
     listed = (await bot.alice.slash(adult, "runs", state="undelivered")).response
-    await bot.alice.select(listed, [(await bot.run()).key])
+    await bot.alice.click(listed, label="Post it here")
     await bot.play()
     assert len(bot.messages(adult)[-1].attachments) == 1
 
@@ -93,7 +93,7 @@ async def test_a_result_of_a_marked_channel_is_posted_only_in_another(bot: Harne
     if then == "is archived":
         place = thread_in(bot, adult)
         await bot.env.settle()
-    key = await undelivered_from(bot, place)
+    await undelivered_from(bot, place)
     if then == "is no longer marked":
         mark_adult(bot, adult, marked=False)
     elif then == "is deleted":
@@ -102,10 +102,12 @@ async def test_a_result_of_a_marked_channel_is_posted_only_in_another(bot: Harne
     elif then == "is archived":
         forget_thread(bot, place)
     listed = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
-    assert "This result is age-restricted" in refusal(bot, await bot.alice.select(listed, [key]))
+    assert "This result is age-restricted" in refusal(
+        bot, await bot.alice.click(listed, label="Post it here")
+    )
     assert bot.messages() == []
     mark_adult(bot, bot.channel)
-    await bot.alice.select(listed, [key])
+    await bot.alice.click(listed, label="Post it here")
     await bot.play()
     assert len(bot.messages()[-1].attachments) == 1
 
@@ -114,11 +116,11 @@ async def test_a_result_of_a_marked_channel_is_posted_only_in_another(bot: Harne
 async def test_a_result_of_an_unmarked_channel_that_was_deleted_is_posted_in_another(bot: Harness) -> None:
     place = bot.guild.create_text_channel("place")
     await bot.env.settle()
-    key = await undelivered_from(bot, place)
+    await undelivered_from(bot, place)
     bot.env.backend.delete_channel(place.id)
     await bot.env.settle()
     listed = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
-    await bot.alice.select(listed, [key])
+    await bot.alice.click(listed, label="Post it here")
     await bot.play()
     assert len(bot.messages()[-1].attachments) == 1
 
@@ -131,10 +133,10 @@ async def test_a_private_result_of_a_marked_channel_opens_only_in_another(bot: H
     await set_rules(bot, private_results=True)
     await bot.ask(channel=thread, private=True)
     forget_thread(bot, thread)
-    key, mona = (await bot.run()).key, moderator(bot)
+    mona = moderator(bot)
     for actor, command in ((bot.alice, "runs"), (mona, "audit")):
         listed = (await actor.slash(bot.channel, command)).response
-        opened = await actor.select(listed, [key])
+        opened = await actor.click(listed, label="Open")
         told = [opened.response, *opened.followups]
         assert any("This result is age-restricted" in each.content for each in told), command
         assert not any(each.attachments for each in told)

@@ -89,7 +89,7 @@ async def test_only_the_requester_is_told_the_reason_of_a_rejection(server: Mode
     (letter,) = server.letters()
     assert "Your request for **Picture** was not approved." in letter
     link = f"https://discord.com/channels/{server.guild.id}/{server.channel.id}"
-    assert f"**#pictures** on **Studio**: [open the channel]({link})" in letter
+    assert f"-# [Open the channel]({link})" in letter
     assert "<#" not in letter
     assert "The moderator's reason: Not \\@everyone, please" in letter
     assert f"Rejected by <@{server.mona.id}>" in server.verdict
@@ -228,7 +228,7 @@ async def test_a_requester_takes_a_waiting_request_back(server: ModeratedServer,
     await server.later(minutes=minutes)
     await server.click(asked.response.message, "Cancel")
     assert "Cancelled: " in text_of(server, asked.response)
-    assert "Cancelled in time: nothing was used" in text_of(server, asked.response)
+    assert "No GPU time was used" in text_of(server, asked.response)
     assert (texts(server), server.letters()) == ([], [])
     assert "The requester cancelled it." in server.verdict
     assert buttons_of(server, server.card) == {}

@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.runs import RunState
 from bot.domain.settings.rules_and_defaults import Approval
-from tests.discord.actors import report, reviewer
+from tests.discord.actors import reviewer
 from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.outages import held_calls
@@ -198,27 +198,9 @@ async def forget(server: ModeratedServer) -> None:
 
 
 @pytest.mark.parametrize("label", ["Approve", "Reject", "Block"])
-async def test_a_press_closes_the_card_of_a_deleted_request(server: ModeratedServer, label: str) -> None:
+async def test_a_press_on_the_card_of_a_deleted_request_says_so(server: ModeratedServer, label: str) -> None:
     await server.ask()
-    shown = await server.mona.click(server.card, label=label) if label == "Reject" else None
     await forget(server)
     await server.restart()
-    if shown:
-        await server.mona.submit_modal(shown, {"reason": "no"})
-    else:
-        await server.decide(label)
-    assert server.verdict == "This request no longer exists, so there is nothing to decide."
-    assert buttons_of(server, server.card) == {}
-
-
-@pytest.mark.bot(rules=NO_APPROVAL)
-@pytest.mark.parametrize("label", ["Delete", "Block", "Dismiss"])
-async def test_a_press_closes_the_report_of_a_deleted_result(server: ModeratedServer, label: str) -> None:
-    await server.ask()
-    await report(server.messages()[0], server.bob)
-    await server.play()
-    await forget(server)
-    await server.decide(label)
-    assert "nothing to decide" in server.verdict
-    assert buttons_of(server, server.card) == {}
-    assert server.card.attachments == []
+    refused = await server.mona.click(server.card, label=label)
+    assert refusal(server, refused) == "This request no longer exists."

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from simcord import MemberActor
 
-from bot.domain.moderation import AuditAction, AuditButton, AuditFilter
+from bot.domain.moderation import AuditAction
 from bot.domain.text import sentence_case
-from bot.ui.audit import AuditId
+from bot.ui.audit import AuditFileId
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.actors import delete, erase_data, exported, moderator, read, reviewer
 from tests.discord.deployments import described
@@ -163,9 +163,9 @@ async def test_forged_and_broken_buttons_get_a_sentence_and_no_other_servers_lin
     mona = moderator(bot)
     await insert_audit(bot.database, entry(bot, 1, guild_id=bot.guild.id + 1), entry(bot, 2))
     asked = await mona.slash(bot.channel, "audit")
-    refused = await press(bot, mona, asked.response, "audit:o:" + "_" * 36 + "::")
+    refused = await press(bot, mona, asked.response, f"audit:{1 << 63}:0::0:0:0:0:0")
     assert refusal(bot, refused) == "This list is out of date. Please open it again with its command."
-    everything = AuditId(AuditButton.FILE, AuditFilter()).encode()
+    everything = AuditFileId(page=0).encode()
     _, rows = await csv_of(await press(bot, mona, asked.response, everything))
     assert [row["deployment"] for row in rows] == ["picture2"]
 

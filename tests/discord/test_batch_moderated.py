@@ -75,7 +75,7 @@ async def test_the_audit_log_and_its_file_list_a_batch_once(server: ModeratedSer
     mona, alice = (f"<@{person.id}>" for person in (server.mona, server.alice))
     told = [line.partition(" · ")[0] for line in text_of(server, asked.response).splitlines()]
     assert [line for line in told if "**Picture" in line] == [
-        f"{mona} deleted results of **Picture ×4** for {alice}",
+        f"{mona} deleted the result of **Picture ×4** for {alice}",
         f"**Picture ×4** for {alice}",
         f"{mona} approved **Picture ×4** for {alice}",
         f"{alice} requested **Picture ×4**",

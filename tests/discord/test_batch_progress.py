@@ -50,7 +50,7 @@ async def test_cancelled_before_anything_came_the_answer_says_so_in_place(bot: H
     (shown,) = texts(bot)
     assert "Cancelled: Picture ×4" in shown
     assert "**1, 2** Some of your GPU time was used." in shown
-    assert "**3, 4** Cancelled in time: nothing was used." in shown
+    assert "**3, 4** No GPU time was used." in shown
     assert bot.messages()[0].id == asked.response.id
     assert pinged(bot) == []
     assert len(bot.comfydeploy.call_log.cancel_calls) == 2  # the machine takes two at once

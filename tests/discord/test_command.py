@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.deployments.choices import ChoiceInput
 from bot.deployments.command_plan import CommandSpec
 from demo.fake_comfydeploy.catalogue import all_deployments
 from demo.fake_comfydeploy.deployments import EVERY_INPUT_ID, PICTURE_ID
@@ -22,7 +23,9 @@ style.required = false
 """
 EVERY = f'{described(every=EVERY_INPUT_ID)}group = "all"\n'
 WITH_EVERY: dict[str, Any] = {"comfydeploy": {"deployments": all_deployments()}}
-TYPES = {"string": 3, "integer": 4, "boolean": 5, "number": 10, "attachment": 11}
+TYPES = {"integer": 4, "float": 10, "boolean": 5} | dict.fromkeys(
+    ("image", "images", "video", "audio", "file"), 11
+)
 LIMITS = {
     "min_value": "minimum",
     "max_value": "maximum",
@@ -36,13 +39,14 @@ def planned(spec: CommandSpec) -> list[dict[str, Any]]:
     payload = []
     for option in spec.options:
         entry: dict[str, Any] = {
-            "type": TYPES[option.type],
+            "type": TYPES.get(option.item.kind, 3),
             "name": option.name,
             "description": option.description,
             "required": option.required,
         }
-        limits = {key: getattr(option, name) for key, name in LIMITS.items()}
-        entry.update({key: value for key, value in limits.items() if value is not None})
+        limits = {key: getattr(option.item, name) for key, name in LIMITS.items()}
+        is_limited = not isinstance(option.item, ChoiceInput)
+        entry.update({key: value for key, value in limits.items() if value is not None and is_limited})
         if option.choices:
             entry["choices"] = [{"name": choice.name, "value": choice.value} for choice in option.choices]
         if option.autocomplete:

@@ -10,8 +10,6 @@ import pytest
 from bot.domain.errors import StartupError
 from bot.domain.runs import RunState
 from bot.media.download import require_temporary_folder
-from bot.ops.check_machine import inspect_temporary_folder
-from bot.ops.findings import Level
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.rendered import pinged, text_of
 from tests.harness import Harness
@@ -48,10 +46,8 @@ async def test_a_failure_needs_no_room(bot: Harness, tmp_path: Path, monkeypatch
     assert "Failed: " in text_of(bot, message)
 
 
-def test_the_start_and_the_check_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_start_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require_temporary_folder()
-    assert inspect_temporary_folder().level is Level.OK
     take_the_room(tmp_path, monkeypatch)
-    assert inspect_temporary_folder().level is Level.ERROR
     with pytest.raises(StartupError, match="No folder for temporary files can be written"):
         require_temporary_folder()

@@ -88,7 +88,7 @@ async def follow(bot: Harness, message: discord.Message, way: str) -> Any:
     if way == "button":
         return await bot.alice.click(message, label="Upscale")
     more = (await bot.alice.click(message, label="⋯ More")).response.message
-    ((_, upscale), *_) = menus(bot, more)["Choose a follow-up"]
+    upscale = dict(menus(bot, more)["Choose a follow-up"])["Upscale"]
     return await bot.alice.select(more, [upscale])
 
 

@@ -140,10 +140,10 @@ async def test_more_than_three_are_behind_more(bot: Harness) -> None:
     assert list(buttons_of(bot, message)) == ["2×", "3×", "4×", "Again", "4 more", "Edit", "⋯ More"]
     more = await bot.alice.click(message, label="⋯ More")
     assert list(buttons_of(bot, more.response)) == ["Use as input", "Save preset", "Details", "Delete"]
-    ((label, upscale), (other, _)) = menus(bot, more.response.message)["Choose a follow-up"]
-    assert (label, other) == ("Upscale", "Animate")
+    labelled = dict(menus(bot, more.response.message)["Choose a follow-up"])
+    assert [*labelled] == ["2×", "3×", "4×", "Upscale", "Animate"]
     await bot.restart()
-    await bot.alice.select(more.response.message, [upscale])
+    await bot.alice.select(more.response.message, [labelled["Upscale"]])
     await bot.play()
     assert "scale" not in sent(bot)
     offered = await press_behind(bot, more.response.message, "Use as input", bot.alice)
@@ -233,9 +233,9 @@ async def test_a_button_starts_nothing_under_another_label_and_more_has_the_new_
     assert refusal(bot, await bot.click(message, "Upscale")) == told
     assert len(bot.calls) == 1
     more = await bot.alice.click(message, label="⋯ More")
-    ((label, restore),) = menus(bot, more.response.message)["Choose a follow-up"]
-    assert label == "Restore"
-    await bot.alice.select(more.response.message, [restore])
+    labelled = dict(menus(bot, more.response.message)["Choose a follow-up"])
+    assert [*labelled] == ["Restore", "Animate"]
+    await bot.alice.select(more.response.message, [labelled["Restore"]])
     await bot.play()
     assert len(bot.calls) == 2
 

@@ -9,6 +9,7 @@ import pytest
 from demo.fake_comfydeploy.deployments import CAPTION_ID, PICTURE_ID, VARIATIONS_ID, VIDEO_ID
 from tests.discord.channels import thread_in
 from tests.discord.deployments import described
+from tests.discord.moderated_server import set_rules
 from tests.discord.rendered import (
     RESULT_BUTTONS,
     buttons_of,
@@ -41,6 +42,13 @@ async def test_the_picture_replaces_the_status_message(bot: Harness) -> None:
         assert part in text
     assert list(buttons_of(bot, message)) == RESULT_BUTTONS
     assert galleries_of(bot, message) == [1]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_a_result_pings_its_requester_if_the_server_wants_it(bot: Harness, wanted: bool) -> None:
+    await set_rules(bot, ping_requesters=wanted)
+    assert f"<@{bot.alice.id}>" in text_of(bot, await bot.made())
+    assert pinged(bot) == ([bot.alice.id] if wanted else [])
 
 
 async def test_the_file_is_the_machines_own_bytes_under_a_name_of_ours(bot: Harness) -> None:

@@ -15,7 +15,6 @@ from tests.discord.batches import ask, open_one
 from tests.discord.deliveries import (
     delivery_states,
     die_at_a_deletion,
-    die_at_a_note,
     die_at_a_post,
     end_runs,
     every_way_closed,
@@ -166,7 +165,7 @@ async def test_an_undelivered_result_waits_if_its_new_channel_loses_the_mark_bef
         await bot.play()
     assert await delivery_states(bot) == ["undelivered"]
     listed = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
-    await bot.alice.select(listed, [(await bot.run()).key])
+    await bot.alice.click(listed, label="Post it here")
     if dies:
         await die_at_a_post(bot)
         assert len(bot.messages()[-1].attachments) == 1
@@ -228,7 +227,7 @@ async def test_a_part_whose_deletion_fails_is_deleted_later_if_the_mark_was_remo
     adult = bot.channel
     mark_adult(bot, adult)
     await finish_with(bot, pictures(12))
-    await die_at_a_note(bot, "a post")
+    await die_at_a_post(bot, after=False, nth=2)
     await bot.restart()
     mark_adult(bot, adult, marked=False)
     if crash:

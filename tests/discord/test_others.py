@@ -170,17 +170,17 @@ async def test_runs_offers_no_deleted_result_for_posting(bot: Harness) -> None:
     with only_one_part(bot):
         await bot.play()
     listed = (await bot.alice.slash(bot.channel, "runs")).response
-    assert list(menus(bot, listed)) == ["Post a result here"]
+    assert list(buttons_of(bot, listed)) == ["Post it here"]
     await delete(bot, bot.messages()[-1])
     listed = (await bot.alice.slash(bot.channel, "runs")).response
-    assert menus(bot, listed) == {}
+    assert buttons_of(bot, listed) == {}
 
 
 async def test_runs_offers_no_erased_private_result(bot: Harness) -> None:
     await set_rules(bot, private_results=True)
     await bot.ask(private=True)
     listed = (await bot.alice.slash(bot.channel, "runs")).response
-    assert list(menus(bot, listed)) == ["Show a private result again"]
+    assert list(buttons_of(bot, listed)) == ["Open"]
     await erase_data(bot)
     listed = (await bot.alice.slash(bot.channel, "runs")).response
-    assert menus(bot, listed) == {}
+    assert buttons_of(bot, listed) == {}

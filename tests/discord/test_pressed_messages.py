@@ -98,7 +98,7 @@ def test_each_button_is_on_the_messages_that_have_it() -> None:
         return {action for action in ids.Action if may_be_on(ids.RunId(KEY, action), kind)}
 
     review = {"approve", "reject", "block", "details"}
-    report = {"delete", "clear", "block", "dismiss"}
+    report = {"clear", "block", "dismiss"}
     assert on(Kind.REVIEW) == review
     assert on(Kind.REPORT) == report
     others = set(ids.Action) - {"approve", "reject", "block", "dismiss"}

@@ -47,6 +47,15 @@ async def test_a_long_queue_has_pages_also_after_a_restart(bot: Harness) -> None
     assert "\n1. Generating" in text_of(bot, message)
 
 
+async def test_the_first_page_can_be_refreshed(bot: Harness) -> None:
+    message = (await bot.bob.slash(bot.channel, "queue")).response
+    assert "Nothing at the moment." in text_of(bot, message)
+    assert list(buttons_of(bot, message)) == ["Refresh"]
+    await bot.ask(prompt="a fox", faults=HELD)
+    await bot.bob.click(message, label="Refresh")
+    assert "1. Generating: **Picture**" in text_of(bot, message)
+
+
 @pytest.mark.bot(max_concurrent_runs=2)
 async def test_a_batch_is_one_entry(bot: Harness) -> None:
     await ask(bot, Faults(), HELD, HELD, count=4)
@@ -70,4 +79,4 @@ async def test_an_idle_server_and_another_servers_runs_show_nothing(bot: Harness
     await bot.ask()
     message = (await bot.bob.slash(bot.channel, "queue")).response
     assert "Nothing at the moment." in text_of(bot, message)
-    assert buttons_of(bot, message) == {}
+    assert buttons_of(bot, message) == {"Refresh": "queue:0"}

@@ -9,7 +9,7 @@ import pytest
 import simcord
 
 from bot.domain.runs import RunState
-from bot.strings import say
+from cogs.moderation import UNSYNCED
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID, InputNode, picture, video
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import owner
@@ -91,13 +91,14 @@ async def test_only_the_owner_may(bot: Harness) -> None:
     assert [each.name for each in bot.app.bot.app.catalogue.all()] == ["paint"]
 
 
-async def test_unchanged_commands_are_not_synced(bot: Harness, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_owner_sends_unchanged_commands_again(
+    bot: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
     olga = owner(bot)
     with caplog.at_level(logging.INFO, "bot.gateway.commands"):
         assert await reload(bot, olga) == "I have read the deployments again.\nNothing has changed."
-        assert caplog.messages == []
-        bot.runner.write_deployments(TWO)
-        await reload(bot, olga)
+        assert caplog.messages == ["synced the commands to all servers"]
+        await bot.later(minutes=11)
         assert caplog.messages == ["synced the commands to all servers"]
 
 
@@ -151,9 +152,9 @@ async def test_commands_that_discord_does_not_take_in_an_outage_are_synced_later
     bot.env.inject_error("PUT", "*/commands", status=503, times=None)
     bot.runner.write_deployments(TWO)
     told = await reload(bot, owner(bot))
-    assert told.splitlines()[1:] == ["Added: `film`", say("reload_unsynced")]
+    assert told.splitlines()[1:] == ["Added: `film`", UNSYNCED]
     await bot.later(minutes=11)
     bot.env.backend.faults.clear()
-    assert say("reload_unsynced") not in await reload(bot, owner(bot))
+    assert UNSYNCED not in await reload(bot, owner(bot))
     await bot.ask(command="generate film")
     assert (await bot.run()).state is RunState.SUCCEEDED

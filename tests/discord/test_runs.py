@@ -14,18 +14,14 @@ from tests.discord.actors import delete, read
 from tests.discord.channels import thread_in
 from tests.discord.deliveries import every_way_closed
 from tests.discord.deployments import ADULT, described
-from tests.discord.forged import own_answer, press, select_as
+from tests.discord.forged import own_answer, press
 from tests.discord.moderated_server import adult_channel, mark_adult, set_rules
-from tests.discord.rendered import THUMBNAIL, buttons_of, menus, raw_components, refusal, text_of, walk
+from tests.discord.rendered import THUMBNAIL, buttons_of, raw_components, refusal, text_of, walk
 from tests.harness import HELD, Harness
 
 
-def menu_id(bot: Harness, message: Any, control: str) -> str:
-    rows = [part["components"] for part in raw_components(bot, message) if part["type"] == 1]
-    (found,) = [
-        part["custom_id"] for row in rows for part in row if part["custom_id"].startswith(f"runs:{control}:")
-    ]
-    return str(found)
+def custom_ids(bot: Harness, message: Any) -> list[str]:
+    return [part["custom_id"] for part in walk(raw_components(bot, message)) if "custom_id" in part]
 
 
 def prompts(text: str) -> list[str]:
@@ -110,7 +106,7 @@ async def test_ones_own_runs_come_newest_first_in_pages_also_after_a_restart(bot
     await bot.alice.click(message, label="Newer")
     assert prompts(text_of(bot, message)) == newest
     theirs = (await bot.bob.slash(bot.channel, "runs")).response
-    await press(bot, bot.bob, theirs, "runs:page:o:all:0:")
+    await press(bot, bot.bob, theirs, "runs:0:all:page:")
     assert prompts(text_of(bot, theirs)) == ["a secret"]
 
 
@@ -132,15 +128,16 @@ async def test_requests_are_cancelled_from_the_list_after_a_restart(bot: Harness
     await bot.ask(prompt="runs", faults=HELD)
     await bot.ask(prompt="waits")
     message = (await bot.alice.slash(bot.channel, "runs")).response
-    offered = menus(bot, message)["Cancel a request"]
-    assert [label for label, _ in offered] == ["1. Picture: waits", "2. Picture: runs"]
+    running, waiting = [run.key for run in await bot.runs()]
+    offered = [f"runs:0:all:cancel:{key}" for key in (waiting, running)]
+    assert custom_ids(bot, message) == offered
     await bot.restart()
-    await bot.alice.select(message, [offered[0][1]])
+    await bot.alice.click(message, custom_id=offered[0])
     assert "1. Cancelled: **Picture**" in text_of(bot, message)
-    assert [label for label, _ in menus(bot, message)["Cancel a request"]] == ["2. Picture: runs"]
-    await bot.alice.select(message, [offered[1][1]])
+    assert custom_ids(bot, message) == offered[1:]
+    await bot.alice.click(message, label="Cancel")
     assert "2. Cancelling: **Picture**" in text_of(bot, message)
-    assert menus(bot, message) == {}
+    assert custom_ids(bot, message) == []
     await bot.play()
     assert {run.state for run in await bot.runs()} == {RunState.CANCELLED}
     assert len(bot.calls) == 1
@@ -149,18 +146,18 @@ async def test_requests_are_cancelled_from_the_list_after_a_restart(bot: Harness
 KEPT_ADULT = {"deployments": ADULT + described(video=VIDEO_ID)}
 
 
-async def kept_adult_result(bot: Harness) -> tuple[Any, Any]:
-    """Return the marked channel and the key of an age-restricted result that was not delivered."""
+async def kept_adult_result(bot: Harness) -> Any:
+    """Return the marked channel of an age-restricted result that was not delivered."""
     adult = await adult_channel(bot)
     with every_way_closed(bot):
         await bot.ask(channel=adult, command="generate picture")
-    return adult, (await bot.run()).key
+    return adult
 
 
 @pytest.mark.bot(**KEPT_ADULT)
 @pytest.mark.parametrize("where", ["plain channel", "its own, no longer marked", "thread of a plain channel"])
 async def test_an_age_restricted_result_stays_out_of_unmarked_channels(bot: Harness, where: str) -> None:
-    adult, key = await kept_adult_result(bot)
+    adult = await kept_adult_result(bot)
     # The deployment is taken out of the file, and with it the operator's mark.
     await bot.restart(deployments=described(video=VIDEO_ID))
     mark_adult(bot, adult)
@@ -172,14 +169,14 @@ async def test_an_age_restricted_result_stays_out_of_unmarked_channels(bot: Harn
         place = thread_in(bot, bot.channel)
         await bot.env.settle()
     shown = (await bot.alice.slash(place, "runs", state="undelivered")).response
-    refused = await bot.alice.select(shown, [key])
+    refused = await bot.alice.click(shown, label="Post it here")
     said = [refused.response.content, *(told.content for told in refused.followups)]
     assert said == ["This result is age-restricted. Please use an age-restricted channel."]
     await bot.play()
     assert not any(message.attachments for message in bot.messages(place))
     mark_adult(bot, adult)
     shown = (await bot.alice.slash(adult, "runs", state="undelivered")).response
-    await bot.alice.select(shown, [key])
+    await bot.alice.click(shown, label="Post it here")
     await bot.play()
     assert len(bot.messages(adult)[-1].attachments) == 1
 
@@ -187,15 +184,12 @@ async def test_an_age_restricted_result_stays_out_of_unmarked_channels(bot: Harn
 async def test_a_forged_choice_reaches_nobody_elses_run(bot: Harness) -> None:
     await bot.ask(faults=HELD)
     mine = (await bot.alice.slash(bot.channel, "runs")).response
-    ((_, key),) = menus(bot, mine)["Cancel a request"]
-    cancel = menu_id(bot, mine, "cancel")
+    (cancel,) = custom_ids(bot, mine)
     own = await own_answer(bot, bot.bob)
-    strange = await select_as(bot, bot.bob, own, cancel, key)
+    strange = await press(bot, bot.bob, own, cancel)
     assert refusal(bot, strange) == (
         "Only the requester and people with Manage Messages here can cancel this."
     )
-    gone = await select_as(bot, bot.bob, own, cancel, "nothing")
+    gone = await press(bot, bot.bob, own, "runs:0:all:cancel:nothing")
     assert refusal(bot, gone) == "This request no longer exists."
-    stale = await press(bot, bot.bob, own, "runs:page:o:nothing:0:")
-    assert refusal(bot, stale).startswith("This list is out of date.")
     assert (await bot.run()).cancel_requested_at is None

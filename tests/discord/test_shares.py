@@ -248,7 +248,7 @@ async def test_a_result_from_before_the_gallery_and_the_review_channel_has_share
     await shares.set_rules()
     await shares.share(original)
     (copy,) = shares.shown()
-    assert list(buttons_of(bot, await open_more(copy, bot.bob))) == []
+    assert list(buttons_of(bot, await open_more(copy, bot.bob))) == ["Use as input"]
     await shares.set_rules(approval={"review_channel_id": review.id})
     more = await bot.alice.click(original, label="⋯ More")
     assert list(buttons_of(bot, more.response)) == [
@@ -310,9 +310,9 @@ async def test_more_under_a_copy_hides_what_the_copy_hides(shares: Shares, mona:
     await shares.share(await bot.made(prompt="a secret lion"))
     (copy,) = shares.shown()
     for actor, labels in (
-        (bot.alice, ["Save preset", "Details", "Delete"]),
-        (mona, ["Save preset", "Details", "Report", "Delete"]),
-        (bot.bob, ["Report"]),
+        (bot.alice, ["Use as input", "Save preset", "Details", "Delete"]),
+        (mona, ["Use as input", "Save preset", "Details", "Report", "Delete"]),
+        (bot.bob, ["Use as input", "Report"]),
     ):
         more = await open_more(copy, actor)
         assert list(buttons_of(bot, more)) == labels

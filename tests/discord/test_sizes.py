@@ -100,7 +100,7 @@ async def test_moderators_read_the_choice(server: ModeratedServer) -> None:
 async def test_a_size_that_comfydeploy_does_not_take_is_told_by_start_and_reload(
     bot: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sentence = "deployment 'picture': size 'huge' is left out: width is above the maximum 1536"
+    sentence = "deployment 'picture': size 'huge' is left out: width doesn't take it"
     bot.runner.write_deployments(f"{ONE}sizes.choices = {{ square = [512, 512], huge = [4096, 512] }}\n")
     done = await owner(bot).slash(bot.channel, "reload")
     assert sentence in str(done.response.content)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from simcord import MemberActor
 
-from tests.discord.actors import block, block_by_id, blocked, moderator
+from tests.discord.actors import block_by_id, blocked, moderator
 from tests.discord.forged import own_answer, press
 from tests.discord.rendered import refusal, text_of, unblock_buttons
 from tests.harness import Harness
@@ -66,34 +66,20 @@ async def test_a_block_that_has_ended_is_not_lifted_twice(
         await press(bot, mona, listed, custom_id)
     entries = len(await bot.audit())
     late = await press(bot, mona, listed, custom_id)
-    assert answer(late) == (f"This block of <@{bot.bob.id}> has already ended. The list is up to date again.")
-    assert "Nobody." in text_of(bot, listed)
+    assert refusal(bot, late) == f"<@{bot.bob.id}> isn't blocked here. `/blocked` shows who is."
     assert len(await bot.audit()) == entries
-
-
-async def test_an_old_list_does_not_lift_a_later_block(bot: Harness, mona: MemberActor) -> None:
-    await mona.slash(bot.channel, "block", user=bot.bob, reason="spam")
-    listed = (await mona.slash(bot.channel, "blocked")).response
-    custom_id = unblock_buttons(bot, listed)[bot.bob.id]
-    await mona.slash(bot.channel, "unblock", user=bot.bob)
-    bot.clock.move(minutes=1)
-    await block(bot, bot.bob)
-    assert "has already ended" in answer(await press(bot, mona, listed, custom_id))
-    assert await blocked(bot, mona) == [bot.bob.id]
-    assert unblock_buttons(bot, listed)[bot.bob.id] != custom_id
 
 
 async def test_only_moderators_can_press_it(bot: Harness, mona: MemberActor) -> None:
     await mona.slash(bot.channel, "block", user=bot.bob, reason="spam")
     listed = (await mona.slash(bot.channel, "blocked")).response
-    for custom_id in unblock_buttons(bot, listed)[bot.bob.id], f"unblock:{bot.bob.id}:{9**18}:0":
-        refused = await press(bot, bot.bob, await own_answer(bot, bot.bob), custom_id)
-        assert refusal(bot, refused) == "Only this server's moderators can do that."
+    custom_id = unblock_buttons(bot, listed)[bot.bob.id]
+    refused = await press(bot, bot.bob, await own_answer(bot, bot.bob), custom_id)
+    assert refusal(bot, refused) == "Only this server's moderators can do that."
     assert await blocked(bot, mona) == [bot.bob.id]
 
 
-@pytest.mark.parametrize("custom_id", [f"unblock:1:{'9' * 18}:0", f"unblock:{1 << 63}:1:0"])
-async def test_a_forged_button_is_answered(bot: Harness, mona: MemberActor, custom_id: str) -> None:
+async def test_a_forged_button_is_answered(bot: Harness, mona: MemberActor) -> None:
     listed = (await mona.slash(bot.channel, "blocked")).response
-    refused = await press(bot, mona, listed, custom_id)
+    refused = await press(bot, mona, listed, f"unblock:0:{1 << 63}")
     assert refusal(bot, refused) == "This list is out of date. Please open it again with its command."

@@ -17,14 +17,14 @@ from tests.discord.deliveries import (
     only_one_part,
 )
 from tests.discord.files import finish_with, pictures
-from tests.discord.forged import press, select_as
+from tests.discord.forged import press
 from tests.discord.moderated_server import set_rules
 from tests.discord.outages import failing_library
-from tests.discord.rendered import galleries_of, hidden, menus, refusal, text_of
+from tests.discord.rendered import buttons_of, galleries_of, hidden, refusal, text_of
 from tests.harness import HELD, Harness
 
-POST = "Post a result here"
-POST_ID = "runs:redeliver:o:undelivered:0:"
+POST = "Post it here"
+POST_ID = "runs:0:undelivered:redeliver"
 Rule = Callable[[Harness], Awaitable[None]]
 
 
@@ -39,8 +39,7 @@ async def kept_result(bot: Harness) -> str:
 async def post_here(bot: Harness) -> Any:
     """Let Alice choose her only undelivered result from her list."""
     shown = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
-    ((_, key),) = menus(bot, shown)[POST]
-    chosen = await bot.alice.select(shown, [key])
+    chosen = await bot.alice.click(shown, label=POST)
     await bot.play()
     return chosen
 
@@ -91,8 +90,8 @@ async def test_on_another_server_it_is_neither_offered_nor_posted(bot: Harness) 
         (await alice.slash(bot.channel, "runs", state="undelivered")).response,
     ):
         assert f"couldn't be posted; use `/runs` [where you requested it]({asked_in})" in text_of(bot, shown)
-        assert menus(bot, shown) == {}
-    forged = await select_as(bot, alice, shown, POST_ID, key)
+        assert buttons_of(bot, shown) == {}
+    forged = await press(bot, alice, shown, f"{POST_ID}:{key}")
     assert refusal(bot, forged) == (
         f"Results are posted only on the server of the request. Please use `/runs` [there]({asked_in})."
     )
@@ -177,7 +176,7 @@ async def test_a_deleted_result_is_not_posted_again(half_posted: Harness) -> Non
     await press(bot, moderator(bot), bot.messages()[-1], f"run:{key}:delete")
     await bot.play()
     listed = (await bot.alice.slash(bot.channel, "runs")).response
-    refused = await select_as(bot, bot.alice, listed, POST_ID, key)
+    refused = await press(bot, bot.alice, listed, f"{POST_ID}:{key}")
     assert refusal(bot, refused) == "There is nothing left to post for this request."
     await bot.play()
     assert shown(bot) == []
@@ -207,7 +206,7 @@ async def test_moderators_delete_it_after_its_requester_erased_their_data(half_p
     await erase_data(bot)
     assert (await bot.run()).request.prompt is None
     none = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
-    assert menus(bot, none) == {}
+    assert buttons_of(bot, none) == {}
     await press(bot, moderator(bot), bot.messages()[-1], f"run:{(await bot.run()).key}:delete")
     await bot.play()
     assert shown(bot) == []

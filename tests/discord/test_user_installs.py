@@ -48,7 +48,7 @@ async def test_the_answer_becomes_the_result(bot: Harness, place: Place) -> None
     answer = await asked(bot, place)
     said = text_of(bot, answer.response)
     assert "I'm not a member here, so I can answer for 15 minutes." in said
-    assert "waits in `/runs`" in said
+    assert "`/runs` shows where to find a result that takes longer." in said
     await bot.play()
     await bot.release()
     (message,) = shown(bot)
@@ -121,8 +121,7 @@ async def test_with_direct_messages_closed_it_is_kept(bot: Harness) -> None:
     with elsewhere(bot, place):
         listed = await bot.alice.user.slash("runs")
         assert "couldn't be posted" in text_of(bot, listed.response)
-        run = await bot.run()
-        posted = await bot.alice.user.select(listed.response, [run.key])
+        posted = await bot.alice.user.click(listed.response, label="Post it here")
     assert not posted.ephemeral
     await bot.play()
     message = shown(bot)[-1]

@@ -124,7 +124,7 @@ LIVES = {
         asked_for_a_dozen,
         (
             f"{DISCORD}.post:after:1",
-            f"{MESSAGES}.posted:after:1",
+            f"{MESSAGES}.begin:before:2",
             f"{MESSAGES}.begin:after:2",
             f"{DISCORD}.post:after:2",
         ),
@@ -136,7 +136,7 @@ LIVES = {
             f"{DISCORD}.direct_channel:after:1",
             f"{MESSAGES}.begin:after:3",
             f"{DISCORD}.post:after:2",
-            f"{MESSAGES}.posted:after:1",
+            f"{DISCORD}.post:after:3",
             f"{MESSENGER}.handle:after:1",
         ),
         faults=HELD,

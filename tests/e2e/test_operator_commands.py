@@ -1,4 +1,4 @@
-"""`python -m bot sync` and `export` as processes."""
+"""`python -m bot export` as a process."""
 
 from __future__ import annotations
 
@@ -9,44 +9,7 @@ import pytest
 
 from bot.ops.export import FIELDS
 from tests.e2e.bot_process import PROJECT, BotProcess
-from tests.ports import free_port
 from tests.questions import set_schema_version
-
-
-async def test_sync_says_what_changed_and_then_that_nothing_does(home: BotProcess) -> None:
-    first = await home.command("sync")
-    assert first.code == 0, first.err
-    assert first.out.startswith("all servers: added 'Use as input', /audit")
-    assert "changed" not in first.out
-    commands = home.discord.commands.scopes[None]
-    next(c for c in commands if c["name"] == "help")["description"] = "Somebody else's"
-    commands[:] = [c for c in commands if c["name"] != "queue"]
-    runs = home.discord.commands.find("runs")
-    assert runs is not None
-    commands.append(runs | {"name": "old", "id": "1"})
-    second = await home.command("sync")
-    assert second.out == "all servers: added /queue; changed /help; removed /old\n"
-    before = home.discord.commands.overwrites
-    assert (await home.command("sync")).out == "all servers: nothing to change\n"
-    assert home.discord.commands.overwrites == before
-    # The bot starts without syncing again: it has been noted.
-    await home.start()
-    assert home.discord.commands.overwrites == before
-
-
-async def test_sync_to_one_server_clears_the_others(home: BotProcess) -> None:
-    await home.command("sync")
-    said = await home.command("sync", COMMAND_GUILD_IDS=str(home.guild.id))
-    everywhere, there = said.out.splitlines()
-    assert everywhere.startswith("all servers: removed 'Use as input', /audit")
-    assert there.startswith(f"server {home.guild.id}: added 'Use as input', /audit")
-    assert home.discord.commands.scopes[None] == []
-
-
-async def test_sync_to_a_server_that_the_bot_is_not_on(home: BotProcess) -> None:
-    said = await home.command("sync", COMMAND_GUILD_IDS="4711")
-    assert said.code == 1
-    assert "server 4711: not synced: the bot is not there, or was invited without commands" in said.out
 
 
 async def test_export_tells_every_field_and_no_token(home: BotProcess) -> None:
@@ -93,14 +56,6 @@ async def test_export_of_a_time_that_is_none(home: BotProcess, edge: str) -> Non
     assert f"argument --since: {edge!r} is " in said.err.splitlines()[-1]
 
 
-async def test_sync_without_a_deployment_says_why(home: BotProcess) -> None:
-    nobody = f"http://127.0.0.1:{free_port()}/api"
-    said = await home.command("sync", COMFYDEPLOY_API_URL=nobody)
-    assert said.code == 1
-    assert "ClientConnectorError" in said.err
-    assert said.err.splitlines()[-1].startswith("No deployment can be offered.")
-
-
 async def test_export_without_a_database(home: BotProcess) -> None:
     home.database_file.unlink()
     said = await home.command("export")
@@ -119,5 +74,5 @@ async def test_export_from_an_earlier_schema(home: BotProcess) -> None:
 async def test_help_names_the_commands(home: BotProcess) -> None:
     said = await home.command("--help")
     assert said.code == 0
-    assert all(word in said.out for word in ("check", "sync", "export", "Exit codes"))
+    assert all(word in said.out for word in ("check", "export", "Exit codes"))
     assert (await home.command("chekc")).code == 2

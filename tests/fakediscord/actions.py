@@ -1,4 +1,4 @@
-"""Act as a person in Discord's client, which sends only what the synced commands allow."""
+"""Act as a person who uses Discord's client, which sends only what the synced commands allow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SELECTS = frozenset({3, 5, 6, 7, 8})
 
 
 class CannotSend(Exception):
-    """Discord's client would not send this."""
+    """Raised if Discord's client would not send an interaction."""
 
 
 class Actions(WorldChanges):
@@ -31,7 +31,7 @@ class Actions(WorldChanges):
     def file(
         self, filename: str, data: bytes, content_type: str = "", *, width: int = 0, height: int = 0
     ) -> Attachment:
-        """Return a file for an attachment option; its bytes are kept."""
+        """Return a file for an attachment option or upload."""
         kind = content_type or mimetypes.guess_type(filename)[0] or "application/octet-stream"
         digest = hashlib.sha256(data).hexdigest()
         file = Attachment(
@@ -50,11 +50,10 @@ class Actions(WorldChanges):
         user_install: bool = False,
         size_limit: int | None = None,
     ) -> Interaction:
-        """Send a command: `name` with its subcommands, as in "generate flux".
+        """Send a command; `name` includes its subcommands, as in "generate flux".
 
-        File options take `file()`, options for people a user.
-
-        Raises CannotSend for what the client would not send.
+        Values of file options come from `file()`, and those of user options are users. Raises CannotSend if
+        the client would not send it.
         """
         command, path, leaf = self._command(channel, user, name)
         given = dict(options or {})
@@ -70,7 +69,7 @@ class Actions(WorldChanges):
     async def autocomplete(
         self, user: User, channel: Channel, name: str, option: str, typed: str, **others: object
     ) -> Interaction:
-        """Type into `option` beside `others`; the answer's `choices` are the suggestions."""
+        """Type into `option` while `others` have values. The answer's `choices` are the suggestions."""
         command, path, leaf = self._command(channel, user, name)
         wanted = next((o for o in leaf.get("options") or [] if o["name"] == option), None)
         if wanted is None or not wanted.get("autocomplete"):
@@ -82,7 +81,7 @@ class Actions(WorldChanges):
     async def use_on(
         self, user: User, message: Message, name: str, *, user_install: bool = False
     ) -> Interaction:
-        """Choose a command in a message's menu, under Apps."""
+        """Use a message command, as in a message's menu under Apps."""
         place = message.channel
         command = self.commands.find(name, _guild_id(place), MESSAGE_COMMAND)
         if command is None or message.deleted_at is not None or message.ephemeral:
@@ -95,7 +94,7 @@ class Actions(WorldChanges):
         return self._act(Type.COMMAND, user, place, data, user_install=user_install)
 
     async def click(self, user: User, message: Message, component: str, *values: str) -> Interaction:
-        """Press a button or choose `values` in a select, by custom_id or a word of its label."""
+        """Press a button, or choose `values` in a select, by its custom_id or a part of its label."""
         found = find_component(message.body.get("components") or [], component)
         if found is None or "custom_id" not in found:
             raise CannotSend(f"no {component!r} in {message.text!r}: {message.custom_ids}")
@@ -117,9 +116,9 @@ class Actions(WorldChanges):
     async def forge_press(
         self, user: User, message: Message, custom_id: str, *values: str, kind: int = 2
     ) -> Interaction:
-        """Press a component that the message doesn't have, as only a changed client does.
+        """Press a component that the message doesn't have, as only a modified client can.
 
-        The bot is told that the message has it, because discord.py ignores other presses.
+        The payload contains the component, because discord.py ignores presses of unknown components.
         """
         data: Json = {"custom_id": custom_id, "component_type": kind, "id": 1}
         component: Json = {"type": kind, "id": 990, "custom_id": custom_id}
@@ -139,7 +138,7 @@ class Actions(WorldChanges):
     async def forge_form(
         self, user: User, message: Message, custom_id: str, values: Mapping[str, str]
     ) -> Interaction:
-        """Submit a form that was never opened, as only a changed client does."""
+        """Submit a form that was never opened, as only a modified client can."""
         boxes = [
             {"type": 4, "id": n + 50, "custom_id": box, "value": text}
             for n, (box, text) in enumerate(values.items())
@@ -149,7 +148,7 @@ class Actions(WorldChanges):
         return self._act(Type.MODAL, user, message.channel, data, source=message)
 
     def _resolved(self, guild: Guild | None, ids: Iterable[str]) -> Json:
-        """Return the people, roles and channels with these ids, as Discord adds them."""
+        """Return the users, members, roles and channels with these ids, as in `resolved`."""
         found: Json = {"users": {}, "members": {}, "roles": {}, "channels": {}}
         for id in (int(each) for each in ids if each.isdigit()):
             if id in self.world.users:
@@ -163,8 +162,9 @@ class Actions(WorldChanges):
         return {key: value for key, value in found.items() if value}
 
     async def submit(self, opened: Interaction, values: Mapping[str, object]) -> Interaction:
-        """Submit the modal that answered `opened`; `values` by custom_id (a list for a select, a `file()` for
-        an upload).
+        """Submit the modal that answered `opened`.
+
+        `values` are by custom_id: a list for a select, a `file()` for an upload.
         """
         modal = opened.modal
         if modal is None:
@@ -197,7 +197,7 @@ class Actions(WorldChanges):
         return interaction
 
     def _command(self, channel: Channel, user: User, name: str) -> tuple[Json, list[Json], Json]:
-        """Return the command, the path of subcommands, and the one that holds the options."""
+        """Return the command, its chosen subcommands, and the one of these that has the options."""
         first, *rest = name.split()
         command = self.commands.find(first, _guild_id(channel))
         if command is None:
@@ -251,7 +251,7 @@ def _guild_id(channel: Channel) -> int | None:
 
 
 def _is_own_install(message: Message) -> bool:
-    """Return whether a message answers somebody who installed the app only for themselves."""
+    """Return whether a message answers an interaction of a user install."""
     guild = message.channel.guild
     if guild is not None and not guild.bot_present:
         return True
@@ -264,9 +264,9 @@ def _mistakes(leaf: Json, given: dict[str, object]) -> list[str]:
     mistakes += [f"{n} is required" for n, o in options.items() if o.get("required") and n not in given]
     for name, value in given.items():
         if name in options and (options[name]["type"] == ATTACHMENT) != isinstance(value, Attachment):
-            mistakes.append(f"{name}: a file goes with a file option")
+            mistakes.append(f"{name}: file options, and only these, take a file")
         elif name in options and (options[name]["type"] == USER_OPTION) != isinstance(value, User):
-            mistakes.append(f"{name}: a person goes with an option for people")
+            mistakes.append(f"{name}: user options, and only these, take a user")
         elif name in options:
             mistake = value_mistake(options[name], value)
             mistakes += [mistake] if mistake else []
@@ -274,13 +274,13 @@ def _mistakes(leaf: Json, given: dict[str, object]) -> list[str]:
 
 
 def _chosen(item: Json) -> list[str]:
-    """Return what a select of a modal shows as chosen, or the files of an upload, of which there are none."""
+    """Return the values of an unchanged select in a modal; none for an upload."""
     options = [option["value"] for option in item.get("options") or [] if option.get("default")]
     return options + [str(each["id"]) for each in item.get("default_values") or []]
 
 
 def _submitted(item: Json, given: dict[str, object]) -> Json:
-    """Return a component of a modal as it is submitted; its value is removed from `given`."""
+    """Return a modal's component as it is submitted, and remove its value from `given`."""
     if item["type"] == 1:
         return {"type": 1, "components": [_submitted(c, given) for c in item["components"]]}
     if item["type"] == 18:

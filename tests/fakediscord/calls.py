@@ -1,4 +1,4 @@
-"""Read an HTTP request: JSON, or multipart with `payload_json` and `files[n]`."""
+"""Read HTTP requests with a body of JSON, or of multipart with `payload_json` and `files[n]`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request. `json` is the body, an object or (bulk overwrite) a list; `text` is the same unparsed."""
+    """A request. `json` is the parsed body: an object, or a list for a bulk overwrite. `text` is unparsed."""
 
     route: str
     params: Mapping[str, str]
@@ -57,7 +57,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A route. `auth` requires the bot's token; interaction routes have theirs in the path."""
+    """A route. `auth` requires the bot's token; routes of interactions have a token in their path instead."""
 
     method: str
     path: str
@@ -70,9 +70,7 @@ class Endpoint:
 
 
 class FileStore:
-    """Uploaded files: the bytes of the first ones only, so that long runs need little memory; size and hash
-    of all.
-    """
+    """Reads uploads, and keeps only the bytes of the first `files_kept`, to limit the memory of long runs."""
 
     def __init__(self, *, files_kept: int) -> None:
         self._left = files_kept

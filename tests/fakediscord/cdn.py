@@ -1,4 +1,4 @@
-"""Serve attachments as cdn.discordapp.com does, behind signed addresses that expire."""
+"""Serve attachments at signed URLs that expire, as cdn.discordapp.com does."""
 
 from __future__ import annotations
 

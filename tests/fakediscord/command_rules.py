@@ -1,4 +1,4 @@
-"""The rules of application commands: what Discord refuses, and what its client would not send."""
+"""The rules of application commands that Discord and its client enforce."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _nested(item: Json) -> Iterator[Json]:
 
 
 def value_mistake(option: Json, value: object) -> str | None:
-    """Return why Discord's client would not send this value, or None. Autocomplete options take anything."""
+    """Return why Discord's client would not send this value, or None. Suggestions aren't enforced."""
     kind, name = option["type"], option["name"]
     wanted: dict[int, type | tuple[type, ...]] = {3: str, 4: int, 5: bool, 10: (int, float)}
     if not isinstance(value, wanted.get(kind, object)) or (isinstance(value, bool) and kind != 5):
@@ -125,7 +125,7 @@ def value_mistake(option: Json, value: object) -> str | None:
 
 
 def find_component(components: list[Json], wanted: str) -> Json | None:
-    """Return the component with this custom_id or label, or else the first whose label contains the word."""
+    """Return the component with this custom_id or label, or else the first whose label contains `wanted`."""
     nested = list(walk_components(components))
     for key in ("custom_id", "label"):
         for component in nested:

@@ -1,4 +1,4 @@
-"""Walk through a message's components."""
+"""Walk through nested message components."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def walk(components: list[Json]) -> Iterator[Json]:
 
 
 def attachment_references(body: Json) -> Iterator[str]:
-    """Return the file names of every `attachment://` in embeds and components."""
+    """Yield the file name of each `attachment://` URL in embeds and components."""
     found: list[object] = [body.get("embeds"), body.get("components")]
     while found:
         value = found.pop()

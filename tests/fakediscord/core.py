@@ -1,4 +1,4 @@
-"""The parts of a fake Discord, put together. Tests use `WorldChanges` and `Actions` on top of it."""
+"""The parts of the fake Discord, assembled. `WorldChanges` and `Actions` add what tests call."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LINK_SECONDS = 24 * 3600
 
 
 class Core:
-    """The state of a fake Discord. `url` is known once the server runs."""
+    """The state of a fake Discord. `url` is empty until the server runs."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Core:
     ) -> None:
         self.url = ""
         self.files_url = ""
-        """Where attachments are; by default at `url`."""
+        """The URL of the CDN; by default it is `url`."""
         self.world = World()
         self.bot = User(self.world.snowflake(), "painter", bot=True)
         self.world.users[self.bot.id] = self.bot
@@ -55,24 +55,22 @@ class Core:
         self._link_key = secrets.token_bytes(16)
         self.user_files: dict[int, Attachment] = {}
         self.fetched: list[int] = []
-        """The ids of the files that were downloaded, in order."""
+        """The ids of downloaded files, in order."""
 
     @property
     def gateway_url(self) -> str:
         return self.url.replace("http", "ws", 1) + "/gateway"
 
     async def wait_until(self, predicate: Callable[[], object], within: float = 90.0) -> None:
-        """Wait until the predicate holds; it is called after each change. Raises TimeoutError."""
+        """Wait until the predicate, which is called after each change, is true. Raises TimeoutError."""
         await self.world.wait_until(predicate, within)
 
     def messages(self, channel: Channel, viewer: User | None = None) -> list[Message]:
-        """Return what a person sees there, oldest first; ephemeral answers only with their addressee as
-        `viewer`.
-        """
+        """Return a channel's public messages, and ephemeral ones to `viewer`, oldest first."""
         return [m for m in channel.messages.values() if not m.ephemeral or _addressed(m, viewer)]
 
     def sign(self, channel: Channel, file: Attachment) -> str:
-        """Return a CDN address that expires after a day, as `ex`, `is` and `hm` say."""
+        """Return a CDN URL that expires after a day, with the parameters `ex`, `is` and `hm`."""
         issued = int(self.world.clock.now())
         path = f"/attachments/{channel.id}/{file.id}/{file.filename}"
         ex, since = f"{issued + LINK_SECONDS:x}", f"{issued:x}"
@@ -109,6 +107,6 @@ def _addressed(message: Message, viewer: User | None) -> bool:
 
 
 def _bot_token(bot_id: int) -> str:
-    """Return a token in the form that secret scanners know, so that tests search for a realistic one."""
+    """Return a token in Discord's format, so that tests of log redaction use a realistic one."""
     head = base64.b64encode(str(bot_id).encode()).decode().rstrip("=")
     return f"{head}.{secrets.token_urlsafe(4)}.{secrets.token_urlsafe(28)}"

@@ -1,4 +1,4 @@
-"""Discord's error bodies, by code.
+"""Discord's error responses, by code.
 
 See https://discord.com/developers/docs/topics/opcodes-and-status-codes#json.
 """
@@ -37,7 +37,7 @@ _KNOWN: dict[int, tuple[int, str]] = {
 
 
 class ApiError(Exception):
-    """An answer with one of Discord's error codes; `errors` is the tree that comes with 50035."""
+    """An error response with one of Discord's codes. `errors` is the tree of fields of a 50035."""
 
     def __init__(self, code: int, errors: Json | None = None) -> None:
         self.status, self.message = _KNOWN[code]
@@ -53,7 +53,7 @@ class ApiError(Exception):
 
 
 def invalid(field: str, code: str, message: str) -> ApiError:
-    """Return a 50035 that names one field; dots in `field` nest, as in `options.0.name`."""
+    """Return a 50035 about one field; dots in `field` mean nesting, as in `options.0.name`."""
     tree: Json = {"_errors": [{"code": code, "message": message}]}
     for part in reversed(field.split(".")):
         tree = {part: tree}

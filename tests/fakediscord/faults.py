@@ -1,4 +1,4 @@
-"""Faults of a route: once, a few times, or with a seeded probability."""
+"""Faults of routes that apply once, a few times, or with a seeded probability."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from tests.fakediscord.errors import Json
 
 class Effect(StrEnum):
     STATUS = "status"
-    """Answers `status`; nothing was done."""
+    """Answer `status` without executing the request."""
     STATUS_AFTER = "status_after"
-    """Does what was asked, and answers `status` all the same (a proxy that gave up waiting)."""
+    """Execute the request, but answer `status`, as a proxy does that timed out."""
     RATE_LIMIT = "rate_limit"
-    """429 with `seconds` as retry_after."""
+    """Answer 429 with `seconds` as retry_after."""
     DROP_BEFORE = "drop_before"
-    """Closes the connection before the body is read."""
+    """Close the connection before reading the body."""
     DROP_HALFWAY = "drop_halfway"
-    """Closes the connection in the middle of the body."""
+    """Close the connection while reading the body."""
     LOSE_REPLY = "lose_reply"
-    """Does what was asked and closes the connection without an answer."""
+    """Execute the request, and close the connection without an answer."""
     DELAY_BEFORE = "delay_before"
     DELAY_AFTER = "delay_after"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault. `everywhere` makes a 429 the global one."""
+    """A fault. `everywhere` makes a 429 that of the global rate limit."""
 
     effect: Effect
     status: int = 0
@@ -68,7 +68,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Rule:
-    """A fault on a route. `left` is None for "until removed"; `used` counts how often it applied."""
+    """A fault of a route. `left` is the number of times that it still applies; None means until removed."""
 
     route: str
     fault: Fault
@@ -100,23 +100,23 @@ class Faults:
         probability: float = 1.0,
         where: Callable[[Json], bool] | None = None,
     ) -> Rule:
-        """Add a fault to a route such as "POST /channels/{channel_id}/messages", or to "*" for all.
+        """Add a fault to a route such as "POST /channels/{channel_id}/messages", or to all routes by "*".
 
-        `where` gets the path parameters; `times=None` holds until `clear()`.
+        It applies to requests whose path parameters satisfy `where`, and if `times` is None until `clear()`.
         """
         rule = Rule(route, fault, times, probability, where)
         self.rules.append(rule)
         return rule
 
     def remove(self, rule: Rule) -> None:
-        """Remove a fault, unless it has been used up or cleared."""
+        """Remove a fault. Do nothing if it was used up or cleared."""
         self.rules = [each for each in self.rules if each is not rule]
 
     def clear(self) -> None:
         self.rules.clear()
 
     def draw(self, route: str, params: Json) -> Fault | None:
-        """Return the fault of this request, if any; it is taken from the first rule that applies."""
+        """Return the fault of the first rule that applies to a request, or None."""
         for rule in self.rules:
             if rule.strikes(route, params, self.random):
                 rule.used += 1

@@ -1,4 +1,4 @@
-"""The gateway: sessions that outlive their connections, replay after RESUME, zlib-stream."""
+"""The fake Discord's gateway, with sessions that can be resumed, shards and zlib-stream compression."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from aiohttp import WSMsgType, web
 
 from tests.fakediscord.errors import Json
 
-DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID, HELLO, ACK = 0, 1, 2, 6, 7, 9, 10, 11
-# Members, presences and message content; the application has none of them.
+DISPATCH, HEARTBEAT, IDENTIFY, RESUME, INVALID, HELLO, ACK = 0, 1, 2, 6, 9, 10, 11
+# The intents for members, presences and message content, which the application doesn't have.
 PRIVILEGED = 1 << 1 | 1 << 8 | 1 << 15
 _BACKLOG = 2000
 _RESUMABLE_SECONDS = 60.0
@@ -24,7 +24,7 @@ _QUIET_OPS = frozenset({3, 4, 8, 14, 31})
 
 
 class Connection:
-    """A websocket. A task of its own writes, so that dispatching never waits for a slow reader."""
+    """A websocket. A separate task writes to it, so that dispatching never waits for a slow client."""
 
     def __init__(self, request: web.Request, socket: web.WebSocketResponse, *, compress: bool) -> None:
         self._request = request
@@ -66,7 +66,7 @@ class Session:
             self.connection.send(DISPATCH, data, event=event, seq=self.seq)
 
     def serves(self, guild_id: int | None) -> bool:
-        """Return whether events of the guild, or direct messages (shard 0), belong to this session."""
+        """Return whether the session gets events of a guild or, on shard 0, of direct messages (None)."""
         number, count = self.shard
         return number == (0 if guild_id is None else (guild_id >> 22) % count)
 
@@ -75,9 +75,9 @@ Greeting = Callable[[Session], Iterable[tuple[str, Json]]]
 
 
 class Gateway:
-    """The gateway. `greet` returns READY and the GUILD_CREATEs for a new session.
+    """The gateway. `greet` returns the first events of a session, READY and GUILD_CREATEs.
 
-    `identify_seconds` enforces a pause between two IDENTIFYs.
+    An IDENTIFY within `identify_seconds` of the previous one is refused.
     """
 
     def __init__(self, token: str, greet: Greeting, changed: Callable[[], None]) -> None:
@@ -87,7 +87,7 @@ class Gateway:
         self.sessions: dict[str, Session] = {}
         self.connections: set[Connection] = set()
         self.counts: Counter[str] = Counter()
-        """identify, resume, invalid, heartbeat: how often each came."""
+        """The numbers of accepted `identify` and `resume`, of `heartbeat`, and of refusals (`invalid`)."""
         self.accepting = True
         self.identify_seconds = 0.0
         self._identified_at = float("-inf")
@@ -97,7 +97,7 @@ class Gateway:
         return [s for s in self.sessions.values() if s.connection is not None]
 
     def dispatch(self, event: str, data: Json, *, guild_id: int | None = None, intents: int = 0) -> int:
-        """Send an event to the guild's sessions with `intents`; return how many are connected."""
+        """Send an event to the guild's sessions that have `intents`; return the number of connected ones."""
         self._forget_lost()
         reached = 0
         for session in self.sessions.values():
@@ -107,20 +107,14 @@ class Gateway:
         return reached
 
     def drop(self, *, resumable: bool = True) -> None:
-        """Cut every connection; unless `resumable`, end the sessions, too, so that RESUME is refused."""
+        """Abort every connection. Unless `resumable`, end the sessions, too, so that RESUME is refused."""
         if not resumable:
             self.sessions.clear()
         for connection in list(self.connections):
             connection.abort()
 
-    def ask_to_reconnect(self) -> None:
-        """Send opcode 7."""
-        for session in self.live:
-            assert session.connection is not None
-            session.connection.send(RECONNECT)
-
     def invalidate(self, *, resumable: bool) -> None:
-        """Send opcode 9."""
+        """Send opcode 9 (invalid session) to every session."""
         for session in self.live:
             assert session.connection is not None
             session.connection.send(INVALID, resumable)
@@ -128,7 +122,7 @@ class Gateway:
             self.sessions.clear()
 
     async def close(self, code: int) -> None:
-        """Close every connection with one of the gateway's close codes (4000 may resume, 4004 may not)."""
+        """Close every connection with a close code of the gateway, such as 4000, after which RESUME works."""
         for connection in list(self.connections):
             await connection.socket.close(code=code)
 
@@ -161,7 +155,7 @@ class Gateway:
         return socket
 
     def _lost(self, connection: Connection, *, ended: bool) -> None:
-        """Drop a connection. Close codes 1000 and 1001 end its session; after others it may resume."""
+        """Forget a connection. Its session stays resumable unless the client `ended` it by 1000 or 1001."""
         self.connections.discard(connection)
         for session in self.live:
             if session.connection is connection:
@@ -171,7 +165,7 @@ class Gateway:
         self._changed()
 
     def _receive(self, connection: Connection, text: str) -> int | None:
-        """Handle a message; return a close code, or None to continue."""
+        """Handle a message of the client; return a close code, or None to continue."""
         try:
             message = json.loads(text)
             op, data = message["op"], message.get("d")

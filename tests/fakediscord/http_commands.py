@@ -1,4 +1,4 @@
-"""The routes of application commands and of the overrides on a server's Integrations page."""
+"""The routes of application commands, and of their permissions on a server's Integrations page."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _GUILD = "/applications/{application_id}/guilds/{guild_id}/commands"
 
 
 class Commands:
-    """The synced commands. `scopes` maps guild ids (None: global) to commands; `overwrites` counts
-    overwrites.
+    """The synced commands. `scopes` maps guild ids, or None for global commands, to lists of commands.
 
-    `overrides` maps (guild id, command id) to Discord's permission list `[{"id", "type", "permission"}]`.
+    `overwrites` is the number of bulk overwrites. `overrides` maps (guild id, command id) to Discord's
+    permission list `[{"id", "type", "permission"}]`.
     """
 
     def __init__(self, world: World, bot: User) -> None:
@@ -26,7 +26,7 @@ class Commands:
         self.overwrites = 0
 
     def find(self, name: str, guild_id: int | None = None, kind: int = CHAT_INPUT) -> Json | None:
-        """Return the command that a person sees in this guild: the guild's own before the global one."""
+        """Return the command that people see in a guild: the guild's own, or else the global one."""
         scopes = (guild_id, None) if guild_id is not None else (None,)
         for scope in scopes:
             for command in self.scopes.get(scope, []):
@@ -78,7 +78,7 @@ class CommandRoutes:
         return Reply(body=self._commands.overwrite(self._scope(call), call.json))
 
     def permissions(self, call: Call) -> Reply:
-        """Answer 404 if nobody changed anything, so that the command's defaults apply."""
+        """Return a command's overrides, or 404 without any, as Discord does."""
         guild_id, command_id = call.id("guild_id"), call.id("command_id")
         self._scope(call)
         if (guild_id, command_id) not in self._commands.overrides:

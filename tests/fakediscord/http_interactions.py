@@ -1,4 +1,4 @@
-"""The routes of interactions: the callback, follow-ups, and messages reached by the token."""
+"""The routes of interactions: the callback, follow-ups, and messages by the interaction's token."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class InteractionRoutes:
         return body
 
     def follow_up(self, call: Call) -> Reply:
-        """Post a follow-up; the first one after a deferral replaces "thinking…" and stays as ephemeral."""
+        """Post a follow-up. The first one after a deferral replaces "thinking…" and keeps its visibility."""
         interaction = self._interactions.to_follow(call.params["webhook_token"])
         original = interaction.original
         if original is not None and original.loading and original.deleted_at is None:

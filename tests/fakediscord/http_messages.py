@@ -1,4 +1,4 @@
-"""The routes of channel messages: permissions, threads, nonce, history."""
+"""The routes of messages in channels, with their permissions, nonces and history."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class MessageRoutes:
 
 
 def _window(notes: list[Message], bounds: dict[str, int], limit: int) -> list[Message]:
-    """Return messages newest first, as Discord does for before, after and around alike."""
+    """Return a page of messages, newest first, as Discord does for `before`, `after` and `around`."""
     newest_first = sorted(notes, key=lambda m: m.id, reverse=True)
     if "before" in bounds:
         return [m for m in newest_first if m.id < bounds["before"]][:limit]

@@ -1,4 +1,4 @@
-"""The routes that look things up: the bot, users, guilds, channels, the gateway's address."""
+"""The routes that return the bot, users, guilds, channels and the gateway's URL."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.fakediscord.world import Channel, Guild, Kind, User, World
 
 
 class WorldRoutes:
-    """GET routes. `shards` is what GET /gateway/bot recommends, `starts_left` its remaining session starts.
+    """Routes about the world. `shards` and `starts_left` are what GET /gateway/bot returns.
 
-    `open_dm` returns the channel with a user.
+    `open_dm` returns the direct messages with a user.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class WorldRoutes:
         )
 
     def my_guilds(self, call: Call) -> Reply:
-        """Return a page of guilds by id; `permissions` are the bot's own."""
+        """Return a page of guilds, ordered by id; `permissions` are those of the bot."""
         after, limit = int(call.query.get("after", 0)), int(call.query.get("limit", 200))
         there = [g for _, g in sorted(self._world.guilds.items()) if g.bot_present and g.id > after]
         return Reply(
@@ -62,7 +62,7 @@ class WorldRoutes:
         )
 
     def automod_rules(self, call: Call) -> Reply:
-        """Return the server's rules, but only with Manage Server."""
+        """Return the server's AutoMod rules. The bot needs Manage Server."""
         guild = self._world.guilds.get(call.id("guild_id"))
         if guild is None or not guild.bot_present:
             raise ApiError(10004)

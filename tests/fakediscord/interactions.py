@@ -1,4 +1,4 @@
-"""Interactions: what was sent, how it was answered, and until when the token lives."""
+"""Interactions with their answers, and the lifetimes of their tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.fakediscord import payloads
 from tests.fakediscord.errors import ApiError, Json
 from tests.fakediscord.world import Channel, Kind, Message, User, World
 
-# What an app that only the user installed may do in someone else's channel.
+# The permissions of a user install in a channel of a server without the bot.
 _USER_INSTALL_PERMISSIONS = discord.Permissions(
     attach_files=True, embed_links=True, mention_everyone=True, use_external_emojis=True
 ).value
@@ -40,11 +40,11 @@ class Answer(IntEnum):
 
 @dataclass(eq=False, slots=True)
 class Interaction:
-    """An interaction. `created` and `answered_at` are `time.perf_counter()`; `created_at` is the world's
-    clock.
+    """An interaction with its answer.
 
-    `original` is the answer's message (for an update, the clicked one); `refusals` are the error codes of
-    refused answers.
+    `created` and `answered_at` are of `time.perf_counter()`, `created_at` is of the world's clock. `original`
+    is the answer's message or, for an update, the pressed one. `refusals` are the error codes of refused
+    answers.
     """
 
     id: int
@@ -73,12 +73,12 @@ class Interaction:
 
     @property
     def shown(self) -> bool:
-        """Return whether the answer is there and isn't "thinking…"."""
+        """Return whether there is an answer other than "thinking…"."""
         return self.answered and not (self.original is not None and self.original.loading)
 
     @property
     def latency(self) -> float:
-        """Return the seconds from the click to the accepted answer, or infinity without one."""
+        """Return the seconds from the interaction to its accepted answer, or infinity without one."""
         return float("inf") if self.answered_at is None else self.answered_at - self.created
 
     @property
@@ -92,12 +92,12 @@ class Interaction:
 
     @property
     def text(self) -> str:
-        """The text of the answer now; empty if there is none or it was deleted."""
+        """The current text of the answer; empty if there is none or it was deleted."""
         gone = self.original is None or self.original.deleted_at is not None
         return "" if gone or self.original is None else self.original.text
 
     async def wait_answer(self, within: float = 90.0) -> Interaction:
-        """Wait for an answer; a deferral counts. Raises TimeoutError."""
+        """Wait for an answer, which may be a deferral. Raises TimeoutError."""
         async with asyncio.timeout(within):
             await self._answered.wait()
         return self
@@ -163,7 +163,7 @@ class Interaction:
 
 
 class Interactions:
-    """All interactions. `answer_within` and `token_lifetime` are in seconds of the world's clock."""
+    """All interactions by token. `answer_within` and `token_lifetime` are seconds of the world's clock."""
 
     token_lifetime = 900.0
 
@@ -201,7 +201,10 @@ class Interactions:
         return interaction
 
     def to_answer(self, interaction_id: int, token: str) -> Interaction:
-        """Return the interaction for the callback route. Raises 10062 if unknown or late, 40060 if done."""
+        """Return an interaction for the callback route.
+
+        Raises ApiError: 10062 if it is unknown or too old, 40060 if it was answered.
+        """
         interaction = self._by_token.get(token)
         if interaction is None or interaction.id != interaction_id:
             raise ApiError(10062)
@@ -214,8 +217,9 @@ class Interactions:
         return interaction
 
     def to_follow(self, token: str) -> Interaction:
-        """Return the interaction for the webhook routes. Raises 50027 if expired, 10015 before the first
-        answer.
+        """Return an interaction for the webhook routes.
+
+        Raises ApiError: 50027 if the token is unknown or expired, 10015 before the first answer.
         """
         interaction = self._by_token.get(token)
         if interaction is None or self._world.clock.now() - interaction.created_at > self.token_lifetime:

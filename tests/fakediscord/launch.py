@@ -9,7 +9,7 @@ from tests.fakediscord.patch import point_discord_at
 
 
 def command(url: str, module: str, *arguments: str) -> list[str]:
-    """Return arguments for `asyncio.create_subprocess_exec(*…, env=…, cwd=<project>)`."""
+    """Return the command that runs a module; its working directory must be the project."""
     return [sys.executable, "-m", "tests.fakediscord.launch", url, module, *arguments]
 
 

@@ -1,4 +1,4 @@
-"""Create, edit and delete messages, for all routes."""
+"""Create, edit and delete messages, for all routes that do so."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SETTABLE_FLAGS = COMPONENTS_V2 | 1 << 2 | 1 << 12
 
 @dataclass(slots=True)
 class _Nonce:
-    """The nonce of a message; the times are of Discord's clock."""
+    """A message's nonce. The times are of Discord's clock."""
 
     message: Message
     known_until: float
@@ -44,14 +44,14 @@ class _Nonce:
 class Messages:
     """The messages of all channels. The bot has no intent for messages, so it gets no events about them."""
 
-    def __init__(self, world: World, books: RequestLog, sign: payloads.SignUrl) -> None:
+    def __init__(self, world: World, log: RequestLog, sign: payloads.SignUrl) -> None:
         self._world = world
-        self._books = books
+        self._log = log
         self.sign = sign
         self._nonces: OrderedDict[str, _Nonce] = OrderedDict()
 
     def repeated(self, nonce: object) -> Message | None:
-        """Return the message that was created with this nonce in the last minutes, in any channel."""
+        """Return the message of any channel that was created with this nonce in the last minutes, or None."""
         now = self._world.clock.now()
         while self._nonces:
             oldest = next(iter(self._nonces))
@@ -62,9 +62,9 @@ class Messages:
         return entry.message if entry else None
 
     def keep_nonces_in_use(self, jump: float) -> None:
-        """Keep the nonces of the last seconds through a jump of the clock.
+        """Keep the nonces of the last seconds valid when a test moves the clock.
 
-        discord.py repeats a post within seconds if Discord answers 500. No real clock jumps in between.
+        discord.py repeats a post within seconds after a 500, and in reality no clock jumps in between.
         """
         now = self._world.clock.now()
         for nonce in self._nonces.values():
@@ -83,7 +83,7 @@ class Messages:
         extra_flags: int = 0,
         interaction: Interaction | None = None,
     ) -> Message:
-        """Create a message. Raises Discord's error; `limit` is the size of one file in bytes."""
+        """Create a message. Raises ApiError. `limit` is the largest size of a file in bytes."""
         attachments = self._uploaded(body, files, limit)
         flags = (int(body.get("flags") or 0) & (_SETTABLE_FLAGS | EPHEMERAL)) | extra_flags
         kept = {key: body[key] for key in _BODY if body.get(key)} | {"flags": flags}
@@ -112,7 +112,7 @@ class Messages:
             at = message.created_at
             self._nonces[message.nonce] = _Nonce(message, at + NONCE_SECONDS, at + _REPEATED_WITHIN)
         message.channel.messages[message.id] = message
-        self._books.created(message)
+        self._log.created(message)
         self._world.changed()
 
     def edit(self, message: Message, body: Json, files: Mapping[int, Upload], *, limit: int) -> None:
@@ -138,12 +138,12 @@ class Messages:
         self._world.changed()
 
     def announce(self) -> None:
-        """Wake the tasks that wait for a change."""
+        """Wake tasks in `wait_until`."""
         self._world.changed()
 
     def _uploaded(self, body: Json, files: Mapping[int, Upload], limit: int) -> list[Attachment]:
         sizes = [upload.size for upload in files.values()]
-        # A file that the server's level allows may be larger than a request otherwise may.
+        # A boosted server's limit for one file may exceed the usual limit for a request.
         if any(size > limit for size in sizes) or sum(sizes) > max(REQUEST_SIZE, limit):
             raise ApiError(40005)
         described = {str(entry.get("id")): entry for entry in body.get("attachments") or []}
@@ -153,7 +153,7 @@ class Messages:
         ]
 
     def _kept(self, message: Message, body: Json) -> list[Attachment]:
-        """Return the attachments that stay: all without `attachments`, otherwise those it names."""
+        """Return the attachments that an edit keeps: those that it lists, or all if it has no list."""
         if body.get("attachments") is None:
             return list(message.attachments) if "attachments" not in body else []
         named = {str(entry.get("id")) for entry in body["attachments"]}

@@ -1,4 +1,4 @@
-"""Point this process's discord.py at a fake Discord. A launcher calls this before the bot starts."""
+"""Redirect this process's discord.py to a fake Discord."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from discord.http import Route
 
 
 def point_discord_at(url: str) -> None:
-    """Replace Discord's addresses by `FakeDiscord.url`, such as http://127.0.0.1:4711.
+    """Replace Discord's URLs by `FakeDiscord.url`, such as http://127.0.0.1:4711, before the bot starts.
 
-    discord.py 2.7 keeps them in these three places; webhooks use Route, too, and a session that resumes uses
-    the address from READY.
+    discord.py 2.7 has them in these three places. Webhooks use Route, too, and a resumed session uses the URL
+    in READY.
     """
     base = url.rstrip("/")
     Route.BASE = f"{base}/api/v10"

@@ -1,4 +1,4 @@
-"""The world as Discord's JSON, with the fields that clients read; ids and permissions are strings."""
+"""Build Discord's JSON, with the fields that clients read. Ids and permissions are strings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def user(person: User) -> Json:
 
 
 def member(world: World, guild: Guild, person: User, *, channel: Channel | None = None) -> Json:
-    """Return a member; with `channel`, as in an interaction, its `permissions` there."""
+    """Return a member; with `channel`, also the `permissions` there, as in an interaction."""
     has_role = (person.id in guild.members and person.id not in guild.without_role) or person.bot
     body: Json = {
         "user": user(person),
@@ -107,14 +107,14 @@ def _role(role_id: int, name: str, permissions: int, *, managed: bool = False) -
 
 
 def guild_roles(world: World, guild: Guild, bot: User) -> list[Json]:
-    """Return the roles: @everyone may do nothing, and each member has a role with their permissions."""
+    """Return a guild's roles: @everyone without permissions, the bot's, and one for each member."""
     roles = [_role(guild.id, "@everyone", 0), _role(bot.id, bot.name, guild.bot_permissions, managed=True)]
     roles += [role_of(world, guild, world.users[person]) for person in guild.members]
     return roles
 
 
 def role_of(world: World, guild: Guild, person: User) -> Json:
-    """Return the role of a member."""
+    """Return a member's role, which has their permissions."""
     return _role(person.id, person.name, guild.members[person.id])
 
 
@@ -131,7 +131,7 @@ def guild(world: World, server: Guild, bot: User) -> Json:
 
 
 def gateway_guild(world: World, server: Guild, bot: User) -> Json:
-    """Return a GUILD_CREATE: the guild with channels, active threads and the bot's member."""
+    """Return the data of a GUILD_CREATE: the guild with channels, active threads and the bot's member."""
     places = [c for c in world.channels.values() if c.guild is server and not c.deleted]
     return guild(world, server, bot) | {
         "joined_at": "2024-01-01T00:00:00+00:00",
@@ -160,7 +160,7 @@ def attachment(place: Channel, file: Attachment, sign: SignUrl, *, ephemeral: bo
 
 
 def _components(note: Message, sign: SignUrl) -> list[Json]:
-    """Return the components as Discord does: with ids, and with addresses instead of file names."""
+    """Return the components as Discord does, with ids, and with URLs instead of file names."""
     urls = {f"attachment://{a.filename}": (a, sign(note.channel, a)) for a in note.attachments}
     shown: list[Json] = copy.deepcopy(note.body.get("components") or [])
     for number, component in enumerate(walk(shown), start=1):
@@ -179,7 +179,7 @@ def _components(note: Message, sign: SignUrl) -> list[Json]:
 
 
 def message(note: Message, sign: SignUrl, *, with_nonce: bool = False) -> Json:
-    """Return a message; `with_nonce` only in the answer and event of its creation, as in Discord."""
+    """Return a message. Discord includes the nonce only in the response to its creation."""
     place = note.channel
     body: Json = {
         "id": str(note.id),

@@ -1,4 +1,4 @@
-"""Rate limits: a bucket for each route and major parameter, and the global one."""
+"""Rate limits, with a bucket for each route and its major parameters, and the global limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAJOR = ("channel_id", "guild_id", "webhook_id", "webhook_token")
 _BUCKETS_KEPT = 5000
 _GLOBAL_LIMIT = 50
 
-# (requests, seconds), as the headers of the real ones show; Discord may change them any day.
+# (requests, seconds) by route, as in Discord's headers; Discord may change them at any time.
 DEFAULT_LIMITS: dict[str, tuple[int, float]] = {
     f"POST {_MESSAGES}": (5, 5.0),
     f"PATCH {_MESSAGES}/{{message_id}}": (5, 5.0),
@@ -35,7 +35,7 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The decision on a request. `headers` go on every answer; `body` is the 429's, None if it may pass."""
+    """The decision about a request. `headers` are for the answer; `body` is that of a 429, or None."""
 
     headers: dict[str, str]
     body: Json | None = None
@@ -48,7 +48,7 @@ class RateLimits:
         self._windows: dict[tuple[str, str], _Window] = {}
 
     def take(self, route: str, params: Mapping[str, str], *, interaction: bool) -> Verdict:
-        """Count a request; interaction routes are outside the bot's global limit."""
+        """Count a request. Interaction routes aren't subject to the global limit."""
         if not self.enabled:
             return Verdict({})
         if not interaction:
@@ -89,7 +89,7 @@ class RateLimits:
 
 
 def refusal(retry_after: float, *, everywhere: bool) -> Verdict:
-    """Return a 429 with `Via`, without which discord.py takes it for a ban by Cloudflare and gives up."""
+    """Return a 429. Without `Via`, discord.py would take it for a ban by Cloudflare and give up."""
     headers = {
         "Retry-After": str(max(round(retry_after), 1)),
         "X-RateLimit-Scope": "global" if everywhere else "user",

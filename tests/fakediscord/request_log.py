@@ -1,4 +1,4 @@
-"""A log of requests, messages and 429 answers, bounded for long runs."""
+"""A log of requests, messages and 429s, with limited memory for long runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _REQUESTS_KEPT = 50_000
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """A request. `status` is 0 if the connection was dropped unanswered; `at` is `time.perf_counter()`."""
+    """A request. `status` is 0 if it got no answer; `at` is of `time.perf_counter()`."""
 
     at: float
     method: str
@@ -28,14 +28,14 @@ class RequestLog:
     def __init__(self, *, messages_kept: int) -> None:
         self.requests: deque[RequestRecord] = deque(maxlen=_REQUESTS_KEPT)
         self.messages: deque[Message] = deque(maxlen=messages_kept)
-        """Every message the fake ever made, deleted and ephemeral ones included, oldest first."""
+        """Every message, including deleted and ephemeral ones, oldest first."""
         self.statuses: Counter[tuple[str, int]] = Counter()
         self.rate_limited: Counter[str] = Counter()
-        """429s by route, those ordered as a fault not included."""
+        """The numbers of 429s by route, except those that are faults."""
         self.unknown_routes: Counter[str] = Counter()
         self.messages_created = 0
         self.crashes: list[Exception] = []
-        """Errors in the fake itself: a body of an unexpected shape, or its own mistake."""
+        """Errors of the fake itself, such as for a body of an unexpected shape."""
 
     def record(self, entry: RequestRecord) -> None:
         self.requests.append(entry)
@@ -47,11 +47,6 @@ class RequestLog:
         self.messages_created += 1
         self.messages.append(message)
 
-    @property
-    def invalid_requests(self) -> int:
-        """Return the number of 401, 403 and 429 answers; 10,000 in ten minutes get an address blocked."""
-        return sum(count for (_, status), count in self.statuses.items() if status in (401, 403, 429))
-
     def calls(self, method: str, route: str) -> list[RequestRecord]:
-        """Return the requests to one route, as in `calls("POST", "/channels/{channel_id}/messages")`."""
+        """Return the requests to a route, as in `calls("POST", "/channels/{channel_id}/messages")`."""
         return [r for r in self.requests if (r.method, r.route) == (method, route)]

@@ -1,4 +1,4 @@
-"""The rules for messages, with the error code of each."""
+"""Discord's rules for messages and modals, each with its error code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SELECTS = frozenset({3, 5, 6, 7, 8})
 
 
 def check_message(body: Json, filenames: Collection[str]) -> None:
-    """Check a message; `body` is the whole message, `filenames` are its kept and new attachments."""
+    """Check a message. `body` is the whole message, `filenames` are those of all its attachments."""
     v2 = bool(int(body.get("flags") or 0) & COMPONENTS_V2)
     content, embeds, components = body.get("content"), body.get("embeds") or [], body.get("components") or []
     check_length("content", content, MESSAGE_LENGTH)
@@ -45,7 +45,7 @@ def _check_references(body: Json, filenames: Collection[str]) -> None:
 
 
 def _check_embeds(embeds: list[Json]) -> None:
-    """Check the only part of embeds whose limit is known here; the bot sends none."""
+    """Check the length of embeds' descriptions; the bot sends no embeds."""
     for number, embed in enumerate(embeds):
         check_length(f"embeds.{number}.description", embed.get("description"), 4096)
 
@@ -137,7 +137,7 @@ def check_modal(data: Json) -> None:
 
 
 def pings(text: str, allowed: Json | None) -> tuple[frozenset[int], bool]:
-    """Return the (users, everyone) that a new message pings; without `allowed_mentions` all it names."""
+    """Return the users that a new message pings, and whether it pings everyone."""
     mentioned = {int(found) for found in re.findall(r"<@!?(\d+)>", text)}
     everyone = "@everyone" in text or "@here" in text
     if allowed is None:

@@ -1,4 +1,4 @@
-"""Serve a fake Discord: routes, authorisation, rate limits and faults; every request is logged."""
+"""The fake Discord's HTTP server, with authorisation, rate limits, faults and a log of all requests."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _DROPS = (Effect.DROP_BEFORE, Effect.DROP_HALFWAY)
 
 
 class _Dropped(Exception):
-    """The connection was cut; no answer is possible."""
+    """Raised after a connection was aborted, so that no answer is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """An answer and its entry in the log."""
+    """An answer, with details for the log."""
 
     response: web.Response
     summary: str = ""
@@ -44,7 +44,7 @@ class _Answer:
 
 
 class FakeDiscord(Actions):
-    """A fake Discord, as in `async with FakeDiscord() as discord:`; see the package for an example."""
+    """A fake Discord for `async with FakeDiscord() as discord:`. The package's docstring has an example."""
 
     _runner: web.AppRunner | None = None
     routes: WorldRoutes
@@ -60,7 +60,7 @@ class FakeDiscord(Actions):
     ) -> None:
         await self.stop()
         if self.request_log.crashes and error is None:
-            raise ExceptionGroup("the fake Discord stumbled", self.request_log.crashes)
+            raise ExceptionGroup("errors in the fake Discord", self.request_log.crashes)
 
     async def start(self, port: int = 0) -> None:
         app = web.Application(client_max_size=_BODY_LIMIT)
@@ -173,7 +173,7 @@ class FakeDiscord(Actions):
         self.world.changed()
 
     async def _unknown(self, request: web.Request) -> web.Response:
-        """Answer 404 and log a route that the fake lacks."""
+        """Answer 404 for a route that the fake lacks, and log it."""
         self.request_log.unknown_routes[f"{request.method} {request.path}"] += 1
         return _respond(Reply(404, {"message": "404: Not Found", "code": 0}), {})
 

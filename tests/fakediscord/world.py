@@ -1,4 +1,4 @@
-"""Users, guilds, channels and messages. Every change wakes the tasks that wait for one."""
+"""The users, guilds, channels and messages of the fake Discord. Each change wakes tasks in `wait_until`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Kind(IntEnum):
 
 
 class Clock:
-    """A wall clock that tests can move on; lifetimes of tokens, nonces and signed links follow it."""
+    """A wall clock that tests can advance. Tokens, nonces and signed links expire by it."""
 
     def __init__(self) -> None:
         self._ahead = 0.0
@@ -97,9 +97,9 @@ class Guild:
 
 @dataclass(eq=False, slots=True)
 class Channel:
-    """A channel. `bot_permissions` and `member_permissions` stand for overwrites; None means the guild's.
+    """A channel. `bot_permissions` (None for the guild's) and `member_permissions` are its overwrites.
 
-    `members` are the people of a group message, which the bot can't see.
+    `members` are the people in a group DM, which the bot can't see.
     """
 
     id: int
@@ -128,7 +128,7 @@ class Channel:
 
 @dataclass(eq=False, slots=True)
 class Attachment:
-    """A file. `data` is kept only within the fake's budget of bytes, size and hash always."""
+    """A file. `data` is None if the fake didn't keep the bytes."""
 
     id: int
     filename: str
@@ -144,8 +144,10 @@ class Attachment:
 
 @dataclass(eq=False, slots=True)
 class Message:
-    """A message. `created` and `edited` are `time.perf_counter()`; `history` holds earlier bodies, oldest
-    first, and `replaced` when each of them was edited.
+    """A message. `created_at` and `edited_at` are of the world's clock.
+
+    `created` and `edited` are of `time.perf_counter()`. `history` has the earlier bodies, oldest first, and
+    `replaced` the times at which they were edited.
     """
 
     id: int
@@ -186,7 +188,7 @@ class Message:
 
     @property
     def components(self) -> list[Json]:
-        """Return every component, nested ones included, in reading order."""
+        """Return all components, including nested ones, in reading order."""
         return list(walk(self.body.get("components") or []))
 
     @property
@@ -195,13 +197,13 @@ class Message:
 
     @property
     def text(self) -> str:
-        """Return all text in it: content, text displays, labels of buttons."""
+        """Return all text: content, text displays and labels of buttons."""
         parts = [self.content, *(str(c.get("content") or c.get("label") or "") for c in self.components)]
         return "\n".join(part for part in parts if part)
 
     @property
     def shown_attachments(self) -> list[Attachment]:
-        """Return the attachments; in components v2 only those that a component refers to."""
+        """Return the attachments, but with components v2 only those that a component refers to."""
         if not self.flags & COMPONENTS_V2:
             return list(self.attachments)
         named = set(attachment_references(self.body))
@@ -226,7 +228,7 @@ class World:
             event.set()
 
     async def wait_until(self, predicate: Callable[[], object], within: float) -> None:
-        """Wait until the predicate holds; it is called after each change. Raises TimeoutError."""
+        """Wait until the predicate, which is called after each change, is true. Raises TimeoutError."""
         event = asyncio.Event()
         self._waiting.add(event)
         try:

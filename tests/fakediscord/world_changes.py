@@ -1,4 +1,4 @@
-"""Build and change the world while the bot is connected to the gateway."""
+"""Add and change servers, channels and people, and send the gateway's events about it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class WorldChanges(Core):
     def add_guild(self, name: str, *, shard: int = 0, shards: int = 1) -> Guild:
         """Add a server whose id belongs to `shard` of `shards`."""
         base = self.world.snowflake() >> 22
-        # No user has such an id: roles are told apart by the ids of servers and people.
+        # No user has such an id, because roles have the ids of their servers and members.
         guild_id = (base + (shard - base) % shards) << 22 | 1 << 21 | len(self.world.guilds) + 1
         guild = Guild(guild_id, name, owner_id=1)
         self.world.guilds[guild.id] = guild
@@ -42,7 +42,7 @@ class WorldChanges(Core):
         return self._add(Kind.TEXT, name, guild, nsfw=nsfw)
 
     def add_voice(self, guild: Guild, name: str) -> Channel:
-        """Add a voice channel's text chat."""
+        """Add a voice channel, which has a text chat."""
         return self._add(Kind.VOICE, name, guild)
 
     def add_forum(self, guild: Guild, name: str) -> Channel:
@@ -61,7 +61,7 @@ class WorldChanges(Core):
         return self._add(Kind.DM, "", None, recipient=user)
 
     def add_group(self, name: str, *members: User) -> Channel:
-        """Add a group message, in which only a person's own installation of the app works."""
+        """Add a group DM, in which only user installs of the app work."""
         return self._add(Kind.GROUP, name, None, members=members)
 
     def _add(self, kind: Kind, name: str, guild: Guild | None, **more: Any) -> Channel:
@@ -99,7 +99,7 @@ class WorldChanges(Core):
         self.messages_service.delete(message)
 
     def withdraw(self, channel: Channel, *permissions: str) -> None:
-        """Take permissions from the bot by their names: `withdraw(channel, "send_messages")`."""
+        """Take permissions from the bot by name, as in `withdraw(channel, "send_messages")`."""
         self._set_bot_permissions(channel, permissions, granted=False)
 
     def grant(self, channel: Channel, *permissions: str) -> None:
@@ -120,13 +120,13 @@ class WorldChanges(Core):
         self.world.changed()
 
     def take_role(self, guild: Guild, user: User) -> None:
-        """Take a member's role and its permissions; the role stays."""
+        """Remove a member's role from them, with its permissions; the role still exists."""
         guild.without_role.add(user.id)
         guild.members[user.id] = MEMBER
         self.world.changed()
 
     def leave(self, guild: Guild, user: User) -> None:
-        """Let a member leave; their role is deleted."""
+        """Remove a member, and delete their role."""
         guild.members.pop(user.id, None)
         body = {"guild_id": str(guild.id), "role_id": str(user.id)}
         self.gateway.dispatch("GUILD_ROLE_DELETE", body, guild_id=guild.id, intents=_GUILDS)
@@ -140,7 +140,7 @@ class WorldChanges(Core):
     def invite_bot(self, guild: Guild) -> None:
         """Add the bot to a server from which it was removed."""
         guild.bot_present = True
-        # Only a server that was unavailable is said to be available: so discord.py tells the two apart.
+        # Without this field, discord.py reports a new server instead of one that is available again.
         body = payloads.gateway_guild(self.world, guild, self.bot)
         del body["unavailable"]
         self.gateway.dispatch("GUILD_CREATE", body, guild_id=guild.id, intents=_GUILDS)
@@ -152,7 +152,7 @@ class WorldChanges(Core):
         self.world.changed()
 
     def post(self, author: User, channel: Channel, content: str) -> Message:
-        """Post a message that no request of the bot created; without the intent, the bot gets no event."""
+        """Post a person's message. The bot has no intent for messages, so it gets no event."""
         now = self.world.clock.now()
         message = Message(self.world.snowflake(), channel, author, {"content": content}, created_at=now)
         channel.messages[message.id] = message

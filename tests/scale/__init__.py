@@ -1,1 +1,1 @@
-"""Run the bot as many processes on one PostgreSQL, killed one after the other: `make scale RUNS=1000`."""
+"""Run many processes of the bot on one PostgreSQL, and kill one after the other: `make scale RUNS=1000`."""

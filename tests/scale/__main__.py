@@ -17,8 +17,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--webs", type=int, default=2)
     parser.add_argument("--messengers", type=int, default=3)
-    parser.add_argument("--kills", type=int, help="how many at most; 0 measures the throughput in peace")
-    parser.add_argument("--logs", type=Path, help="a folder that keeps the processes' logs")
+    parser.add_argument("--kills", type=int, help="most kills; 0 measures the throughput without them")
+    parser.add_argument("--logs", type=Path, help="folder in which to keep the processes' logs")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="scale-") as passing:
         folder = given.logs or Path(passing)

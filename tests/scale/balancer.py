@@ -1,4 +1,4 @@
-"""A load balancer in front of the web processes."""
+"""A TCP load balancer in front of the web processes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager, suppress
 
 
 class Balancer:
+    """Forwards each connection to the next port that accepts it, round-robin."""
+
     def __init__(self, ports: Sequence[int]) -> None:
         self._ports = list(ports)
         self.refused = 0
-        """Connections for which nobody listened."""
+        """Number of connections that no port accepted."""
 
     async def enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner = await self._connect()

@@ -1,4 +1,4 @@
-"""The environment of a scale run: processes with a role each, and people on servers of every shard."""
+"""The environment of a scale run: a process for each role, and people on servers of every shard."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.scale.balancer import Balancer, balancing
 SHARDS = 4
 CHANNELS = 12  # of each server
 AT_ONCE = 60
-# A machine with two cores plays all the processes, this Discord and ComfyDeploy: nobody hurries here.
+# Seconds, more than Discord's three, because all processes and fakes may share two cores.
 ANSWER_WITHIN = 10.0
 SETTINGS = {
     "COMFYDEPLOY_DEPLOYMENT_ID": PICTURE_ID,
@@ -39,7 +39,7 @@ SETTINGS = {
 
 @dataclass
 class Member:
-    """A process of the bot, and how to start it."""
+    """A process of the bot with its settings."""
 
     name: str
     settings: Mapping[str, str]
@@ -53,7 +53,7 @@ class Member:
             )
 
     async def kill(self) -> None:
-        """Send SIGKILL. Raises RuntimeError if the process has ended by itself."""
+        """Send SIGKILL, and wait for the end. Raises RuntimeError if the process has ended by itself."""
         assert self.process is not None
         self.check_alive()
         self.process.kill()
@@ -67,9 +67,9 @@ class Member:
 
 
 class Cluster:
-    """The processes of a bot on one PostgreSQL, with a fake Discord and a fake ComfyDeploy.
+    """The bot's processes on one PostgreSQL, with a fake Discord and a fake ComfyDeploy.
 
-    It has the attributes that `tests.chaos.invariants` reads: `people`, `discord`, `log_lines` and more.
+    It has the attributes of `tests.chaos.environment.Environment` that `InvariantChecker` uses.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Cluster:
         self.members.append(Member(name, settings, self.folder / f"{name}.log"))
 
     async def start(self) -> None:
-        """Start the processes and wait until every shard is connected and the command is synced."""
+        """Start the processes, and wait until the command is synced and every shard is connected."""
         for member in self.members:
             await member.start(self.discord.url)
         await self.discord.wait_command("generate", within=120)
@@ -120,7 +120,7 @@ class Cluster:
         return {session.shard[0] for session in self.discord.gateway.live}
 
     async def strike(self, chance: random.Random, last: Member | None) -> Member:
-        """Kill a process and start it again, as a supervisor does; never the same one twice in a row."""
+        """Kill a process other than `last`, restart it as a supervisor does, and return it."""
         member = chance.choice([one for one in self.members if one is not last])
         await member.kill()
         self.kills += 1
@@ -128,7 +128,7 @@ class Cluster:
         return member
 
     def check_alive(self) -> None:
-        """Raise RuntimeError if a process ended without being killed."""
+        """Raise RuntimeError if a process has ended by itself."""
         for member in self.members:
             member.check_alive()
 
@@ -162,7 +162,7 @@ def populate(cluster: Cluster, public_url: str, web_ports: Sequence[int], messen
 async def built(
     folder: Path, database_kind: str = "postgres", *, webs: int = 2, messengers: int = 3
 ) -> AsyncIterator[tuple[Cluster, Balancer]]:
-    """Start Discord, ComfyDeploy, the database and the balancer, but no process of the bot."""
+    """Start the fakes, the database and the balancer, and add the bot's processes without starting them."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(opened(database_kind, folder))
         fake = await stack.enter_async_context(FakeDiscord(answer_within=ANSWER_WITHIN))

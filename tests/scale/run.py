@@ -1,4 +1,4 @@
-"""Let people ask while processes die, and count at the end."""
+"""Send requests while processes are killed, and check the results at the end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.questions import unsettled
 from tests.scale.cluster import Cluster, built
 
 KILL_EVERY = 5.0
-# Longer than a lease and a grace time together: what a killed process left behind is taken up by then.
+# Seconds, longer than a lease and a grace time, after which other processes take over a killed one's claims.
 SETTLE_WITHIN = 420.0
 
 
@@ -56,7 +56,7 @@ class Result:
 
 
 class Crowd:
-    """People on every shard, each with a channel of their own, who ask for `runs` runs in total."""
+    """People on every shard, each in their own channel, who request `runs` runs in total."""
 
     def __init__(self, cluster: Cluster, runs: int) -> None:
         self._cluster = cluster
@@ -86,7 +86,7 @@ class Crowd:
             return False
         self.asked += 1
         if not asking.delivered_to:
-            return False  # that shard is just down: Discord says that the application did not respond
+            return False  # the shard is down, and Discord says that the application did not respond
         try:
             await self._cluster.discord.wait_until(lambda: asking.shown, within=12)
         except TimeoutError:
@@ -135,7 +135,7 @@ async def scale(
     messengers: int = 3,
     say: Callable[[str], None] = lambda _: None,
 ) -> Result:
-    """Play a scale run; with `most_kills` None, kill a process every few seconds while runs go on."""
+    """Play a scale run, and kill a process every few seconds, up to `most_kills` times if it isn't None."""
     result = Result()
     async with built(folder, webs=webs, messengers=messengers) as (cluster, balancer):
         await cluster.start()
@@ -159,14 +159,14 @@ async def scale(
         result.kills = cluster.kills
         identifies = cluster.discord.gateway.counts["invalid"]
         say(
-            f"{crowd.asked} commands sent; all asked for after {busy_seconds:.0f} s; ended as: "
-            f"{result.ends}; {balancer.refused} webhooks found no web; {identifies} IDENTIFYs refused"
+            f"{crowd.asked} commands sent, the last after {busy_seconds:.0f} s; ended as: "
+            f"{result.ends}; {balancer.refused} webhooks found no web process; {identifies} IDENTIFYs refused"
         )
     return result
 
 
 async def _judge(cluster: Cluster, result: Result, say: Callable[[str], None]) -> None:
-    # The referee of the chaos runs: it looks at channels, rows and ComfyDeploy's books, not at processes.
+    # The checker of chaos runs uses only what a Cluster has, too.
     checker = InvariantChecker(cast(Environment, cluster))
     rounds = [Round(number, channel, "scale") for number, channel in enumerate(cluster.channels)]
     result.verdict = await checker.judge(rounds)
@@ -177,4 +177,4 @@ async def _judge(cluster: Cluster, result: Result, say: Callable[[str], None]) -
     result.runs = ends.total()
     unknown = cluster.discord.request_log.unknown_routes
     if unknown:
-        raise RuntimeError(f"the bot calls what the fake lacks: {unknown}")
+        raise RuntimeError(f"the bot calls routes that the fake Discord lacks: {unknown}")

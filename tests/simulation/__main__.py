@@ -6,11 +6,11 @@ import os
 import sys
 
 if os.environ.get("PYTHONHASHSEED") != "0":
-    # Sets of strings would iterate in another order in each process.
+    # Otherwise sets of strings would iterate in a different order in each process.
     os.environ["PYTHONHASHSEED"] = "0"
     os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])  # noqa: S606  # itself
 
-# First of all, because it replaces the clocks that every other module imports.
+# This import must come first: it replaces the clocks that every other module imports.
 import tests.simulation.engine.patches  # noqa: F401
 
 # isort: split

@@ -1,4 +1,4 @@
-"""The command line of the simulation: play rounds from a seed, replay one, shorten one that fails."""
+"""The simulation's command line: play rounds from a seed, replay a failed round, and shorten its steps."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ from tests.simulation.shrink import shorten
 from tests.simulation.steps import Step
 from tools.simulated_faults import promise_in
 
-_FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # only where it exists; databases are synced to nothing there
-# A line about the progress comes after so many rounds.
+_FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # Linux's RAM disk, where syncing a database costs nothing
+# Rounds between two lines of progress.
 _PROGRESS = 50
+# How often the steps of a failed round are replayed, at most, to shorten them.
 _REPLAYS = 120
-# The part of all requests that may end in a known gap of docs/reliability.md.
+# The largest share of requests that may end in a known gap of docs/reliability.md.
 _MOST_GAPS = 0.005
 
 
 @dataclass
 class Total:
-    """The sums of many rounds."""
+    """The totals of many rounds."""
 
     rounds: int = 0
     requests: int = 0
@@ -68,12 +69,12 @@ class Total:
 def main(arguments: Sequence[str]) -> int:
     """Return 0 if every promise was kept, otherwise 1."""
     given = _parse(arguments)
-    # Otherwise a SIGTERM would leave databases and servers behind.
+    # Python's default handler skips `finally` blocks, which delete databases and stop servers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     actions.register_all()
     if given.jobs > 1:
         return _share(given)
-    # A collection in the middle of a round would run finalizers in an order of its own.
+    # The garbage collector would run finalizers at unpredictable moments of a round.
     gc.disable()
     with _folder() as folder:
         if given.check is not None:
@@ -81,9 +82,9 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         database = DATABASES[given.database](folder / "preparation")
         play = Player(folder, database)
-        # The first round imports what the bot imports late, which takes longer than a callback may.
+        # Some modules of the bot are imported on first use, which exceeds the time limit of a callback.
         play("warm-up", [])
-        # What the imports made stays; a collection after each round needn't look at it.
+        # Imported modules stay for ever, so exclude them from the collection after each round.
         gc.freeze()
         if given.replay is not None:
             return _replay(play, given.replay)
@@ -110,7 +111,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 class Player:
-    """Plays rounds, each in a folder of its own."""
+    """Plays rounds, each in its own folder."""
 
     def __init__(self, folder: Path, database: Database) -> None:
         self._folder = folder
@@ -135,7 +136,7 @@ def _play_many(play: Player, given: argparse.Namespace) -> int:
         if total.rounds % _PROGRESS == 0:
             print(f"{given.first + total.rounds}: {total}", file=sys.stderr, flush=True)
         if result.broken:
-            _tell(result)
+            _print_round(result)
             _save(play, result, given)
             if not given.keep_going:
                 break
@@ -150,15 +151,15 @@ def _play_many(play: Player, given: argparse.Namespace) -> int:
 
 def _replay(play: Player, path: Path) -> int:
     result = play(path.stem, actions.load(path))
-    _tell(result)
+    _print_round(result)
     total = Total()
     total.add(result)
     print(total)
     return int(bool(result.broken))
 
 
-def _tell(result: Result) -> None:
-    """Print a round that failed: its seed, the promises that broke, the steps, and what people saw."""
+def _print_round(result: Result) -> None:
+    """Print a round's seed, broken promises, steps and log, and every message that people saw."""
     print(f"seed {result.seed}", *result.broken, sep="\n  ")
     print("steps:", *result.steps, sep="\n  ")
     print("what happened:", *result.log, sep="\n  ")
@@ -166,7 +167,7 @@ def _tell(result: Result) -> None:
 
 
 def _save(play: Player, result: Result, given: argparse.Namespace) -> None:
-    """Save the steps of a round that failed, shortened if they fail again in the same way."""
+    """Save the steps of a failed round, shortened as far as they still break the same promise."""
     given.save.mkdir(exist_ok=True)
     path = given.save / f"{result.seed}.json"
     steps = list(result.steps)
@@ -192,7 +193,7 @@ def _fails_alike(play: Player, result: Result) -> Callable[[Sequence[Step]], boo
 
 
 def _share(given: argparse.Namespace) -> int:
-    """Play the rounds in several processes, and print their lines."""
+    """Split the rounds over several processes."""
     each = -(-given.rounds // given.jobs)
     running = []
     for job in range(given.jobs):
@@ -218,7 +219,7 @@ def _share(given: argparse.Namespace) -> int:
 def _folder() -> Iterator[Path]:
     parent = _FASTEST_FOLDER if _FASTEST_FOLDER.is_dir() and os.access(_FASTEST_FOLDER, os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix="simulation-", dir=parent))
-    # The bot's own temporary files go there, too.
+    # The bot's temporary files go there, too.
     tempfile.tempdir = str(folder)
     try:
         yield folder

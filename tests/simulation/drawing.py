@@ -1,7 +1,7 @@
 """Draw the steps of a round from a seed.
 
-Each round has a theme, which makes some kinds of steps likelier and others rarer. Every part is drawn with a
-generator of its own, so that a change of one part leaves the others as they were.
+Each round has a theme, which makes some kinds of steps likelier and others rarer. Each kind of step has its
+own random generator, so changing one kind leaves the steps of all others as they were.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.simulation.steps import Step, choose
 
 # Virtual seconds between two steps.
 PAUSES = (0.0, 0.05, 0.3, 1.0, 2.0, 5.0)
-# How a round may go wrong, and how likely each kind is.
+# The kinds of actions, and the probability that a round without a special theme has one.
 KINDS: Mapping[str, float] = MappingProxyType(
     {
         "discord": 0.45,
@@ -60,19 +60,20 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "readers": 0.05,
     }
 )
-# What people do about requests comes after one; other things may come before.
+# These kinds act on a request, so they come after the first one.
 _AFTERWARDS = frozenset(
     {"cancel", "press", "preset", "moderate", "audit", "forge", "late", "copies", "reports", "intruder"}
 )
-# Where requests wait for approval, moderators decide about most.
+# The least probability of a moderator's action in a round with a request that needs approval.
 _APPROVAL = 0.85
 
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """What a round is about. `kinds` replace the usual probabilities, and `others` multiplies the rest.
+    """The emphasis of a round.
 
-    `asks` are arguments of the round's requests, each drawn from its list.
+    `kinds` replaces the usual probabilities of some kinds of steps, and `others` is a factor for all other
+    kinds. `asks` has values for arguments of the requests, and `counts` the possible numbers of requests.
     """
 
     kinds: Mapping[str, float] = field(default_factory=dict)
@@ -134,28 +135,28 @@ THEMES: Mapping[str, tuple[float, Theme]] = MappingProxyType(
 
 
 def draw(seed: str) -> list[Step]:
-    """Draw the steps of a round: up to four requests, and trouble around them."""
+    """Draw the steps of a round: up to four requests, other actions of people, and faults."""
     theme = theme_of(seed)
     steps = [_ask(theme, random.Random(f"{seed}-ask-{number}")) for number in range(_count(seed, theme))]
-    for kind, usually in KINDS.items():
-        likely = theme.kinds.get(kind, usually * theme.others)
+    for kind, usual in KINDS.items():
+        probability = theme.kinds.get(kind, usual * theme.others)
         if kind in _AFTERWARDS and not any(step.name == "ask" for step in steps):
             continue
         if kind == "moderate" and any(step.arguments.get("where") == "requests" for step in steps):
-            likely = max(likely, _APPROVAL)
+            probability = max(probability, _APPROVAL)
         own = random.Random(f"{seed}-{kind}")
-        while own.random() < likely:
+        while own.random() < probability:
             step = _step(own, kind)
             if kind == "cancel":
-                # A run is under way for a few seconds only.
+                # A run takes only a few seconds.
                 step = replace(step, after=min(step.after, 1.0))
             steps.insert(_place(own, kind, steps), step)
-            likely *= 0.6
+            probability *= 0.6
     return steps
 
 
 def _place(chance: random.Random, kind: str, steps: Sequence[Step]) -> int:
-    """Return where a step belongs. Trouble may begin before the first request, or after any of them."""
+    """Return the index at which to insert a step. Faults may come before the first request."""
     place = chance.randrange(1 if kind in _AFTERWARDS else 0, len(steps) + 1)
     if kind == "cancel":
         return chance.choice([number for number, step in enumerate(steps, 1) if step.name == "ask"])

@@ -1,8 +1,8 @@
-"""The facts of a round: which messages, queue calls and runs belong to which request.
+"""Assign the messages, queue calls and runs of a round to its requests, as outsiders can.
 
-Everything here is what the two services and the people saw. Two things connect a message to a request: the
-key of a run, which the bot puts into custom_ids, file names, nonces and webhook URLs, and the word in its
-prompt that no other request has.
+The fake services and the people are the only sources. Two things connect a message to a request: the run key,
+which the bot puts into custom_ids, file names, nonces and webhook URLs, and the mark, a word in the prompt
+that no other request has.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from tests.fakediscord.errors import Json
 from tests.fakediscord.world import Message
 from tests.simulation.story import Ask, Story
 
+# How the buttons beside the lines of /runs and /audit begin. A list is about nobody's request alone.
+_IN_LISTS = ("runs:", "auditopen:")
 _KEY = re.compile(r"(?<![a-z0-9])[a-z2-7]{16}(?![a-z0-9])")
 CARD_CHANNELS = ("cards", "reports")
-# The nonce of a copy, or of the notice that it failed.
+# The nonce of a post or share.
 _COPY = re.compile(r"[a-z2-7]{16}-[sg]")
 
 
 def bodies(message: Message) -> Iterator[Json]:
-    """Yield everything that a message has shown, oldest first."""
+    """Yield all versions of a message's JSON, oldest first."""
     yield from message.history
     yield message.body
 
@@ -51,33 +53,34 @@ def custom_ids_in(body: object) -> Iterator[str]:
 
 
 def whole_text(message: Message) -> str:
-    """Return all texts that a message has ever shown, and its file names."""
+    """Return every text that a message has ever shown, and its file names."""
     names = [file.filename for file in message.attachments]
     return "\n".join([*map(text_of, bodies(message)), *names])
 
 
 def keys_of(message: Message) -> set[str]:
-    """Return the keys in a message's buttons, of all times, in its file names and in its nonce."""
+    """Return the keys in a message's own buttons, of all times, in its file names and in its nonce."""
     found: set[str] = set(_KEY.findall(message.nonce or ""))
     for body in bodies(message):
         for component in walk(body.get("components") or []):
-            found.update(_KEY.findall(str(component.get("custom_id") or "")))
+            custom_id = str(component.get("custom_id") or "")
+            found.update(_KEY.findall(custom_id) if not custom_id.startswith(_IN_LISTS) else ())
     return found | file_keys_of(message)
 
 
 def file_keys_of(message: Message) -> set[str]:
-    """Return the keys in a message's file names."""
+    """Return the run keys in a message's file names."""
     return {key for file in message.attachments for key in _KEY.findall(file.filename)}
 
 
 def is_status(message: Message) -> bool:
-    """Return whether a message shows a request that hasn't ended: it offers Cancel, or is a deferral."""
+    """Return whether a message shows an unfinished request: it offers Cancel, or is a deferred answer."""
     return message.loading or any(item.endswith(":cancel") for item in message.custom_ids)
 
 
 @dataclass(eq=False)
 class Request:
-    """What is known about a request. `key` is that of its first run."""
+    """A request with its messages, queue calls and runs. `key` is the run key of its first run."""
 
     key: str
     keys: set[str] = field(default_factory=set)
@@ -91,7 +94,7 @@ class Request:
 
 
 class Evidence:
-    """The facts of a round so far."""
+    """The requests of a round so far, each with its messages, queue calls and runs."""
 
     def __init__(self, story: Story) -> None:
         self.story = story
@@ -101,7 +104,7 @@ class Evidence:
         self.requests = self._requests()
 
     def _all_answers(self) -> dict[int, Ask]:
-        """Return the messages that answer a request's command, by id."""
+        """Return each message that answers a command or press, by its id, with the request."""
         found: dict[int, Ask] = {}
         for ask in self.story.asks:
             own = [ask.interaction.original, *ask.interaction.followups]
@@ -109,7 +112,7 @@ class Evidence:
         return found
 
     def is_card(self, message: Message) -> bool:
-        """Return whether a message asks moderators to decide, or did."""
+        """Return whether a message is, or was, a card on which moderators decide."""
         return message.channel.id in self._cards and any(
             item.endswith((":approve", ":dismiss"))
             for body in bodies(message)
@@ -117,7 +120,7 @@ class Evidence:
         )
 
     def is_copy(self, message: Message) -> bool:
-        """Return whether a message is a share, a single result that somebody posted, or says why not."""
+        """Return whether a message is a share, or a single result of a batch or private request."""
         if _COPY.match(message.nonce or ""):
             return True
         return any(
@@ -127,7 +130,7 @@ class Evidence:
         )
 
     def is_about_a_request(self, message: Message) -> bool:
-        """Return whether a message can be a status or an outcome: no card, copy, or private extra."""
+        """Return whether a message can be a status message or an outcome."""
         if self.is_card(message) or self.is_copy(message):
             return False
         return not message.ephemeral or was_status(message)
@@ -136,7 +139,8 @@ class Evidence:
         groups = _Groups()
         for message in self.messages:
             about = self.is_about_a_request(message)
-            # A further message of a private result has its other files, perhaps of other runs.
+            # Other messages may have buttons of several requests, so only their files connect runs: a
+            # private result may need several messages, with the files of different runs.
             groups.join(keys_of(message) if about else file_keys_of(message))
         calls = defaultdict(list)
         for call in self.story.world.comfydeploy.call_log.queue_calls:
@@ -156,7 +160,7 @@ class Evidence:
         return _with_silent_runs(list(found.values()))
 
     def _complete(self, request: Request) -> None:
-        """Find who asked, and the runs that were started."""
+        """Find the runs of a request, and the command or press that made it."""
         runs = self.story.world.comfydeploy.runs
         ids = [run_id for call in request.calls for run_id in call.run_ids]
         request.runs = [run for run_id in ids if (run := runs.get(run_id)) is not None]
@@ -172,7 +176,7 @@ class Evidence:
                 return
 
     def outcomes(self, request: Request) -> list[Message]:
-        """Return the messages that tell how a request ended and still exist."""
+        """Return the existing messages that show how a request ended."""
         return [
             message
             for message in request.messages
@@ -180,7 +184,7 @@ class Evidence:
         ]
 
     def statuses(self, request: Request) -> list[Message]:
-        """Return the messages that still show a request as under way."""
+        """Return the existing messages that show a request as unfinished."""
         return [
             message
             for message in request.messages
@@ -188,7 +192,7 @@ class Evidence:
         ]
 
     def told_no(self, ask: Ask) -> str:
-        """Return the answer to a request if it was refused, otherwise an empty text."""
+        """Return the text of the answer that refused a request, or an empty text."""
         original = ask.interaction.original
         if original is None or keys_of(original) or original.loading:
             return ""
@@ -196,7 +200,7 @@ class Evidence:
 
 
 def _with_silent_runs(requests: list[Request]) -> list[Request]:
-    """Give a batch its runs that no message names, such as those of a batch that was cancelled."""
+    """Give each batch the runs that no message names, such as those of a cancelled batch."""
     kept = [request for request in requests if request.messages]
     for silent in requests:
         if silent.messages:
@@ -212,19 +216,19 @@ def _with_silent_runs(requests: list[Request]) -> list[Request]:
 
 
 def _misses(batch: Request, silent: Request) -> bool:
-    """Return whether a queue call that nothing shows can belong to a batch."""
+    """Return whether a run without messages can belong to a batch that has fewer runs than it should."""
     if batch.ask is None or len(batch.keys) >= batch.ask.count:
         return False
     return any(_sent(call) == _sent(other) for call in batch.calls for other in silent.calls)
 
 
 def _sent(call: QueueCall) -> tuple[Any, Any]:
-    """Return the deployment and the prompt of a queue call; a batch's runs differ in their seed."""
+    """Return what all queue calls of a batch have in common: the deployment and the prompt."""
     return call.body.get("deployment_id"), call.body.get("inputs", {}).get("prompt")
 
 
 def was_status(message: Message) -> bool:
-    """Return whether a message has ever shown a request under way: it has, or had, Cancel."""
+    """Return whether a message has ever been a status message, which has the button Cancel."""
     return any(
         str(component.get("custom_id") or "").endswith(":cancel")
         for body in bodies(message)
@@ -233,13 +237,13 @@ def was_status(message: Message) -> bool:
 
 
 def key_of(call: QueueCall) -> str:
-    """Return the key in a queue call's webhook URL."""
+    """Return the run key in a queue call's webhook URL."""
     found: list[Any] = _KEY.findall(call.webhook or "")
     return str(found[0]) if found else ""
 
 
 class _Groups:
-    """Keys that belong together, because one message is about all of them."""
+    """Run keys grouped by request (a union-find): keys in one message belong to one request."""
 
     def __init__(self) -> None:
         self._parent: dict[str, str] = {}

@@ -1,6 +1,6 @@
-"""The known gaps of docs/reliability.md, each recognized by the trouble that leads to it.
+"""Recognize the known gaps of docs/reliability.md among broken promises.
 
-A gap never excuses a symptom by itself: what has to have happened, and where, is in the sequence of faults.
+A symptom alone is never excused: the faults that lead to the gap must have happened in the round.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NOTICES = ("Not confirmed", "Timed out", "Not started", "Partly done")
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A row of the table of known gaps: the promise it concerns, and whether its trouble happened."""
+    """A row of the table of known gaps: the promise that it breaks, and a check that its faults happened."""
 
     name: str
     promise: str
@@ -50,7 +50,7 @@ def _had(story: Story, pattern: re.Pattern[str] | str) -> bool:
 
 
 def _closed(story: Story, request: Request) -> bool:
-    """Return whether the bot lost one of a request's places, for a while or for good."""
+    """Return whether a place with a message about the request was closed to the bot at any time."""
     return any(
         _had(story, pattern) for message in request.messages for pattern in _closings(story, message.channel)
     )
@@ -83,14 +83,14 @@ def _reply_lost(story: Story, request: Request) -> bool:
 
 
 def _late_edit(story: Story, request: Request) -> bool:
-    """An edit without a reply, and its token expires before the retry."""
+    """Return whether an edit may have got no reply, and its token expired before the retry."""
     return _had(story, _ADVANCED) and (_had(story, _UNANSWERED) or _killed(story))
 
 
 def _notice_out_of_reach(story: Story, request: Request) -> bool:
-    """The bot can't reach a notice any more when the late success comes.
+    """Return whether the bot may have been unable to delete a notice when the late success came.
 
-    Its channel was closed, or only an interaction could change it, whose token the bot has dropped.
+    The channel was closed, or the notice could be changed only by an interaction whose token had expired.
     """
     notices = [m for m in request.messages if any(notice in text_of(m.body) for notice in _NOTICES)]
     alone = any(m.ephemeral or not _is_member(story, m.channel) for m in notices)
@@ -103,7 +103,7 @@ def _is_member(story: Story, channel: object) -> bool:
 
 
 def _slept(story: Story, request: Request) -> bool:
-    """The machine sleeps in the seconds in which discord.py repeats a post that got a 5xx."""
+    """Return whether the machine may have slept while discord.py repeated a post that got a 5xx."""
     return _had(story, "all clocks jump") and _had(story, _UNANSWERED)
 
 
@@ -120,9 +120,10 @@ def _status_out_of_reach(story: Story, request: Request) -> bool:
 
 
 def _cut_off(story: Story, request: Request) -> bool:
-    """The process died between the deferral and the acceptance, or the token ended while it could do nothing.
+    """Return whether a deferred request can't have been accepted or answered.
 
-    Then there was nothing to start, and Discord's client says so after 15 minutes.
+    The process died, or Discord was away, before the interaction's token expired. Nothing was started, and
+    Discord's client reports the failure after 15 minutes.
     """
     ask = request.ask
     if ask is None or request.calls:
@@ -134,10 +135,10 @@ def _cut_off(story: Story, request: Request) -> bool:
         (entry.at, match)
         for entry in story.world.log
         if entry.who == "trouble" and (match := re.search(_STOPPED, entry.text))
-        # A kill that was drawn before may come after the faults have stopped; jumps then only pass the time.
+        # A kill that was armed before may strike after the faults have stopped; jumps then aren't faults.
         if entry.at <= healed or "is killed" in entry.text
     )
-    # A jump is noted after the clocks have moved.
+    # A jump's log entry has the time after it.
     return any(begun <= at - float(match[1] or 0) <= ends for at, match in found)
 
 

@@ -1,4 +1,4 @@
-"""Draw a round from a seed, play it, let everything come to rest, and judge it."""
+"""Play a round's steps in a fresh world, let everything end, and check the promises."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.simulation.world import DEPLOYMENTS, LAYOUTS, TWO_WORKERS, WEB_PORT, 
 
 @dataclass
 class Result:
-    """What came of a round."""
+    """The result of a round."""
 
     seed: str
     steps: Sequence[Step]
@@ -41,7 +41,7 @@ class Result:
     """The names of the known gaps in which requests ended."""
     seconds: float = 0.0
     seen: list[str] = field(default_factory=list)
-    """What each person saw, for a round that failed."""
+    """All messages of the round."""
 
 
 async def _play(world: World, steps: Sequence[Step], result: Result) -> None:
@@ -70,15 +70,15 @@ async def _play(world: World, steps: Sequence[Step], result: Result) -> None:
         await world.close()
 
 
-# Jumps after which everything has ended: deadlines, leases, pauses, and the day after which an undecided card
-# expires. Between them a few seconds pass.
+# Jumps of the clocks, in seconds, after which every deadline, lease and pause is over, and an undecided
+# review card has expired, which takes a day.
 _JUMPS = (0, 30, 120, 300, 900, 3600, 7200, 7200, 90_000, 7200, 7200)
 _BETWEEN_JUMPS = 5.0
 _HELD_FOR = 150.0
 
 
 async def _rest(story: Story) -> None:
-    """Stop all trouble, and give everything time to end."""
+    """Stop all faults, and give everything time to end."""
     world = story.world
     world.discord.faults.clear()
     world.comfydeploy.world.plan.away = False
@@ -98,9 +98,9 @@ async def _rest(story: Story) -> None:
 
 
 async def _calm(story: Story) -> bool:
-    """Do what people and a supervisor do: start a dead bot, end a pause, decide cards, let runs go.
+    """Start dead processes, resume a paused bot, approve open cards, and release held runs.
 
-    Return whether the bot is up.
+    Returns whether the bot is connected to Discord.
     """
     world = story.world
     is_up = await world.start()
@@ -111,7 +111,7 @@ async def _calm(story: Story) -> bool:
                 await story.press(who, card, "Approve")
                 break
     for run in world.comfydeploy.runs:
-        # Half of the held runs end only past the bot's deadline.
+        # The other half of the held runs goes on past the bot's deadline.
         age = (comfydeploy_now() - run.created_at).total_seconds()
         if run.released.is_waited_for and (age > _HELD_FOR or int(run.id[:2], 16) % 2):
             world.comfydeploy.release(run.id)
@@ -119,7 +119,7 @@ async def _calm(story: Story) -> bool:
 
 
 def _settled(story: Story) -> bool:
-    """Return whether nothing is under way, as far as anybody can see."""
+    """Return whether every request has ended as far as anybody can see, and every promise is kept."""
     evidence = Evidence(story)
     if story.world.comfydeploy.world.activity.active or moderators.open_cards(story):
         return False
@@ -130,7 +130,7 @@ def _settled(story: Story) -> bool:
 
 
 async def _read_lists(story: Story) -> None:
-    """Let everybody look into /runs, where results are offered that couldn't be posted, and into /usage."""
+    """Let everybody open /runs, which offers undelivered results, and /usage; read the audit logs, too."""
     world = story.world
     halls = [
         world.discord.add_text(world.cast.guilds[name], f"hall-{name}") for name in ("studio", "reviewed")
@@ -159,7 +159,7 @@ async def _read_metrics(world: World) -> str:
 
 
 async def _read_record(story: Story, where: str) -> None:
-    """Let a moderator download a server's audit log."""
+    """Download a server's audit log as a moderator."""
     shown = await story.answer(await story.slash("mona", where, "audit", {}))
     if shown is None or shown.original is None:
         return
@@ -177,7 +177,7 @@ def _has_file(sent: Interaction) -> bool:
 
 
 def _left_behind(world: World) -> list[str]:
-    """Return what is still there after an orderly stop."""
+    """Return the tasks, connections and temporary files that are left after an orderly stop."""
     left = [f"a process didn't stop: {process.life}" for process in world.running]
     for process in world.processes:
         left += [f"a task is left: {task}" for task in process.left]
@@ -191,7 +191,10 @@ def _left_behind(world: World) -> list[str]:
 
 
 def play_round(seed: str, steps: Sequence[Step], folder: Path, database: Database) -> Result:
-    """Play the steps in a fresh world. Only PostgreSQL can be shared by several processes."""
+    """Play the steps in a fresh world.
+
+    On PostgreSQL, which several processes can share, the seed chooses the layout of processes.
+    """
     result = Result(seed, steps)
     TIME.restart()
     entropy.restart(seed)
@@ -225,7 +228,7 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path, database: Databas
 
 
 def seen_by_everybody(story: Story) -> list[str]:
-    """Return every message of a round with all that it has shown."""
+    """Return lines that show every message of a round, with all its versions."""
     lines = []
     for message in story.world.discord.request_log.messages:
         place = message.channel.name or f"dm:{message.channel.recipient and message.channel.recipient.name}"

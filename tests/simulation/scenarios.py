@@ -1,4 +1,4 @@
-"""Checks of the simulation itself: what a kill means, what two lives share, who may open a database.
+"""Scenarios that check the simulation, such as what a kill means, and a few promises that need no faults.
 
 `python -m tests.simulation --check NAME` runs one; `test_simulation.py` runs all.
 """
@@ -31,9 +31,9 @@ from tests.simulation.world import DEPLOYMENTS, World
 Scenario = Callable[[Path, SqliteDatabase], Awaitable[None]]
 SCENARIOS: dict[str, Scenario] = {}
 _IDLE_STATEMENTS = 20
-"""How many statements an idle bot may execute in a minute."""
+"""The most statements that an idle bot may execute in a minute."""
 _EXPLAINED_WITHIN = 35
-"""After how many seconds Details has the reason of a failure, which ComfyDeploy tells late."""
+"""Seconds after which Details shows the reason for a failure; ComfyDeploy archives logs late."""
 
 
 def scenario(check: Scenario) -> Scenario:
@@ -59,7 +59,7 @@ def run(name: str, folder: Path) -> None:
 
 @scenario
 async def a_kill_is_final(folder: Path, _: SqliteDatabase) -> None:
-    """Check that a killed process changes nothing outside, whatever its `finally` blocks try."""
+    """Check that a killed process has no effect outside, even if its `finally` blocks run."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     arrived: list[bytes] = []
@@ -92,7 +92,7 @@ class _Collects(asyncio.Protocol):
 
 
 async def _victim(port: int, file: Path) -> None:
-    """Do one thing at each boundary, and try it again when the process is dead."""
+    """Write to the network, standard error and the database, and try it again after the kill."""
     loop = asyncio.get_running_loop()
     plain = socket.socket()
     plain.setblocking(False)
@@ -117,7 +117,7 @@ async def _victim(port: int, file: Path) -> None:
 
 @scenario
 async def lives_share_nothing(folder: Path, prepared: SqliteDatabase) -> None:
-    """Check that two lives leave the modules' globals as they were; only caches may grow."""
+    """Check that a second life finds the modules' globals as the first one did, except for caches."""
     async with _world(folder, prepared) as world:
         await _live(world)
         before = _globals()
@@ -128,7 +128,7 @@ async def lives_share_nothing(folder: Path, prepared: SqliteDatabase) -> None:
 
 
 async def _live(world: World) -> None:
-    """Start the bot, let somebody make a picture, and kill the bot."""
+    """Start the bot, generate a picture, and kill the bot."""
     assert await world.start(), world.log
     (process,) = world.running
     await _generate(world)
@@ -137,7 +137,7 @@ async def _live(world: World) -> None:
 
 
 async def _generate(world: World) -> None:
-    """Let somebody make a picture."""
+    """Generate a picture as alice."""
     sent = await world.discord.slash(
         world.person("alice"), world.channel("pictures"), "generate picture", {"prompt": "a fox"}
     )
@@ -148,7 +148,7 @@ async def _generate(world: World) -> None:
 
 
 def _globals() -> dict[str, str]:
-    """Return what the bot's modules hold besides code: name and content of each global."""
+    """Return the name and content of each global of the bot's modules that isn't code."""
     found: dict[str, str] = {}
     for name, module in sorted(sys.modules.items()):
         if name.partition(".")[0] in ("bot", "cogs"):
@@ -177,7 +177,7 @@ def _content(value: Any) -> str:
 
 @scenario
 async def a_failure_is_explained_in_time(folder: Path, prepared: SqliteDatabase) -> None:
-    """Check that Details tells the reason of a failure at most 35 seconds after the run's end."""
+    """Check that Details shows the reason for a failure at most 35 seconds after the run's end."""
     async with _world(folder, prepared) as world:
         assert await world.start(), world.log
         alice, channel = world.person("alice"), world.channel("pictures")
@@ -197,7 +197,7 @@ async def a_failure_is_explained_in_time(folder: Path, prepared: SqliteDatabase)
 
 @scenario
 async def a_second_process_is_refused(folder: Path, prepared: SqliteDatabase) -> None:
-    """Check that SQLite's database belongs to one process: a second one says so and ends."""
+    """Check that a second process on the same SQLite database exits with an error."""
     async with _world(folder, prepared) as world:
         assert await world.start(), world.log
         (first,) = world.running
@@ -211,7 +211,7 @@ async def a_second_process_is_refused(folder: Path, prepared: SqliteDatabase) ->
 
 @scenario
 async def an_idle_bot_leaves_the_database_alone(folder: Path, prepared: SqliteDatabase) -> None:
-    """Check that a bot without requests reads a few times a minute, and writes nothing."""
+    """Check that a bot without requests only reads, and only a few times a minute."""
     async with _world(folder, prepared) as world:
         assert await world.start(), world.log
         await _generate(world)
@@ -229,7 +229,7 @@ async def an_idle_bot_leaves_the_database_alone(folder: Path, prepared: SqliteDa
 
 @asynccontextmanager
 async def _world(folder: Path, prepared: SqliteDatabase) -> AsyncIterator[World]:
-    """Open a world with the prepared database for a block."""
+    """Open a world with a copy of the prepared database, and close it after the block."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     world = World(loop, folder, folder.name)

@@ -1,7 +1,7 @@
-"""A database with the settings of the simulated servers, as a moderator made them.
+"""Prepare a database with the settings of the simulated servers, once for all rounds.
 
-It is prepared once for all rounds of a simulation, by a moderator who uses `/settings` in a world that is
-built as each round's. So the ids are those of each round.
+A moderator makes them with `/settings`, in a world that is built like that of each round, so that servers and
+channels have the same ids.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ AT_ONCE = 3
 WAITING = 8
 RUNS_A_DAY = 12
 LIMITS = tuple(f"set:{section}:form" for section in ("member", "server", "roles", "gpus"))
-"""How the custom_ids of the forms begin that change limits."""
-# How much later than the preparation a round begins, so that what is stored lies in the past.
+"""Prefixes of the custom_ids of forms that change limits."""
+# Seconds between the preparation and a round, so that the prepared rows lie in the past.
 SINCE_PREPARATION = 3600.0
 _SEED = "preparation"
 _FILE = "bot.db"
 
 
 class Panel:
-    """The panel of `/settings` that a moderator has open."""
+    """An open panel of `/settings`."""
 
     def __init__(self, story: Story, who: str, opened: Interaction) -> None:
         self._story = story
@@ -47,12 +47,12 @@ class Panel:
         return self._opened.text
 
     def controls(self) -> list[str]:
-        """Return the custom_ids of the controls that can be used, without their prefix."""
+        """Return the custom_ids of the enabled controls, without their prefix."""
         message = self._opened.original
         return [each.removeprefix("set:") for each in message.custom_ids] if message is not None else []
 
     async def press(self, control: str, *values: str) -> Interaction | None:
-        """Press a control by the first words of its custom_id, without its prefix."""
+        """Use the first control whose custom_id, without its prefix, starts with `control`."""
         message = self._opened.original
         control = next((each for each in self.controls() if each.startswith(control)), control)
         if message is None:
@@ -62,7 +62,7 @@ class Panel:
         )
 
     async def change(self, section: str, key: str = "", **changed: object) -> Interaction | None:
-        """Change settings of a section, or of a key in it, by the last words of their boxes' names."""
+        """Open a section's form, or that of a key in it, and send it with new values by `box_name`."""
         if "home:open" in self.controls():
             await self.press("home:open")
         form = await self.press(f"{section}:open")
@@ -77,13 +77,13 @@ class Panel:
 
 
 def box_name(custom_id: str) -> str:
-    """Return the last word of a setting's path, and the name of its box if it has several."""
+    """Return the last part of a setting's path, followed by the name of its box if it has several."""
     path, name, _ = custom_id.split(":")
     return f"{path.rpartition('.')[2]}_{name}".removesuffix("_").removesuffix("_0")
 
 
 async def open_panel(story: Story, who: str, where: str) -> Panel | None:
-    """Type `/settings`; None if no panel was shown."""
+    """Use `/settings`, and return its panel, or None if it shows none."""
     opened = await story.answer(await story.slash(who, where, "settings", {}))
     if opened is None or opened.original is None or not opened.original.custom_ids:
         return None
@@ -91,7 +91,7 @@ async def open_panel(story: Story, who: str, where: str) -> Panel | None:
 
 
 async def prepare(world: World) -> None:
-    """Set up both servers: in Reviewed every request waits for approval, Studio has a gallery."""
+    """Set up two servers: Reviewed, where every request needs approval, and Studio, which has a gallery."""
     story, cast = Story(world), world.cast
     panel = await open_panel(story, "mona", "requests")
     assert panel is not None
@@ -116,7 +116,7 @@ Commands = Mapping[int | None, list[Json]]
 
 
 class Database(Protocol):
-    """A kind of database, prepared with the settings of the servers."""
+    """A database system, with a prepared database from which each round gets a copy."""
 
     kind: str
 
@@ -124,7 +124,7 @@ class Database(Protocol):
         """Give a new world a copy of the prepared database."""
 
     def take_back(self, world: World) -> None:
-        """Delete the copy of a world that is over."""
+        """Delete the copy of a finished world."""
 
     def close(self) -> None: ...
 
@@ -154,12 +154,15 @@ class SqliteDatabase:
 
 
 class PostgresDatabase:
-    """A PostgreSQL server of this process. Raises RuntimeError if it can't start."""
+    """A prepared database on a PostgreSQL server that this process starts.
+
+    Raises RuntimeError if the server can't be started.
+    """
 
     kind = "postgres"
 
     def __init__(self, folder: Path) -> None:
-        # The server may run as another user, who can't enter the folder of the simulation.
+        # The server may run as another user, who can't enter the simulation's folder.
         self._server = start_server(Path(tempfile.mkdtemp(prefix="simulated-", dir="/tmp")))
         folder.mkdir(parents=True)
         url = self._server.new_database()
@@ -186,14 +189,14 @@ def sqlite_url(folder: Path) -> str:
 
 
 def restore_commands(world: World, commands: Commands) -> None:
-    """Let Discord know the commands, because the database says that they were synced."""
+    """Register the commands with Discord, because the database says that they were synced."""
     world.discord.commands.scopes = copy.deepcopy(dict(commands))
 
 
 def play_preparation(folder: Path, database_url: str) -> Commands:
-    """Run the bot in a new world with this database until the settings are made, and stop it in order.
+    """Run the bot on this database until the settings are made, then stop it with SIGTERM.
 
-    Returns the commands that it has synced.
+    Returns the commands that it has synced with Discord.
     """
     TIME.restart()
     entropy.restart(_SEED)

@@ -8,9 +8,9 @@ from tests.simulation.steps import Step
 
 
 def shorten(steps: Sequence[Step], fails: Callable[[Sequence[Step]], bool]) -> list[Step]:
-    """Return a part of the steps that still fails and of which no single step can be left out.
+    """Return a part of the steps that still fails, but no longer if any single step is left out.
 
-    Large parts are tried first, as in delta debugging (Zeller and Hildebrandt, 2002).
+    Large parts are left out first, as in delta debugging (Zeller and Hildebrandt, 2002).
     """
     kept = list(steps)
     size = max(1, len(kept) // 2)

@@ -1,9 +1,8 @@
-"""What happens in a round, as data: a list of steps that is drawn, played, saved and shortened.
+"""A round as data: steps, each an action with arguments, that can be drawn, played, saved and shortened.
 
-A module that knows how people act or how services fail registers its actions here. An action has a function
-that draws its arguments, which are JSON, and one that plays it. Arguments name things by their order, such as
-the second request, so a step still makes sense if an earlier one is left out; if it doesn't, playing it does
-nothing.
+The modules of `people` and `trouble` register their actions here. An action has a function that draws its
+arguments, which are JSON, and one that plays it. Arguments name things by their order, such as the second
+request, so a step usually still works if an earlier one is left out. If it doesn't, it does nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ Play = Callable[..., Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step. It begins `after` virtual seconds after the step before it has been played."""
+    """An action with its arguments, played `after` virtual seconds after the previous step has ended."""
 
     after: float
     name: str
@@ -41,7 +40,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that can happen. `weight` is how often it is drawn, relative to others of its kind."""
+    """Something that people or faults do. `weight` is relative to other actions of the same kind."""
 
     name: str
     kind: str
@@ -56,9 +55,10 @@ ACTIONS: dict[str, Action] = {}
 def action(
     kind: str, draw: Draw | None = None, *, weight: float = 1.0, **choices: Choice
 ) -> Callable[[Play], Play]:
-    """Register a function as the action of its name. It gets the story and the drawn arguments.
+    """Register the decorated function, which gets the story and the drawn arguments, under its name.
 
-    An argument is one of its choices or, if its choice is a number, true with this probability.
+    Each argument is drawn from its sequence of choices, by calling its function or, for a number, as a bool
+    that is true with this probability.
     """
 
     def register(play: Play) -> Play:
@@ -77,7 +77,7 @@ def _drawn(chance: random.Random, choice: Choice) -> Any:
 
 
 def register_all() -> None:
-    """Import every module that has actions: what people do, and what goes wrong."""
+    """Import every module that registers actions."""
     for package in ("people", "trouble"):
         name = f"tests.simulation.{package}"
         for module in pkgutil.iter_modules(importlib.import_module(name).__path__):
@@ -85,7 +85,7 @@ def register_all() -> None:
 
 
 class Skip(Exception):
-    """Ends a step early, because what it needs didn't happen."""
+    """Raised to end a step early because something that it needs is missing. Its message is the reason."""
 
 
 async def play(story: Story, step: Step) -> None:

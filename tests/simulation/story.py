@@ -1,6 +1,6 @@
-"""What has happened in a round so far, as the people outside the bot know it.
+"""Record what people did and which faults struck in a round, and let people act.
 
-These are facts only. What they mean for the bot's promises is for the checker.
+The story has only facts; the modules of `promises` judge them.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from tests.simulation.engine.patches import TIME
 from tests.simulation.world import World
 
 ANSWER_WITHIN = 4.0
-# A status message has Cancel. If its request ended at once, it has only buttons of an outcome.
+# A status message has Cancel. If its request ended at once, it has only the buttons of an outcome.
 _OWN_KEY = re.compile(r"run:([a-z0-9]{4,20}):cancel")
 _ANY_KEY = re.compile(r"run:([a-z0-9]{4,20}):")
-# A button's custom_id names the run that the button is about.
+# The prefixes of custom_ids that contain a run key.
 _KEY = re.compile(r"(?:run|draft|pick|delete|form|share):([a-z0-9]{4,20}):")
 
 
 @dataclass(eq=False, slots=True)
 class Ask:
-    """A request that somebody sent.
+    """A request that somebody sent, accepted or not.
 
-    `mark` is a word in its prompt. Requests that repeat each other share it. A follow-up has no prompt, so
-    nothing shows its mark. `how` is what sent the request, and `source` the message with the button, if that
-    was a button. `parent` is the number of the request that it repeats or continues.
+    `mark` is a word in its prompt that identifies it; a repeated request has the same mark. A follow-up has
+    no prompt, so nothing shows its mark. `how` says what made the request, such as `generate` or `again`, and
+    `source` is the message with the button, if it was one. `parent` is the number of the request that this
+    one repeats or continues.
     """
 
     number: int
@@ -51,10 +52,10 @@ class Ask:
 
 @dataclass(eq=False, slots=True)
 class Press:
-    """A press of a component, or a form that was sent, which has `values` by custom_id.
+    """A press of a component, or a submitted form, which has `values` by custom_id.
 
-    `asks` are the numbers of the requests that the message is about. `rights` are those that the person had
-    then: see `Story.rights`.
+    `asks` are the numbers of the requests that the message was about, and `rights` the person's rights at
+    that moment (see `Story.rights`).
     """
 
     who: str
@@ -83,7 +84,7 @@ class Command(NamedTuple):
 
 
 class Guard(NamedTuple):
-    """A GPU that a server lets nobody use from a time on, or only after an approval."""
+    """A server's rule, from a time on, that nobody may use a GPU, or only after an approval."""
 
     at: float
     guild: Guild
@@ -92,7 +93,7 @@ class Guard(NamedTuple):
 
 
 class Weight(NamedTuple):
-    """What a second on a GPU counts as on a server from a time on."""
+    """The weight of a GPU second on a server, from a time on."""
 
     at: float
     guild: Guild
@@ -102,75 +103,75 @@ class Weight(NamedTuple):
 
 @dataclass
 class Story:
-    """A round under way."""
+    """Everything that happened in a round so far, and methods by which people act."""
 
     world: World
     asks: list[Ask] = field(default_factory=list)
     presses: list[Press] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
-    taken: list[Message] = field(default_factory=list)
-    """Messages that somebody other than the bot deleted."""
+    removed: list[Message] = field(default_factory=list)
+    """Messages that were deleted by somebody other than the bot."""
     struck: list[tuple[float, str]] = field(default_factory=list)
-    """The faults and other trouble that happened, and when."""
+    """Times and descriptions of the faults and other trouble so far."""
     reviewers: dict[str, str] = field(default_factory=lambda: {"rita": "reviewed"})
-    """The people with a server's reviewer role, and the server."""
+    """People with a reviewer role, and the server that has it."""
     forged_webhooks: list[tuple[str, int]] = field(default_factory=list)
-    """How the secret of each forged webhook was wrong, and its answer's status."""
+    """For each forged webhook, how its secret was wrong, and the status of the answer."""
     away: list[tuple[str, float, float]] = field(default_factory=list)
-    """When a service or the database answered nothing: its name, the beginning and the end."""
+    """The outages of services and the database: name, beginning and end."""
     slow_posts: list[tuple[float, str, float]] = field(default_factory=list)
-    """When posts that took a while began, their channel, and how long they took."""
+    """Slow posts: beginning, channel id and duration."""
     guards: list[Guard] = field(default_factory=list)
     panels: list[tuple[str, str]] = field(default_factory=list)
-    """The texts of a settings panel before and after a form was sent that must not change it."""
+    """Texts of a settings panel before and after a stale form, which must not change it."""
     thinking: list[int] = field(default_factory=list)
-    """The requests whose answer was thinking for a while after Discord had taken calls again."""
+    """Numbers of requests whose answer still showed "thinking…" a while after Discord had recovered."""
     weights: list[Weight] = field(default_factory=list)
     """The weights of GPUs that moderators have set."""
     records: dict[str, str] = field(default_factory=dict)
-    """The CSV file of each server's audit log at the end, by the name of a place there."""
+    """The CSV export of each server's audit log at the end, by the name of a channel there."""
 
     lists: dict[str, list[str]] = field(default_factory=dict)
-    """What /runs told each person at the end."""
+    """The texts of /runs at the end, by person."""
     secrets_checked: int = 0
-    """How many lines of the log were searched for secrets."""
+    """Number of log lines that were already searched for secrets."""
     metrics: str = ""
     """The page /metrics at the end."""
     gaps: list[str] = field(default_factory=list)
-    """The requests that ended in a known gap."""
+    """The names of the known gaps in which requests ended."""
     surprises: list[tuple[str, str]] = field(default_factory=list)
-    """The promises that actions have seen broken, and about what."""
+    """Promises that an action saw broken, each with what it was about."""
 
     def strike(self, what: str) -> None:
-        """Remember that trouble began or happened."""
+        """Record and log a fault or another change that makes trouble."""
         self.struck.append((TIME.monotonic, what))
         self.world.note("trouble", what)
 
     def skip(self, why: str) -> None:
-        """Note that a step did nothing."""
+        """Log why a step did nothing."""
         self.world.note("skip", why)
 
     def surprise(self, promise: str, about: str) -> None:
-        """Remember that a promise was broken at a moment that only its action knows."""
+        """Record a broken promise that only the action itself can recognize."""
         self.surprises.append((promise, about))
 
     def nth(self, number: int) -> Ask | None:
-        """Return a request by its number, counted on from the first one after the last."""
+        """Return the request with this number, modulo the number of requests; None if there are none."""
         return self.asks[number % len(self.asks)] if self.asks else None
 
     def since(self, number: int) -> list[Ask]:
-        """Return all requests, beginning with the one that `nth` returns."""
+        """Return all requests in order, rotated so that the one of `nth` is first."""
         first = self.nth(number)
         return [] if first is None else self.asks[first.number :] + self.asks[: first.number]
 
-    # What people send.
+    # Sending.
 
     async def slash(
         self, who: str, where: str, name: str, options: Mapping[str, Any], **more: Any
     ) -> Interaction | None:
-        """Send a command, and return its interaction, or None if Discord's client refuses it.
+        """Send a command. Returns None if the person can't see the channel or Discord's client refuses.
 
-        Where the bot isn't, the person uses their own installation of it.
+        Where the bot isn't a member, the person uses their user install of it.
         """
         channel = self.world.channel(where)
         if channel.deleted or not self.sees(who, channel):
@@ -195,7 +196,7 @@ class Story:
         return ask
 
     async def use_on(self, who: str, message: Message, name: str) -> Interaction | None:
-        """Choose a command in a message's menu; None if the client doesn't offer it."""
+        """Use a message command; None if Discord's client doesn't offer it."""
         place = self.world.place_of(message.channel)
         rights = self.rights(who, message.channel, message)
         try:
@@ -212,10 +213,7 @@ class Story:
         return sent
 
     async def press(self, who: str, message: Message, label: str, *values: str) -> Interaction | None:
-        """Press a component, by its label or custom_id.
-
-        Returns the interaction, or None if the client doesn't offer that.
-        """
+        """Press a component by its label or custom_id; None if the person can't see or use it."""
         if not self.sees(who, message.channel):
             return None
         person, rights = self.world.person(who), self.rights(who, message.channel, message)
@@ -230,7 +228,7 @@ class Story:
     async def forge(
         self, who: str, message: Message, custom_id: str, *values: str, kind: int = 2
     ) -> Interaction:
-        """Press a component that the message doesn't have, or in a channel that the person can't see."""
+        """Press a component that the message doesn't have, or that the person can't see."""
         person, rights = self.world.person(who), self.rights(who, message.channel, message)
         sent = await self.world.discord.forge_press(person, message, custom_id, *values, kind=kind)
         self.world.note(who, f"forges a press of {custom_id!r} under {message.text[:60]!r}")
@@ -240,7 +238,7 @@ class Story:
     async def forge_form(
         self, who: str, message: Message, custom_id: str, values: Mapping[str, str]
     ) -> Interaction:
-        """Send a form that was never opened."""
+        """Submit a form that was never opened."""
         person, rights = self.world.person(who), self.rights(who, message.channel, message)
         sent = await self.world.discord.forge_form(person, message, custom_id, values)
         self.world.note(who, f"forges the form {custom_id!r} with {dict(values)}")
@@ -248,7 +246,7 @@ class Story:
         return sent
 
     async def submit(self, opened: Interaction | None, values: Mapping[str, Any]) -> Interaction | None:
-        """Send the form that an interaction opened; None if there is none, or it refuses these values."""
+        """Submit the form that an interaction opened; None if there is none or it refuses the values."""
         if opened is None or opened.modal is None:
             return None
         who, title = self.world.name_of(opened.user), opened.modal.get("title", "")
@@ -269,7 +267,7 @@ class Story:
         self.presses.append(Press(who, label, message, sent, TIME.monotonic, **facts))
 
     async def answer(self, sent: Interaction | None, within: float = ANSWER_WITHIN) -> Interaction | None:
-        """Wait for the answer to an interaction, which "thinking…" isn't; None if there was none at all."""
+        """Wait until an interaction shows more than "thinking…"; None if it got no answer at all."""
         if sent is None:
             return None
         with suppress(TimeoutError):
@@ -278,7 +276,7 @@ class Story:
             return sent
         return None
 
-    # What can be seen.
+    # Seeing.
 
     def places(self) -> Iterator[Channel]:
         yield from self.world.discord.world.channels.values()
@@ -300,10 +298,10 @@ class Story:
         return bool(self.world.discord.world.member_permissions(channel, person) & 1 << 10)
 
     def rights(self, who: str, channel: Channel, message: Message | None = None) -> frozenset[str]:
-        """Return what a person may do in a place now.
+        """Return the rights that a person has in a channel now.
 
-        `sees`, `manages_server`, `manages_messages`, `reviews` (has the reviewer role), `owner` (of the
-        bot); about a message also `requester` (of one of its requests).
+        Rights are `sees`, `manages_server`, `manages_messages`, `reviews` (has the reviewer role), `owner`
+        (of the bot) and, for a message, `requester` (of a request that it is about).
         """
         found = {"sees"} if self.sees(who, channel) else set()
         if channel.guild is not None:
@@ -319,20 +317,20 @@ class Story:
         return frozenset(found)
 
     def of_ask(self, ask: Ask, who: str | None = None) -> list[Message]:
-        """Return the messages about a request that a person, by default its author, can see now.
+        """Return the messages about a request that a person, by default the requester, can see now.
 
-        Messages about requests with the same prompt are among them, unless a button tells them apart.
+        A message without buttons that has the mark of several requests is about all of them.
         """
         return [message for message in self.visible(who or ask.who) if ask in self.asks_of(message)]
 
     def asks_of(self, message: Message) -> list[Ask]:
-        """Return the requests that a message is about: those that its buttons name, or else its text."""
+        """Return the requests whose keys are in a message's buttons, or else whose marks are in its text."""
         keys = self._batch(keys_in(message))
         named = [ask for ask in self.asks if self.key(ask) in keys]
         return named or [ask for ask in self.asks if ask.mark in message.text]
 
     def _batch(self, keys: set[str]) -> set[str]:
-        """Add the keys of runs that an outcome shows together with one of these."""
+        """Return these run keys and those of other runs in the same batches."""
         for message in self.world.discord.request_log.messages if keys else ():
             others = keys_in(message)
             if len(others) > 1 and others & keys:
@@ -341,10 +339,7 @@ class Story:
 
     @staticmethod
     def key(ask: Ask) -> str | None:
-        """Return the key of a request's first run, which the buttons under its status message name.
-
-        None if the request was refused.
-        """
+        """Return the run key in the buttons of a request's status message; None if it was refused."""
         shown = ask.interaction.original
         if shown is None or ask.interaction.answer_type in (Answer.UPDATE, Answer.DEFERRED_UPDATE):
             return None
@@ -356,13 +351,13 @@ class Story:
 
 
 def keys_in(message: Message) -> set[str]:
-    """Return the keys of the runs that a message's buttons name."""
+    """Return the run keys in a message's buttons."""
     ids = (str(component.get("custom_id") or "") for component in message.components)
     return {match[1] for match in map(_KEY.match, ids) if match}
 
 
 def first_text(interaction: Interaction) -> str:
-    """Return the text of an interaction's answer as it was first sent."""
+    """Return the first text that an interaction's answer showed."""
     shown = interaction.original
     if shown is None:
         return ""
@@ -372,7 +367,7 @@ def first_text(interaction: Interaction) -> str:
 
 
 def _has_no_bot(channel: Channel) -> bool:
-    """Return whether people can use only their own installation of the bot there."""
+    """Return whether only user installs of the bot work in a channel."""
     return not channel.guild.bot_present if channel.guild is not None else bool(channel.members)
 
 

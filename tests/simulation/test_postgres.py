@@ -1,4 +1,4 @@
-"""Tests of the simulation's PostgreSQL: `check_postgres.py` in a process of its own."""
+"""Run `engine/check_postgres.py`, which checks PostgreSQL in virtual time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PROJECT = Path(__file__).resolve().parents[2]
 
 
 def test_postgres_in_virtual_time() -> None:
-    """Run all checks. The simulation replaces clocks and randomness, which this process needs."""
+    """Run all checks in another process, because the simulation replaces clocks and randomness."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.simulation.engine.check_postgres"],
         cwd=_PROJECT,

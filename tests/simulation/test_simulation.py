@@ -1,7 +1,7 @@
-"""A sample of simulated rounds, and checks that the simulation is what it should be.
+"""Play a sample of simulated rounds, and check the simulation itself.
 
-Each runs as a process of its own, because the simulation replaces the clocks and the randomness of its
-process. `make simulate SEED=1 ROUNDS=1000` plays as many rounds as you like.
+Each test runs the simulation in another process, because it replaces clocks and randomness.
+`make simulate SEED=1 ROUNDS=1000` plays as many rounds as you like.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _SEED = "1"
 
 
 def simulate(folder: Path, *arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `python -m tests.simulation` to its end. `path` is searched for modules first.
+    """Run `python -m tests.simulation` and return its output. `path` comes first in PYTHONPATH.
 
-    A round that fails isn't shortened here, which takes minutes. The command that it prints does that.
+    The steps of a failed round aren't shortened, because that takes minutes.
     """
     environment = dict(os.environ)
     if path is not None:
@@ -55,7 +55,7 @@ def test_a_seed_replays_exactly(tmp_path: Path) -> None:
 
 
 def test_steps_are_saved_and_replayed(tmp_path: Path) -> None:
-    """A list of steps gives the same log when it is replayed from a file, twice."""
+    """Steps in a file give the same log at each replay."""
     file = tmp_path / "steps.json"
     asked = {"who": "alice", "where": "pictures", "deployment": "picture"}
     steps = [Step(1.0, "ask", asked), Step(0.3, "kill_now", {"which": 0, "back": 1.0})]
@@ -68,7 +68,7 @@ def test_steps_are_saved_and_replayed(tmp_path: Path) -> None:
 
 
 def test_a_post_that_outlives_its_lease_deletes_no_outcome(tmp_path: Path) -> None:
-    """Another process has edited the outcome into the answer meanwhile."""
+    """While a post outlives its lease, another process edits the outcome into the answer."""
     file = tmp_path / "steps.json"
     save([Step(1.0, "lease_runs_out", {"who": "alice", "expires": False})], file)
     done = simulate(tmp_path, "--replay", str(file), "--database", "postgres")
@@ -105,7 +105,7 @@ def test_without_postgresql_it_says_so_and_fails(tmp_path: Path) -> None:
 
 
 def test_the_shortest_list_that_fails_is_found() -> None:
-    """Two steps that fail only together are all that is left of twenty."""
+    """Of twenty steps, the two that fail only together are left."""
     steps = [Step(0.0, str(number)) for number in range(20)]
 
     def fails(some: Sequence[Step]) -> bool:

@@ -1,4 +1,4 @@
-"""The world of a round: the two services, the servers and their people, and the processes of the bot."""
+"""The world of a round: both fake services, the servers and their people, and the bot's processes."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _START_WITHIN = 60.0
 
 MANAGER = MODERATOR | discord.Permissions(manage_channels=True).value
 ALONE = "bot"
-# Both workers post results and start runs, so each may take what the other has claimed.
+# Both workers post results and start runs, so each may take over the other's expired claims.
 TWO_WORKERS: Mapping[str, Mapping[str, str]] = {
     "front": {"ROLES": "gateway,web"},
     "worker-1": {"ROLES": "messenger,reconcile", "WEB_PORT": "8082"},
     "worker-2": {"ROLES": "messenger,reconcile", "WEB_PORT": "8083"},
 }
-# The same bot as one process, and as several that share a PostgreSQL database.
+# The bot as one process, and as several that share a PostgreSQL database.
 LAYOUTS: tuple[Mapping[str, Mapping[str, str]], ...] = (
     {ALONE: {}},
     {
@@ -54,7 +54,7 @@ DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the round's log: what happened, when and to whom."""
+    """A line of the round's log: the time, the person, process or fault, and what happened."""
 
     at: float
     who: str
@@ -74,10 +74,7 @@ class Cast:
 
 
 class World:
-    """Everything outside the bot, and the bot's processes.
-
-    `database` is the bot's DATABASE_URL, `folder` its working directory.
-    """
+    """Everything outside the bot, and the bot's processes. `folder` has its files."""
 
     def __init__(self, loop: VirtualLoop, folder: Path, seed: str) -> None:
         self.loop = loop
@@ -90,19 +87,19 @@ class World:
         self.processes: list[Process] = []
         self.database_url = ""
         self.layout: Mapping[str, Mapping[str, str]] = {ALONE: {}}
-        """The processes and their own settings."""
+        """The names of the processes, and the settings that differ between them."""
         self.seconds_a_day: int | None = None
-        """The operator's ceiling, if there is one."""
+        """The operator's ceiling of GPU seconds per day, if there is one."""
         self.files_before = {path.name for path in Path(tempfile.gettempdir()).iterdir()}
         self.pending = 0
-        """How much will still happen because of earlier steps."""
+        """Number of `later` calls that haven't ended."""
         self._started = 0
 
     async def open(self) -> None:
-        """Start the services and build the servers."""
+        """Start the services, and create the servers and people."""
         await self.discord.start()
         await self.comfydeploy.__aenter__()
-        # Discord's files have links with https. The network in memory carries them without TLS.
+        # Discord's file links use https; the in-memory network has no TLS.
         self.discord.files_url = self.discord.url.replace("http", "https", 1)
         point_discord_at(self.discord.url)
         self._build()
@@ -165,7 +162,7 @@ class World:
         return self.database_url.startswith("postgresql")
 
     def environment(self) -> dict[str, str]:
-        """Return the bot's environment."""
+        """Return the bot's environment variables."""
         return {
             "DISCORD_TOKEN": self.discord.token,
             "COMFYDEPLOY_API_KEY": self.comfydeploy.api_key,
@@ -187,7 +184,7 @@ class World:
         }
 
     def launch(self, name: str = ALONE, **settings: str) -> Process:
-        """Start a process without waiting; `settings` are added to those that its name has in the layout."""
+        """Start a process without waiting. `settings` override those of its name in the layout."""
         self._started += 1
         process = Process(name, self.loop, self.note, f"{self.seed}-{name}-{self._started}")
         self.processes.append(process)
@@ -195,7 +192,7 @@ class World:
         return process
 
     async def start(self) -> bool:
-        """Start the processes that don't run, and return whether the bot is connected to the gateway."""
+        """Start the layout's processes that aren't running; return whether the gateway is connected."""
         runs = {process.life.name for process in self.running}
         for name in self.layout:
             if name not in runs:
@@ -208,7 +205,7 @@ class World:
         return known and bool(self.discord.gateway.live)
 
     def later(self, seconds: float, act: Callable[[], Awaitable[object] | None]) -> None:
-        """Call a function after a while. A round doesn't end before that."""
+        """Call a function after some virtual seconds; the round waits for it."""
         self.pending += 1
 
         async def run() -> None:
@@ -222,7 +219,7 @@ class World:
         self.loop.call_later(seconds, lambda: self.loop.create_task(run()))
 
     def launch_later(self, seconds: float, name: str) -> None:
-        """Start a process again after a while, as a supervisor does."""
+        """Restart a process after some virtual seconds, as a supervisor does."""
 
         def launch() -> None:
             if not any(process.life.name == name for process in self.running):
@@ -231,7 +228,7 @@ class World:
         self.later(seconds, launch)
 
     async def stop(self) -> None:
-        """Send SIGTERM to every process and wait for their ends."""
+        """Send SIGTERM to every process, and wait until all have ended."""
         for process in self.running:
             process.terminate()
         await self.until(lambda: not self.running, _STOP_WITHIN)
@@ -256,13 +253,13 @@ class World:
         return next(name for name, person in self.cast.people.items() if person is user)
 
     def place_of(self, channel: Channel) -> str:
-        """Return the name by which `channel` finds a channel."""
+        """Return a channel's name, as `channel` takes it."""
         if channel.recipient is not None:
             return f"dm:{self.name_of(channel.recipient)}"
         return next(name for name, place in self.cast.channels.items() if place is channel)
 
     def channel(self, name: str) -> Channel:
-        """Return a channel by its name, or the direct messages of `dm:NAME`."""
+        """Return a channel by its name, or a person's direct messages by `dm:NAME`."""
         if name.startswith("dm:"):
             return self.discord.dm(self.person(name.removeprefix("dm:")))
         return self.cast.channels[name]
@@ -273,7 +270,7 @@ class World:
 
 
 def comfydeploy_now() -> datetime:
-    """Return the current time, truncated to milliseconds as in the real database."""
+    """Return the current time, truncated to milliseconds as ComfyDeploy stores it."""
     now = utc_now()
     return now.astimezone(UTC).replace(microsecond=now.microsecond // 1000 * 1000)
 

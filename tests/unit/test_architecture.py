@@ -49,7 +49,7 @@ def test_importing_the_pure_modules_loads_no_io_library() -> None:
 
 
 def test_the_simulation_knows_only_the_entry_point() -> None:
-    """Except for the actions that it forges, nothing else may change it."""
+    """Otherwise it knows only how to start the bot, and which presses to forge."""
     paths = (ROOT / "tests" / "simulation").rglob("*.py")
     names = {name for path in paths for name in imports(ast.parse(path.read_text(encoding="utf-8")))}
     assert {name for name in names if name.partition(".")[0] in ("bot", "cogs")} == {

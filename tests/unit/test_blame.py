@@ -7,10 +7,10 @@ from enum import Enum
 import pytest
 
 from bot.comfydeploy.wire import error_from_http
-from bot.domain.errors import BackendError, BackendNotCancellable, BackendUnlisted
+from bot.domain.errors import BackendError, BackendNotCancellable
 from bot.domain.runs import RunState
 from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, UNSUCCESSFUL
-from bot.strings import SENTENCES, explain, say
+from bot.strings import SENTENCES, explain
 from bot.ui.message_parts import PreparedOutputs
 from tests.unit.comfydeploy.samples import answer
 from tests.unit.comfydeploy.test_client_faults import subclasses
@@ -80,10 +80,6 @@ def test_the_machines_own_refusal_accuses_neither_key_nor_account_nor_deployment
     sentence = explain(error_from_http(status, {}, b'{"detail": "Error creating run: 401"}'))
     assert sentence.startswith("The machine behind this deployment refused")
     assert not any(word in sentence for word in ("key", "account", "credits", "doesn't know"))
-
-
-def test_an_unlisted_deployment_reads_like_an_unknown_one() -> None:
-    assert explain(BackendUnlisted()) == say("comfy_not_found")
 
 
 def test_only_a_private_failure_quotes_the_last_error_of_its_log_as_plain_text() -> None:

@@ -125,7 +125,7 @@ def test_a_name_is_cut_before_it_is_normalized() -> None:
 
 
 def test_numbering_goes_on_where_it_was() -> None:
-    assert unique("a", {"a"}, first=7) == "a_7"
+    assert unique("a", {"a"}) == "a_2"
 
 
 def longest_matches(text: str, keywords: Sequence[str]) -> list[tuple[int, int]]:

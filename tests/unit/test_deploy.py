@@ -14,7 +14,6 @@ import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.comfydeploy.wire import call_name
 from bot.config.fields import ALL_ROLES
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
 from bot.web import MetricsPage
@@ -83,7 +82,7 @@ async def families() -> dict[str, set[str]]:
     metrics.shown(RUN, NOW)
     metrics.settled(RUN, gpu=None, seconds=1)
     metrics.webhook(204)
-    for trace in (metrics.discord_trace(), metrics.comfydeploy_trace(call_name)):
+    for trace in (metrics.discord_trace(), metrics.comfydeploy_trace()):
         await see_a_429(trace)
     return {
         family.name + suffix: {label for sample in family.samples for label in sample.labels}

@@ -20,7 +20,6 @@ from tests.web.service import Caller
 STRANGERS = [
     ("POST", "/webhooks/comfydeploy/abc/bad", 403),
     ("GET", "/webhooks/comfydeploy/abc/bad", 403),
-    ("POST", "/webhooks/comfydeploy/ping/abc/bad", 403),
     ("POST", "/", 404),
     ("GET", "/healthz", 200),
     ("GET", "/metrics", 200),
@@ -122,17 +121,6 @@ async def test_signed_broken_chunks_are_counted(caller: Caller, monkeypatch: pyt
 
 
 @pytest.mark.usefixtures("parser")
-async def test_a_ping_has_the_limits_of_a_webhook(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.workers.reports.BODY_SECONDS", 0.05)
-    ping = caller.signer.ping_url(caller.base, "abc")
-    assert (await caller.call(b"hello", ping))[0] == 200
-    assert (await caller.call(b"x" * 2 * 1024 * 1024, ping))[0] == 413
-    for headers, body in ((CHUNKED, b"3\r\nabc\r\nzz\r\n"), ("Content-Length: 100", b"abc")):
-        async with sent(caller, ping, headers, body) as reader:
-            assert await status(reader) in (400, 408)
-
-
-@pytest.mark.usefixtures("parser")
 @pytest.mark.parametrize(("headers", "body"), TRUNCATED, ids=["length", "chunked"])
 async def test_a_truncated_body_is_counted_as_cut_off(caller: Caller, headers: str, body: bytes) -> None:
     run = await caller.run()
@@ -143,10 +131,3 @@ async def test_a_truncated_body_is_counted_as_cut_off(caller: Caller, headers: s
             pass
     assert {result for result, number in counted.items() if number} == {"cut_off"}
     assert await caller.run() == run
-
-
-async def test_a_truncated_ping_is_not_logged(caller: Caller) -> None:
-    async with sent(caller, caller.signer.ping_url(caller.base, "abc123"), "Content-Length: 100", b"abc"):
-        pass
-    # This answer comes after any effect of the lost connection.
-    await caller.call(b"", f"{caller.base}/healthz", "GET")

@@ -37,8 +37,6 @@ async def test_a_wrong_secret_is_refused_without_a_word(caller: Caller) -> None:
             assert await caller.call(caller.event("failed"), f"{own}/{wrong}", method) == (403, "")
     of_another_run = own.replace(before.key, "abcdefgh")
     assert await caller.call(caller.event("failed"), f"{of_another_run}/{mac}") == (403, "")
-    of_a_ping = caller.signer.ping_url("", before.key).rpartition("/")[2]
-    assert await caller.call(caller.event("failed"), f"{own}/{of_a_ping}") == (403, "")
     assert await caller.run() == before
 
 
@@ -132,14 +130,3 @@ async def test_without_the_database_the_process_is_healthy_but_not_ready(caller:
     async with caller.bot.database_away():
         assert (await caller.call(b"", f"{caller.base}/healthz", "GET"))[0] == 200
         assert (await caller.call(b"", f"{caller.base}/readyz", "GET"))[0] == 503
-
-
-async def test_a_ping_is_answered_only_with_its_secret(caller: Caller) -> None:
-    signer = caller.signer
-    address = signer.ping_url(caller.base, "abc123")
-    assert await caller.call(b"whole", address) == (200, signer.pong("abc123", b"whole"))
-    assert signer.pong("abc123", b"cut") != signer.pong("abc123", b"whole")
-    assert await caller.call(b"whole", address[:-1] + "x") == (403, "")
-    other = signer.ping_url(caller.base, "abc124").replace("abc124", "abc123")
-    assert await caller.call(b"whole", other) == (403, "")
-    assert (await caller.call(b"whole", address, "GET"))[0] == 405

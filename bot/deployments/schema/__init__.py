@@ -5,19 +5,10 @@ docs/configuration.md lists the fields with their descriptions; a field without 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationInfo,
-    model_validator,
-)
-from pydantic_core import PydanticKnownError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bot.deployments.schema.field_types import (
     LARGEST,
@@ -33,16 +24,13 @@ from bot.deployments.schema.field_types import (
     Value,
     is_number,
 )
-from bot.domain.backend import InputClass, InputKind
+from bot.domain.backend import InputKind
 from bot.domain.forms import FORM_LIMIT
 
-# The key of the validation context that holds the backend's function from `class_type` to `InputClass`.
-CLASSIFY = "classify"
 # Discord's limit for the choices of an option or a select.
 CHOICES = 25
 _CHOICE_LENGTH = 100
-# The names of the sizes if the file leaves them out.
-SHAPES = ("square", "portrait", "landscape")
+_ChoiceName = Annotated[str, Field(min_length=1, max_length=_CHOICE_LENGTH)]
 
 
 class Table(BaseModel):
@@ -70,7 +58,7 @@ class Table(BaseModel):
 class Choice(Table):
     """An allowed value: `name` is displayed, `value` is sent."""
 
-    name: Annotated[str, Field(min_length=1, max_length=_CHOICE_LENGTH)]
+    name: _ChoiceName
     """the text shown in Discord"""
     value: Annotated[str, BeforeValidator(lambda value: str(value) if is_number(value) else value)]
     """the value sent"""
@@ -83,28 +71,11 @@ def _choice(value: object) -> object:
     return {"name": value if isinstance(value, str) else f"{value:.15g}", "value": str(value)}
 
 
-def _input_class(value: object, info: ValidationInfo) -> InputClass:
-    """Look up the backend's input class with the function in the validation context."""
-    if not isinstance(value, str):
-        raise PydanticKnownError("string_type")
-    context: Mapping[str, Callable[[str], InputClass]] = info.context or {}
-    return context[CLASSIFY](value.strip())
-
-
-# What a default has to be, by kind; the others take text.
-_EXPECTED = {
-    InputKind.INTEGER: "a whole number",
-    InputKind.FLOAT: "a number",
-    InputKind.BOOLEAN: "true or false",
-    InputKind.IMAGES: "a list of texts",
-}
-
-
 class InputSettings(Table):
     """The settings of an input; omitted ones come from the backend.
 
-    With `kind` or `class_type`, the input works even if the backend doesn't describe it. A `fixed` value is
-    always sent and never offered. A `hidden` input uses the backend's default.
+    With `kind`, the input works even if the backend doesn't describe it. A `fixed` value is always sent and
+    never offered. A `hidden` input uses the backend's default.
     """
 
     option: OptionName | None = None
@@ -114,9 +85,7 @@ class InputSettings(Table):
     kind: InputKind | None = None
     """its type, if ComfyDeploy doesn't say: `text`, `integer`, `float`, `boolean`, `choice`, `image`,
     `images`, `video`, `audio`, `file`, `weights`"""
-    class_type: Annotated[InputClass, PlainValidator(_input_class)] | None = None
-    """instead of `kind`: its node's class, such as `ComfyUIDeployExternalNumberInt`"""
-    choices: tuple[Annotated[Choice, BeforeValidator(_choice)], ...] = ()
+    choices: Annotated[tuple[Annotated[Choice, BeforeValidator(_choice)], ...], Field(min_length=1)] = ()
     """values, or `{name = …, value = …}`; required for weights"""
     minimum: Number | None = Field(None, alias="min")
     """the smallest number"""
@@ -142,89 +111,25 @@ class InputSettings(Table):
     """drawn by the bot if left out, and shown"""
 
     @property
-    def described_kind(self) -> InputKind | None:
-        """Return the kind that the file specifies, or None to use the backend's."""
-        if self.kind is None and self.class_type is not None:
-            return self.class_type.kind
-        return self.kind
-
-    @property
     def offered(self) -> bool:
         return self.fixed is None and not self.hidden
 
     def mistakes(self) -> Iterator[str]:
-        yield from self._limits()
+        if self.minimum is not None and self.maximum is not None and self.maximum < self.minimum:
+            yield "max is below min"
+        if self.min_length is not None and self.max_length is not None and self.max_length < self.min_length:
+            yield "max_length is below min_length"
         if self.fixed is not None and self.hidden:
             yield "fixed and hidden exclude each other: a fixed input is never offered"
         if self.fixed is not None and (self.default is not None or self.required):
             yield "fixed leaves nothing to choose: remove default and required"
         if self.is_prompt and self.is_seed:
             yield "an input can't be both the prompt and the seed"
-        yield from self._choices()
-        yield from self._default()
-
-    def _limits(self) -> Iterator[str]:
-        low, high, default = self.minimum, self.maximum, self.default
-        if low is not None and high is not None and high < low:
-            yield "max is below min"
-        elif is_number(default) and beyond(default, low, high):
-            yield f"default {beyond(default, low, high)}"
-        shortest, longest = self.min_length, self.max_length
-        if shortest is not None and longest is not None and longest < shortest:
-            yield "max_length is below min_length"
-        if isinstance(default, str) and longest is not None and len(default) > longest:
-            yield "default is longer than max_length"
-
-    def _choices(self) -> Iterator[str]:
-        if not self.choices and "choices" in self.model_fields_set:
-            yield "choices must not be empty"
-        elif not self.choices and self.described_kind is InputKind.CHOICE and self.offered:
-            yield "a choice needs choices; without kind and class_type ComfyDeploy's own are offered"
-        names = {choice.name for choice in self.choices}
-        if len(names) < len(self.choices):
+        if len({choice.name for choice in self.choices}) < len(self.choices):
             yield "two choices have the same name"
-        allowed = {*names, *(choice.value for choice in self.choices)}
-        if self.choices and self.default is not None and str(self.default) not in allowed:
-            yield "default is not one of the choices"
-
-    def _default(self) -> Iterator[str]:
-        """Yield a mistake if the default doesn't fit its input.
-
-        Without this check the default would be dropped, and the option would become required.
-        """
-        value, kind = self.default, self.described_kind
-        if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:
-            yield f"default must be a number between -{LARGEST} and {LARGEST}"
-        elif value is not None and kind is not None and not self._accepts(kind, value):
-            yield f"default must be {_EXPECTED.get(kind, 'text in quotes')}, as {kind.value} takes"
-
-    def _accepts(self, kind: InputKind, value: object) -> bool:
-        match kind:
-            case InputKind.INTEGER:
-                return is_number(value) and value == int(value)
-            case InputKind.FLOAT:
-                return is_number(value)
-            case InputKind.BOOLEAN:
-                return isinstance(value, bool)
-            case InputKind.IMAGES:
-                return isinstance(value, list) and bool(value)
-        return isinstance(value, str) or (bool(self.choices) and is_number(value))
-
-    def no_side(self) -> str:
-        """Return why the input can't be a side of a size, or an empty string."""
-        kind = self.described_kind
-        if not self.offered:
-            return f"it is {'hidden' if self.hidden else 'fixed'}"
-        if kind not in (None, InputKind.INTEGER, InputKind.FLOAT):
-            return f"it is of kind {kind}, not a number"
-        return "it is the prompt" if self.is_prompt else "it is a seed" if self.is_seed else ""
 
 
-def _size(value: object) -> tuple[int, int]:
-    match value:
-        case [int(width), int(height)] if all(is_number(side) and 1 <= side <= LARGEST for side in value):
-            return width, height
-    raise ValueError("must be two whole numbers above 0, as in [1024, 1024]")
+_Side = Annotated[int, Field(ge=1, le=LARGEST)]
 
 
 class SizesSettings(Table):
@@ -240,34 +145,12 @@ class SizesSettings(Table):
     """shown next to the option"""
     default: str | None = None
     """sent if the option is left out; default: ComfyDeploy's defaults"""
-    choices: dict[str, Annotated[tuple[int, int], PlainValidator(_size)]] | None = None
-    """up to 25 names with width and height: `{ square = [1024, 1024], tall = [832, 1216] }`; default: square,
-    portrait and landscape, with the area of the inputs' defaults"""
+    choices: Annotated[dict[_ChoiceName, tuple[_Side, _Side]], Field(min_length=1, max_length=CHOICES)]
+    """required: up to 25 names with width and height: `{ square = [1024, 1024], tall = [832, 1216] }`"""
 
     @property
     def keys(self) -> tuple[str, str]:
         return self.width, self.height
-
-    def mistakes(self) -> Iterator[str]:
-        if self.choices is not None:
-            yield from _wrong_sizes(self.choices)
-        if self.width == self.height:
-            yield "width and height are the same input; each needs its own"
-        if self.default is not None and self.default not in (self.choices or SHAPES):
-            yield "default is not one of the choices"
-
-
-def _wrong_sizes(choices: Mapping[str, tuple[int, int]]) -> Iterator[str]:
-    if not choices:
-        yield "choices must not be empty; leave it out for square, portrait and landscape"
-    if len(choices) > CHOICES:
-        yield f"there are {len(choices)} choices and Discord takes {CHOICES}"
-    if not all(0 < len(name) <= _CHOICE_LENGTH for name in choices):
-        yield f"the name of a choice must have 1 to {_CHOICE_LENGTH} characters"
-    if len({name.casefold() for name in choices}) < len(choices):
-        yield "two choices have the same name"
-    if len(set(choices.values())) < len(choices):
-        yield "two choices have the same size"
 
 
 class FollowUpSettings(Table):
@@ -292,13 +175,6 @@ class FollowUpSettings(Table):
     ask: Annotated[tuple[Key, ...], Field(max_length=FORM_LIMIT)] = ()
     """inputs that a form asks for first. Required inputs without a value join them, up to five in all;
     without any, one press starts the run"""
-
-    def mistakes(self) -> Iterator[str]:
-        for name in self.carry:
-            if name in self.inputs:
-                yield f"{name} is in both carry and inputs; one value can be sent"
-        if self.input is not None and self.input in (*self.carry, *self.inputs, *self.ask):
-            yield f"{self.input} takes the result, so it can't be in carry, inputs or ask"
 
 
 class DeploymentSettings(Table):
@@ -345,39 +221,5 @@ class DeploymentSettings(Table):
         prompts = [key for key, item in self.inputs.items() if item.is_prompt]
         if len(prompts) > 1:
             yield f"inputs {', '.join(prompts)} are all marked as the prompt; only one can be"
-        yield from self._same_options()
         if len({each.label.casefold() for each in self.follow_ups}) < len(self.follow_ups):
             yield "a label appears twice in then"
-        if self.sizes is not None:
-            yield from self._sides(self.sizes)
-
-    def _same_options(self) -> Iterator[str]:
-        sides = self.sizes.keys if self.sizes is not None else ()
-        keys: dict[str, list[str]] = {self.sizes.option: ["sizes"]} if self.sizes is not None else {}
-        for key, item in self.inputs.items():
-            if item.option is not None and item.offered and key not in sides:
-                keys.setdefault(item.option, []).append(key)
-        for option, same in keys.items():
-            if len(same) > 1:
-                yield f"{', '.join(same)} all have the option {option}; only one can"
-
-    def _sides(self, sizes: SizesSettings) -> Iterator[str]:
-        """Yield the mistakes in `sizes` that can be found without the backend's description."""
-        for side, key in enumerate(sizes.keys):
-            item = self.inputs.get(key)
-            if item is None:
-                continue
-            if reason := item.no_side():
-                yield f"sizes can't set input {key}: {reason}"
-            for name, size in (sizes.choices or {}).items():
-                if limit := beyond(size[side], item.minimum, item.maximum):
-                    yield f"size {name}: {key} {limit}"
-
-
-def beyond(value: float, low: float | None, high: float | None) -> str:
-    """Describe how a number violates the limits, or return an empty string."""
-    if low is not None and value < low:
-        return f"is below the minimum {low:.15g}"
-    if high is not None and value > high:
-        return f"is above the maximum {high:.15g}"
-    return ""

@@ -77,10 +77,10 @@ def acceptable(name: str) -> bool:
     return 0 < len(name) <= NAME_LENGTH and name == name.lower() and not _REFUSED.search(name)
 
 
-def unique(name: str, taken: Collection[str], *, room: int = 0, first: int = 2) -> str:
-    """Return `name`, numbered from `first` if it is taken, leaving room for `room` more characters."""
+def unique(name: str, taken: Collection[str], *, room: int = 0) -> str:
+    """Return `name`, numbered if it is taken, leaving room for `room` more characters."""
     length = NAME_LENGTH - room
-    candidate, number = name[:length], first
+    candidate, number = name[:length], 2
     while candidate in taken:
         ending = f"_{number}"
         candidate, number = name[: length - len(ending)] + ending, number + 1
@@ -129,5 +129,6 @@ Label = Annotated[
 Key = Annotated[str, Field(min_length=1, max_length=100)]
 Value = Annotated[InputValue, PlainValidator(_value)]
 Number = Annotated[int | float, PlainValidator(_limit)]
-Gpu = Annotated[str, Field(min_length=1, max_length=100)]
+# A custom_id of /settings has room for 50 characters.
+Gpu = Annotated[str, Field(min_length=1, max_length=50)]
 Length = Annotated[int, Field(ge=0, le=6000)]

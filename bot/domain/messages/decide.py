@@ -48,19 +48,17 @@ def start(message: Message, runs: Sequence[Run], now: datetime) -> Place:
     return next(place for place in order[least:] if _is_possible(place, message, runs[0]))
 
 
-def climb(
-    message: Message, place: Place, runs: Sequence[Run], *, too_large: bool, about_message: bool
-) -> Message:
+def climb(message: Message, place: Place, runs: Sequence[Run], *, about_message: bool) -> Message:
     """Return the message with the next form, or with the next place and all its files.
 
-    `about_message` means that Discord has refused the message itself, and `too_large` that it refused the
-    files because of their size. A card that is refused anywhere is tried without its files.
+    `about_message` means that Discord has refused the message itself. A card that is refused anywhere is
+    tried without its files.
     """
     order, run = _order(message, runs), runs[0]
     # A few lines, without anything to leave out.
     is_letter = order is _PRIVATE_FIRST and place is Place.DIRECT
-    form = None if is_letter else _simpler(message, place, run, too_large=too_large)
-    if form is not None and (about_message or too_large or message.kind in CARDS):
+    form = None if is_letter else _simpler(message)
+    if form is not None and (about_message or message.kind in CARDS):
         return replace(message, form=form, place=place)
     others = order[order.index(place) + 1 :]
     next_place = next((each for each in others if _is_possible(each, message, run)), Place.RUNS)
@@ -80,14 +78,10 @@ def _later(order: Sequence[Place], *places: Place) -> Place:
     return order[max(order.index(place) if place in order else 0 for place in places)]
 
 
-def _simpler(message: Message, place: Place, run: Run, *, too_large: bool) -> Form | None:
-    if message.kind in CARDS:
-        return Form.LINKS if message.form is Form.FILES else None
-    if message.form is Form.FILES and too_large and upload_limit(run, place) > DIRECT_UPLOAD_LIMIT:
-        return Form.SMALL
-    if message.form < Form.LINKS:
+def _simpler(message: Message) -> Form | None:
+    if message.form is Form.FILES:
         return Form.LINKS
-    return Form.WORDS if message.form is Form.LINKS else None
+    return Form.WORDS if message.form is Form.LINKS and message.kind not in CARDS else None
 
 
 def _is_possible(place: Place, message: Message, run: Run) -> bool:

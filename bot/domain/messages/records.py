@@ -61,9 +61,8 @@ class Form(IntEnum):
     """The form of a message. A card has its files only in the first one."""
 
     FILES = 0
-    SMALL = 1  # files as small as direct messages take
-    LINKS = 2
-    WORDS = 3
+    LINKS = 1
+    WORDS = 2
 
 
 class Place(IntEnum):
@@ -122,7 +121,8 @@ class Message:
     `posted` are the Discord messages that show it, and `stale` those to be deleted. `channel_id` is the
     channel to post in. `failures` counts the attempts since the last success, with the present one. `/runs`
     offers the result of an `offered` outcome. `deleted_by` is the user who deleted this message, while its
-    result may still be shown elsewhere.
+    result may still be shown elsewhere. At `farewell_at`, an answer that only its interaction can edit is
+    edited for the last time.
     """
 
     request_key: str
@@ -139,6 +139,7 @@ class Message:
     channel_id: int | None = None
     with_prompt: bool = False
     offered: bool = False
+    farewell_at: datetime | None = None
     deleted_by: int | None = None
 
     @property
@@ -169,14 +170,15 @@ class Message:
 class Claim:
     """A message that was claimed under the lease of its request, with everything that it depends on.
 
-    `unstored` is a part that was posted, and that the release of the claim will store.
+    `unstored` are the parts that were posted, but are stored only with the next attempt, or with the release
+    of the claim.
     """
 
     lease: str
     message: Message
     runs: Sequence[Run]
     messages: Mapping[tuple[Kind, int], Message] = field(default_factory=dict)
-    unstored: Part | None = None
+    unstored: tuple[Part, ...] = ()
 
     @property
     def first(self) -> Run:
@@ -225,41 +227,36 @@ class Claim:
         others = {**self.messages, (message.kind, message.number): message}
         return replace(self, message=message, messages=others)
 
+    def changed(self, **values: Any) -> Claim:
+        """Return the claim with other values of its message."""
+        return self.with_message(replace(self.message, **values))
+
+    def with_part(self, part: Part) -> Claim:
+        """Return the claim after a part of its message was posted or found."""
+        return replace(self.with_message(self.message.with_part(part)), unstored=(*self.unstored, part))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """What became of a claim: whether its message is shown, and which columns of it change.
+    """What became of a claim, with its message as it is now.
 
-    If it isn't shown, or has changed since, it is due at `due_at`. `ends_answer` drops the interaction's
-    token. `tells_card` has the review card changed, which links to the result.
+    If it isn't `shown`, or has changed since, it is due at `due_at`. `answer_id` is that of the status
+    message, if it wasn't known. `ends_answer` drops the interaction's token. `tells_card` has the review card
+    changed, which links to the result.
     """
 
     claim: Claim
     due_at: datetime
     shown: bool
-    values: Mapping[str, Any] = field(default_factory=dict)
-    error: str | None = None
+    answer_id: int | None = None
     ends_answer: bool = False
     tells_card: bool = False
 
 
-class Busy:
-    """What a process is showing: the keys of the requests, and how many messages in each channel."""
-
-    def __init__(self, shown: Iterable[Message] = ()) -> None:
-        self.requests: list[str] = []
-        self._channels = Counter[int | None]()
-        for message in shown:
-            self.add(message)
-
-    def add(self, message: Message) -> None:
-        self.requests.append(message.request_key)
-        self._channels[message.channel_id] += 1
-
-    @property
-    def full(self) -> list[int]:
-        """Return the channels that take no more messages at the moment."""
-        return [channel for channel, count in self._channels.items() if channel and count >= PER_CHANNEL]
+def full_channels(in_progress: Iterable[Message]) -> list[int]:
+    """Return the channels that take no more messages beside those in progress."""
+    counts = Counter(message.channel_id for message in in_progress)
+    return [channel for channel, count in counts.items() if channel and count >= PER_CHANNEL]
 
 
 def result_refs(messages: Mapping[tuple[Kind, int], Message], number: int) -> Sequence[MessageRef]:

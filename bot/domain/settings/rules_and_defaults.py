@@ -245,6 +245,15 @@ class ServerRules(_Rules):
             "Only their requester sees them",
         ),
     ] = False
+    ping_requesters: Annotated[
+        bool,
+        RESULTS,
+        Setting(
+            "Finished requests",
+            Choice((True, "Ping the requester"), (False, "Ping nobody")),
+            "Their messages name the requester either way",
+        ),
+    ] = True
     ping_reviewers: Annotated[
         bool,
         RECORD,

@@ -46,6 +46,8 @@ def strip_invisible(text: str) -> str:
 
     Joiners stay between visible characters. Return an empty string if no visible character is left.
     """
+    if text.isascii() and text.isprintable():  # most of what people type
+        return " ".join(text.split())
     # At odd positions are the flags that the pattern captures.
     parts = enumerate(_TAGGED_FLAG.split(text))
     kept = "".join(part if index % 2 else "".join(_visible(part)) for index, part in parts)

@@ -13,13 +13,13 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func,
 from bot.database.engine import Repository, reads
 from bot.database.rows import is_pending
 from bot.database.tables import messages, runs
-from bot.domain.budgets import EXPECTED_SECONDS, Running, Usage, day_end
-from bot.domain.fair_queue import NEEDED, PLACES, SAMPLE, WINDOW, Medians, QueuedRun, Success, medians_of
+from bot.domain.budgets import EXPECTED_SECONDS, Usage, day_end
+from bot.domain.fair_queue import NEEDED, SAMPLE, WINDOW, Medians, StartedRun, Success, medians_of
 from bot.domain.messages.records import OUTCOMES
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, RunState
 from bot.store.blocks import active_block
 from bot.store.ledger import read_today
-from bot.store.queue import is_in_flight, is_waiting
+from bot.store.queue import is_in_flight
 from bot.store.rules import read_pause
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
@@ -39,17 +39,8 @@ SUCCESSES = (
 )
 # Without the times, which take longer to read than all the rest.
 _SECONDS = SUCCESSES.with_only_columns(_BILLED)
-_COLUMNS = tuple(runs.c[name] for name in QueuedRun._fields)
-WAITING = (
-    select(*_COLUMNS)
-    .where(
-        is_waiting(runs),
-        runs.c.deployment == bindparam("of_deployment"),
-        func.coalesce(runs.c.queue_position, literal_column("0")).between(1, PLACES),
-    )
-    .order_by(runs.c.queue_tag, runs.c.created_at, runs.c.key)
-)
-BUSY = select(*_COLUMNS).where(is_in_flight(runs))
+# Those of all deployments, which are few. With a deployment, SQLite would read all its runs.
+BUSY = select(runs.c.deployment, *(runs.c[name] for name in StartedRun._fields)).where(is_in_flight(runs))
 _ACTIVE_RUNS = (
     select(runs.c.deployment, runs.c.state, func.count().label("number"))
     .where(runs.c.state.in_(set(RunState) - FINAL))
@@ -144,14 +135,9 @@ class FigureStore(Repository):
         return medians_of(successes(connection, deployment, gpu, now))
 
     @reads
-    def queue(
-        self, connection: Connection, deployment: str
-    ) -> tuple[Sequence[QueuedRun], Sequence[QueuedRun]]:
-        """Return the first PLACES runs in a deployment's queue, in order, and the runs in flight of all
-        deployments.
-        """
-        waiting = [QueuedRun(*row) for row in connection.execute(WAITING, {"of_deployment": deployment})]
-        return waiting, [QueuedRun(*row) for row in connection.execute(BUSY)]
+    def in_flight(self, connection: Connection, deployment: str) -> Sequence[StartedRun]:
+        """Return the runs of a deployment that are in flight."""
+        return [StartedRun(*row[1:]) for row in connection.execute(BUSY) if row.deployment == deployment]
 
     @reads
     def gauges(self, connection: Connection, now: datetime) -> Gauges:
@@ -173,7 +159,7 @@ class FigureStore(Repository):
         return read_usage(connection, guild_id, user_id, now, server=guild_id is not None)
 
     @reads
-    def running(self, connection: Connection, guild_id: int | None, user_id: int) -> Running:
+    def running(self, connection: Connection, guild_id: int | None, user_id: int) -> tuple[int, int]:
         """Return how many runs a user has in flight on a server, and how many the whole server has.
 
         If `guild_id` is None, both numbers count the runs outside servers.
@@ -182,4 +168,4 @@ class FigureStore(Repository):
         own = func.sum(case((runs.c.requester_id == user_id, 1), else_=0))
         query = select(func.coalesce(own, 0), func.count()).where(runs.c.state.in_(IN_FLIGHT), here)
         person, server = connection.execute(query).one()
-        return Running(int(person), int(server))
+        return int(person), int(server)

@@ -22,7 +22,7 @@ from bot.database.rows import (
 )
 from bot.database.tables import messages, requests, runs
 from bot.domain.messages.records import COPIES, Kind, MessageRef, result_ref, result_refs
-from bot.domain.pages import NEWEST, Direction, HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
+from bot.domain.pages import RunFilter, RunListEntry
 from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
 from bot.domain.text import message_url
 
@@ -62,24 +62,19 @@ class HistoryStore(Repository):
 
     @reads
     def page(
-        self, connection: Connection, requester_id: int, page: RunsPage = NEWEST, *, limit: int
-    ) -> HistoryPage:
-        """Return a page of a user's batches. If too few are newer to fill one, return the newest page."""
-        matching, cursor = _matching(requester_id, page.run_filter), page.cursor
-        if cursor is not None and page.direction is Direction.NEWER:
-            newer = matching.where(later(requests.c.created_at, cursor.at, runs.c.key < cursor.key))
-            rising = newer.order_by(requests.c.created_at, runs.c.key.desc()).limit(limit + 1)
-            found = [to_run(row) for row in connection.execute(rising)]
-            if len(found) > limit:
-                listed = found[:limit][::-1]
-                return HistoryPage(_entries(connection, listed), _cursor(listed[-1]), _cursor(listed[0]))
-            cursor = None
-        query = own_runs(requester_id, page.run_filter, limit + 1, cursor)
-        found = [to_run(row) for row in connection.execute(query)]
-        listed = found[:limit]
-        older = _cursor(listed[-1]) if len(found) > limit else None
-        newest = _cursor(listed[0]) if listed and cursor is not None else cursor
-        return HistoryPage(_entries(connection, listed), older, newest)
+        self,
+        connection: Connection,
+        requester_id: int,
+        run_filter: RunFilter = RunFilter.ALL,
+        *,
+        limit: int,
+        offset: int = 0,
+    ) -> Sequence[RunListEntry]:
+        """Return a user's batches, newest first."""
+        query = own_runs(requester_id, run_filter, limit, offset)
+        batches = _batches(connection, [row.key for row in connection.execute(query)])
+        shown = read_messages(connection, batches.keys())
+        return [_entry(batch, shown[key]) for key, batch in batches.items()]
 
     @reads
     def server_queue(
@@ -106,12 +101,6 @@ class HistoryStore(Repository):
         self, connection: Connection, run_filter: ExportFilter, last: Run | None, limit: int
     ) -> list[Run]:
         return [to_run(row) for row in connection.execute(_next(run_filter, last, limit))]
-
-    @reads
-    def deletions(self, connection: Connection, run: Run) -> Deletions:
-        """Return what was deleted of one run."""
-        found = messages_of(connection, run.request_key)
-        return _entry([run], found).deletions
 
     @reads
     def result_messages(self, connection: Connection, run: Run) -> Sequence[MessageRef]:
@@ -148,14 +137,10 @@ class HistoryStore(Repository):
         return message_url(parent.guild_id, *shown[0]) if shown else None
 
 
-def own_runs(
-    requester_id: int, run_filter: RunFilter, limit: int, before: RunCursor | None = None
-) -> Select[Any]:
-    """Select a page of a user's batches, newest first, using the index `runs_requester`."""
-    query = _matching(requester_id, run_filter)
-    if before is not None:
-        query = query.where(earlier(requests.c.created_at, before.at, runs.c.key > before.key))
-    return query.order_by(requests.c.created_at.desc(), runs.c.key).limit(limit)
+def own_runs(requester_id: int, run_filter: RunFilter, limit: int, offset: int = 0) -> Select[Any]:
+    """Select the first runs of a user's batches, newest first, using the index `runs_requester`."""
+    query = _matching(requester_id, run_filter).order_by(requests.c.created_at.desc(), runs.c.key)
+    return query.limit(limit).offset(offset)
 
 
 def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
@@ -193,16 +178,6 @@ def _matching(requester_id: int, run_filter: RunFilter) -> Select[Any]:
     return query.where(exists().where(messages.c.request_key == runs.c.key, messages.c.offered))
 
 
-def _cursor(run: Run) -> RunCursor:
-    return RunCursor(run.created_at, run.key)
-
-
-def _entries(connection: Connection, listed: Sequence[Run]) -> Sequence[RunListEntry]:
-    batches = _batches(connection, [run.key for run in listed])
-    shown = read_messages(connection, batches.keys())
-    return [_entry(batch, shown[key]) for key, batch in batches.items()]
-
-
 def _batches(connection: Connection, keys: Sequence[str]) -> dict[str, list[Run]]:
     """Return the runs of requests, in the order of the keys."""
     found = connection.execute(select_listed_runs().where(runs.c.request_key.in_(keys)).order_by(runs.c.key))
@@ -213,7 +188,7 @@ def _batches(connection: Connection, keys: Sequence[str]) -> dict[str, list[Run]
 
 
 def _entry(batch: Sequence[Run], found: Messages) -> RunListEntry:
-    """Return what `/runs` says about the runs of a batch, or about one of them."""
+    """Return what `/runs` says about a batch."""
     shown = [run for run in batch if run.is_shown]
     outcome = found.get((Kind.OUTCOME, 0))
     late = (found.get((Kind.LATE, run.index)) for run in batch)

@@ -115,7 +115,7 @@ async def test_a_killed_process_holds_no_lock(stores: Stores, store: Store, line
 async def test_a_wake_up_reaches_the_other_processes(on_postgres: Store, lines: Lines) -> None:
     mine, own_ear = await lines.open(on_postgres)
     _, ear = await lines.open(on_postgres)
-    Wakeups(mine.notify).show()
+    Wakeups(mine.notify).wake("show")
     await ear.heard("show")
     mine.notify("last")
     await ear.heard("last")

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.util import await_only
 
 from bot.domain.errors import StoreUnavailable
+from bot.domain.messages.records import MessageRef
 from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.conftest import Stores
@@ -100,12 +101,12 @@ async def test_a_full_disk_changes_nothing(file_store: Store) -> None:
     await file_store.database.close()
     event.listen(file_store.database.engine, "connect", fill)
     before = await columns(file_store, running.key)
-    many = [(number, number) for number in range(200_000)]
+    many = tuple(MessageRef(number, number) for number in range(200_000))
     big = request(inputs={"prompt": "x" * 2_000_000})
     with pytest.raises(StoreUnavailable, match="disk is full"):
         await accept(file_store, big)
     with pytest.raises(StoreUnavailable, match="disk is full"):
-        await release(file_store, claim, NOW, shown=True, values={"stale": many})
+        await release(file_store, claim.changed(stale=many), NOW, shown=True)
     assert await file_store.runs.get(big.key) is None
     assert is_pending((await owed(file_store, claim.key))[0])
     assert await columns(file_store, running.key) == before

@@ -1,27 +1,17 @@
-"""Migrations create the tables of the code, keep the rows, and refuse unsuitable databases."""
+"""Opening a database creates the tables, keeps the rows, and refuses what isn't suitable."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import (
-    Connection,
-    inspect,
-    make_url,
-    text,
-)
+from sqlalchemy import Connection, inspect, make_url, text
 
-from bot.database.schema import alembic_config
 from bot.database.tables import metadata
 from bot.domain.errors import StartLater, StartupError
-from bot.outside import Outside
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store.runs import accepted, fetch
@@ -37,12 +27,6 @@ def url(empty_url: str) -> str:
 pytestmark = pytest.mark.filterwarnings("ignore:.*expression-based index")
 
 
-def _config(connection: Connection) -> Config:
-    config = alembic_config()
-    config.attributes["connection"] = connection
-    return config
-
-
 def _differences(connection: Connection) -> list[object]:
     context = MigrationContext.configure(
         connection, opts={"compare_type": True, "compare_server_default": True}
@@ -50,17 +34,7 @@ def _differences(connection: Connection) -> list[object]:
     return list(compare_metadata(context, metadata))
 
 
-async def test_the_migrations_create_the_tables_of_the_code(store: Store) -> None:
-    assert await store.database.write(_differences) == []
-
-
-async def test_all_migrations_can_be_downgraded_and_repeated(store: Store) -> None:
-    def down(connection: Connection) -> list[str]:
-        command.downgrade(_config(connection), "base")
-        return inspect(connection).get_table_names()
-
-    assert await store.database.write(down) == ["alembic_version"]
-    await store.open()
+async def test_a_new_database_has_the_tables_of_the_code(store: Store) -> None:
     assert await store.database.write(_differences) == []
 
 
@@ -121,21 +95,6 @@ async def test_an_unreachable_server_is_reported_without_the_password(opening: S
     with pytest.raises(StartLater, match="PostgreSQL can't be reached") as caught:
         await opening.open(url)
     assert "hunter2secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize("schema", ["0001", "0013_channel_age_restricted"])
-async def test_a_schema_of_a_development_version_is_refused(stores: Stores, schema: str) -> None:
-    before = Store(stores.url, Outside())
-
-    def work(connection: Connection) -> Any:
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-        connection.execute(text("INSERT INTO alembic_version VALUES (:schema)"), {"schema": schema})
-
-    await before.database.write(work)
-    await before.close()
-    sentence = f"has the schema {schema} of a development version.*Name a new database in DATABASE_URL"
-    with pytest.raises(StartupError, match=sentence):
-        await stores.open()
 
 
 async def test_a_migration_has_no_lock_timeout(postgres: PostgresServer, opening: Stores) -> None:

@@ -7,15 +7,15 @@ from datetime import datetime
 from random import SystemRandom
 from typing import Any
 
-from bot.domain.requests import GenerationRequest, batch_requests
+from bot.domain.requests import batch_of
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.store import Store
 from tests.contract.store.runs import NOW, SOON, accept, fetch, kinds, request, take
 
 
-def asked(count: int = 3, **changes: Any) -> list[GenerationRequest]:
-    """Return the requests of a batch: the same with different seeds."""
-    return batch_requests(
+def asked(count: int = 3, **changes: Any) -> list[Run]:
+    """Return the new runs of a batch: the same with different seeds."""
+    return batch_of(
         request(**changes),
         [({"prompt": "a lighthouse", "seed": n}, n) for n in range(count)],
         SystemRandom(),

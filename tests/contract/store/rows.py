@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
-from random import SystemRandom
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, delete, event, insert, select, text
@@ -14,11 +14,10 @@ from bot.database.rows import insert_rows, new_row
 from bot.database.tables import audit, messages, runs, server_rules
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import Block
-from bot.domain.requests import GenerationRequest, Origin, new_key
 from bot.domain.runs import RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import Store, blocks
-from tests.contract.store.runs import NOW
+from tests.contract.store.runs import NOW, place, request
 
 GUILD = 1 << 62
 ALICE, BOB, MOD = (1 << 61) + 1, (1 << 61) + 2, (1 << 61) + 3
@@ -35,34 +34,23 @@ async def stored_run(
     **more: Any,
 ) -> str:
     """Insert a run in some state with an outcome and return its key."""
-    asked = GenerationRequest(
-        key=new_key(SystemRandom()),
+    asked = request(
         requester_id=person,
-        origin=Origin(
-            guild_id=guild,
-            channel_id=2,
-            application_id=3,
-            interaction_token="an-interaction-token",
-            interaction_expires_at=at,
-            upload_limit=10 << 20,
-        ),
-        deployment="flux",
-        deployment_id="11111111-2222-3333-4444-555555555555",
-        inputs={"prompt": "a lighthouse"},
-        prompt="a lighthouse",
+        **asdict(place(guild_id=guild, channel_id=2, application_id=3, interaction_expires_at=at)),
+        created_at=at,
         seed=7,
     )
     outputs = [{"kind": "images", "url": "https://outputs.example/a.png", "filename": "a.png"}]
     submitted_at = None if state in (RunState.WAITING, RunState.AWAITING_APPROVAL) else at
     own = {"state": state, "outputs": outputs, "submitted_at": submitted_at, **more}
-    values = new_row(asked, at) | own
+    values = new_row(asked) | own
 
     def work(connection: Connection) -> Any:
         insert_rows(connection, [values])
         if outcome is not None:
             shown = {"shown_rev": outcome != "pending", "offered": outcome == "offered"}
             key = {"request_key": asked.key, "kind": Kind.OUTCOME, "number": 0}
-            row = {**key, **shown, "due_at": at, "since": at, "posted": [], "stale": []}
+            row = {**key, **shown, "due_at": at, "since": at, "posted": (), "stale": ()}
             connection.execute(insert(messages).values(row))
 
     await store.database.write(work)

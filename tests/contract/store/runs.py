@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
-from dataclasses import replace
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
 from random import SystemRandom
 from typing import Any
@@ -16,10 +16,10 @@ from bot.database.tables import messages, requests, runs
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import (
     Attempt,
-    Busy,
     Claim,
     Form,
     Kind,
+    Message,
     MessageRef,
     Part,
     Place,
@@ -27,7 +27,7 @@ from bot.domain.messages.records import (
     Shows,
 )
 from bot.domain.policy import OperatorRules
-from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member, Origin, new_key
+from bot.domain.requests import Actor, ChannelState, Member, Origin, new_key
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.transitions import UNSUCCESSFUL
 from bot.store import Store
@@ -61,27 +61,44 @@ def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def request(**changes: Any) -> GenerationRequest:
-    origin = Origin(
-        guild_id=1 << 62,
-        channel_id=(1 << 62) + 1,
-        application_id=(1 << 62) + 2,
-        interaction_token="an-interaction-token",
-        interaction_expires_at=NOW + timedelta(minutes=15),
-        upload_limit=10 << 20,
-    )
-    return GenerationRequest(
+def place(**changes: Any) -> Origin:
+    """Return the origin of a request."""
+    return Origin(
         **{
-            "key": new_key(SystemRandom()),
+            "guild_id": 1 << 62,
+            "channel_id": (1 << 62) + 1,
+            "application_id": (1 << 62) + 2,
+            "interaction_token": "an-interaction-token",
+            "interaction_expires_at": NOW + timedelta(minutes=15),
+            "upload_limit": 10 << 20,
+            **changes,
+        }
+    )
+
+
+def request(**changes: Any) -> Run:
+    """Return a new run; `changes` may be those of its origin."""
+    key = new_key(SystemRandom())
+    return Run(
+        **{
+            "key": key,
+            "request_key": changes.get("key", key),
+            "state": RunState.WAITING,
+            "created_at": NOW,
             "requester_id": (1 << 63) - 1,
-            "origin": origin,
+            **asdict(place()),
             "deployment": "flux",
             "deployment_id": "11111111-2222-3333-4444-555555555555",
             "inputs": {"prompt": "a lighthouse"},
             "prompt": "a lighthouse",
+            "expected_gpu": changes.get("gpu"),
             **changes,
         }
     )
+
+
+def origin_of(run: Run) -> Origin:
+    return Origin(**{each.name: getattr(run, each.name) for each in fields(Origin)})
 
 
 def report(state: RunState | None = RunState.RUNNING, **more: Any) -> RunReport:
@@ -93,13 +110,13 @@ SUCCESS = report(RunState.SUCCEEDED, outputs=(PICTURE,))
 
 async def accept(
     store: Store,
-    *batch: GenerationRequest,
+    *batch: Run,
     person: Member = PERSON,
     now: datetime = NOW,
     public: bool = False,
 ) -> Run:
     """Submit a request, or a batch of them, to the store as the bot does."""
-    requester = Actor(person, batch[0].origin, frozenset(), lambda _channel_id: ChannelState())
+    requester = Actor(person, origin_of(batch[0]), frozenset(), lambda _channel_id: ChannelState())
     return await store.requests.accept(batch, requester, now, public=public)
 
 
@@ -217,17 +234,17 @@ async def take_message(
     now: datetime = NOW,
     owner: str = "messenger",
     until: datetime | None = None,
-    busy: Busy | None = None,
+    busy: Sequence[Message] = (),
 ) -> Claim | None:
     """Claim the message that is due first."""
-    claims, _ = await store.messages.turn([], [owner], busy or Busy(), now, until or now + LEASE)
+    claims, _ = await store.messages.turn([], [owner], busy, now, until or now + LEASE)
     return claims[0] if claims else None
 
 
 async def release(store: Store, claim: Claim, due_at: datetime, *, shown: bool, **more: Any) -> None:
     """Release a claim; `more` are fields of Release."""
     one = Release(claim=claim, due_at=due_at, shown=shown, **more)
-    await store.messages.turn([one], [], Busy(), due_at, due_at)
+    await store.messages.turn([one], [], (), due_at, due_at)
 
 
 async def claim_if_any(store: Store, now: datetime = NOW, owner: str = "messenger") -> Claim | None:
@@ -241,8 +258,8 @@ async def claim_if_any(store: Store, now: datetime = NOW, owner: str = "messenge
 
 async def show_answer(store: Store, claim: Claim, now: datetime) -> None:
     """Take a status message as edited, for the last time if only its end made it due."""
-    values = {} if claim.message.is_pending else {"farewell_at": None}
-    await release(store, claim, now, shown=True, values=values)
+    edited = claim if claim.message.is_pending else claim.changed(farewell_at=None)
+    await release(store, edited, now, shown=True)
 
 
 async def claimed(store: Store, now: datetime = NOW, owner: str = "messenger") -> Claim:
@@ -260,7 +277,8 @@ def part_of(claim: Claim, ref: MessageRef, **more: Any) -> Part:
 async def begin(store: Store, claim: Claim, now: datetime = NOW) -> bool:
     """Store an attempt at a message's first part; return whether it may be sent."""
     part = part_of(claim, MessageRef(claim.message.channel_id or 0, 0))
-    return await store.messages.begin(claim, Attempt(now, part), now + LEASE)
+    begun = claim.changed(attempt=Attempt(now, part), place=part.place)
+    return await store.messages.begin(begun, now + LEASE)
 
 
 async def answers_due(store: Store, now: datetime) -> list[str]:
@@ -277,9 +295,7 @@ async def posted(store: Store, *refs: MessageRef, now: datetime = NOW, ends_answ
     """Claim the next message, and store that these Discord messages show it."""
     claim = await claimed(store, now)
     for index, ref in enumerate(refs):
-        stored = await store.messages.posted(claim, part_of(claim, ref, index=index, of=len(refs)))
-        assert stored is not None
-        claim = stored
+        claim = claim.with_part(part_of(claim, ref, index=index, of=len(refs)))
     await release(store, claim, now, shown=True, ends_answer=ends_answer)
     return claim
 
@@ -293,7 +309,7 @@ def refusals(results: Iterable[Any]) -> list[RefusedError]:
     return [result for result in results if isinstance(result, RefusedError)]
 
 
-async def accept_for_review(store: Store, *batch: GenerationRequest) -> Run:
+async def accept_for_review(store: Store, *batch: Run) -> Run:
     """Submit a request, or a batch of them, that a moderator has to approve within a day."""
     return await accept(store, *batch, person=NEWCOMER)
 

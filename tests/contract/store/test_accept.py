@@ -26,6 +26,7 @@ from tests.contract.store.runs import (
     at_once,
     brought_to,
     fetch,
+    origin_of,
     refusals,
     report,
     request,
@@ -44,10 +45,10 @@ async def test_a_request_is_read_as_it_was_stored(store: Store) -> None:
     assert dict(run.inputs) == inputs
     assert (run.seed, run.gpu, run.parent_key) == (2**53 - 1, "A100-80GB", "abc")
     assert run.created_at == NOW
-    assert run.interaction_expires_at == asked.origin.interaction_expires_at
+    assert run.interaction_expires_at == asked.interaction_expires_at
     assert run.requester_id == asked.requester_id
     for name in ("guild_id", "channel_id", "application_id"):
-        assert getattr(run, name) == getattr(asked.origin, name)
+        assert getattr(run, name) == getattr(asked, name)
     assert (run.outputs, run.failure_params, run.hidden_from_channel) == ((), {}, False)
 
 
@@ -75,7 +76,7 @@ async def test_the_operator_caps_what_one_server_may_queue(stores: Stores) -> No
     assert [error.code for error in refusals(results)] == ["server_budget_waiting"] * 17
     # Neither other servers nor people outside servers are affected.
     for guild in (5, None, None, None, None):
-        await accept(processes[0], request(origin=request().origin.model_copy(update={"guild_id": guild})))
+        await accept(processes[0], request(guild_id=guild))
     # A run that starts makes room, and is not refused because others wait.
     assert await take(processes[1], at(9)) is not None
     await accept(processes[0], request(), now=at(10))
@@ -109,14 +110,12 @@ async def test_a_run_may_start_once_its_request_is_accepted(store: Store) -> Non
     assert (await fetch(store, run.key)).status_message_id == 77
 
 
-async def test_a_check_stores_nothing_and_decides_as_the_acceptance_does(store: Store) -> None:
+async def test_reading_what_decides_about_a_request_stores_nothing(store: Store) -> None:
     asked, nobody = request(), frozenset[int]()
-    for person, in_review in ((PERSON, False), (NEWCOMER, True)):
-        requester = Actor(person, asked.origin, nobody, lambda _channel_id: ChannelState())
-        assert await store.requests.check([asked], requester, NOW) is in_review
+    requester = Actor(PERSON, origin_of(asked), nobody, lambda _channel_id: ChannelState())
+    assert (await store.requests.facts(asked, requester, NOW)).usage.paused is None
     await store.pause.pause("maintenance", by=1, now=NOW)
-    with pytest.raises(RefusedError, match="paused"):
-        await store.requests.check([asked], requester, NOW)
+    assert (await store.requests.facts(asked, requester, NOW)).usage.paused == "maintenance"
     assert await run_keys(store) == set()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
@@ -10,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from bot.domain.budgets import Spending, day_end
 from bot.domain.errors import AlreadyTaken, RefusedError
 from bot.domain.moderation import AuditAction, AuditFilter
-from bot.domain.requests import GenerationRequest, Member
+from bot.domain.requests import Member
 from bot.domain.runs import Run
 from bot.store import Store
 from tests.contract.conftest import Judged
@@ -18,15 +19,13 @@ from tests.contract.store.rows import GUILD, block, stored_rules
 from tests.contract.store.runs import NOW, PERSON, accept, at_once, request
 
 OTHER = Member(id=7, created_at=PERSON.created_at)
-HERE = request().origin
-ELSEWHERE = HERE.model_copy(update={"guild_id": 5})
 
 
-def asked_by(person: Member, **changes: object) -> GenerationRequest:
+def asked_by(person: Member, **changes: object) -> Run:
     return request(requester_id=person.id, **changes)
 
 
-async def in_turn(store: Store, *asked: GenerationRequest) -> list[Run | BaseException]:
+async def in_turn(store: Store, *asked: Run) -> list[Run | BaseException]:
     people = {person.id: person for person in (PERSON, OTHER)}
     return [(await at_once(accept(store, each, person=people[each.requester_id])))[0] for each in asked]
 
@@ -44,7 +43,7 @@ async def test_each_request_is_judged_with_what_those_before_it_reserved(
         asked_by(PERSON, gpu="H100"),
         asked_by(OTHER),
         asked_by(PERSON),
-        asked_by(PERSON, origin=ELSEWHERE),
+        asked_by(PERSON, guild_id=5),
         asked_by(OTHER),
     )
     found = [(usage.person, usage.server) for _, usage in judged]
@@ -63,11 +62,11 @@ async def test_a_refusal_is_audited_and_spends_nothing(store: Store) -> None:
     await stored_rules(store, GUILD, {"budgets": {"person": {"waiting": None, "runs_a_day": 1}}})
     await block(store, OTHER.id, at=NOW, by=1)
 
-    asked = [asked_by(PERSON), asked_by(OTHER), asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE)]
+    asked = [asked_by(PERSON), asked_by(OTHER), asked_by(PERSON), asked_by(PERSON, guild_id=5)]
     results = await in_turn(store, *asked)
     told = [result.code if isinstance(result, RefusedError) else type(result) for result in results]
     assert told == [Run, "blocked", "budget_runs", Run]
-    lines = (await store.audit.page(GUILD, AuditFilter(), 10)).lines
+    lines = await store.audit.page(GUILD, AuditFilter(), NOW, limit=10)
     assert [(line.entry.action, line.entry.outcome, line.entry.run_key) for line in reversed(lines)] == [
         (AuditAction.BLOCK, None, None),
         (AuditAction.REQUEST, None, asked[0].key),
@@ -77,27 +76,25 @@ async def test_a_refusal_is_audited_and_spends_nothing(store: Store) -> None:
 
 
 async def test_a_request_that_cannot_be_stored_fails_alone(store: Store) -> None:
-    twice = HERE.model_copy(update={"interaction_id": 1 << 60})
-    asked = [asked_by(PERSON), request(origin=twice), request(origin=twice), asked_by(OTHER)]
+    asked = [asked_by(PERSON), *(request(interaction_id=1 << 60) for _ in range(2)), asked_by(OTHER)]
     results = await in_turn(store, *asked)
     assert [type(result) for result in results] == [Run, Run, AlreadyTaken, Run]
     usage = await store.figures.today(GUILD, PERSON.id, NOW)
     assert (usage.person.runs, usage.server.waiting) == (2, 3)
-    assert len((await store.audit.page(GUILD, AuditFilter(), 10)).lines) == 3
+    assert len(await store.audit.page(GUILD, AuditFilter(), NOW, limit=10)) == 3
 
 
 async def test_a_request_with_the_key_of_another_fails_visibly(store: Store) -> None:
     """Its requester gets an answer, because no other process handles the interaction."""
-    one, two = (HERE.model_copy(update={"interaction_id": 1 << 60 | number}) for number in range(2))
-    first = request(origin=one)
-    again = first.model_copy(update={"origin": two})
+    first = request(interaction_id=1 << 60)
+    again = replace(first, interaction_id=1 << 60 | 1)
     results = [(await in_turn(store, each))[0] for each in (first, again)]
     assert [type(result) for result in results] == [Run, IntegrityError]
 
 
 async def test_unreadable_rules_refuse_only_their_own_server(store: Store) -> None:
     await stored_rules(store, 5, {"budgets": "not budgets"})
-    results = await in_turn(store, asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE), asked_by(OTHER))
+    results = await in_turn(store, asked_by(PERSON), asked_by(PERSON, guild_id=5), asked_by(OTHER))
     assert [isinstance(result, Run) for result in results] == [True, False, True]
 
 

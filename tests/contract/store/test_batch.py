@@ -9,7 +9,7 @@ from bot.domain.runs import Run, RunState
 from bot.store import Store
 from tests.contract.store.batches import accepted, asked, kinds_of_each
 from tests.contract.store.rows import GUILD, audit_log, run_keys, stored_rules
-from tests.contract.store.runs import NOW, PERSON, accept, accept_for_review, at_once, columns, request, take
+from tests.contract.store.runs import NOW, PERSON, accept, accept_for_review, at_once, columns, take
 
 
 async def test_a_batch_is_stored_with_its_first_run_as_lead(store: Store) -> None:
@@ -48,8 +48,7 @@ async def test_concurrent_batches_are_accepted_whole_or_not_at_all(store: Store,
 
 
 async def test_an_interaction_that_two_processes_receive_is_accepted_once(store: Store, other: Store) -> None:
-    origin = request().origin.model_copy(update={"interaction_id": 1 << 62})
-    results = await at_once(*(accept(each, *asked(3, origin=origin)) for each in (store, other)))
+    results = await at_once(*(accept(each, *asked(3, interaction_id=1 << 62)) for each in (store, other)))
     assert sorted(type(result).__name__ for result in results) == ["AlreadyTaken", "Run"]
     assert len(await run_keys(store)) == 3
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import RefusedError
-from bot.domain.pages import RunFilter, RunsPage
+from bot.domain.pages import RunFilter
 from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.erasure import ExpiredRows
@@ -20,6 +20,7 @@ from tests.contract.store.runs import (
     fetch,
     is_pending,
     owed,
+    place,
     posted,
     release,
     request,
@@ -31,24 +32,24 @@ async def test_a_batch_is_listed_once_and_found_by_the_state_of_any_run(store: S
     alone = (await accepted(store, 1))[0]
     await ended(store, runs[1])
     page = await store.history.page(PERSON.id, limit=10)
-    assert {entry.first.key for entry in page.entries} == {runs[0].key, alone.key}
+    assert {entry.first.key for entry in page} == {runs[0].key, alone.key}
     for run_filter in (RunFilter.RUNNING, RunFilter.DONE):
-        (entry,) = (await store.history.page(PERSON.id, RunsPage(run_filter), limit=10)).entries
+        (entry,) = await store.history.page(PERSON.id, run_filter, limit=10)
         assert [run.key for run in entry.batch] == [run.key for run in runs]
-    (waiting,) = (await store.history.page(PERSON.id, RunsPage(RunFilter.WAITING), limit=10)).entries
+    (waiting,) = await store.history.page(PERSON.id, RunFilter.WAITING, limit=10)
     assert list(waiting.batch) == [await fetch(store, alone.key)]
 
 
 async def test_redelivering_a_batch_moves_it_to_the_new_channel(store: Store) -> None:
     runs = await running(store)
     await ended(store, *runs)
-    await release(store, await claimed(store), NOW, shown=True, values={"offered": True})
-    (entry,) = (await store.history.page(PERSON.id, RunsPage(RunFilter.UNDELIVERED), limit=5)).entries
+    await release(store, (await claimed(store)).changed(offered=True), NOW, shown=True)
+    (entry,) = await store.history.page(PERSON.id, RunFilter.UNDELIVERED, limit=5)
     assert entry.undelivered
-    place = request().origin.model_copy(update={"channel_id": 4, "guild_id": None})
-    assert await store.copies.redeliver(runs[0].key, place, NOW)
+    there = place(channel_id=4, guild_id=None)
+    assert await store.copies.redeliver(runs[0].key, there, NOW)
     # The server's budget has paid for the runs, so they stay with it.
-    server = request().origin.guild_id
+    server = request().guild_id
     assert {(run.channel_id, run.guild_id) for run in await store.runs.batch(runs[0])} == {(4, server)}
     assert (await claimed(store)).key == runs[0].key
 

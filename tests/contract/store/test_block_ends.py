@@ -212,8 +212,7 @@ async def how_told(store: Store, *runs: Run) -> list[object]:
 async def test_one_outcome_reports_all_public_requests_that_a_block_ended(store: Store) -> None:
     here = [await accepted(store, now=at(n)) for n in range(2)]
     here.append((await batches.accepted(store, 2, now=at(2)))[0])
-    origin = request().origin
-    there = await accepted(store, origin=origin.model_copy(update={"channel_id": origin.channel_id + 1}))
+    there = await accepted(store, channel_id=request().channel_id + 1)
     assert await block_now(store) == 4
     batch = await store.runs.batch(here[2])
     assert await how_told(store, *here[:2], *batch, there) == ["quiet", "quiet", 3, 3, "quiet"]

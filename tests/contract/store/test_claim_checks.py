@@ -7,8 +7,7 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from bot.domain.requests import GenerationRequest
-from bot.domain.runs import FINAL, RunState
+from bot.domain.runs import FINAL, Run, RunState
 from bot.store import Store
 from tests.contract.store.runs import (
     APPROVAL_ENDS,
@@ -187,9 +186,8 @@ async def test_times_of_any_zone_are_read_in_utc(store: Store) -> None:
     assert (found.created_at, found.created_at.utcoffset()) == (NOW, timedelta(0))
 
 
-def _from_an_account() -> GenerationRequest:
-    asked = request()
-    return asked.model_copy(update={"origin": asked.origin.model_copy(update={"user_install": True})})
+def _from_an_account() -> Run:
+    return request(user_install=True)
 
 
 async def test_the_answer_of_a_user_install_is_edited_once_before_it_ends(store: Store) -> None:

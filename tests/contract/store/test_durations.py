@@ -7,11 +7,11 @@ from typing import Any
 
 from bot.database.rows import insert_rows
 from bot.domain.budgets import EXPECTED_SECONDS
-from bot.domain.fair_queue import PLACES, SAMPLE, WINDOW, Success
+from bot.domain.fair_queue import SAMPLE, WINDOW, StartedRun, Success
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
 from bot.store.reading.figures import expected_seconds, successes
-from tests.contract.store.rows import ALICE, GUILD, stored_run
+from tests.contract.store.rows import stored_run
 from tests.contract.store.runs import NOW, at, columns
 
 
@@ -60,23 +60,10 @@ async def test_only_the_newest_are_read(store: Store) -> None:
     assert found[-1].ended_at == NOW - timedelta(minutes=SAMPLE - 2)
 
 
-async def test_the_queue_has_the_first_waiting_runs_in_order_and_all_in_flight(store: Store) -> None:
-    waiting = {
-        number: await stored_run(
-            store, RunState.WAITING, queue_position=number, queue_tag=number, user_limit=3
-        )
-        for number in (2, PLACES, 1, PLACES + 1)
-    }
-    await stored_run(store, RunState.WAITING)
-    await stored_run(store, RunState.WAITING, queue_position=1, deployment="sdxl")
+async def test_the_runs_in_flight_of_a_deployment_are_found(store: Store) -> None:
     for state in RunState:
-        if state is not RunState.WAITING:
-            await stored_run(store, state, deployment="sdxl", started_at=NOW, progress=0.5, expected_gpu="L4")
-    first, in_flight = await store.figures.queue("flux")
-    assert [run.key for run in first] == [waiting[1], waiting[2], waiting[PLACES]]
-    assert (first[0].requester_id, first[0].guild_id, first[0].user_limit) == (ALICE, GUILD, 3)
-    assert (first[0].queue_position, first[0].submitted_at, first[0].expected_gpu) == (1, None, None)
-    assert len(in_flight) == len(IN_FLIGHT)
-    run = in_flight[0]
-    assert (run.deployment, run.expected_gpu, run.progress) == ("sdxl", "L4", 0.5)
-    assert (run.submitted_at, run.started_at) == (NOW, NOW)
+        await stored_run(store, state, started_at=NOW, progress=0.5, expected_gpu="L4")
+    await stored_run(store, RunState.RUNNING, deployment="sdxl")
+    found = await store.figures.in_flight("flux")
+    assert len(found) == len(IN_FLIGHT)
+    assert found[0] == StartedRun("L4", None, NOW, NOW, 0.5)

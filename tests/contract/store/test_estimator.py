@@ -1,4 +1,4 @@
-"""Estimates are cached: medians for five minutes, too few successes for seconds, the queue until it moves."""
+"""Estimates are cached: medians for five minutes, too few successes for seconds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Connection, update
-
-from bot.database.tables import runs
-from bot.delivery.status import MEDIANS_AGE, QUEUE_AGE, TOO_FEW_AGE, Estimator
+from bot.delivery.status import MEDIANS_AGE, TOO_FEW_AGE, Estimator
 from bot.domain.fair_queue import NEEDED
 from bot.domain.runs import Run, RunState
 from bot.outside import Outside
@@ -75,7 +72,7 @@ async def test_too_few_successes_are_counted_again_after_seconds(store: Store) -
         assert len(seen) == 2
 
 
-async def test_the_queue_is_read_again_once_it_moves_or_is_three_seconds_old(store: Store) -> None:
+async def test_a_waiting_run_starts_after_what_is_in_flight_and_ahead(store: Store) -> None:
     await minutes_long(store, NEEDED)
     await active(store, RunState.RUNNING, started_at=at(-10))
     first, second = [await active(store, RunState.WAITING, queue_position=n, queue_tag=n) for n in (1, 2)]
@@ -83,21 +80,11 @@ async def test_the_queue_is_read_again_once_it_moves_or_is_three_seconds_old(sto
     with selects(store) as seen:
         assert left(await estimates.expected_end([first]), clock) == 20 + 60
         assert left(await estimates.expected_end([second]), clock) == 20 + 60 + 60
-        assert len(seen) == 3  # the medians, and what waits and is in flight
-
-        def work(connection: Connection) -> Any:
-            connection.execute(update(runs).where(runs.c.key == first.key).values(state=RunState.CANCELLED))
-            connection.execute(update(runs).where(runs.c.key == second.key).values(queue_position=1))
-
-        await store.database.write(work)
-        moved = await fetch(store, second.key)
-        seen.clear()
-        assert left(await estimates.expected_end([moved]), clock) == 20 + 60
-        assert left(await estimates.expected_end([moved]), clock) == 20 + 60
-        assert len(seen) == 2
-        clock.move(seconds=QUEUE_AGE.total_seconds())
-        assert left(await estimates.expected_end([moved]), clock) == 17 + 60
-        assert len(seen) == 4
+        assert len(seen) == 3  # the medians, and twice what is in flight
+    twice, _ = estimator(store, slots=2)
+    assert await twice.expected_end([second]) is None
+    unlimited, _ = estimator(store, slots=None)
+    assert await unlimited.expected_end([first]) is None
 
 
 async def test_a_batch_is_estimated_by_its_unfinished_runs(store: Store) -> None:

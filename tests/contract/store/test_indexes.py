@@ -14,7 +14,7 @@ from bot.store import Store
 from bot.store.claims import ENDING
 from bot.store.ledger import ROWS, SERVER
 from bot.store.queue import BEHIND, FIRST, FRONT, TURNS
-from bot.store.reading.figures import BUSY, SUCCESSES, WAITING, WAITING_IN_SERVER
+from bot.store.reading.figures import BUSY, SUCCESSES, WAITING_IN_SERVER
 from bot.store.reading.history import open_on_server
 from tests.contract.store.rows import ALICE, GUILD, plan_of, stored_run
 from tests.contract.store.runs import NOW, columns
@@ -27,7 +27,6 @@ CHOSEN: list[tuple[Select[Any], set[str]]] = [
     (SUCCESSES.params(on_gpu="L4", **RECENT), {"runs_succeeded"}),
     (SUCCESSES.params(on_gpu="", **RECENT), {"runs_succeeded"}),
     (open_on_server(GUILD, 11, 0), OPEN_RUNS),
-    (WAITING.params(of_deployment="flux"), {"runs_places", "runs_queue"}),
     (BUSY, {"runs_in_flight", *OPEN_RUNS}),
     (ENDING.params(by=NOW), {"requests_ending"}),
 ]

@@ -237,8 +237,7 @@ async def test_a_blocked_users_run_ends_at_its_claim(store: Store) -> None:
 
 async def test_unreadable_rules_delay_only_their_own_server(store: Store) -> None:
     run = await accepted(store)
-    elsewhere = request().origin.model_copy(update={"guild_id": 5})
-    other = await accepted(store, origin=elsewhere, now=at(1))
+    other = await accepted(store, guild_id=5, now=at(1))
     await stored_rules(store, GUILD, {"budgets": "not budgets"})
     assert await taken(store, at(2)) == [other.key]
     assert await waits_for(store, run) == ("rules_unreadable", {}, at(2) + HOUR)
@@ -252,8 +251,7 @@ async def test_many_runs_that_may_not_start_delay_no_other_servers_run(store: St
     used = await accepted(store)
     assert await take(store) is not None
     mine = [await accepted(store, now=YESTERDAY + timedelta(seconds=number)) for number in range(20)]
-    elsewhere = request().origin.model_copy(update={"guild_id": 5})
-    other = await accepted(store, origin=elsewhere, now=at(30))
+    other = await accepted(store, guild_id=5, now=at(30))
     spent = {"at_once": None, "waiting": None, "gpu_seconds_a_day": 60}
     rules = {
         "server_budget_gpu": {"budgets": {"server": spent}},

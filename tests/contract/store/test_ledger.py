@@ -16,7 +16,6 @@ from bot.domain.policy import OperatorRules
 from bot.domain.runs import Run, RunState
 from bot.outside import Outside
 from bot.store import Store
-from bot.store.ledger import CeilingReached, post
 from tests.contract.conftest import Stores
 from tests.contract.store import batches
 from tests.contract.store.processes import in_processes
@@ -223,18 +222,6 @@ async def test_a_clock_that_is_set_back_moves_reservations_too(store: Store) -> 
     assert await spent(store, NOW + 31 * DAY) == (RESERVED, 60)
 
 
-async def test_one_conditional_update_keeps_the_operators_ceiling(store: Store) -> None:
-    """A run may turn out to be more expensive between the judgement of another one and its claim."""
-    first, second = [await accepted(store) for _ in range(2)]
-    claim = {"state": S.SUBMITTING, "submitted_at": NOW}
-    await store.database.write(post, first, claim, ceiling=100.0)
-    with pytest.raises(CeilingReached):
-        await store.database.write(post, second, claim, ceiling=100.0)
-    assert (await rows(store))[0] == (0, 0, 0, 0, 60, 0)
-    await store.database.write(post, second, claim, ceiling=120.0)
-    assert (await rows(store))[0] == (0, 0, 0, 0, 120, 0)
-
-
 async def test_nothing_that_forgets_a_request_forgets_what_it_used(store: Store) -> None:
     await stored_rules(store, GUILD, {"retention_days": 1, "budgets": {"person": {"waiting": None}}})
     await accepted(store, now=NOW - DAY - timedelta(minutes=1))
@@ -269,8 +256,7 @@ async def test_days_are_removed_after_a_week(store: Store) -> None:
     for day in range(20):
         await accepted(store, now=NOW - day * DAY)
         await started(store, NOW - day * DAY)
-    while (expired := await store.retention.claim(NOW)) is not None:
-        await store.retention.handle(expired)
+    await store.retention.claim(NOW)
     assert {row[0] for row in await rows(store)} == set(range(-7, 1))
     # What is settled after that changes nothing.
     old = (await run_keys(store)).pop()

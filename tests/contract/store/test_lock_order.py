@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, bindparam, delete, insert, make_url, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.rows import insert_rows, new_row, pack_attempt
+from bot.database.rows import insert_rows, new_row
 from bot.database.tables import audit, messages, presets, queues, requests, usage
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import Attempt, Claim, Form, Kind, MessageRef, Part, Place, Shows
@@ -36,6 +36,7 @@ from tests.contract.store.runs import (
     at,
     fetch,
     part_of,
+    place,
     release,
     request,
     take_message,
@@ -51,7 +52,7 @@ DAYS = [NOW.date() - timedelta(days=days) for days in (30, 1, 0)]
 SHARED = MessageRef(1, 1)
 PART = Part(channel_id=1, message_id=1, shows=Shows.RESULT, rev=1, form=Form.FILES, place=Place.CHANNEL)
 OUTCOMES = (
-    {"offered": False, "attempt": pack_attempt(Attempt(NOW, PART))},
+    {"offered": False, "attempt": Attempt(NOW, PART)},
     {"offered": True, "attempt": None},
 )
 STATES = (S.WAITING, S.AWAITING_APPROVAL, S.SUBMITTING, S.RUNNING, S.SUCCEEDED, S.FAILED)
@@ -82,17 +83,19 @@ async def claim_of(store: Store, rows: Rows) -> Claim | None:
 
 async def attempt(store: Store, rows: Rows, _: int) -> None:
     if (claim := await claim_of(store, rows)) is not None:
-        await store.messages.begin(claim, Attempt(NOW, part_of(claim, SHARED)), SOON)
+        begun = claim.changed(attempt=Attempt(NOW, part_of(claim, SHARED)))
+        await store.messages.begin(begun, SOON)
 
 
 async def store_post(store: Store, rows: Rows, _: int) -> None:
     if (claim := await claim_of(store, rows)) is not None:
-        await store.messages.posted(claim, part_of(claim, SHARED))
+        await release(store, claim.with_part(part_of(claim, SHARED)), NOW, shown=True)
 
 
 async def lose_post(store: Store, rows: Rows, _: int) -> None:
     if (claim := await claim_of(store, rows)) is not None:
-        await store.messages.posted(replace(claim, lease="another"), part_of(claim, SHARED))
+        lost = replace(claim, lease="another").with_part(part_of(claim, SHARED))
+        await release(store, lost, NOW, shown=True)
 
 
 async def finish(store: Store, rows: Rows, number: int) -> None:
@@ -120,7 +123,7 @@ async def save_progress(store: Store, rows: Rows, _: int) -> None:
 async def remove(store: Store, rows: Rows, _: int) -> None:
     newest = select(audit.c.id).order_by(audit.c.id.desc())
     entries = await store.database.read(lambda connection: connection.execute(newest).scalars().all())
-    await store.retention.handle(ExpiredRows([rows.lead], entries[:50], DAYS[1]))
+    await store.retention.handle(ExpiredRows([rows.lead], entries[:50]))
 
 
 async def end(store: Store, rows: Rows, number: int) -> None:
@@ -165,10 +168,8 @@ WRITERS: dict[str, Writer] = {
     "finish": finish,
     "copy": copy,
     "adopt": lambda store, rows, _: store.messages.adopt(rows.lead, Kind.OUTCOME, 0, PART),
-    "strays": lambda store, _rows, _number: store.messages.release_strays("messenger", ()),
     "due": lambda store, _rows, _number: store.messages.make_due(NOW),
-    "redeliver": lambda store, rows, _: store.copies.redeliver(rows.lead, request().origin, NOW),
-    "placeholder": lambda store, rows, _: store.copies.confirm_placeholder(rows.lead, 78, NOW),
+    "redeliver": lambda store, rows, _: store.copies.redeliver(rows.lead, place(), NOW),
     "block": lambda store, _rows, _number: block(store, PERSON.id, at=NOW, by=5, until=NOW),
     "hold": lambda store, _rows, number: store.claims.hold_queues(f"reason {number}"),
     "erase": lambda store, _rows, _number: store.privacy.erase(PERSON.id, NOW),
@@ -203,7 +204,7 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
     """Replace all rows by batches in random states, and shuffle the rows."""
     batches = [(asked(SIZE), luck.choice(STATES)) for _ in range(BATCHES)]
     values = [
-        new_row(each, NOW)
+        new_row(each)
         | {
             "state": state,
             "due_at": NOW,
@@ -219,14 +220,14 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
     ]
     luck.shuffle(values)
     leads = {requests[0].key: state for requests, state in batches}
-    own = {"number": 0, "due_at": NOW, "since": NOW, "stale": [], "offered": False, "attempt": None}
+    own = {"number": 0, "due_at": NOW, "since": NOW, "stale": (), "offered": False, "attempt": None}
     outcomes = [
-        {**own, "request_key": key, "kind": Kind.OUTCOME, "posted": [], **luck.choice(OUTCOMES)}
+        {**own, "request_key": key, "kind": Kind.OUTCOME, "posted": (), **luck.choice(OUTCOMES)}
         for key, state in leads.items()
         if state in (S.SUCCEEDED, S.FAILED)
     ]
     outcomes += [
-        {**own, "request_key": batch[0].key, "kind": Kind.SHARE, "number": number, "posted": [asdict(PART)]}
+        {**own, "request_key": batch[0].key, "kind": Kind.SHARE, "number": number, "posted": (PART,)}
         for batch, state in batches
         for number in range(SIZE)
         if state is S.SUCCEEDED

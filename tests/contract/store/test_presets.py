@@ -14,7 +14,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import ChannelDefault, Holder, Preset
 from bot.store import Store
-from bot.store.presets import MAX_PRESETS, NewDefault
+from bot.store.presets import MAX_PRESETS
 from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log
 from tests.contract.store.runs import NOW, at, at_once, refusals
 
@@ -150,7 +150,7 @@ async def default(store: Store, *channel_ids: int, guild_id: int | None = GUILD)
 
 async def set_default(
     store: Store, name: str, channel_id: int = 5, *, by: int = ALICE, now: datetime = NOW
-) -> NewDefault | None:
+) -> bool:
     return await store.presets.set_default(GUILD, channel_id, name, by=by, now=now)
 
 
@@ -184,15 +184,14 @@ async def test_a_person_has_one_default_of_their_own_for_each_deployment(store: 
 async def test_a_channel_has_one_default_preset_of_its_server(store: Store) -> None:
     for one in (servers(), servers("day"), preset("mine")):
         await store.presets.put(one, NOW)
-    assert await set_default(store, "mine") is None
-    assert await set_default(store, "NOIR") == NewDefault(servers())
-    assert await set_default(store, "noir", by=BOB, now=at(1)) == NewDefault(servers())
+    assert not await set_default(store, "mine")
+    assert await set_default(store, "NOIR")
+    assert await set_default(store, "noir", by=BOB, now=at(1))
     (known,) = await store.presets.channel_defaults(GUILD)
     assert known == ChannelDefault(channel_id=5, preset=servers(), set_at=NOW, set_by=ALICE)
     assert (await default(store, 4, 5), await default(store, 6)) == ("noir", None)
     assert [await default(store, 5, guild_id=guild_id) for guild_id in (GUILD + 1, None)] == [None, None]
-    replacing = await set_default(store, "day", by=BOB, now=at(2))
-    assert replacing == NewDefault(servers("day"), replaced=servers())
+    assert await set_default(store, "day", by=BOB, now=at(2))
     (known,) = await store.presets.channel_defaults(GUILD)
     assert known == ChannelDefault(channel_id=5, preset=servers("day"), set_at=at(2), set_by=BOB)
     assert not await store.presets.clear_default(GUILD + 1, 5, by=ALICE, now=NOW)

@@ -13,7 +13,7 @@ from bot.domain.runs import Run
 from bot.store import Store
 from bot.store.requests import DOUBLE_PRESS
 from tests.contract.store.rows import block
-from tests.contract.store.runs import NOW, PERSON, at_once, columns, request
+from tests.contract.store.runs import NOW, PERSON, at_once, columns, origin_of, request
 
 INTERACTIONS = count(1)
 AGAIN = Press(press_id("again", "abc"), NOW)
@@ -22,9 +22,8 @@ AGAIN = Press(press_id("again", "abc"), NOW)
 async def press(
     store: Store, press: Press | None = AGAIN, person: Member = PERSON, interaction: int | None = None
 ) -> Run:
-    origin = request().origin.model_copy(update={"interaction_id": interaction or next(INTERACTIONS)})
-    asked = request(requester_id=person.id, origin=origin)
-    requester = Actor(person, origin, frozenset(), lambda _channel_id: ChannelState(), press=press)
+    asked = request(requester_id=person.id, interaction_id=interaction or next(INTERACTIONS))
+    requester = Actor(person, origin_of(asked), frozenset(), lambda _channel_id: ChannelState(), press=press)
     return await store.requests.accept([asked], requester, press.at if press else NOW, public=True)
 
 

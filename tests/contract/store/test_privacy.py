@@ -34,8 +34,8 @@ from tests.contract.store.runs import (
     brought_to,
     columns,
     kinds,
+    place,
     posted,
-    request,
 )
 from tests.databases import PostgresServer, transaction
 
@@ -158,7 +158,7 @@ async def test_a_run_with_a_message_that_became_pending_during_the_erasure_stays
 async def test_an_erased_undelivered_result_is_not_offered_any_more(store: Store) -> None:
     await stored_run(store, outcome="offered")
     await store.privacy.erase(ALICE, NOW)
-    (entry,) = (await store.history.page(ALICE, limit=5)).entries
+    (entry,) = await store.history.page(ALICE, limit=5)
     assert not entry.undelivered
 
 
@@ -197,7 +197,7 @@ async def test_a_result_that_is_redelivered_meanwhile_is_not_removed(store: Stor
     key = await stored_run(store, at=NOW - timedelta(days=800), outcome="offered")
     found = await store.retention.claim(NOW)
     assert found is not None
-    assert await store.copies.redeliver(key, request().origin, NOW)
+    assert await store.copies.redeliver(key, place(), NOW)
     await store.retention.handle(found)
     assert await run_keys(store) == {key}
 

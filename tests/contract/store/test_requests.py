@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.budgets import Running, Spending, Usage
+from bot.domain.budgets import Spending, Usage
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.policy import OperatorRules
 from bot.domain.runs import IN_FLIGHT, RunState
@@ -105,7 +105,7 @@ async def test_four_processes_share_a_budget_of_ten(store: Store, stores: Stores
 async def test_users_servers_and_days_have_separate_budgets(store: Store) -> None:
     await stored_rules(store, GUILD, rules_with())
     for guild in (GUILD, 5, None):
-        await accepted(store, origin=request().origin.model_copy(update={"guild_id": guild}))
+        await accepted(store, guild_id=guild)
     await accepted(store, requester_id=7)
     await accepted(store, now=NOW - timedelta(days=1))
     found = await usage(store)
@@ -166,17 +166,16 @@ async def test_concurrent_approvals_and_requests_never_exceed_a_budget(store: St
 
 async def test_requests_that_wait_on_one_server_use_up_no_other_servers_seconds(stores: Stores) -> None:
     store = await stores.open(operator=OperatorRules(daily_gpu_seconds=120))
-    elsewhere = request().origin.model_copy(update={"guild_id": 5})
     # They don't start, because they are due later.
     for _ in range(2):
         await accept(store, request(), now=at(20))
     assert await tried(store) == "daily_limit"
     for now in (at(10), at(11)):
-        await accepted(store, origin=elsewhere, now=now)
+        await accepted(store, guild_id=5, now=now)
         assert await take(store, now) is not None
     # What has started counts on every server.
     with pytest.raises(RefusedError, match="daily_limit"):
-        await accept(store, request(origin=elsewhere), now=at(12))
+        await accept(store, request(guild_id=5), now=at(12))
 
 
 async def test_a_reservation_is_the_median_of_recent_runs_on_that_gpu(store: Store) -> None:
@@ -301,14 +300,14 @@ async def test_only_runs_in_flight_count_as_running(store: Store) -> None:
     for person, state in enumerate(RunState):
         await stored_run(store, state, person=person)
     assert {
-        state for person, state in enumerate(RunState) if (await store.figures.running(GUILD, person)).person
+        state for person, state in enumerate(RunState) if (await store.figures.running(GUILD, person))[0]
     } == IN_FLIGHT
-    assert (await store.figures.running(GUILD, ALICE)).server == len(IN_FLIGHT)
+    assert (await store.figures.running(GUILD, ALICE))[1] == len(IN_FLIGHT)
 
 
 async def test_users_servers_and_direct_messages_have_separate_counts(store: Store) -> None:
     for person, guild in ((ALICE, GUILD), (ALICE, GUILD), (BOB, GUILD), (ALICE, GUILD + 1), (ALICE, None)):
         await stored_run(store, RunState.RUNNING, person=person, guild=guild)
-    assert await store.figures.running(GUILD, ALICE) == Running(2, 3)
-    assert await store.figures.running(GUILD + 1, BOB) == Running(0, 1)
-    assert await store.figures.running(None, ALICE) == Running(1, 1)
+    assert await store.figures.running(GUILD, ALICE) == (2, 3)
+    assert await store.figures.running(GUILD + 1, BOB) == (0, 1)
+    assert await store.figures.running(None, ALICE) == (1, 1)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bot.context import App, Wakeups
-from bot.domain.backend import DeploymentDescription, NewRun
+from bot.domain.backend import DeploymentDescription
 from bot.domain.errors import (
     BackendBadReply,
     BackendError,
@@ -73,7 +73,7 @@ class World:
             await self.renewing.pop(0)()
         return run.inputs
 
-    async def start_run(self, run: NewRun) -> str:
+    async def start_run(self, run: Run) -> str:
         self.calls.append(run.key)
         if self.starting:
             await self.starting.pop(0)()

@@ -1,1 +1,1 @@
-"""The machine: an event loop in virtual time, a network in memory, processes that die, databases."""
+"""The simulated machine: an event loop in virtual time, a network in memory, processes and databases."""

@@ -1,6 +1,6 @@
-"""Where a simulated process touches the machine: files of SQLite, threads, standard error, heartbeats.
+"""Replace what a simulated process uses of the machine: SQLite, threads, standard error, heartbeats.
 
-Importing this module connects the libraries to the simulation.
+Importing this module patches the libraries.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ T = TypeVar("T")
 
 
 class ConnectionLost(Exception):
-    """Raised by a strike to break the process's connection to PostgreSQL.
+    """Raised by `StatementFaults.strike` to break the process's connection to PostgreSQL.
 
-    Before a statement, PostgreSQL never gets it. After one, PostgreSQL has carried it out, and the process
-    doesn't get the reply. SQLite has no connection to break.
+    If it is raised before a statement, PostgreSQL never gets the statement. If it is raised afterwards,
+    PostgreSQL has executed the statement, but the process gets no reply. SQLite has no connection to break.
     """
 
 
 class StatementFaults:
-    """What happens to the statements of the processes: nothing, an error, or the end of the process.
+    """A hook around each statement that a process executes, to inject faults.
 
-    `strike` gets the process, the statement and whether it was already carried out. It may raise
-    sqlite3.OperationalError before a statement, which PostgreSQL then answers with an error, too. It may
-    raise `ConnectionLost` and may kill the process before or after a statement.
+    `strike` is called before and after a statement, with the process, the statement and whether it was
+    executed. It may kill the process or raise `ConnectionLost`. Before a statement it may also raise
+    sqlite3.OperationalError, which a process on PostgreSQL gets as an error of the server.
     """
 
     strike: Callable[[Life, str, bool], None] | None = None
@@ -45,7 +45,7 @@ class StatementFaults:
         self.reads: dict[Life, list[tuple[float, str]]] = {}
 
     def restart(self) -> None:
-        """Begin a new round: no trouble, and nothing was read."""
+        """Reset everything for a new round."""
         self.strike = None
         self.reads = {}
 
@@ -60,7 +60,7 @@ STATEMENTS = StatementFaults()
 
 
 class SimConnection(sqlite3.Connection):
-    """A connection that its process loses when it dies, with the transaction that was open."""
+    """A connection that is closed when its process dies, which rolls back an open transaction."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -103,7 +103,7 @@ class SimConnection(sqlite3.Connection):
 
 
 class SimCursor(sqlite3.Cursor):
-    """A cursor whose statements cross the boundary like those of its connection."""
+    """A cursor whose statements pass the fault hook, too."""
 
     def execute(self, sql: str, *arguments: Any) -> Any:
         connection = self.connection
@@ -121,14 +121,14 @@ _real_stderr = sys.stderr
 
 
 def _connect_simulated(database: Any, **options: Any) -> sqlite3.Connection:
-    # In virtual time a busy file never becomes free while a statement waits for it.
+    # While SQLite waits for a busy file, virtual time stands still, so the wait would never end.
     own = {"timeout": 0, "factory": SimConnection, "check_same_thread": False}
     connection: sqlite3.Connection = _connect(database, **options | own)
     return connection
 
 
 class InlineExecutor(Executor):
-    """Runs each call at once, in the loop's thread."""
+    """Runs each call immediately in the event loop's thread."""
 
     def __init__(self, loop: VirtualLoop, name: str) -> None:
         self._loop = loop
@@ -142,7 +142,7 @@ class InlineExecutor(Executor):
 
 
 class Beats(discord.gateway.KeepAliveHandler):
-    """Sends the gateway's heartbeats from a task, where discord.py uses a thread."""
+    """Sends the gateway's heartbeats from a task instead of discord.py's thread."""
 
     _task: asyncio.Task[None] | None = None
 
@@ -170,7 +170,7 @@ class Beats(discord.gateway.KeepAliveHandler):
 
 
 class StandardError:
-    """Standard error: what a process writes goes to its own log."""
+    """A standard error stream that adds each process's output to the round's log."""
 
     def write(self, text: str) -> int:
         life = current_life()

@@ -1,6 +1,6 @@
-"""Check the simulated traffic with PostgreSQL: `python -m tests.simulation.engine.check_postgres`.
+"""Check PostgreSQL in virtual time: `python -m tests.simulation.engine.check_postgres`.
 
-It prints a line for each check: its name, and `passed` or the error. `test_postgres.py` runs it.
+Prints a line for each check, with its name and `passed` or the error. `test_postgres.py` runs it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Stage:
 
     @property
     def value(self) -> int:
-        """Return the first counter, as it is committed."""
+        """Return the committed value of the first counter."""
         return int(self.server.query(self.url, _VALUE)[0][0] or 0)
 
     def engine(self, **options: Any) -> AsyncEngine:
@@ -73,7 +73,7 @@ class Stage:
 
     @asynccontextmanager
     async def adding(self, number: int, counter: int = 1) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction of a process that has changed a counter, and commit it after the block."""
+        """Increment a counter in a transaction of a process, and commit it after the block."""
         async with self.engines[number].connect() as connection, connection.begin():
             await connection.execute(_ADD, {"id": counter})
             self.log.append(f"{number} has counter {counter} at {TIME.monotonic:.3f}")
@@ -95,7 +95,7 @@ def check(function: Check) -> Check:
 
 
 def strike_at(statement: str, effect: Callable[[Life], None], *, done: bool) -> None:
-    """Let an effect strike once, before or after the next such statement."""
+    """Call `effect` once, before or after the next statement that starts with `statement`."""
 
     def strike(life: Life, sql: str, was_done: bool) -> None:
         if sql.startswith(statement) and was_done is done:
@@ -114,7 +114,7 @@ def fail(_: Life) -> None:
 
 
 async def error_of(work: Awaitable[object]) -> BaseException | None:
-    """Await the work and return the driver's error, or None."""
+    """Await the work, and return the error of asyncpg, or None."""
     try:
         await work
     except DBAPIError as error:
@@ -330,7 +330,7 @@ async def compete(stage: Stage, number: int) -> None:
 
 @check
 async def a_seed_replays(stage: Stage) -> None:
-    """Let both processes compete for a lock, and kill one of them; `main` plays this several times."""
+    """Let both processes compete for a lock, and kill one of them. `main` compares the logs of replays."""
     strike_at("COMMIT", Life.kill, done=True)
     tasks = [stage.run(number % 2, compete(stage, number % 2)) for number in range(10)]
     await asyncio.wait(tasks, timeout=2)
@@ -338,7 +338,7 @@ async def a_seed_replays(stage: Stage) -> None:
 
 
 def play(server: Server, one: Check, seed: str) -> list[str]:
-    """Play a check on a new database; return its log."""
+    """Run a check on a new database, and return its log."""
     TIME.restart()
     entropy.restart(seed)
     loop = VirtualLoop(random.Random(seed))
@@ -356,11 +356,11 @@ def play(server: Server, one: Check, seed: str) -> list[str]:
 
 
 def main() -> int:
-    """Play all checks, or those that are named; return how many failed."""
+    """Run all checks, or those named as arguments; return the number of failures."""
     folder = Path(tempfile.mkdtemp(prefix="bot-simulation-"))
     server = start_server(folder)
     failed = 0
-    # What dead processes leave behind complains when it is collected.
+    # Objects of dead processes emit warnings when they are garbage-collected.
     warnings.simplefilter("ignore")
     logging.disable()
     sys.unraisablehook = lambda _: None

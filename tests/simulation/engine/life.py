@@ -1,4 +1,4 @@
-"""A life: one process of the bot, from its start to its end, inside the simulation's only thread."""
+"""The life of a simulated process, which ends with everything that the process holds."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Protocol
 
 
 class Resource(Protocol):
-    """Something that the operating system closes when a process dies."""
+    """A socket or connection that the operating system closes when a process dies."""
 
     def die(self) -> None: ...
 
 
 class Life:
-    """A simulated process. Once it is dead, nothing that it still does has an effect outside."""
+    """A simulated process. Once it is dead, its code has no effect outside, even in `finally` blocks."""
 
     def __init__(self, name: str, log: Callable[[str, str], None]) -> None:
         self.name = name
         self.dead = False
         self.resources: dict[Resource, None] = {}
         self.left_open: list[Resource] = []
-        """What was still open when the process ended."""
+        """Resources that were open when the process ended."""
         self.signal_handlers: dict[int, Callable[[], None]] = {}
         self._log = log
 
@@ -37,8 +37,8 @@ class Life:
     def kill(self) -> None:
         """End the process like SIGKILL.
 
-        The event loop drops its handles from now on. Its sockets, database connections and locks are
-        released in the loop's next iteration, because the process may be in the middle of using one.
+        The event loop drops its callbacks from now on. Its sockets, database connections and locks are
+        released in the loop's next iteration, because its code may be using one at this moment.
         """
         if not self.dead:
             self.dead = True
@@ -55,7 +55,7 @@ LIFE: ContextVar[Life | None] = ContextVar("life", default=None)
 
 
 def current_life() -> Life | None:
-    """Return the process whose code is running, or None for the world around the bot."""
+    """Return the process whose code is running, or None for code outside the bot."""
     return LIFE.get()
 
 
@@ -66,4 +66,4 @@ def _outside() -> Context:
 
 
 OUTSIDE = _outside()
-"""The context of the world around the bot."""
+"""The context of code outside the bot."""

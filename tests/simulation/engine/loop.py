@@ -1,4 +1,4 @@
-"""An event loop in virtual time, with a seeded order of the bot's own steps and a network in memory."""
+"""An event loop in virtual time, with a seeded order of task steps and a network in memory."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from tests.simulation.engine.patches import TIME
 if TYPE_CHECKING:
     from tests.simulation.engine.postgres_traffic import Traffic
 
-# Processor seconds that one callback of the bot may take, statements not counted.
+# Processor seconds that one callback of the bot may take, without its SQL statements.
 LONGEST_CALLBACK = 0.05
 _KEPT = 1000
 
 
 class Deadlock(Exception):
-    """Nothing is ready, and nothing will ever be."""
+    """Raised if no callback is ready and no timer is set."""
 
 
 class SimTask(asyncio.Task[Any]):
-    """A task with a stable hash, because sets would otherwise iterate by memory address."""
+    """A task with a stable hash; otherwise the order of sets of tasks would depend on memory addresses."""
 
     def __init__(
         self, *arguments: Any, serial: int, life: Life | None, context: Context, **more: Any
@@ -62,7 +62,7 @@ class SimFuture(asyncio.Future[Any]):
 
 
 class SimTimer(events.TimerHandle):
-    """A timer that is ordered by its serial number if its time is that of another one."""
+    """A timer that is ordered by its time, then by its serial number."""
 
     serial: int
 
@@ -72,10 +72,10 @@ class SimTimer(events.TimerHandle):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Runs what is ready, then jumps to the next timer.
+    """An event loop that never waits: if nothing is ready, it jumps to the next timer.
 
-    `chance` decides the order of the steps of the bot's tasks that are ready together. Callbacks of
-    transports and futures keep their order, which the libraries rely on.
+    If several of the bot's tasks are ready, `chance` decides their order. Callbacks of transports and futures
+    keep their order, because libraries rely on it.
     """
 
     def __init__(self, chance: random.Random) -> None:
@@ -83,13 +83,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.chance = chance
         self.network = Network()
         self.postgres: Traffic | None = None
-        """The connections to PostgreSQL, once there was one."""
+        """The connections to PostgreSQL; None before the first one."""
         self.slow_callbacks: list[str] = []
         self.errors: list[str] = []
         self.collecting = False
         self.steps = 0
         self.not_counted = 0.0
-        """Processor seconds inside the current callback that aren't the bot's own: its statements."""
+        """Processor seconds that SQL statements took in the current callback."""
         self.executor_delay: Callable[[Life, str], float] = lambda _life, _name: 0.0
         self._serials = itertools.count(1)
         self._kept: list[SimTask] = []
@@ -135,7 +135,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return task
 
     def _keep(self, task: SimTask) -> None:
-        """Hold on to a task, so that a dead process's coroutine isn't closed at a moment of its own."""
+        """Keep a reference to a task, so that its coroutine isn't garbage-collected at a random moment."""
         if len(self._kept) > _KEPT:
             self._kept = [kept for kept in self._kept if not kept.done()]
         self._kept.append(task)
@@ -160,7 +160,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._run_handle(handle)
 
     def _wait(self, timers: list[Any]) -> None:
-        """Jump to the next timer, or to the time at which PostgreSQL ends a wait for a lock."""
+        """Jump to the next timer, or to the time at which PostgreSQL's lock timeout ends a wait."""
         when = timers[0]._when if timers else math.inf
         if self.postgres is not None:
             when = self.postgres.next_instant(when)
@@ -192,7 +192,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self.slow_callbacks.append(f"{took * 1000:.0f} ms in {handle!r}")
 
     def jump(self, seconds: float) -> None:
-        """Move all clocks at once, as a machine that slept does; then everything that was due runs."""
+        """Advance all clocks at once, as on a machine that slept; overdue timers run afterwards."""
         TIME.monotonic += seconds
 
     def _note_error(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -211,14 +211,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]  # its types follow the arguments
         self, executor: Any, func: Any, *args: Any
     ) -> Any:
-        """Call the function at once, in this thread, and deliver its result in a later iteration."""
+        """Call the function immediately in this thread; its result arrives in a later iteration."""
         if executor is not None:
             return asyncio.wrap_future(executor.submit(func, *args), loop=self)
         return asyncio.wrap_future(self.run_inline("default", func, *args), loop=self)
 
     def run_inline(self, name: str, func: Callable[..., Any], *args: Any) -> Future[Any]:
-        """Call a function that production calls in a thread. In a process that is or gets killed, the call
-        never returns.
+        """Call a function that production calls in a thread.
+
+        If the process is dead, or is killed during the call, the returned future never completes.
         """
         life = current_life()
         future: Future[Any] = Future()
@@ -242,7 +243,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     # The network.
 
     async def getaddrinfo(self, host: Any, port: Any, **more: Any) -> Any:
-        """Resolve addresses only: this world has no names."""
+        """Resolve IP addresses and localhost. Other names don't exist here."""
         try:
             return socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST, type=socket.SOCK_STREAM)
         except socket.gaierror:
@@ -274,7 +275,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     async def create_unix_connection(self, protocol_factory: Any, path: Any = None, **more: Any) -> Any:
         if self.postgres is None:
-            # Not at the top: it imports this module.
+            # Imported here because it imports this module.
             from tests.simulation.engine.postgres_traffic import Traffic  # noqa: PLC0415
 
             self.postgres = Traffic(self, path)
@@ -296,10 +297,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     # The end of a round.
 
     def bury(self) -> None:
-        """Close what dead processes and a finished round left, while nothing of it has an effect.
+        """Close the coroutines that dead processes and a finished round left, without any effect.
 
-        Closing a coroutine runs its `finally` blocks, and so does the garbage collector, at a moment of its
-        own. Here it happens in a known order, with the loop deaf and everything that is reported muted.
+        Closing a coroutine runs its `finally` blocks. The garbage collector would do so at a random moment.
+        Here they run in a known order, their callbacks are dropped, and logs and warnings are muted.
         """
         self.collecting = True
         if self.postgres is not None:
@@ -328,7 +329,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 @contextmanager
 def _muted(loop: VirtualLoop) -> Iterator[None]:
-    """Pretend that the loop runs, and drop everything that is logged, warned about or unraisable."""
+    """Pretend that the loop runs, and suppress logs, warnings and unraisable exceptions."""
     hook, level = sys.unraisablehook, logging.root.manager.disable
     sys.unraisablehook = lambda _: None
     logging.disable(logging.CRITICAL)

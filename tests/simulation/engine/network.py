@@ -1,7 +1,7 @@
-"""A network in memory: connections between the servers and clients of one event loop.
+"""A network in memory between the servers and clients of one event loop.
 
-Each hop takes a millisecond of virtual time, because retry loops without any latency never let time pass.
-Bytes arrive in order. A writer is paused while more than 64 KiB are on their way or unread.
+Each transfer takes a millisecond of virtual time; without latency, a retry loop would never let time pass.
+Bytes arrive in order. A writer is paused while more than 64 KiB are in transit or unread.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RESET = object()
 
 
 class Address:
-    """The socket of a server or connection, as far as libraries ask for one."""
+    """A stand-in for a server's socket, which libraries ask for its address."""
 
     def __init__(self, host: str, port: int) -> None:
         self._name = (host, port)
@@ -33,7 +33,7 @@ class Address:
 
 
 class MemoryServer(asyncio.AbstractServer):
-    """A listening server. Its protocols are created in the context that opened it."""
+    """A listening server. Its protocols run in the context in which it was opened."""
 
     def __init__(self, network: Network, factory: Callable[[], Any], host: str, port: int) -> None:
         self._network = network
@@ -59,13 +59,13 @@ class MemoryServer(asyncio.AbstractServer):
         self.close()
 
     def close_clients(self) -> None:
-        """Leave the connections to their protocols, which close them."""
+        """Do nothing: protocols close their own connections."""
 
     async def wait_closed(self) -> None:
-        """Return at once: what listens has been forgotten."""
+        """Return immediately: `close` has already removed the server."""
 
     async def start_serving(self) -> None:
-        """Do nothing: it serves from the beginning."""
+        """Do nothing: the server accepts connections from the beginning."""
 
     async def serve_forever(self) -> None:
         raise NotImplementedError("nobody waits for a server here")
@@ -78,7 +78,7 @@ class MemoryServer(asyncio.AbstractServer):
 
 
 class MemoryTransport(asyncio.Transport):
-    """One end of a connection. Everything that arrives is handled in the context of its owner."""
+    """One end of a connection. Its protocol runs in its owner's context."""
 
     _peer: MemoryTransport
 
@@ -109,12 +109,12 @@ class MemoryTransport(asyncio.Transport):
         return self.life is not None and self.life.dead
 
     def join(self, peer: MemoryTransport) -> None:
-        """Connect both ends, and tell both protocols; this one at once, as its creator expects."""
+        """Connect both ends, and call both protocols: this one immediately, as its creator expects."""
         self._peer, peer._peer = peer, self
         self._protocol.connection_made(self)
         self._loop.call_soon(peer._protocol.connection_made, peer, context=peer._context)
 
-    # What the owner does.
+    # Calls of the owner.
 
     def write(self, data: Any) -> None:
         data = bytes(data)
@@ -182,12 +182,12 @@ class MemoryTransport(asyncio.Transport):
         return (0, _HIGH_WATER)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Keep the limit of this network."""
+        """Do nothing: the limits are fixed."""
 
-    # What comes from the other end.
+    # Calls of the other end.
 
     def arrive(self, item: object) -> None:
-        """Let an item arrive after the latency, behind what was sent before it."""
+        """Schedule the arrival of an item after the latency, and after all earlier items."""
         self._last_arrival = max(self._last_arrival, self._loop.time() + LATENCY)
         self._loop.call_at(self._last_arrival, self._receive, item, context=self._context)
 
@@ -206,16 +206,16 @@ class MemoryTransport(asyncio.Transport):
                 return
             item = self._unread.popleft()
             if item is _EOF:
-                # In the same iteration as the last bytes it would overtake the handler that they wake.
+                # In the same iteration, it would overtake the handler that the last bytes wake.
                 self._loop.call_soon(self._end_of_file, context=self._context)
                 return
             assert isinstance(item, bytes)
-            self._peer.taken(len(item))
+            self._peer.acknowledge(len(item))
             if not self._closing:
                 self._protocol.data_received(item)
 
-    def taken(self, size: int) -> None:
-        """Make room for more bytes, which the other end has read."""
+    def acknowledge(self, size: int) -> None:
+        """Subtract bytes that the other end has read; resume writing once half of the limit is free."""
         self._outstanding -= size
         if self._writing_paused and self._outstanding <= _HIGH_WATER // 2:
             self._writing_paused = False
@@ -239,17 +239,17 @@ class MemoryTransport(asyncio.Transport):
 
 
 class Network:
-    """The servers that listen, by port, and the sockets that were connected to one."""
+    """The listening servers by port, and the connected sockets."""
 
     def __init__(self) -> None:
         self._servers: dict[int, MemoryServer] = {}
         self._dialled: dict[int, MemoryServer] = {}
         self._next_port = _FIRST_PORT
         self.dialled_hosts: dict[str, None] = {}
-        """The hosts to which the bot has tried to connect."""
+        """The hosts to which the bot tried to connect."""
 
     def listen(self, factory: Callable[[], Any], host: str, port: int) -> MemoryServer:
-        """Open a server; port 0 chooses a free one. Raises OSError if the port is taken."""
+        """Open a server. Port 0 means any free port. Raises OSError if the port is taken."""
         if port in self._servers:
             raise OSError(errno.EADDRINUSE, "address already in use")
         if not port:
@@ -262,14 +262,14 @@ class Network:
             del self._servers[server.address[1]]
 
     def dial(self, fileno: int, port: int) -> None:
-        """Remember which server a socket was connected to. Raises ConnectionRefusedError."""
+        """Connect a socket to the server at a port. Raises ConnectionRefusedError if there is none."""
         server = self._servers.get(port)
         if server is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, "connection refused")
         self._dialled[fileno] = server
 
     def open(self, fileno: int, factory: Callable[[], Any]) -> tuple[MemoryTransport, Any]:
-        """Build both ends of a connection that was dialled. Raises ConnectionResetError."""
+        """Create both ends of a dialled connection. Raises ConnectionResetError if the server has closed."""
         server = self._dialled.pop(fileno)
         if self._servers.get(server.address[1]) is not server:
             raise ConnectionResetError(errno.ECONNRESET, "connection reset")

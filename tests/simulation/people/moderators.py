@@ -1,4 +1,4 @@
-"""Moderators decide about requests and reports, block people, and read the audit log."""
+"""Actions: moderators decide about requests and reports, block people, and read the audit log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
 from tests.simulation.engine.patches import TIME
-from tests.simulation.people.own_commands import menu
 from tests.simulation.people.reach import labels_of, press
 from tests.simulation.people.requests import MEMBERS, MODERATORS, ask, send_request
 from tests.simulation.steps import Skip, action
@@ -18,17 +17,17 @@ from tests.simulation.story import Story
 
 _DECIDERS = (*MODERATORS, "rita")
 _REASON = "not here"
-# How the note of each report begins.
+# The prefix of each report's note.
 NOTE = "reportnote"
 
 
 def open_cards(story: Story) -> list[Message]:
-    """Return the review cards that can still be decided."""
+    """Return the review cards that await a decision."""
     return [card for card in _cards(story) if {"Approve", "Reject"} <= set(labels_of(card))]
 
 
 def _report_cards(story: Story) -> list[Message]:
-    """Return the cards of reports that are still open."""
+    """Return the report cards that are still open."""
     return [card for card in _cards(story) if "Dismiss" in labels_of(card)]
 
 
@@ -40,7 +39,7 @@ def _cards(story: Story) -> Iterator[Message]:
 
 
 async def _card(story: Story, nth: int, wait: float, *, report: bool) -> Message | None:
-    """Wait until there is an open card, and return it."""
+    """Wait for an open card; None if there is none in time."""
     deadline = TIME.monotonic + wait
     while True:
         cards = _report_cards(story) if report else open_cards(story)
@@ -61,7 +60,7 @@ async def _press_card(story: Story, who: str, card: Message, label: str) -> Inte
 
 @action("moderate", **_DECISION, every=0.5, weight=8)
 async def approve(story: Story, nth: int, who: str, wait: float, *, every: bool) -> None:
-    """Approve a request, or every one that waits."""
+    """Approve one waiting request or all of them."""
     card = await _card(story, nth, wait, report=False)
     if card is not None:
         for each in open_cards(story) if every else [card]:
@@ -77,7 +76,7 @@ async def reject(story: Story, nth: int, who: str, wait: float = 0) -> None:
 
 @action("moderate", **_DECISION)
 async def block_by_card(story: Story, nth: int, who: str, wait: float) -> None:
-    """Block the requester of a card, until the default duration is over."""
+    """Block the requester of a card for an hour."""
     card = await _card(story, nth, wait, report=False)
     if card is not None:
         await _give_reason(story, await _press_card(story, who, card, "Block"))
@@ -85,7 +84,7 @@ async def block_by_card(story: Story, nth: int, who: str, wait: float) -> None:
 
 @action("moderate", who=_DECIDERS, whose=MEMBERS)
 async def look_at_card(story: Story, who: str, whose: str) -> None:
-    """Send a long request that waits for approval, and read all of it."""
+    """Send a request with a long prompt, and press Details on its card."""
     earlier = [card.id for card in open_cards(story)]
     await ask(story, whose, "requests", "picture", long=True)
     await asyncio.sleep(2)
@@ -95,7 +94,7 @@ async def look_at_card(story: Story, who: str, whose: str) -> None:
 
 
 async def _give_reason(story: Story, opened: Interaction | None) -> None:
-    """Send the form that asks for a reason, and for a block also for a duration."""
+    """Submit the form of a decision, with a reason and, for a block, a duration."""
     values = {"reason": _REASON}
     if opened is not None and "'duration'" in str(opened.modal):
         values["duration"] = "hour"
@@ -121,7 +120,7 @@ async def two_decide(story: Story, nth: int, people: list[str], labels: list[str
 
 
 async def _both(story: Story, card: Message, people: list[str], labels: list[str]) -> None:
-    """Press two buttons of a card at once, then send both forms that open."""
+    """Press buttons of a card at once as several moderators, then submit the forms that open."""
     pairs = zip(people, labels, strict=True)
     pressed = [await story.press(who, card, label) for who, label in pairs]
     opened = [await story.answer(each) for each in pressed]
@@ -130,7 +129,7 @@ async def _both(story: Story, card: Message, people: list[str], labels: list[str
 
 
 async def send_report(story: Story, pressed: Interaction | None) -> None:
-    """Fill in the form that *Report* has opened, with a note that no other report has."""
+    """Fill in the form that *Report* opened, with a unique note."""
     opened = await story.answer(pressed)
     number = sum(NOTE in str(press.values) for press in story.presses)
     reason = ("rules", "harassment", "sexual", "other")[number % 4]
@@ -148,7 +147,7 @@ async def send_report(story: Story, pressed: Interaction | None) -> None:
 async def report_and_decide(
     story: Story, nth: int, who: str | None, *, people: list[str], labels: list[str]
 ) -> None:
-    """Report a result; then a moderator decides, or two do at the same instant."""
+    """Report a result; then one moderator decides, or two at the same instant."""
     pressed = await press(story, nth, who, "Report", 12)
     if pressed is None:
         return
@@ -173,7 +172,7 @@ async def report_and_decide(
 async def block(
     story: Story, who: str, whom: str, *, where: str, duration: str | None, unblock: float | None
 ) -> None:
-    """Block a member, and perhaps lift that after a while."""
+    """Block a member, and perhaps unblock them after some seconds."""
     world = story.world
     options: dict[str, Any] = {"user": world.person(whom), "reason": _REASON}
     options |= {"duration": duration} if duration else {}
@@ -185,7 +184,7 @@ async def block(
 
 @action("block", people=[MODERATORS], whom=MEMBERS, where=("pictures", "requests"))
 async def unblock_in_list(story: Story, people: tuple[str, str], whom: str, where: str) -> None:
-    """Block a member, and let two moderators lift the first block in /blocked at the same instant."""
+    """Block a member, and let two moderators press the first Unblock of /blocked at the same instant."""
     options = {"user": story.world.person(whom), "reason": _REASON}
     await story.answer(await story.slash(people[0], where, "block", options))
     lists = [await story.answer(await story.slash(who, where, "blocked", {})) for who in people]
@@ -224,7 +223,7 @@ async def audit(story: Story, who: str, where: str, options: dict[str, Any]) -> 
 
 @action("audit", who=MODERATORS, whose=MEMBERS, new=0.7)
 async def open_private(story: Story, who: str, whose: str, *, new: bool) -> None:
-    """Open a private result from the audit log; perhaps one that is requested first."""
+    """Open a private result from the audit log, perhaps a new one."""
     if new:
         await send_request(story, whose, "pictures", "picture", private=True)
         await asyncio.sleep(6)
@@ -236,8 +235,7 @@ async def open_private(story: Story, who: str, whose: str, *, new: bool) -> None
 
 
 async def _open_private(story: Story, who: str, message: Message) -> None:
-    found = menu(message, "private")
+    found = next((each for each in message.custom_ids if each.startswith("auditopen:")), None)
     if found is None:
         raise Skip("/audit lists no private result")
-    value = found["options"][0]["value"]
-    await story.answer(await story.press(who, message, found["custom_id"], value))
+    await story.answer(await story.press(who, message, found))

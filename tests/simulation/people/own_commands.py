@@ -1,15 +1,14 @@
-"""People use the commands about themselves: /runs, /queue, /usage, /help, /privacy and /preset."""
+"""Actions: people use /runs, /queue, /usage, /help, /privacy and /preset."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+import re
 from typing import Any
 
 from tests.fakediscord.actions import CannotSend
-from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction
-from tests.fakediscord.world import Message
 from tests.simulation.people.requests import MEMBERS, MODERATORS, new_mark, send_request
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
@@ -34,13 +33,13 @@ def _draw_look(chance: random.Random) -> dict[str, Any]:
 async def open_list(
     story: Story, who: str, where: str, name: str, options: dict[str, Any] | None = None
 ) -> Interaction | None:
-    """Type a command that shows a list only to its user."""
+    """Use a command whose answer only its user sees; None if it isn't answered."""
     return await story.answer(await story.slash(who, where, name, options or {}))
 
 
 @action("command", _draw_look, weight=2)
 async def look(story: Story, who: str, where: str, name: str) -> None:
-    """Read a list, and turn its page if it has several."""
+    """Read a list, and turn its pages."""
     shown = await open_list(story, who, where, name)
     if shown is not None and shown.original is not None:
         for label in ("Older", "More", "Back", "Newer"):
@@ -49,7 +48,7 @@ async def look(story: Story, who: str, where: str, name: str) -> None:
 
 @action("usage", ask=range(4), pauses=lambda chance: chance.choices((0.0, 0.5, 1.5, 4.0), k=2))
 async def read_usage(story: Story, ask: int, pauses: list[float]) -> None:
-    """Read /usage where one's own request is under way."""
+    """Read /usage twice while one's own request may be running."""
     if ask >= len(story.asks):
         raise Skip(f"there is no request {ask}")
     asked = story.asks[ask]
@@ -58,37 +57,29 @@ async def read_usage(story: Story, ask: int, pauses: list[float]) -> None:
         await open_list(story, asked.who, asked.where, "usage")
 
 
-def menu(message: Message | None, words: str) -> Json | None:
-    """Return the menu whose placeholder contains words."""
-    for component in message.components if message is not None else ():
-        if words in str(component.get("placeholder") or ""):
-            return component
-    return None
-
-
+# A button beside a line of /runs.
+_BESIDE = re.compile(r"runs:\d+:\w+:\w+:\w+")
 _CHOICE: dict[str, Any] = {"ask": range(4), "away": 0.3, "nth": range(4), "state": (*[None] * 20, *_STATES)}
 
 
 @action("press", **_CHOICE, weight=2)
 async def choose_in_runs(story: Story, ask: int, nth: int, state: str | None, *, away: bool) -> None:
-    """Choose a request in a menu of /runs: cancel it, post its result, or show its private result again."""
+    """Press a button in /runs: cancel a request, post its result, or show its private result again."""
     asked = story.nth(ask)
     if asked is None:
         raise Skip("there is no request")
     who, where = asked.who, f"dm:{asked.who}" if away else asked.where
     shown = await open_list(story, who, where, "runs", {"state": state} if state else {})
     message = shown.original if shown is not None else None
-    menus = [c for c in message.components if c.get("options")] if message is not None else []
-    if message is None or not menus:
-        raise Skip(f"/runs offers {who} no menu")
-    found = menus[nth % len(menus)]
-    values = [option["value"] for option in found["options"]]
-    await story.answer(await story.press(who, message, found["custom_id"], values[nth % len(values)]))
+    found = [each for each in message.custom_ids if _BESIDE.fullmatch(each)] if message is not None else []
+    if message is None or not found:
+        raise Skip(f"/runs offers {who} nothing to press")
+    await story.answer(await story.press(who, message, found[nth % len(found)]))
 
 
 @action("cancel", **_CHOICE, weight=1)
 async def choose_soon(story: Story, ask: int, nth: int, state: str | None, *, away: bool) -> None:
-    """Do so while a request is under way."""
+    """Choose a request in a select of /runs, soon after it was sent."""
     await choose_in_runs(story, ask, nth, state, away=away)
 
 
@@ -102,7 +93,7 @@ async def explain(story: Story, who: str, page: str) -> None:
 
 @action("command", who=MEMBERS, typed=("", "w", "zz"))
 async def type_preset(story: Story, who: str, typed: str) -> None:
-    """Type the name of a preset, for which the bot suggests names."""
+    """Autocomplete the name of a preset."""
     person, channel = story.world.person(who), story.world.channel("pictures")
     try:
         sent = await story.world.discord.autocomplete(
@@ -121,7 +112,7 @@ async def export_data(story: Story, who: str) -> None:
 
 @action("command", who=MEMBERS, sure=0.8)
 async def erase(story: Story, who: str, *, sure: bool = True) -> None:
-    """Delete one's own data, with the question that comes before it."""
+    """Use /privacy delete, and perhaps confirm it."""
     asked = await story.answer(await story.slash(who, "pictures", "privacy delete", {}))
     if asked is None or asked.original is None:
         story.skip("/privacy delete wasn't answered")
@@ -145,7 +136,7 @@ async def erase(story: Story, who: str, *, sure: bool = True) -> None:
 async def save_preset(
     story: Story, ask: int, name: str, prompt: str | None, *, seed: bool, server: bool, replace: bool
 ) -> None:
-    """Save the inputs of somebody's latest request, and perhaps replace an earlier preset."""
+    """Save the latest request's inputs as a preset, and perhaps replace an earlier one of the same name."""
     asked = story.nth(ask)
     if asked is None:
         raise Skip("there is no request")
@@ -159,7 +150,7 @@ async def save_preset(
 
 @action("preset", ask=range(4), name=_PRESETS, prompt=0.7, first=0.9, weight=3)
 async def use_preset(story: Story, ask: int, name: str, *, prompt: bool, first: bool) -> None:
-    """Make a request with a preset, which is saved first from somebody's latest request, or was before."""
+    """Send a request with a preset, which is usually first saved from the person's latest request."""
     asked = story.nth(ask)
     if asked is None:
         raise Skip("there is no request")
@@ -168,7 +159,7 @@ async def use_preset(story: Story, ask: int, name: str, *, prompt: bool, first: 
     if first:
         await story.answer(await story.slash(who, where, "preset save", {"name": name}))
     mark = new_mark(story)
-    # Without a new prompt, the person would show that of a private request to everybody.
+    # Without a new prompt, the person would publish the prompt of a private request.
     prompt = prompt or latest.private
     options = {"name": name} | ({"prompt": f"a {mark}"} if prompt else {})
     sent = await story.slash(who, where, "preset use", options)
@@ -195,7 +186,7 @@ async def delete_preset(story: Story, who: str, name: str, *, server: bool) -> N
 async def default_preset(
     story: Story, who: str, where: str, name: str | None, deployment: str, *, channel: bool
 ) -> None:
-    """Save and share a preset, and make it the default of the channel or the person; or remove it."""
+    """Save and share a preset, and make it the default of the channel or person; or clear the default."""
     if name is not None:
         made = await send_request(story, who, where, deployment)
         await story.answer(made.interaction if made else None)

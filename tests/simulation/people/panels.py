@@ -1,4 +1,4 @@
-"""Settings change while a form is open, and what is offered changes while requests wait."""
+"""Actions: settings change while a form is open, and deployments change while requests wait."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SPOILERS = ("always", "not_age_restricted")
 
 @action("panels", values=lambda chance: chance.sample(_SPOILERS, 2))
 async def two_forms(story: Story, values: list[str]) -> None:
-    """Let two moderators open a form at the same time, and send different values one after the other."""
+    """Let two moderators open the same form, and submit different values one after the other."""
     panels = [await open_panel(story, who, "pictures") for who in MODERATORS]
     forms = [await panel.press("results:open") if panel is not None else None for panel in panels]
     texts = [panel.text if panel is not None else "" for panel in panels[:1]]
@@ -44,7 +44,7 @@ def _guard(story: Story, *, approved: bool) -> None:
 
 @action("panels", who=MEMBERS)
 async def choose_without_a_gpu(story: Story, who: str) -> None:
-    """Choose what needs approval while a GPU that needs it isn't offered, and ask for that GPU later."""
+    """Change the GPUs that need approval while one of them isn't offered, and request that GPU later."""
     panel = await open_panel(story, "mona", "pictures")
     if panel is None:
         raise Skip("/settings showed no panel")
@@ -62,8 +62,8 @@ async def choose_without_a_gpu(story: Story, who: str) -> None:
 
 
 @action("panels", who=("alice", "bob"))
-async def tidy_a_role(story: Story, who: str) -> None:
-    """Allow a GPU only to a role that is deleted then, remove it from the settings, and ask for the GPU."""
+async def role_goes(story: Story, who: str) -> None:
+    """Allow a GPU only to a role that is deleted then, and ask for the GPU."""
     world, guild = story.world, story.world.cast.guilds["studio"]
     panel = await open_panel(story, "mona", "pictures")
     if panel is None or world.person("carol").id not in guild.members:
@@ -73,16 +73,13 @@ async def tidy_a_role(story: Story, who: str) -> None:
     world.discord.leave(guild, world.person("carol"))
     story.strike("carol leaves studio")
     await asyncio.sleep(1)
-    later = await open_panel(story, "mike", "pictures")
-    if later is not None:
-        await later.press("home:tidy")
     await request(story, who, "pictures", gpu="H100")
     await asyncio.sleep(4)
 
 
 @action("panels", people=lambda chance: chance.sample(MEMBERS, 2), style=("photo", "ink"))
 async def choice_goes(story: Story, people: list[str], style: str) -> None:
-    """Remove a choice of a request that waits for a place."""
+    """Remove a choice that a waiting request has made."""
     for _ in range(2):
         story.world.next_faults({"hold_at": "running"})
     await started(story, await request(story, people[0], "pictures", count=2), status="running")
@@ -121,7 +118,7 @@ async def invite_again(story: Story, where: str) -> None:
 async def turned_away(
     story: Story, who: str, moderator: str, label: str, count: int, *, trouble: str | None
 ) -> None:
-    """Reject requests, or block their requester, perhaps while the bot dies or misses an answer."""
+    """Reject requests or block their requester, perhaps while the bot is killed or loses a reply."""
     for _ in range(count):
         await request(story, who, "requests")
     await story.world.until(lambda: len(open_cards(story)) >= count, 8)

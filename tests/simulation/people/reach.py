@@ -1,4 +1,4 @@
-"""Find the buttons that a person can press, and those behind other buttons."""
+"""Find and press buttons, also those that appear only after pressing More or a picture's number."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tests.simulation.engine.patches import TIME
 from tests.simulation.story import Ask, Story
 
 _MORE = "⋯ More"
-# Buttons that a result has only behind More, which shows them to whoever presses it.
+# Buttons that a result shows only after More, in an ephemeral message.
 _BEHIND_MORE = ("Details", "Use as input", "Report", "Share", "Save preset", "Delete", "Again ×")
-# Buttons that a result of several pictures has only behind a picture's number.
+# Buttons that a result of several runs shows only after a picture's number.
 _BEHIND_NUMBERS = ("Again", "Upscale", "Use as input", "Details", "Post", "Share", "Save preset", "Delete")
-# Buttons that a batch has behind its numbers and behind More.
+# Buttons that a batch shows after a number and after More.
 _BEHIND_BOTH = ("Details", "Delete")
 
 
 def labels_of(message: Message) -> Iterator[str]:
-    """Yield the labels that can be pressed."""
+    """Yield the labels of a message's enabled buttons."""
     for component in message.components:
         if component.get("custom_id") and component.get("label") and not component.get("disabled"):
             yield component["label"]
@@ -29,7 +29,7 @@ def labels_of(message: Message) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A button that a person can press: the request, the person, the message and the label."""
+    """A button that a person can press, and the request that it is about."""
 
     ask: Ask
     who: str
@@ -38,10 +38,10 @@ class Reached:
 
 
 async def reach(story: Story, number: int, who: str | None, label: str, wait: float) -> Reached | None:
-    """Return the first button with this label, from the request with this number on.
+    """Wait for a button with this label, trying the requests from this number on; None if there is none.
 
-    A label that ends in × may have a number after it. The person waits for the button, and presses others,
-    such as More, if it is behind them.
+    `who` is by default each request's requester, who presses More or a number to get to the button. A label
+    that ends in × matches any number after it.
     """
     deadline = TIME.monotonic + wait
     tried: set[int] = set()
@@ -60,7 +60,7 @@ async def reach(story: Story, number: int, who: str | None, label: str, wait: fl
 async def _find(
     story: Story, asked: Ask, who: str, label: str, tried: set[int]
 ) -> tuple[Message, str] | None:
-    """Return a message about a request with a button, and its label; messages in `tried` aren't opened."""
+    """Return a message with the button, and its label. Don't press More or numbers of those in `tried`."""
     messages = list(reversed(story.of_ask(asked, who)))
     for message in messages:
         found = _label(message, label)
@@ -75,7 +75,7 @@ async def _find(
 
 
 def _label(message: Message, wanted: str) -> str | None:
-    """Return the label of a message's button that is the wanted one."""
+    """Return the full label of the wanted button, or None if the message doesn't have it."""
     for label in labels_of(message):
         if label == wanted or (wanted.endswith("×") and label.startswith(wanted)):
             return label
@@ -85,7 +85,7 @@ def _label(message: Message, wanted: str) -> str | None:
 async def _behind(
     story: Story, who: str, message: Message, label: str, tried: set[int]
 ) -> tuple[Message, str] | None:
-    """Press More or a number to find a button."""
+    """Press More or a number, and find the button in the ephemeral message."""
     offered = list(labels_of(message))
     numbers = [each for each in offered if each.isdigit()]
     by_turns = label in _BEHIND_BOTH and len(story.presses) % 2
@@ -109,7 +109,7 @@ async def _opened(
 
 
 async def press_delete(story: Story, who: str, message: Message) -> Interaction | None:
-    """Press Delete, which may be behind More."""
+    """Press Delete, if necessary after More."""
     if "Delete" not in labels_of(message):
         opened = await _opened(story, who, message, _MORE, "Delete")
         if opened is None:
@@ -122,7 +122,7 @@ async def press_delete(story: Story, who: str, message: Message) -> Interaction 
 async def press(
     story: Story, number: int, who: str | None, label: str, wait: float
 ) -> tuple[Reached, Interaction] | None:
-    """Press a button of a message about a request; None if there is none."""
+    """Press a button as soon as `reach` finds it; None if there is none."""
     found = await reach(story, number, who, label, wait)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""People read what others may not read: logs of failed runs, prompts, notes; and presets of others apply."""
+"""Actions that test access to logs, prompts and notes, and default presets, rate limits and the audit log."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def _draw_two(chance: random.Random) -> dict[str, Any]:
     weight=3,
 )
 async def read_the_log(story: Story, who: str, other: str, *, slow: bool, late: bool) -> None:
-    """Let somebody and their neighbour read why a run failed, when its log has been archived.
+    """Press Details of a failed run as its requester and as somebody else, once its log is archived.
 
-    The log may become complete late, and the outcome may be posted only then.
+    The log may get its last lines late, and the outcome may be posted late.
     """
     asked, run = await held_run(story, who, "pictures", "trouble")
     service = story.world.comfydeploy
@@ -55,7 +55,7 @@ async def read_the_log(story: Story, who: str, other: str, *, slow: bool, late: 
 
 @action("readers", _draw_two, weight=2)
 async def look_at_a_share(story: Story, who: str, other: str) -> None:
-    """Share a result without its prompt, and let somebody else press its buttons in the gallery."""
+    """Share a result without its prompt, and press its buttons in the gallery as somebody else."""
     asked, _ = await result(story, who, "pictures")
     shown = await copy_shown(story, asked.number, "Share", prompt=False)
     opened = [await story.answer(await story.press(other, shown, label)) for label in ("⋯ More", "Edit")]
@@ -66,7 +66,7 @@ async def look_at_a_share(story: Story, who: str, other: str) -> None:
 
 @action("readers", _draw_two)
 async def start_from_deleted(story: Story, who: str, other: str) -> None:
-    """Press Again of somebody else's result that is gone, in a message with its buttons that is left."""
+    """Press Again of somebody else's deleted result, in an ephemeral message that was opened before."""
     asked = await request(story, who, "pictures", count=2)
     shown = await outcome(story, asked)
     opened = await story.answer(await story.press(other, shown, "1")) if shown is not None else None
@@ -85,7 +85,7 @@ async def start_from_deleted(story: Story, who: str, other: str) -> None:
 
 @action("readers", _draw_two)
 async def report_and_export(story: Story, who: str, other: str) -> None:
-    """Report a result, and let its requester download what the bot keeps about them."""
+    """Report a result, and use /privacy export as its requester and as the reporter."""
     asked, _ = await result(story, who, "pictures")
     await send_report(story, await press_button(story, asked.number, other, "Report", 2))
     for person in (who, other):
@@ -101,7 +101,7 @@ async def report_and_export(story: Story, who: str, other: str) -> None:
     weight=2,
 )
 async def type_for_the_record(story: Story, who: str, typed: str, *, private: bool) -> None:
-    """Type a forbidden word, or what a spreadsheet would take for a formula."""
+    """Type a forbidden word, or text that a spreadsheet would execute as a formula."""
     mark = new_mark(story)
     options: dict[str, Any] = {"prompt": f"a {mark} {typed}"} | ({"private": True} if private else {})
     sent = await story.slash(who, "pictures", "generate picture", options)
@@ -114,7 +114,7 @@ async def type_for_the_record(story: Story, who: str, typed: str, *, private: bo
 
 @action("readers", who=MEMBERS, pause=(0.1, 1.0))
 async def enlarge_two(story: Story, who: str, pause: float) -> None:
-    """Enlarge two own pictures shortly after each other, by the menu of their messages."""
+    """Upscale two of one's own pictures in quick succession, by the message command."""
     for _ in range(2):
         message = picture_message(story, who)
         sent = await story.use_on(who, message, "Upscale") if message is not None else None
@@ -127,7 +127,7 @@ async def enlarge_two(story: Story, who: str, pause: float) -> None:
 
 @action("readers", lambda chance: _draw_two(chance) | {"channel": chance.random() < 0.6}, weight=2)
 async def use_defaults(story: Story, who: str, other: str, *, channel: bool) -> None:
-    """Make a preset one's own default, perhaps another the channel's, and send requests without a preset."""
+    """Set a preset as one's own default, perhaps another as the channel's, and send plain requests."""
     for person, name, own in (("mona", "shared", False), (who, "mine", True)):
         if own or channel:
             made = await request(story, person, "pictures")
@@ -145,7 +145,7 @@ async def use_defaults(story: Story, who: str, other: str, *, channel: bool) -> 
 
 @action("readers", who=MEMBERS, times=(13, 16))
 async def press_many_times(story: Story, who: str, times: int) -> None:
-    """Press Cancel again and again while ComfyDeploy can't stop the run, and then Again."""
+    """Press Cancel many times while ComfyDeploy can't stop the run, and then Again many times."""
     asked, run = await held_run(story, who, "pictures", faults={"cancel_supported": False})
     await press_when_shown(story, who, asked, "Cancel", 2)
     pressed = [press for press in story.presses if press.custom_id.endswith(":cancel")]
@@ -166,7 +166,7 @@ async def press_many_times(story: Story, who: str, times: int) -> None:
 
 @action("readers", who=MEMBERS, hours=(2, 5))
 async def clock_is_a_year_ahead(story: Story, who: str, hours: int) -> None:
-    """Set the bot's clock ahead by more than a year after a result was shown."""
+    """Set the bot's clock more than a year ahead after a result was shown."""
     await outcome(story, await request(story, who, "pictures"))
     for process in story.world.running:
         process.ahead += _YEAR

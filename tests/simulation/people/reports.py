@@ -1,4 +1,4 @@
-"""Members report results again and again; moderators decide while Discord loses answers."""
+"""Actions: members report results; moderators decide while answers get lost or the bot is killed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def report(story: Story, ask: int, who: str | None, wait: float) -> None:
     weight=3,
 )
 async def report_again(story: Story, who: str, reporters: list[str], pause: float) -> None:
-    """Report a result, let a moderator dismiss that, and report it again as somebody else."""
+    """Report a result, dismiss the report as a moderator, and report the result as somebody else."""
     asked, _ = await result(story, who, "pictures")
     for reporter in reporters:
         await send_report(story, await press_button(story, asked.number, reporter, "Report", 2))
@@ -55,7 +55,7 @@ async def report_again(story: Story, who: str, reporters: list[str], pause: floa
     weight=3,
 )
 async def decision_without_answer(story: Story, who: str, moderator: str, label: str, fault: str) -> None:
-    """Decide about a request while Discord takes no answer from the bot."""
+    """Decide about a request while the bot's answers don't reach Discord in time."""
     if await request(story, who, "requests") is None:
         return
     await story.world.until(lambda: open_cards(story), 8)
@@ -74,7 +74,7 @@ async def decision_without_answer(story: Story, who: str, moderator: str, label:
 
 @action("reports", who=MEMBERS, nth=(2, 3, 3), after=0.8, weight=3)
 async def die_after_a_decision(story: Story, who: str, nth: int, *, after: bool) -> None:
-    """Kill the bot when it has stored an approval, before the card shows it."""
+    """Kill the bot after an approval is stored, before the card shows it."""
     story.world.next_faults({"hold_at": "running"})
     if await request(story, who, "requests") is None:
         return

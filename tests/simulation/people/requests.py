@@ -1,4 +1,4 @@
-"""Members send requests: `/generate` with its options, a message's menu, presets."""
+"""The action `ask`, which sends `/generate` with drawn options, and helpers for recording requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.simulation.world import FORBIDDEN
 MEMBERS = ("alice", "bob", "carol")
 MODERATORS = ("mona", "mike")
 EVERYBODY = (*MEMBERS, *MODERATORS, "rita", "stranger", "owner")
-# The people of a place, if they aren't all members. In the first two, the bot isn't.
+# The people in places where not all members are. The bot isn't a member of the first two.
 _AT = {"lounge": (*MEMBERS, "stranger"), "friends": ("alice", "bob", "stranger"), "outside": ("stranger",)}
 _PLACES = {
     "pictures": 6,
@@ -29,7 +29,7 @@ _PLACES = {
     "outside": 1,
 }
 _DEPLOYMENTS = {"picture": 6, "several": 2, "text": 1, "trouble": 1, "restricted": 1, "upscale": 1}
-# Pictures are larger than this many bytes, so the bot recompresses them or links to them.
+# Discord's upload limit in bytes for some requests. It is so small that pictures are recompressed or linked.
 _SMALL_LIMIT = 3000
 _SIDE = 24
 
@@ -58,7 +58,7 @@ _RARELY = (("forbidden", True, 0.05), ("long", True, 0.1), ("size_limit", _SMALL
 
 
 def _draw_options(chance: random.Random, deployment: str) -> dict[str, Any]:
-    """Draw options. The prompt is added later; an image is only named here."""
+    """Draw options. `ask` adds the prompt and replaces an image's True by a file."""
     options: dict[str, Any] = {"image": True} if deployment == "upscale" else {}
     for name, (deployments, likely, values) in _OPTIONS.items():
         if deployment in deployments and chance.random() < likely:
@@ -67,7 +67,7 @@ def _draw_options(chance: random.Random, deployment: str) -> dict[str, Any]:
 
 
 _SEEDED = ("picture", "several", "text", "restricted")
-# For each option: the deployments that have it, how often it is used, and its values.
+# For each option: the deployments that have it, its probability, and its values.
 _OPTIONS: dict[str, tuple[tuple[str, ...], float, tuple[Any, ...]]] = {
     "count": (_SEEDED, 0.3, (2, 3, 4)),
     "seed": (_SEEDED, 0.3, (0, 7, 123456)),
@@ -80,7 +80,7 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], float, tuple[Any, ...]]] = {
     "hires": (("picture",), 0.15, (True, False)),
     "image": (("picture",), 0.15, (True,)),
     "scale": (("upscale",), 0.3, (2, 4)),
-    # Discord suggests names of presets, but sends any.
+    # Discord suggests presets, but lets people type any name.
     "preset": ((*_SEEDED, "trouble"), 0.03, ("warm",)),
 }
 
@@ -97,7 +97,7 @@ async def ask(
     long: bool = False,
     size_limit: int | None = None,
 ) -> None:
-    """Send /generate, with a prompt that no other request has."""
+    """Send /generate with a unique prompt."""
     given = dict(options or {})
     mark = new_mark(story)
     if deployment != "upscale":
@@ -120,19 +120,19 @@ async def ask(
 
 
 async def send_request(story: Story, who: str, where: str, deployment: str, **options: Any) -> Ask | None:
-    """Send /generate with a prompt of its own; None if Discord's client doesn't offer that."""
+    """Send /generate with a unique prompt, without waiting; None if Discord's client refuses it."""
     before = len(story.asks)
     await ask(story, who, where, deployment, options=options)
     return story.asks[before] if len(story.asks) > before else None
 
 
 def new_mark(story: Story) -> str:
-    """Return a word for the next request's prompt."""
+    """Return the word that marks the next request's prompt."""
     return f"fox{len(story.asks)}x"
 
 
 def picture_file(story: Story) -> Attachment:
-    """Return a file that a person attaches: a small picture of one colour."""
+    """Return a small picture of one colour as an attached file."""
     number = len(story.world.discord.user_files)
     return story.world.discord.file(f"mine-{number}.png", _png(number), width=_SIDE, height=_SIDE)
 
@@ -150,7 +150,7 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 def derived(story: Story, parent: Ask, sent: Interaction, who: str, how: str, **facts: Any) -> Ask:
-    """Add a request that a button or form made from an earlier one."""
+    """Record a request that a button, form or message command made from an earlier one."""
     known: dict[str, Any] = {
         "mark": parent.mark,
         "private": parent.private,

@@ -1,4 +1,4 @@
-"""Moderators change a server's settings; the bot's owner pauses it and reloads the deployments."""
+"""Actions: moderators change a server's settings; the bot's owner uses /pause, /resume and /reload."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.simulation.setup import Panel, open_panel
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 
-# The place from which a moderator opens the settings of each server.
+# The channels in which moderators open the settings of each server.
 _SERVERS = ("pictures", "requests")
 Change = Callable[[Panel, Any, Story], Awaitable[None]]
 
@@ -81,11 +81,6 @@ async def _retention(panel: Panel, value: str, _: Story) -> None:
     await panel.change("record", retention_days=value)
 
 
-async def _tidy(panel: Panel, _value: str, _: Story) -> None:
-    """Remove what doesn't exist any more from the settings."""
-    await panel.press("home:tidy")
-
-
 _NUMBERS = ("at_once", "waiting", "runs_a_day", "gpu_seconds_a_day")
 _CHANGES: dict[str, tuple[Change, tuple[Any, ...]]] = {
     "approval": (_approval, ("off", "off", "everybody", "everybody", "selected", "without_roles")),
@@ -105,7 +100,6 @@ _CHANGES: dict[str, tuple[Change, tuple[Any, ...]]] = {
     "gpu": (_gpu, (["H100", "alice"], ["A10G", "mona"], ["H100", "everybody"])),
     "ages": (_ages, (["0", "0"], ["36500", "0"])),
     "retention": (_retention, ("1", "30")),
-    "tidy": (_tidy, ("",)),
 }
 
 
@@ -134,7 +128,7 @@ async def setting(story: Story, who: str, where: str, what: str, value: Any) -> 
 
 @action("settings", where=_SERVERS, values=(["off", "everybody"], ["everybody", "off"]))
 async def two_set(story: Story, where: str, values: list[str]) -> None:
-    """Let two moderators change one setting in two panels that were opened before."""
+    """Let two moderators open panels, then change the same setting one after the other."""
     panels = [await open_panel(story, who, where) for who in MODERATORS]
     for panel, value in zip(panels, values, strict=True):
         if panel is not None:
@@ -146,7 +140,7 @@ async def two_set(story: Story, where: str, values: list[str]) -> None:
 
 @action("owner", resume_after=lambda chance: chance.uniform(1, 20), weight=2)
 async def pause(story: Story, resume_after: float) -> None:
-    """Pause the bot, and resume after a while."""
+    """Pause the bot, and resume it after some seconds."""
     await story.answer(await story.slash("owner", "dm:owner", "pause", {"reason": "simulated"}))
     story.world.later(resume_after, lambda: resume(story))
 
@@ -157,7 +151,7 @@ async def resume(story: Story) -> None:
 
 @action("owner", who=("alice", "mona"), name=("pause", "resume", "reload"))
 async def not_the_owner(story: Story, who: str, name: str) -> None:
-    """Try a command of the owner's as somebody else."""
+    """Use a command of the bot's owner as somebody else."""
     options = {"reason": "mine"} if name == "pause" else {}
     await story.answer(await story.slash(who, f"dm:{who}", name, options))
 

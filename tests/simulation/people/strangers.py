@@ -1,4 +1,4 @@
-"""People do what they may not: forged presses and forms, and forms that are sent late or twice."""
+"""Actions: forged presses and forms, and presses and forms that come late or twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FORGED: dict[str, Any] = {"ask": range(4), "who": _OUTSIDERS, "own": 0.4, "wait
 
 
 async def _target(story: Story, number: int, who: str, wait: float) -> tuple[Ask, str] | None:
-    """Return somebody else's request and the key of its first run, as soon as there is one."""
+    """Wait for a request of somebody else, and return it with the key of its first run."""
     deadline = TIME.monotonic + wait
     while True:
         others = [(ask, key) for ask in story.asks if ask.who != who and (key := story.key(ask)) is not None]
@@ -34,7 +34,7 @@ async def _target(story: Story, number: int, who: str, wait: float) -> tuple[Ask
 
 
 def _place(story: Story, asked: Ask, who: str, *, own: bool) -> Message | None:
-    """Return a message under which to press: one of the request's, or a public one about something else."""
+    """Return a message on which to forge a press: with `own`, one that isn't about the request."""
     if own:
         seen = [m for m in story.visible(who) if m.author is story.world.discord.bot]
         others = [m for m in seen if not m.ephemeral and asked not in story.asks_of(m)]
@@ -46,9 +46,9 @@ def _place(story: Story, asked: Ask, who: str, *, own: bool) -> Message | None:
 
 @action("forge", **_FORGED, what=tuple(map(str, Action)), weight=5)
 async def forge_button(story: Story, ask: int, who: str, what: str, wait: float, *, own: bool) -> None:
-    """Press a button that only others have, or in a channel that this person can't see.
+    """Forge a press of another person's button, perhaps in a channel that this person can't see.
 
-    Everybody who sees a result may repeat or edit it as a request of their own.
+    Everybody who sees a result may repeat or edit it as their own request.
     """
     found = await _target(story, ask, who, wait)
     if found is None:
@@ -67,7 +67,7 @@ async def forge_button(story: Story, ask: int, who: str, what: str, wait: float,
 
 
 async def _send_opened(story: Story, asked: Ask, opened: Interaction) -> None:
-    """Send the form that a press opened."""
+    """Submit the form that a press opened."""
     text = str(opened.modal)
     if "'draft:" in text:
         await send_edited(story, asked, opened)
@@ -81,7 +81,8 @@ _FORMS = (
     *("run:{key}:reject", "run:{key}:block", "run:{key}:share", "draft:{key}::::", "draft:{key}:::0a:"),
     *("set:results:form::0:", "set:approval:form::0:"),
 )
-# What is put into a box, which has the digest of what it shows: private results off, approval of everybody.
+# Values by the custom_id of their box, which ends with a digest of the value that the box showed: private
+# results off, and approval for everybody.
 _SETTINGS = {
     "set:results:form::0:": {"private_results::d1e359f5": "true"},
     "set:approval:form::0:": {"approval.mode::c4413d72": "off"},
@@ -90,7 +91,7 @@ _SETTINGS = {
 
 @action("forge", **_FORGED, what=_FORMS, weight=3)
 async def forge_form(story: Story, ask: int, who: str, what: str, wait: float, *, own: bool) -> None:
-    """Send a form that this person never opened."""
+    """Submit a form that this person never opened."""
     found = await _target(story, ask, who, wait)
     if found is None:
         return
@@ -108,12 +109,11 @@ async def forge_form(story: Story, ask: int, who: str, what: str, wait: float, *
 
 
 _SELECTS = (
-    ("runs:cancel:o:all:0:", "key"),
-    ("runs:redeliver:o:all:0:", "key"),
-    ("runs:open:o:all:0:", "key"),
-    ("auditopen", "key"),
+    ("runs:0:all:cancel:{key}", ""),
+    ("runs:0:all:redeliver:{key}", ""),
+    ("runs:0:all:open:{key}", ""),
+    ("auditopen:{key}", ""),
     ("set:gpus:key::0:", "H100"),
-    ("set:home:tidy::0:", "x"),
     ("set:approval:open::0:", "x"),
 )
 
@@ -122,7 +122,7 @@ _SELECTS = (
 async def forge_choice(
     story: Story, ask: int, who: str, what: Sequence[str], wait: float, *, own: bool
 ) -> None:
-    """Choose in a menu that only others have, with somebody else's request."""
+    """Press a button in a list of others, or choose in a menu that only others have."""
     found = await _target(story, ask, who, wait)
     if found is None:
         return
@@ -130,28 +130,29 @@ async def forge_choice(
     message = _place(story, asked, who, own=own)
     if message is not None:
         custom_id, value = what
+        values = [value] if value else []
         await story.answer(
-            await story.forge(who, message, custom_id, key if value == "key" else value, kind=3)
+            await story.forge(who, message, custom_id.format(key=key), *values, kind=3 if value else 2)
         )
 
 
 @action("forge", who=_OUTSIDERS, whom=MEMBERS)
 async def forge_erasure(story: Story, who: str, whom: str) -> None:
-    """Confirm the deletion of somebody else's data."""
+    """Forge the confirmation of /privacy delete for somebody else's data."""
     seen = [m for m in story.visible(who) if m.author is story.world.discord.bot]
     if not seen or who == whom:
         raise Skip(f"{who} sees no message to press under")
     await story.answer(await story.forge(who, seen[-1], f"erase:{story.world.person(whom).id}"))
 
 
-# Forms that are sent late, or buttons that are gone.
+# Late forms and presses.
 
 
 @action("late", **PRESS, label=("Edit", "Edit", "Share", "Reject", "Block"), pause=(2, 8, 20))
 async def late_form(
     story: Story, ask: int, who: str | None, wait: float, *, label: str, pause: float
 ) -> None:
-    """Open a form, send it later, and then send it once more."""
+    """Open a form, submit it late, and submit it once more."""
     if label in ("Reject", "Block"):
         who = MODERATORS[ask % len(MODERATORS)]
     found = await open_form(story, ask, who, label, wait)
@@ -170,7 +171,7 @@ _LOST = (":cancel", ":approve", ":reject", ":delete", ":again")
 
 @action("late", who=(None, None, "mona", "bob"), nth=range(4), wait=(2, 6))
 async def press_earlier(story: Story, who: str | None, nth: int, wait: float) -> None:
-    """Press a button that a message has lost, or of a deleted message, as a client does that lags behind."""
+    """Press a removed button, or one of a deleted message, as a client that lags behind may do."""
     await asyncio.sleep(wait)
     stale = [
         (message, component["custom_id"])

@@ -1,4 +1,4 @@
-"""Somebody or something acts in the moment in which the bot doesn't know yet what has happened."""
+"""Actions at moments when the bot doesn't know yet what happened at Discord or ComfyDeploy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.simulation.trouble.services import jump
 
 _CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
 _POST = "POST /channels/{channel_id}/messages"
-# More than the deadline of runs.
+# Seconds, a little more than the deadline of runs.
 _DEADLINE = 125.0
 
 
@@ -35,7 +35,7 @@ _DEADLINE = 125.0
 async def cancel_before_the_reply(
     story: Story, who: str, where: str, *, seconds: float, after: float, count: int
 ) -> None:
-    """Press Cancel while Discord shows the answer, but hasn't told the bot so yet."""
+    """Press Cancel when Discord shows the answer, but hasn't replied to the bot yet."""
     fault = Fault.delay(seconds, after=True)
     story.world.discord.faults.add(_CALLBACK, fault, times=1)
     story.strike(f"Discord: the next callback's reply takes {seconds} s")
@@ -49,7 +49,7 @@ async def cancel_before_the_reply(
 
 @action("timing", who=MEMBERS, moderator=(*MODERATORS, "rita"), pause=(0.3, 3.0, 8.0), lost=0.7, weight=2)
 async def approve_again(story: Story, who: str, moderator: str, *, pause: float, lost: bool) -> None:
-    """Approve a request, perhaps get no answer, and press again on a device that still shows the button."""
+    """Approve a request, perhaps get no answer, and press again on a client that still shows the button."""
     if await request(story, who, "requests") is None:
         return
     await story.world.until(lambda: open_cards(story), 8)
@@ -75,7 +75,7 @@ async def approve_again(story: Story, who: str, moderator: str, *, pause: float,
     weight=2,
 )
 async def delete_a_part(story: Story, who: str, where: str, deleter: str | None, gap: float) -> None:
-    """Delete what a run had made by its deadline, shortly before or after it succeeds in the end."""
+    """Delete a partial result, posted at the run's deadline, shortly before or after the run succeeds."""
     asked, run = await held_run(story, who, where, faults={"cancel_supported": False})
     _make_part(story, run)
     await asyncio.sleep(1)
@@ -93,7 +93,7 @@ async def delete_a_part(story: Story, who: str, where: str, deleter: str | None,
 
 
 def _make_part(story: Story, run: Run) -> None:
-    """Let a held run have made a picture, which only GET /run tells."""
+    """Add a picture to a held run, which only GET /run reports."""
     world = story.world.comfydeploy.world
     path = f"outputs/runs/{run.id}/part.png"
     world.bucket.put(path, picture_file(story).data or b"", "image/png")
@@ -113,7 +113,7 @@ def _make_part(story: Story, run: Run) -> None:
 async def fail_before_an_outage(
     story: Story, who: str, where: str, *, ends_as: str, minutes: float, jumps: int
 ) -> None:
-    """Let a run fail with a picture of which the bot can't hear before ComfyDeploy is away for a while."""
+    """Let a run fail with one picture, which the bot can't learn before an outage of ComfyDeploy."""
     story.world.next_faults({"ends_as": ends_as, "made": 1, "outputs_missing": True, "get_status": 500})
     run = await started(story, await request(story, who, where), status=ends_as)
     if run is None:
@@ -142,10 +142,10 @@ async def fail_before_an_outage(
 async def start_after_a_refusal(
     story: Story, who: str, where: str, *, status: int, heard: float, count: int
 ) -> None:
-    """Let ComfyDeploy refuse a queue call and start the run all the same; its webhooks may come later."""
+    """Let ComfyDeploy refuse a queue call but start the run, whose webhooks may come later."""
     faults: dict[str, Any] = {"queue_status": status, "queue_starts": 1, "webhook_drop": heard > 0}
     if status == 429:
-        # Its webhook comes before the refusal, which says that nothing was started.
+        # The webhook comes before the 429, which means that nothing was started.
         faults |= {"webhook_before_reply": True, "webhook_drop": False, "undocumented": True}
         faults |= {"hold_at": "queued"}
     story.world.next_faults(faults)
@@ -153,7 +153,7 @@ async def start_after_a_refusal(
     if run is None:
         raise Skip("no run started")
     if heard:
-        # The run ends later, so its last events are heard.
+        # The last webhooks arrive, because the run is held until then.
         run.own_faults = run.faults.model_copy(update={"webhook_drop": False, "hold_at": "running"})
     if heard or status == 429:
         await asyncio.sleep(heard or 15)
@@ -170,7 +170,7 @@ async def start_after_a_refusal(
     weight=2,
 )
 async def close_after_a_post(story: Story, who: str, where: str, posts: int, deployment: str) -> None:
-    """Let a result come directly, because its channel is closed, and refuse further direct messages then."""
+    """Close a request's channel so that its result is sent as DMs, which the person soon refuses."""
     world = story.world
     world.next_faults({"hold_at": "running"})
     asked = await request(story, who, where, deployment)
@@ -198,7 +198,7 @@ async def close_after_a_post(story: Story, who: str, where: str, posts: int, dep
 
 @action("timing", who=MEMBERS, seconds=(1.5, 2.5), weight=2)
 async def approval_begins(story: Story, who: str, seconds: float) -> None:
-    """Let a moderator require approval after a request was checked, and before it is accepted."""
+    """Require approval between the check of a request and its acceptance."""
     panel = await open_panel(story, "mona", "pictures")
     if panel is None:
         raise Skip("/settings showed no panel")
@@ -213,7 +213,7 @@ async def approval_begins(story: Story, who: str, seconds: float) -> None:
 
 @action("timing", who=MEMBERS, silent=0.7, weight=2)
 async def run_too_long(story: Story, who: str, *, silent: bool) -> None:
-    """Let a run take longer than it may, of which the bot hears nothing."""
+    """Let a run exceed its deadline, usually without webhooks."""
     story.world.next_faults({"hold_at": "running"} | ({"webhook_drop": True} if silent else {}))
     run = await started(story, await request(story, who, "pictures"), status="running")
     await asyncio.sleep(170 if run is not None else 0)
@@ -221,7 +221,7 @@ async def run_too_long(story: Story, who: str, *, silent: bool) -> None:
 
 @action("timing", who=MEMBERS, ends_as=(None, "failed", "failed", "timeout"), count=(1, 1, 2), weight=2)
 async def end_without_outputs(story: Story, who: str, ends_as: str | None, count: int) -> None:
-    """Let the last event of a run not tell what it made."""
+    """Omit the outputs from a run's last webhook."""
     faults: dict[str, Any] = {"outputs_missing": True}
     story.world.next_faults(faults | ({"ends_as": ends_as, "made": 1} if ends_as else {}))
     await outcome(story, await request(story, who, "pictures", count=count))
@@ -230,7 +230,7 @@ async def end_without_outputs(story: Story, who: str, ends_as: str | None, count
 
 @action("timing", who=MEMBERS, seconds=(9.0, 14.0), weight=2)
 async def hear_only_of_the_end(story: Story, who: str, seconds: float) -> None:
-    """Let the bot hear nothing of a run but its end."""
+    """Drop all webhooks of a run but the last."""
     _, run = await held_run(story, who, "pictures", faults={"webhook_drop": True})
     await asyncio.sleep(seconds)
     run.own_faults = run.faults.model_copy(update={"webhook_drop": False})

@@ -1,4 +1,4 @@
-"""People upload another file in the form of Edit."""
+"""An action: people upload another file in the form of Edit."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from tests.simulation.story import Story
 
 @action("uploads", who=MEMBERS, by=MODERATORS, blocked=0.6, broken=0.2)
 async def upload_file(story: Story, who: str, by: str, *, blocked: bool, broken: bool) -> None:
-    """Edit an enlarged picture with another file, perhaps a broken one. A moderator may block the requester
-    while the form is open.
+    """Edit an upscaled picture with another file, perhaps a broken one.
+
+    A moderator may block the requester while the form is open.
     """
     made = await send_request(story, who, "pictures", "upscale", image=picture_file(story))
     shown = await outcome(story, made, 20)

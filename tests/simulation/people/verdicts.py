@@ -1,4 +1,4 @@
-"""Runs whose end is in doubt: late successes after the bot's verdict, cancellations at the last moment."""
+"""Actions: late successes after the bot's verdict, and cancellations at the last moment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.simulation.trouble.services import jump
 
 _POST = "POST /channels/{channel_id}/messages"
 _ANSWER = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
-# More than the deadline of runs, and than the wait for a webhook after a lost reply.
+# Seconds, a little more than the deadline of runs, and than the grace time after a lost reply.
 _DEADLINE, _GRACE = 125.0, 26.0
 _DOUBTS: dict[str, tuple[dict[str, Any], float]] = {
     "deadline": ({"hold_at": "running", "success_after_cancel": True}, _DEADLINE),
@@ -44,7 +44,7 @@ def _change(run: Run, **changes: Any) -> None:
 async def late_success(
     story: Story, who: str, where: str, *, doubt: str, trouble: str | None, release: float, count: int
 ) -> None:
-    """Let a run succeed around the time at which the bot's verdict about it is posted."""
+    """Let a run succeed around the time when the bot's verdict about it is posted."""
     run_faults, wait = _DOUBTS[doubt]
     story.world.next_faults(run_faults)
     run = await started(story, await request(story, who, where, count=count))
@@ -79,7 +79,7 @@ def _trouble(story: Story, what: str | None) -> None:
     "verdict", who=MEMBERS, where=("pictures", "adult"), after=(0.0, 0.2, 1.0), away=(3.0, 15.0), weight=1.5
 )
 async def cancel_too_late(story: Story, who: str, where: str, after: float, away: float) -> None:
-    """Press Cancel just after a run has succeeded unnoticed, while ComfyDeploy can't be asked about it."""
+    """Press Cancel just after a run has succeeded, before the bot can learn that."""
     story.world.next_faults({"webhook_drop": True})
     asked = await request(story, who, where)
     run = await started(story, asked, status="success")
@@ -95,7 +95,7 @@ async def cancel_too_late(story: Story, who: str, where: str, after: float, away
 
 @action("verdict", who=MEMBERS, pause=(1.5, 2.5), weight=1.5)
 async def cancel_during_checks(story: Story, who: str, pause: float) -> None:
-    """Approve a request with a file whose link expires, and cancel it while the link is renewed slowly."""
+    """Approve a request whose file link has expired, and cancel it while the link is slowly renewed."""
     asked = await request(story, who, "requests", image=picture_file(story))
     await story.world.until(lambda: open_cards(story), 8)
     if asked is None or not open_cards(story):
@@ -118,10 +118,9 @@ async def cancel_during_checks(story: Story, who: str, pause: float) -> None:
 
 
 async def cancel_in(story: Story, who: str, message: Any) -> None:
-    """Choose the newest request in the menu of /runs that cancels."""
-    for component in message.components:
-        if "ancel" in str(component.get("placeholder") or "") and component.get("options"):
-            value = component["options"][0]["value"]
-            await story.answer(await story.press(who, message, component["custom_id"], value))
-            return
-    story.skip("/runs offers nothing to cancel")
+    """Cancel the newest request in /runs that can be cancelled."""
+    found = next((each for each in message.custom_ids if ":cancel:" in each), None)
+    if found is None:
+        story.skip("/runs offers nothing to cancel")
+    else:
+        await story.answer(await story.press(who, message, found))

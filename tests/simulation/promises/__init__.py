@@ -1,7 +1,7 @@
-"""The promises of the bot, checked against what people saw and what the services were asked to do.
+"""Check the bot's promises against the messages that people saw and the calls that the services got.
 
-Each module checks one kind of promise. `always` is what must hold after every step, `at_the_end` what must
-hold once all trouble is over and everything had time to end.
+Each module checks one kind of promise: `always` after every step, and `at_the_end` once all faults are over
+and everything had time to end.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _AT_THE_END = [module.at_the_end for module in _MODULES if hasattr(module, "at_t
 
 
 def always(story: Story) -> Iterator[Broken]:
-    """Check what must hold after every step."""
+    """Check the promises that hold at every moment."""
     evidence = Evidence(story)
     for check in _ALWAYS:
         yield from check(evidence)
 
 
 def at_the_end(story: Story) -> Iterator[Broken]:
-    """Check everything. A known gap breaks no promise: it is counted in `story.gaps`."""
+    """Check all promises. Known gaps aren't yielded but counted in `story.gaps`."""
     evidence = Evidence(story)
     story.gaps.clear()
     for check in (*_ALWAYS, *_AT_THE_END):

@@ -1,4 +1,4 @@
-"""Age-restricted results are seen only in age-restricted channels, and so is what is made from them."""
+"""Promises: age-restricted results, and results made from them, are shown only in age-restricted channels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from tests.simulation.promises.facts import DeploymentMarks, Marks, monotonic, p
 from tests.simulation.promises.shared import Broken, reachable, where
 from tests.simulation.story import Ask
 
-# A post that has begun isn't stopped by a change of its channel; discord.py repeats it for so long.
+# Seconds for which discord.py repeats a post. One that was started isn't stopped by a change of its channel.
 _POSTING = 30.0
-# An attempt at a delivery decides once, and then downloads.
+# Seconds that an attempt to post may take after its decision, because it downloads the files.
 _ATTEMPT = 150.0
+# Seconds before and after a change in which either mark may apply.
 _AROUND = 3.0
 _WITHHELD = "It is age-restricted, so I post it only in"
 _FROM_A_PICTURE = ("use", "menu", "upscale")
@@ -30,7 +31,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _is_restricted(evidence: Evidence, marks: Marks, ask: Ask) -> bool:
-    """Return whether a request is certainly age-restricted, by its channel or by what it was made from."""
+    """Return whether a request is certainly age-restricted, by its channel or its source's channel."""
     if marks.always(ask.interaction.channel, _AROUND, _AROUND, ask.at):
         return True
     if ask.parent is None or ask.how not in _FROM_A_PICTURE:
@@ -51,7 +52,7 @@ def _seen_elsewhere(
         if not shown:
             continue
         before = _undecided(evidence, request, message)
-        # Of two requests at the same instant, either may be the one that was saved as a preset.
+        # A preset is saved from the latest request; of two simultaneous ones, that may be either.
         marked = ask.how != "preset" and any(
             deployments.certain(each, message.created, before) for each in _made_by(evidence, ask)
         )
@@ -59,14 +60,16 @@ def _seen_elsewhere(
         direct = place.guild is None and place.recipient is not None
         open_place = marks.always(place, _POSTING, 0.0, message.created) is False
         if ((restricted or marked) and open_place) or (marked and direct):
-            yield Broken("age-restricted results stay in such channels", str(request), where(message))
+            yield Broken(
+                "age-restricted results stay in age-restricted channels", str(request), where(message)
+            )
 
 
 def _undecided(evidence: Evidence, request: Request, message: Message) -> float:
-    """Return how long before a post it may have been decided.
+    """Return how many seconds before a post the bot may have decided about it, at most.
 
-    An attempt begins once the runs have ended, and that at a copy once somebody has asked for it. A card is
-    decided on once its request is accepted.
+    An outcome is decided after the runs have ended, a copy after somebody has pressed the button, and a card
+    after its request was sent.
     """
     if evidence.is_copy(message):
         found = [(each.at, *pressed(each)) for each in evidence.story.presses]
@@ -82,14 +85,14 @@ def _undecided(evidence: Evidence, request: Request, message: Message) -> float:
 
 
 def _made_by(evidence: Evidence, ask: Ask) -> Iterator[str]:
-    """Yield the deployments that made a request's result, and the pictures that it was made from."""
+    """Yield a request's deployment, and those of the pictures that it was made from."""
     yield ask.deployment
     if ask.parent is not None and ask.how in _FROM_A_PICTURE:
         yield from _made_by(evidence, evidence.story.asks[ask.parent])
 
 
 def _left_of_withheld(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """Where a note says that a result is withheld, no part of that result stays."""
+    """Check that no part of a result stays beside a note that the result is withheld."""
     shown = evidence.outcomes(request)
     for note in shown:
         if _WITHHELD not in text_of(note.body):
@@ -97,7 +100,7 @@ def _left_of_withheld(evidence: Evidence, request: Request) -> Iterator[Broken]:
         for part in shown:
             earlier = part.channel is note.channel and part.created < note.created
             if earlier and part.attachments and subject(part) == subject(note) and reachable(evidence, part):
-                yield Broken("a withheld result leaves no part", str(request), where(part))
+                yield Broken("no part of a withheld result stays", str(request), where(part))
 
 
 def _made_elsewhere(evidence: Evidence, marks: Marks, ask: Ask) -> Iterator[Broken]:

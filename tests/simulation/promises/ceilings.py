@@ -1,4 +1,4 @@
-"""No ceiling is exceeded: not a person's, and not a deployment's. The sums are the checker's own."""
+"""Promises: no limit of a person, a deployment or the operator is exceeded, by the checker's own sums."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.simulation.promises.shared import Broken
 from tests.simulation.promises.usage import MIDNIGHT, cost, least_reserve
 from tests.simulation.setup import AT_ONCE, LIMITS, RUNS_A_DAY
 
-# A run of which the bot hears nothing more may still be executing.
+# After these outcomes a run may still be executing at ComfyDeploy.
 _OUT_OF_SIGHT = ("Not confirmed", "Timed out", "Cancelled")
-# How many failures of a person on a day don't count as runs.
+# The number of a person's failed runs per day that don't count as runs.
 _GIVEN_BACK = 3
-# A run counts on the day of its claim, which is a while before its queue call.
+# A run is charged to the day of its claim, which may be this much earlier than its queue call.
 _AFTER_MIDNIGHT = timedelta(minutes=2)
 
 
@@ -43,7 +43,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _operators_ceiling(evidence: Evidence) -> Iterator[Broken]:
-    """No run is started that what all people's runs of the day use or reserve leaves no room for."""
+    """Check that no run starts if the day's used and reserved seconds leave no room for it."""
     ceiling = evidence.story.world.seconds_a_day
     if ceiling is None or any("clock is set" in what for _, what in evidence.story.struck):
         return
@@ -63,12 +63,12 @@ def _operators_ceiling(evidence: Evidence) -> Iterator[Broken]:
 
 
 def may_be_executed(call: QueueCall) -> bool:
-    """Return whether ComfyDeploy may have executed what a queue call asked for, as far as the bot knows."""
+    """Return whether, as far as the bot knows, ComfyDeploy may execute the run of a queue call."""
     return call.status is None or not 400 <= call.status < 500
 
 
 def _runs_a_day(evidence: Evidence) -> Iterator[Broken]:
-    """Whatever became of a person's runs, no more are started on a day than the limit allows."""
+    """Check the runs per day of each person in Studio, whatever happened to the runs."""
     if any("clock is set" in what for _, what in evidence.story.struck):
         return
     counted, failed = Counter[tuple[str, date]](), Counter[tuple[str, date]]()
@@ -87,7 +87,7 @@ def _runs_a_day(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _day(call: QueueCall) -> list[date]:
-    """Return the day on which a call counts, or nothing if that isn't certain."""
+    """Return the day to which a queue call is charged, or an empty list shortly after midnight."""
     at = datetime.fromtimestamp(call.at, UTC)
     return [at.date()] if (at - _AFTER_MIDNIGHT).date() == at.date() else []
 
@@ -103,7 +103,7 @@ def _people(by_person: dict[str, list[Run]]) -> Iterator[Broken]:
 
 
 def most_at_once(runs: Iterable[Run]) -> int:
-    """Return how many of the runs existed at the same instant, at most."""
+    """Return the largest number of these runs that existed at the same instant."""
     changes = []
     for run in runs:
         changes.append((run.created_at.replace(tzinfo=None), 1))
@@ -118,14 +118,14 @@ def most_at_once(runs: Iterable[Run]) -> int:
 
 
 def _is_out_of_sight(request: Request) -> bool:
-    """Return whether ComfyDeploy may execute a run that the bot was told nothing of, or that it gave up."""
+    """Return whether ComfyDeploy may execute a run that the bot doesn't know of or has given up."""
     if any(call.status != 200 for call in request.calls):
         return True
     return any(word in text_of(message.body) for message in request.messages for word in _OUT_OF_SIGHT)
 
 
 def _can_be_stopped(run: Run) -> bool:
-    """Return whether a run ends when the bot stops it. The bot can't wait for others for ever."""
+    """Return whether a run ends when the bot cancels it. The bot stops waiting for other runs."""
     return run.faults.cancel_supported and not run.faults.success_after_cancel
 
 

@@ -1,4 +1,4 @@
-"""What moderators and the operator have chosen holds for what is started later."""
+"""Promises: runs obey the settings of moderators and the deployments of the operator when they start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.simulation.evidence import Evidence, Request, keys_of
 from tests.simulation.promises.facts import monotonic
 from tests.simulation.promises.shared import Broken
 
-# Every process has read a changed file after this long.
+# Seconds after which every process has read a changed deployments.toml.
 _REREAD = 5.0
 _GONE, _RESTORED = "deployments.toml: choices are gone", "deployments.toml"
 
@@ -20,11 +20,11 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
             yield Broken("a stale form changes nothing", "settings", f"{before!r} became {after!r}")
     for request in evidence.requests:
         for call in request.calls:
-            yield from _guarded(evidence, request, call)
+            yield from _restricted_gpu(evidence, request, call)
             yield from _still_offered(evidence, request, call)
 
 
-def _guarded(evidence: Evidence, request: Request, call: QueueCall) -> Iterator[Broken]:
+def _restricted_gpu(evidence: Evidence, request: Request, call: QueueCall) -> Iterator[Broken]:
     ask = request.ask
     for guard in evidence.story.guards:
         if ask is None or ask.interaction.channel.guild is not guard.guild or ask.at < guard.at:
@@ -34,7 +34,9 @@ def _guarded(evidence: Evidence, request: Request, call: QueueCall) -> Iterator[
             for press in evidence.story.presses
         )
         if ask.options.get("gpu") == guard.gpu and not approved:
-            yield Broken("a guarded GPU isn't used", str(request), f"at {monotonic(call.at):.0f}")
+            yield Broken(
+                "a restricted GPU isn't used without permission", str(request), f"at {monotonic(call.at):.0f}"
+            )
 
 
 def _still_offered(evidence: Evidence, request: Request, call: QueueCall) -> Iterator[Broken]:
@@ -48,4 +50,4 @@ def _still_offered(evidence: Evidence, request: Request, call: QueueCall) -> Ite
         return
     at, what = changes[-1]
     if what == _GONE and at + _REREAD < monotonic(call.at):
-        yield Broken("what is gone isn't started", str(request), f"style {style}")
+        yield Broken("a removed choice isn't started", str(request), f"style {style}")

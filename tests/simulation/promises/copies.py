@@ -1,4 +1,4 @@
-"""Posts and shares: what a copy shows, who may delete it, and what a deletion takes away."""
+"""Promises about posts and shares: their content, their deletion, and copying again after a deletion."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 
 def is_copy(message: Message) -> bool:
-    """Return whether a message shows a copy, and not why there is none."""
+    """Return whether a message is a post or share of a result."""
     kind = subject(message)[1]
     if kind == SHARE:
         return bool(_SHARED.search(message.text))
@@ -64,7 +64,7 @@ def _prompt_is_asked_for(evidence: Evidence, request: Request) -> Iterator[Broke
             p for p in evidence.story.presses if p.custom_id == f"run:{key}:share" and p.values is not None
         ]
         if forms and not any(True in (p.values or {}).values() for p in forms):
-            yield Broken("a share shows no prompt unasked", str(request), where(message))
+            yield Broken("a share shows its prompt only if asked to", str(request), where(message))
 
 
 def _everything(message: Message) -> str:
@@ -73,7 +73,7 @@ def _everything(message: Message) -> str:
 
 
 def _deletes(press: Press) -> tuple[str, str]:
-    """Return the key of the run whose copy a press deleted, and the kind of copy, or two empty texts."""
+    """Return the run key and kind of the copy that a press deleted, or two empty texts."""
     key, action = pressed(press)
     of_copy = action == "delete" and is_copy(meant(press)) and subject(meant(press))[0] == key
     return subject(meant(press)) if of_copy and reply(press).startswith(_COPY_GOES) else ("", "")
@@ -91,7 +91,7 @@ def _deleted_is_gone(evidence: Evidence, request: Request) -> Iterator[Broken]:
             left = [*copies_of(evidence, key, POST), *copies_of(evidence, key, SHARE)]
         for message in left:
             if message.deleted_at is None and not message.channel.deleted and reachable(evidence, message):
-                yield Broken("what is deleted goes away", str(request), where(message))
+                yield Broken("deleted results and copies disappear", str(request), where(message))
 
 
 def _copy_goes_alone(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -101,25 +101,29 @@ def _copy_goes_alone(evidence: Evidence, request: Request) -> Iterator[Broken]:
     if (
         not removing
         or len(others) > len(removing)
-        or any(m in evidence.story.taken for m in request.messages)
+        or any(m in evidence.story.removed for m in request.messages)
     ):
         return
     first = min(map(answered, removing))
-    # Its log tells later why a run failed.
+    # The outcome of a failed run is edited when its log arrives.
     learns = any(run.status == "failed" for run in request.runs)
     for message in request.messages:
         if subject(message)[1] not in OUTCOMES or not message.attachments or message.channel.deleted:
             continue
-        # An edit whose post got no reply may show the same once more.
+        # After a post without a reply, the bot may edit the same content into the message.
         is_changed = len({*all_texts(message)}) > 1 and not learns
         if message.created < first and (message.edited or 0) > first and is_changed:
-            yield Broken("only the copy goes", str(request), f"{where(message)} was changed")
+            yield Broken(
+                "deleting a copy changes nothing else", str(request), f"{where(message)} was changed"
+            )
         if first < deleted(message) < float("inf"):
-            yield Broken("only the copy goes", str(request), f"{where(message)} was deleted")
+            yield Broken(
+                "deleting a copy changes nothing else", str(request), f"{where(message)} was deleted"
+            )
 
 
 def _not_copied_again(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    """A deleted result isn't copied, nor is a copy repeated that a moderator deleted."""
+    """Check that no deleted result is copied, and no copy made again that a moderator deleted."""
     key, action = pressed(press)
     if action not in ("share", "post") or not reply(press).startswith(_ON_ITS_WAY):
         return
@@ -134,7 +138,7 @@ def _not_copied_again(evidence: Evidence, press: Press) -> Iterator[Broken]:
 
 
 def _is_final(evidence: Evidence, earlier: Press, requester: str, kind: str) -> bool:
-    """Return whether a moderator deleted a copy of this kind, or pressed Delete while it was still there."""
+    """Return whether a moderator deleted a copy of this kind, or tried to before it was gone."""
     if earlier.who == requester or not earlier.rights & {"manages_messages", "manages_server", "reviews"}:
         return False
     if _deletes(earlier)[1] == kind:
@@ -161,7 +165,7 @@ def _blamed(evidence: Evidence, press: Press) -> Iterator[Broken]:
         return
     kind = SHARE if action == "share" else POST
     copies = copies_of(evidence, key, kind)
-    if any(message in evidence.story.taken and not message.channel.deleted for message in copies):
+    if any(message in evidence.story.removed and not message.channel.deleted for message in copies):
         return
     for other in evidence.story.presses:
         other_key, action = pressed(other)

@@ -1,4 +1,4 @@
-"""What somebody has decided stays so, and deciding it again is no mistake."""
+"""Promises: a decision is final, and making the same decision again isn't an error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _decided_twice(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    """A moderator who decides the same twice, perhaps because no answer came, isn't refused."""
+    """Check that a moderator may repeat a decision, for example because the answer got lost."""
     moderator = f"<@{evidence.story.world.person(press.who).id}>"
     decided = f"{_DECIDED.get(pressed(press)[1], '?')} {moderator}"
     mine = any(decided in text for text in all_texts(press.message))

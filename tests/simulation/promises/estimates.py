@@ -1,7 +1,7 @@
-"""When a status message says that a result is expected, that is what earlier runs allow.
+"""Promises: the expected times in status messages are plausible, judged by earlier runs.
 
-The model is the checker's own: it knows the runs of ComfyDeploy, and takes the shortest and the longest
-success where the bot takes a median.
+The checker's own model knows ComfyDeploy's runs. It uses the shortest and longest success as bounds for the
+bot's median.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.evidence import Evidence, Request, text_of
 from tests.simulation.promises.facts import dated, monotonic
 from tests.simulation.promises.shared import Broken
-from tests.simulation.setup import AT_ONCE, LIMITS
-from tests.simulation.story import Ask
 from tests.simulation.world import DEPLOYMENTS
 
-# An estimate needs this many successes of its deployment.
+# The number of a deployment's successes that an estimate needs.
 _NEEDED = 5
 _EXPECTED = re.compile(r"Should be ready <t:(\d+):R>")
-# What the bot learns and shows comes a few seconds late.
+# Seconds by which the bot's knowledge and messages may lag.
 _SLACK = 5.0
-# How the durations of earlier runs are read, and how often for one deployment on one GPU.
+# Parts of the statement that reads the durations of earlier runs, and the least seconds between two reads for
+# one deployment on one GPU.
 _DURATIONS = ("SELECT runs.submitted_at, runs.started_at, runs.ended_at", "state = 'succeeded'", "LIMIT")
 _READ_EVERY = 19.0
 _UNKNOWN = float("inf")
@@ -36,7 +35,7 @@ _IDS = {
 
 
 class Shown(NamedTuple):
-    """An estimate that people saw: since when, and the time that it names."""
+    """An estimate that people saw: the time since when it was shown, and the expected end."""
 
     since: float
     end: float
@@ -50,7 +49,6 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
             if quiet:
                 yield from _is_ahead(request, shown)
                 yield from _covers_late_runs(evidence, request, shown)
-                yield from _waits_for_others(evidence, request, shown)
     if quiet:
         yield from _durations_are_remembered(evidence)
 
@@ -64,7 +62,7 @@ def _estimates(request: Request) -> Iterator[Shown]:
 
 
 def _successes(evidence: Evidence, deployment: str, at: float) -> list[float]:
-    """Return how long the runs took that may have succeeded: those with outputs, by a time."""
+    """Return the durations of a deployment's runs with outputs by a time."""
     return [
         monotonic(run.outputs[-1].created_at.timestamp()) - monotonic(run.created_at.timestamp())
         for run in evidence.story.world.comfydeploy.runs
@@ -75,7 +73,7 @@ def _successes(evidence: Evidence, deployment: str, at: float) -> list[float]:
 
 
 def _has_reasons(evidence: Evidence, request: Request, shown: Shown) -> Iterator[Broken]:
-    """An estimate is made from successes, not from failures."""
+    """Check that there were enough successes; failures don't count."""
     if request.ask is None:
         return
     known = _successes(evidence, _IDS[request.ask.deployment], shown.since)
@@ -85,11 +83,11 @@ def _has_reasons(evidence: Evidence, request: Request, shown: Shown) -> Iterator
 
 def _is_ahead(request: Request, shown: Shown) -> Iterator[Broken]:
     if shown.end < shown.since - 1:
-        yield Broken("an estimate is ahead", str(request), str(shown))
+        yield Broken("an estimate is in the future", str(request), str(shown))
 
 
 def _covers_late_runs(evidence: Evidence, request: Request, shown: Shown) -> Iterator[Broken]:
-    """A request has no estimate while one of its runs is late and reports no progress."""
+    """Check that no estimate is shown while a run is late and reports no progress."""
     for run in request.runs:
         known = _successes(evidence, run.deployment.id, shown.since)
         begun = run.started_at or run.queued_at
@@ -101,37 +99,10 @@ def _covers_late_runs(evidence: Evidence, request: Request, shown: Shown) -> Ite
 
 
 def _progress(evidence: Evidence, run: Run, at: float) -> float:
-    """Return the progress that ComfyDeploy has reported of a run by a time."""
+    """Return the highest progress that webhooks reported of a run by a time."""
     attempts = evidence.story.world.comfydeploy.call_log.webhook_attempts
     told = [each.progress for each in attempts if each.run_id == run.id and monotonic(each.at) <= at]
     return max(told, default=0.0)
-
-
-def _waits_for_others(evidence: Evidence, request: Request, shown: Shown) -> Iterator[Broken]:
-    """Where a person has as many runs as they may, the next one is expected after one of those has ended."""
-    ask = request.ask
-    if ask is None or ask.interaction.channel.guild is not evidence.story.world.cast.guilds["studio"]:
-        return
-    if any(press.custom_id.startswith(LIMITS) for press in evidence.story.presses):
-        return
-    if any(monotonic(call.at) <= shown.since for call in request.calls):
-        return
-    ends = [_soonest(evidence, run, shown.since) for run in _others(evidence, ask, shown.since)]
-    known = _successes(evidence, _IDS[ask.deployment], shown.since)
-    if len(ends) >= AT_ONCE and known and shown.end < min(ends) + min(known) - _SLACK:
-        yield Broken("an estimate keeps to the limits of people", str(request), f"{shown}, ends {ends}")
-
-
-def _others(evidence: Evidence, ask: Ask, at: float) -> Iterator[Run]:
-    """Yield the runs that a person had in the same server for a while before a time, and still had then."""
-    home = ask.interaction.channel.guild
-    for other in evidence.requests:
-        by = other.ask
-        if by is None or by is ask or by.who != ask.who or by.interaction.channel.guild is not home:
-            continue
-        for run in other.runs:
-            if monotonic(run.created_at.timestamp()) < at - _SLACK and is_in_flight(run, at):
-                yield run
 
 
 def is_in_flight(run: Run, at: float) -> bool:
@@ -139,16 +110,8 @@ def is_in_flight(run: Run, at: float) -> bool:
     return monotonic(run.created_at.timestamp()) <= at < ended
 
 
-def _soonest(evidence: Evidence, run: Run, at: float) -> float:
-    """Return the earliest time at which a run can be expected to end, or infinity if that isn't known."""
-    known = _successes(evidence, run.deployment.id, at)
-    if len(known) < _NEEDED:
-        return _UNKNOWN
-    return max(at, monotonic(run.created_at.timestamp()) + min(known))
-
-
 def _durations_are_remembered(evidence: Evidence) -> Iterator[Broken]:
-    """A status edit costs few statements: the durations of earlier runs are read only once in a while."""
+    """Check that durations of earlier runs are cached and not read for each status edit."""
     asks = evidence.story.asks
     pairs = {(ask.deployment, ask.options.get("gpu")) for ask in asks}
     for life, reads in STATEMENTS.reads.items():
@@ -157,5 +120,5 @@ def _durations_are_remembered(evidence: Evidence) -> Iterator[Broken]:
             near = sum(at <= other < at + _READ_EVERY for other in times[number:])
             if near > len(pairs) + 1:
                 detail = f"{near} reads for {len(pairs)} deployments within {_READ_EVERY:g} s from {at:.0f}"
-                yield Broken("a status edit costs few statements", str(life), detail)
+                yield Broken("durations are cached between status edits", str(life), detail)
                 return

@@ -1,4 +1,4 @@
-"""Facts that several checks need: when things happened, what a press did, and what a message is for."""
+"""Helpers for checks: when something happened, what a press did, and what a message is about."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Answer
 from tests.fakediscord.world import Channel, Message
 from tests.simulation.engine.patches import EPOCH
-from tests.simulation.evidence import Evidence, bodies, text_of
+from tests.simulation.evidence import bodies, text_of
 from tests.simulation.story import Ask, Press, Story, first_text
 
 _UPTIME = 1_000.0
@@ -19,39 +19,45 @@ _JUMP = re.compile(r"all clocks jump by ([\d.e+]+) s")
 _MARK = re.compile(r"#(\w+) is (not )?age-restricted now")
 _REREAD = "reloaded the deployments"
 _FILE = re.compile(r"deployments\.toml(?:: (.*)| is as before)")
-# What the files of `trouble/changes.py` mark, beside one that marks everything.
+# The deployments that each file of `trouble/changes.py` age-restricts; None stands for all.
 _MARKED = {"all are age-restricted": None, "picture is age-restricted": frozenset({"picture", "restricted"})}
-# The letters of kinds in the bot's nonces.
+# Letters of message kinds in the bot's nonces.
 OUTCOMES = ("o", "l")
 POST, SHARE, REPORT_CARD, REVIEW_CARD = "s", "g", "p", "r"
 
 
 def monotonic(wall: float) -> float:
-    """Return when a Unix time was, in the round's own seconds."""
+    """Convert a Unix time to the round's monotonic time."""
     return wall - EPOCH + _UPTIME
 
 
 def deleted(message: Message) -> float:
-    """Return when a message was deleted, in the round's own seconds, or infinity."""
+    """Return the monotonic time of a message's deletion, or infinity."""
     return float("inf") if message.deleted_at is None else monotonic(message.deleted_at)
 
 
 def subject(message: Message) -> tuple[str, str]:
-    """Return the run's key and the kind in a message's nonce, or two empty texts."""
+    """Return the run key and the letter of the kind in a message's nonce, or two empty texts."""
     found = _NONCE.match(message.nonce or "")
     return (found[1], found[2]) if found else ("", "")
 
 
 def pressed(press: Press) -> tuple[str, str]:
-    """Return the run's key and the action in the custom_id that was pressed, or two empty texts."""
+    """Return the run key and the action in a press's custom_id, or two empty texts."""
     found = _RUN_ID.fullmatch(press.custom_id)
     if found is None:
         return "", ""
     return found[1], found[2] or press.custom_id.partition(":")[0]
 
 
+def chosen(press: Press, action: str = "") -> str:
+    """Return the key of the request whose button in /runs or /audit was pressed, or an empty text."""
+    kind, *rest = press.custom_id.split(":")
+    return rest[-1] if kind in ("runs", "auditopen") and action in ("", *rest[-2:-1]) else ""
+
+
 def meant(press: Press) -> Message:
-    """Return the message that a press is about, whose *More* or number was pressed before."""
+    """Return the message that a press is about: the one whose *More* or number opened the pressed message."""
     message = press.message
     while message.ephemeral and message.interaction is not None and message.interaction.source is not None:
         message = message.interaction.source
@@ -59,7 +65,7 @@ def meant(press: Press) -> Message:
 
 
 def reply(press: Press) -> str:
-    """Return the first text of the message that answered a press, or an empty text without one."""
+    """Return the first text of the answer to a press, or an empty text without one."""
     sent = press.interaction
     if sent.answer_type in (Answer.MESSAGE, Answer.DEFERRED):
         return first_text(sent)
@@ -70,7 +76,7 @@ def reply(press: Press) -> str:
 
 
 def deletes_result(press: Press) -> bool:
-    """Return whether somebody was told that a result is deleted, and not a copy or the word of a failure."""
+    """Return whether a press was confirmed as the deletion of a result with files."""
     told = reply(press).startswith(("Deleted.", "It will be deleted in a moment."))
     return pressed(press)[1] == "delete" and told and bool(meant(press).attachments)
 
@@ -80,35 +86,35 @@ def answered(press: Press) -> float:
 
 
 def all_texts(message: Message) -> Iterator[str]:
-    """Yield each text that a message has shown."""
+    """Yield each text that a message has ever shown."""
     yield from map(text_of, bodies(message))
 
 
 def accepted(ask: Ask) -> float:
-    """Return when somebody was told that their request was accepted, at the latest."""
+    """Return the latest time at which a request can have been accepted."""
     shown = ask.interaction.original
     return ask.at if shown is None else next(iter(shown.replaced), shown.created)
 
 
 def dated(message: Message) -> Iterator[tuple[float, Json]]:
-    """Yield each body of a message, and since when it was shown."""
+    """Yield each version of a message, with the time since when it was shown."""
     yield from zip((message.created, *message.replaced), bodies(message), strict=False)
 
 
 class Clock:
-    """Time without jumps: what had started before a jump can't have noticed it."""
+    """Converts monotonic times to times without the round's jumps, in which waits have their real length."""
 
     def __init__(self, story: Story) -> None:
         found = ((entry.at, _JUMP.search(entry.text)) for entry in story.world.log if entry.who == "trouble")
         self._jumps = [(at, float(match[1])) for at, match in found if match]
 
     def steady(self, at: float) -> float:
-        # A jump is noted after the clocks have moved, and ComfyDeploy's times are cut to milliseconds.
+        # A jump's entry has the time after it, and ComfyDeploy's times are truncated to milliseconds.
         return at - sum(by for when, by in self._jumps if when <= at + 0.002)
 
 
 class Marks:
-    """Which channels were age-restricted when."""
+    """The times at which channels were age-restricted."""
 
     def __init__(self, story: Story) -> None:
         self._channels = story.world.cast.channels
@@ -118,9 +124,9 @@ class Marks:
         ]
 
     def always(self, channel: Channel, before: float, after: float, at: float) -> bool | None:
-        """Return whether a channel was age-restricted from `before` seconds before a time to `after` after.
+        """Return a channel's age restriction from `before` seconds before a time to `after` seconds after it.
 
-        Returns None if that changed in between, or if it isn't a channel of a server.
+        Returns None if it changed in between, or if the channel isn't one of a server.
         """
         place = channel.parent or channel
         name = next((name for name, each in self._channels.items() if each is place), None)
@@ -137,13 +143,13 @@ class Marks:
 
 
 class DeploymentMarks:
-    """Which deployments the bot certainly knew to be age-restricted when, in rounds with one process."""
+    """The times at which the bot certainly knew a deployment's age restriction, if it is one process."""
 
     def __init__(self, story: Story) -> None:
         reread = [entry.at for entry in story.world.log if _REREAD in entry.text]
         files = [(at, match[1]) for at, what in story.struck if (match := _FILE.match(what))]
         self._known: list[tuple[float, float, frozenset[str] | None]] = []
-        """From when to when the bot knew a file, and what it marks; None is everything."""
+        """Beginning and end of the bot's knowledge of a file, and the deployments that it age-restricts."""
         if len(story.world.layout) > 1:
             return
         starts = [at for at, _ in files] + [float("inf")]
@@ -153,12 +159,8 @@ class DeploymentMarks:
             self._known.append((since, end, _MARKED.get(what, frozenset())))
 
     def certain(self, deployment: str, at: float, before: float = 0.0) -> bool:
-        """Return whether the bot knew a mark at a time and throughout the seconds before."""
+        """Return whether the bot knew a restriction at a time and for the `before` seconds before it."""
         return any(
             since <= at - before and at < end and (marked is None or deployment in marked)
             for since, end, marked in self._known
         )
-
-
-def channel_of(evidence: Evidence, where: str) -> Channel:
-    return evidence.story.world.channel(where)

@@ -1,4 +1,4 @@
-"""Only moderators decide, only about their own server, and what was decided or reported can be seen."""
+"""Promises: only a server's moderators decide, and cards show every report and decision."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _DELETED = ("Deleted.", "This copy is deleted.", "It will be deleted", "This cop
 _NO_MODERATOR = "Only this server's moderators"
 _THANKS = "Thank you. The moderators will look at it."
 _RECORD = "This server's audit log"
-# What may delay the edit of a card, and how soon a card closes otherwise, even after a kill.
+# Faults that may delay the edit of a card, and the seconds in which it closes otherwise, even after a kill.
 _DELAYS = re.compile(
     r"([Dd]iscord|both) is|PATCH|POST|SIGTERM|database|will fail|fails|loses|removed|deleted"
     r"|clock|thread|slow|away"
 )
-# Beside PostgreSQL, nobody works on a request of a process that was killed until its lease of a minute ends.
+# On PostgreSQL, a killed process's lease on a request must expire first, which takes a minute.
 _CLOSES, _LEASE = 40.0, 60.0
 _MODERATES = frozenset({"manages_server", "reviews"})
 
@@ -52,7 +52,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _chosen_reviewers(evidence: Evidence) -> set[str]:
-    """Return the ids of people whose role somebody has chosen as a reviewer role."""
+    """Return the ids of people whose role was chosen as a reviewer role in this round."""
     return {
         each
         for press in evidence.story.presses
@@ -75,9 +75,9 @@ def _decided_by_moderators(evidence: Evidence, card: Message) -> Iterator[Broken
 
 
 def _had_power(evidence: Evidence, card: Message, keys: set[str] | None, person: str) -> bool:
-    """Return whether a person pressed something on the card's server as a moderator, about one of `keys`.
+    """Return whether a person with a moderator's rights pressed something about one of `keys` on the server.
 
-    A block may be shown by other cards of the blocked person, so it has no keys.
+    `keys` is None for a block, which all cards of the blocked person show.
     """
     world = evidence.story.world
     for press in evidence.story.presses:
@@ -101,7 +101,7 @@ def _closed(evidence: Evidence, card: Message) -> Iterator[Broken]:
 
 
 def _closed_soon(evidence: Evidence, card: Message) -> Iterator[Broken]:
-    """A card closes when its request is decided, also if the answer to the press was lost."""
+    """Check that a card closes soon after its request is started, even if the answer to the press is lost."""
     if any(_DELAYS.search(what) for _, what in evidence.story.struck):
         return
     started = [
@@ -152,12 +152,14 @@ def _may_delete(evidence: Evidence, press: Press) -> Iterator[Broken]:
     chosen = str(evidence.story.world.person(press.who).id) in _chosen_reviewers(evidence)
     if not here or not (chosen or press.rights & (_MODERATES | {"manages_messages"})):
         yield Broken(
-            "only those who may delete a result do", str(home[0]), f"{press.who} was told: {reply(press)}"
+            "results are deleted only by people who may do so",
+            str(home[0]),
+            f"{press.who} was told: {reply(press)}",
         )
 
 
 def _report_is_shown(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    """A report that was accepted is on a card, until somebody closes it."""
+    """Check that a card shows an accepted report and its note."""
     key, action = pressed(press)
     if action != "report" or not reply(press).startswith(_THANKS):
         return
@@ -182,7 +184,7 @@ def _note(press: Press) -> str:
 
 
 def _is_first_report(evidence: Evidence, press: Press) -> bool:
-    """Return whether nobody has reported the same before: a card is edited, and has only three reports."""
+    """Return whether a report is the first about its run. A card shows only three reports."""
     key = pressed(press)[0]
     alike = [each for each in evidence.story.presses if _note(each) and pressed(each)[0] == key]
     return alike[:1] == [press]
@@ -201,7 +203,7 @@ def _notes_stay_with_moderators(evidence: Evidence) -> Iterator[Broken]:
             for note in written
             if _note(press) == note
         ):
-            continue  # their own
+            continue  # the reporter's own note
         if found := next((note for note in written if note in text), None):
             promoted = reader is not None and str(reader.id) in _chosen_reviewers(evidence)
             if not promoted:
@@ -218,7 +220,7 @@ def _reviewer_is_a_moderator(evidence: Evidence, press: Press) -> Iterator[Broke
         return
     if press.message.channel.guild is not evidence.story.world.cast.guilds["reviewed"]:
         return
-    # A server that the bot has left has no rules.
+    # The rules of a server are deleted when the bot is removed from it.
     if any("is removed from reviewed" in what for _, what in evidence.story.struck):
         return
     if pressed(press)[1] in ("approve", "reject", "dismiss") and _NO_MODERATOR in reply(press):

@@ -1,4 +1,4 @@
-"""How often people are told something, by which route, and that something is always there to be read."""
+"""Promises: people are told everything once, in the right place, and a message isn't removed too early."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from tests.simulation.evidence import Evidence, Request, text_of, whole_text
 from tests.simulation.promises.facts import OUTCOMES, all_texts, deleted, monotonic, subject
-from tests.simulation.promises.shared import Broken, cancelled, taken, where
+from tests.simulation.promises.shared import Broken, cancelled, was_removed, where
 
-# After one of these a result may still come and ping again.
+# After an outcome with one of these, a result may still come and ping again.
 _MAY_CHANGE = ("If it turns up", "If it finishes after all", "so I stopped", "If that changes", "Not started")
-# What closes a channel for a while, or makes the bot give up on it.
+# Faults that close a channel to the bot for a while, or make it use another place.
 _CLOSING = (
     "is deleted",
     "loses",
@@ -22,10 +22,10 @@ _CLOSING = (
     "is away for",
     "toml",
 )
-# How a direct message about what moderators turned away begins, and what an outcome elsewhere says of it.
+# The beginning of a direct message about a rejection or a block, and what an outcome elsewhere says of it.
 _LETTER = "Your request for"
 _TURNED_AWAY = ("didn't approve this request", "has blocked you from generating here")
-# What may keep a direct message from its recipient.
+# Faults that may prevent a direct message.
 _NO_LETTER = ("direct messages", "Discord", "POST", "leaves", "is removed")
 _BLOCKED = "has blocked you from generating"
 _GREETING = "### Hello!"
@@ -55,11 +55,11 @@ def _told_twice(evidence: Evidence) -> Iterator[Broken]:
             seen[key, message.channel.id, message.text] += 1
     for (key, _, text), count in seen.items():
         if count > 1:
-            yield Broken("nothing is told twice", key, f"{count} times: {text[:80]!r}")
+            yield Broken("no direct message is sent twice", key, f"{count} times: {text[:80]!r}")
 
 
 def _greeted_once(evidence: Evidence) -> Iterator[Broken]:
-    """A server that invites the bot, perhaps again, gets one greeting at most, where the server wants it."""
+    """Check that a server gets at most one greeting, in its system channel, even if it re-invites the bot."""
     greeted: Counter[int] = Counter()
     for message in evidence.messages:
         guild = message.channel.guild
@@ -71,7 +71,7 @@ def _greeted_once(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _troubled(evidence: Evidence) -> bool:
-    """Return whether ComfyDeploy couldn't be asked, or the bot couldn't remember, at some time."""
+    """Return whether ComfyDeploy couldn't be polled, or the bot couldn't store something, at any time."""
     words = ("GET /run", "get_status", "is away", "killed", "SIGTERM", "fails", "COMMIT", "clock", "threads")
     return any(word in what for _, what in evidence.story.struck for word in words)
 
@@ -81,7 +81,7 @@ def _pinged_once(evidence: Evidence, request: Request) -> Iterator[Broken]:
     if ask is None or _troubled(evidence):
         return
     if any("age-restricted" in what for _, what in evidence.story.struck):
-        return  # a result that may no longer be shown there makes room for a sentence
+        return  # a result that may no longer be shown is replaced by a note
     who = evidence.story.world.person(ask.who).id
     shown = [m for m in request.messages if subject(m)[1] in OUTCOMES]
     if any(words in text for m in shown for text in all_texts(m) for words in _MAY_CHANGE):
@@ -91,11 +91,13 @@ def _pinged_once(evidence: Evidence, request: Request) -> Iterator[Broken]:
         # A late success of one run of a batch has its own message.
         pings = [m for m in pings if subject(m)[1] == "o"]
     if len(pings) > 1:
-        yield Broken("one ping tells the outcome", str(request), f"{[text_of(m.body)[:50] for m in pings]}")
+        yield Broken(
+            "an outcome pings its requester once", str(request), f"{[text_of(m.body)[:50] for m in pings]}"
+        )
 
 
 def _no_gap(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    if taken(evidence, request) or any("age-restricted" in what for _, what in evidence.story.struck):
+    if was_removed(evidence, request) or any("age-restricted" in what for _, what in evidence.story.struck):
         return
     shown = [m for m in request.messages if subject(m)[1] in OUTCOMES and not m.channel.deleted]
     for message in shown:
@@ -108,7 +110,7 @@ def _no_gap(evidence: Evidence, request: Request) -> Iterator[Broken]:
 
 
 def _in_its_channel(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """An outage only delays a result: it comes in the channel of its request unless that is closed."""
+    """Check that a result is only delayed by an outage, and not sent as a DM while its channel is open."""
     ask = request.ask
     if ask is None or ask.private or ask.interaction.channel.guild is None or ask.interaction.user_install:
         return
@@ -117,11 +119,11 @@ def _in_its_channel(evidence: Evidence, request: Request) -> Iterator[Broken]:
     for message in request.messages:
         elsewhere = message.channel.guild is None and subject(message)[1] in OUTCOMES
         if elsewhere and not message.text.startswith(_LETTER) and message.created - ask.at < _DAY:
-            yield Broken("a result comes in its channel", str(request), where(message))
+            yield Broken("a result is posted in its request's channel", str(request), where(message))
 
 
 def _turned_away_in_private(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """A rejection, and the end by a block, are told in public only if a direct message may have failed."""
+    """Check that a rejection or block is shown in public only if the direct message may have failed."""
     ask = request.ask
     if ask is None or ask.interaction.user_install:
         return
@@ -132,7 +134,7 @@ def _turned_away_in_private(evidence: Evidence, request: Request) -> Iterator[Br
         if not is_public or evidence.is_card(message):
             continue
         if any(words in text for text in all_texts(message) for words in _TURNED_AWAY):
-            yield Broken("a rejection is told in private", str(request), where(message))
+            yield Broken("a rejection is private", str(request), where(message))
 
 
 def _letter_stays(request: Request) -> Iterator[Broken]:
@@ -140,7 +142,7 @@ def _letter_stays(request: Request) -> Iterator[Broken]:
         texts = [text for text in all_texts(message) if text]
         is_letter = message.channel.guild is None and bool(texts) and texts[0].startswith(_LETTER)
         if is_letter and not all(text.startswith(_LETTER) for text in texts):
-            yield Broken("a letter about a rejection stays", str(request), texts[-1][:80])
+            yield Broken("a direct message about a rejection isn't overwritten", str(request), texts[-1][:80])
 
 
 def _told_of_block_once(evidence: Evidence) -> Iterator[Broken]:
@@ -158,12 +160,14 @@ def _told_of_block_once(evidence: Evidence) -> Iterator[Broken]:
                 told[request.ask.who if request.ask else "", message.channel.id] += 1
     for (who, channel), number in told.items():
         if number > max(blocks, 1):
-            yield Broken("a block is told once", who, f"{number} messages in {channel} for {blocks} blocks")
+            yield Broken(
+                "a block is reported once", who, f"{number} messages in {channel} for {blocks} blocks"
+            )
 
 
 def _finished_before_cancel(evidence: Evidence, request: Request) -> Iterator[Broken]:
     calls = evidence.story.world.comfydeploy.call_log.cancel_calls
-    if len(request.runs) != 1 or not cancelled(evidence, request) or taken(evidence, request):
+    if len(request.runs) != 1 or not cancelled(evidence, request) or was_removed(evidence, request):
         return
     run = request.runs[0]
     first = min((call.at for call in calls if call.run_id == run.id), default=None)
@@ -174,4 +178,4 @@ def _finished_before_cancel(evidence: Evidence, request: Request) -> Iterator[Br
     told = [m for m in evidence.outcomes(request) if "ancelled" in text_of(m.body)]
     late = [m for m in told if m.created < monotonic(first) + 100]
     if late:
-        yield Broken("what was finished before Cancel is shown", str(request), text_of(late[0].body)[:60])
+        yield Broken("a result finished before Cancel is shown", str(request), text_of(late[0].body)[:60])

@@ -1,4 +1,4 @@
-"""Each accepted request is started at most once, ends in one visible outcome, and its outputs are shown."""
+"""Promises: each request is started at most once, has exactly one outcome, and its outputs are shown."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.simulation.evidence import (
     was_status,
     whole_text,
 )
-from tests.simulation.promises.shared import Broken, cancelled, erased, offered, reachable, taken, where
+from tests.simulation.promises.shared import Broken, cancelled, erased, offered, reachable, was_removed, where
 
-# What an outcome says about other requests that a block has ended with its own.
+# The words of an outcome about other requests that the same block ended.
 _ALSO_ENDED = re.compile(r"(?:The block also ended|This request and) (another|\d+)")
 
 
@@ -36,7 +36,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _ended_by_block(evidence: Evidence) -> Counter[str]:
-    """Return for each person how many requests an outcome of another request says that a block ended."""
+    """Return, for each person, the number of ended requests that outcomes of other requests report."""
     found: Counter[str] = Counter()
     for request in evidence.requests:
         texts = [match for each in request.messages for match in _ALSO_ENDED.findall(whole_text(each))]
@@ -49,7 +49,7 @@ def _queued_twice(evidence: Evidence) -> Iterator[Broken]:
     calls = Counter(
         key_of(call)
         for call in evidence.story.world.comfydeploy.call_log.queue_calls
-        # 429 is the one refusal after which the service certainly started nothing.
+        # 429 is the only error after which ComfyDeploy has certainly started nothing.
         if call.status != 429
     )
     for key, count in calls.items():
@@ -68,7 +68,7 @@ def _one_outcome(evidence: Evidence, request: Request, ended_by_block: Counter[s
         ended_by_block[request.ask.who] -= 1
         if stuck:
             yield Broken("no status message is left", str(request), where(stuck[0]), request)
-    elif not outcomes and not taken(evidence, request) and not offered(evidence, request):
+    elif not outcomes and not was_removed(evidence, request) and not offered(evidence, request):
         shown = [f"{where(m)}: {text_of(m.body)[:90]!r}" for m in request.messages]
         yield Broken("every request has an outcome", str(request), f"none, only {shown}", request)
     elif stuck and (outcomes or not left):
@@ -84,10 +84,9 @@ def _names(message: Message) -> set[str]:
 
 
 def _doubled(outcomes: list[Message]) -> list[Message]:
-    """Return two outcomes that tell the same.
+    """Return two messages that show the same outcome, or an empty list.
 
-    Further messages with other files belong to the first one, and a late success of a batch is about one run
-    only.
+    An outcome may need several messages with different files, and a late success of a batch has its own.
     """
     told = [message for message in outcomes if not _is_letter(message)] or outcomes
     for number, first in enumerate(told):
@@ -100,7 +99,7 @@ def _doubled(outcomes: list[Message]) -> list[Message]:
 
 
 def _is_letter(message: Message) -> bool:
-    """Return whether a direct message only adds to an outcome: it says where it belongs."""
+    """Return whether a direct message says that it replaces an outcome in another place."""
     text = text_of(message.body)
     return message.channel.guild is None and text.startswith(
         ("I couldn't post this in", "I couldn't answer privately in", "I couldn't answer in time")
@@ -108,7 +107,7 @@ def _is_letter(message: Message) -> bool:
 
 
 def _outputs_are_shown(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    if taken(evidence, request) or erased(evidence, request) or offered(evidence, request):
+    if was_removed(evidence, request) or erased(evidence, request) or offered(evidence, request):
         return
     everything = "\n".join(whole_text(message) for message in request.messages)
     for run in request.runs:
@@ -131,9 +130,9 @@ def _cannot_be_shown(run: Run) -> bool:
 
 
 def is_unheard_of(evidence: Evidence, request: Request, run: Run) -> bool:
-    """Return whether the bot never learned the id of a run: it got no reply, and no webhook arrived.
+    """Return whether the bot can't know a run: the queue call got no reply, and no webhook arrived.
 
-    A process may store a webhook and die before its answer, so a result that is shown counts, too.
+    A shown result counts as an arrived webhook, because a process may store one and die before its answer.
     """
     attempts = evidence.story.world.comfydeploy.call_log.webhook_attempts
     keys = {key_of(call) for call in request.calls if run.id in call.run_ids}
@@ -147,9 +146,9 @@ def is_unheard_of(evidence: Evidence, request: Request, run: Run) -> bool:
 
 
 def _answered(evidence: Evidence) -> Iterator[Broken]:
-    """A deferral isn't an answer: it says that the bot is thinking, for ever. A deleted channel hides it."""
+    """Check that no answer is left at "thinking…". In a deleted channel, nobody sees it."""
     for number in evidence.story.thinking:
-        yield Broken("an answer is shown when Discord listens", f"request {number}", "it was thinking")
+        yield Broken("an answer is shown once Discord has recovered", f"request {number}", "it was thinking")
     for ask in evidence.story.asks:
         original = ask.interaction.original
         if original is None or original.channel.deleted:

@@ -1,4 +1,4 @@
-"""Nothing private, unapproved or secret is seen by the wrong person."""
+"""Promises: nobody sees private results, requests before their approval, or secrets."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def always(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _leaks(evidence: Evidence) -> Iterator[Broken]:
-    """A private result and its prompt are seen by their requester and by moderators only."""
+    """Check that only the requester and moderators see a private result and its prompt."""
     for request in evidence.requests:
         if request.ask is not None and request.ask.private:
             for message in _overseen(evidence, request.messages, request.ask):
                 yield Broken("private results stay private", str(request), where(message))
-    # Whoever repeats a request uses another's prompt.
+    # A repeated request has the mark of the first one, who decides whether it is private.
     first = {ask.mark: ask for ask in reversed(evidence.story.asks)}
     for ask in first.values():
         if ask.private and not _is_told_elsewhere(evidence, ask):
@@ -33,14 +33,14 @@ def _leaks(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _overseen(evidence: Evidence, messages: list[Message], ask: Ask) -> Iterator[Message]:
-    """Yield the messages that others could read, without the moderators' cards."""
+    """Yield the messages that others could read, except moderators' cards."""
     for message in messages:
         if seen_by_others(evidence, message, ask) and not evidence.is_card(message):
             yield message
 
 
 def _is_told_elsewhere(evidence: Evidence, ask: Ask) -> bool:
-    """Return whether somebody chose to show a private prompt: by a public request, or by a preset with it."""
+    """Return whether a private prompt was published on purpose, by a public request or a preset."""
     saved = any(
         command.name.startswith("preset") and command.who == ask.who for command in evidence.story.commands
     )
@@ -48,7 +48,7 @@ def _is_told_elsewhere(evidence: Evidence, ask: Ask) -> bool:
 
 
 def _shown_before_approval(evidence: Evidence) -> Iterator[Broken]:
-    # A card can be pressed again, by another moderator or because the first answer was lost.
+    # Approve may be pressed several times; the earliest press counts.
     approved = {
         key: press.at
         for press in reversed(evidence.story.presses)
@@ -66,7 +66,7 @@ def _shown_before_approval(evidence: Evidence) -> Iterator[Broken]:
                 if not seen_by_others(evidence, message, request.ask) or evidence.is_card(message):
                     continue
                 if message.created < first and request.ask.mark in whole_text(message):
-                    yield Broken("requests wait for approval unseen", str(request), where(message))
+                    yield Broken("nobody sees a request before its approval", str(request), where(message))
 
 
 def _asks_to_decide(card: Message) -> bool:

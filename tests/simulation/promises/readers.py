@@ -1,4 +1,4 @@
-"""What only some may read is read by nobody else: logs, notes, prompts. Presets apply to whom they should."""
+"""Promises about logs, hidden prompts, /runs, refused prompts, default presets and the limit of presses."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.simulation.promises.facts import SHARE, answered, meant, pressed, rep
 from tests.simulation.promises.shared import MODERATORS, Broken, erased, text_in, where
 from tests.simulation.story import Press
 
-# What a failing workflow writes to its log: the error, a token and the lines of the runner.
+# Parts of a failed run's log: the error, a token, and the webhook's URL.
 _ERROR, _TOKEN, _WEBHOOK = "mat1 and mat2", "hf_notForPeople123", "/webhooks/comfydeploy"
 _LOG_READ = 30.0
 _LOST = "I don't have what you typed"
 _TOO_FAST = "going too fast"
-# How many presses that write a person has in a minute.
+# The number of presses in a minute after which the bot refuses those that write to the database.
 _PRESSES = 10
-# A page of /runs has at least so many requests.
+# The least number of requests on a page of /runs.
 _LISTED = 4
 _DEFAULTS = (", by shared", ", by mine")
 
@@ -37,7 +37,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _reader(message: Message) -> str:
-    """Return who reads a message, or an empty text if several people may."""
+    """Return the only reader of a message, or an empty text if it is public."""
     if message.ephemeral and message.interaction is not None:
         return message.interaction.user.name
     recipient = message.channel.recipient
@@ -45,7 +45,7 @@ def _reader(message: Message) -> str:
 
 
 def _log_is_read_by_few(evidence: Evidence, message: Message) -> Iterator[Broken]:
-    """Only its requester, moderators and the owner read why a run failed, and nobody its secrets."""
+    """Check that only the requester, moderators and the owner read a log's error, and nobody its secrets."""
     text = whole_text(message) + "".join(map(text_in, message.attachments))
     if _TOKEN in text or _WEBHOOK in text:
         yield Broken("secrets stay secret", where(message), "a token or webhook of the log is shown")
@@ -55,7 +55,7 @@ def _log_is_read_by_few(evidence: Evidence, message: Message) -> Iterator[Broken
     source = message.interaction.source if message.interaction is not None else None
     about += evidence.story.asks_of(source) if source is not None else []
     if not any(ask.who == _reader(message) for ask in about):
-        yield Broken("few read why a run failed", where(message), text[:80])
+        yield Broken("only the requester and moderators read why a run failed", where(message), text[:80])
 
 
 def _reason_is_told(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -65,7 +65,7 @@ def _reason_is_told(evidence: Evidence, request: Request) -> Iterator[Broken]:
     for press in evidence.story.presses:
         mine = press.who == request.ask.who and pressed(press) == (request.key, "details")
         if mine and answered(press) > ended + _LOG_READ and "hit an error. I don't know" in reply(press):
-            yield Broken("a failure's reason is told", str(request), reply(press)[:80])
+            yield Broken("a failure's reason is shown", str(request), reply(press)[:80])
 
 
 def _is_listed(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -79,7 +79,7 @@ def _is_listed(evidence: Evidence, request: Request) -> Iterator[Broken]:
     if any(p.custom_id.startswith("set:record") for p in story.presses) or removed or not lists:
         return
     if not any(ask.mark in text for text in lists):
-        yield Broken("what is kept is listed", str(request), f"/runs of {ask.who} has no {ask.mark}")
+        yield Broken("/runs lists every kept request", str(request), f"/runs of {ask.who} has no {ask.mark}")
 
 
 def _prompt_stays_hidden(evidence: Evidence, press: Press) -> Iterator[Broken]:
@@ -93,7 +93,7 @@ def _prompt_stays_hidden(evidence: Evidence, press: Press) -> Iterator[Broken]:
     sent = press.interaction
     texts = [whole_text(m) for m in (sent.original, *sent.followups) if m is not None and m is not shown]
     if ask.mark in "\n".join([*texts, str(sent.modal or "")]):
-        yield Broken("a share without its prompt hides it", f"request {ask.number}", f"from {press.who}")
+        yield Broken("a share's hidden prompt stays hidden", f"request {ask.number}", f"from {press.who}")
 
 
 def _typed_is_kept(evidence: Evidence, press: Press) -> Iterator[Broken]:
@@ -101,18 +101,20 @@ def _typed_is_kept(evidence: Evidence, press: Press) -> Iterator[Broken]:
         return
     forgets = any("kill" in what or "SIGTERM" in what for _, what in evidence.story.struck)
     if _LOST in reply(press) and not forgets:
-        yield Broken("what was typed is kept", press.who, reply(press)[:60])
+        yield Broken("the text of a refused request is kept", press.who, reply(press)[:60])
     if press.interaction.modal is None:
         return
     for ask in evidence.story.asks:
         refused = [ask.interaction.original, *ask.interaction.followups]
         typed = str(ask.options.get("prompt", ""))
         if press.message in refused and typed and typed[:40] not in str(press.interaction.modal):
-            yield Broken("what was typed is kept", f"request {ask.number}", f"{typed[:40]!r} is lost")
+            yield Broken(
+                "the text of a refused request is kept", f"request {ask.number}", f"{typed[:40]!r} is lost"
+            )
 
 
 def _own_default_applies(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """A default preset applies to its person's requests, and the channel's only to those without one."""
+    """Check that a person's default preset applies to their requests, and otherwise the channel's."""
     ask = request.ask
     if ask is None or ask.how != "generate" or "preset" in ask.options or not request.calls:
         return

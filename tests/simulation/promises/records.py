@@ -1,4 +1,4 @@
-"""What the audit log and the word rules say is so."""
+"""Promises about the audit log's content, and about the word rules that prompts are checked with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     yield from _stale_rules(evidence)
     for place, text in evidence.story.records.items():
         if found := _FORMULA.search(text):
-            yield Broken("no cell is a formula", place, repr(text[found.start() - 20 : found.end() + 20]))
+            yield Broken(
+                "no cell of an export is a formula", place, repr(text[found.start() - 20 : found.end() + 20])
+            )
         yield from _private_prompts(evidence, place, text)
         yield from _cancelled_once(evidence, place)
 
@@ -43,7 +45,9 @@ def _cancelled_once(evidence: Evidence, place: str) -> Iterator[Broken]:
     for name, person in evidence.story.world.cast.people.items():
         own = sum(ask.who == name or ask.parent is not None for ask in evidence.story.asks)
         if lines[f"<@{person.id}>"] > own:
-            yield Broken("each cancellation is told once", name, f"{lines[f'<@{person.id}>']} lines")
+            yield Broken(
+                "each cancellation is in the audit log once", name, f"{lines[f'<@{person.id}>']} lines"
+            )
 
 
 def _rows(evidence: Evidence, place: str) -> list[dict[str, str]]:
@@ -84,7 +88,7 @@ def _lacks_prompt(row: dict[str, str]) -> bool:
 
 
 def _may_hide_prompts(evidence: Evidence, name: str) -> bool:
-    """Return whether a person made a private request, shared a result or deleted their data."""
+    """Return whether the audit log may lack a person's prompts: they were private, shared or deleted."""
     story = evidence.story
     private = any(ask.who == name and ask.private for ask in story.asks)
     shared = any(press.who == name and "share" in press.custom_id for press in story.presses)
@@ -113,5 +117,7 @@ def _stale_rules(evidence: Evidence) -> Iterator[Broken]:
         latest = max((at for at in read if at <= answered + 5), default=float("-inf"))
         if ask.at - latest > _FRESH:
             yield Broken(
-                "words are judged by fresh rules", str(request), f"they were {ask.at - latest:.0f} s old"
+                "prompts are checked by recent AutoMod rules",
+                str(request),
+                f"they were {ask.at - latest:.0f} s old",
             )

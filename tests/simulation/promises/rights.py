@@ -1,4 +1,4 @@
-"""A stranger's press changes nothing of anybody else's, and starts only from what everybody there sees."""
+"""Promises: presses without the right to them change nothing, and requests start from visible results."""
 
 from __future__ import annotations
 
@@ -11,29 +11,33 @@ from tests.simulation.story import Press
 
 _REPEATED = ("again", "vary", "together", "edit", "forged again", "forged edit")
 _SURE = 10.0
-# What somebody is told whose press isn't even looked at.
+# Answers to a press that was refused before its action was read.
 _TOLD = ("This doesn't belong to this message", "I can't reach my database", "Something went wrong")
 _CANCELLED = ("You cancelled this request", "A moderator cancelled this request")
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     for request in evidence.requests:
-        yield from _nobody_else_ended_it(evidence, request)
+        yield from _cancelled_with_right(evidence, request)
         yield from _starts_from_what_is_seen(evidence, request)
     for press in evidence.story.presses:
-        yield from _elsewhere(evidence, press)
+        yield from _on_another_message(evidence, press)
 
 
-def _elsewhere(evidence: Evidence, press: Press) -> Iterator[Broken]:
+def _on_another_message(evidence: Evidence, press: Press) -> Iterator[Broken]:
     key, sent = pressed(press)[0], press.interaction
     own = next((request for request in evidence.requests if key in request.keys), None)
     if not press.forged or press.message.ephemeral or own is None or press.message in own.messages:
         return
     if sent.modal is not None or (reply(press) and not reply(press).startswith(_TOLD)):
-        yield Broken("a press belongs to its message", str(own), f"{press.custom_id}: {reply(press)[:80]!r}")
+        yield Broken(
+            "a press acts only on its own message's request",
+            str(own),
+            f"{press.custom_id}: {reply(press)[:80]!r}",
+        )
 
 
-def _nobody_else_ended_it(evidence: Evidence, request: Request) -> Iterator[Broken]:
+def _cancelled_with_right(evidence: Evidence, request: Request) -> Iterator[Broken]:
     told = any(word in text_of(m.body) for m in evidence.outcomes(request) for word in _CANCELLED)
     if told and not cancelled(evidence, request):
         by = [press.who for press in evidence.story.presses if keys_of(press.message) & request.keys]
@@ -41,7 +45,7 @@ def _nobody_else_ended_it(evidence: Evidence, request: Request) -> Iterator[Brok
 
 
 def _starts_from_what_is_seen(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """A request that somebody made from another person's doesn't come from a private or deleted result."""
+    """Check that nobody's request is made from another person's private or deleted result."""
     ask = request.ask
     if ask is None or ask.parent is None or not request.calls:
         return
@@ -50,7 +54,7 @@ def _starts_from_what_is_seen(evidence: Evidence, request: Request) -> Iterator[
         return
     if source.private:
         yield Broken("nobody starts from a private result", str(request), f"of {source.who}, by {ask.who}")
-    # A run of a batch that made nothing has no result that could be deleted.
+    # Only the files of the pressed run count, because other runs of a batch may have made none.
     pressed_id = str(ask.interaction.data.get("custom_id", ""))
     files = [
         message
@@ -60,6 +64,6 @@ def _starts_from_what_is_seen(evidence: Evidence, request: Request) -> Iterator[
         for key in other.keys
         if key in pressed_id and any(key in each.filename for each in message.attachments)
     ]
-    left = [m for m in files if m not in evidence.story.taken and not evidence.is_card(m)]
+    left = [m for m in files if m not in evidence.story.removed and not evidence.is_card(m)]
     if ask.how in _REPEATED and left and all(deleted(message) < ask.at - _SURE for message in left):
         yield Broken("nobody starts from a deleted result", str(request), f"of {source.who}, by {ask.who}")

@@ -1,4 +1,4 @@
-"""What the bot asks of ComfyDeploy and the network, and what it tells ComfyDeploy."""
+"""Promises about calls to ComfyDeploy and the network, webhooks, outages, deadlines and downloads."""
 
 from __future__ import annotations
 
@@ -9,25 +9,35 @@ from itertools import takewhile
 
 from demo.fake_comfydeploy.runs import FINAL, Run
 from tests.simulation.evidence import Evidence, Request, key_of, text_of
-from tests.simulation.promises.facts import Clock, all_texts, answered, monotonic, pressed, reply, subject
+from tests.simulation.promises.facts import (
+    Clock,
+    all_texts,
+    answered,
+    chosen,
+    monotonic,
+    pressed,
+    reply,
+    subject,
+)
 from tests.simulation.promises.shared import Broken, is_about, where
 from tests.simulation.story import Press
 
 _QUEUE = "/api/run/deployment/queue"
 _DESCRIBE = "/api/deployment"
-# An outage is known this long after the first call that failed, and a cancelled claim is noticed so soon.
+# Seconds after which an outage is known, counted from the first failed call.
 _KNOWN = 2.0
-# In an outage, ComfyDeploy is asked at least this often.
+# The longest pause in seconds between two probes in an outage.
 _PROBE = 10.5
+# Seconds after a cancellation in which a claim may still make its queue call.
 _CLAIM = 3.0
-# Posts of a process in a channel.
+# The number of posts that a process may have in flight in one channel.
 _AT_ONCE = 2
-# A download below 16 KiB/s over 15 seconds has failed.
+# The longest download in seconds at one byte per second. The bot gives up below 16 KiB/s over 15 seconds.
 _DRIP = 20.0
 _DEADLINE = 120.0 + 8.0
 _OUTPUTS = "/files/outputs/"
 _TOOK, _TOOK_ABOUT = re.compile(r"took (\d+) s", re.IGNORECASE), 2.0
-# The answer to what wasn't done because the database is away.
+# The answer if the database is away and nothing was done.
 _AWAY = "can't reach my database"
 _OWN_HOSTS = ("127.0.0.1", "localhost")
 
@@ -58,12 +68,12 @@ def _forged_webhooks(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _acknowledged_in_vain(evidence: Evidence) -> Iterator[Broken]:
-    """A final event that came while the database was away is told to come again."""
+    """Check that a final webhook isn't acknowledged while the database is away, so that it is repeated."""
     for what, since, until in evidence.story.away:
         if what != "the database":
             continue
         for attempt in evidence.story.world.comfydeploy.call_log.webhook_attempts:
-            # The attempt is noted when its answer came; a POST takes milliseconds, unless the bot waits.
+            # An attempt has the time of its answer, which takes milliseconds unless the bot waits.
             inside = since + 1.5 < monotonic(attempt.at) < until
             if (
                 inside
@@ -72,18 +82,20 @@ def _acknowledged_in_vain(evidence: Evidence) -> Iterator[Broken]:
                 and attempt.answer < 300
             ):
                 yield Broken(
-                    "a webhook counts only if it is stored", attempt.run_id, f"answered {attempt.answer}"
+                    "a webhook is acknowledged only if it is stored",
+                    attempt.run_id,
+                    f"answered {attempt.answer}",
                 )
 
 
 def _outages(evidence: Evidence) -> Iterator[Broken]:
-    """While ComfyDeploy is known to be away, nothing is queued, and one run at a time asks for it."""
+    """Check that a process makes no queue calls in a known outage of ComfyDeploy, and probes it singly."""
     calls, processes = evidence.story.world.comfydeploy.call_log.answered, _submitters(evidence)
     for what, since, until in evidence.story.away:
         during_it = [said for at, said in evidence.story.struck if since < at < until]
         restarted = any("is killed" in said or "SIGTERM" in said for said in during_it)
         if what != "ComfyDeploy" or restarted:
-            continue  # a new process has to find out by itself
+            continue  # a new process has to discover the outage
         during = [call for call in calls if since < monotonic(call.at) < until]
         failed = [monotonic(c.at) for c in during if c.path == _QUEUE and c.status == 503]
         if not failed:
@@ -91,7 +103,9 @@ def _outages(evidence: Evidence) -> Iterator[Broken]:
         later = [at for at in failed if at > failed[0] + _KNOWN]
         if len(later) >= processes:
             yield Broken(
-                "an outage uses up no requests", f"since {since:.0f}", f"{len(later)} more queue calls"
+                "no queue calls are made in a known outage",
+                f"since {since:.0f}",
+                f"{len(later)} more queue calls",
             )
         yield from _blamed(evidence, since, until)
         yield from _found_again(evidence, failed[0], until)
@@ -101,12 +115,14 @@ def _outages(evidence: Evidence) -> Iterator[Broken]:
         if any(
             monotonic(run.created_at.timestamp()) < until for run in evidence.story.world.comfydeploy.runs
         ):
-            continue  # those who follow runs ask, too
+            continue  # polls of runs make such calls, too
         for at in asked:
             together = [other for other in asked if at <= other < at + 0.5]
             if at > failed[0] + _KNOWN and len(together) > processes:
                 yield Broken(
-                    "an outage isn't hammered", f"since {since:.0f}", f"{len(together)} questions at once"
+                    "ComfyDeploy isn't flooded with calls in an outage",
+                    f"since {since:.0f}",
+                    f"{len(together)} questions at once",
                 )
                 break
 
@@ -119,7 +135,7 @@ def _blamed(evidence: Evidence, since: float, until: float) -> Iterator[Broken]:
 
 
 def _followed(evidence: Evidence) -> Iterator[Broken]:
-    """In an outage that is known, no run is asked about; after it, every run is, at once."""
+    """Check that no run is polled in a known outage of ComfyDeploy, and all soon afterwards."""
     if _submitters(evidence) > 1:
         return
     calls = evidence.story.world.comfydeploy.call_log.answered
@@ -134,15 +150,19 @@ def _followed(evidence: Evidence) -> Iterator[Broken]:
                 monotonic(c.at) for c in calls if c.method == "GET" and c.path.endswith(f"/run/{run.id}")
             ]
             if any(known < at < until for at in asked):
-                yield Broken("an outage isn't hammered", f"since {since:.0f}", f"asked about {run.id}")
+                yield Broken(
+                    "ComfyDeploy isn't flooded with calls in an outage",
+                    f"since {since:.0f}",
+                    f"asked about {run.id}",
+                )
             ended = float("inf") if run.ended_at is None else monotonic(run.ended_at.timestamp())
             in_flight = monotonic(run.created_at.timestamp()) < since < ended
             if in_flight and not any(until < at < until + _PROBE + 3 for at in asked):
-                yield Broken("after an outage runs are asked about", run.id, f"until {until:.0f}")
+                yield Broken("runs are polled soon after an outage", run.id, f"until {until:.0f}")
 
 
 def _one_first(evidence: Evidence) -> Iterator[Broken]:
-    """After an outage, one run of each deployment is tried before others."""
+    """Check that one run of each deployment is tried first after an outage."""
     log = evidence.story.world.comfydeploy.call_log
     for what, since, until in evidence.story.away:
         if what != "ComfyDeploy" or _submitters(evidence) > 1:
@@ -154,7 +174,9 @@ def _one_first(evidence: Evidence) -> Iterator[Broken]:
         if failed and later:
             together = sum(call.at < later[0].ended for call in later)
             if together > len(waited):
-                yield Broken("after an outage one run is tried", f"until {until:.0f}", f"{together} at once")
+                yield Broken(
+                    "one run is tried first after an outage", f"until {until:.0f}", f"{together} at once"
+                )
 
 
 def _channels(evidence: Evidence) -> Iterator[Broken]:
@@ -162,12 +184,12 @@ def _channels(evidence: Evidence) -> Iterator[Broken]:
     for at, channel, _ in posts:
         together = sum(began <= at < began + took and where == channel for began, where, took in posts)
         if together > _AT_ONCE * _submitters(evidence):
-            yield Broken("a channel gets two messages at once", channel, f"{together} at {at:.1f}")
+            yield Broken("a channel gets at most two messages at once", channel, f"{together} at {at:.1f}")
             return
 
 
 def _found_again(evidence: Evidence, failed_at: float, until: float) -> Iterator[Broken]:
-    """From the first failed queue call on, ComfyDeploy is asked every few seconds until it answers."""
+    """Check that ComfyDeploy is probed regularly after the first failed queue call, until it answers."""
     clock, struck = Clock(evidence.story), evidence.story.struck
     ends = [at for at, said in struck if at > failed_at and ("is killed" in said or "SIGTERM" in said)]
     calls = evidence.story.world.comfydeploy.call_log.answered
@@ -176,7 +198,7 @@ def _found_again(evidence: Evidence, failed_at: float, until: float) -> Iterator
     for at, status in (each for each in asked if each[0] > failed_at):
         pause = clock.steady(at) - clock.steady(last)
         if ends and at > min(ends):
-            return  # a new process has to find out by itself
+            return  # a new process has to discover the outage
         if pause > _PROBE:
             what = f"asked after {pause:.0f} s"
             yield Broken("the end of an outage is noticed", f"since {failed_at:.0f}", what)
@@ -192,27 +214,27 @@ def _drips(evidence: Evidence) -> Iterator[Broken]:
     for call in evidence.story.world.comfydeploy.call_log.answered:
         took = clock.steady(monotonic(call.ended)) - clock.steady(monotonic(call.at))
         if call.path.startswith(_OUTPUTS) and took > _DRIP and _faults_of(evidence, call.path) == "slow":
-            yield Broken("a drip is given up", call.path, f"downloaded for {took:.0f} s")
+            yield Broken("a download that is too slow is given up", call.path, f"downloaded for {took:.0f} s")
 
 
 def _submitters(evidence: Evidence) -> int:
-    """Return how many processes make queue calls. Each finds out about an outage by itself."""
+    """Return the number of processes that make queue calls. Each has to discover an outage."""
     roles = [settings.get("ROLES", "reconcile") for settings in evidence.story.world.layout.values()]
     return sum("reconcile" in each for each in roles)
 
 
 def _opens(press: Press, request: Request) -> bool:
-    """Return whether a press may have shown a result again: by a button, or by a menu that names it."""
-    return bool(set(press.chosen) & request.keys) or (is_about(press, request) and bool(pressed(press)[0]))
+    """Return whether a press may have shown a result again: by a button of its message or of a list."""
+    return chosen(press) in request.keys or (is_about(press, request) and bool(pressed(press)[0]))
 
 
 def _downloads(evidence: Evidence) -> Iterator[Broken]:
-    """Without trouble, a file is downloaded once for each message that shows it."""
-    # What Discord finds too large is prepared again.
+    """Check that without faults a file is downloaded once for each message that shows it."""
+    # After a 413, the bot shrinks the files and needs them again.
     refused = any(record.status == 413 for record in evidence.story.world.discord.request_log.requests)
     log = evidence.story.world.log
     troubled = [*takewhile(lambda entry: entry.text != "all faults stop", log)]
-    # A machine that slept has lost its leases to another process.
+    # While the machine sleeps, leases expire, and another process may take over.
     slept = any("clocks jump" in entry.text for entry in troubled)
     others = slept and len(evidence.story.world.layout) > 1
     if evidence.story.struck or refused or others:
@@ -227,7 +249,7 @@ def _downloads(evidence: Evidence) -> Iterator[Broken]:
             continue
         ask = request.ask
         if ask is None or ask.private or ask.interaction.user_install:
-            continue  # its token may have expired, so that another place is tried
+            continue  # its token may have expired, and then another place is tried
         most = max(1, shown[request.key])
         for run in request.runs:
             for path, times in downloads.items():
@@ -243,7 +265,7 @@ def _faults_of(evidence: Evidence, path: str) -> str | None:
 def _addresses(evidence: Evidence) -> Iterator[Broken]:
     for host in evidence.story.world.loop.network.dialled_hosts:
         if host not in _OWN_HOSTS:
-            yield Broken("the bot opens no private address", host, "it connected there")
+            yield Broken("the bot connects to no private address", host, "it connected there")
 
 
 def _heard_of(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -253,7 +275,7 @@ def _heard_of(evidence: Evidence, request: Request) -> Iterator[Broken]:
         first = min((heard[run_id] for run_id in call.run_ids if run_id in heard), default=float("inf"))
         again = [other for other in request.calls if key_of(other) == key_of(call) and other.at > first]
         if again:
-            yield Broken("a run that was heard of isn't queued again", str(request), key_of(call))
+            yield Broken("a run with a webhook isn't queued again", str(request), key_of(call))
 
 
 def _cancelled_before(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -262,7 +284,7 @@ def _cancelled_before(evidence: Evidence, request: Request) -> Iterator[Broken]:
     for press in evidence.story.presses:
         key, action = pressed(press)
         told = action == "cancel" and key in request.keys and "requester" in press.rights
-        told |= press.custom_id.startswith("runs:cancel") and bool(set(press.chosen) & request.keys)
+        told |= chosen(press, "cancel") in request.keys
         if not told or press.forged or _AWAY in press.interaction.text + reply(press):
             continue
         for call in request.calls:
@@ -274,7 +296,7 @@ def _cancelled_before(evidence: Evidence, request: Request) -> Iterator[Broken]:
 
 
 def _stopped(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """A run that is told to have taken too long is stopped, and nobody else is blamed for that."""
+    """Check that a run reported as too long was cancelled, and that the bot's cancellation blames nobody."""
     cancels = {call.run_id: call.at for call in evidence.story.world.comfydeploy.call_log.cancel_calls}
     for run in request.runs:
         yield from _ends_in_time(evidence, run)
@@ -283,22 +305,26 @@ def _stopped(evidence: Evidence, request: Request) -> Iterator[Broken]:
             ended = monotonic(run.ended_at.timestamp()) if run.ended_at is not None else float("inf")
             told = min(m.created for m in request.messages if any("so I stopped" in t for t in all_texts(m)))
             if run.id not in cancels and ended > told:
-                yield Broken("a run at its deadline is stopped", str(request), f"{run.id} is {run.status}")
+                yield Broken(
+                    "a run that took too long is cancelled at ComfyDeploy",
+                    str(request),
+                    f"{run.id} is {run.status}",
+                )
         outcome = "\n".join(text_of(m.body) for m in evidence.outcomes(request))
         blamed = "was cancelled at ComfyDeploy, not by me" in outcome and len(request.runs) == 1
         if blamed and _only_the_bot_cancelled(run, cancels):
-            yield Broken("the bot's own cancellation is told as its own", str(request), run.id)
+            yield Broken("the bot's own cancellation isn't blamed on others", str(request), run.id)
 
 
 def _ends_in_time(evidence: Evidence, run: Run) -> Iterator[Broken]:
-    """A run that takes longer than it may is stopped then, also if nothing is heard of it."""
+    """Check that a run is cancelled at its deadline, even without webhooks."""
     if evidence.story.struck or run.ended_at is None or not run.faults.cancel_supported:
         return
     clock = Clock(evidence.story)
     ended, began = monotonic(run.ended_at.timestamp()), monotonic(run.created_at.timestamp())
     took = clock.steady(ended) - clock.steady(began)
     if took > _DEADLINE and not run.faults.success_after_cancel:
-        yield Broken("a deadline is kept", run.id, f"it took {took:.0f} s")
+        yield Broken("no run exceeds its deadline", run.id, f"it took {took:.0f} s")
 
 
 def _duration_is_true(evidence: Evidence, request: Request) -> Iterator[Broken]:

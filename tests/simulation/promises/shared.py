@@ -1,4 +1,4 @@
-"""What every check shares: a broken promise, who may do what, and where a message is."""
+"""The record of a broken promise, and helpers about requests, presses and messages that checks share."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from tests.fakediscord.world import Attachment, Message
 from tests.simulation.evidence import Evidence, Request, keys_of
+from tests.simulation.promises.facts import chosen
 from tests.simulation.story import Ask, Press
 
 _VIEW = 1 << 10
 MODERATORS = ("mona", "mike", "rita", "owner")
-# What /runs says about a result that it offers.
+# The words in /runs about an undelivered result.
 _OFFERED = "couldn't be posted"
 
 
@@ -27,9 +28,9 @@ class Broken:
         return f"{self.promise}: {self.about}: {self.detail}"
 
 
-def taken(evidence: Evidence, request: Request) -> bool:
-    """Return whether somebody who may do so removed a message about a request, or its outputs."""
-    if any(message in evidence.story.taken for message in request.messages):
+def was_removed(evidence: Evidence, request: Request) -> bool:
+    """Return whether a person with the right to it deleted a message or result of a request."""
+    if any(message in evidence.story.removed for message in request.messages):
         return True
     return any(
         press.label.startswith(("Delete", "Block")) and entitled(press) and is_about(press, request)
@@ -38,12 +39,12 @@ def taken(evidence: Evidence, request: Request) -> bool:
 
 
 def entitled(press: Press) -> bool:
-    """Return whether a person may end or remove what the pressed message shows."""
+    """Return whether a person may cancel or delete the request that the pressed message is about."""
     return bool(press.rights & {"requester", "manages_messages", "manages_server", "reviews"})
 
 
 def is_about(press: Press, request: Request) -> bool:
-    """Return whether a press was about a request, also if its message has changed since."""
+    """Return whether a press was about a request, even if its message has changed since."""
     number = request.ask.number if request.ask is not None else None
     return number in press.asks or bool(keys_of(press.message) & request.keys)
 
@@ -55,7 +56,7 @@ def offered(evidence: Evidence, request: Request) -> bool:
 
 
 def cancelled(evidence: Evidence, request: Request) -> bool:
-    """Return whether somebody who may do so pressed Cancel."""
+    """Return whether a person with the right to it pressed Cancel."""
     pressed = any(
         press.custom_id.endswith(":cancel") and entitled(press) and is_about(press, request)
         for press in evidence.story.presses
@@ -64,9 +65,9 @@ def cancelled(evidence: Evidence, request: Request) -> bool:
 
 
 def _cancelled_in_runs(evidence: Evidence, request: Request) -> bool:
-    """Return whether the requester chose a request to cancel in /runs. Which one, the menu doesn't say."""
+    """Return whether the requester cancelled a request in /runs."""
     return request.ask is not None and any(
-        press.who == request.ask.who and press.custom_id.startswith("runs:cancel")
+        press.who == request.ask.who and chosen(press, "cancel") in request.keys
         for press in evidence.story.presses
     )
 
@@ -79,7 +80,7 @@ def erased(evidence: Evidence, request: Request) -> bool:
 
 
 def reachable(evidence: Evidence, message: Message) -> bool:
-    """Return whether the bot can still change a message: by its channel, or by a token that is valid."""
+    """Return whether the bot can still edit a message, in its channel or by a valid token."""
     world = evidence.story.world
     if message.interaction is not None:
         age = world.discord.world.clock.now() - message.interaction.created_at
@@ -91,7 +92,7 @@ def reachable(evidence: Evidence, message: Message) -> bool:
 
 
 def text_in(file: Attachment) -> str:
-    """Return the text of a file, or an empty text for a picture."""
+    """Return the text of a text file, or an empty text for any other file."""
     is_text = file.filename.endswith((".txt", ".csv", ".jsonl", ".json", ".log"))
     return (file.data or b"").decode("utf-8", "ignore") if is_text else ""
 

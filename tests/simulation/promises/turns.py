@@ -1,4 +1,4 @@
-"""People take turns: many requests of one person don't delay another's."""
+"""Promises about the queue: people take turns, and no run waits if it could start."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tests.simulation.promises.facts import accepted, monotonic
 from tests.simulation.promises.shared import Broken
 from tests.simulation.setup import AT_ONCE, WAITING
 
-# Two people who wait for the same deployment have as many turns, but for this difference.
+# The largest difference between the runs of two people who wait for the same deployment.
 _AHEAD = 2
-# What was told at about the same time may have been stored in any order.
+# Seconds within which two requests may have been accepted in either order.
 _AROUND = 1.0
-# A run doesn't wait any more once it is claimed, which is a few milliseconds before its queue call.
+# Seconds from a claim, after which a run no longer counts as waiting, to its queue call.
 _CLAIMED = 0.05
-# A run that could start doesn't wait for so long.
+# Seconds that a run may wait although it could start.
 _PATIENCE = 1.2
 
 
 class Start(NamedTuple):
-    """A run of a person that waited from a time on, and was started."""
+    """A started run, with the times of its acceptance (`since`) and its queue call (`at`)."""
 
     who: str
     deployment: str
@@ -43,17 +43,20 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     for request in evidence.requests:
         by_person[request.ask.who if request.ask else ""] += request.runs
     limited = {who for who, runs in by_person.items() if most_at_once(runs) >= AT_ONCE}
+    # The later runs of a person keep their turns when an earlier one is cancelled.
+    cancelled = [press.asks for press in evidence.story.presses if "cancel" in press.custom_id]
+    cancellers = {evidence.story.asks[number].who for asks in cancelled for number in asks}
     starts = list(_starts(evidence))
     yield from _wait_within_limit(starts)
     for waited in starts:
         yield from _waits_for_nothing(evidence, waited)
         others = [s for s in starts if s.deployment == waited.deployment and s.who not in limited]
-        if waited.who not in limited:
+        if waited.who not in limited | cancellers:
             yield from _was_overtaken(waited, others)
 
 
 def _starts(evidence: Evidence) -> Iterator[Start]:
-    """Yield the runs that were started, without those that a moderator had to approve."""
+    """Yield the started runs that needed no approval."""
     cast = evidence.story.world.cast
     for request in evidence.requests:
         ask = request.ask
@@ -85,7 +88,7 @@ def _waits_for_nothing(evidence: Evidence, waited: Start) -> Iterator[Broken]:
     )
     if not (full or failed or silent or len(own) >= AT_ONCE or evidence.story.world.seconds_a_day):
         waited_for = f"since {waited.since:.0f}, until {waited.at:.0f}"
-        yield Broken("nobody waits for nothing", waited.request, waited_for)
+        yield Broken("no run waits while it could start", waited.request, waited_for)
 
 
 def _was_overtaken(waited: Start, starts: list[Start]) -> Iterator[Broken]:
@@ -101,7 +104,7 @@ def _was_overtaken(waited: Start, starts: list[Start]) -> Iterator[Broken]:
 
 
 def _wait_within_limit(starts: list[Start]) -> Iterator[Broken]:
-    """A person's waiting runs are limited on a server."""
+    """Check the limit of a person's waiting runs in Studio."""
     for last in starts:
         own = [start for start in starts if start.who == last.who and start.in_studio]
         waiting = [start for start in own if start.since <= last.since < start.at - _CLAIMED]

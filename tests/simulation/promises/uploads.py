@@ -1,4 +1,4 @@
-"""The bot fetches no file of somebody who may not send requests."""
+"""A promise: the bot fetches no files of a blocked person."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _is_blocked(evidence: Evidence, press: Press) -> bool:
-    """Return whether a person was certainly blocked on the server where they sent a form."""
+    """Return whether a person was certainly blocked when they submitted a form on a server."""
     story, guild = evidence.story, press.message.channel.guild
     if guild is None or any("unblock" in name for _, name, *_ in story.commands):
         return False

@@ -1,6 +1,6 @@
-"""What /usage says is what a person's runs on a server took that day, by the checker's own sums.
+"""Promises: /usage shows what a person's runs on a server used that day, by the checker's own sums.
 
-What became of the runs doesn't matter: their requests may have been erased or removed since.
+All runs count, even if their requests were erased or deleted since.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from tests.simulation.story import Ask, Command, first_text
 _PATTERNS = tuple(
     map(re.compile, (r"Runs: (\d+)", r"GPU seconds: (\d+)", r"Running: (\d+)", r"Waiting: (\d+)"))
 )
-# What the bot reserves for a run, in seconds, unless it knows the durations of so many successes.
+# Seconds that the bot reserves for a run, and the number of successes from which it uses their median.
 _RESERVE, _NEEDED = 60.0, 5
-# When the first day of a round ends.
+# The monotonic time at which the first day of a round ends.
 MIDNIGHT = 30_000.0
-# How much longer or shorter than it was a run may seem to the bot, and when ComfyDeploy's figure is known.
+# Seconds by which the bot may mismeasure a run, and seconds after the end when ComfyDeploy's figure is known.
 _LATE, _KNOWN = 5.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """What a person's runs used at least and at most: runs and GPU seconds."""
+    """The least and the most runs and GPU seconds that a person can have used."""
 
     runs: int = 0
     most_runs: int = 0
@@ -55,10 +55,10 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
         text = first_text(command.interaction).partition("### The whole")[0]
         found = [int(match[1]) for match in (pattern.search(text) for pattern in _PATTERNS) if match]
         if command.name == "usage" and command.at < MIDNIGHT and len(found) == len(_PATTERNS):
-            yield from _is_so(evidence, command, *found)
+            yield from _is_correct(evidence, command, *found)
 
 
-def _is_so(
+def _is_correct(
     evidence: Evidence, command: Command, runs: int, seconds: int, running: int, waiting: int
 ) -> Iterator[Broken]:
     least = least_reserve(evidence, command.at)
@@ -71,16 +71,16 @@ def _is_so(
     used = _used(evidence, command)
     told = f"{runs} runs and {seconds} s told, {used} before {command.at:.0f}"
     if seconds < int(used.seconds) or runs < used.runs:
-        yield Broken("no run of the day is forgotten", command.who, told)
+        yield Broken("every run is charged to its day", command.who, told)
     more = running + waiting  # these may not have been queued yet
     most = used.most_seconds + more * _most_reserve(evidence, command.at) * _weights(evidence, command)[1]
     # A process that dies between a claim and its queue call has charged a run that nobody sees.
     if not evidence.story.struck and (seconds > most + 1 or runs > used.most_runs + more):
-        yield Broken("nothing counts twice", command.who, told)
+        yield Broken("no run is charged twice", command.who, told)
 
 
 def _used(evidence: Evidence, command: Command) -> Sum:
-    """Return what a person's runs on a server have used by the time of a command."""
+    """Return what the person's runs on the command's server had used by then."""
     used, home = Sum(), _server(command.interaction)
     for request in evidence.requests:
         ask = request.ask
@@ -91,14 +91,14 @@ def _used(evidence: Evidence, command: Command) -> Sum:
 
 
 def _server(interaction: Interaction) -> Guild | None:
-    """Return the server that an interaction counts for: none for the bot of a user's own account."""
+    """Return the server to which an interaction is charged; None for a user install."""
     return None if interaction.user_install else interaction.channel.guild
 
 
 def cost(
     evidence: Evidence, request: Request, ask: Ask, key: str, at: float, *, weighted: bool = True
 ) -> Sum:
-    """Return what the run with a key has cost by a time, at least and at most."""
+    """Return what the run with a key had cost by a time."""
     calls = [call for call in request.calls if key_of(call) == key and monotonic(call.at) <= at]
     runs = [run for run in request.runs if any(run.id in call.run_ids for call in calls)]
     low, high = _weight(evidence, request, ask, calls) if weighted else (1.0, 1.0)
@@ -106,7 +106,7 @@ def cost(
     if runs and all(_is_known(run, at) for run in runs):
         most = max(_seconds(run, at) for run in runs) + _LATE
     if all(call.status not in (200, None) for call in calls):
-        return Sum(0, 1, 0.0, most * high)  # what was refused costs nothing, unless it is heard of
+        return Sum(0, 1, 0.0, most * high)  # a refused run costs nothing unless a webhook about it arrives
     least = least_reserve(evidence, at)
     if runs and all(_has_ended(run, at) and not is_unheard_of(evidence, request, run) for run in runs):
         least = min([least, *(max(0.0, _seconds(run, at) - _LATE) for run in runs)])
@@ -119,7 +119,7 @@ def _has_ended(run: Run, at: float) -> bool:
 
 
 def _is_known(run: Run, at: float) -> bool:
-    """Return whether the bot has had time to learn how long a run took."""
+    """Return whether the bot has had time to fetch the duration of a successful run."""
     return (
         run.status == "success"
         and run.ended_at is not None
@@ -128,7 +128,7 @@ def _is_known(run: Run, at: float) -> bool:
 
 
 def least_reserve(evidence: Evidence, at: float) -> float:
-    """Return the least that a run may have reserved by a time: the median of durations, if that is known."""
+    """Return the fewest seconds that may be reserved for a run at a time."""
     took = _durations(evidence, at)
     return min([_RESERVE, *(max(0.0, each - _LATE) for each in took)]) if len(took) >= _NEEDED else _RESERVE
 
@@ -143,7 +143,7 @@ def _durations(evidence: Evidence, at: float) -> list[float]:
 
 
 def _seconds(run: Run, at: float) -> float:
-    """Return how long a run was executing by a time."""
+    """Return the seconds that a run had been executing by a time."""
     if run.started_at is None:
         return 0.0
     ended = at if run.ended_at is None else min(at, monotonic(run.ended_at.timestamp()))
@@ -151,16 +151,16 @@ def _seconds(run: Run, at: float) -> float:
 
 
 def _weights(evidence: Evidence, command: Command) -> tuple[float, float]:
-    """Return the smallest and the largest weight that a second has had on the server of a command."""
+    """Return the smallest and largest GPU weight so far on the command's server."""
     home = command.interaction.channel.guild
     found = [1.0, *(each.weight for each in evidence.story.weights if each.guild is home)]
     return min(found), max(found)
 
 
 def _weight(evidence: Evidence, request: Request, ask: Ask, calls: list[QueueCall]) -> tuple[float, float]:
-    """Return the smallest and the largest weight that a second of a run may have.
+    """Return the smallest and largest possible weight of a run's seconds.
 
-    It is the weight of its GPU when the request was accepted or, if that came later, approved.
+    The weight of its GPU is fixed when the request is accepted or, if it needs approval, approved.
     """
     story = evidence.story
     approved = [

@@ -1,4 +1,4 @@
-"""No worker sleeps while something is due that it could handle."""
+"""A promise: workers are woken when an item becomes due, and don't find it only after their longest sleep."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from tests.simulation.evidence import Evidence
 from tests.simulation.promises.shared import Broken
 
 _LATE = re.compile(r"bot\.workers\.worker (submit|check|show|probe|progress) found an item that nothing had")
-# The clock has moved, or a wake-up was lost with its process or with a reply of the database.
+# Seconds after which a worker looks for due items without being woken.
 _LONGEST_SLEEP = 30.0
+# Faults that may lose a wake-up or move the clock.
 _EXCUSES = re.compile(r"clock|is killed|SIGTERM|database|COMMIT|fails: ")
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
-    """What a worker finds only because no sleep is longer came late, unless a wake-up may be lost."""
+    """Check for log lines about items that no wake-up announced, unless a fault may have lost it."""
     log = evidence.story.world.log
     struck = [entry.at for entry in log if entry.who == "trouble" and _EXCUSES.search(entry.text)]
     for entry in log:

@@ -1,1 +1,1 @@
-"""What goes wrong or changes: services, the database, clocks, kills; deployments, roles and channels."""
+"""Actions that cause trouble: faults of services, database and clocks, kills, and changed servers."""

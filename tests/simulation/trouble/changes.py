@@ -1,4 +1,4 @@
-"""Deployments, roles, members, channels and the bot's own membership change."""
+"""Actions: deployments.toml, roles, members, channels and the bot's own membership change."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _other_default_gpu(deployments: Deployments) -> None:
 
 
 def _without_choices(deployments: Deployments) -> None:
-    """Offer only one style, so that those of earlier requests are gone."""
+    """Replace all styles, so that those of earlier requests are gone."""
     deployments["picture"]["inputs"] = {"style": {"choices": ["neon"]}}
 
 
@@ -88,9 +88,9 @@ _CORRECTED_AFTER = 30.0
     "change", what=(*_EDITS, "a mistake"), how=("signal", "signal", "command"), back=(None, 3, 15), weight=4
 )
 async def deployments_change(story: Story, what: str, how: str, back: float | None) -> None:
-    """Edit deployments.toml and let every process read it; perhaps restore it after a while.
+    """Edit deployments.toml and make every process read it; perhaps restore it after some seconds.
 
-    A mistake is always corrected: with it, a process that is started again would exit.
+    A mistake is always corrected, because otherwise a restarted process would exit.
     """
     path = story.world.folder / DEPLOYMENTS.name
     original = DEPLOYMENTS.read_text(encoding="utf-8")
@@ -153,7 +153,7 @@ _PERMISSIONS = {"nothing special": MEMBER, "moderator": MODERATOR, "manager": MA
     weight=2,
 )
 async def role_changes(story: Story, who: str, where: str, role: str, back: float | None) -> None:
-    """Give a member's role other permissions, and perhaps the earlier ones after a while."""
+    """Change the permissions of a member's role, and perhaps restore them after some seconds."""
     discord, guild = story.world.discord, story.world.cast.guilds[where]
     person, earlier = story.world.person(who), guild.members.get(story.world.person(who).id)
     if earlier is None:
@@ -203,7 +203,7 @@ async def member_loses_channel(story: Story, who: str, where: str) -> None:
 
 @action("change", where=("studio", "reviewed", "elsewhere"), back=(None, 4, 20))
 async def bot_is_removed(story: Story, where: str, back: float | None) -> None:
-    """Remove the bot from a server, and perhaps invite it again after a while."""
+    """Remove the bot from a server, and perhaps invite it again after some seconds."""
     discord, guild = story.world.discord, story.world.cast.guilds[where]
     if not guild.bot_present:
         raise Skip(f"the bot isn't on {where}")
@@ -225,7 +225,7 @@ async def thread_closes(story: Story, *, archived: bool, locked: bool, gone: boo
     if thread.deleted:
         story.skip("the thread is gone")
     elif gone:
-        story.taken += list(thread.messages.values())
+        story.removed += list(thread.messages.values())
         story.world.discord.delete_channel(thread)
         story.strike("the thread is deleted")
     else:

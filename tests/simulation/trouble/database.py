@@ -1,4 +1,4 @@
-"""The database fails: statements, COMMITs, replies, and all of it for a while."""
+"""Actions: statements or COMMITs fail, lose their reply, or all fail for a while."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.simulation.steps import action
 from tests.simulation.story import Story
 
 _WRITES = ("INSERT", "UPDATE", "DELETE", "SELECT", "BEGIN")
-# What SQLite and PostgreSQL say, and a connection that breaks, which only PostgreSQL's can.
+# An error of the database, and a broken connection, which only PostgreSQL can have.
 _ERRORS: dict[str, Callable[[], Exception]] = {
     "error": lambda: sqlite3.OperationalError("disk I/O error"),
     "broken": lambda: ConnectionLost("the connection was lost"),
@@ -28,9 +28,9 @@ _ERRORS: dict[str, Callable[[], Exception]] = {
     weight=4,
 )
 async def statement_fault(story: Story, *, commits: bool, nth: int, times: int, how: str = "error") -> None:
-    """Let the nth COMMIT or other statement from now on fail, and perhaps the next.
+    """Let the nth COMMIT or other statement from now on fail, and perhaps the next one, too.
 
-    With SQLite nothing is lost on the way, so each of these is an error.
+    SQLite has no connection that can break, so each fault is an error there.
     """
     late = how == "reply lost" and story.world.is_postgres
     error = _ERRORS["broken" if late or (how == "broken" and story.world.is_postgres) else "error"]
@@ -46,7 +46,7 @@ async def statement_fault(story: Story, *, commits: bool, nth: int, times: int, 
 
 
 async def database_away(story: Story, seconds: float) -> None:
-    """Let every statement fail for a while."""
+    """Let every statement fail for some seconds."""
     ends = TIME.monotonic + seconds
     error = _ERRORS["broken" if story.world.is_postgres else "error"]
 
@@ -59,7 +59,7 @@ async def database_away(story: Story, seconds: float) -> None:
 
 
 def nth_call(nth: int, times: int = 1) -> Callable[[], bool]:
-    """Return a function that is true at its nth call, and at the next ones up to `times`."""
+    """Return a function that returns True at `times` calls, from the nth one on."""
     calls = [0]
 
     def reached() -> bool:

@@ -1,4 +1,4 @@
-"""Processes die, in the middle of anything, and are started again."""
+"""Actions: processes of the bot are killed or stopped, and started again."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.simulation.story import Story
 from tests.simulation.trouble.database import add_strike, counts, nth_call
 from tests.simulation.trouble.services import ROUTES, jump
 
-# `which` is the process's place among those that run, and `back` when a supervisor starts it again.
+# `which` is the index of a running process, and `back` the seconds until a supervisor restarts it.
 
 
 @action("kill", nth=(1, 2, 3, 4, 6, 9, 13), after=0.5, back=(0.1, 1.0, 5.0, 30.0), weight=4)
 async def kill_at_commit(story: Story, nth: int, *, after: bool, back: float) -> None:
-    """Kill whichever process makes the nth COMMIT from now on, before or after it is carried out."""
+    """Kill the process that makes the nth COMMIT from now on, before or after its execution."""
     reached = nth_call(nth)
 
     def strike(life: Life, sql: str, done: bool) -> None:
@@ -37,7 +37,7 @@ async def kill_now(story: Story, which: int, back: float) -> None:
 
 @action("kill", which=range(5), back=(0.1, 2.0, 20.0))
 async def terminate(story: Story, which: int, back: float) -> None:
-    """Stop a process in order, and start it again."""
+    """Stop a process with SIGTERM, and start it again."""
     for process in _chosen(story, which):
         story.strike(f"{process.life.name} gets SIGTERM")
         process.signal(signal.SIGTERM)
@@ -59,9 +59,9 @@ def kill_life(story: Story, life: Life, back: float, where: str) -> None:
 
 
 def kill_at_call(story: Story, route: str, nth: int, *, done: bool, back: float, slept: float = 0.0) -> None:
-    """Kill the bot at the nth call of a route from now on, before or after Discord has carried it out.
+    """Kill the bot at the nth call of a route from now on, before or after Discord has executed it.
 
-    All clocks may jump then.
+    If `slept` isn't 0, all clocks jump by so many seconds afterwards.
     """
     left = [nth]
 
@@ -83,7 +83,7 @@ def kill_at_call(story: Story, route: str, nth: int, *, done: bool, back: float,
 
 
 def kill_after_call(story: Story, route: str, *, nth: int, back: float) -> None:
-    """Kill the bot before the nth COMMIT that follows the next call of a route."""
+    """Kill the bot before the nth COMMIT after the next call of a route."""
     armed = [False]
     left = [nth]
 
@@ -104,11 +104,11 @@ def kill_after_call(story: Story, route: str, *, nth: int, back: float) -> None:
 
 @action("kill", route=sorted({*ROUTES}), nth=(1, 1, 2, 3), back=(0.1, 1.0, 10.0))
 async def kill_after(story: Story, route: str, nth: int, back: float) -> None:
-    """Kill the bot before a COMMIT that follows a call of Discord."""
+    """Kill the bot before a COMMIT soon after a call to Discord."""
     kill_after_call(story, route, nth=nth, back=back)
 
 
 @action("kill", route=sorted({*ROUTES}), nth=(1, 1, 2, 3), done=0.7, away=(0.5, 5.0, 400.0, 4000.0), weight=2)
 async def kill_during(story: Story, route: str, nth: int, away: float, *, done: bool) -> None:
-    """Kill the bot while Discord carries out a call; it may come back when Discord has forgotten nonces."""
+    """Kill the bot during a call to Discord, perhaps until Discord has forgotten the call's nonce."""
     kill_at_call(story, route, nth, done=done, back=min(away, 5), slept=away if away > 5 else 0.0)

@@ -1,4 +1,4 @@
-"""Deferred answers meet trouble: the deferral, the acceptance, and the edit into the status message."""
+"""Actions: faults and kills at the deferral, the acceptance, and the edit into the status message."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FAULTS = {
 
 
 async def _ask(story: Story, who: str, where: str, *, again: bool) -> Ask | None:
-    """Send a request, or repeat an earlier one by its button, so that a component is deferred."""
+    """Send a request or, with `again`, repeat the latest one by its button, which is deferred differently."""
     if not again:
         return await request(story, who, where)
     message = await outcome(story, story.asks[-1] if story.asks else None)
@@ -56,10 +56,10 @@ _ASKED: dict[str, Any] = {"who": MEMBERS, "where": _PLACES, "again": 0.4}
 async def deferral_fails(
     story: Story, who: str, where: str, route: str, fault: str, *, times: int, unread: int, again: bool
 ) -> None:
-    """Let a deferral or the edit of its answer fail, and then perhaps the question whether it was shown."""
+    """Let a deferral or the edit of its answer fail, and perhaps also the GET that checks the answer."""
     if again:
         await request(story, who, where)
-    # A message that exists is never said to be gone.
+    # Discord never answers 404 for a message that exists.
     fault = "failed" if (route, fault) == (_EDIT, "refused") else fault
     story.world.discord.faults.add(route, _FAULTS[fault], times=times)
     if unread:
@@ -74,7 +74,7 @@ async def deferral_fails(
         story.thinking.append(asked.number)
 
 
-# Before the first COMMIT, and after a deferral, the request ends in a known gap.
+# A kill before the first COMMIT, after the deferral, leads to a known gap.
 @action(
     "deferral",
     **_ASKED,
@@ -109,7 +109,7 @@ async def _both_away(story: Story, seconds: int, *, discord: bool) -> None:
 async def database_leaves_after_deferral(
     story: Story, who: str, where: str, seconds: int, *, again: bool, discord: bool
 ) -> None:
-    """Let the database, and perhaps Discord, be away as soon as a deferral was shown."""
+    """Let the database, and perhaps Discord, fail from a deferral on."""
     if again:
         await request(story, who, where)
         await asyncio.sleep(8)

@@ -1,4 +1,4 @@
-"""Outcomes meet trouble at a chosen moment: during a post, before their cleanup, in their downloads."""
+"""Actions: faults and kills while an outcome is downloaded, posted, or its status message removed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from tests.simulation.trouble.outages import away
 from tests.simulation.trouble.services import ANSWER, CALLBACK, MESSAGE, MESSAGES, jump
 
 _POST = f"POST {MESSAGES}"
-# Discord knows a nonce for a few minutes. In a jump, it keeps those that discord.py may still repeat.
+# Seconds for which discord.py may repeat a post with its nonce, and after which Discord forgets a nonce. In a
+# jump, the fake Discord keeps nonces that may still be repeated.
 _NONCES_IN_USE = 45.0
 _NONCES_FORGOTTEN = 400.0
-# Longer than a drip may last, and too short for a picture at one byte per second.
+# Seconds: longer than a slow download may take, and too short for a picture at one byte per second.
 _DRIPPING = 60.0
-# discord.py repeats an answer for so long.
+# Seconds for which discord.py repeats an answer.
 _ANSWERS_END = 30.0
 
 
@@ -32,13 +33,13 @@ _ANSWERS_END = 30.0
     back=(0.1, 1.0, 5.0),
 )
 async def kill_at_cleanup(story: Story, who: str, where: str, deployment: str, back: float) -> None:
-    """Kill the bot when it has posted an outcome and is about to remove the status message."""
+    """Kill the bot after it has posted an outcome, when it is about to delete the status message."""
     kill_at_call(story, f"DELETE {ANSWER}", 1, done=False, back=back)
     await outcome(story, await request(story, who, where, deployment), files=False)
     await asyncio.sleep(back + 5)
 
 
-# Four runs make more pictures than one message takes.
+# Four runs make more pictures than fit into one message.
 @action(
     "delivery",
     who=MEMBERS,
@@ -51,7 +52,7 @@ async def kill_at_cleanup(story: Story, who: str, where: str, deployment: str, b
 async def kill_after_a_post(
     story: Story, who: str, where: str, count: int, nth: int, *, forgotten: bool
 ) -> None:
-    """Kill the bot after a post that it hasn't noted, perhaps until Discord has forgotten the nonce."""
+    """Kill the bot after a post whose id it hasn't stored, perhaps until Discord has forgotten the nonce."""
     kill_at_call(story, _POST, nth if count == 4 else 1, done=True, back=_NONCES_IN_USE + 10)
     asked = await request(story, who, where, "several" if count > 1 else "picture", count=count)
     killed = await story.world.until(lambda: not story.world.running, 20)
@@ -71,7 +72,7 @@ async def kill_after_a_post(
     seconds=(60, 120),
 )
 async def posts_fail_late(story: Story, who: str, where: str, status: int, seconds: float) -> None:
-    """Let posts in one channel fail for a while after a long run, when only posts can show its result."""
+    """Let posts in one channel fail after the token has expired, so that only a post can show the result."""
     channel = story.world.channel(where)
     asked, run = await held_run(story, who, where)
     asked.interaction.created_at -= 900
@@ -96,7 +97,7 @@ async def files_misbehave(story: Story, who: str, deployment: str, body: str) ->
 
 @action("ages", who=MEMBERS, back=(0.1, 1.0, 5.0), weight=2)
 async def unmark_between_parts(story: Story, who: str, back: float) -> None:
-    """Unmark a channel that has a part of an age-restricted result, and kill the bot when it deletes that."""
+    """Lift a channel's age restriction between two messages of a result, and kill the bot at the cleanup."""
     kill_at_call(story, _POST, 2, done=False, back=3)
     asked = await request(story, who, "adult", "several", count=4)
     if asked is None or not await story.world.until(lambda: not story.world.running, 20):
@@ -108,7 +109,7 @@ async def unmark_between_parts(story: Story, who: str, back: float) -> None:
 
 @action("delivery", who=MEMBERS, where=("pictures", "adult", "thread"), busy=(2, 4, 6))
 async def answer_refused_after_start(story: Story, who: str, where: str, busy: int) -> None:
-    """Show an answer with a 500, refuse its last repetition, and let ComfyDeploy be busy in between."""
+    """Execute an answer but reply 500, refuse its retries, and let ComfyDeploy be busy in between."""
     faults = story.world.discord.faults
     seen: list[str] = []
 
@@ -116,7 +117,7 @@ async def answer_refused_after_start(story: Story, who: str, where: str, busy: i
         seen.append(parameters["webhook_id"])
         return parameters["webhook_id"] == seen[0]
 
-    # Earlier answers have arrived by then.
+    # Wait for earlier answers.
     await asyncio.sleep(1)
     faults.add(f"POST {CALLBACK}", Fault.answer_after(500), times=1, where=first)
     faults.add(f"POST {CALLBACK}", Fault.answer(500), times=3, where=first)

@@ -1,4 +1,4 @@
-"""What is claimed under a lease takes longer than that, or its claim's end isn't confirmed."""
+"""Actions for several processes: work that outlives its lease, and an end of a claim without a reply."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.simulation.trouble.database import add_strike, counts
 from tests.simulation.trouble.services import MESSAGES, jump
 
 _CHANNEL = "GET /channels/{channel_id}"
-# A delivery's lease in seconds, and a little more.
+# Seconds, a little more than a message's lease.
 _LEASE = 62
 
 
 @action("leases", who=MEMBERS, jumps=(2, 3, 4))
 async def sleep_during_a_post(story: Story, who: str, jumps: int) -> None:
-    """Let the machine sleep for longer than a lease while Discord makes the post of a result wait."""
+    """Let the machine sleep for longer than a lease while Discord's rate limit delays a post."""
     reached: list[Any] = []
 
     def watch(params: Any) -> bool:
@@ -44,17 +44,17 @@ async def sleep_during_a_post(story: Story, who: str, jumps: int) -> None:
 
 @action("leases", who=MEMBERS, seconds=(2.0, 4.0), weight=2)
 async def slow_channels(story: Story, who: str, seconds: float) -> None:
-    """Let Discord take its time to describe a channel, which a messenger without a gateway asks for."""
+    """Delay Discord's description of a channel, which a messenger without a gateway asks for."""
     rule = story.world.discord.faults.add(_CHANNEL, Fault.delay(seconds), times=None)
     await started(story, await request(story, who, "adult", "restricted"))
     await asyncio.sleep(15)
     story.world.discord.faults.remove(rule)
 
 
-# The other process looks for runs twice a minute if nobody wakes it.
+# `seconds` is more than the 30 after which a worker that isn't woken looks for runs.
 @action("leases", who=MEMBERS, seconds=(36.0, 40.0), weight=2)
 async def unconfirmed_requeue(story: Story, who: str, seconds: float) -> None:
-    """Let a process lose the database just when it has requeued a run, which another process then starts."""
+    """Let a process lose the database just after it requeued a run, which another process then starts."""
     world = story.world
     if not {"worker-1", "worker-2"} <= world.layout.keys():
         raise Skip("no other process starts runs")
@@ -78,7 +78,7 @@ async def unconfirmed_requeue(story: Story, who: str, seconds: float) -> None:
 
 @action("leases", waiting=(2, 2, 3), weight=2)
 async def turned_away_in_a_race(story: Story, waiting: int) -> None:
-    """Free a place while several processes look for the next run, the first of which may not start today."""
+    """End a run while several processes wait to start the next, and the first in the queue has no budget."""
     world = story.world
     jump(story, 60)
     await ended(story, await request(story, "alice", "pictures", count=2))
@@ -100,7 +100,7 @@ async def turned_away_in_a_race(story: Story, waiting: int) -> None:
 
 
 async def ended(story: Story, ask: Ask | None) -> None:
-    """Wait until the runs of a request have ended."""
+    """Wait until all runs of a request have ended."""
     if ask is not None:
         await started(story, ask)
         await story.world.until(lambda: all(run.ended for run in runs_of(story, ask)), 15)

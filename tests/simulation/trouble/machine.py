@@ -1,4 +1,4 @@
-"""The bot's machine is slow, or its clock is set."""
+"""Actions: calls in threads are slow, or the machine's wall clock is set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.simulation.story import Story
 
 @action("threads", seconds=lambda chance: chance.uniform(0.2, 5), calls=(1, 3, 10))
 async def slow_thread(story: Story, seconds: float, calls: int) -> None:
-    """Let the next calls in threads take a while."""
+    """Let the next calls in threads take some seconds."""
     left = [calls]
 
     def delay(_life: Life, _name: str) -> float:
@@ -24,7 +24,7 @@ async def slow_thread(story: Story, seconds: float, calls: int) -> None:
 
 @action("clock", seconds=(-90, 30, 100, 3600, 86400))
 async def clock_jump(story: Story, seconds: float) -> None:
-    """Set the wall clock of the bot's machine, and only that."""
+    """Set the wall clock of the bot's machine, but not its monotonic clock or other clocks."""
     for process in story.world.running:
         process.ahead += seconds
     story.strike(f"the bot's clock is set by {seconds} s")

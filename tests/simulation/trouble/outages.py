@@ -1,4 +1,4 @@
-"""A service or the database answers nothing for a while, and people go on."""
+"""Actions: people continue while a service or the database is unavailable or slow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RULES = "GET /guilds/{guild_id}/auto-moderation/rules"
 
 @contextmanager
 def away(story: Story, what: str) -> Iterator[None]:
-    """Note that something answers nothing inside the block."""
+    """Record the block as an outage."""
     since = TIME.monotonic
     story.strike(f"{what} is away")
     try:
@@ -42,7 +42,7 @@ def away(story: Story, what: str) -> Iterator[None]:
 async def requests_in_an_outage(
     story: Story, people: list[str], gaps: list[float], seconds: float, deployments: list[str]
 ) -> None:
-    """Send requests while ComfyDeploy answers 503, after everything else has ended."""
+    """Send requests while ComfyDeploy answers 503; earlier runs have ended."""
     jump(story, 60)
     plan = story.world.comfydeploy.world.plan
     with away(story, "ComfyDeploy"):
@@ -66,7 +66,7 @@ async def requests_in_an_outage(
     weight=2,
 )
 async def posts_fail(story: Story, who: str, where: str, status: int, seconds: float) -> None:
-    """Let Discord answer every post with an error for longer than discord.py repeats it."""
+    """Let Discord answer every post with an error for longer than discord.py retries it."""
     rule = story.world.discord.faults.add(_POST, Fault.answer(status), times=None)
     with away(story, "posting"):
         await request(story, who, where)
@@ -78,7 +78,7 @@ async def posts_fail(story: Story, who: str, where: str, status: int, seconds: f
     "away", who=MEMBERS, where=("pictures", "adult"), after=(0.0, 0.5, 1.5, 2.5), seconds=(3, 8), weight=2
 )
 async def database_leaves_a_run(story: Story, who: str, where: str, after: float, seconds: float) -> None:
-    """Let every statement fail for a while during a run."""
+    """Let every statement fail for some seconds during a run."""
     await started(story, await request(story, who, where), status="running")
     await asyncio.sleep(after)
     with away(story, "the database"):
@@ -88,7 +88,7 @@ async def database_leaves_a_run(story: Story, who: str, where: str, after: float
 
 @action("words", who=MEMBERS, minutes=(20, 70, 70, 200), status=(500, 503), weight=1)
 async def rules_unreadable(story: Story, who: str, minutes: float, status: int) -> None:
-    """Let Discord hide a server's AutoMod rules for a while after they were read, and send requests."""
+    """Let Discord fail to return a server's AutoMod rules after they were read once, and send requests."""
     await request(story, who, "pictures")
     rule = story.world.discord.faults.add(_RULES, Fault.answer(status), times=None)
     with away(story, "AutoMod"):
@@ -111,7 +111,7 @@ async def rules_unreadable(story: Story, who: str, minutes: float, status: int) 
 async def runs_in_an_outage(
     story: Story, people: list[str], before: float, seconds: float, *, late: bool
 ) -> None:
-    """Let ComfyDeploy be away while a run is under way, which ends meanwhile or is past its deadline."""
+    """Let ComfyDeploy be away during a run, which meanwhile ends or passes its deadline."""
     who, other = people
     _, run = await held_run(story, who, "pictures")
     await asyncio.sleep(before)
@@ -132,7 +132,7 @@ async def runs_in_an_outage(
 
 @action("limits", people=lambda chance: chance.sample(MEMBERS, 3), gap=(0.0, 0.2, 1.0))
 async def one_machine_fails(story: Story, people: list[str], gap: float) -> None:
-    """Let the machine of one deployment fail, while others wait for other deployments."""
+    """Let the queue call of one deployment fail while people wait for other deployments."""
     story.world.next_faults({"queue_status": 500})
     for who, deployment in zip(people, ("picture", "several", "text"), strict=True):
         await request(story, who, "pictures", deployment)
@@ -142,7 +142,7 @@ async def one_machine_fails(story: Story, people: list[str], gap: float) -> None
 
 @action("limits", people=lambda chance: chance.sample(MEMBERS, 3), seconds=(3.0, 5.0))
 async def slow_posts(story: Story, people: list[str], seconds: float) -> None:
-    """Let Discord take its time for posts while many results come in one channel."""
+    """Delay Discord's posts while many results arrive in one channel."""
 
     def watch(parameters: dict[str, str]) -> bool:
         story.slow_posts.append((TIME.monotonic, parameters["channel_id"], seconds))

@@ -1,4 +1,4 @@
-"""Channels, messages, permissions and tokens go away."""
+"""Actions: the bot loses channels, messages, permissions, direct messages and tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ async def delete_channel(story: Story, where: str) -> None:
     if not channel.deleted:
         threads = [place for place in story.places() if place.parent is channel]
         for place in (channel, *threads):
-            story.taken += list(place.messages.values())
+            story.removed += list(place.messages.values())
         story.world.discord.delete_channel(channel)
         story.strike(f"#{where} is deleted")
 
@@ -36,7 +36,7 @@ async def moderator_deletes(story: Story, ask: int) -> None:
         return
     for message in reversed(story.of_ask(story.asks[ask])):
         if not message.ephemeral and message.channel.guild is not None:
-            story.taken.append(message)
+            story.removed.append(message)
             story.world.discord.delete_message(message)
             story.strike(f"a moderator deletes a message about request {ask}")
             return

@@ -1,4 +1,4 @@
-"""Discord, its gateway and ComfyDeploy fail, delay, repeat, lose answers, or are away; runs misbehave."""
+"""Actions: faults and outages of Discord, its gateway and ComfyDeploy, and of runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MESSAGE = f"{MESSAGES}/{{message_id}}"
 ANSWER = "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
 _FOLLOW_UP = "/webhooks/{webhook_id}/{webhook_token}"
 CALLBACK = "/interactions/{webhook_id}/{webhook_token}/callback"
-# Twice: the post is where an outcome is lost or doubled.
+# Two routes are listed twice, because there an outcome or answer can get lost or doubled.
 ROUTES = (
     f"POST {MESSAGES}",
     f"POST {MESSAGES}",
@@ -59,7 +59,7 @@ async def discord_fault(
 
 @action("discord", seconds=(2, 10, 40), effect=("status", "drop_before"))
 async def discord_away(story: Story, seconds: float, effect: str) -> None:
-    """Let every call to Discord fail for a while, in real time or, if it is long, by a jump."""
+    """Let every call to Discord fail for some seconds."""
     fault = Fault(Effect(effect), status=503 if effect == "status" else 0)
     rule = story.world.discord.faults.add("*", fault, times=None)
     story.strike(f"Discord is away for {seconds} s")
@@ -126,7 +126,7 @@ RUN_FAULTS: dict[str, dict[str, Any]] = {
 
 @action("run", _draw_run_faults)
 async def run_fault(story: Story, faults: dict[str, Any]) -> None:
-    """Let the next queue call's run misbehave."""
+    """Set faults for the next queue call and its run."""
     story.world.next_faults(faults)
     story.strike(f"the next run: {faults}")
 
@@ -144,12 +144,11 @@ async def comfydeploy_away(story: Story, seconds: float) -> None:
     story.world.loop.call_later(seconds, back)
 
 
-# Hours or days without a service pass in one jump.
 @action(
     "outage", party=("discord", "discord", "comfydeploy", "both"), hours=(0.2, 1, 6, 12, 30), jumps=(1, 3, 8)
 )
 async def long_outage(story: Story, party: str, hours: float, jumps: int) -> None:
-    """Let a service be away for hours that pass in jumps; the bot runs for a moment after each."""
+    """Let services be away for hours, which pass in jumps; the bot runs for a second after each."""
     world = story.world
     if party in ("discord", "both"):
         world.discord.faults.add("*", Fault.answer(503), times=None)
@@ -164,7 +163,7 @@ async def long_outage(story: Story, party: str, hours: float, jumps: int) -> Non
 
 
 def jump(story: Story, seconds: float) -> None:
-    """Move all clocks; what was due runs afterwards."""
+    """Advance all clocks; overdue timers run afterwards."""
     story.world.discord.messages_service.keep_nonces_in_use(seconds)
     story.world.loop.jump(seconds)
     story.world.note("trouble", f"all clocks jump by {seconds:g} s")

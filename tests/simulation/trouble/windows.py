@@ -1,4 +1,4 @@
-"""Something changes at the one moment that matters: between a claim and its post, or a post and its reply."""
+"""Actions at a critical moment: between a claim and its post, or between a post and its reply."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from tests.simulation.trouble.services import ANSWER, MESSAGES, jump
 
 _POST = f"POST {MESSAGES}"
 _CLAIM, _EXTENSION = "UPDATE messages SET failures", "UPDATE requests SET lease_until"
-# How long a claim is on its way to the process that made it, which waits two seconds for the database.
+# Seconds by which the result of a claim is delayed. The process would wait two seconds for it.
 _LATE = 1.5
-# A lease, and the longest sleep of the worker that takes it over.
+# Seconds of a lease, and of the longest sleep of the worker that takes over.
 _TAKEN_OVER = 95.0
-# Discord has forgotten a nonce after so long, and discord.py doesn't repeat a post any more.
+# Seconds after which Discord has forgotten a nonce, and after which discord.py no longer repeats a post.
 _FORGOTTEN, _REPEATED = 400.0, 45.0
 
 
 def _is_disturbed(story: Story) -> bool:
-    """Return whether other trouble may hide what an action looks for, and note that it does nothing then."""
+    """Return whether earlier faults make an action's check unreliable; if so, log that it is skipped."""
     if story.struck or story.world.discord.faults.rules or STATEMENTS.strike is not None:
         story.skip("there was other trouble")
         return True
@@ -39,7 +39,10 @@ def _is_disturbed(story: Story) -> bool:
 
 
 def _hold_claim(story: Story) -> list[float]:
-    """Let the next claim of a message arrive late, and return what will have its time. Raises Skip."""
+    """Delay the result of the next claim of a message; return a list that will have its time.
+
+    Raises Skip on PostgreSQL.
+    """
     if story.world.is_postgres:
         raise Skip("statements that PostgreSQL has executed aren't held")
     claimed: list[float] = []
@@ -55,7 +58,7 @@ def _hold_claim(story: Story) -> list[float]:
 
 
 def _count_posts(story: Story, at_each: Callable[[], object] = lambda: None) -> list[None]:
-    """Return a list that gets longer with each post in #pictures, when a function is called, too."""
+    """Return a list that gets an item for each post in #pictures; call `at_each` for each, too."""
     wanted, posts = str(story.world.channel("pictures").id), list[None]()
 
     def watch(params: Any) -> bool:
@@ -69,7 +72,7 @@ def _count_posts(story: Story, at_each: Callable[[], object] = lambda: None) -> 
 
 
 async def _held_run(story: Story, who: str) -> tuple[Ask, Any] | None:
-    """Start a run that doesn't end by itself."""
+    """Send a request whose run stays `running`; None if earlier faults disturb the action."""
     if _is_disturbed(story):
         return None
     story.world.next_faults({"hold_at": "running"})
@@ -83,9 +86,9 @@ async def _held_run(story: Story, who: str) -> tuple[Ask, Any] | None:
 
 @action("leases", who=MEMBERS, expires=(True, False), weight=2)
 async def lease_runs_out(story: Story, who: str, *, expires: bool) -> None:
-    """Let a post take longer than its lease, which isn't extended, while its channel is closed to others.
+    """Let a post outlive its lease, whose extension fails, while the bot may not start other posts there.
 
-    Unless the answer's token expires, another process edits the outcome into the answer meanwhile.
+    Unless the token has expired, another process edits the outcome into the answer meanwhile.
     """
     found = await _held_run(story, who)
     if found is None:
@@ -118,12 +121,12 @@ async def lease_runs_out(story: Story, who: str, *, expires: bool) -> None:
     downloads = [call for call in world.comfydeploy.call_log.answered if f"/{run.id}/" in call.path]
     downloads = [call for call in downloads if call.path.startswith("/files/outputs/")]
     if len(world.layout) == 1 and len(downloads) > len({call.path for call in downloads}):
-        story.surprise("a message in progress isn't begun again", f"{run.id} was downloaded twice")
+        story.surprise("a message in progress isn't started a second time", f"{run.id} was downloaded twice")
 
 
 @action("windows", who=MEMBERS)
 async def files_fail_elsewhere(story: Story, who: str) -> None:
-    """Let a channel refuse a result, whose files then can't be fetched for the next place at first."""
+    """Let a channel refuse a result, whose files can't be fetched at first for the next place."""
     found = await _held_run(story, who)
     if found is None:
         return
@@ -141,7 +144,7 @@ async def files_fail_elsewhere(story: Story, who: str) -> None:
     let_files(None)
     await asyncio.sleep(25)
     if len(posts) > 1:
-        story.surprise("a place that has refused isn't tried again", f"{len(posts)} posts")
+        story.surprise("a place that refused a message isn't tried again", f"{len(posts)} posts")
 
 
 @action("windows", who=MEMBERS)
@@ -159,12 +162,12 @@ async def cancel_before_its_card(story: Story, who: str) -> None:
     await asyncio.sleep(10)
     for card in story.world.channel("cards").messages.values():
         if card.created > at and claimed[0] < at < claimed[0] + _LATE:
-            story.surprise("no decision is asked about what is cancelled", f"{card.id}")
+            story.surprise("no review card is posted for a cancelled request", f"{card.id}")
 
 
 @action("windows", who=MEMBERS)
 async def unmark_gallery_during_share(story: Story, who: str) -> None:
-    """Share an age-restricted result in a gallery that loses its mark before the copy is made."""
+    """Share an age-restricted result in a gallery whose restriction is lifted before the copy is posted."""
     if _is_disturbed(story):
         return
     gallery = story.world.channel("gallery")
@@ -180,12 +183,12 @@ async def unmark_gallery_during_share(story: Story, who: str) -> None:
     await sharing
     await asyncio.sleep(5)
     if any(message.created > at and message.attachments for message in gallery.messages.values()):
-        story.surprise("age-restricted results stay in such channels", f"request {asked.number}")
+        story.surprise("age-restricted results stay in age-restricted channels", f"request {asked.number}")
 
 
 @action("windows", who=MEMBERS)
 async def press_before_the_reply(story: Story, who: str) -> None:
-    """Press a button of a result whose post the bot can't confirm: it dies, and can't read the channel."""
+    """Press a button of a result whose post the bot can't confirm, because it can't read the channel."""
     found = await _held_run(story, who)
     if found is None:
         return
@@ -206,7 +209,7 @@ async def press_before_the_reply(story: Story, who: str) -> None:
 
 @action("windows", who=MEMBERS)
 async def die_after_a_refusal(story: Story, who: str) -> None:
-    """Kill the bot when it has shown in the answer that a run was refused, for more than two minutes."""
+    """Kill the bot for more than two minutes after it edited the answer to say that a run was refused."""
     if _is_disturbed(story):
         return
     world, posts = story.world, _count_posts(story)
@@ -226,4 +229,4 @@ async def die_after_a_refusal(story: Story, who: str) -> None:
         jump(story, 130)
     await asyncio.sleep(40)
     if posts:
-        story.surprise("an attempt is finished where it began", f"{len(posts)} posts")
+        story.surprise("an attempt is finished in the place where it started", f"{len(posts)} posts")

@@ -13,13 +13,13 @@ from aiohttp import web
 from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WebhookSigner
 from bot.domain import errors
-from bot.domain.backend import NewRun
 from tests.serving import Handler
+from tests.unit.factories import made_run
 
 KEY = "sk-very-secret"
 RUN_ID = "a54c3a98-5e73-4435-9f53-72c06e4c4e73"
 SIGNER = WebhookSigner("a-secret-for-webhooks", "https://bot.example")
-NEW_RUN = NewRun(key="k", deployment_id=RUN_ID, inputs={"prompt": "a fox", "steps": 20}, gpu="T4")
+NEW_RUN = made_run(key="k", deployment_id=RUN_ID, inputs={"prompt": "a fox", "steps": 20}, gpu="T4")
 
 
 def connect(session: aiohttp.ClientSession, base_url: str, **timeouts: float) -> ComfyDeploy:

@@ -10,7 +10,7 @@ import aiohttp
 import discord
 import pytest
 
-from bot.discord_api.calls import DiscordCalls, Gone, Refused, TooLarge, Unanswered, Unreachable
+from bot.discord_api.calls import DiscordCalls, Gone, Refused, Unanswered, Unreachable
 from bot.gateway.client import RestClient
 
 TEXT, VOICE, THREAD, FORUM = 0, 2, 11, 15
@@ -72,7 +72,7 @@ async def test_the_mark_is_asked_for_and_a_threads_is_its_parents(number: int) -
         (401, 50027, Unreachable),
         (400, 50083, Unreachable),
         (400, 50035, Refused),
-        (413, 0, TooLarge),
+        (413, 0, Refused),
         # Without a code it is no answer about this channel: a reset token, Cloudflare, an outage.
         *((status, 0, Unanswered) for status in (401, 403, 429, 500)),
     ],

@@ -27,7 +27,7 @@ from bot.media.outputs import OutputPreparer
 from bot.outside import Outside
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from tests.unit.delivery.sites import PNG, Site, outside_only
-from tests.unit.domain.policy_cases import request
+from tests.unit.domain.policy_cases import place
 from tests.unit.factories import app_with, made_run
 
 LIMIT = 10_000
@@ -140,7 +140,7 @@ async def test_private_results_that_are_shown_again_share_the_time(
         discord = SimpleNamespace(send_in_interaction=send)
         catalogue = SimpleNamespace(title=str.title, all=lambda: ())
         app = app_with(outputs=outputs, catalogue=catalogue, discord=discord)
-        await show_again(app, batch, request().origin, to_moderator=True)
+        await show_again(app, batch, place(), to_moderator=True)
     assert len(sent) == 2
     assert not any(message.files for message in sent)
     assert "/held-2" not in storage.asked
@@ -272,20 +272,3 @@ async def test_a_picture_waits_for_one_that_nobody_waits_for_any_more(
         assert encoder.widths == [70]
         encoder.allowed.release(100)
     assert encoder.widths == [70, 71]
-
-
-async def test_the_pictures_of_one_server_are_not_all_recompressed_first(
-    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    many = storage.run("good-1", "good-2", "good-3", guild_id=1)
-    one = storage.run("good-4", guild_id=2, key="abcdefghij234568")
-    storage.bodies = {f"/good-{number}": picture(70, 60) for number in (1, 2, 3)}
-    storage.bodies["/good-4"] = picture(71, 60)
-    encoder, queue = Encoder(monkeypatch), Queue()
-    async with output_preparer(queue) as outputs, asyncio.timeout(100), asyncio.TaskGroup() as group:
-        for run in (many, one):
-            group.create_task(outputs.prepare(run, LIMIT, tmp_path, last_try=False, deadline=later(3600)))
-            await encoder.encoding.wait()
-        await queue.both.wait()
-        encoder.allowed.release(100)
-    assert encoder.widths == [70, 71, 70, 70]

@@ -8,10 +8,10 @@ from typing import Any
 
 from bot.comfydeploy.deployments import GPUS, input_class, parse_deployment, parse_deployments
 from bot.deployments.choices import input_of
-from bot.deployments.command_plan import CommandSpec
-from bot.deployments.inputs import Input, OptionSpec
+from bot.deployments.command_plan import CommandSpec, OptionSpec
+from bot.deployments.inputs import Input
 from bot.deployments.model import Deployment, FollowUp, compile_deployment
-from bot.deployments.schema import CLASSIFY, Choice, DeploymentSettings, InputSettings
+from bot.deployments.schema import Choice, DeploymentSettings, InputSettings
 from bot.domain.backend import DeploymentDescription, InputDescription
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "comfydeploy"
@@ -36,10 +36,7 @@ def _body(name: str) -> bytes:
 def config(
     name: str = "flux", *, inputs: dict[str, Any] | None = None, **settings: Any
 ) -> DeploymentSettings:
-    context = {CLASSIFY: input_class}
-    described = {
-        key: InputSettings.model_validate(value, context=context) for key, value in (inputs or {}).items()
-    }
+    described = {key: InputSettings.model_validate(value) for key, value in (inputs or {}).items()}
     return DeploymentSettings(name=name, **{"deployment_id": UUID, **settings}, inputs=described)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.comfydeploy.deployments import input_class
 from bot.deployments.model import Deployment
-from bot.deployments.schema import SHAPES, DeploymentSettings, InputSettings, SizesSettings
+from bot.deployments.schema import DeploymentSettings, InputSettings, SizesSettings
 from bot.domain.backend import InputDescription
 from tests.unit.deployments.made import PREFIX, UUID, compiled, info
 
@@ -57,12 +57,12 @@ number_nodes = st.builds(
     maximum=_limits | st.integers(512, 4096),
 )
 _side = st.integers(1, 4096)
+SHAPES = ("square", "portrait", "landscape")
 sizes_configs = st.builds(
     SizesSettings,
     width=st.sampled_from(["width", "seed"]),
     default=st.none() | st.sampled_from(SHAPES),
-    choices=st.none()
-    | st.tuples(*(st.tuples(_side, _side) for _ in SHAPES))
+    choices=st.tuples(*(st.tuples(_side, _side) for _ in SHAPES))
     .filter(lambda sizes: len(set(sizes)) == len(sizes))
     .map(lambda sizes: dict(zip(SHAPES, map(list, sizes), strict=True))),
 )
@@ -95,7 +95,7 @@ def deployments(draw: st.DrawFn) -> Deployment:
         sizes=sizes,
         deployment_id=UUID,
         description=draw(st.none() | st.text(max_size=300)),
-        gpus=draw(st.none() | st.lists(st.text("ABC", min_size=1), unique=True, max_size=30)),
+        gpus=draw(st.none() | st.lists(st.text("ABC", min_size=1, max_size=50), unique=True, max_size=30)),
         inputs={
             node.key.strip(): draw(input_configs)
             for node in keys

@@ -93,7 +93,8 @@ def test_count_is_offered_where_a_seed_varies_or_the_file_asks_for_it() -> None:
     assert (with_seed.max_count, without.max_count) == (4, 1)
     assert compiled(config(max_count=10), None).max_count == 10
     names = {option.name: option for option in plan_options(with_seed)}
-    assert (names["count"].minimum, names["count"].maximum, names["count"].required) == (1, 4, False)
+    count = names["count"]
+    assert (count.item.minimum, count.item.maximum, count.required) == (1, 4, False)
     assert "count" not in {option.name for option in plan_options(without)}
     # An input of that name gives way.
     both = deployment(*nodes, node("count", "NumberInt"))

@@ -12,9 +12,8 @@ from aiohttp import web
 from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.database.key_values import KeyValueStore
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.config_file import single_deployment
 from bot.deployments.schema import DeploymentSettings
-from bot.domain.errors import BackendUnlisted, BackendUnreachable, StartLater, StartupError
+from bot.domain.errors import BackendUnreachable, StartLater, StartupError
 from bot.outside import Outside
 from bot.store import Store
 from tests.databases import new_sqlite
@@ -40,25 +39,15 @@ class Comfy:
         self.status = 500
         self.statuses: dict[str, int] = {}
         self.notes = notes
-        # The ids of GET /deployments, or None while it fails as one bad deployment makes it fail.
-        self.listed: list[str] | None = None
-        self.lists: list[str] = []
         self.client: ComfyDeploy
 
     async def answer(self, request: web.Request) -> web.Response:
         asked = request.path.rpartition("/")[2]
-        if asked == "deployments" and self.listed is not None:
-            self.lists.append(request.query_string)
-            at, size = int(request.query["offset"]), int(request.query["page_size"])
-            return web.json_response([self._described(each) for each in self.listed[at : at + size]])
         if self.down or asked not in self.inputs:
             status = self.statuses.get(asked, self.status)
             return web.json_response({"detail": "Internal server error"}, status=status)
-        return web.json_response(self._described(asked))
-
-    def _described(self, deployment_id: str) -> dict[str, object]:
-        inputs = self.inputs.get(deployment_id, [])
-        return {"id": deployment_id, "workflow": {"name": "wf"}, "input_types": inputs}
+        described = {"id": asked, "workflow": {"name": "wf"}, "input_types": self.inputs[asked]}
+        return web.json_response(described)
 
     def catalogue(self, *configs: DeploymentSettings) -> Catalogue:
         """Return a catalogue as after a start."""
@@ -166,44 +155,14 @@ async def test_an_unreadable_description_in_the_database_is_not_used(comfy: Comf
         await comfy.catalogue().load()
 
 
-async def test_an_id_that_the_account_does_not_have_is_a_mistake_and_no_outage(
+async def test_an_id_that_comfydeploy_does_not_know_is_told_once_with_what_to_check(
     comfy: Comfy, caplog: pytest.LogCaptureFixture
 ) -> None:
-    del comfy.inputs[UUID]
-    comfy.listed = [LTX]
-    with pytest.raises(StartupError) as caught, caplog.at_level(logging.ERROR):
-        await comfy.catalogue(config("fox"), config("owl", deployment_id=UUID.replace("9", "8"))).load()
-    assert not isinstance(caught.value, StartLater)
-    first, second, _ = caught.value.mistakes
-    assert "deployment 'fox': the account of COMFYDEPLOY_API_KEY has no deployment with the id" in first
-    assert "Correct deployment_id in [deployments.fox] of deployments.toml" in first
-    assert "[deployments.owl]" in second
-    assert first in caplog.text
-    assert len(set(comfy.lists)) == len(comfy.lists)  # each page once for both
-
-
-async def test_an_unknown_id_beside_a_known_one_is_told_and_the_other_offered(
-    comfy: Comfy, caplog: pytest.LogCaptureFixture
-) -> None:
-    comfy.listed = [UUID]
     made = comfy.catalogue(config("ltx", deployment_id=NOWHERE), config())
-    with caplog.at_level(logging.ERROR):
+    with caplog.at_level(logging.WARNING):
         await made.load()
         await made.load()
     assert [item.name for item in made.all()] == ["flux"]
-    assert isinstance(made.faults[NOWHERE], BackendUnlisted)
-    assert caplog.text.count("Correct deployment_id in [deployments.ltx]") == 1
-
-
-async def test_a_deployment_that_only_the_list_describes_is_offered(comfy: Comfy) -> None:
-    comfy.down, comfy.listed = True, [UUID]
-    made = comfy.catalogue()
-    await made.load()
-    assert made.get("flux").offered[0].key == "prompt"
-    assert not made.faults
-
-
-async def test_the_setting_of_a_single_deployment_is_its_variable(comfy: Comfy) -> None:
-    comfy.listed = []
-    with pytest.raises(StartupError, match="Correct COMFYDEPLOY_DEPLOYMENT_ID, or"):
-        await comfy.catalogue(single_deployment(NOWHERE)).load()
+    assert list(made.faults) == [NOWHERE]
+    assert caplog.text.count(f"does not describe deployment {NOWHERE}") == 1
+    assert "the account of COMFYDEPLOY_API_KEY has no deployment with this id" in caplog.text

@@ -75,13 +75,13 @@ def test_the_oddities_of_the_recorded_list_are_survived() -> None:
     assert inputs["n"].default is None, "it is wired to another node, which can't be shown"
 
 
-def test_repeated_keys_keep_the_narrowest_range() -> None:
+def test_of_repeated_keys_the_first_description_counts() -> None:
     made = deployment(
-        node("steps", "NumberSliderInt", minimum=1, maximum=50, default=70),
-        node("steps", "NumberSliderInt", minimum=10, maximum=100, default=20),
+        node("steps", "NumberSliderInt", minimum=1, maximum=50, default=20),
+        node("steps", "NumberSliderInt", minimum=10, maximum=100, default=30),
     )
     (steps,) = made.inputs.values()
-    assert (steps.minimum, steps.maximum, steps.default) == (10, 50, 20)
+    assert (steps.minimum, steps.maximum, steps.default) == (1, 50, 20)
 
 
 def test_a_default_of_the_file_is_sent_where_it_differs_and_dropped_out_of_range() -> None:
@@ -175,7 +175,7 @@ def test_the_files_inputs_stand_first_in_its_order_and_then_the_prompt() -> None
 def test_the_file_alone_describes_a_deployment() -> None:
     described = {
         "prompt": {"kind": "text", "prompt": True},
-        "steps": {"class_type": "ComfyUIDeployExternalNumberSliderInt", "min": 1, "max": 50, "default": 20},
+        "steps": {"kind": "integer", "min": 1, "max": 50, "default": 20},
         "seed": {"seed": True},
         "negative": {"fixed": "blurry"},
     }

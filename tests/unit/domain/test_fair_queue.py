@@ -11,11 +11,7 @@ from hypothesis import strategies as st
 from bot.domain.fair_queue import (
     FIRST_TURN,
     NO_TURN,
-    Occupied,
-    QueuedRun,
-    closed_up,
     gives_turn_back,
-    lower_limit,
     next_tag,
 )
 from bot.domain.runs import FINAL, RunState
@@ -55,14 +51,6 @@ class Queue:
 
     def requeue(self, run: tuple[int, int, str]) -> None:
         self.waiting.append(run)
-
-    def cancel(self, number: int) -> None:
-        run = next(each for each in self.waiting if each[1] == number)
-        self.waiting.remove(run)
-        own = sorted(each for each in self.waiting if each[2] == run[2] and each > run)
-        self.waiting = [each for each in self.waiting if each not in own]
-        tags = closed_up([run[0]], [tag for tag, _, _ in own])
-        self.waiting += [(tag, *each[1:]) for tag, each in zip(tags, own, strict=True)]
 
 
 asks = st.text(alphabet=PEOPLE, min_size=1, max_size=30)
@@ -129,21 +117,6 @@ def test_whoever_comes_back_after_idling_gets_no_credit(idle: int) -> None:
         assert order[:end].count("a") - order[:end].count("b") <= 1
 
 
-@given(asks=asks, data=st.data())
-def test_runs_cancelled_before_their_start_cost_no_turn(asks: str, data: st.DataObject) -> None:
-    """The others start in the order in which they would have, had the cancelled ones not been requested."""
-    cancelled = data.draw(st.sets(st.integers(1, len(asks))))
-    queue, without = Queue(), Queue()
-    for number, person in enumerate(asks, 1):
-        queue.ask(person)
-        if number not in cancelled:
-            without.ask(person)
-    for number in data.draw(st.permutations(sorted(cancelled))):
-        queue.cancel(number)
-    order = [queue.started() for _ in range(len(asks) - len(cancelled))]
-    assert order == [without.started() for _ in order]
-
-
 @given(asks=asks, more=asks)
 def test_a_requeued_run_keeps_its_place(asks: str, more: str) -> None:
     queue = Queue()
@@ -176,43 +149,3 @@ def test_only_a_run_that_never_started_gives_its_turn_back(
 ) -> None:
     assert gives_turn_back(before, after) is given_back
     assert after in FINAL or not given_back
-
-
-def run(person: int = 1, guild: int | None = 1, own: int | None = None, all_: int | None = None) -> QueuedRun:
-    return QueuedRun("w", "flux", person, guild, own, all_)
-
-
-@pytest.mark.parametrize(
-    ("waiting", "busy", "allowed"),
-    [
-        (run(own=2), [run()], True),
-        (run(own=2), [run(), run()], False),
-        (run(own=2), [run(2), run(2)], True),
-        (run(own=1), [run(guild=2), run(guild=None)], True),
-        (run(guild=None, own=1), [run(guild=None)], False),
-        (run(3, all_=2), [run(), run(2)], False),
-        (run(3, 2, all_=2), [run(), run(2)], True),
-        (run(own=1), [run()] * 5, False),
-        (run(), [run()] * 5, True),
-    ],
-)
-def test_a_run_has_room_within_the_limits_of_its_user_and_server(
-    waiting: QueuedRun, busy: list[QueuedRun], *, allowed: bool
-) -> None:
-    assert Occupied(busy).allows(waiting) is allowed
-
-
-@pytest.mark.parametrize(
-    ("limit", "count", "full"), [(None, 9, False), (2, 1, False), (2, 2, True), (0, 0, True)]
-)
-def test_a_deployment_is_full_at_its_limit(limit: int | None, count: int, *, full: bool) -> None:
-    occupied = Occupied([run()] * count)
-    assert occupied.is_full("flux", limit) is full
-    assert occupied.is_full("wan", limit) is (limit == 0)
-
-
-@pytest.mark.parametrize(
-    ("own", "operator", "lower"), [(None, None, None), (2, None, 2), (None, 3, 3), (2, 3, 2), (3, 2, 2)]
-)
-def test_the_lower_limit_counts(own: int | None, operator: int | None, lower: int | None) -> None:
-    assert lower_limit(own, operator) == lower

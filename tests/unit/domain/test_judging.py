@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.budgets import Spending, Usage
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.policy import OperatorRules, Start, judge, start_of
+from bot.domain.policy import OperatorRules, judge
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -34,10 +34,15 @@ def stored(**more: Any) -> Run:
 
 
 def refusal_of(
-    start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules, count: int = 1
+    run: Run,
+    usage: Usage,
+    operator: OperatorRules,
+    rules: ServerRules,
+    person: Member | None = None,
+    channel: ChannelState | None = None,
 ) -> RefusedError | None:
     try:
-        judge(start, usage, operator, rules, count=count)
+        judge(run, usage, operator, rules, person=person, channel=channel)
     except RefusedError as refused:
         return refused
     return None
@@ -54,10 +59,12 @@ def reason(
 ) -> tuple[str, str] | None:
     """Return the code of the refusal and how long it lasts, or None if the run may start."""
     refused = refusal_of(
-        start_of(run or stored(), person, channel),
+        run or stored(),
         replace(USAGE, **(usage or {})),
         OperatorRules(**(OPERATOR if operator is None else operator)),
         ServerRules.model_validate(RULES if rules is None else rules),
+        person,
+        channel,
     )
     if refused is None:
         return None
@@ -159,9 +166,9 @@ def test_the_gpu_that_it_will_run_on_counts(
 def test_a_run_that_is_charged_today_is_judged_by_the_operators_ceiling_only() -> None:
     usage = replace(USAGE, person=Spending(runs=3, gpu_seconds=200), server=Spending(runs=9))
     rules = ServerRules.model_validate(RULES)
-    start = start_of(stored(), is_charged=True)
-    assert refusal_of(start, usage, OperatorRules(**OPERATOR), rules) is None
-    refused = refusal_of(start, replace(usage, gpu_seconds_today=541), OperatorRules(**OPERATOR), rules)
+    run = stored(charged_on=NOW.date())
+    assert refusal_of(run, usage, OperatorRules(**OPERATOR), rules) is None
+    refused = refusal_of(run, replace(usage, gpu_seconds_today=541), OperatorRules(**OPERATOR), rules)
     assert refused is not None
     assert refused.code == "daily_limit"
 
@@ -178,8 +185,8 @@ def test_a_run_that_is_charged_today_is_judged_by_the_operators_ceiling_only() -
 )
 def test_the_runs_of_a_batch_are_judged_together(usage: dict[str, Any], code: str | None) -> None:
     rules = ServerRules.model_validate(RULES)
-    used = replace(USAGE, **usage)
-    refused = refusal_of(start_of(stored()), used, OperatorRules(**OPERATOR), rules, 3)
+    used, batch = replace(USAGE, **usage), replace(stored(count=3), state=RunState.AWAITING_APPROVAL)
+    refused = refusal_of(batch, used, OperatorRules(**OPERATOR), rules)
     assert (refused and refused.code) == code
 
 
@@ -191,9 +198,7 @@ def test_a_budget_smaller_than_one_run_is_not_waited_for(whose: str, code: str) 
 def test_ages_are_judged_only_with_what_discord_says_now() -> None:
     rules = {"people": {"account_days": 101, "member_days": 3650}}
     assert reason(rules=rules) is None
-    refused = refusal_of(
-        start_of(stored(), PERSON), USAGE, OperatorRules(), ServerRules.model_validate(rules)
-    )
+    refused = refusal_of(stored(), USAGE, OperatorRules(), ServerRules.model_validate(rules), PERSON)
     assert isinstance(refused, RefusedForNow)
     assert (refused.code, refused.again_at) == ("account_too_young", NOW + timedelta(days=1))
 
@@ -220,6 +225,4 @@ def test_without_waiting_runs_in_the_usage_their_limit_forbids_no_start() -> Non
     rules = {"budgets": {"person": {"waiting": 1}, "server": {"waiting": 1}}}
     assert reason(rules=rules) is None
     usage = replace(USAGE, person=Spending(waiting=1))
-    assert (
-        refusal_of(start_of(stored()), usage, OperatorRules(), ServerRules.model_validate(rules)) is not None
-    )
+    assert refusal_of(stored(), usage, OperatorRules(), ServerRules.model_validate(rules)) is not None

@@ -24,7 +24,7 @@ from bot.domain.messages.records import (
     nonce,
     result_ref,
 )
-from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Output, Run, RunState
+from bot.domain.runs import Output, Run, RunState
 from tests.unit.domain.policy_cases import NOW
 from tests.unit.factories import made_run
 
@@ -166,9 +166,7 @@ def test_an_attempt_is_finished_where_it_began() -> None:
     assert start(begun_in_part, [run], NOW) is Place.DIRECT
 
 
-LARGE = {"upload_limit": 10 * DIRECT_UPLOAD_LIMIT}
-SMALL_UPLOADS = {"upload_limit": DIRECT_UPLOAD_LIMIT}
-REFUSED, TOO_LARGE = {"about_message": True}, {"about_message": True, "too_large": True}
+REFUSED = {"about_message": True}
 F, P = Form, Place
 
 
@@ -179,9 +177,6 @@ F, P = Form, Place
         (Kind.OUTCOME, {}, (F.FILES, P.CHANNEL), REFUSED, (F.LINKS, P.CHANNEL)),
         (Kind.OUTCOME, {}, (F.LINKS, P.CHANNEL), REFUSED, (F.WORDS, P.CHANNEL)),
         (Kind.OUTCOME, {}, (F.WORDS, P.CHANNEL), REFUSED, (F.FILES, P.ANSWER)),
-        (Kind.OUTCOME, LARGE, (F.FILES, P.CHANNEL), TOO_LARGE, (F.SMALL, P.CHANNEL)),
-        (Kind.OUTCOME, LARGE, (F.SMALL, P.CHANNEL), TOO_LARGE, (F.LINKS, P.CHANNEL)),
-        (Kind.OUTCOME, SMALL_UPLOADS, (F.FILES, P.CHANNEL), TOO_LARGE, (F.LINKS, P.CHANNEL)),
         # A place that is closed is left at once.
         (Kind.OUTCOME, {}, (F.FILES, P.IN_PLACE), {}, (F.FILES, P.CHANNEL)),
         (Kind.OUTCOME, {}, (F.LINKS, P.CHANNEL), {}, (F.FILES, P.ANSWER)),
@@ -208,7 +203,7 @@ def test_the_next_form_or_place(
     after: tuple[Form, Place],
 ) -> None:
     refused = message(kind, form=at[0], place=at[1])
-    options = {"about_message": False, "too_large": False, **why}
+    options = {"about_message": False, **why}
     climbed = climb(refused, at[1], [made_run(**run)], **options)
     assert (climbed.form, climbed.place) == after
 

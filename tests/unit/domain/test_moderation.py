@@ -16,7 +16,7 @@ from bot.domain.moderation import (
 )
 from bot.domain.requests import Actor, ChannelState
 from bot.domain.runs import Run, RunState
-from tests.unit.domain.policy_cases import NOW, PERSON, request
+from tests.unit.domain.policy_cases import NOW, PERSON, place
 from tests.unit.factories import made_run
 
 MONA, RITA, CHANNEL, GALLERY = 21, 22, 2, 9
@@ -91,7 +91,7 @@ def test_the_requester_and_who_manages_the_messages_channel_may_delete(
     run = made_run(requester_id=PERSON.id, channel_id=CHANNEL, **changes)
     actor = Actor(
         person=replace(PERSON, id=person),
-        origin=request().origin.model_copy(update={"channel_id": moderated or CHANNEL}),
+        origin=place(channel_id=moderated or CHANNEL),
         channel_ids=frozenset(),
         channel_state=lambda _channel: ChannelState(),
         manages_messages=moderated is not None,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from bot.domain.budgets import Limits
+from bot.domain.budgets import Limits, limits_of
 from bot.domain.errors import RefusedError
-from bot.domain.policy import Terms
 from bot.domain.results import is_spoiler
+from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import Approval, Budget, Budgets, RoleBudget, ServerRules
-from tests.unit.domain.policy_cases import ARTISTS, CLOSED, NOW, STAFF, code, having, judge, request
+from tests.unit.domain.policy_cases import ARTISTS, CLOSED, STAFF, code, having, judge, request
 
 
-def terms(decision: Terms | RefusedError) -> Terms:
-    assert isinstance(decision, Terms)
+def terms(decision: Run | RefusedError) -> Run:
+    assert isinstance(decision, Run)
     return decision
 
 
@@ -32,8 +31,10 @@ def test_the_limits_of_the_roles_and_the_weight_of_the_gpu_are_part_of_the_terms
         gpu_weights={"H100": 4},
     )
     limits = Limits(at_once=3, waiting=10, runs_a_day=50, server_at_once=9)
-    found = judge(request(gpu="H100"), having(ARTISTS), rules=ServerRules(budgets=budgets))
-    assert found == Terms(limits=limits, weight=4, reserved_seconds=60)
+    rules = ServerRules(budgets=budgets)
+    assert limits_of(having(ARTISTS), rules) == limits
+    found = terms(judge(request(gpu="H100"), having(ARTISTS), rules=rules))
+    assert (found.weight, found.reserved_seconds, found.charged_seconds) == (4, 60, 240)
 
 
 WITHOUT = {"mode": "without_roles", "exempt_roles": [ARTISTS]}
@@ -63,7 +64,7 @@ def test_the_mode_decides_who_waits_for_a_moderator(
 ) -> None:
     found = terms(judge(request(gpu=gpu), having(*roles), rules=approval(**rules)))
     assert found.review_channel_id == (99 if waits else None)
-    assert found.approval_ends == (NOW + timedelta(hours=6) if waits else None)
+    assert (found.charged_on is None) is waits
 
 
 @pytest.mark.parametrize("channel_id", [None, CLOSED], ids=["no channel", "closed to the bot"])

@@ -15,7 +15,6 @@ from bot.domain.run_timing import (
     is_silent_at_end,
     next_pause,
     poll_after_report,
-    quiet_period,
     silence_at_end,
 )
 from bot.domain.runs import Output, Run, RunReport, RunState
@@ -29,9 +28,6 @@ PICTURE, WORDS = Output("images", url="https://x/a.png?signed=1", filename="a.pn
 def test_the_pause_doubles_up_to_twenty_intervals() -> None:
     pauses = [next_pause(INTERVAL, checks) / INTERVAL for checks in (0, 1, 2, 3, 4, 5, 6, 11, 100_000)]
     assert pauses == [1, 2, 4, 8, 16, 20, 20, 20, 20]
-    # With webhooks a run may be silent for longer.
-    assert quiet_period(INTERVAL, webhooks=True) == timedelta(seconds=60)
-    assert quiet_period(INTERVAL, webhooks=False) == INTERVAL
     # Texts are waited for less long than files.
     assert silence_at_end((WORDS,)) < silence_at_end((WORDS, PICTURE))
 

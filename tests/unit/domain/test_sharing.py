@@ -20,7 +20,7 @@ from bot.domain.results import (
     offers_copy,
 )
 from bot.domain.runs import Output, RunState
-from tests.unit.domain.policy_cases import NOW, PERSON, request
+from tests.unit.domain.policy_cases import NOW, PERSON, place
 from tests.unit.factories import made_run
 
 GALLERY, HERE, MODERATOR = 9, 2, 77
@@ -30,7 +30,7 @@ FIRST, SECOND, OLD = (MessageRef(GALLERY, number) for number in (11, 12, 13))
 
 
 def requester(person: Member = PERSON, guild_id: int | None = 7) -> Actor:
-    origin: Origin = request(guild_id).origin
+    origin: Origin = place(guild_id)
     return Actor(person, origin, frozenset(), lambda _: ChannelState())
 
 

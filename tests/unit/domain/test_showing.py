@@ -9,9 +9,10 @@ import pytest
 
 from bot.domain.budgets import Usage
 from bot.domain.policy import OperatorRules, check_posting
-from bot.domain.requests import ChannelState, GenerationRequest
-from bot.domain.results import is_marked_now, is_named_in_queue, is_restricted_now, shows_prompt_in_queue
-from tests.unit.domain.policy_cases import USAGE, refused, request
+from bot.domain.requests import ChannelState
+from bot.domain.results import is_marked_now, is_restricted_now
+from bot.domain.runs import Run
+from tests.unit.domain.policy_cases import USAGE, origin_of, refused, request
 from tests.unit.factories import made_block, made_run
 
 
@@ -29,9 +30,9 @@ from tests.unit.factories import made_block, made_run
     ],
 )
 def test_a_paid_result_may_be_posted_wherever_the_bot_may_be(
-    asked: GenerationRequest, usage: Usage, operator: dict[str, Any], expected: str | None
+    asked: Run, usage: Usage, operator: dict[str, Any], expected: str | None
 ) -> None:
-    assert refused(lambda: check_posting(asked.origin, usage, OperatorRules(**operator))) == expected
+    assert refused(lambda: check_posting(origin_of(asked), usage, OperatorRules(**operator))) == expected
 
 
 MARKED, UNMARKED = ChannelState(age_restricted=True), ChannelState()
@@ -58,21 +59,3 @@ def test_a_result_is_age_restricted_by_any_mark_of_then_or_now(
     run = made_run(**stored)
     assert is_restricted_now(run, deployments, channel) is restricted
     assert is_marked_now(run, deployments) is marked
-
-
-@pytest.mark.parametrize(
-    ("private", "own", "named", "with_prompt"),
-    [
-        (False, True, True, True),
-        (False, False, True, False),
-        (True, True, True, True),
-        (True, False, False, False),
-    ],
-)
-def test_the_queue_shows_prompts_to_their_authors_and_names_no_others_private_request(
-    *, private: bool, own: bool, named: bool, with_prompt: bool
-) -> None:
-    run = made_run(private=private)
-    viewer_id = run.requester_id if own else run.requester_id + 1
-    assert is_named_in_queue(run, viewer_id) is named
-    assert shows_prompt_in_queue(run, viewer_id) is with_prompt

@@ -20,7 +20,8 @@ from bot.outside import Outside
 from bot.services.words import find_hit
 from bot.words.cache import AutomodCache, WordThread
 from bot.words.rules import Hit, WordRules
-from tests.contract.store.runs import PERSON, request
+from tests.contract.store.runs import PERSON
+from tests.unit.domain.policy_cases import place
 from tests.unit.factories import app_with
 from tests.word_rules import finish, first_hit
 
@@ -92,7 +93,7 @@ async def world() -> Discord:
 
 
 async def hit(cache: AutomodCache, text: str = "a cat", **words: Any) -> Hit | None:
-    origin = request().origin.model_copy(update={"guild_id": GUILD})
+    origin = place(GUILD)
     actor = Actor(PERSON, origin, frozenset(), lambda _channel_id: ChannelState())
     rules = ServerRules(words=Words(**words))
     return await find_hit(app_with(words=cache), actor, rules, {"prompt": text})

@@ -118,10 +118,10 @@ def test_requests_left_after_an_erasure_are_listed_up_to_a_limit() -> None:
     assert "presets" not in erased_text(Erased(3), str.title)
     few = erased_text(Erased(1, [run(prompt="a *fox*"), run(prompt=None)], presets=2), str.title)
     assert few.startswith("Deleted the contents of 1 request.")
-    assert "Deleted your 2 presets.\n" in few
+    assert "Deleted your presets.\n" in few
     assert "yet:\n- Flux: a \\*fox\\*\n- Flux\n" in few
     many = erased_text(Erased(0, [run(prompt="*" * 6000) for _ in range(500)], presets=1), str.title)
-    assert "Deleted your preset.\n" in many
+    assert "Deleted your presets.\n" in many
     assert many.count("- Flux: ") == 3
     assert "\n- and 497 more\n" in many
     assert len(many) < 2000

@@ -1,13 +1,11 @@
-"""The allowance of a person: number, time and memory; and one opening at a time."""
+"""The allowance of a person: number, time and memory."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from bot.domain.errors import RefusedError
-from bot.memory import WINDOW, WRITES_PER_PERSON, Allowance, Openings
+from bot.memory import WINDOW, WRITES_PER_PERSON, Allowance
 from tests.harness import Clock
 
 
@@ -66,26 +64,3 @@ def test_the_memory_is_bounded() -> None:
             assert spends(allowance, person)
     assert not any(spends(allowance, person) for person in range(900, 1000))
     assert spends(allowance, 0)
-
-
-def is_open(openings: Openings, user_id: int) -> bool:
-    try:
-        with openings.slot(user_id):
-            return False
-    except RefusedError:
-        return True
-
-
-def test_a_user_opens_one_result_at_a_time() -> None:
-    openings = Openings()
-    with openings.slot(1):
-        assert is_open(openings, 1)
-        assert not is_open(openings, 2)
-    assert not is_open(openings, 1)
-
-
-def test_a_failed_opening_lets_the_next_one_begin() -> None:
-    openings = Openings()
-    with pytest.raises(OSError, match="disk"), openings.slot(1):
-        raise OSError("disk full")
-    assert not is_open(openings, 1)

@@ -76,9 +76,7 @@ async def send_copy(store: Store, copy: CopyRequest) -> str:
     if claim is None:
         raise RefusedError("copy_pending")
     ref = MessageRef(copy.shared_to or 2, 8)
-    posted = await store.messages.posted(claim, part_of(claim, ref))
-    assert posted is not None
-    await release(store, posted, NOW, shown=True)
+    await release(store, claim.with_part(part_of(claim, ref)), NOW, shown=True)
     return message_url(GUILD, *ref)
 
 
@@ -110,7 +108,7 @@ def member(
             interaction_token="t",
             interaction_expires_at=NOW,
             upload_limit=10 << 20,
-            age_restricted=adult,
+            channel_age_restricted=adult,
         ),
         channel_ids=frozenset({2}),
         channel_state=lambda channel: gallery if channel == GALLERY else GONE,

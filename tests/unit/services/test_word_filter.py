@@ -13,7 +13,7 @@ import pytest
 from bot.context import App
 from bot.domain.errors import RefusedError
 from bot.domain.requests import Actor, ChannelState
-from bot.domain.settings.rules_and_defaults import WORD_COUNT, WORD_LENGTH
+from bot.domain.settings.rules_and_defaults import WORD_COUNT, WORD_LENGTH, ServerRules
 from bot.outside import Outside
 from bot.services.words import DefaultTexts, check_words
 from bot.store import Store
@@ -22,8 +22,9 @@ from bot.words.cache import AutomodCache, Fetch, WordThread
 from bot.words.rules import WordRule, WordRules
 from tests.bench.hostile import SLOW_ALLOWED, SLOW_PATTERN, SLOW_TEXT
 from tests.contract.store.rows import GUILD, audit_log, stored_rules
-from tests.contract.store.runs import NOW, PERSON, request
+from tests.contract.store.runs import NOW, PERSON
 from tests.databases import new_sqlite
+from tests.unit.domain.policy_cases import place
 from tests.unit.factories import app_with
 from tests.word_rules import compiled
 
@@ -52,7 +53,7 @@ async def word_filter(store: Store, fetch: Fetch, seconds: float) -> AsyncIterat
 
 
 def member(guild_id: int = GUILD) -> Actor:
-    origin = request().origin.model_copy(update={"guild_id": guild_id})
+    origin = place(guild_id)
     return Actor(PERSON, origin, frozenset(), lambda _channel_id: ChannelState(), guild_id)
 
 
@@ -60,9 +61,13 @@ async def hostile_elsewhere(guild_id: int, _thread: WordThread) -> WordRules:
     return HARMLESS if guild_id == GUILD else HOSTILE
 
 
+async def rules_of(app: App) -> ServerRules:
+    return await app.store.rules.current(GUILD)
+
+
 async def refusal(app: App, text: str, default: DefaultTexts | None = None) -> str:
     with pytest.raises(RefusedError) as refused:
-        await check_words(app, member(), "flux", {"prompt": text}, default)
+        await check_words(app, member(), await rules_of(app), "flux", {"prompt": text}, default)
     return refused.value.code
 
 
@@ -70,9 +75,10 @@ async def test_a_request_is_checked_while_checks_on_six_hostile_servers_run(stor
     async with word_filter(store, hostile_elsewhere, PATIENT) as app:
         bombs = {"prompt": SLOW_TEXT}
         checks = [
-            asyncio.create_task(check_words(app, member(GUILD + n), "flux", bombs)) for n in range(1, 7)
+            asyncio.create_task(check_words(app, member(GUILD + n), ServerRules(), "flux", bombs))
+            for n in range(1, 7)
         ]
-        await check_words(app, member(), "flux", {"prompt": "a lighthouse"})
+        await check_words(app, member(), ServerRules(), "flux", {"prompt": "a lighthouse"})
         assert await refusal(app, "a cat") == "words_refused"
         assert not any(check.done() for check in checks)
         for check in checks:

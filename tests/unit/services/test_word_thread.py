@@ -111,63 +111,6 @@ async def test_the_pieces_of_work_of_one_server_follow_each_other(thread: WordTh
     assert order == ["a"] * 3 + ["b"] * 3
 
 
-class Timed:
-    """Work whose steps take seconds of a clock. `order` has the server of each step."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.order: list[int] = []
-
-    def clock(self) -> float:
-        return self.now
-
-    def steps(self, guild_id: int, count: int, seconds: float) -> Steps[None]:
-        for _ in range(count):
-            self.order.append(guild_id)
-            self.now += seconds
-            yield
-
-    async def order_of_two(self, thread: WordThread) -> list[int]:
-        """Let two servers work at once, and return the order of their steps."""
-        self.order.clear()
-        await asyncio.gather(*(thread.run(guild_id, self.steps(guild_id, 5, 0.02)) for guild_id in (1, 2)))
-        return self.order
-
-
-async def test_a_server_that_has_used_much_time_waits_for_others_until_that_is_long_ago() -> None:
-    timed = Timed()
-    thread = WordThread(Outside(monotonic=timed.clock))
-    assert await timed.order_of_two(thread) == [1, 2] * 5
-    await thread.run(1, timed.steps(1, 10, 1.0))
-    # A quick check, such as one that finds a word at once, doesn't make the server cheap again.
-    await thread.run(1, short())
-    assert await timed.order_of_two(thread) == [2] * 5 + [1] * 5
-    timed.now += 600
-    assert await timed.order_of_two(thread) == [1, 2] * 5
-
-
-async def test_the_cost_of_a_server_outlives_those_of_thousands_of_cheap_ones() -> None:
-    timed = Timed()
-    thread = WordThread(Outside(monotonic=timed.clock))
-    await thread.run(1, timed.steps(1, 10, 1.0))
-    for guild_id in range(100, 2_200):
-        await thread.run(guild_id, short())
-    assert await timed.order_of_two(thread) == [2] * 5 + [1] * 5
-
-
-async def test_work_that_fails_counts_and_frees_the_thread() -> None:
-    timed = Timed()
-    thread = WordThread(Outside(monotonic=timed.clock))
-
-    def failing() -> Steps[None]:
-        yield from timed.steps(1, 10, 1.0)
-        raise ValueError("unreadable")
-
-    with pytest.raises(ValueError, match="unreadable"):
-        await thread.run(1, failing())
-    assert await timed.order_of_two(thread) == [2] * 5 + [1] * 5
-
-
 async def test_cancelled_work_goes_on_for_no_longer_than_a_slice(thread: WordThread) -> None:
     endless = Endless()
     async with running(thread, {1: endless.steps()}):

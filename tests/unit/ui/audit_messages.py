@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bot.domain.messages.records import MessageRef
-from bot.domain.moderation import AuditAction, AuditCursor, AuditFilter, AuditPage, StoredEntry
+from bot.domain.moderation import AuditAction, StoredEntry
 from bot.domain.runs import REQUESTER_BLOCKED
-from bot.ui.audit import AUDIT_COLUMNS, audit_cells, audit_layout, audit_line
+from bot.ui.audit import AUDIT_COLUMNS, AuditId, audit_cells, audit_layout, audit_line
 from tests.unit.factories import made_entry
-from tests.unit.ui.messages import ASKED, KEY
+from tests.unit.ui.messages import KEY
 from tests.unit.ui.snapshot import of_layout
 
 A = AuditAction
@@ -77,8 +77,7 @@ def file() -> str:
 
 
 def page(entries: list[StoredEntry], *, older: bool) -> str:
-    cursor = AuditCursor(ASKED, 1) if older else None
-    return of_layout(audit_layout(AuditPage(entries, cursor, None), AuditFilter(), title))
+    return of_layout(audit_layout(entries, AuditId(page=0), title, more=older))
 
 
 AUDIT: Mapping[str, Callable[[], str]] = {

@@ -9,9 +9,9 @@ from typing import Any
 
 from bot.deployments.files import linked_file
 from bot.domain.backend import InputKind
-from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
+from bot.domain.pages import RunListEntry
 from bot.domain.runs import Output, Run, RunState
-from bot.ui.custom_ids import DeleteId
+from bot.ui.custom_ids import DeleteId, RunsId
 from bot.ui.lists import runs_layout
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions, more_layout, picked_layout
@@ -125,14 +125,14 @@ def one(state: RunState, offered: OfferedActions | None = None, **more: Any) -> 
 def more(*states: RunState) -> str:
     batch, links = runs(*states), ["https://cdn.example/1.png"] if S.SUCCEEDED in states else []
     delete = DeleteId(batch[0].key, 5, whole=True)
-    return of_layout(more_layout(batch, TITLE, OfferedActions(reportable=bool(links)), delete, (), links))
+    return of_layout(more_layout(batch, TITLE, OfferedActions(reportable=bool(links)), delete, links))
 
 
 def listed() -> str:
     batch = runs(S.SUCCEEDED, S.RUNNING, S.WAITING)
     finished = runs(S.FAILED, S.SUCCEEDED)
     entries = [RunListEntry(each, False, None) for each in (batch, finished)]
-    return of_layout(runs_layout(HistoryPage(entries), RunsPage(), lambda _: TITLE, here=1, pictures={}))
+    return of_layout(runs_layout(entries, RunsId(0), lambda _: TITLE, more=False, here=1, pictures={}))
 
 
 def followed() -> str:

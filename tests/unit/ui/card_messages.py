@@ -9,7 +9,7 @@ from bot.deployments.input_text import ShownInputs
 from bot.domain.moderation import Report
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.strings import say
-from bot.ui.message_parts import ChannelName, FileKind, PreparedOutputs
+from bot.ui.message_parts import FileKind, PreparedOutputs
 from bot.ui.moderation import (
     closed_report_card,
     decided_card,
@@ -55,8 +55,8 @@ def decided(state: RunState, **more: Any) -> str:
     return of_parts([decided_card(run(state, **more), TITLE, INPUTS)])
 
 
-def notice(channel: ChannelName | None = None, **more: Any) -> str:
-    return of_parts([turned_away_letter(run(S.REJECTED, **more), TITLE, channel)])
+def notice(**more: Any) -> str:
+    return of_parts([turned_away_letter(run(S.REJECTED, **more), TITLE)])
 
 
 def ended_by_block(until: int, **more: int) -> dict[str, Any]:
@@ -86,7 +86,6 @@ CARDS: Mapping[str, Callable[[], str]] = {
     "card-expired": lambda: decided(S.EXPIRED),
     "card-cancelled": lambda: decided(S.CANCELLED),
     "notice": lambda: notice(**REJECTED),
-    "notice-channel": lambda: notice(ChannelName("pic_tures", "The *Studio*"), **REJECTED),
     "notice-blocked-for-ever": lambda: notice(**ended_by_block(0, others=1)),
     "notice-blocked-until": lambda: notice(**ended_by_block(UNTIL)),
     "notice-blocked-many": lambda: notice(**ended_by_block(UNTIL, others=2)),

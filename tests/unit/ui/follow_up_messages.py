@@ -70,9 +70,8 @@ FOLLOWED: Mapping[str, list[OutgoingMessage]] = {
 
 def more(offered: OfferedActions, **changes: Any) -> str:
     """Return what is behind More under a result, perhaps after a change of its run."""
-    shown = {custom_id for _, custom_id in messages.buttons(outcome(offered)[0])}
     delete = DeleteId(MADE.key, 5)
-    return of_layout(more_layout([replace(MADE, **changes)], "Flux", offered, delete, shown, PICTURES[:1]))
+    return of_layout(more_layout([replace(MADE, **changes)], "Flux", offered, delete, PICTURES[:1]))
 
 
 def form() -> str:

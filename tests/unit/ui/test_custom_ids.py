@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from bot.deployments.model import FollowUpRef
 from bot.domain.errors import RefusedError
-from bot.domain.moderation import OUTCOMES, AuditAction, AuditButton, AuditCursor, AuditFilter
-from bot.domain.pages import Direction, RunCursor, RunFilter, RunsPage
+from bot.domain.moderation import OUTCOMES, AuditAction
+from bot.domain.pages import RunFilter
 from bot.ui import custom_ids as ids
-from bot.ui.audit import AuditId
+from bot.ui.audit import AuditFileId, AuditId
 from cogs.buttons import FORMS, PRESSES
 
 ROOT = Path(__file__).parents[3]
 KEY = "k" * 20
-AT = datetime(9999, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
-# The struct of an audit id has 32 bits for a time in seconds.
-SINCE = datetime(2100, 1, 2, 3, 4, 5, tzinfo=UTC)
 SNOWFLAKE = (1 << 63) - 1
 REF = FollowUpRef("98244b499b5646b883c8334f27412095", "0123abcd")
-PAGE = RunsPage(RunFilter.UNDELIVERED, Direction.NEWER, RunCursor(AT, KEY))
-FULL_FILTER = AuditFilter(
+FULL = AuditId(
+    page=99999,
     subject=SNOWFLAKE,
     actor=SNOWFLAKE,
     deployment="d" * 32,
     outcome=OUTCOMES[-1],
     action=list(AuditAction)[-1],
-    since=SINCE,
-    until=SINCE,
+    since=3650,
+    until=3650,
 )
 RECORDS: list[ids.CustomId] = [
     *(ids.RunId(KEY, action) for action in ids.Action),
@@ -40,15 +37,16 @@ RECORDS: list[ids.CustomId] = [
     ids.DraftId(KEY),
     ids.DraftId("", "d" * 32, "9", "0123abcd"),
     ids.DraftId(KEY, "".join(REF), "9", "0123abcd"),
-    *(ids.RunsId(action, page) for action in ids.RunListAction for page in (RunsPage(), PAGE)),
-    ids.OpenId(),
+    *(ids.RunsId(99999, RunFilter.UNDELIVERED, action, KEY) for action in ids.RunListAction),
+    ids.OpenId(KEY),
     *(ids.HelpId(page) for page in ids.HelpPage),
     ids.QueueId(9999),
-    ids.BlockedId(999999),
-    ids.UnblockId(SNOWFLAKE, AT, 999999),
+    ids.BlockedId(99999),
+    ids.UnblockId(99999, SNOWFLAKE),
     ids.PresetsId(999),
-    *(AuditId(button, AuditFilter()) for button in AuditButton),
-    AuditId(AuditButton.OLDER, FULL_FILTER, AuditCursor(AT, (1 << 31) - 1)),
+    AuditId(page=0),
+    FULL,
+    AuditFileId(**asdict(FULL)),
     ids.ReplaceId("0123abcd"),
     ids.SettingId("home", "open"),
     ids.SettingId("roles", "again", "0123abcd", 3, "x" * 50),
@@ -56,7 +54,7 @@ RECORDS: list[ids.CustomId] = [
 ]
 KINDS = [
     kind
-    for kind in [*vars(ids).values(), AuditId]
+    for kind in [*vars(ids).values(), AuditId, AuditFileId]
     if isinstance(kind, type) and issubclass(kind, ids.CustomId) and kind not in (ids.CustomId, ids.PageId)
 ]
 
@@ -86,10 +84,10 @@ FORGED = [
         f"draft:{rest}"
         for rest in ("abc:", "abc:::XYZ:", "a:b:c::", f"a:{'d' * 41}:::", "a:b:10::", "a:b:1::100")
     ),
-    *(f"runs:{rest}" for rest in ("erase:o:all:0:", "page:c:all:0:", "page:o:all:-1:")),
+    *(f"runs:{rest}" for rest in ("0:all:erase:", "-1:all:page:", "100000:all:page:", "0:nothing:page:")),
     *("set:", "set:x", "set:approval:mode", "set:a\nb:open::0:", "set:::::", "set:x:open::x:"),
     *(f"queue:{page}" for page in ("", "-1", "1" * 20)),
-    *("presets:1:2", "audit:x:" + "A" * 36 + "::", "audit:o:" + "A" * 35 + "/::"),
+    *("presets:1:2", "audit::::0:0:0:0:0", "audit:0:0::100:0:0:0:0"),
     *(f"erase:{user}" for user in ("", "me", "1" * 21)),
 ]
 
@@ -102,11 +100,9 @@ def test_a_forged_id_is_of_no_kind(forged: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "forged"),
     [
-        (ids.RunsId, "runs:page:o:nothing:0:"),
-        (ids.RunsId, "runs:page:o:all:999999999999999999:a"),
-        (AuditId, "audit:o:" + "_" * 36 + "::"),
-        (ids.UnblockId, f"unblock:{1 << 63}:1:0"),
-        (ids.UnblockId, f"unblock:1:{'9' * 18}:0"),
+        (AuditId, f"audit:{1 << 63}:0::0:0:0:0:0"),
+        (AuditId, "audit:0:0::99:0:0:0:0"),
+        (ids.UnblockId, f"unblock:0:{1 << 63}"),
     ],
 )
 def test_a_forged_value_is_refused_as_out_of_date(kind: type[ids.CustomId], forged: str) -> None:

@@ -274,9 +274,7 @@ def is_row(item: Any) -> bool:
 
 def behind_more(offered: OfferedActions, made: Run = MADE) -> list[str]:
     """Return the labels of the buttons and follow-ups behind More under a message."""
-    (part,) = outcome(made, PreparedOutputs((file(),)), "Flux", offered)
-    shown = {mark for _, mark in buttons(part)}
-    layout = more_layout([made], "Flux", offered, DeleteId(KEY, 5), shown, ["https://x/a.png"])
+    layout = more_layout([made], "Flux", offered, DeleteId(KEY, 5), ["https://x/a.png"])
     return [*(option["label"] for option in options(layout)), *labels(layout)]
 
 

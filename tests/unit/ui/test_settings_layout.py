@@ -25,7 +25,7 @@ from tests.word_rules import compiled, first_hit
 
 ROLES = frozenset(range(10**18, 10**18 + 60))
 DEPLOYMENTS = {f"deployment-{n}" + "x" * 50: f"Deployment {n} " + "long " * 20 for n in range(60)}
-GPUS = tuple(f"GPU{n} " + "G" * 90 for n in range(25))
+GPUS = tuple(f"GPU{n} " + "G" * 40 for n in range(25))
 GONE = 5 * 10**17
 FULL = SettingsContext(
     server="S" * 100,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,16 +18,16 @@ from bot.deployments.input_text import ShownInputs, command_line, displayed_inpu
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
-from bot.domain.budgets import Limits, Running, Spending, Usage, UsageView
+from bot.domain.budgets import Limits, Spending, Usage, UsageView
 from bot.domain.forms import Option
 from bot.domain.messages.records import MessageRef
 from bot.domain.moderation import Block
-from bot.domain.pages import HistoryPage, RunCursor, RunFilter, RunListEntry, RunsPage
+from bot.domain.pages import RunFilter, RunListEntry
 from bot.domain.policy import Standing
 from bot.domain.requests import ChannelDefault, Holder, Member, Preset
-from bot.domain.runs import Deletions, Run, RunState
+from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import Approval, ApprovalMode, Budget, Budgets, ServerRules
-from bot.ui.custom_ids import DraftId, HelpPage
+from bot.ui.custom_ids import DraftId, HelpPage, RunsId
 from bot.ui.forms import form_modal, pictures_layout, refused_layout, share_modal
 from bot.ui.help import (
     commands_text,
@@ -40,7 +40,6 @@ from bot.ui.help import (
 )
 from bot.ui.lists import (
     blocked_layout,
-    posting_layout,
     presets_layout,
     queue_layout,
     replace_layout,
@@ -136,16 +135,16 @@ def blocks() -> list[Block]:
 def blocked_usage() -> UsageView:
     """Return the usage of a member whom a moderator has blocked for a week."""
     usage = Usage(now=ASKED, day_end=ASKED, block=made_block("spam *again*", ASKED + timedelta(days=7)))
-    return UsageView(42, True, usage, Running(1, 1), Limits(at_once=2), None)
+    return UsageView(42, True, usage, (1, 1), Limits(at_once=2), None)
 
 
 def inputs_of_preset(preset: Preset) -> ShownInputs:
     return displayed_inputs(FLUX, preset.inputs)
 
 
-def listed() -> HistoryPage:
+def listed() -> list[RunListEntry]:
     s = RunState
-    entries = [
+    return [
         RunListEntry([run(s.RUNNING, key="a" * 16)], False, None),
         RunListEntry([run(s.WAITING, key="b" * 16, queue_position=2, prompt=None)], False, None),
         RunListEntry([run(key="c" * 16)], True, None),
@@ -155,18 +154,15 @@ def listed() -> HistoryPage:
         RunListEntry([run(key="g" * 16, private=True)], False, (2, 5)),
         RunListEntry([run(s.RUNNING, key="h" * 16, cancel_requested_at=ASKED)], False, None),
     ]
-    return HistoryPage(entries, RunCursor(ASKED - timedelta(days=1), "g" * 16), None)
 
 
-def kept() -> HistoryPage:
+def kept() -> list[RunListEntry]:
     """Results that wait to be posted: of this server, of another, and of none."""
-    return HistoryPage(
-        [
-            RunListEntry([run(key="a" * 16, guild_id=7)], True, None),
-            RunListEntry([run(key="b" * 16)], True, None),
-            RunListEntry([run(key="c" * 16, user_install=True, guild_id=None)], True, None),
-        ]
-    )
+    return [
+        RunListEntry([run(key="a" * 16, guild_id=7)], True, None),
+        RunListEntry([run(key="b" * 16)], True, None),
+        RunListEntry([run(key="c" * 16, user_install=True, guild_id=None)], True, None),
+    ]
 
 
 def with_thumbnails() -> str:
@@ -176,7 +172,7 @@ def with_thumbnails() -> str:
     ]
     pictures = {letter * 16: f"https://cdn.example/{letter}.png" for letter in "ab"}
     shown = runs_layout(
-        HistoryPage(entries), RunsPage(), title, here=1, pictures=pictures, restricted={"c" * 16}
+        entries, RunsId(0), title, more=False, here=1, pictures=pictures, restricted={"c" * 16}
     )
     return of_layout(shown)
 
@@ -236,8 +232,8 @@ def pictures() -> str:
     return of_layout(pictures_layout(["https://cdn.example/a.png"], [KEY], choices))
 
 
-def no_runs(page: RunsPage) -> str:
-    return of_layout(runs_layout(HistoryPage([]), page, title, here=1, pictures={}))
+def no_runs(page: RunsId) -> str:
+    return of_layout(runs_layout([], page, title, more=False, here=1, pictures={}))
 
 
 def of_presets(presets: list[Preset], *, more: bool) -> str:
@@ -247,9 +243,9 @@ def of_presets(presets: list[Preset], *, more: bool) -> str:
     )
 
 
-def question(earlier: Preset, default_in: Sequence[int] = ()) -> str:
+def question(earlier: Preset) -> str:
     inputs = inputs_of_preset(earlier)
-    return of_layout(replace_layout(earlier, title, inputs, "0123abcd", default_in))
+    return of_layout(replace_layout(earlier, title, inputs, "0123abcd"))
 
 
 FAILED = run(
@@ -269,8 +265,7 @@ def shown_details(made: Run, deployment: Deployment | None, *, explained: bool =
 def details_of_a_batch() -> str:
     several = FLUX.model_copy(update={"max_count": 4})
     command = command_line(plan_commands([several]), several, {"p": "a lighthouse"}, None)
-    deletions = Deletions(outcome=True, by_moderator=True)
-    return of_layout(details(run(count=4), TITLE, FLUX, command, deletions=deletions).layout)
+    return of_layout(details(run(count=4, deleted_at=ASKED), TITLE, FLUX, command).layout)
 
 
 OTHERS: Mapping[str, Callable[[], str]] = {
@@ -279,12 +274,13 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     **CARDS,
     **SEVERAL,
     **SETTINGS,
-    "runs": lambda: of_layout(runs_layout(listed(), RunsPage(), title, here=1, pictures={})),
+    "runs": lambda: of_layout(runs_layout(listed(), RunsId(0), title, more=True, here=1, pictures={})),
     "runs-thumbnails": with_thumbnails,
-    "runs-elsewhere": lambda: of_layout(runs_layout(kept(), RunsPage(), title, here=7, pictures={})),
-    "runs-none": lambda: no_runs(RunsPage()),
-    "runs-none-such": lambda: no_runs(RunsPage(RunFilter.UNDELIVERED)),
-    "posting": lambda: of_layout(posting_layout()),
+    "runs-elsewhere": lambda: of_layout(
+        runs_layout(kept(), RunsId(0), title, more=False, here=7, pictures={})
+    ),
+    "runs-none": lambda: no_runs(RunsId(0)),
+    "runs-none-such": lambda: no_runs(RunsId(0, RunFilter.UNDELIVERED)),
     "queue": queue,
     "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title, ends={})),
     "greeting": lambda: of_layout(greeting_layout(clickable, BOTH, PLAN)),
@@ -299,7 +295,7 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "share-form": lambda: of_modal(share_modal(KEY)),
     "reject-form": lambda: of_modal(reject_modal(KEY)),
     "report-form": lambda: of_modal(report_modal(KEY)),
-    "block-form": lambda: of_modal(block_modal(KEY, "al\u200bice")),
+    "block-form": lambda: of_modal(block_modal(KEY)),
     "details": lambda: shown_details(run(parent_key="p" * 16, gpu="L4"), FLUX),
     "details-log": lambda: shown_details(FAILED, FLUX, explained=True),
     "details-no-log": lambda: shown_details(replace(FAILED, failure_log=None), FLUX, explained=True),
@@ -312,8 +308,6 @@ OTHERS: Mapping[str, Callable[[], str]] = {
     "presets": lambda: of_presets(presets(), more=True),
     "preset-taken": lambda: question(presets()[0]),
     "preset-taken-server": lambda: question(presets()[1]),
-    "preset-taken-default": lambda: question(presets()[1], [2]),
-    "preset-taken-defaults": lambda: question(presets()[1], range(2, 10)),
     "presets-none": lambda: of_presets([], more=False),
     "edit": form,
     "edit-choices": form_of_choices,

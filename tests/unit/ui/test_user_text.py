@@ -120,21 +120,14 @@ BUILDERS = re.compile(r"OutgoingMessage|LayoutView|Details")
 # These show no words of users, or only those that their callers have escaped.
 WITHOUT_WORDS = {
     "closed_report_card",
-    "expired_card",
     "framed",
-    "gallery_of",
     "greeting_layout",
     "layout_of",
     "more_layout",
-    "open_rows",
     "origin_message",
-    "page_layout",
     "pictures_layout",
-    "posting_layout",
     "refused_layout",
     "remark_messages",
-    "text_layout",
-    "texts",
 }
 
 

@@ -12,20 +12,20 @@ from bot.deployments.choices import input_of
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.input_text import ShownInputs, command_line
 from bot.domain.backend import InputKind
-from bot.domain.budgets import Limits, Running, Usage, UsageView
-from bot.domain.moderation import AuditAction, AuditFilter, AuditPage, Report
-from bot.domain.pages import HistoryPage, RunListEntry, RunsPage
+from bot.domain.budgets import Limits, Usage, UsageView
+from bot.domain.moderation import AuditAction, Report
+from bot.domain.pages import RunListEntry
 from bot.domain.policy import Standing
 from bot.domain.requests import ChannelDefault, Holder, Member
 from bot.domain.runs import FINAL, REQUESTER_BLOCKED, Output, Run, RunState
 from bot.domain.settings.fields import SECTIONS
 from bot.domain.settings.kinds import NotApplied, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.ui.audit import audit_layout
-from bot.ui.custom_ids import HelpPage
+from bot.ui.audit import AuditId, audit_layout
+from bot.ui.custom_ids import HelpPage, RunsId
 from bot.ui.help import help_layout, plain_mention, rules_text, start_text, usage_layout
 from bot.ui.lists import blocked_layout, presets_layout, queue_layout, replace_layout, runs_layout
-from bot.ui.message_parts import ChannelName, FileKind, OutgoingMessage, PreparedOutputs
+from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.moderation import decided_card, report_card, review_card, turned_away_letter
 from bot.ui.result_buttons import OfferedActions, picked_layout
 from bot.ui.results import Batch, opened_messages, outcome_messages, share_messages
@@ -129,7 +129,6 @@ def described(words: str) -> list[Shown]:
 
 def cards(words: str) -> list[Shown]:
     inputs = ShownInputs((("prompt", words), (words or "x", words)), ())
-    place = ChannelName(words, words)
     waiting = run(words, S.AWAITING_APPROVAL, gpu=words)
     rejected = run(words, S.REJECTED, decided_by=1, decided_at=ASKED)
     blocked = replace(rejected, failure_code=REQUESTER_BLOCKED)
@@ -139,8 +138,8 @@ def cards(words: str) -> list[Shown]:
         decided_card(blocked, TITLE, inputs),
         decided_card(run(words, S.REFUSED, failure_code="comfy_invalid"), TITLE, inputs),
         report_card(run(words), TITLE, [Report(8, "Something else", words)], LINK, made(words, run(words))),
-        turned_away_letter(rejected, TITLE, place),
-        turned_away_letter(blocked, TITLE, place),
+        turned_away_letter(rejected, TITLE),
+        turned_away_letter(blocked, TITLE),
     ]
 
 
@@ -150,16 +149,16 @@ def lists(words: str) -> list[Shown]:
     inputs = ShownInputs((("style", words),), ())
     block = made_block(words, created_at=ASKED)
     usage = Usage(now=ASKED, day_end=ASKED, block=made_block(words, ASKED))
-    view = UsageView(42, True, usage, Running(0, 0), Limits(), None)
+    view = UsageView(42, True, usage, (0, 0), Limits(), None)
     member = Member(id=42, created_at=ASKED)
     rules = Standing(person=member, usage=usage, rules=ServerRules(), in_server=True, defaults=[preset])
     default = ChannelDefault(channel_id=2, preset=preset)
     text = rules_text(rules, title)
     return [
-        runs_layout(HistoryPage(entries), RunsPage(), title, here=1, pictures={}),
+        runs_layout(entries, RunsId(0), title, more=False, here=1, pictures={}),
         queue_layout([[run(words, S.RUNNING)]], 0, more=False, viewer_id=42, title=title, ends={}),
         presets_layout([preset], 0, more=False, title=title, inputs=lambda _: inputs, default=default),
-        replace_layout(preset, title, inputs, "0123abcd", range(10**17, 10**17 + 9)),
+        replace_layout(preset, title, inputs, "0123abcd"),
         blocked_layout([block], 0, more=False),
         usage_layout(view),
         help_layout(HelpPage.LIMITS, text),
@@ -172,7 +171,7 @@ def audit(words: str) -> list[Shown]:
     told = [{"reason": words}, {"rule": words}, {"word": words}, {"GPU": words}, {"channel": words}]
     entries = [made_entry(action=AuditAction.OUTCOME, deployment="flux", details=each) for each in told]
     entries += [made_entry(prompt=words), made_entry(action=AuditAction.REFUSAL, outcome=words or "x")]
-    return [audit_layout(AuditPage([entry], None, None), AuditFilter(), str) for entry in entries]
+    return [audit_layout([entry], AuditId(page=0), str, more=False) for entry in entries]
 
 
 def settings(words: str) -> list[Shown]:
