@@ -1,6 +1,6 @@
 """Decide what a message should show, and whether that takes a post, an edit or a deletion.
 
-A message that can't be shown climbs the ladder: simpler forms first, then other places.
+A message that can't be shown has fallbacks: simpler forms first, then other places.
 """
 
 from __future__ import annotations
