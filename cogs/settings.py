@@ -43,7 +43,9 @@ def allowed(interaction: Interaction) -> Editor:
 async def _pressed(interaction: Interaction, id: SettingId) -> None:
     """Answer a button or select of the panel."""
     app, editor = interaction.client.app, allowed(interaction)
-    if id.action == "words":
+    if id.action == "tidy":
+        await _show(interaction, Panel(saved=await server_settings.tidy(app, editor)))
+    elif id.action == "words":
         words = "\n".join((await app.store.rules.get(editor.guild_id)).words.blocked)
         file = discord.File(io.BytesIO(words.encode()), "words.txt")
         await interaction.response.send_message(file=file, ephemeral=True)

@@ -10,7 +10,7 @@ from bot.context import App
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.forms import FormField
 from bot.domain.policy import check_availability
-from bot.domain.settings.fields import Change, Key, apply_form, form_of, key_of, refilled
+from bot.domain.settings.fields import Change, Key, apply_form, form_of, key_of, refilled, without_missing
 from bot.domain.settings.kinds import Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
 
@@ -78,6 +78,12 @@ async def submit(
         return after
 
     return await _change(app, editor, edit, context), stale
+
+
+async def tidy(app: App, editor: Editor) -> Sequence[Change]:
+    """Remove what doesn't exist any more from the rules."""
+    context = _context(app, editor)
+    return await _change(app, editor, lambda rules: without_missing(rules, context), context)
 
 
 async def _change(

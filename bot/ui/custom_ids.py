@@ -318,7 +318,7 @@ class SettingId(CustomId):
     about: Annotated[str, Part(".*")] = ""
 
     def writes(self, *, form: bool) -> bool:
-        return form
+        return form or self.action == "tidy"
 
 
 @dataclass(frozen=True, slots=True)

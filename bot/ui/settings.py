@@ -15,6 +15,7 @@ from bot.domain.settings.fields import (
     Change,
     Key,
     keys_of,
+    missing_references,
     offered_sections,
     section_lines,
     summary,
@@ -60,6 +61,7 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
     if section is None:
         body: list[Content] = list(_overview(rules, context, _MESSAGE_LENGTH - len(top) - len(warned)))
         body.append(warned)
+        buttons += [button("Clean up", SettingId("home", "tidy"))] * bool(missing_references(rules, context))
         buttons += [button("Download the words", SettingId("home", "words"))] * bool(rules.words.blocked)
     else:
         body = list(_page(panel, section, rules, context, _MESSAGE_LENGTH - len(top)))
@@ -171,6 +173,8 @@ def warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
         yield f"No GPU can be chosen for: {_names(context.gpu_not_offered)}. {_WITHOUT} can't run them."
     if context.gallery_lacks:
         yield _no_access(rules.gallery_channel_id, context.gallery_lacks)
+    if missing_references(rules, context):
+        yield "Some settings name things that no longer exist. Clean up removes them."
 
 
 def _no_access(channel: int | None, lacks: Sequence[str]) -> str:

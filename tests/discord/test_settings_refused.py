@@ -46,7 +46,7 @@ def said(result: Any) -> str:
 
 async def test_every_control_and_form_refuses_a_stranger(bot: Harness) -> None:
     own = await own_answer(bot, bot.bob)
-    for control in [*CONTROLS, SettingId("home", "open").encode()]:
+    for control in [*CONTROLS, SettingId("home", "open").encode(), SettingId("home", "tidy").encode()]:
         assert said(await press(bot, bot.bob, own, control)) == NOT_ALLOWED
         bot.clock.move(seconds=6)
     assert said(await select_as(bot, bot.bob, own, SettingId("gpus", "key").encode(), "H100")) == NOT_ALLOWED
@@ -143,8 +143,16 @@ async def test_deleted_roles_and_channels_are_shown_and_can_be_removed(bot: Harn
     assert (approval.hours, approval.review_channel_id) == (12, review.id)
     assert approval.exempt_roles == {role.id, kept.id}
 
-    await panel.fill(await panel.change("approval"), exempt_roles=[])
-    assert (await rules_of(bot)).approval.exempt_roles == set()
+    await panel.press("Clean up")
+    rules = await rules_of(bot)
+    assert rules.reviewer_role_id is None
+    assert rules.approval.exempt_roles == {kept.id}
+    assert rules.gpu_roles == {"H100": frozenset()}  # a deleted role opens nothing
+    assert rules.approval.review_channel_id == review.id  # nor does a deleted channel
+    await panel.set("approval", mode=["off"])
+    await panel.press("Clean up")
+    assert (await rules_of(bot)).approval.review_channel_id is None
+    assert "home:tidy" not in panel.controls()
 
 
 async def test_a_review_channel_without_permissions_is_told(bot: Harness, panel: Panel) -> None:

@@ -1,4 +1,4 @@
-"""The loops over the declared settings: texts, changes and forms."""
+"""The loops over the declared settings: texts, changes, forms, and references to what is gone."""
 
 from __future__ import annotations
 
@@ -188,6 +188,37 @@ def _difference(kind: Kind, old: Any, new: Any, context: SettingsContext) -> tup
     came, went = (sorted({*those} - {*others}) for those, others in ((after, before), (before, after)))
     parts = [f"{what} {listed(entries)}" for what, entries in (("added", came), ("removed", went)) if entries]
     return f"{len(before)} entries", f"{len(after)} entries: {'; '.join(parts)}"
+
+
+def missing_references(rules: ServerRules, context: SettingsContext) -> Mapping[Names, set[int | str]]:
+    """Return what the rules name, but doesn't exist any more. A GPU exists if a deployment offers it."""
+    found: dict[Names, set[int | str]] = {names: set() for names in Names}
+    for field in FIELDS:
+        for key in field.keys_in(rules):
+            if field.keys is not None and key is not None:
+                found[field.keys].add(key)
+            if field.kind.names is not None:
+                value = field.value(rules, key)
+                found[field.kind.names].update(value if isinstance(value, frozenset) else {value} - {None})
+    return {names: gone for names, each in found.items() if (gone := {*each} - {*context.known(names)})}
+
+
+def without_missing(rules: ServerRules, context: SettingsContext) -> ServerRules:
+    """Remove the missing references, without giving anybody more access.
+
+    A GPU or deployment whose permitted roles are all missing stays closed to everybody. While approval is on,
+    its missing channel stays set.
+    """
+    missing, tree = missing_references(rules, context), rules.model_dump()
+    for field in FIELDS:
+        if field.setting.check(rules, context) is not None:
+            continue
+        for key in field.keys_in(rules):
+            if field.keys is not None and key in missing.get(field.keys, ()):
+                field.put(tree, field.entry and getattr(field.entry, field.attribute), key)
+            else:
+                field.put(tree, field.kind.existing(field.value(rules, key), context), key)
+    return ServerRules.model_validate(tree)
 
 
 def form_of(section: Section, key: Key, rules: ServerRules, context: SettingsContext) -> list[FormField]:

@@ -101,7 +101,12 @@ class SettingsContext:
 
 
 class Kind:
-    """A kind of values: how they are shown, entered in a form, and read."""
+    """A kind of values: how they are shown, entered in a form, and read.
+
+    `names` is what the values refer to, if they refer to anything.
+    """
+
+    names: Names | None = None
 
     def show(self, value: Any, context: SettingsContext) -> str:
         """Return a value as a text."""
@@ -121,6 +126,10 @@ class Kind:
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
         """Return the new value for what was submitted. Raises InputError, with escaped texts."""
         raise NotImplementedError
+
+    def existing(self, value: Any, context: SettingsContext) -> Any:
+        """Return a value without references to what doesn't exist."""
+        return value
 
 
 class Choice(Kind):
@@ -195,10 +204,7 @@ class Reference(Kind):
 
 
 class Several(Kind):
-    """A set of roles, GPUs or deployments.
-
-    A field shows 25 of them. What it doesn't show is kept, but deleted roles go with the next change.
-    """
+    """A set of roles, GPUs or deployments. A field shows 25 of them; what it doesn't show is kept."""
 
     def __init__(self, names: Names) -> None:
         self.names: Names = names
@@ -239,8 +245,7 @@ class Several(Kind):
         for name, values in given.items():
             shown, options = pages[int(name)]
             if self.names is Names.ROLE:
-                roles = _known_ids(values, self.names, context)
-                chosen = self.existing(chosen, context) - set(map(int, shown)) | roles
+                chosen = chosen - set(map(int, shown)) | _known_ids(values, self.names, context)
             else:
                 if unknown := set(values) - {each.value for each in options}:
                     raise InputError("settings_not_offered", value=escape_line(min(unknown), QUOTED))

@@ -62,8 +62,8 @@ async def choose_without_a_gpu(story: Story, who: str) -> None:
 
 
 @action("panels", who=("alice", "bob"))
-async def role_goes(story: Story, who: str) -> None:
-    """Allow a GPU only to a role that is deleted then, and ask for the GPU."""
+async def tidy_a_role(story: Story, who: str) -> None:
+    """Allow a GPU only to a role that is deleted then, remove it from the settings, and ask for the GPU."""
     world, guild = story.world, story.world.cast.guilds["studio"]
     panel = await open_panel(story, "mona", "pictures")
     if panel is None or world.person("carol").id not in guild.members:
@@ -73,6 +73,9 @@ async def role_goes(story: Story, who: str) -> None:
     world.discord.leave(guild, world.person("carol"))
     story.strike("carol leaves studio")
     await asyncio.sleep(1)
+    later = await open_panel(story, "mike", "pictures")
+    if later is not None:
+        await later.press("home:tidy")
     await request(story, who, "pictures", gpu="H100")
     await asyncio.sleep(4)
 

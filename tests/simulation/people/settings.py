@@ -81,6 +81,11 @@ async def _retention(panel: Panel, value: str, _: Story) -> None:
     await panel.change("record", retention_days=value)
 
 
+async def _tidy(panel: Panel, _value: str, _: Story) -> None:
+    """Remove what doesn't exist any more from the settings."""
+    await panel.press("home:tidy")
+
+
 _NUMBERS = ("at_once", "waiting", "runs_a_day", "gpu_seconds_a_day")
 _CHANGES: dict[str, tuple[Change, tuple[Any, ...]]] = {
     "approval": (_approval, ("off", "off", "everybody", "everybody", "selected", "without_roles")),
@@ -100,6 +105,7 @@ _CHANGES: dict[str, tuple[Change, tuple[Any, ...]]] = {
     "gpu": (_gpu, (["H100", "alice"], ["A10G", "mona"], ["H100", "everybody"])),
     "ages": (_ages, (["0", "0"], ["36500", "0"])),
     "retention": (_retention, ("1", "30")),
+    "tidy": (_tidy, ("",)),
 }
 
 

@@ -114,6 +114,7 @@ _SELECTS = (
     ("runs:0:all:open:{key}", ""),
     ("auditopen:{key}", ""),
     ("set:gpus:key::0:", "H100"),
+    ("set:home:tidy::0:", "x"),
     ("set:approval:open::0:", "x"),
 )
 

@@ -21,7 +21,9 @@ from bot.domain.settings.fields import (
     form_of,
     key_of,
     keys_of,
+    missing_references,
     token_of,
+    without_missing,
 )
 from bot.domain.settings.kinds import Names, SettingsContext
 from bot.domain.settings.rules_and_defaults import (
@@ -206,8 +208,7 @@ def test_a_set_keeps_what_its_form_does_not_show() -> None:
         approval=Approval(deployments=frozenset({"gone", "flux"}), exempt_roles=frozenset({900, 1}))
     )
     assert edit(rules, "selected", deployments=["ltx"]).approval.deployments == {"gone", "ltx"}
-    # A deleted role goes when somebody changes the others.
-    assert edit(rules, "approval", exempt_roles=["2"]).approval.exempt_roles == {2}
+    assert edit(rules, "approval", exempt_roles=["2"]).approval.exempt_roles == {900, 2}
 
 
 def test_words_are_kept_once_each_without_spare_space() -> None:
@@ -239,9 +240,11 @@ def test_words_are_kept_once_each_without_spare_space() -> None:
 def test_a_gpu_for_nobody_is_not_open_to_everybody() -> None:
     rules = edit(RULES, "gpus", "A100", gpu_roles=["5"])
     closed = edit(rules, "gpus", "A100", gpu_roles=[])
-    assert closed.gpu_roles == {"A100": frozenset()}
-    deleted = ServerRules(gpu_roles={"A100": frozenset({900})})
-    assert edit(deleted, "gpus", "A100", gpu_roles=["5"]).gpu_roles == {"A100": {5}}
+    assert (
+        closed.gpu_roles
+        == {"A100": frozenset()}
+        == without_missing(rules, SettingsContext(gpus=("A100",))).gpu_roles
+    )
     other = edit(closed, "gpus", "T4", gpu_roles=["5"])
     assert other.gpu_roles == {"A100": frozenset(), "T4": {5}}
     assert edit(other, "gpus", "T4", gpu_roles_all=["yes"]) == closed
@@ -270,6 +273,43 @@ def test_a_stale_form_with_a_mistake_changes_nothing_and_tells_both() -> None:
     with pytest.raises(InputErrors) as caught:
         apply_form(SECTIONS["member"], None, form, meanwhile, AROUND)
     assert codes(caught.value.errors) == ["changed_meanwhile", "not_integer"]
+
+
+def test_tidying_takes_out_all_missing_references_and_nothing_else() -> None:
+    rules = ServerRules.model_validate(
+        {
+            "reviewer_role_id": 900,
+            "approval": {
+                "review_channel_id": 999,
+                "exempt_roles": [1, 900],
+                "deployments": ["flux", "old"],
+                "gpus": ["T4", "GTX"],
+            },
+            "budgets": {
+                "roles": {1: {"at_once": 1}, 900: {"at_once": 1}},
+                "gpu_weights": {"T4": 2, "GTX": 3},
+            },
+            "gpu_roles": {"GTX": [1], "T4": [1, 900]},
+            "deployment_roles": {"old": [1], "flux": [900]},
+            "gallery_channel_id": 998,
+        }
+    )
+    assert missing_references(rules, AROUND) == {
+        Names.ROLE: {900},
+        Names.CHANNEL: {998, 999},
+        Names.DEPLOYMENT: {"old"},
+        Names.GPU: {"GTX"},
+    }
+    tidy = without_missing(rules, AROUND)
+    assert not missing_references(tidy, AROUND)
+    assert tidy == ServerRules.model_validate(
+        {
+            "approval": {"exempt_roles": [1], "deployments": ["flux"], "gpus": ["T4"]},
+            "budgets": {"roles": {1: {"at_once": 1}}, "gpu_weights": {"T4": 2}},
+            "gpu_roles": {"T4": [1]},
+            "deployment_roles": {"flux": []},
+        }
+    )
 
 
 KEYS = {None: None, Names.ROLE: 5, Names.GPU: "A100", Names.DEPLOYMENT: "flux"}

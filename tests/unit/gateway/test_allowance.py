@@ -36,6 +36,7 @@ def test_a_button_counts_unless_it_shows_or_ends_something(action: Action) -> No
         (RunId("k", Action.SAVE), False, True),
         (RunId("k", Action.BLOCK), False, True),
         (RunId("k", Action.REJECT), False, False),
+        (SettingId("home", "tidy"), True, True),
         (SettingId("home", "open"), False, True),
         (SettingId("gpus", "key"), False, True),
         (SettingId("record", "form"), False, True),
