@@ -44,7 +44,6 @@ PAGE = 20
 MAX_FAILURES = 3
 MAX_LOG = 2 * 1024 * 1024
 MAX_ERROR_REPLY = 64 * 1024
-# Returns a request's body, or the HTTP status to answer with if the body can't be read.
 
 
 def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
@@ -93,8 +92,8 @@ class ComfyDeploy:
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
         """Describe a deployment.
 
-        An unknown id raises BackendServerError, because ComfyDeploy answers 500. Use `describe_deployments`
-        to tell it from an outage. BackendCrashed means an outage or a deployment that can't be described.
+        An unknown id raises BackendServerError, because ComfyDeploy answers 500, as it may in an outage.
+        BackendCrashed means an outage or a deployment that can't be described.
         """
         path = f"/deployment/{_segment(deployment_id)}"
         return parse_deployment(await self._call("deployment", "GET", path))

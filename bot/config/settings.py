@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError, model_validator
 from sqlalchemy.engine import make_url
 
@@ -254,6 +255,9 @@ def _read_env_file() -> dict[str, str]:
         raise StartupError(
             f"{ENV_FILE} can't be read: {type(error).__name__}. It must be a file of UTF-8 text."
         ) from None
+    # python-dotenv only logs what it can't parse, and the bot would start without that setting.
+    if wrong := [each.original.line for each in parse_stream(StringIO(text)) if each.error]:
+        raise StartupError(*(f"{ENV_FILE}, line {line}, is not NAME=value." for line in wrong))
     return _stripped(dotenv_values(stream=StringIO(text)))
 
 

@@ -44,7 +44,7 @@ def describe_unknown(schema: str) -> tuple[str, str]:
     """Return what is wrong with a schema that this version doesn't know, and how to fix it."""
     return (
         f"has the schema {schema}, which this version of the bot doesn't know",
-        "Start the newer version that made it, or restore an older backup.",
+        "Start the version that made it, or restore a backup that this version made.",
     )
 
 

@@ -49,6 +49,7 @@ class OnDemandMessenger(Messenger):
                     await self.handle(claim)
                 if not claims:
                     break
+            await self.store_releases()
         finally:
             self._app.wakeups.wake("show")
         found = (await self._messages.of_request(request_key)).values()

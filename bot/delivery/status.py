@@ -18,6 +18,7 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.fair_queue import (
     PLACES,
     Medians,
+    StartedRun,
     end_of_all,
     expected_end,
     expected_start,
@@ -36,6 +37,10 @@ MEDIANS_AGE = timedelta(minutes=5)
 TOO_FEW_AGE = timedelta(seconds=20)
 
 
+# The runs in flight by deployment, as far as one list of estimates has read them.
+_Busy = dict[str, Sequence[StartedRun]]
+
+
 class Estimator:
     """Estimates the ends of batches, from what it has read within the last minutes."""
 
@@ -46,28 +51,32 @@ class Estimator:
 
     async def expected_end(self, batch: Sequence[Run]) -> datetime | None:
         """Return when the last run of a batch is expected to end, or None if there is no estimate."""
+        return (await self.expected_ends([batch])).get(batch[0].request_key)
+
+    async def _expected_end(self, batch: Sequence[Run], busy: _Busy) -> datetime | None:
         active = [run for run in batch if not run.final]
         if not all(map(may_be_estimated, active)):
             return None
         now = self._app.now()
         try:
-            return end_of_all([await self._end(run, now) for run in active], now)
+            return end_of_all([await self._end(run, now, busy) for run in active], now)
         except StoreUnavailable as error:
             log.info("can't estimate the end of run %s: %s", batch[0].key, error)
             return None
 
     async def expected_ends(self, batches: Sequence[Sequence[Run]]) -> Mapping[str, datetime]:
         """Return when batches are expected to end, by request, without those that are unknown."""
-        ends = {batch[0].request_key: await self.expected_end(batch) for batch in batches}
+        busy: _Busy = {}
+        ends = {batch[0].request_key: await self._expected_end(batch, busy) for batch in batches}
         return {key: end for key, end in ends.items() if end is not None}
 
-    async def _end(self, run: Run, now: datetime) -> datetime | None:
+    async def _end(self, run: Run, now: datetime, busy: _Busy) -> datetime | None:
         usual = await self._usual(run.deployment, run.expected_gpu, now)
         if usual is None:
             return None
         if run.state is not RunState.WAITING:
             return expected_end(run, usual, now, self._app.limit(run.deployment))
-        start = await self._start(run, usual, now)
+        start = await self._start(run, usual, now, busy)
         return start + usual.total if start is not None else None
 
     async def _usual(self, deployment: str, gpu: str | None, now: datetime) -> Medians | None:
@@ -87,7 +96,7 @@ class Estimator:
         seconds = timedelta(seconds=found.expected_seconds)
         return Medians(seconds, seconds)
 
-    async def _start(self, run: Run, usual: Medians, now: datetime) -> datetime | None:
+    async def _start(self, run: Run, usual: Medians, now: datetime, known: _Busy) -> datetime | None:
         """Return when a waiting run is expected to start, or None if there is no estimate.
 
         Runs that are far back in the queue have none, and neither has a run that waits although a slot is
@@ -96,12 +105,15 @@ class Estimator:
         slots = self._app.limit(run.deployment)
         if run.queue_position is None or run.queue_position > PLACES or slots is None:
             return None
-        busy = await self._app.store.figures.in_flight(run.deployment)
+        if (busy := known.get(run.deployment)) is None:
+            busy = known[run.deployment] = await self._app.store.figures.in_flight(run.deployment)
         free_at = list[datetime]()
         for each in busy if len(busy) >= slots else ():
             own = await self._usual(run.deployment, each.expected_gpu, now)
             end = expected_end(each, own, now, slots) if own is not None else None
             free_at += [end] if end is not None else []
+        # A limit that was lowered leaves more runs in flight than slots: the first to end free none.
+        free_at = sorted(free_at)[max(0, len(busy) - slots) :]
         return expected_start(run.queue_position, free_at, usual)
 
 

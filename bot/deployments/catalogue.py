@@ -273,8 +273,7 @@ class Reloader:
 
         Raises StartupError if they can't be loaded, in which case the old deployments remain.
         """
-        self._outdated = self._resend = True
-        found = await self._load("read")
+        found = await self._load("read", resend=True)
         self._notify()
         return found
 
@@ -309,7 +308,7 @@ class Reloader:
             # A process that knows less would refuse the requests that another accepts.
             self._notify()
 
-    async def _load(self, task: ReloadTask) -> ReloadResult:
+    async def _load(self, task: ReloadTask, *, resend: bool = False) -> ReloadResult:
         catalogue = self._catalogue
         async with self._lock:
             configured = await self._read() if task == "read" else None
@@ -317,7 +316,8 @@ class Reloader:
             commands = catalogue.plan, catalogue.message_commands
             await catalogue.load(configured)
             self._loaded()
-            self._outdated |= (catalogue.plan, catalogue.message_commands) != commands
+            self._resend |= resend
+            self._outdated |= resend or (catalogue.plan, catalogue.message_commands) != commands
             if self._outdated:
                 await self._show_commands()
         after = {each.name: each for each in catalogue.all()}

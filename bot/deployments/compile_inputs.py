@@ -158,6 +158,8 @@ def _warnings(item: Input, source: Source) -> Iterator[str]:
         yield "is not a number: 'min' and 'max' do not apply"
     elif kind in NUMBERS and len(item.choices) < len(settings.choices):
         yield "is a number: choices that aren't numbers are left out"
+    if kind is InputKind.CHOICE and not item.choices and item.offered:
+        yield "is a choice without 'choices': any text can be typed"
     if settings.default is not None and item.offered and valid_default(item, settings.default) is None:
         yield f"doesn't take the default {settings.default!r}: it is left out"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
@@ -175,8 +176,13 @@ def describes_itself(settings: DeploymentSettings) -> bool:
 def _sources(settings: DeploymentSettings, info: DeploymentDescription | None) -> list[Source]:
     described: dict[str, InputDescription] = {}
     for each in info.inputs if info else ():
-        # All nodes with the same key receive the same value, so the first one counts.
-        described.setdefault(each.key, each)
+        # All nodes with the same key receive the same value, so it has to fit each of them.
+        first = described.setdefault(each.key, each)
+        described[each.key] = replace(
+            first,
+            minimum=max((low for low in (first.minimum, each.minimum) if low is not None), default=None),
+            maximum=min((high for high in (first.maximum, each.maximum) if high is not None), default=None),
+        )
     listed = [Source(key, item, described.pop(key, None)) for key, item in settings.inputs.items()]
     rest = [Source(key, _UNCONFIGURED, each) for key, each in described.items()]
     if settings.only_listed_inputs:

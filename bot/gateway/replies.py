@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import aiohttp
 import discord
@@ -20,6 +21,8 @@ from bot.gateway.client import THINKING, GenerateBot, insist, tell
 from bot.gateway.interactions import Interaction, actor_of, check_here, check_overrides
 from bot.services import runs
 from bot.services.generation import accept, answered
+from bot.strings import say
+from bot.ui.message_parts import layout_of
 from bot.ui.status import status_message
 
 log = logging.getLogger(__name__)
@@ -125,8 +128,11 @@ async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str
     app, actor = interaction.client.app, actor_of(interaction)
     run = await runs.redeliverable(app, actor, key)
     if run.needs_interaction:
-        await interaction.response.defer(ephemeral=run.private, thinking=True)
-        interaction.extras[THINKING] = not run.private
+        if await _defer(interaction, private=run.private) is None:
+            return True
+        # A late result of a batch may go elsewhere, and then nothing else edits the answer.
+        with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
+            await interaction.edit_original_response(view=layout_of(say("post_noted")))
     await runs.redeliver(app, actor, run)
     return interaction.extras.pop(THINKING, None) is not None
 

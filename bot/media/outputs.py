@@ -86,6 +86,7 @@ class OutputPreparer:
         self._shrinking = shrinking
         self._slots = asyncio.Semaphore(_DOWNLOADS)
         self._slots_of: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
+        self._shrinking_of: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     def may_link(self, url: str) -> bool:
         """Return whether a message may link to `url`. Addresses that may not be opened aren't shown, because
@@ -198,10 +199,9 @@ class OutputPreparer:
         of_server = self._slots_of.setdefault(run.server, asyncio.Semaphore(_DOWNLOADS_PER_SERVER))
         media: Media | None = None
         try:
-            # In this order, a server whose downloads are slow doesn't block the others. The slot of the
-            # server is kept while a picture is shrunk.
-            async with asyncio.timeout_at(target.deadline), of_server:
-                async with self._slots:
+            async with asyncio.timeout_at(target.deadline):
+                # In this order, a server whose downloads are slow doesn't block the others.
+                async with of_server, self._slots:
                     media = await self._download(target, output, path)
                 kind = kind_of(media.content_type)
                 if media.size <= target.limit:
@@ -223,10 +223,14 @@ class OutputPreparer:
             )
 
     async def _shrink(self, target: _Target, path: Path) -> bool:
-        """Shrink a picture in place. Return False if it can't be made to fit, or not in the time left."""
+        """Shrink a picture in place. Return False if it can't be made to fit, or not in the time left.
+
+        One thread shrinks all pictures, so no server has more than one in its queue.
+        """
         loop = asyncio.get_running_loop()
         work = partial(_shrunk, path, target.limit, lambda: target.deadline - loop.time())
-        return await loop.run_in_executor(self._shrinking, work)
+        async with self._shrinking_of.setdefault(target.run.server, asyncio.Lock()):
+            return await loop.run_in_executor(self._shrinking, work)
 
 
 def _shrunk(path: Path, limit: int, left: Callable[[], float]) -> bool:
@@ -267,7 +271,10 @@ def _assembled(
     more = sum(output.url is not None for output in target.run.outputs) - MAX_FILES
     if more > 0:
         remarks.append(say("media_more", count=more))
-    is_gone = bool(_errors(fetched)) and not (texts or text_files or files)
+    # The file with a long link of what couldn't be fetched is no result.
+    fetched_files = [each for each in fetched.values() if not isinstance(each, MediaError)]
+    has_file = any(isinstance(item, PreparedFile) for each in fetched_files for item in each)
+    is_gone = bool(_errors(fetched)) and not (texts or text_files or has_file)
     return PreparedOutputs((*files, *text_files), texts, tuple(remarks), is_gone=is_gone)
 
 
@@ -278,7 +285,8 @@ def _linked(target: _Target, number: int, output: Output, code: str) -> Prepared
     if len(sentence) <= CONTENT_TEXT:
         return [sentence]
     path = target.folder / f"{target.run.key}-{number}-link"
-    path.write_text(url, encoding="utf-8")
+    with disk_errors():
+        path.write_text(url, encoding="utf-8")
     file = _prepared(target.run, number, path, ".txt", FileKind.OTHER)
     return [file, say("media_link_attached", name=name, file=escape_line(file.filename, 100))]
 

@@ -29,8 +29,12 @@ _WITHOUT = "To start without its answer, describe the deployment in full in depl
 async def check_key(setup: Setup) -> AsyncIterator[Finding]:
     try:
         await setup.backend.get_run(_NO_RUN)
-    except BackendNotFound:
-        yield ok(KEY, "ComfyDeploy doesn't refuse it.")
+    except BackendNotFound as error:
+        # Any web server answers 404, but only ComfyDeploy says what it didn't find.
+        if '"detail"' in str(error) and '"Not Found"' not in str(error):
+            yield ok(KEY, "ComfyDeploy accepts it.")
+        else:
+            yield _elsewhere(error)
     except BackendUnauthorized:
         remedy = "Create an API key in ComfyDeploy's dashboard and copy it into COMFYDEPLOY_API_KEY."
         yield problem(KEY, "ComfyDeploy doesn't accept COMFYDEPLOY_API_KEY.", remedy)
@@ -38,13 +42,17 @@ async def check_key(setup: Setup) -> AsyncIterator[Finding]:
         remedy = "Set COMFYDEPLOY_API_URL to the API's own address."
         yield problem(KEY, "COMFYDEPLOY_API_URL redirects, which the bot never follows.", remedy)
     except BackendBadReply as error:
-        remedy = "Set COMFYDEPLOY_API_URL to the API's own address, which usually ends in /api."
-        yield problem(KEY, f"COMFYDEPLOY_API_URL doesn't lead to ComfyDeploy's API ({error}).", remedy)
+        yield _elsewhere(error)
     except BackendUnreachable as error:
         remedy = "Check COMFYDEPLOY_API_URL and the network."
         yield problem(KEY, f"ComfyDeploy can't be reached ({error}).", remedy)
     except BackendError as error:
         yield warning(KEY, f"ComfyDeploy gives no clear answer ({error}).", "Try again in a minute.")
+
+
+def _elsewhere(error: BackendError) -> Finding:
+    remedy = "Set COMFYDEPLOY_API_URL to the API's own address, which usually ends in /api."
+    return problem(KEY, f"COMFYDEPLOY_API_URL doesn't lead to ComfyDeploy's API ({error}).", remedy)
 
 
 async def check_deployments(setup: Setup) -> AsyncIterator[Finding]:

@@ -21,6 +21,7 @@ from bot.web import listening
 PUBLIC_URL, DATABASE = "PUBLIC_URL", "Database"
 # The bot's answer to an authentic webhook that it can't read.
 _UNREADABLE = 400
+_FORGED = 403
 
 
 async def inspect_database(store: Store) -> tuple[Finding, bool]:
@@ -60,9 +61,9 @@ def _new_file(file: Path) -> Finding:
 
 
 async def check_public_url(setup: Setup) -> AsyncIterator[Finding]:
-    """Send a signed webhook to PUBLIC_URL that no backend would send.
+    """Send a signed webhook to PUBLIC_URL that no backend would send, and a forged one.
 
-    Only a bot with the same secret takes it, and answers that it can't read it. This process answers
+    Only a bot with the same secret takes the first, and answers that it can't read it. This process answers
     meanwhile if the port is free.
     """
     settings = setup.settings
@@ -72,7 +73,7 @@ async def check_public_url(setup: Setup) -> AsyncIterator[Finding]:
 
     async def answer(request: web.Request) -> web.Response:
         if not setup.backend.is_webhook_authentic(**request.match_info):
-            return web.Response(status=403)
+            return web.Response(status=_FORGED)
         reached.append(True)
         return web.Response(status=_UNREADABLE)
 
@@ -85,10 +86,12 @@ async def check_public_url(setup: Setup) -> AsyncIterator[Finding]:
             await stack.enter_async_context(listening(here, settings.web_host, settings.web_port))
         except StartupError as error:
             taken = str(error)
-        found = await send_webhook(settings.public_url, setup.signer.url("check") or "")
+        url = setup.signer.url("check") or ""
+        found = await send_webhook(settings.public_url, url)
+        forged = await send_webhook(settings.public_url, "/forged/".join(url.rsplit("/check/", 1)))
     if isinstance(found, Finding):
         yield found
-    elif found[0] == _UNREADABLE:
+    elif found[0] == _UNREADABLE and not isinstance(forged, Finding) and forged[0] == _FORGED:
         answered_by = "this check" if reached else "the running bot"
         yield ok(PUBLIC_URL, f"{settings.public_url} leads here; {answered_by} answered.")
     else:

@@ -133,6 +133,8 @@ class MessageStore(Repository):
         message = _find(connection, message_key(request_key, kind, number))
         if message is not None and message.attempt is not None and part.ref not in message.refs:
             _store_parts(connection, message.with_part(part))
+            # The release of the claim that made the attempt must not put back what it had.
+            set_columns(connection, messages, message_key(request_key, kind, number), {}, {"wanted_rev": 1})
 
     async def release_leases(self) -> None:
         """Release every lease. Call this only if no other process sends messages.

@@ -242,7 +242,7 @@ def _link(entry: RunListEntry, here: int | None) -> str:
     if entry.undelivered:
         url = channel_url(run.guild_id, run.channel_id)
         return f" · couldn't be posted; use `/runs` [where you requested it]({url})"
-    if run.user_install:
+    if run.user_install and (entry.message is None or entry.message[0] == run.channel_id):
         return ""  # the server isn't stored for user installs
     if run.private and (entry.message is None or entry.message[0] == run.channel_id):
         return " · private"  # nothing links to an ephemeral message

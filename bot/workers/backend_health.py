@@ -15,6 +15,7 @@ from bot.context import App
 from bot.domain.breaker import Breaker
 from bot.domain.errors import (
     BackendBadReply,
+    BackendCrashed,
     BackendError,
     BackendMachineFailed,
     BackendRateLimited,
@@ -34,9 +35,10 @@ _WORTH_TELLING = 8.0
 
 
 class _Answer(NamedTuple):
-    """Whether the backend answers and, if it doesn't, the pause that it asks for, if any."""
+    """Whether the backend answers, and describes a deployment; if not, the pause that it asks for, if any."""
 
     answers: bool = True
+    describes: bool = True
     retry_after: float | None = None
 
 
@@ -123,15 +125,18 @@ class BackendHealth:
         """Find out whether the backend or the machine behind a deployment has failed."""
         if not self.is_away:
             self._open(self._service, run, AWAY)  # nothing else starts until the answer is known
-        if not (await self._ask(run.deployment_id)).answers:
+        answer = await self._ask(run.deployment_id)
+        if not answer.answers:
             log.warning("the backend doesn't answer, so no run is started or given up until it does")
             return error
         if self._service.reason == AWAY:
             self._service.close()
             self._wakeups.wake("check")
+        if not answer.describes:
+            self._open(self._guard(run), run, AWAY)
+            return error
         log.warning("the machine of deployment %s fails", run.deployment)
-        guard = self._deployments.setdefault(run.deployment, Breaker(self._random, run.deployment))
-        self._open(guard, run, MACHINE)
+        self._open(self._guard(run), run, MACHINE)
         return BackendMachineFailed(str(error)) if isinstance(error, BackendServerError) else error
 
     async def is_unreadable(self, run: Run) -> bool:
@@ -145,24 +150,31 @@ class BackendHealth:
         if not answer.answers:
             log.warning("the backend doesn't answer, so no run is started or given up until it does")
             self._open(self._service, run, AWAY, answer.retry_after)
-        return not answer.answers
+        elif not answer.describes:
+            self._open(self._guard(run), run, AWAY, answer.retry_after)
+        return not answer.describes
 
     async def _ask(self, deployment_id: str) -> _Answer:
         """Ask for a deployment, and then for all, because ComfyDeploy answers 500 for one that is gone."""
         try:
             await self._backend.describe_deployment(deployment_id)
         except BackendError as error:
+            return await self._ask_for_all(deployment_id, error) if _is_silent(error) else _Answer()
+        return _Answer()
+
+    async def _ask_for_all(self, deployment_id: str, reason: BackendError) -> _Answer:
+        try:
+            listed = await self._backend.describe_deployments()
+        except BackendError as error:
             if not _is_silent(error):
                 return _Answer()
-        else:
+            log.debug("the backend is away: %s", error)
+            return _Answer(answers=False, describes=False, retry_after=getattr(error, "retry_after", None))
+        # A deployment that can't be described is missing in the list, too, and its machine may be fine.
+        if isinstance(reason, BackendCrashed) or all(each.id != deployment_id for each in listed):
             return _Answer()
-        try:
-            await self._backend.describe_deployments()
-        except BackendError as error:
-            if _is_silent(error):
-                log.debug("the backend is away: %s", error)
-                return _Answer(answers=False, retry_after=getattr(error, "retry_after", None))
-        return _Answer()
+        log.debug("the backend doesn't describe deployment %s: %s", deployment_id, reason)
+        return _Answer(describes=False, retry_after=getattr(reason, "retry_after", None))
 
     async def claim(self, _room: int) -> Sequence[Breaker] | Later:
         """Return what has to be probed now. While the backend is away, no deployment is probed."""
@@ -175,12 +187,14 @@ class BackendHealth:
     async def probe(self, guard: Breaker) -> None:
         """Ask the backend for a deployment. If it answers, let the next call be tried."""
         answer = await self._ask(guard.asks_for)
-        if answer.answers:
+        if answer.describes or (guard is self._service and answer.answers):
             log.info("%s answers again", guard.name or "the backend")
             if guard.reason == AWAY:
                 await self._store.claims.make_checks_due(self._clock())
             guard.answered()
             self._wakeups.wake("check", "submit")
+        elif answer.answers:
+            guard.fail(self._monotonic(), AWAY, answer.retry_after)
         else:
             self._service.asks_for = guard.asks_for
             self._service.fail(self._monotonic(), AWAY, answer.retry_after)
@@ -195,6 +209,9 @@ class BackendHealth:
             hold = self._store.claims.hold_queues
             if await hold(guard.reason, deployment=guard.name):
                 self._wakeups.wake("show")
+
+    def _guard(self, run: Run) -> Breaker:
+        return self._deployments.setdefault(run.deployment, Breaker(self._random, run.deployment))
 
     def _open(self, guard: Breaker, run: Run, reason: str, retry_after: float | None = None) -> None:
         guard.asks_for = run.deployment_id

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.messages.decide import FAILURE
-from bot.domain.messages.records import PER_CHANNEL, Kind, Message, MessageRef
+from bot.domain.messages.records import PER_CHANNEL, Attempt, Kind, Message, MessageRef
 from bot.domain.moderation import Report
 from bot.domain.results import CopyRequest
 from bot.domain.runs import RunState
@@ -161,6 +161,17 @@ async def test_a_press_adopts_the_message_of_an_attempt(store: Store) -> None:
     # The messenger that has posted it stores it once more.
     await release(store, claim.with_part(part), NOW, shown=True)
     assert [each.ref for each in (await row(store, key))["posted"]] == [FIRST]
+
+
+async def test_a_failed_attempt_keeps_what_a_press_has_adopted(store: Store) -> None:
+    key = await end(store)
+    claim = await claimed(store)
+    part = part_of(claim, FIRST)
+    await begin(store, claim)
+    await store.messages.adopt(key, Kind.OUTCOME, 0, part)
+    await release(store, claim.changed(attempt=Attempt(NOW, part)), at(600), shown=False)
+    found = await row(store, key)
+    assert ([each.ref for each in found["posted"]], found["attempt"]) == ([FIRST], None)
 
 
 async def test_a_failure_is_put_off_and_due_at_once_after_an_outage(store: Store) -> None:

@@ -112,8 +112,8 @@ NOTHING, MINE, EVERYTHING = (True, True), (False, True), (False, False)
         (BackendServerError(status=500), DOWN, ("other",), MINE, BackendMachineFailed),
         (BackendServerError(status=500), DOWN, BackendBadReply(), MINE, BackendMachineFailed),
         (BackendServerError(status=500), BackendCrashed(), (), MINE, BackendMachineFailed),
-        (BackendServerError(status=500), DOWN, ("mine",), MINE, BackendMachineFailed),
-        # The backend fails.
+        # The backend fails, perhaps for one deployment only.
+        (BackendServerError(status=500), DOWN, ("mine",), MINE, BackendServerError),
         (BackendServerError(status=500), DOWN, DOWN, EVERYTHING, BackendServerError),
         (BackendTimeout(), BackendTimeout(), BackendTimeout(), EVERYTHING, BackendTimeout),
         (BackendUnreachable(), None, (), EVERYTHING, BackendUnreachable),
@@ -144,7 +144,7 @@ async def test_one_failed_queue_call_opens_a_breaker(
         (BackendCrashed(), ("other",), False, NOTHING),
         (DOWN, ("other",), False, NOTHING),
         (DOWN, BackendUnauthorized(), False, NOTHING),
-        (DOWN, ("mine",), False, NOTHING),
+        (DOWN, ("mine",), True, MINE),
         (DOWN, DOWN, True, EVERYTHING),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-revision = "v1_0001"
+revision = "v1_001"
 down_revision = None
 branch_labels = None
 depends_on = None
