@@ -79,7 +79,7 @@ COMMANDS = {
     "presets_full_server": "This server has {limit} presets, which is the limit. Please delete one first.",
     # `/help`
     "greeting": "### Hello! I generate what you describe.\n- Try {generate} in any channel where I may post, such as this one. {help} shows what I can make.\n- Moderators set limits, approval and blocked words with {settings}. By default everybody may start.\n- **Server Settings → Integrations** lets you choose channels and roles for my commands.",
-    "help_start": "Type a command below, and say what you want. I ping you when it's done.\n"
+    "help_start": "Type a command below, and say what you want. I answer with the result when it's done.\n"
     "The buttons under a result repeat it, vary it, or change one thing.\n"
     "**⋯ More** under a result has the rest: Save preset, Details, Share, Delete.",
     "help_tips": "**How to get good results**\n- Say what is in the picture first, then how it should look: subject, light, style.\n- Found something you like? Press Edit and change one thing. The seed keeps the rest similar.",

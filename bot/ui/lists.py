@@ -166,9 +166,9 @@ def runs_layout(
         heading = f"{heading}: {say(f'runs_filter_{current.run_filter}')}"
         empty = "You have none like that. `/runs` without a state shows all."
     contents: list[Content] = [lines(heading, "" if entries else empty)]
-    for number, entry in enumerate(entries, 1):
+    for entry in entries:
         key = entry.first.key
-        line = f"{number}. {_run_line(entry, title, here, restricted=key in restricted)}"
+        line = _run_line(entry, title, here, restricted=key in restricted)
         beside: Item[LayoutView] | None = _run_button(entry, current, here)
         if beside is None and key in pictures:
             beside = Thumbnail(pictures[key], spoiler=entry.first.spoiler)

@@ -59,10 +59,10 @@ async def test_cancelled_before_anything_came_the_answer_says_so_in_place(bot: H
 async def test_a_list_shows_them_in_one_line(bot: Harness) -> None:
     await ask(bot, Faults(), HELD, HELD, count=3)
     shown = await read(bot, bot.alice, "runs")
-    assert "1. Generating (1 of 3): **Picture**" in shown
+    assert "Generating (1 of 3): **Picture**" in shown
     assert "2. " not in shown
     assert "1. Generating (1 of 3): **Picture**" in await read(bot, bot.bob, "queue")
     while bot.comfydeploy.release():
         await bot.comfydeploy.idle()
         await bot.play()
-    assert "1. Done (3 of 3): **Picture**" in await read(bot, bot.alice, "runs")
+    assert "Done (3 of 3): **Picture**" in await read(bot, bot.alice, "runs")

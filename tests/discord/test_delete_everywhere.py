@@ -27,7 +27,7 @@ async def test_the_requester_deletes_a_failure_and_runs_still_lists_it(bot: Harn
     await delete(bot, message, bot.alice)
     assert texts(bot) == []
     listed = await read(bot, bot.alice, "runs")
-    assert "1. Failed" in listed
+    assert "Failed" in listed
     assert ":R> · deleted" in listed
     assert "[open](" not in listed
     assert all(run.deleted_at is None for run in await bot.runs())

@@ -32,7 +32,7 @@ async def test_a_line_leads_to_the_result_or_the_status_message(bot: Harness) ->
     result = await bot.made()
     status = await bot.made(faults=HELD)
     text = await read(bot, bot.alice, "runs")
-    assert "2. Done: **Picture** <t:" in text
+    assert "Done: **Picture** <t:" in text
     for message in (result, status):
         assert f"[open](https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id})" in text
 
@@ -74,7 +74,7 @@ async def test_a_deleted_result_is_listed_without_a_link(
 ) -> None:
     await delete(bot, await bot.made(), mona if by_moderator else bot.alice)
     text = await read(bot, bot.alice, "runs")
-    assert "1. Done: **Picture** <t:" in text
+    assert "Done: **Picture** <t:" in text
     assert text.splitlines()[1].endswith(":R> · deleted by a moderator" if by_moderator else ":R> · deleted")
     assert "[open](" not in text
 
@@ -85,7 +85,7 @@ async def test_a_deletion_of_one_of_several_results_is_listed(bot: Harness, mona
         one = (await actor.click(bot.messages()[0], label=str(number))).response.message
         await delete(bot, one, actor)
         (line,) = [
-            line for line in (await read(bot, bot.alice, "runs")).splitlines() if line.startswith("1.")
+            line for line in (await read(bot, bot.alice, "runs")).splitlines() if line.startswith("Done")
         ]
         assert line.endswith(f") · {told}")
 
@@ -133,10 +133,10 @@ async def test_requests_are_cancelled_from_the_list_after_a_restart(bot: Harness
     assert custom_ids(bot, message) == offered
     await bot.restart()
     await bot.alice.click(message, custom_id=offered[0])
-    assert "1. Cancelled: **Picture**" in text_of(bot, message)
+    assert "Cancelled: **Picture**" in text_of(bot, message)
     assert custom_ids(bot, message) == offered[1:]
     await bot.alice.click(message, label="Cancel")
-    assert "2. Cancelling: **Picture**" in text_of(bot, message)
+    assert "Cancelling: **Picture**" in text_of(bot, message)
     assert custom_ids(bot, message) == []
     await bot.play()
     assert {run.state for run in await bot.runs()} == {RunState.CANCELLED}

@@ -115,7 +115,7 @@ async def test_obstacles_are_errors(home: BotProcess) -> None:
     await set_schema_version(home.database, "v9_0001")
     said = await finds(home, "error", "Clock", "behind")
     found(said, "error", "Deployment", PICTURE_ID, "Try again in a minute", "with this id")
-    found(said, "error", "Database", "v9_0001", "newer version")
+    found(said, "error", "Database", "v9_0001", "Start the version that made it")
     home.database_file.write_text("a shopping list, and long enough to be taken for more than a header\n" * 3)
     await finds(home, "error", "Database", "not a database")
 

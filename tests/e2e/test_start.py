@@ -106,7 +106,7 @@ async def test_a_server_that_is_too_old(home: BotProcess, tmp_path: Path) -> Non
 
 async def test_a_database_that_the_bot_can_not_use(home: BotProcess) -> None:
     await set_schema_version(home.database, "v9_0001")
-    await ends(home, CONFIGURATION, "schema v9_0001.*newer version")
+    await ends(home, CONFIGURATION, "schema v9_0001.*Start the version that made it")
     home.database_file.write_text("a shopping list\n" * 100)
     await ends(home, CONFIGURATION, f"{home.database_file}.*not a SQLite database.*DATABASE_URL")
     assert home.database_file.read_text().startswith("a shopping list")

@@ -109,8 +109,10 @@ def _declared(
 def _range(schema: Mapping[str, Any]) -> str:
     """Return the limits of a number as a text, unless nobody would reach them."""
     number = schema.get("anyOf", [schema])[0]
-    lowest = number.get("minimum", number.get("exclusiveMinimum"))
-    return f"From {lowest:,} to {number['maximum']:,}." if number.get("maximum", 10**6) < 10**6 else ""
+    if number.get("maximum", 10**6) >= 10**6:
+        return ""
+    lowest = f"From {number['minimum']:,} to" if "minimum" in number else "Above 0, up to"
+    return f"{lowest} {number['maximum']:,}."
 
 
 def _map(annotation: Any) -> tuple[Names | None, Any]:

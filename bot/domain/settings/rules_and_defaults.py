@@ -251,7 +251,7 @@ class ServerRules(_Rules):
         Setting(
             "Finished requests",
             Choice((True, "Ping the requester"), (False, "Ping nobody")),
-            "Their messages name the requester either way",
+            "Without a ping, the message still shows the name",
         ),
     ] = True
     ping_reviewers: Annotated[
