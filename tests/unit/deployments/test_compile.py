@@ -75,13 +75,13 @@ def test_the_oddities_of_the_recorded_list_are_survived() -> None:
     assert inputs["n"].default is None, "it is wired to another node, which can't be shown"
 
 
-def test_of_repeated_keys_the_first_description_counts() -> None:
+def test_a_value_for_repeated_keys_fits_each_of_their_nodes() -> None:
     made = deployment(
         node("steps", "NumberSliderInt", minimum=1, maximum=50, default=20),
         node("steps", "NumberSliderInt", minimum=10, maximum=100, default=30),
     )
     (steps,) = made.inputs.values()
-    assert (steps.minimum, steps.maximum, steps.default) == (1, 50, 20)
+    assert (steps.minimum, steps.maximum, steps.default) == (10, 50, 20)
 
 
 def test_a_default_of_the_file_is_sent_where_it_differs_and_dropped_out_of_range() -> None:
