@@ -23,6 +23,8 @@ _NEEDED = 5
 _EXPECTED = re.compile(r"Should be ready <t:(\d+):R>")
 # Seconds by which the bot's knowledge and messages may lag.
 _SLACK = 5.0
+# Seconds from what the bot does about a webhook until its answer is noted, at most.
+_NOTED = 0.05
 # Parts of the statement that reads the durations of earlier runs, and the least seconds between two reads for
 # one deployment on one GPU.
 _DURATIONS = ("SELECT runs.submitted_at, runs.started_at, runs.ended_at", "state = 'succeeded'", "LIMIT")
@@ -99,9 +101,12 @@ def _covers_late_runs(evidence: Evidence, request: Request, shown: Shown) -> Ite
 
 
 def _progress(evidence: Evidence, run: Run, at: float) -> float:
-    """Return the highest progress that webhooks reported of a run by a time."""
+    """Return the highest progress that webhooks reported of a run by a time.
+
+    A webhook is noted when its answer has come, and the bot may act on it before.
+    """
     attempts = evidence.story.world.comfydeploy.call_log.webhook_attempts
-    told = [each.progress for each in attempts if each.run_id == run.id and monotonic(each.at) <= at]
+    told = [each.progress for each in attempts if each.run_id == run.id and monotonic(each.at) <= at + _NOTED]
     return max(told, default=0.0)
 
 
