@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
 from pathlib import Path
 
 import psutil
@@ -34,10 +35,11 @@ def resident(home: BotProcess) -> float:
     return float(psutil.Process(pid_of(home)).memory_info().rss / MIB)
 
 
-async def live(home: BotProcess, people: Sequence[User], places: Sequence[Channel], count: int) -> None:
-    """Play `count` runs to their results, a few at a time."""
+async def live(home: BotProcess, people: Iterator[User], places: Sequence[Channel], count: int) -> None:
+    """Play `count` runs to their results, a few at a time, by other people each time."""
     for start in range(0, count, AT_ONCE):
-        await ask(home.discord, people, places, min(AT_ONCE, count - start))
+        number = min(AT_ONCE, count - start)
+        await ask(home.discord, [*islice(people, number)], places, number)
         await home.settled(within=60)
 
 
@@ -47,7 +49,8 @@ async def measure(options: Namespace) -> list[Figure]:
     # Without rate limits, because only the number of runs matters.
     async with scene(rate_limits=False) as home:
         places = channels(home, PLACES)
-        people = add_people(home.discord, home.guild, AT_ONCE)
+        # Each may send ten commands a minute.
+        people = cycle(add_people(home.discord, home.guild, (WARM + count) // 5))
         await home.start()
         await asyncio.sleep(5)
         rest = peak(pid_of(home))
