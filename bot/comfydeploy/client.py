@@ -93,7 +93,7 @@ class ComfyDeploy:
         """Describe a deployment.
 
         An unknown id raises BackendServerError, because ComfyDeploy answers 500, as it may in an outage.
-        BackendCrashed means an outage or a deployment that can't be described.
+        BackendCrashed means that ComfyDeploy is away, or that it can't describe this deployment.
         """
         path = f"/deployment/{_segment(deployment_id)}"
         return parse_deployment(await self._call("deployment", "GET", path))

@@ -1,4 +1,4 @@
-"""The inputs for files, which are checked by what Discord reports about them, and by their first bytes."""
+"""Inputs that take files. A file is checked by its description from Discord, then by its first bytes."""
 
 from __future__ import annotations
 

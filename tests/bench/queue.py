@@ -1,7 +1,7 @@
 """Measure claims and queue positions with many waiting runs of one server, on both databases.
 
-Each figure is the minimum of several, because other load only adds to it. The baseline is a transaction that
-updates one row.
+Each figure is the fastest of several runs, because other load can only slow them down. The baseline is a
+transaction that updates one row.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from tests.questions import messages
 POSTS = "/channels/*/messages"
 ANSWERS = "/webhooks/*"
 Note = Literal["an attempt", "the end"]
-# The steps of the store, by what they note about a message.
+# The functions of the store, by what they store about a message.
 _NOTES: dict[Note, str] = {"an attempt": "begin", "the end": "turn"}
 
 

@@ -139,8 +139,8 @@ class Evidence:
         groups = _Groups()
         for message in self.messages:
             about = self.is_about_a_request(message)
-            # Other messages may have buttons of several requests, so only their files connect runs: a
-            # private result may need several messages, with the files of different runs.
+            # A list has buttons of several requests, so buttons don't show that runs belong together. Files
+            # do: a private result may need several messages, with the files of different runs.
             groups.join(keys_of(message) if about else file_keys_of(message))
         calls = defaultdict(list)
         for call in self.story.world.comfydeploy.call_log.queue_calls:

@@ -319,7 +319,7 @@ class Story:
     def of_ask(self, ask: Ask, who: str | None = None) -> list[Message]:
         """Return the messages about a request that a person, by default the requester, can see now.
 
-        A message without buttons that has the mark of several requests is about all of them.
+        A message without buttons that mentions several requests is about all of them.
         """
         return [message for message in self.visible(who or ask.who) if ask in self.asks_of(message)]
 

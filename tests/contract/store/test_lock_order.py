@@ -177,7 +177,7 @@ WRITERS: dict[str, Writer] = {
 }
 # Pairs that deadlocked before all locks were taken in one order.
 KNOWN = [("hold", "block"), ("redeliver", "attempt"), ("remove", "record")]
-# Pairs of the messenger and whoever changes what it shows.
+# A step of the messenger, and one that changes what it shows.
 OF_MESSAGES = [
     ("show", "copy"),
     ("finish", "record"),

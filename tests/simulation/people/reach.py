@@ -14,9 +14,9 @@ from tests.simulation.story import Ask, Story
 _MORE = "⋯ More"
 # Buttons that a result shows only after More, in an ephemeral message.
 _BEHIND_MORE = ("Details", "Use as input", "Report", "Share", "Save preset", "Delete", "Again ×")
-# Buttons that a result of several runs shows only after a picture's number.
+# Buttons of a batch that appear only once a picture's number is pressed.
 _BEHIND_NUMBERS = ("Again", "Upscale", "Use as input", "Details", "Post", "Share", "Save preset", "Delete")
-# Buttons that a batch shows after a number and after More.
+# Those that appear after a press of More, too.
 _BEHIND_BOTH = ("Details", "Delete")
 
 
