@@ -37,7 +37,7 @@ _Name = Range[str, 1, NAME_LENGTH]
 async def _page(interaction: Interaction, id: PresetsId) -> LayoutView:
     app = interaction.client.app
     found, more = await presets.page(app, interaction.user.id, interaction.guild_id, id.page)
-    _, default = await presets.defaults(app, actor_of(interaction))
+    default = (await presets.defaults(app, actor_of(interaction))).channel
 
     def inputs(preset: Preset) -> ShownInputs:
         return displayed_inputs(app.catalogue.get(preset.deployment), preset.inputs)
@@ -109,7 +109,8 @@ async def save_sent(interaction: Interaction, key: str) -> None:
 async def _defaults(interaction: Interaction) -> str:
     """Return sentences about the user's own defaults and the channel's."""
     app, channel_id = interaction.client.app, settings_channel_id(interaction)
-    own, channel = await presets.defaults(app, actor_of(interaction))
+    usable = await presets.defaults(app, actor_of(interaction))
+    own, channel = usable.own, usable.channel
     sentences = [f"For you, {_started(app.catalogue, each)}." for each in own]
     sentences = sentences or [say("default_is_none_own")]
     if channel is not None:

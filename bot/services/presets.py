@@ -17,10 +17,12 @@ from bot.deployments.schema import CHOICES
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.forms import NO, YES, FormField, Shape
 from bot.domain.pages import PAGE_SIZE, first_page
-from bot.domain.requests import NAME_LENGTH, Actor, ChannelDefault, Holder, Preset, folded, is_key
+from bot.domain.requests import NAME_LENGTH, Actor, Holder, Preset, folded, is_key
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, strip_invisible
 from bot.services.access import source
+from bot.services.generation import facts_of
+from bot.store.presets import Usable
 from bot.strings import say
 
 log = logging.getLogger(__name__)
@@ -151,27 +153,26 @@ async def draft(app: App, actor: Actor, deployment: str, name: str | None) -> Dr
     """Return the draft of `/generate`: the named preset decides, then the user's own default, then that of
     the channel.
     """
-    found, guild_id = app.catalogue.require(deployment), actor.origin.guild_id
+    found = app.catalogue.require(deployment)
+    with app.metrics.request(deployment):
+        facts = await facts_of(app, actor, found, name or "")
     named: list[Preset] = []
     if name is not None:
-        presets = await _named(app, actor.id, guild_id, name)
-        named = [_of_deployment(app, presets, deployment, name)]
-    own, channel = await defaults(app, actor)
-    unnamed = [*own, *([channel.preset] if channel is not None else [])]
+        if not facts.named:
+            raise _unknown_preset(name)
+        named = [_of_deployment(app, facts.named, deployment, name)]
+    unnamed = [each for each in facts.defaults if each.deployment == deployment]
     stored = [
         *(Stored(each.inputs, each.gpu, each) for each in named),
-        *(
-            Stored(each.inputs, each.gpu, each, is_default=True)
-            for each in unnamed
-            if each.deployment == deployment
-        ),
+        *(Stored(each.inputs, each.gpu, each, is_default=True) for each in unnamed),
     ]
-    return Draft(deployment=found, title=say("edit_title", title=found.title), stored=stored)
+    title = say("edit_title", title=found.title)
+    return Draft(deployment=found, title=title, stored=stored, facts=facts)
 
 
-async def defaults(app: App, actor: Actor) -> tuple[Sequence[Preset], ChannelDefault | None]:
-    """Return the user's own default presets, and that of the channel, or None."""
-    return await app.store.presets.defaults(actor.id, actor.origin.guild_id, actor.channel_ids)
+async def defaults(app: App, actor: Actor) -> Usable:
+    """Return the user's own default presets, and that of the channel."""
+    return await app.store.presets.usable(actor.id, actor.origin.guild_id, actor.channel_ids)
 
 
 async def set_own_default(app: App, user_id: int, guild_id: int | None, name: str | None) -> None:
@@ -318,10 +319,10 @@ def _of_deployment(app: App, presets: Sequence[Preset], deployment: str, name: s
 
 
 async def _named(app: App, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
-    presets = await app.store.presets.named(user_id, guild_id, name)
-    if not presets:
+    presets = await app.store.presets.usable(user_id, guild_id, name=name)
+    if not presets.named:
         raise _unknown_preset(name)
-    return presets
+    return presets.named
 
 
 def _holder(actor: Actor, *, server: bool) -> tuple[Holder, int]:

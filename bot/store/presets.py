@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    and_,
     bindparam,
     case,
     delete,
@@ -36,6 +37,19 @@ from bot.store.audit import add_entries
 MAX_PRESETS = {Holder.PERSON: 25, Holder.SERVER: 100}
 _COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)
 _OF_DEFAULT = (channel_defaults.c.channel_id, channel_defaults.c.set_at, channel_defaults.c.set_by)
+
+
+class Usable(NamedTuple):
+    """Presets to use: those with a name, the user's own defaults, and the channel's default, or None."""
+
+    named: Sequence[Preset]
+    own: Sequence[Preset]
+    channel: ChannelDefault | None
+
+    @property
+    def defaults(self) -> list[Preset]:
+        """Return the presets that apply to requests that name none, of which the first take precedence."""
+        return [*self.own, *([self.channel.preset] if self.channel is not None else [])]
 
 
 class PresetStore(Repository):
@@ -159,15 +173,16 @@ class PresetStore(Repository):
         return replace(_preset(row), is_default=name is not None)
 
     @reads
-    def defaults(
-        self, connection: Connection, user_id: int, guild_id: int | None, channel_ids: Collection[int]
-    ) -> tuple[Sequence[Preset], ChannelDefault | None]:
-        """Return a user's own default presets, and that of one of these channels, or None."""
-        found = [_preset(row) for row in connection.execute(_OWN_DEFAULTS, {"person": user_id})]
-        if guild_id is None:
-            return found, None
-        row = connection.execute(_DEFAULTS_HERE, {"guild": guild_id, "channels": [*channel_ids]}).first()
-        return found, _default(row) if row is not None else None
+    def usable(
+        self,
+        connection: Connection,
+        user_id: int,
+        guild_id: int | None,
+        channel_ids: Collection[int] = (),
+        name: str = "",
+    ) -> Usable:
+        """Return the presets that a user may use by this name, and those that apply without a name."""
+        return read_usable(connection, user_id, guild_id, channel_ids, name)
 
     @reads
     def channel_defaults(self, connection: Connection, guild_id: int) -> Sequence[ChannelDefault]:
@@ -175,26 +190,12 @@ class PresetStore(Repository):
         query = _defaults(guild_id).order_by(channel_defaults.c.channel_id)
         return [_default(row) for row in connection.execute(query)]
 
-    async def named(self, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
-        """Return the presets with this name: the user's own first, then the server's."""
-        return await self._read(user_id, guild_id, _named(name))
-
-    async def visible(self, user_id: int, guild_id: int | None) -> Sequence[Preset]:
-        """Return the user's own presets, then the server's, each sorted by name."""
-        return await self._read(user_id, guild_id)
-
     @reads
-    def _read(
-        self, connection: Connection, user_id: int, guild_id: int | None, *more: ColumnElement[bool]
-    ) -> Sequence[Preset]:
-        whose = _held_by(Holder.PERSON, user_id)
-        if guild_id is not None:
-            whose = or_(whose, _held_by(Holder.SERVER, guild_id))
-        own_first = case((presets.c.holder == Holder.PERSON, 0), else_=1)
-        found = connection.execute(
-            select(*_COLUMNS).where(whose, *more).order_by(own_first, presets.c.folded)
-        )
-        return [_preset(row) for row in found]
+    def visible(self, connection: Connection, user_id: int, guild_id: int | None) -> Sequence[Preset]:
+        """Return the user's own presets, then the server's, each sorted by name."""
+        whose = or_(_held_by(Holder.PERSON, user_id), _held_by(Holder.SERVER, guild_id or 0))
+        query = select(*_COLUMNS).where(whose).order_by(_OWN_FIRST, presets.c.folded)
+        return [_preset(row) for row in connection.execute(query)]
 
 
 def made_by(user_id: Any) -> ColumnElement[bool]:
@@ -227,15 +228,48 @@ def _defaults(guild_id: int | BindParameter[int]) -> Select[Any]:
     return select(*columns).select_from(joined).where(in_server, _held_by(Holder.SERVER, guild_id))
 
 
+_OWN_FIRST = case((presets.c.holder == Holder.PERSON, 0), else_=1)
+_is_named = presets.c.folded == bindparam("named")
+_is_default_here = channel_defaults.c.channel_id.is_not(None)
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_OWN_DEFAULTS = (
-    select(*_COLUMNS)
-    .where(_held_by(Holder.PERSON, bindparam("person")), presets.c.is_default)
-    .order_by(presets.c.folded)
+_USABLE: Select[Any] = (
+    select(*_COLUMNS, presets.c.folded, *_OF_DEFAULT)
+    .outerjoin_from(
+        presets,
+        channel_defaults,
+        and_(
+            channel_defaults.c.guild_id == presets.c.holder_id,
+            channel_defaults.c.folded == presets.c.folded,
+            channel_defaults.c.channel_id.in_(bindparam("channels", expanding=True)),
+            presets.c.holder == Holder.SERVER,
+        ),
+    )
+    .where(
+        or_(
+            and_(_held_by(Holder.PERSON, bindparam("person")), or_(presets.c.is_default, _is_named)),
+            and_(_held_by(Holder.SERVER, bindparam("guild")), or_(_is_default_here, _is_named)),
+        )
+    )
+    .order_by(_OWN_FIRST, presets.c.folded)
 )
-_DEFAULTS_HERE = _defaults(bindparam("guild")).where(
-    channel_defaults.c.channel_id.in_(bindparam("channels", expanding=True))
-)
+
+
+def read_usable(
+    connection: Connection, user_id: int, guild_id: int | None, channel_ids: Collection[int], name: str
+) -> Usable:
+    """Return the presets that a user may use by this name, and those that apply without a name.
+
+    In both, the user's own come first.
+    """
+    text = folded(name)
+    values = {"person": user_id, "guild": guild_id or 0, "channels": [*channel_ids], "named": text}
+    rows = connection.execute(_USABLE, values).all()
+    of_channel = next((row for row in rows if row.channel_id is not None), None)
+    return Usable(
+        named=[_preset(row) for row in rows if row.folded == text],
+        own=[_preset(row) for row in rows if row.is_default],
+        channel=_default(of_channel) if of_channel is not None else None,
+    )
 
 
 def _default(row: Row[Any]) -> ChannelDefault:
