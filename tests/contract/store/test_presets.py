@@ -165,11 +165,9 @@ async def own_defaults(store: Store, user_id: int = ALICE) -> list[str]:
 async def test_a_person_has_one_default_of_their_own_for_each_deployment(store: Store) -> None:
     for one in (preset(), preset("day"), preset("song", deployment="song"), servers(), preset(holder_id=BOB)):
         await store.presets.put(one, NOW)
-    assert await store.presets.set_own_default(ALICE, "house") is None
+    assert not await store.presets.set_own_default(ALICE, "house")
     for name in ("NOIR", "song", "day"):
-        found = await store.presets.set_own_default(ALICE, name)
-        assert found is not None
-        assert found.is_default
+        assert await store.presets.set_own_default(ALICE, name)
     assert await own_defaults(store) == ["day", "song"]
     assert await own_defaults(store, BOB) == []
     assert [one["is_default"] for one in await store.privacy.rows_of(ALICE) if one["name"] == "day"] == [True]
@@ -179,8 +177,8 @@ async def test_a_person_has_one_default_of_their_own_for_each_deployment(store: 
     assert await own_defaults(store) == ["Day", "song"]
     await store.presets.put(preset("song"), NOW, replaces=preset("song", deployment="song", is_default=True))
     assert await own_defaults(store) == ["Day"]
-    assert await store.presets.set_own_default(ALICE, None) is not None
-    assert await store.presets.set_own_default(ALICE, None) is None
+    assert await store.presets.set_own_default(ALICE, None)
+    assert not await store.presets.set_own_default(ALICE, None)
     assert await own_defaults(store) == []
 
 
@@ -197,9 +195,9 @@ async def test_a_channel_has_one_default_preset_of_its_server(store: Store) -> N
     assert await set_default(store, "day", by=BOB, now=at(2))
     (known,) = await store.presets.channel_defaults(GUILD)
     assert known == ChannelDefault(channel_id=5, preset=servers("day"), set_at=at(2), set_by=BOB)
-    assert not await store.presets.clear_default(GUILD + 1, 5, by=ALICE, now=NOW)
-    assert await store.presets.clear_default(GUILD, 5, by=ALICE, now=NOW)
-    assert not await store.presets.clear_default(GUILD, 5, by=ALICE, now=NOW)
+    assert not await store.presets.set_default(GUILD + 1, 5, None, by=ALICE, now=NOW)
+    assert await store.presets.set_default(GUILD, 5, None, by=ALICE, now=NOW)
+    assert not await store.presets.set_default(GUILD, 5, None, by=ALICE, now=NOW)
     assert await default(store, 5) is None
     entries = [entry.details for entry in await audit_log(store) if "channel" in entry.details]
     assert entries == [
