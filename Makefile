@@ -8,7 +8,7 @@ SEED ?= 1
 DATABASE ?= sqlite
 JOBS ?= 2
 
-.PHONY: help demo test test-slow lint format bench mutants faults simulate chaos scale snapshots screenshots docs lock clean
+.PHONY: help demo test test-slow lint format bench mutants faults simulate chaos scale snapshots screenshots docs lock wheel clean
 
 help:
 	@echo "make demo   the bot in an offline Discord in your browser (ARGS=--once: one picture, then exit)"
@@ -26,6 +26,7 @@ help:
 	@echo "make format what lint would change, changed"
 	@echo "make docs   docs/configuration.md from the settings, and the picture of the packages from their imports"
 	@echo "make lock   renew the locked requirement files"
+	@echo "make wheel  the package for pip and pipx, in dist"
 	@echo "make clean  without .venv, data and caches"
 
 .venv/.ready: requirements/dev.txt
@@ -88,5 +89,10 @@ lock: .venv/.ready
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra postgres -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra dev -o requirements/dev.txt
 
+# setuptools would also pack what an earlier build left.
+wheel: .venv/.ready
+	rm -rf build dist
+	$(BIN)/uv build --quiet --wheel --out-dir dist
+
 clean:
-	rm -rf .venv data .mypy_cache .ruff_cache
+	rm -rf .venv build dist data .mypy_cache .ruff_cache

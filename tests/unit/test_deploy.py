@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,18 @@ def test_each_profile_starts_every_role_once() -> None:
 
 def test_nothing_starts_without_a_profile() -> None:
     assert started(None) == {}
+
+
+def test_the_wheel_has_every_file_of_the_packages() -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    packed = {
+        path
+        for package, patterns in tools["setuptools"]["package-data"].items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    files = [path for name in ("bot", "cogs") for path in (ROOT / name).rglob("*") if path.is_file()]
+    assert [path for path in files if path.suffix not in (".py", ".pyc") and path not in packed] == []
 
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
