@@ -1,6 +1,8 @@
 # Everything runs in .venv, made here from the locked requirement files; `make` alone lists the targets.
+# The demo needs few of its packages: without .venv, it gets a small .venv-demo of its own.
 PYTHON ?= python3
 BIN := .venv/bin
+DEMO := $(if $(wildcard .venv/.ready),.venv,.venv-demo)
 ARGS ?=
 ROUNDS ?= 50
 RUNS ?= 100
@@ -30,13 +32,17 @@ help:
 	@echo "make clean  without .venv, data and caches"
 
 .venv/.ready: requirements/dev.txt
-	$(PYTHON) -c "import sys; sys.exit('Python 3.11 or newer is needed, this is ' + sys.version.split()[0]) if sys.version_info < (3, 11) else None"
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+.venv-demo/.ready: requirements/demo.txt
+
+.venv/.ready .venv-demo/.ready:
+	@$(PYTHON) -c "import sys; sys.exit('Python 3.11 or newer is needed, this is ' + sys.version.split()[0]) if sys.version_info < (3, 11) else None"
+	@echo "Installing the $$(grep -c == $<) packages of $< into $(@D). This happens once."
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-demo: .venv/.ready
-	$(BIN)/python -m demo $(ARGS)
+demo: $(DEMO)/.ready
+	$(DEMO)/bin/python -m demo $(ARGS)
 
 # Test processes share compiled modules; without them each one compiles the bot again.
 test test-slow: export PYTHONDONTWRITEBYTECODE =
@@ -85,9 +91,11 @@ docs: .venv/.ready
 	$(BIN)/python -m tools.configuration
 	$(BIN)/python -m tools.architecture
 
+lock: COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
 lock: .venv/.ready
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra postgres -o requirements/run.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra dev -o requirements/dev.txt
+	$(COMPILE) --extra postgres -o requirements/run.txt
+	$(COMPILE) --extra demo -o requirements/demo.txt
+	$(COMPILE) --extra dev -o requirements/dev.txt
 
 # setuptools would also pack what an earlier build left.
 wheel: .venv/.ready
@@ -95,4 +103,4 @@ wheel: .venv/.ready
 	$(BIN)/uv build --quiet --wheel --out-dir dist
 
 clean:
-	rm -rf .venv build dist data .mypy_cache .ruff_cache
+	rm -rf .venv .venv-demo build dist data .mypy_cache .ruff_cache

@@ -51,6 +51,15 @@ def test_nothing_starts_without_a_profile() -> None:
     assert started(None) == {}
 
 
+def test_the_bot_and_the_demo_run_with_the_packages_that_the_tests_have() -> None:
+    run, demo, dev = (
+        set(re.findall(r"^[\w.-]+==\S+", (ROOT / "requirements" / name).read_text("utf-8"), re.MULTILINE))
+        for name in ("run.txt", "demo.txt", "dev.txt")
+    )
+    assert len(run) > 20
+    assert run | demo <= dev
+
+
 def test_the_wheel_has_every_file_of_the_packages() -> None:
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     packed = {
