@@ -1,4 +1,4 @@
-"""The files for deployment: compose.yaml, the workflows of CI, the alert rules and their document."""
+"""The files for deployment: the compose files, the workflows of CI, the alert rules and their document."""
 
 from __future__ import annotations
 
@@ -8,47 +8,96 @@ import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import discord
+import pytest
 import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from sqlalchemy import make_url
 
-from bot.config.fields import ALL_ROLES
+from bot.config.fields import Role
+from bot.config.settings import NAMES, Settings, load_settings
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
-from bot.web import MetricsPage
+from bot.web import MetricsPage, application
 from tests.unit.factories import app_with, made_run
 
 ROOT = Path(__file__).parents[2]
+ROUTES = {
+    route.resource.canonical
+    for route in application(app_with().store, None).router.routes()
+    if route.resource
+}
 
 
-def started(profile: str | None) -> dict[str, Any]:
-    """Return the services that `docker compose --profile …` starts when no service is named."""
-    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
-    return {
-        name: service
-        for name, service in services.items()
-        if not service.get("profiles") or profile in service["profiles"]
-    }
+COMPOSE = {
+    name: yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+    for name in ("compose.yaml", "compose.postgres.yaml")
+}
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+SECRETS = {
+    "DISCORD_TOKEN": "a.b.c",
+    "COMFYDEPLOY_API_KEY": "eyJ",
+    "COMFYDEPLOY_DEPLOYMENT_ID": str(UUID(int=1)),
+}
 
 
-def roles(service: dict[str, Any]) -> list[str]:
-    """Return a service's roles; one that isn't the bot has none."""
-    if "environment" not in service or "DATABASE_URL" not in service["environment"]:
-        return []
-    named = service["environment"].get("ROLES")
-    return named.split(",") if named else [role.value for role in ALL_ROLES]
+def bots(name: str) -> list[dict[str, Any]]:
+    """Return the services of a compose file that run the bot."""
+    return [service for service in COMPOSE[name]["services"].values() if "build" in service]
 
 
-def test_each_profile_starts_every_role_once() -> None:
-    for profile in ("sqlite", "postgres"):
-        found = [role for service in started(profile).values() for role in roles(service)]
-        assert sorted(found) == sorted(role.value for role in ALL_ROLES), profile
+@pytest.mark.parametrize("name", COMPOSE)
+def test_compose_starts_each_role_once_with_settings_that_the_bot_takes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    roles: list[Role] = []
+    for service in bots(name):
+        environment = {key: re.sub(r"\$\{.*?\}", "x", text) for key, text in service["environment"].items()}
+        assert set(environment) <= set(NAMES)
+        settings = load_settings(SECRETS | environment)
+        roles += settings.roles
+        port = f"${{WEB_PORT:-{settings.web_port}}}"
+        published = [f"127.0.0.1:{port}:{port}"] if Role.WEB in settings.roles else []
+        assert service.get("ports", []) == published
+        url = make_url(settings.database_url.get_secret_value())
+        if url.host is None:
+            assert f"data:{Path(url.database or '').parent}" in service["volumes"]
+        else:
+            database = COMPOSE[name]["services"][url.host]["environment"]
+            assert (database["POSTGRES_USER"], database["POSTGRES_DB"]) == (url.username, url.database)
+    assert sorted(roles) == sorted(Role)
 
 
-def test_nothing_starts_without_a_profile() -> None:
-    assert started(None) == {}
+def test_both_compose_files_confine_the_bot_alike_and_replace_each_other() -> None:
+    keys = ("image", "env_file", "read_only", "tmpfs", "cap_drop", "security_opt", "stop_grace_period")
+    confined = [[service[key] for key in keys] for name in COMPOSE for service in bots(name)]
+    assert len(confined) == 3
+    assert confined.count(confined[0]) == 3
+    assert {file["name"] for file in COMPOSE.values()} == {"comfydeploy-discord-bot"}
+    assert all("bot" in file["services"] for file in COMPOSE.values())
+
+
+def test_the_image_has_the_bots_port_volume_and_health_check() -> None:
+    (port,), (volume,), (path,) = (
+        re.findall(pattern, DOCKERFILE, re.MULTILINE)
+        for pattern in (r"^EXPOSE (\d+)$", r"^VOLUME (\S+)$", r"8080\}(/\w+)")
+    )
+    assert int(port) == Settings.model_fields["web_port"].default
+    assert f"DATABASE_URL=sqlite:///{volume}/bot.db" in DOCKERFILE
+    assert path in ROUTES
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda path: path.name
+)
+def test_the_documents_name_services_of_compose(path: Path) -> None:
+    services = {service for file in COMPOSE.values() for service in file["services"]}
+    command = r"docker compose (?:-f \S+ )?(?:exec|logs|run|cp|kill)(?: --?\w+(?: HUP)?)* (\w+)"
+    assert set(re.findall(command, path.read_text(encoding="utf-8"))) <= services
 
 
 def test_the_bot_and_the_demo_run_with_the_packages_that_the_tests_have() -> None:
