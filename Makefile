@@ -22,7 +22,7 @@ help:
 	@echo "make faults  check that the tests catch each fault in tests/planted_faults.toml (ARGS=\"--jobs 2\"; or --simulate)"
 	@echo "make simulate  the whole bot in virtual time, with random faults (SEED=1 ROUNDS=1000 DATABASE=sqlite or postgres)"
 	@echo "make chaos  random faults and kills (ROUNDS=1000 SEED=1 DATABASE=sqlite or postgres)"
-	@echo "make scale  eight processes on one PostgreSQL, one killed every few seconds (RUNS=1000 SEED=1)"
+	@echo "make scale  eight processes on one PostgreSQL, one killed every few seconds (RUNS=1000 SEED=1), or each replaced (ARGS=--rolling)"
 	@echo "make snapshots  the messages in tests/unit/ui/snapshots anew, after a change that was meant"
 	@echo "make screenshots  the documents' pictures anew, from the demo's page (needs Playwright and Chromium)"
 	@echo "make format what lint would change, changed"
@@ -59,6 +59,7 @@ lint: .venv/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml compose.postgres.yaml
 
 format: .venv/.ready
@@ -81,7 +82,7 @@ chaos: .venv/.ready
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --database $(DATABASE)
 
 scale: .venv/.ready
-	$(BIN)/python -m tests.scale --runs $(RUNS) --seed $(SEED)
+	$(BIN)/python -m tests.scale --runs $(RUNS) --seed $(SEED) $(ARGS)
 
 snapshots: .venv/.ready
 	WRITE_SNAPSHOTS=1 $(BIN)/python -m pytest tests/unit/ui/test_snapshots.py
