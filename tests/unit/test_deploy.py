@@ -1,7 +1,8 @@
-"""The files for deployment: the compose files, the workflows of CI, the alert rules and their document."""
+"""The files for deployment: image, compose files, workflows, alert rules and dashboard."""
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import tomllib
@@ -138,6 +139,12 @@ def test_updates_of_actions_and_base_image_are_proposed() -> None:
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 RULES = yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+DASHBOARD = json.loads((ROOT / "deploy" / "grafana.json").read_text(encoding="utf-8"))
+# The name of each alert and panel, with an expression of it.
+EXPRESSIONS = [
+    *((rule["alert"], rule["expr"]) for rule in RULES),
+    *((panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel["targets"]),
+]
 ABOUT = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 RUN = made_run(created_at=NOW, submitted_at=NOW, started_at=NOW, ended_at=NOW)
@@ -148,7 +155,7 @@ async def families() -> dict[str, set[str]]:
     metrics = Metrics(time.monotonic)
     client = discord.Client(intents=discord.Intents.none())
     MetricsPage(app_with(metrics=metrics), client)
-    with metrics.request("flux"):
+    with metrics.request("flux", accepts=True):
         metrics.attempt("outcome", "done")
     metrics.shown(RUN, NOW)
     metrics.settled(RUN, gpu=None, seconds=1)
@@ -172,14 +179,18 @@ async def see_a_429(trace: aiohttp.TraceConfig) -> None:
         await session.get(server.make_url("/run"))
 
 
-async def test_rules_name_only_metrics_and_labels_that_there_are() -> None:
+async def test_alerts_and_panels_name_only_metrics_and_labels_that_there_are() -> None:
     known = await families()
-    for rule in RULES:
-        named = re.findall(rf"({PREFIX}_\w+)(?:\{{([^}}]*)\}})?", rule["expr"])
-        assert named or rule["alert"] == "BotDown", rule["alert"]
+    for title, expression in EXPRESSIONS:
+        named = re.findall(rf"({PREFIX}_\w+)(?:\{{([^}}]*)\}})?", expression)
+        assert named or title == "BotDown", title
         for name, labels in named:
-            assert name in known, f"{rule['alert']} names {name}"
-            assert set(re.findall(r"(\w+)\s*[=!]", labels)) <= known[name], rule["alert"]
+            assert name in known, f"{title} names {name}"
+            assert set(re.findall(r"(\w+)\s*[=!]", labels)) <= known[name], title
+        groups = {label for by in re.findall(r"by \(([^)]*)\)", expression) for label in by.split(", ")}
+        # A gauge of the database has no labels until the page is read.
+        of_database = {"deployment", "state"} if "_runs" in expression else set()
+        assert groups <= {"instance"}.union(of_database, *(known[name] for name, _ in named)), title
 
 
 def test_the_webhook_results_in_the_rules_are_given() -> None:
