@@ -53,7 +53,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         calling = bool(settings.roles & CALLING_ROLES)
         configs = configured_deployments(settings) if calling else ()
         store = await _store(settings, outside, stack)
-        coordinator = store.coordinator()
+        coordinator = store.database.coordinator()
         wakeups = Wakeups(coordinator.notify)
         stack.push_async_callback(coordinator.close)
         await coordinator.open(wakeups.receive)

@@ -12,7 +12,7 @@ from aiohttp import web
 from sqlalchemy import Connection, text
 
 from bot.config.fields import Role
-from bot.database.schema import describe_unknown, known_schemas, schema_of
+from bot.database.schema import NEWEST, describe_unknown, is_known, schema_of
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.ops.findings import Finding, Setup, ok, problem
 from bot.store import Store
@@ -38,12 +38,12 @@ async def inspect_database(store: Store) -> tuple[Finding, bool]:
     except (StoreUnavailable, OSError) as error:
         remedy = "Check DATABASE_URL, that the server runs, and its rights."
         return problem(DATABASE, f"it can't be opened ({error}).", remedy), False
-    if version is not None and version not in known_schemas():
+    if version is not None and not is_known(version):
         fault, remedy = describe_unknown(version)
         return problem(DATABASE, f"{server}: it {fault}.", remedy), False
     if file is not None and not os.access(file, os.W_OK):
         return problem(DATABASE, f"{file} can't be written.", "Give the bot's user that right."), False
-    if version == known_schemas()[0]:
+    if version == NEWEST:
         return ok(DATABASE, f"{server}, schema {version}, up to date."), True
     state = "without tables" if version is None else f"schema {version}"
     return ok(DATABASE, f"{server}, {state}: the next start brings it up to date."), False

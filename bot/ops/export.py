@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, TextIO
 
 from bot.config.settings import Settings
-from bot.database.schema import known_schemas, schema_of
+from bot.database.schema import NEWEST, schema_of
 from bot.domain.errors import StartupError
 from bot.outside import Outside
 from bot.services.exports import json_line
@@ -46,8 +46,8 @@ async def _check_schema(store: Store) -> None:
     if file is not None and not file.exists():
         raise StartupError(f"There is no database at {file}. Check DATABASE_URL.")
     schema = await store.database.read(schema_of)
-    if schema != known_schemas()[0]:
+    if schema != NEWEST:
         raise StartupError(
-            f"The database has the schema {schema}, and this version of the bot reads {known_schemas()[0]}. "
+            f"The database has the schema {schema}, and this version of the bot reads {NEWEST}. "
             "Start this version once, or export with the version that made it."
         )

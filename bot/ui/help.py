@@ -11,7 +11,7 @@ from discord.ui import LayoutView
 from discord.utils import format_dt
 
 from bot.deployments.command_plan import CommandPlan
-from bot.deployments.model import Deployment, taking_pictures
+from bot.deployments.model import Deployment
 from bot.domain.budgets import Limits, Spending, Usage, UsageView, limits_of
 from bot.domain.policy import Standing
 from bot.domain.requests import NAME_LENGTH
@@ -76,7 +76,7 @@ def examples_text(deployments: Sequence[Deployment]) -> str:
     tips = [say("help_tips")]
     if any(deployment.max_count > 1 for deployment in deployments):
         tips.append("- Want a choice? `count` makes several at once, each with its own seed.")
-    if taking_pictures(deployments):
+    if any(each.picture_input for each in deployments):
         tips.append("- To start from a picture, open its message's menu. Choose Apps, then Use as input.")
     return "\n".join([*tips, "- Made something that you want again? ⋯ More has Save preset."])
 
