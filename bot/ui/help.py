@@ -81,8 +81,8 @@ def examples_text(deployments: Sequence[Deployment]) -> str:
     return "\n".join([*tips, "- Made something that you want again? ⋯ More has Save preset."])
 
 
-def commands_text(mention: Mention, *, in_server: bool) -> str:
-    """Return the other commands; `in_server` adds those that need a server."""
+def commands_text(mention: Mention, *, in_server: bool, version: str | None = None) -> str:
+    """Return the other commands; `in_server` adds those that need a server. The owner sees the `version`."""
     queue = f"- {mention('/queue')} shows what is running and waiting on this server."
     save, use = mention("/preset save"), mention("/preset use")
     export, delete = mention("/privacy export"), mention("/privacy delete")
@@ -93,6 +93,7 @@ def commands_text(mention: Mention, *, in_server: bool) -> str:
         f"- {save} keeps a request's inputs under a name. {use} uses them again.",
         f"- {mention('/usage')} shows what you have used today.",
         f"- {export} sends you what I keep about you. {delete} deletes it.",
+        *([f"-# Version {version}"] if version else []),
     ]
     return "\n".join(lines)
 
