@@ -156,7 +156,7 @@ def _messages(
 ) -> Sequence[OutgoingMessage]:
     title = app.catalogue.title(batch[0].deployment)
     if to_moderator:
-        return [each for run in batch for each in opened_messages(run, title, prepared)]
+        return [each for run in batch for each in opened_messages(run, title, prepared[run.key])]
     return outcome_messages(Batch(batch, prepared), title, offered_actions(batch[0], app.catalogue.all()))
 
 
