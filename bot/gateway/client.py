@@ -18,7 +18,7 @@ from discord.ui import LayoutView
 
 from bot.config.fields import Shards
 from bot.context import App
-from bot.delivery.on_demand import OnDemandMessenger
+from bot.delivery.messenger import Messenger
 from bot.discord_api.calls import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
 from bot.gateway.checks import check_message, count_command, count_press
@@ -105,7 +105,7 @@ class GenerateBot(commands.Bot):
         """Take the context, which can't be built before the client that it holds."""
         settings, plan = app.settings, app.catalogue.plan
         self.app = app
-        self.messenger = OnDemandMessenger(app)
+        self.messenger = Messenger(app)
         self.sync = CommandSync(app.store.key_values, settings.command_guild_ids)
         guild_ids = self.sync.guild_ids
         self.registered = RegisteredCommands(self.tree, guild_ids, plan.name, app.outside.monotonic)
