@@ -36,6 +36,10 @@ OUTCOMES = frozenset({Kind.OUTCOME, Kind.LATE})
 CARDS = frozenset({Kind.REVIEW, Kind.REPORT})
 # Copies of a result are posted while their requester waits, not by the messenger.
 COPIES = frozenset({Kind.POST, Kind.SHARE})
+# The letters of the kinds in nonces.
+_LETTERS = dict(
+    zip((Kind.OUTCOME, Kind.LATE, Kind.REVIEW, Kind.REPORT, *sorted(COPIES)), "olrpsg", strict=True)
+)
 
 
 class Shows(IntEnum):
@@ -286,4 +290,4 @@ def nonce(key: str, message: Message, part: Part) -> str:
 
     Discord answers a repeated nonce with the earlier message, so each revision, content and form has its own.
     """
-    return f"{key}-{marker(message, part):07x}"
+    return f"{key}-{_LETTERS[message.kind]}{marker(message, part):07x}"
