@@ -53,7 +53,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         calling = bool(settings.roles & CALLING_ROLES)
         configs = configured_deployments(settings) if calling else ()
         store = await _store(settings, outside, stack)
-        coordinator = store.coordinator()
+        coordinator = store.database.coordinator()
         wakeups = Wakeups(coordinator.notify)
         stack.push_async_callback(coordinator.close)
         await coordinator.open(wakeups.receive)
@@ -122,7 +122,7 @@ async def open_app(
         backend=backend,
         catalogue=catalogue,
         reloader=Reloader(
-            catalogue,
+            catalogue=catalogue,
             read=read_deployments,
             notify=wakeups.reload,
             loaded=partial(wakeups.wake, "submit"),
@@ -172,7 +172,7 @@ class Process:
 
     def request_reload(self) -> None:
         """Request a reload of the deployments file; the outcome is logged."""
-        self.app.reloader.request_reload()
+        self.app.reloader.requested = True
         if "look" in self.workers:
             self.workers["look"].wake()
 

@@ -97,7 +97,7 @@ def record_end(connection: Connection, run: Run, now: datetime) -> bool:
     A result that comes later changes the entry. `run` is the run that has ended, as it was before.
     """
     ends = connection.execute(_ENDS, {"request": run.request_key}).all()
-    if any(each.state not in FINAL for each in ends):
+    if any(state not in FINAL for state, _, _ in ends):
         return False
     outcome, made = outcome_of(ends)
     action = AuditAction.EXPIRE if outcome == RunState.EXPIRED else AuditAction.OUTCOME
