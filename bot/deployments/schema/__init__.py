@@ -50,7 +50,7 @@ class Table(BaseModel):
     )
 
     def mistakes(self) -> Iterator[str]:
-        """Yield the mistakes that no setting makes alone."""
+        """Yield the mistakes that no setting makes alone. A point begins the path of one in the table."""
         yield from ()
 
     @model_validator(mode="after")
@@ -226,6 +226,12 @@ class DeploymentSettings(Table):
         prompts = [key for key, item in self.inputs.items() if item.is_prompt]
         if len(prompts) > 1:
             yield f"inputs {', '.join(prompts)} are all marked as the prompt; only one can be"
+        options = {} if self.sizes is None else {self.sizes.option: "sizes"}
+        for key, item in self.inputs.items():
+            if item.offered and item.option is not None:
+                other = options.setdefault(item.option, f"inputs.{key}")
+                if other != f"inputs.{key}":
+                    yield f".inputs.{key}.option: is the option of {other}, too; each needs its own"
         if len({each.label.casefold() for each in self.follow_ups}) < len(self.follow_ups):
             yield "a label appears twice in then"
 

@@ -193,4 +193,5 @@ def mistakes(error: ValidationError, at: str = "", known: Collection[str] = ()) 
             values["expected"] = values["expected"].replace(" or ", ", ").replace("'", "")
         text = _MESSAGES.get(found["type"], found["msg"]).format_map(values)
         text = _EMPTY.sub("not be empty", text)
-        yield from (f"{path}: {line}" if path else line for line in text.splitlines())
+        for line in text.splitlines():
+            yield path + line if line.startswith(".") else f"{path}: {line}" if path else line
