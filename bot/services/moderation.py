@@ -174,7 +174,8 @@ async def block(
 ) -> tuple[Block, int]:
     """Block a member and end their waiting runs. Return the block, and of how many requests these were.
 
-    Without `duration`, the block lasts until it is lifted. Raises RefusedError if the user can't block them.
+    Without `duration`, the block lasts until it is lifted. Raises RefusedError without a reason, and if the
+    user can't block this member.
     """
     rules, now = await app.store.rules.get(actor.guild_id), app.now()
     server = check_moderator(actor.guild_id, actor.person, rules)
@@ -184,10 +185,12 @@ async def block(
         raise RefusedError("block_owner", person=target.id)
     if target.is_moderator(rules):
         raise RefusedError("block_moderator", person=target.id)
+    if not reason.strip():
+        raise RefusedError("block_no_reason")
     block = Block(
         guild_id=server,
         user_id=target.id,
-        reason=reason,
+        reason=reason.strip(),
         until=now + duration if duration is not None else None,
         created_at=now,
         created_by=actor.id,
