@@ -74,6 +74,8 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
 
 def _news(panel: Panel) -> list[str]:
     told = [f"❌ {sentence}" for sentence in panel.mistakes]
+    if told and not panel.saved:
+        told.insert(0, "Nothing was saved. Edit again keeps what you typed.")
     for label, *values in panel.saved or ():
         told.append(f"✅ **{label}:** {' → '.join(shorten_words(each, _CHANGE_LENGTH) for each in values)}")
     return told or (["Nothing changed."] if panel.saved is not None else [])

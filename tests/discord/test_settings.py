@@ -297,6 +297,7 @@ async def test_every_refused_value_is_told_and_comes_back_to_be_edited(
     await panel.set(section, **typed)
     told = [line.removeprefix("❌ ") for line in panel.text.splitlines() if line.startswith("❌ ")]
     assert told == sentences
+    assert "Nothing was saved. Edit again keeps what you typed." in panel.text
     assert panel.colour == discord.Colour.red().value
     again = shown_in(await panel.press("Edit again"))
     assert {name: again[name] for name in typed} == {name: [text] for name, text in typed.items()}
