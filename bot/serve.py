@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import discord
 
+from bot import __version__
 from bot.app import Process, build, metrics_port, running_workers
 from bot.config.fields import CALLING_ROLES, Role, Shards
 from bot.config.settings import Settings
@@ -38,6 +39,7 @@ async def serve(settings: Settings, outside: Outside) -> None:
     Raises StartupError if startup fails, if Discord refuses the bot permanently, or if another process took
     over one of its locks. Raises StoreUnavailable if the database doesn't answer at startup.
     """
+    log.info("comfydeploy-bot %s starts", __version__)
     signals = Signals()
     try:
         async with build(settings, outside) as process:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import aiohttp
 from pydantic import SecretStr
 
+from bot import __version__
 from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_deployments
 from bot.comfydeploy.reports import clean_filename, parse_log, parse_run, parse_webhook
 from bot.comfydeploy.wire import (
@@ -55,6 +56,7 @@ def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSess
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(force_close=True),
         cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": f"comfydeploy-bot/{__version__}"},
         trace_configs=[trace] if trace is not None else None,
     )
 

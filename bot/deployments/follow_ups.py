@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from bot.deployments.files import is_kind
 from bot.deployments.inputs import AttachedFile, Input, Values
 from bot.deployments.model import PICTURES, Deployment, FollowUp, FollowUpRef, deployment_of
 from bot.deployments.schema import DeploymentSettings, FollowUpSettings
 from bot.domain.backend import InputKind
+from bot.domain.errors import InputError
 from bot.domain.forms import FORM_LIMIT
 from bot.domain.runs import InputValue, Run
 from bot.strings import say
@@ -127,8 +129,9 @@ class _Link:
         # An option for sizes takes one of its choices; its two inputs are also named by their keys.
         sizes = [item for item in self._target.offered if item.parts and name.casefold() == item.option]
         for item in (sizes or self._named(name))[:1]:
-            if not isinstance(value, list) and not item.takes_file and item.takes(value):
-                return item.parse(value)
+            if not isinstance(value, list) and not item.takes_file:
+                with suppress(InputError):
+                    return item.parse(value)
             self.mistakes.append(f"input '{name}' of '{self._target.name}' doesn't take {value!r}")
         return {}
 

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bot import __version__
 from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WebhookSigner
 from bot.domain import errors
@@ -35,6 +36,7 @@ class Recording:
 
     async def serve(self, request: web.Request) -> web.Response:
         assert request.headers["Authorization"] == f"Bearer {KEY}"
+        assert request.headers["User-Agent"] == f"comfydeploy-bot/{__version__}"
         self.requests.append((request.method, request.path_qs, await request.read()))
         return web.Response(body=self.answer)
 
