@@ -268,10 +268,10 @@ class ServerRules(_Rules):
 def parse_stored_rules(stored: object) -> tuple[ServerRules, tuple[str, ...]]:
     """Parse stored rules. Return them with the names of the invalid ones, which have their defaults.
 
-    The name "." means that `stored` isn't a mapping, so every rule has its default.
+    None means that nothing is stored. The name "." means that `stored` isn't a mapping.
     """
     if not isinstance(stored, Mapping):
-        return ServerRules(), (".",)
+        return ServerRules(), (".",) if stored is not None else ()
     try:
         return ServerRules.model_validate(stored), ()
     except ValidationError as error:
