@@ -36,14 +36,6 @@ class GuildInfo:
         """Return the ids of channels of every kind, without threads."""
         return frozenset(channel.id for channel in self._guild.channels)
 
-    def role_name(self, role_id: int) -> str:
-        role = self._guild.get_role(role_id)
-        return role.name if role is not None else str(role_id)
-
-    def channel_name(self, channel_id: int) -> str:
-        channel = self._guild.get_channel(channel_id)
-        return f"#{channel.name}" if channel is not None else str(channel_id)
-
     def context(self) -> SettingsContext:
         """Return what the server's settings may name. Channels can be the review channel or the gallery."""
         return SettingsContext(
