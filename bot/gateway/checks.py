@@ -28,18 +28,18 @@ async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> 
     elsewhere would change someone else's. A message that only this user sees may hold anything. Any other has
     to be the bot's, and about the run that the custom_id names. The handlers answer if that run is gone.
     """
-    message = interaction.message
+    message, run_key = interaction.message, getattr(id, "key", "")
     if message is None:
         return  # a form that a command opened
     if message.flags.ephemeral:
         is_valid = _is_shown_to(interaction.user.id, message)
-    elif message.author != interaction.client.user or not id.run_key:
+    elif message.author != interaction.client.user or not run_key:
         is_valid = False
     else:
         answered = message.interaction_metadata
         kinds = await message_kinds(
             interaction.client.app,
-            id.run_key,
+            run_key,
             MessageRef(message.channel.id, message.id),
             answered.id if answered is not None else None,
             component_ids(message),

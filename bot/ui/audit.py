@@ -218,5 +218,4 @@ class AuditId(PageId, AuditFilter):
 class AuditFileId(AuditId):
     """The button that sends the entries as a file."""
 
-    __slots__ = ()
     NAME = "csv"
