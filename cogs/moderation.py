@@ -25,7 +25,7 @@ from bot.strings import say
 from bot.ui.custom_ids import BlockedId, UnblockId
 from bot.ui.lists import block_confirmation, blocked_layout
 from bot.ui.message_parts import fitting
-from bot.ui.moderation import DURATION_FIELD, NOTE_FIELD, REASON_FIELD, block_modal
+from bot.ui.moderation import DURATION_FIELD, NOTE_FIELD, REASON_FIELD
 
 _CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in BLOCK_DURATIONS]
 # Discord waits three seconds for the answer to a press.
@@ -97,15 +97,6 @@ async def reject_sent(interaction: Interaction, key: str) -> None:
     reason = _typed(interaction, REASON_FIELD)
     await moderation.reject(interaction.client.app, actor_of(interaction), key, reason)
     await interaction.response.defer()
-
-
-async def open_block(interaction: Interaction, key: str) -> None:
-    """Open the form of Block. Whether the requester can be blocked is checked when it is sent."""
-    actor = actor_of(interaction)
-    run = await moderated(interaction.client.app, actor, key)
-    if run.requester_id == actor.id:
-        raise RefusedError("block_self")
-    await interaction.response.send_modal(block_modal(key))
 
 
 async def block_sent(interaction: Interaction, key: str) -> None:

@@ -169,6 +169,12 @@ async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:
         app.wakeups.wake("show")
 
 
+async def check_blockable(app: App, actor: Actor, key: str) -> None:
+    """Raise RefusedError for somebody's own request. Who else can't be blocked is checked by `block`."""
+    if (await moderated(app, actor, key)).requester_id == actor.id:
+        raise RefusedError("block_self")
+
+
 async def block(
     app: App, actor: Actor, target: Member, *, reason: str, duration: timedelta | None
 ) -> tuple[Block, int]:
