@@ -100,8 +100,8 @@ class Backend(Protocol):
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
         """Return the backend's current description of a deployment."""
 
-    async def describe_deployments(self) -> Sequence[DeploymentDescription]:
-        """Return the descriptions of all deployments of the account."""
+    async def ping(self) -> None:
+        """Ask for something that costs nothing and depends on no deployment."""
 
     async def start_run(self, run: Run) -> str:
         """Start a run and return its id. After an error with `accepted` set, the run may exist anyway."""

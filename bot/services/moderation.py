@@ -89,7 +89,7 @@ async def check_reportable(app: App, actor: Actor, key: str) -> tuple[Run, int]:
     run = await of_server(app, actor, key)
     if run.private:  # nobody else sees it, so nobody can report it
         raise RefusedError("run_gone")
-    reported = await app.store.runs.batch(run) if run.is_first_in_batch else [run]
+    reported = await app.store.runs.batch(run) if run.index == 0 else [run]
     check_shown(*reported)
     channel_id = await report_channel(app, actor)
     if channel_id is None:
@@ -114,12 +114,12 @@ async def report(app: App, actor: Actor, key: str, reason: str, note: str) -> bo
 async def delete_reported(app: App, actor: Actor, key: str) -> None:
     """Delete a reported result or batch, which closes its report. If that is gone, only close the report."""
     run = await moderated(app, actor, key)
-    results = await app.store.runs.batch(run) if run.is_first_in_batch else [run]
+    results = await app.store.runs.batch(run) if run.index == 0 else [run]
     reviews, now = app.store.reviews, app.now()
     if not any(each.is_shown for each in results):
         await reviews.dismiss(key, actor.id, now)
     else:
-        await reviews.delete(key, actor.id, now, whole_batch=run.is_first_in_batch)
+        await reviews.delete(key, actor.id, now, whole_batch=run.index == 0)
     app.wakeups.wake("show")
 
 

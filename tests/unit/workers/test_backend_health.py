@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -41,7 +39,7 @@ class World:
     def __init__(self) -> None:
         self.seconds = 0.0
         self.one: BackendError | None = None
-        self.all_of_them: BackendError | Sequence[str] = ("mine",)
+        self.any: BackendError | None = None
         self.asked = 0
         self.rechecked = 0
         self.told: list[tuple[str, str | None]] = []
@@ -60,11 +58,10 @@ class World:
             raise self.one
         return DeploymentDescription(id=deployment_id)
 
-    async def describe_deployments(self) -> Sequence[DeploymentDescription]:
+    async def ping(self) -> None:
         self.asked += 1
-        if isinstance(self.all_of_them, BackendError):
-            raise self.all_of_them
-        return [DeploymentDescription(id=each) for each in self.all_of_them]
+        if self.any is not None:
+            raise self.any
 
     async def make_checks_due(self, now: datetime) -> None:
         self.rechecked += 1
@@ -98,37 +95,36 @@ NOTHING, MINE, EVERYTHING = (True, True), (False, True), (False, False)
 
 
 @pytest.mark.parametrize(
-    ("error", "one", "all_of_them", "held", "blamed"),
+    ("error", "one", "any_", "held", "blamed"),
     [
         # The service or the machine has answered.
-        (BackendForbidden(), None, (), NOTHING, BackendForbidden),
-        (BackendMachineRefused(), None, (), NOTHING, BackendMachineRefused),
+        (BackendForbidden(), None, None, NOTHING, BackendForbidden),
+        (BackendMachineRefused(), None, None, NOTHING, BackendMachineRefused),
         # The machine fails.
-        (BackendServerError(status=500), None, (), MINE, BackendMachineFailed),
-        (BackendTimeout(), None, (), MINE, BackendTimeout),
-        (BackendBadReply(), None, (), MINE, BackendBadReply),
-        (BackendServerError(status=500), BackendUnauthorized(), (), MINE, BackendMachineFailed),
-        (BackendServerError(status=500), BackendBadReply(), (), MINE, BackendMachineFailed),
-        (BackendServerError(status=500), DOWN, ("other",), MINE, BackendMachineFailed),
+        (BackendServerError(status=500), None, None, MINE, BackendMachineFailed),
+        (BackendTimeout(), None, None, MINE, BackendTimeout),
+        (BackendBadReply(), None, None, MINE, BackendBadReply),
+        (BackendServerError(status=500), BackendUnauthorized(), None, MINE, BackendMachineFailed),
+        (BackendServerError(status=500), BackendBadReply(), None, MINE, BackendMachineFailed),
+        (BackendServerError(status=500), DOWN, None, MINE, BackendMachineFailed),
         (BackendServerError(status=500), DOWN, BackendBadReply(), MINE, BackendMachineFailed),
-        (BackendServerError(status=500), BackendCrashed(), (), MINE, BackendMachineFailed),
-        # The backend fails, perhaps for one deployment only.
-        (BackendServerError(status=500), DOWN, ("mine",), MINE, BackendServerError),
+        (BackendServerError(status=500), BackendCrashed(), None, MINE, BackendMachineFailed),
+        # The backend fails.
         (BackendServerError(status=500), DOWN, DOWN, EVERYTHING, BackendServerError),
         (BackendTimeout(), BackendTimeout(), BackendTimeout(), EVERYTHING, BackendTimeout),
-        (BackendUnreachable(), None, (), EVERYTHING, BackendUnreachable),
-        (BackendRateLimited(), None, (), EVERYTHING, BackendRateLimited),
+        (BackendUnreachable(), None, None, EVERYTHING, BackendUnreachable),
+        (BackendRateLimited(), None, None, EVERYTHING, BackendRateLimited),
     ],
 )
 async def test_one_failed_queue_call_opens_a_breaker(
     world: World,
     error: BackendError,
     one: BackendError | None,
-    all_of_them: Any,
+    any_: BackendError | None,
     held: tuple[bool, bool],
     blamed: type[BackendError],
 ) -> None:
-    world.one, world.all_of_them = one, all_of_them
+    world.one, world.any = one, any_
     world.health.begin(run())
     assert type(await world.health.failed(run(), error)) is blamed
     assert world.admitted() == held
@@ -137,21 +133,24 @@ async def test_one_failed_queue_call_opens_a_breaker(
 
 
 @pytest.mark.parametrize(
-    ("one", "all_of_them", "unreadable", "held"),
+    ("one", "any_", "unreadable", "held"),
     [
         (None, (), False, NOTHING),
-        (BackendUnauthorized(), (), False, NOTHING),
-        (BackendCrashed(), ("other",), False, NOTHING),
-        (DOWN, ("other",), False, NOTHING),
+        (BackendUnauthorized(), None, False, NOTHING),
+        (BackendCrashed(), None, False, NOTHING),
+        (DOWN, None, False, NOTHING),
         (DOWN, BackendUnauthorized(), False, NOTHING),
-        (DOWN, ("mine",), True, MINE),
         (DOWN, DOWN, True, EVERYTHING),
     ],
 )
 async def test_an_outage_is_told_from_a_run_that_can_not_be_read(
-    world: World, one: BackendError | None, all_of_them: Any, unreadable: bool, held: tuple[bool, bool]
+    world: World,
+    one: BackendError | None,
+    any_: BackendError | None,
+    unreadable: bool,
+    held: tuple[bool, bool],
 ) -> None:
-    world.one, world.all_of_them = one, all_of_them
+    world.one, world.any = one, any_
     assert await world.health.is_unreadable(run()) is unreadable
     assert world.admitted() == held
     world.one = None
@@ -161,7 +160,7 @@ async def test_an_outage_is_told_from_a_run_that_can_not_be_read(
 
 
 async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: World) -> None:
-    world.one = world.all_of_them = DOWN
+    world.one = world.any = DOWN
     assert await world.health.is_unreadable(run())
     for _ in range(20):
         asked = world.asked
@@ -178,7 +177,7 @@ async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: 
     world.health.finish(run("a"))
     assert world.health.is_trusted
     assert world.admitted() == NOTHING
-    assert world.health.lasts() == 0
+    assert world.health.refuses_all() is None
 
 
 async def test_a_broken_machine_is_tried_with_one_run_at_a_time_and_only_its_runs_are_told(
@@ -212,7 +211,7 @@ async def test_a_pause_that_the_backend_asks_for_is_kept(world: World) -> None:
 
 
 async def test_an_outage_is_told_to_everybody_once_it_lasts(world: World) -> None:
-    world.one = world.all_of_them = BackendRateLimited(retry_after=5)
+    world.one = world.any = BackendRateLimited(retry_after=5)
     await world.health.is_unreadable(run())
     await world.later(5.9)
     assert world.told == []
