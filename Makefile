@@ -1,6 +1,8 @@
 # Everything runs in .venv, made here from the locked requirement files; `make` alone lists the targets.
+# The demo needs few of its packages: without .venv, it gets a small .venv-demo of its own.
 PYTHON ?= python3
 BIN := .venv/bin
+DEMO := $(if $(wildcard .venv/.ready),.venv,.venv-demo)
 ARGS ?=
 ROUNDS ?= 50
 RUNS ?= 100
@@ -8,34 +10,39 @@ SEED ?= 1
 DATABASE ?= sqlite
 JOBS ?= 2
 
-.PHONY: help demo test test-slow lint format bench mutants faults simulate chaos scale snapshots screenshots docs lock clean
+.PHONY: help demo test test-slow lint format bench mutants faults simulate chaos scale snapshots screenshots docs lock wheel clean
 
 help:
 	@echo "make demo   the bot in an offline Discord in your browser (ARGS=--once: one picture, then exit)"
 	@echo "make test   the test suite (ARGS=tests/unit for a part)"
 	@echo "make test-slow  the long runs: kills of whole processes, chaos, scale (ARGS=\"-k chaos\" for a part)"
-	@echo "make lint   ruff, mypy and the import contracts in pyproject.toml"
+	@echo "make lint   ruff, mypy, the import contracts, and the linters of the image, compose files, workflows and manifests"
 	@echo "make bench  speed and memory, as figures (ARGS=requests for a part)"
 	@echo "make mutants  small faults in the code that the tests miss (ARGS=core, or ARGS=\"sample --seed 9\")"
 	@echo "make faults  check that the tests catch each fault in tests/planted_faults.toml (ARGS=\"--jobs 2\"; or --simulate)"
 	@echo "make simulate  the whole bot in virtual time, with random faults (SEED=1 ROUNDS=1000 DATABASE=sqlite or postgres)"
 	@echo "make chaos  random faults and kills (ROUNDS=1000 SEED=1 DATABASE=sqlite or postgres)"
-	@echo "make scale  eight processes on one PostgreSQL, one killed every few seconds (RUNS=1000 SEED=1)"
+	@echo "make scale  eight processes on one PostgreSQL, one killed every few seconds (RUNS=1000 SEED=1), or each replaced (ARGS=--rolling)"
 	@echo "make snapshots  the messages in tests/unit/ui/snapshots anew, after a change that was meant"
 	@echo "make screenshots  the documents' pictures anew, from the demo's page (needs Playwright and Chromium)"
 	@echo "make format what lint would change, changed"
 	@echo "make docs   docs/configuration.md from the settings, and the picture of the packages from their imports"
 	@echo "make lock   renew the locked requirement files"
+	@echo "make wheel  the package for pip and pipx, in dist"
 	@echo "make clean  without .venv, data and caches"
 
 .venv/.ready: requirements/dev.txt
-	$(PYTHON) -c "import sys; sys.exit('Python 3.11 or newer is needed, this is ' + sys.version.split()[0]) if sys.version_info < (3, 11) else None"
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+.venv-demo/.ready: requirements/demo.txt
+
+.venv/.ready .venv-demo/.ready:
+	@$(PYTHON) -c "import sys; sys.exit('Python 3.11 or newer is needed, this is ' + sys.version.split()[0]) if sys.version_info < (3, 11) else None"
+	@echo "Installing the $$(grep -c == $<) packages of $< into $(@D). This happens once."
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-demo: .venv/.ready
-	$(BIN)/python -m demo $(ARGS)
+demo: $(DEMO)/.ready
+	$(DEMO)/bin/python -m demo $(ARGS)
 
 # Test processes share compiled modules; without them each one compiles the bot again.
 test test-slow: export PYTHONDONTWRITEBYTECODE =
@@ -51,6 +58,14 @@ lint: .venv/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml compose.postgres.yaml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/zizmor --quiet --offline --no-progress .github
 
 format: .venv/.ready
 	$(BIN)/ruff check --fix .
@@ -72,7 +87,7 @@ chaos: .venv/.ready
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --database $(DATABASE)
 
 scale: .venv/.ready
-	$(BIN)/python -m tests.scale --runs $(RUNS) --seed $(SEED)
+	$(BIN)/python -m tests.scale --runs $(RUNS) --seed $(SEED) $(ARGS)
 
 snapshots: .venv/.ready
 	WRITE_SNAPSHOTS=1 $(BIN)/python -m pytest tests/unit/ui/test_snapshots.py
@@ -84,9 +99,16 @@ docs: .venv/.ready
 	$(BIN)/python -m tools.configuration
 	$(BIN)/python -m tools.architecture
 
+lock: COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
 lock: .venv/.ready
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra postgres -o requirements/run.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra dev -o requirements/dev.txt
+	$(COMPILE) --extra postgres -o requirements/run.txt
+	$(COMPILE) --extra demo -o requirements/demo.txt
+	$(COMPILE) --extra dev -o requirements/dev.txt
+
+# setuptools would also pack what an earlier build left.
+wheel: .venv/.ready
+	rm -rf build dist
+	$(BIN)/uv build --quiet --wheel --out-dir dist
 
 clean:
-	rm -rf .venv data .mypy_cache .ruff_cache
+	rm -rf .venv .venv-demo build dist data .mypy_cache .ruff_cache

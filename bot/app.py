@@ -56,7 +56,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         store = Store(url, outside, settings.database_pool_size, operator=operator_rules(settings))
         stack.push_async_callback(store.close)
         await store.open()
-        coordinator = store.coordinator()
+        coordinator = store.database.coordinator()
         wakeups = Wakeups(coordinator.notify)
         stack.push_async_callback(coordinator.close)
         await coordinator.open(wakeups.receive)
@@ -123,7 +123,7 @@ async def _open(
         backend=backend,
         catalogue=catalogue,
         reloader=Reloader(
-            catalogue,
+            catalogue=catalogue,
             read=read_deployments,
             notify=wakeups.reload,
             loaded=partial(wakeups.wake, "submit"),
@@ -162,7 +162,7 @@ class Process:
 
     def request_reload(self) -> None:
         """Request a reload of the deployments file; the outcome is logged."""
-        self.app.reloader.request_reload()
+        self.app.reloader.requested = True
         if "look" in self.workers:
             self.workers["look"].wake()
 

@@ -1,4 +1,4 @@
-"""The command line of `python -m bot`, and the one way to run the bot or a command of it."""
+"""The command line of `python -m bot` and `comfydeploy-bot`, and the one way to run the bot or a command."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from bot import __version__
 from bot.config.logs import setup_logging
 from bot.config.settings import load_settings
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
@@ -30,14 +31,15 @@ _ABOUT = {
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse the command line. `command` is None if the bot itself is to run.
 
-    Exits after --help and on errors.
+    Exits after --help and --version, and on errors.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m bot",
+        prog="comfydeploy-bot",
         description="Runs the bot, or one of the commands below.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command")
     added = {name: commands.add_parser(name, help=text, description=text) for name, text in _ABOUT.items()}
     export = added["export"]

@@ -12,10 +12,11 @@ from typing import Any
 import aiohttp
 import discord
 
+from bot import __version__
 from bot.app import Process, build, metrics_port, running_workers
 from bot.config.fields import CALLING_ROLES, Role, Shards
 from bot.config.settings import Settings
-from bot.database.coordination import Coordinator, LockHeld, acquire
+from bot.database.coordination import Coordinator, LockHeld
 from bot.discord_api.channels import install_url, invite_url
 from bot.domain.errors import StartLater, StartupError
 from bot.gateway.client import GenerateBot, missing_starts
@@ -38,6 +39,7 @@ async def serve(settings: Settings, outside: Outside) -> None:
     Raises StartupError if startup fails, if Discord refuses the bot permanently, or if another process took
     over one of its locks. Raises StoreUnavailable if the database doesn't answer at startup.
     """
+    log.info("comfydeploy-bot %s starts", __version__)
     signals = Signals()
     try:
         async with build(settings, outside) as process:
@@ -78,7 +80,7 @@ async def _lock_shards(coordinator: Coordinator, settings: Settings) -> None:
     # Without sharding Discord counts the single connection as shard 0 of 1.
     for number in settings.shards.ids if settings.shards is not None else (0,):
         try:
-            await acquire(coordinator, f"shard {number}", _LOCK_SECONDS)
+            await coordinator.acquire(f"shard {number}", _LOCK_SECONDS)
         except LockHeld:
             raise _lock_held(f"shard {number}") from None
 

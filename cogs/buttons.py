@@ -128,10 +128,8 @@ def _deciding(decide: Callable[..., Awaitable[None]]) -> Press:
 
 
 async def _reject(interaction: Interaction, key: str) -> None:
-    if await moderation.is_rejected(interaction.client.app, actor_of(interaction), key):
-        await interaction.response.defer()
-    else:
-        await interaction.response.send_modal(reject_modal(key))
+    await moderation.check_rejectable(interaction.client.app, actor_of(interaction), key)
+    await interaction.response.send_modal(reject_modal(key))
 
 
 async def _delete(interaction: Interaction, key: str) -> None:

@@ -18,7 +18,6 @@ from bot.deployments.command_plan import PRESET_OPTION
 from bot.deployments.draft import Draft, changed
 from bot.deployments.files import is_kind
 from bot.deployments.inputs import AttachedFile, Typed
-from bot.deployments.model import taking_pictures
 from bot.deployments.schema.field_types import COUNT
 from bot.domain.backend import InputKind
 from bot.domain.errors import (
@@ -251,7 +250,7 @@ async def use_picture(
 
 def _choices(interaction: Interaction) -> Sequence[Option]:
     """Return the deployments that take a picture. Raises RefusedError if there are none."""
-    offered = taking_pictures(interaction.client.app.catalogue.all())
+    offered = [each for each in interaction.client.app.catalogue.all() if each.picture_input]
     if not offered:
         raise RefusedError("use_nobody")
     return [Option(each.name, each.title, each.description) for each in offered]
@@ -285,7 +284,8 @@ async def setup(bot: GenerateBot) -> None:
         """Offer *Use as input*, if a deployment takes pictures, and follow-ups."""
         bot.remove_message_commands(names)
         catalogue = bot.app.catalogue
-        menus: dict[str, OnMenu] = {say("use_menu"): _menu()} if taking_pictures(catalogue.all()) else {}
+        takes_pictures = any(each.picture_input for each in catalogue.all())
+        menus: dict[str, OnMenu] = {say("use_menu"): _menu()} if takes_pictures else {}
         for each in catalogue.message_commands:
             menus[each.label] = _menu(Option("".join(each.reference), each.label))
         names[:] = menus

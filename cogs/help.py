@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 import aiohttp
 import discord
@@ -14,6 +15,7 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import LayoutView
 
+from bot import __version__
 from bot.domain.errors import StoreUnavailable
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id, show_page, turning
@@ -37,7 +39,9 @@ async def _page(interaction: Interaction, id: HelpId) -> LayoutView:
             text = await _limits(interaction)
         case HelpPage.COMMANDS:
             mention = await bot.registered.mention(interaction.guild_id)
-            text = commands_text(mention, in_server=rules_guild_id(interaction) is not None)
+            version = __version__ if await _is_owner(interaction) else None
+            in_server = rules_guild_id(interaction) is not None
+            text = commands_text(mention, in_server=in_server, version=version)
         case HelpPage.START:
             mention = await bot.registered.mention(interaction.guild_id)
             text = start_text(catalogue.all(), catalogue.plan, mention)
@@ -52,6 +56,14 @@ async def _limits(interaction: Interaction) -> str:
     except (StoreUnavailable, TimeoutError):
         return "I can't read your limits right now. Please try again in a moment."
     return rules_text(standing, app.catalogue.title)
+
+
+async def _is_owner(interaction: Interaction) -> bool:
+    """Return whether the user is known to be an owner. discord.py asks Discord for them once."""
+    with suppress(discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
+        async with asyncio.timeout(_SECONDS):
+            return await interaction.client.is_owner(interaction.user)
+    return False
 
 
 class Help(commands.Cog):

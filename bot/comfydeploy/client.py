@@ -6,15 +6,17 @@ Every fault becomes a `bot.domain.errors.BackendError`, whose `accepted` says wh
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 from pydantic import SecretStr
 
-from bot.comfydeploy.deployments import GPUS, parse_deployment
+from bot import __version__
+from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_ids
 from bot.comfydeploy.reports import parse_log, parse_run, parse_webhook
 from bot.comfydeploy.wire import (
     QUEUE_PATH,
@@ -37,8 +39,10 @@ from bot.domain.run_timing import QUEUE_CALL_SECONDS
 from bot.domain.runs import Run, RunReport
 
 MAX_REPLY = 4 * 1024 * 1024
+# How many deployments a call lists. ComfyDeploy sends each with its whole workflow, often 25 KB and more.
+PAGE = 20
 # If so many deployments in a row can't be described, ComfyDeploy is taken to be away.
-PINGS = 3
+MAX_FAILURES = 3
 MAX_LOG = 2 * 1024 * 1024
 MAX_ERROR_REPLY = 64 * 1024
 # The errors that aiohttp raises before a byte of the request is sent.
@@ -60,6 +64,7 @@ def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSess
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(force_close=True),
         cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": f"comfydeploy-bot/{__version__}"},
         trace_configs=[trace] if trace is not None else None,
     )
 
@@ -103,20 +108,48 @@ class ComfyDeploy:
         path = f"/deployment/{quote(deployment_id, safe='')}"
         return parse_deployment(await self._call("deployment", "GET", path))
 
-    async def ping(self) -> None:
-        """Ask for something that costs nothing, and raise BackendError if ComfyDeploy is away.
+    async def deployment_ids(self) -> frozenset[str]:
+        """Return the ids of all deployments of the account, except those that can't be described.
 
-        A deployment that ComfyDeploy can't describe spoils the answer, so several are asked for.
+        There are two lists: `is_fluid=true` returns only the deployments with an image of their own, and
+        `is_fluid=false` returns only the others. Each ends with the first page that adds none, because a
+        server that doesn't know pages, such as an older one, returns all deployments each time.
         """
-        for offset in range(PINGS):
-            params = {"is_fluid": "false", "page_size": "1", "offset": str(offset)}
+        found = frozenset[str]()
+        for fluid in ("false", "true"):
+            listed = frozenset[str]()
+            for offset in itertools.count(0, PAGE):
+                page = await self._page(fluid, offset)
+                if page <= listed:
+                    break
+                listed |= page
+            found |= listed
+        return found
+
+    async def _page(self, fluid: str, offset: int) -> frozenset[str]:
+        """Return the ids of a page, one by one if a deployment on it spoils the answer.
+
+        Raises BackendError if MAX_FAILURES deployments in a row can't be described.
+        """
+        with suppress(BackendCrashed, BackendBadReply):
+            return await self._ids(fluid, offset, PAGE)
+        found, failures = frozenset[str](), 0
+        for position in range(offset, offset + PAGE):
             try:
-                await self._call("deployment", "GET", "/deployments", params=params)
-            except BackendCrashed:
-                if offset == PINGS - 1:
+                one = await self._ids(fluid, position, 1)
+            except (BackendCrashed, BackendBadReply):
+                failures += 1
+                if failures == MAX_FAILURES:
                     raise
-            else:
-                return
+                continue
+            if not one:
+                break
+            found, failures = found | one, 0
+        return found
+
+    async def _ids(self, fluid: str, offset: int, size: int) -> frozenset[str]:
+        params = {"is_fluid": fluid, "page_size": str(size), "offset": str(offset)}
+        return parse_ids(await self._call("deployment", "GET", "/deployments", params=params))
 
     async def start_run(self, run: Run) -> str:
         """Make the queue call, with the URL for the run's webhooks, and return ComfyDeploy's run id."""

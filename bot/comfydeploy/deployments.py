@@ -84,6 +84,15 @@ def parse_deployment(body: bytes) -> DeploymentDescription:
     )
 
 
+def parse_ids(body: bytes) -> frozenset[str]:
+    """Parse the ids in the response of GET /deployments. Raises BackendBadReply if it isn't a list."""
+    entries = load(body)
+    if not isinstance(entries, list):
+        raise BackendBadReply("the list of deployments is not a list")
+    ids = (entry.get("id") for entry in entries if isinstance(entry, Mapping))
+    return frozenset(each for each in ids if isinstance(each, str))
+
+
 def _inputs(nodes: list[Any]) -> Iterator[InputDescription]:
     space = MAX_ALL_OPTIONS
     for node in nodes[:MAX_INPUTS]:

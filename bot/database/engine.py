@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial, wraps
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, make_url, select
 
-from bot.database.postgres import Postgres, database_errors
+from bot.database.coordination import Coordinator, FileCoordinator
+from bot.database.errors import database_errors
 from bot.database.sqlite import Sqlite
+from bot.database.tables import alembic_version
 from bot.outside import Outside
+
+if TYPE_CHECKING:
+    from bot.database.postgres import Postgres
 
 P = ParamSpec("P")
 T = TypeVar("T")
 # How long a caller waits for a thread, a connection or a lock. It is below the 3 s in which an interaction
 # must be answered.
 LOCK_SECONDS = 2.0
-_PING = text("SELECT version_num FROM alembic_version")
+_PING = select(alembic_version)
 
 
 class Database:
@@ -35,11 +40,13 @@ class Database:
         self.url = make_url(url)
         self.lock_seconds = LOCK_SECONDS if lock_seconds is None else lock_seconds
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._server = (
-            Sqlite(self.url, outside, self.lock_seconds)
-            if self.is_sqlite
-            else Postgres(self.url, pool_size, self.lock_seconds)
-        )
+        self._server: Sqlite | Postgres
+        if self.is_sqlite:
+            self._server = Sqlite(self.url, outside, self.lock_seconds)
+        else:
+            from bot.database.postgres import Postgres  # noqa: PLC0415  # takes 10 MiB
+
+            self._server = Postgres(self.url, pool_size, self.lock_seconds)
         self.engine = self._server.engine
 
     @property
@@ -58,6 +65,12 @@ class Database:
     async def close(self) -> None:
         """Close the connections."""
         await self._server.close()
+
+    def coordinator(self) -> Coordinator:
+        """Return a coordinator for the processes that share this database. The caller opens it."""
+        if not isinstance(self._server, Sqlite):
+            return self._server.coordinator()
+        return FileCoordinator(self.file) if self.file is not None else Coordinator()
 
     async def ping(self) -> None:
         """Read a row, because SQLite opens its file only for the first table. Raises StoreUnavailable."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from bot.database.engine import Database, Repository, reads, writes
-from bot.database.postgres import lock
+from bot.database.row_locks import lock
 from bot.database.tables import key_values
 from bot.outside import Outside
 

@@ -1,18 +1,23 @@
-"""Transactions on PostgreSQL, what happens if the reply to a COMMIT is lost, and what its errors mean."""
+"""PostgreSQL: transactions, what happens if the reply to a COMMIT is lost, notifications, and locks.
+
+Imported only if it is used: SQLAlchemy's asyncio takes 10 MiB.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, NullPool, text
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from bot.database.coordination import TOPICS, Coordinator, OnNotify
+from bot.database.errors import database_errors
+from bot.database.row_locks import lock
 from bot.domain.errors import CommitUnknown, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -21,55 +26,18 @@ T = TypeVar("T")
 CONNECT_SECONDS = 10.0
 # The server ends a transaction whose client has vanished, so that its locks are released.
 _IDLE_MILLISECONDS = 15_000
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtext(:name))")
 # NULL if the transaction has written nothing.
 _TRANSACTION_ID = text("SELECT pg_current_xact_id_if_assigned()::text")
 _STATUS = text("SELECT pg_xact_status(CAST(CAST(:id AS text) AS xid8))")
 _STATUS_PAUSE = 0.1
-# SQLSTATE classes that mean unavailable rather than wrong: connection, authorization, catalog, rollback
-# (deadlock), resources, lock not available, operator intervention, system error; and a read-only server.
-_UNAVAILABLE_STATES = ("08", "28", "3D", "40", "53", "55", "57", "58", "25006")
 # SQLSTATE classes of a COMMIT that may have been carried out: a broken connection, a server that shuts down
 # or panics. After any other error PostgreSQL has rolled back.
 _UNKNOWN_STATES = ("08", "57", "58", "XX", "40003")
 
 
-@contextmanager
-def database_errors() -> Iterator[None]:
-    """Map driver errors that mean "unavailable" to StoreUnavailable; let all other errors through."""
-    try:
-        yield
-    except DBAPIError as error:
-        if not _is_unavailable(error):
-            raise
-        raise StoreUnavailable(f"{type(error).__name__}: {error.orig}") from error
-    except (PoolTimeout, OSError) as error:
-        raise _unavailable(error) from error
-    except Exception as error:
-        # SQLAlchemy doesn't wrap asyncpg's errors if a connection breaks while it is being established.
-        if not type(error).__module__.startswith("asyncpg."):
-            raise
-        raise _unavailable(error) from error
-
-
-def may_be_committed(error: StoreUnavailable) -> bool:
-    """Return whether PostgreSQL may have carried out a COMMIT that raised this error."""
-    cause = error.__cause__
-    sqlstate = getattr(cause.orig, "sqlstate", None) if isinstance(cause, DBAPIError) else None
-    return not sqlstate or str(sqlstate).startswith(_UNKNOWN_STATES)
-
-
-def _unavailable(error: Exception) -> StoreUnavailable:
-    # TimeoutError has an empty message.
-    return StoreUnavailable(f"{type(error).__name__}: {error}".removesuffix(": "))
-
-
-def _is_unavailable(error: DBAPIError) -> bool:
-    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
-        return True
-    # Plain DatabaseError means that SQLite's file is damaged or not a database.
-    sqlstate = getattr(error.orig, "sqlstate", None)
-    return sqlstate.startswith(_UNAVAILABLE_STATES) if sqlstate else type(error) is DatabaseError
+def asyncpg_url(url: URL) -> URL:
+    """Return a URL that makes SQLAlchemy use asyncpg for `postgresql://`."""
+    return url.set(drivername="postgresql+asyncpg")
 
 
 class Postgres:
@@ -112,7 +80,9 @@ class Postgres:
                 with database_errors():
                     await connection.commit()
             except StoreUnavailable as error:
-                if not may_be_committed(error):
+                cause = error.__cause__
+                sqlstate = getattr(cause.orig, "sqlstate", None) if isinstance(cause, DBAPIError) else None
+                if sqlstate and not str(sqlstate).startswith(_UNKNOWN_STATES):
                     raise
                 # The connection may still be waiting for the reply.
                 await connection.invalidate()
@@ -138,6 +108,9 @@ class Postgres:
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+    def coordinator(self) -> Coordinator:
+        return PostgresCoordinator(self._url)
 
     async def _find_out(self, transaction_id: str, lost: StoreUnavailable) -> None:
         """Return if a transaction without a reply was committed.
@@ -169,16 +142,182 @@ class Postgres:
             await asyncio.sleep(_STATUS_PAUSE)
 
 
-def asyncpg_url(url: URL) -> URL:
-    """Return a URL that makes SQLAlchemy use asyncpg for `postgresql://`."""
-    return url.set(drivername="postgresql+asyncpg")
+CHANNEL = "bot_nudges"
+# Advisory locks with two keys don't clash with the single-key locks of `Database.exclusive`.
+_LOCK_SPACE = 0x626F74
+_NOTIFY_PAUSE = 0.02
+_PING_INTERVAL = 15.0
+_RECONNECT_PAUSE = 1.0
+# TCP keepalive lets the server drop a dead session within 60 s. Until then, a lock that looks taken may be
+# held by our own old session.
+_STALE_SESSION_SECONDS = 90.0
+_SESSION = {
+    "application_name": "bot line",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+_TRY_LOCK = text("SELECT pg_try_advisory_lock(:space, hashtext(:name))")
+_NOTIFY = text("SELECT pg_notify(:channel, :topics)")
 
 
-def lock(connection: Connection, name: str) -> None:
-    """Exclude transactions that take the same lock, in every process, until this one ends.
+class PostgresCoordinator(Coordinator):
+    """A coordinator that uses one PostgreSQL connection and reconnects until the server is back.
 
-    Use it for decisions over many rows, such as budgets, where row locks are not enough. SQLite's write
-    transactions exclude each other anyway.
+    The connection is outside the pool, for LISTEN, NOTIFY and session-level advisory locks. NOTIFY runs in a
+    transaction of its own, because PostgreSQL serializes the commits of transactions that notify. Otherwise,
+    transactions that change rows would wait for each other.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(_LOCK, {"name": name})
+
+    def __init__(self, url: URL) -> None:
+        super().__init__()
+        self._engine = create_async_engine(
+            url,
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,
+            connect_args={
+                "timeout": CONNECT_SECONDS,
+                "command_timeout": CONNECT_SECONDS,
+                "server_settings": _SESSION,
+            },
+        )
+        self._connection: AsyncConnection | None = None
+        self._driver_connection: Any = None
+        self._own_pid = 0
+        self._busy = asyncio.Lock()
+        self._broken = asyncio.Event()
+        self._topics: set[str] = set()
+        self._pending = asyncio.Event()
+        self._held: set[str] = set()
+        self._on_notify: OnNotify = lambda _: None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self, on_notify: OnNotify) -> None:
+        """Connect, and call `on_notify` with the topics that other processes notify about.
+
+        Raises StoreUnavailable if the first connection fails. If it is lost later, this reconnects.
+        """
+        self._on_notify = on_notify
+        await self._connect()
+        self._tasks = [
+            asyncio.create_task(self._keep_alive(), name="coordinator"),
+            asyncio.create_task(self._send_notifications(), name="coordinator-notify"),
+        ]
+
+    async def close(self) -> None:
+        """Release all locks and disconnect."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._disconnect()
+        await self._engine.dispose()
+
+    def notify(self, topic: str) -> None:
+        """Notify the other processes about a topic; topics in quick succession are batched."""
+        self._topics.add(topic)
+        self._pending.set()
+
+    async def try_acquire(self, name: str) -> bool:
+        """Acquire a lock and hold it until `close`; return False if another process holds it.
+
+        Raises StoreUnavailable.
+        """
+        if name in self._held:
+            return True
+        if not await self._lock(name):
+            return False
+        self._held.add(name)
+        return True
+
+    async def _execute(self, statement: Any, **parameters: object) -> Any:
+        async with self._busy:
+            with database_errors():
+                # The connection may have been replaced or lost while this caller waited.
+                connection = self._connection
+                if connection is None or self._broken.is_set():
+                    raise StoreUnavailable("the coordination connection is down")
+                try:
+                    return await connection.scalar(statement, parameters)
+                except BaseException:
+                    # After a failed or cancelled statement the session's locks are unknown: start a new one.
+                    self._broken.set()
+                    raise
+
+    async def _connect(self) -> None:
+        with database_errors():
+            self._connection = connection = await self._engine.connect()
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            self._driver_connection, self._own_pid = driver, driver.get_server_pid()
+            self._broken.clear()
+            driver.add_termination_listener(self._on_terminated)
+            await driver.add_listener(CHANNEL, self._receive)
+
+    def _on_terminated(self, driver: object) -> None:
+        if driver is self._driver_connection:
+            self._broken.set()
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):
+                # Don't close gracefully: that may wait for a server that is gone.
+                self._driver_connection.terminate()
+            # Let a running statement fail first.
+            async with self._busy:
+                with suppress(Exception):
+                    await connection.close()
+
+    def _receive(self, _connection: object, pid: int, _channel: str, topics: str) -> None:
+        if pid != self._own_pid:
+            self._on_notify(topics.split(","))
+
+    async def _keep_alive(self) -> None:
+        """Ping the connection, and reconnect when it breaks. Notifications may have been missed then."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PING_INTERVAL):
+                    await self._broken.wait()
+            if not self._broken.is_set():
+                with suppress(StoreUnavailable):
+                    await self._execute(text("SELECT 1"))
+                continue
+            log.warning("lost the coordination connection, so other processes are noticed late")
+            await self._disconnect()
+            await self._reconnect()
+            log.info("restored the coordination connection")
+            self._on_notify(TOPICS)
+
+    async def _reconnect(self) -> None:
+        """Connect, and take all held locks again, unless another session has kept one for too long."""
+        give_up: float | None = None
+        while True:
+            with suppress(StoreUnavailable):
+                await self._connect()
+                taken = [name for name in sorted(self._held) if not await self._lock(name)]
+                if not taken:
+                    return
+                now = asyncio.get_running_loop().time()
+                give_up = give_up or now + _STALE_SESSION_SECONDS
+                if now > give_up and not self.lost.done():
+                    self.lost.set_result(taken[0])
+                    return
+            await self._disconnect()
+            await asyncio.sleep(_RECONNECT_PAUSE)
+
+    async def _lock(self, name: str) -> bool:
+        return bool(await self._execute(_TRY_LOCK, space=_LOCK_SPACE, name=name))
+
+    async def _send_notifications(self) -> None:
+        """Send one NOTIFY for all topics that came up since the last one."""
+        while True:
+            await self._pending.wait()
+            self._pending.clear()
+            topics, self._topics = self._topics, set()
+            try:
+                await self._execute(_NOTIFY, channel=CHANNEL, topics=",".join(sorted(topics)))
+            except StoreUnavailable:
+                self._topics |= topics
+                self._pending.set()
+                await asyncio.sleep(_RECONNECT_PAUSE)
+            await asyncio.sleep(_NOTIFY_PAUSE)

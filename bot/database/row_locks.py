@@ -2,7 +2,7 @@
 
 The order is:
 
-1. The advisory locks of `bot.database.postgres.lock`: "submit" before that of `lock_accepting`.
+1. The advisory locks of `lock`: "submit" before that of `lock_accepting`.
 2. Requests, by key. A change to a run or a message locks its request first. So if two runs of a request end
    at the same time, exactly one of them is the last.
 3. Audit entries and presets, by id.
@@ -18,15 +18,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, bindparam, select
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, select, text
 
-from bot.database.postgres import lock
 from bot.database.rows import read_runs, select_runs, to_run
 from bot.database.tables import requests, runs
 from bot.domain.errors import RunGone
 from bot.domain.runs import Run
 
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
+_ADVISORY = text("SELECT pg_advisory_xact_lock(hashtext(:name))")
 _REQUEST_OF = select(runs.c.request_key).where(runs.c.key == bindparam("of")).scalar_subquery()
 _LOCK = select(requests.c.key).where(requests.c.key == _REQUEST_OF).with_for_update()
 _WITH_RUN = select_runs().where(runs.c.request_key == _REQUEST_OF).order_by(runs.c.index)
@@ -37,6 +37,16 @@ _LOCK_ALL = (
     .with_for_update()
 )
 _REQUESTS_OF = select(runs.c.request_key).where(runs.c.key.in_(bindparam("keys", expanding=True)))
+
+
+def lock(connection: Connection, name: str) -> None:
+    """Exclude transactions that take the same lock, in every process, until this one ends.
+
+    Use it for decisions over many rows, such as budgets, where row locks are not enough. SQLite's write
+    transactions exclude each other anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_ADVISORY, {"name": name})
 
 
 def lock_accepting(connection: Connection, server: int) -> None:

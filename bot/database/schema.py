@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert, inspect, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from bot.database.engine import Database
-from bot.database.tables import metadata
+from bot.database.tables import alembic_version, metadata
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+# The newest schema, which a new database gets.
+NEWEST = "v1_001"
 # Older servers lack features that the statements use, such as RETURNING in SQLite.
 _OLDEST = {"sqlite": (3, 35), "postgresql": (13,)}
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -24,20 +25,31 @@ _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 def alembic_config() -> Config:
     """Return Alembic's configuration; set `attributes["connection"]` before running a command."""
+    # Imported only for a migration, because it takes 10 MiB.
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
 
 
-@cache
-def known_schemas() -> tuple[str, ...]:
-    """Return every schema that this version knows, newest first. The first call imports every migration."""
-    return tuple(step.revision for step in ScriptDirectory.from_config(alembic_config()).walk_revisions())
+def is_known(schema: str) -> bool:
+    """Return whether this version can bring a database with this schema up to date."""
+    if schema == NEWEST:
+        return True
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    return schema in {
+        step.revision for step in ScriptDirectory.from_config(alembic_config()).walk_revisions()
+    }
 
 
 def schema_of(connection: Connection) -> str | None:
-    """Return the schema that Alembic has recorded in the database, or None if none is recorded."""
-    return MigrationContext.configure(connection).get_current_revision()
+    """Return the schema that is recorded in the database, or None if none is recorded."""
+    if not inspect(connection).has_table(alembic_version.name):
+        return None
+    found: str | None = connection.scalar(select(alembic_version.c.version_num))
+    return found
 
 
 def describe_unknown(schema: str) -> tuple[str, str]:
@@ -62,18 +74,17 @@ def _check_server(connection: Connection) -> None:
 
 def _upgrade(connection: Connection) -> None:
     _check_server(connection)
-    current, known = schema_of(connection), known_schemas()
-    if current == known[0]:
-        return
-    if current is not None and current not in known:
-        fault, remedy = describe_unknown(current)
-        raise StartupError(f"The database {fault}. {remedy}")
-    config = alembic_config()
-    config.attributes["connection"] = connection
+    current = schema_of(connection)
     if current is None:
         _create_tables(connection)
-        command.stamp(config, "head")
-    else:
+    elif current != NEWEST:
+        if not is_known(current):
+            fault, remedy = describe_unknown(current)
+            raise StartupError(f"The database {fault}. {remedy}")
+        from alembic import command  # noqa: PLC0415
+
+        config = alembic_config()
+        config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
@@ -82,10 +93,11 @@ def _create_tables(connection: Connection) -> None:
 
     Without statistics, SQLite chooses between two indexes by their order, and SQLAlchemy keeps them in a set.
     """
-    for table in metadata.sorted_tables:
+    for table in (*metadata.sorted_tables, alembic_version):
         connection.execute(CreateTable(table))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             connection.execute(CreateIndex(index))
+    connection.execute(insert(alembic_version).values(version_num=NEWEST))
 
 
 async def upgrade(database: Database) -> None:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextvars import copy_context
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from sqlalchemy import URL, Connection, create_engine, event
 
@@ -21,7 +21,6 @@ _BUSY_SECONDS = 0.8
 _MIGRATION_LOCK_SECONDS = 60.0
 _READERS = 3
 _WAL_PAUSE = 0.02
-_WRITE = "bot_write"
 
 
 class Sqlite:
@@ -46,12 +45,11 @@ class Sqlite:
             connect_args={"timeout": _BUSY_SECONDS},
         )
         event.listen(self.engine, "connect", _configure)
-        event.listen(self.engine, "begin", _begin)
-        self._writing = self.engine.execution_options(**{_WRITE: True})
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         def transaction() -> T:
             with self.engine.connect() as connection:
+                _driver(connection).execute("BEGIN")
                 return work(connection)
 
         return await self._run(transaction, writes=False)
@@ -60,7 +58,8 @@ class Sqlite:
         """Run a transaction. If its COMMIT fails, SQLite rolls it back, so nothing was stored."""
 
         def transaction() -> T:
-            with self._writing.begin() as connection:
+            with self.engine.begin() as connection:
+                _driver(connection).execute("BEGIN IMMEDIATE")
                 return work(connection)
 
         return await self._run(transaction, writes=True)
@@ -74,12 +73,13 @@ class Sqlite:
         await self._switch_to_wal()
 
         def transaction() -> T:
-            with self._writing.connect() as connection:
-                driver: Any = connection.connection.driver_connection
+            with self.engine.connect() as connection:
+                driver = _driver(connection)
                 driver.execute("PRAGMA foreign_keys=OFF")
                 driver.execute(f"PRAGMA busy_timeout={_MIGRATION_LOCK_SECONDS * 1000:.0f}")
                 try:
                     with connection.begin():
+                        driver.execute("BEGIN IMMEDIATE")
                         return work(connection)
                 finally:
                     driver.execute("PRAGMA foreign_keys=ON")
@@ -96,13 +96,12 @@ class Sqlite:
 
         def switch() -> bool:
             with self.engine.connect() as connection:
-                driver: Any = connection.connection.driver_connection
                 try:
-                    driver.execute("PRAGMA journal_mode=WAL")
+                    _driver(connection).execute("PRAGMA journal_mode=WAL")
                 except sqlite3.OperationalError as error:
                     if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                         return False
-                    raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+                    raise
                 return True
 
         async with asyncio.timeout(_MIGRATION_LOCK_SECONDS):
@@ -127,22 +126,16 @@ class Sqlite:
             self._threads[writes] = self._outside.executor("database", 1 if writes else _READERS)
         # Log lines of the transaction belong to the run that its caller handles.
         begun: Future[T] = self._threads[writes].submit(copy_context().run, transaction)
-        result = asyncio.wrap_future(begun)
-        result.add_done_callback(_retrieve)
+        timer = asyncio.get_running_loop().call_later(self._wait_seconds, begun.cancel)
         try:
-            await asyncio.wait({result}, timeout=self._wait_seconds)
+            return await asyncio.wrap_future(begun)
         except asyncio.CancelledError:
-            begun.cancel()
-            raise
-        if not result.done() and begun.cancel():
-            raise StoreUnavailable("timed out in the queue for the database")
-        return await result
-
-
-def _retrieve(result: asyncio.Future[Any]) -> None:
-    """Retrieve the error of a transaction whose caller was cancelled, so that asyncio doesn't log it."""
-    if not result.cancelled():
-        result.exception()
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise StoreUnavailable("timed out in the queue for the database") from None
+        finally:
+            timer.cancel()
 
 
 def _configure(connection: sqlite3.Connection, _record: object) -> None:
@@ -155,6 +148,6 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA cache_size=-512")
 
 
-def _begin(connection: Connection) -> None:
-    write = connection.get_execution_options().get(_WRITE, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+def _driver(connection: Connection) -> sqlite3.Connection:
+    """Return the driver's connection, which executes what isn't a query in a third of the time."""
+    return cast(sqlite3.Connection, connection.connection.driver_connection)

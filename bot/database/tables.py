@@ -88,6 +88,8 @@ metadata = MetaData()
 IN_FLIGHT_STATES = (RunState.SUBMITTING, RunState.QUEUED, RunState.RUNNING, RunState.UPLOADING)
 _IS_IN_FLIGHT = f"state IN ({', '.join(repr(state.value) for state in IN_FLIGHT_STATES)})"
 _IS_WAITING = "state = 'waiting'"
+# The schema of the database. Alembic owns this table, so it isn't part of the schema itself.
+alembic_version = Table("alembic_version", MetaData(), Column("version_num", Text, primary_key=True))
 # What a person asked for. Locking this row locks the request with all its runs.
 requests = Table(
     "requests",

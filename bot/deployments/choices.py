@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from bot.deployments.files import FilesInput
 from bot.deployments.inputs import (
     ATTACHMENTS,
     NUMBERS,
-    FloatInput,
     Input,
-    IntegerInput,
+    NumberInput,
     OptionChoice,
     OptionValue,
     TextInput,
     Values,
     excerpt,
+    number,
+    shown_value,
 )
 from bot.deployments.schema import CHOICES, Choice
-from bot.deployments.schema.field_types import LARGEST
+from bot.deployments.schema.field_types import GPU
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.forms import NO, YES, FormField, Option, Shape
 from bot.domain.runs import InputValue
 from bot.domain.text import sentence_case, shorten
-from bot.domain.text.numbers import typed_integer, typed_number
+from bot.domain.text.numbers import typed_number
 from bot.strings import say
 
 # Each radio button is a line of the form, so longer lists are selects. Discord takes 2 to 10.
@@ -42,7 +44,9 @@ _NO = frozenset({NO, "n", "false", "off", "0"})
 
 
 class _ChoosingInput(Input):
-    """A kind whose form shows all that can be chosen."""
+    """A kind whose form shows all that can be chosen. `labels` are shown in place of some names."""
+
+    labels: Mapping[str, str] = {}
 
     def names(self, values: Values) -> tuple[str, ...]:
         """Return the names to choose from in a form that shows these values."""
@@ -53,33 +57,30 @@ class _ChoosingInput(Input):
             # Preselect the default: a checkbox, which is on or off, could otherwise show another value.
             values = self.default_values
         shown, names = self._shown(values, raw), self.names(values)
-        shape = self._shape(names, shown)
+        # A select can be cleared, a group of radio buttons can't. The GPU can always be left to ComfyDeploy.
+        must_choose = self.required or (self.default_values and shown in names and self.option != GPU)
+        if self.kind is InputKind.BOOLEAN and shown in names:
+            shape = Shape.CHECKBOX
+        elif must_choose and 2 <= len(names) <= _RADIO_BUTTONS:
+            shape = Shape.RADIO
+        else:
+            shape = Shape.SELECT if len(names) <= CHOICES else Shape.LINE
         options = tuple(Option(name, self.labels.get(name, name)) for name in names)
         if shape is not Shape.LINE and shown not in ("", *names):
             gone_now = say("edit_gone", value=shorten(shown, _GONE_LENGTH))
             return self._field(shape=shape, options=options, description=gone_now)
         return self._field(shown, shape=shape, options=options)
 
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """Return what a form or a list shows in place of some names."""
-        return {}
-
-    def _shape(self, names: tuple[str, ...], shown: str) -> Shape:
-        # A select can be cleared, a group of radio buttons can't.
-        must_choose = self.required or (bool(self.default_values) and shown in names)
-        if must_choose and 2 <= len(names) <= _RADIO_BUTTONS:
-            return Shape.RADIO
-        return Shape.SELECT if len(names) <= CHOICES else Shape.LINE
-
 
 class BooleanInput(_ChoosingInput):
     """Yes or no."""
 
-    def _value(self, raw: OptionValue) -> bool:
+    def _parsed(self, raw: OptionValue) -> dict[str, InputValue]:
         word = str(raw).strip().lower()
         if word in _YES or word in _NO:
-            return word in _YES
+            return {self.key: word in _YES}
+        if not word:
+            return {}
         raise InputError("input_not_boolean", option=self.option, value=excerpt(raw))
 
     def show(self, values: Values) -> str:
@@ -89,19 +90,15 @@ class BooleanInput(_ChoosingInput):
     def names(self, values: Values) -> tuple[str, ...]:
         return YES, NO
 
-    def _shape(self, names: tuple[str, ...], shown: str) -> Shape:
-        return Shape.CHECKBOX if shown in names else super()._shape(names, shown)
-
 
 class ChoiceInput(_ChoosingInput):
-    """A choice among named texts or numbers."""
+    """A choice among named texts or numbers. `sent` is what each sends, by its name."""
 
-    def parse(self, raw: Any) -> dict[str, InputValue]:
-        if not isinstance(raw, OptionValue):
-            return super().parse(raw)
-        choice = find_choice(self.choices, raw)
-        if choice is not None:
-            return self._chosen(choice)
+    sent: Mapping[str, Values] = {}
+
+    def _parsed(self, raw: OptionValue) -> dict[str, InputValue]:
+        if choice := find_choice(self.choices, raw):
+            return {**self.sent[choice.name]}
         if isinstance(raw, str) and not raw.strip():
             return {}
         names = ", ".join(each.name for each in self.choices[:_SHOWN_CHOICES])
@@ -111,7 +108,7 @@ class ChoiceInput(_ChoosingInput):
 
     def stored(self, values: Values) -> dict[str, InputValue]:
         choice = self._of_value(values)
-        return self._chosen(choice) if choice is not None else super().stored(values)
+        return {**self.sent[choice.name]} if choice is not None else super().stored(values)
 
     def show(self, values: Values) -> str:
         choice = self._of_value(values)
@@ -119,40 +116,23 @@ class ChoiceInput(_ChoosingInput):
 
     def option_choices(self) -> tuple[OptionChoice, ...]:
         """Return all choices: numbers as numbers, everything else by name."""
-        is_number, labels = self.kind in NUMBERS, self.labels
-        found = (
-            (each.name, number(each.value, self.kind) if is_number else each.name) for each in self.choices
-        )
+        found = [
+            (each.name, number(each.value, self.kind) if self.kind in NUMBERS else each.name)
+            for each in self.choices
+        ]
+        labels = self.labels
         return tuple(
             OptionChoice(labels.get(name, name), value) for name, value in found if value is not None
         )
-
-    def _chosen(self, choice: Choice) -> dict[str, InputValue]:
-        value = number(choice.value, self.kind) if self.kind in NUMBERS else None
-        return {self.key: choice.value if value is None else value}
 
     def _of_value(self, values: Values) -> Choice | None:
         """Return the choice of a stored value. Its value counts before the name of another choice."""
         value = values.get(self.key)
         if value is None or isinstance(value, list):
             return None
-        text = super().show(values)
+        text = shown_value(value)
         same = (each for each in self.choices if each.value == text)
         return next(same, None) or find_choice(self.choices, value)
-
-
-class GpuInput(ChoiceInput):
-    """The bot's own option for the GPU. `weights` say what a second on one counts."""
-
-    weights: Mapping[str, float] = {}
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        found = {each.name: self.weights.get(each.name, 1) for each in self.choices}
-        return {gpu: say("gpu_weight", gpu=gpu, weight=f"{w:g}") for gpu, w in found.items() if w != 1}
-
-    def _shape(self, names: tuple[str, ...], shown: str) -> Shape:
-        return Shape.SELECT if len(names) <= CHOICES else Shape.LINE
 
 
 class Size(NamedTuple):
@@ -171,16 +151,7 @@ class SizeInput(ChoiceInput):
     Only the bot knows this input. `sizes` are the values of its choices.
     """
 
-    default_size: Size | None = None
     sizes: tuple[Size, ...] = ()
-
-    @property
-    def backend_keys(self) -> tuple[str, ...]:
-        return tuple(part.key for part in self.parts)
-
-    @property
-    def default_values(self) -> dict[str, InputValue]:
-        return self._sides(self.default_size) if self.default_size is not None else {}
 
     def stored(self, values: Values) -> dict[str, InputValue]:
         """Return the two sides, which need not be among the choices, but within the limits of the inputs."""
@@ -195,34 +166,17 @@ class SizeInput(ChoiceInput):
         try:
             sides = self.stored(values)
         except InputError:  # beyond today's limits, or no numbers
-            sides = {key: value for key, value in values.items() if key in self.backend_keys}
+            sides = self.own(values)
         if not sides:
             return ""
-        numbers = [
-            number(str(sides[part.key]), part.kind) if part.key in sides else None for part in self.parts
-        ]
-        size = Size(*numbers)
-        names = (name for name, each in zip(self.choices, self.sizes, strict=True) if each == size)
-        choice = next(names, None)
-        return choice.name if choice is not None else str(size)
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        return {
-            each.name: _size_label(each.name, size)
-            for each, size in zip(self.choices, self.sizes, strict=True)
-        }
+        size = Size(*(number(str(sides.get(part.key, "")), part.kind) for part in self.parts))
+        names = (choice.name for choice, each in zip(self.choices, self.sizes, strict=True) if each == size)
+        return next(names, str(size))
 
     def names(self, values: Values) -> tuple[str, ...]:
         names, shown = super().names(values), self.show(values)
         is_other = shown not in ("", *names) and self.fits(values)
         return (*names, shown) if is_other else names
-
-    def _chosen(self, choice: Choice) -> dict[str, InputValue]:
-        return self._sides(self.sizes[self.choices.index(choice)])
-
-    def _sides(self, size: Size) -> dict[str, InputValue]:
-        return {part.key: side for part, side in zip(self.parts, size, strict=True) if side is not None}
 
 
 def _size_label(name: str, size: Size) -> str:
@@ -240,35 +194,41 @@ def find_choice(choices: tuple[Choice, ...], value: OptionValue) -> Choice | Non
     """
     text = f"{value:.15g}" if isinstance(value, float) else str(value).strip()
     folded, as_number = text.casefold(), typed_number(text)
-    tests = (
-        lambda choice: choice.name == text,
-        lambda choice: choice.value == text,
-        lambda choice: folded in (choice.name.casefold(), choice.value.casefold()),
-        lambda choice: as_number is not None and typed_number(choice.value) == as_number,
+    found = chain(
+        (each for each in choices if each.name == text),
+        (each for each in choices if each.value == text),
+        (each for each in choices if folded in (each.name.casefold(), each.value.casefold())),
+        (each for each in choices if as_number is not None and typed_number(each.value) == as_number),
     )
-    return next((choice for test in tests for choice in choices if test(choice)), None)
-
-
-def number(text: str, kind: InputKind) -> int | float | None:
-    """Return the number that a text, such as the value of a choice, represents.
-
-    Return None if the text isn't a number of this kind, or the number is out of Discord's range.
-    """
-    found = typed_integer(text) if kind is InputKind.INTEGER else typed_number(text)
-    return found if found is not None and abs(found) <= LARGEST else None
+    return next(found, None)
 
 
 _BY_KIND: Mapping[InputKind, type[Input]] = {
-    InputKind.INTEGER: IntegerInput,
-    InputKind.FLOAT: FloatInput,
+    InputKind.INTEGER: NumberInput,
+    InputKind.FLOAT: NumberInput,
     InputKind.BOOLEAN: BooleanInput,
     **dict.fromkeys(ATTACHMENTS, FilesInput),
 }
 
 
 def input_of(**fields: Any) -> Input:
-    """Return an input with these fields, which aren't validated, of the class for its kind."""
-    if fields.get("parts"):
+    """Return an input with these fields, which aren't validated, of the class for its kind.
+
+    What requests need of it again and again is derived here: names, keys, defaults, and what choices send.
+    """
+    key, option, kind = fields["key"], fields["option"], fields["kind"]
+    choices, parts, default = fields.get("choices", ()), fields.get("parts", ()), fields.get("default")
+    count = fields.get("max_count", 1) if kind is InputKind.IMAGES else 1
+    fields["option_names"] = (option,) if count == 1 else tuple(f"{option}{n + 1}" for n in range(count))
+    if parts:
+        fields["backend_keys"] = keys = tuple(part.key for part in parts)
+        sizes = {choice.name: size for choice, size in zip(choices, fields["sizes"], strict=True)}
+        fields["sent"] = {name: dict(zip(keys, size, strict=True)) for name, size in sizes.items()}
+        fields["labels"] = {name: _size_label(name, size) for name, size in sizes.items()}
         return SizeInput.model_construct(**fields)
-    kind = ChoiceInput if fields.get("choices") else _BY_KIND.get(fields["kind"], TextInput)
-    return kind.model_construct(**fields)
+    fields |= {"backend_keys": (key,), "default_values": {} if default is None else {key: default}}
+    if not choices and kind is not InputKind.CHOICE:
+        return _BY_KIND.get(kind, TextInput).model_construct(**fields)
+    values = {each.name: number(each.value, kind) if kind in NUMBERS else each.value for each in choices}
+    fields["sent"] = {name: {key: value} for name, value in values.items()}
+    return ChoiceInput.model_construct(**fields)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.deployments.choices import ChoiceInput, GpuInput, input_of
+from bot.deployments.choices import ChoiceInput, input_of
 from bot.deployments.inputs import Input, OptionChoice
 from bot.deployments.model import Deployment
 from bot.deployments.schema import CHOICES
@@ -48,29 +48,30 @@ class OptionSpec:
 
 
 def _option(item: Input, name: str = "", *, required: bool = False) -> OptionSpec:
-    is_listed = True
+    choices: tuple[OptionChoice, ...] = ()
+    autocomplete = False
     if isinstance(item, ChoiceInput):
         # Suggestions, unlike choices, can have labels of a server, as GPUs have.
-        is_listed = len(item.choices) <= CHOICES and not isinstance(item, GpuInput)
+        autocomplete = len(item.choices) > CHOICES or item.option == GPU
+        choices = () if autocomplete else item.option_choices()
     return OptionSpec(
         name=name or item.option,
         item=item,
         description=item.hint,
         required=required,
-        choices=item.option_choices() if is_listed and isinstance(item, ChoiceInput) else (),
-        autocomplete=not is_listed,
+        choices=choices,
+        autocomplete=autocomplete,
     )
 
 
-def _own(name: str, kind: InputKind, description: str, **fields: int) -> Input:
-    return input_of(key=name, option=name, kind=kind, description=description, **fields)
+def _own(name: str, kind: InputKind, description: str, **fields: int) -> OptionSpec:
+    return _option(input_of(key=name, option=name, kind=kind, description=description, **fields))
 
 
 _PRESET = _own(PRESET, InputKind.TEXT, say("option_preset"), max_length=NAME_LENGTH)
-PRESET_OPTION = replace(_option(_PRESET), autocomplete=True)
-PRIVATE_OPTION = _option(_own(PRIVATE, InputKind.BOOLEAN, say("option_private")))
+PRESET_OPTION = replace(_PRESET, autocomplete=True)
 # The options that each deployment gets. If the command is too large, the last ones are dropped first.
-EXTRA_OPTIONS = (PRESET_OPTION, PRIVATE_OPTION)
+EXTRA_OPTIONS = (PRESET_OPTION, _own(PRIVATE, InputKind.BOOLEAN, say("option_private")))
 MAX_COMMAND_SIZE = 8000
 MAX_SUBCOMMANDS = 25
 _OPTIONS = 25
@@ -223,16 +224,19 @@ def plan_options(
     way, so they get options even beyond `limit`, up to Discord's 25. If they leave no room for the bot's own
     options, `count` and `extra` are left out. Raises StartupError if there are still too many attachments.
     """
-    own = _own_options(deployment)
-    bot_options = [*own, *extra]
+    gpu = [_option(deployment.gpu_input())] if len(deployment.gpus) > 1 else []
+    count = [_option(deployment.count_input)] if deployment.max_count > 1 else []
+    bot_options = [*gpu, *count, *extra]
     if len(bot_options) + sum(item.takes_file for item in deployment.offered) >= _OPTIONS:
         # Attachments can't go into `more`, so the bot's other options give way.
-        bot_options = [option for option in own if option.name == GPU]
+        bot_options = gpu
     space, inputs = limit - len(bot_options), deployment.offered
     if len(inputs) > space:
         inputs = _select_inputs(deployment, space - 1, _OPTIONS - len(bot_options) - 1)
         if overflow := [item for item in deployment.offered if item not in inputs]:
-            bot_options.append(_more_option(overflow))
+            about = say("option_more", names=", ".join(item.option for item in overflow))
+            more = _own(MORE, InputKind.TEXT, about, max_length=6000)
+            bot_options.append(replace(more, required=any(item.required for item in overflow)))
     # An input for several attachments gets several options while there is space.
     spare = max(0, limit - len(bot_options) - len(inputs))
     specs: list[OptionSpec] = []
@@ -249,30 +253,17 @@ def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Inpu
 
     Attachments may exceed `space`. Raises StartupError if they exceed `limit`.
     """
-    inputs = deployment.offered
-    files = [item for item in inputs if item.takes_file]
+    files = [item for item in deployment.offered if item.takes_file]
     if len(files) > limit:
         names = ", ".join(item.key for item in files[limit:])
         raise StartupError(
             f"deployment '{deployment.name}' has {len(files)} file inputs and Discord takes {limit} beside "
             f"the other options; hide some in deployments.toml, for example {names}"
         )
-    others = [item for item in inputs if not item.takes_file]
-    others.sort(key=lambda item: not item.required)
+    others = sorted(deployment.offered, key=lambda item: not item.required)
+    others = [item for item in others if not item.takes_file]
     keys = {item.key for item in (*files, *others[: max(0, space - len(files))])}
-    return tuple(item for item in inputs if item.key in keys)
-
-
-def _own_options(deployment: Deployment) -> list[OptionSpec]:
-    """Return the options `gpu` and `count`, if there is something to choose."""
-    gpu = [deployment.gpu_input()] if len(deployment.gpus) > 1 else []
-    return [*map(_option, gpu), *([_option(deployment.count_input)] if deployment.max_count > 1 else [])]
-
-
-def _more_option(inputs: Sequence[Input]) -> OptionSpec:
-    names = ", ".join(item.option for item in inputs)
-    more = _own(MORE, InputKind.TEXT, say("option_more", names=names), max_length=6000)
-    return _option(more, required=any(item.required for item in inputs))
+    return tuple(item for item in deployment.offered if item.key in keys)
 
 
 def suggestions(

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bot.deployments.choices import Size, input_of, number
-from bot.deployments.inputs import NUMBERS, Input
+from bot.deployments.choices import Size, input_of
+from bot.deployments.inputs import NUMBERS, Input, number
 from bot.deployments.schema import Choice, InputSettings, SizesSettings
 from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, one_line
-from bot.domain.backend import InputDescription, InputKind
+from bot.domain.backend import InputClass, InputDescription, InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 from bot.domain.text import shorten
@@ -25,28 +25,20 @@ _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
 _TEXT_LENGTH = 6000
 _SEED = re.compile(r"(^|[^a-z])seed($|[^a-z])")
 _NEGATIVE = re.compile(r"(^|[^a-z])neg(ative)?($|[^a-z])")
+# The class of an input that only the file describes.
+_UNDESCRIBED = InputClass("", None)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """What the file and the backend say about an input."""
 
-    key: str
     settings: InputSettings
-    described: InputDescription | None = None
-
-    @property
-    def display_name(self) -> str:
-        return self.described.display_name if self.described is not None else ""
-
-    @property
-    def description(self) -> str:
-        found = self.described.description if self.described is not None else ""
-        return found if found.strip() else self.display_name or self.key.replace("_", " ")
+    described: InputDescription
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (self.key, self.display_name, self.settings.option or "")
+        return (self.described.key, self.described.display_name, self.settings.option or "")
 
     @property
     def kind(self) -> InputKind | None:
@@ -55,21 +47,17 @@ class Source:
         The kind comes from the file's `kind`, otherwise from the backend, otherwise from the file's other
         settings. A choice without choices is a text.
         """
-        settings, kind = self.settings, self.settings.kind
-        if kind is None and self.described is not None:
-            kind = self.described.input_class.kind
-        elif kind is None and settings.is_seed:
-            kind = InputKind.INTEGER
-        elif kind is None and (settings.is_prompt or settings.fixed is not None):
-            kind = InputKind.TEXT
-        elif kind is None and settings.choices:
-            kind = InputKind.CHOICE
-        return InputKind.TEXT if kind is InputKind.CHOICE and not self.choices else kind
-
-    @property
-    def choices(self) -> tuple[Choice, ...]:
-        """Return the choices of the file, or else the described ones, even if the input takes none."""
-        return self.settings.choices or _described_choices(self.described)
+        settings, described = self.settings, self.described
+        kind = settings.kind or described.input_class.kind
+        if kind is None and described.input_class is _UNDESCRIBED:
+            if settings.is_seed:
+                kind = InputKind.INTEGER
+            elif settings.is_prompt or settings.fixed is not None:
+                kind = InputKind.TEXT
+            elif settings.choices:
+                kind = InputKind.CHOICE
+        has_choices = settings.choices or described.choices
+        return InputKind.TEXT if kind is InputKind.CHOICE and not has_choices else kind
 
     @property
     def prompt_rank(self) -> int | None:
@@ -85,7 +73,11 @@ class Source:
             return 0
         if any("prompt" in name for name in lowered):
             return 1
-        return 2 if self.described is not None and self.described.input_class.multi_line else None
+        return 2 if self.described.input_class.multi_line else None
+
+
+def source_of(key: str, settings: InputSettings, described: InputDescription | None = None) -> Source:
+    return Source(settings, described or InputDescription(key=key, input_class=_UNDESCRIBED))
 
 
 def _named(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
@@ -97,131 +89,111 @@ def find_prompt(sources: Sequence[Source]) -> Source | None:
     texts = [each for each in sources if each.kind is InputKind.TEXT and each.settings.offered]
     marked = next((each for each in texts if each.settings.is_prompt), None)
     likely = [
-        each
-        for each in texts
-        if each.settings.is_prompt is None and not each.settings.choices and each.prompt_rank is not None
+        (rank, place, each)
+        for place, each in enumerate(texts)
+        if each.settings.is_prompt is None
+        and not each.settings.choices
+        and (rank := each.prompt_rank) is not None
     ]
-    return marked or min(likely, key=lambda each: each.prompt_rank or 0, default=None)
+    return marked or (min(likely)[-1] if likely else None)
 
 
 def complete_input(source: Source, *, is_prompt: bool) -> tuple[Input, list[str]]:
     """Return the input, with the name from the file or an empty one, and warnings.
 
-    The prompt becomes required and seeds become optional, unless the file sets `required`.
+    The prompt becomes required and seeds become optional, unless the file sets `required`. An input of
+    weights falls back to default weights, which are not described.
     """
-    settings, kind = source.settings, source.kind
+    settings, described, kind = source.settings, source.described, source.kind
+    key, option = described.key, settings.option or ""
     if kind is None:
         # No user could enter a value for it, so it is hidden and the backend uses its own default.
-        hidden = input_of(key=source.key, option=settings.option or "", kind=InputKind.TEXT, hidden=True)
-        if source.described is None:
+        hidden = input_of(key=key, option=option, kind=InputKind.TEXT, hidden=True)
+        if described.input_class is _UNDESCRIBED:
             return hidden, ["is not in ComfyDeploy's description; it needs a 'kind' in the file"]
-        given = source.described.input_class.name or "none given"
-        return hidden, [f"is of a class that can't be offered ({given})"]
-    choices = _allowed_choices(source, kind)
+        return hidden, [f"is of a class that can't be offered ({described.input_class.name or 'none given'})"]
+    is_text, is_weights, choices = kind is InputKind.TEXT, kind is InputKind.WEIGHTS, _choices(source, kind)
     minimum, maximum = _bounds(source, kind)
-    is_text = kind is InputKind.TEXT
-    is_seed = kind is InputKind.INTEGER and (
-        (not choices and _named(_SEED, source.names)) if settings.is_seed is None else settings.is_seed
-    )
-    item = input_of(
-        key=source.key,
-        option=settings.option or "",
-        kind=kind,
-        display_name="" if settings.option else one_line(source.display_name),
-        description=one_line(settings.description or source.description),
-        minimum=minimum,
-        maximum=maximum,
-        min_length=settings.min_length if is_text else None,
-        max_length=(settings.max_length or _TEXT_LENGTH) if is_text else None,
-        choices=choices,
-        max_count=settings.max_count or (_IMAGES_IN_A_BATCH if kind is InputKind.IMAGES else 1),
-        fixed=settings.fixed,
+    about = described.description if described.description.strip() else described.display_name
+    fields = {
+        "key": key,
+        "option": option,
+        "kind": kind,
+        "display_name": "" if option else one_line(described.display_name),
+        "description": one_line(settings.description or about or key.replace("_", " ")),
+        "minimum": minimum,
+        "maximum": maximum,
+        "min_length": settings.min_length if is_text else None,
+        "max_length": (settings.max_length or _TEXT_LENGTH) if is_text else None,
+        "choices": choices,
+        "max_count": settings.max_count or (_IMAGES_IN_A_BATCH if kind is InputKind.IMAGES else 1),
+        "fixed": settings.fixed,
         # The value of weights is a URL that the machine downloads, so a user must not choose it.
-        hidden=settings.hidden or _needs_choices(source, kind),
-        is_prompt=is_prompt,
-        is_negative_prompt=is_text and not is_prompt and _named(_NEGATIVE, source.names),
-        is_seed=is_seed,
-    )
-    return _with_default(item, source), [*_warnings(item, source)]
+        "hidden": settings.hidden or (is_weights and not choices and settings.fixed is None),
+        "is_prompt": is_prompt,
+        "is_negative_prompt": is_text and not is_prompt and _named(_NEGATIVE, source.names),
+        "is_seed": kind is InputKind.INTEGER
+        and ((not choices and _named(_SEED, source.names)) if settings.is_seed is None else settings.is_seed),
+    }
+    item = input_of(**fields)
+    theirs, ours = _valid_default(item, described.default), _valid_default(item, settings.default)
+    default, required = theirs if ours is None else ours, settings.required
+    if required is None:
+        has_default = default is not None or is_weights or described.has_hidden_default
+        required = is_prompt or not (has_default or item.is_seed)
+    is_sent = ours is not None and (ours != theirs or type(ours) is not type(theirs))
+    fields |= {"default": default, "required": required and item.offered, "send_default": is_sent}
+    return input_of(**fields), [*_warnings(item, settings, refuses_default=ours is None)]
 
 
-def _needs_choices(source: Source, kind: InputKind) -> bool:
-    settings = source.settings
-    return kind is InputKind.WEIGHTS and not settings.choices and settings.fixed is None
-
-
-def _warnings(item: Input, source: Source) -> Iterator[str]:
-    settings, kind = source.settings, item.kind
-    if _needs_choices(source, kind) and not settings.hidden:
+def _warnings(item: Input, settings: InputSettings, *, refuses_default: bool) -> Iterator[str]:
+    is_number = item.kind in NUMBERS
+    if item.hidden and not settings.hidden:
         yield "loads weights: it is offered only with 'choices' in the file"
-    elif kind not in NUMBERS and (settings.minimum is not None or settings.maximum is not None):
+    elif not is_number and (settings.minimum is not None or settings.maximum is not None):
         yield "is not a number: 'min' and 'max' do not apply"
-    elif kind in NUMBERS and len(item.choices) < len(settings.choices):
+    elif is_number and len(item.choices) < len(settings.choices):
         yield "is a number: choices that aren't numbers are left out"
-    if kind is InputKind.CHOICE and not item.choices and item.offered:
-        yield "is a choice without 'choices': any text can be typed"
-    if settings.default is not None and item.offered and valid_default(item, settings.default) is None:
+    if settings.default is not None and item.offered and refuses_default:
         yield f"doesn't take the default {settings.default!r}: it is left out"
 
 
 def _bounds(source: Source, kind: InputKind) -> tuple[float | None, float | None]:
     """Return the limits from the file, or else the described ones, within Discord's range.
 
-    Limits that contradict each other are left out.
+    An integer's limits are rounded inwards. Limits that contradict each other are left out.
     """
+    settings, described = source.settings, source.described
     if kind not in NUMBERS:
         return None, None
-    low, high = source.settings.minimum, source.settings.maximum
-    if source.described is not None:
-        low = source.described.minimum if low is None else low
-        high = source.described.maximum if high is None else high
-    low, high = _clamped(low, kind, math.ceil), _clamped(high, kind, math.floor)
+    low = described.minimum if settings.minimum is None else settings.minimum
+    high = described.maximum if settings.maximum is None else settings.maximum
+    low = None if low is None else min(max(low, -LARGEST), LARGEST)
+    high = None if high is None else min(max(high, -LARGEST), LARGEST)
+    if kind is InputKind.INTEGER:
+        low, high = None if low is None else math.ceil(low), None if high is None else math.floor(high)
     return (None, None) if low is not None and high is not None and low > high else (low, high)
 
 
-def _clamped(value: float | None, kind: InputKind, whole: Callable[[float], int]) -> float | None:
-    """Clamp a limit to Discord's range; `whole` rounds an integer's limit inwards."""
-    if value is None:
-        return None
-    bounded = min(max(value, -LARGEST), LARGEST)
-    return whole(bounded) if kind is InputKind.INTEGER else bounded
+def _choices(source: Source, kind: InputKind) -> tuple[Choice, ...]:
+    """Return the choices of the file, or else the described ones, as far as an input of this kind takes them.
 
-
-def _allowed_choices(source: Source, kind: InputKind) -> tuple[Choice, ...]:
+    Described choices get unique names that are short enough to display.
+    """
+    given = source.settings.choices
     if kind in NUMBERS:
-        return tuple(each for each in source.settings.choices if number(each.value, kind) is not None)
-    if kind is InputKind.CHOICE:
-        return source.choices
-    return source.settings.choices if kind in _WORDS else ()
-
-
-def _described_choices(described: InputDescription | None) -> tuple[Choice, ...]:
-    """Return the described choices with unique names that are short enough to display."""
+        values = ((each, number(each.value, kind)) for each in given)
+        return tuple(each for each, value in values if value is not None and abs(value) <= LARGEST)
+    if given or kind is not InputKind.CHOICE:
+        return given if kind in _WORDS else ()
     found: dict[str, str] = {}
-    for place, option in enumerate(dict.fromkeys(described.choices) if described is not None else (), 1):
+    for place, option in enumerate(dict.fromkeys(source.described.choices), 1):
         name = shorten(one_line(option) or "(empty)", DESCRIPTION_LENGTH)
         found[f"{name[:90]} {place}" if name in found else name] = option
     return tuple(Choice.model_construct(name=name, value=option) for name, option in found.items())
 
 
-def _with_default(item: Input, source: Source) -> Input:
-    described = source.described
-    theirs = valid_default(item, described.default) if described is not None else None
-    ours = valid_default(item, source.settings.default)
-    default, required = theirs if ours is None else ours, source.settings.required
-    if required is None:
-        # An input for weights falls back to default weights, which are not described.
-        hidden = item.kind is InputKind.WEIGHTS or (described is not None and described.has_hidden_default)
-        required = item.is_prompt or (default is None and not hidden and not item.is_seed)
-    changes = {
-        "default": default,
-        "required": required and item.offered,
-        "send_default": ours is not None and (ours != theirs or type(ours) is not type(theirs)),
-    }
-    return item.model_copy(update=changes)
-
-
-def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
+def _valid_default(item: Input, value: InputValue | None) -> InputValue | None:
     """Return `value` as a default that the input takes, or None.
 
     An empty default is none, unless the input takes free text or has an empty choice.
@@ -234,9 +206,10 @@ def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
         return None
 
 
-def is_side(sizes: SizesSettings | None, names: Iterable[str]) -> bool:
-    """Return whether an input with these names is the width or the height of the sizes."""
-    return sizes is not None and any(_matches(key, names) for key in sizes.keys)
+def is_side(sizes: SizesSettings | None, source: Source) -> bool:
+    """Return whether an input is the width or the height of the sizes."""
+    names = [name.strip().casefold() for name in source.names]
+    return sizes is not None and any(key.casefold() in names for key in sizes.keys)
 
 
 def join_sides(
@@ -254,14 +227,13 @@ def join_sides(
     if mistakes := [*_mistakes(sizes, sides)]:
         return items, [f"sizes are not offered: {mistake}" for mistake in mistakes]
     width, height = (item for item in sides if item is not None)
-    choices = {name: Size(*sides) for name, sides in sizes.choices.items()}
     refused = {
         name: item.key
-        for name, size in choices.items()
+        for name, size in sizes.choices.items()
         for item, side in zip((width, height), size, strict=True)
-        if not item.takes(side)
+        if not item.fits({item.key: side})
     }
-    found = {name: size for name, size in choices.items() if name not in refused}
+    found = {name: Size(*size) for name, size in sizes.choices.items() if name not in refused}
     warnings = [f"size '{name}' is left out: {key} doesn't take it" for name, key in refused.items()]
     if not found:
         return items, [*warnings, "sizes are not offered: none of them fits"]
@@ -272,14 +244,11 @@ def join_sides(
     return [item for item in items if item not in (width, height)], warnings
 
 
-def _matches(key: str, names: Iterable[str]) -> bool:
-    return key.casefold() in (name.strip().casefold() for name in names)
-
-
 def _find(key: str, inputs: Sequence[tuple[Source, Input]]) -> Input | None:
     """Return the input with this key, or else with this name."""
     exact = (item for _, item in inputs if item.key == key)
-    named = (item for source, item in inputs if _matches(key, source.names))
+    folded = key.casefold()
+    named = (item for source, item in inputs if folded in (name.strip().casefold() for name in source.names))
     return next(exact, None) or next(named, None)
 
 
@@ -300,17 +269,16 @@ def _mistakes(sizes: SizesSettings, sides: Sequence[Input | None]) -> Iterator[s
 def _size_input(sizes: SizesSettings, width: Input, height: Input, found: dict[str, Size]) -> Input:
     chosen = found.get(sizes.default or "")
     # Use both defaults or neither: one alone says nothing about the shape.
-    known = [value for value in (width.default, height.default) if isinstance(value, int | float)]
-    default = chosen or (Size(*known) if len(known) == 2 else None)
+    default = {**width.default_values, **height.default_values}
+    default = default if len(default) == 2 else {}
     return input_of(
         key=f"{width.key}, {height.key}",
         option=sizes.option,
         kind=InputKind.CHOICE,
         description=sizes.description or say("option_size"),
         required=chosen is None and (width.required or height.required),
-        default_size=default,
-        send_default=chosen is not None
-        or (default is not None and (width.send_default or height.send_default)),
+        default_values={width.key: chosen.width, height.key: chosen.height} if chosen else default,
+        send_default=bool(chosen or (default and (width.send_default or height.send_default))),
         choices=tuple(Choice.model_construct(name=name, value=str(size)) for name, size in found.items()),
         parts=(width, height),
         sizes=tuple(found.values()),

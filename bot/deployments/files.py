@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+from collections.abc import Sequence
 from typing import Any
 
 from bot.deployments.inputs import AttachedFile, Input, RawValue, Typed, Values
@@ -43,16 +44,15 @@ _TYPES_BY_EXTENSION = {
 class FilesInput(Input):
     """One or several files, stored as links."""
 
-    def typed(self, layer: Typed) -> list[tuple[str, RawValue]] | None:
-        """Return the files with the names of their options, in order."""
-        found: list[tuple[str, RawValue]] = []
-        for name in self.option_names:
-            given = layer.get(name)
-            if given is not None:
-                found += [(name, each) for each in (given if isinstance(given, tuple) else (given,))]
-        return found or None
+    takes_file = True
 
-    def parse(self, raw: list[tuple[str, RawValue]]) -> dict[str, InputValue]:
+    def typed(self, layer: Typed) -> Sequence[tuple[str, RawValue]] | None:
+        """Return the files with the names of their options, in order."""
+        given = [(name, layer[name]) for name in self.option_names if layer.get(name) is not None]
+        files = [(name, each) for name, raw in given for each in (raw if isinstance(raw, tuple) else (raw,))]
+        return files or None
+
+    def parse(self, raw: Sequence[tuple[str, RawValue]]) -> dict[str, InputValue]:
         urls = []
         for name, file in raw:
             if not isinstance(file, AttachedFile):
@@ -68,9 +68,8 @@ class FilesInput(Input):
 
     def field(self, values: Values, raw: Any = None, *, gone: bool = False) -> FormField:
         has_file = (bool(raw) or self.key in values) and not gone
-        changes: dict[str, Any] = {"description": say("edit_file_deleted")} if gone else {}
-        if has_file:
-            changes = {"description": say("edit_keep_file")}
+        about = "edit_file_deleted" if gone else "edit_keep_file"
+        changes: dict[str, Any] = {"description": say(about)} if gone or has_file else {}
         return self._field(
             name=self.option_names[0],
             shape=Shape.FILES,
@@ -141,8 +140,8 @@ def check_content(kind: InputKind, option: str, file: AttachedFile, found: str |
     if found is None or found == UNKNOWN_TYPE:
         if claimed and (found is None or media_type(file) not in _RECOGNIZABLE):
             return
-        name = escape_line(file.filename, _FILENAME_LENGTH)
-        raise InputError("input_file_unknown", option=option, filename=name, expected=_expected(kind))
+        name, expected = escape_line(file.filename, _FILENAME_LENGTH), say(f"file_{_FAMILIES[kind]}")
+        raise InputError("input_file_unknown", option=option, filename=name, expected=expected)
     family, is_container = found.partition("/")[0], _FAMILIES.get(kind) in _SAME_CONTAINERS
     if not _fits(kind, found) and not (is_container and family in _SAME_CONTAINERS):
         raise _wrong_type(kind, option, file, found)
@@ -163,13 +162,9 @@ def _wrong_type(kind: InputKind, option: str, file: AttachedFile, content_type: 
         "input_file_type",
         option=option,
         filename=escape_line(file.filename, _FILENAME_LENGTH),
-        expected=_expected(kind),
+        expected=say(f"file_{_FAMILIES[kind]}"),
         found=say(f"file_{family}") if named else say("file_other", type=in_code(content_type, 60)),
     )
-
-
-def _expected(kind: InputKind) -> str:
-    return say(f"file_{_FAMILIES[kind]}")
 
 
 def media_type(file: AttachedFile) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.files import linked_file, links_of
-from bot.deployments.inputs import Input, Values, plain_text
+from bot.deployments.inputs import Input, Values, shown_value
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import GPU, MORE, PRIVATE
 from bot.domain.backend import InputKind
@@ -103,7 +103,7 @@ def _typed(item: Input, inputs: Values) -> str:
     value, text = inputs.get(item.key), item.show(inputs)
     if isinstance(value, bool):
         return str(value)
-    is_typed = not item.takes_file and (not item.parts or item.takes(text))
+    is_typed = not item.takes_file and (not item.parts or text in (choice.name for choice in item.choices))
     return text if is_typed else ""
 
 
@@ -148,4 +148,4 @@ def free_texts(deployment: Deployment, inputs: Values) -> dict[str, str]:
 
 
 def _plain(value: InputValue) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else plain_text(value)
+    return ("yes" if value else "no") if isinstance(value, bool) else shown_value(value)

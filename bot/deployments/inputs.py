@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from bot.deployments.schema import InputSettings
 from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, one_line
@@ -61,14 +61,18 @@ class OptionChoice:
 
 
 class Input(InputSettings):
-    """An input of a deployment: its settings, completed from the backend's description.
+    """An input of a deployment: its settings, completed from the backend's description by `input_of`.
 
-    `key` is the backend's name for it, `option` its name in Discord. If the user omits an input, `default` is
-    sent if `send_default` is set. Otherwise a seed is drawn at random, and any other input uses the backend's
-    default. If `default` is None, there is no usable default. `max_count` applies to `IMAGES` only.
+    `key` is the backend's name for it, `option` its name in Discord. `option_names` are that name, or one per
+    attachment (`image1`, `image2`). If the user omits an input, `default` is sent if `send_default` is set.
+    Otherwise a seed is drawn at random, and any other input uses the backend's default. `default_values`
+    hold the default under `backend_keys`; without a usable default they are empty. `max_count` applies to
+    `IMAGES` only.
 
     `parts` are the two inputs that an option for sizes sets.
     """
+
+    takes_file: ClassVar[bool] = False
 
     key: str
     option: str
@@ -82,17 +86,9 @@ class Input(InputSettings):
     is_seed: bool = False
     send_default: bool = False
     parts: tuple[Input, ...] = ()
-
-    @property
-    def option_names(self) -> tuple[str, ...]:
-        """Return the option's name, or one name per attachment (`image1`, `image2`)."""
-        if self.kind is not InputKind.IMAGES or self.max_count == 1:
-            return (self.option,)
-        return tuple(f"{self.option}{number}" for number in range(1, self.max_count + 1))
-
-    @property
-    def takes_file(self) -> bool:
-        return self.kind in ATTACHMENTS
+    option_names: tuple[str, ...] = ()
+    backend_keys: tuple[str, ...] = ()
+    default_values: Mapping[str, InputValue] = {}
 
     @property
     def varies_in_batch(self) -> bool:
@@ -102,16 +98,6 @@ class Input(InputSettings):
         in deployments.toml, for workflows that randomize on their own.
         """
         return self.is_seed and self.offered and not self.choices
-
-    @property
-    def backend_keys(self) -> tuple[str, ...]:
-        """Return the backend's keys."""
-        return (self.key,)
-
-    @property
-    def default_values(self) -> dict[str, InputValue]:
-        """Return the default under the backend's keys, empty without one."""
-        return {} if self.default is None else {self.key: self.default}
 
     @property
     def hint(self) -> str:
@@ -141,17 +127,15 @@ class Input(InputSettings):
         """
         if not isinstance(raw, OptionValue):
             raise InputError("input_not_text", option=self.option)
-        if isinstance(raw, str) and not raw.strip():
-            return self._blank(raw)
-        return {self.key: self._value(raw)}
+        return self._parsed(raw)
 
-    def takes(self, raw: Any) -> bool:
-        """Return whether `parse` accepts an entered value."""
-        try:
-            self.parse(raw)
-        except InputError:
-            return False
-        return True
+    def _parsed(self, raw: OptionValue) -> dict[str, InputValue]:
+        raise NotImplementedError
+
+    def stored(self, values: Values) -> dict[str, InputValue]:
+        """Return a stored value as the input takes it now, empty if there is none. Raises InputError."""
+        value = values.get(self.key)
+        return {} if value is None else self.parse(value)
 
     def fits(self, values: Values) -> bool:
         """Return whether there is a stored value that the input still takes."""
@@ -160,11 +144,6 @@ class Input(InputSettings):
         except InputError:
             return False
 
-    def stored(self, values: Values) -> dict[str, InputValue]:
-        """Return a stored value as the input takes it now, empty if there is none. Raises InputError."""
-        value = values.get(self.key)
-        return {} if value is None else self.parse(value)
-
     def own(self, values: Values) -> dict[str, InputValue]:
         """Return the stored values of this input."""
         return {key: values[key] for key in self.backend_keys if key in values}
@@ -172,7 +151,7 @@ class Input(InputSettings):
     def show(self, values: Values) -> str:
         """Return a stored value as somebody types it, or an empty text."""
         value = values.get(self.key)
-        return "" if value is None else plain_text(value)
+        return "" if value is None else shown_value(value)
 
     def field(self, values: Values, raw: Any = None, *, gone: bool = False) -> FormField:
         """Return the form's field, which shows what was entered before (`raw`), or else a stored value.
@@ -194,17 +173,9 @@ class Input(InputSettings):
         }
         return FormField(**{**usual, **changes})
 
-    def _value(self, raw: OptionValue) -> InputValue:
-        raise NotImplementedError
-
-    def _blank(self, raw: str) -> dict[str, InputValue]:
-        return {}
-
     def _shown(self, values: Values, raw: Any) -> str:
-        if raw is None:
-            return self.show(values)
         try:
-            return self.show(self.parse(raw))
+            return self.show(values if raw is None else self.parse(raw))
         except InputError:
             return str(raw)
 
@@ -212,10 +183,7 @@ class Input(InputSettings):
 class TextInput(Input):
     """A free text."""
 
-    def _blank(self, raw: str) -> dict[str, InputValue]:
-        return {self.key: self._value(raw)}
-
-    def _value(self, raw: OptionValue) -> str:
+    def _parsed(self, raw: OptionValue) -> dict[str, InputValue]:
         # PostgreSQL can't store NUL, and lone surrogates can't be encoded in UTF-8.
         text = str(raw).replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
         length = len(text)
@@ -225,54 +193,50 @@ class TextInput(Input):
             raise InputError("input_required", option=self.option)
         if self.min_length is not None and length < self.min_length:
             raise InputError("input_too_short", option=self.option, length=length, minimum=self.min_length)
-        return text
+        return {self.key: text}
 
     def field(self, values: Values, raw: Any = None, *, gone: bool = False) -> FormField:
         text = self._shown(values, raw)
         shape = Shape.PARAGRAPH if self.is_prompt else Shape.LINE
         length = min(self.max_length or TEXT_LENGTH, TEXT_LENGTH)
-        if len(text) > TEXT_LENGTH and self.takes(text):
+        if len(text) > TEXT_LENGTH and self.fits({self.key: text}):
             return self._field(shape=shape, description=say("edit_long_text"), required=False, length=length)
         text = text[:TEXT_LENGTH]
         # Keep space for a value that is older than a lowered limit.
         return self._field(text, shape=shape, length=max(len(text), length))
 
 
-class IntegerInput(Input):
-    """A whole number."""
+class NumberInput(Input):
+    """A number, or a whole number."""
 
-    def _value(self, raw: OptionValue) -> int | float:
-        value = self._number(raw)
+    def _parsed(self, raw: OptionValue) -> dict[str, InputValue]:
+        if isinstance(raw, str) and not raw.strip():
+            return {}
+        value = number(raw, self.kind)
+        if value is None:
+            code = "input_not_integer" if self.kind is InputKind.INTEGER else "input_not_number"
+            raise InputError(code, option=self.option, value=excerpt(raw))
         low = -LARGEST if self.minimum is None else self.minimum
         high = LARGEST if self.maximum is None else self.maximum
         if value < low:
             raise InputError("input_too_small", option=self.option, value=shown_number(value), minimum=low)
         if value > high:
             raise InputError("input_too_large", option=self.option, value=shown_number(value), maximum=high)
-        return value
-
-    def _number(self, raw: OptionValue) -> int | float:
-        if isinstance(raw, float) and math.isfinite(raw) and raw == int(raw):
-            raw = int(raw)
-        if isinstance(raw, int) and not isinstance(raw, bool):
-            return raw
-        if isinstance(raw, str) and (found := typed_integer(raw)) is not None:
-            return found
-        raise InputError("input_not_integer", option=self.option, value=excerpt(raw))
+        return {self.key: value}
 
 
-class FloatInput(IntegerInput):
-    """A number."""
+def number(raw: OptionValue, kind: InputKind) -> int | float | None:
+    """Return an entered value, or that of a choice, as a number, or None if it isn't one of this kind."""
+    if isinstance(raw, str):
+        return typed_integer(raw) if kind is InputKind.INTEGER else typed_number(raw)
+    if isinstance(raw, bool) or (isinstance(raw, float) and not math.isfinite(raw)):
+        return None
+    if kind is InputKind.INTEGER:
+        return int(raw) if raw == int(raw) else None
+    return raw
 
-    def _number(self, raw: OptionValue) -> int | float:
-        if isinstance(raw, str) and (found := typed_number(raw)) is not None:
-            raw = found
-        if isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw):
-            return raw
-        raise InputError("input_not_number", option=self.option, value=excerpt(raw))
 
-
-def plain_text(value: InputValue) -> str:
+def shown_value(value: InputValue) -> str:
     """Return a value as people write it: 9 and not 9.0."""
     if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
         value = int(value)

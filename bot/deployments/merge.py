@@ -92,14 +92,17 @@ def merge(
     gpu, count = None, 1
     with _noted(mistakes):
         gpu = merging.gpu(deployment)
+    typed = next((layer[COUNT] for layer in layers if layer.get(COUNT) is not None), "")
     with _noted(mistakes):
-        count = merging.count(deployment)
+        count = int(str(deployment.count_input.parse(typed).get(COUNT, 1)))
     if mistakes:
         raise InputErrors(mistakes)
+    prompt = deployment.prompt
+    text = merging.inputs.get(prompt.key, prompt.default) if prompt is not None else None
     return Merged(
         runs=[merging.run(deployment, index) for index in range(count)],
         gpu=gpu,
-        prompt=prompt_of(deployment, merging.inputs),
+        prompt=text if isinstance(text, str) else None,
         files=merging.files,
         sources=merging.sources,
         dropped=tuple(dict.fromkeys(merging.dropped)),
@@ -125,18 +128,23 @@ class _Merging:
             self.inputs |= {} if item.fixed is None else {item.key: item.fixed}
             return
         entered = next((raw for layer in self.layers if (raw := item.typed(layer)) is not None), None)
-        source = self._with_gap(item)
-        if source is not None:
-            entered = _filled(item, source, entered)
-        if entered is None:
-            found, source = self._stored(item)
-        else:
-            found = item.parse(entered)
-        if source is not None:
+        source = next((each for each in self.lenient if item.is_prompt and item.key in each.inputs), None)
+        if source is not None and source.preset is not None and GAP in str(source.inputs[item.key]):
+            # The preset decides, but what was typed fills its gaps.
             self.sources[item.key] = source
+            entered = _filled(item, source, entered)
+        found: Values = self._stored(item) if entered is None else item.parse(entered)
         if entered is not None and item.takes_file:
             self.files[item.key] = tuple(file for _, file in entered)
-        self.inputs |= found or self._omitted(item, is_emptied=entered is not None)
+        if found:
+            self.inputs |= found
+        elif item.is_seed and (not item.send_default or (entered is not None and not item.choices)):
+            self.drawn.add(item.key)
+            self.inputs[item.key] = self.draw_seed(item)
+        elif item.send_default:
+            self.inputs |= item.default_values
+        elif item.required:
+            raise InputError("input_required", option=item.option_names[0])
 
     def gpu(self, deployment: Deployment) -> str | None:
         """Return the chosen GPU, or else the default. Raises InputError if a typed GPU isn't offered."""
@@ -150,57 +158,31 @@ class _Merging:
             self.dropped += [GPU] if layer.gpu is not None else []
         return deployment.default_gpu
 
-    def count(self, deployment: Deployment) -> int:
-        """Return the number of runs, by default 1. Raises InputError if the deployment forbids it."""
-        typed = next((layer[COUNT] for layer in self.layers if layer.get(COUNT) is not None), "")
-        return int(str(deployment.count_input.parse(typed).get(COUNT, 1)))
-
     def run(self, deployment: Deployment, index: int) -> tuple[Values, int | None]:
         """Return the inputs and the displayed seed of a run. Seeds are drawn again for each, or count on."""
         inputs = dict(self.inputs)
-        for item in deployment.inputs.values() if index else ():
-            seed = inputs.get(item.key)
+        seeds = {item.key: item for item in deployment.inputs.values() if item.is_seed}
+        for key, item in seeds.items() if index else ():
+            seed = inputs.get(key)
             if not item.varies_in_batch or not isinstance(seed, int):
                 continue
-            if item.key in self.drawn:
-                inputs[item.key] = self.draw_seed(item)
+            if key in self.drawn:
+                inputs[key] = self.draw_seed(item)
             else:
                 # After the largest seed of the range, continue with the smallest.
                 low, high = seed_range(item)
                 low, high = min(low, seed), max(high, seed)
-                inputs[item.key] = low + (seed - low + index) % (high - low + 1)
-        seeds = (inputs.get(item.key) for item in deployment.inputs.values() if item.is_seed)
-        return inputs, next((seed for seed in seeds if isinstance(seed, int)), None)
+                inputs[key] = low + (seed - low + index) % (high - low + 1)
+        return inputs, next((seed for key in seeds if isinstance(seed := inputs.get(key), int)), None)
 
-    def _with_gap(self, item: Input) -> Stored | None:
-        """Return the preset that decides about the prompt, if its prompt has a gap."""
-        if not item.is_prompt:
-            return None
-        first = next((each for each in self.lenient if item.key in each.inputs), None)
-        has_gap = first is not None and first.preset is not None and GAP in str(first.inputs[item.key])
-        return first if has_gap else None
-
-    def _stored(self, item: Input) -> tuple[Values, Stored | None]:
+    def _stored(self, item: Input) -> Values:
         for layer in self.lenient:
             try:
                 if found := item.stored(layer.inputs):
-                    return found, layer
+                    self.sources[item.key] = layer
+                    return found
             except InputError:
                 self.dropped.append(item.option)
-        return {}, None
-
-    def _omitted(self, item: Input, *, is_emptied: bool) -> Values:
-        """Return what to send for an omitted input, empty to leave the default to the backend.
-
-        Raises InputError if the input is required.
-        """
-        if item.is_seed and (not item.send_default or (is_emptied and not item.choices)):
-            self.drawn.add(item.key)
-            return {item.key: self.draw_seed(item)}
-        if item.send_default:
-            return item.default_values
-        if item.required:
-            raise InputError("input_required", option=item.option_names[0])
         return {}
 
 
@@ -228,30 +210,33 @@ def _noted(mistakes: list[InputError]) -> Iterator[None]:
         mistakes.append(error)
 
 
-def with_more(deployment: Deployment, layer: Typed) -> dict[str, Any]:
+def with_more(deployment: Deployment, layer: Typed) -> Typed:
     """Return a layer with the pairs of `more` as options of their own. Raises InputError."""
+    if MORE not in layer:
+        return layer
     found: dict[str, Any] = {name: value for name, value in layer.items() if name != MORE}
-    for key, text in parse_more(str(layer.get(MORE, ""))):
-        found[_option_in_more(deployment, key, found)] = text
+    for key, text in parse_more(str(layer[MORE])):
+        item = _in_more(deployment, key)
+        if item.takes_file:
+            raise InputError("input_file_in_more", option=item.option)
+        if item.option in found:
+            raise InputError("input_twice", option=item.option)
+        found[item.option] = text
     return found
 
 
-def _option_in_more(deployment: Deployment, key: str, given: Mapping[str, Any]) -> str:
-    """Return the name of the option that a key in `more` means. Raises InputError."""
+def _in_more(deployment: Deployment, key: str) -> Input:
+    """Return the input that a key in `more` means. Raises InputError."""
     lowered = key.casefold()
     by_name = (item for item in deployment.offered if lowered in item.option_names)
     by_key = (item for item in deployment.offered if lowered == item.key.casefold())
     found = next(by_name, None) or next(by_key, None)
-    if found is None:
-        # Cut first: difflib takes quadratic time, and `more` may hold 6,000 characters.
-        key, known = key[:60], sorted(item.option for item in deployment.offered if not item.takes_file)
-        near = difflib.get_close_matches(key.casefold(), known, n=3) or known[:10]
-        raise InputError("input_unknown", option=in_code(key, 60), choices=", ".join(near))
-    if found.takes_file:
-        raise InputError("input_file_in_more", option=found.option)
-    if found.option in given:
-        raise InputError("input_twice", option=found.option)
-    return found.option
+    if found is not None:
+        return found
+    # Cut first: difflib takes quadratic time, and `more` may hold 6,000 characters.
+    key, known = key[:60], sorted(item.option for item in deployment.offered if not item.takes_file)
+    near = difflib.get_close_matches(key.casefold(), known, n=3) or known[:10]
+    raise InputError("input_unknown", option=in_code(key, 60), choices=", ".join(near))
 
 
 def _no_longer_offered(
@@ -281,13 +266,6 @@ def seed_range(item: Input) -> tuple[int, int]:
     return (low, high) if low <= high else (int(item.minimum or high), high)
 
 
-def prompt_of(deployment: Deployment, inputs: Values) -> str | None:
-    """Return the prompt to display: the one sent, or the default."""
-    item = next((item for item in deployment.inputs.values() if item.is_prompt), None)
-    value = inputs.get(item.key, item.default) if item is not None else None
-    return value if isinstance(value, str) else None
-
-
 def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:
     """Return the refusal if a run asks for a GPU or a value that its deployment no longer takes.
 
@@ -298,10 +276,9 @@ def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:
     if not is_free and run.gpu not in (*deployment.gpus, deployment.default_gpu):
         return RefusedError("gpu_removed", gpu=escape_line(str(run.gpu), 60))
     gone = _no_longer_offered(deployment, (), [Stored(run.inputs)])
-    gone += [item.option for item in deployment.offered if not _takes(item, item.own(run.inputs))]
+    for item in deployment.offered:
+        own = item.own(run.inputs)
+        # Of several files, those that an input doesn't take today would be left out.
+        if own and not (item.fits(own) and (not item.takes_file or item.stored(own) == own)):
+            gone.append(item.option)
     return RefusedError("value_removed", option=in_code(gone[0], 60)) if gone else None
-
-
-def _takes(item: Input, own: Values) -> bool:
-    """Return whether an input takes its stored values, if there are any, and all of its files."""
-    return not own or (item.fits(own) and (not item.takes_file or item.stored(own) == own))

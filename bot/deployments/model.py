@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from hashlib import sha256
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from bot.deployments.choices import GpuInput, input_of
-from bot.deployments.compile_inputs import Source, complete_input, find_prompt, is_side, join_sides
-from bot.deployments.inputs import Input
-from bot.deployments.schema import (
-    Choice,
-    DeploymentSettings,
-    FollowUpSettings,
-    InputSettings,
+from bot.deployments.choices import input_of
+from bot.deployments.compile_inputs import (
+    Source,
+    complete_input,
+    find_prompt,
+    is_side,
+    join_sides,
+    source_of,
 )
+from bot.deployments.inputs import Input
+from bot.deployments.schema import Choice, DeploymentSettings, FollowUpSettings, InputSettings
 from bot.deployments.schema.field_types import COUNT, GPU, RESERVED, one_line, slug, unique
 from bot.domain.backend import DeploymentDescription, InputDescription, InputKind
 from bot.domain.runs import Run
 from bot.strings import say
 
-_UNCONFIGURED = InputSettings()
-_HIDDEN = InputSettings(hidden=True)
 MAX_COUNT = 4
 PICTURES = frozenset({InputKind.IMAGE, InputKind.IMAGES})
 
@@ -70,23 +71,32 @@ class Deployment(DeploymentSettings):
     follow_ups: tuple[FollowUp, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def offered(self) -> tuple[Input, ...]:
         return tuple(item for item in self.inputs.values() if item.offered)
 
-    @property
+    @cached_property
     def prompt(self) -> Input | None:
         """Return the input for the prompt, or None."""
         return next((item for item in self.offered if item.is_prompt), None)
 
-    @property
-    def usable_gpus(self) -> tuple[str, ...]:
-        """Return the GPUs that a run may use, as far as they are known."""
-        return (self.pinned_gpu,) if self.pinned_gpu is not None else self.gpus
+    @cached_property
+    def picture_input(self) -> Input | None:
+        """Return the input that takes a picture, preferably a required one, or None."""
+        inputs = [item for item in self.offered if item.kind in PICTURES]
+        return min(inputs, key=lambda item: not item.required, default=None)
 
-    def gpu_input(self, weights: Mapping[str, float] = MappingProxyType({})) -> GpuInput:
-        """Return the option for the GPU. `weights` are those of the user's server."""
-        return GpuInput.model_construct(
+    @cached_property
+    def count_input(self) -> Input:
+        """Return the option for the number of runs."""
+        label, about = say("edit_label_count"), say("option_count")
+        texts = {"option": COUNT, "display_name": label, "description": about}
+        return input_of(key=COUNT, kind=InputKind.INTEGER, minimum=1, maximum=self.max_count, **texts)
+
+    def gpu_input(self, weights: Mapping[str, float] = MappingProxyType({})) -> Input:
+        """Return the option for the GPU. `weights` are what a second on one counts in the user's server."""
+        weighted = {gpu: weight for gpu in self.gpus if (weight := weights.get(gpu, 1)) != 1}
+        return input_of(
             key=GPU,
             option=GPU,
             kind=InputKind.CHOICE,
@@ -94,30 +104,12 @@ class Deployment(DeploymentSettings):
             description=say("option_gpu"),
             choices=tuple(Choice.model_construct(name=gpu, value=gpu) for gpu in self.gpus),
             default=self.default_gpu,
-            weights=weights,
+            labels={gpu: say("gpu_weight", gpu=gpu, weight=f"{w:g}") for gpu, w in weighted.items()},
         )
-
-    @property
-    def count_input(self) -> Input:
-        """Return the option for the number of runs."""
-        label, about = say("edit_label_count"), say("option_count")
-        texts = {"option": COUNT, "display_name": label, "description": about}
-        return input_of(key=COUNT, kind=InputKind.INTEGER, minimum=1, maximum=self.max_count, **texts)
 
     def expected_gpu(self, chosen: str | None) -> str | None:
         """Return the GPU that a run will use, or None if only the backend knows it."""
         return self.pinned_gpu or chosen or self.default_gpu
-
-
-def picture_input(deployment: Deployment) -> Input | None:
-    """Return the input that takes a picture, preferably a required one, or None."""
-    inputs = [item for item in deployment.offered if item.kind in PICTURES]
-    return min(inputs, key=lambda item: not item.required, default=None)
-
-
-def taking_pictures(deployments: Sequence[Deployment]) -> list[Deployment]:
-    """Return the deployments that have an image input."""
-    return [deployment for deployment in deployments if picture_input(deployment) is not None]
 
 
 S = TypeVar("S", bound=DeploymentSettings)
@@ -139,6 +131,7 @@ def compile_deployment(
     the backend's GPUs. Inputs in the file come first, in the file's order. The backend lists the others in
     no meaningful order, so the likely prompt is put first among them.
     """
+    info = info or DeploymentDescription(id=settings.deployment_id)
     sources = _sources(settings, info)
     prompt, separate, warnings = find_prompt(sources), [], []
     for source in sources:
@@ -146,36 +139,37 @@ def compile_deployment(
         separate.append((source, item))
         warnings += [f"input '{item.key}' {mistake}" for mistake in mistakes]
     joined, size_warnings = join_sides(settings.sizes, separate)
-    allowed, default_gpu, gpu_warnings = _gpus(settings, info, gpus)
+    allowed, default_gpu = _gpus(settings, info.gpu, gpus)
+    warnings += size_warnings
+    if info.gpu and (default_gpu not in (None, info.gpu) or set(allowed) != {info.gpu}):
+        warnings.append(f"ComfyDeploy pins its GPU to {info.gpu}, whatever is chosen here")
     inputs = _with_names(joined)
-    title = settings.title or (one_line(info.name) if info else "") or settings.name
+    most = MAX_COUNT if any(item.varies_in_batch for item in inputs.values()) else 1
+    title = settings.title or one_line(info.name) or settings.name
     changes = {
         "title": title,
-        "description": one_line(settings.description or (info.description if info else "") or title),
+        "description": one_line(settings.description or info.description or title),
         "inputs": inputs,
         "gpus": allowed,
         "default_gpu": default_gpu,
-        "pinned_gpu": info.gpu if info else None,
-        "concurrency_limit": settings.concurrency_limit or (info.concurrency_limit if info else None),
-        "max_count": settings.max_count
-        or (MAX_COUNT if any(item.varies_in_batch for item in inputs.values()) else 1),
-        "run_timeout": info.run_timeout if info else None,
+        "pinned_gpu": info.gpu,
+        "concurrency_limit": settings.concurrency_limit or info.concurrency_limit,
+        "max_count": settings.max_count or most,
+        "run_timeout": info.run_timeout,
         "follow_ups": (),
-        "warnings": tuple(
-            f"deployment '{settings.name}': {text}" for text in (*warnings, *size_warnings, *gpu_warnings)
-        ),
+        "warnings": tuple(f"deployment '{settings.name}': {text}" for text in warnings),
     }
     return Deployment.model_construct(**{**dict(settings), **changes})
 
 
 def describes_itself(settings: DeploymentSettings) -> bool:
     """Return whether the file alone is enough to offer the deployment: it has inputs, all of a known kind."""
-    return bool(settings.inputs) and all(Source(key, item).kind for key, item in settings.inputs.items())
+    return bool(settings.inputs) and all(source_of(*pair).kind for pair in settings.inputs.items())
 
 
-def _sources(settings: DeploymentSettings, info: DeploymentDescription | None) -> list[Source]:
+def _sources(settings: DeploymentSettings, info: DeploymentDescription) -> list[Source]:
     described: dict[str, InputDescription] = {}
-    for each in info.inputs if info else ():
+    for each in info.inputs:
         # All nodes with the same key receive the same value, so it has to fit each of them.
         first = described.setdefault(each.key, each)
         described[each.key] = replace(
@@ -183,13 +177,11 @@ def _sources(settings: DeploymentSettings, info: DeploymentDescription | None) -
             minimum=max((low for low in (first.minimum, each.minimum) if low is not None), default=None),
             maximum=min((high for high in (first.maximum, each.maximum) if high is not None), default=None),
         )
-    listed = [Source(key, item, described.pop(key, None)) for key, item in settings.inputs.items()]
-    rest = [Source(key, _UNCONFIGURED, each) for key, each in described.items()]
+    listed = [source_of(key, item, described.pop(key, None)) for key, item in settings.inputs.items()]
+    rest = [Source(InputSettings(), each) for each in described.values()]
     if settings.only_listed_inputs:
-        rest = [
-            each if is_side(settings.sizes, each.names) else Source(each.key, _HIDDEN, each.described)
-            for each in rest
-        ]
+        hidden = InputSettings(hidden=True)
+        rest = [each if is_side(settings.sizes, each) else replace(each, settings=hidden) for each in rest]
     return listed + sorted(rest, key=lambda source: source.prompt_rank != 0)
 
 
@@ -201,18 +193,16 @@ def _with_names(items: Iterable[Input]) -> dict[str, Input]:
     found = {item.key: item for item in items}
     taken = set(RESERVED)
     for item in sorted(found.values(), key=lambda item: not item.option):
-        option = _option(item, taken) if item.offered else slug(item.option or item.key)
-        found[item.key] = named = _named(item, option)
-        taken.update(named.option_names if item.offered else ())
+        name = item.option or slug(item.key)
+        if item.offered:
+            found[item.key] = named = _named(item, name, taken)
+            taken.update(named.option_names)
+        else:
+            found[item.key] = input_of(**{**vars(item), "option": slug(name)})
     return found
 
 
-def _named(item: Input, option: str) -> Input:
-    return item.model_copy(update={"option": option})
-
-
-def _option(item: Input, taken: set[str]) -> str:
-    name = item.option or slug(item.key)
+def _named(item: Input, name: str, taken: set[str]) -> Input:
     if name in RESERVED:
         name = f"{name}_input"
     batch = item.kind is InputKind.IMAGES and item.max_count > 1
@@ -223,25 +213,23 @@ def _option(item: Input, taken: set[str]) -> str:
     tried = set() if batch else set(taken)
     while True:
         option = unique(name, tried, room=room)
-        if taken.isdisjoint(_named(item, option).option_names):
-            return option
+        named = input_of(**{**vars(item), "option": option})
+        if taken.isdisjoint(named.option_names):
+            return named
         tried.add(option)
 
 
 def _gpus(
-    settings: DeploymentSettings, info: DeploymentDescription | None, known: tuple[str, ...]
-) -> tuple[tuple[str, ...], str | None, tuple[str, ...]]:
-    """Return the GPUs to choose from, the default GPU, and warnings.
+    settings: DeploymentSettings, pinned: str | None, known: tuple[str, ...]
+) -> tuple[tuple[str, ...], str | None]:
+    """Return the GPUs to choose from, and the default GPU.
 
     If the backend pins the deployment's GPU, it ignores any other. A choice is then offered only if the file
     asks for it.
     """
-    pinned = info.gpu if info else None
     gpus, default = settings.gpus, settings.default_gpu
-    if gpus is None:
-        gpus = (pinned,) if pinned else known if default in (None, *known) else (*known, str(default))
-    elif len(gpus) == 1:
-        default = gpus[0]
-    if pinned and (default not in (None, pinned) or set(gpus) != {pinned}):
-        return gpus, default, (f"ComfyDeploy pins its GPU to {pinned}, whatever is chosen here",)
-    return gpus, default, ()
+    if gpus is not None:
+        return gpus, gpus[0] if len(gpus) == 1 else default
+    if pinned:
+        return (pinned,), default
+    return (known if default in (None, *known) else (*known, str(default))), default

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import MessageRef
@@ -24,14 +24,6 @@ class Report(NamedTuple):
     person_id: int
     reason: str
     note: str = ""
-
-
-def has_decided(run: Run, moderator_id: int, *, rejected: bool) -> bool:
-    """Return whether this moderator has already made the same decision about the run.
-
-    The decision is a rejection if `rejected` is True, and an approval otherwise.
-    """
-    return run.decided_by == moderator_id and (run.state is RunState.REJECTED) is rejected
 
 
 def check_undecided(moderator_id: int, *batch: Run) -> None:
@@ -51,10 +43,10 @@ def check_shown(*batch: Run) -> None:
         raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "no_result")
 
 
-def may_delete(run: Run, actor: Actor, *, channel_id: int | None = None) -> bool:
-    """Return whether a user may delete a run's messages without being a moderator of its server.
+def may_delete(run: Run, actor: Actor, channel_id: int | None = None) -> bool:
+    """Return whether a user may delete a run's messages in this channel, by default that of the request.
 
-    `channel_id` is the channel of the messages, by default that of the request.
+    Moderators of its server may, too.
     """
     manages = actor.manages_messages and actor.origin.channel_id == (channel_id or run.channel_id)
     return run.requester_id == actor.id or (manages and not run.private)
@@ -73,11 +65,16 @@ BLOCK_DURATIONS: Mapping[str, timedelta | None] = MappingProxyType(
 )
 
 
-def block_duration(choice: str | None) -> timedelta | None:
-    """Return the duration of a choice, by default until unblocked. Raises RefusedError if it isn't offered.
+def block_duration(choice: str | None, days: int | None = None) -> timedelta | None:
+    """Return the duration of a choice or of these days, by default until unblocked.
 
-    The value may come from another version's command or form, and a mistake must not block a user forever.
+    Raises RefusedError for both, and for a choice that isn't offered: it may come from another version's
+    command or form, and a mistake must not block a user forever.
     """
+    if choice is not None and days is not None:
+        raise RefusedError("block_duration_twice")
+    if days is not None:
+        return timedelta(days=days)
     name = choice or UNTIL_UNBLOCKED
     if name not in BLOCK_DURATIONS:
         raise RefusedError("block_duration_unknown")
@@ -108,29 +105,19 @@ PARTIAL = "partial"
 OUTCOMES = (*(state.value for state in RunState if state in FINAL), REQUESTER_BLOCKED, PARTIAL)
 
 
-class End(Protocol):
-    """How a run ended."""
-
-    @property
-    def state(self) -> str: ...
-    @property
-    def partial(self) -> bool: ...
-    @property
-    def failure_code(self) -> str | None: ...
-
-
-def outcome_of(ends: Sequence[End]) -> tuple[str, int]:
+def outcome_of(ends: Sequence[tuple[str, bool, str | None]]) -> tuple[str, int]:
     """Return the outcome of a request, which names the same end as the title of its message.
 
     Also return how many of its runs have a result. If none has, the first run says how the request ended.
+    `ends` has the state of each run, whether it is partial, and its failure code.
     """
-    made = [end for end in ends if end.state == RunState.SUCCEEDED or end.partial]
-    if any(end.state == RunState.SUCCEEDED for end in made):
+    made = [state for state, partial, _ in ends if state == RunState.SUCCEEDED or partial]
+    if RunState.SUCCEEDED in made:
         return RunState.SUCCEEDED.value, len(made)
     if made:
         return PARTIAL, len(made)
-    blocked = ends[0].failure_code == REQUESTER_BLOCKED
-    return (REQUESTER_BLOCKED if blocked else RunState(ends[0].state).value), 0
+    state, _, code = ends[0]
+    return (REQUESTER_BLOCKED if code == REQUESTER_BLOCKED else RunState(state).value), 0
 
 
 class AuditAction(StrEnum):

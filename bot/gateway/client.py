@@ -115,7 +115,7 @@ class GenerateBot(commands.Bot):
             direct_messages=settings.allow_direct_messages,
             user_installs=settings.allow_user_installs,
         )
-        app.reloader.on_change(self.show_deployments)
+        app.reloader.show = self.show_deployments
 
     async def setup_hook(self) -> None:
         await self.load_cogs()
@@ -123,7 +123,7 @@ class GenerateBot(commands.Bot):
             await self.sync.run(self.tree, self.application_id or 0)
         except DiscordAway as error:
             log.warning("can't sync the commands yet: %s", error)
-            self.app.reloader.mark_outdated()
+            self.app.reloader.outdated = True
 
     async def close(self) -> None:
         """Stop the word checks and rule reads, then close the connection to Discord."""

@@ -170,7 +170,7 @@ async def is_deletable(app: App, actor: Actor, run: Run, channel_id: int | None 
 
     Its requester, the server's moderators and users who may delete messages in the channel may.
     """
-    return may_delete(run, actor, channel_id=channel_id) or await is_moderated(app, actor, run)
+    return may_delete(run, actor, channel_id) or await is_moderated(app, actor, run)
 
 
 async def check_deletable(app: App, actor: Actor, run: Run, channel_id: int) -> None:

@@ -11,7 +11,7 @@ from bot.deployments.draft import Draft, mistaken_options, without_refused_files
 from bot.deployments.follow_ups import asked_inputs, carried, find_follow_up, starting_values
 from bot.deployments.inputs import RawValue, Typed, Values
 from bot.deployments.merge import Stored, with_more
-from bot.deployments.model import Deployment, FollowUp, FollowUpRef, deployment_of, picture_input
+from bot.deployments.model import Deployment, FollowUp, FollowUpRef, deployment_of
 from bot.deployments.schema.field_types import COUNT
 from bot.domain.errors import BotError, CodedError, InputError, RefusedError, WrongFiles
 from bot.domain.forms import Shape
@@ -62,7 +62,7 @@ async def with_picture(app: App, actor: Actor, name: str, key: str) -> Draft:
     `key` is the key of the run that made the picture, or empty.
     """
     target = app.catalogue.require(name)
-    item = picture_input(target)
+    item = target.picture_input
     if item is None:
         raise RefusedError("use_nobody")
     made_by, source = await _maker(app, actor, key)

@@ -16,7 +16,6 @@ from bot.domain.moderation import (
     Report,
     check_shown,
     check_undecided,
-    has_decided,
 )
 from bot.domain.pages import PAGE_SIZE, first_page
 from bot.domain.policy import check_moderator
@@ -41,9 +40,6 @@ async def approve(app: App, actor: Actor, key: str) -> None:
     since the reply may have been lost.
     """
     run, client = await moderated(app, actor, key), app.discord.client
-    if has_decided(run, actor.id, rejected=False):
-        return
-    check_undecided(actor.id, run)
     person = await requester_now(client, run, seconds=_SECONDS)
     channel = await channel_state(client, run, seconds=_SECONDS)
     offer = app.catalogue.offer(run)
@@ -58,16 +54,9 @@ async def approve(app: App, actor: Actor, key: str) -> None:
     app.wakeups.wake("submit")
 
 
-async def is_rejected(app: App, actor: Actor, key: str) -> bool:
-    """Return whether this user has already rejected the request, since the reply may have been lost.
-
-    Raises RefusedError if they can't decide about it.
-    """
-    run = await moderated(app, actor, key)
-    if has_decided(run, actor.id, rejected=True):
-        return True
-    check_undecided(actor.id, run)
-    return False
+async def check_rejectable(app: App, actor: Actor, key: str) -> None:
+    """Raise RefusedError if the user can't decide about the request."""
+    check_undecided(actor.id, await moderated(app, actor, key))
 
 
 async def reject(app: App, actor: Actor, key: str, reason: str) -> None:
@@ -114,12 +103,11 @@ async def report(app: App, actor: Actor, key: str, reason: str, note: str) -> bo
 async def delete_reported(app: App, actor: Actor, key: str) -> None:
     """Delete a reported result or batch, which closes its report. If that is gone, only close the report."""
     run = await moderated(app, actor, key)
-    results = await app.store.runs.batch(run) if run.index == 0 else [run]
-    reviews, now = app.store.reviews, app.now()
-    if not any(each.is_shown for each in results):
-        await reviews.dismiss(key, actor.id, now)
+    whole, reviews, now = run.index == 0, app.store.reviews, app.now()
+    if any(each.is_shown for each in (await app.store.runs.batch(run) if whole else [run])):
+        await reviews.delete(key, actor.id, now, whole_batch=whole)
     else:
-        await reviews.delete(key, actor.id, now, whole_batch=run.index == 0)
+        await reviews.dismiss(key, actor.id, now)
     app.wakeups.wake("show")
 
 
@@ -159,12 +147,11 @@ async def delete_shown(
     await check_deletable(app, actor, run, run.channel_id)
     if kinds is not None and not kinds:  # it is gone, so the press isn't about what is left
         raise RefusedError("already_deleted")
-    batch = await app.store.runs.batch(run)
-    about = batch if whole else [run]
+    about = await app.store.runs.batch(run) if whole else [run]
     if any(each.has_result or not each.final for each in about):
         await app.store.reviews.delete(key, actor.id, now, whole_batch=whole)
     else:
-        await app.store.reviews.discard(run.request_key, actor.id, now, remove=not _is_any_shown(batch))
+        await app.store.reviews.discard(key, actor.id, now)
     return run, False
 
 
@@ -177,29 +164,9 @@ async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:
     run = await stored(app, key)
     await check_deletable(app, actor, run, run.channel_id)
     outcome = (await app.store.messages.of_request(run.request_key)).get((Kind.OUTCOME, 0))
-    refs = [*outcome.refs, *outcome.stale] if outcome is not None else []
-    if message_id in [ref.message_id for ref in refs]:
-        batch = await app.store.runs.batch(run)
-        remove = not _is_any_shown(batch)
-        await app.store.reviews.discard(run.request_key, actor.id, app.now(), remove=remove)
+    if outcome is not None and any(ref.message_id == message_id for ref in (*outcome.refs, *outcome.stale)):
+        await app.store.reviews.discard(key, actor.id, app.now())
         app.wakeups.wake("show")
-
-
-def _is_any_shown(batch: Sequence[Run]) -> bool:
-    return any(run.is_shown for run in batch)
-
-
-async def check_blockable(app: App, actor: Actor, target: Member) -> int:
-    """Return the server's id. Raises RefusedError if the moderator can't block this member."""
-    rules = await app.store.rules.get(actor.guild_id)
-    server = check_moderator(actor.guild_id, actor.person, rules)
-    if target.id == actor.id:
-        raise RefusedError("block_self")
-    if target.owns_server:
-        raise RefusedError("block_owner", person=target.id)
-    if target.is_moderator(rules):
-        raise RefusedError("block_moderator", person=target.id)
-    return server
 
 
 async def block(
@@ -207,11 +174,18 @@ async def block(
 ) -> tuple[Block, int]:
     """Block a member and end their waiting runs. Return the block, and of how many requests these were.
 
-    Without `duration`, the block lasts until it is lifted.
+    Without `duration`, the block lasts until it is lifted. Raises RefusedError if the user can't block them.
     """
-    now = app.now()
+    rules, now = await app.store.rules.get(actor.guild_id), app.now()
+    server = check_moderator(actor.guild_id, actor.person, rules)
+    if target.id == actor.id:
+        raise RefusedError("block_self")
+    if target.owns_server:
+        raise RefusedError("block_owner", person=target.id)
+    if target.is_moderator(rules):
+        raise RefusedError("block_moderator", person=target.id)
     block = Block(
-        guild_id=await check_blockable(app, actor, target),
+        guild_id=server,
         user_id=target.id,
         reason=reason,
         until=now + duration if duration is not None else None,

@@ -98,10 +98,11 @@ def _context(app: App, editor: Editor) -> SettingsContext:
     """Return what the settings may name now."""
     deployments = app.catalogue.all()
     unknown = [deployment for deployment in deployments if deployment.expected_gpu(None) is None]
+    usable = ((each.pinned_gpu,) if each.pinned_gpu else each.gpus for each in deployments)
     return replace(
         editor.context,
         deployments={deployment.name: deployment.title for deployment in deployments},
-        gpus=tuple(dict.fromkeys(gpu for each in deployments for gpu in each.usable_gpus)),
+        gpus=tuple(dict.fromkeys(gpu for gpus in usable for gpu in gpus)),
         gpu_unknown=tuple(deployment.title for deployment in unknown if deployment.gpus),
         gpu_not_offered=tuple(deployment.title for deployment in unknown if not deployment.gpus),
     )

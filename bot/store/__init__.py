@@ -6,7 +6,6 @@ nor their number changes the statement that SQLAlchemy caches.
 
 from __future__ import annotations
 
-from bot.database.coordination import Coordinator, FileCoordinator, PostgresCoordinator
 from bot.database.engine import Database
 from bot.database.key_values import KeyValueStore
 from bot.database.schema import upgrade
@@ -62,12 +61,6 @@ class Store:
     async def open(self) -> None:
         """Bring the schema up to date. Raises StartupError."""
         await upgrade(self.database)
-
-    def coordinator(self) -> Coordinator:
-        """Return a coordinator for the processes that share this database. The caller opens it."""
-        if self.database.is_sqlite:
-            return FileCoordinator(self.database.file)
-        return PostgresCoordinator(self.database.url)
 
     async def close(self) -> None:
         await self.database.close()

@@ -97,9 +97,10 @@ def record_end(connection: Connection, run: Run, ended: Run, now: datetime) -> b
     A result that comes later changes the entry. `run` is the run that has ended, as it was before, and
     `ended` as it is now.
     """
-    alone = run.count == 1
-    ends: Sequence[Any] = [ended] if alone else connection.execute(_ENDS, {"request": run.request_key}).all()
-    if any(each.state not in FINAL for each in ends):
+    ends: Sequence[Any] = [(ended.state, ended.partial, ended.failure_code)]
+    if run.count > 1:
+        ends = connection.execute(_ENDS, {"request": run.request_key}).all()
+    if any(state not in FINAL for state, _, _ in ends):
         return False
     outcome, made = outcome_of(ends)
     action = AuditAction.EXPIRE if outcome == RunState.EXPIRED else AuditAction.OUTCOME

@@ -18,8 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from bot.database.postgres import lock
-from bot.database.row_locks import lock_accepting, lock_requests
+from bot.database.row_locks import lock, lock_accepting, lock_requests
 from bot.database.rows import select_runs, to_run
 from bot.database.tables import UtcDateTime, blocks, requests, runs
 from bot.domain.moderation import AuditAction, AuditEntry, Block

@@ -12,8 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select, text, update
 
 from bot.database.engine import Database, Repository, reads, writes
-from bot.database.postgres import lock
-from bot.database.row_locks import lock_requests, lock_rows, lock_run
+from bot.database.row_locks import lock, lock_requests, lock_rows, lock_run
 from bot.database.rows import revise, select_runs, set_columns, to_run
 from bot.database.tables import UtcDateTime, queues, requests, runs
 from bot.domain.budgets import budget_day

@@ -24,8 +24,7 @@ from sqlalchemy import (
 )
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.postgres import lock
-from bot.database.row_locks import lock_rows
+from bot.database.row_locks import lock, lock_rows
 from bot.database.tables import channel_defaults, presets
 from bot.domain.errors import RefusedError
 from bot.domain.moderation import AuditAction, AuditEntry

@@ -26,8 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from bot.database.postgres import lock
-from bot.database.row_locks import lock_requests_of, lock_rows
+from bot.database.row_locks import lock, lock_requests_of, lock_rows
 from bot.database.rows import insert_new, revise
 from bot.database.tables import IN_FLIGHT_STATES, UtcDateTime, queues, requests, runs
 from bot.domain.fair_queue import FIRST_TURN, NO_TURN, PLACES, next_tag

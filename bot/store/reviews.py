@@ -10,12 +10,12 @@ from sqlalchemy import Connection, Select, bindparam, select, update
 
 from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting, lock_batch, lock_run
-from bot.database.rows import FRESH, about_result, bump, messages_of, want
+from bot.database.rows import FRESH, about_result, bump, want
 from bot.database.tables import audit, messages, runs
 from bot.domain.budgets import budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.messages.records import Kind, MessageRef
-from bot.domain.moderation import AuditAction, Report, check_shown, check_undecided, has_decided
+from bot.domain.messages.records import Kind
+from bot.domain.moderation import AuditAction, Report, check_shown, check_undecided
 from bot.domain.policy import Offer, OperatorRules
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
@@ -58,13 +58,13 @@ class ReviewStore(Repository):
         `person` and `channel` are the requester and the channel as they are now, or None if Discord wasn't
         asked. `offer` is what the operator offers now; with it, today's prices apply. After a RefusedForNow
         nothing has changed; after any other refusal the batch has ended. If another moderator has already
-        decided, the RefusedError that is raised names them. A moderator may repeat a decision without an
+        decided, the RefusedError that is raised names them. A moderator may repeat an approval without an
         error, because the first reply may have been lost.
         """
         # A request that is accepted at the same time can't charge what is judged here.
         lock_accepting(connection, connection.scalar(_SERVER, {"of": key}) or 0)
         batch = lock_batch(connection, key)
-        if has_decided(batch[0], moderator_id, rejected=False):
+        if batch[0].decided_by == moderator_id and batch[0].state is not RunState.REJECTED:
             return None
         check_undecided(moderator_id, *batch)
         judged, refused = judge_run(
@@ -86,7 +86,11 @@ class ReviewStore(Repository):
         values = {"due_at": now, "decided_by": moderator_id, "decided_at": now}
         change = Change(RunState.WAITING, values, visible=True)
         cost = reservation(judged.reserved_seconds, judged.weight, budget_day(now))
-        known = {"expected_gpu": judged.expected_gpu, **cost, **_known_now(connection, batch[0], person)}
+        known = {"expected_gpu": judged.expected_gpu, **cost}
+        if person is not None:
+            limits = limits_of(person, read_rules(connection, batch[0].guild_id))
+            known["requester_roles"] = sorted(person.role_ids)
+            known |= {"user_limit": limits.at_once, "server_limit": limits.server_at_once}
         tags = give_tags(connection, [(run.deployment, run.requester_id) for run in batch])
         for run in batch:
             apply_change(connection, run, change, now, queue_tag=tags[run.index], **known)
@@ -98,8 +102,6 @@ class ReviewStore(Repository):
     def reject(self, connection: Connection, key: str, moderator_id: int, reason: str, now: datetime) -> None:
         """Reject a batch."""
         batch = lock_batch(connection, key)
-        if has_decided(batch[0], moderator_id, rejected=True):
-            return
         check_undecided(moderator_id, *batch)
         details = {"reason": reason} if reason else {}
         for run in batch:
@@ -129,16 +131,16 @@ class ReviewStore(Repository):
         add_entries(connection, request_entry(shown, *about) if whole_batch else run_entry(shown[0], *about))
 
     @writes
-    def discard(self, connection: Connection, key: str, user_id: int, now: datetime, *, remove: bool) -> None:
+    def discard(self, connection: Connection, key: str, user_id: int, now: datetime) -> None:
         """Record that a message without a result was deleted.
 
-        With `remove`, the whole outcome is deleted. The runs stay as they are, so a late success is still
-        posted.
+        If no result of the batch is shown, the whole outcome is deleted. The runs stay as they are, so a late
+        success is still posted.
         """
-        run = (lock_batch(connection, key))[0]
-        if remove:
-            want(connection, run.request_key, Kind.OUTCOME, 0, now, {"deleted_by": user_id})
-        add_entries(connection, run_entry(run, AuditAction.DISCARD, user_id, now))
+        batch = lock_batch(connection, key)
+        if not any(run.is_shown for run in batch):
+            want(connection, batch[0].request_key, Kind.OUTCOME, 0, now, {"deleted_by": user_id})
+        add_entries(connection, run_entry(batch[0], AuditAction.DISCARD, user_id, now))
 
     @writes
     def report(
@@ -188,12 +190,6 @@ class ReviewStore(Repository):
         return [Report(row.actor_id, **row.details) for row in found]
 
     @reads
-    def card(self, connection: Connection, key: str) -> MessageRef | None:
-        """Return the run's review card, or None if it hasn't been posted."""
-        card = messages_of(connection, key).get((Kind.REVIEW, 0))
-        return card.refs[0] if card is not None and card.posted else None
-
-    @reads
     def last(
         self, connection: Connection, run: Run, action: AuditAction
     ) -> tuple[int | None, datetime] | None:
@@ -211,15 +207,3 @@ def _entries(run: Run, action: AuditAction) -> Select[Any]:
         audit.c.run_key == run.key,
         audit.c.action == action,
     )
-
-
-def _known_now(connection: Connection, run: Run, person: Member | None) -> dict[str, object]:
-    """Return the columns that depend on the requester's current roles, or none if `person` is None."""
-    if person is None:
-        return {}
-    limits = limits_of(person, read_rules(connection, run.guild_id))
-    return {
-        "requester_roles": sorted(person.role_ids),
-        "user_limit": limits.at_once,
-        "server_limit": limits.server_at_once,
-    }

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from bot.database.engine import Repository, reads, writes
 from bot.database.key_values import lock_value, read_value, write_value
-from bot.database.postgres import lock
+from bot.database.row_locks import lock
 from bot.database.tables import key_values, queues, server_rules
 from bot.domain.errors import RefusedForNow
 from bot.domain.moderation import AuditAction, AuditEntry

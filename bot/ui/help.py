@@ -11,7 +11,7 @@ from discord.ui import LayoutView
 from discord.utils import format_dt
 
 from bot.deployments.command_plan import CommandPlan
-from bot.deployments.model import Deployment, taking_pictures
+from bot.deployments.model import Deployment
 from bot.domain.budgets import Limits, Spending, Usage, UsageView, limits_of
 from bot.domain.policy import Standing
 from bot.domain.requests import NAME_LENGTH
@@ -76,13 +76,13 @@ def examples_text(deployments: Sequence[Deployment]) -> str:
     tips = [say("help_tips")]
     if any(deployment.max_count > 1 for deployment in deployments):
         tips.append("- Want a choice? `count` makes several at once, each with its own seed.")
-    if taking_pictures(deployments):
+    if any(each.picture_input for each in deployments):
         tips.append("- To start from a picture, open its message's menu. Choose Apps, then Use as input.")
     return "\n".join([*tips, "- Made something that you want again? ⋯ More has Save preset."])
 
 
-def commands_text(mention: Mention, *, in_server: bool) -> str:
-    """Return the other commands; `in_server` adds those that need a server."""
+def commands_text(mention: Mention, *, in_server: bool, version: str | None = None) -> str:
+    """Return the other commands; `in_server` adds those that need a server. The owner sees the `version`."""
     queue = f"- {mention('/queue')} shows what is running and waiting on this server."
     save, use = mention("/preset save"), mention("/preset use")
     export, delete = mention("/privacy export"), mention("/privacy delete")
@@ -93,6 +93,7 @@ def commands_text(mention: Mention, *, in_server: bool) -> str:
         f"- {save} keeps a request's inputs under a name. {use} uses them again.",
         f"- {mention('/usage')} shows what you have used today.",
         f"- {export} sends you what I keep about you. {delete} deletes it.",
+        *([f"-# Version {version}"] if version else []),
     ]
     return "\n".join(lines)
 

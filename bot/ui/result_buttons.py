@@ -18,7 +18,7 @@ from bot.deployments.files import media_type
 from bot.deployments.follow_ups import follow_ups_of
 from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import VARY_COUNT
-from bot.deployments.model import Deployment, FollowUp, deployment_of, taking_pictures
+from bot.deployments.model import Deployment, FollowUp, deployment_of
 from bot.domain.backend import InputKind
 from bot.domain.forms import FORM_LIMIT, batches
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
@@ -169,7 +169,7 @@ def offered_actions(
     return replace(
         allowed,
         vary=deployment is not None and deployment.max_count >= VARY_COUNT,
-        usable=usable and bool(taking_pictures(deployments)),
+        usable=usable and any(each.picture_input for each in deployments),
         follow_ups=follow_ups_of(run, deployments) if usable else (),
     )
 

@@ -15,11 +15,10 @@ from bot.domain.settings.fields import (
     Change,
     Key,
     keys_of,
-    missing_references,
     offered_sections,
     section_lines,
     summary,
-    token_of,
+    without_missing,
 )
 from bot.domain.settings.kinds import Names, SettingsContext
 from bot.domain.settings.rules_and_defaults import RESULTS, ApprovalMode, ServerRules
@@ -61,8 +60,10 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
     if section is None:
         body: list[Content] = list(_overview(rules, context, _MESSAGE_LENGTH - len(top) - len(warned)))
         body.append(warned)
-        buttons += [button("Clean up", SettingId("home", "tidy"))] * bool(missing_references(rules, context))
-        buttons += [button("Download the words", SettingId("home", "words"))] * bool(rules.words.blocked)
+        if without_missing(rules, context) != rules:
+            buttons.append(button("Clean up", SettingId("home", "tidy")))
+        if rules.words.blocked:
+            buttons.append(button("Download the words", SettingId("home", "words")))
     else:
         body = list(_page(panel, section, rules, context, _MESSAGE_LENGTH - len(top)))
         buttons.append(button("Back", SettingId("home", "open")))
@@ -101,7 +102,7 @@ def _page(
         buttons = [
             button(
                 "Change" if panel.parts == 1 else f"Change {part + 1} of {panel.parts}",
-                SettingId(section.name, "form", part=part, about=token_of(panel.key)),
+                SettingId(section.name, "form", part=part, about=str(panel.key or "")),
             )
             for part in range(panel.parts)
         ]
@@ -134,7 +135,7 @@ def settings_modal(
     section: kinds.Section, key: Key, part: int, title: str, fields: Sequence[FormField]
 ) -> Modal:
     """Build a form; `title` names its key."""
-    form_id = SettingId(section.name, "form", part=part, about=token_of(key))
+    form_id = SettingId(section.name, "form", part=part, about=str(key or ""))
     heading = f"{section.title}: {strip_invisible(title)}" if title else section.title
     return form_modal(form_id.encode(), heading, fields)
 
@@ -173,7 +174,7 @@ def warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
         yield f"No GPU can be chosen for: {_names(context.gpu_not_offered)}. {_WITHOUT} can't run them."
     if context.gallery_lacks:
         yield _no_access(rules.gallery_channel_id, context.gallery_lacks)
-    if missing_references(rules, context):
+    if without_missing(rules, context) != rules:
         yield "Some settings name things that no longer exist. Clean up removes them."
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from bot.context import App
 from bot.domain.breaker import Breaker
 from bot.domain.errors import (
     BackendBadReply,
+    BackendCrashed,
     BackendError,
     BackendMachineFailed,
     BackendRateLimited,
@@ -31,6 +33,14 @@ MACHINE = "waits_for_machine"
 _LASTING = 3600.0
 # A shorter outage may be over before other requesters have to know.
 _WORTH_TELLING = 8.0
+
+
+class _Answer(NamedTuple):
+    """Whether the backend answers, and describes a deployment; if not, the pause that it asks for, if any."""
+
+    answers: bool = True
+    describes: bool = True
+    retry_after: float | None = None
 
 
 class BackendHealth:
@@ -111,49 +121,58 @@ class BackendHealth:
             return error
         if not self.is_away:
             self._open(self._service, run, AWAY)  # nothing else starts until the answer is known
-        if await self._silence(run.deployment_id) is not None:
+        answer = await self._ask(run.deployment_id)
+        if not answer.answers:
             log.warning("the backend doesn't answer, so no run is started or given up until it does")
             return error
         if self._service.reason == AWAY:
             self._service.close()
             self._wakeups.wake("check")
-        log.warning("the machine of deployment %s fails", run.deployment)
         guard = self._deployments.setdefault(run.deployment, Breaker(self._random, run.deployment))
-        self._open(guard, run, MACHINE)
+        self._open(guard, run, MACHINE if answer.describes else AWAY)
+        if not answer.describes:
+            return error
+        log.warning("the machine of deployment %s fails", run.deployment)
         return BackendMachineFailed(str(error)) if isinstance(error, BackendServerError) else error
 
     async def is_unreadable(self, run: Run) -> bool:
-        """Return whether the backend is away, after a call about a run failed temporarily.
+        """Return whether nothing is known about a run, after a call about it failed temporarily.
 
-        If it is, open its breaker.
+        If so, open the breaker of the backend or of the deployment that it doesn't describe.
         """
         if self.is_away:
             return True
-        silence = await self._silence(run.deployment_id)
-        if silence is not None:
-            log.warning("the backend doesn't answer, so no run is started or given up until it does")
-            self._open(self._service, run, AWAY, getattr(silence, "retry_after", None))
-        return silence is not None
+        answer = await self._ask(run.deployment_id)
+        if not answer.describes:
+            guard = self._service
+            if answer.answers:
+                guard = self._deployments.setdefault(run.deployment, Breaker(self._random, run.deployment))
+            log.warning("%s doesn't answer, so its runs aren't given up", guard.name or "the backend")
+            self._open(guard, run, AWAY, answer.retry_after)
+        return not answer.describes
 
-    async def _silence(self, deployment_id: str) -> BackendError | None:
-        """Return why the backend is taken to be away, or None if it answers.
+    async def _ask(self, deployment_id: str) -> _Answer:
+        """Ask for a deployment, and then for all, because ComfyDeploy answers 500 for one that is gone.
 
-        It is asked for a deployment, and then for any, because ComfyDeploy answers 500 for one that is gone.
         A reply that can't be parsed is an answer, too.
         """
+        answers, is_missing = True, False
         try:
             await self._backend.describe_deployment(deployment_id)
-        except BackendError as error:
-            if not error.passing or isinstance(error, BackendBadReply):
-                return None
-        else:
-            return None
-        try:
-            await self._backend.ping()
-        except BackendError as error:
-            log.debug("the backend is away: %s", error)
-            return error if error.passing and not isinstance(error, BackendBadReply) else None
-        return None
+            return _Answer()
+        except BackendError as failed:
+            error = failed
+        if error.passing and not isinstance(error, BackendBadReply):
+            try:
+                listed = await self._backend.deployment_ids()
+                # One that can't be described is missing in the list, too, and its machine may be fine.
+                is_missing = isinstance(error, BackendCrashed) or deployment_id not in listed
+            except BackendError as failed:
+                answers, error = False, failed
+        if is_missing or not error.passing or isinstance(error, BackendBadReply):
+            return _Answer()
+        log.debug("the backend doesn't describe deployment %s: %s", deployment_id, error)
+        return _Answer(answers, describes=False, retry_after=getattr(error, "retry_after", None))
 
     async def claim(self, _room: int) -> Sequence[Breaker] | Later:
         """Return what has to be probed now. While the backend is away, no deployment is probed."""
@@ -165,16 +184,17 @@ class BackendHealth:
 
     async def probe(self, guard: Breaker) -> None:
         """Ask the backend. If it answers, let the next call be tried."""
-        silence = await self._silence(guard.asks_for)
-        if silence is None:
+        answer = await self._ask(guard.asks_for)
+        if answer.describes or (guard is self._service and answer.answers):
             log.info("%s answers again", guard.name or "the backend")
             if guard.reason == AWAY:
                 await self._store.claims.make_checks_due(self._clock())
             guard.answered()
             self._wakeups.wake("check", "submit")
         else:
-            self._service.asks_for = guard.asks_for
-            self._service.fail(self._monotonic(), AWAY, getattr(silence, "retry_after", None))
+            failed = guard if answer.answers else self._service
+            failed.asks_for = guard.asks_for
+            failed.fail(self._monotonic(), AWAY, answer.retry_after)
         # Tell requesters what their runs wait for.
         for each in list(self._deployments.values()) if self.is_trusted else [self._service]:
             lasts = each.lasts(self._monotonic()) >= _WORTH_TELLING

@@ -32,6 +32,7 @@ from bot.domain.errors import (
     RefusedError,
     StoreUnavailable,
 )
+from bot.domain.messages.records import Kind
 from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState
 from bot.domain.results import is_marked_now, is_restricted_now
@@ -289,11 +290,11 @@ async def _card_urls(app: App, run: Run, count: int) -> list[str]:
     files, the deployment has changed, and the numbers may be those of other inputs. Raises the same
     errors as `renewed_inputs`.
     """
-    card = await app.store.reviews.card(run.request_key)
-    if card is None:
+    card = (await app.store.messages.of_request(run.request_key)).get((Kind.REVIEW, 0))
+    if card is None or not card.posted:
         raise RefusedError("attachment_expired")
     try:
-        found = await app.discord.attachments(*card)
+        found = await app.discord.attachments(*card.refs[0])
     except Unanswered as error:
         if await app.discord.answers():
             raise NotNow(str(error)) from error

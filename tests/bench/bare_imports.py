@@ -10,7 +10,7 @@ from pathlib import Path
 LIBRARIES = (
     "discord.ext.commands",
     "aiohttp.web",
-    "sqlalchemy.ext.asyncio",
+    "sqlalchemy",
 )
 
 

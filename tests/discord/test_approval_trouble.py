@@ -204,3 +204,20 @@ async def test_a_press_on_the_card_of_a_deleted_request_says_so(server: Moderate
     await server.restart()
     refused = await server.mona.click(server.card, label=label)
     assert refusal(server, refused) == "This request no longer exists."
+
+
+@pytest.mark.parametrize("decision", ["Approve", "Reject", "Block"])
+async def test_a_form_sent_after_somebody_else_decided_says_who(
+    server: ModeratedServer, decision: str
+) -> None:
+    rita = await reviewer(server)
+    await server.ask()
+    form = await rita.click(server.card, label="Reject")
+    if decision == "Approve":
+        await server.decide("Approve")
+    else:
+        await server.decide_with_reason(decision, "no")
+    late = await rita.submit_modal(form, filled(form.modal) | {"reason": "spam"})
+    assert refusal(server, late) == f"<@{server.mona.id}> has already decided this."
+    await server.play()
+    assert server.mona.user.mention in server.verdict

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from simcord import MemberActor
 
+from bot import __version__
 from demo.fake_comfydeploy.deployments import UPSCALE_ID, VIDEO_ID
 from tests.discord.actors import member, moment, owner, read
 from tests.discord.deployments import ADULT, ONE, TWO
@@ -57,6 +58,11 @@ async def test_commands_can_be_clicked(bot: Harness, scope: str) -> None:
     text = await read(bot, bot.alice, "help") + await page(bot, bot.alice, "Commands")
     for path in ("generate picture", "runs", "queue", "preset save", "usage", "privacy delete"):
         assert f"</{path}:{command_id(bot, path.split()[0])}>" in text
+
+
+async def test_the_owner_sees_the_version(bot: Harness) -> None:
+    assert f"-# Version {__version__}" in await page(bot, owner(bot), "Commands")
+    assert "Version" not in await page(bot, bot.alice, "Commands")
 
 
 async def test_without_their_ids_commands_are_shown_as_they_are_typed(bot: Harness) -> None:

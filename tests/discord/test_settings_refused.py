@@ -31,8 +31,8 @@ NOT_OFFERED = (
     ("approval:form::0:", "approval.review_channel_id:", "1", "I can't find this channel."),
     ("approval:form::0:", "approval.exempt_roles:0", "²", DELETED),
     ("approval:form::0:", "reviewer_role_id:", "1", DELETED),
-    ("selected:form::0:", "approval.deployments:0", "x", "“x” can't be chosen here."),
-    ("selected:form::0:", "approval.gpus:0", "GTX", "“GTX” can't be chosen here."),
+    ("selected:form::0:", "approval.deployments:0", "x", DEPLOYMENT_GONE),
+    ("selected:form::0:", "approval.gpus:0", "GTX", GPU_GONE),
     ("gpus:form::0:H100", "gpu_roles:0", "1", DELETED),
 )
 # The digest of an empty box, and of a box that shows "off".

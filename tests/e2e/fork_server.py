@@ -37,8 +37,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 PRELOADED = (
     "bot.cli",
     "bot.app",
-    "alembic.command",
     "asyncpg",
+    "bot.database.postgres",
     "PIL.PngImagePlugin",
     "tests.e2e.fast_clock",
 )

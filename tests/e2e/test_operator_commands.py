@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot import __version__
 from bot.ops.export import FIELDS
 from tests.e2e.bot_process import PROJECT, BotProcess
 from tests.questions import set_schema_version
@@ -76,3 +77,10 @@ async def test_help_names_the_commands(home: BotProcess) -> None:
     assert said.code == 0
     assert all(word in said.out for word in ("check", "export", "Exit codes"))
     assert (await home.command("chekc")).code == 2
+
+
+async def test_the_version_is_in_the_first_line_of_the_log_and_on_the_command_line(home: BotProcess) -> None:
+    await home.start()
+    first = next(line for line in home.log.splitlines() if "INFO" in line)
+    assert f"comfydeploy-bot {__version__} starts" in first
+    assert (await home.command("--version")).out == f"comfydeploy-bot {__version__}\n"

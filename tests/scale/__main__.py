@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("--webs", type=int, default=2)
     parser.add_argument("--messengers", type=int, default=3)
     parser.add_argument("--kills", type=int, help="most kills; 0 measures the throughput without them")
+    parser.add_argument("--rolling", action="store_true", help="replace each process once, and kill none")
     parser.add_argument("--logs", type=Path, help="folder in which to keep the processes' logs")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="scale-") as passing:
@@ -29,6 +30,7 @@ def main() -> int:
                 given.runs,
                 given.seed,
                 most_kills=given.kills,
+                rolling=given.rolling,
                 webs=given.webs,
                 messengers=given.messengers,
                 say=_say,

@@ -11,6 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import aiohttp
+
 from demo.fake_comfydeploy.deployments import PICTURE_ID, picture
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.chaos.database import opened
@@ -58,6 +60,13 @@ class Member:
         self.check_alive()
         self.process.kill()
         assert await self.process.wait() == -signal.SIGKILL
+
+    async def stop(self) -> None:
+        """Send SIGTERM, and wait for a clean end. Raises RuntimeError if the process has ended by itself."""
+        assert self.process is not None
+        self.check_alive()
+        self.process.terminate()
+        assert await self.process.wait() == 0
 
     def check_alive(self) -> None:
         """Raise RuntimeError if the process has ended by itself."""
@@ -127,6 +136,17 @@ class Cluster:
         await member.start(self.discord.url)
         return member
 
+    async def replace(self, member: Member) -> None:
+        """Replace a process as an upgrade does, and wait until it answers and every shard is connected."""
+        await member.stop()
+        await member.start(self.discord.url)
+        ready = f"http://127.0.0.1:{member.settings['WEB_PORT']}/readyz"
+        async with asyncio.timeout(120), aiohttp.ClientSession() as session:
+            while not await _answers(session, ready):
+                member.check_alive()
+                await asyncio.sleep(0.25)
+        await self.discord.wait_until(lambda: len(self.shards) == SHARDS, within=120)
+
     def check_alive(self) -> None:
         """Raise RuntimeError if a process has ended by itself."""
         for member in self.members:
@@ -146,6 +166,14 @@ class Cluster:
             process.kill()
         for process in running:
             await process.wait()
+
+
+async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url) as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False
 
 
 def populate(cluster: Cluster, public_url: str, web_ports: Sequence[int], messengers: int) -> None:

@@ -103,6 +103,13 @@ async def _strikes(cluster: Cluster, chance: random.Random, limit: int | None) -
         cluster.check_alive()
 
 
+async def _replacements(cluster: Cluster) -> None:
+    """Replace the processes one by one, as a rolling upgrade does."""
+    for member in list(cluster.members):
+        await cluster.replace(member)
+        cluster.check_alive()
+
+
 async def _few_left(cluster: Cluster, killer: asyncio.Task[None], few: int) -> None:
     """Wait until at most `few` runs and messages are left, or the kills have ended."""
     async with asyncio.timeout(SETTLE_WITHIN + 60 * few):
@@ -131,17 +138,23 @@ async def scale(
     seed: int = 1,
     *,
     most_kills: int | None = None,
+    rolling: bool = False,
     webs: int = 2,
     messengers: int = 3,
     say: Callable[[str], None] = lambda _: None,
 ) -> Result:
-    """Play a scale run, and kill a process every few seconds, up to `most_kills` times if it isn't None."""
+    """Play a scale run, and kill a process every few seconds, up to `most_kills` times if it isn't None.
+
+    If `rolling` is set, stop each process once instead, and start it again.
+    """
     result = Result()
     async with built(folder, webs=webs, messengers=messengers) as (cluster, balancer):
         await cluster.start()
         say(f"{len(cluster.members)} processes, shards {sorted(cluster.shards)} connected")
         began = time.monotonic()
-        killer = asyncio.create_task(_strikes(cluster, random.Random(seed), most_kills))
+        killer = asyncio.create_task(
+            _replacements(cluster) if rolling else _strikes(cluster, random.Random(seed), most_kills)
+        )
         crowd = Crowd(cluster, runs)
         asking = asyncio.create_task(crowd.ask_all())
         done, _ = await asyncio.wait({asking, killer}, return_when=asyncio.FIRST_COMPLETED)
@@ -150,7 +163,7 @@ async def scale(
         await asking
         busy_seconds = time.monotonic() - began
         await _few_left(cluster, killer, runs // 20)
-        if most_kills is not None:
+        if rolling or most_kills is not None:
             await killer
         killer.cancel()
         await _settled(cluster, SETTLE_WITHIN)

@@ -1,53 +1,125 @@
-"""The files for deployment: compose.yaml, the workflows of CI, the alert rules and their document."""
+"""The files for deployment: image, compose files, workflows, alert rules and dashboard."""
 
 from __future__ import annotations
 
+import json
 import re
 import time
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import discord
+import pytest
 import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from sqlalchemy import make_url
 
-from bot.config.fields import ALL_ROLES
+from bot.config.fields import Role
+from bot.config.settings import NAMES, Settings, load_settings
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
-from bot.web import MetricsPage
+from bot.web import MetricsPage, application
 from tests.unit.factories import app_with, made_run
 
 ROOT = Path(__file__).parents[2]
+ROUTES = {
+    route.resource.canonical
+    for route in application(app_with().store, None).router.routes()
+    if route.resource
+}
 
 
-def started(profile: str | None) -> dict[str, Any]:
-    """Return the services that `docker compose --profile …` starts when no service is named."""
-    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
-    return {
-        name: service
-        for name, service in services.items()
-        if not service.get("profiles") or profile in service["profiles"]
+COMPOSE = {
+    name: yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+    for name in ("compose.yaml", "compose.postgres.yaml")
+}
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+SECRETS = {
+    "DISCORD_TOKEN": "a.b.c",
+    "COMFYDEPLOY_API_KEY": "eyJ",
+    "COMFYDEPLOY_DEPLOYMENT_ID": str(UUID(int=1)),
+}
+
+
+def bots(name: str) -> list[dict[str, Any]]:
+    """Return the services of a compose file that run the bot."""
+    return [service for service in COMPOSE[name]["services"].values() if "build" in service]
+
+
+@pytest.mark.parametrize("name", COMPOSE)
+def test_compose_starts_each_role_once_with_settings_that_the_bot_takes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    roles: list[Role] = []
+    for service in bots(name):
+        environment = {key: re.sub(r"\$\{.*?\}", "x", text) for key, text in service["environment"].items()}
+        assert set(environment) <= set(NAMES)
+        settings = load_settings(SECRETS | environment)
+        roles += settings.roles
+        port = f"${{WEB_PORT:-{settings.web_port}}}"
+        published = [f"127.0.0.1:{port}:{port}"] if Role.WEB in settings.roles else []
+        assert service.get("ports", []) == published
+        url = make_url(settings.database_url.get_secret_value())
+        if url.host is None:
+            assert f"data:{Path(url.database or '').parent}" in service["volumes"]
+        else:
+            database = COMPOSE[name]["services"][url.host]["environment"]
+            assert (database["POSTGRES_USER"], database["POSTGRES_DB"]) == (url.username, url.database)
+    assert sorted(roles) == sorted(Role)
+
+
+def test_both_compose_files_confine_the_bot_alike_and_replace_each_other() -> None:
+    keys = ("image", "env_file", "read_only", "tmpfs", "cap_drop", "security_opt", "stop_grace_period")
+    confined = [[service[key] for key in keys] for name in COMPOSE for service in bots(name)]
+    assert len(confined) == 3
+    assert confined.count(confined[0]) == 3
+    assert {file["name"] for file in COMPOSE.values()} == {"comfydeploy-discord-bot"}
+    assert all("bot" in file["services"] for file in COMPOSE.values())
+
+
+def test_the_image_has_the_bots_port_volume_and_health_check() -> None:
+    (port,), (volume,), (path,) = (
+        re.findall(pattern, DOCKERFILE, re.MULTILINE)
+        for pattern in (r"^EXPOSE (\d+)$", r"^VOLUME (\S+)$", r"8080\}(/\w+)")
+    )
+    assert int(port) == Settings.model_fields["web_port"].default
+    assert f"DATABASE_URL=sqlite:///{volume}/bot.db" in DOCKERFILE
+    assert path in ROUTES
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda path: path.name
+)
+def test_the_documents_name_services_of_compose(path: Path) -> None:
+    services = {service for file in COMPOSE.values() for service in file["services"]}
+    command = r"docker compose (?:-f \S+ )?(?:exec|logs|run|cp|kill)(?: --?\w+(?: HUP)?)* (\w+)"
+    assert set(re.findall(command, path.read_text(encoding="utf-8"))) <= services
+
+
+def test_the_bot_and_the_demo_run_with_the_packages_that_the_tests_have() -> None:
+    run, demo, dev = (
+        set(re.findall(r"^[\w.-]+==\S+", (ROOT / "requirements" / name).read_text("utf-8"), re.MULTILINE))
+        for name in ("run.txt", "demo.txt", "dev.txt")
+    )
+    assert len(run) > 20
+    assert run | demo <= dev
+
+
+def test_the_wheel_has_every_file_of_the_packages() -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    packed = {
+        path
+        for package, patterns in tools["setuptools"]["package-data"].items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
     }
-
-
-def roles(service: dict[str, Any]) -> list[str]:
-    """Return a service's roles; one that isn't the bot has none."""
-    if "environment" not in service or "DATABASE_URL" not in service["environment"]:
-        return []
-    named = service["environment"].get("ROLES")
-    return named.split(",") if named else [role.value for role in ALL_ROLES]
-
-
-def test_each_profile_starts_every_role_once() -> None:
-    for profile in ("sqlite", "postgres"):
-        found = [role for service in started(profile).values() for role in roles(service)]
-        assert sorted(found) == sorted(role.value for role in ALL_ROLES), profile
-
-
-def test_nothing_starts_without_a_profile() -> None:
-    assert started(None) == {}
+    files = [path for name in ("bot", "cogs") for path in (ROOT / name).rglob("*") if path.is_file()]
+    assert [path for path in files if path.suffix not in (".py", ".pyc") and path not in packed] == []
 
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -55,7 +127,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 def test_actions_are_pinned_by_commit() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in WORKFLOWS)
-    actions = re.findall(r"uses: (\S+)", text)
+    actions = [name for name in re.findall(r"uses: (\S+)", text) if not name.startswith("./")]
     assert len(actions) >= 4
     assert [name for name in actions if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", name)] == []
 
@@ -67,6 +139,12 @@ def test_updates_of_actions_and_base_image_are_proposed() -> None:
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 RULES = yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+DASHBOARD = json.loads((ROOT / "deploy" / "grafana.json").read_text(encoding="utf-8"))
+# The name of each alert and panel, with an expression of it.
+EXPRESSIONS = [
+    *((rule["alert"], rule["expr"]) for rule in RULES),
+    *((panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel["targets"]),
+]
 ABOUT = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 RUN = made_run(created_at=NOW, submitted_at=NOW, started_at=NOW, ended_at=NOW)
@@ -77,7 +155,7 @@ async def families() -> dict[str, set[str]]:
     metrics = Metrics(time.monotonic)
     client = discord.Client(intents=discord.Intents.none())
     MetricsPage(app_with(metrics=metrics), client)
-    with metrics.request("flux"):
+    with metrics.request("flux", accepts=True):
         metrics.attempt("outcome", "done")
     metrics.shown(RUN, NOW)
     metrics.settled(RUN, gpu=None, seconds=1)
@@ -101,14 +179,18 @@ async def see_a_429(trace: aiohttp.TraceConfig) -> None:
         await session.get(server.make_url("/run"))
 
 
-async def test_rules_name_only_metrics_and_labels_that_there_are() -> None:
+async def test_alerts_and_panels_name_only_metrics_and_labels_that_there_are() -> None:
     known = await families()
-    for rule in RULES:
-        named = re.findall(rf"({PREFIX}_\w+)(?:\{{([^}}]*)\}})?", rule["expr"])
-        assert named or rule["alert"] == "BotDown", rule["alert"]
+    for title, expression in EXPRESSIONS:
+        named = re.findall(rf"({PREFIX}_\w+)(?:\{{([^}}]*)\}})?", expression)
+        assert named or title == "BotDown", title
         for name, labels in named:
-            assert name in known, f"{rule['alert']} names {name}"
-            assert set(re.findall(r"(\w+)\s*[=!]", labels)) <= known[name], rule["alert"]
+            assert name in known, f"{title} names {name}"
+            assert set(re.findall(r"(\w+)\s*[=!]", labels)) <= known[name], title
+        groups = {label for by in re.findall(r"by \(([^)]*)\)", expression) for label in by.split(", ")}
+        # A gauge of the database has no labels until the page is read.
+        of_database = {"deployment", "state"} if "_runs" in expression else set()
+        assert groups <= {"instance"}.union(of_database, *(known[name] for name, _ in named)), title
 
 
 def test_the_webhook_results_in_the_rules_are_given() -> None:

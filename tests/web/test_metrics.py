@@ -12,11 +12,12 @@ from aiohttp.test_utils import make_mocked_request
 
 from bot.app import build, metrics_port
 from bot.config.fields import Role
-from bot.metrics import WEBHOOK_RESULTS
+from bot.metrics import PREFIX, WEBHOOK_RESULTS
 from bot.outside import Outside
 from demo.fake_comfydeploy.faults import Faults
 from tests.harness import Harness, running_bot
 from tests.ports import free_port
+from tests.unit.test_deploy import EXPRESSIONS
 from tests.web.service import Caller, output
 
 TOKEN = "a-token-for-the-metrics-0123456789"
@@ -147,3 +148,12 @@ async def test_without_the_database_the_counters_are_still_shown(caller: Caller)
         found = await page(caller.bot)
     assert found["store_up"] == 0
     assert found['webhooks_total{result="recorded"}'] == 1
+
+
+async def test_the_page_has_the_metrics_of_the_alerts_and_the_dashboard(tmp_path: Path) -> None:
+    async with running_bot(tmp_path) as s:
+        _, text = await read(s.runner.port)
+    shown = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
+    named = {name for _, expression in EXPRESSIONS for name in re.findall(rf"{PREFIX}_\w+", expression)}
+    assert len(named) > 20
+    assert {re.sub("_(bucket|sum|count)$", "", name) for name in named} <= shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from hashlib import blake2b
@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.domain.forms import FormField, Shape
-from bot.domain.settings.kinds import Choice, Given, Kind, Names, Section, Setting, SettingsContext
+from bot.domain.settings.kinds import Choice, Given, Names, Section, Setting, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import QUOTED, escape_line, listed, shorten_words
 from bot.domain.text.numbers import shown_number
@@ -51,22 +51,19 @@ class Field:
         of = self.section.title if self.section.has_twin else of
         return f"{of} · {self.setting.label}" if of else self.setting.label
 
-    @property
-    def kind(self) -> Kind:
-        return self.setting.kind
-
-    def stored(self, rules: ServerRules) -> Any:
-        return reduce(getattr, self.parents, rules)
-
     def keys_in(self, *rules: ServerRules) -> list[Key]:
         """Return the keys for which some of the rules have a value, or None as the only one."""
         if self.keys is None:
             return [None]
-        return sorted({key for each in rules for key in self.stored(each)})
+        keys: set[Any] = set()
+        return sorted(keys.union(*(self._stored(each) for each in rules)))
+
+    def _stored(self, rules: ServerRules) -> Any:
+        return reduce(getattr, self.parents, rules)
 
     def value(self, rules: ServerRules, key: Key = None) -> Any:
         """Return the value, or the one for a key. None stands for a missing one."""
-        found = self.stored(rules)
+        found = self._stored(rules)
         if self.keys is not None:
             found = found.get(key, self.entry)
         return getattr(found, self.attribute) if self.attribute else found
@@ -96,9 +93,7 @@ def _declared(
         inner_keys, inner = _map(info.annotation)
         path = parents if keys is not None else (*parents, name)
         if setting is not None and here is not None:
-            adapter: TypeAdapter[Any] = TypeAdapter(
-                inner if inner_keys else Annotated[(inner, *info.metadata)]
-            )
+            adapter = TypeAdapter[Any](inner | None if inner_keys else Annotated[(inner, *info.metadata)])
             in_entry = (name, model()) if keys is not None else ("", None)
             about = f"{setting.about} {_range(adapter.json_schema())}".strip()
             yield Field(here, replace(setting, about=about), path, adapter, keys or inner_keys, *in_entry)
@@ -146,21 +141,20 @@ def section_lines(section: Section, rules: ServerRules, context: SettingsContext
     fields = [field for field in fields_of(section) if field.setting.has_effect(rules)]
     names = keys_of(section)
     if names is None:
-        found = [(each, each.value(rules)) for each in fields]
+        found = [(each.setting, each.value(rules)) for each in fields]
         shown = [(each, value) for each, value in found if value or isinstance(each.kind, Choice)]
-        return [(each.setting.label, each.kind.show(value, context)) for each, value in shown]
+        return [(each.label, each.kind.show(value, context)) for each, value in shown]
+    lines, unset = [], ServerRules()
     keys = {key for field in fields for key in field.keys_in(rules) if key is not None}
-    return [
-        (context.title(names, key), _entry(fields, key, rules, context))
-        for key in context.ordered(names, keys)
-    ]
-
-
-def _entry(fields: Sequence[Field], key: Key, rules: ServerRules, context: SettingsContext) -> str:
-    """Describe what is set for a key."""
-    unset = ServerRules()
-    found = [(each, each.value(rules, key)) for each in fields if each.value(rules, key) != each.value(unset)]
-    return " · ".join(f"{each.setting.label}: {each.kind.show(value, context)}" for each, value in found)
+    for key in context.ordered(names, keys):
+        values = [(each, each.value(rules, key)) for each in fields]
+        told = [
+            f"{each.setting.label}: {each.setting.kind.show(value, context)}"
+            for each, value in values
+            if value != each.value(unset)
+        ]
+        lines.append((context.title(names, key), " · ".join(told)))
+    return lines
 
 
 def summary(section: Section, rules: ServerRules, context: SettingsContext) -> str:
@@ -172,37 +166,25 @@ def summary(section: Section, rules: ServerRules, context: SettingsContext) -> s
 
 
 def describe_changes(before: ServerRules, after: ServerRules, context: SettingsContext) -> list[Change]:
-    """Describe each changed setting, for the panel and the audit log."""
+    """Describe each changed setting, for the panel and the audit log.
+
+    For a long list, the new value says what came and went.
+    """
     found = []
     for field in FIELDS:
+        kind = field.setting.kind
         for key in field.keys_in(before, after):
             old, new = field.value(before, key), field.value(after, key)
-            if old != new:
-                found.append((field.label(key, context), *_difference(field.kind, old, new, context)))
+            if old == new:
+                continue
+            had, has = kind.entries(old, context), kind.entries(new, context)
+            texts = kind.show(old, context), kind.show(new, context)
+            if max(len(had), len(has)) > 5 and had and has:
+                moved = {"added": sorted({*has} - {*had}), "removed": sorted({*had} - {*has})}
+                parts = [f"{what} {listed(entries)}" for what, entries in moved.items() if entries]
+                texts = f"{len(had)} entries", f"{len(has)} entries: {'; '.join(parts)}"
+            found.append((field.label(key, context), *texts))
     return found
-
-
-def _difference(kind: Kind, old: Any, new: Any, context: SettingsContext) -> tuple[str, str]:
-    """Return the texts of an old and a new value. For a long list, the second says what came and went."""
-    before, after = kind.entries(old, context), kind.entries(new, context)
-    if max(len(before), len(after)) <= 5 or not (before and after):
-        return kind.show(old, context), kind.show(new, context)
-    came, went = (sorted({*those} - {*others}) for those, others in ((after, before), (before, after)))
-    parts = [f"{what} {listed(entries)}" for what, entries in (("added", came), ("removed", went)) if entries]
-    return f"{len(before)} entries", f"{len(after)} entries: {'; '.join(parts)}"
-
-
-def missing_references(rules: ServerRules, context: SettingsContext) -> Mapping[Names, set[int | str]]:
-    """Return what the rules name, but doesn't exist any more. A GPU exists if a deployment offers it."""
-    found: dict[Names, set[int | str]] = {names: set() for names in Names}
-    for field in FIELDS:
-        for key in field.keys_in(rules):
-            if field.keys is not None and key is not None:
-                found[field.keys].add(key)
-            if field.kind.names is not None:
-                value = field.value(rules, key)
-                found[field.kind.names].update(value if isinstance(value, frozenset) else {value} - {None})
-    return {names: gone for names, each in found.items() if (gone := {*each} - {*context.known(names)})}
 
 
 def without_missing(rules: ServerRules, context: SettingsContext) -> ServerRules:
@@ -211,35 +193,31 @@ def without_missing(rules: ServerRules, context: SettingsContext) -> ServerRules
     A GPU or deployment whose permitted roles are all missing stays closed to everybody. While approval is on,
     its missing channel stays set.
     """
-    missing, tree = missing_references(rules, context), rules.model_dump()
+    tree = rules.model_dump()
     for field in FIELDS:
         if field.setting.check(rules, context) is not None:
             continue
         for key in field.keys_in(rules):
-            if field.keys is not None and key in missing.get(field.keys, ()):
-                field.put(tree, field.entry and getattr(field.entry, field.attribute), key)
-            else:
-                field.put(tree, field.kind.existing(field.value(rules, key), context), key)
+            is_gone = field.keys is not None and key not in context.known(field.keys)
+            value = field.value(ServerRules() if is_gone else rules, key)
+            field.put(tree, field.setting.kind.existing(value, context), key)
     return ServerRules.model_validate(tree)
 
 
-def form_of(section: Section, key: Key, rules: ServerRules, context: SettingsContext) -> list[FormField]:
-    """Return the fields of a section, or of a key in it, without settings that have no effect now."""
-    settings = [field for field in fields_of(section) if field.setting.has_effect(rules)]
-    return form_fields(settings, key, rules, context)
-
-
-def form_fields(
-    settings: Iterable[Field], key: Key, rules: ServerRules, context: SettingsContext
+def form_of(
+    section: Section, key: Key, rules: ServerRules, context: SettingsContext, *, whole: bool = False
 ) -> list[FormField]:
-    """Return the form's fields for settings, or for a key in them.
+    """Return the form's fields for a section, or for a key in it.
 
+    Settings that have no effect now are left out, unless it is the `whole` section.
     A field's name ends with a digest of what it shows, which tells later if that has changed.
     """
     found = []
-    for each in settings:
+    for each in fields_of(section):
+        if not (whole or each.setting.has_effect(rules)):
+            continue
         usual = FormField(name=each.path, label=each.setting.label, description=each.setting.about)
-        for name, field in each.kind.fields(usual, each.value(rules, key), context).items():
+        for name, field in each.setting.kind.fields(usual, each.value(rules, key), context).items():
             found.append(replace(field, name=f"{each.path}:{name}:{_digest(field.values)}"))
     return found
 
@@ -262,7 +240,7 @@ def apply_form(
     has changed meanwhile are left out, and returned as mistakes. Raises InputErrors with all mistakes of the
     form if a value is wrong. Raises RefusedError for a form of another version.
     """
-    fields = {_place(each): each for each in form_fields(fields_of(section), key, rules, context)}
+    fields = {_place(each): each for each in form_of(section, key, rules, context, whole=True)}
     given: dict[Field, dict[str, Sequence[str]]] = {}
     stale: list[InputError] = []
     for custom_id, values in submitted.items():
@@ -277,7 +255,7 @@ def apply_form(
         if current == opened:
             given.setdefault(field, {})[name] = values
         else:
-            now = shorten_words(field.kind.show(field.value(rules, key), context), _NOW_LENGTH)
+            now = shorten_words(field.setting.kind.show(field.value(rules, key), context), _NOW_LENGTH)
             stale.append(InputError("settings_changed_meanwhile", label=field.label(key, context), now=now))
     after, mistakes = _changed(rules, key, given, context)
     if mistakes:
@@ -291,26 +269,21 @@ def _changed(
     mistakes: list[InputError] = []
     tree = rules.model_dump()
     for field, values in given.items():
+        found: Sequence[InputError] = ()
         try:
-            field.put(tree, _read(field, field.value(rules, key), values, context), key)
+            read = field.setting.kind.read(field.value(rules, key), values, context)
+            field.put(tree, field.adapter.validate_python(read), key)
+        except ValidationError as error:
+            found = [_as_input_error(error.errors(include_url=False)[0])]
         except InputError as error:
-            label = field.label(key, context)
-            each_error = error.errors if isinstance(error, InputErrors) else [error]
-            mistakes += [InputError(e.code, str(e), **{**e.params, "label": label}) for e in each_error]
+            found = error.errors if isinstance(error, InputErrors) else [error]
+        for mistake in found:
+            mistake.params["label"] = field.label(key, context)
+        mistakes += found
     after = ServerRules.model_validate(tree)
     codes = {code: field for field in given if (code := field.setting.check(after, context))}
     mistakes += [InputError(code, label=field.label(key, context)) for code, field in codes.items()]
     return after, mistakes
-
-
-def _read(field: Field, value: Any, given: Given, context: SettingsContext) -> Any:
-    read = field.kind.read(value, given, context)
-    if field.keys is not None and not field.attribute and read is None:
-        return None
-    try:
-        return field.adapter.validate_python(read)
-    except ValidationError as error:
-        raise _as_input_error(error.errors(include_url=False)[0]) from error
 
 
 def _as_input_error(details: Any) -> InputError:
@@ -344,11 +317,6 @@ def key_of(section: Section, token: str, context: SettingsContext) -> Key:
     if names is None:
         return None
     for key in context.known(names):
-        if token == token_of(key):
+        if token == str(key):
             return key
     raise RefusedError(f"settings_{names}_unknown")
-
-
-def token_of(key: Key) -> str:
-    """Return a key for a custom_id."""
-    return "" if key is None else str(key)

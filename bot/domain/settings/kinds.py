@@ -80,6 +80,13 @@ class SettingsContext:
             return sorted(self.role_ids if names is Names.ROLE else self.channel_ids)
         return self.gpus if names is Names.GPU else self.deployments
 
+    def chosen(self, names: Names, values: Iterable[str]) -> frozenset[int | str]:
+        """Return what the values of a field stand for. Raises InputError if something doesn't exist."""
+        known = {str(each): each for each in self.known(names)}
+        if not known.keys() >= set(values):
+            raise InputError(f"settings_{names}_unknown")
+        return frozenset(known[value] for value in values)
+
     def ordered(self, names: Names, some: Iterable[int | str]) -> list[int | str]:
         """Sort ids or names as they are offered, with those that don't exist any more at the end."""
         places = {name: place for place, name in enumerate(self.known(names))}
@@ -129,7 +136,12 @@ class Kind:
 
     def existing(self, value: Any, context: SettingsContext) -> Any:
         """Return a value without references to what doesn't exist."""
-        return value
+        if self.names is None or value is None:
+            return value
+        known = context.known(self.names)
+        if isinstance(value, frozenset):
+            return value & frozenset(known)
+        return value if value in known else None
 
 
 class Choice(Kind):
@@ -197,10 +209,7 @@ class Reference(Kind):
         return {"": replace(usual, shape=shape, values=() if existing is None else (str(existing),))}
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
-        return next(iter(_known_ids(given[""][:1], self.names, context)), None)
-
-    def existing(self, value: Any, context: SettingsContext) -> Any:
-        return value if value in context.known(self.names) else None
+        return next(iter(context.chosen(self.names, given[""][:1])), None)
 
 
 class Several(Kind):
@@ -213,47 +222,33 @@ class Several(Kind):
         return [context.title(self.names, name) for name in context.ordered(self.names, value or ())]
 
     def fields(self, usual: FormField, value: Any, context: SettingsContext) -> Mapping[str, FormField]:
-        shape = Shape.ROLES if self.names is Names.ROLE else Shape.SELECT
+        if self.names is Names.ROLE:  # Discord knows which roles can be chosen
+            roles = batches([*map(str, sorted(self.existing(value, context)))])
+            if not roles or len(roles[-1]) == SELECT_LIMIT:
+                roles.append(())  # with room for more
+            pages = [replace(usual, shape=Shape.ROLES, values=page, most=SELECT_LIMIT) for page in roles]
+        else:
+            pages = [
+                replace(
+                    usual,
+                    shape=Shape.SELECT,
+                    values=tuple(each.value for each in page if each.value in value),
+                    options=page,
+                    most=len(page),
+                )
+                for page in batches(context.options(self.names))
+            ]
         return {
-            str(page): replace(
-                usual,
-                label=f"{usual.label} ({page + 1})" if page else usual.label,
-                shape=shape,
-                values=chosen,
-                options=options,
-                most=len(options) or SELECT_LIMIT,
-            )
-            for page, (chosen, options) in enumerate(self._pages(value, context))
+            str(number): replace(page, label=f"{usual.label} ({number + 1})") if number else page
+            for number, page in enumerate(pages)
         }
 
-    def _pages(
-        self, value: Any, context: SettingsContext
-    ) -> Sequence[tuple[tuple[str, ...], tuple[Option, ...]]]:
-        """Return what is chosen and what can be chosen in each field. Discord knows the roles."""
-        if self.names is Names.ROLE:
-            roles = [*map(str, sorted(self.existing(value, context)))]
-            # The last field has room for more.
-            more = [] if len(roles) % SELECT_LIMIT else [()]
-            return [(page, ()) for page in (*batches(roles), *more)]
-        return [
-            (tuple(each.value for each in page if each.value in value), page)
-            for page in batches(context.options(self.names))
-        ]
-
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
-        pages, chosen = self._pages(value, context), frozenset(value)
+        shown, chosen = self.fields(FormField(name="", label=""), value, context), frozenset(value)
         for name, values in given.items():
-            shown, options = pages[int(name)]
-            if self.names is Names.ROLE:
-                chosen = chosen - set(map(int, shown)) | _known_ids(values, self.names, context)
-            else:
-                if unknown := set(values) - {each.value for each in options}:
-                    raise InputError("settings_not_offered", value=escape_line(min(unknown), QUOTED))
-                chosen = chosen - set(shown) | set(values)
+            unchosen = context.chosen(self.names, shown[name].values)
+            chosen = chosen - unchosen | context.chosen(self.names, values)
         return chosen
-
-    def existing(self, value: Any, context: SettingsContext) -> Any:
-        return value and frozenset(value) & frozenset(context.known(self.names))
 
 
 class Permitted(Several):
@@ -293,44 +288,27 @@ class WordList(Kind):
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:
         """Return the sorted list. Raises InputErrors with all mistakes."""
-        typed, gone = _lines(given.get("add", ())), _lines(given.get("remove", ()))
-        codes = [(word, code) for word in typed if (code := _misplaced_star(word))]
+        lines = {name: "\n".join(texts).splitlines() for name, texts in given.items()}
+        typed, gone = (
+            sorted({*map(strip_invisible, lines.get(name, ()))} - {""}) for name in ("add", "remove")
+        )
+        cores = {word: word.strip("*").strip() for word in typed}
+        present, removed = ({without_joiners(word).casefold() for word in some} for some in (value, gone))
+        codes = [(word, "settings_word_only_star") for word, core in cores.items() if not core]
+        codes += [(word, "settings_word_inner_star") for word, core in cores.items() if "*" in core]
         codes += [(word, "settings_word_too_long") for word in typed if len(word) > WORD_LENGTH]
-        listed = set(map(_comparable, value))
-        codes += [(word, "settings_word_not_listed") for word in gone if _comparable(word) not in listed]
+        codes += [
+            (word, "settings_word_not_listed")
+            for word in gone
+            if without_joiners(word).casefold() not in present
+        ]
         mistakes = [InputError(code, word=escape_line(w, QUOTED), limit=WORD_LENGTH) for w, code in codes]
-        removed = set(map(_comparable, gone))
-        words = {word for word in value if _comparable(word) not in removed} | set(typed)
+        words = {word for word in value if without_joiners(word).casefold() not in removed} | set(typed)
         if len(words) > WORD_COUNT:
             mistakes.append(InputError("settings_too_many_words", limit=WORD_COUNT))
         if mistakes:
             raise InputErrors(mistakes)
         return tuple(sorted(words, key=lambda word: (word.casefold(), word)))
-
-
-def _known_ids(values: Iterable[str], names: Names, context: SettingsContext) -> frozenset[int]:
-    known = {str(id): id for id in context.known(names)}
-    if not known.keys() >= set(values):
-        raise InputError(f"settings_{names}_unknown")
-    return frozenset(int(known[value]) for value in values)
-
-
-def _lines(texts: Iterable[str]) -> Sequence[str]:
-    """Return the sorted lines of texts, without empty lines, repeated lines and invisible characters."""
-    entries = {strip_invisible(line) for text in texts for line in text.splitlines()}
-    return sorted(entries - {""})
-
-
-def _misplaced_star(word: str) -> str | None:
-    """Return the code of the refusal if a `*` of the word is no wildcard, or None."""
-    core = word.strip("*").strip()
-    if not core:
-        return "settings_word_only_star"
-    return "settings_word_inner_star" if "*" in core else None
-
-
-def _comparable(word: str) -> str:
-    return without_joiners(word).casefold()
 
 
 @dataclass(frozen=True, slots=True)

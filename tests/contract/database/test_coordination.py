@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import NullPool, event, text
 
 from bot.context import Wakeups
-from bot.database.coordination import Coordinator, LockHeld, acquire
+from bot.database.coordination import Coordinator, LockHeld
 from bot.domain.errors import StoreUnavailable
 from bot.outside import Outside
 from bot.store import Store
@@ -60,7 +60,7 @@ class Lines:
         self._stack = stack
 
     async def open(self, store: Store) -> tuple[Coordinator, Ear]:
-        line, ear = store.coordinator(), Ear()
+        line, ear = store.database.coordinator(), Ear()
         self._stack.push_async_callback(line.close)
         await line.open(ear)
         return line, ear
@@ -84,14 +84,14 @@ async def test_a_lock_is_held_by_one_process_at_a_time(store: Store, other: Stor
     assert not await theirs.try_acquire("shard 0")
     assert await theirs.try_acquire("shard 1") is not store.database.is_sqlite
     with pytest.raises(LockHeld):
-        await acquire(theirs, "shard 0", wait_seconds=0)
+        await theirs.acquire("shard 0", wait_seconds=0)
     await mine.close()
-    await acquire(theirs, "shard 0", wait_seconds=60)
+    await theirs.acquire("shard 0", wait_seconds=60)
 
 
 def hold_shard_0(url: str, told: Connection) -> None:
     async def main() -> None:
-        line = Store(url, Outside()).coordinator()
+        line = Store(url, Outside()).database.coordinator()
         await line.open(lambda _: None)
         told.send(await line.try_acquire("shard 0"))
         await asyncio.Event().wait()
@@ -109,7 +109,7 @@ async def test_a_killed_process_holds_no_lock(stores: Stores, store: Store, line
     assert not await line.try_acquire("shard 0")
     process.kill()
     process.join()
-    await acquire(line, "shard 0", wait_seconds=60)
+    await line.acquire("shard 0", wait_seconds=60)
 
 
 async def test_a_wake_up_reaches_the_other_processes(on_postgres: Store, lines: Lines) -> None:
@@ -150,7 +150,7 @@ async def test_coordination_survives_a_restart(
     await store.database.ping()
     await heard_again(mine, ear)
     with pytest.raises(LockHeld):
-        await acquire(theirs, "shard 0", wait_seconds=0)
+        await theirs.acquire("shard 0", wait_seconds=0)
     assert not mine.lost.done()
 
 
@@ -186,7 +186,7 @@ async def test_a_wait_on_a_broken_connection_succeeds_or_fails(on_postgres: Stor
             assert {type(result) for result in found} <= {bool, StoreUnavailable}
         while True:
             with suppress(StoreUnavailable):
-                await acquire(theirs, "other key", 60)
+                await theirs.acquire("other key", 60)
                 break
             await asyncio.sleep(0.05)
 
@@ -194,7 +194,7 @@ async def test_a_wait_on_a_broken_connection_succeeds_or_fails(on_postgres: Stor
 async def test_a_lock_that_another_process_took_meanwhile_is_reported_lost(
     on_postgres: Store, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.database.coordination._STALE_SESSION_SECONDS", 0.0)
+    monkeypatch.setattr("bot.database.postgres._STALE_SESSION_SECONDS", 0.0)
     mine, _ = await lines.open(on_postgres)
     assert await mine.try_acquire("shard 0")
     # The session is ended from outside, and somebody is quicker.

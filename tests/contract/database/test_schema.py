@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, make_url, text
 
+from bot.database.schema import NEWEST, alembic_config
 from bot.database.tables import metadata
 from bot.domain.errors import StartLater, StartupError
 from bot.store import Store
@@ -36,6 +38,10 @@ def _differences(connection: Connection) -> list[object]:
 
 async def test_a_new_database_has_the_tables_of_the_code(store: Store) -> None:
     assert await store.database.write(_differences) == []
+
+
+def test_a_new_database_gets_the_newest_schema() -> None:
+    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == NEWEST
 
 
 async def test_reopening_keeps_the_rows(store: Store, stores: Stores) -> None:

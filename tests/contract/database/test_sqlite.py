@@ -112,10 +112,10 @@ async def test_every_connection_survives_a_power_failure(database: Database) -> 
 async def test_a_write_begins_with_the_lock(database: Database) -> None:
     begun: list[str] = []
 
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        begun.append(statement)
+    def trace(connection: sqlite3.Connection, _record: object) -> None:
+        connection.set_trace_callback(begun.append)
 
-    event.listen(database.engine, "before_cursor_execute", note)
+    event.listen(database.engine, "connect", trace)
     await database.write(insert, "a")
     await names(database)
     assert [each for each in begun if each.startswith("BEGIN")] == ["BEGIN IMMEDIATE", "BEGIN"]

@@ -183,7 +183,7 @@ async def test_no_entry_links_to_a_private_or_deleted_message(store: Store) -> N
     await store.runs.finish(gone.key, RunState.REFUSED, at(2), code="comfy_failed")
     await post(store, gone.channel_id)
     assert await line_of(store, gone) == (gone.prompt, MessageRef(gone.channel_id, 901))
-    await store.reviews.discard(gone.key, PERSON.id, at(4), remove=True)
+    await store.reviews.discard(gone.key, PERSON.id, at(4))
     assert await line_of(store, gone) == (gone.prompt, None)
     await stored_rules(store, GUILD, RULES | {"private_results": True})
     private = await accepted(store, private=True)

@@ -151,7 +151,7 @@ async def test_an_entry_has_no_message_after_its_deletion(store: Store, by: int,
 async def test_an_entry_has_no_message_after_the_message_of_a_failure_was_deleted(store: Store) -> None:
     run = await brought_to(store, RunState.REFUSED)
     await posted(store, MessageRef(run.channel_id, 901))
-    await store.reviews.discard(run.key, PERSON.id, at(1), remove=True)
+    await store.reviews.discard(run.key, PERSON.id, at(1))
     entry = await entry_of(store, run)
     assert (entry.message, entry.deletions) == (None, Deletions(outcome=True))
 

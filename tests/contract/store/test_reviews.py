@@ -190,13 +190,6 @@ async def test_a_request_is_claimed_for_expiry_once_it_is_due(store: Store) -> N
     assert [due.key for due in await store.claims.claim_checks(APPROVAL_ENDS, pause, 9)] == [run.key]
 
 
-async def test_the_card_is_found_after_it_was_posted(store: Store) -> None:
-    run = await awaiting_approval(store)
-    assert await store.reviews.card(run.key) is None
-    await posted(store, MessageRef(9, 1234))
-    assert await store.reviews.card(run.key) == (9, 1234)
-
-
 async def test_a_result_is_deleted_once_and_its_row_stays(store: Store, other: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     deletions = [each.reviews.delete(run.key, MOD, NOW) for each in (store, other)]
@@ -209,8 +202,8 @@ async def test_a_result_is_deleted_once_and_its_row_stays(store: Store, other: S
 async def test_concurrent_deletions_of_a_failure_are_one_removal(store: Store, other: Store) -> None:
     run = await brought_to(store, RunState.FAILED)
     await asyncio.gather(
-        store.reviews.discard(run.key, MOD, NOW, remove=True),
-        other.reviews.discard(run.key, PERSON.id, NOW, remove=True),
+        store.reviews.discard(run.key, MOD, NOW),
+        other.reviews.discard(run.key, PERSON.id, NOW),
     )
     (row,) = await owed(store, run.key)
     assert row["deleted_by"] in (MOD, PERSON.id)
@@ -220,14 +213,14 @@ async def test_concurrent_deletions_of_a_failure_are_one_removal(store: Store, o
 
 async def test_discarding_a_placeholder_keeps_the_result(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
-    await store.reviews.discard(run.key, MOD, NOW, remove=False)
+    await store.reviews.discard(run.key, MOD, NOW)
     assert [row["deleted_by"] for row in await owed(store, run.key)] == [None]
     assert await fetch(store, run.key) == run
 
 
 async def test_a_late_result_can_be_deleted_after_its_verdict(store: Store) -> None:
     run = await brought_to(store, RunState.TIMED_OUT)
-    await store.reviews.discard(run.key, PERSON.id, NOW, remove=True)
+    await store.reviews.discard(run.key, PERSON.id, NOW)
     await store.runs.record_report(run.key, SUCCESS, at(60), at(120))
     await store.reviews.delete(run.key, PERSON.id, at(61))
     (row,) = await owed(store, run.key)

@@ -83,9 +83,10 @@ class World:
             raise self.describing.pop(0)
         return DeploymentDescription(id=deployment_id)
 
-    async def ping(self) -> None:
+    async def deployment_ids(self) -> frozenset[str]:
         if self.describing:
             raise self.describing.pop(0)
+        return frozenset()
 
     async def probe(self) -> None:
         """Make the probes that are due."""

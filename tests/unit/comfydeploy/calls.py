@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bot import __version__
 from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WebhookSigner
 from bot.domain import errors
@@ -35,6 +36,7 @@ class Recording:
 
     async def serve(self, request: web.Request) -> web.Response:
         assert request.headers["Authorization"] == f"Bearer {KEY}"
+        assert request.headers["User-Agent"] == f"comfydeploy-bot/{__version__}"
         self.requests.append((request.method, request.path_qs, await request.read()))
         return web.Response(body=self.answer)
 
@@ -55,7 +57,7 @@ async def fault(
         "run": lambda: client.get_run(RUN_ID),
         "cancel": lambda: client.cancel_run(RUN_ID),
         "deployment": lambda: client.describe_deployment(RUN_ID),
-        "ping": client.ping,
+        "deployments": client.deployment_ids,
         "log": lambda: client.read_log(RUN_ID),
     }
     with pytest.raises(errors.BackendError) as caught:

@@ -9,11 +9,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.comfydeploy.client import MAX_REPLY, PINGS
+from bot.comfydeploy.client import MAX_REPLY, PAGE
 from bot.comfydeploy.reports import parse_log
 from bot.comfydeploy.wire import WebhookSigner, queue_body
 from bot.domain import errors
 from bot.domain.runs import RunState
+from tests.serving import Handler
 from tests.unit.comfydeploy.calls import (
     KEY,
     NEW_RUN,
@@ -70,21 +71,55 @@ async def test_a_deployment_is_asked_for_by_its_id(session: aiohttp.ClientSessio
     assert info.name == "SDXL fox"
 
 
-@pytest.mark.parametrize("spoiled", range(PINGS + 1))
-async def test_a_deployment_that_spoils_the_answer_is_no_outage(
-    session: aiohttp.ClientSession, spoiled: int
-) -> None:
+async def test_the_list_merges_both_kinds_of_deployment(session: aiohttp.ClientSession) -> None:
+    lists = {"false": [{"id": "a"}, {"id": "b"}], "true": [{"id": "b"}, {"id": "c"}]}
+
     async def handler(request: web.Request) -> web.Response:
-        assert (request.path, request.query["page_size"]) == ("/api/deployments", "1")
-        if int(request.query["offset"]) < spoiled:
-            return web.Response(status=500, text="Internal Server Error")
-        return web.json_response([])
+        assert request.path == "/api/deployments"
+        return web.json_response(lists[request.query["is_fluid"]])
 
     async with http_server(handler) as url:
-        if spoiled < PINGS:
-            await connect(session, url).ping()
-        else:
-            assert type(await fault(session, url, "ping")) is errors.BackendCrashed
+        assert await connect(session, url).deployment_ids() == {"a", "b", "c"}
+
+
+async def ids_listed(session: aiohttp.ClientSession, handler: Handler) -> frozenset[str]:
+    async with http_server(handler) as url:
+        return await connect(session, url).deployment_ids()
+
+
+async def test_the_list_is_read_page_by_page(session: aiohttp.ClientSession) -> None:
+    every = [{"id": str(number)} for number in range(3 * PAGE)]
+
+    async def handler(request: web.Request) -> web.Response:
+        at, size = int(request.query["offset"]), int(request.query["page_size"])
+        return web.json_response(every[at : at + size] if request.query["is_fluid"] == "true" else [])
+
+    assert await ids_listed(session, handler) == {each["id"] for each in every}
+
+
+@pytest.mark.parametrize("count", [0, 1, PAGE, 3 * PAGE + 1])
+async def test_a_server_without_pages_lists_all_at_once(session: aiohttp.ClientSession, count: int) -> None:
+    every = [{"id": str(number)} for number in range(count)]
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.json_response(every)
+
+    assert await ids_listed(session, handler) == {each["id"] for each in every}
+
+
+async def test_a_deployment_that_spoils_its_page_is_left_out(session: aiohttp.ClientSession) -> None:
+    every = [{"id": str(number)} for number in range(2 * PAGE)]
+    spoiled = {3: web.HTTPInternalServerError, PAGE - 1: web.HTTPOk, PAGE + 5: web.HTTPInternalServerError}
+
+    async def handler(request: web.Request) -> web.Response:
+        at, size = int(request.query["offset"]), int(request.query["page_size"])
+        for number, status in spoiled.items():
+            if number in range(at, at + size):
+                return web.Response(status=status.status_code, text="Internal Server Error")
+        return web.json_response(every[at : at + size])
+
+    listed = await ids_listed(session, handler)
+    assert listed == {each["id"] for number, each in enumerate(every) if number not in spoiled}
 
 
 async def test_a_webhook_is_read_once_its_address_was_checked(session: aiohttp.ClientSession) -> None:
@@ -101,7 +136,7 @@ async def test_a_webhook_is_read_once_its_address_was_checked(session: aiohttp.C
     ("call", "status", "kind"),
     [
         *(("queue", status, kind) for status, kind in STATUSES),
-        *((call, 404, errors.BackendNotFound) for call in ("run", "cancel", "deployment", "ping")),
+        *((call, 404, errors.BackendNotFound) for call in ("run", "cancel", "deployment", "deployments")),
     ],
 )
 async def test_each_status_has_its_own_error_on_every_call(
@@ -137,7 +172,7 @@ async def test_a_redirect_is_not_followed(session: aiohttp.ClientSession) -> Non
     assert paths == ["/api/run/deployment/queue"]
 
 
-@pytest.mark.parametrize("call", ["queue", "run", "deployment", "log"])
+@pytest.mark.parametrize("call", ["queue", "run", "deployment", "deployments", "log"])
 async def test_a_200_that_cannot_be_read_is_a_bad_reply(session: aiohttp.ClientSession, call: str) -> None:
     handler = Recording(b"")
     async with http_server(handler.serve) as url:

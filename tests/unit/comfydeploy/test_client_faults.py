@@ -132,7 +132,7 @@ async def test_the_machines_own_refusal_has_its_error(session: aiohttp.ClientSes
         assert type(await fault(session, url)) is errors.BackendMachineRefused
 
 
-@pytest.mark.parametrize("call", ["deployment", "ping"])
+@pytest.mark.parametrize("call", ["deployment", "deployments"])
 async def test_a_description_that_crashes_the_server_has_its_error(
     session: aiohttp.ClientSession, call: str
 ) -> None:

@@ -11,7 +11,7 @@ from bot.deployments.choices import input_of
 from bot.deployments.draft import Draft, changed, without_refused_files
 from bot.deployments.inputs import AttachedFile, FormField, Input
 from bot.deployments.merge import Merged, Stored, merge
-from bot.deployments.model import Deployment, picture_input
+from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, InputErrors, RefusedError, WrongFiles
 from bot.strings import explain
@@ -207,8 +207,8 @@ def test_a_new_file_replaces_the_earlier_one_only_when_given() -> None:
 
 def test_a_picture_goes_to_the_input_that_needs_one() -> None:
     optional = input_of(key="o", option="mask", kind=InputKind.IMAGE)
-    assert picture_input(offering(optional, IMAGE)) is IMAGE
-    assert picture_input(offering(PROMPT)) is None
+    assert offering(optional, IMAGE).picture_input is IMAGE
+    assert offering(PROMPT).picture_input is None
 
 
 def boom(_: Input) -> int:

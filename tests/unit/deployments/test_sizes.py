@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.deployments.choices import Size
 from bot.deployments.command_plan import plan_commands, suggestions
 from bot.deployments.draft import Draft, changed
 from bot.deployments.input_text import command_line, displayed_inputs
@@ -266,7 +265,7 @@ def test_a_size_outside_comfydeploys_limits_is_told_and_left_out() -> None:
         "deployment 'flux': size 'huge' is left out: height doesn't take it",
         "deployment 'flux': the default size 'huge' is left out",
     )
-    assert size_of(made).default_size == Size(768, 768)
+    assert size_of(made).default_values == {"width": 768, "height": 768}
     made = sized({"choices": {"huge": [4096, 4096]}})
     assert [item.option for item in made.offered] == ["prompt", "width", "steps", "height"]
     assert made.warnings[-1] == "deployment 'flux': sizes are not offered: none of them fits"

@@ -11,7 +11,6 @@ from bot.domain.errors import RefusedError
 from bot.domain.moderation import (
     check_shown,
     check_undecided,
-    has_decided,
     may_delete,
 )
 from bot.domain.requests import Actor, ChannelState
@@ -22,24 +21,6 @@ from tests.unit.factories import made_run
 MONA, RITA, CHANNEL, GALLERY = 21, 22, 2, 9
 S = RunState
 WAITS = made_run(S.AWAITING_APPROVAL, requester_id=PERSON.id)
-
-
-@pytest.mark.parametrize(
-    ("state", "by", "approved", "rejected"),
-    [
-        (S.WAITING, MONA, True, False),
-        (S.SUCCEEDED, MONA, True, False),
-        (S.REJECTED, MONA, False, True),
-        (S.REJECTED, RITA, False, False),
-        (S.AWAITING_APPROVAL, None, False, False),
-    ],
-)
-def test_a_moderator_has_decided_only_once_and_in_one_way(
-    state: RunState, by: int | None, approved: bool, rejected: bool
-) -> None:
-    run = replace(WAITS, state=state, decided_by=by)
-    assert has_decided(run, MONA, rejected=False) is approved
-    assert has_decided(run, MONA, rejected=True) is rejected
 
 
 @pytest.mark.parametrize(
@@ -96,4 +77,4 @@ def test_the_requester_and_who_manages_the_messages_channel_may_delete(
         channel_state=lambda _channel: ChannelState(),
         manages_messages=moderated is not None,
     )
-    assert may_delete(run, actor, channel_id=channel) is allowed
+    assert may_delete(run, actor, channel) is allowed

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -39,7 +41,7 @@ class World:
     def __init__(self) -> None:
         self.seconds = 0.0
         self.one: BackendError | None = None
-        self.any: BackendError | None = None
+        self.all_of_them: BackendError | Sequence[str] = ("mine",)
         self.asked = 0
         self.rechecked = 0
         self.told: list[tuple[str, str | None]] = []
@@ -58,10 +60,11 @@ class World:
             raise self.one
         return DeploymentDescription(id=deployment_id)
 
-    async def ping(self) -> None:
+    async def deployment_ids(self) -> frozenset[str]:
         self.asked += 1
-        if self.any is not None:
-            raise self.any
+        if isinstance(self.all_of_them, BackendError):
+            raise self.all_of_them
+        return frozenset(self.all_of_them)
 
     async def make_checks_due(self, now: datetime) -> None:
         self.rechecked += 1
@@ -95,36 +98,37 @@ NOTHING, MINE, EVERYTHING = (True, True), (False, True), (False, False)
 
 
 @pytest.mark.parametrize(
-    ("error", "one", "any_", "held", "blamed"),
+    ("error", "one", "all_of_them", "held", "blamed"),
     [
         # The service or the machine has answered.
-        (BackendForbidden(), None, None, NOTHING, BackendForbidden),
-        (BackendMachineRefused(), None, None, NOTHING, BackendMachineRefused),
+        (BackendForbidden(), None, (), NOTHING, BackendForbidden),
+        (BackendMachineRefused(), None, (), NOTHING, BackendMachineRefused),
         # The machine fails.
-        (BackendServerError(status=500), None, None, MINE, BackendMachineFailed),
-        (BackendTimeout(), None, None, MINE, BackendTimeout),
-        (BackendBadReply(), None, None, MINE, BackendBadReply),
-        (BackendServerError(status=500), BackendUnauthorized(), None, MINE, BackendMachineFailed),
-        (BackendServerError(status=500), BackendBadReply(), None, MINE, BackendMachineFailed),
-        (BackendServerError(status=500), DOWN, None, MINE, BackendMachineFailed),
+        (BackendServerError(status=500), None, (), MINE, BackendMachineFailed),
+        (BackendTimeout(), None, (), MINE, BackendTimeout),
+        (BackendBadReply(), None, (), MINE, BackendBadReply),
+        (BackendServerError(status=500), BackendUnauthorized(), (), MINE, BackendMachineFailed),
+        (BackendServerError(status=500), BackendBadReply(), (), MINE, BackendMachineFailed),
+        (BackendServerError(status=500), DOWN, ("other",), MINE, BackendMachineFailed),
         (BackendServerError(status=500), DOWN, BackendBadReply(), MINE, BackendMachineFailed),
-        (BackendServerError(status=500), BackendCrashed(), None, MINE, BackendMachineFailed),
-        # The backend fails.
+        (BackendServerError(status=500), BackendCrashed(), (), MINE, BackendMachineFailed),
+        # The backend fails, perhaps for one deployment only.
+        (BackendServerError(status=500), DOWN, ("mine",), MINE, BackendServerError),
         (BackendServerError(status=500), DOWN, DOWN, EVERYTHING, BackendServerError),
         (BackendTimeout(), BackendTimeout(), BackendTimeout(), EVERYTHING, BackendTimeout),
-        (BackendUnreachable(), None, None, EVERYTHING, BackendUnreachable),
-        (BackendRateLimited(), None, None, EVERYTHING, BackendRateLimited),
+        (BackendUnreachable(), None, (), EVERYTHING, BackendUnreachable),
+        (BackendRateLimited(), None, (), EVERYTHING, BackendRateLimited),
     ],
 )
 async def test_one_failed_queue_call_opens_a_breaker(
     world: World,
     error: BackendError,
     one: BackendError | None,
-    any_: BackendError | None,
+    all_of_them: Any,
     held: tuple[bool, bool],
     blamed: type[BackendError],
 ) -> None:
-    world.one, world.any = one, any_
+    world.one, world.all_of_them = one, all_of_them
     world.health.begin(run())
     assert type(await world.health.failed(run(), error)) is blamed
     assert world.admitted() == held
@@ -133,24 +137,21 @@ async def test_one_failed_queue_call_opens_a_breaker(
 
 
 @pytest.mark.parametrize(
-    ("one", "any_", "unreadable", "held"),
+    ("one", "all_of_them", "unreadable", "held"),
     [
         (None, (), False, NOTHING),
-        (BackendUnauthorized(), None, False, NOTHING),
-        (BackendCrashed(), None, False, NOTHING),
-        (DOWN, None, False, NOTHING),
+        (BackendUnauthorized(), (), False, NOTHING),
+        (BackendCrashed(), ("other",), False, NOTHING),
+        (DOWN, ("other",), False, NOTHING),
         (DOWN, BackendUnauthorized(), False, NOTHING),
+        (DOWN, ("mine",), True, MINE),
         (DOWN, DOWN, True, EVERYTHING),
     ],
 )
 async def test_an_outage_is_told_from_a_run_that_can_not_be_read(
-    world: World,
-    one: BackendError | None,
-    any_: BackendError | None,
-    unreadable: bool,
-    held: tuple[bool, bool],
+    world: World, one: BackendError | None, all_of_them: Any, unreadable: bool, held: tuple[bool, bool]
 ) -> None:
-    world.one, world.any = one, any_
+    world.one, world.all_of_them = one, all_of_them
     assert await world.health.is_unreadable(run()) is unreadable
     assert world.admitted() == held
     world.one = None
@@ -160,7 +161,7 @@ async def test_an_outage_is_told_from_a_run_that_can_not_be_read(
 
 
 async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: World) -> None:
-    world.one = world.any = DOWN
+    world.one = world.all_of_them = DOWN
     assert await world.health.is_unreadable(run())
     for _ in range(20):
         asked = world.asked
@@ -211,7 +212,7 @@ async def test_a_pause_that_the_backend_asks_for_is_kept(world: World) -> None:
 
 
 async def test_an_outage_is_told_to_everybody_once_it_lasts(world: World) -> None:
-    world.one = world.any = BackendRateLimited(retry_after=5)
+    world.one = world.all_of_them = BackendRateLimited(retry_after=5)
     await world.health.is_unreadable(run())
     await world.later(5.9)
     assert world.told == []
