@@ -7,13 +7,13 @@ URLs are checked so that no library fails on them later.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from bot.comfydeploy.wire import WEBHOOK_PATH
-from bot.deployments.schema.mistakes import that
+from bot.deployments.schema.field_types import that
 
 IPNetwork = IPv4Network | IPv6Network
 _PRIVATE_V4 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")
@@ -100,9 +100,6 @@ def public_url(text: str) -> str:
     return base_url(text)
 
 
-_SQLITE, _POSTGRES = "sqlite", "postgresql"
-# The forms of other programs, which name a driver.
-_OLD_SCHEMES = {"sqlite+aiosqlite": _SQLITE, "postgresql+asyncpg": _POSTGRES, "postgres": _POSTGRES}
 # Query parameters that asyncpg understands; it raises TypeError for any other.
 _OPTIONS = frozenset({"ssl", "host", "port", "passfile", "service", "servicefile", "target_session_attrs"})
 
@@ -110,49 +107,33 @@ _OPTIONS = frozenset({"ssl", "host", "port", "passfile", "service", "servicefile
 def database_url(secret: SecretStr) -> SecretStr:
     """Raise ValueError, with the expected form, for what isn't a database's URL."""
     text = secret.get_secret_value()
-    scheme, _, rest = text.partition(":")
-    if new := _OLD_SCHEMES.get(scheme):
-        # The rest may contain a password.
-        rest = rest if new == _SQLITE else "//…"
-        raise ValueError(f"must be {new}:{rest} instead of {scheme}:{rest}")
-    if text.startswith(_POSTGRES) and find_spec("asyncpg") is None:
+    if text.startswith("postgresql") and find_spec("asyncpg") is None:
         raise ValueError("needs the PostgreSQL driver: pip install asyncpg")
     try:
         url = make_url(text)
-        valid = "\0" not in unquote(text) and (_names_file(url) or _names_server(url))
+        is_file = url.host is None and url.database not in (None, "", ":memory:") and not url.query
+        valid = (url.drivername == "sqlite" and is_file) or _names_server(url)
     except (ArgumentError, ValueError):
         valid = False
-    if not valid:
+    if not valid or "\0" in unquote(text):
         raise ValueError(
-            f"must be {_SQLITE}:///FILE, or {_POSTGRES}://USER:PASSWORD@HOST/NAME with special characters of "
+            "must be sqlite:///FILE, or postgresql://USER:PASSWORD@HOST/NAME with special characters of "
             "the password percent-encoded: @ is %40, / is %2F, # is %23"
         )
     return secret
 
 
-def _names_file(url: URL) -> bool:
-    is_file = url.host is None and bool(url.database) and url.database != ":memory:"
-    return url.drivername == _SQLITE and is_file and not url.query
-
-
 def _names_server(url: URL) -> bool:
     """Return whether a URL names a PostgreSQL server. Raises ValueError for what asyncpg doesn't take."""
-    if url.drivername != _POSTGRES:
-        return False
-    if not _OPTIONS.issuperset(url.query):
+    if url.drivername != "postgresql" or not _OPTIONS.issuperset(url.query):
         return False
     _, arguments = url.set(drivername="postgresql+asyncpg").get_dialect()().create_connect_args(url)
-    hosts, ports = _each(arguments.get("host")), _each(arguments.get("port"))
+    given = (arguments.get(name, []) for name in ("host", "port"))
+    hosts, ports = (each if isinstance(each, list) else [each] for each in given)
     # An unencoded @ in the password ends it early: the rest is parsed as the host or, after a slash, as the
     # database. A host that begins with a slash is the folder of a Unix socket.
     named = all(host.startswith("/") or is_host(host) for host in hosts) and "@" not in (url.database or "")
     return named and all(0 < port < 65536 for port in ports)
-
-
-def _each(value: Any) -> Iterable[Any]:
-    if value is None:
-        return ()
-    return value if isinstance(value, list) else (value,)
 
 
 def _parts(value: object) -> object:
@@ -179,16 +160,12 @@ _Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1, le=2**53)]
 Seconds = Annotated[int, Field(ge=1, le=_YEAR)]
-# At least the pause of the worker that refreshes the deployments.
-RefreshSeconds = Annotated[int, Field(ge=15, le=_YEAR)]
 Ids = Annotated[tuple[_Id, ...], BeforeValidator(_parts), Field(min_length=1)]
 ShardIds = Annotated[tuple[Annotated[int, Field(ge=0, le=999_999)], ...], BeforeValidator(_parts)]
 PrivateNetworks = Annotated[
     tuple[Annotated[IPNetwork, BeforeValidator(private_network)], ...], BeforeValidator(_parts)
 ]
 Roles = Annotated[frozenset[Role], BeforeValidator(_parts), Lower, Field(min_length=1)]
-ShardCount = Annotated[int, Field(ge=1, le=100_000)]
-PoolSize = Annotated[int, Field(ge=2, le=1000)]
 Secret = Annotated[
     SecretStr,
     that(

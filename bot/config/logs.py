@@ -67,29 +67,25 @@ class Redactor:
         return text
 
 
-class _RunKey(logging.Filter):
-    """A filter that adds the run's key to a record, from `extra={"run": key}` or else from `run_context`."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        key = getattr(record, "run", None) or _current_run.get()
-        if key is not None:
-            record.run = key
-        return True
+def _add_run(record: logging.LogRecord) -> bool:
+    """Add the run's key to a record, from `extra={"run": key}` or else from `run_context`."""
+    key = getattr(record, "run", None) or _current_run.get()
+    if key is not None:
+        record.run = key
+    return True
 
 
-class _WithoutBadRequests(logging.Filter):
-    """A filter that drops errors about malformed HTTP requests, with which strangers could fill the log."""
+def _is_no_bad_request(record: logging.LogRecord) -> bool:
+    """Drop errors about malformed HTTP requests, with which strangers could fill the log."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | RequestPayloadError)
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        return not isinstance(error, HttpProcessingError | RequestPayloadError)
+
+_TEXT = "%(asctime)s %(levelname)-8s %(name)s %(message)s"
 
 
 class _Text(logging.Formatter):
     """A formatter that writes a record as one line, and its traceback as indented lines below it."""
-
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-8s %(name)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # overrides logging's method
         if key := getattr(record, "run", None):
@@ -106,25 +102,15 @@ def _escaped(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-class _Json(JsonFormatter):
-    def __init__(self) -> None:
-        super().__init__(
-            "%(levelname)s %(name)s %(message)s",
-            rename_fields={"levelname": "level", "name": "logger"},
-            timestamp=True,
-        )
+class _Redacting(logging.StreamHandler[TextIO]):
+    """A handler that redacts the finished line, including arguments, tracebacks and extra fields."""
 
-
-class _Redacting(logging.Formatter):
-    """A formatter that redacts the finished line, including arguments, tracebacks and extra fields."""
-
-    def __init__(self, inner: logging.Formatter, redact: Redactor) -> None:
-        super().__init__()
-        self._inner = inner
+    def __init__(self, stream: TextIO, redact: Redactor) -> None:
+        super().__init__(stream)
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._redact(self._inner.format(record))
+        return self._redact(super().format(record))
 
 
 @contextmanager
@@ -141,13 +127,15 @@ def setup_logging(
     level: str, form: Literal["text", "json"], *, secrets: Iterable[str] = (), stream: TextIO | None = None
 ) -> None:
     """Replace the root handlers with one on `stream` (default stderr) that redacts `secrets`."""
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.addFilter(_RunKey())
-    handler.setFormatter(_Redacting(_Json() if form == "json" else _Text(), Redactor(secrets)))
+    handler = _Redacting(stream or sys.stderr, Redactor(secrets))
+    handler.addFilter(_add_run)
+    renamed = {"levelname": "level", "name": "logger"}
+    as_json = JsonFormatter("%(levelname)s %(name)s %(message)s", rename_fields=renamed, timestamp=True)
+    handler.setFormatter(as_json if form == "json" else _Text(_TEXT))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name, minimum in _MINIMUM_LEVELS.items():
         logging.getLogger(name).setLevel(max(minimum, logging.getLogger().level))
     # Access logs contain the webhooks' MACs in their paths, and a line per progress event is noise.
     logging.getLogger("aiohttp.access").setLevel(logging.CRITICAL + 1)
-    logging.getLogger("aiohttp.server").addFilter(_WithoutBadRequests())
+    logging.getLogger("aiohttp.server").addFilter(_is_no_bad_request)
     logging.captureWarnings(capture=True)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
-from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 from sqlalchemy.engine import make_url
 
 from bot.config.fields import (
@@ -25,23 +25,18 @@ from bot.config.fields import (
     Ids,
     LongSecret,
     Lower,
-    PoolSize,
     Port,
     PrivateNetworks,
     PublicUrl,
-    RefreshSeconds,
     Roles,
     Seconds,
     Secret,
-    ShardCount,
     ShardIds,
     Shards,
     Upper,
 )
-from bot.deployments.config_file import load_deployments_file, single_deployment
-from bot.deployments.schema import DeploymentSettings
-from bot.deployments.schema.field_types import Uuid
-from bot.deployments.schema.mistakes import mistakes
+from bot.deployments.schema import DeploymentSettings, load_deployments_file
+from bot.deployments.schema.field_types import Uuid, mistakes
 from bot.domain.errors import StartupError
 from bot.domain.run_timing import QUEUE_CALL_SECONDS
 
@@ -78,7 +73,8 @@ class Settings(BaseModel):
     instead."""
     deployments_file: Path | None = None
     """The file that describes the deployments. Empty = deployments.toml, if it exists."""
-    deployments_refresh_seconds: RefreshSeconds = 600
+    # At least the pause of the worker that refreshes the deployments.
+    deployments_refresh_seconds: Annotated[Seconds, Field(ge=15)] = 600
     """The interval between checks for changed deployments. Each check makes one call per deployment."""
     comfydeploy_api_url: BaseUrl = "https://api.comfydeploy.com/api"
     """ComfyDeploy's API, or that of a self-hosted server."""
@@ -98,11 +94,11 @@ class Settings(BaseModel):
     WEB_PORT."""
     database_url: DatabaseUrl = SecretStr("sqlite:///data/bot.db")
     """sqlite:///path/to/file.db (creates the folder) or postgresql://user:password@host/name."""
-    database_pool_size: PoolSize = 20
+    database_pool_size: Annotated[int, Field(ge=2, le=1000)] = 20
     """PostgreSQL: the maximum number of connections per process, plus one that listens."""
     roles: Roles = ALL_ROLES
     """The roles of this process, which docs/operations.md explains. Empty = all."""
-    shard_count: ShardCount | None = None
+    shard_count: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """The total number of shards. Empty = no sharding."""
     shard_ids: ShardIds = ()
     """The shards of this process, such as 0,1. Empty = all."""
@@ -146,13 +142,11 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if found := [*self._keys(), *self._sources(), *self._processes()]:
+        if found := [*(self._of_callers() if self.roles & CALLING_ROLES else ()), *self._of_processes()]:
             raise ValueError("\n".join(found))
         return self
 
-    def _keys(self) -> Iterator[str]:
-        if not self.roles & CALLING_ROLES:
-            return
+    def _of_callers(self) -> Iterator[str]:
         missing = [name for name in REQUIRED_SECRETS if not getattr(self, name.lower()).get_secret_value()]
         yield from (f"{name}: is missing. {REQUIRED_SECRETS[name]}" for name in missing)
         if missing and not ENV_FILE.exists():
@@ -160,18 +154,16 @@ class Settings(BaseModel):
                 f"There is no {ENV_FILE} in the current folder. Copy .env.example to it, "
                 "or start the bot where it is."
             )
-
-    def _sources(self) -> Iterator[str]:
-        file, single = self.deployments_file, self.comfydeploy_deployment_id
-        if file is not None and single is not None:
-            yield "COMFYDEPLOY_DEPLOYMENT_ID and DEPLOYMENTS_FILE are both set. Remove one of them."
-        elif self.roles & CALLING_ROLES and not (file or single or DEFAULT_DEPLOYMENTS_FILE.exists()):
+        named = self.deployments_file or self.comfydeploy_deployment_id
+        if not (named or DEFAULT_DEPLOYMENTS_FILE.exists()):
             yield (
                 "No deployment is named. Set COMFYDEPLOY_DEPLOYMENT_ID to the id of one deployment, "
                 "or describe several in deployments.toml."
             )
 
-    def _processes(self) -> Iterator[str]:
+    def _of_processes(self) -> Iterator[str]:
+        if self.deployments_file is not None and self.comfydeploy_deployment_id is not None:
+            yield "COMFYDEPLOY_DEPLOYMENT_ID and DEPLOYMENTS_FILE are both set. Remove one of them."
         # With 0 the system picks a different port for each.
         if self.metrics_port and self.metrics_port == self.web_port:
             yield "METRICS_PORT: must differ from WEB_PORT. Leave it empty for /metrics on WEB_PORT"
@@ -179,17 +171,16 @@ class Settings(BaseModel):
             yield "SHARD_COUNT: is missing. Set it to how many shards there are in all, or remove SHARD_IDS"
         elif self.shard_ids and max(self.shard_ids) >= (self.shard_count or 0):
             yield "SHARD_IDS: must be below SHARD_COUNT; they are numbered from 0"
-        is_split = {
+        splits = {
             "ROLES": self.roles < ALL_ROLES,
             "SHARD_IDS": 0 < len(set(self.shard_ids)) < (self.shard_count or 0),
         }
-        if self.database_url.get_secret_value().startswith("sqlite"):
-            yield from (
-                f"{name}: splits the bot over several processes, and SQLite belongs to one. "
-                f"Name a PostgreSQL database in DATABASE_URL, or leave {name} empty"
-                for name, split in is_split.items()
-                if split
-            )
+        for name, split in splits.items():
+            if split and self.database_url.get_secret_value().startswith("sqlite"):
+                yield (
+                    f"{name}: splits the bot over several processes, and SQLite belongs to one. "
+                    f"Name a PostgreSQL database in DATABASE_URL, or leave {name} empty"
+                )
 
     @property
     def shards(self) -> Shards | None:
@@ -207,41 +198,48 @@ class Settings(BaseModel):
 
     def warnings(self) -> tuple[str, ...]:
         """Return sentences about settings that are allowed but probably a mistake."""
-        return (*self._about_urls(), *self._about_the_rest(), *self._hints)
-
-    def _about_urls(self) -> Iterator[str]:
-        url, is_local = self.public_url, _is_loopback(self.comfydeploy_api_url)
-        if url is None:
-            yield (
+        url, api = self.public_url, self.comfydeploy_api_url
+        only_here = url is not None and _is_loopback(url)
+        elsewhere = self.allow_user_installs or self.allow_direct_messages
+        found = (
+            (
+                url is None,
                 "PUBLIC_URL is not set: the bot asks ComfyDeploy for results instead, first after "
-                f"{self.poll_interval_seconds} seconds, then less and less often."
-            )
-        elif _is_loopback(url):
-            if not is_local:
-                yield "PUBLIC_URL is an address of this machine only: ComfyDeploy can't reach it."
-        elif url.startswith("http:"):
-            yield "PUBLIC_URL is http: webhooks are unencrypted, and a redirect to https would lose them."
-        if self.comfydeploy_api_url.startswith("http:") and not is_local:
-            yield "COMFYDEPLOY_API_URL is http: the API key is sent unencrypted. Use https."
-
-    def _about_the_rest(self) -> Iterator[str]:
-        if self.comfydeploy_deployment_id and DEFAULT_DEPLOYMENTS_FILE.is_file():
-            yield "COMFYDEPLOY_DEPLOYMENT_ID is set, so deployments.toml is not read. Remove one of the two."
-        if self.allow_user_installs and self.daily_gpu_seconds is None:
-            yield (
+                f"{self.poll_interval_seconds} seconds, then less and less often.",
+            ),
+            (
+                only_here and not _is_loopback(api),
+                "PUBLIC_URL is an address of this machine only: ComfyDeploy can't reach it.",
+            ),
+            (
+                url and url.startswith("http:") and not only_here,
+                "PUBLIC_URL is http: webhooks are unencrypted, and a redirect to https would lose them.",
+            ),
+            (
+                api.startswith("http:") and not _is_loopback(api),
+                "COMFYDEPLOY_API_URL is http: the API key is sent unencrypted. Use https.",
+            ),
+            (
+                self.comfydeploy_deployment_id and DEFAULT_DEPLOYMENTS_FILE.is_file(),
+                "COMFYDEPLOY_DEPLOYMENT_ID is set, so deployments.toml is not read. Remove one of the two.",
+            ),
+            (
+                self.allow_user_installs and self.daily_gpu_seconds is None,
                 "ALLOW_USER_INSTALLS lets anybody who adds the bot to their account spend GPU time, "
-                "and no server's budgets apply there. Set DAILY_GPU_SECONDS."
-            )
-        if self.command_guild_ids and (self.allow_user_installs or self.allow_direct_messages):
-            yield (
+                "and no server's budgets apply there. Set DAILY_GPU_SECONDS.",
+            ),
+            (
+                self.command_guild_ids and elsewhere,
                 "COMMAND_GUILD_IDS keeps the commands to those servers, so ALLOW_DIRECT_MESSAGES and "
-                "ALLOW_USER_INSTALLS have no effect. Leave COMMAND_GUILD_IDS empty for them."
-            )
-        if self.submit_grace_seconds < QUEUE_CALL_SECONDS:
-            yield (
+                "ALLOW_USER_INSTALLS have no effect. Leave COMMAND_GUILD_IDS empty for them.",
+            ),
+            (
+                self.submit_grace_seconds < QUEUE_CALL_SECONDS,
                 "SUBMIT_GRACE_SECONDS is shorter than a queue call, so a run may end as not confirmed before "
-                f"ComfyDeploy answers. Set {QUEUE_CALL_SECONDS} or more."
-            )
+                f"ComfyDeploy answers. Set {QUEUE_CALL_SECONDS} or more.",
+            ),
+        )
+        return (*(sentence for applies, sentence in found if applies), *self._hints)
 
 
 NAMES = tuple(name.upper() for name in Settings.model_fields)
@@ -258,10 +256,10 @@ def _read_env_file() -> dict[str, str]:
     # python-dotenv only logs what it can't parse, and the bot would start without that setting.
     if wrong := [each.original.line for each in parse_stream(StringIO(text)) if each.error]:
         raise StartupError(*(f"{ENV_FILE}, line {line}, is not NAME=value." for line in wrong))
-    return _stripped(dotenv_values(stream=StringIO(text)))
+    return _without_empty(dotenv_values(stream=StringIO(text)))
 
 
-def _stripped(values: Mapping[str, str | None]) -> dict[str, str]:
+def _without_empty(values: Mapping[str, str | None]) -> dict[str, str]:
     """Return the values that aren't empty, without white space around them, by upper-case name."""
     return {name.upper(): value.strip() for name, value in values.items() if value and value.strip()}
 
@@ -269,7 +267,7 @@ def _stripped(values: Mapping[str, str | None]) -> dict[str, str]:
 def load_settings(environment: Mapping[str, str]) -> Settings:
     """Read `.env` and the environment, which takes precedence. Raises StartupError with all mistakes."""
     file = _read_env_file()
-    given = _stripped(environment)
+    given = _without_empty(environment)
     # The environment holds many unrelated variables.
     ours = [name for name in given if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
     hints = tuple(_misspelled([*file, *ours]))
@@ -300,5 +298,5 @@ def _is_loopback(url: str) -> bool:
 def configured_deployments(settings: Settings) -> tuple[DeploymentSettings, ...]:
     """Return the configured deployments. Raises StartupError with the mistakes in their file."""
     if settings.comfydeploy_deployment_id is not None:
-        return (single_deployment(settings.comfydeploy_deployment_id),)
+        return (DeploymentSettings(name="default", deployment_id=settings.comfydeploy_deployment_id),)
     return load_deployments_file(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE)

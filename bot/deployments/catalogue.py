@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -84,8 +84,7 @@ class Catalogue:
 
     def require(self, name: str) -> Deployment:
         """Return the deployment. Raises InputError if it is no longer offered."""
-        found = self.get(name)
-        if found is None:
+        if (found := self._deployments.get(name)) is None:
             raise InputError("deployment_gone")
         return found
 
@@ -95,7 +94,7 @@ class Catalogue:
 
     def title(self, name: str) -> str:
         """Return a deployment's title, or its name if it is no longer offered."""
-        found = self.get(name)
+        found = self._deployments.get(name)
         return found.title if found is not None else name
 
     def age_marks(self, run: Run) -> Sequence[DeploymentSettings]:
@@ -146,7 +145,7 @@ class Catalogue:
 
     async def _compiled(self, settings: DeploymentSettings, gate: asyncio.Semaphore) -> Deployment | None:
         async with gate:
-            info = await self._describe(settings) or await self._kept(settings.deployment_id)
+            info = await self._described(settings.deployment_id)
         if info is None and not describes_itself(settings):
             left_out = f"deployment '{settings.name}' is left out: nothing describes its inputs"
             self._log_new(settings.name, left_out, level=logging.ERROR)
@@ -162,8 +161,8 @@ class Catalogue:
                 log.log(level, "%s", sentence)
         self._logged[about] = said
 
-    async def _describe(self, settings: DeploymentSettings) -> DeploymentDescription | None:
-        deployment_id = settings.deployment_id
+    async def _described(self, deployment_id: str) -> DeploymentDescription | None:
+        """Return what the backend says about a deployment, or else what it said last, or None."""
         try:
             info = await self._backend.describe_deployment(deployment_id)
         except BackendError as error:
@@ -171,21 +170,17 @@ class Catalogue:
             causes = f". {CAUSES}" if isinstance(error, BackendServerError) else ""
             told = f"ComfyDeploy does not describe deployment {deployment_id}: {error}{causes}"
             self._log_new(deployment_id, told)
-            return None
+            return await self._kept(deployment_id)
         self.faults.pop(deployment_id, None)
         self._log_new(deployment_id)
-        await self._keep(deployment_id, info)
-        return info
-
-    async def _keep(self, deployment_id: str, info: DeploymentDescription) -> None:
         text = _DESCRIPTION.dump_json(info).decode()
-        if self._write is None or self._cached.get(deployment_id) == text:
-            return
-        try:
-            await self._write(deployment_id, text)
-            self._cached[deployment_id] = text
-        except StoreUnavailable as error:
-            log.warning("can't store the description of deployment %s: %s", deployment_id, error)
+        if self._write is not None and self._cached.get(deployment_id) != text:
+            try:
+                await self._write(deployment_id, text)
+                self._cached[deployment_id] = text
+            except StoreUnavailable as error:
+                log.warning("can't store the description of deployment %s: %s", deployment_id, error)
+        return info
 
     async def _kept(self, deployment_id: str) -> DeploymentDescription | None:
         try:
@@ -213,60 +208,33 @@ class ReloadResult:
         return "; ".join(f"{word} {', '.join(names)}" for word, names in self.names.items())
 
 
-class Show(Protocol):
-    """Shows the current deployments in Discord; `resend` sends unchanged commands, too."""
-
-    async def __call__(self, *, resend: bool) -> None: ...
-
-
 ReloadTask = Literal["read", "poll"]  # read the file, or ask the backend
 
 
+@dataclass(kw_only=True)
 class Reloader:
     """Reloads deployments. `read` returns their settings, and `notify` makes other processes read them, too.
-    `loaded` is called after each reload or poll.
+    `loaded` is called after each reload or poll. Reloads run one at a time, since each may sync the commands.
 
-    `every` is the time between two polls of the backend. Reloads run one at a time, since each may sync the
-    commands.
+    `every` is the time between two polls of the backend. `show` syncs the commands that Discord shows; with
+    `resend` it also sends unchanged ones. If it raises an error, the next reload or poll calls it again, as
+    it does if `outdated` is set. If `requested` is set, the worker rereads the file.
     """
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        *,
-        read: Callable[[], Awaitable[Sequence[DeploymentSettings]]],
-        notify: Callable[[], None],
-        loaded: Callable[[], None],
-        every: timedelta,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._catalogue = catalogue
-        self._read = read
-        self._notify = notify
-        self._loaded = loaded
-        self._every = every
-        self._clock = clock
-        self._next = clock() + every
-        self._requested = False
+    catalogue: Catalogue
+    read: Callable[[], Awaitable[Sequence[DeploymentSettings]]]
+    notify: Callable[[], None]
+    loaded: Callable[[], None]
+    every: timedelta
+    clock: Callable[[], datetime]
+    show: Callable[..., Awaitable[None]] | None = None
+    outdated: bool = False
+    requested: bool = False
+
+    def __post_init__(self) -> None:
+        self._next = self.clock() + self.every
         self._lock = asyncio.Lock()
-        self._outdated = False
         self._resend = False
-        self._show: Show | None = None
-
-    def on_change(self, show: Show) -> None:
-        """Register `show`, which is called after a reload has changed the commands, or to send them again.
-
-        If it raises an error, the next reload or poll calls it again.
-        """
-        self._show = show
-
-    def mark_outdated(self) -> None:
-        """Make the next reload or poll sync the commands even if nothing has changed."""
-        self._outdated = True
-
-    def request_reload(self) -> None:
-        """Make the worker reread the file."""
-        self._requested = True
 
     async def reload(self) -> ReloadResult:
         """Reload the deployments from the file, here and in other processes, and send the commands again.
@@ -274,19 +242,19 @@ class Reloader:
         Raises StartupError if they can't be loaded, in which case the old deployments remain.
         """
         found = await self._load("read", resend=True)
-        self._notify()
+        self.notify()
         return found
 
     async def claim(self, _room: int) -> Sequence[ReloadTask]:
         """Claim the task that is due, if any. A requested reload comes before a poll."""
-        if self._requested:
-            self._requested = False
+        if self.requested:
+            self.requested = False
             return ["read"]
-        now = self._clock()
+        now = self.clock()
         # The wait is longer than the pause if the clock was set back.
-        if timedelta() < self._next - now <= self._every:
+        if timedelta() < self._next - now <= self.every:
             return []
-        self._next = now + self._every
+        self._next = now + self.every
         return ["poll"]
 
     async def handle(self, task: ReloadTask) -> None:
@@ -306,20 +274,25 @@ class Reloader:
         elif found.names:
             log.info("the deployments changed at ComfyDeploy: %s", found)
             # A process that knows less would refuse the requests that another accepts.
-            self._notify()
+            self.notify()
 
     async def _load(self, task: ReloadTask, *, resend: bool = False) -> ReloadResult:
-        catalogue = self._catalogue
+        catalogue = self.catalogue
         async with self._lock:
-            configured = await self._read() if task == "read" else None
+            configured = await self.read() if task == "read" else None
             before = {each.name: each for each in catalogue.all()}
             commands = catalogue.plan, catalogue.message_commands
             await catalogue.load(configured)
-            self._loaded()
+            self.loaded()
             self._resend |= resend
-            self._outdated |= resend or (catalogue.plan, catalogue.message_commands) != commands
-            if self._outdated:
-                await self._show_commands()
+            self.outdated |= resend or (catalogue.plan, catalogue.message_commands) != commands
+            if self.outdated:
+                try:
+                    if self.show is not None:
+                        await self.show(resend=self._resend)
+                    self.outdated = self._resend = False
+                except DiscordAway as error:
+                    log.warning("can't sync the changed commands yet: %s", error)
         after = {each.name: each for each in catalogue.all()}
         names = {
             "added": [name for name in after if name not in before],
@@ -329,13 +302,5 @@ class Reloader:
         return ReloadResult(
             {word: found for word, found in names.items() if found},
             [warning for each in after.values() for warning in each.warnings],
-            synced=not self._outdated,
+            synced=not self.outdated,
         )
-
-    async def _show_commands(self) -> None:
-        try:
-            if self._show is not None:
-                await self._show(resend=self._resend)
-            self._outdated = self._resend = False
-        except DiscordAway as error:
-            log.warning("can't sync the changed commands yet: %s", error)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import chain
 
 from bot.deployments.files import is_kind
 from bot.deployments.inputs import AttachedFile, Input, Values
@@ -37,10 +39,12 @@ def link_follow_ups(
         warnings = [*source.warnings]
         for each in settings.follow_ups:
             target = deployments.get(each.deployment)
-            link = _Link(each, source, target) if target is not None else None
-            mistakes = link.mistakes if link is not None else [_no_target(each, configured, deployments)]
-            if link is not None and not mistakes:
-                found.append(link.follow_up())
+            if target is None:
+                mistakes = [_no_target(each, configured, deployments)]
+            else:
+                link = _Link(each, source, target)
+                follow_up, mistakes = link.follow_up(), link.mistakes
+                found += [] if mistakes else [follow_up]
             start = f"deployment '{source.name}': follow-up '{each.label}' is not offered: "
             warnings += (start + mistake for mistake in mistakes)
         changes = {"follow_ups": tuple(found), "warnings": tuple(warnings)}
@@ -59,56 +63,58 @@ def _no_target(
     return f"there is no deployment '{name}'; {rest}"
 
 
+@dataclass(frozen=True, slots=True)
 class _Link:
-    """A follow-up between two deployments: what each of its settings means there, and the mistakes."""
+    """A follow-up between two deployments, and the mistakes in what its settings mean there."""
 
-    def __init__(self, settings: FollowUpSettings, source: Deployment, target: Deployment) -> None:
-        self._settings = settings
-        self._source = source
-        self._target = target
-        self.mistakes: list[str] = []
-        self._takes = {item.kind: item.key for item in self._taking()}
-        self._carried = [item.key for name in settings.carry for item in self._carry(name)]
-        self._values: dict[str, InputValue] = {}
+    settings: FollowUpSettings
+    source: Deployment
+    target: Deployment
+    mistakes: list[str] = field(default_factory=list)
+
+    def follow_up(self) -> FollowUp:
+        """Return the follow-up, which fits if there are no mistakes."""
+        settings, target = self.settings, self.target
+        takes = {item.kind: item.key for item in self._taking()}
+        carried = [item.key for name in settings.carry for item in self._carry(name)]
+        values: dict[str, InputValue] = {}
         for name, value in settings.inputs.items():
-            self._values |= self._value(name, value)
-        asked = [item for name in settings.ask for item in self._field(name)]
-        self._ask = tuple(dict.fromkeys(item.key for item in asked))
-        given = {*self._takes.values(), *self._carried, *self._values, *self._ask}
-        if len(asked := [*asked, *still_required(target, given)]) > FORM_LIMIT:
+            values |= self._value(name, value)
+        asked: list[Input] = []
+        for name in settings.ask:
+            named = self._named(name)
+            # The option for sizes stands in place of either side.
+            shown = (each for each in target.offered for item in named if item in (each, *each.parts))
+            asked += [*shown][:1]
+        ask = tuple(dict.fromkeys(item.key for item in asked))
+        asked += still_required(target, {*takes.values(), *carried, *values, *ask})
+        if len(asked) > FORM_LIMIT:
             names = ", ".join(item.key for item in asked)
             self.mistakes.append(
                 f"it would have to ask for {len(asked)} inputs and a form takes {FORM_LIMIT}: {names}; "
                 "name some in 'carry' or 'inputs'"
             )
-
-    def follow_up(self) -> FollowUp:
-        changes = {
-            "target": self._target.deployment_id,
-            "takes": self._takes,
-            "inputs": self._values,
-            "ask": self._ask,
-        }
-        return FollowUp.model_construct(**{**dict(self._settings), **changes})
+        changes = {"target": target.deployment_id, "takes": takes, "inputs": values, "ask": ask}
+        return FollowUp.model_construct(**{**dict(settings), **changes})
 
     def _taking(self) -> Sequence[Input]:
         """Return the inputs that can take the result; one for any file is last."""
-        name, target = self._settings.input, self._target.name
+        name, target = self.settings.input, self.target.name
         if name is not None:
             items = self._named(name)[:1]
-            self.mistakes += (
+            self.mistakes.extend(
                 f"input '{name}' of '{target}' is of kind '{item.kind}', which takes no file"
                 for item in items
                 if not item.takes_file
             )
             return items
-        files = [item for item in self._target.offered if item.takes_file]
+        files = [item for item in self.target.offered if item.takes_file]
         if not files:
             self.mistakes.append(f"deployment '{target}' has no input that takes a file")
         same: dict[InputKind, list[str]] = {}
         for item in files:
             same.setdefault(InputKind.IMAGE if item.kind in PICTURES else item.kind, []).append(item.key)
-        self.mistakes += (
+        self.mistakes.extend(
             f"deployment '{target}' has several inputs of kind {kind}; set 'input' to one of "
             + ", ".join(keys)
             for kind, keys in same.items()
@@ -117,33 +123,26 @@ class _Link:
         return sorted(files, key=lambda item: item.kind is InputKind.FILE)
 
     def _carry(self, name: str) -> Sequence[Input]:
-        there, here = self._named(name), self._named(name, self._source)
+        there, here = self._named(name), self._named(name, self.source)
         if any(item.takes_file for item in (*there, *here)):
             self.mistakes.append(f"input '{name}' takes a file, which can't be carried over")
         elif there and here and len(there) != len(here):
-            pair = f"'{self._source.name}' and '{self._target.name}'"
+            pair = f"'{self.source.name}' and '{self.target.name}'"
             self.mistakes.append(f"input '{name}' is a size in only one of {pair}")
         return there
 
-    def _value(self, name: str, value: InputValue) -> Mapping[str, InputValue]:
+    def _value(self, name: str, value: InputValue) -> Values:
         # An option for sizes takes one of its choices; its two inputs are also named by their keys.
-        sizes = [item for item in self._target.offered if item.parts and name.casefold() == item.option]
+        sizes = [item for item in self.target.offered if item.parts and name.casefold() == item.option]
         for item in (sizes or self._named(name))[:1]:
-            if not isinstance(value, list) and not item.takes_file:
+            if not item.takes_file:
                 with suppress(InputError):
                     return item.parse(value)
-            self.mistakes.append(f"input '{name}' of '{self._target.name}' doesn't take {value!r}")
+            self.mistakes.append(f"input '{name}' of '{self.target.name}' doesn't take {value!r}")
         return {}
 
-    def _field(self, name: str) -> Sequence[Input]:
-        """Return the input that a form shows for a name: the one for sizes in place of either side."""
-        found = self._named(name)
-        return [item for item in self._target.offered if any(each in (item, *item.parts) for each in found)][
-            :1
-        ]
-
     def _named(self, name: str, deployment: Deployment | None = None) -> Sequence[Input]:
-        deployment = deployment or self._target
+        deployment = deployment or self.target
         found = named_inputs(deployment, name)
         if not found:
             self.mistakes.append(f"deployment '{deployment.name}' offers no input '{name}'")
@@ -158,15 +157,13 @@ def named_inputs(deployment: Deployment, name: str) -> tuple[Input, ...]:
     """
     lowered = name.casefold()
     items = [*deployment.offered, *(part for item in deployment.offered for part in item.parts)]
-    tests = (
-        lambda item: item.key == name,
-        lambda item: lowered in (item.key.casefold(), *item.option_names, item.option),
-        lambda item: lowered == "prompt" and item.is_prompt,
+    candidates = chain(
+        (item for item in items if item.key == name),
+        (item for item in items if lowered in (item.key.casefold(), *item.option_names, item.option)),
+        (item for item in items if lowered == "prompt" and item.is_prompt),
     )
-    found = next((item for test in tests for item in items if test(item)), None)
-    if found is None:
-        return ()
-    return found.parts or (found,)
+    found = next(candidates, None)
+    return () if found is None else found.parts or (found,)
 
 
 def still_required(target: Deployment, given: Iterable[str]) -> list[Input]:

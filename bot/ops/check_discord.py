@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
@@ -11,9 +11,11 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import discord
 
+from bot.config.settings import Settings
 from bot.discord_api.channels import install_url, invite_url, lacks
 from bot.domain.text import sentence_case
-from bot.ops.findings import Finding, Setup, ok, problem, warning
+from bot.ops.findings import Finding, ok, problem, warning
+from bot.outside import Outside
 
 T = TypeVar("T")
 TOKEN, CLOCK, SERVERS = "Discord token", "Clock", "Servers"
@@ -26,15 +28,50 @@ _TOLERATED, _HARMFUL = 5.0, 60.0
 _CLOCK_REMEDY = "Let the system keep its time: timedatectl set-ntp true."
 
 
-async def ask(call: Awaitable[T]) -> T:
+async def check_discord(settings: Settings, outside: Outside) -> AsyncIterator[Finding]:
+    """Check the token, the clock and the servers, and name the links that invite the bot.
+
+    This logs in to Discord's HTTP API, without the client's `setup_hook` or a session of the gateway.
+    """
+    dates: list[str | None] = []
+
+    async def note_date(_: object, __: object, params: aiohttp.TraceRequestEndParams) -> None:
+        dates.append(params.response.headers.get("Date"))
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(note_date)
+    async with discord.Client(intents=discord.Intents.none(), http_trace=trace) as client:
+        application_id: int | None = None
+        try:
+            account = await _ask(client.http.static_login(settings.discord_token.get_secret_value()))
+            application_id = (await _ask(client.application_info())).id
+        except discord.LoginFailure:
+            remedy = "Copy it again: https://discord.com/developers/applications > Bot > Reset Token."
+            yield problem(TOKEN, "Discord doesn't accept DISCORD_TOKEN.", remedy)
+        except ERRORS as error:
+            answered = isinstance(error, discord.HTTPException)
+            said = f"Discord can't be asked: {_reason(error)}" if answered else sentence_case(_reason(error))
+            yield problem(TOKEN, f"{said}.", "Check the network, and https://discordstatus.com.")
+        else:
+            yield ok(TOKEN, f"valid, of {account['username']} ({application_id}).")
+        if dates and (clock := compare_clock(dates[-1], outside.now())) is not None:
+            yield clock
+        if application_id is None:
+            return
+        for finding in await _check_servers(client, settings):
+            yield finding
+    yield ok("Invite link", invite_url(application_id))
+    if settings.allow_user_installs:
+        yield ok("Install link", install_url(application_id))
+
+
+async def _ask(call: Awaitable[T]) -> T:
     """Return Discord's answer to a call. Raises one of ERRORS."""
     return await asyncio.wait_for(call, _CALL_SECONDS)
 
 
-def reason(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     """Describe why a call failed."""
-    if isinstance(error, discord.GatewayNotFound) and error.__cause__ is not None:
-        error = error.__cause__
     if isinstance(error, discord.HTTPException):
         return f"{error.status} {error.text}".strip()
     if isinstance(error, aiohttp.ClientConnectorDNSError):
@@ -42,33 +79,6 @@ def reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return f"no connection to discord.com: no answer within {_CALL_SECONDS:g} seconds"
     return f"no connection to discord.com: {type(error).__name__}"
-
-
-async def log_in(client: discord.Client, token: str) -> tuple[str, int]:
-    """Log in to Discord's HTTP API, without the client's `setup_hook`, and without a session of the gateway.
-
-    Return the bot's name and its application's id. Raises one of ERRORS.
-    """
-    name = (await ask(client.http.static_login(token)))["username"]
-    return name, (await ask(client.application_info())).id
-
-
-async def check_token(setup: Setup) -> AsyncIterator[Finding]:
-    try:
-        name, setup.application_id = await log_in(
-            setup.client, setup.settings.discord_token.get_secret_value()
-        )
-    except discord.LoginFailure:
-        remedy = "Copy it again: https://discord.com/developers/applications > Bot > Reset Token."
-        yield problem(TOKEN, "Discord doesn't accept DISCORD_TOKEN.", remedy)
-    except ERRORS as error:
-        answered = isinstance(error, discord.HTTPException)
-        said = f"Discord can't be asked: {reason(error)}" if answered else sentence_case(reason(error))
-        yield problem(TOKEN, f"{said}.", "Check the network, and https://discordstatus.com.")
-    else:
-        yield ok(TOKEN, f"valid, of {name} ({setup.application_id}).")
-    if (clock := compare_clock(setup.date, setup.outside.now())) is not None:
-        yield clock
 
 
 def compare_clock(date: str | None, now: datetime) -> Finding | None:
@@ -85,28 +95,29 @@ def compare_clock(date: str | None, now: datetime) -> Finding | None:
     return problem(CLOCK, f"{summary} Deadlines, budgets and interactions depend on it.", _CLOCK_REMEDY)
 
 
-async def check_servers(setup: Setup) -> AsyncIterator[Finding]:
+async def _check_servers(client: discord.Client, settings: Settings) -> list[Finding]:
     """Check that the bot is on the configured servers, and that its roles give it the permissions it needs.
 
     The overwrites of channels, which may take permissions away, are not checked.
     """
     servers: list[Mapping[str, Any]] = []
+    page: Sequence[Mapping[str, Any]] = ()
     try:
-        while len(servers) % _PAGE == 0:
-            page = await ask(
-                setup.client.http.get_guilds(_PAGE, after=int(servers[-1]["id"]) if servers else None)
-            )
+        while len(page) == _PAGE or not servers:
+            last = int(servers[-1]["id"]) if servers else None
+            page = await _ask(client.http.get_guilds(_PAGE, after=last))
             servers += page
-            if not page:
-                break
+            if not servers:
+                return [warning(SERVERS, "the bot is on none.", "Invite it with the link below.")]
     except ERRORS as error:
-        yield problem(SERVERS, f"the list can't be read: {reason(error)}.", "Try again in a minute.")
-        return
-    if not servers:
-        yield warning(SERVERS, "the bot is on none.", "Invite it with the link below.")
-        return
-    for finding in _absent(setup, {int(server["id"]) for server in servers}):
-        yield finding
+        return [problem(SERVERS, f"the list can't be read: {_reason(error)}.", "Try again in a minute.")]
+    found: list[Finding] = []
+    present = {int(server["id"]) for server in servers}
+    allowed, commands = settings.allowed_guild_ids or (), settings.command_guild_ids
+    for name, ids in (("ALLOWED_GUILD_IDS", allowed), ("COMMAND_GUILD_IDS", commands)):
+        if absent := [str(guild_id) for guild_id in ids if guild_id not in present]:
+            summary = f"{name} names servers that the bot is not on: {', '.join(absent)}."
+            found.append(warning(SERVERS, summary, "Invite the bot there, or correct the ids."))
     lacking = [
         f"{server['name']} ({server['id']}): {', '.join(missing)}"
         for server in servers
@@ -115,9 +126,8 @@ async def check_servers(setup: Setup) -> AsyncIterator[Finding]:
     if lacking:
         summary = f"permissions are missing on {len(lacking)} of {len(servers)}."
         remedy = "A server admin grants them to the bot's role: Server Settings > Roles."
-        yield warning(SERVERS, summary, remedy, *lacking)
-    else:
-        yield ok(SERVERS, f"the bot is on {len(servers)}, with every permission that it needs.")
+        return [*found, warning(SERVERS, summary, remedy, *lacking)]
+    return [*found, ok(SERVERS, f"the bot is on {len(servers)}, with every permission that it needs.")]
 
 
 def _missing(server: Mapping[str, Any]) -> list[str]:
@@ -126,26 +136,3 @@ def _missing(server: Mapping[str, Any]) -> list[str]:
         return []
     threads = [] if granted.send_messages_in_threads else ["Send Messages in Threads"]
     return [*lacks(None, granted), *threads]
-
-
-def _absent(setup: Setup, present: set[int]) -> list[Finding]:
-    named = {
-        "ALLOWED_GUILD_IDS": setup.settings.allowed_guild_ids or (),
-        "COMMAND_GUILD_IDS": setup.settings.command_guild_ids,
-    }
-    return [
-        warning(
-            SERVERS,
-            f"{name} names servers that the bot is not on: {', '.join(map(str, absent))}.",
-            "Invite the bot there, or correct the ids.",
-        )
-        for name, ids in named.items()
-        if (absent := [guild_id for guild_id in ids if guild_id not in present])
-    ]
-
-
-async def show_links(setup: Setup) -> AsyncIterator[Finding]:
-    if setup.application_id is not None:
-        yield ok("Invite link", invite_url(setup.application_id))
-        if setup.settings.allow_user_installs:
-            yield ok("Install link", install_url(setup.application_id))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import aiohttp
 from aiohttp import web
 from sqlalchemy import Connection, text
 
-from bot.config.fields import Role
+from bot.comfydeploy.client import ComfyDeploy
+from bot.comfydeploy.wire import WebhookSigner
+from bot.config.settings import Settings
 from bot.database.schema import NEWEST, describe_unknown, is_known, schema_of
 from bot.domain.errors import StartupError, StoreUnavailable
-from bot.ops.findings import Finding, Setup, ok, problem
+from bot.ops.findings import Finding, ok, problem
 from bot.store import Store
 from bot.web import listening
 
@@ -31,10 +31,12 @@ async def inspect_database(store: Store) -> tuple[Finding, bool]:
     """
     file = store.database.file
     if file is not None and not file.exists():
-        return _new_file(file), False
+        folder = next(parent for parent in file.absolute().parents if parent.exists())
+        if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+            return problem(DATABASE, f"{folder} can't be written.", "Give the bot's user that right."), False
+        return ok(DATABASE, f"SQLite; the first start makes {file}."), False
     try:
-        version = await store.database.read(schema_of)
-        server = "SQLite" if store.database.is_sqlite else await store.database.read(_server)
+        version, server = await store.database.read(_versions)
     except (StoreUnavailable, OSError) as error:
         remedy = "Check DATABASE_URL, that the server runs, and its rights."
         return problem(DATABASE, f"it can't be opened ({error}).", remedy), False
@@ -49,36 +51,31 @@ async def inspect_database(store: Store) -> tuple[Finding, bool]:
     return ok(DATABASE, f"{server}, {state}: the next start brings it up to date."), False
 
 
-def _server(connection: Connection) -> str:
-    return f"PostgreSQL {connection.scalar(text('SHOW server_version'))}"
+def _versions(connection: Connection) -> tuple[str | None, str]:
+    """Return the database's schema, and the name of its server."""
+    if connection.dialect.name == "sqlite":
+        return schema_of(connection), "SQLite"
+    return schema_of(connection), f"PostgreSQL {connection.scalar(text('SHOW server_version'))}"
 
 
-def _new_file(file: Path) -> Finding:
-    folder = next(parent for parent in file.absolute().parents if parent.exists())
-    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-        return problem(DATABASE, f"{folder} can't be written.", "Give the bot's user that right.")
-    return ok(DATABASE, f"SQLite; the first start makes {file}.")
-
-
-async def check_public_url(setup: Setup) -> AsyncIterator[Finding]:
+async def check_public_url(
+    settings: Settings, public_url: str, backend: ComfyDeploy, signer: WebhookSigner
+) -> Finding:
     """Send a signed webhook to PUBLIC_URL that no backend would send, and a forged one.
 
     Only a bot with the same secret takes the first, and answers that it can't read it. This process answers
     meanwhile if the port is free.
     """
-    settings = setup.settings
-    if settings.public_url is None or Role.WEB not in settings.roles:
-        return
     reached: list[bool] = []
 
     async def answer(request: web.Request) -> web.Response:
-        if not setup.backend.is_webhook_authentic(**request.match_info):
+        if not backend.is_webhook_authentic(**request.match_info):
             return web.Response(status=_FORGED)
         reached.append(True)
         return web.Response(status=_UNREADABLE)
 
     here = web.Application()
-    for method, route in setup.backend.webhooks:
+    for method, route in backend.webhooks:
         here.router.add_route(method, route, answer)
     taken = ""
     async with AsyncExitStack() as stack:
@@ -86,16 +83,15 @@ async def check_public_url(setup: Setup) -> AsyncIterator[Finding]:
             await stack.enter_async_context(listening(here, settings.web_host, settings.web_port))
         except StartupError as error:
             taken = str(error)
-        url = setup.signer.url("check") or ""
-        found = await send_webhook(settings.public_url, url)
-        forged = await send_webhook(settings.public_url, "/forged/".join(url.rsplit("/check/", 1)))
+        url = signer.url("check") or ""
+        found = await send_webhook(public_url, url)
+        forged = await send_webhook(public_url, "/forged/".join(url.rsplit("/check/", 1)))
     if isinstance(found, Finding):
-        yield found
-    elif found[0] == _UNREADABLE and not isinstance(forged, Finding) and forged[0] == _FORGED:
+        return found
+    if found[0] == _UNREADABLE and not isinstance(forged, Finding) and forged[0] == _FORGED:
         answered_by = "this check" if reached else "the running bot"
-        yield ok(PUBLIC_URL, f"{settings.public_url} leads here; {answered_by} answered.")
-    else:
-        yield _unanswered(settings.public_url, *found, taken=taken, port=settings.web_port)
+        return ok(PUBLIC_URL, f"{public_url} leads here; {answered_by} answered.")
+    return _unanswered(public_url, *found, taken=taken, port=settings.web_port)
 
 
 async def send_webhook(public_url: str, url: str) -> Finding | tuple[int, str]:

@@ -28,26 +28,19 @@ async def export(settings: Settings, outside: Outside, run_filter: ExportFilter,
     Raises StartupError if the database is missing or has another schema, and StoreUnavailable.
     """
     store = Store(settings.database_url.get_secret_value(), outside)
+    file = store.database.file
+    if file is not None and not file.exists():
+        raise StartupError(f"There is no database at {file}. Check DATABASE_URL.")
     try:
-        await _check_schema(store)
+        # An export can't migrate the database.
+        schema = await store.database.read(schema_of)
+        if schema != NEWEST:
+            raise StartupError(
+                f"The database has the schema {schema}, and this version of the bot reads {NEWEST}. "
+                "Start this version once, or export with the version that made it."
+            )
         async for run in store.history.export(run_filter):
             out.write(json_line(run, FIELDS).decode())
     finally:
         await store.close()
     return 0
-
-
-async def _check_schema(store: Store) -> None:
-    """Raise StartupError if there is no database or its schema isn't this version's.
-
-    An export can't migrate the database.
-    """
-    file = store.database.file
-    if file is not None and not file.exists():
-        raise StartupError(f"There is no database at {file}. Check DATABASE_URL.")
-    schema = await store.database.read(schema_of)
-    if schema != NEWEST:
-        raise StartupError(
-            f"The database has the schema {schema}, and this version of the bot reads {NEWEST}. "
-            "Start this version once, or export with the version that made it."
-        )

@@ -9,7 +9,6 @@ from bot.context import App
 from bot.domain.budgets import UsageView, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef, marker
-from bot.domain.pages import PAGE_SIZE, first_page
 from bot.domain.policy import Standing
 from bot.domain.requests import Actor, Member, Origin
 from bot.domain.runs import Run
@@ -61,12 +60,6 @@ async def message_kinds(
     return frozenset(known)
 
 
-async def queue(app: App, guild_id: int, page: int) -> tuple[Sequence[Sequence[Run]], bool]:
-    """Return a page, counted from 0, of a server's unfinished requests, and whether more follow."""
-    batches = await app.store.history.server_queue(guild_id, limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE)
-    return first_page(batches)
-
-
 async def usage(app: App, actor: Actor, target: Member | None) -> UsageView:
     """Return the usage of `target`, or the user's own if it is None.
 
@@ -93,8 +86,7 @@ async def standing_of(app: App, actor: Actor) -> Standing:
     origin = actor.origin
     rules = await app.store.rules.get(origin.guild_id)
     usage = await app.store.figures.today(origin.guild_id, actor.id, app.now())
-    own, channel = await defaults(app, actor)
-    presets = [*own, *([channel.preset] if channel is not None else [])]
+    presets = (await defaults(app, actor)).defaults
     offered = app.catalogue.all()
     return Standing(
         person=actor.person,

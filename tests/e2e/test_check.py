@@ -179,8 +179,7 @@ async def test_a_deployment_that_only_the_file_describes(home: BotProcess) -> No
     await finds(home, "warning", "Deployment", "deployments.toml alone", "prompt", **OWN_FILE)
     home.comfydeploy.faults = Faults()
     write_file(home, described(mine=NOWHERE) + prompt)
-    words = ("deployments.toml alone", "has no deployment with this id")
-    await finds(home, "warning", "Deployment", *words, **OWN_FILE)
+    await finds(home, "error", "Deployment", "has no deployment with this id", "Copy the id", **OWN_FILE)
 
 
 async def test_a_public_url_that_redirects(home: BotProcess) -> None:

@@ -127,7 +127,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 def test_actions_are_pinned_by_commit() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in WORKFLOWS)
-    actions = re.findall(r"uses: (\S+)", text)
+    actions = [name for name in re.findall(r"uses: (\S+)", text) if not name.startswith("./")]
     assert len(actions) >= 4
     assert [name for name in actions if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", name)] == []
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from bot import __version__
 from bot.comfydeploy.wire import WEBHOOK_PATH
 from bot.config.fields import Role
 from bot.config.settings import NAMES, Settings, load_settings
@@ -80,6 +81,7 @@ def test_the_kustomization_adds_nothing_to_the_validated_files() -> None:
     assert {*KUSTOMIZATION["resources"], "kustomization.yaml"} == {path.name for path in FOLDER.iterdir()}
     (image,) = KUSTOMIZATION["images"]
     assert {pod_of(name)[1]["image"] for name in WORKLOADS} == {image["name"]}
+    assert image["newTag"] == __version__
 
 
 def test_each_role_has_its_pods_and_each_shard_one_gateway() -> None:

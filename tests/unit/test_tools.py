@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bot import __version__
 from tools.mutants import CORE, NOT_IN_A_COPY, ROOT, SAMPLE
+from tools.release import notes
 
 FILES = sorted((Path(__file__).parents[1] / "e2e").glob("*.py"))
 _CLASS = re.compile(r'^([A-Z_]+) = "(bot[\w.]+:\w+)"$', re.MULTILINE)
@@ -35,6 +37,27 @@ def test_a_kill_point_exists(point: str) -> None:
 
 def test_the_kill_points_are_found() -> None:
     assert len(points()) > 20
+
+
+CHANGELOG = f"# Changelog\n\n## {__version__}\n\n- New.\n\n## 0.9.0\n\n- Old.\n"
+
+
+def test_the_notes_of_a_release_are_the_changelogs_newest_section() -> None:
+    assert notes(f"v{__version__}", CHANGELOG).startswith("- New.\n\nTo upgrade")
+    assert notes(f"v{__version__}", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("tag", "changelog"),
+    [
+        (__version__, CHANGELOG),
+        ("v0.9.0", CHANGELOG),
+        (f"v{__version__}", CHANGELOG.replace("## 1", "## 2", 1)),
+    ],
+)
+def test_a_release_whose_parts_disagree_is_refused(tag: str, changelog: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(__version__)):
+        notes(tag, changelog)
 
 
 def has_code(package: str, module: str) -> bool:

@@ -14,7 +14,7 @@ from bot.deployments.model import compile_deployment
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.backend import DeploymentDescription
 from bot.domain.errors import BackendUnreachable
-from bot.ops.check_comfydeploy import deployment_findings, option_names
+from bot.ops.check_comfydeploy import check_deployments, option_names
 from bot.ops.check_discord import compare_clock
 from bot.ops.check_machine import send_webhook
 from bot.ops.findings import Finding, Level, problem
@@ -51,7 +51,7 @@ def options(**described: Any) -> str:
         {"name": "flux", "deployment_id": str(UUID(int=0)), **described}
     )
     made = compile_deployment(config, None, ())
-    return option_names(made, plan_commands((made,)).commands[0])
+    return option_names(made, plan_commands((made,)))
 
 
 def test_every_option_is_named_and_no_fixed_input() -> None:
@@ -95,9 +95,8 @@ async def follow_up_findings(*labels: str, deployment: str = "up") -> dict[str, 
         DeploymentSettings.model_validate({"name": name, "deployment_id": str(UUID(int=number)), **table})
         for number, (name, table) in enumerate(tables.items())
     ]
-    catalogue = Catalogue(configs, Away())  # type: ignore[arg-type]  # all that loading asks
-    await catalogue.load()
-    findings = [*deployment_findings(configs, catalogue)]
+    away: Any = Away()  # all that loading asks
+    findings = await check_deployments(configs, Catalogue(configs, away), away)
     return {each.subject: (each.level, str(each)) for each in reversed(findings)}
 
 
