@@ -96,8 +96,8 @@ class CommandSpec:
 
     @property
     def size(self) -> int:
-        names = sum(len(option.name) + len(option.description) for option in self.options)
-        return len(self.name) + len(self.description) + names + sum(map(_choices_size, self.options))
+        texts = [text for option in self.options for text in (option.name, option.description)]
+        return sum(map(len, (self.name, self.description, *texts))) + sum(map(_choices_size, self.options))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
