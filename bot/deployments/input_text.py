@@ -75,7 +75,7 @@ def command_line(
     if spec is None:
         return f"/{plan.name}"
     typed = {item.option: _typed(item, inputs) for item in deployment.offered if item.show(inputs)}
-    parts, of_bot = [plan.path(spec)], {GPU: gpu, PRIVATE: private or None}
+    parts, of_bot = [plan.path(deployment.name)], {GPU: gpu, PRIVATE: private or None}
     for option in spec.options:
         item = option.item
         if option.key is None:
