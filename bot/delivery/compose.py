@@ -20,7 +20,7 @@ from bot.domain.messages.records import Claim, Form, Kind, Part, Place, Shows, r
 from bot.domain.moderation import AuditAction
 from bot.domain.results import is_spoiler
 from bot.domain.runs import Run, RunState, is_turned_away
-from bot.domain.text import escape_line, message_url
+from bot.domain.text import message_url
 from bot.domain.text.file_names import belongs_to, file_stem
 from bot.media.outputs import inline_texts, kind_of
 from bot.strings import say
@@ -314,7 +314,7 @@ def _closed(app: App, claim: Claim, card: Part, code: str, person: object, at: o
 def _rest(app: App, claim: Claim, prepared: Mapping[str, PreparedOutputs]) -> Sequence[OutgoingMessage]:
     """Build the messages with those files of an outcome that aren't posted yet."""
     batch = Batch(claim.about, prepared, claim.late, posted=_posted(claim))
-    files = batch.files()
+    files = batch.files
     galleries = chunks([file for file in files if file.kind in GALLERY])
     others = chunks([file for file in files if file.kind not in GALLERY])
     remarks = [remark for each in prepared.values() for remark in each.remarks]
@@ -327,7 +327,7 @@ def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
     names = [name for part in posted for name in part.files]
     prepared = {run.key: _as_posted(run, names, app.outputs.may_link) for run in claim.shown}
     batch = Batch(claim.runs, prepared, claim.late, origin, _posted(claim))
-    files = batch.files()
+    files = batch.files
 
     def left(part: Part) -> list[PreparedFile]:
         return [file for file in files if file.filename in part.files]
@@ -355,7 +355,7 @@ def _as_posted(
     own = [_posted_file(name) for name in names if belongs_to(name, run.key)]
     links = [output for output in run.outputs if output.url]
     remarks = tuple(
-        link_remark(code, escape_line(output.filename or f"file {number}", 80), output.url or "", may_link)
+        link_remark(code, output, number, may_link)
         for number, output in enumerate(links, 1)
         if not any(f"{file_stem(run.deployment, run.key, number)}." in file.filename for file in own)
     )

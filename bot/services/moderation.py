@@ -78,7 +78,7 @@ async def check_reportable(app: App, actor: Actor, key: str) -> tuple[Run, int]:
     run = await of_server(app, actor, key)
     if run.private:  # nobody else sees it, so nobody can report it
         raise RefusedError("run_gone")
-    reported = await app.store.runs.batch(run) if run.is_first_in_batch else [run]
+    reported = await app.store.runs.batch(run) if run.index == 0 else [run]
     check_shown(*reported)
     channel_id = await report_channel(app, actor)
     if channel_id is None:
@@ -103,7 +103,7 @@ async def report(app: App, actor: Actor, key: str, reason: str, note: str) -> bo
 async def delete_reported(app: App, actor: Actor, key: str) -> None:
     """Delete a reported result or batch, which closes its report. If that is gone, only close the report."""
     run = await moderated(app, actor, key)
-    whole, reviews, now = run.is_first_in_batch, app.store.reviews, app.now()
+    whole, reviews, now = run.index == 0, app.store.reviews, app.now()
     if any(each.is_shown for each in (await app.store.runs.batch(run) if whole else [run])):
         await reviews.delete(key, actor.id, now, whole_batch=whole)
     else:

@@ -91,12 +91,15 @@ def add_entries(connection: Connection, *entries: AuditEntry) -> None:
     connection.execute(_INSERT, [row | {"details": dict(row["details"])} for row in rows])
 
 
-def record_end(connection: Connection, run: Run, now: datetime) -> bool:
+def record_end(connection: Connection, run: Run, ended: Run, now: datetime) -> bool:
     """Write how a request ended, once its last run has, and return whether it has.
 
-    A result that comes later changes the entry. `run` is the run that has ended, as it was before.
+    A result that comes later changes the entry. `run` is the run that has ended, as it was before, and
+    `ended` as it is now.
     """
-    ends = connection.execute(_ENDS, {"request": run.request_key}).all()
+    ends: Sequence[Any] = [(ended.state, ended.partial, ended.failure_code)]
+    if run.count > 1:
+        ends = connection.execute(_ENDS, {"request": run.request_key}).all()
     if any(state not in FINAL for state, _, _ in ends):
         return False
     outcome, made = outcome_of(ends)
