@@ -52,7 +52,10 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
     async with AsyncExitStack() as stack:
         calling = bool(settings.roles & CALLING_ROLES)
         configs = configured_deployments(settings) if calling else ()
-        store = await _store(settings, outside, stack)
+        url = settings.database_url.get_secret_value()
+        store = Store(url, outside, settings.database_pool_size, operator=operator_rules(settings))
+        stack.push_async_callback(store.close)
+        await store.open()
         coordinator = store.database.coordinator()
         wakeups = Wakeups(coordinator.notify)
         stack.push_async_callback(coordinator.close)
@@ -73,7 +76,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         )
         if calling:
             await catalogue.load()
-        app = await open_app(
+        app = await _open(
             stack,
             settings,
             outside,
@@ -86,15 +89,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         yield _assemble(app, coordinator)
 
 
-async def _store(settings: Settings, outside: Outside, stack: AsyncExitStack) -> Store:
-    url = settings.database_url.get_secret_value()
-    store = Store(url, outside, settings.database_pool_size, operator=operator_rules(settings))
-    stack.push_async_callback(store.close)
-    await store.open()
-    return store
-
-
-async def open_app(
+async def _open(
     stack: AsyncExitStack,
     settings: Settings,
     outside: Outside,
@@ -110,12 +105,18 @@ async def open_app(
     fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
     files = outside.executor("files", 4)
     stack.callback(files.shutdown, wait=False, cancel_futures=True)
-    client = _client(settings, metrics)
+    trace, shards = metrics.discord_trace(), settings.shards
+    client: discord.Client = RestClient(trace)
+    if Role.GATEWAY in settings.roles and shards is None:
+        client = GenerateBot(http_trace=trace)
+    elif Role.GATEWAY in settings.roles and shards is not None:
+        # discord.py's type stub gives AutoShardedBot an `__init__` that it doesn't have.
+        sharded: Callable[..., ShardedBot] = ShardedBot
+        client = sharded(shard_count=shards.count, shard_ids=list(shards.ids), http_trace=trace)
 
     async def read_deployments() -> Sequence[DeploymentSettings]:
         return await asyncio.get_running_loop().run_in_executor(files, configured_deployments, settings)
 
-    refresh = timedelta(seconds=settings.deployments_refresh_seconds)
     app = App(
         settings=settings,
         store=store,
@@ -126,7 +127,7 @@ async def open_app(
             read=read_deployments,
             notify=wakeups.reload,
             loaded=partial(wakeups.wake, "submit"),
-            every=refresh,
+            every=timedelta(seconds=settings.deployments_refresh_seconds),
             clock=outside.now,
         ),
         discord=DiscordCalls(client),
@@ -142,17 +143,6 @@ async def open_app(
     if isinstance(client, GenerateBot):
         client.use(app)
     return app
-
-
-def _client(settings: Settings, metrics: Metrics) -> discord.Client:
-    trace, shards = metrics.discord_trace(), settings.shards
-    if Role.GATEWAY not in settings.roles:
-        return RestClient(trace)
-    if shards is None:
-        return GenerateBot(http_trace=trace)
-    # discord.py's type stub gives AutoShardedBot an `__init__` that it doesn't have.
-    sharded: Callable[..., ShardedBot] = ShardedBot
-    return sharded(shard_count=shards.count, shard_ids=list(shards.ids), http_trace=trace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +179,7 @@ class Process:
 
 
 def _assemble(app: App, coordinator: Coordinator) -> Process:
-    recorder = ReportRecorder(app)
-    client = app.discord.client
+    recorder, client = ReportRecorder(app), app.discord.client
     gateway = client if isinstance(client, GenerateBot) else None
     page = MetricsPage(app, gateway)
     server = application(app.store, gateway)

@@ -189,7 +189,8 @@ _INSERT = insert(messages)
 def add_answer(connection: Connection, first: Run, now: datetime) -> None:
     """Create the row of a request's status message, into which the answer to the command is edited."""
     key = message_key(first.request_key, Kind.ANSWER, 0)
-    _insert(connection, {**key, "due_at": now, "since": now, "farewell_at": first.farewell_at})
+    values = {**key, "due_at": now, "since": now, "farewell_at": first.farewell_at}
+    connection.execute(_INSERT, {"posted": (), "stale": (), **values})
 
 
 def revise(connection: Connection, keys: Collection[str]) -> None:
@@ -212,13 +213,16 @@ def want(
 ) -> None:
     """Have a message of a locked request shown or changed: create its row, or bump its revision."""
     values = {"due_at": now, "since": now, **(values or {})}
-    key = message_key(request_key, kind, number)
-    if not set_columns(connection, messages, key, values, {"wanted_rev": 1}):
-        _insert(connection, {**key, **values})
+    row = {"posted": (), "stale": (), **message_key(request_key, kind, number), **values}
+    connection.execute(_want(connection.dialect.name, tuple(values)), row)
 
 
-def _insert(connection: Connection, values: Mapping[str, object]) -> None:
-    connection.execute(_INSERT, {"posted": (), "stale": (), **values})
+@cache
+def _want(dialect: str, names: tuple[str, ...]) -> Executable:
+    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(messages)
+    changed = {name: insert.excluded[name] for name in names}
+    bumped = {**changed, "wanted_rev": messages.c.wanted_rev + 1}
+    return insert.on_conflict_do_update(index_elements=list(messages.primary_key), set_=bumped)
 
 
 def bump(connection: Connection, request_key: str, now: datetime, which: ColumnElement[bool]) -> None:

@@ -100,8 +100,8 @@ class Backend(Protocol):
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
         """Return the backend's current description of a deployment."""
 
-    async def describe_deployments(self) -> Sequence[DeploymentDescription]:
-        """Return the descriptions of all deployments of the account."""
+    async def deployment_ids(self) -> frozenset[str]:
+        """Return the ids of all deployments of the account."""
 
     async def start_run(self, run: Run) -> str:
         """Start a run and return its id. After an error with `accepted` set, the run may exist anyway."""

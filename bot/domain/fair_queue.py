@@ -140,8 +140,3 @@ def next_tag(virtual_time: int, last_tag: int) -> int:
 def gives_turn_back(before: RunState, after: RunState) -> bool:
     """Return whether a run ends without having been started, so that it costs its user no turn."""
     return after in FINAL and (before in NOT_SUBMITTED or after is RunState.REFUSED)
-
-
-def lower_limit(of_deployment: int | None, of_operator: int | None) -> int | None:
-    """Return the lower of two limits on a deployment's runs in flight, or None if neither is set."""
-    return min((limit for limit in (of_deployment, of_operator) if limit), default=None)

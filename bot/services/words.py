@@ -19,6 +19,7 @@ from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.requests import NAME_LENGTH, Actor
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import escape_line, shorten
+from bot.store.audit import add_entries
 from bot.words import cache as word_rules
 from bot.words.rules import Hit
 
@@ -87,7 +88,7 @@ async def check_words(
         outcome=refused.code,
         details=details,
     )
-    await app.store.audit.add(entry)
+    await app.store.database.write(add_entries, entry)
     raise refused
 
 

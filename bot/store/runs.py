@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.row_locks import lock_batch, lock_requests, lock_requests_of, lock_run
+from bot.database.row_locks import lock_batch, lock_requests, lock_run, lock_runs
 from bot.database.rows import (
     FRESH,
     bump,
@@ -35,7 +35,7 @@ from bot.domain.fair_queue import NO_TURN, gives_turn_back
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
-from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, no_timeout, poll_after_report
+from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.text.run_log import failure_kind
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end, is_progress
@@ -84,7 +84,7 @@ class RunStore(Repository):
         now: datetime,
         next_check: datetime,
         *,
-        run_timeout: RunTimeout = no_timeout,
+        run_timeout: RunTimeout = lambda _: None,
         asked: bool = False,
     ) -> Change | None:
         """Record a report from a webhook or a poll, and return the change that it makes, with all columns.
@@ -188,12 +188,10 @@ class RunStore(Repository):
         now: datetime,
         next_check: datetime,
         *,
-        run_timeout: RunTimeout = no_timeout,
+        run_timeout: RunTimeout = lambda _: None,
     ) -> None:
         """Record those of these reports that only tell the progress of their run."""
-        # Locked in key order, as everywhere, so that two processes neither overwrite progress nor deadlock.
-        lock_requests_of(connection, reports.keys())
-        for run in read_runs(connection, reports.keys()):
+        for run in lock_runs(connection, reports.keys()):
             report = reports[run.key]
             if is_progress(run.state, report.state) and run.run_id == report.run_id:
                 _record(connection, run, report, now, next_check, run_timeout)
@@ -279,7 +277,7 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
     the change makes of the run's cost is posted to the ledger, so several runs are changed in the order of
     `ledger.by_day`.
     """
-    values = {**change.values, "state": change.state, **more}
+    values: dict[str, Any] = {**change.values, "state": change.state, **more}
     if change.state is not run.state and gives_turn_back(run.state, change.state):
         values["queue_tag"] = NO_TURN
     own = {name: value for name, value in values.items() if name in runs.c}
@@ -287,22 +285,22 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
         return
     if of_request := {name: value for name, value in values.items() if name not in runs.c}:
         set_columns(connection, requests, {"key": run.request_key}, of_request)
-    if change.visible:
-        revise(connection, [run.request_key])
+    is_over = False
     if change.ends_run:
-        _end(connection, run, now)
-    post(connection, run, values)
-
-
-def _end(connection: Connection, run: Run, now: datetime) -> None:
-    is_over = record_end(connection, run, now)
-    if run.is_first_in_batch and run.state is RunState.AWAITING_APPROVAL:
+        partial, code = own.get("partial", run.partial), own.get("failure_code", run.failure_code)
+        ended = replace(run, state=change.state, partial=partial, failure_code=code)
+        is_over = record_end(connection, run, ended, now)
+    if change.ends_run and run.index == 0 and run.state is RunState.AWAITING_APPROVAL:
         bump(connection, run.request_key, now, messages.c.kind == Kind.REVIEW)
-    if run.final:
-        _show_late(connection, run, now)
-    elif is_over:
+    if is_over and not run.final:
+        # The outcome takes over from the status message.
         settle_answer(connection, run.request_key)
         want(connection, run.request_key, Kind.OUTCOME, 0, now, {"channel_id": run.channel_id})
+    elif change.visible:
+        revise(connection, [run.request_key])
+    if change.ends_run and run.final:
+        _show_late(connection, run, now)
+    post(connection, run, values)
 
 
 def _show_late(connection: Connection, run: Run, now: datetime) -> None:

@@ -51,10 +51,10 @@ class ReportRecorder:
             return False
         if state is RunState.SUCCEEDED:
             return True  # nothing that a webhook says changes a success
-        if not is_progress(state, report.state):
+        # Outputs aren't progress, and after its last node the run is polled soon.
+        has_ended = report.outputs or (report.progress is not None and report.progress >= 1)
+        if has_ended or not is_progress(state, report.state):
             return False
-        if report.outputs or (report.progress is not None and report.progress >= 1):
-            return False  # outputs aren't progress, and after its last node the run is polled soon
         self._progress[key] = report
         self._wakeups.receive(["progress"])
         return True
@@ -66,32 +66,27 @@ class ReportRecorder:
         `asked` means that the report is a reply to GET /run, and therefore complete. Raises RunGone,
         ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
         """
-        now = self._clock()
-        next_check = now + self._app.quiet_period
+        now, quiet = self._clock(), self._app.quiet_period
         change = await self._store.runs.record_report(
-            key, report, now, next_check, run_timeout=self._app.run_timeout, asked=asked
+            key, report, now, now + quiet, run_timeout=self._app.run_timeout, asked=asked
         )
         if change is None:
             return None
-        self._remember(key, report.run_id, change.state)
-        result = "result" if change.state is RunState.SUCCEEDED else "outcome"
-        log.info("recorded %s%s", change.state.value, f"; posting the {result}" if change.ends_run else "")
+        # Remember the state for `buffer`, and drop the run's buffered progress.
+        self._progress.pop(key, None)
+        self._known.pop(key, None)
+        if change.state in IN_FLIGHT or change.state is RunState.SUCCEEDED:
+            self._known[key] = (report.run_id, change.state)
+        if len(self._known) > _KNOWN_RUNS:
+            self._known.popitem(last=False)
         if change.ends_run:
+            log.info("recorded %s", change.state.value)
             self._wakeups.wake("show", "submit")
-        if change.visible:
+        elif change.visible:
             self._wakeups.wake("show")
         if isinstance(due_at := change.values.get("due_at"), datetime):
             self._wakeups.check_within(due_at - now)
         return change.state
-
-    def _remember(self, key: str, run_id: str, state: RunState) -> None:
-        """Remember a state that was just recorded, and drop the run's buffered progress."""
-        self._progress.pop(key, None)
-        self._known.pop(key, None)
-        if state in IN_FLIGHT or state is RunState.SUCCEEDED:
-            self._known[key] = (run_id, state)
-        if len(self._known) > _KNOWN_RUNS:
-            self._known.popitem(last=False)
 
     async def claim_progress(self, _room: int) -> Sequence[Mapping[str, RunReport]]:
         """Return the reports buffered since the last call, by run key."""
@@ -100,11 +95,10 @@ class ReportRecorder:
 
     async def save_progress(self, reports: Mapping[str, RunReport]) -> None:
         """Store the reports that `claim_progress` returned."""
-        now = self._clock()
-        next_check = now + self._app.quiet_period
-        await self._store.runs.save_progress(reports, now, next_check, run_timeout=self._app.run_timeout)
+        now, quiet = self._clock(), self._app.quiet_period
+        await self._store.runs.save_progress(reports, now, now + quiet, run_timeout=self._app.run_timeout)
         self._wakeups.wake("show")
-        self._wakeups.check_within(self._app.quiet_period)
+        self._wakeups.check_within(quiet)
 
 
 async def read_body(request: web.Request) -> bytes | int:
@@ -162,19 +156,16 @@ class WebhookServer:
         if self._recorder.buffer(key, report):
             return 204
         with run_context(key):
-            return await self._record(key, report)
-
-    async def _record(self, key: str, report: RunReport) -> int:
-        try:
-            await self._recorder.record(key, report)
-        except RunGone:
-            log.warning("received a webhook for a run that the store doesn't know")
-            return 404
-        except ForeignRunReport as error:
-            log.warning("received a webhook for another run: %s", error)
-            return 409
-        except StoreUnavailable as error:
-            # The backend retries after any status but a 2xx. When it gives up, polling finds the event.
-            log.warning("can't store a webhook until the database is back: %s", error)
-            return 503
+            try:
+                await self._recorder.record(key, report)
+            except RunGone:
+                log.warning("received a webhook for a run that the store doesn't know")
+                return 404
+            except ForeignRunReport as error:
+                log.warning("received a webhook for another run: %s", error)
+                return 409
+            except StoreUnavailable as error:
+                # The backend retries after any status but a 2xx. When it gives up, polling finds the event.
+                log.warning("can't store a webhook until the database is back: %s", error)
+                return 503
         return 204
