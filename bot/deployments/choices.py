@@ -26,8 +26,7 @@ from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.forms import NO, YES, FormField, Option, Shape
 from bot.domain.runs import InputValue
-from bot.domain.text import sentence_case, shorten
-from bot.domain.text.numbers import typed_number
+from bot.domain.text import sentence_case, shorten, typed_number
 from bot.strings import say
 
 # Each radio button is a line of the form, so longer lists are selects. Discord takes 2 to 10.
@@ -209,6 +208,7 @@ def input_of(**fields: Any) -> Input:
     """
     key, option, kind = fields["key"], fields["option"], fields["kind"]
     choices, parts, default = fields.get("choices", ()), fields.get("parts", ()), fields.get("default")
+    fields["offered"] = fields.get("fixed") is None and not fields.get("hidden")
     count = fields.get("max_count", 1) if kind is InputKind.IMAGES else 1
     fields["option_names"] = (option,) if count == 1 else tuple(f"{option}{n + 1}" for n in range(count))
     if parts:

@@ -86,7 +86,8 @@ def _named(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
 
 def find_prompt(sources: Sequence[Source]) -> Source | None:
     """Return the input that the file marks as the prompt, or else the one whose names say so, or None."""
-    texts = [each for each in sources if each.kind is InputKind.TEXT and each.settings.offered]
+    free = (each for each in sources if each.settings.fixed is None and not each.settings.hidden)
+    texts = [each for each in free if each.kind is InputKind.TEXT]
     marked = next((each for each in texts if each.settings.is_prompt), None)
     likely = [
         (rank, place, each)
