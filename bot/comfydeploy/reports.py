@@ -7,7 +7,7 @@ shows `queued`, `processing` and `completed` with progress up to 100.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -65,12 +65,12 @@ def parse_run(body: bytes) -> RunReport:
     treated as absent.
     """
     data = load_object(body)
-    ahead, gpu = data.get("queue_position"), data.get("gpu")
+    ahead, gpu, seconds = data.get("queue_position"), data.get("gpu"), _number(data.get("run_duration"))
     return _report(data, "id", data.get("outputs"))._replace(
         # ComfyDeploy counts from 0.
         queue_position=ahead + 1 if type(ahead) is int and 0 <= ahead < 2**31 - 1 else None,
         gpu=clean_text(gpu, MAX_GPU) or None if isinstance(gpu, str) else None,
-        run_duration=_seconds(data.get("run_duration")),
+        run_duration=round(float(seconds), 3) if seconds is not None and 0 <= seconds < 2**31 else None,
     )
 
 
@@ -101,15 +101,12 @@ def parse_log(body: bytes) -> tuple[str, ...]:
         if isinstance(text, str) and room > 0:
             # Half a line could begin inside a secret, which then looks harmless.
             whole = text if len(text) <= room else text[-room:].partition("\n")[2]
-            kept.append(_machine_lines(whole))
+            # The runner itself writes end marks, and deliveries of webhooks with their whole URLs.
+            lines = whole.splitlines(keepends=True)
+            own = (line for line in lines if line.strip() != _END and not _WEBHOOK_LINE.search(line))
+            kept.append("".join(own))
             room -= len(text)
     return tuple(text for text in reversed(kept) if text.strip())
-
-
-def _machine_lines(text: str) -> str:
-    """Remove the runner's own lines: end marks, and deliveries of webhooks with their whole URLs."""
-    lines = text.splitlines(keepends=True)
-    return "".join(line for line in lines if line.strip() != _END and not _WEBHOOK_LINE.search(line))
 
 
 def _number(value: object) -> int | float | None:
@@ -127,11 +124,6 @@ def _share(number: float | None, word: str) -> float | None:
     if word in _PERCENT_WORDS or bounded > _SURELY_PERCENT:
         bounded /= 100
     return round(min(bounded, 1.0), 4)
-
-
-def _seconds(value: object) -> float | None:
-    number = _number(value)
-    return None if number is None or not 0 <= number < 2**31 else round(float(number), 3)
 
 
 MAX_OUTPUTS = 200
@@ -167,7 +159,7 @@ def clean_filename(name: object) -> str | None:
 def parse_outputs(entries: object) -> tuple[Output, ...]:
     """Parse at most MAX_OUTPUTS outputs, each URL and each text once.
 
-    Previews (of type `temp`) and files without a URL are left out.
+    Previews (of type `temp`), files without a URL, and texts beyond MAX_ALL_TEXT are left out.
     """
     if not isinstance(entries, list):
         return ()
@@ -175,17 +167,13 @@ def parse_outputs(entries: object) -> tuple[Output, ...]:
     outputs = (_output(kind, item) for kind, item in islice(_items(entries), MAX_ITEMS))
     for output in islice(filter(None, outputs), MAX_OUTPUTS * 2):
         unique.setdefault((output.url, output.text), output)
-    return tuple(_within_space(islice(unique.values(), MAX_OUTPUTS)))
-
-
-def _within_space(outputs: Iterable[Output]) -> Iterator[Output]:
-    """Yield the outputs, except any whose text no longer fits into MAX_ALL_TEXT."""
-    space = MAX_ALL_TEXT
-    for output in outputs:
+    kept, space = [], MAX_ALL_TEXT
+    for output in islice(unique.values(), MAX_OUTPUTS):
         length = len(output.text or "")
         if length <= space:
             space -= length
-            yield output
+            kept.append(output)
+    return tuple(kept)
 
 
 def _items(entries: list[object]) -> Iterator[tuple[str, object]]:

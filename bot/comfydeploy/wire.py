@@ -8,8 +8,8 @@ from __future__ import annotations
 import gc
 import hmac
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -144,8 +144,14 @@ def load(body: bytes) -> Any:
         return _parsed(body)
     if _has_many_values(body) and _has_many_values(_without_strings(body)):
         raise BackendBadReply("too many values")
-    with _no_collection():
+    # Garbage collection would traverse all values repeatedly while they are created.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
         return _parsed(body)
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _parsed(body: bytes) -> Any:
@@ -169,18 +175,6 @@ def _without_strings(body: bytes) -> bytes:
     if unescaped.count(b'"') > MAX_QUOTES:
         return body
     return b"".join(unescaped.split(b'"')[::2])
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Suspend garbage collection, which would traverse all values repeatedly while they are created."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def load_object(body: bytes) -> dict[str, Any]:

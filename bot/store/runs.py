@@ -6,6 +6,7 @@ conditional UPDATE decides which of two concurrent changes wins.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
@@ -24,6 +25,7 @@ from bot.database.rows import (
     runs_of,
     select_runs,
     set_columns,
+    set_rows,
     settle_answer,
     to_run,
     want,
@@ -191,10 +193,20 @@ class RunStore(Repository):
         run_timeout: RunTimeout = lambda _: None,
     ) -> None:
         """Record those of these reports that only tell the progress of their run."""
+        changed, visible = defaultdict[Any, list[dict[str, object]]](list), set[str]()
         for run in lock_runs(connection, reports.keys()):
             report = reports[run.key]
-            if is_progress(run.state, report.state) and run.run_id == report.run_id:
-                _record(connection, run, report, now, next_check, run_timeout)
+            if not is_progress(run.state, report.state) or run.run_id != report.run_id:
+                continue
+            change = apply_report(run, report, now)
+            if change is not None:
+                values = _with_next_poll(run, change, run_timeout, now, next_check)
+                changed[tuple(values)].append({"key": run.key, "state": change.state, **values})
+                visible |= {run.request_key} if change.visible else set()
+        for rows in changed.values():
+            set_rows(connection, runs, rows)
+        if visible:
+            revise(connection, visible)
 
 
 def _record(
@@ -213,11 +225,7 @@ def _record(
         return _settle(connection, run, report, now)
     if change is None:
         return None
-    started_at: Any = change.values.get("started_at", run.started_at)
-    started = replace(run, started_at=started_at)
-    poll_at = poll_after_report(started, run_timeout(run.deployment), now, next_check)
-    later = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
-    values = {**later, **change.values}
+    values = _with_next_poll(run, change, run_timeout, now, next_check)
     if change.state in FINAL:
         values |= _weight_of_reported(connection, run, report)
         is_over = change.ends_run or change.state not in REVIVABLE
@@ -225,6 +233,17 @@ def _record(
             values["due_at"] = next_settling(run, report, now) if asked else now + SETTLE_AFTER
     apply_change(connection, run, change, now, **values)
     return replace(change, values=values)
+
+
+def _with_next_poll(
+    run: Run, change: Change, run_timeout: RunTimeout, now: datetime, next_check: datetime
+) -> dict[str, object]:
+    """Return the columns of a change, with the time of the next poll unless the change sets it."""
+    if isinstance(started_at := change.values.get("started_at"), datetime):
+        run = replace(run, started_at=started_at)
+    poll_at = poll_after_report(run, run_timeout(run.deployment), now, next_check)
+    later = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
+    return {**later, **change.values}
 
 
 def _cancel(connection: Connection, run: Run, now: datetime, by: int) -> None:
@@ -300,7 +319,8 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
         revise(connection, [run.request_key])
     if change.ends_run and run.final:
         _show_late(connection, run, now)
-    post(connection, run, values)
+    if not {run.state, change.state} <= IN_FLIGHT:  # progress costs nothing
+        post(connection, run, values)
 
 
 def _show_late(connection: Connection, run: Run, now: datetime) -> None:
