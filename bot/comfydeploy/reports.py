@@ -59,11 +59,7 @@ def parse_webhook(body: bytes) -> RunReport:
 
 
 def parse_run(body: bytes) -> RunReport:
-    """Parse the response of GET /run/{id}.
-
-    Raises BackendBadReply only if the response isn't an object or its id is invalid; other invalid fields are
-    treated as absent.
-    """
+    """Parse the response of GET /run/{id}. Invalid fields, other than the id, are treated as absent."""
     data = load_object(body)
     ahead, gpu, seconds = data.get("queue_position"), data.get("gpu"), _number(data.get("run_duration"))
     return _report(data, "id", data.get("outputs"))._replace(
@@ -76,12 +72,17 @@ def parse_run(body: bytes) -> RunReport:
 
 def _report(data: Mapping[str, Any], id_field: str, outputs: object) -> RunReport:
     status, phrase = data.get("status"), data.get("live_status")
-    word = status if isinstance(status, str) else ""
+    word, progress = status if isinstance(status, str) else "", _number(data.get("progress"))
+    if progress is not None:
+        progress = min(max(progress, 0), 100)
+        if word in _PERCENT_WORDS or progress > _SURELY_PERCENT:
+            progress /= 100
+    # Rounded, because ComfyDeploy sends float noise (0.20999999344348907).
     return RunReport(
         run_id=uuid_of(data, id_field),
         state=STATES.get(word),
         live_status=clean_text(phrase, MAX_WORD) or None if isinstance(phrase, str) else None,
-        progress=_share(_number(data.get("progress")), word),
+        progress=None if progress is None else round(min(progress, 1.0), 4),
         outputs=parse_outputs(outputs),
     )
 
@@ -113,17 +114,6 @@ def _number(value: object) -> int | float | None:
     if type(value) is not int and type(value) is not float:
         return None
     return value if -_INFINITY < value < _INFINITY else None
-
-
-def _share(number: float | None, word: str) -> float | None:
-    """Return progress from 0 to 1 without ComfyDeploy's float noise (0.20999999344348907)."""
-    if number is None:
-        return None
-    # Clamped first, since a number may be huge.
-    bounded = min(max(number, 0), 100)
-    if word in _PERCENT_WORDS or bounded > _SURELY_PERCENT:
-        bounded /= 100
-    return round(min(bounded, 1.0), 4)
 
 
 MAX_OUTPUTS = 200

@@ -80,7 +80,11 @@ def error_from_http(
     if status == 422:
         return BackendInvalid(detail, fields=_fields(told))
     if status == 429:
-        return BackendRateLimited(detail, retry_after=_retry_after(headers))
+        seconds = -1.0
+        with suppress(ValueError):
+            named = {name.lower(): value for name, value in headers.items()}
+            seconds = float(named.get("retry-after", ""))
+        return BackendRateLimited(detail, retry_after=min(seconds, MAX_RETRY_AFTER) if seconds >= 0 else None)
     if status >= 500:
         return BackendServerError(detail, status=status)
     if status < 400:
@@ -113,16 +117,6 @@ def _fields(detail: object) -> tuple[str, ...]:
         if path and isinstance(path[0], str) and (name := clean_text(path[0], 64)):
             names.append(name)
     return tuple(dict.fromkeys(names))[:MAX_FIELDS]
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the delay in seconds, or None if the header is missing or isn't a number of seconds."""
-    named = {name.lower(): value for name, value in headers.items()}
-    try:
-        seconds = float(named.get("retry-after", ""))
-    except ValueError:
-        return None
-    return min(seconds, MAX_RETRY_AFTER) if seconds >= 0 else None
 
 
 # Parsing blocks the event loop, so a body with too many separators is refused before parsing. A real body has
@@ -201,10 +195,7 @@ QUEUE_PATH = "/run/deployment/queue"
 
 
 def queue_body(run: Run, webhook: str | None) -> dict[str, Any]:
-    """Build the JSON of POST /run/deployment/queue.
-
-    `webhook_intermediate_status` enables the progress events.
-    """
+    """Build the JSON of POST /run/deployment/queue, which asks for progress events, too."""
     body: dict[str, Any] = {"deployment_id": run.deployment_id, "inputs": dict(run.inputs)}
     if webhook is not None:
         body |= {"webhook": webhook, "webhook_intermediate_status": True}
