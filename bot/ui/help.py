@@ -45,7 +45,7 @@ def help_layout(page: HelpPage, text: str) -> LayoutView:
 
 def greeting_layout(mention: Mention, deployments: Sequence[Deployment], plan: CommandPlan) -> LayoutView:
     """Build the message that introduces the bot to a server."""
-    first = next((plan.path_of(each.name) for each in deployments), None) or f"/{plan.name}"
+    first = next((plan.path(each.name) for each in deployments), f"/{plan.name}")
     paths = {"generate": first, "settings": "/settings", "help": "/help"}
     return layout_of(say("greeting", **{name: mention(path) for name, path in paths.items()}))
 
@@ -59,7 +59,7 @@ def start_text(deployments: Sequence[Deployment], plan: CommandPlan, mention: Me
         if prompt is not None:
             default = prompt.default if isinstance(prompt.default, str) else ""
             example = deployment.example or default or _EXAMPLE
-        path = plan.path_of(deployment.name) or f"/{plan.name}"
+        path = plan.path(deployment.name)
         lines.append(f"**{title}** {mention(path)}")
         if example:
             lines.append(f"> {escape_line(example, _PROMPT)}")
