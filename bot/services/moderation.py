@@ -169,12 +169,19 @@ async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:
         app.wakeups.wake("show")
 
 
+async def check_blockable(app: App, actor: Actor, key: str) -> None:
+    """Raise RefusedError for somebody's own request. Who else can't be blocked is checked by `block`."""
+    if (await moderated(app, actor, key)).requester_id == actor.id:
+        raise RefusedError("block_self")
+
+
 async def block(
     app: App, actor: Actor, target: Member, *, reason: str, duration: timedelta | None
 ) -> tuple[Block, int]:
     """Block a member and end their waiting runs. Return the block, and of how many requests these were.
 
-    Without `duration`, the block lasts until it is lifted. Raises RefusedError if the user can't block them.
+    Without `duration`, the block lasts until it is lifted. Raises RefusedError without a reason, and if the
+    user can't block this member.
     """
     rules, now = await app.store.rules.get(actor.guild_id), app.now()
     server = check_moderator(actor.guild_id, actor.person, rules)
@@ -184,10 +191,12 @@ async def block(
         raise RefusedError("block_owner", person=target.id)
     if target.is_moderator(rules):
         raise RefusedError("block_moderator", person=target.id)
+    if not reason.strip():
+        raise RefusedError("block_no_reason")
     block = Block(
         guild_id=server,
         user_id=target.id,
-        reason=reason,
+        reason=reason.strip(),
         until=now + duration if duration is not None else None,
         created_at=now,
         created_by=actor.id,

@@ -183,14 +183,14 @@ def presets(app: App) -> Iterator[Case]:
         yield partial(preset_service.suggest, app, PERSON, GUILD, text)
 
 
-class SmallServer:
-    """A server's names, which normally come from the gateway's cache."""
+class Nameless:
+    """A server without roles and channels in the cache of discord.py."""
 
-    def role_name(self, role_id: int) -> str:
-        return str(role_id)
+    def get_role(self, role_id: int) -> None: ...
+    def get_channel(self, channel_id: int) -> None: ...
 
-    def channel_name(self, channel_id: int) -> str:
-        return str(channel_id)
+
+NO_NAMES: Any = Nameless()
 
 
 def forms(app: App) -> Iterator[Case]:
@@ -315,7 +315,7 @@ def lists(app: App) -> Iterator[Case]:
     yield partial(app.store.history.page, PERSON, RunFilter.ALL, limit=PAGE_SIZE + 1, offset=0)
     yield partial(app.store.history.server_queue, GUILD, limit=PAGE_SIZE + 1)
     yield partial(privacy.export, app, PERSON)
-    cells = partial(audit_cells, title=app.catalogue.title, server=SmallServer())
+    cells = partial(audit_cells, title=app.catalogue.title, guild=NO_NAMES)
     yield partial(audit.export, app, requester(), AuditFilter(), AUDIT_COLUMNS, cells)
 
 
