@@ -47,7 +47,7 @@ from bot.ui.run_facts import FILENAME, details, explanation_of
 from bot.ui.status import linked_outputs
 from cogs.drafts import again, open_draft, use_picture
 from cogs.moderation import block_sent, open_block, reject_sent, report_sent
-from cogs.presets import open_save, save_sent
+from cogs.presets import open_save
 
 _LEFT = timedelta(minutes=1)  # enough for a deletion
 Press = Callable[[Interaction, str], Awaitable[None]]
@@ -308,7 +308,6 @@ FORMS: Mapping[Action, Press] = {
     Action.REJECT: reject_sent,
     Action.BLOCK: block_sent,
     Action.REPORT: report_sent,
-    Action.SAVE: save_sent,
     Action.SHARE: _share_sent,
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from discord import app_commands
 from discord.app_commands import Choice, Range
 from discord.ext import commands
@@ -9,8 +11,10 @@ from discord.ui import LayoutView
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
+from bot.domain.errors import BotError
 from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
+from bot.gateway.checks import count_form
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import (
     Interaction,
@@ -23,21 +27,24 @@ from bot.gateway.interactions import (
     typed_values,
 )
 from bot.services import presets
-from bot.services.presets import NameTaken, SavedPreset, Saving
-from bot.strings import say
-from bot.ui.custom_ids import Action, DraftId, PresetsId, ReplaceId, RunId
-from bot.ui.forms import form_modal
+from bot.services.presets import Saved, Saving
+from bot.strings import explain, say
+from bot.ui.custom_ids import DraftId, PresetsId, ReplaceId, SaveId
+from bot.ui.forms import form_modal, refused_layout
 from bot.ui.lists import preset_values, presets_layout, replace_layout, run_label, set_by
 from bot.ui.message_parts import layout_of
 from cogs.drafts import begin
 
+log = logging.getLogger(__name__)
 _Name = Range[str, 1, NAME_LENGTH]
+# After these refusals, the form can't be opened again.
+_GONE = frozenset({"run_gone", "run_erased", "preset_run_unknown", "details_hidden", "deployment_gone"})
 
 
 async def _page(interaction: Interaction, id: PresetsId) -> LayoutView:
     app = interaction.client.app
     found, more = await presets.page(app, interaction.user.id, interaction.guild_id, id.page)
-    _, default = await presets.defaults(app, actor_of(interaction))
+    default = (await presets.defaults(app, actor_of(interaction))).channel
 
     def inputs(preset: Preset) -> ShownInputs:
         return displayed_inputs(app.catalogue.get(preset.deployment), preset.inputs)
@@ -51,65 +58,66 @@ async def _replace(interaction: Interaction, id: ReplaceId) -> None:
     """Replace the preset that already has the name."""
     app = interaction.client.app
     saved = await presets.replace_earlier(app, actor_of(interaction), id.draft)
-    if isinstance(saved, NameTaken):
-        layout = _question(interaction, saved)
-    else:
-        layout = layout_of(_saved_text(app.catalogue, saved))
-    await interaction.response.edit_message(view=layout)
+    await interaction.response.edit_message(view=_layout(app.catalogue, saved))
 
 
-async def _answer(interaction: Interaction, saved: SavedPreset | NameTaken, *, copied: bool = False) -> None:
-    """Say that a preset was saved, or ask whether to replace the one that has its name."""
-    if isinstance(saved, NameTaken):
-        await interaction.response.send_message(view=_question(interaction, saved), ephemeral=True)
-    else:
-        await tell(interaction, _saved_text(interaction.client.app.catalogue, saved, copied=copied))
-
-
-def _question(interaction: Interaction, taken: NameTaken) -> LayoutView:
-    catalogue, earlier = interaction.client.app.catalogue, taken.earlier
-    inputs = displayed_inputs(catalogue.get(earlier.deployment), earlier.inputs)
-    return replace_layout(earlier, catalogue.title, inputs, taken.draft)
-
-
-def _saved_text(catalogue: Catalogue, saved: SavedPreset, *, copied: bool = False) -> str:
-    """Return the sentences about a saved preset.
+def _layout(catalogue: Catalogue, saved: Saved, *, copied: bool = False) -> LayoutView:
+    """Say that a preset was saved, or ask whether to replace the one that has its name.
 
     If a copy for the server replaced no other preset, the only sentence says that everybody there can use it.
     """
-    name = escape_line(saved.preset.name, NAME_LENGTH)
+    about = saved.earlier if saved.draft and saved.earlier is not None else saved.preset
+    inputs = displayed_inputs(catalogue.get(about.deployment), about.inputs)
+    if saved.draft:
+        return replace_layout(about, catalogue.title, inputs, saved.draft)
+    name, title = escape_line(about.name, NAME_LENGTH), escape_line(catalogue.title(about.deployment), 60)
     sentences: list[str] = []
-    if saved.replaced or not copied:
-        title = escape_line(catalogue.title(saved.preset.deployment), 60)
-        saying = f"Saved as **{name}** for {title}. Use it with `/preset use` or in `/generate`."
-        replaced = f"Saved **{name}** for {title}; it replaced the preset of the same name."
-        sentences.append(replaced if saved.replaced else saying)
-    if saved.preset.holder is Holder.SERVER:
+    if saved.earlier is not None:
+        sentences.append(f"Saved **{name}** for {title}; it replaced the preset of the same name.")
+    elif not copied:
+        use = "Use it with `/preset use` or in `/generate`."
+        sentences.append(f"Saved as **{name}** for {title}. {use}")
+    if about.holder is Holder.SERVER:
         sentences.append(f"Everybody on this server can use **{name}** now.")
     if saved.files_left:
         sentences.append("Files aren't part of a preset, so they were left out.")
-    inputs = displayed_inputs(catalogue.get(saved.preset.deployment), saved.preset.inputs)
-    return "\n".join(filter(None, [*sentences, preset_values(saved.preset, inputs)]))
+    return layout_of("\n".join(filter(None, [*sentences, preset_values(about, inputs)])))
 
 
 async def open_save(interaction: Interaction, key: str) -> None:
     """Open the form that saves a run's inputs as a preset."""
-    fields = await presets.form(interaction.client.app, actor_of(interaction), key)
-    await interaction.response.send_modal(
-        form_modal(RunId(key, Action.SAVE).encode(), "Save as a preset", fields)
-    )
+    await _open_save(interaction, SaveId(key))
 
 
-async def save_sent(interaction: Interaction, key: str) -> None:
-    """Save a preset with the values of the form."""
+async def _open_save(interaction: Interaction, id: SaveId) -> None:
     app, actor = interaction.client.app, actor_of(interaction)
-    await _answer(interaction, await presets.save_form(app, actor, key, typed_values(interaction)))
+    typed = presets.kept(app, actor, id.draft) if id.draft else None
+    fields = await presets.form(app, actor, id.key, typed)
+    await interaction.response.send_modal(form_modal(SaveId(id.key).encode(), "Save as a preset", fields))
 
 
-async def _defaults(interaction: Interaction) -> str:
+async def _save_sent(interaction: Interaction, id: SaveId) -> None:
+    """Save a preset with the values of the form. If that is refused, a button opens the form with them."""
+    app, actor = interaction.client.app, actor_of(interaction)
+    typed = presets.typed_into_form(id.key, typed_values(interaction))
+    try:
+        count_form(interaction)
+        saved = await presets.save_form(app, actor, typed)
+    except BotError as error:
+        if error.code in _GONE:
+            raise
+        log.info("refused a preset of user %s: %s", actor.id, error)
+        again = SaveId(id.key, app.drafts.keep(actor.id, typed))
+        await tell(interaction, view=refused_layout(explain(error), again))
+    else:
+        await tell(interaction, view=_layout(app.catalogue, saved))
+
+
+async def _defaults(interaction: Interaction) -> list[str]:
     """Return sentences about the user's own defaults and the channel's."""
     app, channel_id = interaction.client.app, settings_channel_id(interaction)
-    own, channel = await presets.defaults(app, actor_of(interaction))
+    usable = await presets.defaults(app, actor_of(interaction))
+    own, channel = usable.own, usable.channel
     sentences = [f"For you, {_started(app.catalogue, each)}." for each in own]
     sentences = sentences or [say("default_is_none_own")]
     if channel is not None:
@@ -117,9 +125,9 @@ async def _defaults(interaction: Interaction) -> str:
         sentences.append(f"In <#{channel_id}>, {_started(app.catalogue, channel.preset)}{by}.")
     elif rules_guild_id(interaction) is not None:
         sentences.append(f"<#{channel_id}> has no default preset.")
-    if own or channel is not None:
+    if usable.defaults:
         sentences.append("What people type wins, or goes where `{prompt}` stands.")
-    return "\n".join(sentences)
+    return sentences
 
 
 def _started(catalogue: Catalogue, preset: Preset) -> str:
@@ -152,7 +160,8 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
         app, actor = interaction.client.app, actor_of(interaction)
         key = run or await presets.latest_run(app, actor.id)
         saving = Saving(name=name, run_key=key, prompt=prompt, seed=seed, server=server)
-        await _answer(interaction, await presets.save(app, actor, saving))
+        saved = await presets.save(app, actor, saving)
+        await tell(interaction, view=_layout(app.catalogue, saved))
 
     @app_commands.command(name="use", description="Generate with a preset")
     @app_commands.describe(
@@ -178,9 +187,9 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
     @app_commands.command(name="share", description="Give this server a copy of one of your presets")
     @app_commands.describe(name=say("option_preset_name"))
     async def share(self, interaction: Interaction, name: _Name) -> None:
-        saving = Saving(name=name, server=True)
-        shared = await presets.save(interaction.client.app, actor_of(interaction), saving)
-        await _answer(interaction, shared, copied=True)
+        app, saving = interaction.client.app, Saving(name=name, server=True)
+        shared = await presets.save(app, actor_of(interaction), saving)
+        await tell(interaction, view=_layout(app.catalogue, shared, copied=True))
 
     @app_commands.command(name="default", description="Show or set the preset that /generate starts from")
     @app_commands.describe(
@@ -197,11 +206,15 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
         clear: bool = False,
     ) -> None:
         app, actor, wanted = interaction.client.app, actor_of(interaction), None if clear else name
+        said: list[str] = []
         if channel and (name is not None or clear):
-            await presets.set_default(app, actor, settings_channel_id(interaction), wanted)
+            channel_id = settings_channel_id(interaction)
+            await presets.set_default(app, actor, channel_id, wanted)
+            said = [f"I removed the default preset of <#{channel_id}>."] if clear else []
         elif name is not None or clear:
-            await presets.set_own_default(app, actor.id, interaction.guild_id, wanted)
-        await tell(interaction, await _defaults(interaction))
+            changed = await presets.set_own_default(app, actor.id, interaction.guild_id, wanted)
+            said = ["I removed your defaults."] if clear and changed else []
+        await tell(interaction, "\n".join([*said, *await _defaults(interaction)]))
 
     @use.autocomplete("name")
     @delete.autocomplete("name")
@@ -238,4 +251,6 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
 async def setup(bot: GenerateBot) -> None:
     bot.add_press(PresetsId, turning(_page))
     bot.add_press(ReplaceId, _replace)
+    bot.add_press(SaveId, _open_save)
+    bot.add_form(SaveId, _save_sent)
     await bot.add_cog(Presets())

@@ -20,7 +20,7 @@ from bot.domain.settings.fields import SECTIONS, keys_of
 from bot.domain.settings.kinds import Section
 from bot.gateway.checks import count_form
 from bot.gateway.client import GenerateBot
-from bot.gateway.guild import GuildInfo
+from bot.gateway.guild import settings_context, with_channels
 from bot.gateway.interactions import Interaction, form_values, selected_values
 from bot.services import server_settings
 from bot.services.server_settings import Editor
@@ -37,7 +37,7 @@ def allowed(interaction: Interaction) -> Editor:
         raise RefusedError("settings_not_allowed")
     if interaction.guild is None or interaction.guild.me is None:
         raise RefusedError("settings_not_a_member")
-    return Editor(interaction.guild_id, interaction.user.id, GuildInfo(interaction.guild).context())
+    return Editor(interaction.guild_id, interaction.user.id, settings_context(interaction.guild))
 
 
 async def _pressed(interaction: Interaction, id: SettingId) -> None:
@@ -92,7 +92,7 @@ async def _layout(interaction: Interaction, panel: Panel) -> LayoutView:
     editor = allowed(interaction)
     rules, context = await server_settings.read(interaction.client.app, editor)
     if interaction.guild is not None:
-        context = GuildInfo(interaction.guild).with_channels(context, rules)
+        context = with_channels(interaction.guild, context, rules)
     return panel_layout(replace(panel, turn=interaction.id % 2**30 + 1), rules, context)
 
 

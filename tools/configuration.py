@@ -20,7 +20,7 @@ from bot.deployments.schema import (
     InputSettings,
     SizesSettings,
 )
-from bot.deployments.schema.mistakes import mistakes
+from bot.deployments.schema.field_types import mistakes
 from bot.domain.settings.fields import FIELDS, SECTIONS
 from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules

@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from bot.comfydeploy.wire import WEBHOOK_PATH
-from bot.deployments.schema.mistakes import that
+from bot.deployments.schema.field_types import that
 
 IPNetwork = IPv4Network | IPv6Network
 _PRIVATE_V4 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")

@@ -35,10 +35,8 @@ from bot.config.fields import (
     Shards,
     Upper,
 )
-from bot.deployments.config_file import load_deployments_file, single_deployment
-from bot.deployments.schema import DeploymentSettings
-from bot.deployments.schema.field_types import Uuid
-from bot.deployments.schema.mistakes import mistakes
+from bot.deployments.schema import DeploymentSettings, load_deployments_file
+from bot.deployments.schema.field_types import Uuid, mistakes
 from bot.domain.errors import StartupError
 from bot.domain.run_timing import QUEUE_CALL_SECONDS
 
@@ -300,5 +298,5 @@ def _is_loopback(url: str) -> bool:
 def configured_deployments(settings: Settings) -> tuple[DeploymentSettings, ...]:
     """Return the configured deployments. Raises StartupError with the mistakes in their file."""
     if settings.comfydeploy_deployment_id is not None:
-        return (single_deployment(settings.comfydeploy_deployment_id),)
+        return (DeploymentSettings(name="default", deployment_id=settings.comfydeploy_deployment_id),)
     return load_deployments_file(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE)

@@ -14,6 +14,7 @@ from bot.deployments.model import Deployment, FollowUp
 from bot.deployments.schema.field_types import COUNT, DESCRIPTION_LENGTH, GPU, MORE
 from bot.domain.errors import BotError, InputErrors, RefusedError, WrongFiles
 from bot.domain.forms import FORM_LIMIT, FormField, Shape
+from bot.domain.policy import Facts
 from bot.domain.requests import press_id
 from bot.domain.text import shorten
 from bot.domain.text.file_names import file_behind
@@ -36,7 +37,7 @@ class Draft:
 
     `typed` are options that go with it, such as the number of runs. `parent_key` is the run that it starts
     from, and `made_by` the one that made its file. `action` and `origin` identify a press (see `press_id`);
-    without an origin, the files do.
+    without an origin, the files do. `facts` were read together with the presets, so they aren't read again.
     """
 
     deployment: Deployment
@@ -52,6 +53,7 @@ class Draft:
     action: str = ""
     origin: str = ""
     typed: Typed = field(default_factory=dict)
+    facts: Facts | None = None
 
     @property
     def values(self) -> Values:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bot.deployments.schema import InputSettings
-from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, one_line
+from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, is_number, one_line
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.forms import FormField, Shape
@@ -218,10 +218,11 @@ class NumberInput(Input):
             raise InputError(code, option=self.option, value=excerpt(raw))
         low = -LARGEST if self.minimum is None else self.minimum
         high = LARGEST if self.maximum is None else self.maximum
+        shown = {"option": self.option, "value": shown_number(value)}
         if value < low:
-            raise InputError("input_too_small", option=self.option, value=shown_number(value), minimum=low)
+            raise InputError("input_too_small", **shown, minimum=shown_number(low))
         if value > high:
-            raise InputError("input_too_large", option=self.option, value=shown_number(value), maximum=high)
+            raise InputError("input_too_large", **shown, maximum=shown_number(high))
         return {self.key: value}
 
 
@@ -238,10 +239,8 @@ def number(raw: OptionValue, kind: InputKind) -> int | float | None:
 
 def shown_value(value: InputValue) -> str:
     """Return a value as people write it: 9 and not 9.0."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
-        value = int(value)
-    return str(value)
+    return shown_number(value) if is_number(value) else str(value)
 
 
 def excerpt(value: OptionValue) -> str:
-    return escape_line(str(value), 60)
+    return escape_line(shown_value(value), 60)

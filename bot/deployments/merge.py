@@ -193,7 +193,7 @@ def _filled(item: Input, source: Stored, prompt: RawValue | None) -> str:
     """
     if prompt is None:
         name = source.preset.name if source.preset is not None else ""
-        raise InputError("preset_needs_prompt", name=escape_line(name, NAME_LENGTH))
+        raise InputError("preset_needs_prompt", option=item.option, name=escape_line(name, NAME_LENGTH))
     text = str(source.inputs[item.key])
     # Check the length before building the text: 500 gaps and a long prompt make millions of characters.
     length = len(text) + text.count(GAP) * (len(str(prompt)) - len(GAP))

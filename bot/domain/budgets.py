@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from bot.domain.errors import Param, RefusedError, RefusedForNow
 from bot.domain.moderation import Block
 from bot.domain.requests import Member
 from bot.domain.runs import Run, RunReport, RunState
-from bot.domain.settings.rules_and_defaults import Budget, RoleBudget, ServerRules
+from bot.domain.settings.rules_and_defaults import Budget, ServerRules
 
 # The reserved seconds of a run of a deployment that has no recent runs.
 EXPECTED_SECONDS = 60.0
 # How many failed runs of a person on a day don't count as runs. Their seconds always count.
 GIVEN_BACK_A_DAY = 3
-# The sums of fractions differ by this at most, as 0.1 + 0.2 and 0.3 do.
-ROUNDING = 1e-6
 # How many seconds ComfyDeploy's duration may exceed the time since the queue call, as the clocks differ.
 _CLOCKS_DIFFER = 60.0
-# The codes of refusals that a smaller batch may avoid. Each also has a sentence for batches, whose code has
-# the suffix `_count`.
-LIMITS = frozenset(
-    {"daily_limit"}
-    | {f"{whose}_{what}" for whose in ("budget", "server_budget") for what in ("waiting", "runs", "gpu")}
-)
+
+
+# What a role's budget can set.
+_BY_ROLE = ("at_once", "runs_a_day", "gpu_seconds_a_day")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +43,16 @@ def limits_of(person: Member, rules: ServerRules) -> Limits:
     If several of the member's roles set the same limit, the most generous value applies. An unlimited role
     removes all limits of the member.
     """
-    budgets = rules.budgets
-    own = [budget for role, budget in budgets.roles.items() if role in person.role_ids]
+    server_at_once, default = rules.budgets.server.at_once, rules.budgets.person
+    own = [budget for role, budget in rules.budgets.roles.items() if role in person.role_ids]
     if any(budget.unlimited for budget in own):
-        return Limits(server_at_once=budgets.server.at_once)
-    return Limits(
-        at_once=_most_generous("at_once", own, budgets.person),
-        waiting=budgets.person.waiting,
-        runs_a_day=_most_generous("runs_a_day", own, budgets.person),
-        gpu_seconds_a_day=_most_generous("gpu_seconds_a_day", own, budgets.person),
-        server_at_once=budgets.server.at_once,
-    )
-
-
-def _most_generous(name: str, own: list[RoleBudget], default: Budget) -> int | None:
-    values = [value for budget in own if (value := getattr(budget, name)) is not None]
-    fallback: int | None = getattr(default, name)
-    return max(values) if values else fallback
+        return Limits(server_at_once=server_at_once)
+    limits = {
+        name: max((value for each in own if (value := getattr(each, name)) is not None), default=None)
+        for name in _BY_ROLE
+    }
+    limits = {name: getattr(default, name) if most is None else most for name, most in limits.items()}
+    return Limits(**limits, waiting=default.waiting, server_at_once=server_at_once)
 
 
 def weight_of(gpu: str | None, rules: ServerRules) -> float:
@@ -143,10 +132,6 @@ class Spending:
     gpu_seconds: float = 0
     waiting: int = 0
 
-    def with_one_more(self, weighted_seconds: float, *, waits: bool) -> Spending:
-        """Return the spending after one more run, which also counts as waiting if it `waits`."""
-        return Spending(self.runs + 1, self.gpu_seconds + weighted_seconds, self.waiting + waits)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
@@ -163,15 +148,6 @@ class Usage:
     server: Spending = Spending()
     block: Block | None = None
     paused: str | None = None
-
-    def with_one_more(self, seconds: float, weight: float, *, waits: bool) -> Usage:
-        """Return the usage after one more run of this user, which reserves `seconds`."""
-        return replace(
-            self,
-            gpu_seconds_today=self.gpu_seconds_today + seconds,
-            person=self.person.with_one_more(seconds * weight, waits=waits),
-            server=self.server.with_one_more(seconds * weight, waits=waits),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,30 +182,6 @@ def day_end(now: datetime) -> datetime:
     return datetime.combine(budget_day(now) + timedelta(days=1), time(), UTC)
 
 
-def check_budgets(usage: Usage, limits: Limits, reserved: float, rules: ServerRules) -> None:
-    """Raise RefusedError if a new run would exceed the limits of the member or of the server.
-
-    `reserved` is how many weighted GPU seconds the run reserves. `at_once` isn't checked, because it only
-    makes runs wait.
-    """
-    _check_budget("budget", usage, usage.person, limits, reserved)
-    _check_budget("server_budget", usage, usage.server, rules.budgets.server, reserved)
-
-
-def _check_budget(
-    prefix: str, usage: Usage, spent: Spending, limits: Limits | Budget, reserved: float
-) -> None:
-    if limits.waiting is not None and spent.waiting >= limits.waiting:
-        raise RefusedError(f"{prefix}_waiting", limit=limits.waiting)
-    if limits.runs_a_day is not None and spent.runs >= limits.runs_a_day:
-        raise until_tomorrow(f"{prefix}_runs", usage, fits=True, limit=limits.runs_a_day)
-    ceiling = limits.gpu_seconds_a_day
-    if ceiling is not None and spent.gpu_seconds + reserved > ceiling + ROUNDING:
-        remaining = max(0, int(ceiling - spent.gpu_seconds))
-        params = {"limit": ceiling, "left": remaining, "needed": int(reserved)}
-        raise until_tomorrow(f"{prefix}_gpu", usage, fits=reserved <= ceiling + ROUNDING, **params)
-
-
 def until_tomorrow(code: str, usage: Usage, *, fits: bool, **params: Param) -> RefusedError:
     """Return the error for a run that exceeds what is left of a daily limit.
 
@@ -241,15 +193,3 @@ def until_tomorrow(code: str, usage: Usage, *, fits: bool, **params: Param) -> R
         if fits
         else RefusedError(code, "", **params)
     )
-
-
-def for_batch(reason: RefusedError, possible: int, count: int) -> RefusedError:
-    """Return the refusal of a batch of `count` runs, of which the rules would accept the first `possible`.
-
-    `reason` is the refusal of the next run. If its code is in `LIMITS` and `possible` isn't 0, the returned
-    refusal states `possible` and `count`. Otherwise `reason` is returned unchanged.
-    """
-    if not possible or reason.code not in LIMITS:
-        return reason
-    params = reason.params | {"possible": possible, "count": count}
-    return RefusedError(f"{reason.code}_count", str(reason), **params)

@@ -7,17 +7,15 @@ The operator's limits take precedence over the rules of servers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from bot.domain.budgets import (
     EXPECTED_SECONDS,
-    ROUNDING,
     Usage,
     budget_day,
-    check_budgets,
-    for_batch,
     limits_of,
     until_tomorrow,
     weight_of,
@@ -30,6 +28,14 @@ from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, Serve
 from bot.domain.text import escape_line
 
 _REASON = 500
+# The sums of fractions differ by this at most, as 0.1 + 0.2 and 0.3 do.
+_ROUNDING = 1e-6
+# The codes of refusals that a smaller batch may avoid. Each also has a sentence for batches, whose code has
+# the suffix `_count`.
+LIMITS = frozenset(
+    {"daily_limit"}
+    | {f"{whose}_{what}" for whose in ("budget", "server_budget") for what in ("waiting", "runs", "gpu")}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,36 +142,54 @@ class Offer:
     refusal: RefusedError | None = None
 
 
-def decide(
-    run: Run,
-    requester: Actor,
-    usage: Usage,
-    operator: OperatorRules,
-    rules: ServerRules,
-    *,
-    expected: float = EXPECTED_SECONDS,
-) -> Run:
+class Facts(NamedTuple):
+    """What decides about a new request, read in one transaction.
+
+    `expected` maps GPUs to the seconds to reserve for each run. `named` are the presets with the name that
+    the request gives, and `defaults` those that apply without a name; in both, the first takes precedence.
+    """
+
+    rules: ServerRules
+    usage: Usage
+    expected: Mapping[str | None, float] = {}
+    named: Sequence[Preset] = ()
+    defaults: Sequence[Preset] = ()
+
+
+def decide(run: Run, requester: Actor, facts: Facts, operator: OperatorRules, *, public: bool = False) -> Run:
     """Return a new run as it is accepted, on terms that hold for its whole batch. Raises RefusedError.
 
-    It waits for a moderator if it has a `review_channel_id`. `expected` is how many seconds it is likely to
-    take.
+    It waits for a moderator if it has a `review_channel_id`, and is then charged at its approval.
+    Such a request is refused if everybody sees the answer (`public`).
     """
-    run = replace(run, weight=weight_of(run.expected_gpu, rules), reserved_seconds=expected)
-    # The gateway has already checked the bot's permissions in the channel.
-    channel = ChannelState(age_restricted=run.channel_age_restricted)
-    judge(run, usage, operator, rules, person=requester.person, channel=channel, new=True)
+    rules, now = facts.rules, facts.usage.now
+    seconds, weight = (
+        facts.expected.get(run.expected_gpu, EXPECTED_SECONDS),
+        weight_of(run.expected_gpu, rules),
+    )
+    in_review = run.guild_id is not None and needs_approval(run, requester.person, rules)
+    review_channel_id = rules.approval.review_channel_id if in_review else None
     accepted = replace(
         run,
-        created_at=usage.now,
+        state=RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
+        created_at=now,
+        weight=weight,
+        reserved_seconds=seconds,
+        charged_seconds=None if in_review else seconds * weight,
+        charged_on=None if in_review else budget_day(now),
+        review_channel_id=review_channel_id,
         spoiler=is_spoiler(rules, age_restricted=run.channel_age_restricted),
         requester_joined_at=requester.person.joined_at,
         requester_roles=tuple(sorted(requester.person.role_ids)),
     )
-    if _in_review(run, requester, rules):  # charged at its approval
-        channel_id = rules.approval.review_channel_id
-        return replace(accepted, state=RunState.AWAITING_APPROVAL, review_channel_id=channel_id)
-    today = budget_day(usage.now)
-    return replace(accepted, charged_seconds=expected * run.weight, charged_on=today)
+    # The gateway has already checked the bot's permissions in the channel.
+    channel = ChannelState(age_restricted=run.channel_age_restricted)
+    judge(accepted, facts.usage, operator, rules, person=requester.person, channel=channel, new=True)
+    if in_review and (review_channel_id is None or not requester.channel_state(review_channel_id).can_post):
+        raise RefusedError("review_unreachable")
+    if public and in_review:
+        raise RefusedError("rules_changed")
+    return accepted
 
 
 def judge(
@@ -203,29 +227,53 @@ def judge(
             _check_roles(run, known, rules)
     check_pause(usage)
     count = run.count if new or run.state is RunState.AWAITING_APPROVAL else 1
-    for number in range(count):
+    for earlier in range(count):
         try:
-            _check_budgets(run, known, usage, operator, rules)
+            _check_budgets(run, known, usage, operator, rules, earlier=earlier, new=new)
         except RefusedError as reason:
-            raise (for_batch(reason, number, count) if new else reason) from None
-        usage = usage.with_one_more(run.reserved_seconds, run.weight, waits=new)
+            if not (new and earlier and reason.code in LIMITS):
+                raise
+            params = reason.params | {"possible": earlier, "count": count}
+            raise RefusedError(f"{reason.code}_count", str(reason), **params) from None
 
 
 def _check_budgets(
-    run: Run, person: Member, usage: Usage, operator: OperatorRules, rules: ServerRules
+    run: Run,
+    person: Member,
+    usage: Usage,
+    operator: OperatorRules,
+    rules: ServerRules,
+    *,
+    earlier: int,
+    new: bool,
 ) -> None:
     """Raise RefusedError if the operator's limits or the server's budgets leave no room for another run.
 
-    When a stored run is judged, `usage` has no waiting runs, so it isn't refused because of itself.
+    So many `earlier` runs of the batch count, too. When a stored run is judged, `usage` has no waiting runs,
+    so it isn't refused because of itself. `at_once` isn't checked, because it only makes runs wait.
     """
-    most = operator.max_waiting_per_server
-    if most is not None and run.guild_id is not None and usage.server.waiting >= most:
+    waiting, most = earlier if new else 0, operator.max_waiting_per_server
+    if most is not None and run.guild_id is not None and usage.server.waiting + waiting >= most:
         raise RefusedError("server_budget_waiting", limit=most)
     ceiling, seconds = operator.daily_gpu_seconds, run.reserved_seconds
-    if ceiling is not None and usage.gpu_seconds_today + seconds > ceiling + ROUNDING:
+    if ceiling is not None and usage.gpu_seconds_today + (earlier + 1) * seconds > ceiling + _ROUNDING:
         raise until_tomorrow("daily_limit", usage, fits=seconds <= ceiling)
-    if not is_charged(run, usage.now):
-        check_budgets(usage, limits_of(person, rules), seconds * run.weight, rules)
+    if not new and is_charged(run, usage.now):
+        return
+    reserved = seconds * run.weight
+    budgets = (
+        ("budget", usage.person, limits_of(person, rules)),
+        ("server_budget", usage.server, rules.budgets.server),
+    )
+    for prefix, spent, limits in budgets:
+        if limits.waiting is not None and spent.waiting + waiting >= limits.waiting:
+            raise RefusedError(f"{prefix}_waiting", limit=limits.waiting)
+        if limits.runs_a_day is not None and spent.runs + earlier >= limits.runs_a_day:
+            raise until_tomorrow(f"{prefix}_runs", usage, fits=True, limit=limits.runs_a_day)
+        daily, used = limits.gpu_seconds_a_day, spent.gpu_seconds + earlier * reserved
+        if daily is not None and used + reserved > daily + _ROUNDING:
+            params = {"limit": daily, "left": max(0, int(daily - used)), "needed": int(reserved)}
+            raise until_tomorrow(f"{prefix}_gpu", usage, fits=reserved <= daily + _ROUNDING, **params)
 
 
 # The year of Discord's launch: no account or membership is older.
@@ -235,16 +283,6 @@ _LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
 def is_charged(run: Run, now: datetime) -> bool:
     """Return whether the ledger already counts what the run reserves for today."""
     return run.charged_on == budget_day(now)
-
-
-def _in_review(run: Run, requester: Actor, rules: ServerRules) -> bool:
-    """Return whether a new run waits for a moderator. Raises RefusedError if its card can't be posted."""
-    if run.guild_id is None or not needs_approval(run, requester.person, rules):
-        return False
-    channel_id = rules.approval.review_channel_id
-    if channel_id is None or not requester.channel_state(channel_id).can_post:
-        raise RefusedError("review_unreachable")
-    return True
 
 
 def needs_approval(run: Run, person: Member, rules: ServerRules) -> bool:

@@ -31,19 +31,16 @@ async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> 
     message = interaction.message
     if message is None:
         return  # a form that a command opened
+    answered = message.interaction_metadata
     if message.flags.ephemeral:
-        is_valid = _is_shown_to(interaction.user.id, message)
+        # As far as Discord says whom the message answers.
+        is_valid = answered is None or answered.user.id == interaction.user.id
     elif message.author != interaction.client.user or not id.run_key:
         is_valid = False
     else:
-        answered = message.interaction_metadata
-        kinds = await message_kinds(
-            interaction.client.app,
-            id.run_key,
-            MessageRef(message.channel.id, message.id),
-            answered.id if answered is not None else None,
-            component_ids(message),
-        )
+        ref, answered_id = MessageRef(message.channel.id, message.id), answered.id if answered else None
+        app, shown = interaction.client.app, component_ids(message)
+        kinds = await message_kinds(app, id.run_key, ref, answered_id, shown)
         is_valid = kinds is None or any(may_be_on(id, kind) for kind in kinds)
     if not is_valid:
         raise RefusedError("message_other", f"a custom_id of {type(id).__name__} in message {message.id}")
@@ -55,12 +52,6 @@ def may_be_on(id: CustomId, kind: Kind) -> bool:
     if kind is Kind.REPORT:
         return name in _ON_REPORTS
     return name in _ON_REVIEWS if kind in CARDS else name not in _DECISIONS
-
-
-def _is_shown_to(user_id: int, message: discord.Message) -> bool:
-    """Return whether an ephemeral message answers this user, as far as Discord says whom it answers."""
-    answered = message.interaction_metadata
-    return answered is None or answered.user.id == user_id
 
 
 # These commands only show something, except `/privacy delete`, which is never refused.
@@ -102,13 +93,9 @@ def count_form(interaction: discord.Interaction[Any]) -> None:
 def count_command(interaction: discord.Interaction[Any]) -> None:
     """Count a command that may write. Raises RefusedError if the user is at the limit."""
     command = interaction.command
-    is_command = interaction.type is discord.InteractionType.application_command
-    if is_command and command is not None and not is_free(command):
+    if interaction.type is not discord.InteractionType.application_command or command is None:
+        return
+    # *Use as input* shows pictures or opens a form.
+    is_menu = isinstance(command, app_commands.ContextMenu)
+    if command.name != say("use_menu") if is_menu else command.qualified_name not in _FREE_COMMANDS:
         interaction.client.allowance.spend(interaction.user.id)
-
-
-def is_free(command: app_commands.Command[Any, ..., Any] | app_commands.ContextMenu) -> bool:
-    """Return whether a command is never refused for being used too often."""
-    if isinstance(command, app_commands.ContextMenu):
-        return command.name == say("use_menu")  # it shows pictures or opens a form
-    return command.qualified_name in _FREE_COMMANDS

@@ -22,7 +22,7 @@ from bot.delivery.on_demand import OnDemandMessenger
 from bot.discord_api.calls import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
 from bot.gateway.checks import check_message, count_command, count_press
-from bot.gateway.commands import CommandSync, RegisteredCommands, set_availability
+from bot.gateway.commands import RegisteredCommands, set_availability
 from bot.memory import Allowance
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
@@ -103,12 +103,10 @@ class GenerateBot(commands.Bot):
 
     def use(self, app: App) -> None:
         """Take the context, which can't be built before the client that it holds."""
-        settings, plan = app.settings, app.catalogue.plan
+        settings = app.settings
         self.app = app
         self.messenger = OnDemandMessenger(app)
-        self.sync = CommandSync(app.store.key_values, settings.command_guild_ids)
-        guild_ids = self.sync.guild_ids
-        self.registered = RegisteredCommands(self.tree, guild_ids, plan.name, app.outside.monotonic)
+        self.registered = RegisteredCommands(self.tree, app)
         self.allowance = Allowance(app.now)
         self._set_availability = partial(
             set_availability,
@@ -120,7 +118,7 @@ class GenerateBot(commands.Bot):
     async def setup_hook(self) -> None:
         await self.load_cogs()
         try:
-            await self.sync.run(self.tree, self.application_id or 0)
+            await self.registered.sync(self.application_id or 0)
         except DiscordAway as error:
             log.warning("can't sync the commands yet: %s", error)
             self.app.reloader.outdated = True
@@ -137,7 +135,7 @@ class GenerateBot(commands.Bot):
     def remove_message_commands(self, names: Iterable[str]) -> None:
         """Remove message commands from every scope. Names that aren't registered are ignored."""
         for name in names:
-            for scope in (None, *map(discord.Object, self.sync.guild_ids)):
+            for scope in (None, *map(discord.Object, self.registered.guild_ids)):
                 self.tree.remove_command(name, guild=scope, type=discord.AppCommandType.message)
 
     async def show_deployments(self, *, resend: bool = False) -> None:
@@ -148,11 +146,8 @@ class GenerateBot(commands.Bot):
         for rebuild in self._rebuilders:
             rebuild()
         self._set_availability(self.tree.get_commands())
-        try:
-            if self.application_id is not None:
-                await self.sync.run(self.tree, self.application_id, resend=resend)
-        finally:
-            self.registered.forget()
+        if self.application_id is not None:
+            await self.registered.sync(self.application_id, resend=resend)
 
     async def load_cogs(self) -> None:
         """Load every cog. An error stops the startup, since a bot that lacks a command would look healthy.
@@ -288,22 +283,18 @@ class ShardedBot(commands.AutoShardedBot, GenerateBot):
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait until this shard may identify. The bot's processes reserve their turns in the store."""
         now = self.app.now()
-        group = (shard_id or 0) % await self._fetch_max_concurrency()
+        if self._max_concurrency is None:
+            try:
+                self._max_concurrency = max(1, (await self.fetch_session_start_limits()).max_concurrency)
+            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+                log.warning("can't read max_concurrency from Discord: %s", error)
+        group = (shard_id or 0) % (self._max_concurrency or 1)
         try:
             slot = await self.app.store.key_values.reserve_slot(f"identify:{group}", now, IDENTIFY_INTERVAL)
         except StoreUnavailable as error:
             log.warning("can't reserve a slot to identify shard %s: %s", shard_id, error)
             slot = now + IDENTIFY_INTERVAL
         await asyncio.sleep(max(0.0, (slot - now).total_seconds()))
-
-    async def _fetch_max_concurrency(self) -> int:
-        if self._max_concurrency is None:
-            try:
-                self._max_concurrency = max(1, (await self.fetch_session_start_limits()).max_concurrency)
-            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
-                log.warning("can't read max_concurrency from Discord: %s", error)
-                return 1
-        return self._max_concurrency
 
 
 class RestClient(discord.Client):

@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -20,87 +20,13 @@ import discord
 from discord import AppCommandPermissionType, app_commands
 from discord.app_commands import AppCommandContext, AppInstallationType, Command, ContextMenu, Group
 
-from bot.database.key_values import KeyValueStore
+from bot.context import App
 from bot.discord_api.calls import answering, is_outage
 from bot.domain.errors import DiscordAway, RefusedError
 from bot.ui.help import Mention, plain_mention
 
 log = logging.getLogger(__name__)
-_KEY_PREFIX = "synced:"
 _GLOBAL = "global"
-
-
-class CommandSync:
-    """Registers commands globally, or only on `guild_ids`, where they appear immediately.
-
-    Commands that an earlier setting registered in other scopes are removed.
-    """
-
-    def __init__(self, store: KeyValueStore, guild_ids: tuple[int, ...]) -> None:
-        self._store = store
-        self.guild_ids = guild_ids
-
-    def arrange(self, tree: app_commands.CommandTree[Any]) -> None:
-        """Move the commands of the tree to their scopes; can be called repeatedly."""
-        for guild_id in self.guild_ids:
-            tree.copy_global_to(guild=discord.Object(guild_id))
-        if self.guild_ids:
-            tree.clear_commands(guild=None)
-
-    async def run(
-        self, tree: app_commands.CommandTree[Any], application_id: int, *, resend: bool = False
-    ) -> None:
-        """Sync the scopes that changed, or all; if Discord refuses one, only log it. Raises StoreUnavailable.
-
-        If Discord didn't answer for a scope, raise DiscordAway after the others.
-        """
-        self.arrange(tree)
-        prefix = f"{_KEY_PREFIX}{application_id}:"
-        synced = await self._store.with_prefix(prefix)
-        away: DiscordAway | None = None
-        for scope in dict.fromkeys([_GLOBAL, *map(str, self.guild_ids), *synced]):
-            fingerprint = _fingerprint(tree, scope)
-            try:
-                if (resend or synced.get(scope) != fingerprint) and await _sync(tree, scope):
-                    await self._store.put(f"{prefix}{scope}", fingerprint)
-            except DiscordAway as error:
-                away = error
-        if away is not None:
-            raise away
-
-
-def guild_of_scope(scope: str) -> discord.Object | None:
-    """Return the server of a scope, or None for "global"."""
-    return None if scope == _GLOBAL else discord.Object(int(scope))
-
-
-def _fingerprint(tree: app_commands.CommandTree[Any], scope: str) -> str:
-    commands = [command.to_dict(tree) for command in tree.get_commands(guild=guild_of_scope(scope))]
-    return hashlib.sha256(json.dumps(commands, sort_keys=True).encode()).hexdigest()
-
-
-def describe_scope(scope: str) -> str:
-    """Return a description of a scope for the log."""
-    return "all servers" if scope == _GLOBAL else f"server {scope}"
-
-
-async def _sync(tree: app_commands.CommandTree[Any], scope: str) -> bool:
-    """Sync a scope. Return False if Discord refuses it, and raise DiscordAway if there is no answer."""
-    try:
-        await tree.sync(guild=guild_of_scope(scope))
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise DiscordAway(f"{type(error).__name__}: {error}") from error
-    except discord.HTTPException as error:
-        if is_outage(error):
-            raise DiscordAway(str(error)) from error
-        # Usually a server that the bot has left, or to which it was invited without `applications.commands`.
-        # An expected error needs no traceback.
-        log.error("can't sync the commands to %s: %s", describe_scope(scope), error)  # noqa: TRY400
-        return False
-    log.info("synced the commands to %s", describe_scope(scope))
-    return True
-
-
 # Commands for the bot's owner, available in direct messages regardless of a server's Integrations.
 OWNER = frozenset({"pause", "resume", "reload"})
 # Help and a user's own requests and data. They cost nothing, and everybody may reach their own data.
@@ -127,8 +53,7 @@ def set_availability(commands: Iterable[AnyCommand], *, direct_messages: bool, u
         )
 
 
-_CACHE_SECONDS = 60.0
-_CACHE_SIZE = 1000
+_CACHE_SECONDS, _CACHE_SIZE = 60.0, 1000
 _UNKNOWN_OVERWRITES = 10066
 # Discord waits three seconds for an answer, and a press may need the ids and then the overrides.
 _IDS_SECONDS, _OVERRIDES_SECONDS = 1.2, 1.0
@@ -159,28 +84,55 @@ def is_permitted(
 
 
 class RegisteredCommands:
-    """The ids of the slash commands, fetched once for each scope, and a cache of one command's overrides.
+    """The slash commands in Discord: their sync, their ids, and a cache of the overrides of `/generate`.
 
-    `forget` is called when the deployments change, because a new command gets a new id. A command that only
-    changes keeps its id.
+    They are registered globally, or only on the servers of COMMAND_GUILD_IDS, where they appear immediately.
+    A command that only changes keeps its id, and a new one gets a new id.
     """
 
-    def __init__(
-        self,
-        tree: app_commands.CommandTree[discord.Client],
-        guild_ids: tuple[int, ...],
-        generate: str,
-        monotonic: Callable[[], float],
-    ) -> None:
-        self._tree = tree
-        self._guild_ids = frozenset(guild_ids)
-        self._generate = generate
-        self._monotonic = monotonic
+    def __init__(self, tree: app_commands.CommandTree[Any], app: App) -> None:
+        self._tree, self._app = tree, app
+        self.guild_ids = app.settings.command_guild_ids
         self._ids: dict[int | None, Mapping[str, int]] = {}
         self._overrides: dict[int, tuple[float, Sequence[Overrides]]] = {}
 
-    def forget(self) -> None:
-        self._ids = {}
+    async def sync(self, application_id: int, *, resend: bool = False) -> None:
+        """Sync the scopes that changed, or all; if Discord refuses one, only log it. Raises StoreUnavailable.
+
+        Commands that an earlier setting registered in other scopes are removed. If Discord didn't answer for
+        a scope, raise DiscordAway after the others.
+        """
+        tree, store, prefix = self._tree, self._app.store.key_values, f"synced:{application_id}:"
+        for guild_id in self.guild_ids:
+            tree.copy_global_to(guild=discord.Object(guild_id))
+        if self.guild_ids:
+            tree.clear_commands(guild=None)
+        synced = await store.with_prefix(prefix)
+        away: DiscordAway | None = None
+        try:
+            for scope in dict.fromkeys([_GLOBAL, *map(str, self.guild_ids), *synced]):
+                guild = None if scope == _GLOBAL else discord.Object(int(scope))
+                commands = [command.to_dict(tree) for command in tree.get_commands(guild=guild)]
+                fingerprint = hashlib.sha256(json.dumps(commands, sort_keys=True).encode()).hexdigest()
+                if not resend and synced.get(scope) == fingerprint:
+                    continue
+                where = "all servers" if guild is None else f"server {scope}"
+                try:
+                    await tree.sync(guild=guild)
+                except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                    if not isinstance(error, discord.HTTPException) or is_outage(error):
+                        away = DiscordAway(f"{type(error).__name__}: {error}")
+                        continue
+                    # Usually a server that the bot has left, or to which it was invited without
+                    # `applications.commands`. An expected error needs no traceback.
+                    log.error("can't sync the commands to %s: %s", where, error)  # noqa: TRY400
+                else:
+                    log.info("synced the commands to %s", where)
+                    await store.put(f"{prefix}{scope}", fingerprint)
+        finally:
+            self._ids = {}
+        if away is not None:
+            raise away
 
     async def mention(self, guild_id: int | None) -> Mention:
         """Return a function that converts a path, such as `/generate flux`, to a mention.
@@ -206,12 +158,13 @@ class RegisteredCommands:
 
         Raises DiscordAway if Discord doesn't tell the overrides in time.
         """
-        now = self._monotonic()
+        monotonic = self._app.outside.monotonic
+        now = monotonic()
         fetched_at, overrides = self._overrides.get(guild.id, (now - _CACHE_SECONDS, ()))
         if now - fetched_at >= _CACHE_SECONDS:
             overrides = await self._fetch_overrides(guild.id)
             self._overrides.pop(guild.id, None)
-            self._overrides[guild.id] = (self._monotonic(), overrides)
+            self._overrides[guild.id] = (monotonic(), overrides)
             if len(self._overrides) > _CACHE_SIZE:
                 del self._overrides[next(iter(self._overrides))]
         if not is_permitted(overrides, guild.id, user_id, role_ids, channel_id):
@@ -223,7 +176,7 @@ class RegisteredCommands:
         Raises DiscordAway, or Forbidden if the bot may not use commands in a server of the settings.
         """
         ids = self._ids
-        scope = guild_id if guild_id in self._guild_ids else None
+        scope = guild_id if guild_id in self.guild_ids else None
         if scope not in ids:
             async with answering(_IDS_SECONDS):
                 guild = discord.Object(scope) if scope is not None else None
@@ -233,24 +186,23 @@ class RegisteredCommands:
         return ids[scope]
 
     async def _fetch_overrides(self, guild_id: int) -> Sequence[Overrides]:
-        command_id = (await self._offered(guild_id)).get(self._generate)
-        application_id = self._tree.client.application_id
+        command_id = (await self._offered(guild_id)).get(self._app.catalogue.plan.name)
+        application_id, http = self._tree.client.application_id, self._tree.client.http
         if command_id is None or application_id is None:
             return ()
-        # Overrides for the whole bot have the application's id as their target.
-        targets = (command_id, application_id)
-        async with answering(_OVERRIDES_SECONDS):
-            return await asyncio.gather(*(self._of(application_id, guild_id, target) for target in targets))
 
-    async def _of(self, application_id: int, guild_id: int, target_id: int) -> Overrides:
-        http = self._tree.client.http
-        try:
-            overrides = await http.get_application_command_permissions(application_id, guild_id, target_id)
-        except discord.NotFound as error:
-            if error.code != _UNKNOWN_OVERWRITES:
-                log.info("can't read the overrides of %s in server %s: %s", target_id, guild_id, error)
-            return {}
-        lines = overrides["permissions"]
-        return {
-            (AppCommandPermissionType(each["type"]), int(each["id"])): each["permission"] for each in lines
-        }
+        async def read(target_id: int) -> Overrides:
+            try:
+                found = await http.get_application_command_permissions(application_id, guild_id, target_id)
+            except discord.NotFound as error:
+                if error.code != _UNKNOWN_OVERWRITES:
+                    log.info("can't read the overrides of %s in server %s: %s", target_id, guild_id, error)
+                return {}
+            kinds = AppCommandPermissionType
+            return {
+                (kinds(each["type"]), int(each["id"])): each["permission"] for each in found["permissions"]
+            }
+
+        async with answering(_OVERRIDES_SECONDS):
+            # Overrides for the whole bot have the application's id as their target.
+            return await asyncio.gather(read(command_id), read(application_id))

@@ -5,7 +5,7 @@ AutoMod rules aren't in that cache, so they are fetched from Discord.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import discord
@@ -21,20 +21,10 @@ from bot.words.rules import Steps, WordRule, WordRules
 
 
 class GuildInfo:
-    """A view of a discord.py guild that always shows its current state."""
+    """The names of a server's roles and channels, as the cache has them now."""
 
     def __init__(self, guild: discord.Guild) -> None:
         self._guild = guild
-
-    @property
-    def role_ids(self) -> frozenset[int]:
-        """Return the ids of all roles except @everyone, whose id equals the server's."""
-        return frozenset(role.id for role in self._guild.roles) - {self._guild.id}
-
-    @property
-    def all_channel_ids(self) -> frozenset[int]:
-        """Return the ids of channels of every kind, without threads."""
-        return frozenset(channel.id for channel in self._guild.channels)
 
     def role_name(self, role_id: int) -> str:
         role = self._guild.get_role(role_id)
@@ -44,37 +34,38 @@ class GuildInfo:
         channel = self._guild.get_channel(channel_id)
         return f"#{channel.name}" if channel is not None else str(channel_id)
 
-    def context(self) -> SettingsContext:
-        """Return what the server's settings may name. Channels can be the review channel or the gallery."""
-        return SettingsContext(
-            server=self._guild.name,
-            role_ids=self.role_ids,
-            channel_ids=frozenset(channel.id for channel in self._guild.text_channels),
-            manages_server=self._guild.me.guild_permissions.manage_guild,
-        )
 
-    def with_channels(self, context: SettingsContext, rules: ServerRules) -> SettingsContext:
-        """Add the state of the channels that the rules name, and leave out presets of other channels."""
-        gallery, there = self._guild.get_channel(rules.gallery_channel_id or 0), self.all_channel_ids
-        lacking = lacks(gallery, gallery.permissions_for(self._guild.me)) if gallery is not None else ()
-        presets = {id: name for id, name in context.default_presets.items() if id in there}
-        return replace(
-            context, review=self._review(rules), gallery_lacks=tuple(lacking), default_presets=presets
-        )
+def settings_context(guild: discord.Guild) -> SettingsContext:
+    """Return what the server's settings may name. Channels can be the review channel or the gallery."""
+    return SettingsContext(
+        server=guild.name,
+        # Without @everyone, whose id equals the server's.
+        role_ids=frozenset(role.id for role in guild.roles) - {guild.id},
+        channel_ids=frozenset(channel.id for channel in guild.text_channels),
+        manages_server=guild.me.guild_permissions.manage_guild,
+    )
 
-    def _review(self, rules: ServerRules) -> ReviewChannel | None:
-        """Return the review channel, or None if none is set or it is missing."""
-        channel = self._guild.get_channel(rules.approval.review_channel_id or 0)
-        if channel is None:
-            return None
-        role = self._guild.get_role(rules.reviewer_role_id or 0)
-        return ReviewChannel(
+
+def with_channels(guild: discord.Guild, context: SettingsContext, rules: ServerRules) -> SettingsContext:
+    """Add the state of the channels that the rules name, and leave out presets of missing channels."""
+    there = {channel.id for channel in guild.channels}
+    presets = {id: name for id, name in context.default_presets.items() if id in there}
+    gallery = guild.get_channel(rules.gallery_channel_id or 0)
+    lacking = lacks(gallery, gallery.permissions_for(guild.me)) if gallery is not None else ()
+    channel, role = (
+        guild.get_channel(rules.approval.review_channel_id or 0),
+        guild.get_role(rules.reviewer_role_id or 0),
+    )
+    review: ReviewChannel | None = None
+    if channel is not None:
+        review = ReviewChannel(
             # Cards contain pictures and are searched for after a crash, so they need the same permissions as
             # a result.
-            missing=tuple(lacks(channel, channel.permissions_for(self._guild.me))),
+            missing=tuple(lacks(channel, channel.permissions_for(guild.me))),
             reviewers_see=role is None or channel.permissions_for(role).view_channel,
-            everybody_sees=channel.permissions_for(self._guild.default_role).view_channel,
+            everybody_sees=channel.permissions_for(guild.default_role).view_channel,
         )
+    return replace(context, review=review, gallery_lacks=tuple(lacking), default_presets=presets)
 
 
 async def read_automod(client: discord.Client, guild_id: int, thread: WordThread) -> WordRules:
@@ -93,8 +84,11 @@ async def read_automod(client: discord.Client, guild_id: int, thread: WordThread
     return await thread.run(guild_id, compile_automod(rules))
 
 
-# These rules check no words, so nothing is lost by ignoring them.
-_NOT_WORDS = (AutoModRuleTriggerType.mention_spam, AutoModRuleTriggerType.member_profile)
+_Kind = AutoModRuleTriggerType
+# The kinds of rules that can't be applied here. The others check no words, so nothing is lost by ignoring
+# them.
+_NOT_APPLIED = {_Kind.keyword_preset: "automod_preset", _Kind.spam: "automod_spam"}
+_KNOWN = (_Kind.keyword, _Kind.mention_spam, _Kind.member_profile)
 
 
 def compile_automod(rules: Sequence[discord.AutoModRule]) -> Steps[WordRules]:
@@ -104,27 +98,21 @@ def compile_automod(rules: Sequence[discord.AutoModRule]) -> Steps[WordRules]:
     moderators.
     """
     active = [rule for rule in rules if rule.enabled and rule.event_type is AutoModRuleEventType.message_send]
-    return WordRules.compile(_word_rules(active), not_applied=_not_applied(active))
-
-
-def _word_rules(rules: Sequence[discord.AutoModRule]) -> Iterator[WordRule]:
-    for rule in rules:
-        if rule.trigger.type is AutoModRuleTriggerType.keyword:
-            yield WordRule(
-                name=rule.name,
-                keywords=tuple(rule.trigger.keyword_filter),
-                patterns=tuple(rule.trigger.regex_patterns),
-                allowed=tuple(rule.trigger.allow_list),
-                exempt_roles=frozenset(rule.exempt_role_ids),
-                exempt_channels=frozenset(rule.exempt_channel_ids),
-            )
-
-
-def _not_applied(rules: Sequence[discord.AutoModRule]) -> Iterator[NotApplied]:
-    for rule in rules:
-        if rule.trigger.type is AutoModRuleTriggerType.keyword_preset:
-            yield NotApplied("automod_preset", rule.name)
-        elif rule.trigger.type is AutoModRuleTriggerType.spam:
-            yield NotApplied("automod_spam", rule.name)
-        elif rule.trigger.type not in (AutoModRuleTriggerType.keyword, *_NOT_WORDS):
-            yield NotApplied("automod_unknown", rule.name)
+    word_rules = [
+        WordRule(
+            name=rule.name,
+            keywords=tuple(rule.trigger.keyword_filter),
+            patterns=tuple(rule.trigger.regex_patterns),
+            allowed=tuple(rule.trigger.allow_list),
+            exempt_roles=frozenset(rule.exempt_role_ids),
+            exempt_channels=frozenset(rule.exempt_channel_ids),
+        )
+        for rule in active
+        if rule.trigger.type is _Kind.keyword
+    ]
+    not_applied = [
+        NotApplied(_NOT_APPLIED.get(rule.trigger.type, "automod_unknown"), rule.name)
+        for rule in active
+        if rule.trigger.type not in _KNOWN
+    ]
+    return WordRules.compile(word_rules, not_applied=not_applied)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import discord
@@ -27,12 +28,15 @@ def actor_of(interaction: Interaction) -> Actor:
 
     Raises RefusedForNow as `member_of` does.
     """
-    now = interaction.client.app.now()
+    channel = interaction.channel
+    # In a server without the bot, a thread's parent isn't cached, so the category is left out.
+    parent = channel.parent if isinstance(channel, discord.Thread) else channel
+    sources = ((channel, "id"), (channel, "parent_id"), (parent, "category_id"))
     return Actor(
         person=member_of(interaction),
-        origin=_origin(interaction, now),
-        channel_ids=_channel_ids(interaction.channel),
-        channel_state=lambda channel_id: _state_of(interaction.guild, channel_id),
+        origin=_origin(interaction),
+        channel_ids=frozenset(filter(None, (getattr(source, name, None) for source, name in sources))),
+        channel_state=partial(_state_of, interaction.guild),
         guild_id=interaction.guild_id,
         manages_messages=moderated_channel(interaction) is not None,
     )
@@ -44,9 +48,11 @@ def member_of(interaction: Interaction) -> Member:
     The bot caches no members. Raises RefusedForNow until the gateway has sent the server's roles and
     channels: discord.py leaves unknown roles out, and a thread isn't age-restricted without its parent.
     """
-    if not is_user_install_only(interaction) and not _is_loaded(interaction.guild, interaction.channel):
+    guild, channel, user = interaction.guild, interaction.channel, interaction.user
+    is_orphan = isinstance(channel, discord.Thread) and channel.parent is None
+    is_loaded = guild is None or not (guild.unavailable or is_orphan)
+    if not is_loaded and not is_user_install_only(interaction):
         raise RefusedForNow("starting")
-    user = interaction.user
     member = user if isinstance(user, discord.Member) else None
     return Member(
         id=user.id,
@@ -62,12 +68,6 @@ def moderated_channel(interaction: Interaction) -> int | None:
     """Return the channel's id if the user may manage messages there, otherwise None."""
     moderates = interaction.permissions.manage_messages and not is_user_install_only(interaction)
     return interaction.channel_id if moderates else None
-
-
-def _is_loaded(guild: discord.Guild | None, channel: object) -> bool:
-    if guild is None:
-        return True
-    return not guild.unavailable and not (isinstance(channel, discord.Thread) and channel.parent is None)
 
 
 def check_here(interaction: Interaction) -> None:
@@ -86,21 +86,19 @@ async def check_overrides(interaction: Interaction) -> None:
     runs or post results call this function. Administrators bypass the permissions, and direct messages have
     none. In a server without the bot, only Use External Apps applies, which Discord enforces.
     """
-    guild, channel = interaction.guild, interaction.channel
+    guild = interaction.guild
     if guild is None or interaction.permissions.administrator or is_user_install_only(interaction):
         return
-    channel_id = channel.parent_id if isinstance(channel, discord.Thread) else interaction.channel_id
-    member = member_of(interaction)
-    registered = interaction.client.registered
-    await registered.check_overrides(guild, member.id, member.role_ids, channel_id or 0)
+    member, registered = member_of(interaction), interaction.client.registered
+    await registered.check_overrides(guild, member.id, member.role_ids, settings_channel_id(interaction))
 
 
-def _origin(interaction: Interaction, now: datetime) -> Origin:
+def _origin(interaction: Interaction) -> Origin:
     """Return the origin of a request.
 
-    The token's lifetime is counted from `now` by our clock, which may differ from Discord's. The upload limit
-    is the server's. `interaction.filesize_limit` includes the requester's Nitro, but applies only to answers
-    to the interaction, so it is used only in a user install.
+    The token's lifetime is counted by our clock, which may differ from Discord's. The upload limit is the
+    server's. `interaction.filesize_limit` includes the requester's Nitro, but applies only to answers to the
+    interaction, so it is used only in a user install.
     """
     guild = interaction.guild
     user_install = is_user_install_only(interaction)
@@ -111,7 +109,7 @@ def _origin(interaction: Interaction, now: datetime) -> Origin:
         application_id=interaction.application_id,
         interaction_id=interaction.id,
         interaction_token=interaction.token,
-        interaction_expires_at=now + _TOKEN_LIFETIME,
+        interaction_expires_at=interaction.client.app.now() + _TOKEN_LIFETIME,
         channel_age_restricted=_is_age_restricted(interaction.channel),
         upload_limit=interaction.filesize_limit if user_install else limit,
         user_install=user_install,
@@ -140,17 +138,6 @@ def _is_age_restricted(channel: object) -> bool:
     )
 
 
-def _channel_ids(channel: object) -> frozenset[int]:
-    """Return the ids of the channel, its parent and its category, any of which rules may name.
-
-    In a server without the bot, a thread's parent isn't cached, so the category is left out.
-    """
-    parent = channel.parent if isinstance(channel, discord.Thread) else channel
-    sources = ((channel, "id"), (channel, "parent_id"), (parent, "category_id"))
-    ids = (getattr(source, name, None) for source, name in sources)
-    return frozenset(number for number in ids if number)
-
-
 def _state_of(guild: discord.Guild | None, channel_id: int) -> ChannelState:
     """Return the state of a server's channel or active thread, as this process has it from the gateway."""
     channel = guild.get_channel_or_thread(channel_id) if guild is not None else None
@@ -172,14 +159,10 @@ def is_user_install_only(interaction: discord.Interaction[Any]) -> bool:
     return guild_id is not None and interaction.client.get_guild(guild_id) is None
 
 
-def data_of(interaction: discord.Interaction[Any]) -> Mapping[str, Any]:
-    """Return the payload of a press or a form as Discord sends it."""
-    return interaction.data or {}
-
-
 def selected_values(interaction: discord.Interaction[Any]) -> Sequence[str]:
     """Return the values of the select that was used."""
-    return data_of(interaction).get("values") or ()
+    data: Mapping[str, Any] = interaction.data or {}
+    return data.get("values") or ()
 
 
 def custom_ids(components: Iterable[Any]) -> Iterator[str]:
@@ -215,18 +198,27 @@ def form_values(interaction: Interaction) -> dict[str, tuple[Any, ...]]:
 
     A checkbox has `yes` or `no`, and an upload without files is left out.
     """
-    data = data_of(interaction)
+    data: Mapping[str, Any] = interaction.data or {}
     attachments = data.get("resolved", {}).get("attachments", {})
     found: dict[str, tuple[Any, ...]] = {}
-    for field in _fields(data.get("components", ())):
-        value = field.get("value")
+    for field in filter(None, (label.get("component") for label in data.get("components", ()))):
+        name, value = field["custom_id"], field.get("value")
         values = tuple(map(str, [value] if value else field.get("values") or ()))
         if field["type"] == _CHECKBOX:
-            found[field["custom_id"]] = (YES if value else NO,)
+            found[name] = (YES if value else NO,)
         elif field["type"] != _FILE_UPLOAD:
-            found[field["custom_id"]] = values
-        elif files := tuple(_attached_file(attachments[each]) for each in values if each in attachments):
-            found[field["custom_id"]] = files
+            found[name] = values
+        elif files := [attachments[each] for each in values if each in attachments]:
+            found[name] = tuple(
+                AttachedFile(
+                    each["url"],
+                    each["filename"],
+                    each.get("content_type"),
+                    each["size"],
+                    measured=bool(each.get("width") and each.get("height")),
+                )
+                for each in files
+            )
     return found
 
 
@@ -236,20 +228,3 @@ def typed_values(interaction: Interaction) -> dict[str, str | tuple[AttachedFile
         name: "".join(values) if all(isinstance(each, str) for each in values) else values
         for name, values in form_values(interaction).items()
     }
-
-
-def _attached_file(attachment: Mapping[str, Any]) -> AttachedFile:
-    return AttachedFile(
-        attachment["url"],
-        attachment["filename"],
-        attachment.get("content_type"),
-        attachment["size"],
-        measured=bool(attachment.get("width") and attachment.get("height")),
-    )
-
-
-def _fields(components: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    for component in components:
-        if "custom_id" in component:
-            yield component
-        yield from _fields(component.get("components") or [c for c in (component.get("component"),) if c])

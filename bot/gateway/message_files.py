@@ -43,19 +43,15 @@ def attached_pictures(message: discord.Message) -> list[str]:
     Galleries of other applications are left out. Their links may lead to any server, which can swap the
     picture after a moderator approved it.
     """
-    pictures = (each for each in message.attachments if is_kind(InputKind.IMAGE, attached_file(each)))
-    return [each.url for each in pictures][:_LIMIT]
+    pictures = [each.url for each in message.attachments if is_kind(InputKind.IMAGE, attached_file(each))]
+    return pictures[:_LIMIT]
 
 
 def attached_file(attachment: discord.Attachment) -> AttachedFile:
     """Return what Discord says about an attachment."""
-    return AttachedFile(
-        attachment.url,
-        attachment.filename,
-        attachment.content_type,
-        attachment.size,
-        measured=bool(attachment.width and attachment.height),
-    )
+    is_measured = bool(attachment.width and attachment.height)
+    kind = attachment.content_type
+    return AttachedFile(attachment.url, attachment.filename, kind, attachment.size, measured=is_measured)
 
 
 def _shown_media(components: Any) -> Iterator[discord.UnfurledMediaItem]:
@@ -81,9 +77,8 @@ def run_files(message: discord.Message, key: str, *, linked: bool = False) -> li
     longer exist.
     """
     found = [attached_file(each) for each in message.attachments]
-    if linked:
-        media = _shown_media(message.components)
-        found += (linked_file(each.url, each.content_type) for each in media)
+    media = _shown_media(message.components) if linked else ()
+    found += (linked_file(each.url, each.content_type) for each in media)
     return [file for file in found if key_in(file.filename) == key]
 
 

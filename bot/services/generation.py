@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from bot.config.logs import run_context
 from bot.context import App
@@ -23,12 +23,13 @@ from bot.deployments.schema.field_types import GPU, PRIVATE
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, MediaError, RefusedError, StoreUnavailable, WrongFiles
 from bot.domain.forms import FormField
-from bot.domain.policy import decide
+from bot.domain.policy import Facts, decide
 from bot.domain.requests import (
     NAME_LENGTH,
     Actor,
     Checked,
     Holder,
+    Origin,
     Press,
     batch_of,
 )
@@ -38,7 +39,6 @@ from bot.domain.text.file_names import keys_in_links, links_in
 from bot.media.file_types import sniff
 from bot.services.access import restricts
 from bot.services.words import DefaultTexts, check_words
-from bot.store.requests import Facts
 from bot.strings import say
 
 log = logging.getLogger(__name__)
@@ -107,10 +107,17 @@ def _preset_note(merged: Merged, layers: Sequence[Stored]) -> str | None:
     return " · ".join(notes) or None
 
 
+async def facts_of(app: App, actor: Actor, deployment: Deployment, preset: str | None = None) -> Facts:
+    """Return what decides about a request for a deployment; with a `preset`, also the presets to use."""
+    chosen = (None, *deployment.gpus)
+    gpus = {deployment.expected_gpu(gpu) for gpu in chosen}
+    return await app.store.requests.facts(actor, deployment.name, gpus, app.now(), preset=preset)
+
+
 async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
     """Check a request's words, the rules and budgets, and its files.
 
-    A second press within seconds raises PressedTwice.
+    A second press within seconds raises PressedTwice. A refusal by a rule is added to the audit log.
     """
     deployment = draft.deployment
     merged = merge(
@@ -120,9 +127,8 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         draw_seed=lambda item: app.outside.random.randint(*seed_range(item)),
     )
     with app.metrics.request(deployment.name):
-        pressed = draft.press(typed)
-        press = Press(pressed, app.now()) if pressed is not None else None
-        actor = replace(actor, press=press)
+        if (pressed := draft.press(typed)) is not None:
+            actor = replace(actor, press=Press(pressed, app.now()))
         texts, prompt = free_texts(deployment, merged.inputs), merged.prompt
         if prompt is None and draft.prompt is not None:
             texts, prompt = {**texts, "prompt": draft.prompt}, draft.prompt
@@ -131,13 +137,14 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         restricted, file_deployments = await origin_of_files(app, actor, merged.inputs, draft)
         if await _deleted_files(app, merged.inputs):
             raise RefusedError("parent_deleted")
+        facts = draft.facts or await facts_of(app, actor, deployment)
         run = Run(
             key="",
             request_key="",
             state=RunState.WAITING,
             created_at=app.now(),
             requester_id=actor.id,
-            **asdict(actor.origin),
+            **{name: getattr(actor.origin, name) for name in Origin.__slots__},
             deployment=deployment.name,
             deployment_id=deployment.deployment_id,
             inputs=merged.inputs,
@@ -152,27 +159,19 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             deadline_seconds=app.settings.run_deadline_seconds,
         )
         batch = batch_of(run, merged.runs, app.outside.random)
-        facts = await app.store.requests.facts(batch[0], actor, app.now())
         of_channel = _of_channel(deployment, merged)
         await check_words(app, actor, facts.rules, deployment.name, texts, of_channel, quoted=not private)
-        in_review = await _check_rules(app, actor, batch[0], deployment, facts)
+        try:
+            accepted = decide(batch[0], actor, facts, app.operator)
+        except RefusedError as refused:
+            if refused.code == "gpu_role_all" and deployment.gpus:
+                refused = RefusedError("gpu_role_unknown")
+            await app.store.requests.record_refusal(batch[0], refused.code, app.now())
+            raise refused from None
         # After the rules, because these files may have to be downloaded.
         await check_files(app, deployment, merged)
-    only_requester = in_review or private
+    only_requester = private or accepted.review_channel_id is not None
     return Checked(batch=batch, actor=actor, only_requester=only_requester, dropped=merged.dropped)
-
-
-async def _check_rules(app: App, actor: Actor, first: Run, deployment: Deployment, facts: Facts) -> bool:
-    """Return whether a moderator would have to approve a batch. A refusal is added to the audit log."""
-    rules, usage, expected = facts
-    try:
-        accepted = decide(first, actor, usage, app.operator, rules, expected=expected)
-    except RefusedError as refused:
-        if refused.code == "gpu_role_all" and deployment.gpus:
-            refused = RefusedError("gpu_role_unknown")
-        await app.store.requests.record_refusal(first, refused.code, app.now())
-        raise refused from None
-    return accepted.review_channel_id is not None
 
 
 async def accept(app: App, checked: Checked, *, public: bool) -> Run:

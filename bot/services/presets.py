@@ -9,18 +9,20 @@ from typing import Any
 
 from bot.context import App
 from bot.deployments.command_plan import PRESET_OPTION
-from bot.deployments.draft import Draft, changed
-from bot.deployments.inputs import OptionChoice, Values
+from bot.deployments.draft import Draft
+from bot.deployments.inputs import Input, OptionChoice, Values
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment, deployment_of
 from bot.deployments.schema import CHOICES
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.forms import NO, YES, FormField, Shape
 from bot.domain.pages import PAGE_SIZE, first_page
-from bot.domain.requests import NAME_LENGTH, Actor, ChannelDefault, Holder, Preset, folded, is_key
+from bot.domain.requests import NAME_LENGTH, Actor, Holder, Preset, folded, is_key
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, strip_invisible
 from bot.services.access import source
+from bot.services.generation import facts_of
+from bot.store.presets import Usable
 from bot.strings import say
 
 log = logging.getLogger(__name__)
@@ -43,77 +45,109 @@ class Saving:
 
 
 @dataclass(frozen=True, slots=True)
-class SavedPreset:
-    """A saved preset, whether it replaced another, and whether files of the run were left out."""
+class Saved:
+    """A preset that was saved, unless `draft` is set, by which `replace_earlier` saves it.
+
+    `earlier` is the preset of the same name that it replaced, or that it would replace. `files_left` says
+    whether files of the run were left out, because their links expire.
+    """
 
     preset: Preset
-    replaced: bool = False
     files_left: bool = False
+    earlier: Preset | None = None
+    draft: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class NameTaken:
-    """A preset that wasn't saved, because `earlier` has its name. `replace_earlier` finds it by `draft`."""
-
-    earlier: Preset
-    draft: str
-
-
-async def save(app: App, actor: Actor, saving: Saving) -> SavedPreset | NameTaken:
+async def save(app: App, actor: Actor, saving: Saving) -> Saved:
     """Save a preset, unless another that may not be replaced has its name."""
-    holder, holder_id = _holder(actor, server=saving.server)
-    preset, files_left = await _made(app, actor, saving)
-    preset = replace(preset, holder=holder, holder_id=holder_id, is_default=False)
-    preset = replace(preset, created_by=actor.id, created_at=app.now())
-    earlier = await app.store.presets.put(preset, app.now(), replaces=saving.replaces)
+    now, (holder, holder_id) = app.now(), _holder(actor, server=saving.server)
+    name = strip_invisible(strip_invisible(saving.name)[:NAME_LENGTH])
+    files_left = False
+    if saving.run_key is None:
+        preset = (await _named(app, actor.id, None, saving.name))[0]
+        preset = replace(preset, holder=holder, holder_id=holder_id, is_default=False)
+        preset = replace(preset, created_at=now, created_by=actor.id)
+    elif not name:
+        raise InputError("preset_needs_name", option="name")
+    else:
+        run, deployment = await _source(app, actor, saving.run_key)
+        preset = Preset(
+            holder=holder,
+            holder_id=holder_id,
+            name=name,
+            deployment=deployment.name,
+            inputs=_kept_inputs(deployment, run.inputs, saving),
+            gpu=run.gpu,
+            created_at=now,
+            created_by=actor.id,
+        )
+        files_left = any(item.takes_file and item.key in run.inputs for item in deployment.offered)
+    earlier = await app.store.presets.put(preset, now, replaces=saving.replaces)
     if earlier is None:
-        return SavedPreset(preset, saving.replaces is not None, files_left)
-    return NameTaken(earlier, app.drafts.keep(actor.id, replace(saving, replaces=earlier)))
+        return Saved(preset, files_left, saving.replaces)
+    draft = app.drafts.keep(actor.id, replace(saving, replaces=earlier))
+    return Saved(preset, files_left, earlier, draft)
 
 
-async def replace_earlier(app: App, actor: Actor, draft: str) -> SavedPreset | NameTaken:
-    """Save the preset of a `NameTaken` in place of the earlier preset.
+async def replace_earlier(app: App, actor: Actor, draft: str) -> Saved:
+    """Save a preset in place of the earlier preset of its name.
 
-    If the earlier preset has changed meanwhile, nothing is saved, and another NameTaken is returned.
-    Raises RefusedError if the earlier preset is gone, if the draft is lost, for example by a restart, or if
-    the run or preset that it is made from is gone.
+    If the earlier preset has changed meanwhile, nothing is saved, and there is another draft. Raises
+    RefusedError if the earlier preset is gone, if the draft is lost, for example by a restart, or if the run
+    or preset that it is made from is gone.
     """
+    return await save(app, actor, kept(app, actor, draft))
+
+
+def kept(app: App, actor: Actor, draft: str) -> Saving:
+    """Return what somebody wanted to save. Raises RefusedError if that is lost, for example by a restart."""
     saving = app.drafts.get(draft, actor.id, Saving)
     if saving is None:
         raise RefusedError("preset_forgotten")
-    return await save(app, actor, saving)
+    return saving
 
 
-async def form(app: App, actor: Actor, key: str) -> Sequence[FormField]:
-    """Return the fields of the form that saves a run's inputs."""
+async def form(app: App, actor: Actor, key: str, typed: Saving | None = None) -> Sequence[FormField]:
+    """Return the fields of the form that saves a run's inputs, which show what was `typed` before."""
     run, deployment = await _source(app, actor, key)
-    name, about = say("preset_field_name"), say("option_preset_name")
-    fields = [FormField(name="name", label=name, description=about, required=True, length=NAME_LENGTH)]
+    shown, about = (typed.name,) if typed is not None else (), say("option_preset_name")
+    label, most = say("preset_field_name"), NAME_LENGTH
+    fields = [
+        FormField(name="name", label=label, description=about, required=True, length=most, values=shown)
+    ]
     if (item := deployment.prompt) is not None:
         field, about = item.field(run.inputs), say("option_preset_prompt")
         about = about if field.value else field.description
-        fields.append(replace(field, name="prompt", description=about, required=False))
-    switches = ["seed"] if run.seed is not None else []
+        values = field.values if typed is None or typed.prompt is None else (typed.prompt,)
+        fields.append(replace(field, name="prompt", description=about, required=False, values=values))
+    switches = {"seed": typed is not None and typed.seed} if run.seed is not None else {}
     if actor.guild_id is not None and actor.person.manages_server:
-        switches.append("server")
-    for each in switches:
-        label, about = say(f"preset_field_{each}"), say(f"option_preset_{each}")
-        shape, off = Shape.CHECKBOX, (NO,)
-        fields.append(FormField(name=each, label=label, description=about, shape=shape, values=off))
+        switches["server"] = typed is not None and typed.server
+    for name, is_on in switches.items():
+        label, about = say(f"preset_field_{name}"), say(f"option_preset_{name}")
+        state = (YES if is_on else NO,)
+        fields.append(
+            FormField(name=name, label=label, description=about, shape=Shape.CHECKBOX, values=state)
+        )
     return fields
 
 
-async def save_form(app: App, actor: Actor, key: str, sent: Mapping[str, Any]) -> SavedPreset | NameTaken:
-    """Save what somebody entered into the form of a run."""
-    new = changed(await form(app, actor, key), sent)
-    saving = Saving(
+def typed_into_form(key: str, sent: Mapping[str, Any]) -> Saving:
+    """Return what somebody entered into the form of a run."""
+    return Saving(
         name=str(sent.get("name", "")),
         run_key=key,
-        prompt=new.get("prompt"),
-        seed=new.get("seed") == YES,
-        server=new.get("server") == YES,
+        prompt=sent.get("prompt"),
+        seed=sent.get("seed") == YES,
+        server=sent.get("server") == YES,
     )
-    return await save(app, actor, saving)
+
+
+async def save_form(app: App, actor: Actor, typed: Saving) -> Saved:
+    """Save what somebody entered into the form of a run. A prompt that they left alone is the run's."""
+    fields = await form(app, actor, typed.run_key or "")
+    shown = next((field.value for field in fields if field.name == "prompt"), None)
+    return await save(app, actor, replace(typed, prompt=None) if typed.prompt == shown else typed)
 
 
 async def latest_run(app: App, user_id: int) -> str:
@@ -139,11 +173,10 @@ async def use(
 
     The user's preset takes precedence over the server's preset of the same name.
     """
-    presets = await _named(app, user_id, guild_id, name)
-    deployment = app.catalogue.require(presets[0].deployment)
+    deployment = app.catalogue.require((await _named(app, user_id, guild_id, name))[0].deployment)
     options = {PRESET_OPTION.name: name}
     if prompt is not None:
-        options[_prompt_option(deployment)] = prompt
+        options[_prompt_of(deployment).option] = prompt
     return deployment.name, options
 
 
@@ -151,38 +184,44 @@ async def draft(app: App, actor: Actor, deployment: str, name: str | None) -> Dr
     """Return the draft of `/generate`: the named preset decides, then the user's own default, then that of
     the channel.
     """
-    found, guild_id = app.catalogue.require(deployment), actor.origin.guild_id
-    named: list[Preset] = []
+    found = app.catalogue.require(deployment)
+    with app.metrics.request(deployment):
+        facts = await facts_of(app, actor, found, name or "")
+    stored: list[Stored] = []
     if name is not None:
-        presets = await _named(app, actor.id, guild_id, name)
-        named = [_of_deployment(app, presets, deployment, name)]
-    own, channel = await defaults(app, actor)
-    unnamed = [*own, *([channel.preset] if channel is not None else [])]
-    stored = [
-        *(Stored(each.inputs, each.gpu, each) for each in named),
-        *(
-            Stored(each.inputs, each.gpu, each, is_default=True)
-            for each in unnamed
-            if each.deployment == deployment
-        ),
-    ]
-    return Draft(deployment=found, title=say("edit_title", title=found.title), stored=stored)
+        shown = escape_line(name, NAME_LENGTH)
+        if not facts.named:
+            raise RefusedError("preset_unknown", name=shown)
+        fitting = [each for each in facts.named if each.deployment == deployment]
+        if not fitting:
+            other = facts.named[0].deployment
+            title, path = escape_line(app.catalogue.title(other), 60), app.catalogue.plan.path_of(other)
+            code = "preset_elsewhere" if path is not None else "default_gone"
+            raise RefusedError(code, name=shown, title=title, path=path)
+        stored = [Stored(fitting[0].inputs, fitting[0].gpu, fitting[0])]
+    unnamed = [each for each in facts.defaults if each.deployment == deployment]
+    stored += (Stored(each.inputs, each.gpu, each, is_default=True) for each in unnamed)
+    title = say("edit_title", title=found.title)
+    return Draft(deployment=found, title=title, stored=stored, facts=facts)
 
 
-async def defaults(app: App, actor: Actor) -> tuple[Sequence[Preset], ChannelDefault | None]:
-    """Return the user's own default presets, and that of the channel, or None."""
-    return await app.store.presets.defaults(actor.id, actor.origin.guild_id, actor.channel_ids)
+async def defaults(app: App, actor: Actor) -> Usable:
+    """Return the user's own default presets, and that of the channel."""
+    return await app.store.presets.usable(actor.id, actor.origin.guild_id, actor.channel_ids)
 
 
-async def set_own_default(app: App, user_id: int, guild_id: int | None, name: str | None) -> None:
-    """Make the user's own preset their default for its deployment, or remove all of them without a name."""
+async def set_own_default(app: App, user_id: int, guild_id: int | None, name: str | None) -> bool:
+    """Make the user's own preset their default for its deployment, or remove all of them without a name.
+
+    Return whether anything has changed.
+    """
     if name is not None:
         preset, shown = (await _named(app, user_id, guild_id, name))[0], escape_line(name, NAME_LENGTH)
         if preset.holder is Holder.SERVER:
             raise RefusedError("default_servers", name=shown)
         if app.catalogue.get(preset.deployment) is None:
             raise RefusedError("default_gone", name=shown)
-    await app.store.presets.set_own_default(user_id, name)
+    return await app.store.presets.set_own_default(user_id, name)
 
 
 async def set_default(app: App, actor: Actor, channel_id: int, name: str | None) -> None:
@@ -190,24 +229,22 @@ async def set_default(app: App, actor: Actor, channel_id: int, name: str | None)
 
     The user needs the permission Manage Channels.
     """
-    guild_id = actor.origin.guild_id
+    guild_id, shown = actor.origin.guild_id, escape_line(name or "", NAME_LENGTH)
     if guild_id is None:
         raise RefusedError("server_only")
     if not actor.person.manages_channels:
         raise RefusedError("default_manage")
-    now = app.now()
-    if name is None:
-        if not await app.store.presets.clear_default(guild_id, channel_id, by=actor.id, now=now):
+    if name is not None:
+        presets = await _named(app, actor.id, guild_id, name)
+        shared = next((one for one in presets if one.holder is Holder.SERVER), None)
+        if shared is None:
+            raise RefusedError("default_own", name=shown)
+        if app.catalogue.get(shared.deployment) is None:
+            raise RefusedError("default_gone", name=shown)
+    if not await app.store.presets.set_default(guild_id, channel_id, name, by=actor.id, now=app.now()):
+        if name is None:
             raise RefusedError("default_none", channel=channel_id)
-        return
-    presets = await _named(app, actor.id, guild_id, name)
-    shared = next((one for one in presets if one.holder is Holder.SERVER), None)
-    if shared is None:
-        raise RefusedError("default_own", name=escape_line(name, NAME_LENGTH))
-    if app.catalogue.get(shared.deployment) is None:
-        raise RefusedError("default_gone", name=escape_line(name, NAME_LENGTH))
-    if not await app.store.presets.set_default(guild_id, channel_id, name, by=actor.id, now=now):
-        raise _unknown_preset(name)  # deleted meanwhile
+        raise RefusedError("preset_unknown", name=shown)  # deleted meanwhile
 
 
 async def page(app: App, user_id: int, guild_id: int | None, page: int) -> tuple[Sequence[Preset], bool]:
@@ -258,24 +295,6 @@ async def suggest_runs(app: App, user_id: int) -> Sequence[Run]:
     return [entry.first for entry in entries]
 
 
-async def _made(app: App, actor: Actor, saving: Saving) -> tuple[Preset, bool]:
-    """Return the preset of the user to save, and whether files were left out, because their links expire."""
-    if saving.run_key is None:
-        return (await _named(app, actor.id, None, saving.name))[0], False
-    run, deployment = await _source(app, actor, saving.run_key)
-    preset = Preset(
-        holder=Holder.PERSON,
-        holder_id=actor.id,
-        name=_name(saving.name),
-        deployment=deployment.name,
-        inputs=_kept_inputs(deployment, run.inputs, saving),
-        gpu=run.gpu,
-        created_at=app.now(),
-        created_by=actor.id,
-    )
-    return preset, any(item.takes_file and item.key in run.inputs for item in deployment.offered)
-
-
 def _kept_inputs(deployment: Deployment, inputs: Values, saving: Saving) -> Values:
     """Return the inputs of a run that a preset keeps. Raises InputError if the new prompt doesn't fit."""
     kept: dict[str, InputValue] = {}
@@ -287,14 +306,14 @@ def _kept_inputs(deployment: Deployment, inputs: Values, saving: Saving) -> Valu
         else:
             kept |= item.own(inputs)
     if saving.prompt is not None:
-        _prompt_option(deployment)
+        _prompt_of(deployment)
     return kept
 
 
-def _prompt_option(deployment: Deployment) -> str:
+def _prompt_of(deployment: Deployment) -> Input:
     if deployment.prompt is None:
         raise InputError("preset_no_prompt", title=escape_line(deployment.title, 60))
-    return deployment.prompt.option
+    return deployment.prompt
 
 
 async def _source(app: App, actor: Actor, key: str) -> tuple[Run, Deployment]:
@@ -307,20 +326,10 @@ async def _source(app: App, actor: Actor, key: str) -> tuple[Run, Deployment]:
     return run, deployment_of(run, app.catalogue.all()) or app.catalogue.require(run.deployment)
 
 
-def _of_deployment(app: App, presets: Sequence[Preset], deployment: str, name: str) -> Preset:
-    preset = next((one for one in presets if one.deployment == deployment), None)
-    if preset is None:
-        other, name = presets[0].deployment, escape_line(name, NAME_LENGTH)
-        title, path = escape_line(app.catalogue.title(other), 60), app.catalogue.plan.path_of(other)
-        code = "preset_elsewhere" if path is not None else "default_gone"
-        raise RefusedError(code, name=name, title=title, path=path)
-    return preset
-
-
 async def _named(app: App, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
-    presets = await app.store.presets.named(user_id, guild_id, name)
+    presets = (await app.store.presets.usable(user_id, guild_id, name=name)).named
     if not presets:
-        raise _unknown_preset(name)
+        raise RefusedError("preset_unknown", name=escape_line(name, NAME_LENGTH))
     return presets
 
 
@@ -332,14 +341,3 @@ def _holder(actor: Actor, *, server: bool) -> tuple[Holder, int]:
     if not actor.person.manages_server:
         raise RefusedError("preset_manage")
     return Holder.SERVER, actor.guild_id
-
-
-def _name(typed: str) -> str:
-    name = strip_invisible(strip_invisible(typed)[:NAME_LENGTH])
-    if not name:
-        raise InputError("input_required", option="name")
-    return name
-
-
-def _unknown_preset(name: str) -> RefusedError:
-    return RefusedError("preset_unknown", name=escape_line(name, NAME_LENGTH))

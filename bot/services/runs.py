@@ -93,8 +93,7 @@ async def standing_of(app: App, actor: Actor) -> Standing:
     origin = actor.origin
     rules = await app.store.rules.get(origin.guild_id)
     usage = await app.store.figures.today(origin.guild_id, actor.id, app.now())
-    own, channel = await defaults(app, actor)
-    presets = [*own, *([channel.preset] if channel is not None else [])]
+    presets = (await defaults(app, actor)).defaults
     offered = app.catalogue.all()
     return Standing(
         person=actor.person,

@@ -83,6 +83,9 @@ class Today:
     server: Spending
 
 
+UNUSED = Today(0, Spending(), Spending())
+
+
 def read_today(
     connection: Connection, guild_id: int | None, person_id: int, now: datetime, *, server: bool
 ) -> Today:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    and_,
     bindparam,
     case,
     delete,
@@ -37,6 +38,19 @@ _COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)
 _OF_DEFAULT = (channel_defaults.c.channel_id, channel_defaults.c.set_at, channel_defaults.c.set_by)
 
 
+class Usable(NamedTuple):
+    """Presets to use: those with a name, the user's own defaults, and the channel's default, or None."""
+
+    named: Sequence[Preset]
+    own: Sequence[Preset]
+    channel: ChannelDefault | None
+
+    @property
+    def defaults(self) -> list[Preset]:
+        """Return the presets that apply to requests that name none, of which the first take precedence."""
+        return [*self.own, *([self.channel.preset] if self.channel is not None else [])]
+
+
 class PresetStore(Repository):
     """The presets. Changes to a server's presets write audit entries.
 
@@ -52,32 +66,27 @@ class PresetStore(Repository):
         Return that earlier preset, or None if the new preset is saved. Raises RefusedError if `replaces` is
         gone, or if the owner already has MAX_PRESETS other presets. A replaced default remains the default.
         """
-        one = _one(preset.holder, preset.holder_id, preset.name)
+        held, server = _held_by(preset.holder, preset.holder_id), preset.holder is Holder.SERVER
         lock(connection, f"preset {preset.holder} {preset.holder_id}")
-        row = (connection.execute(select(*_COLUMNS).where(one))).first()
-        earlier = _preset(row) if row is not None else None
+        earlier = _one(connection, held & _named(preset.name))
         if earlier is not None and earlier.deployment == preset.deployment:
             preset = replace(preset, is_default=earlier.is_default)
         if earlier is not None and earlier != replaces:
             return None if earlier == preset else earlier
         if earlier is None and replaces is not None:
             raise RefusedError("preset_replaced_gone")
-        connection.execute(delete(presets).where(one))
-        held = connection.scalar(
-            select(func.count()).select_from(presets).where(_held_by(preset.holder, preset.holder_id))
-        )
-        if (held or 0) >= (limit := MAX_PRESETS[preset.holder]):
-            server = preset.holder is Holder.SERVER
+        connection.execute(delete(presets).where(held, _named(preset.name)))
+        others = connection.scalar(select(func.count()).select_from(presets).where(held)) or 0
+        if others >= (limit := MAX_PRESETS[preset.holder]):
             raise RefusedError("presets_full_server" if server else "presets_full_own", limit=limit)
         values = {name: getattr(preset, name) for name in Preset.__slots__}
         values |= {"inputs": dict(preset.inputs), "folded": folded(preset.name)}
         connection.execute(insert(presets).values(values))
-        if preset.holder is Holder.SERVER:
+        if server:
             states = ("none", "saved") if earlier is None else ("saved", "replaced")
             change = (f"Preset {_shown(preset)}", *states)
-            _add_entry(
-                connection, preset.holder_id, preset.created_by, now, change, deployment=preset.deployment
-            )
+            more = {"guild_id": preset.holder_id, "actor_id": preset.created_by, "at": now}
+            _add_entry(connection, change, **more, deployment=preset.deployment)
         return None
 
     @writes
@@ -85,115 +94,99 @@ class PresetStore(Repository):
         self, connection: Connection, holder: Holder, holder_id: int, name: str, *, by: int, now: datetime
     ) -> bool:
         """Delete a preset and any channel defaults that use it; return False if no preset has that name."""
-        which = _one(holder, holder_id, name)
-        found = connection.execute(delete(presets).where(which).returning(*_COLUMNS))
-        row = found.first()
+        removing = delete(presets).where(_held_by(holder, holder_id), _named(name)).returning(*_COLUMNS)
+        row = connection.execute(removing).first()
         if row is None:
             return False
-        preset = _preset(row)
         if holder is Holder.SERVER:
-            ids = lock_rows(connection, channel_defaults.c.channel_id, _defaults_of(preset))
-            connection.execute(
-                delete(channel_defaults).where(channel_defaults.c.channel_id.in_(ids), _defaults_of(preset))
-            )
+            preset, table = _preset(row), channel_defaults.c
+            uses = (table.guild_id == holder_id) & (table.folded == folded(preset.name))
+            ids = lock_rows(connection, table.channel_id, uses)
+            connection.execute(delete(channel_defaults).where(table.channel_id.in_(ids), uses))
             change = (f"Preset {_shown(preset)}", "saved", "deleted")
-            _add_entry(connection, holder_id, by, now, change, deployment=preset.deployment)
+            more = {"guild_id": holder_id, "actor_id": by, "at": now}
+            _add_entry(connection, change, **more, deployment=preset.deployment)
         return True
 
     @writes
     def set_default(
-        self, connection: Connection, guild_id: int, channel_id: int, name: str, *, by: int, now: datetime
+        self,
+        connection: Connection,
+        guild_id: int,
+        channel_id: int,
+        name: str | None,
+        *,
+        by: int,
+        now: datetime,
     ) -> bool:
-        """Make a server's preset the default of a channel; return False if there is no such preset."""
+        """Make a server's preset the only default of a channel, or remove the default without a name.
+
+        Return False if there is no such preset, or no default to remove.
+        """
         lock(connection, f"preset {Holder.SERVER} {guild_id}")
-        # Locked, so that a concurrent deletion of the preset also removes this default.
-        wanted = select(*_COLUMNS).where(_one(Holder.SERVER, guild_id, name)).with_for_update()
-        row = connection.execute(wanted).first()
-        if row is None:
-            return False
-        preset = _preset(row)
+        preset: Preset | None = None
+        if name is not None:
+            # Locked, so that a concurrent deletion of the preset also removes this default.
+            held = _held_by(Holder.SERVER, guild_id)
+            preset = _one(connection, held & _named(name), for_update=True)
         here = channel_defaults.c.channel_id == channel_id
-        same = select(channel_defaults.c.channel_id).where(here, _defaults_of(preset))
-        if connection.scalar(same) is not None:
-            return True
-        before = _current_default(connection, guild_id, channel_id)
-        connection.execute(delete(channel_defaults).where(here))
-        values = {"channel_id": channel_id, "guild_id": guild_id, "folded": folded(name)}
-        connection.execute(insert(channel_defaults).values(**values, set_at=now, set_by=by))
-        change = ("Default preset", _shown(before), _shown(preset))
-        more = {"deployment": preset.deployment, "details": {"channel": f"<#{channel_id}>"}}
-        _add_entry(connection, guild_id, by, now, change, **more)
-        return True
-
-    @writes
-    def clear_default(
-        self, connection: Connection, guild_id: int, channel_id: int, *, by: int, now: datetime
-    ) -> bool:
-        """Remove the default of a channel; return False if it has none."""
-        here = (channel_defaults.c.channel_id == channel_id) & (channel_defaults.c.guild_id == guild_id)
-        before = _current_default(connection, guild_id, channel_id)
-        removed = connection.execute(delete(channel_defaults).where(here))
-        if not removed.rowcount:
+        row = connection.execute(_of_channels(guild_id).where(here)).first()
+        before = _preset(row) if row is not None else None
+        if preset is None and (name is not None or before is None):
             return False
-        change = ("Default preset", _shown(before), "none")
-        _add_entry(connection, guild_id, by, now, change, details={"channel": f"<#{channel_id}>"})
+        if preset is not None and before is not None and folded(before.name) == folded(preset.name):
+            return True
+        connection.execute(delete(channel_defaults).where(here, channel_defaults.c.guild_id == guild_id))
+        if preset is not None:
+            values = {"channel_id": channel_id, "guild_id": guild_id, "folded": folded(preset.name)}
+            connection.execute(insert(channel_defaults).values(**values, set_at=now, set_by=by))
+        change = ("Default preset", _shown(before), _shown(preset))
+        more = {"guild_id": guild_id, "actor_id": by, "at": now}
+        where, deployment = {"channel": f"<#{channel_id}>"}, preset.deployment if preset is not None else None
+        _add_entry(connection, change, **more, details=where, deployment=deployment)
         return True
 
     @writes
-    def set_own_default(self, connection: Connection, user_id: int, name: str | None) -> Preset | None:
+    def set_own_default(self, connection: Connection, user_id: int, name: str | None) -> bool:
         """Make a user's own preset their only default for its deployment. Without a name, remove them all.
 
-        Return the preset, or None if there is none with this name or nothing was removed.
+        Return False if there is none with this name, or no default to remove.
         """
         lock(connection, f"preset {Holder.PERSON} {user_id}")
         own = _held_by(Holder.PERSON, user_id)
-        query = select(*_COLUMNS).where(own, presets.c.is_default if name is None else _named(name))
-        row = connection.execute(query).first()
-        if row is None:
-            return None
-        before = own if name is None else own & (presets.c.deployment == row.deployment)
+        preset = _one(connection, own & (presets.c.is_default if name is None else _named(name)))
+        if preset is None:
+            return False
+        before = own if name is None else own & (presets.c.deployment == preset.deployment)
         connection.execute(update(presets).where(before, presets.c.is_default).values(is_default=False))
         if name is not None:
             connection.execute(update(presets).where(own, _named(name)).values(is_default=True))
-        return replace(_preset(row), is_default=name is not None)
+        return True
 
     @reads
-    def defaults(
-        self, connection: Connection, user_id: int, guild_id: int | None, channel_ids: Collection[int]
-    ) -> tuple[Sequence[Preset], ChannelDefault | None]:
-        """Return a user's own default presets, and that of one of these channels, or None."""
-        found = [_preset(row) for row in connection.execute(_OWN_DEFAULTS, {"person": user_id})]
-        if guild_id is None:
-            return found, None
-        row = connection.execute(_DEFAULTS_HERE, {"guild": guild_id, "channels": [*channel_ids]}).first()
-        return found, _default(row) if row is not None else None
+    def usable(
+        self,
+        connection: Connection,
+        user_id: int,
+        guild_id: int | None,
+        channel_ids: Collection[int] = (),
+        name: str = "",
+    ) -> Usable:
+        """Return the presets that a user may use by this name, and those that apply without a name."""
+        return read_usable(connection, user_id, guild_id, channel_ids, name)
 
     @reads
     def channel_defaults(self, connection: Connection, guild_id: int) -> Sequence[ChannelDefault]:
         """Return a server's default presets in the order of their channels' ids."""
-        query = _defaults(guild_id).order_by(channel_defaults.c.channel_id)
+        query = _of_channels(guild_id).order_by(channel_defaults.c.channel_id)
         return [_default(row) for row in connection.execute(query)]
 
-    async def named(self, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
-        """Return the presets with this name: the user's own first, then the server's."""
-        return await self._read(user_id, guild_id, _named(name))
-
-    async def visible(self, user_id: int, guild_id: int | None) -> Sequence[Preset]:
-        """Return the user's own presets, then the server's, each sorted by name."""
-        return await self._read(user_id, guild_id)
-
     @reads
-    def _read(
-        self, connection: Connection, user_id: int, guild_id: int | None, *more: ColumnElement[bool]
-    ) -> Sequence[Preset]:
-        whose = _held_by(Holder.PERSON, user_id)
-        if guild_id is not None:
-            whose = or_(whose, _held_by(Holder.SERVER, guild_id))
-        own_first = case((presets.c.holder == Holder.PERSON, 0), else_=1)
-        found = connection.execute(
-            select(*_COLUMNS).where(whose, *more).order_by(own_first, presets.c.folded)
-        )
-        return [_preset(row) for row in found]
+    def visible(self, connection: Connection, user_id: int, guild_id: int | None) -> Sequence[Preset]:
+        """Return the user's own presets, then the server's, each sorted by name."""
+        whose = or_(_held_by(Holder.PERSON, user_id), _held_by(Holder.SERVER, guild_id or 0))
+        query = select(*_COLUMNS).where(whose).order_by(_OWN_FIRST, presets.c.folded)
+        return [_preset(row) for row in connection.execute(query)]
 
 
 def made_by(user_id: Any) -> ColumnElement[bool]:
@@ -209,16 +202,13 @@ def _named(name: str) -> ColumnElement[bool]:
     return presets.c.folded == folded(name)
 
 
-def _one(holder: Holder, holder_id: int, name: str) -> ColumnElement[bool]:
-    return _held_by(holder, holder_id) & _named(name)
+def _one(connection: Connection, which: ColumnElement[bool], *, for_update: bool = False) -> Preset | None:
+    query = select(*_COLUMNS).where(which)
+    row = connection.execute(query.with_for_update() if for_update else query).first()
+    return _preset(row) if row is not None else None
 
 
-def _defaults_of(preset: Preset) -> ColumnElement[bool]:
-    table = channel_defaults.c
-    return (table.guild_id == preset.holder_id) & (table.folded == folded(preset.name))
-
-
-def _defaults(guild_id: int | BindParameter[int]) -> Select[Any]:
+def _of_channels(guild_id: int) -> Select[Any]:
     """Select the default presets of a server's channels."""
     joined = presets.join(channel_defaults, channel_defaults.c.folded == presets.c.folded)
     in_server = channel_defaults.c.guild_id == guild_id
@@ -226,25 +216,52 @@ def _defaults(guild_id: int | BindParameter[int]) -> Select[Any]:
     return select(*columns).select_from(joined).where(in_server, _held_by(Holder.SERVER, guild_id))
 
 
+_OWN_FIRST = case((presets.c.holder == Holder.PERSON, 0), else_=1)
+_is_named = presets.c.folded == bindparam("named")
+_is_default_here = channel_defaults.c.channel_id.is_not(None)
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
-_OWN_DEFAULTS = (
-    select(*_COLUMNS)
-    .where(_held_by(Holder.PERSON, bindparam("person")), presets.c.is_default)
-    .order_by(presets.c.folded)
+_USABLE: Select[Any] = (
+    select(*_COLUMNS, presets.c.folded, *_OF_DEFAULT)
+    .outerjoin_from(
+        presets,
+        channel_defaults,
+        and_(
+            channel_defaults.c.guild_id == presets.c.holder_id,
+            channel_defaults.c.folded == presets.c.folded,
+            channel_defaults.c.channel_id.in_(bindparam("channels", expanding=True)),
+            presets.c.holder == Holder.SERVER,
+        ),
+    )
+    .where(
+        or_(
+            and_(_held_by(Holder.PERSON, bindparam("person")), or_(presets.c.is_default, _is_named)),
+            and_(_held_by(Holder.SERVER, bindparam("guild")), or_(_is_default_here, _is_named)),
+        )
+    )
+    .order_by(_OWN_FIRST, presets.c.folded)
 )
-_DEFAULTS_HERE = _defaults(bindparam("guild")).where(
-    channel_defaults.c.channel_id.in_(bindparam("channels", expanding=True))
-)
+
+
+def read_usable(
+    connection: Connection, user_id: int, guild_id: int | None, channel_ids: Collection[int], name: str
+) -> Usable:
+    """Return the presets that a user may use by this name, and those that apply without a name.
+
+    In both, the user's own come first.
+    """
+    text = folded(name)
+    values = {"person": user_id, "guild": guild_id or 0, "channels": [*channel_ids], "named": text}
+    rows = connection.execute(_USABLE, values).all()
+    of_channel = next((row for row in rows if row.channel_id is not None), None)
+    return Usable(
+        named=[_preset(row) for row in rows if row.folded == text],
+        own=[_preset(row) for row in rows if row.is_default],
+        channel=_default(of_channel) if of_channel is not None else None,
+    )
 
 
 def _default(row: Row[Any]) -> ChannelDefault:
     return ChannelDefault(preset=_preset(row), **{each.name: row._mapping[each] for each in _OF_DEFAULT})
-
-
-def _current_default(connection: Connection, guild_id: int, channel_id: int) -> Preset | None:
-    here = channel_defaults.c.channel_id == channel_id
-    row = (connection.execute(_defaults(guild_id).where(here))).first()
-    return _default(row).preset if row is not None else None
 
 
 def _preset(row: Row[Any]) -> Preset:
@@ -252,15 +269,10 @@ def _preset(row: Row[Any]) -> Preset:
     return Preset(**{**values, "holder": Holder(row.holder)})
 
 
-def _add_entry(
-    connection: Connection, guild_id: int, by: int | None, now: datetime, change: Sequence[str], **more: Any
-) -> None:
+def _add_entry(connection: Connection, change: Sequence[str], **more: Any) -> None:
     """Write an audit entry about a change: what was changed, the old and the new value, as texts."""
     details = {"changes": [list(change)], **more.pop("details", {})}
-    entry = AuditEntry(
-        at=now, guild_id=guild_id, action=AuditAction.SETTINGS, actor_id=by, details=details, **more
-    )
-    add_entries(connection, entry)
+    add_entries(connection, AuditEntry(action=AuditAction.SETTINGS, details=details, **more))
 
 
 def _shown(preset: Preset | None) -> str:

@@ -7,10 +7,9 @@ bot/domain/policy.py and bot/domain/budgets.py.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -38,7 +37,7 @@ from bot.domain.errors import (
 )
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction, AuditEntry
-from bot.domain.policy import Offer, OperatorRules, decide, is_charged, judge
+from bot.domain.policy import Facts, Offer, OperatorRules, decide, is_charged, judge
 from bot.domain.requests import Actor, ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -47,6 +46,7 @@ from bot.store import ledger
 from bot.store.audit import add_entries, count_of
 from bot.store.blocks import block_of, end_blocked_run
 from bot.store.messages import ACCEPTING
+from bot.store.presets import read_usable
 from bot.store.queue import give_tags
 from bot.store.reading.figures import expected_seconds, read_usage
 from bot.store.rules import read_rules
@@ -76,14 +76,6 @@ _IS_REPEATED = select(
 )
 
 
-class Facts(NamedTuple):
-    """What decides about a new batch: the rules, the usage, and the seconds to reserve for each run."""
-
-    rules: ServerRules
-    usage: Usage
-    expected: float
-
-
 class RequestStore(Repository):
     """Accepts requests. Raises StoreUnavailable if nothing was stored, RequestUnknown if that is unknown."""
 
@@ -95,10 +87,33 @@ class RequestStore(Repository):
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     @reads
-    def facts(self, connection: Connection, first: Run, requester: Actor, now: datetime) -> Facts:
-        """Return what decides about a batch now. `accept` reads it again. Raises PressedTwice."""
+    def facts(
+        self,
+        connection: Connection,
+        requester: Actor,
+        deployment: str,
+        gpus: Collection[str | None],
+        now: datetime,
+        *,
+        preset: str | None = None,
+    ) -> Facts:
+        """Return what decides about a request now. `accept` reads it again. Raises PressedTwice.
+
+        With a `preset`, these include the presets of this name, and the defaults; an empty name finds none.
+        The seconds to reserve on the GPUs are read only if a limit depends on them.
+        """
         _check_press(connection, requester)
-        return _facts(connection, first, now)
+        facts = _facts(connection, requester, self._operator, now)
+        daily = (limits_of(requester.person, facts.rules), facts.rules.budgets.server)
+        ceilings = (self._operator.daily_gpu_seconds, *(each.gpu_seconds_a_day for each in daily))
+        if any(each is not None for each in ceilings):
+            expected = {gpu: expected_seconds(connection, deployment, gpu, now) for gpu in gpus}
+            facts = facts._replace(expected=expected)
+        if preset is None:
+            return facts
+        origin = requester.origin
+        used = read_usable(connection, requester.id, origin.guild_id, requester.channel_ids, preset)
+        return facts._replace(named=used.named, defaults=used.defaults)
 
     async def accept(self, batch: Sequence[Run], requester: Actor, now: datetime, *, public: bool) -> Run:
         """Store the requests of a batch, all of them or none, and return its first run.
@@ -144,21 +159,16 @@ class RequestStore(Repository):
         """
         lock_accepting(connection, batch[0].server)
         _check_press(connection, requester)
+        first = batch[0]
         try:
-            accepted, rules = self._decide(connection, batch[0], requester, now, public=public)
+            facts = _facts(connection, requester, self._operator, now)
+            seconds = expected_seconds(connection, first.deployment, first.expected_gpu, now)
+            facts = facts._replace(expected={first.expected_gpu: seconds})
+            accepted = decide(first, requester, facts, self._operator, public=public)
         except RefusedError as refused:
-            add_entries(connection, _entry(batch[0], now, refused.code))
+            add_entries(connection, _entry(first, now, refused.code))
             return refused
-        return _store(connection, batch, accepted, requester, rules)
-
-    def _decide(
-        self, connection: Connection, first: Run, requester: Actor, now: datetime, *, public: bool
-    ) -> tuple[Run, ServerRules]:
-        rules, usage, expected = _facts(connection, first, now)
-        accepted = decide(first, requester, usage, self._operator, rules, expected=expected)
-        if public and accepted.review_channel_id is not None:
-            raise RefusedError("rules_changed")
-        return accepted, rules
+        return _store(connection, batch, accepted, requester, facts.rules)
 
     async def _look_up(self, first: Run, fault: CommitUnknown) -> Run:
         """Return the run of a transaction whose commit isn't confirmed.
@@ -179,11 +189,14 @@ def _stored(connection: Connection, first: Run) -> list[Run]:
     return runs_of(connection, first.request_key)
 
 
-def _facts(connection: Connection, first: Run, now: datetime) -> Facts:
-    rules = read_rules(connection, first.guild_id)
-    limited = has_daily_limit(rules.budgets.server)
-    usage = read_usage(connection, first.guild_id, first.requester_id, now, server=limited)
-    return Facts(rules, usage, expected_seconds(connection, first.deployment, first.expected_gpu, now))
+def _facts(connection: Connection, requester: Actor, operator: OperatorRules, now: datetime) -> Facts:
+    """Return the rules and the usage. What was used today is read only if a limit depends on it."""
+    guild_id = requester.origin.guild_id
+    rules = read_rules(connection, guild_id)
+    server = has_daily_limit(rules.budgets.server)
+    today = server or operator.daily_gpu_seconds is not None
+    today = today or has_daily_limit(limits_of(requester.person, rules))
+    return Facts(rules, read_usage(connection, guild_id, requester.id, now, today=today, server=server))
 
 
 def _check_press(connection: Connection, requester: Actor) -> None:
@@ -206,9 +219,10 @@ def _store(
     connection: Connection, batch: Sequence[Run], accepted: Run, requester: Actor, rules: ServerRules
 ) -> Run:
     """Store a batch, whose first run was `accepted` on terms that hold for all."""
-    stored = [
-        replace(accepted, key=run.key, inputs=run.inputs, seed=run.seed, index=run.index) for run in batch
-    ]
+    others = (
+        replace(accepted, key=run.key, inputs=run.inputs, seed=run.seed, index=run.index) for run in batch[1:]
+    )
+    stored = [accepted, *others]
     add_entries(connection, _entry(accepted, accepted.created_at))
     in_review, now = accepted.review_channel_id is not None, accepted.created_at
     # A run in review gets its tag once it is approved.

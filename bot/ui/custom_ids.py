@@ -304,6 +304,15 @@ class ReplaceId(CustomId):
 
 
 @dataclass(frozen=True, slots=True)
+class SaveId(CustomId):
+    """The form that saves a run's inputs as a preset, or the button that opens it as it was sent before."""
+
+    NAME = "save"
+    key: Key
+    draft: Draft = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SettingId(CustomId):
     """A control or form of `/settings`, in a section or in the overview, which has the name "home".
 

@@ -32,7 +32,7 @@ from discord.ui import (
 
 from bot.domain.forms import FORM_LIMIT, NO, YES, FormField, Option, Shape, batches
 from bot.domain.text import shorten
-from bot.ui.custom_ids import Action, DraftId, RunId
+from bot.ui.custom_ids import Action, DraftId, RunId, SaveId
 from bot.ui.message_parts import button, layout_of, modal_of
 
 # Discord's limits for the characters of labels and of an option.
@@ -58,13 +58,13 @@ def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal
     return modal_of(custom_id, title, *labels)
 
 
-def refused_layout(sentence: str, id: DraftId, possible: int = 0) -> LayoutView:
+def refused_layout(sentence: str, id: DraftId | SaveId, possible: int = 0) -> LayoutView:
     """Build the message for a refused request, with a button that opens a form with what was typed.
 
     Another one makes as many as are `possible`.
     """
     row = [button("Edit and try again", id, ButtonStyle.secondary if possible else ButtonStyle.primary)]
-    if possible:
+    if possible and isinstance(id, DraftId):
         label, count = f"Make {possible} instead", replace(id, count=str(possible))
         row.insert(0, button(label, count, ButtonStyle.primary))
     return layout_of(shorten(sentence, _MISTAKES_LENGTH), row)

@@ -55,10 +55,9 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
         *_progress(batch, active),
         # Worded to fit before and after that time: clients show "in 40 seconds", and later "5 seconds ago".
         f"Should be ready {format_dt(expected, 'R')}" if expected is not None else "",
-        "Only you can see this. Moderators can open the result, too." if first.private else "",
+        _seen_by(first, in_review=only_requester),
         _remark(next((run for run in (first, *active) if run.status_note), first)),
         *_held(active),
-        "A moderator looks at it first. I'll post the outcome here." if only_requester else "",
         _asked(batch),
     )
     above = lines(heading, prompt_line(first, only_requester=only_requester))
@@ -76,8 +75,20 @@ def finishing_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     return OutgoingMessage(layout=framed(Colour.blurple(), above, _asked(batch)))
 
 
+def _seen_by(first: Run, *, in_review: bool) -> str:
+    """Return who sees the request and its result, and what happens before it starts."""
+    if first.private and in_review:
+        return "Only you and the moderators can see this. One of them looks at it before it starts."
+    if first.private:
+        return "Only you can see this. Moderators can open the result, too."
+    return "A moderator looks at it first. I'll post the outcome here." if in_review else ""
+
+
 def _asked(batch: Sequence[Run]) -> str:
-    return subtext([f"requested {format_dt(batch[0].created_at, 'R')}", *facts_of(in_common(batch))])
+    first = batch[0]
+    # Discord shows who typed a command, but not who pressed a button under somebody else's result.
+    by = f" by <@{first.requester_id}>" if first.parent_key is not None and not first.private else ""
+    return subtext([f"requested{by} {format_dt(first.created_at, 'R')}", *facts_of(in_common(batch))])
 
 
 def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.budgets import Usage
-from bot.domain.policy import OperatorRules, decide
+from bot.domain.policy import Facts, OperatorRules, decide
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -121,14 +121,13 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Judged:
     def noting(
         asked: Run,
         requester: Actor,
-        usage: Usage,
+        facts: Facts,
         operator: OperatorRules,
-        rules: ServerRules,
         *,
-        expected: float,
+        public: bool,
     ) -> Run:
-        seen.append((asked, usage))
-        return decide(asked, requester, usage, operator, rules, expected=expected)
+        seen.append((asked, facts.usage))
+        return decide(asked, requester, facts, operator, public=public)
 
     monkeypatch.setattr("bot.store.requests.decide", noting)
     return seen

@@ -119,14 +119,13 @@ async def test_a_database_that_goes_away_after_the_deferral_is_told_until_discor
 async def test_a_refusal_after_a_public_deferral_is_private(
     bot: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check = generation._check_rules
+    check = generation.check_files
 
-    async def pauses(*args: Any) -> bool:
-        found = await check(*args)
+    async def pauses(*args: Any) -> None:
+        await check(*args)
         await moderation.pause(bot.app.bot.app, 1, "a reason")
-        return found
 
-    monkeypatch.setattr(generation, "_check_rules", pauses)
+    monkeypatch.setattr(generation, "check_files", pauses)
     asked = await ask(bot)
     assert not asked.ephemeral
     assert "a reason" in refusal(bot, asked)

@@ -77,7 +77,9 @@ async def test_anybody_starts_a_request_of_their_own_by_their_own_rules(bot: Har
         await set_rules(bot, gpu_roles={"H100": [4242]})
         assert refusal(bot, await press()).startswith("Your roles can't use H100.")
     await set_rules(bot, budgets={"person": {"runs_a_day": 1}})
-    assert not (await press()).ephemeral
+    pressed = await press()
+    assert not pressed.ephemeral
+    assert f"-# Requested by <@{bot.bob.id}> <t:" in text_of(bot, pressed.response)
     await bot.play()
     parent, child = await bot.runs()
     assert (child.request.requester_id, child.request.parent_key) == (bot.bob.id, parent.key)

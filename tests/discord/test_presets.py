@@ -205,7 +205,7 @@ async def test_a_prompt_with_a_gap_takes_in_the_typed_one(bot: Harness) -> None:
     assert (await inputs(bot))["prompt"] == "a cat {prompt}, in our house style"
     calls = len(bot.calls)
     said = await told(bot, bot.alice, "use", name="house")
-    assert said == "**house** needs a prompt. Type one in the option `prompt`."
+    assert said == "**house** needs a prompt. Please type one."
     await bot.play()
     assert len(bot.calls) == calls
 
@@ -385,6 +385,17 @@ async def test_more_saves_anybodys_result_in_a_form(bot: Harness, mona: MemberAc
     assert text_of(bot, bot.messages()[-1]).splitlines()[-1].endswith(" · preset: house")
 
 
+async def test_a_refused_form_opens_again_with_what_was_typed(bot: Harness) -> None:
+    message = await bot.made(prompt="a fox", seed=7)
+    form = await save_form(bot, message, bot.alice)
+    refused = await bot.alice.submit_modal(form, {"name": "\u200b", "prompt": "an owl", "seed": True})
+    assert refusal(bot, refused).startswith("A preset needs a name. Please type one.")
+    again = await bot.alice.click(refused.response.message, label="Edit and try again")
+    assert filled(again.modal) == {"name": "\u200b", "prompt": "an owl", "seed": True}
+    saved = await bot.alice.submit_modal(again, {"name": "owl", "prompt": "an owl", "seed": True})
+    assert refusal(bot, saved).startswith("Saved as **owl** for Picture.")
+
+
 async def test_the_form_asks_too_before_it_replaces_and_a_gone_result_is_told(bot: Harness) -> None:
     message = await bot.made(style="ink")
     for style in ("oil", "ink"):
@@ -451,7 +462,8 @@ async def test_what_is_typed_wins_then_the_named_preset_then_ones_own_default_th
     assert (await inputs(bot))["style"] == "neon"
     servers = await told(bot, bot.alice, "default", name="house")
     assert servers.startswith("**house** is this server's preset. With `channel: True` it becomes")
-    assert (await told(bot, bot.alice, "default", clear=True)).startswith("You have no default of your own.")
+    removed = await told(bot, bot.alice, "default", clear=True)
+    assert removed.startswith("I removed your defaults.\nYou have no default of your own.")
     await bot.ask()
     assert (await inputs(bot))["style"] == "neon"
 

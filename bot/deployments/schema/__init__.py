@@ -1,14 +1,17 @@
-"""What an operator writes into `deployments.toml`. Unknown settings are errors, so that typos are noticed.
+"""What an operator writes into `deployments.toml`, and reading it. Its mistakes are reported together.
 
-docs/configuration.md lists the fields with their descriptions; a field without one isn't for the file.
+Unknown settings are errors, so that typos are noticed. docs/configuration.md lists the fields with their
+descriptions; a field without one isn't for the file.
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Self
+from pathlib import Path
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from bot.deployments.schema.field_types import (
     LARGEST,
@@ -23,8 +26,10 @@ from bot.deployments.schema.field_types import (
     Uuid,
     Value,
     is_number,
+    mistakes,
 )
 from bot.domain.backend import InputKind
+from bot.domain.errors import StartupError
 from bot.domain.forms import FORM_LIMIT
 
 # Discord's limit for the choices of an option or a select.
@@ -45,7 +50,7 @@ class Table(BaseModel):
     )
 
     def mistakes(self) -> Iterator[str]:
-        """Yield the mistakes that no setting makes alone."""
+        """Yield the mistakes that no setting makes alone. A point begins the path of one in the table."""
         yield from ()
 
     @model_validator(mode="after")
@@ -221,5 +226,61 @@ class DeploymentSettings(Table):
         prompts = [key for key, item in self.inputs.items() if item.is_prompt]
         if len(prompts) > 1:
             yield f"inputs {', '.join(prompts)} are all marked as the prompt; only one can be"
+        options = {} if self.sizes is None else {self.sizes.option: "sizes"}
+        for key, item in self.inputs.items():
+            if item.offered and item.option is not None:
+                other = options.setdefault(item.option, f"inputs.{key}")
+                if other != f"inputs.{key}":
+                    yield f".inputs.{key}.option: is the option of {other}, too; each needs its own"
         if len({each.label.casefold() for each in self.follow_ups}) < len(self.follow_ups):
             yield "a label appears twice in then"
+
+
+_MODELS = (DeploymentSettings, InputSettings, Choice, SizesSettings, FollowUpSettings)
+_NAMES = [field.alias or name for model in _MODELS for name, field in model.model_fields.items()]
+
+
+def load_deployments_file(path: Path) -> tuple[DeploymentSettings, ...]:
+    """Return the deployments in file order. Raises StartupError with every mistake."""
+    configured: list[DeploymentSettings] = []
+    found: list[str] = []
+    for name, table in _tables(path).items():
+        at = f"deployments.{name}"
+        try:
+            settings = DeploymentSettings.model_validate(
+                {**table, "name": name} if isinstance(table, dict) else table
+            )
+        except ValidationError as error:
+            told = mistakes(error, at, _NAMES)
+            found += (text.replace(f"{at}.name: ", f"{at}: its name ") for text in told)
+            continue
+        same = (each.name for each in configured if each.deployment_id == settings.deployment_id)
+        found += (f"{at}: has the same deployment_id as {other}" for other in [*same][:1])
+        configured.append(settings)
+    if found:
+        raise StartupError(*found)
+    return tuple(configured)
+
+
+def _tables(path: Path) -> Mapping[str, Any]:
+    try:
+        # Windows editors write a byte order mark, which TOML doesn't allow.
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        # No TOML, no UTF-8, brackets that are nested too deep, or a number of more than 4,300 digits.
+        raise StartupError(f"{path.name} can't be read as TOML: {error}") from None
+    except OSError as error:
+        raise StartupError(f"{path} can't be read: {error.strerror}") from None
+    tables = data.pop("deployments", None)
+    found = [f"{key}: is not a setting; a deployment is a table [deployments.NAME]" for key in data]
+    if not isinstance(tables, dict) or not tables:
+        tables = {}
+        found.append("no deployment is described; begin with [deployments.NAME]")
+    found += (
+        f"deployments.{key}.name: is not a setting; the table's name is the deployment's"
+        for key, table in tables.items()
+        if isinstance(table, dict) and "name" in table
+    )
+    if found:
+        raise StartupError(*found)
+    return tables

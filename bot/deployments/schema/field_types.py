@@ -1,20 +1,20 @@
-"""Names and descriptions as Discord takes them, and pydantic types for single values in `deployments.toml`.
+"""Names as Discord takes them, pydantic types for single values, and sentences about mistakes.
 
-Their error messages are written to follow the setting's name, as in "must be a finite number".
+The error messages of types are written to follow the setting's name, as in "must be a finite number".
 """
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 import unicodedata
-from collections.abc import Collection
-from typing import Annotated, TypeGuard
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Annotated, Any, TypeGuard
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError
 
-from bot.deployments.schema.mistakes import that
 from bot.domain.runs import InputValue
 
 NAME_LENGTH = 32
@@ -31,6 +31,17 @@ _REFUSED = re.compile(rf"[^-_\w{_THAI}{_DEVANAGARI}]+")
 # Discord's clients lose precision above this.
 LARGEST = 2**53 - 1
 _MAX_UNSIGNED_64 = 2**64  # the limit of ComfyUI's nodes
+
+
+def that(test: Callable[[Any], object], otherwise: str) -> AfterValidator:
+    """Return a validator that refuses a value for which the test is false, with a message."""
+
+    def check(value: Any) -> Any:
+        if not test(value):
+            raise ValueError(otherwise)
+        return value
+
+    return AfterValidator(check)
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
@@ -132,3 +143,55 @@ Number = Annotated[int | float, PlainValidator(_limit)]
 # A custom_id of /settings has room for 50 characters.
 Gpu = Annotated[str, Field(min_length=1, max_length=50)]
 Length = Annotated[int, Field(ge=0, le=6000)]
+
+_MESSAGES: Mapping[str, str] = {
+    "missing": "is missing",
+    "string_type": "must be text in quotes",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number of fewer digits",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "tuple_type": "must be a list",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
+    "model_type": "must be a table",
+    "dict_type": "must be a table",
+    "enum": "must be one of {expected}",
+    "literal_error": "must be one of {expected}",
+    "value_error": "{error}",
+}
+_EMPTY = re.compile(r"have at least 1 (characters|entries)")
+
+
+def mistakes(error: ValidationError, at: str = "", known: Collection[str] = ()) -> Iterator[str]:
+    """Yield a sentence for each mistake, such as `deployments.flux.inputs.steps.min: must be at least 1`.
+
+    No sentence quotes a value, which may be a secret. A validator reports several mistakes with one
+    ValueError, one per line. `at` is the path of what was validated, and `known` are the names that can be
+    meant by an unknown one.
+    """
+    for found in error.errors(include_url=False, include_input=False):
+        path = at
+        for part in found["loc"]:  # entries of lists count from 1, as in `gpus[2]`
+            path += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if path else part
+        if found["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(found["loc"][-1]), known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            yield f"{path}: is not a setting{hint}"
+            continue
+        values = {name: str(value) for name, value in found.get("ctx", {}).items()}
+        if "expected" in values:
+            values["expected"] = values["expected"].replace(" or ", ", ").replace("'", "")
+        text = _MESSAGES.get(found["type"], found["msg"]).format_map(values)
+        text = _EMPTY.sub("not be empty", text)
+        for line in text.splitlines():
+            yield path + line if line.startswith(".") else f"{path}: {line}" if path else line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from decimal import Decimal
 
 # Nobody types a number longer than this.
 NUMBER_LENGTH = 100
@@ -18,8 +19,8 @@ _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}([ ,_])[0-9]{3}(?:\1[0-9]{3})*(?:\
 _MARKS = str.maketrans(
     {"\uff0e": ".", "\uff0c": ",", "\uff0b": "+", "\uff0d": "-", "\u2212": "-", "\u066b": ".", "\u066c": ","}
 )
-# Beyond 2**53, a float doesn't hold every digit.
-_EXACT = 10**16
+# Nobody reads the digits of numbers beyond these.
+_TINY, _HUGE = 1e-9, 10**24
 
 
 def typed_number(text: str) -> float | None:
@@ -41,11 +42,11 @@ def typed_integer(text: str) -> int | None:
     return int(plain.partition(".")[0]) if _INTEGER.fullmatch(plain) else None
 
 
-def shown_number(value: int | float) -> int | float | str:
-    """Return a number as users type it: 999 and not 999.0, and 1e+98 instead of 99 digits."""
-    if abs(value) >= _EXACT:
-        return f"{value:.6g}"
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def shown_number(value: int | float) -> str:
+    """Return a number as users type it: 999 and not 999.0, and 1e98 instead of 99 digits."""
+    if value and not _TINY <= abs(value) < _HUGE:
+        return repr(value) if abs(value) < _TINY else f"{value:.6g}".replace("e+", "e")
+    return f"{Decimal(repr(value)).normalize():f}"
 
 
 def _plain(text: str) -> str:

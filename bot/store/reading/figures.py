@@ -18,7 +18,7 @@ from bot.domain.fair_queue import NEEDED, SAMPLE, WINDOW, Medians, StartedRun, S
 from bot.domain.messages.records import OUTCOMES
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, RunState
 from bot.store.blocks import active_block
-from bot.store.ledger import read_today
+from bot.store.ledger import UNUSED, read_today
 from bot.store.queue import is_in_flight
 from bot.store.rules import read_pause
 
@@ -66,24 +66,32 @@ def expected_seconds(connection: Connection, deployment: str, gpu: str | None, n
 
 
 def read_usage(
-    connection: Connection, guild_id: int | None, user_id: int, now: datetime, *, server: bool
+    connection: Connection,
+    guild_id: int | None,
+    user_id: int,
+    now: datetime,
+    *,
+    server: bool,
+    today: bool = True,
 ) -> Usage:
-    """Return what counts when a user's new request is judged. The server's use is read only with `server`.
+    """Return what counts when a user's new request is judged.
+
+    What was used today is read only with `today`, and what the whole server used only with `server`.
 
     What waits on this server will start, too, so its seconds count as the whole bot's. What waits on others
     doesn't: one server could otherwise use up the operator's ceiling with requests that nobody approves.
 
     To decide about a request, call this in a transaction that excludes all others that accept requests.
     """
-    today = read_today(connection, guild_id, user_id, now, server=server)
+    used = read_today(connection, guild_id, user_id, now, server=server) if today else UNUSED
     whose = {"guild": guild_id, "person": user_id}
     waiting = connection.execute(WAITING_PRIVATELY if guild_id is None else WAITING_IN_SERVER, whose).one()
     return Usage(
         now=now,
         day_end=day_end(now),
-        gpu_seconds_today=today.seconds + waiting.seconds,
-        person=replace(today.person, waiting=waiting.own),
-        server=replace(today.server, waiting=waiting.all),
+        gpu_seconds_today=used.seconds + waiting.seconds,
+        person=replace(used.person, waiting=waiting.own),
+        server=replace(used.server, waiting=waiting.all),
         block=active_block(connection, guild_id, user_id, now),
         paused=read_pause(connection),
     )

@@ -102,6 +102,6 @@ async def test_a_reason_may_contain_any_character(store: Store) -> None:
 
 
 async def test_a_name_that_is_too_long_is_not_found(store: Store) -> None:
-    assert await store.presets.named(ALICE, GUILD, "x" * 5000 + NUL) == []
+    assert (await store.presets.usable(ALICE, GUILD, name="x" * 5000 + NUL)).named == []
     assert not await store.presets.remove(Holder.PERSON, ALICE, "x" * 5000, by=ALICE, now=NOW)
     assert await store.runs.get("x" * 100 + NUL) is None

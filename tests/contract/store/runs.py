@@ -55,6 +55,8 @@ RULES = {
 }
 APPROVAL_ENDS = NOW + timedelta(hours=24)
 OPEN_TO_ALL = OperatorRules(allow_direct_messages=True, allow_user_installs=True)
+# The use of a day is read only if a limit depends on it.
+COUNTED = replace(OPEN_TO_ALL, daily_gpu_seconds=10**6)
 
 
 def at(seconds: float) -> datetime:

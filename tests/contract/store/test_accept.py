@@ -16,6 +16,7 @@ from bot.store import Store
 from tests.contract.conftest import Judged, Stores
 from tests.contract.store.rows import run_keys
 from tests.contract.store.runs import (
+    COUNTED,
     NEWCOMER,
     NOW,
     OPEN_TO_ALL,
@@ -82,7 +83,8 @@ async def test_the_operator_caps_what_one_server_may_queue(stores: Stores) -> No
     await accept(processes[0], request(), now=at(10))
 
 
-async def test_the_billed_duration_replaces_the_reserve(store: Store, judged: Judged) -> None:
+async def test_the_billed_duration_replaces_the_reserve(stores: Stores, judged: Judged) -> None:
+    store = await stores.open(operator=COUNTED)
     run = await submitted(store)
     await accept(store, request())
     await store.runs.record_report(run.key, report(RunState.FAILED, run_duration=7.5), NOW, SOON, asked=True)
@@ -93,7 +95,8 @@ async def test_the_billed_duration_replaces_the_reserve(store: Store, judged: Ju
     assert seconds == [EXPECTED_SECONDS, EXPECTED_SECONDS + 7.5, 2 * EXPECTED_SECONDS]
 
 
-async def test_a_run_past_its_deadline_counts_with_the_time_it_ran(store: Store, judged: Judged) -> None:
+async def test_a_run_past_its_deadline_counts_with_the_time_it_ran(stores: Stores, judged: Judged) -> None:
+    store = await stores.open(operator=COUNTED)
     run = await brought_to(store, RunState.RUNNING)
     await store.runs.finish(run.key, RunState.TIMED_OUT, at(90), code="deadline")
     await accept(store, request(), now=at(91))
@@ -113,9 +116,9 @@ async def test_a_run_may_start_once_its_request_is_accepted(store: Store) -> Non
 async def test_reading_what_decides_about_a_request_stores_nothing(store: Store) -> None:
     asked, nobody = request(), frozenset[int]()
     requester = Actor(PERSON, origin_of(asked), nobody, lambda _channel_id: ChannelState())
-    assert (await store.requests.facts(asked, requester, NOW)).usage.paused is None
+    assert (await store.requests.facts(requester, "flux", [None], NOW)).usage.paused is None
     await store.pause.pause("maintenance", by=1, now=NOW)
-    assert (await store.requests.facts(asked, requester, NOW)).usage.paused == "maintenance"
+    assert (await store.requests.facts(requester, "flux", [None], NOW)).usage.paused == "maintenance"
     assert await run_keys(store) == set()
 
 

@@ -14,9 +14,9 @@ from bot.domain.moderation import AuditAction, AuditFilter
 from bot.domain.requests import Member
 from bot.domain.runs import Run
 from bot.store import Store
-from tests.contract.conftest import Judged
+from tests.contract.conftest import Judged, Stores
 from tests.contract.store.rows import GUILD, block, stored_rules
-from tests.contract.store.runs import NOW, PERSON, accept, at_once, request
+from tests.contract.store.runs import COUNTED, NOW, PERSON, accept, at_once, request
 
 OTHER = Member(id=7, created_at=PERSON.created_at)
 
@@ -31,8 +31,9 @@ async def in_turn(store: Store, *asked: Run) -> list[Run | BaseException]:
 
 
 async def test_each_request_is_judged_with_what_those_before_it_reserved(
-    store: Store, judged: Judged
+    stores: Stores, judged: Judged
 ) -> None:
+    store = await stores.open(operator=COUNTED)
     rules = {
         "budgets": {"person": {"waiting": None}, "server": {"runs_a_day": 99}, "gpu_weights": {"H100": 2.5}}
     }
@@ -98,7 +99,8 @@ async def test_unreadable_rules_refuse_only_their_own_server(store: Store) -> No
     assert [isinstance(result, Run) for result in results] == [True, False, True]
 
 
-async def test_each_request_counts_on_the_day_of_its_acceptance(store: Store, judged: Judged) -> None:
+async def test_each_request_counts_on_the_day_of_its_acceptance(stores: Stores, judged: Judged) -> None:
+    store = await stores.open(operator=COUNTED)
     midnight = day_end(NOW)
     before, after = midnight - timedelta(seconds=1), midnight + timedelta(seconds=1)
     await asyncio.gather(

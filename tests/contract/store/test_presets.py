@@ -41,8 +41,8 @@ def servers(name: str = "noir", **changes: Any) -> Preset:
 
 async def test_a_preset_is_found_by_its_name_in_any_case(store: Store) -> None:
     assert await store.presets.put(preset("Noir"), NOW) is None
-    assert await store.presets.named(ALICE, GUILD, " nOIR ") == [preset("Noir")]
-    assert await store.presets.named(BOB, GUILD, "noir") == []
+    assert (await store.presets.usable(ALICE, GUILD, name=" nOIR ")).named == [preset("Noir")]
+    assert (await store.presets.usable(BOB, GUILD, name="noir")).named == []
 
 
 async def test_a_preset_replaces_only_the_one_that_its_holder_agreed_to(store: Store) -> None:
@@ -51,12 +51,15 @@ async def test_a_preset_replaces_only_the_one_that_its_holder_agreed_to(store: S
     replacing = preset("NOIR", gpu=None)
     for agreed in (None, servers(), preset(gpu="T4")):
         assert await store.presets.put(replacing, NOW, replaces=agreed) == preset()
-    assert await store.presets.named(ALICE, None, "noir") == [preset()]
+    assert (await store.presets.usable(ALICE, None, name="noir")).named == [preset()]
     for _ in range(2):  # a second press changes nothing
         assert await store.presets.put(replacing, NOW, replaces=preset()) is None
-    assert await store.presets.named(ALICE, GUILD, "noir") == [preset("NOIR", gpu=None), servers()]
-    assert await store.presets.named(ALICE, None, "noir") == [preset("NOIR", gpu=None)]
-    assert await store.presets.named(BOB, GUILD + 1, "noir") == [preset(holder_id=BOB)]
+    assert (await store.presets.usable(ALICE, GUILD, name="noir")).named == [
+        preset("NOIR", gpu=None),
+        servers(),
+    ]
+    assert (await store.presets.usable(ALICE, None, name="noir")).named == [preset("NOIR", gpu=None)]
+    assert (await store.presets.usable(BOB, GUILD + 1, name="noir")).named == [preset(holder_id=BOB)]
 
 
 async def test_nothing_replaces_a_preset_that_is_gone(store: Store) -> None:
@@ -103,7 +106,7 @@ async def test_changes_of_a_servers_presets_are_audited(store: Store) -> None:
         (AuditAction.SETTINGS, BOB, [["Preset Noir", "saved", "replaced"]]),
         (AuditAction.SETTINGS, BOB, [["Preset Noir", "saved", "deleted"]]),
     ]
-    assert await store.presets.named(ALICE, GUILD, "noir") == [preset()]
+    assert (await store.presets.usable(ALICE, GUILD, name="noir")).named == [preset()]
 
 
 async def test_erasure_removes_a_users_presets_and_their_name_from_the_servers(store: Store) -> None:
@@ -144,7 +147,7 @@ async def test_erasure_forgets_who_set_a_channels_default(store: Store) -> None:
 
 
 async def default(store: Store, *channel_ids: int, guild_id: int | None = GUILD) -> str | None:
-    _, found = await store.presets.defaults(ALICE, guild_id, channel_ids)
+    found = (await store.presets.usable(ALICE, guild_id, channel_ids)).channel
     return found.preset.name if found is not None else None
 
 
@@ -155,18 +158,16 @@ async def set_default(
 
 
 async def own_defaults(store: Store, user_id: int = ALICE) -> list[str]:
-    found, _ = await store.presets.defaults(user_id, None, [])
+    found = (await store.presets.usable(user_id, None)).own
     return [each.name for each in found]
 
 
 async def test_a_person_has_one_default_of_their_own_for_each_deployment(store: Store) -> None:
     for one in (preset(), preset("day"), preset("song", deployment="song"), servers(), preset(holder_id=BOB)):
         await store.presets.put(one, NOW)
-    assert await store.presets.set_own_default(ALICE, "house") is None
+    assert not await store.presets.set_own_default(ALICE, "house")
     for name in ("NOIR", "song", "day"):
-        found = await store.presets.set_own_default(ALICE, name)
-        assert found is not None
-        assert found.is_default
+        assert await store.presets.set_own_default(ALICE, name)
     assert await own_defaults(store) == ["day", "song"]
     assert await own_defaults(store, BOB) == []
     assert [one["is_default"] for one in await store.privacy.rows_of(ALICE) if one["name"] == "day"] == [True]
@@ -176,8 +177,8 @@ async def test_a_person_has_one_default_of_their_own_for_each_deployment(store: 
     assert await own_defaults(store) == ["Day", "song"]
     await store.presets.put(preset("song"), NOW, replaces=preset("song", deployment="song", is_default=True))
     assert await own_defaults(store) == ["Day"]
-    assert await store.presets.set_own_default(ALICE, None) is not None
-    assert await store.presets.set_own_default(ALICE, None) is None
+    assert await store.presets.set_own_default(ALICE, None)
+    assert not await store.presets.set_own_default(ALICE, None)
     assert await own_defaults(store) == []
 
 
@@ -194,9 +195,9 @@ async def test_a_channel_has_one_default_preset_of_its_server(store: Store) -> N
     assert await set_default(store, "day", by=BOB, now=at(2))
     (known,) = await store.presets.channel_defaults(GUILD)
     assert known == ChannelDefault(channel_id=5, preset=servers("day"), set_at=at(2), set_by=BOB)
-    assert not await store.presets.clear_default(GUILD + 1, 5, by=ALICE, now=NOW)
-    assert await store.presets.clear_default(GUILD, 5, by=ALICE, now=NOW)
-    assert not await store.presets.clear_default(GUILD, 5, by=ALICE, now=NOW)
+    assert not await store.presets.set_default(GUILD + 1, 5, None, by=ALICE, now=NOW)
+    assert await store.presets.set_default(GUILD, 5, None, by=ALICE, now=NOW)
+    assert not await store.presets.set_default(GUILD, 5, None, by=ALICE, now=NOW)
     assert await default(store, 5) is None
     entries = [entry.details for entry in await audit_log(store) if "channel" in entry.details]
     assert entries == [

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.deployments.config_file import load_deployments_file, single_deployment
 from bot.deployments.model import describes_itself
-from bot.deployments.schema import DeploymentSettings
+from bot.deployments.schema import DeploymentSettings, load_deployments_file
 from bot.domain.errors import StartupError
 from tests.unit.cases import read_cases
 
@@ -92,7 +91,3 @@ def test_names_that_discord_takes_stay_as_they_are(tmp_path: Path) -> None:
 def test_a_hidden_input_may_have_the_option_of_another(tmp_path: Path) -> None:
     text = f'{A}inputs.b.option = "x"\ninputs.c = {{option = "x", hidden = true}}\n'
     assert len(load(tmp_path, text)) == 1
-
-
-def test_the_quick_start_needs_only_an_id() -> None:
-    assert single_deployment(UUID).deployment_id == UUID

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from bot.comfydeploy.deployments import GPUS
-from bot.deployments.config_file import load_deployments_file
 from bot.deployments.draft import Draft
 from bot.deployments.follow_ups import (
     MAX_COMMANDS,
@@ -24,6 +23,7 @@ from bot.deployments.follow_ups import (
 from bot.deployments.inputs import AttachedFile, Input
 from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment, FollowUp, compile_deployment
+from bot.deployments.schema import load_deployments_file
 from bot.domain.errors import InputErrors, StartupError
 from tests.unit.cases import read_cases
 from tests.unit.factories import made_run

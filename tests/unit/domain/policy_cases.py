@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.domain.budgets import Usage
 from bot.domain.errors import Param, RefusedError
-from bot.domain.policy import OperatorRules, decide
+from bot.domain.policy import Facts, OperatorRules, decide
 from bot.domain.requests import Actor, ChannelState, Member, Origin, new_key
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -72,7 +72,7 @@ def judge(
         person, origin_of(asked), frozenset(), lambda channel_id: ChannelState(exists=channel_id != CLOSED)
     )
     try:
-        return decide(asked, requester, usage, OperatorRules(**operator), rules or ServerRules())
+        return decide(asked, requester, Facts(rules or ServerRules(), usage), OperatorRules(**operator))
     except RefusedError as reason:
         return reason
 

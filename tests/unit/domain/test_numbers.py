@@ -55,10 +55,20 @@ def test_a_fraction_or_an_unclear_separator_makes_no_whole_number(text: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("number", "shown"), [(999.0, "999"), (0.5, "0.5"), (2**53, "9007199254740992"), (1.1e98, "1.1e+98")]
+    ("number", "shown"),
+    [
+        (999.0, "999"),
+        (0.5, "0.5"),
+        (0.00001, "0.00001"),
+        (2**53, "9007199254740992"),
+        (1e20, "100000000000000000000"),
+        (-(10**20) - 1, "-100000000000000000001"),
+        (1.1e98, "1.1e98"),
+        (1.25e-30, "1.25e-30"),
+    ],
 )
 def test_a_number_is_shown_as_it_was_typed_unless_it_is_huge(number: float, shown: str) -> None:
-    assert str(shown_number(number)) == shown
+    assert shown_number(number) == shown
 
 
 @given(st.text("0123456789.,eE+- _\u0663\uff11\uff0c", max_size=120))

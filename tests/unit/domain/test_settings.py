@@ -95,8 +95,8 @@ def test_a_number_is_taken_to_its_limits_and_not_beyond(
         )
     below = refused(section, **{name: [str(lowest - 1)]})
     above = refused(section, **{name: [str(highest + 1)]})
-    assert (codes(below), below[0].params["limit"]) == (["too_small"], lowest)
-    assert (codes(above), above[0].params["limit"]) == (["too_large"], highest)
+    assert (codes(below), below[0].params["limit"]) == (["too_small"], str(lowest))
+    assert (codes(above), above[0].params["limit"]) == (["too_large"], str(highest))
     for text in ("x", "1.5", "1.000", "1e3", "--1", "0x10"):
         assert codes(refused(section, **{name: [text]})) == ["not_integer"]
     assert refused(section, **{name: ["x" * 99]})[0].params["value"] == f"{'x' * 39}…"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.gateway.checks import _FREE_COMMANDS
-from bot.ui.custom_ids import Action, DraftId, RunId, SettingId
+from bot.ui.custom_ids import Action, CustomId, DraftId, RunId, SaveId, SettingId
 
 FREE = {
     Action.CANCEL,
@@ -33,7 +33,7 @@ def test_a_button_counts_unless_it_shows_or_ends_something(action: Action) -> No
     [
         (DraftId("k"), True, True),
         (RunId("k", Action.SHARE), True, True),
-        (RunId("k", Action.SAVE), False, True),
+        (SaveId("k"), False, True),
         (RunId("k", Action.BLOCK), False, True),
         (RunId("k", Action.REJECT), False, False),
         (SettingId("home", "tidy"), True, True),
@@ -43,7 +43,7 @@ def test_a_button_counts_unless_it_shows_or_ends_something(action: Action) -> No
     ],
     ids=str,
 )
-def test_a_form_counts_when_it_is_sent(id: DraftId | RunId | SettingId, pressed: bool, sent: bool) -> None:
+def test_a_form_counts_when_it_is_sent(id: CustomId, pressed: bool, sent: bool) -> None:
     assert (id.writes(form=False), id.writes(form=True)) == (pressed, sent)
 
 
