@@ -23,7 +23,7 @@ help:
 	@echo "make simulate  the whole bot in virtual time, with random faults (SEED=1 ROUNDS=1000 DATABASE=sqlite or postgres)"
 	@echo "make chaos  random faults and kills (ROUNDS=1000 SEED=1 DATABASE=sqlite or postgres)"
 	@echo "make scale  eight processes on one PostgreSQL, one killed every few seconds (RUNS=1000 SEED=1), or each replaced (ARGS=--rolling)"
-	@echo "make snapshots  the messages in tests/unit/ui/snapshots anew, after a change that was meant"
+	@echo "make snapshots  the messages in tests/unit/ui/snapshots and the transcripts in tests/stories anew, after a change that was meant"
 	@echo "make screenshots  the documents' pictures anew, from the demo's page (needs Playwright and Chromium)"
 	@echo "make format what lint would change, changed"
 	@echo "make docs   docs/configuration.md from the settings, and the picture of the packages from their imports"
@@ -90,7 +90,7 @@ scale: .venv/.ready
 	$(BIN)/python -m tests.scale --runs $(RUNS) --seed $(SEED) $(ARGS)
 
 snapshots: .venv/.ready
-	WRITE_SNAPSHOTS=1 $(BIN)/python -m pytest tests/unit/ui/test_snapshots.py
+	WRITE_SNAPSHOTS=1 $(BIN)/python -m pytest tests/unit/ui/test_snapshots.py tests/stories
 
 screenshots: .venv/.ready
 	$(BIN)/python -m tools.screenshots $(ARGS)

@@ -38,7 +38,7 @@ from bot.web import MetricsPage, application, listening
 from bot.words.cache import AutomodCache
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reconciler import Reconciler
-from bot.workers.reports import ReportRecorder, WebhookServer
+from bot.workers.reports import ReportRecorder, add_webhooks
 from bot.workers.submission import Submitter
 from bot.workers.worker import CHECK, DEPLOYMENTS, PROBE, PROGRESS, PRUNE, SHOW, SUBMIT, Worker
 
@@ -52,7 +52,10 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
     async with AsyncExitStack() as stack:
         calling = bool(settings.roles & CALLING_ROLES)
         configs = configured_deployments(settings) if calling else ()
-        store = await _store(settings, outside, stack)
+        url = settings.database_url.get_secret_value()
+        store = Store(url, outside, settings.database_pool_size, operator=operator_rules(settings))
+        stack.push_async_callback(store.close)
+        await store.open()
         coordinator = store.database.coordinator()
         wakeups = Wakeups(coordinator.notify)
         stack.push_async_callback(coordinator.close)
@@ -73,7 +76,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         )
         if calling:
             await catalogue.load()
-        app = await open_app(
+        app = await _open(
             stack,
             settings,
             outside,
@@ -86,15 +89,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         yield _assemble(app, coordinator)
 
 
-async def _store(settings: Settings, outside: Outside, stack: AsyncExitStack) -> Store:
-    url = settings.database_url.get_secret_value()
-    store = Store(url, outside, settings.database_pool_size, operator=operator_rules(settings))
-    stack.push_async_callback(store.close)
-    await store.open()
-    return store
-
-
-async def open_app(
+async def _open(
     stack: AsyncExitStack,
     settings: Settings,
     outside: Outside,
@@ -110,12 +105,18 @@ async def open_app(
     fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
     files = outside.executor("files", 4)
     stack.callback(files.shutdown, wait=False, cancel_futures=True)
-    client = _client(settings, metrics)
+    trace, shards = metrics.discord_trace(), settings.shards
+    client: discord.Client = RestClient(trace)
+    if Role.GATEWAY in settings.roles and shards is None:
+        client = GenerateBot(http_trace=trace)
+    elif Role.GATEWAY in settings.roles and shards is not None:
+        # discord.py's type stub gives AutoShardedBot an `__init__` that it doesn't have.
+        sharded: Callable[..., ShardedBot] = ShardedBot
+        client = sharded(shard_count=shards.count, shard_ids=list(shards.ids), http_trace=trace)
 
     async def read_deployments() -> Sequence[DeploymentSettings]:
         return await asyncio.get_running_loop().run_in_executor(files, configured_deployments, settings)
 
-    refresh = timedelta(seconds=settings.deployments_refresh_seconds)
     app = App(
         settings=settings,
         store=store,
@@ -126,7 +127,7 @@ async def open_app(
             read=read_deployments,
             notify=wakeups.reload,
             loaded=partial(wakeups.wake, "submit"),
-            every=refresh,
+            every=timedelta(seconds=settings.deployments_refresh_seconds),
             clock=outside.now,
         ),
         discord=DiscordCalls(client),
@@ -144,24 +145,10 @@ async def open_app(
     return app
 
 
-def _client(settings: Settings, metrics: Metrics) -> discord.Client:
-    trace, shards = metrics.discord_trace(), settings.shards
-    if Role.GATEWAY not in settings.roles:
-        return RestClient(trace)
-    if shards is None:
-        return GenerateBot(http_trace=trace)
-    # discord.py's type stub gives AutoShardedBot an `__init__` that it doesn't have.
-    sharded: Callable[..., ShardedBot] = ShardedBot
-    return sharded(shard_count=shards.count, shard_ids=list(shards.ids), http_trace=trace)
-
-
 @dataclass(frozen=True, slots=True)
 class Process:
-    """The assembled process.
-
-    `client` is the bot itself or, without the gateway role, a client that uses only Discord's HTTP API.
-    `workers` maps names to the workers that the process's roles need: submit, check, probe, progress, show,
-    look and prune.
+    """The assembled process, with the workers that its roles need: submit, check, probe, progress, show, look
+    and prune. Without the gateway role, `client` uses only Discord's HTTP API.
     """
 
     app: App
@@ -189,15 +176,14 @@ class Process:
 
 
 def _assemble(app: App, coordinator: Coordinator) -> Process:
-    recorder = ReportRecorder(app)
-    client = app.discord.client
+    recorder, client = ReportRecorder(app), app.discord.client
     gateway = client if isinstance(client, GenerateBot) else None
     page = MetricsPage(app, gateway)
     server = application(app.store, gateway)
     if app.settings.metrics_port is None:
         page.add_to(server)
     if Role.WEB in app.settings.roles:
-        WebhookServer(app, recorder).add_to(server)
+        add_webhooks(server, app, recorder)
     workers = _workers(app, recorder)
     for topic in ("submit", "check", "show", "probe", "progress"):
         if topic in workers:
@@ -249,10 +235,7 @@ async def metrics_port(process: Process) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def running_workers(process: Process, seconds: float) -> AsyncIterator[None]:
-    """Run the workers and measure the event loop's lag inside the block, then let items finish for `seconds`.
-
-    What isn't finished by then is cancelled.
-    """
+    """Run the workers and measure the event loop's lag; at the end, items have `seconds` to finish."""
     workers = process.workers
     loops = [asyncio.create_task(worker.run(), name=name) for name, worker in workers.items()]
     loops.append(asyncio.create_task(process.app.metrics.watch_event_loop(), name="lag"))

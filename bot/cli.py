@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from bot import __version__
 from bot.config.logs import setup_logging
-from bot.config.settings import Settings, load_settings
+from bot.config.settings import load_settings
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 from bot.ops.check import check
 from bot.ops.export import export
@@ -82,7 +82,14 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
         # Commands print their results, so they log little.
         level = settings.log_level if parsed.command is None else "CRITICAL"
         setup_logging(level, settings.log_format, secrets=settings.secret_values())
-        return await _run(parsed, settings, outside)
+        if parsed.command == "check":
+            return await check(settings, outside, sys.stdout)
+        if parsed.command == "export":
+            wanted = ExportFilter(since=parsed.since, until=parsed.until, guild_id=parsed.guild)
+            return await export(settings, outside, wanted, sys.stdout)
+        for warning in settings.warnings():
+            print(warning, file=sys.stderr)
+        await serve(settings, outside)
     except StartupError as error:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)
@@ -91,18 +98,4 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
         # Raised only during startup; later the workers wait for the database.
         print(f"The database doesn't answer ({error}). Start the bot again when it does.", file=sys.stderr)
         return UNAVAILABLE
-
-
-async def _run(arguments: argparse.Namespace, settings: Settings, outside: Outside) -> int:
-    """Run the chosen command and return the exit code. Raises StartupError and StoreUnavailable."""
-    match arguments.command:
-        case "check":
-            return await check(settings, outside, sys.stdout)
-        case "export":
-            wanted = ExportFilter(since=arguments.since, until=arguments.until, guild_id=arguments.guild)
-            return await export(settings, outside, wanted, sys.stdout)
-        case _:
-            for warning in settings.warnings():
-                print(warning, file=sys.stderr)
-            await serve(settings, outside)
-            return 0
+    return 0

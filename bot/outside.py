@@ -18,10 +18,6 @@ def threads(name: str, most: int) -> Executor:
     return ThreadPoolExecutor(most, thread_name_prefix=name)
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class _Blocks(SystemRandom):
     """The operating system's generator, read in blocks.
 
@@ -54,7 +50,7 @@ class Outside:
     shuts it down.
     """
 
-    now: Callable[[], datetime] = _utc_now
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
     random: Random = field(default_factory=_Blocks)
     executor: Callable[[str, int], Executor] = threads

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -66,7 +66,7 @@ async def _serve(process: Process, signals: Signals) -> None:
             _logged_in(process),
             running_workers(process, _STOP_SECONDS),
         ):
-            signals.started()
+            signals.started(process.request_reload)
             await _until_stopped(process, signals)
 
 
@@ -102,7 +102,15 @@ async def _logged_in(process: Process) -> AsyncIterator[None]:
         yield
         return
     async with process.client:
-        await _login(process.client, process.app.settings.discord_token.get_secret_value())
+        try:
+            await process.client.login(process.app.settings.discord_token.get_secret_value())
+        except discord.LoginFailure as error:
+            raise StartupError(
+                "Discord doesn't accept DISCORD_TOKEN. Copy it again from the application's page."
+            ) from error
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            reason = type(error).__name__
+            raise StartLater(f"Discord can't be reached ({reason}). Is the network up?") from error
         if isinstance(process.client, GenerateBot):
             await _check_session_starts(process.client, process.app.settings.shards)
         application_id = process.client.application_id or 0
@@ -110,17 +118,6 @@ async def _logged_in(process: Process) -> AsyncIterator[None]:
         if process.app.settings.allow_user_installs:
             log.info("add the bot to your own account: %s", install_url(application_id))
         yield
-
-
-async def _login(client: discord.Client, token: str) -> None:
-    try:
-        await client.login(token)
-    except discord.LoginFailure as error:
-        raise StartupError(
-            "Discord doesn't accept DISCORD_TOKEN. Copy it again from the application's page."
-        ) from error
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        raise StartLater(f"Discord can't be reached ({type(error).__name__}). Is the network up?") from error
 
 
 async def _check_session_starts(client: discord.Client, shards: Shards | None) -> None:
@@ -144,7 +141,6 @@ async def _check_session_starts(client: discord.Client, shards: Shards | None) -
 
 async def _until_stopped(process: Process, signals: Signals) -> None:
     stopping = asyncio.create_task(signals.stop.wait(), name="stop")
-    reloading = asyncio.create_task(_reload(process, signals.reload), name="reload")
     ends: set[asyncio.Future[Any]] = {stopping, process.coordinator.lost}
     connection: asyncio.Task[None] | None = None
     if isinstance(process.client, GenerateBot):
@@ -152,27 +148,19 @@ async def _until_stopped(process: Process, signals: Signals) -> None:
         ends.add(connection)
     done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    reloading.cancel()
     if connection is not None and connection in done:
-        _explain_end(connection)
+        _explain_end(connection.exception())
         return
     if process.coordinator.lost in done:
         raise _lock_held(process.coordinator.lost.result())
     log.info("stopping: finishing the messages that are under way")
 
 
-async def _reload(process: Process, requested: asyncio.Event) -> None:
-    while await requested.wait():
-        requested.clear()
-        process.request_reload()
-
-
-def _explain_end(connection: asyncio.Task[None]) -> None:
-    """Raise a StartupError that says why the gateway connection ended. Return if it ended without an error.
+def _explain_end(error: BaseException | None) -> None:
+    """Raise a StartupError that says why the gateway connection ended, unless it ended without an error.
 
     discord.py reconnects after temporary errors, so the connection ends only if Discord refuses the bot.
     """
-    error = connection.exception()
     if isinstance(error, discord.PrivilegedIntentsRequired):
         raise StartupError("Discord refuses the bot's intents.") from error
     code = error.code if isinstance(error, discord.ConnectionClosed) else None
@@ -194,22 +182,32 @@ class Signals:
     """Signal handlers, installed before startup because startup may wait for other processes.
 
     During startup a stop signal cancels the task that created this object and sets `interrupted_start`.
-    Afterwards it sets `stop`, and the task shuts down cleanly. A SIGHUP sets `reload`, also during startup,
-    since deployments.toml may already have been read.
+    Afterwards it sets `stop`, and the task shuts down cleanly. A SIGHUP during startup is obeyed
+    after it, since deployments.toml may already have been read.
     """
 
     def __init__(self) -> None:
-        self.stop, self.reload = asyncio.Event(), asyncio.Event()
+        self.stop = asyncio.Event()
         self.interrupted_start = False
         self._starting = asyncio.current_task()
-        handlers = {"SIGTERM": self._stop, "SIGINT": self._stop, "SIGHUP": self.reload.set}
+        self._reload: Callable[[], None] | None = None
+        self._reload_is_due = False
+        handlers = {"SIGTERM": self._stop, "SIGINT": self._stop, "SIGHUP": self._hang_up}
         # On Windows the event loop supports no signal handlers: KeyboardInterrupt ends it instead.
         with suppress(AttributeError, NotImplementedError):
             for name, handler in handlers.items():
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), handler)
 
-    def started(self) -> None:
-        self._starting = None
+    def started(self, reload: Callable[[], None]) -> None:
+        """Note that the startup is over; a SIGHUP calls `reload` from now on."""
+        self._starting, self._reload = None, reload
+        if self._reload_is_due:
+            reload()
+
+    def _hang_up(self) -> None:
+        self._reload_is_due = True
+        if self._reload is not None:
+            self._reload()
 
     def _stop(self) -> None:
         self.stop.set()

@@ -62,21 +62,13 @@ async def listening(
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            remedy = _remedy(error, setting)
+            remedy = f"Stop what uses it, or set {setting} to another."
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                remedy = "WEB_HOST is an address of one of this machine's interfaces, or 0.0.0.0 for all."
             raise StartupError(f"Port {port} on {host} can't be used ({error.strerror}). {remedy}") from error
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
-
-
-def _remedy(error: OSError, setting: str) -> str:
-    """Return a sentence that says how to fix a port that can't be opened.
-
-    `setting` is the name of the setting with the port.
-    """
-    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return "WEB_HOST is the address of one of this machine's own interfaces, or 0.0.0.0 for all."
-    return f"Stop what uses it, or set {setting} to another."
 
 
 log = logging.getLogger(__name__)
@@ -135,8 +127,12 @@ class MetricsPage:
             return hmac.compare_digest(credentials, f"Bearer {self._token}".encode())
         if self._app.settings.metrics_port is not None:
             return True
-        forwarded = any(name in request.headers for name in _FORWARDED)
-        return not forwarded and _is_loopback(request.remote)
+        if request.remote is None or any(name in request.headers for name in _FORWARDED):
+            return False
+        try:
+            return ip_address(request.remote.partition("%")[0]).is_loopback
+        except ValueError:
+            return False
 
     async def _read_store(self) -> None:
         now = self._app.now()
@@ -157,10 +153,3 @@ class MetricsPage:
         oldest = values.oldest_pending_at
         self._oldest.set(0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
         self._used.set(values.gpu_seconds_today)
-
-
-def _is_loopback(address: str | None) -> bool:
-    try:
-        return address is not None and ip_address(address.partition("%")[0]).is_loopback
-    except ValueError:
-        return False

@@ -13,14 +13,13 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
+from bot.deployments.schema import CHOICES
 from bot.domain.moderation import OUTCOMES, AuditFilter
 from bot.domain.text import shorten
 from bot.gateway.client import GenerateBot
-from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, actor_of, show_page, turning
 from bot.gateway.replies import show_private
 from bot.services import audit
-from bot.services.access import moderator
 from bot.services.audit import SERVER_ACTIONS
 from bot.services.moderation import open_private
 from bot.strings import say
@@ -28,7 +27,6 @@ from bot.ui.audit import (
     AUDIT_COLUMNS,
     AuditFileId,
     AuditId,
-    action_text,
     audit_cells,
     audit_layout,
     outcome_text,
@@ -36,7 +34,7 @@ from bot.ui.audit import (
 from bot.ui.custom_ids import OpenId
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome) for outcome in OUTCOMES]
-_ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]
+_ACTIONS = [Choice(name=say(f"action_{action}"), value=action.value) for action in SERVER_ACTIONS]
 _Days = Range[int, 1, 3650]
 # Discord's limit for the characters of a choice.
 _CHOICE_LENGTH = 100
@@ -50,22 +48,19 @@ async def _page(interaction: Interaction, id: AuditId) -> LayoutView:
 
 async def _open(interaction: Interaction, id: OpenId) -> None:
     """Open a private result for a moderator."""
-    bot, actor = interaction.client, actor_of(interaction)
-    opened = await open_private(bot.app, actor, id.about)
+    opened = await open_private(interaction.client.app, actor_of(interaction), id.about)
     await show_private(interaction, opened, to_moderator=True)
 
 
 async def _send_file(interaction: Interaction, id: AuditFileId) -> None:
     app, actor = interaction.client.app, actor_of(interaction)
-    await moderator(app, actor)
     guild = cast("discord.Guild", interaction.guild)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    cells = partial(audit_cells, title=app.catalogue.title, server=GuildInfo(guild))
+    cells = partial(audit_cells, title=app.catalogue.title, guild=guild)
     csv = await audit.export(app, actor, id, AUDIT_COLUMNS, cells)
     sentence = say("record_file_cut" if csv.cut else "record_file_done", rows=csv.lines)
-    await interaction.followup.send(
-        sentence, file=discord.File(io.BytesIO(csv.data), "audit.csv"), ephemeral=True
-    )
+    file = discord.File(io.BytesIO(csv.data), "audit.csv")
+    await interaction.followup.send(sentence, file=file, ephemeral=True)
 
 
 class Audit(commands.Cog):
@@ -111,8 +106,12 @@ class Audit(commands.Cog):
 
     @audit.autocomplete("deployment")
     async def _suggest(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        found = audit.suggest_deployments(interaction.client.app, prefix)
-        return [Choice(name=shorten(each.name, _CHOICE_LENGTH), value=str(each.value)) for each in found]
+        text = prefix.strip().casefold()
+        return [
+            Choice(name=shorten(each.title, _CHOICE_LENGTH), value=each.name)
+            for each in interaction.client.app.catalogue.all()
+            if text in each.title.casefold() or text in each.name.casefold()
+        ][:CHOICES]
 
 
 async def setup(bot: GenerateBot) -> None:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 
 import discord
+from discord.ui import Modal
 
 from bot.deployments.input_text import command_line
 from bot.deployments.merge import VARY_COUNT
@@ -36,7 +37,7 @@ from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
 from bot.ui.forms import PROMPT_FIELD, share_modal
 from bot.ui.message_parts import layout_of
-from bot.ui.moderation import reject_modal, report_modal
+from bot.ui.moderation import block_modal, reject_modal, report_modal
 from bot.ui.result_buttons import (
     OfferedActions,
     more_layout,
@@ -46,7 +47,7 @@ from bot.ui.result_buttons import (
 from bot.ui.run_facts import FILENAME, details, explanation_of
 from bot.ui.status import linked_outputs
 from cogs.drafts import again, open_draft, use_picture
-from cogs.moderation import block_sent, open_block, reject_sent, report_sent
+from cogs.moderation import block_sent, reject_sent, report_sent
 from cogs.presets import open_save
 
 _LEFT = timedelta(minutes=1)  # enough for a deletion
@@ -127,9 +128,14 @@ def _deciding(decide: Callable[..., Awaitable[None]]) -> Press:
     return press
 
 
-async def _reject(interaction: Interaction, key: str) -> None:
-    await moderation.check_rejectable(interaction.client.app, actor_of(interaction), key)
-    await interaction.response.send_modal(reject_modal(key))
+def _asking(check: Callable[..., Awaitable[object]], form: Callable[[str], Modal]) -> Press:
+    """Return the handler of a button that opens a form, unless it would be refused."""
+
+    async def press(interaction: Interaction, key: str) -> None:
+        await check(interaction.client.app, actor_of(interaction), key)
+        await interaction.response.send_modal(form(key))
+
+    return press
 
 
 async def _delete(interaction: Interaction, key: str) -> None:
@@ -163,15 +169,6 @@ async def _discard(interaction: Interaction, key: str) -> None:
         await interaction.delete_original_response()
 
 
-async def _report(interaction: Interaction, key: str) -> None:
-    await moderation.check_reportable(interaction.client.app, actor_of(interaction), key)
-    await interaction.response.send_modal(report_modal(key))
-
-
-async def _edit(interaction: Interaction, key: str) -> None:
-    await open_draft(interaction, DraftId(key))
-
-
 async def _use(interaction: Interaction, key: str) -> None:
     if interaction.message is not None:
         await use_picture(interaction, interaction.message, key)
@@ -189,24 +186,14 @@ async def _details(interaction: Interaction, key: str) -> None:
     command = None
     if repeatable and deployment is not None and run.erased_at is None:
         command = command_line(catalogue.plan, deployment, run.inputs, run.gpu, private=run.private)
+    explained = bool(explanation_of(run)) and (
+        own or await is_moderated(app, actor, run) or await interaction.client.is_owner(interaction.user)
+    )
     found = details(
-        run,
-        title,
-        deployment,
-        command,
-        explained=bool(explanation_of(run)) and (own or await _moderates(interaction, run)),
-        origin=origin,
-        repeatable=repeatable,
+        run, title, deployment, command, explained=explained, origin=origin, repeatable=repeatable
     )
     files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
     await interaction.response.send_message(view=found.layout, files=files, ephemeral=True)
-
-
-async def _moderates(interaction: Interaction, run: Run) -> bool:
-    """Return whether the user is a moderator of the run's server, or the bot's owner."""
-    if await is_moderated(interaction.client.app, actor_of(interaction), run):
-        return True
-    return await interaction.client.is_owner(interaction.user)
 
 
 async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
@@ -284,12 +271,12 @@ PRESSES: Mapping[Action, Press] = {
     Action.AGAIN: again(1),
     Action.REDELIVER: _redeliver,
     Action.APPROVE: _deciding(moderation.approve),
-    Action.REJECT: _reject,
-    Action.BLOCK: open_block,
+    Action.REJECT: _asking(moderation.check_rejectable, reject_modal),
+    Action.BLOCK: _asking(moderation.check_blockable, block_modal),
     Action.DELETE: _delete,
-    Action.REPORT: _report,
+    Action.REPORT: _asking(moderation.check_reportable, report_modal),
     Action.DISMISS: _deciding(moderation.dismiss),
-    Action.EDIT: _edit,
+    Action.EDIT: lambda interaction, key: open_draft(interaction, DraftId(key)),
     Action.DETAILS: _details,
     Action.USE: _use,
     Action.REPEAT: again(None),

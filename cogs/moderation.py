@@ -5,7 +5,6 @@ for the bot's owner.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import discord
 from discord import app_commands
@@ -26,7 +25,7 @@ from bot.strings import say
 from bot.ui.custom_ids import BlockedId, UnblockId
 from bot.ui.lists import block_confirmation, blocked_layout
 from bot.ui.message_parts import fitting
-from bot.ui.moderation import DURATION_FIELD, NOTE_FIELD, REASON_FIELD, block_modal
+from bot.ui.moderation import DURATION_FIELD, NOTE_FIELD, REASON_FIELD
 
 _CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in BLOCK_DURATIONS]
 # Discord waits three seconds for the answer to a press.
@@ -72,13 +71,8 @@ class Blocks(commands.Cog):
     ) -> None:
         if user.bot:
             raise RefusedError("block_bot")
-        done = await moderation.block(
-            interaction.client.app,
-            actor_of(interaction),
-            member_from_user(user),
-            reason=reason,
-            duration=_duration(duration, days),
-        )
+        app, actor, length = interaction.client.app, actor_of(interaction), block_duration(duration, days)
+        done = await moderation.block(app, actor, member_from_user(user), reason=reason, duration=length)
         await tell(interaction, block_confirmation(*done))
 
     @app_commands.command(name="unblock", description="Let somebody generate here again")
@@ -94,12 +88,6 @@ class Blocks(commands.Cog):
         await show_page(interaction, _page, BlockedId(0))
 
 
-def _duration(choice: str | None, days: int | None) -> timedelta | None:
-    if choice is not None and days is not None:
-        raise RefusedError("block_duration_twice")
-    return timedelta(days=days) if days is not None else block_duration(choice)
-
-
 def _typed(interaction: Interaction, field: str) -> str:
     return str(typed_values(interaction).get(field, "")).strip()
 
@@ -109,15 +97,6 @@ async def reject_sent(interaction: Interaction, key: str) -> None:
     reason = _typed(interaction, REASON_FIELD)
     await moderation.reject(interaction.client.app, actor_of(interaction), key, reason)
     await interaction.response.defer()
-
-
-async def open_block(interaction: Interaction, key: str) -> None:
-    """Open the form of Block. Whether the requester can be blocked is checked when it is sent."""
-    actor = actor_of(interaction)
-    run = await moderated(interaction.client.app, actor, key)
-    if run.requester_id == actor.id:
-        raise RefusedError("block_self")
-    await interaction.response.send_modal(block_modal(key))
 
 
 async def block_sent(interaction: Interaction, key: str) -> None:
@@ -171,11 +150,10 @@ class Owner(commands.Cog):
         # ComfyDeploy is asked about each deployment, which takes longer than Discord waits.
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:
-            found = await interaction.client.app.reloader.reload()
+            text = reloaded_text(await interaction.client.app.reloader.reload())
         except StartupError as error:
-            await tell(interaction, broken_text(error.mistakes))
-            return
-        await tell(interaction, reloaded_text(found))
+            text = broken_text(error.mistakes)
+        await tell(interaction, text)
 
 
 async def _require_owner(interaction: Interaction) -> None:
@@ -184,46 +162,36 @@ async def _require_owner(interaction: Interaction) -> None:
         raise RefusedError("owner_only")
 
 
-_NAMES = 600
-_LINE = 300
-_LINES = 5
-_MESSAGE_LENGTH = 1900
+_NAMES, _LINE, _LINES, _MESSAGE_LENGTH = 600, 300, 5, 1900
 UNSYNCED = "Discord didn't answer. Its commands are still the old ones; I'll try again soon."
-_MORE = 100  # for the line that says how many are left out
 
 
 def reloaded_text(found: ReloadResult) -> str:
     """Return the result of a reload, within a message's 2,000 characters."""
-    lines = [f"{word.capitalize()}: {_names(names)}" for word, names in found.names.items()]
-    lines = ["I have read the deployments again.", *(lines or ["Nothing has changed."])]
+    lines = ["I have read the deployments again."]
+    for word, names in found.names.items():
+        lines.append(f"{word.capitalize()}: {shorten(', '.join(f'`{name}`' for name in names), _NAMES)}")
+    if not found.names:
+        lines.append("Nothing has changed.")
     if not found.synced:
         lines.append(UNSYNCED)
     if found.warnings:
         lines.append("Please look at these warnings:")
-        lines += _listed(found.warnings, _MESSAGE_LENGTH - len("\n".join(lines)))
-    return "\n".join(lines)
+    return _with_list(lines, found.warnings)
 
 
 def broken_text(mistakes: Sequence[str]) -> str:
     """Return the reasons why nothing was changed, with text from the file escaped."""
-    told = "Nothing has changed, because the file has mistakes. Please correct:"
-    return "\n".join([told, *_listed(mistakes, _MESSAGE_LENGTH)])
+    return _with_list(["Nothing has changed, because the file has mistakes. Please correct:"], mistakes)
 
 
-def _listed(sentences: Sequence[str], space: int) -> list[str]:
-    """Return a line for each of the first sentences that fit in `space` characters.
-
-    If sentences are left out, the last line says how many.
-    """
-    kept, _ = fitting([f"- {escape_line(each, _LINE)}" for each in sentences[:_LINES]], space - _MORE)
-    lines = [*kept]
-    if len(sentences) > len(lines):
-        lines.append(f"And {len(sentences) - len(lines)} more, which `python -m bot check` lists.")
-    return lines
-
-
-def _names(names: Sequence[str]) -> str:
-    return shorten(", ".join(f"`{name}`" for name in names), _NAMES)
+def _with_list(lines: Sequence[str], sentences: Sequence[str]) -> str:
+    """Add the first sentences that fit to the lines, and how many are left out."""
+    space = _MESSAGE_LENGTH - len("\n".join(lines)) - 100  # for the last line
+    kept, _ = fitting([f"- {escape_line(each, _LINE)}" for each in sentences[:_LINES]], space)
+    left = len(sentences) - len(kept)
+    more = [f"And {left} more, which `python -m bot check` lists."] if left else []
+    return "\n".join([*lines, *kept, *more])
 
 
 async def setup(bot: GenerateBot) -> None:

@@ -132,7 +132,7 @@ async def _defaults(interaction: Interaction) -> list[str]:
 
 def _started(catalogue: Catalogue, preset: Preset) -> str:
     """Return which command a default starts, without the end of the sentence."""
-    path = catalogue.plan.path_of(preset.deployment) or f"/{catalogue.plan.name}"
+    path = catalogue.plan.path(preset.deployment)
     return f"`{path}` starts from **{escape_line(preset.name, NAME_LENGTH)}**"
 
 

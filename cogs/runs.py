@@ -79,7 +79,10 @@ async def _queue_page(interaction: Interaction, id: QueueId) -> LayoutView:
     if interaction.guild_id is None:
         raise RefusedError("server_only")
     app = interaction.client.app
-    queued, more = await runs.queue(app, interaction.guild_id, id.page)
+    found = await app.store.history.server_queue(
+        interaction.guild_id, limit=PAGE_SIZE + 1, offset=id.page * PAGE_SIZE
+    )
+    queued, more = first_page(found)
     title, ends = app.catalogue.title, await interaction.client.messenger.estimator.expected_ends(queued)
     return queue_layout(queued, id.page, more=more, viewer_id=interaction.user.id, title=title, ends=ends)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,8 @@ async def generate_once(world: World, narrator: Narrator, person: str = "ada") -
     async with world.turn:
         given = {"prompt": PROMPT, "style": "oil painting", "size": SHAPE}
         response = (await actor.slash(world.channel, "generate picture", **given)).response
-    found = RunId.pattern().search(json.dumps(response.components)) if response is not None else None
+    shown = json.dumps(response.components) if response is not None else ""
+    found = re.search(rf'"{RunId.NAME}:(\w+):', shown)
     if response is None or found is None:
         said = response and (response.content or response.components)
         raise DemoFailed(f"The bot refused the command: {said}")

@@ -86,7 +86,7 @@ def of_table(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
 def of_servers() -> Iterator[tuple[str, ...]]:
     """Yield the rows about the settings of servers."""
     for field in sorted(FIELDS, key=lambda field: [*SECTIONS].index(field.section.name)):
-        shown = field.kind.show(field.value(ServerRules()), SettingsContext())
+        shown = field.setting.kind.show(field.value(ServerRules()), SettingsContext())
         yield field.section.title, field.setting.label, shown, field.setting.about
 
 

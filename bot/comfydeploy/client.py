@@ -16,15 +16,14 @@ import aiohttp
 from pydantic import SecretStr
 
 from bot import __version__
-from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_deployments
-from bot.comfydeploy.reports import clean_filename, parse_log, parse_run, parse_webhook
+from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_ids
+from bot.comfydeploy.reports import parse_log, parse_run, parse_webhook
 from bot.comfydeploy.wire import (
     QUEUE_PATH,
     WEBHOOKS,
     WebhookSigner,
     error_from_http,
     parse_queue_reply,
-    parse_upload_reply,
     queue_body,
     scrub,
 )
@@ -32,6 +31,7 @@ from bot.domain.backend import DeploymentDescription
 from bot.domain.errors import (
     BackendBadReply,
     BackendCrashed,
+    BackendError,
     BackendTimeout,
     BackendUnreachable,
 )
@@ -45,6 +45,14 @@ PAGE = 20
 MAX_FAILURES = 3
 MAX_LOG = 2 * 1024 * 1024
 MAX_ERROR_REPLY = 64 * 1024
+# The errors that aiohttp raises before a byte of the request is sent.
+_BEFORE_THE_REQUEST = (
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+)
 
 
 def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
@@ -97,59 +105,51 @@ class ComfyDeploy:
         An unknown id raises BackendServerError, because ComfyDeploy answers 500, as it may in an outage.
         BackendCrashed means that ComfyDeploy is away, or that it can't describe this deployment.
         """
-        path = f"/deployment/{_segment(deployment_id)}"
+        path = f"/deployment/{quote(deployment_id, safe='')}"
         return parse_deployment(await self._call("deployment", "GET", path))
 
-    async def describe_deployments(self) -> tuple[DeploymentDescription, ...]:
-        """Describe all deployments of the account, except those that can't be described.
+    async def deployment_ids(self) -> frozenset[str]:
+        """Return the ids of all deployments of the account, except those that can't be described.
 
         There are two lists: `is_fluid=true` returns only the deployments with an image of their own, and
-        `is_fluid=false` returns only the others.
+        `is_fluid=false` returns only the others. Each ends with the first page that adds none, because a
+        server that doesn't know pages, such as an older one, returns all deployments each time.
         """
-        found: dict[str, DeploymentDescription] = {}
+        found = frozenset[str]()
         for fluid in ("false", "true"):
-            found |= await self._list(fluid)
-        return tuple(found.values())
-
-    async def _list(self, fluid: str) -> dict[str, DeploymentDescription]:
-        """Describe the deployments of a list by id. It ends with the first page that adds none.
-
-        A server that doesn't know pages, such as an older one, returns all deployments each time.
-        """
-        found: dict[str, DeploymentDescription] = {}
-        for offset in itertools.count(0, PAGE):
-            page = await self._page(fluid, offset)
-            if page.keys() <= found.keys():
-                break
-            found |= page
+            listed = frozenset[str]()
+            for offset in itertools.count(0, PAGE):
+                page = await self._page(fluid, offset)
+                if page <= listed:
+                    break
+                listed |= page
+            found |= listed
         return found
 
-    async def _page(self, fluid: str, offset: int) -> dict[str, DeploymentDescription]:
-        """Describe a page of deployments, one by one if a deployment on it spoils the answer.
+    async def _page(self, fluid: str, offset: int) -> frozenset[str]:
+        """Return the ids of a page, one by one if a deployment on it spoils the answer.
 
         Raises BackendError if MAX_FAILURES deployments in a row can't be described.
         """
         with suppress(BackendCrashed, BackendBadReply):
-            return await self._entries(fluid, offset, PAGE)
-        found: dict[str, DeploymentDescription] = {}
-        failures = 0
+            return await self._ids(fluid, offset, PAGE)
+        found, failures = frozenset[str](), 0
         for position in range(offset, offset + PAGE):
             try:
-                entry = await self._entries(fluid, position, 1)
+                one = await self._ids(fluid, position, 1)
             except (BackendCrashed, BackendBadReply):
                 failures += 1
                 if failures == MAX_FAILURES:
                     raise
                 continue
-            if not entry:
+            if not one:
                 break
-            found, failures = found | entry, 0
+            found, failures = found | one, 0
         return found
 
-    async def _entries(self, fluid: str, offset: int, size: int) -> dict[str, DeploymentDescription]:
+    async def _ids(self, fluid: str, offset: int, size: int) -> frozenset[str]:
         params = {"is_fluid": fluid, "page_size": str(size), "offset": str(offset)}
-        body = await self._call("deployment", "GET", "/deployments", params=params)
-        return {info.id: info for info in parse_deployments(body)}
+        return parse_ids(await self._call("deployment", "GET", "/deployments", params=params))
 
     async def start_run(self, run: Run) -> str:
         """Make the queue call, with the URL for the run's webhooks, and return ComfyDeploy's run id."""
@@ -159,18 +159,18 @@ class ComfyDeploy:
 
     async def get_run(self, run_id: str) -> RunReport:
         params = {"queue_position": "true"}
-        report = parse_run(await self._call("run", "GET", f"/run/{_segment(run_id)}", params=params))
+        report = parse_run(await self._call("run", "GET", f"/run/{quote(run_id, safe='')}", params=params))
         if report.run_id != run_id:
             raise BackendBadReply(f"200: an answer about another run, {report.run_id}")
         return report
 
     async def cancel_run(self, run_id: str) -> None:
         """Ask ComfyDeploy to stop a run. ComfyDeploy answers 200 even if the run has ended."""
-        await self._call("cancel", "POST", f"/run/{_segment(run_id)}/cancel")
+        await self._call("cancel", "POST", f"/run/{quote(run_id, safe='')}/cancel")
 
     async def read_log(self, run_id: str) -> tuple[str, ...]:
         """Return the last entries of a run's log. The path is undocumented, and there is often no log."""
-        path = f"/v2/clickhouse-run-logs/{_segment(run_id)}"
+        path = f"/v2/clickhouse-run-logs/{quote(run_id, safe='')}"
         body = await self._call("log", "GET", path, limits=self._log_timeout, max_reply=MAX_LOG)
         return tuple(scrub(text, (self._api_key.get_secret_value(),)) for text in parse_log(body))
 
@@ -179,14 +179,6 @@ class ComfyDeploy:
 
     def read_webhook(self, body: bytes) -> RunReport:
         return parse_webhook(body)
-
-    async def upload(self, filename: str, content_type: str, content: bytes) -> str:
-        """Upload a file to ComfyDeploy and return its URL, signed for an hour."""
-        form = aiohttp.FormData()
-        name = clean_filename(filename) or "file"
-        form.add_field("file", content, filename=name, content_type=content_type)
-        body = await self._call("upload", "POST", "/file/upload", limits=self._queue_timeout, data=form)
-        return parse_upload_reply(body)
 
     async def _call(
         self,
@@ -214,8 +206,14 @@ class ComfyDeploy:
                 **kwargs,
             ) as response:
                 if 200 <= response.status < 300:
-                    return await _read(response, max_reply)
-                body = await _read_error(response)
+                    body = await _read(response, max_reply)
+                    if len(body) > max_reply:
+                        raise BackendBadReply(f"{response.status}: a body of more than {max_reply} bytes")
+                    return body
+                body = b""
+                # The status is known, so as much of the body as arrives is enough.
+                with suppress(aiohttp.ClientError, TimeoutError):
+                    body = await _read(response, MAX_ERROR_REPLY)
                 status, headers = response.status, response.headers
                 raise error_from_http(status, headers, body, call=call, secrets=(key,))
 
@@ -225,46 +223,20 @@ def _as_backend_errors(call: str, key: str) -> Iterator[None]:
     """Map aiohttp's exceptions to ours, `from None` because theirs contain the request's headers."""
     try:
         yield
-    except (
-        aiohttp.ConnectionTimeoutError,
-        aiohttp.ClientConnectorError,
-        aiohttp.ClientHttpProxyError,
-        aiohttp.InvalidURL,
-        aiohttp.NonHttpUrlClientError,
-    ) as error:
-        # All of them are raised before a byte of the request is sent.
-        raise BackendUnreachable(_describe(call, error, key)) from None
-    except (TimeoutError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
-        raise BackendTimeout(_describe(call, error, key)) from None
-    except aiohttp.ClientError as error:
-        raise BackendBadReply(_describe(call, error, key)) from None
-
-
-def _describe(call: str, error: Exception, key: str) -> str:
-    return scrub(f"{call}: {type(error).__name__}: {error}", (key,))[:1000]
+    except (aiohttp.ClientError, TimeoutError) as error:
+        kind: type[BackendError] = BackendBadReply
+        if isinstance(error, _BEFORE_THE_REQUEST):
+            kind = BackendUnreachable
+        elif isinstance(error, TimeoutError | aiohttp.ClientConnectionError | aiohttp.ClientPayloadError):
+            kind = BackendTimeout
+        raise kind(scrub(f"{call}: {type(error).__name__}: {error}", (key,))[:1000]) from None
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Read a body, but stop once it is longer than `limit`."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > limit:
-            raise BackendBadReply(f"{response.status}: a body of more than {limit} bytes")
+            break
     return bytes(body)
-
-
-async def _read_error(response: aiohttp.ClientResponse) -> bytes:
-    """Read as much of an error's body as arrives; the status is already known."""
-    body = bytearray()
-    try:
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) >= MAX_ERROR_REPLY:
-                break
-    except (aiohttp.ClientError, TimeoutError):
-        pass
-    return bytes(body[:MAX_ERROR_REPLY])
-
-
-def _segment(identifier: str) -> str:
-    return quote(identifier, safe="")

@@ -1,4 +1,4 @@
-"""Parse ComfyDeploy's description of a deployment, from GET /deployment or GET /deployments.
+"""Parse ComfyDeploy's description of a deployment.
 
 Only the fields of the domain's records are kept, because the nodes' raw fields can contain secrets, such as
 the `bearer_token` of a LoRA node. The deployment's id is required. Any other field with the wrong type is
@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from pydantic_core import from_json
@@ -69,25 +67,7 @@ _MULTI_LINE = frozenset({"Text", "TextAny"})
 
 def parse_deployment(body: bytes) -> DeploymentDescription:
     """Parse the response of GET /deployment/{id}, or raise BackendBadReply."""
-    return _deployment(load(body))
-
-
-def parse_deployments(body: bytes) -> tuple[DeploymentDescription, ...]:
-    """Parse the response of GET /deployments, and skip entries that can't be parsed.
-
-    Raises BackendBadReply if the response isn't a list.
-    """
-    entries = load(body)
-    if not isinstance(entries, list):
-        raise BackendBadReply("the list of deployments is not a list")
-    found = []
-    for entry in entries:
-        with suppress(BackendBadReply):
-            found.append(_deployment(entry))
-    return tuple(found)
-
-
-def _deployment(data: object) -> DeploymentDescription:
+    data = load(body)
     if not isinstance(data, Mapping):
         raise BackendBadReply("the deployment is not an object")
     if not isinstance(data.get("id"), str):
@@ -104,33 +84,38 @@ def _deployment(data: object) -> DeploymentDescription:
     )
 
 
+def parse_ids(body: bytes) -> frozenset[str]:
+    """Parse the ids in the response of GET /deployments. Raises BackendBadReply if it isn't a list."""
+    entries = load(body)
+    if not isinstance(entries, list):
+        raise BackendBadReply("the list of deployments is not a list")
+    ids = (entry.get("id") for entry in entries if isinstance(entry, Mapping))
+    return frozenset(each for each in ids if isinstance(each, str))
+
+
 def _inputs(nodes: list[Any]) -> Iterator[InputDescription]:
     space = MAX_ALL_OPTIONS
-    for node in filter(_has_id, nodes[:MAX_INPUTS]):
-        item = _input(node)
-        yield replace(item, choices=item.choices[:space])
-        space -= len(item.choices[:space])
-
-
-def _has_id(node: object) -> bool:
-    key = node.get("input_id") if isinstance(node, Mapping) else None
-    return isinstance(key, str) and 0 < len(key) <= MAX_KEY
-
-
-def _input(node: Mapping[str, Any]) -> InputDescription:
-    default = node.get("default_value")
-    return InputDescription(
-        key=node["input_id"],
-        input_class=input_class(_text(node.get("class_type")), _text(node.get("type"))),
-        display_name=_text(node.get("display_name")),
-        description=_text(node.get("description")),
-        default=default if _is_scalar(default) and not _is_long(default) else None,
-        # `["70", 0]` is a connection to node 70, whose value is used.
-        has_hidden_default=isinstance(default, list) or _is_long(default),
-        minimum=_number(node.get("min_value")),
-        maximum=_number(node.get("max_value")),
-        choices=_options(node.get("enum_options")),
-    )
+    for node in nodes[:MAX_INPUTS]:
+        key = node.get("input_id") if isinstance(node, Mapping) else None
+        if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY:
+            continue
+        default = node.get("default_value")
+        # A default that is too long for an option applies, but can't be shown.
+        is_long = isinstance(default, str) and len(default) > MAX_DEFAULT
+        choices = _options(node.get("enum_options"))[:space]
+        space -= len(choices)
+        yield InputDescription(
+            key=key,
+            input_class=input_class(_text(node.get("class_type")), _text(node.get("type"))),
+            display_name=_text(node.get("display_name")),
+            description=_text(node.get("description")),
+            default=default if _is_scalar(default) and not is_long else None,
+            # `["70", 0]` is a connection to node 70, whose value is used.
+            has_hidden_default=isinstance(default, list) or is_long,
+            minimum=_number(node.get("min_value")),
+            maximum=_number(node.get("max_value")),
+            choices=choices,
+        )
 
 
 def input_class(class_type: str, wire_type: str = "") -> InputClass:
@@ -146,11 +131,6 @@ def input_class(class_type: str, wire_type: str = "") -> InputClass:
 
 def _text(value: object) -> str:
     return value[:MAX_TEXT] if isinstance(value, str) else ""
-
-
-def _is_long(default: object) -> bool:
-    """Return whether a default is too long for an option. Such a default applies, but can't be shown."""
-    return isinstance(default, str) and len(default) > MAX_DEFAULT
 
 
 def _number(value: object) -> int | float | None:
@@ -186,17 +166,14 @@ def _is_scalar(value: object) -> bool:
 def _options(value: object) -> tuple[str, ...]:
     """Parse options as strings. A string holds them as JSON, one per line, or separated by commas."""
     if isinstance(value, str):
-        value = _split(value[:MAX_OPTIONS_TEXT])
+        text = value[:MAX_OPTIONS_TEXT]
+        try:
+            value = from_json(text, allow_inf_nan=False)
+        except ValueError:
+            if text.lstrip().startswith(("[", "{")):
+                return ()
+            value = [part.strip() for part in text.split("\n" if "\n" in text.strip() else ",")]
     if not isinstance(value, list):
         return ()
     words = (str(item) for item in value[:MAX_OPTIONS] if _is_scalar(item) and not isinstance(item, bool))
     return tuple(dict.fromkeys(word for word in words if 0 < len(word) <= MAX_OPTION))
-
-
-def _split(text: str) -> object:
-    try:
-        return from_json(text, allow_inf_nan=False)
-    except ValueError:
-        if text.lstrip().startswith(("[", "{")):
-            return None
-        return [part.strip() for part in text.split("\n" if "\n" in text.strip() else ",")]

@@ -8,8 +8,8 @@ from __future__ import annotations
 import gc
 import hmac
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -65,29 +65,31 @@ def error_from_http(
     own 500 is JSON, as for an unknown deployment. If it can't write a description, as for an Enum whose
     options aren't a list of texts, its web server answers 500 in plain text.
     """
-    detail, content = describe(status, body, secrets=secrets), _object_or_none(body)
+    detail, content = describe(status, body, secrets=secrets), None
+    with suppress(BackendBadReply):
+        content = load_object(body)
+    told = (content or {}).get("detail")
+    # A machine's own answer is unrelated to the API key and the deployment.
+    passed_through = isinstance(told, str) and told.startswith(_PASSED_THROUGH)
     if status == 500 and call == "cancel" and _NOT_CANCELLABLE in body:
         return BackendNotCancellable(detail)
     if status == 500 and call == "deployment" and content is None:
         return BackendCrashed(detail, status=status)
-    if 400 < status < 500 and status != 408 and _is_passed_through(content):
+    if 400 < status < 500 and status != 408 and passed_through:
         return BackendMachineRefused(detail)
     if status == 422:
-        return BackendInvalid(detail, fields=_fields(content))
+        return BackendInvalid(detail, fields=_fields(told))
     if status == 429:
-        return BackendRateLimited(detail, retry_after=_retry_after(headers))
+        seconds = -1.0
+        with suppress(ValueError):
+            named = {name.lower(): value for name, value in headers.items()}
+            seconds = float(named.get("retry-after", ""))
+        return BackendRateLimited(detail, retry_after=min(seconds, MAX_RETRY_AFTER) if seconds >= 0 else None)
     if status >= 500:
         return BackendServerError(detail, status=status)
     if status < 400:
         return BackendRedirected(detail)
     return _BY_STATUS.get(status, BackendRejected)(detail)
-
-
-def _object_or_none(body: bytes) -> Mapping[str, Any] | None:
-    try:
-        return load_object(body)
-    except BackendBadReply:
-        return None
 
 
 def describe(status: int, body: bytes, *, secrets: Iterable[str] = ()) -> str:
@@ -104,35 +106,17 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     return _WEBHOOK.sub(r"\1***", _BEARER.sub(r"\1***", text))
 
 
-def _is_passed_through(content: Mapping[str, Any] | None) -> bool:
-    """Return whether an error is the machine's own, unrelated to the API key and the deployment."""
-    detail = (content or {}).get("detail")
-    return isinstance(detail, str) and detail.startswith(_PASSED_THROUGH)
-
-
-def _fields(content: Mapping[str, Any] | None) -> tuple[str, ...]:
+def _fields(detail: object) -> tuple[str, ...]:
     """Return the input keys that a 422 names. For example, `["body", "inputs", "steps"]` names `steps`."""
-    detail = (content or {}).get("detail")
-    entries = detail if isinstance(detail, list) else []
-    names = (_field(entry.get("loc")) for entry in entries if isinstance(entry, dict))
-    return tuple(dict.fromkeys(name for name in names if name))[:MAX_FIELDS]
-
-
-def _field(loc: object) -> str | None:
-    path = [part for part in loc if part != "body"] if isinstance(loc, list) else []
-    if path[:1] == ["inputs"] and len(path) > 1:
-        path = path[1:]
-    return clean_text(path[0], 64) if path and isinstance(path[0], str) else None
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the delay in seconds, or None if the header is missing or isn't a number of seconds."""
-    named = {name.lower(): value for name, value in headers.items()}
-    try:
-        seconds = float(named.get("retry-after", ""))
-    except ValueError:
-        return None
-    return min(seconds, MAX_RETRY_AFTER) if seconds >= 0 else None
+    names = []
+    for entry in detail if isinstance(detail, list) else ():
+        loc = entry.get("loc") if isinstance(entry, dict) else None
+        path = [part for part in loc if part != "body"] if isinstance(loc, list) else []
+        if path[:1] == ["inputs"] and len(path) > 1:
+            path = path[1:]
+        if path and isinstance(path[0], str) and (name := clean_text(path[0], 64)):
+            names.append(name)
+    return tuple(dict.fromkeys(names))[:MAX_FIELDS]
 
 
 # Parsing blocks the event loop, so a body with too many separators is refused before parsing. A real body has
@@ -154,8 +138,14 @@ def load(body: bytes) -> Any:
         return _parsed(body)
     if _has_many_values(body) and _has_many_values(_without_strings(body)):
         raise BackendBadReply("too many values")
-    with _no_collection():
+    # Garbage collection would traverse all values repeatedly while they are created.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
         return _parsed(body)
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _parsed(body: bytes) -> Any:
@@ -179,18 +169,6 @@ def _without_strings(body: bytes) -> bytes:
     if unescaped.count(b'"') > MAX_QUOTES:
         return body
     return b"".join(unescaped.split(b'"')[::2])
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Suspend garbage collection, which would traverse all values repeatedly while they are created."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def load_object(body: bytes) -> dict[str, Any]:
@@ -217,10 +195,7 @@ QUEUE_PATH = "/run/deployment/queue"
 
 
 def queue_body(run: Run, webhook: str | None) -> dict[str, Any]:
-    """Build the JSON of POST /run/deployment/queue.
-
-    `webhook_intermediate_status` enables the progress events.
-    """
+    """Build the JSON of POST /run/deployment/queue, which asks for progress events, too."""
     body: dict[str, Any] = {"deployment_id": run.deployment_id, "inputs": dict(run.inputs)}
     if webhook is not None:
         body |= {"webhook": webhook, "webhook_intermediate_status": True}
@@ -232,14 +207,6 @@ def queue_body(run: Run, webhook: str | None) -> dict[str, Any]:
 def parse_queue_reply(body: bytes) -> str:
     """Return the new run's id, or raise BackendBadReply."""
     return uuid_of(load_object(body), "run_id")
-
-
-def parse_upload_reply(body: bytes) -> str:
-    """Return the uploaded file's URL, or raise BackendBadReply."""
-    url = load_object(body).get("file_url")
-    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
-        raise BackendBadReply("file_url is not an http(s) address")
-    return url
 
 
 WEBHOOK_PATH = "/webhooks/comfydeploy"

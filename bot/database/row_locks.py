@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, bindparam, select, text
 
-from bot.database.rows import select_runs, to_run
+from bot.database.rows import read_runs, select_runs, to_run
 from bot.database.tables import requests, runs
 from bot.domain.errors import RunGone
 from bot.domain.runs import Run
@@ -66,7 +66,7 @@ def lock_batch(connection: Connection, key: str) -> list[Run]:
     """Lock the request that the run `key` belongs to, and return its runs in their order. Raises RunGone.
 
     The runs are read by a second statement. The one that waits for the lock would return them as they were
-    before the wait. On SQLite, a transaction that writes has locked everything.
+    before the wait.
     """
     if connection.dialect.name != "sqlite":
         connection.execute(_LOCK, {"of": key})
@@ -77,8 +77,20 @@ def lock_batch(connection: Connection, key: str) -> list[Run]:
 
 
 def lock_requests(connection: Connection, keys: Collection[str]) -> Sequence[str]:
-    """Lock these requests in the order of their keys, and return the keys of those that exist."""
+    """Lock these requests in the order of their keys, and return the keys of those that exist.
+
+    On SQLite, a transaction that writes has locked everything.
+    """
+    if connection.dialect.name == "sqlite":
+        return sorted(keys)
     return connection.execute(_LOCK_ALL, {"keys": list(keys)}).scalars().all() if keys else ()
+
+
+def lock_runs(connection: Connection, keys: Collection[str]) -> list[Run]:
+    """Lock the requests of these runs, and return the runs."""
+    if connection.dialect.name != "sqlite":
+        lock_requests_of(connection, keys)
+    return read_runs(connection, keys)
 
 
 def lock_requests_of(connection: Connection, run_keys: Collection[str]) -> Sequence[str]:

@@ -22,10 +22,11 @@ async def withheld_at(app: App, claim: Claim) -> Collection[Place]:
     A channel shows an age-restricted result only if the channel is age-restricted now. A user install's
     channel can't be read, so its mark at the time of the request has to suffice.
     """
+    if claim.message.kind not in OUTCOMES or not claim.shown:
+        return ()
     run = claim.run
     deployments = app.catalogue.age_marks(run)
-    shows = claim.message.kind in OUTCOMES and claim.shown
-    if not shows or not is_restricted_now(run, deployments):
+    if not is_restricted_now(run, deployments):
         return ()
     marked = is_marked_now(run, deployments)
     if run.user_install:

@@ -18,10 +18,10 @@ from typing import Any
 from bot.context import App
 from bot.delivery import compose, status
 from bot.delivery.age_restriction import withheld_at
-from bot.delivery.posting import LEASE, Posting, Superseded
 from bot.delivery.status import Estimator
-from bot.discord_api.calls import DiscordHealth, Unanswered, Unreachable
-from bot.domain.errors import BackendError, MediaError, StoreUnavailable
+from bot.delivery.step import LEASE, Step, Superseded
+from bot.discord_api.calls import DiscordHealth, PostError, Unanswered, Unreachable
+from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
 from bot.domain.messages.decide import FAILURE, MAX_FAILURES, Act, climb, decide, pause_after, start, wants
 from bot.domain.messages.records import (
     COPIES,
@@ -36,16 +36,20 @@ from bot.domain.messages.records import (
     Shows,
     full_channels,
 )
+from bot.domain.results import CopyRequest
 from bot.domain.runs import RunState
+from bot.domain.text import message_url
 from bot.media.download import temporary_folder
 from bot.media.outputs import MEDIA_SECONDS
-from bot.workers.worker import TAKEN, Later
+from bot.workers.worker import Later
 
 log = logging.getLogger(__name__)
 # Messages in progress: two for each of the fifty busy channels that fifty requests a second can serve.
 WIDTH = 100
 # How many messages one transaction claims, so that other writers don't wait long.
 _AT_ONCE = 8
+_WHILE_WAITING = 20  # messages of a request that are changed while somebody waits
+_COPY_WAIT = 10  # seconds for which a copy waits for another change of its request's messages
 _STOP_SECONDS = 1.0
 
 
@@ -56,12 +60,11 @@ class Messenger:
         self._app = app
         self._messages = app.store.messages
         self._health = DiscordHealth(app.discord, app.outside)
-        self._posting = Posting(app)
         self.estimator = Estimator(app)
-        self._active = self._posting.active
+        self._active: dict[str, Step] = {}
         self._released: list[Release] = []
 
-    async def claim(self, room: int) -> Sequence[Claim] | Later | None:
+    async def claim(self, room: int) -> Sequence[Step] | Later | None:
         """Claim messages that are due, and store what became of the last ones.
 
         There are none if Discord is away. A request that this process is working on is left out: if the
@@ -70,41 +73,40 @@ class Messenger:
         if self._health.is_away and not self._health.pause() and await self._health.returns():
             await self._messages.make_due(self._app.now())
         if seconds := self._health.pause():
-            await self.store_releases()
+            await self._store_releases()
             return Later(seconds)
         now = self._app.now()
-        if not self._released:
-            due_at = await self._messages.next_due(now, self._busy())
-            if due_at is None or due_at > now:
-                return self._nothing(due_at, now)
-        claims, due_at = await self._turn(min(room, _AT_ONCE))
-        for claim in claims:
-            self._active[claim.lease] = claim
-            self._health.begin()
-        return claims or self._nothing(due_at, now)
-
-    def _busy(self) -> list[Message]:
-        return [claim.message for claim in self._active.values()]
-
-    def _nothing(self, due_at: datetime | None, now: datetime) -> Later | None:
+        due_at = now if self._released else await self._messages.next_due(now, self._busy())
         if due_at is not None and due_at <= now:
-            return TAKEN
+            steps, due_at = await self._turn(min(room, _AT_ONCE))
+            if steps:
+                return steps
         if not full_channels(self._busy()):
             self._health.nothing_due()
         return Later.at(due_at, now)
 
-    async def _turn(self, room: int, only: str | None = None) -> tuple[Sequence[Claim], datetime | None]:
-        now, leases = self._app.now(), [self._lease() for _ in range(room)]
+    def _busy(self) -> list[Message]:
+        return [step.claim.message for step in self._active.values()]
+
+    async def _turn(self, room: int, only: str | None = None) -> tuple[list[Step], datetime | None]:
+        now = self._app.now()
+        leases = [self._app.outside.random.randbytes(8).hex() for _ in range(room)]
         released, self._released = self._released, []
         try:
-            return await self._messages.turn(released, leases, self._busy(), now, now + LEASE, only=only)
+            claims, due_at = await self._messages.turn(
+                released, leases, self._busy(), now, now + LEASE, only=only
+            )
         except (StoreUnavailable, asyncio.CancelledError):
             # Releasing a claim twice does no harm.
             self._released = [*released, *self._released]
             raise
+        steps = [Step(self._app, claim) for claim in claims]
+        for step in steps:
+            self._active[step.claim.lease] = step
+            self._health.begin()
+        return steps, due_at
 
-    async def store_releases(self) -> None:
-        """Store what became of the claims that were handled since the last claim."""
+    async def _store_releases(self) -> None:
         if self._released:
             await self._turn(0)
 
@@ -112,24 +114,90 @@ class Messenger:
         """Store what became of the last claims, so that no other process waits for their leases."""
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
-                await self.store_releases()
+                await self._store_releases()
         self._app.wakeups.wake("show")
 
-    def _release(self, claim: Claim, due_at: datetime, *, shown: bool, **more: Any) -> None:
+    def _release(self, step: Step, due_at: datetime, *, shown: bool, **more: Any) -> None:
         """Release a claim with the next transaction. `more` are fields of Release."""
-        self._released.append(Release(claim=claim, due_at=due_at, shown=shown, **more))
+        self._released.append(Release(claim=step.claim, due_at=due_at, shown=shown, **more))
 
-    def _lease(self) -> str:
-        return self._app.outside.random.randbytes(8).hex()
-
-    async def handle(self, claim: Claim) -> None:
+    async def handle(self, step: Step) -> None:
         """Try once to show a claimed message, and store the result. Raises StoreUnavailable."""
-        async with self._working(claim):
-            result = await self._attempt(claim)
-        self._app.metrics.attempt(claim.message.kind, result)
+        async with self._working(step):
+            result = await self._attempt(step)
+        self._app.metrics.attempt(step.claim.message.kind, result)
+
+    async def show_now(self, request_key: str) -> bool:
+        """Show what has changed in a request while somebody waits for it.
+
+        Returns whether nothing is left to do. Otherwise a messenger does it later. Raises StoreUnavailable.
+        """
+        try:
+            for _ in range(_WHILE_WAITING):
+                steps = [] if self._health.pause() else (await self._turn(1, only=request_key))[0]
+                if not steps:
+                    break
+                await self.handle(steps[0])
+            await self._store_releases()
+        finally:
+            self._app.wakeups.wake("show")
+        found = (await self._messages.of_request(request_key)).values()
+        return not any(each.is_pending and each.kind is not Kind.ANSWER for each in found)
+
+    async def copy(self, copy: CopyRequest) -> str:
+        """Post a copy of a result while its requester waits, and return its URL.
+
+        A copy that a killed process has posted is found and counts. Raises RefusedError or StoreUnavailable
+        if this fails.
+        """
+        claim, tries = None, 0
+        while claim is None:
+            if tries == _COPY_WAIT:
+                raise RefusedError("copy_pending")
+            await asyncio.sleep(min(tries, 1))
+            now, lease = self._app.now(), self._app.outside.random.randbytes(8).hex()
+            claim, tries = await self._app.store.copies.claim(copy, lease, now, now + LEASE), tries + 1
+        step = Step(self._app, claim, waits=True)
+        try:
+            async with self._working(step):
+                try:
+                    act = await self._bring(step) or Act.EDIT
+                except (RefusedError, PostError, MediaError, BackendError, Superseded) as error:
+                    raise await self._failed_copy(step, error) from error
+                await self._end_copy(step, act)
+        finally:
+            self._app.wakeups.wake("show")  # other changes may have waited for the lease
+        return message_url(claim.run.guild_id, *step.claim.message.posted[0].ref)
+
+    async def _failed_copy(self, step: Step, error: Exception) -> RefusedError:
+        """Withdraw what was posted of a copy, and return the error that says why it failed."""
+        if isinstance(error, Unanswered | Superseded):
+            # What may have been posted is looked for when the requester presses again.
+            await self._health.not_heard()
+            self._release(step, self._app.now(), shown=False)
+            await self._store_releases()
+            return RefusedError("copy_unknown", str(error))
+        message, code = step.claim.message, f"{step.claim.message.kind}_closed"
+        if isinstance(error, RefusedError):
+            code = error.code
+        elif isinstance(error, MediaError | BackendError):
+            code = "copy_failed"
+        log.warning("did not post the copy of run %s: %s", step.key, error)
+        await self._app.store.copies.record(step.claim, self._app.now(), code)
+        step.change(posted=(), stale=(*message.refs, *message.stale))
+        await self._end_copy(step, Act.DELETE)
+        return RefusedError(code, str(error))
+
+    async def _end_copy(self, step: Step, act: Act) -> None:
+        try:
+            await self._finish(step, act)
+        except PostError as error:
+            # Later, `handle` deletes what the copy replaces.
+            self._retry(step, str(error))
+        await self._store_releases()
 
     @asynccontextmanager
-    async def _working(self, claim: Claim) -> AsyncIterator[None]:
+    async def _working(self, step: Step) -> AsyncIterator[None]:
         """Keep extending the lease of a claim while the block works on it.
 
         If the database is away, or the process stops, the claim is released with what was posted.
@@ -139,163 +207,170 @@ class Messenger:
             while True:
                 await asyncio.sleep(LEASE.total_seconds() / 3)
                 with suppress(StoreUnavailable):
-                    await self._messages.extend(claim, self._app.now() + LEASE)
+                    await self._messages.extend(step.claim, self._app.now() + LEASE)
 
-        self._active[claim.lease] = claim
+        self._active[step.claim.lease] = step
         extending = asyncio.create_task(extend())
         try:
             yield
         except (StoreUnavailable, asyncio.CancelledError) as error:
-            self._retry(claim, str(error) or "the process was stopped", pause=timedelta())
+            self._retry(step, str(error) or "the process was stopped", pause=timedelta())
             raise
         finally:
             extending.cancel()
-            self._active.pop(claim.lease, None)
+            self._active.pop(step.claim.lease, None)
 
-    async def _attempt(self, claim: Claim) -> str:
+    async def _attempt(self, step: Step) -> str:
         """Show a message, and return the result's label for the metrics."""
         posts = self._health.posts
         try:
-            if claim.message.kind is Kind.ANSWER:
-                return await self._show_answer(claim)
-            return await self._show(claim)
+            if step.claim.message.kind is Kind.ANSWER:
+                return await self._show_answer(step)
+            act = await self._bring(step)
+            return await self._finish(step, act) if act is not None else "kept"
         except Superseded:
-            self._retry(claim, "it has changed", pause=timedelta())
+            self._retry(step, "it has changed", pause=timedelta())
             return "superseded"
         except Unanswered as error:
             weight = 0
             if await self._health.not_heard():
                 weight = FAILURE if self._health.posts > posts else 1
-            self._retry(claim, str(error), weight)
+            self._retry(step, str(error), weight)
         except StoreUnavailable:
             raise
         except (MediaError, BackendError) as error:
-            self._retry(claim, str(error), FAILURE)
+            self._retry(step, str(error), FAILURE)
         except Exception as error:
             # Otherwise the message would be tried each time its lease expires, and never appear in /runs.
-            log.exception("message %s of %s failed with an unforeseen error", claim.message.kind, claim.key)
-            self._retry(claim, str(error), FAILURE)
+            log.exception(
+                "message %s of %s failed with an unforeseen error", step.claim.message.kind, step.key
+            )
+            self._retry(step, str(error), FAILURE)
         return "again"
 
-    def _retry(self, claim: Claim, reason: str, weight: int = 0, pause: timedelta | None = None) -> None:
+    def _retry(self, step: Step, reason: str, weight: int = 0, pause: timedelta | None = None) -> None:
         """Release a claim after a failure of this weight. Several failures count as a refusal."""
-        claim = self._active.get(claim.lease, claim)
-        message, now = claim.message, self._app.now()
+        message, now = step.claim.message, self._app.now()
         failures = message.failures - FAILURE + weight
         pause = pause_after(failures, self._app.outside.random) if pause is None else pause
         if weight and failures >= MAX_FAILURES:
-            place = start(message, claim.runs, now)
-            message = climb(message, place, claim.runs, about_message=True)
-            failures, pause = 0, timedelta()
-        claim = claim.with_message(replace(message, failures=failures))
-        self._release(claim, now + pause, shown=False)
+            message, failures, pause = _simpler(message, step.claim, now), 0, timedelta()
+        step.claim = step.claim.with_message(replace(message, failures=failures))
+        self._release(step, now + pause, shown=False)
         log.info("message %s waits %.0f s: %s", message.kind, pause.total_seconds(), reason)
 
-    async def _show_answer(self, claim: Claim) -> str:
-        first, now = claim.first, self._app.now()
+    async def _show_answer(self, step: Step) -> str:
+        first, now = step.claim.first, self._app.now()
         answer_id = first.status_message_id
         try:
-            answer_id = await status.show(self._app, self.estimator, claim)
+            answer_id = await status.show(self._app, self.estimator, step.claim)
         except Unanswered as error:
             # The next change makes up for it.
             log.info("can't update the status message: %s", error)
             await self._health.not_heard()
-        due_at, farewell = status.next_edit(self._app, claim)
+        due_at, farewell = status.next_edit(self._app, step.claim)
         # As long as the requester may see "thinking…", it is tried again.
         shown = answer_id is not None or first.interaction_token_at(now) is None
-        claim = claim.changed(farewell_at=farewell, failures=0)
-        self._release(claim, due_at, shown=shown, answer_id=answer_id)
+        step.change(farewell_at=farewell, failures=0)
+        self._release(step, due_at, shown=shown, answer_id=answer_id)
         return "done"
 
-    async def _show(self, claim: Claim) -> str:
-        claim = await self._posting.find_lost(_after_crashes(claim))
-        climbing = await self._climb(claim)
-        if climbing is None:
-            return "kept"
-        claim, act = climbing
+    async def _bring(self, step: Step) -> Act | None:
+        """Post, edit or withdraw a message. Return what had to be done, or None if no place is left."""
+        message = step.claim.message
+        for _ in range(MAX_FAILURES, message.failures, FAILURE):
+            # Earlier attempts at it have ended the process.
+            message = replace(_simpler(message, step.claim, step.claim.first.created_at), failures=FAILURE)
+        step.claim = step.claim.with_message(message)
+        await step.find_lost()
+        message = step.claim.message
+        if step.waits and message.posted and message.posted[0].channel_id != message.channel_id:
+            # What a killed process has posted is in an earlier gallery.
+            step.change(posted=(), stale=(*message.stale, *message.refs))
+        act = await self._climb(step)
         if act is Act.EDIT:
-            for edit in await compose.edits(self._app, claim):
-                await self._posting.change(edit)
+            for part, content, keep in await compose.edits(self._app, step.claim):
+                with suppress(Unreachable):  # somebody may have deleted it
+                    if content is not None:
+                        await self._app.discord.edit(part.ref, content, keep)
+                    else:
+                        await self._app.discord.delete(part.ref)
         elif act is Act.DELETE:
-            stale = (*claim.message.stale, *claim.message.refs)
-            claim = claim.changed(posted=(), stale=stale)
-        return await self._finish(claim, act)
+            message = step.claim.message
+            step.change(posted=(), stale=(*message.stale, *message.refs))
+        return act
 
-    async def _climb(self, claim: Claim) -> tuple[Claim, Act] | None:
-        """Post a message, if it has to be posted, in the first form and place that work.
-
-        Returns the claim and what had to be done, or None if no place is left.
-        """
-        place = start(claim.message, claim.runs, self._app.now())
-        withheld = await withheld_at(self._app, claim)
+    async def _climb(self, step: Step) -> Act | None:
+        """Post a message, if it has to be posted, in the first form and place that work."""
+        place = start(step.claim.message, step.claim.runs, self._app.now())
+        withheld = await withheld_at(self._app, step.claim)
+        # Without its requester, of a copy only the deletion is left to do.
+        may_post = step.waits or step.claim.message.kind not in COPIES
         while True:
-            shows = wants(claim, withheld=place in withheld)
-            act = decide(claim.message, shows)
-            # A copy is posted while its requester waits; only its deletion is left to the messenger.
-            if act not in (Act.POST, Act.CONTINUE) or claim.message.kind in COPIES:
-                return claim, act
+            shows = wants(step.claim, withheld=place in withheld)
+            act = decide(step.claim.message, shows)
+            if act not in (Act.POST, Act.CONTINUE) or not may_post:
+                return act
             if place is Place.RUNS:
-                await self._give_up(claim)
+                await self._give_up(step)
                 return None
             try:
-                return await self._post(claim, place, shows, act), act
+                await self._post(step, place, shows, act)
             except Unreachable as error:
                 log.info("place %s failed: %s", place.name.lower(), error)
-                claim = self._posting.climb(claim, place, error)
-                place = claim.message.place
+                step.climb(place, error)
+                place = step.claim.message.place
+                if step.waits and place is Place.RUNS:
+                    raise
+            else:
+                return act
 
-    async def _post(self, claim: Claim, place: Place, shows: Shows, act: Act) -> Claim:
-        continues = act is Act.CONTINUE
+    async def _post(self, step: Step, place: Place, shows: Shows, act: Act) -> None:
         deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
         with temporary_folder() as folder:
-            task = compose.Task(claim, place, shows, act, Path(folder), deadline)
-            async with status.finishing_up(self._app, claim):
+            task = compose.Task(step.claim, place, shows, act, Path(folder), deadline)
+            async with status.finishing_up(self._app, step.claim):
                 parts = await compose.parts(self._app, task)
-            claim = await self._posting.post(claim, place, shows, parts, continues=continues)
+            await step.post(place, shows, parts, continues=act is Act.CONTINUE)
         self._health.heard(posted=place not in EDITS)
-        return claim
 
-    async def _give_up(self, claim: Claim) -> None:
+    async def _give_up(self, step: Step) -> None:
         """Finish a message for which no place is left. `/runs` offers the result of an outcome."""
-        message = claim.message
-        is_outcome = message.kind in OUTCOMES
+        kind, now = step.claim.message.kind, self._app.now()
+        is_outcome = kind in OUTCOMES
         level = logging.ERROR if is_outcome else logging.WARNING
-        log.log(level, "can't show message %s of run %s: no place is left", message.kind, claim.key)
-        if message.kind is Kind.REVIEW:
-            code = "review_unreachable"
-            await self._app.store.runs.finish(claim.first.key, RunState.REFUSED, self._app.now(), code=code)
-        elif message.kind is Kind.OUTCOME:
-            await status.show_undelivered(self._app, claim)
-        claim = claim.changed(place=Place.RUNS, form=Form.FILES, offered=is_outcome)
-        self._release(claim, self._app.now(), shown=True)
+        log.log(level, "can't show message %s of run %s: no place is left", kind, step.key)
+        if kind is Kind.REVIEW:
+            first, code = step.claim.first, "review_unreachable"
+            await self._app.store.runs.finish(first.key, RunState.REFUSED, now, code=code)
+        elif kind is Kind.OUTCOME:
+            await status.show_undelivered(self._app, step.claim)
+        step.change(place=Place.RUNS, form=Form.FILES, offered=is_outcome)
+        self._release(step, now, shown=True)
 
-    async def _finish(self, claim: Claim, act: Act) -> str:
+    async def _finish(self, step: Step, act: Act) -> str:
         """Delete what is obsolete, and store that the message is shown."""
-        message, now = claim.message, self._app.now()
-        left = await self._posting.delete(claim, [ref for ref in message.stale if ref not in message.refs])
-        is_outcome = message.kind is Kind.OUTCOME
-        if is_outcome and (message.posted or act is Act.DELETE):
-            await status.remove(self._app, claim)
+        message, now = step.claim.message, self._app.now()
+        left = await step.delete([ref for ref in message.stale if ref not in message.refs])
+        is_outcome, posts = message.kind in OUTCOMES, act in (Act.POST, Act.CONTINUE)
+        ends_answer = message.kind is Kind.OUTCOME
+        if ends_answer and (message.posted or act is Act.DELETE):
+            await status.remove(self._app, step.claim)
         self._health.heard()
+        if message.kind in COPIES and (act is Act.EDIT or (posts and step.waits)):
+            await self._app.store.copies.record(step.claim, now, None)
         withheld = bool(message.posted) and message.posted[0].shows is Shows.WITHHELD
-        claim = claim.changed(stale=tuple(left), offered=withheld)
-        tells_card = bool(message.posted) and message.kind in OUTCOMES and (Kind.REVIEW, 0) in claim.messages
-        self._release(claim, now, shown=True, ends_answer=is_outcome, tells_card=tells_card)
-        if message.kind in COPIES and act is Act.EDIT:
-            await self._app.store.copies.record(claim, now, None)
-        if act in (Act.POST, Act.CONTINUE) and message.kind in OUTCOMES:
+        tells_card = bool(message.posted) and is_outcome and (Kind.REVIEW, 0) in step.claim.messages
+        step.change(stale=tuple(left), offered=withheld)
+        self._release(step, now, shown=True, ends_answer=ends_answer, tells_card=tells_card)
+        if posts and is_outcome:
             log.info("shown")
-            self._app.metrics.shown(claim.run, now)
+            self._app.metrics.shown(step.claim.run, now)
         if withheld:
-            log.warning("withheld the result of run %s: no age-restricted channel", claim.key)
+            log.warning("withheld the result of run %s: no age-restricted channel", step.key)
         return "kept" if withheld else "done"
 
 
-def _after_crashes(claim: Claim) -> Claim:
-    """Return a claim with a simpler message, if earlier attempts at it have ended the process."""
-    message = claim.message
-    for _ in range(MAX_FAILURES, message.failures, FAILURE):
-        place = start(message, claim.runs, claim.first.created_at)
-        simpler = climb(message, place, claim.runs, about_message=True)
-        message = replace(simpler, failures=FAILURE)
-    return claim.with_message(message)
+def _simpler(message: Message, claim: Claim, now: datetime) -> Message:
+    """Return the message in a simpler form, or at the next place."""
+    return climb(message, start(message, claim.runs, now), claim.runs, about_message=True)

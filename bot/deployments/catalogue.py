@@ -46,7 +46,8 @@ class Catalogue:
     """The current deployments and their command. Only `load` waits for the backend; one runs at a time.
 
     `read` and `write` keep the deployments' descriptions as JSON, by id, so that the bot can start while the
-    backend is down. They raise StoreUnavailable if the database is unreachable.
+    backend is down. They raise StoreUnavailable if the database is unreachable. `faults` has the error for
+    each deployment that the backend didn't describe when last asked, by id.
     """
 
     def __init__(
@@ -62,9 +63,8 @@ class Catalogue:
         self._write = write
         self._deployments: dict[str, Deployment] = {}
         self._plan: CommandPlan | None = None
-        self._logged: dict[str, str] = {}
-        self._cached: dict[str, str] = {}
-        # The error for each deployment that the backend didn't describe when last asked, by id.
+        self._written: dict[str, str] = {}
+        self.message_commands: tuple[FollowUp, ...] = ()
         self.faults: dict[str, BackendError] = {}
 
     @property
@@ -73,10 +73,6 @@ class Catalogue:
         if self._plan is None:
             raise StartupError("the deployments have not been loaded")
         return self._plan
-
-    @property
-    def message_commands(self) -> tuple[FollowUp, ...]:
-        return message_commands(self.all())
 
     def get(self, name: str) -> Deployment | None:
         """Return the deployment with this name, or None if it isn't offered."""
@@ -130,9 +126,13 @@ class Catalogue:
             raise self._no_deployment(wanted)
         deployments = link_follow_ups(wanted, deployments)
         for name, linked in deployments.items():
-            self._log_new(name, *linked.warnings)
-        plan = plan_commands(tuple(deployments.values()), EXTRA_OPTIONS)
+            before = self._deployments.get(name)
+            if before is None or before.warnings != linked.warnings:
+                for sentence in linked.warnings:
+                    log.warning("%s", sentence)
+        plan = plan_commands([*deployments.values()], EXTRA_OPTIONS)
         self._configured, self._deployments, self._plan = wanted, deployments, plan
+        self.message_commands = message_commands(self.all())
 
     def _no_deployment(self, wanted: Sequence[DeploymentSettings]) -> StartupError:
         """Return StartLater if at least one deployment may be described later, otherwise StartupError."""
@@ -144,40 +144,32 @@ class Catalogue:
         return StartLater(f"{_NONE}. Start again when it answers. {check} {_WITHOUT}")
 
     async def _compiled(self, settings: DeploymentSettings, gate: asyncio.Semaphore) -> Deployment | None:
+        before = self.faults.get(settings.deployment_id)
         async with gate:
             info = await self._described(settings.deployment_id)
         if info is None and not describes_itself(settings):
-            left_out = f"deployment '{settings.name}' is left out: nothing describes its inputs"
-            self._log_new(settings.name, left_out, level=logging.ERROR)
+            if before is None or str(before) != str(self.faults.get(settings.deployment_id)):
+                log.error("deployment '%s' is left out: nothing describes its inputs", settings.name)
             return None
         await asyncio.sleep(0)  # lets other tasks run between parsing and compiling a large description
         return compile_deployment(settings, info, self._backend.gpus)
-
-    def _log_new(self, about: str, *sentences: str, level: int = logging.WARNING) -> None:
-        """Log the sentences about a deployment, unless they are the same as last time."""
-        said = "\n".join(sentences)
-        if said and said != self._logged.get(about):
-            for sentence in sentences:
-                log.log(level, "%s", sentence)
-        self._logged[about] = said
 
     async def _described(self, deployment_id: str) -> DeploymentDescription | None:
         """Return what the backend says about a deployment, or else what it said last, or None."""
         try:
             info = await self._backend.describe_deployment(deployment_id)
         except BackendError as error:
+            if str(error) != str(self.faults.get(deployment_id)):
+                causes = f". {CAUSES}" if isinstance(error, BackendServerError) else ""
+                log.warning("ComfyDeploy does not describe deployment %s: %s%s", deployment_id, error, causes)
             self.faults[deployment_id] = error
-            causes = f". {CAUSES}" if isinstance(error, BackendServerError) else ""
-            told = f"ComfyDeploy does not describe deployment {deployment_id}: {error}{causes}"
-            self._log_new(deployment_id, told)
             return await self._kept(deployment_id)
         self.faults.pop(deployment_id, None)
-        self._log_new(deployment_id)
         text = _DESCRIPTION.dump_json(info).decode()
-        if self._write is not None and self._cached.get(deployment_id) != text:
+        if self._write is not None and self._written.get(deployment_id) != text:
             try:
                 await self._write(deployment_id, text)
-                self._cached[deployment_id] = text
+                self._written[deployment_id] = text
             except StoreUnavailable as error:
                 log.warning("can't store the description of deployment %s: %s", deployment_id, error)
         return info
@@ -186,10 +178,9 @@ class Catalogue:
         try:
             text = await self._read(deployment_id) if self._read is not None else None
             return _DESCRIPTION.validate_json(text) if text is not None else None
-        except StoreUnavailable as error:
-            log.warning("can't read the stored description of deployment %s: %s", deployment_id, error)
-        except ValidationError:
-            log.warning("can't parse the stored description of deployment %s", deployment_id)
+        except (StoreUnavailable, ValidationError) as error:
+            reason = "its JSON is invalid" if isinstance(error, ValidationError) else error
+            log.warning("can't read the stored description of deployment %s: %s", deployment_id, reason)
         return None
 
 

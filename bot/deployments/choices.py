@@ -83,10 +83,6 @@ class BooleanInput(_ChoosingInput):
             return {}
         raise InputError("input_not_boolean", option=self.option, value=excerpt(raw))
 
-    def show(self, values: Values) -> str:
-        value = values.get(self.key)
-        return (YES if value else NO) if isinstance(value, bool) else super().show(values)
-
     def names(self, values: Values) -> tuple[str, ...]:
         return YES, NO
 

@@ -96,8 +96,8 @@ class CommandSpec:
 
     @property
     def size(self) -> int:
-        names = sum(len(option.name) + len(option.description) for option in self.options)
-        return len(self.name) + len(self.description) + names + sum(map(_choices_size, self.options))
+        texts = [text for option in self.options for text in (option.name, option.description)]
+        return sum(map(len, (self.name, self.description, *texts))) + sum(map(_choices_size, self.options))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +122,15 @@ class CommandPlan:
     def command(self, deployment: str) -> CommandSpec | None:
         return next((spec for spec in self.commands if spec.name == deployment), None)
 
-    def path(self, spec: CommandSpec) -> str:
-        """Return the command as a user types it: `/generate`, `/generate flux` or `/generate video ltx`."""
-        group = [spec.group] if spec.group else []
-        words = [self.name] if self.is_single else [self.name, *group, spec.name]
-        return "/" + " ".join(words)
+    def path(self, deployment: str) -> str:
+        """Return a deployment's command as a user types it: `/generate flux` or `/generate video ltx`.
+
+        This is `/generate` for the only deployment, and for one that isn't offered.
+        """
+        spec = self.command(deployment)
+        if spec is None or self.is_single:
+            return f"/{self.name}"
+        return f"/{self.name} {spec.group} {spec.name}" if spec.group else f"/{self.name} {spec.name}"
 
     @property
     def size(self) -> int:
@@ -135,11 +139,6 @@ class CommandPlan:
             return len(self.name) + self.commands[0].size - len(self.commands[0].name)
         groups = sum(len(group) + len(group_description(group)) for group in self.groups)
         return len(self.name) + len(self.description) + groups + sum(spec.size for spec in self.commands)
-
-    def path_of(self, deployment: str) -> str | None:
-        """Return a deployment's command as a user types it, or None if it isn't offered."""
-        spec = self.command(deployment)
-        return self.path(spec) if spec is not None else None
 
 
 def group_description(group: str) -> str:

@@ -36,6 +36,10 @@ class Source:
     settings: InputSettings
     described: InputDescription
 
+    @classmethod
+    def of(cls, key: str, settings: InputSettings, described: InputDescription | None = None) -> Source:
+        return cls(settings, described or InputDescription(key=key, input_class=_UNDESCRIBED))
+
     @property
     def names(self) -> tuple[str, ...]:
         return (self.described.key, self.described.display_name, self.settings.option or "")
@@ -74,10 +78,6 @@ class Source:
         if any("prompt" in name for name in lowered):
             return 1
         return 2 if self.described.input_class.multi_line else None
-
-
-def source_of(key: str, settings: InputSettings, described: InputDescription | None = None) -> Source:
-    return Source(settings, described or InputDescription(key=key, input_class=_UNDESCRIBED))
 
 
 def _named(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
@@ -206,12 +206,6 @@ def _valid_default(item: Input, value: InputValue | None) -> InputValue | None:
         return None
 
 
-def is_side(sizes: SizesSettings | None, source: Source) -> bool:
-    """Return whether an input is the width or the height of the sizes."""
-    names = [name.strip().casefold() for name in source.names]
-    return sizes is not None and any(key.casefold() in names for key in sizes.keys)
-
-
 def join_sides(
     sizes: SizesSettings | None, inputs: Sequence[tuple[Source, Input]]
 ) -> tuple[list[Input], list[str]]:
@@ -223,7 +217,9 @@ def join_sides(
     items = [item for _, item in inputs]
     if sizes is None:
         return items, []
-    sides = [_find(key, inputs) for key in sizes.keys]
+    exact = {item.key: item for item in items}
+    named = {key: item for key in sizes.keys for source, item in reversed(inputs) if is_called(source, key)}
+    sides = [exact.get(key) or named.get(key) for key in sizes.keys]
     if mistakes := [*_mistakes(sizes, sides)]:
         return items, [f"sizes are not offered: {mistake}" for mistake in mistakes]
     width, height = (item for item in sides if item is not None)
@@ -244,12 +240,9 @@ def join_sides(
     return [item for item in items if item not in (width, height)], warnings
 
 
-def _find(key: str, inputs: Sequence[tuple[Source, Input]]) -> Input | None:
-    """Return the input with this key, or else with this name."""
-    exact = (item for _, item in inputs if item.key == key)
-    folded = key.casefold()
-    named = (item for source, item in inputs if folded in (name.strip().casefold() for name in source.names))
-    return next(exact, None) or next(named, None)
+def is_called(source: Source, key: str) -> bool:
+    """Return whether a key, or a name in any case, is that of an input."""
+    return key.casefold() in (name.strip().casefold() for name in source.names)
 
 
 def _mistakes(sizes: SizesSettings, sides: Sequence[Input | None]) -> Iterator[str]:

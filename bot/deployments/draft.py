@@ -87,15 +87,21 @@ class Draft:
         the keys `gone` need another file, and `weights` are those of GPUs. Raises RefusedError if an input
         that needs a file has no field.
         """
-        values, gpu = self.values, next((layer.gpu for layer in self.stored if layer.gpu), None)
-        items = [*(self.deployment.offered if self.asked is None else self.asked)]
+        values, made = self.values, self.deployment
+        items = [*(made.offered if self.asked is None else self.asked)]
         items = [item for item in items if item.option_names[0] not in self.files]
         needed: list[FormField] = []
         possible: list[FormField] = []
         if self.asked is None:
             items.sort(key=lambda item: _rank(item, values, typed, wrong))
-            for each in _fields_of_bot(self.deployment, gpu, typed, weights):
-                (needed if each.name in {MORE, COUNT, *wrong} else possible).append(each)
+            # The text has a mistake, otherwise its inputs would be among the others.
+            needed += [_more_field(made, str(typed[MORE]))] if MORE in typed else []
+            needed += [made.count_input.field({}, typed[COUNT])] if COUNT in typed else []
+            if len(made.gpus) > 1:
+                gpu = next((layer.gpu for layer in self.stored if layer.gpu), None)
+                stored = {GPU: gpu} if gpu in made.gpus else {}
+                gpu_field = made.gpu_input(weights).field(stored, typed.get(GPU))
+                (needed if GPU in wrong else possible).append(gpu_field)
         items = items[: FORM_LIMIT - len(needed)]
         if not gone <= {item.key for item in items}:
             raise RefusedError("parent_deleted")
@@ -108,25 +114,16 @@ class Draft:
         return press_id(self.action, self.origin or " ".join(map(file_behind, self.links)), typed)
 
 
-def _fields_of_bot(
-    deployment: Deployment, gpu: str | None, typed: Typed, weights: Mapping[str, float]
-) -> Iterable[FormField]:
-    if MORE in typed:  # it has a mistake, otherwise its inputs would be among the others
-        more, names = str(typed[MORE]), ", ".join(item.option for item in deployment.offered)
-        description = shorten(say("option_more", names=names), DESCRIPTION_LENGTH)
-        yield FormField(
-            name=MORE,
-            label=say("edit_label_more"),
-            shape=Shape.PARAGRAPH,
-            description=description,
-            values=(more[:TEXT_LENGTH],),
-            length=TEXT_LENGTH,
-        )
-    if COUNT in typed:
-        yield deployment.count_input.field({}, typed[COUNT])
-    if len(deployment.gpus) > 1:
-        stored = {GPU: gpu} if gpu in deployment.gpus else {}
-        yield deployment.gpu_input(weights).field(stored, typed.get(GPU))
+def _more_field(deployment: Deployment, text: str) -> FormField:
+    about = say("option_more", names=", ".join(item.option for item in deployment.offered))
+    return FormField(
+        name=MORE,
+        label=say("edit_label_more"),
+        shape=Shape.PARAGRAPH,
+        description=shorten(about, DESCRIPTION_LENGTH),
+        values=(text[:TEXT_LENGTH],),
+        length=TEXT_LENGTH,
+    )
 
 
 def _rank(item: Input, values: Values, typed: Typed, wrong: Collection[str]) -> int:
@@ -169,9 +166,9 @@ def without_refused_files(typed: Typed, error: BotError) -> dict[str, Any]:
     """Return what somebody entered without the files that the error refuses."""
     options = mistaken_options(error)
     urls = error.urls if isinstance(error, WrongFiles) else frozenset[str]()
-
-    def is_refused(option: str, value: Any) -> bool:
-        files = value if isinstance(value, tuple) else (value,) if hasattr(value, "url") else ()
-        return bool(files) and (option in options or any(file.url in urls for file in files))
-
-    return {option: value for option, value in typed.items() if not is_refused(option, value)}
+    kept = dict(typed)
+    for option, value in typed.items():
+        files = [each for each in (value if isinstance(value, tuple) else (value,)) if hasattr(each, "url")]
+        if files and (option in options or any(file.url in urls for file in files)):
+            del kept[option]
+    return kept

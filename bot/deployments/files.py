@@ -58,10 +58,12 @@ class FilesInput(Input):
             if not isinstance(file, AttachedFile):
                 raise InputError("input_not_a_file", option=name)
             urls.append(check_file(self.kind, name, file))
-        return self._links(urls)
+        return self.stored({self.key: urls})
 
     def stored(self, values: Values) -> dict[str, InputValue]:
-        return self._links(links_of(values.get(self.key))[: self.max_count])
+        urls = links_of(values.get(self.key))[: self.max_count]
+        # An `IMAGES` input takes a list even for one picture.
+        return {self.key: urls if self.kind is InputKind.IMAGES else urls[0]} if urls else {}
 
     def show(self, values: Values) -> str:
         return " ".join(links_of(values.get(self.key)))
@@ -77,12 +79,6 @@ class FilesInput(Input):
             most=min(self.max_count, 10) if self.kind is InputKind.IMAGES else 1,
             **changes,
         )
-
-    def _links(self, urls: list[str]) -> dict[str, InputValue]:
-        # An `IMAGES` input takes a list even for one picture.
-        if not urls:
-            return {}
-        return {self.key: urls if self.kind is InputKind.IMAGES else urls[0]}
 
 
 def links_of(value: InputValue | None) -> list[str]:
@@ -149,10 +145,8 @@ def check_content(kind: InputKind, option: str, file: AttachedFile, found: str |
 
 def _fits(kind: InputKind, content_type: str) -> bool:
     family = _FAMILIES.get(kind)
-    if family is None:
-        return True
-    fits = content_type.startswith(f"{family}/") or content_type in _ALSO_ACCEPTED.get(kind, ())
-    return fits and content_type not in _UNSUPPORTED_IMAGES
+    is_of_family = content_type.partition("/")[0] == family and content_type not in _UNSUPPORTED_IMAGES
+    return family is None or is_of_family or content_type in _ALSO_ACCEPTED.get(kind, ())
 
 
 def _wrong_type(kind: InputKind, option: str, file: AttachedFile, content_type: str) -> InputError:

@@ -25,7 +25,7 @@ from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import GPU, MORE, PRIVATE
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
-from bot.domain.runs import InputValue, Output
+from bot.domain.runs import Output
 from bot.domain.text import escape_line
 
 # Possessive quantifiers keep matching linear: users may enter 6,000 characters.
@@ -56,14 +56,11 @@ def parse_more(text: str) -> list[tuple[str, str]]:
 
 def write_more(pairs: list[tuple[str, str]]) -> str:
     """Return text that `parse_more` reads back as `pairs`, except that curly quotes become straight."""
-    return ", ".join(f"{key}={_quoted(value)}" for key, value in pairs)
-
-
-def _quoted(value: str) -> str:
-    if not _NEEDS_QUOTES.search(value):
-        return value
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    escaped = ((key, value, value.replace("\\", "\\\\").replace('"', '\\"')) for key, value in pairs)
+    return ", ".join(
+        f'{key}="{quoted}"' if _NEEDS_QUOTES.search(value) else f"{key}={value}"
+        for key, value, quoted in escaped
+    )
 
 
 def command_line(
@@ -77,22 +74,20 @@ def command_line(
     spec = plan.command(deployment.name)
     if spec is None:
         return f"/{plan.name}"
-    items = {item.option: item for item in deployment.offered if item.show(inputs)}
-    by_option = {name: item for item in items.values() for name in item.option_names}
-    parts, of_bot = [plan.path(spec)], {GPU: gpu, PRIVATE: private or None}
+    typed = {item.option: _typed(item, inputs) for item in deployment.offered if item.show(inputs)}
+    parts, of_bot = [plan.path(deployment.name)], {GPU: gpu, PRIVATE: private or None}
     for option in spec.options:
-        item = by_option.get(option.name)
-        if option.key is None and of_bot.get(option.name) is not None:
-            parts.append(f"{option.name}:{of_bot[option.name]}")
-        elif item is not None and option.key is not None:
-            items.pop(item.option, None)
-            names = item.option_names[: len(links_of(inputs[item.key]))] if item.takes_file else ()
-            if not names or option.name in names:
-                typed = _typed(item, inputs)
+        item = option.item
+        if option.key is None:
+            value = of_bot.get(option.name)
+            parts += [] if value is None else [f"{option.name}:{value}"]
+        elif item.show(inputs):
+            text = typed.pop(item.option, "")
+            if not item.takes_file or option.name in item.option_names[: len(links_of(inputs[item.key]))]:
                 # A pasted text chooses what the client shows.
-                labels = (choice.name for choice in option.choices if choice.value == typed)
-                parts.append(f"{option.name}:{next(labels, typed)}")
-    overflow = [(name, text) for name, item in items.items() if (text := _typed(item, inputs))]
+                labels = (choice.name for choice in option.choices if choice.value == text)
+                parts.append(f"{option.name}:{next(labels, text)}")
+    overflow = [(name, text) for name, text in typed.items() if text]
     if overflow:
         parts.append(f"{MORE}:{write_more(overflow)}")
     return " ".join(parts)
@@ -103,8 +98,8 @@ def _typed(item: Input, inputs: Values) -> str:
     value, text = inputs.get(item.key), item.show(inputs)
     if isinstance(value, bool):
         return str(value)
-    is_typed = not item.takes_file and (not item.parts or text in (choice.name for choice in item.choices))
-    return text if is_typed else ""
+    is_other_size = item.parts and text not in (choice.name for choice in item.choices)
+    return "" if item.takes_file or is_other_size else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +118,8 @@ def displayed_inputs(deployment: Deployment | None, inputs: Values) -> ShownInpu
     """Return the inputs that the deployment offers. If `deployment` is None, return all of them by key."""
     if deployment is None:
         lists = {key: value if isinstance(value, list) else [value] for key, value in inputs.items()}
-        return ShownInputs(tuple((key, ", ".join(map(_plain, each))) for key, each in lists.items()), ())
+        texts = {key: ", ".join(map(shown_value, each)) for key, each in lists.items()}
+        return ShownInputs(tuple(texts.items()), ())
     values: list[tuple[str, str]] = []
     files: list[Output] = []
     options: list[str] = []
@@ -145,7 +141,3 @@ def free_texts(deployment: Deployment, inputs: Values) -> dict[str, str]:
         for item in deployment.offered
         if item.kind is InputKind.TEXT and isinstance(value := inputs.get(item.key), str)
     }
-
-
-def _plain(value: InputValue) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else shown_value(value)

@@ -15,7 +15,7 @@ from bot.deployments.schema import InputSettings
 from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, is_number, one_line
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
-from bot.domain.forms import FormField, Shape
+from bot.domain.forms import NO, YES, FormField, Shape
 from bot.domain.runs import InputValue
 from bot.domain.text import escape_line, sentence_case, shorten, strip_invisible
 from bot.domain.text.numbers import shown_number, typed_integer, typed_number
@@ -238,7 +238,9 @@ def number(raw: OptionValue, kind: InputKind) -> int | float | None:
 
 
 def shown_value(value: InputValue) -> str:
-    """Return a value as people write it: 9 and not 9.0."""
+    """Return a value as people write it: 9 and not 9.0, yes and not True."""
+    if isinstance(value, bool):
+        return YES if value else NO
     return shown_number(value) if is_number(value) else str(value)
 
 

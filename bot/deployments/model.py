@@ -11,14 +11,7 @@ from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from bot.deployments.choices import input_of
-from bot.deployments.compile_inputs import (
-    Source,
-    complete_input,
-    find_prompt,
-    is_side,
-    join_sides,
-    source_of,
-)
+from bot.deployments.compile_inputs import Source, complete_input, find_prompt, is_called, join_sides
 from bot.deployments.inputs import Input
 from bot.deployments.schema import Choice, DeploymentSettings, FollowUpSettings, InputSettings
 from bot.deployments.schema.field_types import COUNT, GPU, RESERVED, one_line, slug, unique
@@ -164,7 +157,7 @@ def compile_deployment(
 
 def describes_itself(settings: DeploymentSettings) -> bool:
     """Return whether the file alone is enough to offer the deployment: it has inputs, all of a known kind."""
-    return bool(settings.inputs) and all(source_of(*pair).kind for pair in settings.inputs.items())
+    return bool(settings.inputs) and all(Source.of(*pair).kind for pair in settings.inputs.items())
 
 
 def _sources(settings: DeploymentSettings, info: DeploymentDescription) -> list[Source]:
@@ -177,11 +170,14 @@ def _sources(settings: DeploymentSettings, info: DeploymentDescription) -> list[
             minimum=max((low for low in (first.minimum, each.minimum) if low is not None), default=None),
             maximum=min((high for high in (first.maximum, each.maximum) if high is not None), default=None),
         )
-    listed = [source_of(key, item, described.pop(key, None)) for key, item in settings.inputs.items()]
+    listed = [Source.of(key, item, described.pop(key, None)) for key, item in settings.inputs.items()]
     rest = [Source(InputSettings(), each) for each in described.values()]
     if settings.only_listed_inputs:
-        hidden = InputSettings(hidden=True)
-        rest = [each if is_side(settings.sizes, each) else replace(each, settings=hidden) for each in rest]
+        hidden, sides = InputSettings(hidden=True), settings.sizes.keys if settings.sizes else ()
+        rest = [
+            each if any(is_called(each, key) for key in sides) else replace(each, settings=hidden)
+            for each in rest
+        ]
     return listed + sorted(rest, key=lambda source: source.prompt_rank != 0)
 
 

@@ -45,11 +45,6 @@ _SILENCE_OF_FILES = timedelta(minutes=3)
 RunTimeout = Callable[[str], int | None]
 
 
-def no_timeout(_deployment: str) -> None:
-    """Return that no deployment has a run timeout."""
-    return
-
-
 def next_pause(interval: timedelta, checks: int) -> timedelta:
     """Return the pause after a poll.
 
@@ -78,11 +73,6 @@ def next_poll(run: Run, run_timeout: int | None, now: datetime, interval: timede
     later = now + next_pause(interval, run.checks)
     deadline = deadline_of(run, run_timeout) if run.state in IN_FLIGHT and run.run_id is not None else None
     return min(later, deadline) if deadline is not None and deadline > now else later
-
-
-def late_checks_end(run: Run) -> datetime:
-    """Return the time after which a run that has ended is no longer polled for a late result."""
-    return (run.ended_at or run.submitted_at or run.created_at) + LATE_CHECKS
 
 
 def poll_after_report(
@@ -134,16 +124,9 @@ def next_settling(run: Run, report: RunReport, now: datetime) -> datetime | None
     log_reads = (ended_at + pause for pause in _LOG_READS if ended_at + pause > now)
     if report.log == "" and (next_read := next(log_reads, None)) is not None:
         return next_read
-    return None if is_settled(run, report, now) else now + SETTLE_AFTER
-
-
-def is_settled(run: Run, report: RunReport, now: datetime) -> bool:
-    """Return whether a run needs no further poll, except for its log, after a report that it has ended.
-
-    If the end is new, it is enough that the run succeeded or made outputs. Otherwise the billed duration must
-    be known, too. From SETTLE_AFTER after the end, the bot waits for neither.
-    """
-    made = run.has_result or report.state is RunState.SUCCEEDED or bool(report.outputs)
-    if run.ended_at is None:
-        return made
-    return (made and report.run_duration is not None) or now >= run.ended_at + SETTLE_AFTER
+    # If the end is new, outputs are enough. Otherwise the billed duration must be known, too.
+    is_settled = run.has_result or report.state is RunState.SUCCEEDED or bool(report.outputs)
+    if run.ended_at is not None:
+        has_all = is_settled and report.run_duration is not None
+        is_settled = has_all or now >= run.ended_at + SETTLE_AFTER
+    return None if is_settled else now + SETTLE_AFTER

@@ -212,11 +212,6 @@ class Run:
         return not self.final and self.cancel_requested_at is None and self.status_note != "not_cancellable"
 
     @property
-    def is_first_in_batch(self) -> bool:
-        """Return whether this is the first run of its batch, which owns the status message and outcome."""
-        return self.index == 0
-
-    @property
     def sources(self) -> frozenset[str]:
         """Return the keys of the runs whose results the inputs link to, as the names of these files say."""
         return keys_in_links(self.inputs.values())

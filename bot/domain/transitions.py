@@ -68,12 +68,7 @@ DEADLINE = "deadline"
 DEADLINE_RUNNING = "deadline_running"
 DEADLINE_UNREADABLE = "deadline_unreadable"
 # The states that ComfyDeploy reports; only the bot sets the others.
-REPORTED = (IN_FLIGHT - {RunState.SUBMITTING}) | {
-    RunState.SUCCEEDED,
-    RunState.FAILED,
-    RunState.CANCELLED,
-    RunState.TIMED_OUT,
-}
+REPORTED = (IN_FLIGHT - {S.SUBMITTING}) | _ENDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +84,6 @@ class Change:
     visible: bool = False
 
 
-def belongs(run: Run, report: RunReport) -> bool:
-    """Return whether a report is about this run; while the run's `run_id` is unknown, any report counts."""
-    return run.run_id is None or run.run_id == report.run_id
-
-
 def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = False) -> Change | None:
     """Return the change that a report makes, or None if it changes nothing.
 
@@ -102,7 +92,13 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
     never_sent = run.state is RunState.REFUSED and not run.submissions
     if run.state is RunState.AWAITING_APPROVAL or never_sent:
         return None  # no report can approve it
-    values = _run_id(run, report, now)
+    values: dict[str, object] = {}
+    if run.run_id is None:
+        values["run_id"] = report.run_id
+        if run.cancel_requested_at is not None:
+            values["due_at"] = now  # the cancel call needs the id
+        if run.state is RunState.WAITING:
+            values["submitted_at"] = now  # requeued although its call had been accepted
     if run.erased_at is not None:
         return Change(run.state, values) if values else None  # outputs would undo the erasure
     if not asked and report.state in _ENDS and not (report.state is RunState.SUCCEEDED and report.outputs):
@@ -112,7 +108,13 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
         return _moved(run, report, target, values, now, asked=asked)
     if run.final and report.state in _ENDS:
         return _after_the_end(run, report, values, now)
-    return _without_transition(run, report, values, now)
+    if run.state in IN_FLIGHT and report.state is run.state:
+        values |= _progress(run, report, now)
+    # A run that the bot gave up on may make everything, too, without ever reporting its end.
+    may_finish = run.state in IN_FLIGHT or (is_own_verdict(run) and not run.partial)
+    if may_finish and report.state in IN_FLIGHT:
+        values |= _seen_outputs(run, report, now)
+    return Change(run.state, values, visible=bool(values.keys() - _INVISIBLE)) if values else None
 
 
 def _to_be_asked(run: Run, report: RunReport, values: dict[str, object], now: datetime) -> Change | None:
@@ -121,7 +123,13 @@ def _to_be_asked(run: Run, report: RunReport, values: dict[str, object], now: da
     How a run in flight is said to have ended is noted in its failure code, in case GET /run fails.
     """
     if run.final:
-        return _asked_again(run, report, values, now)
+        is_settled = run.ended_at is None or now >= run.ended_at + SETTLE_AFTER
+        if run.state in REVIVABLE:
+            values["due_at"] = now
+        elif _may_gain(run) and is_settled and (report.progress or 0) > (run.progress or 0):
+            # The machine continued after the run's end and its last poll.
+            values |= {"progress": report.progress, "due_at": now + SETTLE_AFTER}
+        return Change(run.state, values) if values else None
     values["due_at"] = now
     if report.state is RunState.SUCCEEDED:
         if RunState.UPLOADING in TRANSITIONS[run.state]:
@@ -137,10 +145,7 @@ def _to_be_asked(run: Run, report: RunReport, values: dict[str, object], now: da
 
 
 def is_progress(state: RunState, reported: RunState | None) -> bool:
-    """Return whether a report only tells the progress of a run in flight.
-
-    An upload lasts for a moment, and says nothing about the run's duration.
-    """
+    """Return whether a report only tells the progress of a run in flight; an upload lasts for a moment."""
     uploads = state is RunState.RUNNING and reported is RunState.UPLOADING
     return state in IN_FLIGHT and (uploads or reported is state)
 
@@ -174,10 +179,33 @@ def _target(run: Run, report: RunReport) -> RunState | None:
 def _moved(
     run: Run, report: RunReport, target: RunState, values: dict[str, object], now: datetime, *, asked: bool
 ) -> Change:
-    values |= _transition(run, report, target, now, asked=asked)
+    """Return the change of a run that enters the state `target`."""
     if target in IN_FLIGHT:
+        if target is not RunState.QUEUED:
+            values["queue_position"] = None
+            if run.started_at is None:
+                values["started_at"] = now
+                # The first webhook about the execution comes before any progress.
+                if asked or report.progress or target is not RunState.RUNNING:
+                    values["duration_in_doubt"] = True
         values |= _progress(run, report, now) | _seen_outputs(run, report, now)
         return Change(target, values, visible=True)
+    values |= {"ended_at": now, "due_at": None, "queue_position": None}
+    # A run whose outputs were complete before had ended earlier, without a report.
+    noticed_late = asked or run.outputs_since is not None
+    values |= _measured_cost(run, now, in_doubt=noticed_late) | _reported(run, report, now)
+    outputs = pack_outputs(report.outputs or run.outputs)
+    if target is RunState.SUCCEEDED:
+        values |= {"outputs": outputs, "failure_code": None, "failure_params": {}}
+        values |= {"partial": False} if run.partial else {}
+        return Change(target, values, ends_run=True, visible=True)
+    if outputs:
+        values |= {"outputs": outputs, "partial": True}
+    if run.failure_code is None or _is_reported(run.failure_code):
+        asked_for = target is RunState.CANCELLED and run.cancel_requested_at is not None
+        values["failure_code"] = run.cancel_code if asked_for else f"run_{target.value}"
+    if target is RunState.FAILED and report.live_status:
+        values["live_status"] = report.live_status  # the node that failed
     return Change(target, values, ends_run=True, visible=True)
 
 
@@ -186,38 +214,16 @@ def _may_gain(run: Run) -> bool:
     return run.state in UNSUCCESSFUL | REVIVABLE and not run.partial
 
 
-def _asked_again(run: Run, report: RunReport, values: dict[str, object], now: datetime) -> Change | None:
-    """Have a run that has ended polled again if it may have made something since."""
-    is_settled = run.ended_at is None or now >= run.ended_at + SETTLE_AFTER
-    if run.state in REVIVABLE:
-        values["due_at"] = now
-    elif _may_gain(run) and is_settled and (report.progress or 0) > (run.progress or 0):
-        # The machine continued after the run's end and its last poll.
-        values |= {"progress": report.progress, "due_at": now + SETTLE_AFTER}
-    return Change(run.state, values) if values else None
-
-
 def _after_the_end(run: Run, report: RunReport, values: dict[str, object], now: datetime) -> Change | None:
     """Add outputs to a run that ended without any."""
     if _may_gain(run) and report.outputs:
         values |= {"outputs": pack_outputs(report.outputs), "partial": True, "due_at": None}
-        values |= _reported_cost(run, report, now) | _failure_log(report)
+        values |= _reported(run, report, now)
         if is_own_verdict(run) and run.failure_code != DEADLINE and report.state is not None:
             # The verdict's sentence promises a late result; replace it with how the run ended.
             values |= {"failure_code": f"run_{report.state.value}", "failure_params": {}}
         return Change(run.state, values, ends_run=True, visible=True)
     return Change(run.state, values) if values else None
-
-
-def _run_id(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
-    """Return the columns that change because the report is the first to name the run's id."""
-    if run.run_id is not None:
-        return {}
-    # A cancellation may have been waiting for the id, which the cancel call needs.
-    cancelling = {"due_at": now} if run.cancel_requested_at is not None else {}
-    # The run was requeued although its call had been accepted: its deadline counts from here.
-    resubmitted = {"submitted_at": now} if run.state is RunState.WAITING else {}
-    return {"run_id": report.run_id, **cancelling, **resubmitted}
 
 
 def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[str, object]) -> Change | None:
@@ -258,20 +264,6 @@ def end_for_block(run: Run, block: Block, now: datetime) -> Change | None:
     return replace(change, values={**change.values, "decided_by": block.created_by, "decided_at": now})
 
 
-def _without_transition(
-    run: Run, report: RunReport, values: dict[str, object], now: datetime
-) -> Change | None:
-    if run.state in IN_FLIGHT and report.state is run.state:
-        values |= _progress(run, report, now)
-    # A run that the bot gave up on may make everything, too, without ever reporting its end.
-    may_finish = run.state in IN_FLIGHT or (is_own_verdict(run) and not run.partial)
-    if may_finish and report.state in IN_FLIGHT:
-        values |= _seen_outputs(run, report, now)
-    if not values:
-        return None
-    return Change(run.state, values, visible=bool(values.keys() - _INVISIBLE))
-
-
 _INVISIBLE = frozenset({"due_at", "run_id", "outputs", "outputs_since"})
 
 
@@ -304,56 +296,21 @@ def _seen_outputs(run: Run, report: RunReport, now: datetime) -> dict[str, objec
     return values
 
 
-def _transition(
-    run: Run, report: RunReport, target: RunState, now: datetime, *, asked: bool
-) -> dict[str, object]:
-    if target in IN_FLIGHT:
-        return {} if target is RunState.QUEUED else _start(run, report, target, now, asked=asked)
-    values: dict[str, object] = {"ended_at": now, "due_at": None, "queue_position": None}
-    # A run whose outputs were complete before had ended earlier, without a report.
-    noticed_late = asked or run.outputs_since is not None
-    values |= _measured_cost(run, now, in_doubt=noticed_late) | _reported_cost(run, report, now)
-    outputs = pack_outputs(report.outputs or run.outputs)
-    if target is RunState.SUCCEEDED:
-        values |= {"outputs": outputs, "failure_code": None, "failure_params": {}}
-        return values | ({"partial": False} if run.partial else {})
-    if outputs:
-        values |= {"outputs": outputs, "partial": True}
-    if run.failure_code is None or _is_reported(run.failure_code):
-        asked_for = target is RunState.CANCELLED and run.cancel_requested_at is not None
-        values["failure_code"] = run.cancel_code if asked_for else f"run_{target.value}"
-    if target is RunState.FAILED and report.live_status:
-        values["live_status"] = report.live_status  # the node that failed
-    return values | _failure_log(report)
-
-
-def _start(run: Run, report: RunReport, target: RunState, now: datetime, *, asked: bool) -> dict[str, object]:
-    """Return the columns for a run that executes. The first webhook about that comes before any progress."""
-    values: dict[str, object] = {"queue_position": None}
-    if run.started_at is None:
-        values["started_at"] = now
-        if asked or report.progress or target is not RunState.RUNNING:
-            values["duration_in_doubt"] = True
-    return values
-
-
 def _measured_cost(run: Run, now: datetime, *, in_doubt: bool) -> dict[str, object]:
     seconds = measured_seconds(run, now)
     if seconds is None:
         return {}
-    return {"run_duration": seconds, **({"duration_in_doubt": True} if in_doubt else {})}
+    values: dict[str, object] = {"run_duration": seconds}
+    return values | {"duration_in_doubt": True} if in_doubt else values
 
 
-def _reported_cost(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
-    values: dict[str, object] = {}
+def _reported(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
+    """Return the columns that only a reply to GET /run tells: the GPU, the duration and the log."""
+    values: dict[str, object] = {"failure_log": report.log} if report.log else {}
     if report.gpu:
         values["gpu_used"] = report.gpu[:_GPU_NAME]
     seconds = reported_seconds(run, report, now)
     return values if seconds is None else values | {"run_duration": seconds, "duration_in_doubt": False}
-
-
-def _failure_log(report: RunReport) -> dict[str, object]:
-    return {"failure_log": report.log} if report.log else {}
 
 
 def pack_outputs(outputs: tuple[Output, ...]) -> list[dict[str, str | None]]:

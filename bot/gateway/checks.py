@@ -28,19 +28,19 @@ async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> 
     elsewhere would change someone else's. A message that only this user sees may hold anything. Any other has
     to be the bot's, and about the run that the custom_id names. The handlers answer if that run is gone.
     """
-    message = interaction.message
+    message, run_key = interaction.message, getattr(id, "key", "")
     if message is None:
         return  # a form that a command opened
     answered = message.interaction_metadata
     if message.flags.ephemeral:
         # As far as Discord says whom the message answers.
         is_valid = answered is None or answered.user.id == interaction.user.id
-    elif message.author != interaction.client.user or not id.run_key:
+    elif message.author != interaction.client.user or not run_key:
         is_valid = False
     else:
         ref, answered_id = MessageRef(message.channel.id, message.id), answered.id if answered else None
         app, shown = interaction.client.app, component_ids(message)
-        kinds = await message_kinds(app, id.run_key, ref, answered_id, shown)
+        kinds = await message_kinds(app, run_key, ref, answered_id, shown)
         is_valid = kinds is None or any(may_be_on(id, kind) for kind in kinds)
     if not is_valid:
         raise RefusedError("message_other", f"a custom_id of {type(id).__name__} in message {message.id}")

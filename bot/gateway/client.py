@@ -18,7 +18,7 @@ from discord.ui import LayoutView
 
 from bot.config.fields import Shards
 from bot.context import App
-from bot.delivery.on_demand import OnDemandMessenger
+from bot.delivery.messenger import Messenger
 from bot.discord_api.calls import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
 from bot.gateway.checks import check_message, count_command, count_press
@@ -105,7 +105,7 @@ class GenerateBot(commands.Bot):
         """Take the context, which can't be built before the client that it holds."""
         settings = app.settings
         self.app = app
-        self.messenger = OnDemandMessenger(app)
+        self.messenger = Messenger(app)
         self.registered = RegisteredCommands(self.tree, app)
         self.allowance = Allowance(app.now)
         self._set_availability = partial(

@@ -20,21 +20,6 @@ from bot.words.cache import WordThread
 from bot.words.rules import Steps, WordRule, WordRules
 
 
-class GuildInfo:
-    """The names of a server's roles and channels, as the cache has them now."""
-
-    def __init__(self, guild: discord.Guild) -> None:
-        self._guild = guild
-
-    def role_name(self, role_id: int) -> str:
-        role = self._guild.get_role(role_id)
-        return role.name if role is not None else str(role_id)
-
-    def channel_name(self, channel_id: int) -> str:
-        channel = self._guild.get_channel(channel_id)
-        return f"#{channel.name}" if channel is not None else str(channel_id)
-
-
 def settings_context(guild: discord.Guild) -> SettingsContext:
     """Return what the server's settings may name. Channels can be the review channel or the gallery."""
     return SettingsContext(

@@ -10,10 +10,15 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
-from types import TracebackType
 from typing import IO, Final, Self
 
 import aiohttp
@@ -27,8 +32,7 @@ from bot.media.ssrf import AddressRule, GuardedResolver, check_url, is_public
 log = logging.getLogger(__name__)
 _CHUNK: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-# How many files may have their first bytes read at the same time. Whole downloads have a separate limit, so
-# these short reads never wait for them.
+# How many files have their first bytes read at once. They don't wait for whole downloads.
 _HEADS: Final = 8
 _GONE: Final = frozenset({403, 404, 410})
 # The query parameters of signed links: Amazon, Google, Cloudflare R2 and CloudFront, Azure, Discord.
@@ -65,16 +69,12 @@ class Media:
     size: int
 
 
-# Returns a file, or None for an address that it doesn't know.
-ReadFile = Callable[[str], Awaitable[bytes | None]]
-
-
 class MediaFetcher:
     """One HTTP session for all outputs, without cookies, proxies or credentials. Use with `async with`.
 
-    `allows` decides which addresses may be connected to: `is_public`, or `is_public_or_private` for
-    self-hosted machines. `resolver` replaces the system's. `read_offline` reads files that aren't on the
-    network, as in tests and the demo.
+    `allows` decides which addresses may be connected to: `is_public`, or `public_or_in` for self-hosted
+    machines. `resolver` replaces the system's. `read_offline` reads files that aren't on the network, as in
+    tests and the demo, and returns None for others.
     """
 
     def __init__(
@@ -85,24 +85,21 @@ class MediaFetcher:
         resolver: AbstractResolver | None = None,
     ) -> None:
         self._allows = allows
-        self.read_offline: ReadFile | None = None
+        self.read_offline: Callable[[str], Awaitable[bytes | None]] | None = None
         self._limits = limits or MediaLimits()
         self._resolver = resolver
         self._session: aiohttp.ClientSession
         self._heads = asyncio.Semaphore(_HEADS)
 
     async def __aenter__(self) -> Self:
-        inner = self._resolver or aiohttp.ThreadedResolver()
-        resolver = GuardedResolver(inner, self._allows)
-        # No DNS cache, so that the address of every connection is checked.
-        # No limit on connections: OutputPreparer limits the downloads, and `_HEADS` the other requests.
-        connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=0)
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=self._limits.connect, sock_read=self._limits.idle
-        )
+        resolver = GuardedResolver(self._resolver or aiohttp.ThreadedResolver(), self._allows)
         self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=timeout,
+            # No DNS cache, so that the address of every connection is checked.
+            # No limit on connections: OutputPreparer limits the downloads, and `_HEADS` the other requests.
+            connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=0),
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=self._limits.connect, sock_read=self._limits.idle
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             # A few kilobytes of gzip can hold gigabytes, so bodies are requested and counted uncompressed.
@@ -111,9 +108,7 @@ class MediaFetcher:
         )
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._session.close()
 
     def check(self, url: str) -> None:
@@ -121,28 +116,22 @@ class MediaFetcher:
         check_url(_parse(url), self._allows)
 
     async def fetch(
-        self,
-        url: str,
-        *,
-        limit_bytes: int,
-        into: IO[bytes],
-        filename: str | None = None,
+        self, url: str, *, limit_bytes: int, into: IO[bytes], filename: str | None = None
     ) -> Media:
         """Download an output of at most `limit_bytes` into `into`, an empty file.
 
-        The caller closes the file. `filename` is the name that the service reports; by default it is taken
-        from the URL. Raises MediaForbidden, MediaTooLarge, MediaExpired (renew the link) or MediaUnavailable
-        (try again later).
+        `filename` is the name that the service reports; by default it is taken from the URL. Raises
+        MediaForbidden, MediaTooLarge, MediaExpired (renew the link) or MediaUnavailable (try again later).
         """
-        with _mapped(url):
+        with retryable(_shown(url)):
             async with asyncio.timeout(self._limits.total):
-                if (file := await self._offline(url)) is not None:
-                    size, head = len(file), file[:SNIFF_BYTES]
-                    if size > limit_bytes:
-                        raise MediaTooLarge(f"more than {limit_bytes} bytes", limit=limit_bytes)
-                    into.write(file)
+                file = await self.read_offline(url) if self.read_offline is not None else None
+                if file is None:
+                    size, head = await self._download(url, limit_bytes, into)
+                elif len(file) > limit_bytes:
+                    raise MediaTooLarge(f"more than {limit_bytes} bytes", limit=limit_bytes)
                 else:
-                    size, head = await self._download(_parse(url), limit_bytes, into)
+                    size, head = into.write(file), file[:SNIFF_BYTES]
         name, (content_type, extension) = filename or URL(url).name, sniff(head)
         if is_wrong_type(extension, name):
             raise MediaUnavailable(f"{content_type} instead of the expected {name!r}")
@@ -153,32 +142,33 @@ class MediaFetcher:
 
         At most `_HEADS` files are read at once. Raises MediaForbidden, MediaExpired or MediaUnavailable.
         """
-        if (file := await self._offline(url)) is not None:
+        if self.read_offline is not None and (file := await self.read_offline(url)) is not None:
             return file[:SNIFF_BYTES]
-        with _mapped(url):
-            async with self._heads, asyncio.timeout(self._limits.answer), AsyncExitStack() as stack:
-                asked = {"Range": f"bytes=0-{SNIFF_BYTES - 1}"}
-                response = await self._answer(stack, _parse(url), asked)
-                _check_status(response, {200, 206})
+        with retryable(_shown(url)):
+            async with (
+                self._heads,
+                asyncio.timeout(self._limits.answer),
+                self._opened(url, {"Range": f"bytes=0-{SNIFF_BYTES - 1}"}) as response,
+            ):
                 head = b""
                 while chunk := await response.content.read(SNIFF_BYTES - len(head)):
                     head += chunk
-                return _not_empty(head, response)
+        if not head:
+            raise MediaUnavailable(f"{_shown(url)}: empty")
+        return head
 
-    async def _offline(self, url: str) -> bytes | None:
-        return await self.read_offline(url) if self.read_offline is not None else None
-
-    async def _download(self, url: URL, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
-        async with AsyncExitStack() as stack:
-            async with asyncio.timeout(self._limits.answer):
-                response = await self._answer(stack, url)
-            _check_status(response, {200})
-            where = _shown(response.url)
+    async def _download(self, url: str, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
+        async with self._opened(url, {}) as response:
+            where, clock = _shown(response.url), asyncio.get_running_loop().time
             if (size := response.content_length or 0) > limit:
                 raise MediaTooLarge(f"{where}: {size} bytes", limit=limit)
-            size, head, clock = 0, b"", asyncio.get_running_loop().time
-            began = clock()
-            while chunk := await self._chunk(response):
+            size, head, began = 0, b"", clock()
+            while True:
+                # The session's `sock_read` restarts with each byte of the chunked framing; this doesn't.
+                async with asyncio.timeout(self._limits.idle):
+                    chunk = await response.content.read(_CHUNK)
+                if not chunk:
+                    break
                 size += len(chunk)
                 if size > limit:
                     raise MediaTooLarge(f"{where}: more than {limit} bytes", limit=limit)
@@ -186,26 +176,41 @@ class MediaFetcher:
                     raise MediaUnavailable(f"{where}: less than {self._limits.rate:.0f} bytes/s")
                 head += chunk[: SNIFF_BYTES - len(head)]
                 into.write(chunk)
-            return size, _not_empty(head, response)
+            if not head:
+                raise MediaUnavailable(f"{where}: empty")
+            return size, head
+
+    @asynccontextmanager
+    async def _opened(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Follow redirects to a response with a body. A part of a file is accepted only with `headers`."""
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout(self._limits.answer):
+                response = await self._answer(stack, _parse(url), headers)
+            where = f"{_shown(response.url)}: {response.status}"
+            signed = not _SIGNED.isdisjoint(response.url.query)
+            if response.status in _GONE or (signed and response.status in (400, 401)):
+                raise MediaExpired(where)
+            if response.status not in ({200, 206} if headers else {200}):
+                raise MediaUnavailable(where)
+            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                raise MediaUnavailable(f"{where}, compressed although identity encoding was requested")
+            yield response
 
     async def _answer(
-        self, stack: AsyncExitStack, url: URL, headers: Mapping[str, str] | None = None
+        self, stack: AsyncExitStack, url: URL, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse:
-        """Follow redirects and return the final response, which the stack closes."""
         for _ in range(self._limits.redirects + 1):
             check_url(url, self._allows)
             get = self._session.get(url, headers=headers, allow_redirects=False)
             response = await stack.enter_async_context(get)
             if response.status not in _REDIRECTS:
                 return response
-            url = _redirected(response)
+            location = response.headers.get("Location")
+            if not location:
+                raise MediaUnavailable(f"{_shown(response.url)}: {response.status} without Location")
+            url = response.url.join(_parse(location))
             response.close()
         raise MediaUnavailable(f"{_shown(url)}: more than {self._limits.redirects} redirects")
-
-    async def _chunk(self, response: aiohttp.ClientResponse) -> bytes:
-        # The session's `sock_read` restarts with each byte of the chunked framing; this timeout doesn't.
-        async with asyncio.timeout(self._limits.idle):
-            return await response.content.read(_CHUNK)
 
 
 # A host name has at most 253 characters; parsing a longer one that isn't ASCII takes quadratic time.
@@ -223,42 +228,19 @@ def _parse(url: str) -> URL:
         raise MediaForbidden("no address") from None
 
 
-def _redirected(response: aiohttp.ClientResponse) -> URL:
-    location = response.headers.get("Location")
-    if not location:
-        raise MediaUnavailable(f"{_shown(response.url)}: {response.status} without Location")
-    return response.url.join(_parse(location))
-
-
-def _check_status(response: aiohttp.ClientResponse, expected: Collection[int]) -> None:
-    where = f"{_shown(response.url)}: {response.status}"
-    signed = not _SIGNED.isdisjoint(response.url.query)
-    if response.status in _GONE or (signed and response.status in (400, 401)):
-        raise MediaExpired(where)
-    if response.status not in expected:
-        raise MediaUnavailable(where)
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise MediaUnavailable(f"{where}, compressed although identity encoding was requested")
-
-
-def _not_empty(head: bytes, response: aiohttp.ClientResponse) -> bytes:
-    if not head:
-        raise MediaUnavailable(f"{_shown(response.url)}: empty")
-    return head
-
-
 @contextmanager
-def _mapped(url: str) -> Iterator[None]:
-    """Map errors to MediaUnavailable, without the signed address that their texts may contain.
+def retryable(where: str) -> Iterator[None]:
+    """Map errors of the network and the disk to MediaUnavailable.
 
-    The system's own words tell a full disk from a lost connection. Timeouts are OSErrors, too.
+    The text of a network error is left out, because it may contain a signed address. The system's own words
+    tell a full disk from a lost connection. Timeouts are OSErrors, too.
     """
     try:
         yield
     except (aiohttp.ClientError, OSError, ValueError) as error:
         words = error.strerror if not isinstance(error, aiohttp.ClientError | ValueError) else None
         reason = f"{type(error).__name__}: {words}" if words else type(error).__name__
-        raise MediaUnavailable(f"{_shown(url)}: {reason}") from None
+        raise MediaUnavailable(f"{where}: {reason}") from None
 
 
 def _shown(url: URL | str) -> str:
@@ -292,13 +274,3 @@ def temporary_folder() -> AbstractContextManager[str]:
         # An expected error needs no traceback.
         log.error("can't create a temporary folder for outputs: %s", error)  # noqa: TRY400
         return nullcontext(os.devnull)
-
-
-@contextmanager
-def disk_errors() -> Iterator[None]:
-    """Map disk errors to a retryable `MediaUnavailable`."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise MediaUnavailable(f"can't write it to a temporary file: {reason}") from error

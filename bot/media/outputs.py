@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import mimetypes
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -26,14 +25,13 @@ from bot.domain.errors import (
 from bot.domain.runs import Output, Run
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import file_stem
-from bot.media.download import Media, MediaFetcher, disk_errors
+from bot.media.download import Media, MediaFetcher, retryable
 from bot.media.file_types import pixels_of
 from bot.media.shrink import SECONDS, shrink
 from bot.strings import say
 from bot.ui.message_parts import CONTENT_TEXT, GALLERY, FileKind, PreparedFile, PreparedOutputs
 
 log = logging.getLogger(__name__)
-# A picture above the upload limit is fetched anyway, because it can be recompressed.
 PICTURE_LIMIT = 64 * 1024 * 1024
 MAX_FILES = 40
 _INLINE_TEXT = 1500
@@ -41,14 +39,13 @@ _ALT_TEXT = 500
 _HEAD = 64 * 1024  # a JPEG's metadata may come before its size
 # How long, in seconds, the outputs of one message may take to fetch.
 MEDIA_SECONDS = 120.0
+_DISK = "a temporary file"
 _DOWNLOADS = 64
 _DOWNLOADS_PER_SERVER = 4
 
 
 # The files and sentences of an output: several if a picture was recompressed or its link is attached.
 Prepared = list[PreparedFile | str]
-# The result of fetching an output.
-Fetched = Prepared | MediaError
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +60,6 @@ class _Target:
     folder: Path
     deadline: float
     posted: Collection[str]
-
-    @property
-    def left(self) -> float:
-        return self.deadline - asyncio.get_running_loop().time()
 
     def has(self, stem: str) -> bool:
         """Return whether a message shows the file with this name, whatever its suffix is."""
@@ -117,19 +110,26 @@ class OutputPreparer:
         Raises MediaError or BackendError if a retry may help. On the `last_try`, and when the time has run
         out, a sentence stands in for each missing file instead.
         """
-        target = _Target(run, limit, folder, deadline, posted)
-        outputs = dict(enumerate(_shown(run.outputs), 1))
-        fetched = await self._fetch(target, outputs)
-        again = [number for number, error in _errors(fetched) if last_try or isinstance(error, MediaExpired)]
+        target, clock = _Target(run, limit, folder, deadline, posted), asyncio.get_running_loop().time
+        outputs = dict(enumerate(_linkable(run.outputs), 1))
+        items, failed = await self._fetch(target, outputs)
+        again = [n for n, error in failed.items() if last_try or isinstance(error, MediaExpired)]
         if again:
-            outputs = await self._renewed(run, outputs, last_try or target.left <= 0)
-            fetched |= await self._fetch(target, {number: outputs[number] for number in again})
-        out_of_time = target.left <= 0
-        for _, error in _errors(fetched):
+            outputs = await self._renewed(run, outputs, last_try or clock() >= deadline)
+            more, failed_again = await self._fetch(target, {n: outputs[n] for n in again})
+            items |= more
+            failed = {n: error for n, error in failed.items() if n not in again} | failed_again
+        out_of_time = clock() >= deadline
+        for error in failed.values():
             if not (last_try or out_of_time):
                 raise error
             log.warning("can't fetch an output: %s", error)
-        return _assembled(target, outputs, fetched)
+        # The file with a long link of what couldn't be fetched is no result.
+        has_file = any(isinstance(each, PreparedFile) for found in items.values() for each in found)
+        with retryable(_DISK):
+            for n in failed:
+                items[n] = _linked(target, n, outputs[n], "media_unavailable")
+            return _assembled(target, [items[n] for n in outputs], is_gone=bool(failed) and not has_file)
 
     async def prepare_copy(self, run: Run, limit: int, folder: Path, deadline: float) -> PreparedOutputs:
         """Return the outputs for a copy of a result, with a sentence for each file that no longer exists.
@@ -156,40 +156,42 @@ class OutputPreparer:
             if not last_try:
                 raise
             log.warning("can't renew the links: %s", error)
-        renewed = dict(outputs)
-        for new in _shown(found):
-            same = (
-                number
-                for number, old in outputs.items()
-                if renewed[number] is old and (old.kind, old.filename) == (new.kind, new.filename)
-            )
-            if (number := next(same, None)) is not None:
-                renewed[number] = new
+        fresh, renewed = _linkable(found), dict(outputs)
+        for number, old in outputs.items():
+            same = [new for new in fresh if (new.kind, new.filename) == (old.kind, old.filename)]
+            if same:
+                renewed[number] = same[0]
+                fresh.remove(same[0])
         return renewed
 
-    async def _fetch(self, target: _Target, outputs: Mapping[int, Output]) -> dict[int, Fetched]:
+    async def _fetch(
+        self, target: _Target, outputs: Mapping[int, Output]
+    ) -> tuple[dict[int, Prepared], dict[int, MediaError]]:
+        """Return what became of each output, and the errors of those that couldn't be fetched."""
         # The group waits for all of them even if one fails, since their folder is deleted afterwards.
         async with asyncio.TaskGroup() as group:
-            fetches = {
-                number: group.create_task(self._file(target, number, output))
-                for number, output in outputs.items()
-            }
-        return {number: fetch.result() for number, fetch in fetches.items()}
+            fetches = {n: group.create_task(self._file(target, n, each)) for n, each in outputs.items()}
+        found = {n: fetch.result() for n, fetch in fetches.items()}
+        return (
+            {n: each for n, each in found.items() if not isinstance(each, MediaError)},
+            {n: each for n, each in found.items() if isinstance(each, MediaError)},
+        )
 
-    async def _file(self, target: _Target, number: int, output: Output) -> Fetched:
+    async def _file(self, target: _Target, number: int, output: Output) -> Prepared | MediaError:
         if target.has(file_stem(target.run.deployment, target.run.key, number)):
             return []
         try:
-            self._fetcher.check(output.url or "")
-            if target.limit == 0:
+            with retryable(_DISK):
+                try:
+                    self._fetcher.check(output.url or "")
+                    if target.limit > 0:
+                        return await self._attached(target, number, output)
+                except MediaTooLarge:
+                    pass
                 return _linked(target, number, output, "media_too_large")
-            with disk_errors():
-                return await self._attached(target, number, output)
         except MediaForbidden as error:
             log.warning("refused to fetch an output from a forbidden address: %s", error)
             return [say("media_forbidden", name=_name(output, number))]
-        except MediaTooLarge:
-            return _linked(target, number, output, "media_too_large")
         except MediaError as error:
             return error
 
@@ -197,12 +199,18 @@ class OutputPreparer:
         """Fetch an output when a slot is free. Raises MediaError, also when the time has run out."""
         run, path = target.run, target.folder / f"{target.run.key}-{number}"
         of_server = self._slots_of.setdefault(run.server, asyncio.Semaphore(_DOWNLOADS_PER_SERVER))
+        # A picture above the upload limit is fetched anyway, because it can be recompressed.
+        is_picture = (mimetypes.guess_type(output.filename or "")[0] or "").startswith("image/")
+        ceiling, url = max(PICTURE_LIMIT if is_picture else 0, target.limit), output.url or ""
         media: Media | None = None
         try:
             async with asyncio.timeout_at(target.deadline):
                 # In this order, a server whose downloads are slow doesn't block the others.
                 async with of_server, self._slots:
-                    media = await self._download(target, output, path)
+                    with path.open("wb") as file:
+                        media = await self._fetcher.fetch(
+                            url, limit_bytes=ceiling, into=file, filename=output.filename
+                        )
                 kind = kind_of(media.content_type)
                 if media.size <= target.limit:
                     return [_prepared(run, number, path, Path(media.filename).suffix, kind)]
@@ -214,38 +222,24 @@ class OutputPreparer:
                 raise MediaUnavailable(f"{output.filename}: no time is left") from None
         raise MediaTooLarge(output.filename or "")
 
-    async def _download(self, target: _Target, output: Output, path: Path) -> Media:
-        is_picture = (mimetypes.guess_type(output.filename or "")[0] or "").startswith("image/")
-        ceiling = max(PICTURE_LIMIT, target.limit) if is_picture else target.limit
-        with path.open("wb") as file:
-            return await self._fetcher.fetch(
-                output.url or "", limit_bytes=ceiling, into=file, filename=output.filename
-            )
-
     async def _shrink(self, target: _Target, path: Path) -> bool:
         """Shrink a picture in place. Return False if it can't be made to fit, or not in the time left.
 
         One thread shrinks all pictures, so no server has more than one in its queue.
         """
         loop = asyncio.get_running_loop()
-        work = partial(_shrunk, path, target.limit, lambda: target.deadline - loop.time())
+
+        def work() -> bool:
+            data = shrink(path.read_bytes(), target.limit, min(target.deadline - loop.time(), SECONDS))
+            if data is not None:
+                path.write_bytes(data)
+            return data is not None
+
         async with self._shrinking_of.setdefault(target.run.server, asyncio.Lock()):
             return await loop.run_in_executor(self._shrinking, work)
 
 
-def _shrunk(path: Path, limit: int, left: Callable[[], float]) -> bool:
-    """Shrink a picture in place, in the time that is `left` by then. Return whether that worked."""
-    data = shrink(path.read_bytes(), limit, min(left(), SECONDS))
-    if data is not None:
-        path.write_bytes(data)
-    return data is not None
-
-
-def _errors(fetched: Mapping[int, Fetched]) -> list[tuple[int, MediaError]]:
-    return [(number, each) for number, each in fetched.items() if isinstance(each, MediaError)]
-
-
-def _shown(outputs: Sequence[Output]) -> list[Output]:
+def _linkable(outputs: Sequence[Output]) -> list[Output]:
     return [output for output in outputs if output.url is not None][:MAX_FILES]
 
 
@@ -253,29 +247,22 @@ def _name(output: Output, number: int) -> str:
     return escape_line(output.filename or f"file {number}", 80)
 
 
-def _assembled(
-    target: _Target, outputs: Mapping[int, Output], fetched: Mapping[int, Fetched]
-) -> PreparedOutputs:
-    items: Prepared = []
-    with disk_errors():
-        for number, each in fetched.items():
-            if isinstance(each, MediaError):
-                items += _linked(target, number, outputs[number], "media_unavailable")
-            else:
-                items += each
-        texts, text_files = _texts(
-            target, [output.text for output in target.run.outputs if output.text is not None]
-        )
-    remarks = [item for item in items if isinstance(item, str)]
+def _assembled(target: _Target, found: Sequence[Prepared], *, is_gone: bool) -> PreparedOutputs:
+    """Return the files and sentences with the run's texts. Too long ones are put into one file."""
+    run, items = target.run, [item for each in found for item in each]
     files = [item for item in items if isinstance(item, PreparedFile)]
-    more = sum(output.url is not None for output in target.run.outputs) - MAX_FILES
-    if more > 0:
+    remarks = [item for item in items if isinstance(item, str)]
+    if (more := sum(output.url is not None for output in run.outputs) - MAX_FILES) > 0:
         remarks.append(say("media_more", count=more))
-    # The file with a long link of what couldn't be fetched is no result.
-    fetched_files = [each for each in fetched.values() if not isinstance(each, MediaError)]
-    has_file = any(isinstance(item, PreparedFile) for each in fetched_files for item in each)
-    is_gone = bool(_errors(fetched)) and not (texts or text_files or has_file)
-    return PreparedOutputs((*files, *text_files), texts, tuple(remarks), is_gone=is_gone)
+    texts = [output.text for output in run.outputs if output.text is not None]
+    inline, stem = inline_texts(run, texts), file_stem(run.deployment, run.key)
+    has_text = bool(inline)
+    if inline is None and not target.has(stem):
+        path = target.folder / f"{run.key}-text"
+        path.write_text("\n\n".join(texts), encoding="utf-8")
+        files.append(PreparedFile(path, f"{stem}.txt", FileKind.OTHER, size=path.stat().st_size))
+        has_text = True
+    return PreparedOutputs(tuple(files), inline or (), tuple(remarks), is_gone and not has_text)
 
 
 def _linked(target: _Target, number: int, output: Output, code: str) -> Prepared:
@@ -285,8 +272,7 @@ def _linked(target: _Target, number: int, output: Output, code: str) -> Prepared
     if len(sentence) <= CONTENT_TEXT:
         return [sentence]
     path = target.folder / f"{target.run.key}-{number}-link"
-    with disk_errors():
-        path.write_text(url, encoding="utf-8")
+    path.write_text(url, encoding="utf-8")
     file = _prepared(target.run, number, path, ".txt", FileKind.OTHER)
     return [file, say("media_link_attached", name=name, file=escape_line(file.filename, 100))]
 
@@ -297,29 +283,13 @@ def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind)
     The run key in its name lets a search find the message again.
     """
     prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
-    alt = shorten(strip_invisible(run.prompt), _ALT_TEXT) if run.prompt and kind is FileKind.IMAGE else None
     filename = f"{prefix}{file_stem(run.deployment, run.key, number)}{extension}"
-    pixels = None
-    if kind is FileKind.IMAGE:
-        with path.open("rb") as file:
-            pixels = pixels_of(file.read(_HEAD))
-    return PreparedFile(path, filename, kind, alt, path.stat().st_size, pixels=pixels)
-
-
-def _texts(target: _Target, texts: Sequence[str]) -> tuple[tuple[str, ...], tuple[PreparedFile, ...]]:
-    """Return the texts to show in the message, and the files to attach.
-
-    Texts that are too long for the message are put into one file.
-    """
-    run, stem = target.run, file_stem(target.run.deployment, target.run.key)
-    if (inline := inline_texts(run, texts)) is not None:
-        return inline, ()
-    if target.has(stem):
-        return (), ()
-    path = target.folder / f"{run.key}-text"
-    path.write_text("\n\n".join(texts), encoding="utf-8")
-    filename = f"{stem}.txt"
-    return (), (PreparedFile(path, filename, FileKind.OTHER, size=path.stat().st_size),)
+    if kind is not FileKind.IMAGE:
+        return PreparedFile(path, filename, kind, size=path.stat().st_size)
+    with path.open("rb") as file:
+        pixels = pixels_of(file.read(_HEAD))
+    alt = shorten(strip_invisible(run.prompt), _ALT_TEXT) if run.prompt else None
+    return PreparedFile(path, filename, kind, alt, path.stat().st_size, pixels)
 
 
 def inline_texts(run: Run, texts: Sequence[str]) -> tuple[str, ...] | None:

@@ -80,7 +80,7 @@ async def _is_unknown(settings: DeploymentSettings, catalogue: Catalogue, backen
     if not isinstance(fault, BackendServerError) or isinstance(fault, BackendCrashed):
         return False
     try:
-        return settings.deployment_id not in {each.id for each in await backend.describe_deployments()}
+        return settings.deployment_id not in await backend.deployment_ids()
     except BackendError:
         return False
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bot.context import App
-from bot.deployments.inputs import OptionChoice
-from bot.deployments.schema import CHOICES
 from bot.domain.errors import RefusedError
 from bot.domain.moderation import OUTCOMES, AuditAction, AuditFilter, StoredEntry
 from bot.domain.pages import PAGE_SIZE, first_page
@@ -23,26 +21,24 @@ _WITHOUT_SERVER = frozenset({AuditAction.PAUSE, AuditAction.RESUME, AuditAction.
 SERVER_ACTIONS = tuple(action for action in AuditAction if action not in _WITHOUT_SERVER)
 
 
-def suggest_deployments(app: App, prefix: str) -> Sequence[OptionChoice]:
-    """Return the deployments whose title or name contains the text, for autocomplete."""
-    text = prefix.strip().casefold()
-    return [
-        OptionChoice(deployment.title, deployment.name)
-        for deployment in app.catalogue.all()
-        if text in deployment.title.casefold() or text in deployment.name.casefold()
-    ][:CHOICES]
-
-
 def checked(app: App, wanted: AuditFilter) -> AuditFilter:
     """Return the filter that the options of `/audit` stand for.
 
-    Raises RefusedError for a range that holds nothing, and for what Discord didn't offer.
+    Its deployment may be typed as a name or title, in any case. Another name is kept as it was typed, since
+    the log may have entries of a deployment that isn't offered any more. Raises RefusedError for a range that
+    holds nothing, for what Discord didn't offer, and if no deployment can have that name.
     """
     if wanted.outcome not in ("", *OUTCOMES) or wanted.action not in ("", *SERVER_ACTIONS):
         raise RefusedError("list_stale", "an option of /audit is not one of the choices")
     if wanted.since and wanted.since <= wanted.until:
         raise RefusedError("record_range", since=wanted.since, until=wanted.until)
-    return replace(wanted, deployment=_deployment(app, wanted.deployment))
+    text, offered = wanted.deployment.strip(), app.catalogue.all()
+    names = {deployment.title.casefold(): deployment.name for deployment in reversed(offered)}
+    names |= {deployment.name.casefold(): deployment.name for deployment in offered}
+    found = names.get(text.casefold(), text)
+    if len(found) > _NAME_LENGTH:
+        raise RefusedError("record_no_deployment", name=escape_line(found, 60))
+    return replace(wanted, deployment=found)
 
 
 async def page(
@@ -72,18 +68,3 @@ async def export(
         if not file.add(*(csv_line(cells(entry)) for entry in entries)):
             break
     return file
-
-
-def _deployment(app: App, typed: str) -> str:
-    """Return the name of the deployment with this name or else this title, in any case.
-
-    Another name is returned as it was typed, since the log may have entries of a deployment that isn't
-    offered any more. Raises RefusedError if no deployment can have that name.
-    """
-    text, offered = typed.strip(), app.catalogue.all()
-    names = {deployment.title.casefold(): deployment.name for deployment in reversed(offered)}
-    names |= {deployment.name.casefold(): deployment.name for deployment in offered}
-    found = names.get(text.casefold(), text)
-    if len(found) > _NAME_LENGTH:
-        raise RefusedError("record_no_deployment", name=escape_line(found, 60))
-    return found

@@ -56,8 +56,14 @@ def json_line(record: object, names: Collection[str] | None = None, **more: obje
 
 def csv_line(cells: Sequence[str]) -> bytes:
     """Return cells as a line of CSV, with an apostrophe before each formula."""
+
+    def marked(gap: re.Match[str]) -> str:
+        return gap[0] if _BEGINS_CELL.isdisjoint(gap[0]) else f"{gap[0]}'"
+
     text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_ALL).writerow([_without_formulas(cell) for cell in cells])
+    # The line break begins a cell, as a program may see it.
+    safe = [_BEFORE_FORMULA.sub(marked, f"\n{cell}")[1:] for cell in cells]
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerow(safe)
     # Text from Discord may contain lone surrogates.
     return text.getvalue().encode(errors="replace")
 
@@ -80,10 +86,10 @@ def _plain(value: Any) -> Any:
         return _unsigned(value)
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Mapping):
-        return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
     return _named(_fields(value)) if is_dataclass(value) else value
 
 
@@ -100,12 +106,3 @@ def _unsigned(text: str) -> str:
         return parts._replace(netloc=host, query="", fragment="").geturl()
     except ValueError:
         return text
-
-
-def _without_formulas(cell: str) -> str:
-    """Put an apostrophe before each formula, wherever a program may begin a cell."""
-    return _BEFORE_FORMULA.sub(_marked, f"\n{cell}")[1:]
-
-
-def _marked(gap: re.Match[str]) -> str:
-    return gap[0] if _BEGINS_CELL.isdisjoint(gap[0]) else f"{gap[0]}'"

@@ -78,7 +78,7 @@ async def check_reportable(app: App, actor: Actor, key: str) -> tuple[Run, int]:
     run = await of_server(app, actor, key)
     if run.private:  # nobody else sees it, so nobody can report it
         raise RefusedError("run_gone")
-    reported = await app.store.runs.batch(run) if run.is_first_in_batch else [run]
+    reported = await app.store.runs.batch(run) if run.index == 0 else [run]
     check_shown(*reported)
     channel_id = await report_channel(app, actor)
     if channel_id is None:
@@ -103,7 +103,7 @@ async def report(app: App, actor: Actor, key: str, reason: str, note: str) -> bo
 async def delete_reported(app: App, actor: Actor, key: str) -> None:
     """Delete a reported result or batch, which closes its report. If that is gone, only close the report."""
     run = await moderated(app, actor, key)
-    whole, reviews, now = run.is_first_in_batch, app.store.reviews, app.now()
+    whole, reviews, now = run.index == 0, app.store.reviews, app.now()
     if any(each.is_shown for each in (await app.store.runs.batch(run) if whole else [run])):
         await reviews.delete(key, actor.id, now, whole_batch=whole)
     else:
@@ -169,12 +169,19 @@ async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:
         app.wakeups.wake("show")
 
 
+async def check_blockable(app: App, actor: Actor, key: str) -> None:
+    """Raise RefusedError for somebody's own request. Who else can't be blocked is checked by `block`."""
+    if (await moderated(app, actor, key)).requester_id == actor.id:
+        raise RefusedError("block_self")
+
+
 async def block(
     app: App, actor: Actor, target: Member, *, reason: str, duration: timedelta | None
 ) -> tuple[Block, int]:
     """Block a member and end their waiting runs. Return the block, and of how many requests these were.
 
-    Without `duration`, the block lasts until it is lifted. Raises RefusedError if the user can't block them.
+    Without `duration`, the block lasts until it is lifted. Raises RefusedError without a reason, and if the
+    user can't block this member.
     """
     rules, now = await app.store.rules.get(actor.guild_id), app.now()
     server = check_moderator(actor.guild_id, actor.person, rules)
@@ -184,10 +191,12 @@ async def block(
         raise RefusedError("block_owner", person=target.id)
     if target.is_moderator(rules):
         raise RefusedError("block_moderator", person=target.id)
+    if not reason.strip():
+        raise RefusedError("block_no_reason")
     block = Block(
         guild_id=server,
         user_id=target.id,
-        reason=reason,
+        reason=reason.strip(),
         until=now + duration if duration is not None else None,
         created_at=now,
         created_by=actor.id,

@@ -195,8 +195,8 @@ async def draft(app: App, actor: Actor, deployment: str, name: str | None) -> Dr
         fitting = [each for each in facts.named if each.deployment == deployment]
         if not fitting:
             other = facts.named[0].deployment
-            title, path = escape_line(app.catalogue.title(other), 60), app.catalogue.plan.path_of(other)
-            code = "preset_elsewhere" if path is not None else "default_gone"
+            title, path = escape_line(app.catalogue.title(other), 60), app.catalogue.plan.path(other)
+            code = "preset_elsewhere" if app.catalogue.get(other) is not None else "default_gone"
             raise RefusedError(code, name=shown, title=title, path=path)
         stored = [Stored(fitting[0].inputs, fitting[0].gpu, fitting[0])]
     unnamed = [each for each in facts.defaults if each.deployment == deployment]

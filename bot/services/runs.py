@@ -9,7 +9,6 @@ from bot.context import App
 from bot.domain.budgets import UsageView, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef, marker
-from bot.domain.pages import PAGE_SIZE, first_page
 from bot.domain.policy import Standing
 from bot.domain.requests import Actor, Member, Origin
 from bot.domain.runs import Run
@@ -59,12 +58,6 @@ async def message_kinds(
             await app.store.messages.adopt(each.request_key, each.kind, each.number, posted)
             known.append(each.kind)
     return frozenset(known)
-
-
-async def queue(app: App, guild_id: int, page: int) -> tuple[Sequence[Sequence[Run]], bool]:
-    """Return a page, counted from 0, of a server's unfinished requests, and whether more follow."""
-    batches = await app.store.history.server_queue(guild_id, limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE)
-    return first_page(batches)
 
 
 async def usage(app: App, actor: Actor, target: Member | None) -> UsageView:

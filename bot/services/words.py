@@ -20,6 +20,7 @@ from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.requests import NAME_LENGTH, Actor
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import escape_line, shorten
+from bot.store.audit import add_entries
 from bot.words import cache as word_rules
 from bot.words.rules import Hit
 
@@ -121,7 +122,8 @@ async def _record_refusal(
     details: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
     log.info("refused a request of user %s: %s, rule %r", actor.id, code, details.get("rule"))
-    await app.store.audit.add(
+    await app.store.database.write(
+        add_entries,
         AuditEntry(
             at=app.now(),
             guild_id=guild_id,
@@ -131,5 +133,5 @@ async def _record_refusal(
             deployment=deployment,
             outcome=code,
             details=details,
-        )
+        ),
     )

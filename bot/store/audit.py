@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     RowMapping,
     Select,
@@ -24,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from bot.database.engine import Repository, reads, writes
+from bot.database.engine import Repository, reads
 from bot.database.rows import Messages, earlier, read_messages, select_listed_runs, to_run
 from bot.database.tables import audit, runs
 from bot.domain.messages.records import EDITS, Kind, MessageRef
@@ -91,12 +90,15 @@ def add_entries(connection: Connection, *entries: AuditEntry) -> None:
     connection.execute(_INSERT, [row | {"details": dict(row["details"])} for row in rows])
 
 
-def record_end(connection: Connection, run: Run, now: datetime) -> bool:
+def record_end(connection: Connection, run: Run, ended: Run, now: datetime) -> bool:
     """Write how a request ended, once its last run has, and return whether it has.
 
-    A result that comes later changes the entry. `run` is the run that has ended, as it was before.
+    A result that comes later changes the entry. `run` is the run that has ended, as it was before, and
+    `ended` as it is now.
     """
-    ends = connection.execute(_ENDS, {"request": run.request_key}).all()
+    ends: Sequence[Any] = [(ended.state, ended.partial, ended.failure_code)]
+    if run.count > 1:
+        ends = connection.execute(_ENDS, {"request": run.request_key}).all()
     if any(state not in FINAL for state, _, _ in ends):
         return False
     outcome, made = outcome_of(ends)
@@ -124,11 +126,6 @@ def record_end(connection: Connection, run: Run, now: datetime) -> bool:
 class AuditStore(Repository):
     """The audit log. Every method raises StoreUnavailable if the database doesn't answer."""
 
-    @writes
-    def add(self, connection: Connection, entry: AuditEntry) -> None:
-        """Write an entry in a transaction of its own."""
-        add_entries(connection, entry)
-
     @reads
     def page(
         self,
@@ -142,8 +139,7 @@ class AuditStore(Repository):
         before: StoredEntry | None = None,
     ) -> Sequence[StoredEntry]:
         """Return the newest matching entries or, with `before`, those that are older."""
-        query = newest_first(guild_id, audit_filter, now, limit, before)
-        return _read(connection, query.offset(offset))
+        return _read(connection, newest_first(guild_id, audit_filter, now, limit, before).offset(offset))
 
     async def export(
         self, guild_id: int, audit_filter: AuditFilter, now: datetime, chunk_size: int = _CHUNK_SIZE
@@ -156,10 +152,22 @@ class AuditStore(Repository):
 
 
 def newest_first(
-    guild_id: int, audit_filter: AuditFilter, now: datetime, limit: int, before: StoredEntry | None = None
+    guild_id: int, wanted: AuditFilter, now: datetime, limit: int, before: StoredEntry | None = None
 ) -> Select[Any]:
-    """Select a server's entries, newest first, using the index `audit_guild` or `audit_subject`."""
-    query = _matching(guild_id, audit_filter, now)
+    """Select a server's matching entries, using the index `audit_guild` or `audit_subject`."""
+    query = select(audit).where(audit.c.guild_id == guild_id)
+    for name in ("subject_id", "actor_id", "deployment", "action"):
+        if value := getattr(wanted, name.removesuffix("_id")):
+            query = query.where(audit.c[name] == value)
+    if wanted.outcome == RunState.REFUSED:
+        never_started = audit.c.outcome.in_({RunState.REFUSED, REQUESTER_BLOCKED})
+        query = query.where(or_(never_started, audit.c.action == AuditAction.REFUSAL))
+    elif wanted.outcome:
+        query = query.where(audit.c.outcome == wanted.outcome)
+    if wanted.since:
+        query = query.where(audit.c.at >= now - timedelta(days=wanted.since))
+    if wanted.until:
+        query = query.where(audit.c.at < now - timedelta(days=wanted.until))
     if before is not None:
         query = query.where(earlier(audit.c.at, before.entry.at, audit.c.id < before.id))
     return query.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
@@ -173,7 +181,10 @@ def to_entry(row: RowMapping) -> StoredEntry:
 
 
 def _read(connection: Connection, query: Select[Any]) -> list[StoredEntry]:
-    """Return entries with what moderators see of the requests that they are about."""
+    """Return entries with what moderators see of the requests that they are about.
+
+    A private request shows neither its prompt nor a link, but moderators may open its results.
+    """
     entries = [to_entry(row) for row in connection.execute(query).mappings()]
     keys = {stored.entry.run_key for stored in entries if stored.entry.run_key}
     if not keys:
@@ -181,24 +192,22 @@ def _read(connection: Connection, query: Select[Any]) -> list[StoredEntry]:
     own = select(runs.c.request_key).where(runs.c.key.in_(keys))
     found = select_listed_runs().where(runs.c.request_key.in_(own)).order_by(runs.c.request_key, runs.c.index)
     batches = defaultdict[str, list[Run]](list)
+    batch_of = dict[str | None, list[Run]]()
     for run in map(to_run, connection.execute(found)):
         batches[run.request_key].append(run)
+        batch_of[run.key] = batches[run.request_key]
     messages = read_messages(connection, batches.keys())
-    request_of = {run.key: key for key, batch in batches.items() for run in batch}
-    return [
-        _complete(stored, batches[key], messages[key])
-        if (key := request_of.get(stored.entry.run_key or ""))
-        else stored
-        for stored in entries
-    ]
-
-
-def _complete(stored: StoredEntry, batch: Sequence[Run], messages: Messages) -> StoredEntry:
-    """Add the prompt and the link. A private request shows neither, but moderators may open its results."""
-    first = batch[0]
-    if not first.private:
-        return replace(stored, prompt=first.prompt, message=_link(batch, messages))
-    return replace(stored, may_open=any(run.is_shown and run.erased_at is None for run in batch))
+    for place, stored in enumerate(entries):
+        batch = batch_of.get(stored.entry.run_key)
+        if batch is None:
+            continue
+        if batch[0].private:
+            may_open = any(run.is_shown and run.erased_at is None for run in batch)
+            entries[place] = replace(stored, may_open=may_open)
+        else:
+            link = _link(batch, messages[batch[0].request_key])
+            entries[place] = replace(stored, prompt=batch[0].prompt, message=link)
+    return entries
 
 
 def _link(batch: Sequence[Run], messages: Messages) -> MessageRef | None:
@@ -223,28 +232,3 @@ def _link(batch: Sequence[Run], messages: Messages) -> MessageRef | None:
     if first.status_message_id is None or needs_approval:
         return None
     return MessageRef(first.channel_id, first.status_message_id)
-
-
-def _matching(guild_id: int, audit_filter: AuditFilter, now: datetime) -> Select[Any]:
-    conditions: list[ColumnElement[bool]] = [audit.c.guild_id == guild_id]
-    exact = {
-        audit.c.subject_id: audit_filter.subject,
-        audit.c.actor_id: audit_filter.actor,
-        audit.c.deployment: audit_filter.deployment,
-        audit.c.action: audit_filter.action,
-    }
-    conditions += [column == value for column, value in exact.items() if value]
-    if audit_filter.outcome:
-        conditions.append(_outcome(audit_filter.outcome))
-    if audit_filter.since:
-        conditions.append(audit.c.at >= now - timedelta(days=audit_filter.since))
-    if audit_filter.until:
-        conditions.append(audit.c.at < now - timedelta(days=audit_filter.until))
-    return select(audit).where(*conditions)
-
-
-def _outcome(outcome: str) -> ColumnElement[bool]:
-    if outcome != RunState.REFUSED:
-        return audit.c.outcome == outcome
-    never_started = audit.c.outcome.in_({RunState.REFUSED, REQUESTER_BLOCKED})
-    return or_(never_started, audit.c.action == AuditAction.REFUSAL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import NamedTuple
@@ -12,12 +13,12 @@ from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select, 
 
 from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock, lock_requests, lock_rows, lock_run
-from bot.database.rows import read_runs, revise, select_runs, set_columns, to_run
+from bot.database.rows import revise, select_runs, set_columns, to_run
 from bot.database.tables import UtcDateTime, queues, requests, runs
 from bot.domain.budgets import budget_day
 from bot.domain.errors import CommitUnknown, RefusedForNow
 from bot.domain.policy import OperatorRules
-from bot.domain.run_timing import RunTimeout, next_poll, no_timeout
+from bot.domain.run_timing import RunTimeout, next_poll
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import end
 from bot.store.blocks import block_of, end_blocked_run
@@ -37,6 +38,8 @@ from bot.store.requests import judge_run, refuse
 from bot.store.rules import read_pause
 from bot.store.runs import apply_change
 
+# The number of due runs is counted up to this.
+_COUNTED = 32
 # Check before the limit resets, too: it may be raised, or other runs may use less than they reserved.
 _ASK_AGAIN_AFTER = timedelta(hours=1)
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
@@ -63,7 +66,9 @@ _NOW, _BY = bindparam("now", type_=UtcDateTime()), bindparam("by", type_=UtcDate
 _IS_USER_INSTALL = text("requests.user_install")
 ENDING = select(requests.c.key).where(_IS_USER_INSTALL, requests.c.interaction_expires_at <= _BY)
 WAITING = select(
-    select(runs.c.key).where(is_waiting(runs), runs.c.due_at <= _NOW).exists(),
+    select(func.count())
+    .select_from(select(runs.c.key).where(is_waiting(runs), runs.c.due_at <= _NOW).limit(_COUNTED).subquery())
+    .scalar_subquery(),
     select(func.min(runs.c.due_at)).where(is_waiting(runs), runs.c.due_at > _NOW).scalar_subquery(),
     ENDING.exists(),
     select(func.min(requests.c.interaction_expires_at))
@@ -75,51 +80,57 @@ WAITING = select(
 _NEXT_DUE = select(func.min(runs.c.due_at)).where(runs.c.due_at <= _BY)
 NEXT_CHECK, NEXT_EXPIRY = _NEXT_DUE.where(or_(_EXPIRES, _IS_FOLLOWED)), _NEXT_DUE.where(_EXPIRES)
 _OVERDUE = (
-    select(runs.c.key)
+    select_runs()
     .where(runs.c.due_at <= _NOW)
     .order_by(runs.c.due_at)
     .limit(bindparam("most", type_=Integer()))
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True, of=runs)
 )
 _EXPIRED, _DUE = _OVERDUE.where(_EXPIRES), _OVERDUE.where(or_(_EXPIRES, _IS_FOLLOWED))
-_LONGEST_DUE = select_runs().where(runs.c.key.in_(bindparam("keys", expanding=True))).order_by(runs.c.due_at)
 _WAITING_OF = select_runs().where(
     is_waiting(runs), runs.c.request_key.in_(bindparam("requests", expanding=True))
 )
 
 
 class Waiting(NamedTuple):
-    """What waits for a start: whether a run is due, and when the next one is.
+    """What waits for a start: how many runs are due, and when the next one is.
 
     `ends` says whether an interaction of a user install has ended, or will soon, and `next_end` when the next
     one ends. `is_held` says whether messages say that something holds a queue.
     """
 
-    is_due: bool
+    due: int
     due_at: datetime | None
     ends: bool
     next_end: datetime | None
     is_held: bool
 
 
-def hold(connection: Connection, run: Run, reason: RefusedForNow, now: datetime) -> None:
-    """Keep a run waiting until the rule may allow it. Its status message shows the reason."""
-    later = now + _ASK_AGAIN_AFTER
-    due_at = min(reason.again_at, later) if reason.again_at is not None else later
+def _claim(connection: Connection, run: Run, claim_id: str, now: datetime, answer_by: datetime) -> Run | None:
+    """Claim a run that may start, and return it as it is then, or None if it is no longer waiting."""
     lock_requests(connection, [run.request_key])
-    held = {"due_at": due_at, **waiting_for(reason.code, reason.params)}
-    set_columns(connection, runs, {"key": run.key, "state": RunState.WAITING}, held)
-    revise(connection, [run.request_key])
-
-
-def _end_if_unwanted(connection: Connection, waiting: Run, now: datetime) -> None:
-    """End a requeued run that was cancelled meanwhile, or whose requester was blocked."""
-    if waiting.cancel_requested_at is not None:
-        change = end(waiting, RunState.CANCELLED, now, waiting.cancel_code, {})
-        if change is not None:
-            apply_change(connection, waiting, change, now)
-    elif (block := block_of(connection, waiting, now)) is not None:
-        end_blocked_run(connection, waiting, block, now)
+    today = budget_day(now)
+    claim = {"claimed": run.key, "now": now, "answer_by": answer_by, "claim": claim_id, "today": today}
+    if connection.execute(_CLAIM, claim).rowcount != 1:
+        return None
+    if run.queue_position is not None or run.waiting_code is not None:
+        # The status message shows what is now wrong. Otherwise it stays until ComfyDeploy answers.
+        revise(connection, [run.request_key])
+    advance(connection, run)
+    started = {"state": RunState.SUBMITTING, "submitted_at": now, "charged_on": today}
+    post(connection, run, started)
+    return replace(
+        run,
+        state=RunState.SUBMITTING,
+        submitted_at=now,
+        charged_on=today,
+        claim_id=claim_id,
+        checks=0,
+        submissions=run.submissions + 1,
+        queue_position=None,
+        waiting_code=None,
+        waiting_params=None,
+    )
 
 
 class ClaimStore(Repository):
@@ -186,30 +197,18 @@ class ClaimStore(Repository):
             return None, has_left_out
         run, reason = judge_run(connection, key, self._operator, now)
         if reason is None:
-            return self._claim(connection, run, claim_id, now, answer_by), False
+            return _claim(connection, run, claim_id, now, answer_by), False
         avoided.add(run.guild_id or 0)
         if isinstance(reason, RefusedForNow):
-            hold(connection, run, reason, now)
+            # It waits until the rule may allow it, and its status message shows the reason.
+            due_at = min(filter(None, (reason.again_at, now + _ASK_AGAIN_AFTER)))
+            lock_requests(connection, [run.request_key])
+            held = {"due_at": due_at, **waiting_for(reason.code, reason.params)}
+            set_columns(connection, runs, {"key": run.key, "state": RunState.WAITING}, held)
+            revise(connection, [run.request_key])
         elif (current := lock_run(connection, key)).state is RunState.WAITING:
             refuse(connection, current, reason, now)
         return None, True
-
-    def _claim(
-        self, connection: Connection, run: Run, claim_id: str, now: datetime, answer_by: datetime
-    ) -> Run | None:
-        """Claim a run that may start, and return it as it is then, or None if it is no longer waiting."""
-        lock_requests(connection, [run.request_key])
-        today = budget_day(now)
-        claim = {"claimed": run.key, "now": now, "answer_by": answer_by, "claim": claim_id, "today": today}
-        if connection.execute(_CLAIM, claim).rowcount != 1:
-            return None
-        if run.queue_position is not None or run.waiting_code is not None:
-            # The status message shows what is now wrong. Otherwise it stays until ComfyDeploy answers.
-            revise(connection, [run.request_key])
-        advance(connection, run)
-        started = {"state": RunState.SUBMITTING, "submitted_at": now, "charged_on": today}
-        post(connection, run, started)
-        return read_runs(connection, [run.key])[0]
 
     @reads
     def waiting(self, connection: Connection, now: datetime, by: datetime) -> Waiting:
@@ -249,7 +248,13 @@ class ClaimStore(Repository):
             values["submissions"] = run.submissions - 1
         set_columns(connection, runs, {"key": run.key}, values)
         revise(connection, [run.request_key])
-        _end_if_unwanted(connection, lock_run(connection, run.key), now)
+        waiting = lock_run(connection, run.key)
+        if waiting.cancel_requested_at is not None:
+            change = end(waiting, RunState.CANCELLED, now, waiting.cancel_code, {})
+            if change is not None:
+                apply_change(connection, waiting, change, now)
+        elif (block := block_of(connection, waiting, now)) is not None:
+            end_blocked_run(connection, waiting, block, now)
         post(connection, run, values)
 
     @writes
@@ -309,7 +314,7 @@ class ClaimStore(Repository):
         interval: timedelta,
         limit: int,
         *,
-        run_timeout: RunTimeout = no_timeout,
+        run_timeout: RunTimeout = lambda _: None,
         away: bool = False,
     ) -> Sequence[Run]:
         """Claim up to `limit` runs to check, the longest overdue first.
@@ -317,11 +322,8 @@ class ClaimStore(Repository):
         Each run is due again after a pause, which starts at `interval` and grows with the number of checks,
         but at the latest at its deadline. While the backend is `away`, only expired requests are claimed.
         """
-        due = _EXPIRED if away else _DUE
-        keys = list(connection.scalars(due, {"now": now, "most": limit}))
-        if not keys:
-            return ()
-        claimed = [to_run(row) for row in connection.execute(_LONGEST_DUE, {"keys": keys})]
+        due = connection.execute(_EXPIRED if away else _DUE, {"now": now, "most": limit})
+        claimed = [to_run(row) for row in due]
         for run in claimed:
             later = next_poll(run, run_timeout(run.deployment), now, interval)
             set_columns(connection, runs, {"key": run.key}, {"due_at": later}, {"checks": 1})

@@ -110,19 +110,22 @@ _OWN: Mapping[str, Select[Any]] = {
 
 
 class PrivacyStore(Repository):
-    """Exports and erases personal data, in chunks, so that no other process waits for long.
-
-    Every method raises StoreUnavailable if the database doesn't answer.
-    """
+    """Exports and erases personal data, in chunks, so that no other process waits for long."""
 
     async def audit_of(
         self, user_id: int, chunk_size: int = _CHUNK_SIZE
     ) -> AsyncIterator[Sequence[StoredEntry]]:
         """Yield every audit entry about a person or by them, oldest first."""
-        last = 0
-        while found := await self._entries(user_id, last, chunk_size):
+        mine = or_(audit.c.subject_id == user_id, audit.c.actor_id == user_id)
+        entries = select(audit).where(mine).order_by(audit.c.id).limit(chunk_size)
+
+        def after(connection: Connection, last: int) -> Sequence[RowMapping]:
+            return connection.execute(entries.where(audit.c.id > last)).mappings().all()
+
+        found = await self._database.read(after, 0)
+        while found:
             yield [to_entry(row) for row in found]
-            last = found[-1]["id"]
+            found = await self._database.read(after, found[-1]["id"])
 
     @reads
     def rows_of(self, connection: Connection, user_id: int) -> Sequence[Mapping[str, object]]:
@@ -177,18 +180,7 @@ class PrivacyStore(Repository):
     def _unsettled(self, connection: Connection, user_id: int) -> Sequence[Run]:
         mine = (requests.c.requester_id == user_id) & (runs.c.index == 0)
         query = select_runs().where(mine, ~nothing_pending())
-        found = connection.execute(query.order_by(requests.c.created_at.desc()))
-        return [to_run(row) for row in found]
-
-    @reads
-    def _entries(
-        self, connection: Connection, user_id: int, after: int, chunk_size: int
-    ) -> Sequence[RowMapping]:
-        mine = or_(audit.c.subject_id == user_id, audit.c.actor_id == user_id)
-        found = connection.execute(
-            select(audit).where(mine, audit.c.id > after).order_by(audit.c.id).limit(chunk_size)
-        )
-        return found.mappings().all()
+        return [to_run(row) for row in connection.execute(query.order_by(requests.c.created_at.desc()))]
 
 
 def _empty_requests(connection: Connection, user_id: int, now: datetime, chunk_size: int) -> tuple[int, int]:
@@ -224,21 +216,19 @@ def _erase_texts(connection: Connection, user_id: int, chunk_size: int) -> int:
 
 
 def _delete_presets(connection: Connection, user_id: int) -> int:
+    """Delete a user's own presets, and remove their id from those that they made for a server."""
     own = (presets.c.holder == Holder.PERSON) & (presets.c.holder_id == user_id)
-    ids = lock_rows(connection, presets.c.id, or_(own, presets.c.created_by == user_id))
-    deleted = connection.execute(delete(presets).where(presets.c.id.in_(ids), own))
-    connection.execute(
-        update(presets).where(presets.c.id.in_(ids), presets.c.created_by == user_id).values(created_by=None)
-    )
+    here = presets.c.id.in_(lock_rows(connection, presets.c.id, or_(own, presets.c.created_by == user_id)))
+    deleted = connection.execute(delete(presets).where(here, own))
+    made = update(presets).where(here, presets.c.created_by == user_id)
+    connection.execute(made.values(created_by=None))
     return deleted.rowcount
 
 
 def _forget_setter(connection: Connection, user_id: int) -> int:
     mine = channel_defaults.c.set_by == user_id
-    ids = lock_rows(connection, channel_defaults.c.channel_id, mine)
-    here = channel_defaults.c.channel_id.in_(ids)
-    forgotten = connection.execute(update(channel_defaults).where(here, mine).values(set_by=None))
-    return forgotten.rowcount
+    here = channel_defaults.c.channel_id.in_(lock_rows(connection, channel_defaults.c.channel_id, mine))
+    return connection.execute(update(channel_defaults).where(here, mine).values(set_by=None)).rowcount
 
 
 # Retention's own time, and the clock's at the last claim.
@@ -274,8 +264,6 @@ class ExpiredRows(NamedTuple):
 
 
 class RetentionStore(Repository):
-    """Deletes rows past their retention period. Raises StoreUnavailable if the database doesn't answer."""
-
     @writes
     def claim(self, connection: Connection, clock: datetime, limit: int = _CHUNK_SIZE) -> ExpiredRows | None:
         """Return what has expired, with up to `limit` requests and as many audit entries, or None.
@@ -307,20 +295,18 @@ class RetentionStore(Repository):
 
 
 def _retention_time(connection: Connection, clock: datetime) -> datetime:
-    """Store and return retention's time for this claim."""
-    stored = lock_value(connection, _TIME_KEY)
-    time = _follow(clock, *map(datetime.fromisoformat, stored.split())) if stored else clock
+    """Store and return retention's time for this claim, which follows the clock."""
+    time, stored = clock, lock_value(connection, _TIME_KEY)
+    if stored is not None:
+        last_time, last_clock = map(datetime.fromisoformat, stored.split())
+        elapsed = max(clock - last_clock, timedelta())
+        time = min(clock, last_time + min(2 * elapsed, _MAX_STEP))
+        if time < clock and elapsed > _MAX_STEP:
+            log.warning(
+                "retention follows slowly: the clock has advanced by %s since the last claim", elapsed
+            )
     write_value(connection, _TIME_KEY, f"{time.isoformat()} {clock.isoformat()}", clock)
     return time
-
-
-def _follow(clock: datetime, time: datetime, last_clock: datetime) -> datetime:
-    """Return retention's time. `time` and `last_clock` are those of the last claim."""
-    elapsed = max(clock - last_clock, timedelta())
-    followed = min(clock, time + min(2 * elapsed, _MAX_STEP))
-    if followed < clock and elapsed > _MAX_STEP:
-        log.warning("retention follows slowly: the clock has advanced by %s since the last claim", elapsed)
-    return followed
 
 
 def _find(connection: Connection, statements: _Statements, now: datetime, limit: int) -> list[Any]:

@@ -35,7 +35,6 @@ from bot.database.rows import (
     messages_of,
     runs_of,
     set_columns,
-    to_message,
 )
 from bot.database.tables import UtcDateTime, messages, requests
 from bot.domain.messages.decide import FAILURE
@@ -69,7 +68,7 @@ class MessageStore(Repository):
     def next_due(self, connection: Connection, now: datetime, busy: Sequence[Message]) -> datetime | None:
         """Return when `turn` finds a message, or None if only another change can make one due."""
         # A read takes no locks, and usually nothing is due.
-        return _next_due(connection, now, busy)
+        return _due(connection, _DUE, _values(now, busy, room=1))[1]
 
     @writes
     def turn(
@@ -92,14 +91,21 @@ class MessageStore(Repository):
         """
         for release in sorted(released, key=lambda each: each.claim.message.request_key):
             _release(connection, release)
-        claims = []
-        for owner in leases:
-            row = _due(connection, now, busy, *((_OF_REQUEST,) if only else _DUE_LOCKED), request=only)
-            if row is None:
-                break
-            claims.append(lease(connection, row.request_key, Kind(row.kind), row.number, owner, until))
-            busy = [*busy, claims[-1].message]
-        return claims, now if claims else _next_due(connection, now, busy)
+        if not leases:
+            return (), None
+        if only:
+            values = {**_values(now, busy, room=1), "full": [], "request": only}
+            rows, due_at = connection.execute(_OF_REQUEST, values).all(), None
+        else:
+            rows, due_at = _due(connection, _DUE_LOCKED, _values(now, busy, room=len(leases)))
+        claims, taken = list[Claim](), [*busy]
+        for row in rows:
+            is_full = not only and row.channel_id in full_channels(taken)
+            if not is_full and row.request_key not in {each.request_key for each in taken}:
+                owner, kind = leases[len(claims)], Kind(row.kind)
+                claims.append(lease(connection, row.request_key, kind, row.number, owner, until))
+                taken.append(claims[-1].message)
+        return claims, due_at
 
     @writes
     def extend(self, connection: Connection, claim: Claim, until: datetime) -> bool:
@@ -130,11 +136,10 @@ class MessageStore(Repository):
     def adopt(self, connection: Connection, request_key: str, kind: Kind, number: int, part: Part) -> None:
         """Store a part whose attempt wasn't confirmed, because somebody has pressed its button."""
         lock_requests(connection, [request_key])
-        message = _find(connection, message_key(request_key, kind, number))
+        message = messages_of(connection, request_key).get((kind, number))
         if message is not None and message.attempt is not None and part.ref not in message.refs:
-            _store_parts(connection, message.with_part(part))
             # The release of the claim that made the attempt must not put back what it had.
-            set_columns(connection, messages, message_key(request_key, kind, number), {}, {"wanted_rev": 1})
+            _store_parts(connection, message.with_part(part), wanted_rev=1)
 
     async def release_leases(self) -> None:
         """Release every lease. Call this only if no other process sends messages.
@@ -201,73 +206,61 @@ def _release(connection: Connection, release: Release) -> None:
         bump(connection, message.request_key, release.due_at, messages.c.kind == Kind.REVIEW)
 
 
-_ONE = select(messages).where(
-    messages.c.request_key == bindparam("request_key"),
-    messages.c.kind == bindparam("kind"),
-    messages.c.number == bindparam("number"),
-)
-
-
 def _add_unstored(connection: Connection, claim: Claim, *, held: bool) -> None:
     """Add the unstored parts of a claim to its message. With `held`, its request is locked.
 
     If the lease isn't held any more, they are to be deleted, unless somebody else has found them.
     """
-    if not held:
-        lock_requests(connection, [claim.message.request_key])
-    message = _find(connection, _key_of(claim.message)) or claim.message
-    lost = [part for part in claim.unstored if part.ref not in message.refs]
-    if not lost:
+    if not claim.unstored:
         return
+    message = claim.message
     if not held:
+        lock_requests(connection, [message.request_key])
+    message = messages_of(connection, message.request_key).get((message.kind, message.number), message)
+    lost = [part for part in claim.unstored if part.ref not in message.refs]
+    if lost and not held:
         stale = (*message.stale, *(part.ref for part in lost))
         set_columns(connection, messages, _key_of(message), {"stale": stale}, {"wanted_rev": 1})
-        return
-    for part in lost:
-        message = message.with_part(part)
-    _store_parts(connection, message)
+    elif lost:
+        for part in lost:
+            message = message.with_part(part)
+        _store_parts(connection, message)
 
 
-def _find(connection: Connection, key: Mapping[str, object]) -> Message | None:
-    row = connection.execute(_ONE, key).first()
-    return to_message(row) if row is not None else None
-
-
-def _store_parts(connection: Connection, message: Message) -> None:
+def _store_parts(connection: Connection, message: Message, **add: float) -> None:
     stored = {name: getattr(message, name) for name in ("posted", "stale", "attempt")}
-    set_columns(connection, messages, _key_of(message), stored)
+    set_columns(connection, messages, _key_of(message), stored, add)
+
+
+def _values(now: datetime, busy: Sequence[Message], room: int) -> dict[str, object]:
+    keys = [each.request_key for each in busy]
+    return {"now": now, "full": full_channels(busy), "busy": keys, "room": room}
 
 
 def _due(
-    connection: Connection,
-    now: datetime,
-    busy: Sequence[Message],
-    *queries: Select[Any],
-    request: str | None = None,
-) -> Row[Any] | None:
-    """Return the key of the message that is due first, by the first of the queries that finds one."""
-    full = full_channels(busy) if request is None else ()
-    values = {"now": now, "full": full, "busy": [each.request_key for each in busy], "request": request}
-    found = (connection.execute(query, values).first() for query in queries)
-    return next((row for row in found if row is not None), None)
-
-
-def _next_due(connection: Connection, now: datetime, busy: Sequence[Message]) -> datetime | None:
-    if _due(connection, now, busy, *_DUE) is not None:
-        return now
-    first = min(filter(None, connection.execute(NEXT_DUE).one()), default=None)
-    return max(first, now + _LOOK_AGAIN) if first is not None else None
+    connection: Connection, queries: Sequence[Select[Any]], values: Mapping[str, Any]
+) -> tuple[Sequence[Row[Any]], datetime | None]:
+    """Return the keys of the messages that are due, and when the first one is."""
+    overdue, ending = queries
+    rows, now = connection.execute(overdue, values).all(), values["now"]
+    if rows:
+        return rows, now
+    due_at, farewell_at = connection.execute(_NEXT_DUE).one()
+    if farewell_at is not None and farewell_at <= now:
+        rows = connection.execute(ending, values).all()
+    first = min(filter(None, (due_at, farewell_at)), default=None)
+    return rows, now if rows else max(first, now + _LOOK_AGAIN) if first is not None else None
 
 
 def _first_due(is_due: ColumnElement[bool], *order: ColumnElement[Any]) -> Select[Any]:
     full = messages.c.channel_id.in_(bindparam("full", expanding=True))
     return (
-        select(messages.c.request_key, messages.c.kind, messages.c.number)
+        select(messages.c.request_key, messages.c.kind, messages.c.number, messages.c.channel_id)
         .join(requests, requests.c.key == messages.c.request_key)
         .where(is_due, _IS_FREE, or_(messages.c.channel_id.is_(None), ~full))
         .where(messages.c.request_key.not_in(bindparam("busy", expanding=True)))
         .order_by(*order)
-        .limit(1)
+        .limit(bindparam("room"))
     )
 
 
@@ -280,10 +273,8 @@ _DUE_LOCKED = [query.with_for_update(skip_locked=True, of=requests) for query in
 _OF_REQUEST = _DUE_LOCKED[0].where(
     messages.c.request_key == bindparam("request"), messages.c.kind != Kind.ANSWER
 )
-
-
 # When the first message is due, or soon out of reach.
-NEXT_DUE = select(
+_NEXT_DUE = select(
     select(func.min(messages.c.due_at)).where(is_pending).scalar_subquery(),
     select(func.min(messages.c.farewell_at)).where(messages.c.farewell_at.is_not(None)).scalar_subquery(),
 )

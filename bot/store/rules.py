@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from pydantic import ValidationError
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from bot.database.engine import Repository, reads, writes
@@ -32,16 +31,10 @@ def read_rules(connection: Connection, guild_id: int | None) -> ServerRules:
     Returns the defaults if the server has set none, or if `guild_id` is None.
     Raises RefusedForNow if any part can't be read, so that no request evades an unreadable rule.
     """
-    if guild_id is None:
-        return ServerRules()
-    stored = _stored(connection, guild_id)
-    if stored is None:
-        return ServerRules()
-    try:
-        return ServerRules.model_validate(stored)
-    except ValidationError as error:
-        log.exception("can't read the rules of server %s", guild_id)
-        raise RefusedForNow("rules_unreadable") from error
+    rules, lost = _readable(connection, guild_id) if guild_id is not None else (ServerRules(), ())
+    if lost:
+        raise RefusedForNow("rules_unreadable")
+    return rules
 
 
 class RuleStore(Repository):
@@ -110,16 +103,8 @@ class RuleStore(Repository):
         return read_rules(connection, guild_id)
 
 
-def _stored(connection: Connection, guild_id: int) -> object | None:
-    found: object | None = connection.scalar(_RULES, {"of": guild_id})
-    return found
-
-
 def _readable(connection: Connection, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
-    stored = _stored(connection, guild_id)
-    if stored is None:
-        return ServerRules(), ()
-    rules, lost = parse_stored_rules(stored)
+    rules, lost = parse_stored_rules(connection.scalar(_RULES, {"of": guild_id}))
     if lost:
         log.error("can't read these rules of server %s: %s", guild_id, ", ".join(lost))
     return rules, lost

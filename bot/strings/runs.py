@@ -55,7 +55,6 @@ RUNS = {
     # rules that keep a request waiting
     "rules_unreadable": "I can't read this server's settings. A moderator can repair them in `/settings`.",
     "waits_for_discord": "Discord doesn't answer me right now. I'll try again <t:{until}:R>.",
-    "waits_for_store": "My database didn't answer. I'll try again <t:{until}:R>.",
     "waits_for_backend": "ComfyDeploy doesn't answer right now. I'll start this once it does.",
     "waits_for_busy_backend": "ComfyDeploy is too busy right now. I'll start this once it has room.",
     "waits_for_machine": "This deployment's machine doesn't answer. I'll start this once it does.",

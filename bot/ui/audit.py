@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Protocol
+from typing import Annotated
 
+from discord import Guild
 from discord.ui import LayoutView, Section
 
 from bot.domain.moderation import (
@@ -20,6 +21,7 @@ from bot.domain.moderation import (
 from bot.domain.runs import REQUESTER_BLOCKED, RunState
 from bot.domain.text import (
     escape_line,
+    in_code,
     message_url,
     sentence_case,
     shorten,
@@ -38,16 +40,7 @@ _DAYS = Part(r"\d{1,4}", str, int)
 _SHORTEST = 20  # a text that would be cut to less is left out
 _CHANNEL = re.compile(r"<#\d+>")
 _MARKUP = re.compile(r"\\(.)|<(#|@&)(\d+)>")
-# The suffixes of a rule's codes, if the rule has several sentences.
-_VARIANTS = ("_count", "_none")
 Title = Callable[[str], str]  # returns a deployment's title
-
-
-class Server(Protocol):
-    """A server as the gateway caches it."""
-
-    def role_name(self, role_id: int) -> str: ...
-    def channel_name(self, channel_id: int) -> str: ...
 
 
 def audit_layout(entries: Sequence[StoredEntry], current: AuditId, title: Title, *, more: bool) -> LayoutView:
@@ -55,16 +48,14 @@ def audit_layout(entries: Sequence[StoredEntry], current: AuditId, title: Title,
     nothing = "" if entries else "Nothing was found. Try fewer filters."
     above = lines("### This server's audit log", subtext(_filters(current, title)), nothing)
     file = button("CSV file", AuditFileId(**asdict(current)), enabled=bool(entries))
-    listed = (_with_button(entry, title) for entry in entries)
+    listed: list[Content] = []
+    for stored in entries:
+        line, key = audit_line(stored, title), stored.entry.run_key
+        if key and stored.may_open and stored.entry.action is AuditAction.OUTCOME:
+            listed.append(Section(line, accessory=button("Open", OpenId(key))))
+        else:
+            listed.append(line)
     return layout_of(above, *listed, [*pager(current, more=more), file])
-
-
-def _with_button(stored: StoredEntry, title: Title) -> Content:
-    """Return an entry and, if it is about the end of a private request, a button that opens the results."""
-    line, key = audit_line(stored, title), stored.entry.run_key
-    if key and stored.may_open and stored.entry.action is AuditAction.OUTCOME:
-        return Section(line, accessory=button("Open", OpenId(key)))
-    return line
 
 
 def audit_line(stored: StoredEntry, title: Title) -> str:
@@ -74,7 +65,7 @@ def audit_line(stored: StoredEntry, title: Title) -> str:
     to, its key is shown, so that the operator can find it.
     """
     entry, url = stored.entry, _url(stored)
-    name, count = _title(entry.deployment or "?", title), entry.details.get("runs")
+    name, count = escape_line(title(entry.deployment or "?"), _NAME_LENGTH), entry.details.get("runs")
     who, whom = _person(entry.actor_id), _person(entry.subject_id)
     has_failed = entry.action in (AuditAction.SHARE, AuditAction.POST) and entry.outcome is not None
     code = f"record_{entry.action}{'_failed' if has_failed else ''}"
@@ -85,8 +76,7 @@ def audit_line(stored: StoredEntry, title: Title) -> str:
     if entry.outcome and entry.action is not AuditAction.EXPIRE:
         line += f"{': ' if entry.action is AuditAction.REFUSAL else ' · '}{outcome_text(entry.outcome)}"
     if "word" in entry.details:
-        word = strip_invisible(str(entry.details["word"])).replace("`", "'")
-        line += f" `{shorten(word, _NAME_LENGTH)}`"
+        line += f" `{in_code(str(entry.details['word']), _NAME_LENGTH)}`"
     footer = f"-# <t:{int(entry.at.timestamp())}:f>"
     if url or entry.run_key:
         footer += " · " + (f"[open]({url})" if url else f"`{entry.run_key}`")
@@ -119,17 +109,13 @@ def _fitting(stored: StoredEntry, space: int) -> str:
     return f" · prompt {opening}{escape_line(stored.prompt, length)}{closing}{text}"
 
 
-def _title(deployment: str, title: Title) -> str:
-    return escape_line(title(deployment), _NAME_LENGTH)
-
-
 AUDIT_COLUMNS = (
     *("id", "time", "action", "by", "person", "deployment", "outcome", "request", "prompt", "link"),
     "details",
 )
 
 
-def audit_cells(stored: StoredEntry, title: Title, server: Server) -> tuple[str, ...]:
+def audit_cells(stored: StoredEntry, title: Title, guild: Guild) -> tuple[str, ...]:
     """Return an entry as a row of the CSV file, in the order of `AUDIT_COLUMNS`.
 
     Users appear as mentions, because the bot stores no names and spreadsheets would round a bare id.
@@ -140,14 +126,18 @@ def audit_cells(stored: StoredEntry, title: Title, server: Server) -> tuple[str,
         escaped, kind, id = found.groups()
         if escaped:
             return escaped
-        return server.channel_name(int(id)) if kind == "#" else server.role_name(int(id))
+        if kind == "#":
+            channel = guild.get_channel(int(id))
+            return f"#{channel.name}" if channel is not None else id
+        role = guild.get_role(int(id))
+        return role.name if role is not None else id
 
     parts = ((f"{label}: {strip_invisible(text)}", ready) for label, text, ready in _details(entry))
     details = "; ".join(_MARKUP.sub(plain, part) if ready else part for part, ready in parts)
     return (
         str(stored.id),
         entry.at.isoformat(timespec="seconds"),
-        action_text(entry.action),
+        say(f"action_{entry.action}"),
         _person(entry.actor_id),
         _person(entry.subject_id) if entry.subject_id is not None else "",
         title(entry.deployment) if entry.deployment else "",
@@ -178,23 +168,12 @@ def _url(stored: StoredEntry) -> str | None:
 
 def outcome_text(outcome: str) -> str:
     """Return an outcome as text: a title, or a short name for why a request or a copy was refused."""
-    if outcome == REQUESTER_BLOCKED:
-        return say("title_blocked")
-    if outcome == PARTIAL:
-        return say("title_partial")
-    if outcome in set(RunState):
-        return say(phase(RunState(outcome)))
-    rule = outcome
-    for variant in _VARIANTS:
-        rule = rule.removesuffix(variant)
-    if f"rule_{rule}" in SENTENCES:
-        return say(f"rule_{rule}")
-    return escape_line(outcome.replace("_", " "), 40)
-
-
-def action_text(action: str) -> str:
-    """Return a short name for a kind of event."""
-    return say(f"action_{action}")
+    titles = {REQUESTER_BLOCKED: "title_blocked", PARTIAL: "title_partial"}
+    if outcome in titles or outcome in set(RunState):
+        return say(titles.get(outcome) or phase(RunState(outcome)))
+    # A rule may have several sentences.
+    rule = f"rule_{outcome.removesuffix('_count').removesuffix('_none')}"
+    return say(rule) if rule in SENTENCES else escape_line(outcome.replace("_", " "), 40)
 
 
 def _filters(audit_filter: AuditFilter, title: Title) -> Iterator[str]:
@@ -203,9 +182,9 @@ def _filters(audit_filter: AuditFilter, title: Title) -> Iterator[str]:
     if audit_filter.actor:
         yield f"by <@{audit_filter.actor}>"
     if audit_filter.deployment:
-        yield _title(audit_filter.deployment, title)
+        yield escape_line(title(audit_filter.deployment), _NAME_LENGTH)
     if audit_filter.action:
-        yield action_text(audit_filter.action)
+        yield say(f"action_{audit_filter.action}")
     if audit_filter.outcome:
         yield outcome_text(audit_filter.outcome)
     if audit_filter.since:
@@ -239,5 +218,4 @@ class AuditId(PageId, AuditFilter):
 class AuditFileId(AuditId):
     """The button that sends the entries as a file."""
 
-    __slots__ = ()
     NAME = "csv"

@@ -44,32 +44,17 @@ _PARTS = {
 }
 
 
-def _part(hint: Any) -> Part:
-    if hasattr(hint, "__metadata__"):
-        return next(each for each in hint.__metadata__ if isinstance(each, Part))
-    if issubclass(hint, StrEnum):
-        return Part("|".join(hint), str, hint)
-    return _PARTS[hint]
-
-
 class CustomId:
     """A kind of custom_id: a frozen dataclass whose fields are joined by colons. Discord allows 100
     characters.
+
+    A field `key` names the run whose messages may hold the component or open the form. Without it, only a
+    message that one user sees may, such as a list or a panel.
     """
 
-    __slots__ = ()
     NAME: ClassVar[str]
     # Whether a press writes, not only the submitted form.
     WRITES: ClassVar[bool] = False
-
-    @property
-    def run_key(self) -> str:
-        """Return the key of the run whose messages may hold the component or open the form.
-
-        It is empty for what only a message that one user sees may hold, such as a list or a panel.
-        """
-        key: str = getattr(self, "key", "")
-        return key
 
     def writes(self, *, form: bool) -> bool:
         """Return whether a press, or with `form` the submitted form, may write a row or a message.
@@ -78,39 +63,41 @@ class CustomId:
         """
         return form or self.WRITES
 
-    @classmethod
-    def pattern(cls) -> re.Pattern[str]:
-        """Return the pattern of these custom_ids, with a group for each field."""
-        groups = (f"({part.pattern})" for part in _parts(cls).values())
-        return re.compile(":".join([cls.NAME, *groups]), re.DOTALL)
-
     def encode(self) -> str:
         """Return the custom_id."""
-        parts = _parts(type(self)).items()
-        return ":".join([self.NAME, *(part.write(getattr(self, name)) for name, part in parts)])
+        _, parts = _codec(type(self))
+        return ":".join([self.NAME, *(part.write(getattr(self, name)) for name, part in parts.items())])
 
     @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        """Return the custom_id that matched `pattern`. Raises RefusedError if a value isn't valid."""
+    def read(cls, custom_id: str) -> Self | None:
+        """Parse a custom_id, or return None for another kind's. Raises RefusedError if it isn't valid."""
+        pattern, parts = _codec(cls)
+        match = pattern.fullmatch(custom_id)
+        if match is None:
+            return None
         try:
-            found = zip(_parts(cls).items(), match.groups(), strict=True)
+            found = zip(parts.items(), match.groups(), strict=True)
             return cls(**{name: part.read(text) for (name, part), text in found})
         except (ValueError, IndexError) as error:
             raise RefusedError("list_stale", str(error)) from error
 
-    @classmethod
-    def read(cls, custom_id: str) -> Self | None:
-        """Parse a custom_id. Return None for another kind's id. Raises the same errors as `parse`."""
-        match = cls.pattern().fullmatch(custom_id)
-        return cls.parse(match) if match is not None else None
+
+def _derive(kind: Any) -> tuple[re.Pattern[str], dict[str, Part]]:
+    """Return the pattern of a kind's custom_ids, with a group for each field, and how each is written."""
+    hints, parts = get_type_hints(kind, include_extras=True), {}
+    for each in fields(kind):
+        hint = hints[each.name]
+        if hasattr(hint, "__metadata__"):
+            parts[each.name] = next(part for part in hint.__metadata__ if isinstance(part, Part))
+        elif issubclass(hint, StrEnum):
+            parts[each.name] = Part("|".join(hint), str, hint)
+        else:
+            parts[each.name] = _PARTS[hint]
+    groups = (f"({part.pattern})" for part in parts.values())
+    return re.compile(":".join([kind.NAME, *groups]), re.DOTALL), parts
 
 
-def _derive(kind: Any) -> dict[str, Part]:
-    hints = get_type_hints(kind, include_extras=True)
-    return {field.name: _part(hints[field.name]) for field in fields(kind)}
-
-
-_parts: Callable[[Any], dict[str, Part]] = cache(_derive)
+_codec: Callable[[Any], tuple[re.Pattern[str], dict[str, Part]]] = cache(_derive)
 
 
 class Action(StrEnum):
@@ -214,7 +201,7 @@ class DraftId(CustomId):
 
     @property
     def ref(self) -> FollowUpRef | None:
-        # The name of a deployment is shorter.
+        """Return the follow-up to start. The name of a deployment is shorter."""
         return FollowUpRef(self.target[:32], self.target[32:]) if len(self.target) == _REF_LENGTH else None
 
 
@@ -267,21 +254,18 @@ class HelpId(CustomId):
 class QueueId(PageId):
     """A page of `/queue`."""
 
-    __slots__ = ()
     NAME = "queue"
 
 
 class BlockedId(PageId):
     """A page of `/blocked`."""
 
-    __slots__ = ()
     NAME = "blocked"
 
 
 class PresetsId(PageId):
     """A page of `/preset list`."""
 
-    __slots__ = ()
     NAME = "presets"
 
 

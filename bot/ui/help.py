@@ -45,31 +45,27 @@ def help_layout(page: HelpPage, text: str) -> LayoutView:
 
 def greeting_layout(mention: Mention, deployments: Sequence[Deployment], plan: CommandPlan) -> LayoutView:
     """Build the message that introduces the bot to a server."""
-    first = next((plan.path_of(each.name) for each in deployments), None) or f"/{plan.name}"
+    first = next((plan.path(each.name) for each in deployments), f"/{plan.name}")
     paths = {"generate": first, "settings": "/settings", "help": "/help"}
     return layout_of(say("greeting", **{name: mention(path) for name, path in paths.items()}))
 
 
 def start_text(deployments: Sequence[Deployment], plan: CommandPlan, mention: Mention) -> str:
-    """Return how to begin, with a prompt to try for each of the first deployments."""
+    """Return how to begin, with a prompt to try or a description for each of the first deployments."""
     lines = [say("help_start")]
     for deployment in deployments[:_LISTED]:
-        title, example = escape_line(deployment.title, _TITLE), _example(deployment)
-        path = plan.path_of(deployment.name) or f"/{plan.name}"
+        title, prompt = escape_line(deployment.title, _TITLE), deployment.prompt
+        example = deployment.description
+        if prompt is not None:
+            default = prompt.default if isinstance(prompt.default, str) else ""
+            example = deployment.example or default or _EXAMPLE
+        path = plan.path(deployment.name)
         lines.append(f"**{title}** {mention(path)}")
-        lines += [f"> {example}"] if example else []
+        if example:
+            lines.append(f"> {escape_line(example, _PROMPT)}")
     if len(deployments) > _LISTED:
         lines.append(f"-# And {len(deployments) - _LISTED} more.")
     return "\n".join(lines)
-
-
-def _example(deployment: Deployment) -> str:
-    """Return a prompt to try or, if the deployment takes none, its description."""
-    prompt = deployment.prompt
-    if prompt is None:
-        return escape_line(deployment.description, _PROMPT)
-    default = prompt.default if isinstance(prompt.default, str) else ""
-    return escape_line(deployment.example or default or _EXAMPLE, _PROMPT)
 
 
 def examples_text(deployments: Sequence[Deployment]) -> str:
@@ -86,16 +82,14 @@ def commands_text(mention: Mention, *, in_server: bool, version: str | None = No
     queue = f"- {mention('/queue')} shows what is running and waiting on this server."
     save, use = mention("/preset save"), mention("/preset use")
     export, delete = mention("/privacy export"), mention("/privacy delete")
-    lines = [
+    return lines(
         "**More commands**",
         f"- {mention('/runs')} lists your requests, to open, cancel or post again.",
-        *([queue] if in_server else []),
+        queue if in_server else "",
         f"- {save} keeps a request's inputs under a name. {use} uses them again.",
         f"- {mention('/usage')} shows what you have used today.",
         f"- {export} sends you what I keep about you. {delete} deletes it.",
-        *([f"-# Version {version}"] if version else []),
-    ]
-    return "\n".join(lines)
+    )
 
 
 def rules_text(standing: Standing, title: Callable[[str], str]) -> str:
@@ -136,12 +130,12 @@ def _rules(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
 
 def _budgets(standing: Standing) -> Iterator[str]:
     usage, limits = standing.usage, limits_of(standing.person, standing.rules)
-    server = standing.rules.budgets.server if standing.in_server else None
-    lines = list(_left("You have", usage.person, limits.runs_a_day, limits.gpu_seconds_a_day))
-    if server is not None:
-        lines += _left("The whole server has", usage.server, server.runs_a_day, server.gpu_seconds_a_day)
-    if lines:
-        yield from (*lines, f"- Limits reset {format_dt(usage.day_end, 'R')}.")
+    left = list(_left("You have", usage.person, limits.runs_a_day, limits.gpu_seconds_a_day))
+    if standing.in_server:
+        server = standing.rules.budgets.server
+        left += _left("The whole server has", usage.server, server.runs_a_day, server.gpu_seconds_a_day)
+    if left:
+        yield from (*left, f"- Limits reset {format_dt(usage.day_end, 'R')}.")
     else:
         yield "- There is no daily limit on your runs."
     if limits.at_once is not None:
@@ -174,18 +168,18 @@ def usage_layout(view: UsageView) -> LayoutView:
 
 
 def _used(spent: Spending, running: int, limits: Limits | Budget) -> Iterator[str]:
-    yield _usage_line("Runs", limits.runs_a_day, spent.runs, ", {} left")
-    yield _usage_line("GPU seconds", limits.gpu_seconds_a_day, round(spent.gpu_seconds), ", {} left")
-    yield _usage_line("Running", limits.at_once, running, " at once")
-    yield _usage_line("Waiting", limits.waiting, spent.waiting)
-
-
-def _usage_line(name: str, limit: int | None, used: int, after: str = "") -> str:
-    """Return a line with a bar, if there is a limit. `after` may have a place for what is left."""
-    if limit is None:
-        return f"{name}: {used}"
-    share = used / limit if limit else 1
-    return f"{bar(share, _LIMIT_BAR)} {name}: {used} of {limit}{after.format(max(limit - used, 0))}"
+    """Yield a line for each kind of use, with a bar if it is limited."""
+    for name, limit, used, after in (
+        ("Runs", limits.runs_a_day, spent.runs, ", {} left"),
+        ("GPU seconds", limits.gpu_seconds_a_day, round(spent.gpu_seconds), ", {} left"),
+        ("Running", limits.at_once, running, " at once"),
+        ("Waiting", limits.waiting, spent.waiting, ""),
+    ):
+        if limit is None:
+            yield f"{name}: {used}"
+        else:
+            share = used / limit if limit else 1
+            yield f"{bar(share, _LIMIT_BAR)} {name}: {used} of {limit}{after.format(max(limit - used, 0))}"
 
 
 def _restrictions(usage: Usage) -> Iterator[str]:

@@ -46,21 +46,17 @@ _BLOCK_REASON_LENGTH = 100
 
 def blocked_layout(blocked: Sequence[Block], page: int, *, more: bool) -> LayoutView:
     """Build a page of blocked users, each with a button to unblock them; pages count from 0."""
-    heading = lines("### Blocked on this server", "" if blocked else "Nobody.")
-    entries = (
-        Section[LayoutView](_blocked_line(block), accessory=button("Unblock", UnblockId(page, block.user_id)))
-        for block in blocked
-    )
-    return layout_of(heading, *entries, _page_row(BlockedId(page), more=more))
-
-
-def _blocked_line(block: Block) -> str:
-    at = int(block.created_at.timestamp())
-    parts = [f"<@{block.user_id}> blocked by <@{block.created_by}> <t:{at}:R>"]
-    parts.append(f"until {format_dt(block.until, 'f')}" if block.until else "until unblocked")
-    if block.reason:
-        parts.append(f"“{escape_line(block.reason, _BLOCK_REASON_LENGTH)}”")
-    return " · ".join(parts)
+    contents: list[Content] = [lines("### Blocked on this server", "" if blocked else "Nobody.")]
+    for block in blocked:
+        at = int(block.created_at.timestamp())
+        parts = [
+            f"<@{block.user_id}> blocked by <@{block.created_by}> <t:{at}:R>",
+            f"until {format_dt(block.until, 'f')}" if block.until else "until unblocked",
+            f"“{escape_line(block.reason, _BLOCK_REASON_LENGTH)}”" if block.reason else "",
+        ]
+        unblock = button("Unblock", UnblockId(page, block.user_id))
+        contents.append(Section(" · ".join(filter(None, parts)), accessory=unblock))
+    return layout_of(*contents, _page_row(BlockedId(page), more=more))
 
 
 _PRESET_TITLE_LENGTH = 40
@@ -76,11 +72,13 @@ def presets_layout(
     inputs: Callable[[Preset], ShownInputs],
     default: ChannelDefault | None = None,
 ) -> LayoutView:
-    """Build a page of presets, counted from 0, in the given order.
-
-    `default` is the channel's default preset, which gets a mark, or None.
-    """
-    listed = [_preset_line(one, title, inputs(one), _default_mark(one, default)) for one in presets]
+    """Build a page of presets, counted from 0. The channel's `default` gets a mark."""
+    listed = []
+    for preset in presets:
+        mark = "your default" if preset.is_default else ""
+        if default is not None and preset == default.preset and not mark:
+            mark = ", ".join(filter(None, ["the default here", set_by(default.set_by, default.set_at)]))
+        listed.append(_preset_line(preset, title, inputs(preset), mark))
     nothing = "There are none yet. `/preset save` makes one from your latest request."
     row = _page_row(PresetsId(page), more=more, labels=("Back", "More"))
     return layout_of(lines("### Presets", *(listed or [nothing])), row)
@@ -92,19 +90,8 @@ def set_by(person: int | None, at: datetime | None) -> str:
     return f"set{by} {format_dt(at, 'R')}" if at is not None else ""
 
 
-def _default_mark(preset: Preset, default: ChannelDefault | None) -> str:
-    if preset.is_default:
-        return "your default"
-    if default is None or preset != default.preset:
-        return ""
-    return ", ".join(filter(None, ["the default here", set_by(default.set_by, default.set_at)]))
-
-
 def replace_layout(
-    earlier: Preset,
-    title: Callable[[str], str],
-    inputs: ShownInputs,
-    draft: str,
+    earlier: Preset, title: Callable[[str], str], inputs: ShownInputs, draft: str
 ) -> LayoutView:
     """Build the message that asks whether to replace a preset."""
     is_servers = earlier.holder is Holder.SERVER
@@ -132,7 +119,6 @@ def preset_values(preset: Preset, inputs: ShownInputs) -> str:
 
 
 def block_confirmation(block: Block, ended: int) -> str:
-    """Return the confirmation for the moderator who blocked a user."""
     until = format_dt(block.until, "f") if block.until is not None else "somebody unblocks them"
     sentence = f"<@{block.user_id}> can't generate here until {until}."
     several = "s" if ended > 1 else ""
@@ -157,9 +143,8 @@ def runs_layout(
 ) -> LayoutView:
     """Build a page of a user's own runs, newest first, each with a button to cancel, post or open it.
 
-    `here` is the id of the current server, or None outside servers. Undelivered results can be posted, and
-    private ones opened, only in the server that they belong to. `pictures` are links to thumbnails, by the
-    key of the entry. `restricted` are the keys of those that may not be shown here.
+    `here` is the current server, in which its undelivered results can be posted, and its private ones opened.
+    `pictures` are links to thumbnails, by the key of the entry. `restricted` entries are not shown here.
     """
     heading, empty = "### Your requests", "You haven't requested anything yet. Try `/generate`."
     if current.run_filter is not RunFilter.ALL:
@@ -169,23 +154,19 @@ def runs_layout(
     for entry in entries:
         key = entry.first.key
         line = _run_line(entry, title, here, restricted=key in restricted)
-        beside: Item[LayoutView] | None = _run_button(entry, current, here)
-        if beside is None and key in pictures:
+        # A button beside the entry cancels an active one, and posts or opens an ended one.
+        id, of_here = replace(current, about=key), entry.first.guild_id == here
+        beside: Item[LayoutView] | None = None
+        if any(run.is_cancellable for run in entry.batch):
+            beside = button("Cancel", replace(id, action=RunListAction.CANCEL))
+        elif of_here and entry.undelivered:
+            beside = button("Post it here", replace(id, action=RunListAction.REDELIVER))
+        elif of_here and entry.can_be_reopened:
+            beside = button("Open", replace(id, action=RunListAction.OPEN))
+        elif key in pictures:
             beside = Thumbnail(pictures[key], spoiler=entry.first.spoiler)
         contents.append(Section(line, accessory=beside) if beside is not None else line)
     return layout_of(*contents, _page_row(current, more=more))
-
-
-def _run_button(entry: RunListEntry, current: RunsId, here: int | None) -> Button[Any] | None:
-    """Return the button beside an entry: an active one is cancelled, an ended one posted or opened."""
-    id, of_here = replace(current, about=entry.first.key), entry.first.guild_id == here
-    if any(run.is_cancellable for run in entry.batch):
-        return button("Cancel", replace(id, action=RunListAction.CANCEL))
-    if of_here and entry.undelivered:
-        return button("Post it here", replace(id, action=RunListAction.REDELIVER))
-    if of_here and entry.can_be_reopened:
-        return button("Open", replace(id, action=RunListAction.OPEN))
-    return None
 
 
 def may_have_thumbnail(entry: RunListEntry) -> bool:
@@ -225,40 +206,38 @@ def run_label(run: Run, title: Callable[[str], str]) -> str:
 
 
 def _run_line(entry: RunListEntry, title: Callable[[str], str], here: int | None, *, restricted: bool) -> str:
-    run = entry.first
-    hidden = ["age-restricted, so it isn't shown here"] if restricted else []
-    facts = [*deletion_facts(entry.deletions), *hidden]
-    link = "".join([_link(entry, here), *(f" · {fact}" for fact in facts)])
+    run, facts = entry.first, [*deletion_facts(entry.deletions)]
+    if restricted:
+        facts.append("age-restricted, so it isn't shown here")
+    link = "".join(f" · {each}" for each in (_link(entry, here), *facts) if each)
     name = escape_line(title(run.deployment), _RUN_TITLE_LENGTH)
     return f"{_states(entry.batch)}: **{name}** {format_dt(run.created_at, 'R')}{link}{_prompt(run)}"
 
 
 def _link(entry: RunListEntry, here: int | None) -> str:
-    run = entry.first
-    if entry.undelivered and run.guild_id == here:
-        return " · couldn't be posted"
-    if entry.undelivered and run.guild_id is None:
-        return " · couldn't be posted; use `/runs` where you requested it"
+    run, message = entry.first, entry.message
     if entry.undelivered:
+        if run.guild_id == here:
+            return "couldn't be posted"
+        if run.guild_id is None:
+            return "couldn't be posted; use `/runs` where you requested it"
         url = channel_url(run.guild_id, run.channel_id)
-        return f" · couldn't be posted; use `/runs` [where you requested it]({url})"
-    if run.user_install and (entry.message is None or entry.message[0] == run.channel_id):
+        return f"couldn't be posted; use `/runs` [where you requested it]({url})"
+    # A message in another channel was sent as a direct message.
+    is_direct = message is not None and message[0] != run.channel_id
+    if run.user_install and not is_direct:
         return ""  # the server isn't stored for user installs
-    if run.private and (entry.message is None or entry.message[0] == run.channel_id):
-        return " · private"  # nothing links to an ephemeral message
-    if entry.message is not None:
-        # A message in another channel was sent as a direct message.
-        guild_id = run.guild_id if entry.message[0] == run.channel_id else None
-        return f" · [open]({message_url(guild_id, *entry.message)})"
+    if run.private and not is_direct:
+        return "private"  # nothing links to an ephemeral message
+    if message is not None:
+        return f"[open]({message_url(None if is_direct else run.guild_id, *message)})"
     if run.status_message_id is not None and not all(each.final for each in entry.batch):
-        return f" · [open]({message_url(run.guild_id, run.channel_id, run.status_message_id)})"
+        return f"[open]({message_url(run.guild_id, run.channel_id, run.status_message_id)})"
     return ""
 
 
 def _states(batch: Sequence[Run]) -> str:
-    """Return a batch's state. For several runs, add the number of runs and, if there are results, how many
-    runs have one.
-    """
+    """Return a batch's state with, for several runs, their number and how many of them have a result."""
     representative = next((run for run in batch if not run.final), batch[0])
     if len(batch) == 1:
         return _state(representative)
@@ -286,26 +265,23 @@ def _queue_line(
     batch: Sequence[Run], viewer_id: int, title: Callable[[str], str], end: datetime | None
 ) -> str:
     """Return the line of a request: its runs that are the furthest decide about the state and the place."""
-    run = min((run for run in batch if not run.final), key=_in_order)
-    at, position = int(run.created_at.timestamp()), _position(run)
+
+    def furthest(run: Run) -> tuple[bool, float, int]:
+        return run.state not in IN_FLIGHT, run.queue_position or inf, run.index
+
+    run = min((run for run in batch if not run.final), key=furthest)
+    facts, position = [""], run.queue_position
+    if position is not None and run.state in (RunState.WAITING, RunState.QUEUED):
+        if position > PLACES and run.state is RunState.WAITING:
+            facts.append(f"behind at least {PLACES} others for its deployment")
+        elif position > 1:
+            facts.append(f"number {position} for its deployment")
     if end is not None:
-        position += f" · should be ready {format_dt(end, 'R')}"
+        facts.append(f"should be ready {format_dt(end, 'R')}")
+    about = f"<t:{int(run.created_at.timestamp())}:R>{' · '.join(facts)}"
     state = _state(run) if len(batch) == 1 else _states([run, *(each for each in batch if each is not run)])
     if run.private and run.requester_id != viewer_id:
-        return f"{state}: a private request <t:{at}:R>{position}"
+        return f"{state}: a private request {about}"
     name = escape_line(title(run.deployment), _RUN_TITLE_LENGTH)
     prompt = _prompt(run) if run.requester_id == viewer_id else ""
-    return f"{state}: **{name}** <@{run.requester_id}> <t:{at}:R>{position}{prompt}"
-
-
-def _in_order(run: Run) -> tuple[bool, float, int]:
-    return run.state not in IN_FLIGHT, run.queue_position or inf, run.index
-
-
-def _position(run: Run) -> str:
-    if run.queue_position is None or run.state not in (RunState.WAITING, RunState.QUEUED):
-        return ""
-    position = run.queue_position
-    if position > PLACES and run.state is RunState.WAITING:
-        return f" · behind at least {PLACES} others for its deployment"
-    return "" if position == 1 else f" · number {position} for its deployment"
+    return f"{state}: **{name}** <@{run.requester_id}> {about}{prompt}"

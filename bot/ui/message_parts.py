@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from discord import ButtonStyle, Colour, File, MediaGalleryItem, Message
+from discord import ButtonStyle, Colour, MediaGalleryItem, Message
 from discord.ui import (
     ActionRow,
     Button,
@@ -117,18 +117,15 @@ def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:
     """Return the buttons as a view for a classic message."""
     view = View(timeout=None)
     for number, row in enumerate(rows):
-        for button in row:
-            button.row = number
-            view.add_item(button)
+        for each in row:
+            each.row = number
+            view.add_item(each)
     view.stop()
     return view
 
 
 def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence[str]]:
-    """Return the first remarks, as many as fit into `space` characters with one per line, and the others.
-
-    Few may fit, because a signed link may have thousands of characters.
-    """
+    """Return the first remarks, as many as fit into `space` characters with one per line, and the others."""
     for count, note in enumerate(remarks):
         space -= len(note) + 1
         if space < 0:
@@ -146,7 +143,7 @@ def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
         if content and len(content) + 1 + len(remark) > CONTENT_TEXT:
             yield OutgoingMessage(content=content)
             content = ""
-        content = f"{content}\n{remark}" if content else remark
+        content = lines(content, remark)
     if content:
         yield OutgoingMessage(content=content)
 
@@ -165,8 +162,8 @@ def _shortened(remark: str, limit: int = CONTENT_TEXT) -> str:
 def gallery_of(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[Any]]:
     """Return a gallery of pictures and videos that are attached to the message, or nothing without files."""
     items = (
-        MediaGalleryItem(f"attachment://{f.filename}", description=f.description, spoiler=spoiler)
-        for f in files
+        MediaGalleryItem(f"attachment://{each.filename}", description=each.description, spoiler=spoiler)
+        for each in files
     )
     return [MediaGallery(*items)] if files else []
 
@@ -185,15 +182,9 @@ def text_blocks(texts: Sequence[str], *, spoiler: bool, space: int = PROSE_SHOWN
     plain = [escape_prose(text) for text in batch]
     if sum(len(text or "") for text in plain) > space:
         plain = [None] * len(batch)
-    return [
-        text if text is not None else f"```\n{_unfenced(raw)}\n```"
-        for text, raw in zip(plain, batch, strict=True)
-    ]
-
-
-def _unfenced(text: str) -> str:
-    """Break up consecutive backticks, which could close the surrounding code block."""
-    return re.sub("`(?=`)", "`\u200b", text)
+    # Consecutive backticks could close the code block.
+    fenced = ("```\n" + re.sub("`(?=`)", "`\u200b", text) + "\n```" for text in batch)
+    return [code if text is None else text for text, code in zip(plain, fenced, strict=True)]
 
 
 def chunks(files: Sequence[PreparedFile]) -> list[Sequence[PreparedFile]]:
@@ -270,9 +261,6 @@ class PreparedFile:
     size: int = 0
     pixels: tuple[int, int] | None = None
 
-    def open(self) -> File:
-        return File(self.path, filename=self.filename, description=self.description)
-
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
@@ -298,11 +286,11 @@ class PreparedOutputs:
 
     files: tuple[PreparedFile, ...] = ()
     texts: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = field(default=())
+    remarks: tuple[str, ...] = ()
     is_gone: bool = False
 
 
-Rows = Sequence[Sequence[Button[Any]]]
+Rows = Callable[[Sequence[PreparedFile]], Sequence[Sequence[Button[Any]]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,8 +304,8 @@ class ResultMessages:
     run: Run
     heading: Sequence[str]
     footer: Sequence[str]
-    rows: Callable[[Sequence[PreparedFile]], Rows]
-    further_rows: Callable[[Sequence[PreparedFile]], Rows] = lambda _: ()
+    rows: Rows
+    further_rows: Rows = lambda _: ()
     blocks: Sequence[str] = ()
     remarks: Sequence[str] = ()
     colour: Colour | None = None
@@ -332,9 +320,8 @@ class ResultMessages:
         is_classic = bool(others) and not (gallery or self.blocks or self.run.needs_interaction)
         shown, *further = chunks(others if is_classic else gallery) or [()]
         first, left = self.first(shown, classic=is_classic)
-        if is_classic:
-            return [first, *self.further((), further, left)]
-        return [first, *self.further(further, chunks(others), left)]
+        galleries, more = ((), further) if is_classic else (further, chunks(others))
+        return [first, *self.further(galleries, more, left)]
 
     def first(self, files: Sequence[PreparedFile], *, classic: bool) -> tuple[OutgoingMessage, Sequence[str]]:
         """Build the first message, and return it with the remarks that don't fit into it."""
@@ -342,14 +329,12 @@ class ResultMessages:
         blocks = () if classic else self.blocks
         space = (CONTENT_TEXT if classic else LAYOUT_TEXT) - sum(map(len, (heading, footer, *blocks))) - 2
         remarks, left = fitting(self.remarks, space)
-        rows, attached = self.rows(files), tuple(files)
-        if classic:
-            content = lines(heading, *remarks, footer)
-            view = view_of(rows)
-            return OutgoingMessage(content=content, view=view, files=attached, mention=self.mention), left
-        gallery = gallery_of(files, spoiler=self.run.spoiler)
-        layout = framed(self.colour, heading, *gallery, *blocks, lines(*remarks, footer), *rows)
-        return OutgoingMessage(layout=layout, files=attached, mention=self.mention), left
+        rows, message = self.rows(files), OutgoingMessage(files=tuple(files), mention=self.mention)
+        if not classic:
+            gallery = gallery_of(files, spoiler=self.run.spoiler)
+            layout = framed(self.colour, heading, *gallery, *blocks, lines(*remarks, footer), *rows)
+            return replace(message, layout=layout), left
+        return replace(message, content=lines(heading, *remarks, footer), view=view_of(rows)), left
 
     def further(
         self,
@@ -358,12 +343,9 @@ class ResultMessages:
         remarks: Sequence[str] = (),
     ) -> list[OutgoingMessage]:
         """Build the messages that follow the first one: those with pictures, other files, and remarks."""
-        return [
-            *(self._further_gallery(files) for files in galleries),
-            *(OutgoingMessage(files=tuple(files)) for files in others),
-            *remark_messages(remarks),
-        ]
-
-    def _further_gallery(self, files: Sequence[PreparedFile]) -> OutgoingMessage:
-        gallery = gallery_of(files, spoiler=self.run.spoiler)
-        return OutgoingMessage(layout=layout_of(*gallery, *self.further_rows(files)), files=tuple(files))
+        messages = list[OutgoingMessage]()
+        for files in galleries:
+            layout = layout_of(*gallery_of(files, spoiler=self.run.spoiler), *self.further_rows(files))
+            messages.append(OutgoingMessage(layout=layout, files=tuple(files)))
+        messages += (OutgoingMessage(files=tuple(files)) for files in others)
+        return [*messages, *remark_messages(remarks)]

@@ -154,7 +154,7 @@ def report_card(
 def _reported(
     run: Run, title: str, reports: Sequence[Report], link: str | None, *, withheld: bool
 ) -> list[str]:
-    told = _report_heading(run, title)
+    told = [_report_heading(run, title)]
     for report in reports[:_MAX_REPORTS]:
         note = f": “{escape_line(report.note, NOTE_LENGTH)}”" if report.note else ""
         told.append(f"Reported by <@{report.person_id}>, {report.reason.lower()}{note}")
@@ -170,14 +170,13 @@ def _reported(
     return told
 
 
-def _report_heading(run: Run, title: str) -> list[str]:
-    return [f"### Reported: **{escape_line(title, 80)}**", f"Made by <@{run.requester_id}>"]
+def _report_heading(run: Run, title: str) -> str:
+    return f"### Reported: **{escape_line(title, 80)}**\nMade by <@{run.requester_id}>"
 
 
 def closed_report_card(run: Run, title: str, verdict: str) -> OutgoingMessage:
     """Build the report card after a moderator has handled it. `verdict` is the sentence that says how."""
-    text = lines(*_report_heading(run, title), verdict)
-    return OutgoingMessage(layout=framed(Colour.light_grey(), text))
+    return OutgoingMessage(layout=framed(Colour.light_grey(), lines(_report_heading(run, title), verdict)))
 
 
 def turned_away_letter(run: Run, title: str) -> OutgoingMessage:
@@ -186,10 +185,12 @@ def turned_away_letter(run: Run, title: str) -> OutgoingMessage:
     request = f"Your request for **{batch_title(title, run.count)}**"
     told = [f"{request} was not approved."]
     if run.failure_code == REQUESTER_BLOCKED:
-        told = [
-            f"{request} was not started: a moderator has blocked you from generating there. "
-            f"{_about_block(run)}"
-        ]
+        until, others = run.failure_params.get("until"), run.failure_params.get("others")
+        lasts = f"ends <t:{until}:f>" if until else "lasts until a moderator unblocks you"
+        which = "another" if others == 1 else f"{others} more"
+        more = f" The block also ended {which} of your requests." if others else ""
+        blocked = f"{request} was not started: a moderator has blocked you from generating there."
+        told = [f"{blocked} The block {lasts}.{more}"]
     if run.prompt:
         told.append(f"> {escape_line(run.prompt, PROMPT_SHOWN)}")
     told += moderators_reason(run)
@@ -198,34 +199,24 @@ def turned_away_letter(run: Run, title: str) -> OutgoingMessage:
     return OutgoingMessage(layout=framed(Colour.red(), *told, [run_button(run, Action.DISCARD)]))
 
 
-def _about_block(run: Run) -> str:
-    until, others = run.failure_params.get("until"), run.failure_params.get("others")
-    ends = f"The block ends <t:{until}:f>." if until else "The block lasts until a moderator unblocks you."
-    which = "another" if others == 1 else f"{others} more"
-    return f"{ends} The block also ended {which} of your requests." if others else ends
-
-
 def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
-    requester = [
-        f"<@{run.requester_id}>",
-        f"account created {format_dt(snowflake_time(run.requester_id), 'R')}",
-    ]
+    created = format_dt(snowflake_time(run.requester_id), "R")
+    requester = [f"<@{run.requester_id}>", f"account created {created}"]
     if run.requester_joined_at is not None:
         requester.append(f"joined {format_dt(run.requester_joined_at, 'R')}")
-    heading_line = f"### {heading}: **{batch_title(title, run.count)}**"
-    facts = [f"for <#{run.channel_id}>", _cost(run)]
+    seconds = round(run.reserved_seconds * run.weight * run.count)
+    runs = f"{run.count} runs" if run.count > 1 else "1 run"
+    facts = [f"for <#{run.channel_id}>", f"counts as {runs} and about {seconds} GPU seconds"]
     if run.private:
         facts.append("private")
     if run.gpu:
         facts.insert(0, say("gpu", gpu=escape_line(run.gpu, 32)))
-    return lines(heading_line, " · ".join(requester), *_values(inputs.values), subtext(facts))
-
-
-def _cost(run: Run) -> str:
-    """Return the sentence about a request's estimated cost, which for a batch covers all its runs."""
-    seconds = round(run.reserved_seconds * run.weight * run.count)
-    runs = f"{run.count} runs" if run.count > 1 else "1 run"
-    return f"counts as {runs} and about {seconds} GPU seconds"
+    return lines(
+        f"### {heading}: **{batch_title(title, run.count)}**",
+        " · ".join(requester),
+        *_values(inputs.values),
+        subtext(facts),
+    )
 
 
 def _values(values: Sequence[tuple[str, str]]) -> list[str]:
@@ -253,15 +244,24 @@ REASON_FIELD, DURATION_FIELD, NOTE_FIELD = "reason", "duration", "note"
 _REASON_LENGTH = 500
 
 
+_REASON = FormField(
+    name=REASON_FIELD,
+    label="Reason",
+    description="The requester reads it in a direct message.",
+    shape=Shape.PARAGRAPH,
+    length=_REASON_LENGTH,
+)
+
+
 def reject_modal(key: str) -> Modal:
     """Build the form of *Reject*."""
-    reason = _reason("The requester reads it in a direct message.")
-    return form_modal(RunId(key, Action.REJECT).encode(), "Reject this request", [reason])
+    return form_modal(RunId(key, Action.REJECT).encode(), "Reject this request", [_REASON])
 
 
 def block_modal(key: str) -> Modal:
     """Build the form of *Block*, with the durations that `/block` offers and none of them chosen."""
-    reason = _reason("The person reads it when they try to generate.", required=True)
+    reading = "The person reads it when they try to generate."
+    reason = replace(_REASON, description=reading, required=True)
     durations = {each: say(f"duration_{each}") for each in BLOCK_DURATIONS}
     fields = [reason, _choice(DURATION_FIELD, "Duration", durations)]
     return form_modal(RunId(key, Action.BLOCK).encode(), "Block the requester", fields)
@@ -279,17 +279,6 @@ def report_modal(key: str) -> Modal:
     )
     fields = [_choice(REASON_FIELD, "What is wrong with it?", reasons), note]
     return form_modal(RunId(key, Action.REPORT).encode(), "Report this result", fields)
-
-
-def _reason(hint: str, *, required: bool = False) -> FormField:
-    return FormField(
-        name=REASON_FIELD,
-        label="Reason",
-        description=hint,
-        shape=Shape.PARAGRAPH,
-        required=required,
-        length=_REASON_LENGTH,
-    )
 
 
 def _choice(name: str, label: str, labels: Mapping[str, str]) -> FormField:

@@ -78,7 +78,7 @@ class OfferedActions:
 
 
 def result_rows(
-    run: Run, offered: OfferedActions, kinds: Collection[FileKind], numbers: Sequence[PickId] = ()
+    run: Run, offered: OfferedActions, kinds: Collection[FileKind], numbers: Sequence[PickId]
 ) -> list[list[Button[Any]]]:
     """Return the buttons under a single result. `kinds` are the kinds of its files, and `numbers` those of
     its pictures, if it has several.
@@ -94,10 +94,8 @@ def batch_rows(
     first: Run, numbers: Sequence[PickId], offered: OfferedActions, *, shown: bool
 ) -> list[list[Button[Any]]]:
     """Return the buttons under a batch. `shown` says whether it shows the outputs of at least one run."""
-    if not shown:
-        return [*number_rows(numbers), *failure_rows(first, Action.MORE_OF_ALL)]
-    buttons = [*again(first, offered)[1:], run_button(first, Action.MORE_OF_ALL)]
-    return [*number_rows(numbers), buttons]
+    last = [[*again(first, offered)[1:], run_button(first, Action.MORE_OF_ALL)]]
+    return [*number_rows(numbers), *(last if shown else failure_rows(first, Action.MORE_OF_ALL))]
 
 
 def failure_rows(run: Run, more: Action = Action.MORE) -> list[list[Button[Any]]]:
@@ -106,7 +104,6 @@ def failure_rows(run: Run, more: Action = Action.MORE) -> list[list[Button[Any]]
 
 
 def number_rows(numbers: Sequence[PickId]) -> list[list[Button[Any]]]:
-    """Return rows with the numbered buttons."""
     buttons = [button(str(each.number), each) for each in numbers]
     return [[*row] for row in batches(buttons, FORM_LIMIT)]
 
@@ -118,25 +115,19 @@ def kinds_of(run: Run) -> frozenset[FileKind]:
 
 
 def kind_of_file(file: AttachedFile) -> FileKind:
-    """Return the kind of an attached file."""
     family = media_type(file).partition("/")[0]
     return FileKind(family) if family in set(FileKind) else FileKind.OTHER
 
 
-def fitting_follow_ups(offered: OfferedActions, kinds: Collection[FileKind]) -> list[FollowUp]:
+def follow_ups(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -> list[Button[Any]]:
     """Return the configured follow-ups that take a file of one of these kinds."""
     taking = {kind for each in kinds for kind in _TAKING[each]}
-    return [action for action in offered.follow_ups if not taking.isdisjoint(action.takes)]
-
-
-def follow_ups(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -> list[Button[Any]]:
     return [
         Button(
-            label=each.label,
-            emoji=each.emoji,
-            custom_id=DraftId(run.key, "".join(each.reference)).encode(),
+            label=each.label, emoji=each.emoji, custom_id=DraftId(run.key, "".join(each.reference)).encode()
         )
-        for each in fitting_follow_ups(offered, kinds)
+        for each in offered.follow_ups
+        if not taking.isdisjoint(each.takes)
     ]
 
 
@@ -193,8 +184,7 @@ def picked_layout(
     kinds = [(file, kind_of_file(file)) for file in files]
     media = [MediaGalleryItem(file.url, spoiler=run.spoiler) for file, kind in kinds if kind in GALLERY]
     others = [file for file, kind in kinds if kind not in GALLERY]
-    heading = f"### {escape_line(title, 80)}: number {number}"
-    shown: list[Content] = []
+    shown = list[Content]()
     remarks = ["Deleted."] if run.deleted_at is not None else []
     if not remarks:
         shown += [MediaGallery(*media)] if media else []
@@ -203,8 +193,9 @@ def picked_layout(
         links = [f"[{escape_line(file.filename, 80)}]({file.url})" for file in others]
         remarks = [*ended, *short_enough(links if files else linked.remarks, _PICKED_REMARKS)]
     picture = any(kind is FileKind.IMAGE for _, kind in kinds)
+    above = lines(f"### {escape_line(title, 80)}: number {number}", prompt_line(run))
+    below = lines(*remarks, subtext(result_facts(run)))
     colour = COLOURS[RunState.TIMED_OUT] if run.partial else COLOURS.get(run.state)
-    above, below = lines(heading, prompt_line(run)), lines(*remarks, subtext(result_facts(run)))
     return framed(colour, above, *shown, below, *_picked_rows(run, offered, picture=picture))
 
 
@@ -220,35 +211,36 @@ def more_layout(
     `delete` is the id of *Delete*, and `pictures` are links to the pictures of the message whose *More* was
     pressed.
     """
-    first, name = batch[0], batch_title(title, len(batch))
-    text = lines(f"**{name}**", prompt_line(first))
+    first, rows = batch[0], list[Row]()
+    text = lines(f"**{batch_title(title, len(batch))}**", prompt_line(first))
     about: Content = text
     if pictures and first.deleted_at is None:
         about = Section(text, accessory=Thumbnail(pictures[0], spoiler=first.spoiler))
-    rows = _rows_of_all(batch, offered) if delete.whole else _rows_of_one(first, offered, len(pictures))
     run = next((run for run in batch if run.is_shown), first)
+    if delete.whole:
+        is_repeatable = offered.startable and run.is_shown
+        rows.append(
+            [
+                *_button_if(is_repeatable, first, Action.REPEAT, f"Again ×{len(batch)}"),
+                *_button_if(offered.startable, first, Action.SAVE),
+                run_button(first, Action.DETAILS),
+            ]
+        )
+    else:
+        # If there are several pictures, follow-ups are behind their numbers.
+        if first.is_shown and len(pictures) <= 1:
+            rows.append(_select(first, follow_ups(first, offered, kinds_of(first))))
+        is_savable = first.has_result and offered.startable and offered.detailed
+        rows.append(
+            [
+                *_button_if(offered.usable and len(pictures) == 1, first, Action.USE),
+                *_button_if(offered.shareable, first, Action.SHARE),
+                *_button_if(is_savable, first, Action.SAVE),
+                *_button_if(offered.detailed, first, Action.DETAILS),
+            ]
+        )
     last = button("Delete", delete, ButtonStyle.danger)
     return layout_of(about, *rows, _last_row(run, first, offered, last))
-
-
-def _rows_of_all(batch: Sequence[Run], offered: OfferedActions) -> Iterator[Row]:
-    is_repeatable = offered.startable and any(run.is_shown for run in batch)
-    again = _button_if(is_repeatable, batch[0], Action.REPEAT, f"Again ×{len(batch)}")
-    save = _button_if(offered.startable, batch[0], Action.SAVE)
-    yield [*again, *save, run_button(batch[0], Action.DETAILS)]
-
-
-def _rows_of_one(run: Run, offered: OfferedActions, pictures: int) -> Iterator[Row]:
-    # If there are several pictures, follow-ups are behind their numbers.
-    if run.is_shown and pictures <= 1:
-        yield _select(run, follow_ups(run, offered, kinds_of(run)))
-    is_savable = run.has_result and offered.startable and offered.detailed
-    yield [
-        *_button_if(offered.usable and pictures == 1, run, Action.USE),
-        *_button_if(offered.shareable, run, Action.SHARE),
-        *_button_if(is_savable, run, Action.SAVE),
-        *_button_if(offered.detailed, run, Action.DETAILS),
-    ]
 
 
 def _picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator[Row]:
@@ -286,11 +278,9 @@ def _button_if(condition: bool, run: Run, action: Action, label: str = "") -> li
 
 def _select(run: Run, follow_ups: Sequence[Button[Any]]) -> Row:
     """Return a row with a select of the follow-ups that have no button, or an empty row."""
-    if not follow_ups:
-        return []
     options = [
         SelectOption(label=each.label or "", emoji=each.emoji, value=each.custom_id or "")
         for each in follow_ups
     ]
-    placeholder, custom_id = "Choose a follow-up", DraftId(run.key).encode()
-    return [Select(placeholder=placeholder, options=options, custom_id=custom_id)]
+    custom_id = DraftId(run.key).encode()
+    return [Select(placeholder="Choose a follow-up", options=options, custom_id=custom_id)] if options else []

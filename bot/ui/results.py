@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from discord import Colour
@@ -30,13 +31,7 @@ from bot.ui.message_parts import (
     subtext,
     text_blocks,
 )
-from bot.ui.result_buttons import (
-    OfferedActions,
-    batch_rows,
-    failure_rows,
-    number_rows,
-    result_rows,
-)
+from bot.ui.result_buttons import OfferedActions, batch_rows, failure_rows, number_rows, result_rows
 from bot.ui.run_facts import (
     COLOURS,
     batch_title,
@@ -52,9 +47,10 @@ from bot.ui.run_facts import (
 
 _ALT_TEXT = 500
 _NONE_OFFERED = OfferedActions()
+_NOTHING = PreparedOutputs()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Batch:
     """The runs of one outcome, in order.
 
@@ -70,71 +66,46 @@ class Batch:
     origin: str | None = None
     posted: Sequence[PreparedFile] = ()
 
-    @property
-    def numbered(self) -> bool:
-        """Return whether there are several runs, so that texts and remarks show numbers."""
-        return len(self.runs) > 1
+    @cached_property
+    def shown(self) -> list[Run]:
+        """Return the runs whose outputs this outcome shows."""
+        return [run for run in self.runs if run.key in self.prepared]
 
-    @property
+    @cached_property
     def numbers(self) -> list[tuple[PickId, str]]:
         """Return the numbers of all pictures and videos in order, with the names of their files.
 
         A run without any has a number, too, with an empty name.
         """
-        files = [(run, name) for run in self.runs for name in self._pictures(run) or [""]]
-        return [(PickId(run.key, n, number_in(name)), name) for n, (run, name) in enumerate(files, 1)]
+        found = list[tuple[str, str]]()
+        for run in self.runs:
+            known = [file for file in self.posted if belongs_to(file.filename, run.key)]
+            known += self.prepared.get(run.key, _NOTHING).files
+            names = {file.filename for file in known if file.kind in GALLERY}
+            found += [(run.key, name) for name in sorted(names, key=number_in) or [""]]
+        return [(PickId(key, n, number_in(name)), name) for n, (key, name) in enumerate(found, 1)]
 
-    def _pictures(self, run: Run) -> list[str]:
-        known = [file for file in self.posted if belongs_to(file.filename, run.key)]
-        known += self.prepared.get(run.key, PreparedOutputs()).files
-        return sorted({file.filename for file in known if file.kind in GALLERY}, key=number_in)
+    @cached_property
+    def files(self) -> list[PreparedFile]:
+        """Return the files of all shown runs, in order. Captions have the number if there are several."""
+        numbers = {name: each.number for each, name in self.numbers} if len(self.numbers) > 1 else {}
+        files = list[PreparedFile]()
+        for run in self.shown:
+            prompt = f": {strip_invisible(run.prompt)}" if run.prompt else ""
+            for file in self.prepared[run.key].files:
+                number = numbers.get(file.filename)
+                caption = shorten(f"{number}{prompt}", _ALT_TEXT) if number else file.description
+                files.append(replace(file, description=caption))
+        return files
 
     def numbers_under(self, files: Sequence[PreparedFile]) -> list[PickId]:
         """Return the numbers of the pictures among the files of one message, if there are several in all."""
-        names, numbers = {file.filename for file in files}, self.numbers
-        return [each for each, name in numbers if name in names and len(numbers) > 1]
-
-    @property
-    def without_pictures(self) -> list[PickId]:
-        """Return a number for each run of which no message shows a picture."""
-        shown = {file.filename for file in self.files()}
-        of_run = [[(each, name) for each, name in self.numbers if each.key == run.key] for run in self.runs]
-        return [own[0][0] for own in of_run if shown.isdisjoint(name for _, name in own)]
+        names = {file.filename for file in files}
+        return [each for each, name in self.numbers if name in names and len(self.numbers) > 1]
 
     def number_of(self, run: Run) -> str:
         """Return the numbers of a run, such as "2" or "3, 4"."""
         return ", ".join(str(each.number) for each, _ in self.numbers if each.key == run.key)
-
-    @property
-    def first(self) -> Run:
-        """Return the run that the buttons for the whole batch refer to."""
-        return self.runs[0]
-
-    @property
-    def shown(self) -> list[Run]:
-        """Return the runs whose outputs this outcome shows."""
-        return [run for run in self.runs if run.key in self.prepared]
-
-    @property
-    def deleted(self) -> list[Run]:
-        """Return the runs whose results were deleted, so this outcome doesn't show them any more."""
-        gone = [run for run in self.runs if run.has_result and run.key not in self.prepared]
-        return [run for run in gone if run.key not in self.late]
-
-    def files(self) -> list[PreparedFile]:
-        """Return the files of all shown runs, in order. Captions have the number if there are several."""
-        numbers = {name: each.number for each, name in self.numbers} if len(self.numbers) > 1 else {}
-        files = [(run, file) for run in self.shown for file in self.prepared[run.key].files]
-        return [
-            replace(file, description=shorten(f"{number}{_said(run)}", _ALT_TEXT))
-            if (number := numbers.get(file.filename))
-            else file
-            for run, file in files
-        ]
-
-
-def _said(run: Run) -> str:
-    return f": {strip_invisible(run.prompt)}" if run.prompt else ""
 
 
 def outcome_messages(
@@ -143,14 +114,13 @@ def outcome_messages(
     """Build the messages of an outcome. The first has the buttons, and pings the requester unless they
     cancelled the batch themselves.
     """
-    return outcome(batch, title, offered).with_files(batch.files())
+    return outcome(batch, title, offered).with_files(batch.files)
 
 
 def outcome(batch: Batch, title: str, offered: OfferedActions) -> ResultMessages:
     """Return what the messages of an outcome show apart from their files."""
-    first = batch.first
-    is_cancelled = not batch.shown and all(_is_own_cancellation(run) for run in batch.runs)
-    mention = None if is_cancelled else first.requester_id
+    first = batch.runs[0]
+    mention = None if not batch.shown and _is_own_cancellation(batch) else first.requester_id
     return ResultMessages(
         run=first,
         heading=(_heading(batch, title, mention), prompt_line(first)),
@@ -164,29 +134,30 @@ def outcome(batch: Batch, title: str, offered: OfferedActions) -> ResultMessages
     )
 
 
-def _is_own_cancellation(run: Run) -> bool:
-    return run.failure_code == "cancelled_by_requester"
+def _is_own_cancellation(batch: Batch) -> bool:
+    return all(run.failure_code == "cancelled_by_requester" for run in batch.runs)
 
 
 def _heading(batch: Batch, title: str, mention: int | None) -> str:
-    done, count = len(batch.shown) + len(batch.deleted), len(batch.runs)
-    heading = batch_title(title, count)
+    heading = batch_title(title, len(batch.runs))
+    # Results that were deleted since count, too.
+    done = sum(run.key in batch.prepared or run.has_result for run in batch.runs if run.key not in batch.late)
     if not batch.shown:
-        told = [run for run in batch.runs if run.key not in batch.late] or [batch.first]
+        told = [run for run in batch.runs if run.key not in batch.late] or batch.runs[:1]
         ended = next((run for run in told if run.failure_code != REQUESTER_BLOCKED), told[0])
         heading = f"{say(ending(ended))}: {heading}"
     elif all(run.partial for run in batch.shown):
         heading = f"Partly done: {heading}"
-    elif done < count:
-        heading = f"{escape_line(title, 80)}, {done} of {count}"
+    elif done < len(batch.runs):
+        heading = f"{escape_line(title, 80)}, {done} of {len(batch.runs)}"
     return f"<@{mention}> **{heading}**" if mention else f"### {heading}"
 
 
 def _colour(batch: Batch) -> Colour | None:
     if all(run.state is RunState.SUCCEEDED for run in batch.runs):
-        empty = not batch.numbered and batch.shown and _is_empty(batch.prepared[batch.first.key])
+        empty = len(batch.runs) == 1 and batch.shown and _is_empty(batch.prepared[batch.runs[0].key])
         return COLOURS[RunState.TIMED_OUT if empty else RunState.SUCCEEDED]
-    return COLOURS[RunState.TIMED_OUT] if batch.shown else COLOURS.get(batch.first.state)
+    return COLOURS[RunState.TIMED_OUT] if batch.shown else COLOURS.get(batch.runs[0].state)
 
 
 def _is_empty(prepared: PreparedOutputs) -> bool:
@@ -198,7 +169,7 @@ def _text_blocks(batch: Batch) -> Iterator[str]:
     for run in batch.shown:
         found = batch.prepared[run.key].texts
         blocks = text_blocks(found, spoiler=run.spoiler, space=PROSE_SHOWN // len(batch.runs))
-        if blocks and batch.numbered:
+        if blocks and len(batch.runs) > 1:
             blocks = ["\n".join([f"**{batch.number_of(run)}**", *blocks])]
         yield from blocks
 
@@ -212,10 +183,9 @@ def _remarks(batch: Batch) -> Iterator[str]:
         for remark in dict.fromkeys(_remarks_on(batch, run)):
             about.setdefault(remark, []).append(run)
     for remark, runs in about.items():
-        numbers = ", ".join(map(batch.number_of, runs))
         of_all = len(runs) == len(batch.runs) and not batch.shown
-        numbered = batch.numbered and not of_all
-        yield f"**{numbers}** {remark}" if numbered else remark
+        is_plain = len(batch.runs) == 1 or of_all
+        yield remark if is_plain else f"**{', '.join(map(batch.number_of, runs))}** {remark}"
 
 
 def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
@@ -223,11 +193,13 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
         return ["It took longer than the others and has a message of its own."]
     if not run.has_result:
         # If the requester cancelled the whole batch, the heading already says so.
-        reason = "" if all(_is_own_cancellation(each) for each in batch.runs) else reason_of(run)
+        reason = "" if _is_own_cancellation(batch) else reason_of(run)
         if run.failure_code == REQUESTER_BLOCKED and not is_turned_away(batch.runs):
             reason = say("ended_by_block")
-        remark = _reason_with_charge(run, reason) if batch.numbered else reason
-        return [remark] if remark else []
+        if len(batch.runs) > 1:
+            used = "Some of your GPU time was used." if run.charged_seconds else "No GPU time was used."
+            reason = f"{reason} {used}".strip()
+        return [reason] if reason else []
     found = batch.prepared.get(run.key)
     if found is None:
         return ["Deleted."]
@@ -237,57 +209,48 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
 
 
 def _footer(batch: Batch) -> Iterator[str]:
-    if batch.numbered:
-        yield from _footer_of_several(batch)
+    first = batch.runs[0]
+    if len(batch.runs) > 1:
+        seeds = [f"**{batch.number_of(run)}:** {run.seed}" for run in batch.shown if run.seed is not None]
+        if seeds:
+            yield subtext([f"seeds: {' · '.join(seeds)}"])
+        used = next((run.gpu_used for run in batch.runs if run.gpu_used), None)
+        yield subtext(
+            [
+                *gpu_time_facts(batch.runs),
+                *facts_of(replace(in_common(batch.runs), gpu_used=used)),
+            ]
+        )
     else:
         origin = [f"made from [an earlier result]({batch.origin})"] if batch.origin else []
-        yield subtext([*origin, *_size(batch), *result_facts(batch.first)])
+        sizes = {file.pixels for file in batch.files if file.kind is FileKind.IMAGE}
+        size = sizes.pop() if len(sizes) == 1 else None
+        # A partial result may be edited when only the names of its files are known.
+        pixels = [f"{size[0]} × {size[1]}"] if size and not first.partial else []
+        yield subtext([*origin, *pixels, *result_facts(first)])
     if batch.shown and len(batch.numbers) > 1:
         yield subtext(["Pick a number to do more with it."])
-
-
-def _size(batch: Batch) -> list[str]:
-    """Return the width and height of a result's pictures, if they are all the same.
-
-    A partial result has none, because it may be edited when only the names of its files are known.
-    """
-    if batch.first.partial:
-        return []
-    pictures = {file.pixels for file in batch.files() if file.kind is FileKind.IMAGE}
-    sizes = [pixels for pixels in pictures if pixels is not None] if len(pictures) == 1 else []
-    return [f"{width} × {height}" for width, height in sizes]
-
-
-def _footer_of_several(batch: Batch) -> Iterator[str]:
-    shown = batch.shown
-    seeds = [f"**{batch.number_of(run)}:** {run.seed}" for run in shown if run.seed is not None]
-    if seeds:
-        yield subtext([f"seeds: {' · '.join(seeds)}"])
-    used = next((run.gpu_used for run in batch.runs if run.gpu_used), None)
-    facts = [*gpu_time_facts(batch.runs), *facts_of(replace(in_common(batch.runs), gpu_used=used))]
-    yield subtext(facts)
-
-
-def _reason_with_charge(run: Run, reason: str) -> str:
-    if run.charged_seconds:
-        return f"{reason} Some of your GPU time was used.".strip()
-    return f"{reason} No GPU time was used.".strip()
 
 
 def _rows(
     batch: Batch, offered: OfferedActions, files: Sequence[PreparedFile]
 ) -> Sequence[Sequence[Button[Any]]]:
     """Return the buttons of an outcome's first message, which shows these files."""
-    if not any(map(may_have_result, batch.runs)):
-        return failure_rows(batch.first, Action.MORE_OF_ALL if batch.numbered else Action.MORE)
+    first, is_numbered = batch.runs[0], len(batch.runs) > 1
+    more = Action.MORE_OF_ALL if is_numbered else Action.MORE
+    if not any(map(may_have_result, batch.runs)) or not (is_numbered or batch.shown):
+        return failure_rows(first, more)
     numbers = batch.numbers_under(files)
-    if batch.numbered:
-        numbers = sorted([*numbers, *batch.without_pictures], key=lambda each: each.number)
-        return batch_rows(batch.first, numbers, offered, shown=bool(batch.shown))
-    if not batch.shown:
-        return failure_rows(batch.first)
-    kinds = {file.kind for file in batch.files()}
-    return result_rows(batch.first, offered, kinds, numbers)
+    if not is_numbered:
+        return result_rows(first, offered, {file.kind for file in batch.files}, numbers)
+    shown = {file.filename for file in batch.files}
+    for run in batch.runs:
+        # Of each run without a picture, the first number is here.
+        own = [(each, name) for each, name in batch.numbers if each.key == run.key]
+        if shown.isdisjoint(name for _, name in own):
+            numbers.append(own[0][0])
+    numbers.sort(key=lambda each: each.number)
+    return batch_rows(first, numbers, offered, shown=bool(batch.shown))
 
 
 def share_messages(
@@ -312,12 +275,9 @@ def share_messages(
     ).with_files(prepared.files)
 
 
-def opened_messages(
-    run: Run, title: str, prepared: Mapping[str, PreparedOutputs]
-) -> Sequence[OutgoingMessage]:
+def opened_messages(run: Run, title: str, outputs: PreparedOutputs) -> Sequence[OutgoingMessage]:
     """Build the messages that show a private result to a moderator; the first has Details and Delete."""
-    outputs = prepared[run.key]
-    details = run_button(run, Action.DETAILS)
+    row = [run_button(run, Action.DETAILS), run_button(run, Action.DELETE)]
     heading = f"**{escape_line(title, 80)}**: a private result of <@{run.requester_id}>"
     return ResultMessages(
         run=run,
@@ -325,6 +285,6 @@ def opened_messages(
         footer=[subtext(facts_of(run))],
         blocks=text_blocks(outputs.texts, spoiler=run.spoiler),
         remarks=outputs.remarks,
-        rows=lambda _: [[details, run_button(run, Action.DELETE)]],
+        rows=lambda _: [row],
         colour=Colour.blurple(),
     ).with_files(outputs.files)

@@ -16,7 +16,7 @@ from bot.domain.runs import REQUESTER_BLOCKED, Deletions, Run, RunState, is_turn
 from bot.domain.text import escape_line, shorten
 from bot.domain.text.run_log import FailureKind, failure_kind, last_error
 from bot.strings import say
-from bot.ui.message_parts import PROMPT_SHOWN, framed, subtext, text_blocks
+from bot.ui.message_parts import PROMPT_SHOWN, framed, lines, subtext, text_blocks
 
 _ERROR_SHOWN = 200
 _RUN_FAILED = "run_failed"
@@ -44,10 +44,7 @@ def phase(state: RunState) -> str:
 
 
 def ending(run: Run) -> str:
-    """Return the string code of a run's title.
-
-    This is the title of its state, except that partial results and runs ended by a block have their own.
-    """
+    """Return the string code of a run's title: usually that of its state."""
     if run.failure_code == REQUESTER_BLOCKED:
         return "title_blocked"
     return "title_partial" if run.partial else phase(run.state)
@@ -67,10 +64,15 @@ def reason_of(run: Run) -> str:
     code = run.failure_code or "internal"
     if code == _RUN_FAILED:
         return _failure_reason(run, quoted=run.private)
+    if code == REQUESTER_BLOCKED:
+        others = run.failure_params.get("others")
+        blocked = f"A moderator has blocked you from generating here {block_end(run, 'you')}."
+        if not others:
+            return f"{blocked} This request ended before it started."
+        more = "another" if others == 1 else f"{others} more"
+        return f"{blocked} This request and {more} of yours ended before they started."
     if code == "comfy_invalid" and not run.failure_params.get("fields"):
         code = "comfy_invalid_unnamed"
-    if code == REQUESTER_BLOCKED:
-        return _block_reason(run)
     params = {
         name: escape_line(value, 100) if isinstance(value, str) else value
         for name, value in run.failure_params.items()
@@ -102,16 +104,6 @@ def _failure_reason(run: Run, *, quoted: bool) -> str:
     if sentence is None and error is not None:
         return say("run_failed_because", error=escape_line(error, _ERROR_SHOWN))
     return say(sentence or _RUN_FAILED)
-
-
-def _block_reason(run: Run) -> str:
-    """Return sentences about the block that ended a run and about the other requests that it ended."""
-    others = run.failure_params.get("others")
-    blocked = f"A moderator has blocked you from generating here {block_end(run, 'you')}."
-    if not others:
-        return f"{blocked} This request ended before it started."
-    more = "another" if others == 1 else f"{others} more"
-    return f"{blocked} This request and {more} of yours ended before they started."
 
 
 def prompt_line(run: Run, *, only_requester: bool = False) -> str:
@@ -149,8 +141,7 @@ def deletion_facts(deletions: Deletions) -> list[str]:
 
 def took(seconds: float | None, fact: str = "took {} s") -> list[str]:
     """Return a fact with a duration, or an empty list if that is unknown or less than a second."""
-    rounded = f"{seconds or 0:.0f}"
-    return [] if rounded == "0" else [fact.format(rounded)]
+    return [fact.format(rounded)] if (rounded := f"{seconds or 0:.0f}") != "0" else []
 
 
 def gpu_time_facts(runs: Sequence[Run]) -> list[str]:
@@ -175,17 +166,11 @@ def result_facts(run: Run) -> list[str]:
     # A weighted time already says that it counts.
     if run.has_result or weighted_time_facts([run]):
         return facts_of(run)
-    return [_used(run), *facts_of(replace(run, run_duration=None))]
-
-
-def _used(run: Run) -> str:
-    """Return how much GPU time a run without a result has used."""
     seconds = max(1, round(run.charged_seconds)) if run.charged_seconds else 0
-    if not seconds:
-        return "no GPU time was used"
-    if run.known_duration is None:
-        return say("counted", seconds=seconds)
-    return f"{seconds} s of your GPU time was used"
+    used = f"{seconds} s of your GPU time was used" if seconds else "no GPU time was used"
+    if seconds and run.known_duration is None:
+        used = say("counted", seconds=seconds)
+    return [used, *facts_of(replace(run, run_duration=None))]
 
 
 def ending_sentence(run: Run) -> str:
@@ -249,15 +234,15 @@ def details(
     """
     inputs = displayed_inputs(deployment, run.inputs)
     heading = f"### Details: {escape_line(title, 80)}"
-    facts = "\n".join(_facts(run, inputs, origin, explained=explained))
-    values = "\n".join(_values(inputs, None))
+    facts = lines(*_facts(run, inputs, origin, explained=explained))
+    values = lines(*_values(inputs, None))
     why, log = (explanation_of(run), run.failure_log) if explained else ("", None)
     size = sum(map(len, (heading, facts, values, command or "", why, log or "")))
-    log_text = "\n".join([_LOG, *text_blocks((log,), spoiler=False, space=0)]) if log else ""
+    log_text = lines(_LOG, *text_blocks((log,), spoiler=False, space=0)) if log else ""
     in_file = ""
     if size > MAX_INLINE:
         in_file, log_text = "details_in_file", ""
-        values = "\n".join([*_values(inputs, _SHORT)][:_LINES])
+        values = lines(*[*_values(inputs, _SHORT)][:_LINES])
     elif "```" in (command or ""):
         in_file = "details_command_in_file"
     if command is not None:
@@ -269,10 +254,9 @@ def details(
         command_texts = ["That is too long to show here. The file has all of it."] if in_file else []
         if repeatable:
             command_texts.append(say("details_erased" if deployment is not None else "details_gone"))
-    command_text = "\n".join(command_texts)
     file = [File[LayoutView](f"attachment://{FILENAME}")] if in_file else []
-    layout = framed(Colour.blurple(), heading, values, why, facts, log_text, command_text, *file)
-    return Details(layout, _full_text(run.key, inputs, command or "", log) if in_file else None)
+    layout = framed(Colour.blurple(), heading, values, why, facts, log_text, lines(*command_texts), *file)
+    return Details(layout, _full_text(run.key, inputs, command, log) if in_file else None)
 
 
 def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
@@ -286,9 +270,14 @@ def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
 def _facts(run: Run, inputs: ShownInputs, origin: str | None, *, explained: bool) -> Iterator[str]:
     """Yield three subtext lines: state and cost, times, and ids."""
     seed_listed = str(run.seed) in (value for _, value in inputs.values)
-    shown = replace(run, seed=None) if seed_listed else run
-    yield subtext(_state_facts(shown, explained=explained))
-    yield subtext(f"{fact} {format_dt(at, style)}" for fact, at, style in _times(run) if at is not None)
+    yield subtext(_state_facts(replace(run, seed=None) if seed_listed else run, explained=explained))
+    times: Sequence[tuple[str, datetime | None, TimestampStyle]] = (
+        ("requested", run.created_at, "f"),
+        ("queued", run.submitted_at, "T"),
+        ("started", run.started_at, "T"),
+        ("ended", run.ended_at, "T"),
+    )
+    yield subtext(f"{fact} {format_dt(at, style)}" for fact, at, style in times if at is not None)
     names = [f"request `{run.key}`"]
     if run.count > 1:
         names.append(f"number {run.number} of {run.count}")
@@ -314,14 +303,7 @@ def _state_facts(run: Run, *, explained: bool) -> Iterator[str]:
         yield f"GPU requested: {requested}, used: {used}"
 
 
-def _times(run: Run) -> Iterator[tuple[str, datetime | None, TimestampStyle]]:
-    yield "requested", run.created_at, "f"
-    yield "queued", run.submitted_at, "T"
-    yield "started", run.started_at, "T"
-    yield "ended", run.ended_at, "T"
-
-
-def _full_text(key: str, inputs: ShownInputs, command: str, log: str | None) -> str:
+def _full_text(key: str, inputs: ShownInputs, command: str | None, log: str | None) -> str:
     """Return all inputs, the log and the commands as plain text, to read and copy."""
     parts = [f"{name}:\n{value}" for name, value in inputs.values]
     files = zip(inputs.file_options, inputs.files, strict=True)

@@ -54,7 +54,14 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
     """Build the panel within 40 components and 4,000 characters; long lists are cut."""
     section = panel.section
     title = f"Settings of {escape_line(context.server, 60)}" if section is None else section.title
-    top = f"### {title}\n{_lines(_news(panel), _NEWS_LENGTH)}".rstrip()
+    news = [f"❌ {sentence}" for sentence in panel.mistakes]
+    if news and not panel.saved:
+        news.insert(0, "Nothing was saved. Edit again keeps what you typed.")
+    for label, *values in panel.saved or ():
+        news.append(f"✅ **{label}:** {' → '.join(shorten_words(each, _CHANGE_LENGTH) for each in values)}")
+    if panel.saved is not None and not news:
+        news = ["Nothing changed."]
+    top = f"### {title}\n{_lines(news, _NEWS_LENGTH)}".rstrip()
     warned = _lines([f"⚠️ {each}" for each in warnings(rules, context)], _WARNINGS_LENGTH)
     buttons = [button("Edit again", panel.again, ButtonStyle.primary)] if panel.again is not None else []
     if section is None:
@@ -70,13 +77,6 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
     colour = Colour.green() if panel.saved else Colour.orange() if warned else Colour.blurple()
     colour = Colour.red() if panel.mistakes else colour
     return framed(colour, top, *body, buttons)
-
-
-def _news(panel: Panel) -> list[str]:
-    told = [f"❌ {sentence}" for sentence in panel.mistakes]
-    for label, *values in panel.saved or ():
-        told.append(f"✅ **{label}:** {' → '.join(shorten_words(each, _CHANGE_LENGTH) for each in values)}")
-    return told or (["Nothing changed."] if panel.saved is not None else [])
 
 
 def _overview(rules: ServerRules, context: SettingsContext, space: int) -> Iterator[Item[LayoutView]]:
@@ -192,12 +192,9 @@ def _approval(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
         yield _no_access(channel, review.missing)
     if review is not None and review.everybody_sees:
         yield f"Everybody can see requests in <#{channel}>. Change who may view that channel."
-    if rules.approval.mode is not ApprovalMode.OFF:
-        yield from _waiting(rules, context)
-
-
-def _waiting(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
-    approval, review = rules.approval, context.review
+    approval = rules.approval
+    if approval.mode is ApprovalMode.OFF:
+        return
     if review is None:
         yield "The review channel is missing, so requests that need approval are refused. Choose one."
     if rules.reviewer_role_id not in context.role_ids:

@@ -10,7 +10,7 @@ from discord.utils import format_dt
 
 from bot.domain.fair_queue import PLACES
 from bot.domain.messages.records import answer_marker
-from bot.domain.runs import Run, RunState
+from bot.domain.runs import Output, Run, RunState
 from bot.domain.text import channel_url, escape_line, sentence_case, shorten
 from bot.strings import say
 from bot.ui.custom_ids import Action
@@ -50,13 +50,18 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
     first, active = batch[0], [run for run in batch if not run.final]
     # The answer to a request that waits for approval is ephemeral, so it may quote the prompt.
     only_requester = first.state is RunState.AWAITING_APPROVAL
+    noted = next((run for run in (first, *active) if run.status_note), first)
+    note = noted.status_note or ""
+    if not note and noted.needs_interaction:
+        # Only the interaction can update the message, for a while.
+        note = "answer_private_lives" if noted.private else "answer_lives"
     heading = f"### {say(_heading(batch, active))}: {batch_title(title, len(batch))}"
     below = lines(
-        *_progress(batch, active),
+        _progress(batch, active),
         # Worded to fit before and after that time: clients show "in 40 seconds", and later "5 seconds ago".
         f"Should be ready {format_dt(expected, 'R')}" if expected is not None else "",
         _seen_by(first, in_review=only_requester),
-        _remark(next((run for run in (first, *active) if run.status_note), first)),
+        say(note) if note else "",
         *_held(active),
         _asked(batch),
     )
@@ -70,8 +75,7 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
 def finishing_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     """Build the status message of an ended batch while its outputs are downloaded."""
     first = batch[0]
-    heading = f"### {say('title_uploading')}: {batch_title(title, len(batch))}"
-    above = lines(heading, prompt_line(first))
+    above = lines(f"### {say('title_uploading')}: {batch_title(title, len(batch))}", prompt_line(first))
     return OutgoingMessage(layout=framed(Colour.blurple(), above, _asked(batch)))
 
 
@@ -108,33 +112,17 @@ def _heading(batch: Sequence[Run], active: Sequence[Run]) -> str:
     if all(run.cancel_requested_at for run in active):
         return "title_cancelling"
     furthest = max(active, key=lambda run: (_PROGRESS_ORDER.index(run.state), run.progress or 0))
-    if furthest.state is RunState.WAITING:
-        return _waiting_heading(furthest, active)
-    if furthest.state is RunState.QUEUED and furthest.queue_position == 1:
+    state, progress = furthest.state, furthest.progress or 0
+    if state is RunState.WAITING:
+        if all(run.waiting_code for run in active):
+            return "title_held"
+        if furthest.queue_position is None:
+            return "title_submitting"
+    if _is_queued(furthest) and furthest.queue_position == 1:
         return "title_next"
-    if furthest.state is RunState.RUNNING and not furthest.progress and len(active) == len(batch):
+    if state is RunState.RUNNING and not progress and len(active) == len(batch):
         return "title_machine"
-    if furthest.state is RunState.RUNNING and (furthest.progress or 0) >= 1:
-        return phase(RunState.UPLOADING)
-    return phase(furthest.state)
-
-
-def _waiting_heading(furthest: Run, active: Sequence[Run]) -> str:
-    if all(run.waiting_code for run in active):
-        return "title_held"
-    if furthest.queue_position is None:
-        return "title_submitting"
-    return "title_next" if furthest.queue_position == 1 else "title_waiting"
-
-
-def _remark(run: Run) -> str:
-    """Return the run's status note. If it has none, but only an interaction can update the message, say for
-    how long that works.
-    """
-    code = run.status_note or ""
-    if not code and run.needs_interaction:
-        code = "answer_private_lives" if run.private else "answer_lives"
-    return say(code) if code else ""
+    return phase(RunState.UPLOADING if state is RunState.RUNNING and progress >= 1 else state)
 
 
 def _held(active: Sequence[Run]) -> Iterator[str]:
@@ -148,21 +136,13 @@ def _held(active: Sequence[Run]) -> Iterator[str]:
         yield "I'll start this then." if "until" in params else "I'll start this afterwards."
 
 
-def _progress(batch: Sequence[Run], active: Sequence[Run]) -> Iterator[str]:
+def _progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
+    """Return a run's position or progress, or how many runs of a batch are done, going on and queued."""
     if len(batch) == 1:
-        yield sentence_case(_position(batch[0])) or _run_progress(batch[0])
-    else:
-        yield _batch_progress(batch, active)
-
-
-def _run_progress(run: Run) -> str:
-    if run.progress is None or run.state not in (RunState.RUNNING, RunState.UPLOADING):
-        return ""
-    return f"{bar(run.progress, _BAR_LENGTH)} {run.progress:.0%}"
-
-
-def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
-    """Return a line that says how many runs are done, in progress and in a queue."""
+        run = batch[0]
+        if run.progress is None or run.state not in (RunState.RUNNING, RunState.UPLOADING):
+            return sentence_case(_position(run))
+        return f"{bar(run.progress, _BAR_LENGTH)} {run.progress:.0%}"
     ended, queued = [run for run in batch if run.final], [run for run in active if _is_queued(run)]
     is_going, started = bool(ended) or any(run.progress for run in active), len(active) - len(queued)
     facts = []
@@ -172,40 +152,30 @@ def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
         facts.append(f"{len(ended) - failed} of {len(batch)} done{not_done}")
     if queued and started:
         facts.append(f"{started} in progress")
-    if queued and (facts or not _is_next(queued[0])):
-        facts.append(_waiting(queued))
+    if queued and queued[0].queue_position != 1:
+        first = "; the first is" if len(queued) > 1 else ","
+        facts.append(f"{len(queued)} waiting{first} {_position(queued[0])}")
+    elif queued and facts:
+        facts.append(f"{len(queued)} up next")
     share = (len(ended) + sum(run.progress or 0 for run in active)) / len(batch)
     return f"{bar(share, _BAR_LENGTH) if is_going else ''} {' · '.join(facts)}".strip()
-
-
-def _waiting(queued: Sequence[Run]) -> str:
-    """Return the number of queued runs and, unless the first is next, its position."""
-    if _is_next(queued[0]):
-        return f"{len(queued)} up next"
-    first = "; the first is" if len(queued) > 1 else ","
-    return f"{len(queued)} waiting{first} {_position(queued[0])}"
 
 
 def _is_queued(run: Run) -> bool:
     return run.queue_position is not None and run.state in (RunState.WAITING, RunState.QUEUED)
 
 
-def _is_next(run: Run) -> bool:
-    return _is_queued(run) and run.queue_position == 1
-
-
 def _position(run: Run) -> str:
     """Return a run's position in our queue or ComfyDeploy's, unless it is next, as the heading says."""
-    if run.queue_position is None or not _is_queued(run) or _is_next(run):
-        return ""
     position = run.queue_position
+    if position is None or position == 1 or not _is_queued(run):
+        return ""
     if position > PLACES and run.state is RunState.WAITING:
         return f"behind at least {PLACES} others in the queue"
     return f"number {position} in the queue"
 
 
 _TEXT_LENGTH = 1500
-_NAME_LENGTH = 80
 # Returns whether a message may link to an address.
 MayLink = Callable[[str], bool]
 
@@ -215,11 +185,9 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
 
     `postable` adds the button that posts the result after the channel has been marked as age-restricted.
     """
-    heading = f"<@{run.requester_id}> **Your result is ready**"
-    buttons = [run_button(run, Action.DETAILS), run_button(run, Action.DISCARD)]
-    if postable:
-        buttons.insert(0, run_button(run, Action.REDELIVER))
-    above = lines(heading, prompt_line(run))
+    actions = [*([Action.REDELIVER] if postable else []), Action.DETAILS, Action.DISCARD]
+    above = lines(f"<@{run.requester_id}> **Your result is ready**", prompt_line(run))
+    buttons = [run_button(run, action) for action in actions]
     layout = framed(COLOURS[RunState.SUCCEEDED], above, say("withheld"), buttons)
     return OutgoingMessage(layout=layout, mention=run.requester_id)
 
@@ -240,13 +208,14 @@ def linked_outputs(run: Run, may_link: MayLink, code: str = "media_linked", file
     """
     found = [output.text for output in run.outputs if output.text and output.text.strip()]
     space = _TEXT_LENGTH // run.count // max(1, len(found))
-    links = enumerate(_links(run), 1)
-    remarks = [link_remark(code, name, url, may_link) for number, (name, url) in links if file in (0, number)]
+    links = enumerate((output for output in run.outputs if output.url), 1)
+    remarks = [link_remark(code, each, n, may_link) for n, each in links if file in (0, n)]
     return PreparedOutputs(texts=tuple(shorten(text, space) for text in found), remarks=tuple(remarks))
 
 
-def link_remark(code: str, name: str, url: str, may_link: MayLink) -> str:
+def link_remark(code: str, output: Output, number: int, may_link: MayLink) -> str:
     """Return the sentence `code` with a link to an output, or one without it if the link may not be shown."""
+    name, url = escape_line(output.filename or "", 80) or f"file {number}", output.url or ""
     return say(code, name=name, url=url) if may_link(url) else say("media_forbidden", name=name)
 
 
@@ -261,17 +230,12 @@ def plain_messages(
     made = [(run, linked_outputs(run, may_link)) for run in shown] if may_link else []
     contents = [remark for _, outputs in made for remark in outputs.remarks]
     contents += [block for run, found in made for block in text_blocks(found.texts, spoiler=run.spoiler)]
-    code = ("plain_result" if contents else "plain_hidden") if shown else "plain_ended"
+    code, actions = "plain_ended", [Action.DETAILS, Action.DISCARD]
+    if shown:
+        code = "plain_result" if contents else "plain_hidden"
+        actions = [Action.MORE_OF_ALL if first.count > 1 else Action.MORE]
     heading = f"<@{first.requester_id}> {say(code)}"
     shown_lines, left = fitting(contents, LAYOUT_TEXT - len(heading) - 1)
-    actions = [Action.MORE_OF_ALL if first.count > 1 else Action.MORE]
-    actions = actions if shown else [Action.DETAILS, Action.DISCARD]
     buttons = [run_button(first, action) for action in actions]
     layout = layout_of(lines(heading, *shown_lines), buttons)
     return [OutgoingMessage(layout=layout, mention=first.requester_id), *remark_messages(left)]
-
-
-def _links(run: Run) -> Iterator[tuple[str, str]]:
-    files = [output for output in run.outputs if output.url]
-    for number, output in enumerate(files, 1):
-        yield escape_line(output.filename or "", _NAME_LENGTH) or f"file {number}", output.url or ""

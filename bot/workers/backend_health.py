@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 AWAY = "waits_for_backend"
 BUSY = "waits_for_busy_backend"
 MACHINE = "waits_for_machine"
+_LASTING = 3600.0
 # A shorter outage may be over before other requesters have to know.
 _WORTH_TELLING = 8.0
 
@@ -66,14 +67,11 @@ class BackendHealth:
         """Return whether the backend as a whole has answered its last queue call."""
         return self._service.is_closed
 
-    @property
-    def is_busy(self) -> bool:
-        """Return whether the backend refuses calls because there are too many."""
-        return self._service.reason == BUSY
-
-    def lasts(self) -> float:
-        """Return for how many seconds the backend has accepted no queue call, although it got some."""
-        return self._service.lasts(self._monotonic())
+    def refuses_all(self) -> BackendError | None:
+        """Return why the backend has accepted no queue call for an hour, or None if it has."""
+        if self._service.lasts(self._monotonic()) < _LASTING:
+            return None
+        return BackendRateLimited() if self._service.reason == BUSY else BackendUnreachable()
 
     @property
     def broken(self) -> frozenset[str]:
@@ -110,19 +108,17 @@ class BackendHealth:
                 del self._deployments[run.deployment]
 
     async def failed(self, run: Run, error: BackendError) -> BackendError:
-        """Open a breaker after a run's queue call, and return the error with the party to blame."""
+        """Open a breaker after a run's queue call, and return the error with the party to blame.
+
+        After a 5xx or no answer, that is the machine behind the deployment if the backend describes it.
+        """
         if not error.passing:
             self.succeeded(run)
-        elif isinstance(error, BackendRateLimited):
-            self._open(self._service, run, BUSY, error.retry_after)
-        elif isinstance(error, BackendUnreachable):
-            self._open(self._service, run, AWAY)
-        else:
-            return await self._blame(run, error)
-        return error
-
-    async def _blame(self, run: Run, error: BackendError) -> BackendError:
-        """Find out whether the backend or the machine behind a deployment has failed."""
+            return error
+        if isinstance(error, BackendRateLimited | BackendUnreachable):
+            busy = isinstance(error, BackendRateLimited)
+            self._open(self._service, run, BUSY if busy else AWAY, getattr(error, "retry_after", None))
+            return error
         if not self.is_away:
             self._open(self._service, run, AWAY)  # nothing else starts until the answer is known
         answer = await self._ask(run.deployment_id)
@@ -132,60 +128,62 @@ class BackendHealth:
         if self._service.reason == AWAY:
             self._service.close()
             self._wakeups.wake("check")
+        guard = self._deployments.setdefault(run.deployment, Breaker(self._random, run.deployment))
+        self._open(guard, run, MACHINE if answer.describes else AWAY)
         if not answer.describes:
-            self._open(self._guard(run), run, AWAY)
             return error
         log.warning("the machine of deployment %s fails", run.deployment)
-        self._open(self._guard(run), run, MACHINE)
         return BackendMachineFailed(str(error)) if isinstance(error, BackendServerError) else error
 
     async def is_unreadable(self, run: Run) -> bool:
         """Return whether nothing is known about a run, after a call about it failed temporarily.
 
-        Open the breaker of the backend if it is away.
+        If so, open the breaker of the backend or of the deployment that it doesn't describe.
         """
         if self.is_away:
             return True
         answer = await self._ask(run.deployment_id)
-        if not answer.answers:
-            log.warning("the backend doesn't answer, so no run is started or given up until it does")
-            self._open(self._service, run, AWAY, answer.retry_after)
-        elif not answer.describes:
-            self._open(self._guard(run), run, AWAY, answer.retry_after)
+        if not answer.describes:
+            guard = self._service
+            if answer.answers:
+                guard = self._deployments.setdefault(run.deployment, Breaker(self._random, run.deployment))
+            log.warning("%s doesn't answer, so its runs aren't given up", guard.name or "the backend")
+            self._open(guard, run, AWAY, answer.retry_after)
         return not answer.describes
 
     async def _ask(self, deployment_id: str) -> _Answer:
-        """Ask for a deployment, and then for all, because ComfyDeploy answers 500 for one that is gone."""
+        """Ask for a deployment, and then for all, because ComfyDeploy answers 500 for one that is gone.
+
+        A reply that can't be parsed is an answer, too.
+        """
+        answers, is_missing = True, False
         try:
             await self._backend.describe_deployment(deployment_id)
-        except BackendError as error:
-            return await self._ask_for_all(deployment_id, error) if _is_silent(error) else _Answer()
-        return _Answer()
-
-    async def _ask_for_all(self, deployment_id: str, reason: BackendError) -> _Answer:
-        try:
-            listed = await self._backend.describe_deployments()
-        except BackendError as error:
-            if not _is_silent(error):
-                return _Answer()
-            log.debug("the backend is away: %s", error)
-            return _Answer(answers=False, describes=False, retry_after=getattr(error, "retry_after", None))
-        # A deployment that can't be described is missing in the list, too, and its machine may be fine.
-        if isinstance(reason, BackendCrashed) or all(each.id != deployment_id for each in listed):
             return _Answer()
-        log.debug("the backend doesn't describe deployment %s: %s", deployment_id, reason)
-        return _Answer(describes=False, retry_after=getattr(reason, "retry_after", None))
+        except BackendError as failed:
+            error = failed
+        if error.passing and not isinstance(error, BackendBadReply):
+            try:
+                listed = await self._backend.deployment_ids()
+                # One that can't be described is missing in the list, too, and its machine may be fine.
+                is_missing = isinstance(error, BackendCrashed) or deployment_id not in listed
+            except BackendError as failed:
+                answers, error = False, failed
+        if is_missing or not error.passing or isinstance(error, BackendBadReply):
+            return _Answer()
+        log.debug("the backend doesn't describe deployment %s: %s", deployment_id, error)
+        return _Answer(answers, describes=False, retry_after=getattr(error, "retry_after", None))
 
     async def claim(self, _room: int) -> Sequence[Breaker] | Later:
         """Return what has to be probed now. While the backend is away, no deployment is probed."""
-        guards: list[Breaker] = [self._service, *(() if self.is_away else self._deployments.values())]
         now = self._monotonic()
+        guards = [self._service] if self.is_away else [self._service, *self._deployments.values()]
         first = min(guards, key=lambda guard: guard.probe_in(now))
         seconds = first.probe_in(now)
         return Later(seconds) if seconds else [first]
 
     async def probe(self, guard: Breaker) -> None:
-        """Ask the backend for a deployment. If it answers, let the next call be tried."""
+        """Ask the backend. If it answers, let the next call be tried."""
         answer = await self._ask(guard.asks_for)
         if answer.describes or (guard is self._service and answer.answers):
             log.info("%s answers again", guard.name or "the backend")
@@ -193,32 +191,17 @@ class BackendHealth:
                 await self._store.claims.make_checks_due(self._clock())
             guard.answered()
             self._wakeups.wake("check", "submit")
-        elif answer.answers:
-            guard.fail(self._monotonic(), AWAY, answer.retry_after)
         else:
-            self._service.asks_for = guard.asks_for
-            self._service.fail(self._monotonic(), AWAY, answer.retry_after)
-        await self._tell()
-
-    async def _tell(self) -> None:
-        """Tell requesters what their runs wait for, if that lasts."""
-        guards = list(self._deployments.values()) if self.is_trusted else [self._service]
-        for guard in guards:
-            if guard.lasts(self._monotonic()) < _WORTH_TELLING:
-                continue
-            hold = self._store.claims.hold_queues
-            if await hold(guard.reason, deployment=guard.name):
+            failed = guard if answer.answers else self._service
+            failed.asks_for = guard.asks_for
+            failed.fail(self._monotonic(), AWAY, answer.retry_after)
+        # Tell requesters what their runs wait for.
+        for each in list(self._deployments.values()) if self.is_trusted else [self._service]:
+            lasts = each.lasts(self._monotonic()) >= _WORTH_TELLING
+            if lasts and await self._store.claims.hold_queues(each.reason, deployment=each.name):
                 self._wakeups.wake("show")
-
-    def _guard(self, run: Run) -> Breaker:
-        return self._deployments.setdefault(run.deployment, Breaker(self._random, run.deployment))
 
     def _open(self, guard: Breaker, run: Run, reason: str, retry_after: float | None = None) -> None:
         guard.asks_for = run.deployment_id
         guard.fail(self._monotonic(), reason, retry_after)
         self._wakeups.receive(["probe"])
-
-
-def _is_silent(error: BackendError) -> bool:
-    """Return whether an error may come from an outage. A reply that can't be parsed is an answer, too."""
-    return error.passing and not isinstance(error, BackendBadReply)

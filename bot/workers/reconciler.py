@@ -12,10 +12,10 @@ from bot.domain.errors import BackendBadReply, BackendError, BackendNotCancellab
 from bot.domain.run_timing import (
     CANCEL_DOUBT,
     CANCEL_TRIES,
+    LATE_CHECKS,
     SETTLE_CHECKS,
     deadline_of,
     is_silent_at_end,
-    late_checks_end,
     next_settling,
 )
 from bot.domain.runs import FINAL, Run, RunReport, RunState
@@ -70,43 +70,46 @@ class Reconciler:
         if self._started_at is not None:
             await claims.make_checks_due(self._started_at)
             self._started_at = None
+        unsettled, most = self._recorder.unsettled, min(room, _CHUNK_SIZE)
+        times = {} if away else unsettled
+        own = [key for key, settle_at in times.items() if settle_at <= now][:most]
         due_at = await claims.next_check(now + LONGEST_SLEEP, away=away)
-        if due_at is None or due_at > now:
-            return Later.at(due_at, now)
-        most = min(room, _CHUNK_SIZE)
-        found = await claims.claim_checks(
-            now, self._app.interval, most, run_timeout=self._app.run_timeout, away=away
-        )
+        if own:
+            found = await self._store.runs.several(set(own))
+        elif due_at is None or due_at > now:
+            return Later.at(min(filter(None, (due_at, *times.values())), default=None), now)
+        else:
+            found = await claims.claim_checks(
+                now, self._app.interval, most, run_timeout=self._app.run_timeout, away=away
+            )
+        for key in (*own, *(run.key for run in found)):
+            unsettled.pop(key, None)
         if len(found) == most:
             self._paused_until = loop.time() + most * _CHECK_PAUSE
         return found or TAKEN
 
     async def check(self, run: Run) -> None:
         """Poll, cancel, time out or expire a claimed run, depending on its state."""
-        if run.state is RunState.AWAITING_APPROVAL:
-            await self._finish(run, RunState.EXPIRED, "expired")
-            return
         try:
-            await self._check(run)
+            if run.state is RunState.AWAITING_APPROVAL:
+                await self._finish(run, RunState.EXPIRED, "expired")
+            elif run.run_id is None:
+                await self._check_unconfirmed(run)
+            elif run.final and not is_own_verdict(run):
+                await self._settle(run, run.run_id)
+            elif run.cancel_requested_at is not None and not run.final:
+                await self._cancel(run, run.run_id)
+            else:
+                await self._ask(run, run.run_id)
         except BackendError as error:
             log.debug("the run is due again when the backend answers: %s", error)
 
-    async def _check(self, run: Run) -> None:
-        if run.run_id is None:
-            await self._check_unconfirmed(run)
-        elif run.final and not is_own_verdict(run):
-            await self._settle(run)
-        elif run.cancel_requested_at is not None and not run.final:
-            await self._cancel(run, run.run_id)
-        else:
-            await self._ask(run, run.run_id)
-
-    async def _settle(self, run: Run) -> None:
+    async def _settle(self, run: Run, run_id: str) -> None:
         """Fetch the log, the billed duration and late outputs of an ended run.
 
         If ComfyDeploy doesn't report the end, the polling stops after SETTLE_CHECKS such checks.
         """
-        report = await self._report(run)
+        report = await self._report(run, run_id)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
         elif run.checks >= SETTLE_CHECKS:
@@ -119,14 +122,13 @@ class Reconciler:
         A run whose submitter still waits for ComfyDeploy or for the database is left to it, and no run is
         given up during an outage.
         """
-        if self._submitter.is_submitting(run.key) or self._health.is_away:
-            return
-        if run.submitted_at is not None and self._clock() < run.submitted_at + self._app.grace:
+        is_early = run.submitted_at is not None and self._clock() < run.submitted_at + self._app.grace
+        if is_early or self._submitter.is_submitting(run.key) or self._health.is_away:
             return
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
 
     async def _ask(self, run: Run, run_id: str) -> None:
-        report = await self._report(run)
+        report = await self._report(run, run_id)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
         elif report is not None and is_silent_at_end(run, report, self._clock()):
@@ -135,7 +137,7 @@ class Reconciler:
             await self._finish(run, reported, f"run_{reported.value}")
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
-        elif run.final and self._clock() >= late_checks_end(run):
+        elif run.final and self._clock() >= (run.ended_at or run.created_at) + LATE_CHECKS:
             await self._store.runs.stop_checking(run)
         elif report is not None:
             await self._recorder.record(run.key, report, asked=True)
@@ -180,10 +182,12 @@ class Reconciler:
     async def _cancel(self, run: Run, run_id: str) -> None:
         """Cancel a run, then fetch its state, since the call also succeeds for a run that has ended."""
         stopped = await self._try_cancel(run_id)
-        report = await self._report(run)
+        report = await self._report(run, run_id)
+        asked_at, now = run.cancel_requested_at, self._clock()
+        in_doubt = report is None and asked_at is not None and now < asked_at + CANCEL_DOUBT
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
-        elif stopped and (report is not None or not self._is_end_in_doubt(run)):
+        elif stopped and not in_doubt:
             if report is not None:
                 await self._recorder.record(run.key, report, asked=True)
             await self._finish(run, RunState.CANCELLED, run.cancel_code)
@@ -192,9 +196,6 @@ class Reconciler:
             self._wakeups.wake("show")
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
-
-    def _is_end_in_doubt(self, run: Run) -> bool:
-        return run.cancel_requested_at is not None and self._clock() < run.cancel_requested_at + CANCEL_DOUBT
 
     async def _try_cancel(self, run_id: str) -> bool | None:
         """Ask the backend to cancel a run, and return whether it accepted the call.
@@ -211,54 +212,43 @@ class Reconciler:
             return None
         return True
 
-    async def _report(self, run: Run) -> RunReport | None:
+    async def _report(self, run: Run, run_id: str) -> RunReport | None:
         """Return the backend's report, or None if the backend answers, but not about this run.
 
         Raises its error if the backend is away, because the bot gives up no run during an outage.
         """
-        try:
-            return await self._backend.get_run(run.run_id or "")
-        except BackendError as error:
-            log.warning("can't get the run's state: %s", error)
-            if not error.passing:
-                return None
-            if await self._health.is_unreadable(run):
-                raise
-        try:
-            # Other calls are answered, perhaps because an outage has just ended.
-            return await self._backend.get_run(run.run_id or "")
-        except BackendError as error:
-            log.warning("can't get the run's state, but the backend answers: %s", error)
-            return None
+        # If other calls are answered, perhaps because an outage has just ended, it is asked once more.
+        for is_last in (False, True):
+            try:
+                return await self._backend.get_run(run_id)
+            except BackendError as error:
+                log.warning("can't get the run's state: %s", error)
+                if is_last or not error.passing:
+                    break
+                if await self._health.is_unreadable(run):
+                    raise
+        return None
 
     async def _record_end(self, run: Run, report: RunReport) -> None:
-        """Record the end of a run. If it failed, read its log first."""
-        if self._app.settings.run_logs and _wants_log(run, report):
-            report = report._replace(log=await self._end_of_log(report.run_id))
+        """Record the end of a run. If only the log can tell why it failed, and hasn't been read, read it."""
+        # ComfyDeploy also reports a run as failed if it had succeeded before its queue call failed.
+        unexplained = run.failure_code == "run_failed" or (run.failure_code is None and not run.final)
+        read = run.failure_log is not None or run.erased_at is not None
+        wanted = report.state is RunState.FAILED and unexplained and not read
+        if wanted and self._app.settings.run_logs:
+            entries: Sequence[str] = ()
+            try:
+                entries = await self._backend.read_log(report.run_id)
+            except BackendError as error:
+                log.info("can't read the run's log: %s", error)
+            loop = asyncio.get_running_loop()
+            end = await loop.run_in_executor(self._app.files, end_of_log, entries)
+            report = report._replace(log=end or "")  # empty if the log isn't archived yet
         await self._recorder.record(run.key, report, asked=True)
         if next_settling(run, report, self._clock()) is None:
             self._metrics.settled(run, gpu=report.gpu, seconds=report.run_duration)
-
-    async def _end_of_log(self, run_id: str) -> str:
-        """Return the end of a run's log. It is empty if the log can't be read, or isn't archived yet."""
-        try:
-            text = await self._backend.read_log(run_id)
-        except BackendError as error:
-            log.info("can't read the run's log: %s", error)
-            return ""
-        return await asyncio.get_running_loop().run_in_executor(self._app.files, end_of_log, text) or ""
 
     async def _finish(self, run: Run, target: RunState, code: str) -> None:
         if await self._store.runs.finish(run.key, target, self._clock(), code=code):
             log.info("ended the run as %s (%s)", target.value, code)
             self._wakeups.wake("show", "submit")
-
-
-def _wants_log(run: Run, report: RunReport) -> bool:
-    """Return whether only the log can tell why a run failed, and it hasn't been read yet.
-
-    ComfyDeploy also reports a run as failed if it had succeeded before its queue call failed.
-    """
-    unexplained = run.failure_code == "run_failed" or (run.failure_code is None and not run.final)
-    read = run.failure_log is not None or run.erased_at is not None
-    return report.state is RunState.FAILED and unexplained and not read

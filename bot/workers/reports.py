@@ -16,9 +16,11 @@ from datetime import datetime
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from bot.config.fields import Role
 from bot.config.logs import run_context
 from bot.context import App
 from bot.domain.errors import BackendBadReply, RunGone, StoreUnavailable
+from bot.domain.run_timing import SETTLE_AFTER
 from bot.domain.runs import IN_FLIGHT, RunReport, RunState
 from bot.domain.transitions import is_progress
 from bot.store.runs import ForeignRunReport
@@ -43,6 +45,10 @@ class ReportRecorder:
         # ComfyDeploy's id and the state of each run, as the store has recorded them, and buffered progress.
         self._known: OrderedDict[str, tuple[str, RunState]] = OrderedDict()
         self._progress: dict[str, RunReport] = {}
+        # The runs that succeeded by a webhook, and when to ask what ComfyDeploy bills. Their rows are due a
+        # little later, so this process needs no claim for that, and another one asks if this one dies.
+        self.unsettled: dict[str, datetime] = {}
+        self._settles = Role.RECONCILE in app.settings.roles
 
     def buffer(self, key: str, report: RunReport) -> bool:
         """Take a report that tells only progress, or nothing new; return False for any other."""
@@ -51,10 +57,10 @@ class ReportRecorder:
             return False
         if state is RunState.SUCCEEDED:
             return True  # nothing that a webhook says changes a success
-        if not is_progress(state, report.state):
+        # Outputs aren't progress, and after its last node the run is polled soon.
+        has_ended = report.outputs or (report.progress is not None and report.progress >= 1)
+        if has_ended or not is_progress(state, report.state):
             return False
-        if report.outputs or (report.progress is not None and report.progress >= 1):
-            return False  # outputs aren't progress, and after its last node the run is polled soon
         self._progress[key] = report
         self._wakeups.receive(["progress"])
         return True
@@ -66,32 +72,37 @@ class ReportRecorder:
         `asked` means that the report is a reply to GET /run, and therefore complete. Raises RunGone,
         ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
         """
-        now = self._clock()
-        next_check = now + self._app.quiet_period
+        now, quiet = self._clock(), self._app.quiet_period
+        settle_at = now + SETTLE_AFTER
         change = await self._store.runs.record_report(
-            key, report, now, next_check, run_timeout=self._app.run_timeout, asked=asked
+            key,
+            report,
+            now,
+            now + quiet,
+            run_timeout=self._app.run_timeout,
+            asked=asked,
+            settle_at=settle_at + self._app.interval if self._settles else settle_at,
         )
         if change is None:
             return None
-        self._remember(key, report.run_id, change.state)
-        result = "result" if change.state is RunState.SUCCEEDED else "outcome"
-        log.info("recorded %s%s", change.state.value, f"; posting the {result}" if change.ends_run else "")
+        # Remember the state for `buffer`, and drop the run's buffered progress.
+        self._progress.pop(key, None)
+        self._known.pop(key, None)
+        if change.state in IN_FLIGHT or change.state is RunState.SUCCEEDED:
+            self._known[key] = (report.run_id, change.state)
+        if len(self._known) > _KNOWN_RUNS:
+            self._known.popitem(last=False)
         if change.ends_run:
+            log.info("recorded %s", change.state.value)
             self._wakeups.wake("show", "submit")
-        if change.visible:
+            if self._settles and not asked and change.state is RunState.SUCCEEDED:
+                self.unsettled[key] = settle_at
+                self._wakeups.receive(["check"])
+        elif change.visible:
             self._wakeups.wake("show")
         if isinstance(due_at := change.values.get("due_at"), datetime):
             self._wakeups.check_within(due_at - now)
         return change.state
-
-    def _remember(self, key: str, run_id: str, state: RunState) -> None:
-        """Remember a state that was just recorded, and drop the run's buffered progress."""
-        self._progress.pop(key, None)
-        self._known.pop(key, None)
-        if state in IN_FLIGHT or state is RunState.SUCCEEDED:
-            self._known[key] = (run_id, state)
-        if len(self._known) > _KNOWN_RUNS:
-            self._known.popitem(last=False)
 
     async def claim_progress(self, _room: int) -> Sequence[Mapping[str, RunReport]]:
         """Return the reports buffered since the last call, by run key."""
@@ -100,11 +111,10 @@ class ReportRecorder:
 
     async def save_progress(self, reports: Mapping[str, RunReport]) -> None:
         """Store the reports that `claim_progress` returned."""
-        now = self._clock()
-        next_check = now + self._app.quiet_period
-        await self._store.runs.save_progress(reports, now, next_check, run_timeout=self._app.run_timeout)
+        now, quiet = self._clock(), self._app.quiet_period
+        await self._store.runs.save_progress(reports, now, now + quiet, run_timeout=self._app.run_timeout)
         self._wakeups.wake("show")
-        self._wakeups.check_within(self._app.quiet_period)
+        self._wakeups.check_within(quiet)
 
 
 async def read_body(request: web.Request) -> bytes | int:
@@ -124,49 +134,41 @@ async def read_body(request: web.Request) -> bytes | int:
         return 400
 
 
-class WebhookServer:
-    """Handles the backend's webhooks over HTTP."""
+def add_webhooks(server: web.Application, app: App, recorder: ReportRecorder) -> None:
+    """Handle the backend's webhooks over HTTP."""
 
-    def __init__(self, app: App, recorder: ReportRecorder) -> None:
-        self._backend = app.backend
-        self._recorder = recorder
-        self._metrics = app.metrics
-
-    def add_to(self, app: web.Application) -> None:
-        """Register the routes."""
-        for method, route in self._backend.webhooks:
-            app.router.add_route(method, route, self._receive)
-
-    async def _receive(self, request: web.Request) -> web.Response:
+    async def receive(request: web.Request) -> web.Response:
         try:
-            status = await self._take(request)
+            status = await _take(app, recorder, request)
         except Exception:
-            self._metrics.webhook(500)
+            app.metrics.webhook(500)
             raise
-        self._metrics.webhook(status)
+        app.metrics.webhook(status)
         return web.Response(status=status)
 
-    async def _take(self, request: web.Request) -> int:
-        key = request.match_info["key"]
-        if not self._backend.is_webhook_authentic(key, request.match_info["mac"]):
-            return 403
-        body = await read_body(request)
-        if isinstance(body, int):
-            return body
-        try:
-            report = self._backend.read_webhook(body)
-        except BackendBadReply as error:
-            log.warning("can't read a webhook: %s", error, extra={"run": key})
-            return 400
-        # Most webhooks, several a second of each run.
-        if self._recorder.buffer(key, report):
-            return 204
-        with run_context(key):
-            return await self._record(key, report)
+    for method, route in app.backend.webhooks:
+        server.router.add_route(method, route, receive)
 
-    async def _record(self, key: str, report: RunReport) -> int:
+
+async def _take(app: App, recorder: ReportRecorder, request: web.Request) -> int:
+    """Record a webhook, and return the status that answers it."""
+    key = request.match_info["key"]
+    if not app.backend.is_webhook_authentic(key, request.match_info["mac"]):
+        return 403
+    body = await read_body(request)
+    if isinstance(body, int):
+        return body
+    try:
+        report = app.backend.read_webhook(body)
+    except BackendBadReply as error:
+        log.warning("can't read a webhook: %s", error, extra={"run": key})
+        return 400
+    # Most webhooks, several a second of each run.
+    if recorder.buffer(key, report):
+        return 204
+    with run_context(key):
         try:
-            await self._recorder.record(key, report)
+            await recorder.record(key, report)
         except RunGone:
             log.warning("received a webhook for a run that the store doesn't know")
             return 404
@@ -177,4 +179,4 @@ class WebhookServer:
             # The backend retries after any status but a 2xx. When it gives up, polling finds the event.
             log.warning("can't store a webhook until the database is back: %s", error)
             return 503
-        return 204
+    return 204

@@ -57,10 +57,8 @@ _CLAIM_TRUST = timedelta(seconds=1)
 # How long a run waits if Discord doesn't answer the checks before the queue call.
 _DISCORD_PAUSE = timedelta(minutes=1)
 _WAITS_FOR_DISCORD = "waits_for_discord"
-_WAITS_FOR_STORE = "waits_for_store"
 # A request that is older than this is refused once the backend has accepted no call for an hour.
 _LONGEST_WAIT = timedelta(days=7)
-_LASTING = 3600.0
 _STORE_PAUSE = 1.0
 # The machine downloads its inputs later, when a GPU is free.
 _MIN_LINK_LIFETIME = timedelta(hours=1)
@@ -93,12 +91,14 @@ class Submitter:
             late = await self._store.claims.too_late_to_start(now + START_MARGIN)
             await self._refuse(late, RefusedError("answer_too_late"))
         if self._health.is_away:
-            await self._refuse_outlasted(now)
-        elif waiting.is_due and (claimed := await self._claim(now, room)):
+            # Nothing wakes the submitter for this refusal, because some seconds don't matter then.
+            if (error := self._health.refuses_all()) is not None:
+                await self._refuse(await self._store.claims.waiting_since(now - _LONGEST_WAIT, now), error)
+        elif waiting.due and (claimed := await self._claim(now, min(room, waiting.due))):
             return claimed
         elif (
             self._health.is_trusted
-            and (waiting.is_due or waiting.is_held)
+            and (waiting.due or waiting.is_held)
             and await self._store.claims.update_queue_positions(now, broken=self._health.broken)
         ):
             self._wakeups.wake("show")
@@ -110,29 +110,21 @@ class Submitter:
             return self._app.limit(deployment) if self._health.admits(deployment) else 0
 
         claimed = list[Run]()
-        while len(claimed) < room:
-            try:
-                run = await self._store.claims.claim_submission(limit, now, now + self._app.grace)
-            except StoreUnavailable:
-                if not claimed:
-                    raise
-                break
-            if run is None:
-                break
-            claimed.append(run)
-            self._health.begin(run)
+        answer_by = now + self._app.grace
+        try:
+            while len(claimed) < room:
+                run = await self._store.claims.claim_submission(limit, now, answer_by)
+                if run is None:
+                    break
+                claimed.append(run)
+                self._health.begin(run)
+        except StoreUnavailable:
+            if not claimed:
+                raise
+        if claimed:
             self._wakeups.check_within(self._app.grace)
         self._wakeups.wake("show")  # runs that were turned away say why
         return claimed
-
-    async def _refuse_outlasted(self, now: datetime) -> None:
-        """Refuse requests that are older than a week, if the backend has accepted no call for an hour.
-
-        Nothing wakes the submitter for that, because some seconds don't matter then.
-        """
-        if self._health.lasts() >= _LASTING:
-            old = await self._store.claims.waiting_since(now - _LONGEST_WAIT, now)
-            await self._refuse(old, BackendRateLimited() if self._health.is_busy else BackendUnreachable())
 
     async def _refuse(self, waiting: Sequence[Run], error: BotError) -> None:
         for run in waiting:
@@ -150,45 +142,51 @@ class Submitter:
         refused without a call.
         """
         self._claimed.add(run.key)
+        is_tried = not self._health.is_trusted or self._health.broken
         try:
             await self._submit(run)
         finally:
             self._claimed.discard(run.key)
             self._health.finish(run)
+            if is_tried:  # the others have waited for this run
+                self._wakeups.receive(["submit"])
 
     async def _submit(self, run: Run) -> None:
         try:
-            inputs = await self._checked(run)
+            inputs = await self._until_stored(self._checked, run)
         except RefusedError as error:
             await self._end(run, RunState.REFUSED, error)
             return
-        except DiscordAway as error:
-            log.warning("can't ask Discord: %s", error)
-            await self._requeue(run, self._clock() + _DISCORD_PAUSE, _WAITS_FOR_DISCORD)
-            return
         except NotNow as error:
-            await self._renew_later(run, error)
+            await self._check_later(run, error)
             return
-        except StoreUnavailable as error:
-            log.warning("can't check a run before its queue call: %s", error)
-            await self._requeue(run, self._clock() + self._backoff(1), _WAITS_FOR_STORE)
-            return
-        if not await self._is_still_claimed(run):
+        # A claim that isn't fresh is confirmed first. A run that was cancelled meanwhile ends.
+        now = self._clock()
+        is_fresh = run.submitted_at is not None and now - run.submitted_at < _CLAIM_TRUST
+        confirm = self._store.claims.confirm
+        if not is_fresh and not await self._until_stored(confirm, run, now + self._app.grace):
+            log.info("made no queue call, because the run has changed since its claim")
+            await self._requeue(run, now)
             return
         try:
             run_id = await self._backend.start_run(replace(run, inputs=inputs))
         except BackendError as error:
             await self._failed(run, error)
-        else:
-            self._health.succeeded(run)
-            log.info("queued the run as %s", run_id)
+            return
+        self._health.succeeded(run)
+        log.info("queued the run as %s", run_id)
+        try:
             # A webhook with the id may never arrive.
-            await self._until_stored(self._record_id, run, run_id)
+            report = RunReport(run_id=run_id, state=RunState.QUEUED)
+            await self._until_stored(self._recorder.record, run.key, report)
+        except ForeignRunReport as error:
+            # The backend can start a run more than once; we follow the one that reported first.
+            log.warning("the queue reply names another run: %s", error)
 
     async def _checked(self, run: Run) -> Mapping[str, InputValue]:
         """Check the channel, and return the inputs with links that work.
 
-        Raises RefusedError, DiscordAway, NotNow or StoreUnavailable.
+        Raises RefusedError, NotNow or StoreUnavailable.
         """
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
@@ -196,20 +194,6 @@ class Submitter:
                 return await renewed_inputs(self._app, run, self._clock())
         except TimeoutError as error:
             raise DiscordAway("no answer in time") from error
-
-    async def _is_still_claimed(self, run: Run) -> bool:
-        """Return whether the queue call may be made; if the claim isn't fresh, ask the store.
-
-        A run that was cancelled meanwhile ends.
-        """
-        now = self._clock()
-        if run.submitted_at is not None and now - run.submitted_at < _CLAIM_TRUST:
-            return True
-        if await self._until_stored(self._store.claims.confirm, run, now + self._app.grace):
-            return True
-        log.info("made no queue call, because the run has changed since its claim")
-        await self._requeue(run, now)
-        return False
 
     async def _check_channel(self, run: Run) -> None:
         """Raise RefusedError if the operator no longer offers this run, or its channel can't show the result.
@@ -228,37 +212,36 @@ class Submitter:
             channel = ChannelState(age_restricted=run.channel_age_restricted)
         check_channel(channel, restricted=is_restricted_now(run, offer.age_marks, channel))
 
-    async def _renew_later(self, run: Run, error: NotNow) -> None:
-        """Requeue a run whose attached files Discord didn't return. After MAX_RENEWALS tries, refuse it."""
-        log.warning("can't renew the attached files: %s", error)
-        if run.submissions >= MAX_RENEWALS:
+    async def _check_later(self, run: Run, error: NotNow) -> None:
+        """Requeue a run that Discord's answers are missing for.
+
+        If Discord answers, but MAX_RENEWALS times not with the attached files, the run is refused.
+        """
+        log.warning("can't check the run: %s", error)
+        if isinstance(error, DiscordAway):
+            await self._requeue(run, self._clock() + _DISCORD_PAUSE, _WAITS_FOR_DISCORD)
+        elif run.submissions >= MAX_RENEWALS:
             await self._end(run, RunState.REFUSED, error)
-            return
-        await self._requeue(run, self._clock() + self._backoff(run.submissions))
+        else:
+            pause = min(2.0**run.submissions, 120) + self._app.outside.random.uniform(0, 1)
+            await self._requeue(run, self._clock() + timedelta(seconds=pause))
 
     async def _requeue(self, run: Run, due_at: datetime, waits_for: str | None = None) -> None:
         now = self._clock()
         await self._until_stored(self._store.claims.requeue, run, due_at, now, waits_for=waits_for)
         self._wakeups.wake("show", "submit")
 
-    async def _until_stored(self, change: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Make a change after a claim, retrying until the database answers.
+    async def _until_stored(self, step: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Repeat a step after a claim until the database answers.
 
         Nobody else knows whether a queue call was made, and what it returned.
         """
         while True:
             try:
-                return await change(*args, **kwargs)
+                return await step(*args, **kwargs)
             except StoreUnavailable as error:
-                log.warning("waiting for the database to store what became of a claim: %s", error)
+                log.warning("a claimed run waits for the database: %s", error)
             await asyncio.sleep(_STORE_PAUSE)
-
-    async def _record_id(self, run: Run, run_id: str) -> None:
-        try:
-            await self._recorder.record(run.key, RunReport(run_id=run_id, state=RunState.QUEUED))
-        except ForeignRunReport as error:
-            # The backend can start a run more than once; we follow the one that reported first.
-            log.warning("the queue reply names another run: %s", error)
 
     async def _failed(self, run: Run, error: BackendError) -> None:
         log.warning("the queue call failed: %s", error)
@@ -277,27 +260,6 @@ class Submitter:
         await self._until_stored(finish, run.key, target, now, code=error.code, params=error.params)
         self._wakeups.wake("show", "submit")
 
-    def _backoff(self, tries: int) -> timedelta:
-        return timedelta(seconds=min(2.0**tries, 120) + self._app.outside.random.uniform(0, 1))
-
-
-def expires_soon(url: str, now: datetime) -> bool:
-    """Return whether a signed Discord link has expired or expires within an hour.
-
-    Returns False for a link without an expiry.
-    """
-    end = _end_of(url)
-    return end is not None and end < now + _MIN_LINK_LIFETIME
-
-
-def _end_of(url: str) -> datetime | None:
-    """Return when a signed Discord link expires, or None for any other text."""
-    try:
-        stamp = parse_qs(urlsplit(url).query).get("ex", [""])[0]
-        return datetime.fromtimestamp(int(stamp, 16), UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-
 
 async def renewed_inputs(app: App, run: Run, now: datetime) -> Mapping[str, InputValue]:
     """Return the run's inputs with links that work.
@@ -309,7 +271,7 @@ async def renewed_inputs(app: App, run: Run, now: datetime) -> Mapping[str, Inpu
     items = deployment.inputs if deployment is not None else {}
     keys = _attachment_keys(run, items)
     old = [url for key in keys for url in _urls(run.inputs[key])]
-    if not any(expires_soon(url, now) for url in old):
+    if not any(end < now + _MIN_LINK_LIFETIME for end in map(_end_of, old) if end is not None):
         return run.inputs
     if len(keys) > 1 and not items.keys() >= set(keys):
         raise RefusedError("attachment_expired", "the order of the inputs isn't known any more")
@@ -353,15 +315,26 @@ def _attachment_keys(run: Run, items: Mapping[str, Input]) -> list[str]:
 
     An input that the deployment has hidden or lost since the request counts if its links can expire.
     """
-    keys = [*(key for key in items if key in run.inputs), *(key for key in run.inputs if key not in items)]
-    return [key for key in keys if _is_attached(items.get(key), run.inputs[key])]
-
-
-def _is_attached(item: Input | None, value: InputValue) -> bool:
-    if item is not None and item.offered:
-        return item.takes_file
-    return any(_end_of(url) is not None for url in _urls(value))
+    found = []
+    for key in (
+        *(key for key in items if key in run.inputs),
+        *(key for key in run.inputs if key not in items),
+    ):
+        item = items.get(key)
+        expires = any(_end_of(url) is not None for url in _urls(run.inputs[key]))
+        if item.takes_file if item is not None and item.offered else expires:
+            found.append(key)
+    return found
 
 
 def _urls(value: InputValue) -> list[str]:
     return value if isinstance(value, list) else [str(value)]
+
+
+def _end_of(url: str) -> datetime | None:
+    """Return when a signed Discord link expires, or None for any other text."""
+    try:
+        stamp = parse_qs(urlsplit(url).query).get("ex", [""])[0]
+        return datetime.fromtimestamp(int(stamp, 16), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -22,14 +22,15 @@ class Schedule:
     """The number of a worker's concurrent items, and the pauses of its loop in seconds.
 
     The loop sleeps until its claim expects another item, at most `longest`; a wake-up ends that, but not the
-    `rest` after each claim. If the claim failed, for example because the database is unreachable, the loop
-    sleeps for `fault_pause`. An item that failed keeps its place for `fault_pause`.
+    `rest` after each claim. After a failed claim it sleeps for `fault_pause`, as long as an item that failed
+    keeps its place. With `claims_again`, an item that is done may let others be claimed.
     """
 
     width: int = 1
     longest: float = LONGEST_SLEEP.total_seconds()
     rest: float = 0
     fault_pause: float = 2
+    claims_again: bool = False
 
 
 SUBMIT = Schedule(width=32)
@@ -39,7 +40,7 @@ PROGRESS = Schedule(rest=1)
 # Nothing announces that data has expired.
 PRUNE = Schedule(longest=3600)
 # Its width follows from Discord's limits: see bot.delivery.messenger.
-SHOW = Schedule()
+SHOW = Schedule(claims_again=True)
 # Checks whether DEPLOYMENTS_REFRESH_SECONDS have passed; the files are read only then.
 DEPLOYMENTS = Schedule(longest=15)
 
@@ -70,9 +71,8 @@ class Worker(Generic[T]):
     """A loop that claims items and handles several of them concurrently, as its schedule says.
 
     `claim` gets the number of items that there is room for, and returns at most as many. If there are none,
-    it returns when it expects one, or None if only a wake-up can announce one. The loop also claims again
-    when an item is done, because that may have held others back. After each claim it rests, so under load one
-    claim finds what many wake-ups announce. `close` is called at the end.
+    it returns when it expects one, or None if only a wake-up can announce one. After each claim the loop
+    rests, so under load one claim finds what many wake-ups announce. `close` is called at the end.
 
     `handle` should store its failures. If it raises an exception, the exception is logged, and the item can
     be claimed again when its claim expires. Its place stays taken for the schedule's `fault_pause`.
@@ -110,7 +110,13 @@ class Worker(Generic[T]):
                 await self._wake.wait()
                 continue
             began = asyncio.get_running_loop().time()
-            found = await self._next(room)
+            found: Sequence[T] | Later | None = Later(self._schedule.fault_pause)
+            try:
+                found = await self._claim(room)
+            except StoreUnavailable as error:
+                log.warning("%s waits for the database: %s", self.name, error)
+            except Exception:
+                log.exception("%s failed to look for work", self.name)
             items = _items(found)
             for item in items:
                 task = asyncio.create_task(self._one(item), name=self.name)
@@ -141,31 +147,17 @@ class Worker(Generic[T]):
 
         A claim in progress is waited for, too, so that it isn't lost.
         """
-        try:
-            async with asyncio.timeout(seconds):
-                while running := self._running():
-                    await asyncio.wait(running)
-        except TimeoutError:
-            late = self._running()
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        deadline = asyncio.get_running_loop().time() + seconds
+        while running := [each for each in (self._loop, *self._handling) if each and not each.done()]:
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                for task in running:
+                    task.cancel()
+                await asyncio.gather(*running, return_exceptions=True)
+                break
+            await asyncio.wait(running, timeout=left)
         if self._close is not None:
             await self._close()
-
-    def _running(self) -> Sequence[asyncio.Task[Any]]:
-        own = [self._loop] if self._loop is not None and not self._loop.done() else []
-        return [*own, *self._handling]
-
-    async def _next(self, room: int) -> Sequence[T] | Later | None:
-        """Claim items, or return when to claim again."""
-        try:
-            return await self._claim(room)
-        except StoreUnavailable as error:
-            log.warning("%s waits for the database: %s", self.name, error)
-        except Exception:
-            log.exception("%s failed to look for work", self.name)
-        return Later(self._schedule.fault_pause)
 
     async def _one(self, item: T) -> None:
         key = getattr(item, "key", None) or getattr(getattr(item, "run", None), "key", None)
@@ -182,8 +174,10 @@ class Worker(Generic[T]):
         await _wait(self._stopping, self._schedule.fault_pause)
 
     def _done(self, task: asyncio.Task[None]) -> None:
+        was_full = len(self._handling) >= self._schedule.width
         self._handling.discard(task)
-        self.wake()
+        if was_full or self._schedule.claims_again:
+            self.wake()
 
 
 def _items(found: Sequence[T] | Later | None) -> Sequence[T]:

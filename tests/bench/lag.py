@@ -35,7 +35,7 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.media.outputs import inline_texts
 from bot.media.shrink import shrink
 from bot.outside import Outside
-from bot.services import audit, generation, privacy, runs, server_settings
+from bot.services import audit, generation, privacy, server_settings
 from bot.services import presets as preset_service
 from bot.services.server_settings import Editor
 from bot.services.words import find_hit
@@ -183,14 +183,14 @@ def presets(app: App) -> Iterator[Case]:
         yield partial(preset_service.suggest, app, PERSON, GUILD, text)
 
 
-class SmallServer:
-    """A server's names, which normally come from the gateway's cache."""
+class Nameless:
+    """A server without roles and channels in the cache of discord.py."""
 
-    def role_name(self, role_id: int) -> str:
-        return str(role_id)
+    def get_role(self, role_id: int) -> None: ...
+    def get_channel(self, channel_id: int) -> None: ...
 
-    def channel_name(self, channel_id: int) -> str:
-        return str(channel_id)
+
+NO_NAMES: Any = Nameless()
 
 
 def forms(app: App) -> Iterator[Case]:
@@ -313,9 +313,9 @@ async def fill(runner: AppRunner) -> None:
 def lists(app: App) -> Iterator[Case]:
     """Show lists and make files of what `fill` stored."""
     yield partial(app.store.history.page, PERSON, RunFilter.ALL, limit=PAGE_SIZE + 1, offset=0)
-    yield partial(runs.queue, app, GUILD, 0)
+    yield partial(app.store.history.server_queue, GUILD, limit=PAGE_SIZE + 1)
     yield partial(privacy.export, app, PERSON)
-    cells = partial(audit_cells, title=app.catalogue.title, server=SmallServer())
+    cells = partial(audit_cells, title=app.catalogue.title, guild=NO_NAMES)
     yield partial(audit.export, app, requester(), AuditFilter(), AUDIT_COLUMNS, cells)
 
 

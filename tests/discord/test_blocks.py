@@ -41,6 +41,12 @@ async def test_a_duration_given_twice_changes_nothing(bot: Harness, mona: Member
     assert await blocked(bot, mona) == []
 
 
+async def test_a_reason_of_spaces_blocks_nobody(bot: Harness, mona: MemberActor) -> None:
+    refused = await mona.slash(bot.channel, "block", user=bot.bob, reason="  ")
+    assert refusal(bot, refused) == "Please give a reason. The person reads it."
+    assert await blocked(bot, mona) == []
+
+
 async def test_a_duration_that_is_not_offered_blocks_nobody_for_ever(bot: Harness, mona: MemberActor) -> None:
     bob, resolved = user_option(bot.bob.id, "bob")
     given = [*bob, *strings(reason="x", duration="fortnight")]

@@ -229,6 +229,18 @@ async def test_gpus_and_deployments_for_some_roles_only(bot: Harness, panel: Pan
     assert (await rules_of(bot)) == ServerRules()
 
 
+async def test_the_section_about_cards_has_their_ping_before_there_are_reviewers(
+    bot: Harness, panel: Panel
+) -> None:
+    await panel.open()
+    assert "New cards: ping nobody" in panel.text
+    await panel.fill(await panel.change("record"), ping_reviewers=["true"])
+    assert "❌ **New cards:** Choose a reviewer role in Approval first" in panel.text
+    await panel.set("approval", reviewer_role_id=[bot.guild.create_role("Reviewers")])
+    await panel.fill(await panel.change("record"), ping_reviewers=["true"])
+    assert (await rules_of(bot)).ping_reviewers
+
+
 async def test_a_closed_form_can_be_opened_again(bot: Harness, panel: Panel) -> None:
     await panel.open()
     await panel.change("gpus")
@@ -285,6 +297,7 @@ async def test_every_refused_value_is_told_and_comes_back_to_be_edited(
     await panel.set(section, **typed)
     told = [line.removeprefix("❌ ") for line in panel.text.splitlines() if line.startswith("❌ ")]
     assert told == sentences
+    assert "Nothing was saved. Edit again keeps what you typed." in panel.text
     assert panel.colour == discord.Colour.red().value
     again = shown_in(await panel.press("Edit again"))
     assert {name: again[name] for name in typed} == {name: [text] for name, text in typed.items()}

@@ -36,14 +36,10 @@ OUTCOMES = frozenset({Kind.OUTCOME, Kind.LATE})
 CARDS = frozenset({Kind.REVIEW, Kind.REPORT})
 # Copies of a result are posted while their requester waits, not by the messenger.
 COPIES = frozenset({Kind.POST, Kind.SHARE})
-_LETTERS = {
-    Kind.OUTCOME: "o",
-    Kind.LATE: "l",
-    Kind.REVIEW: "r",
-    Kind.REPORT: "p",
-    Kind.POST: "s",
-    Kind.SHARE: "g",
-}
+# The letters of the kinds in nonces.
+_LETTERS = dict(
+    zip((Kind.OUTCOME, Kind.LATE, Kind.REVIEW, Kind.REPORT, *sorted(COPIES)), "olrpsg", strict=True)
+)
 
 
 class Shows(IntEnum):
@@ -196,14 +192,17 @@ class Claim:
     @property
     def about(self) -> Sequence[Run]:
         """Return the runs that the message reports on."""
+        return [self.run] if self._is_about_one else self.runs
+
+    @property
+    def _is_about_one(self) -> bool:
         kind, number = self.message.kind, self.message.number
-        alone = kind in COPIES or kind is Kind.LATE or (kind is Kind.REPORT and number > 0)
-        return [self.run] if alone else self.runs
+        return kind in COPIES or kind is Kind.LATE or (kind is Kind.REPORT and number > 0)
 
     @property
     def late(self) -> frozenset[str]:
-        """Return the keys of the runs whose results have messages of their own."""
-        if self.message.kind is Kind.LATE:
+        """Return the keys of the runs whose results have messages of their own, apart from this one."""
+        if self._is_about_one:
             return frozenset()
         numbers = {number for kind, number in self.messages if kind is Kind.LATE}
         return frozenset(run.key for run in self.runs if run.index in numbers)
@@ -211,7 +210,8 @@ class Claim:
     @property
     def results(self) -> list[Run]:
         """Return the runs whose results the message shows, unless they were deleted."""
-        return [run for run in self.about if run.has_result and run.key not in self.late]
+        late = self.late
+        return [run for run in self.about if run.has_result and run.key not in late]
 
     @property
     def shown(self) -> list[Run]:

@@ -290,9 +290,9 @@ def _as_input_error(details: Any) -> InputError:
     context, value = details.get("ctx", {}), details["input"]
     if value is None:
         return InputError("settings_number_needed")
-    shown = escape_line(str(shown_number(value) if isinstance(value, int | float) else value), QUOTED)
+    shown = escape_line(shown_number(value) if isinstance(value, int | float) else str(value), QUOTED)
     if "le" in context:
-        return InputError("settings_too_large", value=shown, limit=context["le"])
+        return InputError("settings_too_large", value=shown, limit=shown_number(context["le"]))
     code = "settings_too_small" if "ge" in context else "settings_not_above"
     return InputError(code, value=shown, limit=shown_number(context.get("ge", context.get("gt"))))
 

@@ -80,10 +80,6 @@ def _needs_channel(rules: ServerRules, context: SettingsContext) -> str | None:
     return "settings_needs_channel" if _is_on(rules) and is_missing else None
 
 
-def _has_reviewers(rules: ServerRules) -> bool:
-    return rules.reviewer_role_id is not None and rules.approval.review_channel_id is not None
-
-
 def _needs_reviewers(rules: ServerRules, _context: SettingsContext) -> str | None:
     is_missing = rules.ping_reviewers and rules.reviewer_role_id is None
     return "settings_needs_reviewers" if is_missing else None
@@ -261,8 +257,7 @@ class ServerRules(_Rules):
             "New cards",
             Choice((False, "Ping nobody"), (True, "Ping the reviewer role", "If I may mention it")),
             "For requests that wait, and reports",
-            _has_reviewers,
-            _needs_reviewers,
+            check=_needs_reviewers,
         ),
     ] = False
     retention_days: Annotated[
@@ -273,10 +268,10 @@ class ServerRules(_Rules):
 def parse_stored_rules(stored: object) -> tuple[ServerRules, tuple[str, ...]]:
     """Parse stored rules. Return them with the names of the invalid ones, which have their defaults.
 
-    The name "." means that `stored` isn't a mapping, so every rule has its default.
+    None means that nothing is stored. The name "." means that `stored` isn't a mapping.
     """
     if not isinstance(stored, Mapping):
-        return ServerRules(), (".",)
+        return ServerRules(), (".",) if stored is not None else ()
     try:
         return ServerRules.model_validate(stored), ()
     except ValidationError as error:

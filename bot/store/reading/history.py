@@ -28,7 +28,6 @@ from bot.domain.text import message_url
 
 S = RunState
 _EXPORT_CHUNK_SIZE = 500
-_member = runs.alias("member")
 _WAITING = frozenset({S.AWAITING_APPROVAL, S.WAITING})
 _ACTIVE = _WAITING | IN_FLIGHT
 _STATES = {
@@ -55,10 +54,7 @@ class ExportFilter:
 
 
 class HistoryStore(Repository):
-    """Reads lists of runs; only the export has their outputs.
-
-    Every method raises StoreUnavailable if the database doesn't answer.
-    """
+    """Reads lists of runs; only the export has their outputs."""
 
     @reads
     def page(
@@ -71,8 +67,8 @@ class HistoryStore(Repository):
         offset: int = 0,
     ) -> Sequence[RunListEntry]:
         """Return a user's batches, newest first."""
-        query = own_runs(requester_id, run_filter, limit, offset)
-        batches = _batches(connection, [row.key for row in connection.execute(query)])
+        keys = connection.execute(own_runs(requester_id, run_filter, limit, offset)).scalars().all()
+        batches = _batches(connection, keys)
         shown = read_messages(connection, batches.keys())
         return [_entry(batch, shown[key]) for key, batch in batches.items()]
 
@@ -88,19 +84,32 @@ class HistoryStore(Repository):
         self, run_filter: ExportFilter, chunk_size: int = _EXPORT_CHUNK_SIZE
     ) -> AsyncIterator[Run]:
         """Yield the runs that the filter matches, with outputs, in chunks, so that no writer waits."""
-        found: list[Run] = []
-        while not found or len(found) == chunk_size:
-            found = await self._chunk(run_filter, found[-1] if found else None, chunk_size)
+        found = await self._chunk(run_filter, None, chunk_size)
+        while found:
             for run in found:
                 yield run
-            if not found:
-                return
+            found = await self._chunk(run_filter, found[-1], chunk_size)
 
     @reads
     def _chunk(
         self, connection: Connection, run_filter: ExportFilter, last: Run | None, limit: int
     ) -> list[Run]:
-        return [to_run(row) for row in connection.execute(_next(run_filter, last, limit))]
+        at = requests.c.created_at
+        query = select_runs()
+        if run_filter.since is not None:
+            query = query.where(at >= run_filter.since)
+        if run_filter.until is not None:
+            query = query.where(at < run_filter.until)
+        if run_filter.guild_id is not None:
+            query = query.where(requests.c.guild_id == run_filter.guild_id)
+        if run_filter.requester_id is not None:
+            query = query.where(requests.c.requester_id == run_filter.requester_id)
+        if last is not None:
+            follows = earlier if run_filter.newest_first else later
+            query = query.where(follows(at, last.created_at, runs.c.key > last.key))
+        order = at.desc() if run_filter.newest_first else at.asc()
+        found = connection.execute(query.order_by(order, runs.c.key).limit(limit))
+        return [to_run(row) for row in found]
 
     @reads
     def result_messages(self, connection: Connection, run: Run) -> Sequence[MessageRef]:
@@ -124,8 +133,6 @@ class HistoryStore(Repository):
 
         Returns None if there is no such result, or if it isn't shown in the channel of its request.
         """
-        if run.parent_key is None:
-            return None
         query = select_listed_runs().where(runs.c.key == run.parent_key)
         row = connection.execute(query).first()
         parent = to_run(row) if row is not None else None
@@ -138,9 +145,15 @@ class HistoryStore(Repository):
 
 
 def own_runs(requester_id: int, run_filter: RunFilter, limit: int, offset: int = 0) -> Select[Any]:
-    """Select the first runs of a user's batches, newest first, using the index `runs_requester`."""
-    query = _matching(requester_id, run_filter).order_by(requests.c.created_at.desc(), runs.c.key)
-    return query.limit(limit).offset(offset)
+    """Select the keys of a user's requests, newest first. A request matches if any of its runs does."""
+    query = select(requests.c.key).where(requests.c.requester_id == requester_id)
+    if run_filter is RunFilter.UNDELIVERED:
+        query = query.where(exists().where(messages.c.request_key == requests.c.key, messages.c.offered))
+    elif run_filter is not RunFilter.ALL:
+        state = runs.c.state.in_(_STATES[run_filter])
+        made = or_(state, runs.c.partial) if run_filter is RunFilter.DONE else state
+        query = query.where(exists().where(runs.c.request_key == requests.c.key, made))
+    return query.order_by(requests.c.created_at.desc(), requests.c.key).limit(limit).offset(offset)
 
 
 def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
@@ -163,19 +176,6 @@ def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
     )
     foremost = select(found.c.request_key).where(found.c.within == 1)
     return foremost.order_by(found.c.overall).limit(limit).offset(offset)
-
-
-def _matching(requester_id: int, run_filter: RunFilter) -> Select[Any]:
-    """Select the first run of each batch that matches; a batch matches if any of its runs does."""
-    query = select_listed_runs().where(requests.c.requester_id == requester_id, runs.c.index == 0)
-    if run_filter is RunFilter.ALL:
-        return query
-    member = _member.c.request_key == runs.c.key
-    if run_filter is not RunFilter.UNDELIVERED:
-        state = _member.c.state.in_(_STATES[run_filter])
-        made = or_(state, _member.c.partial) if run_filter is RunFilter.DONE else state
-        return query.where(exists().where(member, made))
-    return query.where(exists().where(messages.c.request_key == runs.c.key, messages.c.offered))
 
 
 def _batches(connection: Connection, keys: Sequence[str]) -> dict[str, list[Run]]:
@@ -209,22 +209,3 @@ def _entry(batch: Sequence[Run], found: Messages) -> RunListEntry:
     )
     offered = is_left and any(each is not None and each.offered for each in (outcome, *late))
     return RunListEntry(batch, undelivered=offered, message=message, deletions=deletions)
-
-
-def _next(run_filter: ExportFilter, last: Run | None, chunk_size: int) -> Select[tuple[object, ...]]:
-    query = select_runs()
-    if run_filter.since is not None:
-        query = query.where(requests.c.created_at >= run_filter.since)
-    if run_filter.until is not None:
-        query = query.where(requests.c.created_at < run_filter.until)
-    if run_filter.guild_id is not None:
-        query = query.where(requests.c.guild_id == run_filter.guild_id)
-    if run_filter.requester_id is not None:
-        query = query.where(requests.c.requester_id == run_filter.requester_id)
-    at, order = requests.c.created_at, requests.c.created_at.asc()
-    follows = later
-    if run_filter.newest_first:
-        follows, order = earlier, at.desc()
-    if last is not None:
-        query = query.where(follows(at, last.created_at, runs.c.key > last.key))
-    return query.order_by(order, runs.c.key).limit(chunk_size)

@@ -62,7 +62,7 @@ def numbers(page: Sequence[StoredEntry]) -> list[object]:
 
 async def test_an_entry_is_read_as_it_was_written(store: Store) -> None:
     written = entry(run_key="abc", outcome="succeeded", details={"GPU": "A100", "reason": "naïve 🙂"})
-    await store.audit.add(written)
+    await store.database.write(add_entries, written)
     (line,) = await store.audit.page(GUILD, EVERYTHING, NOW, limit=10)
     assert line.entry == written
 

@@ -186,7 +186,7 @@ async def test_no_report_of_comfydeploy_approves_a_request(store: Store) -> None
 async def test_a_request_is_claimed_for_expiry_once_it_is_due(store: Store) -> None:
     run = await awaiting_approval(store)
     pause = timedelta(minutes=1)
-    assert await store.claims.claim_checks(APPROVAL_ENDS - timedelta(seconds=1), pause, 9) == ()
+    assert await store.claims.claim_checks(APPROVAL_ENDS - timedelta(seconds=1), pause, 9) == []
     assert [due.key for due in await store.claims.claim_checks(APPROVAL_ENDS, pause, 9)] == [run.key]
 
 

@@ -215,7 +215,7 @@ async def test_a_run_that_is_gone_is_refused_everywhere(store: Store) -> None:
 async def test_a_failure_before_the_queue_reply_waits_for_its_reason(store: Store) -> None:
     early = await submitted(store)
     await store.runs.record_report(early.key, report(RunState.FAILED), NOW, SOON)
-    assert await store.claims.claim_checks(at(2.9), timedelta(seconds=15), 8) == ()
+    assert await store.claims.claim_checks(at(2.9), timedelta(seconds=15), 8) == []
     assert await store.runs.finish(early.key, RunState.REFUSED, at(2.9), code="comfy_rejected")
     assert (await fetch(store, early.key)).failure_code == "comfy_rejected"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,7 +25,6 @@ from bot.domain.errors import (
     BackendUnreachable,
     NotNow,
     RefusedError,
-    StoreUnavailable,
 )
 from bot.domain.policy import Offer
 from bot.domain.runs import InputValue, Run, RunState
@@ -84,10 +83,10 @@ class World:
             raise self.describing.pop(0)
         return DeploymentDescription(id=deployment_id)
 
-    async def describe_deployments(self) -> Sequence[DeploymentDescription]:
+    async def deployment_ids(self) -> frozenset[str]:
         if self.describing:
             raise self.describing.pop(0)
-        return ()
+        return frozenset()
 
     async def probe(self) -> None:
         """Make the probes that are due."""
@@ -135,9 +134,8 @@ def failing(error: Exception) -> Step:
         (BackendForbidden("no credits"), (RunState.REFUSED, "comfy_forbidden"), 1),
         (BackendRateLimited("busy"), (RunState.WAITING, None), 1),
         (RefusedError("attachment_expired"), (RunState.REFUSED, "attachment_expired"), 0),
-        (StoreUnavailable("away"), (RunState.WAITING, None), 0),
     ],
-    ids=["no credits", "busy", "the file expired", "the card can't be read"],
+    ids=["no credits", "busy", "the file expired"],
 )
 async def test_a_database_that_is_away_after_the_claim_loses_no_outcome(
     world: World, step: Exception, ends_as: tuple[RunState, str | None], calls: int, tmp_path: Path

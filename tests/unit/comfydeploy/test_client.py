@@ -79,13 +79,12 @@ async def test_the_list_merges_both_kinds_of_deployment(session: aiohttp.ClientS
         return web.json_response(lists[request.query["is_fluid"]])
 
     async with http_server(handler) as url:
-        found = await connect(session, url).describe_deployments()
-    assert [info.id for info in found] == ["a", "b", "c"]
+        assert await connect(session, url).deployment_ids() == {"a", "b", "c"}
 
 
-async def ids_listed(session: aiohttp.ClientSession, handler: Handler) -> list[str]:
+async def ids_listed(session: aiohttp.ClientSession, handler: Handler) -> frozenset[str]:
     async with http_server(handler) as url:
-        return [info.id for info in await connect(session, url).describe_deployments()]
+        return await connect(session, url).deployment_ids()
 
 
 async def test_the_list_is_read_page_by_page(session: aiohttp.ClientSession) -> None:
@@ -95,7 +94,7 @@ async def test_the_list_is_read_page_by_page(session: aiohttp.ClientSession) -> 
         at, size = int(request.query["offset"]), int(request.query["page_size"])
         return web.json_response(every[at : at + size] if request.query["is_fluid"] == "true" else [])
 
-    assert await ids_listed(session, handler) == [each["id"] for each in every]
+    assert await ids_listed(session, handler) == {each["id"] for each in every}
 
 
 @pytest.mark.parametrize("count", [0, 1, PAGE, 3 * PAGE + 1])
@@ -105,7 +104,7 @@ async def test_a_server_without_pages_lists_all_at_once(session: aiohttp.ClientS
     async def handler(_: web.Request) -> web.Response:
         return web.json_response(every)
 
-    assert await ids_listed(session, handler) == [each["id"] for each in every]
+    assert await ids_listed(session, handler) == {each["id"] for each in every}
 
 
 async def test_a_deployment_that_spoils_its_page_is_left_out(session: aiohttp.ClientSession) -> None:
@@ -120,22 +119,7 @@ async def test_a_deployment_that_spoils_its_page_is_left_out(session: aiohttp.Cl
         return web.json_response(every[at : at + size])
 
     listed = await ids_listed(session, handler)
-    assert listed == [each["id"] for number, each in enumerate(every) if number not in spoiled]
-
-
-async def test_an_upload_sends_the_file_and_returns_its_address(session: aiohttp.ClientSession) -> None:
-    seen: list[tuple[str | None, str | None, bytes]] = []
-
-    async def handler(request: web.Request) -> web.Response:
-        field = (await request.post())["file"]
-        assert isinstance(field, web.FileField)
-        seen.append((field.filename, field.content_type, field.file.read()))
-        return web.Response(body=answer("file_upload")[1])
-
-    async with http_server(handler) as url:
-        address = await connect(session, url).upload("../in.png", "image/png", b"\x89PNG")
-    assert seen == [("in.png", "image/png", b"\x89PNG")]
-    assert address == sample("file_upload")["response"]["body"]["file_url"]
+    assert listed == {each["id"] for number, each in enumerate(every) if number not in spoiled}
 
 
 async def test_a_webhook_is_read_once_its_address_was_checked(session: aiohttp.ClientSession) -> None:
@@ -152,10 +136,7 @@ async def test_a_webhook_is_read_once_its_address_was_checked(session: aiohttp.C
     ("call", "status", "kind"),
     [
         *(("queue", status, kind) for status, kind in STATUSES),
-        *(
-            (call, 404, errors.BackendNotFound)
-            for call in ("run", "cancel", "deployment", "deployments", "upload")
-        ),
+        *((call, 404, errors.BackendNotFound) for call in ("run", "cancel", "deployment", "deployments")),
     ],
 )
 async def test_each_status_has_its_own_error_on_every_call(
@@ -191,7 +172,7 @@ async def test_a_redirect_is_not_followed(session: aiohttp.ClientSession) -> Non
     assert paths == ["/api/run/deployment/queue"]
 
 
-@pytest.mark.parametrize("call", ["queue", "run", "deployment", "deployments", "upload", "log"])
+@pytest.mark.parametrize("call", ["queue", "run", "deployment", "deployments", "log"])
 async def test_a_200_that_cannot_be_read_is_a_bad_reply(session: aiohttp.ClientSession, call: str) -> None:
     handler = Recording(b"")
     async with http_server(handler.serve) as url:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from bot.comfydeploy.deployments import MAX_COUNT, input_class, parse_deployment, parse_deployments
+from bot.comfydeploy.deployments import MAX_COUNT, input_class, parse_deployment
 from bot.domain.backend import DeploymentDescription, InputClass, InputDescription, InputKind
 from bot.domain.errors import BackendBadReply
-from tests.unit.comfydeploy.samples import answer
+from tests.unit.deployments.made import recorded_list
 
 DESCRIPTION = TypeAdapter(DeploymentDescription)
 
@@ -30,9 +30,9 @@ def parsed_input(**fields: Any) -> InputDescription:
 
 
 def test_a_parsed_deployment_round_trips_through_json() -> None:
-    found = parse_deployments(answer("deployments_list")[1])
+    found = list(recorded_list().values())
     assert found
-    assert list(map(cached, found)) == list(found)
+    assert list(map(cached, found)) == found
 
 
 def test_raw_node_fields_and_the_workflow_are_dropped() -> None:
@@ -158,17 +158,9 @@ def test_an_unreadable_deployment_is_a_wire_error_that_says_why(body: bytes, tol
         parse_deployment(body)
 
 
-def test_deployments_in_no_list_are_a_wire_error_that_says_why() -> None:
-    with pytest.raises(BackendBadReply, match=r"^the list of deployments is not a list$"):
-        parse_deployments(b"{}")
-
-
-def test_one_unreadable_entry_does_not_hide_the_others() -> None:
-    body = json.dumps(
-        [{"id": None}, 5, {"id": "good", "input_types": [None, {"input_id": ""}, {"input_id": "a"}]}]
-    )
-    (info,) = parse_deployments(body.encode())
-    assert (info.id, [item.key for item in info.inputs]) == ("good", ["a"])
+def test_one_unreadable_input_does_not_hide_the_others() -> None:
+    body = json.dumps({"id": "good", "input_types": [None, {"input_id": ""}, {"input_id": "a"}]})
+    assert [item.key for item in parse_deployment(body.encode()).inputs] == ["a"]
 
 
 values = (

@@ -11,7 +11,6 @@ import pytest
 from bot.comfydeploy.wire import (
     error_from_http,
     parse_queue_reply,
-    parse_upload_reply,
     queue_body,
 )
 from bot.domain import errors
@@ -180,14 +179,6 @@ def test_the_queue_call_has_the_documented_body() -> None:
 def test_a_queue_reply_without_a_run_id_is_a_wire_error(body: bytes) -> None:
     with pytest.raises(BackendBadReply):
         parse_queue_reply(body)
-
-
-def test_an_upload_reply_gives_an_http_address_or_is_a_wire_error() -> None:
-    for url in ("https://files.example/a.png", "http://127.0.0.1:9000/a.png"):
-        assert parse_upload_reply(json.dumps({"file_url": url}).encode()) == url
-    for body in (b"{}", b'{"file_url": 3}', b'{"file_url": "javascript:x"}', b"["):
-        with pytest.raises(BackendBadReply):
-            parse_upload_reply(body)
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 405, 422, 429])

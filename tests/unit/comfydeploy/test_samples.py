@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bot.comfydeploy.deployments import parse_deployments
 from bot.comfydeploy.reports import STATES, parse_run, parse_webhook
 from bot.comfydeploy.wire import parse_queue_reply
 from bot.domain.runs import FINAL, RunReport, RunState
-from tests.unit.comfydeploy.samples import answer, encode, names, sample
+from tests.unit.comfydeploy.samples import encode, names, sample
+from tests.unit.deployments.made import recorded_list
 
 RUNS = [name for name in names("run_") if "webhooks" in sample(name)]
 
@@ -92,7 +92,7 @@ def test_queue_positions_count_from_one_and_must_be_asked_for() -> None:
 
 
 def test_the_list_keeps_inputs_that_share_an_id() -> None:
-    by_name = {info.name: info for info in parse_deployments(answer("deployments_list")[1])}
+    by_name = recorded_list()
     assert set(by_name) >= {"SDXL fox", "odd inputs", "no inputs"}
     assert [i.default for i in by_name["odd inputs"].inputs if i.key == "dup"] == ["one", "two"]
     assert by_name["no inputs"].inputs == ()

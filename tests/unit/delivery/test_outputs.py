@@ -19,7 +19,7 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
-from bot.delivery.on_demand import show_again
+from bot.delivery.private import show_again
 from bot.domain.errors import MediaUnavailable
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.media.download import MediaFetcher
@@ -136,7 +136,7 @@ async def test_private_results_that_are_shown_again_share_the_time(
 
     batch = [storage.run("held-1"), storage.run("held-2", key="abcdefghij234568")]
     async with output_preparer() as outputs:
-        monkeypatch.setattr("bot.delivery.on_demand.MEDIA_SECONDS", 0.3)
+        monkeypatch.setattr("bot.delivery.private.MEDIA_SECONDS", 0.3)
         discord = SimpleNamespace(send_in_interaction=send)
         catalogue = SimpleNamespace(title=str.title, all=lambda: ())
         app = app_with(outputs=outputs, catalogue=catalogue, discord=discord)

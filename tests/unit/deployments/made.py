@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bot.comfydeploy.deployments import GPUS, input_class, parse_deployment, parse_deployments
+from bot.comfydeploy.deployments import GPUS, input_class, parse_deployment
 from bot.deployments.choices import input_of
 from bot.deployments.command_plan import CommandSpec, OptionSpec
 from bot.deployments.inputs import Input
@@ -25,7 +25,9 @@ def recorded() -> DeploymentDescription:
 
 
 def recorded_list() -> dict[str, DeploymentDescription]:
-    return {info.name: info for info in parse_deployments(_body("deployments_list"))}
+    entries = json.loads(_body("deployments_list"))
+    found = [parse_deployment(json.dumps(entry).encode()) for entry in entries]
+    return {info.name: info for info in found}
 
 
 def _body(name: str) -> bytes:

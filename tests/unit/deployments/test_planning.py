@@ -124,9 +124,9 @@ def test_any_set_of_deployments_fits_or_says_what_to_cut(made: list[Deployment])
 def test_one_deployment_is_the_command_itself_and_several_are_subcommands() -> None:
     plan = plan_commands([deployment(node("prompt", "Text"), group="video")])
     assert plan.is_single
-    assert plan.path(plan.commands[0]) == "/generate"
+    assert plan.path("flux") == "/generate"
     plan = plan_commands([deployment(name="flux"), deployment(name="ltx", group="video")])
-    assert [plan.path(command) for command in plan.commands] == ["/generate flux", "/generate video ltx"]
+    assert [plan.path(command.name) for command in plan.commands] == ["/generate flux", "/generate video ltx"]
 
 
 PICTURES = [node(f"{'p' * 28}{number}", "Image") for number in range(30)]

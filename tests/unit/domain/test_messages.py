@@ -77,6 +77,10 @@ LATE = message(Kind.LATE, number=1)
         (claim(LATE, *of_batch(S.FAILED, S.SUCCEEDED)), Shows.RESULT),
         (claim(message(Kind.SHARE), made_run(S.FAILED, partial=True)), Shows.RESULT),
         (claim(message(Kind.SHARE), made_run(deleted_at=NOW)), Shows.NOTHING),
+        (
+            claim(message(Kind.SHARE, number=1), *of_batch(S.FAILED, S.SUCCEEDED), others=(LATE,)),
+            Shows.RESULT,
+        ),
         (claim(message(Kind.REVIEW), WAITS), Shows.NOTICE),
         (claim(message(Kind.REVIEW), DECIDED), Shows.CLOSED),
         (claim(message(Kind.REPORT), made_run(report_channel_id=9)), Shows.NOTICE),

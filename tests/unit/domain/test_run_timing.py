@@ -11,9 +11,9 @@ import pytest
 from bot.domain.run_timing import (
     DEADLINE_MARGIN,
     deadline_of,
-    is_settled,
     is_silent_at_end,
     next_pause,
+    next_settling,
     poll_after_report,
     silence_at_end,
 )
@@ -105,5 +105,5 @@ def test_a_run_counts_as_finished_if_nothing_changed_since_its_last_node(
 def test_duration_and_late_outputs_are_waited_for_a_little(
     run: Run, report: RunReport, settled_at_once: bool
 ) -> None:
-    assert is_settled(run, report, NOW + timedelta(seconds=4)) is settled_at_once
-    assert run.ended_at is None or is_settled(run, report, NOW + timedelta(seconds=5))
+    assert (next_settling(run, report, NOW + timedelta(seconds=4)) is None) is settled_at_once
+    assert run.ended_at is None or next_settling(run, report, NOW + timedelta(seconds=5)) is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
 
 from bot.domain.messages.records import MessageRef
 from bot.domain.moderation import AuditAction, StoredEntry
@@ -22,15 +24,16 @@ def title(name: str) -> str:
 
 
 class Server:
-    """The names of a server's roles and channels."""
+    """A server in the cache of discord.py, with a role and a channel."""
 
-    def role_name(self, role_id: int) -> str:
-        return {ROLE: "Staff"}.get(role_id, str(role_id))
+    def get_role(self, role_id: int) -> object:
+        return SimpleNamespace(name="Staff") if role_id == ROLE else None
 
-    def channel_name(self, channel_id: int) -> str:
-        return {CHANNEL: "#review"}.get(channel_id, str(channel_id))
+    def get_channel(self, channel_id: int) -> object:
+        return SimpleNamespace(name="review") if channel_id == CHANNEL else None
 
 
+SERVER: Any = Server()
 BETWEEN = {"actor_id": 11, "subject_id": 22, "deployment": "flux", "run_key": KEY}
 ASKING = {**BETWEEN, "prompt": "a *red* fox " + "far away " * 20, "message": MessageRef(2, 3)}
 OWN = {**BETWEEN, "actor_id": 22}
@@ -72,7 +75,7 @@ def lines() -> str:
 
 
 def file() -> str:
-    rows = [AUDIT_COLUMNS, *(audit_cells(entry, title, Server()) for entry in ENTRIES)]
+    rows = [AUDIT_COLUMNS, *(audit_cells(entry, title, SERVER) for entry in ENTRIES)]
     return "\n".join(" | ".join(cells) for cells in rows) + "\n"
 
 

@@ -167,7 +167,7 @@ RESULTS: Mapping[str, list[OutgoingMessage]] = {
     "plain-of-several": plain_messages(TWO, TWO, may_link),
     "finishing": [finishing_message([run()], TITLE)],
     "undelivered": [undelivered_message([run()], TITLE)],
-    "private-opened": opened_messages(run(private=True), TITLE, {KEY: PICTURE}),
+    "private-opened": opened_messages(run(private=True), TITLE, PICTURE),
     "withheld": [withheld_message(run(), postable=True)],
 }
 

@@ -9,7 +9,7 @@ from bot.domain.moderation import AuditAction
 from bot.domain.pages import PAGE_SIZE
 from bot.ui.audit import AuditId, audit_cells, audit_layout, audit_line
 from tests.unit.factories import made_entry
-from tests.unit.ui.audit_messages import LARGEST, ROLE, Server, title
+from tests.unit.ui.audit_messages import LARGEST, ROLE, SERVER, title
 from tests.unit.ui.messages import components
 
 NOW = made_entry().entry.at
@@ -19,7 +19,7 @@ NOW = made_entry().entry.at
 def test_every_action_has_a_line_of_its_own(action: AuditAction) -> None:
     stored = made_entry(action=action, actor_id=11, subject_id=22, deployment="flux")
     told = audit_line(stored, title)
-    assert "Something went wrong" not in told + " ".join(audit_cells(stored, title, Server()))
+    assert "Something went wrong" not in told + " ".join(audit_cells(stored, title, SERVER))
     assert told.endswith(f"\n-# <t:{int(NOW.timestamp())}:f>")
     assert "<@11>" in told or "<@22>" in told
 
@@ -30,7 +30,7 @@ def test_a_change_too_long_for_a_line_is_truncated_there_but_not_in_the_file() -
     told = audit_line(stored, title)
     assert f"GPU0: everybody → <@&{ROLE}>" in told
     assert " …\n" in told
-    assert audit_cells(stored, title, Server())[-1].count("everybody → Staff") == 30
+    assert audit_cells(stored, title, SERVER)[-1].count("everybody → Staff") == 30
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_long_prompt_leaves_space_for_the_reason(prompt: str, reason: str, sho
     assert f" · reason: {shown or reason}" in told
     assert ("prompt “" in told) or " …\n" in told
     assert len(told) <= 345
-    assert reason in audit_cells(stored, title, Server())[-1]
+    assert reason in audit_cells(stored, title, SERVER)[-1]
 
 
 def test_a_page_with_the_longest_of_everything_fits_into_one_message() -> None:

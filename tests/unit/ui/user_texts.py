@@ -113,7 +113,7 @@ def results(words: str) -> list[Shown]:
         *share_messages(done, TITLE, prepared, LINK, OfferedActions()),
         *share_messages(done, TITLE, sounds, LINK, OfferedActions()),
         *plain_messages([done], [done], may_link),
-        *opened_messages(done, TITLE, {done.key: prepared}),
+        *opened_messages(done, TITLE, prepared),
         withheld_message(done, postable=True),
         finishing_message([done], TITLE),
         undelivered_message([done], TITLE),

@@ -60,11 +60,11 @@ class World:
             raise self.one
         return DeploymentDescription(id=deployment_id)
 
-    async def describe_deployments(self) -> Sequence[DeploymentDescription]:
+    async def deployment_ids(self) -> frozenset[str]:
         self.asked += 1
         if isinstance(self.all_of_them, BackendError):
             raise self.all_of_them
-        return [DeploymentDescription(id=each) for each in self.all_of_them]
+        return frozenset(self.all_of_them)
 
     async def make_checks_due(self, now: datetime) -> None:
         self.rechecked += 1
@@ -178,7 +178,7 @@ async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: 
     world.health.finish(run("a"))
     assert world.health.is_trusted
     assert world.admitted() == NOTHING
-    assert world.health.lasts() == 0
+    assert world.health.refuses_all() is None
 
 
 async def test_a_broken_machine_is_tried_with_one_run_at_a_time_and_only_its_runs_are_told(

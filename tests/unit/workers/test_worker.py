@@ -58,9 +58,15 @@ class Bench:
             await self.changed.wait_for(condition)
 
     def worker(
-        self, *, longest: float = FOREVER, width: int = 1, rest: float = 0, fault_pause: float = FOREVER
+        self,
+        *,
+        longest: float = FOREVER,
+        width: int = 1,
+        rest: float = 0,
+        fault_pause: float = FOREVER,
+        claims_again: bool = False,
     ) -> Worker[int]:
-        schedule = Schedule(width=width, longest=longest, rest=rest, fault_pause=fault_pause)
+        schedule = Schedule(width, longest, rest, fault_pause, claims_again)
         return Worker("bench", self.claim, self.handle, schedule)
 
 
@@ -301,7 +307,7 @@ async def test_an_item_that_does_not_finish_in_time_is_cancelled(bench: Bench) -
 async def test_a_finished_item_makes_it_look_for_those_that_were_held_back(bench: Bench) -> None:
     bench.items.append(1)
     bench.gate.clear()
-    async with running(bench.worker(width=2)):
+    async with running(bench.worker(width=2, claims_again=True)):
         await bench.until(lambda: bench.claims == 2)
         bench.items.append(2)
         bench.gate.set()

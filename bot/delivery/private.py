@@ -1,0 +1,72 @@
+"""Send private results again to a user who waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bot.context import App
+from bot.discord_api.calls import PostError, Refused, Unanswered
+from bot.domain.errors import BackendError, DiscordAway, MediaError, RefusedError
+from bot.domain.requests import Origin
+from bot.domain.runs import Run
+from bot.media.download import temporary_folder
+from bot.media.outputs import MEDIA_SECONDS
+from bot.ui.message_parts import PreparedOutputs
+from bot.ui.result_buttons import offered_actions
+from bot.ui.results import Batch, opened_messages, outcome_messages
+from bot.ui.status import linked_outputs
+
+log = logging.getLogger(__name__)
+
+
+async def show_again(app: App, batch: Sequence[Run], origin: Origin, *, to_moderator: bool = False) -> None:
+    """Send the results of a batch to the user of a deferred interaction.
+
+    Links stand in for files that can't be fetched or uploaded. Nothing is stored: if this fails, the user
+    simply tries again. Raises DiscordAway if Discord doesn't answer, and RefusedError if it refuses.
+    """
+    deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
+    links = {run.key: linked_outputs(run, app.outputs.may_link) for run in batch if run.is_shown}
+    files, limit = dict(links), origin.upload_limit
+    try:
+        with temporary_folder() as folder:
+            for run in (run for run in batch if run.is_shown):
+                try:
+                    files[run.key] = await app.outputs.prepare(
+                        run, limit, Path(folder), last_try=True, deadline=deadline
+                    )
+                except (MediaError, BackendError) as error:
+                    log.warning("can't fetch the outputs of private run %s: %s", run.key, error)
+            try:
+                await _send(app, batch, files, origin, to_moderator=to_moderator)
+            except Refused as error:
+                log.info("Discord refused the files of a private result: %s", error)
+                await _send(app, batch, links, origin, to_moderator=to_moderator)
+    except Unanswered as error:
+        raise DiscordAway(str(error)) from error
+    except PostError as error:
+        log.warning("Discord refused a private result of run %s: %s", batch[0].key, error)
+        raise RefusedError("private_refused", str(error)) from error
+
+
+async def _send(
+    app: App,
+    batch: Sequence[Run],
+    prepared: Mapping[str, PreparedOutputs],
+    origin: Origin,
+    *,
+    to_moderator: bool,
+) -> None:
+    title = app.catalogue.title(batch[0].deployment)
+    if to_moderator:
+        messages = [each for run in batch for each in opened_messages(run, title, prepared[run.key])]
+    else:
+        offered = offered_actions(batch[0], app.catalogue.all())
+        messages = outcome_messages(Batch(batch, prepared), title, offered)
+    for message in messages:
+        await app.discord.send_in_interaction(
+            origin.application_id, origin.interaction_token, message, ephemeral=True
+        )

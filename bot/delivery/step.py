@@ -1,0 +1,168 @@
+"""Execute what was decided about a message: post, edit and delete, each post under a stored attempt."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from bot.context import App
+from bot.discord_api.calls import Gone, PostError, Refused, Unreachable
+from bot.domain.messages.decide import climb
+from bot.domain.messages.records import (
+    COPIES,
+    EDITS,
+    OUTCOMES,
+    Attempt,
+    Claim,
+    MessageRef,
+    Part,
+    Place,
+    Shows,
+    marker,
+    nonce,
+)
+from bot.domain.runs import is_turned_away
+from bot.ui.message_parts import OutgoingMessage
+from bot.ui.status import origin_message
+
+log = logging.getLogger(__name__)
+# If a messenger doesn't extend its lease for this long, another takes the request over.
+LEASE = timedelta(seconds=60)
+
+
+class Superseded(Exception):
+    """Nothing was sent, because the message changed or another process has the lease."""
+
+
+class Step:
+    """One attempt to make Discord show a claimed message.
+
+    `claim` is its newest state, which is stored however the attempt ends. `waits` says that the requester of
+    a copy waits for it. Methods raise Unreachable if Discord refuses, Unanswered, Superseded and
+    StoreUnavailable.
+    """
+
+    def __init__(self, app: App, claim: Claim, *, waits: bool = False) -> None:
+        self._app = app
+        self.claim = claim
+        self.waits = waits
+        self.key = claim.run.key  # for the log
+
+    def change(self, **values: Any) -> None:
+        """Change values of the claimed message."""
+        self.claim = self.claim.changed(**values)
+
+    def climb(self, place: Place, error: Unreachable) -> None:
+        """Take the next form or place after Discord refused the message at a place.
+
+        Earlier failures still count: files that failed three times are linked, instead of being tried as
+        often at each place.
+        """
+        message = climb(self.claim.message, place, self.claim.runs, about_message=isinstance(error, Refused))
+        self.claim = self.claim.with_message(message)
+
+    async def find_lost(self) -> None:
+        """Search for what an unconfirmed attempt has posted."""
+        message = self.claim.message
+        if message.attempt is None or message.attempt.part.place in EDITS:
+            return
+        at, part = message.attempt
+        mark, known = marker(message, part), self.claim.known
+        with suppress(Unreachable):
+            found = await self._app.discord.search(part.channel_id, at, mark, part.files, but=known)
+            if found is not None:
+                self.claim = self.claim.with_part(replace(part, message_id=found))
+
+    async def post(
+        self, place: Place, shows: Shows, parts: Sequence[OutgoingMessage], *, continues: bool
+    ) -> None:
+        """Post the parts of a message, each under an attempt. With `continues`, earlier ones are posted."""
+        run, message = self.claim.first, self.claim.message
+        if place in EDITS and not run.needs_interaction and (len(parts) > 1 or not parts[0].layout):
+            raise Unreachable("the answer is one layout, and can't become several or a classic message")
+        channel_id = run.channel_id
+        if place is Place.DIRECT:
+            channel_id = await self._app.discord.direct_channel(run.requester_id)
+        elif place not in EDITS:
+            channel_id = message.channel_id or channel_id
+        first = len(message.posted) if continues else 0
+        for index, outgoing in enumerate(parts, first):
+            part = Part(
+                channel_id=channel_id,
+                shows=shows,
+                rev=message.wanted_rev,
+                form=message.form,
+                place=place,
+                index=index,
+                of=first + len(parts),
+                files=tuple(file.filename for file in outgoing.files),
+                classic=outgoing.layout is None,
+            )
+            await self._post_part(part, outgoing)
+        if not parts:
+            *others, last = message.posted
+            self.change(posted=(*others, replace(last, of=first)))
+        is_result = message.kind in OUTCOMES and not is_turned_away(self.claim.runs)
+        if place is Place.DIRECT and is_result and shows is not Shows.WITHHELD:
+            await self._say_origin(channel_id)
+
+    async def _post_part(self, part: Part, outgoing: OutgoingMessage) -> None:
+        store, now = self._app.store.messages, self._app.now()
+        claim = self.claim.changed(attempt=Attempt(now, part), place=part.place)
+        if not await store.begin(claim, now + LEASE):
+            raise Superseded
+        self.claim = replace(claim, unstored=())
+        message_id = await self._send(part, outgoing)
+        # What is stored next contains it. If the process dies before, its marker is found.
+        self.claim = self.claim.with_part(replace(part, message_id=message_id))
+        # A post that takes long may outlive its lease, and what follows deletes the answer.
+        is_held = self._app.now() < now + LEASE / 3
+        if not is_held and not await store.extend(self.claim, self._app.now() + LEASE):
+            raise Superseded
+
+    async def _send(self, part: Part, outgoing: OutgoingMessage) -> int:
+        run, message, discord = self.claim.first, self.claim.message, self._app.discord
+        if part.place not in EDITS:
+            mark, once = marker(message, part), nonce(self.claim.run.key, message, part)
+            return await discord.post(part.channel_id, outgoing, once, mark)
+        token, answer = run.interaction_token_at(self._app.now()), run.status_message_id
+        if token is None:
+            if part.place is not Place.IN_PLACE or answer is None or run.needs_interaction:
+                raise Unreachable("the interaction's token has expired")
+            await discord.edit(MessageRef(run.channel_id, answer), outgoing, ())
+            return answer
+        if part.index == 0:
+            return await discord.edit_original(run.application_id, token, answer, outgoing)
+        # Discord takes no nonce here, so a repetition may post it twice, which is better than not at all.
+        return await discord.send_in_interaction(run.application_id, token, outgoing, ephemeral=run.private)
+
+    async def _say_origin(self, channel_id: int) -> None:
+        """Say in a direct message where the request was made. This is tried only once."""
+        run, message = self.claim.run, self.claim.message
+        last = message.posted[-1]
+        part = replace(last, index=last.index + 1, of=last.of + 1, files=(), classic=True, message_id=0)
+        try:
+            once, mark = nonce(run.key, message, part), marker(message, part)
+            origin = await self._app.discord.post(channel_id, origin_message(run), once, mark)
+            self.claim = self.claim.with_part(replace(part, message_id=origin))
+        except PostError as error:
+            log.info("posted no link to the request's channel: %s", error)
+
+    async def delete(self, refs: Iterable[MessageRef]) -> list[MessageRef]:
+        """Delete messages, and return those that Discord doesn't let the bot delete now."""
+        # Only an interaction can delete messages in this channel; a Delete button deletes its own message.
+        first, left = self.claim.first, list[MessageRef]()
+        is_private = first.needs_interaction and self.claim.message.kind not in COPIES
+        for ref in refs:
+            try:
+                if not (is_private and ref.channel_id == first.channel_id):
+                    await self._app.discord.delete(ref)
+            except Gone:
+                pass
+            except Unreachable:
+                left.append(ref)
+        return left

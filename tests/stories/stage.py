@@ -1,0 +1,347 @@
+"""The stage of a story: people who act, and a transcript of what everybody sees."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tests.fakediscord.actions import CannotSend
+from tests.fakediscord.components import walk
+from tests.fakediscord.errors import Json
+from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.world import Attachment, Channel, Message, User
+from tests.simulation.engine.boundaries import STATEMENTS
+from tests.simulation.engine.loop import VirtualLoop
+from tests.simulation.engine.patches import TIME, entropy
+from tests.simulation.setup import sqlite_url
+from tests.simulation.world import World
+from tests.stories.render import BUTTON, LABEL, RADIO_GROUP, SELECTS, TEXT, Renderer
+
+Story = Callable[["Stage"], Awaitable[None]]
+DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
+# An answer may take Discord's three seconds; what follows at once is a part of it.
+_ANSWER = 4.0
+_AT_ONCE = 1.5
+_PATIENCE = 300.0
+# Of a changed message with more lines, a transcript has only the new ones.
+_LONG = 12
+
+
+class Stage:
+    """The running bot with its servers and people, and the transcript so far.
+
+    The servers, channels and people are those of the simulation (see `World`): Studio with #pictures,
+    #gallery, #reports and #adult, Reviewed with #requests and #cards, Elsewhere, and Foreign without the bot.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.lines: list[str] = []
+        self._renderer = Renderer(world.discord.world)
+        self._shown: dict[int, list[str]] = {}
+
+    def person(self, name: str, where: str = "pictures") -> Person:
+        return Person(self, self.world.person(name), where)
+
+    def channel(self, name: str) -> Channel:
+        return self.world.channel(name)
+
+    def tells(self, line: str) -> None:
+        """Add a line of the storyteller to the transcript."""
+        self.lines += ["", line]
+
+    async def passes(self, seconds: float) -> None:
+        """Let time pass, then note what everybody sees."""
+        await asyncio.sleep(seconds)
+        self.tells(f"{seconds:g} seconds later")
+        self.look()
+
+    async def until_done(self) -> None:
+        """Wait until no request is unfinished and no message changes any more, or for five minutes."""
+        deadline = TIME.monotonic + _PATIENCE
+        before: object = None
+        while before != (now := self._versions()) or (self._unfinished() and TIME.monotonic < deadline):
+            before = now
+            await asyncio.sleep(6)
+        self.tells("when it is done")
+        self.look()
+
+    def _unfinished(self) -> bool:
+        """Return whether a message offers Cancel, as only those of unfinished requests do."""
+        messages = self.world.discord.request_log.messages
+        offers = (id for each in messages if each.deleted_at is None for id in each.custom_ids)
+        return any(id.startswith("run:") and id.endswith(":cancel") for id in offers)
+
+    def _versions(self) -> list[tuple[int, int, bool]]:
+        messages = self.world.discord.request_log.messages
+        return [(each.id, each.edits, each.deleted_at is not None) for each in messages]
+
+    def look(self) -> None:
+        """Note every message that is new, has changed or is gone."""
+        for message in self.world.discord.request_log.messages:
+            before = self._shown.get(message.id)
+            if message.deleted_at is not None:
+                if before:
+                    self._note(f"{self._place(message)}, deleted:", before[:1])
+                    self._shown[message.id] = []
+                continue
+            now = ["is thinking…"] if message.loading else self._renderer.message(message)
+            if now != before and message.author.bot:
+                shown = _changes(before, now) if before else now
+                self._note(f"{self._place(message)}{', changed' if before else ''}:", shown)
+            self._shown[message.id] = now
+
+    def _note(self, title: str, lines: list[str]) -> None:
+        self.lines += ["", f"  {title}", *(f"    {line}" for line in lines)]
+
+    def _place(self, message: Message) -> str:
+        if message.ephemeral and message.interaction is not None:
+            return f"only {message.interaction.user.name} sees"
+        if message.channel.recipient is not None:
+            return f"direct message to {message.channel.recipient.name}"
+        return f"#{message.channel.name}"
+
+    def show_form(self, modal: Json) -> None:
+        title, *fields = self._renderer.form(modal)
+        self._note(title, fields)
+
+    async def restart(self) -> None:
+        """Kill the bot and start it again."""
+        for process in self.world.running:
+            process.kill()
+        self.tells("The bot is killed, and starts again")
+        await asyncio.sleep(2)
+        await self.world.start()
+
+
+class Person:
+    """Somebody who uses the bot in a channel.
+
+    What they do, and what everybody sees then, is added to the transcript.
+    """
+
+    def __init__(self, stage: Stage, user: User, where: str) -> None:
+        self._stage = stage
+        self.user = user
+        self.where = where
+        self._last: Interaction | None = None
+
+    @property
+    def _discord(self) -> Any:
+        return self._stage.world.discord
+
+    def at(self, where: str) -> Person:
+        """Go to another channel: a name of the stage's channels, or `dm:NAME` for direct messages."""
+        self.where = where
+        return self
+
+    def picture(self, name: str = "cat.png", *, size: int = 64) -> Attachment:
+        """Return a file for an option or a form."""
+        from PIL import Image  # noqa: PLC0415  # after the clocks are replaced
+
+        file = self._stage.world.folder / name
+        Image.new("RGB", (size, size), "teal").save(file)
+        return self._discord.file(name, file.read_bytes(), width=size, height=size)  # type: ignore[no-any-return]
+
+    async def types(self, command: str, **options: object) -> None:
+        """Send a command: `types("/generate picture", prompt="a fox")`."""
+        shown = "".join(f" {name}: {_told(value)}" for name, value in options.items())
+        self._stage.tells(f"{self.user.name} in {self._place}: {command}{shown}")
+        channel = self._stage.channel(self.where)
+        install = bool(channel.members) or (channel.guild is not None and not channel.guild.bot_present)
+        try:
+            sent = await self._discord.slash(
+                self.user, channel, command.removeprefix("/"), options, user_install=install
+            )
+        except CannotSend as refusal:
+            self._stage.tells(f"  Discord: {refusal}")
+            return
+        await self._answered(sent)
+
+    async def completes(self, command: str, option: str, typed: str, **others: object) -> None:
+        """Type into an option that has suggestions, without sending the command."""
+        self._stage.tells(f"{self.user.name} types {typed!r} into {option} of {command}")
+        channel = self._stage.channel(self.where)
+        sent = await self._discord.autocomplete(
+            self.user, channel, command.removeprefix("/"), option, typed, **others
+        )
+        await sent.wait_answer(_ANSWER)
+        self._stage._note("suggestions:", [str(choice["name"]) for choice in sent.choices])
+
+    async def presses(self, label: str, *, beside: str = "") -> None:
+        """Press the newest visible button with this label; the text before it contains `beside`."""
+        self._stage.tells(f"{self.user.name} presses {label}{f' beside “{beside}”' if beside else ''}")
+        message, found = self._find(
+            lambda item: item["type"] == BUTTON and item.get("label") == label, beside, label
+        )
+        await self._answered(await self._discord.click(self.user, message, found["custom_id"]))
+
+    async def chooses(self, *labels: str, beside: str = "") -> None:
+        """Choose options of the newest visible select that has them.
+
+        An option is named by its label, a person or role as `@name`, and a channel as `#name`.
+        """
+        self._stage.tells(f"{self.user.name} chooses {', '.join(labels)}")
+        message, found = self._find(lambda item: _offers(item, labels), beside, labels[0])
+        values = [self._value(found, label) for label in labels]
+        await self._answered(await self._discord.click(self.user, message, found["custom_id"], *values))
+
+    async def fills_in(self, **fields: object) -> None:
+        """Change fields of the form that the last action opened, and send it.
+
+        A field's name is its label in lower case with underscores.
+        """
+        assert self._last is not None
+        assert self._last.modal is not None, "no form is open"
+        opened, values, told = self._last, {}, []
+        labels = {
+            _plain(item["label"]): item for item in opened.modal["components"] or () if item["type"] == LABEL
+        }
+        for name, value in fields.items():
+            assert name in labels, f"the form has {sorted(labels)}"
+            item = labels[name]["component"]
+            told.append(f"{labels[name]['label']}: {_told(value)}")
+            many = [value] if isinstance(value, str) else value
+            if item["type"] in SELECTS and isinstance(many, (list, tuple)):
+                values[item["custom_id"]] = [self._value(item, each) for each in many]
+            elif item.get("options"):
+                values[item["custom_id"]] = self._value(item, str(value))
+            else:
+                values[item["custom_id"]] = value
+        required = (each["component"] for each in labels.values())
+        missing = [each for each in required if each["type"] == RADIO_GROUP and each.get("required")]
+        assert all(each["custom_id"] in values or _is_chosen(each) for each in missing), "a choice is needed"
+        self._stage.tells(f"{self.user.name} sends the form{': ' if told else ''}{'; '.join(told)}")
+        try:
+            await self._answered(await self._discord.submit(opened, values))
+        except CannotSend as refusal:
+            self._stage.tells(f"  Discord: {refusal}")
+
+    async def uses(self, menu: str, *, on: str = "") -> None:
+        """Use a command of the menu of the newest message that shows a file, or contains `on`."""
+        self._stage.tells(f"{self.user.name} opens the message's menu, Apps, {menu}")
+        found = [each for each in self._visible() if (on in each.text if on else each.shown_attachments)]
+        await self._answered(await self._discord.use_on(self.user, found[-1], menu))
+
+    async def deletes(self, on: str) -> None:
+        """Delete the newest message that contains a text, as its author or with Manage Messages."""
+        self._stage.tells(f"{self.user.name} deletes the message with “{on}” in Discord")
+        message = next(each for each in reversed(self._visible()) if on in each.text)
+        self._discord.delete_message(message)
+        await asyncio.sleep(_AT_ONCE)
+        self._stage.look()
+
+    @property
+    def _place(self) -> str:
+        return "direct messages" if self.where.startswith("dm:") else f"#{self.where}"
+
+    def _visible(self) -> list[Message]:
+        found = []
+        for channel in self._stage.world.discord.world.channels.values():
+            permissions = self._stage.world.discord.world.member_permissions(channel, self.user)
+            own = channel.recipient is self.user or self.user in channel.members
+            if own or (channel.guild is not None and permissions & 1 << 10):
+                found += self._discord.messages(channel, self.user)
+        return sorted(found, key=lambda message: message.id)
+
+    def _find(self, search: Callable[[Json], bool], beside: str, what: str) -> tuple[Message, Json]:
+        """Return the first component that is meant in the newest message that has it."""
+        for message in reversed(self._visible()):
+            text, ended = message.content, False
+            for item in walk(message.body.get("components") or []):
+                if item["type"] == TEXT:
+                    text, ended = (item["content"] if ended else f"{text}\n{item['content']}"), False
+                elif item.get("custom_id"):
+                    ended = True
+                    if search(item) and not item.get("disabled") and beside in text:
+                        return message, item
+        raise AssertionError(f"{self.user.name} sees no {what!r}")
+
+    def _value(self, item: Json, label: str) -> str:
+        for option in item.get("options") or ():
+            if option["label"] == label:
+                return str(option["value"])
+        world = self._stage.world
+        if label.startswith("#"):
+            return str(world.channel(label[1:]).id)
+        return str(world.person(label.removeprefix("@role of ").removeprefix("@")).id)
+
+    async def _answered(self, sent: Interaction) -> None:
+        self._last = sent
+        with suppress(TimeoutError):
+            await sent.wait_answer(_ANSWER)
+            await self._stage.world.until(lambda: sent.shown, _ANSWER)
+        if sent.modal is not None:
+            self._stage.show_form(sent.modal)
+            return
+        await asyncio.sleep(_AT_ONCE)
+        self._stage.look()
+
+
+def _plain(label: str) -> str:
+    return "".join(each if each.isalnum() else "_" for each in label.casefold()).strip("_")
+
+
+def _told(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_told, value)) or "nothing"
+    if isinstance(value, User):
+        return f"@{value.name}"
+    return str(getattr(value, "filename", value))
+
+
+def _changes(before: list[str], now: list[str]) -> list[str]:
+    """Return a changed message's lines; of a long one, only those that are new."""
+    if len(now) <= _LONG:
+        return now
+    return [line for line in now if line not in before] or now
+
+
+def _is_chosen(item: Json) -> bool:
+    return any(option.get("default") for option in item["options"])
+
+
+def _offers(item: Json, labels: tuple[str, ...]) -> bool:
+    """Return whether a select has these options, or takes people, roles or channels if they are such."""
+    if item["type"] not in SELECTS:
+        return False
+    offered = {option["label"] for option in item.get("options") or ()}
+    return set(labels) <= offered or (not offered and labels[0][0] in "#@")
+
+
+def play(name: str, story: Story, folder: Path) -> str:
+    """Play a story in a new world, and return its transcript."""
+    TIME.restart()
+    entropy.restart(name)
+    STATEMENTS.restart()
+    folder.mkdir()
+    shutil.copyfile(DEPLOYMENTS, folder / DEPLOYMENTS.name)
+    loop = VirtualLoop(random.Random(name))
+    asyncio.set_event_loop(loop)
+    world = World(loop, folder, name)
+    world.database_url = sqlite_url(folder)
+    stage = Stage(world)
+    try:
+        loop.run_until_complete(_play(stage, story))
+    except Exception as error:
+        log = "\n".join(map(str, world.log[-40:]))
+        raise RuntimeError(f"{name}: {error}\n{chr(10).join(stage.lines)}\n{log}") from error
+    finally:
+        loop.bury()
+    return "\n".join(stage.lines).strip() + "\n"
+
+
+async def _play(stage: Stage, story: Story) -> None:
+    await stage.world.open()
+    try:
+        assert await stage.world.start(), stage.world.log
+        await asyncio.sleep(1)
+        await story(stage)
+        await stage.world.stop()
+    finally:
+        await stage.world.close()

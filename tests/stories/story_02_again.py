@@ -1,0 +1,19 @@
+"""From a result to the next: Again, 4 more and Edit, also from somebody else's result."""
+
+from tests.stories.stage import Stage
+
+
+async def story(stage: Stage) -> None:
+    alice, bob = stage.person("alice"), stage.person("bob")
+    await alice.types("/generate picture", prompt="a fox", seed=7)
+    await stage.until_done()
+    await alice.presses("Again")
+    await stage.until_done()
+    await bob.presses("Edit")
+    await bob.fills_in(prompt="a badger", seed="soon")
+    await bob.presses("Edit and try again")
+    await bob.fills_in(seed="12")
+    await stage.until_done()
+    await bob.presses("4 more")
+    await stage.passes(2)
+    await stage.until_done()

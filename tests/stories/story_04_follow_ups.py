@@ -1,0 +1,23 @@
+"""A picture goes on: follow-ups, Use as input, and the menu of any message with a picture."""
+
+from tests.stories.stage import Stage
+
+
+async def story(stage: Stage) -> None:
+    alice, bob = stage.person("alice"), stage.person("bob")
+    await alice.types("/generate picture", prompt="a fox")
+    await stage.until_done()
+    await alice.presses("Upscale")
+    await stage.until_done()
+    await bob.presses("Animate", beside="a fox")
+    await bob.fills_in(motion="pan")
+    await stage.until_done()
+    await alice.presses("⋯ More", beside="Upscale")
+    await alice.presses("Use as input")
+    await alice.chooses("Picture")
+    await alice.fills_in(prompt="a fox at night")
+    await stage.until_done()
+    await bob.uses("Upscale", on="a fox at night")
+    await stage.until_done()
+    await bob.types("/generate upscale", image=bob.picture("cat.png"), scale=3)
+    await stage.until_done()

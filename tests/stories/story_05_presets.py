@@ -1,0 +1,28 @@
+"""Presets: save a result's inputs, use them, share them, and make them a default."""
+
+from tests.stories.stage import Stage
+
+
+async def story(stage: Stage) -> None:
+    alice, mona = stage.person("alice"), stage.person("mona")
+    await alice.types("/generate picture", prompt="a fox, in ink", style="ink")
+    await stage.until_done()
+    await alice.presses("⋯ More")
+    await alice.presses("Save preset")
+    await alice.fills_in(name="Ink", prompt="{prompt}, in ink")
+    await alice.types("/preset list")
+    await alice.types("/generate picture", prompt="an owl", preset="Ink")
+    await stage.until_done()
+    await alice.types("/preset default", name="Ink")
+    await alice.types("/generate picture", prompt="a heron")
+    await stage.until_done()
+    await alice.types("/preset default", name="Ink", clear=True)
+    await mona.types("/preset save", name="House", server=True)
+    await mona.types("/generate picture", prompt="a house")
+    await stage.until_done()
+    await mona.types("/preset save", name="House", server=True)
+    await mona.types("/preset default", name="House", channel=True)
+    await alice.types("/generate picture", prompt="a bridge")
+    await stage.until_done()
+    await alice.types("/preset delete", name="Ink")
+    await alice.types("/preset use", name="Ink")

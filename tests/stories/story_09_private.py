@@ -1,0 +1,18 @@
+"""Private results: allowed by the server, seen by the requester alone, and shown again by /runs."""
+
+from tests.stories.stage import Stage
+
+
+async def story(stage: Stage) -> None:
+    alice, mona = stage.person("alice"), stage.person("mona")
+    await alice.types("/generate picture", prompt="a secret", private=True)
+    await mona.types("/settings")
+    await mona.presses("Change", beside="**Results**")
+    await mona.fills_in(private_results="Allowed")
+    await alice.types("/generate picture", prompt="a secret", private=True)
+    await stage.until_done()
+    await alice.types("/runs")
+    await alice.presses("Open")
+    await mona.types("/queue")
+    await mona.types("/audit")
+    await mona.presses("Open")

@@ -1,0 +1,32 @@
+"""Reports and deletions: a member reports a result, and moderators dismiss or delete it."""
+
+from tests.stories.stage import Stage
+
+
+async def story(stage: Stage) -> None:
+    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+    await mona.types("/settings")
+    await mona.presses("Change", beside="**Approval**")
+    await mona.fills_in(review_channel=["#reports"])
+    await alice.types("/generate picture", prompt="a spider")
+    await stage.until_done()
+    await bob.presses("⋯ More", beside="a spider")
+    await bob.presses("Report")
+    await bob.fills_in(what_is_wrong_with_it="Something else", note="Far too many legs")
+    await mona.presses("Dismiss")
+    await bob.presses("⋯ More", beside="a spider")
+    await bob.presses("Report")
+    await bob.fills_in(what_is_wrong_with_it="Something else")
+    await alice.types("/generate picture", prompt="two spiders")
+    await stage.until_done()
+    await bob.presses("⋯ More", beside="two spiders")
+    await bob.presses("Report")
+    await bob.fills_in(what_is_wrong_with_it="Against this server's rules")
+    await mona.presses("Delete", beside="Reported")
+    await stage.until_done()
+    await alice.presses("⋯ More", beside="a spider")
+    await alice.presses("Delete")
+    await stage.until_done()
+    await bob.types("/block", user=alice.user)
+    await mona.types("/block", user=bob.user, reason="Reports everything", duration="hour")
+    await bob.types("/generate picture", prompt="an owl")

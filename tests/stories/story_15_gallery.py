@@ -1,0 +1,25 @@
+"""The gallery: members share results there, others start from them, and copies can be removed."""
+
+from tests.stories.stage import Stage
+
+
+async def story(stage: Stage) -> None:
+    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+    await mona.types("/settings")
+    await mona.presses("Change", beside="**Results**")
+    await mona.fills_in(gallery_channel=["#gallery"], spoilers=["In all-ages channels"])
+    await alice.types("/generate picture", prompt="a fox")
+    await stage.until_done()
+    await alice.presses("⋯ More", beside="a fox")
+    await alice.presses("Share")
+    await alice.fills_in()
+    await bob.presses("Edit", beside="Open the original")
+    await bob.fills_in(prompt="a badger")
+    await stage.until_done()
+    await alice.presses("⋯ More", beside="a fox")
+    await alice.presses("Share")
+    await mona.presses("⋯ More", beside="Open the original")
+    await mona.presses("Delete")
+    await stage.until_done()
+    await alice.presses("⋯ More", beside="a fox")
+    await alice.presses("Share")

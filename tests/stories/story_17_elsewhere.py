@@ -1,0 +1,15 @@
+"""Without a server: direct messages, group messages, and a server that doesn't have the bot."""
+
+from tests.stories.stage import Stage
+
+
+async def story(stage: Stage) -> None:
+    alice, bob = stage.person("alice", "dm:alice"), stage.person("bob", "friends")
+    await alice.types("/generate picture", prompt="a fox")
+    await stage.until_done()
+    await bob.types("/generate picture", prompt="an owl")
+    await stage.until_done()
+    await alice.at("lounge").types("/generate picture", prompt="a heron")
+    await stage.until_done()
+    await alice.types("/runs")
+    await alice.types("/queue")
