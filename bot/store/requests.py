@@ -11,13 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import (
-    Connection,
-    bindparam,
-    exists,
-    literal,
-    select,
-)
+from sqlalchemy import Connection, bindparam, exists, literal, select
 from sqlalchemy.exc import IntegrityError
 
 from bot.database.engine import Database, Repository, reads, writes
