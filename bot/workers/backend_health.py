@@ -139,7 +139,8 @@ class BackendHealth:
             return True
         answer = await self._ask(run.deployment_id)
         if not answer.describes:
-            log.warning("no run of %s is given up", run.deployment if answer.answers else "the backend")
+            whose = f"deployment {run.deployment}" if answer.answers else "the backend"
+            log.warning("%s doesn't answer, so none of its runs is given up until it does", whose)
             self._open(run, AWAY, answer.retry_after, deployment=answer.answers)
         return not answer.describes
 

@@ -210,9 +210,9 @@ class Submitter:
         check_channel(channel, restricted=is_restricted_now(run, offer.age_marks, channel))
 
     async def _check_later(self, run: Run, error: NotNow) -> None:
-        """Requeue a run that Discord's answers are missing for.
+        """Requeue a run whose checks Discord doesn't answer.
 
-        If Discord answers, but MAX_RENEWALS times not with the attached files, the run is refused.
+        If Discord answers other calls, but MAX_RENEWALS times doesn't return the files, the run is refused.
         """
         log.warning("can't check the run: %s", error)
         if isinstance(error, DiscordAway):
