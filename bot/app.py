@@ -216,7 +216,8 @@ def _workers(app: App, recorder: ReportRecorder) -> dict[str, Worker[Any]]:
         workers["show"] = Worker("show", messenger.claim, messenger.handle, schedule, messenger.close)
     if Role.WEB in roles:
         claim, save = recorder.claim_progress, recorder.save_progress
-        workers["progress"] = Worker("progress", claim, save, Schedule(rest=1))
+        # A status message is edited every three seconds at most.
+        workers["progress"] = Worker("progress", claim, save, Schedule(rest=2))
     if roles & CALLING_ROLES:
         # Checks whether DEPLOYMENTS_REFRESH_SECONDS have passed; the files are read only then.
         workers["look"] = Worker("look", app.reloader.claim, app.reloader.handle, Schedule(longest=15))
