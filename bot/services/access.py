@@ -120,7 +120,8 @@ async def own_here(app: App, actor: Actor, key: str) -> Run:
             raise RefusedError("post_outside")
         raise RefusedError("post_elsewhere", url=channel_url(run.guild_id, run.channel_id))
     await _check_posting(app, actor)
-    check_age(app, actor, run)
+    if is_hidden_here(app, actor, run):
+        raise RefusedError("result_age")
     return run
 
 
@@ -195,9 +196,3 @@ def restricts(app: App, actor: Actor, run: Run) -> bool:
 def is_hidden_here(app: App, actor: Actor, run: Run) -> bool:
     """Return whether a result is too restricted for the channel of this interaction."""
     return restricts(app, actor, run) and not actor.origin.channel_age_restricted
-
-
-def check_age(app: App, actor: Actor, run: Run) -> None:
-    """Raise RefusedError if a result may not be shown in the channel of this interaction."""
-    if is_hidden_here(app, actor, run):
-        raise RefusedError("result_age")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -174,13 +173,6 @@ class ReviewStore(Repository):
         add_entries(connection, run_entry(run, AuditAction.DISMISS, moderator_id, now))
         card = (messages.c.kind == Kind.REPORT) & (messages.c.number == run.index)
         bump(connection, run.request_key, now, card)
-
-    @writes
-    def record_opening(
-        self, connection: Connection, opened: Sequence[Run], moderator_id: int, now: datetime
-    ) -> None:
-        """Record that a moderator opened private results of a request."""
-        add_entries(connection, request_entry(opened, AuditAction.OPEN_PRIVATE, moderator_id, now))
 
     @reads
     def reports(self, connection: Connection, run: Run) -> list[Report]:

@@ -12,10 +12,10 @@ from discord.ui import Item, LayoutView, Modal, RoleSelect, Section, Select
 from bot.domain.forms import FORM_LIMIT, FormField, batches
 from bot.domain.settings import kinds
 from bot.domain.settings.fields import (
+    FIELDS,
     Change,
     Key,
     keys_of,
-    offered_sections,
     section_lines,
     summary,
     without_missing,
@@ -80,7 +80,7 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
 
 
 def _overview(rules: ServerRules, context: SettingsContext, space: int) -> Iterator[Item[LayoutView]]:
-    sections = offered_sections(rules)
+    sections = dict.fromkeys(each.section for each in FIELDS if each.setting.has_effect(rules))
     for section in sections:
         text = summary(section, rules, context)
         if section == RESULTS and context.default_presets:
