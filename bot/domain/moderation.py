@@ -118,8 +118,6 @@ def outcome_of(ends: Sequence[tuple[str, bool, str | None]]) -> tuple[str, int]:
 
 
 class AuditAction(StrEnum):
-    """The kind of an audit entry."""
-
     REQUEST = "request"
     REFUSAL = "refusal"
     OUTCOME = "outcome"

@@ -144,7 +144,6 @@ async def moderator(app: App, actor: Actor) -> int:
 
 
 async def moderated(app: App, actor: Actor, key: str) -> Run:
-    """Return a run of the server that the user moderates."""
     run = await of_server(app, actor, key)
     if not actor.person.is_moderator(await app.store.rules.current(actor.guild_id)):
         raise RefusedError("not_a_moderator")
@@ -152,7 +151,6 @@ async def moderated(app: App, actor: Actor, key: str) -> Run:
 
 
 async def of_server(app: App, actor: Actor, key: str) -> Run:
-    """Return a run of the server of this interaction."""
     run = await stored(app, key)
     if run.guild_id != actor.guild_id:
         raise RefusedError("run_gone")

@@ -57,12 +57,10 @@ async def approve(app: App, actor: Actor, key: str) -> None:
 
 
 async def check_rejectable(app: App, actor: Actor, key: str) -> None:
-    """Raise RefusedError if the user can't decide about the request."""
     check_undecided(actor.id, await moderated(app, actor, key))
 
 
 async def reject(app: App, actor: Actor, key: str, reason: str) -> None:
-    """End a request."""
     await moderated(app, actor, key)
     await app.store.reviews.reject(key, actor.id, reason, app.now())
     app.wakeups.wake("show")

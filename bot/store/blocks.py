@@ -6,17 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    RowMapping,
-    bindparam,
-    delete,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete, insert, or_, select, update
 
 from bot.database.row_locks import lock, lock_accepting, lock_requests
 from bot.database.rows import select_runs, to_run
@@ -87,11 +77,6 @@ def active_block(connection: Connection, guild_id: int | None, user_id: int, now
         return None
     row = connection.execute(_ACTIVE, {"guild": guild_id, "user": user_id, "now": now}).mappings().first()
     return _block(row) if row is not None else None
-
-
-def block_of(connection: Connection, run: Run, now: datetime) -> Block | None:
-    """Return the active block of a run's requester on the run's server, or None."""
-    return active_block(connection, run.guild_id, run.requester_id, now)
 
 
 def _block(row: RowMapping) -> Block:

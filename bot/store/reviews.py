@@ -99,7 +99,6 @@ class ReviewStore(Repository):
 
     @writes
     def reject(self, connection: Connection, key: str, moderator_id: int, reason: str, now: datetime) -> None:
-        """Reject a batch."""
         batch = lock_batch(connection, key)
         check_undecided(moderator_id, *batch)
         details = {"reason": reason} if reason else {}
@@ -192,7 +191,6 @@ class ReviewStore(Repository):
 
 
 def _entries(run: Run, action: AuditAction) -> Select[Any]:
-    """Select the ids of the audit entries about a run."""
     return select(audit.c.id).where(
         audit.c.guild_id == run.guild_id,
         audit.c.subject_id == run.requester_id,

@@ -254,7 +254,6 @@ _REASON = FormField(
 
 
 def reject_modal(key: str) -> Modal:
-    """Build the form of *Reject*."""
     return form_modal(RunId(key, Action.REJECT).encode(), "Reject this request", [_REASON])
 
 
@@ -268,7 +267,6 @@ def block_modal(key: str) -> Modal:
 
 
 def report_modal(key: str) -> Modal:
-    """Build the form of *Report*."""
     reasons = {each: say(f"report_reason_{each}") for each in REPORT_REASONS}
     note = FormField(
         name=NOTE_FIELD,

@@ -11,15 +11,7 @@ from discord.ui import Item, LayoutView, Modal, RoleSelect, Section, Select
 
 from bot.domain.forms import FORM_LIMIT, FormField, batches
 from bot.domain.settings import kinds
-from bot.domain.settings.fields import (
-    FIELDS,
-    Change,
-    Key,
-    keys_of,
-    section_lines,
-    summary,
-    without_missing,
-)
+from bot.domain.settings.fields import FIELDS, Change, Key, keys_of, section_lines, summary, without_missing
 from bot.domain.settings.kinds import Names, SettingsContext
 from bot.domain.settings.rules_and_defaults import RESULTS, ApprovalMode, ServerRules
 from bot.domain.text import escape_line, listed, shorten_words, strip_invisible

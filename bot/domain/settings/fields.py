@@ -152,7 +152,6 @@ def section_lines(section: Section, rules: ServerRules, context: SettingsContext
 
 
 def summary(section: Section, rules: ServerRules, context: SettingsContext) -> str:
-    """Describe a section in one line."""
     lines = section_lines(section, rules, context)
     if keys_of(section) is not None and lines:
         return f"Set for: {listed([label for label, _ in lines], 5)}"
@@ -301,7 +300,6 @@ def refilled(field: FormField, typed: Mapping[str, Sequence[str]], context: Sett
 
 
 def _place(field: FormField) -> str:
-    """Return a field's name without the digest."""
     return field.name.rpartition(":")[0]
 
 
