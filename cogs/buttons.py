@@ -26,7 +26,7 @@ from bot.gateway.interactions import Interaction, actor_of, check_overrides, mod
 from bot.gateway.message_files import run_files, shown_pictures
 from bot.gateway.replies import redeliver_here
 from bot.services import moderation, runs, sharing
-from bot.services.access import cancellable, is_deletable, is_moderated, seen, visible
+from bot.services.access import cancellable, is_deletable, is_moderated, visible
 from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
 from bot.ui.forms import PROMPT_FIELD, share_modal
@@ -206,7 +206,7 @@ def _more(*, whole: bool) -> Press:
 
     async def press(interaction: Interaction, key: str) -> None:
         app, message, actor = interaction.client.app, interaction.message, actor_of(interaction)
-        run = await seen(app, actor, key)
+        run = await visible(app, actor, key, in_gallery=True)
         batch = await app.store.runs.batch(await visible(app, actor, key)) if whole else [run]
         if _is_copied_here(run, actor):
             batch = [replace(run, request_key=key)]  # a report is about this result alone

@@ -29,24 +29,16 @@ async def stored(app: App, key: str) -> Run:
     return run
 
 
-async def visible(app: App, actor: Actor, key: str) -> Run:
-    """Return a run that the user may see.
+async def visible(app: App, actor: Actor, key: str, *, in_gallery: bool = False) -> Run:
+    """Return a run that the user may see, with `in_gallery` also as its copy in this channel shows it.
 
     Users see their own runs, and moderators see the runs of their server. Others see a run only in its
     channel, only if it isn't private, and only after any required approval.
     """
     run = await stored(app, key)
-    if run.requester_id != actor.id and not await is_moderated(app, actor, run):
-        _check_seen_here(run, actor)
-    return run
-
-
-async def seen(app: App, actor: Actor, key: str) -> Run:
-    """Return a run that the user may see, or as a copy in the gallery shows it."""
-    run = await stored(app, key)
     if run.requester_id == actor.id or await is_moderated(app, actor, run):
         return run
-    shown = await _copied_here(app, actor, run)
+    shown = await _copied_here(app, actor, run) if in_gallery else None
     if shown is None:
         _check_seen_here(run, actor)
     return shown or run
