@@ -39,7 +39,6 @@ PRELOADED = (
     "bot.app",
     "asyncpg",
     "bot.database.postgres",
-    "PIL.PngImagePlugin",
     "tests.e2e.fast_clock",
 )
 
