@@ -7,11 +7,9 @@ import logging
 import math
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if __name__ == "__main__" or TYPE_CHECKING:
-    # The bot doesn't need Pillow, only the process that it starts.
-    from PIL import Image, ImageOps
+from PIL import Image, ImageOps
 
 log = logging.getLogger(__name__)
 
