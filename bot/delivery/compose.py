@@ -6,7 +6,7 @@ Functions raise Unanswered, StoreUnavailable, and MediaError or BackendError.
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,11 +15,11 @@ from bot.context import App
 from bot.delivery.age_restriction import applies, hides
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import MediaGone, RefusedError
-from bot.domain.messages.decide import MAX_FAILURES, Act, upload_limit
-from bot.domain.messages.records import Claim, Form, Kind, Part, Place, Shows, result_ref
+from bot.domain.messages.decide import MAX_FAILURES, Act
+from bot.domain.messages.records import CARDS, COPIES, Claim, Form, Kind, Part, Place, Shows, result_ref
 from bot.domain.moderation import AuditAction
 from bot.domain.results import is_spoiler
-from bot.domain.runs import Run, RunState, is_turned_away
+from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_turned_away
 from bot.domain.text import message_url
 from bot.domain.text.file_names import belongs_to, file_stem
 from bot.media.outputs import inline_texts, kind_of
@@ -70,27 +70,34 @@ class Task(NamedTuple):
 
 async def parts(app: App, task: Task) -> Sequence[OutgoingMessage]:
     """Compose what has to be posted. With CONTINUE, this leaves out what is posted."""
-    match task.claim.message.kind:
-        case Kind.REVIEW:
-            return [await _pinging(app, task.claim, await _review(app, task))]
-        case Kind.REPORT:
-            return [await _pinging(app, task.claim, await _report(app, task))]
-        case Kind.POST | Kind.SHARE:
-            return await _copy(app, task)
-        case _:
-            return await _silenced(app, task.claim, await _outcome(app, task))
+    claim, kind = task.claim, task.claim.message.kind
+    if kind in COPIES:
+        return await _copy(app, task)
+    rules = await app.store.rules.get(claim.run.guild_id)
+    if kind not in CARDS:
+        messages = await _outcome(app, task)
+        return messages if rules.ping_requesters else [replace(each, mention=None) for each in messages]
+    card = await (_review(app, task) if kind is Kind.REVIEW else _report(app, task))
+    role = rules.reviewer_role_id if rules.ping_reviewers else None
+    if role is None or card.layout is None:
+        return [card]
+    return [replace(card, layout=layout_of(f"<@&{role}>", *card.layout.children), role=role)]
 
 
 async def edits(app: App, claim: Claim) -> Sequence[Edit]:
     """Compose the changes of what is posted completely."""
-    kind, posted = claim.message.kind, claim.message.posted
-    if kind is Kind.REVIEW and claim.first.state is not RunState.AWAITING_APPROVAL:
-        run, files = claim.first, [*map(_posted_file, posted[0].files)]
-        card = decided_card(run, _title(app, run), _inputs(app, run), files, _open_link(claim))
-        return [Edit(posted[0], card, None)]
+    kind, posted, first = claim.message.kind, claim.message.posted, claim.first
+    if kind is Kind.REVIEW and first.state is not RunState.AWAITING_APPROVAL:
+        files, inputs = [*map(_posted_file, posted[0].files)], _inputs(app, first)
+        return [
+            Edit(posted[0], decided_card(first, _title(app, first), inputs, files, _open_link(claim)), None)
+        ]
     if kind is Kind.REPORT:
         return [edit for part in posted if (edit := await _report_edit(app, claim, part))]
-    if kind is Kind.OUTCOME and _may_change(claim):
+    # A batch may lose results, and a failure's log comes late. A single result is shown or deleted as a
+    # whole, and a letter about the end of a request stays as it is.
+    changing = (Shows.NOTICE, Shows.PARTIAL, *([Shows.RESULT] if len(claim.runs) > 1 else []))
+    if kind is Kind.OUTCOME and posted[0].shows in changing and not _is_letter(claim, posted[0].place):
         return list(_redrawn(app, claim, await _origin(app, claim.run)))
     return []
 
@@ -101,19 +108,6 @@ def _open_link(claim: Claim) -> str | None:
     ref = result_ref(claim.messages, run.index) if any(each.is_shown for each in claim.about) else None
     is_open = ref is not None and ref.channel_id == run.channel_id and not run.private
     return message_url(run.guild_id, *ref) if ref is not None and is_open else None
-
-
-def _may_change(claim: Claim) -> bool:
-    """Return whether an outcome is redrawn: a batch may lose results, and a failure's log comes late.
-
-    A single result is shown or deleted as a whole, and a letter about the end of a request stays as it is.
-    """
-    first = claim.message.posted[0]
-    if _is_letter(claim, first.place):
-        return False
-    return first.shows in (Shows.NOTICE, Shows.PARTIAL) or (
-        first.shows is Shows.RESULT and len(claim.runs) > 1
-    )
 
 
 def _is_letter(claim: Claim, place: Place) -> bool:
@@ -138,7 +132,7 @@ def _offered(app: App, claim: Claim) -> OfferedActions:
 
 async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
     claim, form = task.claim, task.claim.message.form
-    run, shown = claim.run, claim.shown
+    run, shown, may_link = claim.run, claim.shown, app.outputs.may_link
     if _is_letter(claim, task.place):
         return [turned_away_letter(run, _title(app, run))]
     if task.shows is Shows.WITHHELD:
@@ -146,12 +140,16 @@ async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
             return plain_messages(claim.about, [run], None)
         return [withheld_message(run, postable=task.place is not Place.DIRECT)]
     if form is Form.WORDS and task.act is Act.POST:
-        return plain_messages(claim.about, shown, app.outputs.may_link)
+        return plain_messages(claim.about, shown, may_link)
     prepared = {each.key: await _prepared(app, task, each) for each in shown}
-    if task.act is Act.CONTINUE:
-        return _rest(app, claim, prepared)
-    batch = Batch(claim.about, prepared, claim.late, await _origin(app, run))
-    return outcome_messages(batch, _title(app, run), _offered(app, claim))
+    if task.act is Act.POST:
+        batch = Batch(claim.about, prepared, claim.late, await _origin(app, run))
+        return outcome_messages(batch, _title(app, run), _offered(app, claim))
+    batch = Batch(claim.about, prepared, claim.late, posted=_posted(claim))
+    galleries = chunks([file for file in batch.files if file.kind in GALLERY])
+    others = chunks([file for file in batch.files if file.kind not in GALLERY])
+    remarks = [remark for each in prepared.values() for remark in each.remarks]
+    return outcome(batch, _title(app, run), _offered(app, claim)).further(galleries, others, remarks)
 
 
 async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
@@ -162,10 +160,13 @@ async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
             missing = _as_posted(run, names, app.outputs.may_link, "media_linked")
             return replace(missing, files=(), texts=())
         return linked_outputs(run, app.outputs.may_link)
-    limit = upload_limit(run, task.place)
-    last_try = message.failures >= MAX_FAILURES  # the present attempt counts
     return await app.outputs.prepare(
-        run, limit, task.folder, last_try=last_try, deadline=task.deadline, posted=names
+        run,
+        DIRECT_UPLOAD_LIMIT if task.place is Place.DIRECT else run.upload_limit,
+        task.folder,
+        last_try=message.failures >= MAX_FAILURES,  # the present attempt counts
+        deadline=task.deadline,
+        posted=names,
     )
 
 
@@ -194,40 +195,23 @@ async def copied(app: App, claim: Claim) -> Run:
 async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
     claim, form = task.claim, task.claim.message.form
     run = await copied(app, claim)
-    if form is Form.WORDS:
-        parts: Sequence[OutgoingMessage] = plain_messages([run], [run], app.outputs.may_link)
-    else:
+    prepared = linked_outputs(run, app.outputs.may_link)
+    if form is Form.FILES:
         try:
-            prepared = (
-                linked_outputs(run, app.outputs.may_link)
-                if form is Form.LINKS
-                else await app.outputs.prepare_copy(run, run.upload_limit, task.folder, task.deadline)
-            )
+            prepared = await app.outputs.prepare_copy(run, run.upload_limit, task.folder, task.deadline)
         except MediaGone as error:
             raise RefusedError("copy_file_gone", str(error)) from error
-        if claim.message.kind is Kind.SHARE:
-            ref = result_ref(claim.messages, claim.message.number)
-            link = message_url(run.guild_id, *ref) if ref else None
-            parts = share_messages(run, _title(app, run), prepared, link, _offered(app, claim))
-        else:
-            batch = Batch([run], {run.key: prepared})
-            parts = outcome_messages(batch, _title(app, run), _offered(app, claim))
+    title, offered = _title(app, run), _offered(app, claim)
+    if form is Form.WORDS:
+        parts = plain_messages([run], [run], app.outputs.may_link)
+    elif claim.message.kind is Kind.SHARE:
+        ref = result_ref(claim.messages, claim.message.number)
+        link = message_url(run.guild_id, *ref) if ref else None
+        parts = share_messages(run, title, prepared, link, offered)
+    else:
+        parts = outcome_messages(Batch([run], {run.key: prepared}), title, offered)
     # The requester has just asked for the copy, so it pings nobody.
     return [replace(part, mention=None) for part in parts]
-
-
-async def _pinging(app: App, claim: Claim, card: OutgoingMessage) -> OutgoingMessage:
-    rules = await app.store.rules.get(claim.run.guild_id)
-    role = rules.reviewer_role_id if rules.ping_reviewers else None
-    if role is None or card.layout is None:
-        return card
-    return replace(card, layout=layout_of(f"<@&{role}>", *card.layout.children), role=role)
-
-
-async def _silenced(app: App, claim: Claim, messages: Sequence[OutgoingMessage]) -> Sequence[OutgoingMessage]:
-    """Return an outcome that pings nobody if the server wants it so."""
-    rules = await app.store.rules.get(claim.run.guild_id)
-    return messages if rules.ping_requesters else [replace(each, mention=None) for each in messages]
 
 
 async def _review(app: App, task: Task) -> OutgoingMessage:
@@ -282,18 +266,22 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
     one is left. Otherwise it names all reporters, and loses the files that a moderator deleted. Files of
     results that only their requester deleted stay, so that users can't evade a report by deleting the result.
     """
-    run = claim.run
+    run, verdict = claim.run, ""
+    deleted = [each for each in claim.about if each.deleted_by not in (None, each.requester_id)]
     if run.report_channel_id is None:
         dismissed = await app.store.reviews.last(run, AuditAction.DISMISS)
         if dismissed is None:
             return None
         by, at = dismissed
         was_gone = all(each.deleted_at is not None and each.deleted_at <= at for each in claim.results)
-        return _closed(app, claim, card, "report_gone" if was_gone else "report_dismissed", by, at)
-    deleted = [each for each in claim.about if each.deleted_by not in (None, each.requester_id)]
-    if deleted and not any(each.is_shown for each in claim.about):
+        code = "report_gone" if was_gone else "report_dismissed"
+        verdict = say(code, person=by, at=int(at.timestamp()))
+    elif deleted and not any(each.is_shown for each in claim.about):
         last = deleted[-1]
-        return _closed(app, claim, card, "report_deleted", last.deleted_by, last.deleted_at)
+        stamp = int(last.deleted_at.timestamp()) if last.deleted_at is not None else 0
+        verdict = say("report_deleted", person=last.deleted_by, at=stamp)
+    if verdict:
+        return Edit(card, closed_report_card(run, _title(app, run), verdict), ())
     keep = [name for name in card.files if not any(belongs_to(name, each.key) for each in deleted)]
 
     names, found = [name.removeprefix(REPORTED) for name in keep], list[PreparedOutputs]()
@@ -305,42 +293,24 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
     return Edit(card, replace(content, files=()), keep if len(keep) < len(card.files) else None)
 
 
-def _closed(app: App, claim: Claim, card: Part, code: str, person: object, at: object) -> Edit:
-    stamp = int(at.timestamp()) if hasattr(at, "timestamp") else 0
-    verdict = say(code, person=person, at=stamp)
-    return Edit(card, closed_report_card(claim.run, _title(app, claim.run), verdict), ())
-
-
-def _rest(app: App, claim: Claim, prepared: Mapping[str, PreparedOutputs]) -> Sequence[OutgoingMessage]:
-    """Build the messages with those files of an outcome that aren't posted yet."""
-    batch = Batch(claim.about, prepared, claim.late, posted=_posted(claim))
-    files = batch.files
-    galleries = chunks([file for file in files if file.kind in GALLERY])
-    others = chunks([file for file in files if file.kind not in GALLERY])
-    remarks = [remark for each in prepared.values() for remark in each.remarks]
-    return outcome(batch, _title(app, claim.run), _offered(app, claim)).further(galleries, others, remarks)
-
-
 def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
     """Yield the changes that make the messages of an outcome what it is now, without deleted results."""
     posted = claim.message.posted
     names = [name for part in posted for name in part.files]
     prepared = {run.key: _as_posted(run, names, app.outputs.may_link) for run in claim.shown}
     batch = Batch(claim.runs, prepared, claim.late, origin, _posted(claim))
-    files = batch.files
-
-    def left(part: Part) -> list[PreparedFile]:
-        return [file for file in files if file.filename in part.files]
-
     shown = outcome(batch, _title(app, claim.run), _offered(app, claim))
-    first, more = shown.first(left(posted[0]), classic=posted[0].classic)
-    texts = remark_messages(more)
+    texts: Iterator[OutgoingMessage] = iter(())
     for part in posted:
-        kept, content = left(part), next(texts, None) if part.index and not part.files else None
+        kept = [file for file in batch.files if file.filename in part.files]
+        content: OutgoingMessage | None = None
         if part.index == 0:
-            content = first
+            content, more = shown.first(kept, classic=part.classic)
+            texts = remark_messages(more)
         elif kept:
             content = OutgoingMessage() if part.classic else shown.further([kept], ())[0]
+        elif not part.files:
+            content = next(texts, None)
         content = replace(content, files=()) if content is not None else None
         yield Edit(part, content, [file.filename for file in kept])
 

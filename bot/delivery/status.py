@@ -49,15 +49,12 @@ class Estimator:
         self._medians: dict[tuple[str, str | None], tuple[datetime, Medians | None]] = {}
         self._reading = asyncio.Lock()
 
-    async def expected_end(self, batch: Sequence[Run]) -> datetime | None:
+    async def expected_end(self, batch: Sequence[Run], busy: _Busy | None = None) -> datetime | None:
         """Return when the last run of a batch is expected to end, or None if there is no estimate."""
-        return (await self.expected_ends([batch])).get(batch[0].request_key)
-
-    async def _expected_end(self, batch: Sequence[Run], busy: _Busy) -> datetime | None:
         active = [run for run in batch if not run.final]
         if not all(map(may_be_estimated, active)):
             return None
-        now = self._app.now()
+        now, busy = self._app.now(), {} if busy is None else busy
         try:
             return end_of_all([await self._end(run, now, busy) for run in active], now)
         except StoreUnavailable as error:
@@ -67,7 +64,7 @@ class Estimator:
     async def expected_ends(self, batches: Sequence[Sequence[Run]]) -> Mapping[str, datetime]:
         """Return when batches are expected to end, by request, without those that are unknown."""
         busy: _Busy = {}
-        ends = {batch[0].request_key: await self._expected_end(batch, busy) for batch in batches}
+        ends = {batch[0].request_key: await self.expected_end(batch, busy) for batch in batches}
         return {key: end for key, end in ends.items() if end is not None}
 
     async def _end(self, run: Run, now: datetime, busy: _Busy) -> datetime | None:
@@ -86,15 +83,14 @@ class Estimator:
             if known is None or now - known[0] >= (MEDIANS_AGE if known[1] else TOO_FEW_AGE):
                 known = (now, await self._app.store.figures.usual(deployment, gpu, now))
                 self._medians[key] = known
-        return known[1] or self._guess(deployment)
-
-    def _guess(self, deployment: str) -> Medians | None:
-        """Return the durations that the operator expects, or None."""
+        if known[1] is not None:
+            return known[1]
+        # What the operator expects.
         found = self._app.catalogue.get(deployment)
-        if found is None or found.expected_seconds is None:
-            return None
-        seconds = timedelta(seconds=found.expected_seconds)
-        return Medians(seconds, seconds)
+        seconds = found.expected_seconds if found is not None else None
+        return (
+            Medians(timedelta(seconds=seconds), timedelta(seconds=seconds)) if seconds is not None else None
+        )
 
     async def _start(self, run: Run, usual: Medians, now: datetime, known: _Busy) -> datetime | None:
         """Return when a waiting run is expected to start, or None if there is no estimate.

@@ -87,10 +87,7 @@ def mapped() -> Iterator[None]:
 
 @asynccontextmanager
 async def answering(seconds: float) -> AsyncIterator[None]:
-    """Raise DiscordAway if the calls in the block fail or take longer than `seconds`.
-
-    Forbidden and NotFound are raised unchanged if they are answers.
-    """
+    """Raise DiscordAway if the calls in the block fail or take longer than `seconds`, apart from answers."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -111,27 +108,24 @@ class DiscordCalls:
 
     async def post(self, channel_id: int, outgoing: OutgoingMessage, nonce: str, mark: int) -> int:
         """Post a message and return its id. `mark` is the component id by which `search` finds it."""
-        channel = self.client.get_partial_messageable(channel_id)
-        view = outgoing.layout or outgoing.view
-        if view is not None and view.children:
+        payload, channel = _payload(outgoing), self.client.get_partial_messageable(channel_id)
+        if (view := payload.get("view")) is not None and view.children:
             view.children[0].id = mark
         with mapped():
-            message = await channel.send(**_payload(outgoing), nonce=nonce)
-            return message.id
+            return (await channel.send(**payload, nonce=nonce)).id
 
     async def edit_original(
         self, application_id: int, token: str, message_id: int | None, outgoing: OutgoingMessage
     ) -> int:
         """Edit a command's answer through its interaction token, and return the message's id.
 
-        `message_id` may be None if it isn't known. The edit is idempotent, so it needs no nonce.
+        `message_id` may be None if it isn't known.
         """
         webhook = discord.Webhook.partial(application_id, token, client=self.client)
         payload = _payload(outgoing)
-        payload["attachments"] = payload.pop("files", [])
+        payload["attachments"] = payload.pop("files")
         with mapped():
-            message = await webhook.edit_message(_original(message_id), **payload)
-            return message.id
+            return (await webhook.edit_message(_original(message_id), **payload)).id
 
     async def send_in_interaction(
         self, application_id: int, token: str, outgoing: OutgoingMessage, *, ephemeral: bool = False
@@ -145,8 +139,7 @@ class DiscordCalls:
         # discord.py assumes that a partial webhook is a channel's, which can't send ephemeral messages.
         webhook.type = discord.WebhookType.application
         with mapped():
-            message = await webhook.send(**_payload(outgoing), wait=True, ephemeral=ephemeral)
-            return message.id
+            return (await webhook.send(**_payload(outgoing), wait=True, ephemeral=ephemeral)).id
 
     async def edit(self, ref: MessageRef, outgoing: OutgoingMessage, keep: Collection[str] | None) -> None:
         """Edit a message, and keep those of its files whose names are in `keep`, or all if it is None."""
@@ -186,10 +179,8 @@ class DiscordCalls:
         return self.client.get_channel(channel_id) or await self.client.fetch_channel(channel_id)
 
     async def direct_channel(self, user_id: int) -> int:
-        """Return the id of the direct-message channel with a user."""
         with mapped():
-            channel = await self.client.create_dm(discord.Object(user_id))
-            return channel.id
+            return (await self.client.create_dm(discord.Object(user_id))).id
 
     async def answers(self) -> bool:
         """Return whether Discord answers a question that costs nothing. A refusal counts as an answer."""
@@ -236,21 +227,16 @@ def is_marked(message: discord.Message, mark: int, files: Collection[str]) -> bo
 
 def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
     """Return discord.py's arguments for a message."""
-    payload: dict[str, Any] = {
-        "allowed_mentions": discord.AllowedMentions(
-            everyone=False,
-            roles=[discord.Object(outgoing.role)] if outgoing.role is not None else False,
-            replied_user=False,
-            users=[discord.Object(outgoing.mention)] if outgoing.mention is not None else False,
-        ),
-        "files": [file.open() for file in outgoing.files],
-    }
-    view = outgoing.layout or outgoing.view
-    if view is not None:
-        payload["view"] = view
-    if outgoing.content is not None:
-        payload["content"] = outgoing.content
-    return payload
+    mentions = discord.AllowedMentions(
+        everyone=False,
+        roles=[discord.Object(outgoing.role)] if outgoing.role is not None else False,
+        replied_user=False,
+        users=[discord.Object(outgoing.mention)] if outgoing.mention is not None else False,
+    )
+    files = [discord.File(each.path, each.filename, description=each.description) for each in outgoing.files]
+    payload: dict[str, Any] = {"view": outgoing.layout or outgoing.view, "content": outgoing.content}
+    shown = {name: value for name, value in payload.items() if value is not None}
+    return {"allowed_mentions": mentions, "files": files, **shown}
 
 
 class _Original:

@@ -91,21 +91,18 @@ def member_from_user(user: discord.User | discord.Member) -> Member:
 
 async def _state(guild: discord.Guild, channel_id: int, me: discord.Member) -> ChannelState:
     channel = guild.get_channel_or_thread(channel_id) or await guild.fetch_channel(channel_id)
-    if not isinstance(channel, discord.Thread):
-        return _state_in(channel, channel, channel.permissions_for(me))
-    # A thread that isn't cached doesn't know its parent.
-    parent = channel.parent or await guild.fetch_channel(channel.parent_id)
-    # The parent's own method would remove more permissions from members who may write only in threads, so it
-    # is bypassed. mypy doesn't know that a parent is never a thread.
-    return _state_in(channel, parent, discord.abc.GuildChannel.permissions_for(parent, me))  # type: ignore[arg-type]
-
-
-def _state_in(channel: object, parent: object, permissions: discord.Permissions) -> ChannelState:
+    if isinstance(channel, discord.Thread):
+        # A thread that isn't cached doesn't know its parent.
+        parent = channel.parent or await guild.fetch_channel(channel.parent_id)
+        # The parent's own method would remove more permissions from members who may write only in threads, so
+        # it is bypassed. mypy doesn't know that a parent is never a thread.
+        permissions = discord.abc.GuildChannel.permissions_for(parent, me)  # type: ignore[arg-type]
+    else:
+        parent, permissions = channel, channel.permissions_for(me)
     return state_of(channel, permissions, age_restricted=bool(getattr(parent, "nsfw", False)))
 
 
 _AUTHORIZE = "https://discord.com/oauth2/authorize"
-_SERVER_INSTALL, _USER_INSTALL = 0, 1  # Discord's integration types
 
 
 def invite_permissions() -> discord.Permissions:
@@ -114,34 +111,25 @@ def invite_permissions() -> discord.Permissions:
 
 
 def invite_url(application_id: int) -> str:
-    return _link(
-        client_id=application_id,
-        scope="bot applications.commands",
-        integration_type=_SERVER_INSTALL,
-        permissions=invite_permissions().value,
-    )
+    query = {"client_id": application_id, "scope": "bot applications.commands", "integration_type": 0}
+    return f"{_AUTHORIZE}?{urlencode({**query, 'permissions': invite_permissions().value})}"
 
 
 def install_url(application_id: int) -> str:
     """Return a link that adds the commands to a user's account, which needs no permissions."""
-    return _link(client_id=application_id, scope="applications.commands", integration_type=_USER_INSTALL)
-
-
-def _link(**query: str | int) -> str:
+    query = {"client_id": application_id, "scope": "applications.commands", "integration_type": 1}
     return f"{_AUTHORIZE}?{urlencode(query)}"
 
 
-# discord.py's names, and the names that server admins see in Discord.
-_NEEDED = {
+# All permissions to request in the invite: discord.py's names, and those that server admins see in Discord.
+NEEDED_PERMISSIONS = {
     "view_channel": "View Channel",
     "send_messages": "Send Messages",
     "embed_links": "Embed Links",
     "attach_files": "Attach Files",
     "read_message_history": "Read Message History",
+    "send_messages_in_threads": "Send Messages in Threads",
 }
-_IN_THREADS = {"send_messages_in_threads": "Send Messages in Threads"}
-# All permissions to request in the invite, by discord.py's names.
-NEEDED_PERMISSIONS = (*_NEEDED, *_IN_THREADS)
 
 
 def check_permissions(channel: object, permissions: discord.Permissions) -> None:
@@ -168,8 +156,6 @@ def state_of(
 
 def lacks(channel: object, permissions: discord.Permissions) -> list[str]:
     """Return the missing permissions for posting a result, by Discord's names."""
-    needed = dict(_NEEDED)
-    if isinstance(channel, discord.Thread):
-        del needed["send_messages"]
-        needed |= _IN_THREADS
-    return [name for flag, name in needed.items() if not getattr(permissions, flag)]
+    needless = "send_messages" if isinstance(channel, discord.Thread) else "send_messages_in_threads"
+    needed = [each for each in NEEDED_PERMISSIONS.items() if each[0] != needless]
+    return [name for flag, name in needed if not getattr(permissions, flag)]

@@ -13,6 +13,7 @@ from bot.context import App
 from bot.deployments.model import deployment_of
 from bot.domain.backend import InputKind
 from bot.domain.errors import RefusedError
+from bot.domain.messages.records import Kind
 from bot.domain.moderation import may_delete
 from bot.domain.policy import check_moderator, check_posting
 from bot.domain.requests import Actor
@@ -66,8 +67,10 @@ async def _copied_here(app: App, actor: Actor, run: Run) -> Run | None:
     A copy that was shared without its prompt hides all texts that somebody typed.
     """
     here = actor.origin.channel_id
-    copy = await app.store.copies.shared_in(run, here) if here != run.channel_id else None
-    if copy is None:
+    if here == run.channel_id:
+        return None
+    copy = (await app.store.messages.of_request(run.request_key)).get((Kind.SHARE, run.index))
+    if copy is None or copy.deleted_by is not None or here not in {ref.channel_id for ref in copy.refs}:
         return None
     if copy.with_prompt:
         return run

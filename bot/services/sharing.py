@@ -10,7 +10,7 @@ from bot.discord_api.channels import message_state
 from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import Actor
-from bot.domain.results import CopyRequest, MessageState, offers_copy
+from bot.domain.results import CopyRequest, MessageState, check_first_copy, offers_copy
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.services.access import copyable, restricts
@@ -35,8 +35,8 @@ async def request_copy(
 ) -> tuple[Run, CopyRequest]:
     """Return the run, and a copy of its result that may be made now. Raises RefusedError otherwise.
 
-    A post is a single result of a batch in a message of its own; a share is in the gallery. `with_prompt` is
-    None before the form of a share, whose texts are checked only afterwards.
+    `with_prompt` is None before the form of a share, whose texts are checked only afterwards. If the result
+    was copied before, Discord is asked whether that copy still exists.
     """
     run = await copyable(app, actor, key)
     copy = CopyRequest(key=key, with_prompt=bool(with_prompt))
@@ -47,7 +47,22 @@ async def request_copy(
             await _check_texts(app, actor, run, copy, rules)
     elif run.count == 1 or run.user_install:  # the bot can't post in the channel of a user install
         raise RefusedError("post_nothing")
-    return run, await _checked(app, run, copy)
+    found = await app.store.messages.of_request(run.request_key)
+    try:
+        check_first_copy(run, copy, found)
+    except AlreadyPosted as error:
+        state, ref = MessageState.EXISTS, MessageRef(error.channel_id, error.message_id)
+        with suppress(DiscordAway):
+            state = await message_state(app.discord.client, ref)
+        if state is MessageState.EXISTS:
+            raise
+        if state is MessageState.DELETED:
+            # Only a moderator can have deleted it in Discord, so it isn't posted again.
+            raise RefusedError(f"{copy.kind}_deleted") from None
+        # That the whole channel was deleted says nothing about the result.
+        copy = replace(copy, deleted_channel=error.channel_id)
+        check_first_copy(run, copy, found)
+    return run, copy
 
 
 async def _check_texts(app: App, actor: Actor, run: Run, copy: CopyRequest, rules: ServerRules) -> None:
@@ -66,28 +81,6 @@ async def _check_texts(app: App, actor: Actor, run: Run, copy: CopyRequest, rule
             if error.code != "words_refused":
                 raise
             raise RefusedError(code, str(error)) from None
-
-
-async def _checked(app: App, run: Run, copy: CopyRequest) -> CopyRequest:
-    """Return the copy if it can be requested now. Raises RefusedError otherwise.
-
-    Discord is asked about an earlier copy. If it was deleted there, this raises RefusedError. If its whole
-    channel was deleted, that says nothing about the result.
-    """
-    try:
-        await app.store.copies.check(run, copy)
-    except AlreadyPosted as error:
-        state, ref = MessageState.EXISTS, MessageRef(error.channel_id, error.message_id)
-        with suppress(DiscordAway):
-            state = await message_state(app.discord.client, ref)
-        if state is MessageState.EXISTS:
-            raise
-        if state is MessageState.DELETED:
-            # Only a moderator can have deleted it in Discord, so it isn't posted again.
-            raise RefusedError(f"{copy.kind}_deleted") from None
-        copy = replace(copy, deleted_channel=error.channel_id)
-        await app.store.copies.check(run, copy)
-    return copy
 
 
 def _gallery(app: App, actor: Actor, run: Run, rules: ServerRules) -> int:

@@ -11,7 +11,7 @@ from bot.database.row_locks import lock_batch, lock_run
 from bot.database.rows import FRESH, messages_of, set_columns, want
 from bot.database.tables import requests
 from bot.domain.errors import RefusedError
-from bot.domain.messages.records import Claim, Kind, Message, MessageRef
+from bot.domain.messages.records import Claim, Kind, MessageRef
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
 from bot.domain.results import (
@@ -59,18 +59,6 @@ class CopyStore(Repository):
         want(connection, run.request_key, copy.kind, run.index, now, values)
         return lease(connection, run.request_key, copy.kind, run.index, owner, until)
 
-    @reads
-    def check(self, connection: Connection, run: Run, copy: CopyRequest) -> None:
-        """Raise RefusedError if the copy can't be requested now, or AlreadyPosted if it was posted before."""
-        check_first_copy(run, copy, messages_of(connection, run.request_key))
-
-    @reads
-    def shared_in(self, connection: Connection, run: Run, channel_id: int) -> Message | None:
-        """Return the copy of the run's result that everybody sees in a gallery channel, or None."""
-        copy = messages_of(connection, run.request_key).get((Kind.SHARE, run.index))
-        is_here = copy is not None and channel_id in {ref.channel_id for ref in copy.refs}
-        return copy if copy is not None and is_here and copy.deleted_by is None else None
-
     @writes
     def delete(
         self, connection: Connection, key: str, message: MessageRef, user_id: int, now: datetime
@@ -108,59 +96,39 @@ class CopyStore(Repository):
         """Have a batch's offered results posted in the channel of `origin`; return False if there are none.
 
         The server's rules decide again whether the results are spoilers. Earlier messages with parts of the
-        results are deleted later, and so is the status message that mentioned `/runs`.
+        results are deleted later, and so is the status message that mentioned `/runs`. The server's id stays
+        the same, because that server's budget paid for the result, and its moderators are responsible for it.
         """
         batch = lock_batch(connection, key)
-        found = messages_of(connection, batch[0].request_key)
+        first, is_offered = batch[0], False
         left = {run.index for run in batch if run.deleted_at is None}
-        offered = [
-            each
-            for each in found.values()
-            if each.offered and left and (each.kind is Kind.OUTCOME or each.number in left)
-        ]
-        for message in offered:
-            moved = {"stale": _replaced(message, batch[0]), "posted": (), "channel_id": origin.channel_id}
-            want(connection, message.request_key, message.kind, message.number, due_at, {**FRESH, **moved})
-        if not offered:
+        for message in messages_of(connection, first.request_key).values():
+            if not message.offered or not left or (message.kind is Kind.LATE and message.number not in left):
+                continue
+            is_offered, replaced = True, [*message.stale, *message.refs]
+            if first.needs_interaction:
+                # The bot can't delete what only an interaction can reach.
+                replaced = [ref for ref in replaced if ref.channel_id != first.channel_id]
+            elif first.status_message_id is not None:
+                replaced.append(MessageRef(first.channel_id, first.status_message_id))
+            stale = tuple(dict.fromkeys(replaced))
+            moved = {**FRESH, "stale": stale, "posted": (), "channel_id": origin.channel_id}
+            want(connection, message.request_key, message.kind, message.number, due_at, moved)
+        if not is_offered:
             return False
-        rules = read_rules(connection, origin.guild_id)
-        spoiler = is_spoiler(rules, age_restricted=origin.channel_age_restricted)
-        columns = _destination_columns(origin, private=batch[0].private) | {"spoiler": spoiler}
-        set_columns(connection, requests, {"key": batch[0].request_key}, columns)
+        restricted, rules = origin.channel_age_restricted, read_rules(connection, origin.guild_id)
+        # The token is stored only if nothing else can show the result in the channel.
+        by_interaction = origin.user_install or first.private
+        columns: dict[str, object] = {
+            "channel_id": origin.channel_id,
+            "upload_limit": origin.upload_limit,
+            "user_install": origin.user_install,
+            "interaction_token": origin.interaction_token if by_interaction else None,
+            "interaction_expires_at": origin.interaction_expires_at if by_interaction else None,
+            "status_message_id": None,
+            "spoiler": is_spoiler(rules, age_restricted=restricted),
+        }
+        if origin.user_install and restricted:
+            columns["channel_age_restricted"] = True  # it can't be read later
+        set_columns(connection, requests, {"key": first.request_key}, columns)
         return True
-
-
-def _replaced(message: Message, first: Run) -> tuple[MessageRef, ...]:
-    """Return the Discord messages that a new post of a result replaces.
-
-    Messages that only an interaction can reach are left out, because the bot can't delete them.
-    """
-    sent = [*message.stale, *message.refs]
-    if first.needs_interaction:
-        return tuple(ref for ref in sent if ref.channel_id != first.channel_id)
-    if first.status_message_id is not None:
-        sent.append(MessageRef(first.channel_id, first.status_message_id))
-    return tuple(dict.fromkeys(sent))
-
-
-def _destination_columns(origin: Origin, *, private: bool) -> dict[str, object]:
-    """Return the columns that move an offered result to another channel.
-
-    The channel of a user install can't be read later, so its mark is stored.
-
-    The server's id stays the same, because that server's budget paid for the result, and its moderators are
-    responsible for it. The token of the `/runs` interaction is stored only if nothing else can show the
-    result in the channel. This is the case for a private result and for a user install.
-    """
-    by_interaction = origin.user_install or private
-    marked = {"channel_age_restricted": True} if origin.user_install and origin.channel_age_restricted else {}
-    token, expires = origin.interaction_token, origin.interaction_expires_at
-    return {
-        "channel_id": origin.channel_id,
-        "upload_limit": origin.upload_limit,
-        "user_install": origin.user_install,
-        "interaction_token": token if by_interaction else None,
-        "interaction_expires_at": expires if by_interaction else None,
-        "status_message_id": None,
-        **marked,
-    }

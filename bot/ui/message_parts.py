@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from discord import ButtonStyle, Colour, File, MediaGalleryItem, Message
+from discord import ButtonStyle, Colour, MediaGalleryItem, Message
 from discord.ui import (
     ActionRow,
     Button,
@@ -260,9 +260,6 @@ class PreparedFile:
     description: str | None = None
     size: int = 0
     pixels: tuple[int, int] | None = None
-
-    def open(self) -> File:
-        return File(self.path, filename=self.filename, description=self.description)
 
 
 @dataclass(frozen=True, slots=True)

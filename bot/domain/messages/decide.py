@@ -23,7 +23,7 @@ from bot.domain.messages.records import (
     Place,
     Shows,
 )
-from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_told_elsewhere, is_turned_away
+from bot.domain.runs import Run, RunState, is_told_elsewhere, is_turned_away
 
 # A failure counts as ten if it is certainly the message's own, and as one if Discord may not take any posts.
 FAILURE = 10
@@ -55,11 +55,11 @@ def climb(message: Message, place: Place, runs: Sequence[Run], *, about_message:
     tried without its files.
     """
     order, run = _order(message, runs), runs[0]
-    # A few lines, without anything to leave out.
+    # A letter has a few lines, without anything to leave out.
     is_letter = order is _PRIVATE_FIRST and place is Place.DIRECT
-    form = None if is_letter else _simpler(message)
-    if form is not None and (about_message or message.kind in CARDS):
-        return replace(message, form=form, place=place)
+    simplest = Form.FILES if is_letter else Form.LINKS if message.kind in CARDS else Form.WORDS
+    if message.form < simplest and (about_message or message.kind in CARDS):
+        return replace(message, form=Form(message.form + 1), place=place)
     others = order[order.index(place) + 1 :]
     next_place = next((each for each in others if _is_possible(each, message, run)), Place.RUNS)
     return replace(message, form=Form.FILES, place=next_place)
@@ -78,29 +78,17 @@ def _later(order: Sequence[Place], *places: Place) -> Place:
     return order[max(order.index(place) if place in order else 0 for place in places)]
 
 
-def _simpler(message: Message) -> Form | None:
-    if message.form is Form.FILES:
-        return Form.LINKS
-    return Form.WORDS if message.form is Form.LINKS and message.kind not in CARDS else None
-
-
 def _is_possible(place: Place, message: Message, run: Run) -> bool:
     """Return whether a place exists for a message. A private result never has a channel."""
-    if place is Place.RUNS:
-        return True
-    if message.kind in OUTCOMES:
-        if place is Place.CHANNEL:
-            return not run.needs_interaction
-        if place in EDITS:
-            # The answer to a batch shows the whole batch, and no part of what was posted elsewhere.
-            begun = message.posted if not message.is_complete else ()
-            return message.kind is Kind.OUTCOME and all(part.place in EDITS for part in begun)
-        return True
-    return False
-
-
-def upload_limit(run: Run, place: Place) -> int:
-    return DIRECT_UPLOAD_LIMIT if place is Place.DIRECT else run.upload_limit
+    if message.kind not in OUTCOMES:
+        return place is Place.RUNS
+    if place is Place.CHANNEL:
+        return not run.needs_interaction
+    if place in EDITS:
+        # The answer to a batch shows the whole batch, and no part of what was posted elsewhere.
+        begun = message.posted if not message.is_complete else ()
+        return message.kind is Kind.OUTCOME and all(part.place in EDITS for part in begun)
+    return True
 
 
 def _is_watched(run: Run, now: datetime) -> bool:
