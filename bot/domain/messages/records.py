@@ -14,8 +14,6 @@ from bot.domain.runs import Run
 
 
 class MessageRef(NamedTuple):
-    """A Discord message by its ids."""
-
     channel_id: int
     message_id: int
 
