@@ -38,7 +38,7 @@ from bot.web import MetricsPage, application, listening
 from bot.words.cache import AutomodCache
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reconciler import Reconciler
-from bot.workers.reports import ReportRecorder, WebhookServer
+from bot.workers.reports import ReportRecorder, add_webhooks
 from bot.workers.submission import Submitter
 from bot.workers.worker import CHECK, DEPLOYMENTS, PROBE, PROGRESS, PRUNE, SHOW, SUBMIT, Worker
 
@@ -147,11 +147,8 @@ async def _open(
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """The assembled process.
-
-    `client` is the bot itself or, without the gateway role, a client that uses only Discord's HTTP API.
-    `workers` maps names to the workers that the process's roles need: submit, check, probe, progress, show,
-    look and prune.
+    """The assembled process, with the workers that its roles need: submit, check, probe, progress, show, look
+    and prune. Without the gateway role, `client` uses only Discord's HTTP API.
     """
 
     app: App
@@ -186,7 +183,7 @@ def _assemble(app: App, coordinator: Coordinator) -> Process:
     if app.settings.metrics_port is None:
         page.add_to(server)
     if Role.WEB in app.settings.roles:
-        WebhookServer(app, recorder).add_to(server)
+        add_webhooks(server, app, recorder)
     workers = _workers(app, recorder)
     for topic in ("submit", "check", "show", "probe", "progress"):
         if topic in workers:
@@ -238,10 +235,7 @@ async def metrics_port(process: Process) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def running_workers(process: Process, seconds: float) -> AsyncIterator[None]:
-    """Run the workers and measure the event loop's lag inside the block, then let items finish for `seconds`.
-
-    What isn't finished by then is cancelled.
-    """
+    """Run the workers and measure the event loop's lag; at the end, items have `seconds` to finish."""
     workers = process.workers
     loops = [asyncio.create_task(worker.run(), name=name) for name, worker in workers.items()]
     loops.append(asyncio.create_task(process.app.metrics.watch_event_loop(), name="lag"))

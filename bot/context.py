@@ -51,10 +51,7 @@ class Wakeups:
             self._notify(topic)
 
     def check_within(self, time: timedelta) -> None:
-        """Wake the reconciler, because a run has to be checked within this time.
-
-        A longer time than any sleep needs no wake-up.
-        """
+        """Wake the reconciler if a run has to be checked before its sleep may end."""
         if time < LONGEST_SLEEP:
             self.wake("check")
 
@@ -114,11 +111,9 @@ class App:
         return timedelta(seconds=self.settings.submit_grace_seconds)
 
     def limit(self, name: str) -> int | None:
-        """Return how many runs of a deployment may be in flight, or None without a limit.
-
-        If the deployment was renamed or removed, the lowest limit of all applies to its waiting runs.
-        """
+        """Return how many runs of a deployment may be in flight, or None without a limit."""
         deployment = self.catalogue.get(name)
+        # If it was renamed or removed, the lowest limit of all applies to its waiting runs.
         found = self.catalogue.all() if deployment is None else [deployment]
         limits = [*(each.concurrency_limit for each in found), self.settings.max_concurrent_runs]
         return min(filter(None, limits), default=None)

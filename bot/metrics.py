@@ -145,10 +145,7 @@ class Metrics:
         return self._trace(ended)
 
     def comfydeploy_trace(self) -> aiohttp.TraceConfig:
-        """Return a trace that counts and times calls to ComfyDeploy by their names, which the caller passes.
-
-        A path contains ids, which would create a series for each run.
-        """
+        """Return a trace that counts and times calls to ComfyDeploy by the names that the caller passes."""
 
         def ended(call: Any, _params: Any, result: str, seconds: float) -> None:
             self._calls.labels(call, result).inc()

@@ -149,19 +149,18 @@ async def _until_stopped(process: Process, signals: Signals) -> None:
     done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if connection is not None and connection in done:
-        _explain_end(connection)
+        _explain_end(connection.exception())
         return
     if process.coordinator.lost in done:
         raise _lock_held(process.coordinator.lost.result())
     log.info("stopping: finishing the messages that are under way")
 
 
-def _explain_end(connection: asyncio.Task[None]) -> None:
-    """Raise a StartupError that says why the gateway connection ended. Return if it ended without an error.
+def _explain_end(error: BaseException | None) -> None:
+    """Raise a StartupError that says why the gateway connection ended, unless it ended without an error.
 
     discord.py reconnects after temporary errors, so the connection ends only if Discord refuses the bot.
     """
-    error = connection.exception()
     if isinstance(error, discord.PrivilegedIntentsRequired):
         raise StartupError("Discord refuses the bot's intents.") from error
     code = error.code if isinstance(error, discord.ConnectionClosed) else None

@@ -18,7 +18,6 @@ from bot.deployments.command_plan import (
     CommandPlan,
     CommandSpec,
     OptionSpec,
-    group_description,
 )
 from bot.deployments.inputs import ATTACHMENTS, OptionChoice, OptionValue, RawValue
 from bot.domain.backend import InputKind
@@ -26,6 +25,7 @@ from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, rules_guild_id
 from bot.gateway.message_files import attached_file
 from bot.services import generation, presets
+from bot.strings import say
 from bot.ui.custom_ids import DraftId
 from cogs.drafts import begin
 
@@ -103,7 +103,9 @@ def build_generate(plan: CommandPlan) -> GenerateCommand:
         return _command(plan.commands[0], plan.name)
     root = app_commands.Group(name=plan.name, description=plan.description)
     groups = {
-        name: app_commands.Group(name=name, description=group_description(name), parent=root)
+        name: app_commands.Group(
+            name=name, description=say("command_generate_group", group=name), parent=root
+        )
         for name in plan.groups
     }
     for spec in plan.commands:

@@ -206,8 +206,14 @@ class ComfyDeploy:
                 **kwargs,
             ) as response:
                 if 200 <= response.status < 300:
-                    return await _read(response, max_reply)
-                body = await _read_error(response)
+                    body = await _read(response, max_reply)
+                    if len(body) > max_reply:
+                        raise BackendBadReply(f"{response.status}: a body of more than {max_reply} bytes")
+                    return body
+                body = b""
+                # The status is known, so as much of the body as arrives is enough.
+                with suppress(aiohttp.ClientError, TimeoutError):
+                    body = await _read(response, MAX_ERROR_REPLY)
                 status, headers = response.status, response.headers
                 raise error_from_http(status, headers, body, call=call, secrets=(key,))
 
@@ -227,22 +233,10 @@ def _as_backend_errors(call: str, key: str) -> Iterator[None]:
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Read a body, but stop once it is longer than `limit`."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > limit:
-            raise BackendBadReply(f"{response.status}: a body of more than {limit} bytes")
+            break
     return bytes(body)
-
-
-async def _read_error(response: aiohttp.ClientResponse) -> bytes:
-    """Read as much of an error's body as arrives; the status is already known."""
-    body = bytearray()
-    try:
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) >= MAX_ERROR_REPLY:
-                break
-    except (aiohttp.ClientError, TimeoutError):
-        pass
-    return bytes(body[:MAX_ERROR_REPLY])

@@ -7,7 +7,7 @@ shows `queued`, `processing` and `completed` with progress up to 100.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -59,29 +59,30 @@ def parse_webhook(body: bytes) -> RunReport:
 
 
 def parse_run(body: bytes) -> RunReport:
-    """Parse the response of GET /run/{id}.
-
-    Raises BackendBadReply only if the response isn't an object or its id is invalid; other invalid fields are
-    treated as absent.
-    """
+    """Parse the response of GET /run/{id}. Invalid fields, other than the id, are treated as absent."""
     data = load_object(body)
-    ahead, gpu = data.get("queue_position"), data.get("gpu")
+    ahead, gpu, seconds = data.get("queue_position"), data.get("gpu"), _number(data.get("run_duration"))
     return _report(data, "id", data.get("outputs"))._replace(
         # ComfyDeploy counts from 0.
         queue_position=ahead + 1 if type(ahead) is int and 0 <= ahead < 2**31 - 1 else None,
         gpu=clean_text(gpu, MAX_GPU) or None if isinstance(gpu, str) else None,
-        run_duration=_seconds(data.get("run_duration")),
+        run_duration=round(float(seconds), 3) if seconds is not None and 0 <= seconds < 2**31 else None,
     )
 
 
 def _report(data: Mapping[str, Any], id_field: str, outputs: object) -> RunReport:
     status, phrase = data.get("status"), data.get("live_status")
-    word = status if isinstance(status, str) else ""
+    word, progress = status if isinstance(status, str) else "", _number(data.get("progress"))
+    if progress is not None:
+        progress = min(max(progress, 0), 100)
+        if word in _PERCENT_WORDS or progress > _SURELY_PERCENT:
+            progress /= 100
+    # Rounded, because ComfyDeploy sends float noise (0.20999999344348907).
     return RunReport(
         run_id=uuid_of(data, id_field),
         state=STATES.get(word),
         live_status=clean_text(phrase, MAX_WORD) or None if isinstance(phrase, str) else None,
-        progress=_share(_number(data.get("progress")), word),
+        progress=None if progress is None else round(min(progress, 1.0), 4),
         outputs=parse_outputs(outputs),
     )
 
@@ -101,37 +102,18 @@ def parse_log(body: bytes) -> tuple[str, ...]:
         if isinstance(text, str) and room > 0:
             # Half a line could begin inside a secret, which then looks harmless.
             whole = text if len(text) <= room else text[-room:].partition("\n")[2]
-            kept.append(_machine_lines(whole))
+            # The runner itself writes end marks, and deliveries of webhooks with their whole URLs.
+            lines = whole.splitlines(keepends=True)
+            own = (line for line in lines if line.strip() != _END and not _WEBHOOK_LINE.search(line))
+            kept.append("".join(own))
             room -= len(text)
     return tuple(text for text in reversed(kept) if text.strip())
-
-
-def _machine_lines(text: str) -> str:
-    """Remove the runner's own lines: end marks, and deliveries of webhooks with their whole URLs."""
-    lines = text.splitlines(keepends=True)
-    return "".join(line for line in lines if line.strip() != _END and not _WEBHOOK_LINE.search(line))
 
 
 def _number(value: object) -> int | float | None:
     if type(value) is not int and type(value) is not float:
         return None
     return value if -_INFINITY < value < _INFINITY else None
-
-
-def _share(number: float | None, word: str) -> float | None:
-    """Return progress from 0 to 1 without ComfyDeploy's float noise (0.20999999344348907)."""
-    if number is None:
-        return None
-    # Clamped first, since a number may be huge.
-    bounded = min(max(number, 0), 100)
-    if word in _PERCENT_WORDS or bounded > _SURELY_PERCENT:
-        bounded /= 100
-    return round(min(bounded, 1.0), 4)
-
-
-def _seconds(value: object) -> float | None:
-    number = _number(value)
-    return None if number is None or not 0 <= number < 2**31 else round(float(number), 3)
 
 
 MAX_OUTPUTS = 200
@@ -167,7 +149,7 @@ def clean_filename(name: object) -> str | None:
 def parse_outputs(entries: object) -> tuple[Output, ...]:
     """Parse at most MAX_OUTPUTS outputs, each URL and each text once.
 
-    Previews (of type `temp`) and files without a URL are left out.
+    Previews (of type `temp`), files without a URL, and texts beyond MAX_ALL_TEXT are left out.
     """
     if not isinstance(entries, list):
         return ()
@@ -175,17 +157,13 @@ def parse_outputs(entries: object) -> tuple[Output, ...]:
     outputs = (_output(kind, item) for kind, item in islice(_items(entries), MAX_ITEMS))
     for output in islice(filter(None, outputs), MAX_OUTPUTS * 2):
         unique.setdefault((output.url, output.text), output)
-    return tuple(_within_space(islice(unique.values(), MAX_OUTPUTS)))
-
-
-def _within_space(outputs: Iterable[Output]) -> Iterator[Output]:
-    """Yield the outputs, except any whose text no longer fits into MAX_ALL_TEXT."""
-    space = MAX_ALL_TEXT
-    for output in outputs:
+    kept, space = [], MAX_ALL_TEXT
+    for output in islice(unique.values(), MAX_OUTPUTS):
         length = len(output.text or "")
         if length <= space:
             space -= length
-            yield output
+            kept.append(output)
+    return tuple(kept)
 
 
 def _items(entries: list[object]) -> Iterator[tuple[str, object]]:

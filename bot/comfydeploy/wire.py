@@ -8,8 +8,8 @@ from __future__ import annotations
 import gc
 import hmac
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -80,7 +80,11 @@ def error_from_http(
     if status == 422:
         return BackendInvalid(detail, fields=_fields(told))
     if status == 429:
-        return BackendRateLimited(detail, retry_after=_retry_after(headers))
+        seconds = -1.0
+        with suppress(ValueError):
+            named = {name.lower(): value for name, value in headers.items()}
+            seconds = float(named.get("retry-after", ""))
+        return BackendRateLimited(detail, retry_after=min(seconds, MAX_RETRY_AFTER) if seconds >= 0 else None)
     if status >= 500:
         return BackendServerError(detail, status=status)
     if status < 400:
@@ -115,16 +119,6 @@ def _fields(detail: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))[:MAX_FIELDS]
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the delay in seconds, or None if the header is missing or isn't a number of seconds."""
-    named = {name.lower(): value for name, value in headers.items()}
-    try:
-        seconds = float(named.get("retry-after", ""))
-    except ValueError:
-        return None
-    return min(seconds, MAX_RETRY_AFTER) if seconds >= 0 else None
-
-
 # Parsing blocks the event loop, so a body with too many separators is refused before parsing. A real body has
 # about one bracket per 30 bytes and one comma per 25. Those in strings don't count, because a text, such as
 # keypoints in JSON, has far more.
@@ -144,8 +138,14 @@ def load(body: bytes) -> Any:
         return _parsed(body)
     if _has_many_values(body) and _has_many_values(_without_strings(body)):
         raise BackendBadReply("too many values")
-    with _no_collection():
+    # Garbage collection would traverse all values repeatedly while they are created.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
         return _parsed(body)
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _parsed(body: bytes) -> Any:
@@ -169,18 +169,6 @@ def _without_strings(body: bytes) -> bytes:
     if unescaped.count(b'"') > MAX_QUOTES:
         return body
     return b"".join(unescaped.split(b'"')[::2])
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Suspend garbage collection, which would traverse all values repeatedly while they are created."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def load_object(body: bytes) -> dict[str, Any]:
@@ -207,10 +195,7 @@ QUEUE_PATH = "/run/deployment/queue"
 
 
 def queue_body(run: Run, webhook: str | None) -> dict[str, Any]:
-    """Build the JSON of POST /run/deployment/queue.
-
-    `webhook_intermediate_status` enables the progress events.
-    """
+    """Build the JSON of POST /run/deployment/queue, which asks for progress events, too."""
     body: dict[str, Any] = {"deployment_id": run.deployment_id, "inputs": dict(run.inputs)}
     if webhook is not None:
         body |= {"webhook": webhook, "webhook_intermediate_status": True}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
@@ -270,7 +270,12 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     given = _without_empty(environment)
     # The environment holds many unrelated variables.
     ours = [name for name in given if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
-    hints = tuple(_misspelled([*file, *ours]))
+    unknown = [name for name in dict.fromkeys([*file, *ours]) if name not in NAMES]
+    hints = tuple(
+        f"{name} is not a setting of this bot. Did you mean {match}?"
+        for name in unknown
+        for match in difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
+    )
     values = {name: value for name, value in {**file, **given}.items() if name in NAMES}
     try:
         settings = Settings.model_validate(values)
@@ -279,12 +284,6 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         raise StartupError(*mistakes(error), *hints) from None
     settings._hints = hints
     return settings
-
-
-def _misspelled(names: Iterable[str]) -> Iterator[str]:
-    for name in dict.fromkeys(names):
-        near = [] if name in NAMES else difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
-        yield from (f"{name} is not a setting of this bot. Did you mean {match}?" for match in near)
 
 
 def _is_loopback(url: str) -> bool:

@@ -132,13 +132,11 @@ def insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> No
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
     """Insert rows, except those that exist, because another transaction may have inserted them."""
-    connection.execute(_insert_new(table, connection.dialect.name), rows)
+    connection.execute(_create(table, connection.dialect.name).on_conflict_do_nothing(), rows)
 
 
-@cache
-def _insert_new(table: Table, dialect: str) -> Executable:
-    create = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    return create(table).on_conflict_do_nothing()
+def _create(table: Table, dialect: str) -> Any:
+    return (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
 
 
 def set_columns(
@@ -157,6 +155,13 @@ def set_columns(
     new = {f"new_{name}": value for name, value in values.items()}
     more = {f"more_{name}": value for name, value in add.items()}
     return connection.execute(statement, {**of, **new, **more}).rowcount
+
+
+def set_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Update the rows of these keys. All have the same columns, of which `key` comes first."""
+    _, *names = rows[0]
+    new = [{"of_key": row["key"], **{f"new_{name}": row[name] for name in names}} for row in rows]
+    connection.execute(_update(table, ("key",), tuple(names), ()), new)
 
 
 # Cached, because building a statement takes longer than executing it.
@@ -183,14 +188,6 @@ _ANSWER_OF = update(messages).where(
 )
 _REVISE = _ANSWER_OF.values(wanted_rev=messages.c.wanted_rev + 1)
 _SETTLE = _ANSWER_OF.values(shown_rev=messages.c.wanted_rev, farewell_at=None)
-_INSERT = insert(messages)
-
-
-def add_answer(connection: Connection, first: Run, now: datetime) -> None:
-    """Create the row of a request's status message, into which the answer to the command is edited."""
-    key = message_key(first.request_key, Kind.ANSWER, 0)
-    values = {**key, "due_at": now, "since": now, "farewell_at": first.farewell_at}
-    connection.execute(_INSERT, {"posted": (), "stale": (), **values})
 
 
 def revise(connection: Connection, keys: Collection[str]) -> None:
@@ -219,10 +216,13 @@ def want(
 
 @cache
 def _want(dialect: str, names: tuple[str, ...]) -> Executable:
-    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(messages)
+    insert = _create(messages, dialect)
     changed = {name: insert.excluded[name] for name in names}
     bumped = {**changed, "wanted_rev": messages.c.wanted_rev + 1}
-    return insert.on_conflict_do_update(index_elements=list(messages.primary_key), set_=bumped)
+    statement: Executable = insert.on_conflict_do_update(
+        index_elements=list(messages.primary_key), set_=bumped
+    )
+    return statement
 
 
 def bump(connection: Connection, request_key: str, now: datetime, which: ColumnElement[bool]) -> None:

@@ -75,7 +75,6 @@ class Catalogue:
         return self._plan
 
     def get(self, name: str) -> Deployment | None:
-        """Return the deployment with this name, or None if it isn't offered."""
         return self._deployments.get(name)
 
     def require(self, name: str) -> Deployment:
@@ -195,9 +194,6 @@ class ReloadResult:
     warnings: Sequence[str]
     synced: bool
 
-    def __str__(self) -> str:
-        return "; ".join(f"{word} {', '.join(names)}" for word, names in self.names.items())
-
 
 ReloadTask = Literal["read", "poll"]  # read the file, or ask the backend
 
@@ -253,17 +249,15 @@ class Reloader:
         try:
             found = await self._load(task)
         except StartupError as error:
-            if task == "poll":
-                log.warning("can't adopt the deployments' changes at ComfyDeploy: %s", error)
-                return
+            level = logging.WARNING if task == "poll" else logging.ERROR
             for mistake in error.mistakes:
-                # An expected error needs no traceback.
-                log.error("kept the old deployments: %s", mistake)  # noqa: TRY400
+                log.log(level, "kept the old deployments: %s", mistake)
             return
+        told = "; ".join(f"{word} {', '.join(names)}" for word, names in found.names.items())
         if task == "read":
-            log.info("reloaded the deployments: %s", str(found) or "nothing has changed")
-        elif found.names:
-            log.info("the deployments changed at ComfyDeploy: %s", found)
+            log.info("reloaded the deployments: %s", told or "nothing has changed")
+        elif told:
+            log.info("the deployments changed at ComfyDeploy: %s", told)
             # A process that knows less would refuse the requests that another accepts.
             self.notify()
 

@@ -137,12 +137,8 @@ class CommandPlan:
         """Return the number of characters that Discord counts: all names, descriptions and choices."""
         if self.is_single:
             return len(self.name) + self.commands[0].size - len(self.commands[0].name)
-        groups = sum(len(group) + len(group_description(group)) for group in self.groups)
+        groups = sum(len(group) + len(say("command_generate_group", group=group)) for group in self.groups)
         return len(self.name) + len(self.description) + groups + sum(spec.size for spec in self.commands)
-
-
-def group_description(group: str) -> str:
-    return say("command_generate_group", group=group)
 
 
 def _choices_size(option: OptionSpec) -> int:

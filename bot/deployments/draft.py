@@ -57,7 +57,6 @@ class Draft:
 
     @property
     def values(self) -> Values:
-        """Return the stored values by key."""
         return {key: value for layer in reversed(self.stored) for key, value in layer.inputs.items()}
 
     def taking(self, files: Sequence[AttachedFile]) -> Draft | None:
@@ -70,7 +69,6 @@ class Draft:
 
     @property
     def links(self) -> Sequence[str]:
-        """Return the links of the files that it takes."""
         return [file.url for files in self.files.values() for file in files]
 
     def fields(

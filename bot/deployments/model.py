@@ -70,7 +70,6 @@ class Deployment(DeploymentSettings):
 
     @cached_property
     def prompt(self) -> Input | None:
-        """Return the input for the prompt, or None."""
         return next((item for item in self.offered if item.is_prompt), None)
 
     @cached_property
@@ -81,7 +80,6 @@ class Deployment(DeploymentSettings):
 
     @cached_property
     def count_input(self) -> Input:
-        """Return the option for the number of runs."""
         label, about = say("edit_label_count"), say("option_count")
         texts = {"option": COUNT, "display_name": label, "description": about}
         return input_of(key=COUNT, kind=InputKind.INTEGER, minimum=1, maximum=self.max_count, **texts)

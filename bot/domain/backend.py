@@ -110,22 +110,13 @@ class Backend(Protocol):
         """Return the current state of a run, with links that have not expired."""
 
     async def cancel_run(self, run_id: str) -> None:
-        """Ask the backend to stop a run. Raises BackendNotCancellable if the run can't be cancelled.
-
-        A run that has already ended raises no error, so fetch its state afterwards.
-        """
+        """Ask the backend to stop a run, or raise BackendNotCancellable. One that has ended is no error."""
 
     async def read_log(self, run_id: str) -> Sequence[str]:
-        """Return the last entries of a run's log, oldest first, with our API key removed.
-
-        The sequence is empty if the backend has no log.
-        """
+        """Return the last entries of a run's log, oldest first, without our API key. There may be none."""
 
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
-        """Return whether `mac` is the MAC of the run key `key`. The comparison takes constant time.
-
-        The caller takes `key` and `mac` from the URL of a webhook.
-        """
+        """Return in constant time whether `mac`, from a webhook's URL, is that of the run key `key`."""
 
     def read_webhook(self, body: bytes) -> RunReport:
         """Parse the body of an authentic webhook, or raise BackendBadReply."""

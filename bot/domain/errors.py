@@ -19,15 +19,16 @@ class BotError(Exception):
 
     code: str = "internal"
 
+    def __init_subclass__(cls, *, code: str = "") -> None:
+        cls.code = code or cls.code
+
     def __init__(self, detail: str = "", **params: Param) -> None:
         super().__init__(detail or self.code)
         self.params: dict[str, Param] = params
 
 
-class StartupError(BotError):
+class StartupError(BotError, code="startup"):
     """The process can't start or has to stop. `mistakes` lists the reasons as sentences."""
-
-    code = "startup"
 
     def __init__(self, *mistakes: str) -> None:
         super().__init__("; ".join(mistakes))
@@ -104,54 +105,40 @@ class RefusedForNow(RefusedError):
         self.again_at = again_at
 
 
-class NotNow(BotError):
+class NotNow(BotError, code="attachment_unavailable"):
     """Discord did not answer a call, but may answer others. Nothing was done, and a retry may succeed."""
 
-    code = "attachment_unavailable"
 
-
-class DiscordAway(NotNow):
+class DiscordAway(NotNow, code="discord_away"):
     """Discord did not answer, and may be down entirely."""
-
-    code = "discord_away"
 
 
 class AlreadyTaken(BotError):
     """Another process of the bot handles this interaction and answers it."""
 
 
-class StoreUnavailable(BotError):
+class StoreUnavailable(BotError, code="store_unavailable"):
     """The database can't be reached or written. Nothing was changed, unless this is a `CommitUnknown`."""
 
-    code = "store_unavailable"
 
-
-class CommitUnknown(StoreUnavailable):
+class CommitUnknown(StoreUnavailable, code="commit_unknown"):
     """The database didn't confirm a commit, so the change may be stored."""
 
-    code = "commit_unknown"
 
-
-class RequestUnknown(CommitUnknown):
+class RequestUnknown(CommitUnknown, code="request_unknown"):
     """The database didn't confirm that it stored a request, and can't be queried either."""
 
-    code = "request_unknown"
 
-
-class MediaError(BotError):
+class MediaError(BotError, code="media_unavailable"):
     """An output can't be fetched."""
-
-    code = "media_unavailable"
 
 
 class MediaForbidden(MediaError):
     """The address is private, not http(s), or otherwise not allowed."""
 
 
-class MediaTooLarge(MediaError):
+class MediaTooLarge(MediaError, code="media_too_large"):
     """The file is too large. `params['limit']`, if present, is the limit in bytes."""
-
-    code = "media_too_large"
 
 
 class MediaExpired(MediaError):
@@ -166,69 +153,54 @@ class MediaUnavailable(MediaError):
     """Any other failure, such as a slow download, a lost connection or a wrong type. A retry may help."""
 
 
-class BackendError(BotError):
+class BackendError(BotError, code="comfy_failed"):
     """The backend refused a call or did not answer.
 
     `accepted` is False only if the call can't have started a run, so a retry can't cost twice. `passing`
     marks temporary errors, after which the same call may succeed.
     """
 
-    code = "comfy_failed"
     accepted: ClassVar[bool] = True
     passing: ClassVar[bool] = False
 
 
-class BackendUnauthorized(BackendError):
+class BackendRefused(BackendError):
+    """The call can't have started a run."""
+
+    accepted = False
+
+
+class BackendUnauthorized(BackendRefused, code="comfy_unauthorized"):
     """The API key is missing or not accepted."""
 
-    code = "comfy_unauthorized"
-    accepted = False
 
-
-class BackendForbidden(BackendError):
+class BackendForbidden(BackendRefused, code="comfy_forbidden"):
     """The account has no credits left, or is suspended."""
 
-    code = "comfy_forbidden"
-    accepted = False
 
-
-class BackendNotFound(BackendError):
+class BackendNotFound(BackendRefused, code="comfy_not_found"):
     """The deployment or run is unknown or belongs to another account."""
 
-    code = "comfy_not_found"
-    accepted = False
 
-
-class BackendMachineRefused(BackendError):
+class BackendMachineRefused(BackendRefused, code="comfy_machine"):
     """The machine behind the deployment refused the call; the API key and the deployment are fine."""
 
-    code = "comfy_machine"
-    accepted = False
 
-
-class BackendRejected(BackendError):
+class BackendRejected(BackendRefused, code="comfy_rejected"):
     """The workflow or the call was refused. A `failed` webhook may already have arrived."""
 
-    code = "comfy_rejected"
-    accepted = False
 
-
-class BackendInvalid(BackendError):
+class BackendInvalid(BackendRefused, code="comfy_invalid"):
     """The inputs were refused; `fields` are the keys of the inputs that the backend names."""
-
-    code = "comfy_invalid"
-    accepted = False
 
     def __init__(self, detail: str = "", *, fields: tuple[str, ...] = ()) -> None:
         super().__init__(detail, fields=", ".join(fields))
         self.fields = fields
 
 
-class BackendRateLimited(BackendError):
+class BackendRateLimited(BackendRefused, code="comfy_rate_limited"):
     """There were too many calls. `retry_after` is in seconds, or None if the answer doesn't state it."""
 
-    code = "comfy_rate_limited"
-    accepted = False
     passing = True
 
     def __init__(self, detail: str = "", *, retry_after: float | None = None) -> None:
@@ -236,34 +208,25 @@ class BackendRateLimited(BackendError):
         self.retry_after = retry_after
 
 
-class BackendUnreachable(BackendError):
+class BackendUnreachable(BackendRefused, code="comfy_unreachable"):
     """No connection was made, so nothing was sent."""
 
-    code = "comfy_unreachable"
-    accepted = False
     passing = True
 
 
-class BackendRedirected(BackendError):
+class BackendRedirected(BackendRefused, code="comfy_redirected"):
     """The backend redirected the call. The bot follows no redirects, because a POST might be repeated or
     become a GET, and the API key might leak.
     """
 
-    code = "comfy_redirected"
-    accepted = False
 
-
-class BackendNotCancellable(BackendError):
+class BackendNotCancellable(BackendRefused, code="comfy_not_cancellable"):
     """The run can't be cancelled, or is unknown. If it exists, it continues."""
 
-    code = "comfy_not_cancellable"
-    accepted = False
 
-
-class BackendServerError(BackendError):
+class BackendServerError(BackendError, code="comfy_server_error"):
     """An internal error of the backend; a run may have started. `params['status']` is the HTTP status."""
 
-    code = "comfy_server_error"
     passing = True
 
 
@@ -271,21 +234,17 @@ class BackendCrashed(BackendServerError):
     """The backend ended a call without an answer of its own, as for a deployment that it can't describe."""
 
 
-class BackendMachineFailed(BackendServerError):
+class BackendMachineFailed(BackendServerError, code="comfy_machine_failed"):
     """The machine behind the deployment failed, while the backend answers; a run may have started."""
 
-    code = "comfy_machine_failed"
 
-
-class BackendTimeout(BackendError):
+class BackendTimeout(BackendError, code="comfy_timeout"):
     """No answer arrived in time, or the connection broke after the request was sent."""
 
-    code = "comfy_timeout"
     passing = True
 
 
-class BackendBadReply(BackendError):
+class BackendBadReply(BackendError, code="comfy_bad_reply"):
     """A webhook or an answer of the backend can't be read. The text doesn't quote it: it may hold secrets."""
 
-    code = "comfy_bad_reply"
     passing = True

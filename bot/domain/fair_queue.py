@@ -66,16 +66,15 @@ def medians_of(successes: Sequence[Success]) -> Medians | None:
     """Return the medians of these runs, or None if there are fewer than NEEDED."""
     if len(successes) < NEEDED:
         return None
+    total = [(each.ended_at - each.submitted_at).total_seconds() for each in successes]
+    begun = [each.started_at or each.submitted_at for each in successes]
+    execute = [(each.ended_at - at).total_seconds() for each, at in zip(successes, begun, strict=True)]
     billed = [each.billed for each in successes if each.billed is not None]
     return Medians(
-        _median([each.ended_at - each.submitted_at for each in successes]),
-        _median([each.ended_at - (each.started_at or each.submitted_at) for each in successes]),
+        timedelta(seconds=median(total)),
+        timedelta(seconds=median(execute)),
         median(billed) if len(billed) >= NEEDED else None,
     )
-
-
-def _median(durations: Sequence[timedelta]) -> timedelta:
-    return timedelta(seconds=median(each.total_seconds() for each in durations))
 
 
 def may_be_estimated(run: Run) -> bool:

@@ -84,11 +84,6 @@ class Change:
     visible: bool = False
 
 
-def belongs(run: Run, report: RunReport) -> bool:
-    """Return whether a report is about this run; while the run's `run_id` is unknown, any report counts."""
-    return run.run_id is None or run.run_id == report.run_id
-
-
 def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = False) -> Change | None:
     """Return the change that a report makes, or None if it changes nothing.
 
@@ -150,10 +145,7 @@ def _to_be_asked(run: Run, report: RunReport, values: dict[str, object], now: da
 
 
 def is_progress(state: RunState, reported: RunState | None) -> bool:
-    """Return whether a report only tells the progress of a run in flight.
-
-    An upload lasts for a moment, and says nothing about the run's duration.
-    """
+    """Return whether a report only tells the progress of a run in flight; an upload lasts for a moment."""
     uploads = state is RunState.RUNNING and reported is RunState.UPLOADING
     return state in IN_FLIGHT and (uploads or reported is state)
 

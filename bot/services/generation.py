@@ -15,9 +15,8 @@ from bot.context import App
 from bot.deployments.command_plan import suggestions
 from bot.deployments.draft import Draft
 from bot.deployments.files import check_content, is_kind, linked_file, links_of, needs_content
-from bot.deployments.input_text import free_texts
 from bot.deployments.inputs import AttachedFile, OptionChoice, Typed, Values
-from bot.deployments.merge import GAP, Merged, Stored, merge, seed_range
+from bot.deployments.merge import GAP, Merged, Stored, free_texts, merge, seed_range
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import GPU, PRIVATE
 from bot.domain.backend import InputKind

@@ -37,7 +37,6 @@ _AT_ONCE = 200
 PAUSED = "paused"
 # The columns of a run that no rule keeps waiting.
 NOT_HELD: Mapping[str, object] = {"waiting_code": None, "waiting_params": None}
-_OUTSIDE: ColumnElement[int] = literal_column("0")  # runs outside servers; NULL would equal nothing
 
 
 def is_waiting(table: FromClause) -> Any:
@@ -51,7 +50,7 @@ def is_in_flight(table: FromClause) -> Any:
 
 
 def _server(table: FromClause) -> Any:
-    return func.coalesce(table.c.guild_id, _OUTSIDE)
+    return func.coalesce(table.c.guild_id, literal_column("0"))  # NULL would equal nothing
 
 
 _NOW = bindparam("now", type_=UtcDateTime())
@@ -229,24 +228,23 @@ def hold_queues(
 
     Return whether a message changes. During a pause, the messages name the pause.
     """
-    lock(connection, "submit")
     which: list[ColumnElement[bool]] = [func.coalesce(queues.c.waits_for, "").not_in((code, PAUSED))]
     if deployment is not None:
         which.append(queues.c.deployment == deployment)
-    return _tell(connection, {"waits_for": code, "waits_params": dict(params)}, *which) > 0
+    return _tell(connection, code, dict(params), *which) > 0
 
 
 def release_queues(connection: Connection, *which: ColumnElement[bool]) -> int:
     """Say that nothing holds these queues any more; return how many messages change."""
+    return _tell(connection, None, None, queues.c.waits_for.is_not(None), *which)
+
+
+def _tell(
+    connection: Connection, code: str | None, params: dict[str, object] | None, *which: ColumnElement[bool]
+) -> int:
     lock(connection, "submit")
-    return _tell(
-        connection, {"waits_for": None, "waits_params": None}, queues.c.waits_for.is_not(None), *which
-    )
-
-
-def _tell(connection: Connection, values: Mapping[str, object], *which: ColumnElement[bool]) -> int:
-    changed = connection.execute(update(queues).where(*which).values(values).returning(queues.c.deployment))
-    names = changed.scalars().all()
+    told = update(queues).where(*which).values(waits_for=code, waits_params=params)
+    names = connection.execute(told.returning(queues.c.deployment)).scalars().all()
     if not names:
         return 0
     waiting = select(runs.c.request_key).where(is_waiting(runs), runs.c.deployment.in_(names))
@@ -269,29 +267,18 @@ def number_queues(connection: Connection, now: datetime) -> int:
     Each of the first PLACES runs of a queue has its own. Those behind share the next one, so that a long
     queue isn't rewritten each time it moves.
     """
-    moved = [
-        each
-        for deployment in connection.execute(_QUEUES).scalars().all()
-        for each in _moved(connection, deployment, now)
-    ]
+    moved: list[dict[str, object]] = []
+    for deployment in connection.execute(_QUEUES).scalars().all():
+        values = {"of_deployment": deployment, "now": now}
+        front = connection.execute(FRONT, values).all()
+        places = enumerate(front, 1)
+        moved += [{"moved": row.key, "position": n} for n, row in places if row.queue_position != n]
+        if len(front) == PLACES:
+            last = {f"last_{name}": value for name, value in front[-1]._mapping.items()}
+            behind = connection.execute(BEHIND, values | last).scalars()
+            moved += [{"moved": key, "position": PLACES + 1} for key in behind]
     if moved:
         revised = lock_requests_of(connection, [str(each["moved"]) for each in moved])
         connection.execute(_PLACE, moved)
         revise(connection, revised)
     return len(moved)
-
-
-def _moved(connection: Connection, deployment: str, now: datetime) -> list[dict[str, object]]:
-    values = {"of_deployment": deployment, "now": now}
-    front = connection.execute(FRONT, values).all()
-    moved: list[dict[str, object]] = [
-        {"moved": key, "position": place}
-        for place, (_, _, key, shown) in enumerate(front, 1)
-        if shown != place
-    ]
-    if len(front) == PLACES:
-        tag, created_at, key, _ = front[-1]
-        last = {"last_queue_tag": tag, "last_created_at": created_at, "last_key": key}
-        behind = connection.execute(BEHIND, values | last).scalars()
-        moved += [{"moved": key, "position": PLACES + 1} for key in behind]
-    return moved

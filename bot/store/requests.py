@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting
-from bot.database.rows import add_answer, insert_rows, new_row, read_runs, runs_of, want
+from bot.database.rows import insert_rows, new_row, read_runs, runs_of, want
 from bot.database.tables import UtcDateTime, requests, runs
 from bot.domain.budgets import Usage, day_end, has_daily_limit, limits_of, weight_of
 from bot.domain.errors import (
@@ -241,7 +241,7 @@ def _store(
         for row in rows:
             row["due_at"] = now + timedelta(hours=rules.approval.hours) if row["index"] == 0 else None
     insert_rows(connection, rows)
-    add_answer(connection, accepted, now)
+    want(connection, accepted.request_key, Kind.ANSWER, 0, now, {"farewell_at": accepted.farewell_at})
     if in_review:
         channel = {"channel_id": accepted.review_channel_id}
         want(connection, accepted.request_key, Kind.REVIEW, 0, now, channel)

@@ -6,6 +6,7 @@ conditional UPDATE decides which of two concurrent changes wins.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
@@ -24,6 +25,7 @@ from bot.database.rows import (
     runs_of,
     select_runs,
     set_columns,
+    set_rows,
     settle_answer,
     to_run,
     want,
@@ -38,7 +40,7 @@ from bot.domain.requests import Origin
 from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.text.run_log import failure_kind
-from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end, is_progress
+from bot.domain.transitions import REVIVABLE, Change, apply_report, end, is_progress
 from bot.store.audit import add_entries, record_end, request_entry
 from bot.store.ledger import by_day, post
 from bot.store.rules import read_rules
@@ -86,18 +88,33 @@ class RunStore(Repository):
         *,
         run_timeout: RunTimeout = lambda _: None,
         asked: bool = False,
+        settle_at: datetime | None = None,
     ) -> Change | None:
         """Record a report from a webhook or a poll, and return the change that it makes, with all columns.
 
         Returns None if the report changes nothing, or nothing of an ended run that a message shows. `asked`
         means that the report is a reply to GET /run. Unless the change or the run's end sets another time,
-        the run is polled at `next_check`, or at its deadline if that is earlier. Raises RunGone for an
-        unknown key, and ForeignRunReport if the key belongs to another run of ComfyDeploy.
+        the run is polled at `next_check`, or at its deadline if that is earlier; after an end that a webhook
+        reports, at `settle_at`. Raises RunGone for an unknown key, and ForeignRunReport if the key belongs
+        to another run of ComfyDeploy.
         """
         run = lock_run(connection, key)
-        if not belongs(run, report):
+        if run.run_id not in (None, report.run_id):
             raise ForeignRunReport(f"run {key} is {run.run_id}, not {report.run_id}")
-        return _record(connection, run, report, now, next_check, run_timeout, asked=asked)
+        change = apply_report(run, report, now, asked=asked)
+        if asked and run.final and report.state in FINAL and (change is None or not change.ends_run):
+            return _settle(connection, run, report, now)
+        if change is None:
+            return None
+        values = _with_next_poll(run, change, run_timeout, now, next_check)
+        if change.state in FINAL:
+            values |= _weight_of_reported(connection, run, report)
+            is_over = change.ends_run or change.state not in REVIVABLE
+            if is_over and change.values.get("due_at") is None:
+                later = settle_at or now + SETTLE_AFTER
+                values["due_at"] = next_settling(run, report, now) if asked else later
+        apply_change(connection, run, change, now, **values)
+        return replace(change, values=values)
 
     @writes
     def finish(
@@ -114,9 +131,10 @@ class RunStore(Repository):
 
         Returns False if the run's state no longer allows `target`.
         """
-        run = lock_run(connection, key)
-        in_review = run.state is RunState.AWAITING_APPROVAL
-        for each in lock_batch(connection, key) if in_review else [run]:
+        batch = lock_batch(connection, key)
+        if all(run.state is not RunState.AWAITING_APPROVAL for run in batch):
+            batch = [run for run in batch if run.key == key]
+        for each in batch:
             change = end(each, target, now, code, params or {})
             if change is None:
                 return False
@@ -137,14 +155,18 @@ class RunStore(Repository):
         batch = lock_batch(connection, key)
         if answer_by is not None:
             token, expires = answer_by.interaction_token, answer_by.interaction_expires_at
-            own = update(requests).where(requests.c.key == batch[0].request_key)
-            connection.execute(own.values(interaction_token=token, interaction_expires_at=expires))
+            answer = {"interaction_token": token, "interaction_expires_at": expires}
+            set_columns(connection, requests, {"key": batch[0].request_key}, answer)
         active = [run for run in batch if not run.final]
         cancelled = [run for run in by_day(active) if run.is_cancellable]
         if cancelled:
             add_entries(connection, request_entry(cancelled, AuditAction.CANCEL, by, now))
         for run in cancelled:
-            _cancel(connection, run, now, by)
+            own = replace(run, cancel_requested_at=now, cancelled_by=by)
+            change = end(own, RunState.CANCELLED, now, own.cancel_code, {})
+            if run.state not in NOT_SUBMITTED or change is None:
+                change = Change(run.state, {"due_at": now} if run.run_id else {}, visible=True)
+            apply_change(connection, run, change, now, cancel_requested_at=now, cancelled_by=by)
         return bool(active)
 
     @writes
@@ -176,9 +198,8 @@ class RunStore(Repository):
 
         The webhook about the cancellation may arrive before the reply to the cancel call.
         """
-        connection.execute(
-            update(runs).where(runs.c.key == key, runs.c.state.in_(IN_FLIGHT)).values(failure_code=code)
-        )
+        own = update(runs).where(runs.c.key == key, runs.c.state.in_(IN_FLIGHT))
+        connection.execute(own.values(failure_code=code))
 
     @writes
     def save_progress(
@@ -191,48 +212,31 @@ class RunStore(Repository):
         run_timeout: RunTimeout = lambda _: None,
     ) -> None:
         """Record those of these reports that only tell the progress of their run."""
+        changed, visible = defaultdict[Any, list[dict[str, object]]](list), set[str]()
         for run in lock_runs(connection, reports.keys()):
             report = reports[run.key]
-            if is_progress(run.state, report.state) and run.run_id == report.run_id:
-                _record(connection, run, report, now, next_check, run_timeout)
+            if not is_progress(run.state, report.state) or run.run_id != report.run_id:
+                continue
+            change = apply_report(run, report, now)
+            if change is not None:
+                values = _with_next_poll(run, change, run_timeout, now, next_check)
+                changed[tuple(values)].append({"key": run.key, "state": change.state, **values})
+                visible |= {run.request_key} if change.visible else set()
+        for rows in changed.values():
+            set_rows(connection, runs, rows)
+        if visible:
+            revise(connection, visible)
 
 
-def _record(
-    connection: Connection,
-    run: Run,
-    report: RunReport,
-    now: datetime,
-    next_check: datetime,
-    run_timeout: RunTimeout,
-    *,
-    asked: bool = False,
-) -> Change | None:
-    """Record a report about a locked run, as `RunStore.record_report` does."""
-    change = apply_report(run, report, now, asked=asked)
-    if asked and run.final and report.state in FINAL and (change is None or not change.ends_run):
-        return _settle(connection, run, report, now)
-    if change is None:
-        return None
-    started_at: Any = change.values.get("started_at", run.started_at)
-    started = replace(run, started_at=started_at)
-    poll_at = poll_after_report(started, run_timeout(run.deployment), now, next_check)
+def _with_next_poll(
+    run: Run, change: Change, run_timeout: RunTimeout, now: datetime, next_check: datetime
+) -> dict[str, object]:
+    """Return the columns of a change, with the time of the next poll unless the change sets it."""
+    if isinstance(started_at := change.values.get("started_at"), datetime):
+        run = replace(run, started_at=started_at)
+    poll_at = poll_after_report(run, run_timeout(run.deployment), now, next_check)
     later = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
-    values = {**later, **change.values}
-    if change.state in FINAL:
-        values |= _weight_of_reported(connection, run, report)
-        is_over = change.ends_run or change.state not in REVIVABLE
-        if is_over and change.values.get("due_at") is None:
-            values["due_at"] = next_settling(run, report, now) if asked else now + SETTLE_AFTER
-    apply_change(connection, run, change, now, **values)
-    return replace(change, values=values)
-
-
-def _cancel(connection: Connection, run: Run, now: datetime, by: int) -> None:
-    cancelled = replace(run, cancel_requested_at=now, cancelled_by=by)
-    change = end(cancelled, RunState.CANCELLED, now, cancelled.cancel_code, {})
-    if run.state not in NOT_SUBMITTED or change is None:
-        change = Change(run.state, {"due_at": now} if run.run_id else {}, visible=True)
-    apply_change(connection, run, change, now, cancel_requested_at=now, cancelled_by=by)
+    return {**later, **change.values}
 
 
 def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) -> Change | None:
@@ -300,7 +304,8 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
         revise(connection, [run.request_key])
     if change.ends_run and run.final:
         _show_late(connection, run, now)
-    post(connection, run, values)
+    if not {run.state, change.state} <= IN_FLIGHT:  # progress costs nothing
+        post(connection, run, values)
 
 
 def _show_late(connection: Connection, run: Run, now: datetime) -> None:

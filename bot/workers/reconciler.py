@@ -70,13 +70,20 @@ class Reconciler:
         if self._started_at is not None:
             await claims.make_checks_due(self._started_at)
             self._started_at = None
+        unsettled, most = self._recorder.unsettled, min(room, _CHUNK_SIZE)
+        times = {} if away else unsettled
+        own = [key for key, settle_at in times.items() if settle_at <= now][:most]
         due_at = await claims.next_check(now + LONGEST_SLEEP, away=away)
-        if due_at is None or due_at > now:
-            return Later.at(due_at, now)
-        most = min(room, _CHUNK_SIZE)
-        found = await claims.claim_checks(
-            now, self._app.interval, most, run_timeout=self._app.run_timeout, away=away
-        )
+        if own:
+            found = await self._store.runs.several(set(own))
+        elif due_at is None or due_at > now:
+            return Later.at(min(filter(None, (due_at, *times.values())), default=None), now)
+        else:
+            found = await claims.claim_checks(
+                now, self._app.interval, most, run_timeout=self._app.run_timeout, away=away
+            )
+        for key in (*own, *(run.key for run in found)):
+            unsettled.pop(key, None)
         if len(found) == most:
             self._paused_until = loop.time() + most * _CHECK_PAUSE
         return found or TAKEN
@@ -115,9 +122,8 @@ class Reconciler:
         A run whose submitter still waits for ComfyDeploy or for the database is left to it, and no run is
         given up during an outage.
         """
-        if self._submitter.is_submitting(run.key) or self._health.is_away:
-            return
-        if run.submitted_at is not None and self._clock() < run.submitted_at + self._app.grace:
+        is_early = run.submitted_at is not None and self._clock() < run.submitted_at + self._app.grace
+        if is_early or self._submitter.is_submitting(run.key) or self._health.is_away:
             return
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
 
@@ -230,19 +236,17 @@ class Reconciler:
         read = run.failure_log is not None or run.erased_at is not None
         wanted = report.state is RunState.FAILED and unexplained and not read
         if wanted and self._app.settings.run_logs:
-            report = report._replace(log=await self._end_of_log(report.run_id))
+            entries: Sequence[str] = ()
+            try:
+                entries = await self._backend.read_log(report.run_id)
+            except BackendError as error:
+                log.info("can't read the run's log: %s", error)
+            loop = asyncio.get_running_loop()
+            end = await loop.run_in_executor(self._app.files, end_of_log, entries)
+            report = report._replace(log=end or "")  # empty if the log isn't archived yet
         await self._recorder.record(run.key, report, asked=True)
         if next_settling(run, report, self._clock()) is None:
             self._metrics.settled(run, gpu=report.gpu, seconds=report.run_duration)
-
-    async def _end_of_log(self, run_id: str) -> str:
-        """Return the end of a run's log. It is empty if the log can't be read, or isn't archived yet."""
-        try:
-            text = await self._backend.read_log(run_id)
-        except BackendError as error:
-            log.info("can't read the run's log: %s", error)
-            return ""
-        return await asyncio.get_running_loop().run_in_executor(self._app.files, end_of_log, text) or ""
 
     async def _finish(self, run: Run, target: RunState, code: str) -> None:
         if await self._store.runs.finish(run.key, target, self._clock(), code=code):

@@ -16,9 +16,11 @@ from datetime import datetime
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from bot.config.fields import Role
 from bot.config.logs import run_context
 from bot.context import App
 from bot.domain.errors import BackendBadReply, RunGone, StoreUnavailable
+from bot.domain.run_timing import SETTLE_AFTER
 from bot.domain.runs import IN_FLIGHT, RunReport, RunState
 from bot.domain.transitions import is_progress
 from bot.store.runs import ForeignRunReport
@@ -43,6 +45,10 @@ class ReportRecorder:
         # ComfyDeploy's id and the state of each run, as the store has recorded them, and buffered progress.
         self._known: OrderedDict[str, tuple[str, RunState]] = OrderedDict()
         self._progress: dict[str, RunReport] = {}
+        # The runs that succeeded by a webhook, and when to ask what ComfyDeploy bills. Their rows are due a
+        # little later, so this process needs no claim for that, and another one asks if this one dies.
+        self.unsettled: dict[str, datetime] = {}
+        self._settles = Role.RECONCILE in app.settings.roles
 
     def buffer(self, key: str, report: RunReport) -> bool:
         """Take a report that tells only progress, or nothing new; return False for any other."""
@@ -67,8 +73,15 @@ class ReportRecorder:
         ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
         """
         now, quiet = self._clock(), self._app.quiet_period
+        settle_at = now + SETTLE_AFTER
         change = await self._store.runs.record_report(
-            key, report, now, now + quiet, run_timeout=self._app.run_timeout, asked=asked
+            key,
+            report,
+            now,
+            now + quiet,
+            run_timeout=self._app.run_timeout,
+            asked=asked,
+            settle_at=settle_at + self._app.interval if self._settles else settle_at,
         )
         if change is None:
             return None
@@ -82,6 +95,9 @@ class ReportRecorder:
         if change.ends_run:
             log.info("recorded %s", change.state.value)
             self._wakeups.wake("show", "submit")
+            if self._settles and not asked and change.state is RunState.SUCCEEDED:
+                self.unsettled[key] = settle_at
+                self._wakeups.receive(["check"])
         elif change.visible:
             self._wakeups.wake("show")
         if isinstance(due_at := change.values.get("due_at"), datetime):
@@ -118,54 +134,49 @@ async def read_body(request: web.Request) -> bytes | int:
         return 400
 
 
-class WebhookServer:
-    """Handles the backend's webhooks over HTTP."""
+def add_webhooks(server: web.Application, app: App, recorder: ReportRecorder) -> None:
+    """Handle the backend's webhooks over HTTP."""
 
-    def __init__(self, app: App, recorder: ReportRecorder) -> None:
-        self._backend = app.backend
-        self._recorder = recorder
-        self._metrics = app.metrics
-
-    def add_to(self, app: web.Application) -> None:
-        """Register the routes."""
-        for method, route in self._backend.webhooks:
-            app.router.add_route(method, route, self._receive)
-
-    async def _receive(self, request: web.Request) -> web.Response:
+    async def receive(request: web.Request) -> web.Response:
         try:
-            status = await self._take(request)
+            status = await _take(app, recorder, request)
         except Exception:
-            self._metrics.webhook(500)
+            app.metrics.webhook(500)
             raise
-        self._metrics.webhook(status)
+        app.metrics.webhook(status)
         return web.Response(status=status)
 
-    async def _take(self, request: web.Request) -> int:
-        key = request.match_info["key"]
-        if not self._backend.is_webhook_authentic(key, request.match_info["mac"]):
-            return 403
-        body = await read_body(request)
-        if isinstance(body, int):
-            return body
-        try:
-            report = self._backend.read_webhook(body)
-        except BackendBadReply as error:
-            log.warning("can't read a webhook: %s", error, extra={"run": key})
-            return 400
-        # Most webhooks, several a second of each run.
-        if self._recorder.buffer(key, report):
-            return 204
-        with run_context(key):
-            try:
-                await self._recorder.record(key, report)
-            except RunGone:
-                log.warning("received a webhook for a run that the store doesn't know")
-                return 404
-            except ForeignRunReport as error:
-                log.warning("received a webhook for another run: %s", error)
-                return 409
-            except StoreUnavailable as error:
-                # The backend retries after any status but a 2xx. When it gives up, polling finds the event.
-                log.warning("can't store a webhook until the database is back: %s", error)
-                return 503
+    for method, route in app.backend.webhooks:
+        server.router.add_route(method, route, receive)
+
+
+async def _take(app: App, recorder: ReportRecorder, request: web.Request) -> int:
+    """Record a webhook, and return the status that answers it."""
+    key = request.match_info["key"]
+    if not app.backend.is_webhook_authentic(key, request.match_info["mac"]):
+        return 403
+    body = await read_body(request)
+    if isinstance(body, int):
+        return body
+    try:
+        report = app.backend.read_webhook(body)
+    except BackendBadReply as error:
+        log.warning("can't read a webhook: %s", error, extra={"run": key})
+        return 400
+    # Most webhooks, several a second of each run.
+    if recorder.buffer(key, report):
         return 204
+    with run_context(key):
+        try:
+            await recorder.record(key, report)
+        except RunGone:
+            log.warning("received a webhook for a run that the store doesn't know")
+            return 404
+        except ForeignRunReport as error:
+            log.warning("received a webhook for another run: %s", error)
+            return 409
+        except StoreUnavailable as error:
+            # The backend retries after any status but a 2xx. When it gives up, polling finds the event.
+            log.warning("can't store a webhook until the database is back: %s", error)
+            return 503
+    return 204

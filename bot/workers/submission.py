@@ -142,13 +142,14 @@ class Submitter:
         refused without a call.
         """
         self._claimed.add(run.key)
+        is_tried = not self._health.is_trusted or self._health.broken
         try:
             await self._submit(run)
         finally:
             self._claimed.discard(run.key)
             self._health.finish(run)
-            if not self._health.is_trusted or self._health.broken:
-                self._wakeups.receive(["submit"])  # one run at a time is tried
+            if is_tried:  # the others have waited for this run
+                self._wakeups.receive(["submit"])
 
     async def _submit(self, run: Run) -> None:
         try:

@@ -16,7 +16,7 @@ from tests.harness import Harness
 _PROGRESS = re.compile(r"save_progress|record_report (running|uploading)|turn$")
 
 
-async def test_a_request_takes_ten_writing_transactions_beside_its_progress(
+async def test_a_request_takes_nine_writing_transactions_beside_its_progress(
     bot: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is a step that must survive a crash."""
@@ -54,6 +54,5 @@ async def test_a_request_takes_ten_writing_transactions_beside_its_progress(
             "turn claims outcome": 1,
             "begin outcome": 1,  # the attempt
             "turn releases outcome": 1,  # the message's id, after the status message is deleted
-            "claim_checks": 1,  # before ComfyDeploy is asked what it bills
         }
     )

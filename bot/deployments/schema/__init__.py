@@ -115,10 +115,6 @@ class InputSettings(Table):
     is_seed: bool | None = Field(None, alias="seed")
     """drawn by the bot if left out, and shown"""
 
-    @property
-    def offered(self) -> bool:
-        return self.fixed is None and not self.hidden
-
     def mistakes(self) -> Iterator[str]:
         if self.minimum is not None and self.maximum is not None and self.maximum < self.minimum:
             yield "max is below min"
@@ -228,7 +224,7 @@ class DeploymentSettings(Table):
             yield f"inputs {', '.join(prompts)} are all marked as the prompt; only one can be"
         options = {} if self.sizes is None else {self.sizes.option: "sizes"}
         for key, item in self.inputs.items():
-            if item.offered and item.option is not None:
+            if item.option is not None and item.fixed is None and not item.hidden:
                 other = options.setdefault(item.option, f"inputs.{key}")
                 if other != f"inputs.{key}":
                     yield f".inputs.{key}.option: is the option of {other}, too; each needs its own"

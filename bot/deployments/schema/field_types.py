@@ -83,11 +83,6 @@ def slug(text: str, fallback: str = "input") -> str:
     return _REFUSED.sub("_", lowered).strip("_")[:NAME_LENGTH].strip("_") or fallback
 
 
-def acceptable(name: str) -> bool:
-    """Return whether Discord accepts the name unchanged as an option or subcommand."""
-    return 0 < len(name) <= NAME_LENGTH and name == name.lower() and not _REFUSED.search(name)
-
-
 def unique(name: str, taken: Collection[str], *, room: int = 0) -> str:
     """Return `name`, numbered if it is taken, leaving room for `room` more characters."""
     length = NAME_LENGTH - room
@@ -123,7 +118,11 @@ _EMOJI = re.compile(f"{_PART}(?:\u200d{_PART}){{0,4}}|[\U0001f1e6-\U0001f1ff]{{2
 
 # Names aren't converted, because operators would not find the converted names in their file.
 Name = Annotated[
-    str, that(acceptable, f"must have 1 to {NAME_LENGTH} letters in lower case, digits, '-' and '_'")
+    str,
+    that(
+        lambda name: 0 < len(name) <= NAME_LENGTH and name == name.lower() and not _REFUSED.search(name),
+        f"must have 1 to {NAME_LENGTH} letters in lower case, digits, '-' and '_'",
+    ),
 ]
 OptionName = Annotated[
     Name, that(lambda value: value not in RESERVED, "is an option of the bot's own; choose another name")

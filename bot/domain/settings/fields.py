@@ -14,8 +14,7 @@ from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.domain.forms import FormField, Shape
 from bot.domain.settings.kinds import Choice, Given, Names, Section, Setting, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.text import QUOTED, escape_line, listed, shorten_words
-from bot.domain.text.numbers import shown_number
+from bot.domain.text import QUOTED, escape_line, listed, shorten_words, shown_number
 
 # How much of a value is quoted that somebody else has set.
 _NOW_LENGTH = 200

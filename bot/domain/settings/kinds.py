@@ -9,8 +9,15 @@ from typing import Any
 
 from bot.domain.errors import InputError, InputErrors
 from bot.domain.forms import NO, SELECT_LIMIT, YES, FormField, Option, Shape, batches
-from bot.domain.text import QUOTED, escape_line, listed, strip_invisible, without_joiners
-from bot.domain.text.numbers import typed_integer, typed_number
+from bot.domain.text import (
+    QUOTED,
+    escape_line,
+    listed,
+    strip_invisible,
+    typed_integer,
+    typed_number,
+    without_joiners,
+)
 
 # The limits of a server's own list of words.
 WORD_LENGTH, WORD_COUNT = 60, 500

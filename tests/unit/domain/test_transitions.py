@@ -17,7 +17,6 @@ from bot.domain.transitions import (
     UNSUCCESSFUL,
     Change,
     apply_report,
-    belongs,
     end,
     end_for_block,
 )
@@ -141,12 +140,6 @@ def test_every_state_but_the_final_ones_can_be_left() -> None:
 
 def test_only_an_approval_or_a_failed_submission_leads_to_waiting() -> None:
     assert states_before(S.WAITING) == {S.AWAITING_APPROVAL, S.SUBMITTING}
-
-
-def test_a_report_belongs_to_its_run_or_to_one_without_an_id() -> None:
-    assert belongs(run(), RunReport("r"))
-    assert belongs(run(run_id="r"), RunReport("r"))
-    assert not belongs(run(run_id="q"), RunReport("r"))
 
 
 @pytest.mark.parametrize(
