@@ -305,7 +305,6 @@ class Messenger:
         return act
 
     async def _climb(self, step: Step) -> Act | None:
-        """Post a message, if it has to be posted, in the first form and place that work."""
         place = start(step.claim.message, step.claim.runs, self._app.now())
         withheld = await withheld_at(self._app, step.claim)
         # Without its requester, of a copy only the deletion is left to do.
@@ -353,7 +352,6 @@ class Messenger:
         self._release(step, now, shown=True)
 
     async def _finish(self, step: Step, act: Act) -> str:
-        """Delete what is obsolete, and store that the message is shown."""
         message, now = step.claim.message, self._app.now()
         left = await step.delete([ref for ref in message.stale if ref not in message.refs])
         is_outcome, posts = message.kind in OUTCOMES, act in (Act.POST, Act.CONTINUE)
@@ -376,5 +374,4 @@ class Messenger:
 
 
 def _simpler(message: Message, claim: Claim, now: datetime) -> Message:
-    """Return the message in a simpler form, or at the next place."""
     return climb(message, start(message, claim.runs, now), claim.runs, about_message=True)

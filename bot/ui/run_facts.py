@@ -39,7 +39,6 @@ COLOURS = {
 
 
 def phase(state: RunState) -> str:
-    """Return the string code of a state's title."""
     return "title_approval" if state is RunState.AWAITING_APPROVAL else f"title_{state.value}"
 
 
@@ -294,7 +293,6 @@ def _facts(run: Run, inputs: ShownInputs, origin: str | None, *, explained: bool
 
 
 def _full_text(key: str, inputs: ShownInputs, command: str | None, log: str | None) -> str:
-    """Return all inputs, the log and the commands as plain text, to read and copy."""
     parts = [f"{name}:\n{value}" for name, value in inputs.values]
     parts += [f"{name}:\n{file.url}" for name, file in zip(inputs.file_options, inputs.files, strict=True)]
     return "\n\n".join([key, *parts, *filter(None, [log, command])]) + "\n"

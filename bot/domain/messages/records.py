@@ -189,7 +189,6 @@ class Claim:
 
     @property
     def about(self) -> Sequence[Run]:
-        """Return the runs that the message reports on."""
         return [self.run] if self._is_about_one else self.runs
 
     @property
@@ -217,7 +216,6 @@ class Claim:
 
     @property
     def known(self) -> frozenset[int]:
-        """Return the ids of all stored messages of the request."""
         refs = [ref for each in self.messages.values() for ref in (*each.refs, *each.stale)]
         return frozenset({*(ref.message_id for ref in refs), self.first.status_message_id or 0})
 
@@ -226,7 +224,6 @@ class Claim:
         return replace(self, message=message, messages=others)
 
     def changed(self, **values: Any) -> Claim:
-        """Return the claim with other values of its message."""
         return self.with_message(replace(self.message, **values))
 
     def with_part(self, part: Part) -> Claim:
@@ -264,7 +261,6 @@ def result_refs(messages: Mapping[tuple[Kind, int], Message], number: int) -> Se
 
 
 def result_ref(messages: Mapping[tuple[Kind, int], Message], number: int) -> MessageRef | None:
-    """Return the first Discord message that shows a run's result, or None."""
     return next(iter(result_refs(messages, number)), None)
 
 
@@ -275,7 +271,6 @@ def marker(message: Message, part: Part) -> int:
 
 
 def answer_marker(request_key: str) -> int:
-    """Return the component id by which a search finds a status message."""
     return _component_id(f"{request_key}:{Kind.ANSWER}")
 
 
