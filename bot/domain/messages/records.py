@@ -189,17 +189,14 @@ class Claim:
 
     @property
     def about(self) -> Sequence[Run]:
-        return [self.run] if self._is_about_one else self.runs
-
-    @property
-    def _is_about_one(self) -> bool:
         kind, number = self.message.kind, self.message.number
-        return kind in COPIES or kind is Kind.LATE or (kind is Kind.REPORT and number > 0)
+        alone = kind in COPIES or kind is Kind.LATE or (kind is Kind.REPORT and number > 0)
+        return [self.run] if alone else self.runs
 
     @property
     def late(self) -> frozenset[str]:
         """Return the keys of the runs whose results have messages of their own, apart from this one."""
-        if self._is_about_one:
+        if len(self.about) == 1:
             return frozenset()
         numbers = {number for kind, number in self.messages if kind is Kind.LATE}
         return frozenset(run.key for run in self.runs if run.index in numbers)
