@@ -188,10 +188,7 @@ class _Merging:
 
 
 def _filled(item: Input, source: Stored, prompt: RawValue | None) -> str:
-    """Return a preset's prompt with what was typed in its gaps.
-
-    Raises InputError if the prompt is missing or the result is too long.
-    """
+    """Return a preset's prompt with what was typed in its gaps. Raises InputError."""
     if prompt is None:
         name = source.preset.name if source.preset is not None else ""
         raise InputError("preset_needs_prompt", option=item.option, name=escape_line(name, NAME_LENGTH))
@@ -227,7 +224,6 @@ def with_more(deployment: Deployment, layer: Typed) -> Typed:
 
 
 def _in_more(deployment: Deployment, key: str) -> Input:
-    """Return the input that a key in `more` means. Raises InputError."""
     lowered = key.casefold()
     by_name = (item for item in deployment.offered if lowered in item.option_names)
     by_key = (item for item in deployment.offered if lowered == item.key.casefold())

@@ -180,10 +180,7 @@ def _sources(settings: DeploymentSettings, info: DeploymentDescription) -> list[
 
 
 def _with_names(items: Iterable[Input]) -> dict[str, Input]:
-    """Assign valid, unique option names to the offered inputs, avoiding those of the bot's own options.
-
-    Names from the file win over those from the backend.
-    """
+    """Give the offered inputs valid, unique option names. Names from the file win over the backend's."""
     found = {item.key: item for item in items}
     taken = set(RESERVED)
     for item in sorted(found.values(), key=lambda item: not item.option):
