@@ -42,10 +42,11 @@ def run() -> NoReturn:
     """
     code = 1
     try:
-        code = main()
+        try:
+            code = main()
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else 1
         sys.stdout.flush()
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 1
     except BaseException:
         traceback.print_exc()
     finally:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -42,7 +41,7 @@ from bot.gateway.message_files import (
 )
 from bot.gateway.replies import check_start, start
 from bot.services import drafts, generation, presets
-from bot.services.access import seen
+from bot.services.access import visible
 from bot.services.drafts import Kept
 from bot.strings import explain, say
 from bot.ui.custom_ids import DraftId, RunId
@@ -58,7 +57,10 @@ async def _pressed(interaction: Interaction, id: DraftId) -> None:
     for value in selected_values(interaction):
         id = DraftId.read(value) or id
     if id.picture and not id.target:
-        await _choose(interaction, id)
+        picture = _picture(interaction, id, Kept({}))
+        if picture is None:
+            raise RefusedError("use_stale")
+        await tell(interaction, view=pictures_layout([picture], [id.key], _choices(interaction)))
     elif id.count:
         await begin(interaction, id)
     else:
@@ -78,28 +80,6 @@ async def open_draft(interaction: Interaction, id: DraftId) -> None:
         await begin(interaction, id)
 
 
-@dataclass(slots=True)
-class _Beginning:
-    """A draft that is about to become a request: what was typed before, and the values `sent` in its form."""
-
-    kept: Kept
-    sent: Mapping[str, Any]
-    make: MakeDraft
-    draft: Draft | None = None
-
-    @property
-    def typed(self) -> Typed:
-        if self.draft is None:  # nobody knows what the form showed
-            return {**self.kept.typed, **{name: value for name, value in self.sent.items() if value}}
-        before = {**self.draft.typed, **self.kept.typed}
-        fields = self.draft.fields(before, self.kept.wrong) if self.sent else ()
-        return {**before, **changed(fields, self.sent)}
-
-    async def check(self, interaction: Interaction, actor: Actor) -> Checked:
-        self.draft = await self.make(actor)
-        return await generation.check(interaction.client.app, actor, self.draft, self.typed)
-
-
 async def begin(
     interaction: Interaction,
     id: DraftId,
@@ -114,35 +94,35 @@ async def begin(
     If it is refused and editing can help, the answer has a button that opens the form with everything that
     was typed. `make` returns the draft, unless the id does.
     """
+    app, sent = interaction.client.app, sent or {}
     kept = _kept(interaction, id) if typed is None else Kept(typed)
     if id.count:
         kept, id = replace(kept, typed={**kept.typed, COUNT: int(id.count)}), replace(id, count="")
-    beginning = _Beginning(kept, sent or {}, make or partial(_draft, interaction, id, kept))
+    draft: Draft | None = None
+    # Until there is a draft, nobody knows what the form showed.
+    given: Typed = {**kept.typed, **{name: value for name, value in sent.items() if value}}
+
+    async def check(actor: Actor) -> Checked:
+        nonlocal draft, given
+        draft = await (make(actor) if make is not None else _draft(interaction, id, kept, actor))
+        before = {**draft.typed, **kept.typed}
+        given = {**before, **changed(draft.fields(before, kept.wrong), sent)} if sent else before
+        return await generation.check(app, actor, draft, given)
+
     try:
-        await start(interaction, partial(beginning.check, interaction), is_generate=is_generate)
+        await start(interaction, check, is_generate=is_generate)
     except (PressedTwice, RequestUnknown):
         raise
     except BotError as error:
         is_deferred = isinstance(error, StoreUnavailable) and interaction.response.is_done()
-        if is_deferred or not drafts.can_be_edited(beginning.draft, beginning.typed, error):
+        if is_deferred or not drafts.can_be_edited(draft, given, error):
             raise
-        await _offer_edit(interaction, id, beginning, error)
-
-
-async def _offer_edit(interaction: Interaction, id: DraftId, refused: _Beginning, error: BotError) -> None:
-    """Say why a draft was refused, with a button that opens its form as it was."""
-    log.info("refused a request of user %s: %s", interaction.user.id, error)
-    name = drafts.keep(
-        interaction.client.app,
-        interaction.user.id,
-        refused.typed,
-        error,
-        deployment=id.target,
-        picture=_picture(interaction, id, refused.kept),
-    )
-    possible = error.params.get("possible") if isinstance(error, CodedError) else None
-    view = refused_layout(explain(error), replace(id, draft=name), int(str(possible or 0)))
-    await tell(interaction, view=view)
+        log.info("refused a request of user %s: %s", interaction.user.id, error)
+        picture = _picture(interaction, id, kept)
+        name = drafts.keep(app, interaction.user.id, given, error, deployment=id.target, picture=picture)
+        possible = error.params.get("possible") if isinstance(error, CodedError) else None
+        view = refused_layout(explain(error), replace(id, draft=name), int(str(possible or 0)))
+        await tell(interaction, view=view)
 
 
 def again(count: int | None) -> Callable[[Interaction, str], Awaitable[None]]:
@@ -204,7 +184,7 @@ async def _with_file(interaction: Interaction, draft: Draft, key: str, actor: Ac
     app, message = interaction.client.app, interaction.message
     if message is None:
         return None
-    run = await seen(app, actor, key)
+    run = await visible(app, actor, key, in_gallery=True)
     shown = [file_behind(url) for url in shown_pictures(message) if belongs_to(url, key)]
 
     def is_meant(file: AttachedFile) -> bool:
@@ -254,14 +234,6 @@ def _choices(interaction: Interaction) -> Sequence[Option]:
     if not offered:
         raise RefusedError("use_nobody")
     return [Option(each.name, each.title, each.description) for each in offered]
-
-
-async def _choose(interaction: Interaction, id: DraftId) -> None:
-    """Show what can be done with the chosen picture."""
-    picture, choices = _picture(interaction, id, Kept({})), _choices(interaction)
-    if picture is None:
-        raise RefusedError("use_stale")
-    await tell(interaction, view=pictures_layout([picture], [id.key], choices))
 
 
 def _menu(*choices: Option) -> OnMenu:

@@ -18,14 +18,14 @@ from bot.deployments.command_plan import (
     CommandPlan,
     CommandSpec,
     OptionSpec,
-    group_description,
 )
 from bot.deployments.inputs import ATTACHMENTS, OptionChoice, OptionValue, RawValue
 from bot.domain.backend import InputKind
 from bot.gateway.client import GenerateBot
-from bot.gateway.interactions import Interaction, rules_guild_id
+from bot.gateway.interactions import rules_guild_id
 from bot.gateway.message_files import attached_file
 from bot.services import generation, presets
+from bot.strings import say
 from bot.ui.custom_ids import DraftId
 from cogs.drafts import begin
 
@@ -53,19 +53,15 @@ class _Option(app_commands.Transformer):
 
     @property
     def min_value(self) -> int | float | None:
-        return self._limits[0]
+        item, is_text = self.spec.item, self.type is AppCommandOptionType.string
+        low = item.min_length if is_text else item.minimum
+        return None if isinstance(item, ChoiceInput) else low
 
     @property
     def max_value(self) -> int | float | None:
-        return self._limits[1]
-
-    @property
-    def _limits(self) -> tuple[int | float | None, int | float | None]:
-        item = self.spec.item
-        if isinstance(item, ChoiceInput):
-            return None, None
-        is_text = self.type is AppCommandOptionType.string
-        return (item.min_length, item.max_length) if is_text else (item.minimum, item.maximum)
+        item, is_text = self.spec.item, self.type is AppCommandOptionType.string
+        high = item.max_length if is_text else item.maximum
+        return None if isinstance(item, ChoiceInput) else high
 
     @property
     def choices(self) -> list[app_commands.Choice[OptionValue]] | None:
@@ -88,13 +84,14 @@ class _CompletedOption(_Option):
     async def autocomplete(
         self, interaction: AnyInteraction, value: int | float | str, /
     ) -> list[app_commands.Choice[OptionValue]]:
-        return _choices(await self._suggested(interaction, str(value)))
-
-    async def _suggested(self, interaction: Interaction, typed: str) -> Sequence[OptionChoice]:
-        app, deployment, guild_id = interaction.client.app, self._deployment, interaction.guild_id
+        app, deployment, typed = interaction.client.app, self._deployment, str(value)
         if self.spec.name == PRESET_OPTION.name:
-            return await presets.suggest(app, interaction.user.id, guild_id, typed, deployment=deployment)
-        return await generation.suggest(app, rules_guild_id(interaction), deployment, self.spec.name, typed)
+            user_id, guild_id = interaction.user.id, interaction.guild_id
+            found = await presets.suggest(app, user_id, guild_id, typed, deployment=deployment)
+        else:
+            rules_of = rules_guild_id(interaction)
+            found = await generation.suggest(app, rules_of, deployment, self.spec.name, typed)
+        return _choices(found)
 
 
 def build_generate(plan: CommandPlan) -> GenerateCommand:
@@ -103,7 +100,9 @@ def build_generate(plan: CommandPlan) -> GenerateCommand:
         return _command(plan.commands[0], plan.name)
     root = app_commands.Group(name=plan.name, description=plan.description)
     groups = {
-        name: app_commands.Group(name=name, description=group_description(name), parent=root)
+        name: app_commands.Group(
+            name=name, description=say("command_generate_group", group=name), parent=root
+        )
         for name in plan.groups
     }
     for spec in plan.commands:
@@ -120,7 +119,15 @@ def _command(spec: CommandSpec, name: str) -> app_commands.Command[Any, ..., Non
         given = {options[key].name: value for key, value in values.items() if value is not None}
         await begin(interaction, DraftId("", spec.name), typed=given, is_generate=True)
 
-    parameters = [_parameter(key, option, spec.name) for key, option in options.items()]
+    parameters = [
+        inspect.Parameter(
+            key,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if option.required else None,
+            annotation=_CompletedOption(option, spec.name) if option.autocomplete else _Option(option),
+        )
+        for key, option in options.items()
+    ]
     interaction = inspect.Parameter("interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     # discord.py reads a callback through inspect.signature, and this attribute is the documented way to
     # describe parameters that are known only at run time. mypy doesn't know it.
@@ -128,12 +135,6 @@ def _command(spec: CommandSpec, name: str) -> app_commands.Command[Any, ..., Non
     app_commands.describe(**{key: option.description for key, option in options.items()})(callback)
     app_commands.rename(**{key: option.name for key, option in options.items()})(callback)
     return app_commands.Command(name=name, description=spec.description, callback=callback)
-
-
-def _parameter(key: str, option: OptionSpec, deployment: str) -> inspect.Parameter:
-    kind = _CompletedOption(option, deployment) if option.autocomplete else _Option(option)
-    default = inspect.Parameter.empty if option.required else None
-    return inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
 def _choices(choices: Sequence[OptionChoice]) -> list[app_commands.Choice[OptionValue]]:

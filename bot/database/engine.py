@@ -57,11 +57,6 @@ class Database:
             return None
         return Path(name)
 
-    def make_folder(self) -> None:
-        """Create the folder of a SQLite file. Raises OSError."""
-        if self.file is not None:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-
     async def close(self) -> None:
         """Close the connections."""
         await self._server.close()
@@ -103,7 +98,7 @@ class Database:
 
 
 class Repository:
-    """Functions that `reads` and `writes` run in transactions of a database."""
+    """Functions that `reads` and `writes` run in transactions of a database. They raise StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

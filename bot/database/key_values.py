@@ -34,7 +34,7 @@ def write_value(connection: Connection, name: str, value: str, now: datetime) ->
 
 
 class KeyValueStore(Repository):
-    """Stores named text values. Methods raise StoreUnavailable if the database is unreachable."""
+    """Stores named text values."""
 
     def __init__(self, database: Database, outside: Outside) -> None:
         super().__init__(database)

@@ -120,10 +120,14 @@ class Postgres:
         and may give its number to another.
         """
         log.warning("the commit of transaction %s was not confirmed: %s", transaction_id, lost)
+        status: str | None = "in progress"
         try:
             with database_errors():
                 async with asyncio.timeout(self._wait_seconds):
-                    status = await self._status(transaction_id)
+                    while status == "in progress":
+                        async with self._engine.connect() as connection:
+                            status = await connection.scalar(_STATUS, {"id": transaction_id})
+                        await asyncio.sleep(_STATUS_PAUSE if status == "in progress" else 0)
         except StoreUnavailable as error:
             raise CommitUnknown(str(lost)) from error
         log.warning("transaction %s was %s", transaction_id, status)
@@ -132,19 +136,8 @@ class Postgres:
         if status != "committed":
             raise CommitUnknown(str(lost)) from lost
 
-    async def _status(self, transaction_id: str) -> str | None:
-        """Return committed, aborted, or None if PostgreSQL doesn't know the transaction."""
-        while True:
-            async with self._engine.connect() as connection:
-                status: str | None = await connection.scalar(_STATUS, {"id": transaction_id})
-            if status != "in progress":
-                return status
-            await asyncio.sleep(_STATUS_PAUSE)
-
 
 CHANNEL = "bot_nudges"
-# Advisory locks with two keys don't clash with the single-key locks of `Database.exclusive`.
-_LOCK_SPACE = 0x626F74
 _NOTIFY_PAUSE = 0.02
 _PING_INTERVAL = 15.0
 _RECONNECT_PAUSE = 1.0
@@ -157,7 +150,8 @@ _SESSION = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
-_TRY_LOCK = text("SELECT pg_try_advisory_lock(:space, hashtext(:name))")
+# With two keys, so that these locks don't clash with those of `row_locks.lock`.
+_TRY_LOCK = text("SELECT pg_try_advisory_lock(:space, hashtext(:name))").bindparams(space=0x626F74)
 _NOTIFY = text("SELECT pg_notify(:channel, :topics)")
 
 
@@ -184,7 +178,6 @@ class PostgresCoordinator(Coordinator):
         )
         self._connection: AsyncConnection | None = None
         self._driver_connection: Any = None
-        self._own_pid = 0
         self._busy = asyncio.Lock()
         self._broken = asyncio.Event()
         self._topics: set[str] = set()
@@ -194,10 +187,6 @@ class PostgresCoordinator(Coordinator):
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self, on_notify: OnNotify) -> None:
-        """Connect, and call `on_notify` with the topics that other processes notify about.
-
-        Raises StoreUnavailable if the first connection fails. If it is lost later, this reconnects.
-        """
         self._on_notify = on_notify
         await self._connect()
         self._tasks = [
@@ -206,7 +195,6 @@ class PostgresCoordinator(Coordinator):
         ]
 
     async def close(self) -> None:
-        """Release all locks and disconnect."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -214,18 +202,13 @@ class PostgresCoordinator(Coordinator):
         await self._engine.dispose()
 
     def notify(self, topic: str) -> None:
-        """Notify the other processes about a topic; topics in quick succession are batched."""
         self._topics.add(topic)
         self._pending.set()
 
     async def try_acquire(self, name: str) -> bool:
-        """Acquire a lock and hold it until `close`; return False if another process holds it.
-
-        Raises StoreUnavailable.
-        """
         if name in self._held:
             return True
-        if not await self._lock(name):
+        if not await self._execute(_TRY_LOCK, name=name):
             return False
         self._held.add(name)
         return True
@@ -248,14 +231,19 @@ class PostgresCoordinator(Coordinator):
         with database_errors():
             self._connection = connection = await self._engine.connect()
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            self._driver_connection, self._own_pid = driver, driver.get_server_pid()
+            self._driver_connection, own_pid = driver, driver.get_server_pid()
             self._broken.clear()
-            driver.add_termination_listener(self._on_terminated)
-            await driver.add_listener(CHANNEL, self._receive)
 
-    def _on_terminated(self, driver: object) -> None:
-        if driver is self._driver_connection:
-            self._broken.set()
+            def terminated(connection: object) -> None:
+                if connection is self._driver_connection:
+                    self._broken.set()
+
+            def receive(_connection: object, pid: int, _channel: str, topics: str) -> None:
+                if pid != own_pid:
+                    self._on_notify(topics.split(","))
+
+            driver.add_termination_listener(terminated)
+            await driver.add_listener(CHANNEL, receive)
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -267,10 +255,6 @@ class PostgresCoordinator(Coordinator):
             async with self._busy:
                 with suppress(Exception):
                     await connection.close()
-
-    def _receive(self, _connection: object, pid: int, _channel: str, topics: str) -> None:
-        if pid != self._own_pid:
-            self._on_notify(topics.split(","))
 
     async def _keep_alive(self) -> None:
         """Ping the connection, and reconnect when it breaks. Notifications may have been missed then."""
@@ -294,7 +278,7 @@ class PostgresCoordinator(Coordinator):
         while True:
             with suppress(StoreUnavailable):
                 await self._connect()
-                taken = [name for name in sorted(self._held) if not await self._lock(name)]
+                taken = [name for name in sorted(self._held) if not await self._execute(_TRY_LOCK, name=name)]
                 if not taken:
                     return
                 now = asyncio.get_running_loop().time()
@@ -304,9 +288,6 @@ class PostgresCoordinator(Coordinator):
                     return
             await self._disconnect()
             await asyncio.sleep(_RECONNECT_PAUSE)
-
-    async def _lock(self, name: str) -> bool:
-        return bool(await self._execute(_TRY_LOCK, space=_LOCK_SPACE, name=name))
 
     async def _send_notifications(self) -> None:
         """Send one NOTIFY for all topics that came up since the last one."""

@@ -103,67 +103,44 @@ def _create_tables(connection: Connection) -> None:
 async def upgrade(database: Database) -> None:
     """Create the tables, or run the missing migrations, in one transaction. Raises StartupError."""
     try:
-        database.make_folder()
+        if database.file is not None:
+            database.file.parent.mkdir(parents=True, exist_ok=True)
         await database.migrate(_upgrade)
-    except (StoreUnavailable, OSError) as error:
-        raise open_error(database, error) from error
-    except DBAPIError as error:
-        raise schema_conflict_error(error) from error
+    except (StoreUnavailable, OSError, DBAPIError) as error:
+        raise _explained(database, error) from error
 
 
-def open_error(database: Database, error: Exception) -> StartupError:
-    """Return a StartupError that explains why the database can't be opened.
-
-    `error` is the StoreUnavailable or OSError that was raised.
-    """
-    return _sqlite_error(database, error) if database.is_sqlite else _postgres_error(error)
-
-
-def schema_conflict_error(error: DBAPIError) -> StartupError:
-    """Return the error for a migration that failed because the tables don't match the recorded schema."""
-    return StartupError(
-        f"The database can't be brought up to date ({error.orig}). Give the bot its own database, or "
-        "restore a backup."
-    )
-
-
-def _sqlite_error(database: Database, error: Exception) -> StartupError:
-    file = database.file or "in memory"
-    if "not a database" in str(error) or "malformed" in str(error):
+def _explained(database: Database, error: Exception) -> StartupError:
+    """Return a StartupError that explains why the database can't be opened or brought up to date."""
+    cause = error if isinstance(error, DBAPIError) else error.__cause__
+    original = cause.orig if isinstance(cause, DBAPIError) else None
+    said, sqlstate = str(error), str(getattr(original, "sqlstate", None) or "")
+    # The driver's message, without the class names before it.
+    reason = said.rpartition("<class ")[2].partition(">: ")[2] or said
+    if cause is error or (database.is_sqlite and ("already exists" in said or "no such" in said)):
         return StartupError(
-            f"{file} is not a SQLite database, or it is damaged. Name another file in DATABASE_URL, or "
-            "restore a backup."
+            f"The database can't be brought up to date ({original or said}). Give the bot its own database, "
+            "or restore a backup."
         )
-    if "already exists" in str(error) or "no such" in str(error):
-        cause = error.__cause__
-        return schema_conflict_error(cause) if isinstance(cause, DBAPIError) else StartupError(str(error))
-    if "locked" in str(error):
-        return StartLater(f"Another process keeps the database {file} locked. Stop it, or start again later.")
-    return StartupError(
-        f"The database can't be opened: {file} ({_reason(error)}). Check DATABASE_URL, and that its folder "
-        "can be written."
-    )
-
-
-def _postgres_error(error: Exception) -> StartupError:
-    state = _sqlstate(error)
-    if state.startswith("28"):
+    if database.is_sqlite:
+        file = database.file or "in memory"
+        if "not a database" in said or "malformed" in said:
+            return StartupError(
+                f"{file} is not a SQLite database, or it is damaged. Name another file in DATABASE_URL, or "
+                "restore a backup."
+            )
+        if "locked" in said:
+            stop = "Stop it, or start again later."
+            return StartLater(f"Another process keeps the database {file} locked. {stop}")
         return StartupError(
-            f"PostgreSQL rejects the user in DATABASE_URL ({_reason(error)}). Correct it there."
+            f"The database can't be opened: {file} ({reason}). Check DATABASE_URL, and that its folder can "
+            "be written."
         )
-    if state == "3D000":
-        return StartupError(f"PostgreSQL doesn't have the database ({_reason(error)}). Create it: createdb.")
+    if sqlstate.startswith("28"):
+        return StartupError(f"PostgreSQL rejects the user in DATABASE_URL ({reason}). Correct it there.")
+    if sqlstate == "3D000":
+        return StartupError(f"PostgreSQL doesn't have the database ({reason}). Create it: createdb.")
     return StartLater(
-        f"PostgreSQL can't be reached ({_reason(error)}). Check the host and port of DATABASE_URL, and that "
-        "the server runs."
+        f"PostgreSQL can't be reached ({reason}). Check the host and port of DATABASE_URL, and that the "
+        "server runs."
     )
-
-
-def _sqlstate(error: Exception) -> str:
-    cause = error.__cause__
-    return str(getattr(cause.orig, "sqlstate", None) or "") if isinstance(cause, DBAPIError) else ""
-
-
-def _reason(error: Exception) -> str:
-    """Return the driver's message without the class names before it."""
-    return str(error).rpartition("<class ")[2].partition(">: ")[2] or str(error)

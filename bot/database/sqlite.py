@@ -65,12 +65,23 @@ class Sqlite:
         return await self._run(transaction, writes=True)
 
     async def migrate(self, work: Callable[[Connection], T]) -> T:
-        """Switch the file to WAL, then run a transaction with foreign keys off and a long lock timeout.
+        """Switch the file to WAL for good, then run a transaction with foreign keys off and a long timeout.
 
-        SQLite alters many tables by copying them and dropping the original, which would delete all rows that
-        refer to them. Foreign keys can only be switched off before a transaction begins.
+        With WAL, reads and writes don't block each other. The first switch of a new file fails at once while
+        another process reads it, such as one that starts at the same time. SQLite alters many tables by
+        copying them and dropping the original, which would delete all rows that refer to them. Foreign keys
+        can only be switched off before a transaction begins.
         """
-        await self._switch_to_wal()
+
+        def switch_to_wal() -> bool:
+            with self.engine.connect() as connection:
+                try:
+                    _driver(connection).execute("PRAGMA journal_mode=WAL")
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                        return False
+                    raise
+                return True
 
         def transaction() -> T:
             with self.engine.connect() as connection:
@@ -85,28 +96,10 @@ class Sqlite:
                     driver.execute("PRAGMA foreign_keys=ON")
                     driver.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}")
 
-        return await self._run(transaction, writes=True)
-
-    async def _switch_to_wal(self) -> None:
-        """Switch the file to WAL for good, so that reads and writes don't block each other.
-
-        The first switch of a new file fails at once with SQLITE_BUSY while another process reads it, such as
-        one that starts at the same time.
-        """
-
-        def switch() -> bool:
-            with self.engine.connect() as connection:
-                try:
-                    _driver(connection).execute("PRAGMA journal_mode=WAL")
-                except sqlite3.OperationalError as error:
-                    if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-                        return False
-                    raise
-                return True
-
         async with asyncio.timeout(_MIGRATION_LOCK_SECONDS):
-            while not await self._run(switch, writes=True):  # noqa: ASYNC110  # the other process sets no Event
+            while not await self._run(switch_to_wal, writes=True):  # noqa: ASYNC110  # nothing sets an Event
                 await asyncio.sleep(_WAL_PAUSE)
+        return await self._run(transaction, writes=True)
 
     async def close(self) -> None:
         """Close the connections after the transactions that were begun. The next one opens them again."""

@@ -75,7 +75,6 @@ class Catalogue:
         return self._plan
 
     def get(self, name: str) -> Deployment | None:
-        """Return the deployment with this name, or None if it isn't offered."""
         return self._deployments.get(name)
 
     def require(self, name: str) -> Deployment:
@@ -135,7 +134,6 @@ class Catalogue:
         self.message_commands = message_commands(self.all())
 
     def _no_deployment(self, wanted: Sequence[DeploymentSettings]) -> StartupError:
-        """Return StartLater if at least one deployment may be described later, otherwise StartupError."""
         faults = [self.faults.get(settings.deployment_id) for settings in wanted]
         if not any(fault is not None and fault.passing for fault in faults):
             check = "Check COMFYDEPLOY_API_KEY, COMFYDEPLOY_API_URL and the deployments' ids."
@@ -155,7 +153,6 @@ class Catalogue:
         return compile_deployment(settings, info, self._backend.gpus)
 
     async def _described(self, deployment_id: str) -> DeploymentDescription | None:
-        """Return what the backend says about a deployment, or else what it said last, or None."""
         try:
             info = await self._backend.describe_deployment(deployment_id)
         except BackendError as error:
@@ -194,9 +191,6 @@ class ReloadResult:
     names: Mapping[str, Sequence[str]]
     warnings: Sequence[str]
     synced: bool
-
-    def __str__(self) -> str:
-        return "; ".join(f"{word} {', '.join(names)}" for word, names in self.names.items())
 
 
 ReloadTask = Literal["read", "poll"]  # read the file, or ask the backend
@@ -253,17 +247,15 @@ class Reloader:
         try:
             found = await self._load(task)
         except StartupError as error:
-            if task == "poll":
-                log.warning("can't adopt the deployments' changes at ComfyDeploy: %s", error)
-                return
+            level = logging.WARNING if task == "poll" else logging.ERROR
             for mistake in error.mistakes:
-                # An expected error needs no traceback.
-                log.error("kept the old deployments: %s", mistake)  # noqa: TRY400
+                log.log(level, "kept the old deployments: %s", mistake)
             return
+        told = "; ".join(f"{word} {', '.join(names)}" for word, names in found.names.items())
         if task == "read":
-            log.info("reloaded the deployments: %s", str(found) or "nothing has changed")
-        elif found.names:
-            log.info("the deployments changed at ComfyDeploy: %s", found)
+            log.info("reloaded the deployments: %s", told or "nothing has changed")
+        elif told:
+            log.info("the deployments changed at ComfyDeploy: %s", told)
             # A process that knows less would refuse the requests that another accepts.
             self.notify()
 

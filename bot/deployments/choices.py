@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from bot.deployments.files import FilesInput
 from bot.deployments.inputs import (
@@ -26,8 +26,7 @@ from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.forms import NO, YES, FormField, Option, Shape
 from bot.domain.runs import InputValue
-from bot.domain.text import sentence_case, shorten
-from bot.domain.text.numbers import typed_number
+from bot.domain.text import sentence_case, shorten, typed_number
 from bot.strings import say
 
 # Each radio button is a line of the form, so longer lists are selects. Discord takes 2 to 10.
@@ -131,23 +130,11 @@ class ChoiceInput(_ChoosingInput):
         return next(same, None) or find_choice(self.choices, value)
 
 
-class Size(NamedTuple):
-    """A width and a height that one option sets; None is a value that only the backend knows."""
-
-    width: int | float | None
-    height: int | float | None
-
-    def __str__(self) -> str:
-        return " × ".join("?" if value is None else f"{value:.15g}" for value in self)
-
-
 class SizeInput(ChoiceInput):
     """A width and a height, chosen by one name and stored as two inputs, which are its `parts`.
 
-    Only the bot knows this input. `sizes` are the values of its choices.
+    Only the bot knows this input.
     """
-
-    sizes: tuple[Size, ...] = ()
 
     def stored(self, values: Values) -> dict[str, InputValue]:
         """Return the two sides, which need not be among the choices, but within the limits of the inputs."""
@@ -165,9 +152,11 @@ class SizeInput(ChoiceInput):
             sides = self.own(values)
         if not sides:
             return ""
-        size = Size(*(number(str(sides.get(part.key, "")), part.kind) for part in self.parts))
-        names = (choice.name for choice, each in zip(self.choices, self.sizes, strict=True) if each == size)
-        return next(names, str(size))
+        numbers = {
+            part.key: number(str(sides[part.key]), part.kind) for part in self.parts if part.key in sides
+        }
+        names = (name for name, size in self.sent.items() if size == numbers)
+        return next(names, size_text([numbers.get(key) for key in self.backend_keys]))
 
     def names(self, values: Values) -> tuple[str, ...]:
         names, shown = super().names(values), self.show(values)
@@ -175,13 +164,17 @@ class SizeInput(ChoiceInput):
         return (*names, shown) if is_other else names
 
 
-def _size_label(name: str, size: Size) -> str:
+def size_text(sides: Iterable[Any]) -> str:
+    return " × ".join("?" if side is None else f"{side:.15g}" for side in sides)
+
+
+def _size_label(name: str, sides: Collection[Any]) -> str:
     """Return a size's name with its shape and sides, such as "Portrait 2:3 · 832 × 1216"."""
-    wide, high = float(size.width or 1), float(size.height or 1)
+    wide, high = map(float, sides)
     shapes = [*_SHAPES, *((w, h) for h, w in _SHAPES)]
     known = [f" {w}:{h}" for w, h in shapes if abs(wide * h / (high * w) - 1) <= _SAME_SHAPE]
     shape = known[0] if known and ":" not in name else ""
-    return f"{shorten(sentence_case(name), _SIZE_NAME)}{shape} · {size}"
+    return f"{shorten(sentence_case(name), _SIZE_NAME)}{shape} · {size_text(sides)}"
 
 
 def find_choice(choices: tuple[Choice, ...], value: OptionValue) -> Choice | None:
@@ -210,17 +203,18 @@ _BY_KIND: Mapping[InputKind, type[Input]] = {
 def input_of(**fields: Any) -> Input:
     """Return an input with these fields, which aren't validated, of the class for its kind.
 
-    What requests need of it again and again is derived here: names, keys, defaults, and what choices send.
+    What requests need of it again and again is derived here: names, keys, defaults, and what choices send,
+    which only an input for sizes is given.
     """
     key, option, kind = fields["key"], fields["option"], fields["kind"]
     choices, parts, default = fields.get("choices", ()), fields.get("parts", ()), fields.get("default")
+    fields["offered"] = fields.get("fixed") is None and not fields.get("hidden")
     count = fields.get("max_count", 1) if kind is InputKind.IMAGES else 1
     fields["option_names"] = (option,) if count == 1 else tuple(f"{option}{n + 1}" for n in range(count))
     if parts:
         fields["backend_keys"] = keys = tuple(part.key for part in parts)
-        sizes = {choice.name: size for choice, size in zip(choices, fields["sizes"], strict=True)}
-        fields["sent"] = {name: dict(zip(keys, size, strict=True)) for name, size in sizes.items()}
-        fields["labels"] = {name: _size_label(name, size) for name, size in sizes.items()}
+        sizes = fields["sent"].items()
+        fields["labels"] = {name: _size_label(name, [size[key] for key in keys]) for name, size in sizes}
         return SizeInput.model_construct(**fields)
     fields |= {"backend_keys": (key,), "default_values": {} if default is None else {key: default}}
     if not choices and kind is not InputKind.CHOICE:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.deployments.choices import Size, input_of
+from bot.deployments.choices import input_of, size_text
 from bot.deployments.inputs import NUMBERS, Input, number
 from bot.deployments.schema import Choice, InputSettings, SizesSettings
 from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, one_line
@@ -86,7 +86,8 @@ def _named(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
 
 def find_prompt(sources: Sequence[Source]) -> Source | None:
     """Return the input that the file marks as the prompt, or else the one whose names say so, or None."""
-    texts = [each for each in sources if each.kind is InputKind.TEXT and each.settings.offered]
+    free = (each for each in sources if each.settings.fixed is None and not each.settings.hidden)
+    texts = [each for each in free if each.kind is InputKind.TEXT]
     marked = next((each for each in texts if each.settings.is_prompt), None)
     likely = [
         (rank, place, each)
@@ -229,7 +230,7 @@ def join_sides(
         for item, side in zip((width, height), size, strict=True)
         if not item.fits({item.key: side})
     }
-    found = {name: Size(*size) for name, size in sizes.choices.items() if name not in refused}
+    found = {name: size for name, size in sizes.choices.items() if name not in refused}
     warnings = [f"size '{name}' is left out: {key} doesn't take it" for name, key in refused.items()]
     if not found:
         return items, [*warnings, "sizes are not offered: none of them fits"]
@@ -259,8 +260,11 @@ def _mistakes(sizes: SizesSettings, sides: Sequence[Input | None]) -> Iterator[s
         yield f"width and height are both the input '{sides[0].key}'"
 
 
-def _size_input(sizes: SizesSettings, width: Input, height: Input, found: dict[str, Size]) -> Input:
-    chosen = found.get(sizes.default or "")
+def _size_input(
+    sizes: SizesSettings, width: Input, height: Input, found: Mapping[str, tuple[int, int]]
+) -> Input:
+    sent = {name: {width.key: size[0], height.key: size[1]} for name, size in found.items()}
+    chosen = sent.get(sizes.default or "")
     # Use both defaults or neither: one alone says nothing about the shape.
     default = {**width.default_values, **height.default_values}
     default = default if len(default) == 2 else {}
@@ -270,9 +274,9 @@ def _size_input(sizes: SizesSettings, width: Input, height: Input, found: dict[s
         kind=InputKind.CHOICE,
         description=sizes.description or say("option_size"),
         required=chosen is None and (width.required or height.required),
-        default_values={width.key: chosen.width, height.key: chosen.height} if chosen else default,
+        default_values=chosen or default,
         send_default=bool(chosen or (default and (width.send_default or height.send_default))),
-        choices=tuple(Choice.model_construct(name=name, value=str(size)) for name, size in found.items()),
+        choices=tuple(Choice.model_construct(name=name, value=size_text(found[name])) for name in found),
         parts=(width, height),
-        sizes=tuple(found.values()),
+        sent=sent,
     )

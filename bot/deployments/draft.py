@@ -57,7 +57,6 @@ class Draft:
 
     @property
     def values(self) -> Values:
-        """Return the stored values by key."""
         return {key: value for layer in reversed(self.stored) for key, value in layer.inputs.items()}
 
     def taking(self, files: Sequence[AttachedFile]) -> Draft | None:
@@ -70,7 +69,6 @@ class Draft:
 
     @property
     def links(self) -> Sequence[str]:
-        """Return the links of the files that it takes."""
         return [file.url for files in self.files.values() for file in files]
 
     def fields(
@@ -163,7 +161,6 @@ def mistaken_options(error: BotError) -> frozenset[str]:
 
 
 def without_refused_files(typed: Typed, error: BotError) -> dict[str, Any]:
-    """Return what somebody entered without the files that the error refuses."""
     options = mistaken_options(error)
     urls = error.urls if isinstance(error, WrongFiles) else frozenset[str]()
     kept = dict(typed)

@@ -150,10 +150,9 @@ class _Link:
 
 
 def named_inputs(deployment: Deployment, name: str) -> tuple[Input, ...]:
-    """Return the inputs that a name refers to, or an empty tuple.
+    """Return the inputs that a key, an option or `prompt` refers to, or an empty tuple.
 
-    The name can be an input's key or option, or `prompt`. An option for sizes refers to its two inputs; each
-    of the two can also be named by its key.
+    An option for sizes refers to its two inputs; each of the two can also be named by its key.
     """
     lowered = name.casefold()
     items = [*deployment.offered, *(part for item in deployment.offered for part in item.parts)]

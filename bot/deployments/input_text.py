@@ -23,7 +23,6 @@ from bot.deployments.files import linked_file, links_of
 from bot.deployments.inputs import Input, Values, shown_value
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import GPU, MORE, PRIVATE
-from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import Output
 from bot.domain.text import escape_line
@@ -36,10 +35,7 @@ _NEEDS_QUOTES = re.compile(r'[,"“”„\\]|^\s|\s$')
 
 
 def parse_more(text: str) -> list[tuple[str, str]]:
-    """Return the pairs of keys and values in order.
-
-    Raises InputError `input_more_syntax` with the `text` that can't be parsed.
-    """
+    """Return the pairs of keys and values in order. Raises InputError."""
     text = text.translate(_CURLY)
     pairs: list[tuple[str, str]] = []
     position = 0
@@ -132,12 +128,3 @@ def displayed_inputs(deployment: Deployment | None, inputs: Values) -> ShownInpu
         elif item.own(inputs):
             values.append((item.option, item.show(inputs)))
     return ShownInputs(tuple(values), tuple(files), tuple(options))
-
-
-def free_texts(deployment: Deployment, inputs: Values) -> dict[str, str]:
-    """Return the free texts among the inputs of a request or preset, by option name, for the word filter."""
-    return {
-        item.option: value
-        for item in deployment.offered
-        if item.kind is InputKind.TEXT and isinstance(value := inputs.get(item.key), str)
-    }

@@ -17,8 +17,15 @@ from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.forms import NO, YES, FormField, Shape
 from bot.domain.runs import InputValue
-from bot.domain.text import escape_line, sentence_case, shorten, strip_invisible
-from bot.domain.text.numbers import shown_number, typed_integer, typed_number
+from bot.domain.text import (
+    escape_line,
+    sentence_case,
+    shorten,
+    shown_number,
+    strip_invisible,
+    typed_integer,
+    typed_number,
+)
 from bot.strings import say
 
 ATTACHMENTS = frozenset({InputKind.IMAGE, InputKind.IMAGES, InputKind.VIDEO, InputKind.AUDIO, InputKind.FILE})
@@ -86,17 +93,14 @@ class Input(InputSettings):
     is_seed: bool = False
     send_default: bool = False
     parts: tuple[Input, ...] = ()
+    offered: bool = True
     option_names: tuple[str, ...] = ()
     backend_keys: tuple[str, ...] = ()
     default_values: Mapping[str, InputValue] = {}
 
     @property
     def varies_in_batch(self) -> bool:
-        """Return whether each run of a batch gets a different value of this input.
-
-        Without such an input, all runs would be identical. `count` is then offered only if `max_count` is set
-        in deployments.toml, for workflows that randomize on their own.
-        """
+        """Return whether each run of a batch gets a different value, without which all would be identical."""
         return self.is_seed and self.offered and not self.choices
 
     @property
@@ -121,10 +125,7 @@ class Input(InputSettings):
         return layer.get(self.option)
 
     def parse(self, raw: Any) -> dict[str, InputValue]:
-        """Return an entered value under the backend's keys, empty if it is blank.
-
-        Raises InputError, which names the option.
-        """
+        """Return an entered value under the backend's keys, empty if it is blank. Raises InputError."""
         if not isinstance(raw, OptionValue):
             raise InputError("input_not_text", option=self.option)
         return self._parsed(raw)
@@ -145,7 +146,6 @@ class Input(InputSettings):
             return False
 
     def own(self, values: Values) -> dict[str, InputValue]:
-        """Return the stored values of this input."""
         return {key: values[key] for key in self.backend_keys if key in values}
 
     def show(self, values: Values) -> str:

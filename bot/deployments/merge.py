@@ -12,6 +12,7 @@ from bot.deployments.input_text import parse_more
 from bot.deployments.inputs import AttachedFile, Input, RawValue, Typed, Values
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import COUNT, GPU, LARGEST, MORE, RESERVED
+from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.domain.requests import NAME_LENGTH, Holder, Preset
 from bot.domain.runs import InputValue, Run
@@ -187,10 +188,7 @@ class _Merging:
 
 
 def _filled(item: Input, source: Stored, prompt: RawValue | None) -> str:
-    """Return a preset's prompt with what was typed in its gaps.
-
-    Raises InputError if the prompt is missing or the result is too long.
-    """
+    """Return a preset's prompt with what was typed in its gaps. Raises InputError."""
     if prompt is None:
         name = source.preset.name if source.preset is not None else ""
         raise InputError("preset_needs_prompt", option=item.option, name=escape_line(name, NAME_LENGTH))
@@ -226,7 +224,6 @@ def with_more(deployment: Deployment, layer: Typed) -> Typed:
 
 
 def _in_more(deployment: Deployment, key: str) -> Input:
-    """Return the input that a key in `more` means. Raises InputError."""
     lowered = key.casefold()
     by_name = (item for item in deployment.offered if lowered in item.option_names)
     by_key = (item for item in deployment.offered if lowered == item.key.casefold())
@@ -264,6 +261,15 @@ def seed_range(item: Input) -> tuple[int, int]:
     low = max(0, int(item.minimum or 0))
     high = LARGEST if item.maximum is None else min(LARGEST, int(item.maximum))
     return (low, high) if low <= high else (int(item.minimum or high), high)
+
+
+def free_texts(deployment: Deployment, inputs: Values) -> dict[str, str]:
+    """Return the free texts among the inputs of a request or preset, by option name, for the word filter."""
+    return {
+        item.option: value
+        for item in deployment.offered
+        if item.kind is InputKind.TEXT and isinstance(value := inputs.get(item.key), str)
+    }
 
 
 def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:

@@ -70,7 +70,6 @@ class Deployment(DeploymentSettings):
 
     @cached_property
     def prompt(self) -> Input | None:
-        """Return the input for the prompt, or None."""
         return next((item for item in self.offered if item.is_prompt), None)
 
     @cached_property
@@ -81,7 +80,6 @@ class Deployment(DeploymentSettings):
 
     @cached_property
     def count_input(self) -> Input:
-        """Return the option for the number of runs."""
         label, about = say("edit_label_count"), say("option_count")
         texts = {"option": COUNT, "display_name": label, "description": about}
         return input_of(key=COUNT, kind=InputKind.INTEGER, minimum=1, maximum=self.max_count, **texts)
@@ -182,10 +180,7 @@ def _sources(settings: DeploymentSettings, info: DeploymentDescription) -> list[
 
 
 def _with_names(items: Iterable[Input]) -> dict[str, Input]:
-    """Assign valid, unique option names to the offered inputs, avoiding those of the bot's own options.
-
-    Names from the file win over those from the backend.
-    """
+    """Give the offered inputs valid, unique option names. Names from the file win over the backend's."""
     found = {item.key: item for item in items}
     taken = set(RESERVED)
     for item in sorted(found.values(), key=lambda item: not item.option):

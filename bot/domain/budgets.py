@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 
 from bot.domain.errors import Param, RefusedError, RefusedForNow
 from bot.domain.moderation import Block
@@ -81,8 +82,7 @@ def reported_seconds(run: Run, report: RunReport, now: datetime) -> float | None
     return min(report.run_duration, elapsed + _CLOCKS_DIFFER)
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """What the ledger counts for a run: runs, GPU seconds, and weighted GPU seconds.
 
     `started` are the GPU seconds that count for the whole bot, which are none before the queue call.

@@ -97,25 +97,19 @@ async def _accept(interaction: Interaction, checked: Checked, *, public: bool) -
         log.warning("skipped an interaction that another process handles: %s", error)
         return
     del interaction.extras[THINKING]
+    message_id: int | None = None
     with run_context(run.key):
-        message_id = await _show_status(interaction, run)
+        # All runs of a new batch are in the state of its first.
+        layout = status_message([run] * run.count, app.catalogue.title(run.deployment)).layout
+        try:
+            message_id = (await interaction.edit_original_response(view=layout)).id
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            log.warning("can't show the status of run %s, so a messenger will: %s", run.key, error)
         await answered(app, run, message_id)
     # A follow-up would take the place of a status message that isn't shown yet.
     if checked.dropped and message_id is not None:
         names = listed([f"`{in_code(name, 60)}`" for name in checked.dropped], _NAMED)
         await tell(interaction, f"These inputs didn't fit and were left out: {names}.")
-
-
-async def _show_status(interaction: Interaction, run: Run) -> int | None:
-    """Edit the answer into the status message, and return its id, or None if Discord didn't accept it."""
-    # All runs of a new batch are in the state of its first.
-    title = interaction.client.app.catalogue.title(run.deployment)
-    layout = status_message([run] * run.count, title).layout
-    try:
-        return (await interaction.edit_original_response(view=layout)).id
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        log.warning("can't show the status of run %s, so a messenger will: %s", run.key, error)
-        return None
 
 
 async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str) -> bool:

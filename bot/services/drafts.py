@@ -16,7 +16,7 @@ from bot.deployments.schema.field_types import COUNT
 from bot.domain.errors import BotError, CodedError, InputError, RefusedError, WrongFiles
 from bot.domain.forms import Shape
 from bot.domain.requests import Actor
-from bot.domain.runs import Run
+from bot.domain.runs import InputValue, Run
 from bot.services.access import source as source_run
 from bot.strings import say
 
@@ -72,10 +72,20 @@ async def with_picture(app: App, actor: Actor, name: str, key: str) -> Draft:
         target=target.deployment_id,
         takes={item.kind: item.key},
     )
+    # The first of its ancestors that has a prompt, so an enlarged picture has the prompt of the original.
+    values: dict[str, InputValue] = {}
+    async for made, its_deployment in _with_ancestors(app, actor, source):
+        if its_deployment.prompt is not None:
+            items = [item for item in target.offered if not item.takes_file and not item.is_seed]
+            pairs = [("prompt" if item.is_prompt else item.option, item.backend_keys) for item in items]
+            inputs = carried(made, its_deployment, pairs)
+            for each in items:
+                values |= each.own(inputs) if each.fits(inputs) else {}
+            break
     draft = Draft(
         deployment=target,
         title=action.label,
-        stored=[Stored(await _of_origin(app, actor, target, source))],
+        stored=[Stored(values)],
         follow_up=action,
         action=f"use {target.deployment_id}",
     )
@@ -178,22 +188,6 @@ async def _maker(app: App, actor: Actor, key: str) -> tuple[Run | None, Run | No
         with suppress(RefusedError):
             source = await source_run(app, actor, key)
     return made_by, source
-
-
-async def _of_origin(app: App, actor: Actor, target: Deployment, run: Run | None) -> Values:
-    """Return the inputs of the run that a picture goes back to, as another deployment takes them.
-
-    This is the first of its ancestors that has a prompt, so an enlarged picture has the prompt of the
-    original. Seeds are left out.
-    """
-    async for made, source in _with_ancestors(app, actor, run):
-        if source.prompt is not None:
-            items = [item for item in target.offered if not item.takes_file and not item.is_seed]
-            pairs = [("prompt" if item.is_prompt else item.option, item.backend_keys) for item in items]
-            values = carried(made, source, pairs)
-            fitting = (item.own(values) for item in items if item.fits(values))
-            return {key: value for found in fitting for key, value in found.items()}
-    return {}
 
 
 async def _with_ancestors(app: App, actor: Actor, run: Run | None) -> AsyncIterator[tuple[Run, Deployment]]:

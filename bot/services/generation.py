@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Awaitable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from bot.config.logs import run_context
@@ -15,9 +15,8 @@ from bot.context import App
 from bot.deployments.command_plan import suggestions
 from bot.deployments.draft import Draft
 from bot.deployments.files import check_content, is_kind, linked_file, links_of, needs_content
-from bot.deployments.input_text import free_texts
 from bot.deployments.inputs import AttachedFile, OptionChoice, Typed, Values
-from bot.deployments.merge import GAP, Merged, Stored, merge, seed_range
+from bot.deployments.merge import GAP, Merged, Stored, free_texts, merge, seed_range
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import GPU, PRIVATE
 from bot.domain.backend import InputKind
@@ -89,17 +88,18 @@ async def _deleted_files(app: App, inputs: Values) -> frozenset[str]:
 def _of_channel(deployment: Deployment, merged: Merged) -> DefaultTexts | None:
     """Return the texts that come from the channel's default preset, with a space for each gap."""
     given = {key: each for key, each in merged.sources.items() if each.is_channel_default}
-    presets = [each.preset for each in given.values() if each.preset is not None]
     values = {key: each.inputs[key] for key, each in given.items() if key in each.inputs}
     texts = {name: text.replace(GAP, " ") for name, text in free_texts(deployment, values).items()}
-    return DefaultTexts(presets[0].name, texts) if presets else None
+    preset = next((each.preset for each in given.values()), None)
+    return DefaultTexts(preset.name, texts) if preset is not None else None
 
 
 def _preset_note(merged: Merged, layers: Sequence[Stored]) -> str | None:
     """Return which presets gave values: a server's by name, and the user's default."""
-    used = [layer for layer in layers if any(layer is each for each in merged.sources.values())]
     notes = []
-    for layer in used:
+    for layer in layers:
+        if not any(layer is each for each in merged.sources.values()):
+            continue
         if layer.preset is not None and layer.preset.holder is Holder.SERVER:
             notes.append(say("preset_used", name=escape_line(layer.preset.name, NAME_LENGTH)))
         elif layer.is_default:
@@ -209,45 +209,38 @@ async def check_files(app: App, deployment: Deployment, inputs: Merged) -> None:
     beginning can't be read now, an attached file is refused only if nothing else tells its type. A link
     from an earlier request or result is accepted, because its file was checked then.
     """
-    given = [each for each in _given(deployment, inputs) if needs_content(each[0], each[2])]
-    mistakes = await asyncio.gather(*(_mistake(app, *each) for each in given))
-    wrong = [(mistake, each[2].url) for each, mistake in zip(given, mistakes, strict=True) if mistake]
+    checks: list[Awaitable[InputError | None]] = []
+    urls: list[str] = []
+    for item in deployment.offered:
+        attached = {file.url: file for file in inputs.files.get(item.key, ())}
+        for index, url in enumerate(links_of(inputs.inputs.get(item.key)) if item.takes_file else ()):
+            file = attached.get(url) or linked_file(url)
+            option = item.option_names[min(index, len(item.option_names) - 1)]
+            if needs_content(item.kind, file):
+                checks.append(_mistake(app, item.kind, option, file, is_attached=url in attached))
+                urls.append(url)
+    found = zip(await asyncio.gather(*checks), urls, strict=True)
+    wrong = [(mistake, url) for mistake, url in found if mistake is not None]
     if wrong:
         raise WrongFiles([mistake for mistake, _ in wrong], [url for _, url in wrong])
 
 
 async def _mistake(
-    app: App, kind: InputKind, option: str, file: AttachedFile, is_described: bool
+    app: App, kind: InputKind, option: str, file: AttachedFile, *, is_attached: bool
 ) -> InputError | None:
-    found = await _type(app, file.url)
-    if found is None and not is_described and not is_kind(kind, file):
-        # A link from an earlier request or result, whose file was checked when it was attached.
-        return None
-    try:
-        check_content(kind, option, file, found)
-    except InputError as error:
-        return error
-    return None
-
-
-async def _type(app: App, url: str) -> str | None:
+    found: str | None = None
     try:
         async with asyncio.timeout(_FILE_SECONDS):
-            return sniff(await app.fetcher.head(url))[0]
+            found = sniff(await app.fetcher.head(file.url))[0]
     except (MediaError, TimeoutError) as error:
         log.info("can't read the beginning of an input file: %s", str(error) or type(error).__name__)
-        return None
-
-
-def _given(deployment: Deployment, inputs: Merged) -> Iterator[tuple[InputKind, str, AttachedFile, bool]]:
-    """Yield each file with its input's kind and option, and whether Discord described it."""
-    for item in deployment.offered:
-        if not item.takes_file:
-            continue
-        attached = {file.url: file for file in inputs.files.get(item.key, ())}
-        for index, url in enumerate(links_of(inputs.inputs.get(item.key))):
-            option = item.option_names[min(index, len(item.option_names) - 1)]
-            yield item.kind, option, attached.get(url) or linked_file(url), url in attached
+    # A link from an earlier request or result, whose file was checked when it was attached.
+    if found is not None or is_attached or is_kind(kind, file):
+        try:
+            check_content(kind, option, file, found)
+        except InputError as error:
+            return error
+    return None
 
 
 async def origin_of_files(

@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from bot.context import App
 from bot.domain.errors import RefusedError
@@ -59,32 +58,38 @@ async def check_words(
     guild_id = actor.origin.guild_id
     if guild_id is None:
         return
-    try:
-        hit, is_defaults = await _find_hits(app, actor, rules, texts, default)
-    except RefusedError as error:
-        await _record_refusal(app, actor, guild_id, deployment, error.code)
-        raise
-    if default is not None and is_defaults:
-        raise RefusedError("default_words", name=escape_line(default.name, NAME_LENGTH))
-    if hit is not None:
-        prompt = {"prompt": shorten(texts[hit.option], _QUOTED)} if quoted else {}
-        details = {"rule": hit.rule or _OWN_LIST, "word": hit.keyword, "option": hit.option, **prompt}
-        await _record_refusal(app, actor, guild_id, deployment, "words_refused", details)
-        raise RefusedError("words_refused", option=hit.option)
-
-
-async def _find_hits(
-    app: App, actor: Actor, rules: ServerRules, texts: Mapping[str, str], default: DefaultTexts | None
-) -> tuple[Hit | None, bool]:
-    """Return the first hit, and whether the default's own texts have one, too."""
+    details: dict[str, object] = {}
     try:
         async with asyncio.timeout(word_rules.TIMEOUT_SECONDS):
             hit = await find_hit(app, actor, rules, texts)
             own = default.texts if hit is not None and default is not None else {}
-            return hit, await find_hit(app, actor, rules, own) is not None
+            is_defaults = await find_hit(app, actor, rules, own) is not None
+        if hit is None:
+            return
+        details = {"rule": hit.rule or _OWN_LIST, "word": hit.keyword, "option": hit.option}
+        details |= {"prompt": shorten(texts[hit.option], _QUOTED)} if quoted else {}
+        refused = RefusedError("words_refused", option=hit.option)
     except TimeoutError:
-        log.warning("stopped a check of server %s: its word rules took too long", actor.origin.guild_id)
-        raise RefusedError("words_unavailable", "the rules took too long") from None
+        log.warning("stopped a check of server %s: its word rules took too long", guild_id)
+        refused = RefusedError("words_unavailable", "the rules took too long")
+    except RefusedError as error:
+        refused = error
+    else:
+        if default is not None and is_defaults:
+            raise RefusedError("default_words", name=escape_line(default.name, NAME_LENGTH))
+    log.info("refused a request of user %s: %s, rule %r", actor.id, refused.code, details.get("rule"))
+    entry = AuditEntry(
+        at=app.now(),
+        guild_id=guild_id,
+        actor_id=actor.id,
+        subject_id=actor.id,
+        action=AuditAction.REFUSAL,
+        deployment=deployment,
+        outcome=refused.code,
+        details=details,
+    )
+    await app.store.database.write(add_entries, entry)
+    raise refused
 
 
 async def find_hit(app: App, actor: Actor, rules: ServerRules, texts: Mapping[str, str]) -> Hit | None:
@@ -111,27 +116,3 @@ async def find_hit(app: App, actor: Actor, rules: ServerRules, texts: Mapping[st
             return None
         raise
     return await app.words.thread.run(guild_id, automod.check(*checked))
-
-
-async def _record_refusal(
-    app: App,
-    actor: Actor,
-    guild_id: int,
-    deployment: str,
-    code: str,
-    details: Mapping[str, object] = MappingProxyType({}),
-) -> None:
-    log.info("refused a request of user %s: %s, rule %r", actor.id, code, details.get("rule"))
-    await app.store.database.write(
-        add_entries,
-        AuditEntry(
-            at=app.now(),
-            guild_id=guild_id,
-            actor_id=actor.id,
-            subject_id=actor.id,
-            action=AuditAction.REFUSAL,
-            deployment=deployment,
-            outcome=code,
-            details=details,
-        ),
-    )

@@ -110,10 +110,7 @@ _OWN: Mapping[str, Select[Any]] = {
 
 
 class PrivacyStore(Repository):
-    """Exports and erases personal data, in chunks, so that no other process waits for long.
-
-    Every method raises StoreUnavailable if the database doesn't answer.
-    """
+    """Exports and erases personal data, in chunks, so that no other process waits for long."""
 
     async def audit_of(
         self, user_id: int, chunk_size: int = _CHUNK_SIZE
@@ -267,8 +264,6 @@ class ExpiredRows(NamedTuple):
 
 
 class RetentionStore(Repository):
-    """Deletes rows past their retention period. Raises StoreUnavailable if the database doesn't answer."""
-
     @writes
     def claim(self, connection: Connection, clock: datetime, limit: int = _CHUNK_SIZE) -> ExpiredRows | None:
         """Return what has expired, with up to `limit` requests and as many audit entries, or None.

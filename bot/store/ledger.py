@@ -13,9 +13,9 @@ the last statement of the transaction.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -45,7 +45,6 @@ _NONE = 0
 # A run may be settled days after it was charged: it can execute for a day, and be reported late.
 _KEPT = timedelta(days=7)
 _FIELDS = frozenset(field.name for field in fields(Run))
-_EMPTY = {"runs": 0, "seconds": 0.0, "weighted_seconds": 0.0, "given_back": 0}
 # Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _GIVEN_BACK = (
     select(usage.c.given_back)
@@ -74,8 +73,7 @@ _EXECUTING = select(
 ).where(runs.c.state.in_(IN_FLIGHT), runs.c.started_at.is_not(None), runs.c.charged_on == bindparam("of_day"))
 
 
-@dataclass(frozen=True, slots=True)
-class Today:
+class Today(NamedTuple):
     """Today's use so far: the unweighted seconds of the whole bot, and what a person and a server used."""
 
     seconds: float
@@ -123,7 +121,7 @@ def charge(connection: Connection, batch: Sequence[Run]) -> None:
     """Charge the new runs of a batch, whose columns are those of `reservation`, to their person."""
     for run in batch:
         if run.charged_on is not None:
-            _add_to_person(connection, run, run.charged_on, recorded_charge(run))
+            _add(connection, _key(run.charged_on, run.guild_id, run.requester_id), recorded_charge(run))
 
 
 def by_day(batch: Iterable[Run]) -> list[Run]:
@@ -135,66 +133,38 @@ def post(connection: Connection, run: Run, changes: Mapping[str, Any]) -> None:
     """Post what a change to a locked run makes of its cost.
 
     `run` is the run before the change, and `changes` maps its fields to values. Other columns may be among
-    them.
+    them. A failure counts as a run after all if too many others of its person were given back.
     """
     after = replace(run, **{name: value for name, value in changes.items() if name in _FIELDS})
     old, new = recorded_charge(run), charge_of(after)
-    if run.charged_on in (None, after.charged_on):
-        new = _post_difference(connection, run, after, old, new)
-    else:
-        _move(connection, run, after, old, new)
+    before, day, given_back = run.charged_on, after.charged_on, 0
+    is_moved = before is not None and before != day
+    if day is not None and not is_moved and new.runs != old.runs:
+        if new.runs > old.runs:
+            given_back = -1 if run.state is RunState.FAILED else 0
+        elif after.state is RunState.FAILED:
+            earlier = connection.scalar(_GIVEN_BACK, _key(day, run.guild_id, run.requester_id))
+            given_back = int(earlier is not None and earlier < GIVEN_BACK_A_DAY)
+            new = new if given_back else new._replace(runs=old.runs)
+    difference = _minus(new, old)
+    posts = [(before, _minus(Charge(), old)), (day, new)] if is_moved else [(day, difference)]
+    for on, more in sorted((on, more) for on, more in posts if on is not None):
+        if more[:3] != (0, 0, 0):
+            _add(connection, _key(on, run.guild_id, run.requester_id), more, given_back)
     if (old.weighted, old.runs) != (new.weighted, new.runs):
         charged = {"charged_seconds": new.weighted, "counts_as_run": new.runs > 0}
         set_columns(connection, runs, {"key": run.key}, charged)
-    started = _minus(new, old).started
-    if after.charged_on is not None and started:
-        _add(connection, _key(after.charged_on, None, _NONE), Charge(seconds=started))
-
-
-def _move(connection: Connection, run: Run, after: Run, old: Charge, new: Charge) -> None:
-    """Move a charge to another day."""
-    moved = [(run.charged_on, _minus(Charge(), old)), (after.charged_on, new)]
-    for day, more in sorted((day, more) for day, more in moved if day is not None):
-        _add_to_person(connection, run, day, more)
-
-
-def _post_difference(connection: Connection, run: Run, after: Run, old: Charge, new: Charge) -> Charge:
-    """Post the difference between two charges of the same day, and return the second as it was posted.
-
-    A failure counts as a run after all if too many others of its person were given back.
-    """
-    more = _minus(new, old)
-    if after.charged_on is None or more == Charge(started=more.started):
-        return new
-    if more.runs >= 0 or after.state is not RunState.FAILED:
-        found_later = more.runs > 0 and run.state is RunState.FAILED
-        _add_to_person(connection, run, after.charged_on, more, given_back=-1 if found_later else 0)
-        return new
-    given_back = connection.scalar(_GIVEN_BACK, _key(after.charged_on, run.guild_id, run.requester_id))
-    if given_back is not None and given_back < GIVEN_BACK_A_DAY:
-        _add_to_person(connection, run, after.charged_on, more, given_back=1)
-        return new
-    new = replace(new, runs=old.runs)
-    _add_to_person(connection, run, after.charged_on, _minus(new, old))
-    return new
-
-
-def _add_to_person(connection: Connection, run: Run, day: date, more: Charge, *, given_back: int = 0) -> None:
-    _add(connection, _key(day, run.guild_id, run.requester_id), more, given_back)
+    if day is not None and difference.started:
+        _add(connection, _key(day, None, _NONE), Charge(seconds=difference.started))
 
 
 def _add(connection: Connection, key: Mapping[str, object], more: Charge, given_back: int = 0) -> None:
     """Add to a row of the ledger, which is created first if there is none, unless something is taken off."""
-    add = {
-        "runs": more.runs,
-        "seconds": more.seconds,
-        "weighted_seconds": more.weighted,
-        "given_back": given_back,
-    }
-    if set_columns(connection, usage, key, {}, add) or more.seconds <= 0:
-        return
-    insert_new(connection, usage, [{**key, **_EMPTY}])
-    set_columns(connection, usage, key, {}, add)
+    add = {"runs": more.runs, "seconds": more.seconds, "weighted_seconds": more.weighted}
+    add["given_back"] = given_back
+    if not set_columns(connection, usage, key, {}, add) and more.seconds > 0:
+        insert_new(connection, usage, [{**key, **dict.fromkeys(add, 0)}])
+        set_columns(connection, usage, key, {}, add)
 
 
 def _key(day: date, guild_id: int | None, person_id: int) -> dict[str, object]:
@@ -203,12 +173,8 @@ def _key(day: date, guild_id: int | None, person_id: int) -> dict[str, object]:
 
 def _minus(new: Charge, old: Charge) -> Charge:
     # Rounded, because 42 / 0.7 isn't exactly 60.
-    return Charge(
-        new.runs - old.runs,
-        round(new.seconds - old.seconds, 6),
-        round(new.weighted - old.weighted, 6),
-        round(new.started - old.started, 6),
-    )
+    first, *others = (round(more - less, 6) for more, less in zip(new, old, strict=True))
+    return Charge(int(first), *others)
 
 
 def remove_old(connection: Connection, now: datetime) -> int:

@@ -6,29 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from discord import (
-    ButtonStyle,
-    ChannelType,
-    MediaGalleryItem,
-    Object,
-    RadioGroupOption,
-    SelectOption,
-    TextStyle,
-)
-from discord.ui import (
-    ChannelSelect,
-    Checkbox,
-    FileUpload,
-    Item,
-    Label,
-    LayoutView,
-    MediaGallery,
-    Modal,
-    RadioGroup,
-    RoleSelect,
-    Select,
-    TextInput,
-)
+import discord
+from discord import ui
 
 from bot.domain.forms import FORM_LIMIT, NO, YES, FormField, Option, Shape, batches
 from bot.domain.text import shorten
@@ -43,11 +22,11 @@ _CHOICE_LENGTH = 100
 _MISTAKES_LENGTH = 3500
 
 
-def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal:
+def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> ui.Modal:
     """Build a form. Submissions are matched by custom_id alone, so they work after a restart."""
     shown = [field.label for field in fields]
     labels = (
-        Label[Modal](
+        ui.Label[ui.Modal](
             # Several inputs may have the same name in the workflow.
             text=shorten(field.label, _FIELD_LABEL) if shown.count(field.label) == 1 else field.name,
             description=field.description or None,
@@ -58,25 +37,31 @@ def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal
     return modal_of(custom_id, title, *labels)
 
 
-def refused_layout(sentence: str, id: DraftId | SaveId, possible: int = 0) -> LayoutView:
+def refused_layout(sentence: str, id: DraftId | SaveId, possible: int = 0) -> ui.LayoutView:
     """Build the message for a refused request, with a button that opens a form with what was typed.
 
     Another one makes as many as are `possible`.
     """
-    row = [button("Edit and try again", id, ButtonStyle.secondary if possible else ButtonStyle.primary)]
+    row = [
+        button(
+            "Edit and try again",
+            id,
+            discord.ButtonStyle.secondary if possible else discord.ButtonStyle.primary,
+        )
+    ]
     if possible and isinstance(id, DraftId):
         label, count = f"Make {possible} instead", replace(id, count=str(possible))
-        row.insert(0, button(label, count, ButtonStyle.primary))
+        row.insert(0, button(label, count, discord.ButtonStyle.primary))
     return layout_of(shorten(sentence, _MISTAKES_LENGTH), row)
 
 
-def pictures_layout(pictures: Sequence[str], keys: Sequence[str], choices: Sequence[Option]) -> LayoutView:
+def pictures_layout(pictures: Sequence[str], keys: Sequence[str], choices: Sequence[Option]) -> ui.LayoutView:
     """Build a message with pictures and what can be done with one. The form reads the picture from it.
 
     `keys` are the keys of the runs that made the pictures, or empty. `choices` have the targets of drafts.
     Several pictures have numbers, which lead to the choice if there is one.
     """
-    gallery = MediaGallery[LayoutView](*map(MediaGalleryItem, pictures))
+    gallery = ui.MediaGallery[ui.LayoutView](*map(discord.MediaGalleryItem, pictures))
     if len(pictures) == 1:
         rows = ([each] for each in _choice(DraftId(keys[0], picture="0"), choices))
         return layout_of("What should I do with this picture?", gallery, *rows)
@@ -85,15 +70,15 @@ def pictures_layout(pictures: Sequence[str], keys: Sequence[str], choices: Seque
     return layout_of("Use which picture?", gallery, *batches(numbers, FORM_LIMIT))
 
 
-def _choice(id: DraftId, choices: Sequence[Option]) -> list[Item[LayoutView]]:
+def _choice(id: DraftId, choices: Sequence[Option]) -> list[ui.Item[ui.LayoutView]]:
     """Return a button for a single choice, otherwise as many selects as the choices need."""
     if len(choices) == 1:
         only = replace(id, target=choices[0].value)
-        return [button(shorten(choices[0].label, _LABEL_LENGTH), only, ButtonStyle.primary)]
+        return [button(shorten(choices[0].label, _LABEL_LENGTH), only, discord.ButtonStyle.primary)]
     options = [each._replace(value=replace(id, target=each.value).encode()) for each in choices]
     # The chosen value counts; the ids only have to differ.
     return [
-        Select(
+        ui.Select(
             placeholder="Choose what to do with it",
             options=select_options(part),
             custom_id=replace(id, count=str(number) if number > 1 else "").encode(),
@@ -102,10 +87,10 @@ def _choice(id: DraftId, choices: Sequence[Option]) -> list[Item[LayoutView]]:
     ]
 
 
-def select_options(options: Iterable[Option], chosen: Collection[str] = ()) -> list[SelectOption]:
+def select_options(options: Iterable[Option], chosen: Collection[str] = ()) -> list[discord.SelectOption]:
     """Return the options of a select as Discord takes them."""
     return [
-        SelectOption(
+        discord.SelectOption(
             value=each.value,
             label=shorten(each.label, _CHOICE_LENGTH),
             description=shorten(each.about, _CHOICE_LENGTH) or None,
@@ -115,30 +100,35 @@ def select_options(options: Iterable[Option], chosen: Collection[str] = ()) -> l
     ]
 
 
-def _component(field: FormField) -> Item[Any]:
+def _component(field: FormField) -> ui.Item[Any]:
     common: dict[str, Any] = {"custom_id": field.name, "required": field.required}
     chosen = {**common, "min_values": int(field.required), "max_values": field.most}
     match field.shape:
         case Shape.FILES:
-            return FileUpload(**chosen)
+            return ui.FileUpload(**chosen)
         case Shape.CHECKBOX:
-            return Checkbox(custom_id=field.name, default=field.value == YES)
+            return ui.Checkbox(custom_id=field.name, default=field.value == YES)
         case Shape.RADIO:
             buttons = [
-                RadioGroupOption(label=each.label, value=each.value, default=each.value == field.value)
+                discord.RadioGroupOption(
+                    label=each.label, value=each.value, default=each.value == field.value
+                )
                 for each in field.options
             ]
-            return RadioGroup(options=buttons, **common)
+            return ui.RadioGroup(options=buttons, **common)
         case Shape.SELECT:
             options = select_options(field.options, field.values)
-            return Select(placeholder=field.placeholder or None, options=options, **chosen)
+            return ui.Select(placeholder=field.placeholder or None, options=options, **chosen)
         case Shape.ROLES:
-            return RoleSelect(default_values=[*map(Object, field.values)], **chosen)
+            return ui.RoleSelect(default_values=[*map(discord.Object, field.values)], **chosen)
         case Shape.CHANNEL:
-            types, shown = [ChannelType.text, ChannelType.news], [*map(Object, field.values)]
-            return ChannelSelect(channel_types=types, default_values=shown, **chosen)
-    return TextInput(
-        style=TextStyle.paragraph if field.shape is Shape.PARAGRAPH else TextStyle.short,
+            types, shown = (
+                [discord.ChannelType.text, discord.ChannelType.news],
+                [*map(discord.Object, field.values)],
+            )
+            return ui.ChannelSelect(channel_types=types, default_values=shown, **chosen)
+    return ui.TextInput(
+        style=discord.TextStyle.paragraph if field.shape is Shape.PARAGRAPH else discord.TextStyle.short,
         default=field.value or None,
         placeholder=field.placeholder or None,
         max_length=field.length,
@@ -149,7 +139,7 @@ def _component(field: FormField) -> Item[Any]:
 PROMPT_FIELD = "prompt"
 
 
-def share_modal(key: str) -> Modal:
+def share_modal(key: str) -> ui.Modal:
     """Build the form that asks whether a shared result shows its prompt."""
     show = FormField(
         name=PROMPT_FIELD,

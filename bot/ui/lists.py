@@ -72,10 +72,7 @@ def presets_layout(
     inputs: Callable[[Preset], ShownInputs],
     default: ChannelDefault | None = None,
 ) -> LayoutView:
-    """Build a page of presets, counted from 0, in the given order.
-
-    `default` is the channel's default preset, which gets a mark, or None.
-    """
+    """Build a page of presets, counted from 0. The channel's `default` gets a mark."""
     listed = []
     for preset in presets:
         mark = "your default" if preset.is_default else ""
@@ -94,10 +91,7 @@ def set_by(person: int | None, at: datetime | None) -> str:
 
 
 def replace_layout(
-    earlier: Preset,
-    title: Callable[[str], str],
-    inputs: ShownInputs,
-    draft: str,
+    earlier: Preset, title: Callable[[str], str], inputs: ShownInputs, draft: str
 ) -> LayoutView:
     """Build the message that asks whether to replace a preset."""
     is_servers = earlier.holder is Holder.SERVER
@@ -125,7 +119,6 @@ def preset_values(preset: Preset, inputs: ShownInputs) -> str:
 
 
 def block_confirmation(block: Block, ended: int) -> str:
-    """Return the confirmation for the moderator who blocked a user."""
     until = format_dt(block.until, "f") if block.until is not None else "somebody unblocks them"
     sentence = f"<@{block.user_id}> can't generate here until {until}."
     several = "s" if ended > 1 else ""
@@ -150,9 +143,8 @@ def runs_layout(
 ) -> LayoutView:
     """Build a page of a user's own runs, newest first, each with a button to cancel, post or open it.
 
-    `here` is the id of the current server, or None outside servers. Undelivered results can be posted, and
-    private ones opened, only in the server that they belong to. `pictures` are links to thumbnails, by the
-    key of the entry. `restricted` are the keys of those that may not be shown here.
+    `here` is the current server, in which its undelivered results can be posted, and its private ones opened.
+    `pictures` are links to thumbnails, by the key of the entry. `restricted` entries are not shown here.
     """
     heading, empty = "### Your requests", "You haven't requested anything yet. Try `/generate`."
     if current.run_filter is not RunFilter.ALL:
@@ -245,9 +237,7 @@ def _link(entry: RunListEntry, here: int | None) -> str:
 
 
 def _states(batch: Sequence[Run]) -> str:
-    """Return a batch's state. For several runs, add the number of runs and, if there are results, how many
-    runs have one.
-    """
+    """Return a batch's state with, for several runs, their number and how many of them have a result."""
     representative = next((run for run in batch if not run.final), batch[0])
     if len(batch) == 1:
         return _state(representative)

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 from bot.domain.errors import RefusedError
@@ -77,8 +76,7 @@ class WordThread:
 Fetch = Callable[[int, WordThread], Awaitable[WordRules]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """The cached rules of a server. `read_at` is when they were read, `tried_at` when a read was last tried.
 
     `fault` is the code of the refusal if the last read failed.
@@ -98,12 +96,7 @@ class AutomodCache:
     """
 
     def __init__(
-        self,
-        fetch: Fetch,
-        outside: Outside,
-        *,
-        timeout: float | None = None,
-        size: int = 500,
+        self, fetch: Fetch, outside: Outside, *, timeout: float | None = None, size: int = 500
     ) -> None:
         self.thread = WordThread(outside)
         self._fetch, self._clock = fetch, outside.now
@@ -121,28 +114,33 @@ class AutomodCache:
         """
         entry = self._entries.get(guild_id)
         if entry is None or self._age(entry.tried_at) >= (_RETRY if entry.fault else _FRESH):
-            entry = await self._read(guild_id) or entry
+            task = self._reading.get(guild_id)
+            if task is None:
+                task = asyncio.create_task(self._read(guild_id), name=f"automod-{guild_id}")
+                self._reading[guild_id] = task
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            done, _ = await asyncio.wait({task}, timeout=self._timeout)
+            entry = task.result() if done else entry
         if entry is None or entry.rules is None or self._age(entry.read_at) >= _STALE:
             raise RefusedError((entry and entry.fault) or "words_unavailable")
         return entry.rules
 
     async def own_rules(self, guild_id: int, blocked: Sequence[str]) -> WordRules:
         """Return the server's own list, recompiled only after a change."""
-        return await self.thread.run(guild_id, self._own_rules(guild_id, blocked))
 
-    def _own_rules(self, guild_id: int, blocked: Sequence[str]) -> Steps[WordRules]:
-        # Concurrent requests compile the list once, because the thread does a server's work in order.
-        cached = self._own.get(guild_id)
-        if cached is None or cached[0] != blocked:
-            cached = (blocked, (yield from WordRules.compile(blocked=blocked)))
-            self._put(self._own, guild_id, cached)
-        return cached[1]
+        def steps() -> Steps[WordRules]:
+            # Concurrent requests compile the list once, because the thread does a server's work in order.
+            cached = self._own.get(guild_id)
+            if cached is None or cached[0] != blocked:
+                cached = (blocked, (yield from WordRules.compile(blocked=blocked)))
+                self._put(self._own, guild_id, cached)
+            return cached[1]
+
+        return await self.thread.run(guild_id, steps())
 
     def invalidate(self, guild_id: int) -> None:
-        """Drop the cached AutoMod rules of a server. The next request reads them again.
-
-        Called when Discord reports that these rules have changed.
-        """
+        """Drop a server's AutoMod rules, because Discord reports that they have changed."""
         self._entries.pop(guild_id, None)
         self._reading.pop(guild_id, None)
 
@@ -158,38 +156,23 @@ class AutomodCache:
         age = self._clock() - at if at is not None else timedelta.max
         return age if age >= timedelta() else timedelta.max
 
-    async def _read(self, guild_id: int) -> _Entry | None:
-        task = self._reading.get(guild_id)
-        if task is None:
-            task = asyncio.create_task(self._read_into_cache(guild_id), name=f"automod-{guild_id}")
-            self._reading[guild_id] = task
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        done, _ = await asyncio.wait({task}, timeout=self._timeout)
-        return task.result() if done else None
-
-    async def _read_into_cache(self, guild_id: int) -> _Entry:
+    async def _read(self, guild_id: int) -> _Entry:
         """Read a server's rules into the cache. A failed read is cached, too, and raises no error."""
-        try:
-            entry = await self._fetch_entry(guild_id)
-            if self._reading.get(guild_id) is asyncio.current_task():
-                self._put(self._entries, guild_id, entry)
-            return entry
-        finally:
-            if self._reading.get(guild_id) is asyncio.current_task():
-                del self._reading[guild_id]
-
-    async def _fetch_entry(self, guild_id: int) -> _Entry:
         try:
             rules = await self._fetch(guild_id, self.thread)
         except RefusedError as refused:
-            return _Entry(self._clock(), fault=refused.code)
+            entry = _Entry(self._clock(), fault=refused.code)
         except Exception:
             log.warning("can't read the AutoMod rules of server %s", guild_id, exc_info=True)
             old = self._entries.get(guild_id) or _Entry(self._clock())
-            return replace(old, tried_at=self._clock(), fault="words_unavailable")
-        now = self._clock()
-        return _Entry(now, rules, now)
+            entry = old._replace(tried_at=self._clock(), fault="words_unavailable")
+        else:
+            entry = _Entry(self._clock(), rules, self._clock())
+        # After a change of the rules meanwhile, another read has begun, or will begin.
+        if self._reading.get(guild_id) is asyncio.current_task():
+            del self._reading[guild_id]
+            self._put(self._entries, guild_id, entry)
+        return entry
 
     def _put(self, cache: dict[int, T], guild_id: int, value: T) -> None:
         """Cache a value, and drop the oldest one if the cache is full."""

@@ -17,9 +17,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
+from typing import NamedTuple
 
 from anyascii import anyascii
 from confusable_homoglyphs.confusables import confusables_data
@@ -41,8 +41,7 @@ _LEET_I = str.maketrans("013457@$!", "oieastasi")
 _LEET_L = str.maketrans("013457@$!", "oleastasl")
 
 
-@dataclass(frozen=True, slots=True)
-class TextForms:
+class TextForms(NamedTuple):
     """The forms of a text.
 
     `raw` is the text as typed, `near` replaces letters only, `all` also joins letters and reads digits as
@@ -62,8 +61,10 @@ def text_forms(text: str) -> TextForms:
     near = _distinct(plain, latin(plain))
     spread = _distinct(*near, *(_SINGLES.sub(_join, view) for view in near))
     read = (_leet(view, table) for view in spread for table in (_LEET_I, _LEET_L))
-    raw = _encodable(text).replace(WORD_EDGE, " ")
-    return TextForms(raw, near, _distinct(*spread, *read), foreign(plain) if _mixes(plain) else None)
+    mixes = not plain.isascii() and any(_mixed(word) for kind, word in _runs(plain) if kind)
+    # JSON may contain lone surrogates, which no matcher accepts.
+    raw = text.encode("utf-8", "replace").decode().replace(WORD_EDGE, " ")
+    return TextForms(raw, near, _distinct(*spread, *read), foreign(plain) if mixes else None)
 
 
 def fold(text: str) -> str:
@@ -85,7 +86,7 @@ def normalize(text: str) -> str:
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     kept: list[str] = []
-    for char in "".join(map(_decomposed, _encodable(text))):
+    for char in "".join(map(_decomposed, text.encode("utf-8", "replace").decode())):
         on_latin = kept and kept[-1].isascii() and kept[-1].isalpha()
         if not (on_latin and unicodedata.category(char)[0] == "M"):
             kept.extend(_plain(char))
@@ -118,19 +119,13 @@ def _mixed(word: str) -> bool:
     return any(c.isascii() and c.isalpha() for c in word) and any(not c.isascii() for c in word)
 
 
-def _mixes(text: str) -> bool:
-    return not text.isascii() and any(_mixed(word) for kind, word in _runs(text) if kind)
-
-
 def _join(run: re.Match[str]) -> str:
     """Join single letters. An "a" or "I" at either end may be a word, as in "a b a d", so add versions
     without it.
     """
     word = "".join(char for char in run[0] if char.isalnum())
-    inner = word[word[0] in "aAiI" : len(word) - (word[-1] in "aAiI")]
-    return " ".join(
-        _distinct(word, word[word[0] in "aAiI" :], word[: len(word) - (word[-1] in "aAiI")], inner)
-    )
+    start, end = int(word[0] in "aAiI"), len(word) - (word[-1] in "aAiI")
+    return " ".join(_distinct(word, word[start:], word[:end], word[start:end]))
 
 
 def _leet(text: str, table: dict[int, int]) -> str:
@@ -209,11 +204,6 @@ def _drawn_as(char: str) -> str | None:
     same = next((glyph for glyph in found if len(glyph) == 1 and glyph.isascii() and glyph.isalpha()), None)
     # Unicode's prototype of every capital I is "l".
     return "I" if same == "l" and char.isupper() else same
-
-
-def _encodable(text: str) -> str:
-    """Replace lone surrogates, which JSON may contain and no matcher accepts."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _distinct(*texts: str) -> tuple[str, ...]:

@@ -92,18 +92,22 @@ class WordRules:
 
         `channel_ids` includes a thread's parent.
         """
-        rules = [rule for rule in self._rules if rule.applies_to(role_ids, channel_ids)]
+        rules = [
+            each
+            for each in self._rules
+            if each.rule.exempt_roles.isdisjoint(role_ids)
+            and each.rule.exempt_channels.isdisjoint(channel_ids)
+        ]
         for option, text in texts.items() if rules else ():
             yield
             forms = text_forms(text)
-            for rule in rules:
-                if (keyword := (yield from rule.find(forms))) is not None:
-                    return Hit(rule.rule.name, option, keyword)
+            for each in rules:
+                if (keyword := (yield from each.find(forms))) is not None:
+                    return Hit(each.rule.name, option, keyword)
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class _CompiledRule:
+class _CompiledRule(NamedTuple):
     rule: WordRule
     keywords: KeywordMatcher
     allowed: KeywordMatcher
@@ -114,75 +118,57 @@ class _CompiledRule:
     def compile(cls, rule: WordRule) -> Steps[_CompiledRule]:
         keywords = yield from KeywordMatcher.compile(rule.keywords)
         allowed = yield from KeywordMatcher.compile(rule.allowed)
-        made: list[Pattern | str] = []
+        patterns: list[Pattern] = []
+        codes = ["keyword_empty"] if keywords.has_empty else []
         for source in rule.patterns:
             yield
-            made.append(compile_pattern(source))
-        patterns = [item for item in made if isinstance(item, Pattern)]
-        codes = [item if isinstance(item, str) else item.remark for item in made]
-        codes += ["keyword_empty"] if keywords.has_empty else []
-        return cls(
-            rule, keywords, allowed, patterns, [NotApplied(code, rule.name or "") for code in codes if code]
-        )
-
-    def applies_to(self, role_ids: Collection[int], channel_ids: Collection[int]) -> bool:
-        return self.rule.exempt_roles.isdisjoint(role_ids) and self.rule.exempt_channels.isdisjoint(
-            channel_ids
-        )
+            made = compile_pattern(source)
+            if isinstance(made, Pattern):
+                patterns.append(made)
+            codes.append(made if isinstance(made, str) else made.remark)
+        not_applied = [NotApplied(code, rule.name or "") for code in codes if code]
+        return cls(rule, keywords, allowed, patterns, not_applied)
 
     def find(self, forms: TextForms) -> Steps[str | None]:
-        for view in forms.all:
-            found = yield from _find_keyword(view, self.keywords.near, self.allowed.near)
-            if found is not None:
-                return found
+        searches = [(view, self.keywords.near, self.allowed.near) for view in forms.all]
         if forms.foreign is not None:
-            found = yield from _find_keyword(forms.foreign, self.keywords.foreign, self.allowed.foreign)
-            if found is not None:
-                return found
+            searches.append((forms.foreign, self.keywords.foreign, self.allowed.foreign))
+        for view, keywords, allowed in searches:
+            yield
+            marked = mark_word_edges(fold(view))
+            first = keywords.first(marked)
+            if first is None or not allowed.literals:
+                if first is not None:
+                    return first
+                continue
+            covered = yield from AllowedSpans.collect(allowed.spans(marked))
+            for hit in keywords.spans(marked):
+                yield
+                if hit is not None and not covered.cover(hit):
+                    return hit.keyword
         for view in dict.fromkeys((forms.raw, *forms.near)) if self.patterns else ():
             if (found := (yield from self._pattern_in(view))) is not None:
                 return found
         return None
 
     def _pattern_in(self, view: str) -> Steps[str | None]:
-        allowed: AllowedSpans | None = None
+        covered: AllowedSpans | None = None
         for pattern in self.patterns:
             yield
             for found in pattern.compiled.finditer(view):
-                if allowed is None:
-                    allowed = yield from self._allowed_in(view)
+                if covered is None:
+                    # The spans of allowed keywords in the text without the edges that are marked for them.
+                    marked = mark_word_edges(fold(view)) if self.allowed.near.literals else ""
+                    edges = list(accumulate((char == WORD_EDGE for char in marked), initial=0))
+                    covered = yield from AllowedSpans.collect(
+                        s and Span(s.start - edges[s.start], s.end - edges[s.end], s.keyword)
+                        for s in self.allowed.near.spans(marked)
+                    )
                 start, end = found.span()
-                if not allowed.cover(Span(start, end, pattern.source)):
+                if not covered.cover(Span(start, end, pattern.source)):
                     return pattern.source
                 yield
         return None
-
-    def _allowed_in(self, view: str) -> Steps[AllowedSpans]:
-        """Return the spans of allowed keywords in `view`, a text without marked word edges."""
-        if not self.allowed.near:
-            return AllowedSpans({})
-        marked = mark_word_edges(fold(view))
-        edges = list(accumulate((char == WORD_EDGE for char in marked), initial=0))
-        return (
-            yield from AllowedSpans.collect(
-                s and Span(s.start - edges[s.start], s.end - edges[s.end], s.keyword)
-                for s in self.allowed.near.spans(marked)
-            )
-        )
-
-
-def _find_keyword(view: str, keywords: Automaton, allowed: Automaton) -> Steps[str | None]:
-    yield
-    marked = mark_word_edges(fold(view))
-    first = keywords.first(marked)
-    if first is None or not allowed:
-        return first
-    spans = yield from AllowedSpans.collect(allowed.spans(marked))
-    for hit in keywords.spans(marked):
-        yield
-        if hit is not None and not spans.cover(hit):
-            return hit.keyword
-    return None
 
 
 class Span(NamedTuple):
@@ -193,12 +179,11 @@ class Span(NamedTuple):
     keyword: str
 
 
-class AllowedSpans:
-    """The spans of a text that an allowed keyword matches: for each start, the end of the longest one."""
+class AllowedSpans(NamedTuple):
+    """The spans of a text that allowed keywords match: their starts, and how far those up to each reach."""
 
-    def __init__(self, longest: Mapping[int, int]) -> None:
-        self._starts = sorted(longest)
-        self._reach = list(accumulate((longest[start] for start in self._starts), max))
+    starts: Sequence[int]
+    reach: Sequence[int]
 
     @classmethod
     def collect(cls, spans: Iterable[Span | None]) -> Steps[AllowedSpans]:
@@ -208,16 +193,16 @@ class AllowedSpans:
             yield
             if span is not None:
                 longest[span.start] = max(span.end, longest.get(span.start, 0))
-        return cls(longest)
+        starts = sorted(longest)
+        return cls(starts, list(accumulate((longest[start] for start in starts), max)))
 
     def cover(self, span: Span) -> bool:
         """Return whether one allowed span contains all of `span`."""
-        before = bisect_right(self._starts, span.start)
-        return before > 0 and self._reach[before - 1] >= span.end
+        before = bisect_right(self.starts, span.start)
+        return before > 0 and self.reach[before - 1] >= span.end
 
 
-@dataclass(frozen=True, slots=True)
-class KeywordMatcher:
+class KeywordMatcher(NamedTuple):
     """Finds keywords. A `*` leaves an end of a keyword open; an end without `*` must be the edge of a word.
 
     `near` finds them in Latin letters, and `foreign` in `TextForms.foreign`. Keywords without a visible
@@ -244,20 +229,23 @@ class KeywordMatcher:
         return cls(Automaton(near), Automaton(other), has_empty)
 
 
+def _literal(keyword: str, form: str) -> str:
+    marked, asked = mark_word_edges(fold(form)), keyword.strip()
+    marked = marked.removeprefix(WORD_EDGE) if asked.startswith("*") else marked
+    return marked.removesuffix(WORD_EDGE) if asked.endswith("*") else marked
+
+
 # Each search holds the GIL and finds matches after the first, which aren't used, so it gets little text.
 _WINDOW = 64
 
 
 class Automaton:
-    """Searches texts with marked word edges. `literals` map what to search for to the keywords."""
+    """Searches texts with marked word edges for `literals`, each of which stands for a keyword."""
 
-    def __init__(self, literals: dict[str, str]) -> None:
-        self._literals, self._keywords = list(literals), list(literals.values())
-        self._search = AhoCorasick(self._literals, MatchKind.LeftmostLongest) if literals else None
-        self._longest = max(map(len, self._literals), default=0)
-
-    def __bool__(self) -> bool:
-        return self._search is not None
+    def __init__(self, keywords: Mapping[str, str]) -> None:
+        self.literals, self._keywords = list(keywords), list(keywords.values())
+        self._search = AhoCorasick(self.literals, MatchKind.LeftmostLongest) if keywords else None
+        self._longest = max(map(len, self.literals), default=0)
 
     def first(self, marked: str) -> str | None:
         """Return a keyword that occurs in the text, or None."""
@@ -279,21 +267,14 @@ class Automaton:
                 yield None
                 start += _WINDOW
             else:
-                literal = self._literals[index]
+                literal = self.literals[index]
                 first_letter = start + first + literal.startswith(WORD_EDGE)
                 yield Span(first_letter, start + end - literal.endswith(WORD_EDGE), self._keywords[index])
                 start += first + 1
 
 
-def _literal(keyword: str, form: str) -> str:
-    marked, asked = mark_word_edges(fold(form)), keyword.strip()
-    marked = marked.removeprefix(WORD_EDGE) if asked.startswith("*") else marked
-    return marked.removesuffix(WORD_EDGE) if asked.endswith("*") else marked
-
-
 # RE2 takes time proportional to text and program size; repetition multiplies a pattern's 260 characters.
 _MAX_PROGRAM_SIZE = 2_000
-_PROBE_MEMORY = 256 * 1024  # for a program of twice that size
 # Set operations in a character class: Rust applies them, RE2 silently reads them as plain characters.
 _SETS = re.compile(r"&&|~~|\[\^?\]?(?:\\.|[^\]\\\[])*\[(?!:)")
 # Unicode classes in Rust, ASCII classes in RE2.
@@ -308,13 +289,10 @@ class Pattern(NamedTuple):
     remark: str
 
 
-def _options(memory: int | None = None) -> re2.Options:
-    options = re2.Options()
-    options.log_errors = False
-    options.never_capture = True
-    if memory is not None:
-        options.max_mem = memory
-    return options
+_OPTIONS, _PROBE = re2.Options(), re2.Options()
+for _each in (_OPTIONS, _PROBE):
+    _each.log_errors, _each.never_capture = False, True
+_PROBE.max_mem = 256 * 1024  # for a program of twice that size
 
 
 def compile_pattern(source: str) -> Pattern | str:
@@ -323,9 +301,9 @@ def compile_pattern(source: str) -> Pattern | str:
         return "regex_unsupported"
     try:
         # Try a small memory limit first: a repeated Unicode class needs half a second to exceed a large one.
-        if re2.compile(source, _options(_PROBE_MEMORY)).programsize > _MAX_PROGRAM_SIZE:
+        if re2.compile(source, _PROBE).programsize > _MAX_PROGRAM_SIZE:
             return "regex_too_large"
-        compiled = re2.compile(source, _options())
+        compiled = re2.compile(source, _OPTIONS)
     except UnicodeEncodeError:
         return "regex_unsupported"
     except re2.error as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -77,6 +79,14 @@ async def test_help_names_the_commands(home: BotProcess) -> None:
     assert said.code == 0
     assert all(word in said.out for word in ("check", "export", "Exit codes"))
     assert (await home.command("chekc")).code == 2
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_what_an_option_prints_reaches_a_pipe(option: str) -> None:
+    # -E: as pipx starts it, and with a buffer, whatever PYTHONUNBUFFERED says.
+    command = [sys.executable, "-E", "-m", "bot", option]
+    said = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)  # noqa: S603
+    assert "comfydeploy-bot" in said.stdout
 
 
 async def test_the_version_is_in_the_first_line_of_the_log_and_on_the_command_line(home: BotProcess) -> None:

@@ -21,7 +21,7 @@ from bot.deployments.schema import Choice
 from bot.deployments.schema.field_types import slug, unique
 from bot.domain.errors import BackendBadReply, MediaForbidden
 from bot.domain.runs import Output
-from bot.domain.text.numbers import NUMBER_LENGTH
+from bot.domain.text import NUMBER_LENGTH
 from bot.media.download import MediaFetcher
 from bot.ui.message_parts import remark_messages
 from bot.words import rules as word_rules

@@ -70,7 +70,6 @@ class Choice(Table):
 
 
 def _choice(value: object) -> object:
-    """Expand the short form of a choice (`"euler"`, `512`) whose name is its value."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return value
     return {"name": value if isinstance(value, str) else f"{value:.15g}", "value": str(value)}
@@ -114,10 +113,6 @@ class InputSettings(Table):
     """the main text; default: found by its name"""
     is_seed: bool | None = Field(None, alias="seed")
     """drawn by the bot if left out, and shown"""
-
-    @property
-    def offered(self) -> bool:
-        return self.fixed is None and not self.hidden
 
     def mistakes(self) -> Iterator[str]:
         if self.minimum is not None and self.maximum is not None and self.maximum < self.minimum:
@@ -228,7 +223,7 @@ class DeploymentSettings(Table):
             yield f"inputs {', '.join(prompts)} are all marked as the prompt; only one can be"
         options = {} if self.sizes is None else {self.sizes.option: "sizes"}
         for key, item in self.inputs.items():
-            if item.offered and item.option is not None:
+            if item.option is not None and item.fixed is None and not item.hidden:
                 other = options.setdefault(item.option, f"inputs.{key}")
                 if other != f"inputs.{key}":
                     yield f".inputs.{key}.option: is the option of {other}, too; each needs its own"

@@ -50,7 +50,6 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 
 def _value(value: object) -> object:
-    """Validate a value of a queue call: text, a number, a boolean, or a list of texts."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("must be a finite number")
     if isinstance(value, int) and abs(value) >= _MAX_UNSIGNED_64:
@@ -81,11 +80,6 @@ def slug(text: str, fallback: str = "input") -> str:
     # Cut first: NFKC can expand one character into 18.
     lowered = unicodedata.normalize("NFKC", text[: NAME_LENGTH * 8]).lower()
     return _REFUSED.sub("_", lowered).strip("_")[:NAME_LENGTH].strip("_") or fallback
-
-
-def acceptable(name: str) -> bool:
-    """Return whether Discord accepts the name unchanged as an option or subcommand."""
-    return 0 < len(name) <= NAME_LENGTH and name == name.lower() and not _REFUSED.search(name)
 
 
 def unique(name: str, taken: Collection[str], *, room: int = 0) -> str:
@@ -123,7 +117,11 @@ _EMOJI = re.compile(f"{_PART}(?:\u200d{_PART}){{0,4}}|[\U0001f1e6-\U0001f1ff]{{2
 
 # Names aren't converted, because operators would not find the converted names in their file.
 Name = Annotated[
-    str, that(acceptable, f"must have 1 to {NAME_LENGTH} letters in lower case, digits, '-' and '_'")
+    str,
+    that(
+        lambda name: 0 < len(name) <= NAME_LENGTH and name == name.lower() and not _REFUSED.search(name),
+        f"must have 1 to {NAME_LENGTH} letters in lower case, digits, '-' and '_'",
+    ),
 ]
 OptionName = Annotated[
     Name, that(lambda value: value not in RESERVED, "is an option of the bot's own; choose another name")

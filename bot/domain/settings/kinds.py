@@ -9,8 +9,15 @@ from typing import Any
 
 from bot.domain.errors import InputError, InputErrors
 from bot.domain.forms import NO, SELECT_LIMIT, YES, FormField, Option, Shape, batches
-from bot.domain.text import QUOTED, escape_line, listed, strip_invisible, without_joiners
-from bot.domain.text.numbers import typed_integer, typed_number
+from bot.domain.text import (
+    QUOTED,
+    escape_line,
+    listed,
+    strip_invisible,
+    typed_integer,
+    typed_number,
+    without_joiners,
+)
 
 # The limits of a server's own list of words.
 WORD_LENGTH, WORD_COUNT = 60, 500
@@ -21,8 +28,6 @@ Given = Mapping[str, Sequence[str]]
 
 
 class Names(StrEnum):
-    """The kind of thing that a setting names."""
-
     ROLE = "role"
     CHANNEL = "channel"
     GPU = "gpu"
@@ -116,11 +121,9 @@ class Kind:
     names: Names | None = None
 
     def show(self, value: Any, context: SettingsContext) -> str:
-        """Return a value as a text."""
         return listed(self.entries(value, context)) or "none"
 
     def entries(self, value: Any, context: SettingsContext) -> Sequence[str]:
-        """Return the texts of what a list holds."""
         return ()
 
     def fields(self, usual: FormField, value: Any, context: SettingsContext) -> Mapping[str, FormField]:
@@ -195,8 +198,6 @@ class Number(Kind):
 
 
 class Reference(Kind):
-    """A role or a channel, or None."""
-
     def __init__(self, names: Names) -> None:
         self.names: Names = names
 

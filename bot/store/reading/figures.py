@@ -133,8 +133,6 @@ class Gauges:
 
 
 class FigureStore(Repository):
-    """Reads figures. Every method raises StoreUnavailable if the database doesn't answer."""
-
     @reads
     def usual(
         self, connection: Connection, deployment: str, gpu: str | None, now: datetime

@@ -54,10 +54,7 @@ class ExportFilter:
 
 
 class HistoryStore(Repository):
-    """Reads lists of runs; only the export has their outputs.
-
-    Every method raises StoreUnavailable if the database doesn't answer.
-    """
+    """Reads lists of runs; only the export has their outputs."""
 
     @reads
     def page(

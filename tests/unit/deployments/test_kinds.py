@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.deployments.choices import Size, input_of
+from bot.deployments.choices import input_of
 from bot.deployments.files import linked_file, links_of
 from bot.deployments.inputs import Input
 from bot.domain.backend import InputKind
@@ -65,9 +65,9 @@ def test_a_number_that_is_chosen(numbers: list[int]) -> None:
 @given(st.lists(st.tuples(st.integers(1, 4096), st.integers(1, 4096)), unique=True, min_size=1, max_size=9))
 def test_a_size(sides: list[tuple[int, int]]) -> None:
     parts = tuple(input_of(key=key, option=key, kind=InputKind.INTEGER) for key in ("w", "h"))
-    sizes = tuple(Size(*pair) for pair in sides)
-    choices = tuple(choice(f"size {number}", str(size)) for number, size in enumerate(sizes))
-    made = kind(InputKind.CHOICE, parts=parts, sizes=sizes, choices=choices)
+    sent = {f"{width} by {height}": {"w": width, "h": height} for width, height in sides}
+    choices = tuple(choice(name, name) for name in sent)
+    made = kind(InputKind.CHOICE, parts=parts, sent=sent, choices=choices)
     assert all(survives(made, {"w": width, "h": height}) for width, height in sides)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.deployments.choices import Size, input_of
+from bot.deployments.choices import input_of
 from bot.deployments.merge import removed_since
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
@@ -24,7 +24,7 @@ SIZE = input_of(
     kind=InputKind.TEXT,
     choices=(choice("small", "small"),),
     parts=(WIDTH, HEIGHT),
-    sizes=(Size(512, 512),),
+    sent={"small": {"width": 512, "height": 512}},
 )
 STEPS = input_of(key="steps", option="steps", kind=InputKind.INTEGER, minimum=1, maximum=30)
 PICTURES = input_of(key="pictures", option="picture", kind=InputKind.IMAGES, max_count=2)

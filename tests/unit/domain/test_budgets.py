@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -85,7 +84,7 @@ def charged(state: RunState, **more: Any) -> Run:
     ("run", "expected"),
     [
         # Its cost isn't known yet.
-        (charged(S.WAITING, submitted_at=None), replace(RESERVED, started=0)),
+        (charged(S.WAITING, submitted_at=None), RESERVED._replace(started=0)),
         *((charged(state), RESERVED) for state in sorted(IN_FLIGHT)),
         # Its cost will never be known, and it may have been the whole reservation or more.
         *((charged(state), RESERVED) for state in (S.SUCCEEDED, S.UNCONFIRMED, S.CANCELLED, S.TIMED_OUT)),
@@ -98,12 +97,12 @@ def charged(state: RunState, **more: Any) -> Run:
         (charged(S.SUCCEEDED, run_duration=12.5, duration_in_doubt=True), RESERVED),
         (charged(S.TIMED_OUT, run_duration=100.0, duration_in_doubt=True), Charge(1, 100, 400, 100)),
         # A failure without outputs is no run.
-        (charged(S.FAILED), replace(RESERVED, runs=0)),
-        (charged(S.FAILED, run_duration=12.5), replace(MEASURED, runs=0)),
+        (charged(S.FAILED), RESERVED._replace(runs=0)),
+        (charged(S.FAILED, run_duration=12.5), MEASURED._replace(runs=0)),
         (charged(S.FAILED, run_duration=12.5, partial=True), MEASURED),
         # Nothing was executed.
         (charged(S.REFUSED), NOTHING),
-        (charged(S.REFUSED, run_duration=12.5), replace(MEASURED, runs=0)),
+        (charged(S.REFUSED, run_duration=12.5), MEASURED._replace(runs=0)),
         *((charged(state, submitted_at=None), NOTHING) for state in (S.REFUSED, S.CANCELLED)),
         # Nothing is charged before an approval.
         (charged(S.AWAITING_APPROVAL, charged_on=None, submitted_at=None), NOTHING),
@@ -118,8 +117,8 @@ def test_a_run_costs_what_is_known_and_otherwise_its_reservation(run: Run, expec
     ("changes", "expected"),
     [
         ({}, RESERVED),
-        ({"charged_seconds": 50.0, "counts_as_run": False}, replace(MEASURED, runs=0)),
-        ({"submitted_at": None}, replace(RESERVED, started=0)),
+        ({"charged_seconds": 50.0, "counts_as_run": False}, MEASURED._replace(runs=0)),
+        ({"submitted_at": None}, RESERVED._replace(started=0)),
         ({"charged_on": None}, NOTHING),
         ({"charged_seconds": None}, NOTHING),
     ],

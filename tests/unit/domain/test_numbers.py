@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.text.numbers import shown_number, typed_integer, typed_number
+from bot.domain.text import shown_number, typed_integer, typed_number
 
 
 @pytest.mark.parametrize(
