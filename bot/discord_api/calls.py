@@ -68,7 +68,6 @@ def is_outage(error: discord.HTTPException) -> bool:
 
 @contextmanager
 def mapped() -> Iterator[None]:
-    """Map discord.py's and aiohttp's errors to PostErrors."""
     try:
         yield
     except discord.RateLimited as error:
@@ -226,7 +225,6 @@ def is_marked(message: discord.Message, mark: int, files: Collection[str]) -> bo
 
 
 def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
-    """Return discord.py's arguments for a message."""
     mentions = discord.AllowedMentions(
         everyone=False,
         roles=[discord.Object(outgoing.role)] if outgoing.role is not None else False,
@@ -283,7 +281,6 @@ class DiscordHealth:
         return self._second + 1 - now if is_slow else 0.0
 
     async def returns(self) -> bool:
-        """Ask Discord a cheap question, and return whether it answers."""
         if await self._discord.answers():
             log.info("Discord answers again")
             self.heard()
@@ -292,7 +289,6 @@ class DiscordHealth:
         return False
 
     def begin(self) -> None:
-        """Count a message that was claimed."""
         self._started += 1
 
     def nothing_due(self) -> None:

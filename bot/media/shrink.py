@@ -55,18 +55,13 @@ def shrink(data: bytes, limit: int, seconds: float = SECONDS) -> bytes | None:
 
 def main() -> None:
     """Recompress the picture on stdin to the byte limit in the first argument, and write it to stdout."""
-    image = _header(sys.stdin.buffer.read())
-    fitted = _fit(_decoded(image), int(sys.argv[1])) if image is not None else None
+    # Only the header is read here.
+    image: Image.Image = Image.open(io.BytesIO(sys.stdin.buffer.read()), formats=_FORMATS)
+    if getattr(image, "is_animated", False) or image.width * image.height > _MAX_PIXELS:
+        return
+    fitted = _fit(_decoded(image), int(sys.argv[1]))
     if fitted is not None:
         sys.stdout.buffer.write(fitted)
-
-
-def _header(data: bytes) -> Image.Image | None:
-    """Return the picture without decoding it, or None if it is animated or too large."""
-    image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    if getattr(image, "is_animated", False) or image.width * image.height > _MAX_PIXELS:
-        return None
-    return image
 
 
 def _decoded(image: Image.Image) -> Image.Image:

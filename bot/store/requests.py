@@ -38,7 +38,7 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.transitions import end
 from bot.store import ledger
 from bot.store.audit import add_entries, count_of
-from bot.store.blocks import block_of, end_blocked_run
+from bot.store.blocks import active_block, end_blocked_run
 from bot.store.messages import ACCEPTING
 from bot.store.presets import read_usable
 from bot.store.queue import give_tags
@@ -298,7 +298,7 @@ def judge_run(
         seconds = expected_seconds(connection, run.deployment, gpu, now)
         run = replace(run, weight=weight_of(gpu, rules), reserved_seconds=seconds)
     run = replace(run, expected_gpu=gpu)
-    block = block_of(connection, run, now)
+    block = active_block(connection, run.guild_id, run.requester_id, now)
     usage = Usage(now=now, day_end=day_end(now), block=block, paused=paused)
     charged = is_charged(run, now)
     if not charged:
@@ -322,7 +322,7 @@ def refuse(connection: Connection, run: Run, reason: RefusedError, now: datetime
     If the requester is blocked, the run ends as a new block would end it. The outcome then doesn't
     show the block's reason, because only the requester may read that.
     """
-    block = block_of(connection, run, now)
+    block = active_block(connection, run.guild_id, run.requester_id, now)
     if block is not None and end_blocked_run(connection, run, block, now):
         return
     change = end(run, RunState.REFUSED, now, reason.code, reason.params)

@@ -68,7 +68,6 @@ class Batch:
 
     @cached_property
     def shown(self) -> list[Run]:
-        """Return the runs whose outputs this outcome shows."""
         return [run for run in self.runs if run.key in self.prepared]
 
     @cached_property
@@ -235,7 +234,6 @@ def _footer(batch: Batch) -> Iterator[str]:
 def _rows(
     batch: Batch, offered: OfferedActions, files: Sequence[PreparedFile]
 ) -> Sequence[Sequence[Button[Any]]]:
-    """Return the buttons of an outcome's first message, which shows these files."""
     first, is_numbered = batch.runs[0], len(batch.runs) > 1
     more = Action.MORE_OF_ALL if is_numbered else Action.MORE
     if not any(map(may_have_result, batch.runs)) or not (is_numbered or batch.shown):
