@@ -53,7 +53,6 @@ OnMenu = Callable[[Interaction, discord.Message], Coroutine[Any, Any, None]]
 
 
 async def _pressed(interaction: Interaction, id: DraftId) -> None:
-    """Answer a button or select that opens a draft."""
     for value in selected_values(interaction):
         id = DraftId.read(value) or id
     if id.picture and not id.target:

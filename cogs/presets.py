@@ -54,9 +54,8 @@ async def _page(interaction: Interaction, id: PresetsId) -> LayoutView:
 
 
 async def _replace(interaction: Interaction, id: ReplaceId) -> None:
-    """Replace the preset that already has the name."""
-    app = interaction.client.app
-    saved = await presets.replace_earlier(app, actor_of(interaction), id.draft)
+    app, actor = interaction.client.app, actor_of(interaction)
+    saved = await presets.save(app, actor, presets.kept(app, actor, id.draft))
     await interaction.response.edit_message(view=_layout(app.catalogue, saved))
 
 
@@ -113,7 +112,6 @@ async def _save_sent(interaction: Interaction, id: SaveId) -> None:
 
 
 async def _defaults(interaction: Interaction) -> list[str]:
-    """Return sentences about the user's own defaults and the channel's."""
     app, channel_id = interaction.client.app, settings_channel_id(interaction)
     usable = await presets.defaults(app, actor_of(interaction))
     own, channel = usable.own, usable.channel
@@ -220,7 +218,6 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
     @share.autocomplete("name")
     @default.autocomplete("name")
     async def _suggest(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        """Suggest the presets that the user may choose for the command and the options that they gave."""
         command = interaction.command.name if interaction.command is not None else ""
         options, person = interaction.namespace, member_of(interaction)
         of_server, of_channel = getattr(options, "server", False), getattr(options, "channel", False)

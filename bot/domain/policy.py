@@ -144,14 +144,12 @@ class Facts(NamedTuple):
 def decide(run: Run, requester: Actor, facts: Facts, operator: OperatorRules, *, public: bool = False) -> Run:
     """Return a new run as it is accepted, on terms that hold for its whole batch. Raises RefusedError.
 
-    It waits for a moderator if it has a `review_channel_id`, and is then charged at its approval.
-    Such a request is refused if everybody sees the answer (`public`).
+    It waits for a moderator if it has a `review_channel_id`, and is then charged at its approval. Such a
+    request is refused if everybody sees the answer (`public`).
     """
     rules, now = facts.rules, facts.usage.now
-    seconds, weight = (
-        facts.expected.get(run.expected_gpu, EXPECTED_SECONDS),
-        weight_of(run.expected_gpu, rules),
-    )
+    seconds = facts.expected.get(run.expected_gpu, EXPECTED_SECONDS)
+    weight = weight_of(run.expected_gpu, rules)
     in_review = run.guild_id is not None and needs_approval(run, requester.person, rules)
     review_channel_id = rules.approval.review_channel_id if in_review else None
     accepted = replace(
@@ -335,7 +333,7 @@ def _may(person: Member, roles_for: RolesFor, name: str) -> bool:
 
 
 def _without_role(code: str, person: Member, roles_for: RolesFor, **params: str) -> RefusedError:
-    """Return the refusal, which names the restricted deployments or GPUs that the member may use."""
+    # It names the restricted deployments or GPUs that the member may use.
     allowed = ", ".join(name for name, roles in roles_for.items() if roles & person.role_ids)
     if not allowed:
         return RefusedError(f"{code}_none", **params)

@@ -54,10 +54,6 @@ class Origin:
     channel_age_restricted: bool = False
     user_install: bool = False
 
-    @property
-    def is_direct_message(self) -> bool:
-        return self.guild_id is None and not self.user_install
-
 
 def batch_of(
     run: Run, inputs: Sequence[tuple[Mapping[str, InputValue], int | None]], random: Random

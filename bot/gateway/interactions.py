@@ -94,14 +94,9 @@ async def check_overrides(interaction: Interaction) -> None:
 
 
 def _origin(interaction: Interaction) -> Origin:
-    """Return the origin of a request.
-
-    The token's lifetime is counted by our clock, which may differ from Discord's. The upload limit is the
-    server's. `interaction.filesize_limit` includes the requester's Nitro, but applies only to answers to the
-    interaction, so it is used only in a user install.
-    """
-    guild = interaction.guild
-    user_install = is_user_install_only(interaction)
+    guild, user_install = interaction.guild, is_user_install_only(interaction)
+    # `interaction.filesize_limit` includes the requester's Nitro, but applies only to answers to the
+    # interaction.
     limit = guild.filesize_limit if guild is not None else DIRECT_UPLOAD_LIMIT
     return Origin(
         guild_id=rules_guild_id(interaction),
@@ -109,6 +104,7 @@ def _origin(interaction: Interaction) -> Origin:
         application_id=interaction.application_id,
         interaction_id=interaction.id,
         interaction_token=interaction.token,
+        # By our clock, which may differ from Discord's.
         interaction_expires_at=interaction.client.app.now() + _TOKEN_LIFETIME,
         channel_age_restricted=_is_age_restricted(interaction.channel),
         upload_limit=interaction.filesize_limit if user_install else limit,
@@ -132,13 +128,11 @@ def settings_channel_id(interaction: Interaction) -> int:
 
 
 def _is_age_restricted(channel: object) -> bool:
-    """Return whether the channel is age-restricted; threads inherit from their parent."""
     is_in_server = isinstance(channel, discord.abc.GuildChannel | discord.Thread)
     return is_in_server and bool(getattr(channel, "is_nsfw", lambda: False)())
 
 
 def _state_of(guild: discord.Guild | None, channel_id: int) -> ChannelState:
-    """Return the state of a server's channel or active thread, as this process has it from the gateway."""
     channel = guild.get_channel_or_thread(channel_id) if guild is not None else None
     if guild is None or channel is None or not isinstance(channel, discord.abc.Messageable):
         return ChannelState(exists=False)

@@ -234,6 +234,5 @@ async def _linked(
 
 
 def _made_from(draft: Draft, key: str, made_by: Run | None, source: Run | None) -> Draft:
-    """Return a draft that takes a file that the run `key` made, if the bot made it."""
     draft = replace(draft, made_by=key or None, private=made_by is not None and made_by.private)
     return draft if source is None else replace(draft, parent_key=source.key, prompt=source.prompt)

@@ -124,7 +124,8 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         if prompt is None and draft.prompt is not None:
             texts, prompt = {**texts, "prompt": draft.prompt}, draft.prompt
         # Nobody else sees direct messages anyway.
-        private = (draft.private or bool(typed.get(PRIVATE))) and not actor.origin.is_direct_message
+        is_direct = actor.origin.guild_id is None and not actor.origin.user_install
+        private = (draft.private or bool(typed.get(PRIVATE))) and not is_direct
         restricted, file_deployments = await origin_of_files(app, actor, merged.inputs, draft)
         if await _deleted_files(app, merged.inputs):
             raise RefusedError("parent_deleted")

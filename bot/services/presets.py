@@ -46,7 +46,7 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A preset that was saved, unless `draft` is set, by which `replace_earlier` saves it.
+    """A preset that was saved, unless `draft` is set, by which `kept` returns what to save after a question.
 
     `earlier` is the preset of the same name that it replaced, or that it would replace. `files_left` says
     whether files of the run were left out, because their links expire.
@@ -87,16 +87,6 @@ async def save(app: App, actor: Actor, saving: Saving) -> Saved:
         return Saved(preset, files_left, saving.replaces)
     draft = app.drafts.keep(actor.id, replace(saving, replaces=earlier))
     return Saved(preset, files_left, earlier, draft)
-
-
-async def replace_earlier(app: App, actor: Actor, draft: str) -> Saved:
-    """Save a preset in place of the earlier preset of its name.
-
-    If the earlier preset has changed meanwhile, nothing is saved, and there is another draft. Raises
-    RefusedError if the earlier preset is gone, if the draft is lost, for example by a restart, or if the run
-    or preset that it is made from is gone.
-    """
-    return await save(app, actor, kept(app, actor, draft))
 
 
 def kept(app: App, actor: Actor, draft: str) -> Saving:

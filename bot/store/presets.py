@@ -204,7 +204,6 @@ def _one(connection: Connection, which: ColumnElement[bool], *, for_update: bool
 
 
 def _of_channels(guild_id: int) -> Select[Any]:
-    """Select the default presets of a server's channels."""
     joined = presets.join(channel_defaults, channel_defaults.c.folded == presets.c.folded)
     in_server = channel_defaults.c.guild_id == guild_id
     columns = (*_COLUMNS, *_OF_DEFAULT)

@@ -191,7 +191,6 @@ def _facts(connection: Connection, requester: Actor, operator: OperatorRules, no
 
 
 def _check_press(connection: Connection, requester: Actor) -> None:
-    """Raise PressedTwice if the same user pressed the same button a moment earlier."""
     press = requester.press
     if press is None:
         return
@@ -209,11 +208,11 @@ def _check_press(connection: Connection, requester: Actor) -> None:
 def _store(
     connection: Connection, batch: Sequence[Run], accepted: Run, requester: Actor, rules: ServerRules
 ) -> Run:
-    """Store a batch, whose first run was `accepted` on terms that hold for all."""
-    others = (
+    # The terms on which the first run was accepted hold for all.
+    stored = [accepted]
+    stored += (
         replace(accepted, key=run.key, inputs=run.inputs, seed=run.seed, index=run.index) for run in batch[1:]
     )
-    stored = [accepted, *others]
     add_entries(connection, _entry(accepted, accepted.created_at))
     in_review, now = accepted.review_channel_id is not None, accepted.created_at
     # A run in review gets its tag once it is approved.

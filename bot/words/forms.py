@@ -147,7 +147,6 @@ def _words(text: str, change: Callable[[str], str]) -> str:
 
 
 def _runs(text: str) -> Iterator[tuple[str, str]]:
-    """Yield words of any script and the text between them."""
     for kind, run in groupby(text, lambda char: "word" if _kind(char) else ""):
         yield kind, "".join(run)
 
