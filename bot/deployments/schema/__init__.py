@@ -83,7 +83,7 @@ class InputSettings(Table):
     """
 
     option: OptionName | None = None
-    """its name in Discord; default: derived from its name in the workflow"""
+    """its name in Discord, different from the others; default: derived from its name in the workflow"""
     description: str | None = None
     """shown next to the option"""
     kind: InputKind | None = None
