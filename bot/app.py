@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -40,7 +40,7 @@ from bot.workers.backend_health import BackendHealth
 from bot.workers.reconciler import Reconciler
 from bot.workers.reports import ReportRecorder, add_webhooks
 from bot.workers.submission import Submitter
-from bot.workers.worker import CHECK, DEPLOYMENTS, PROBE, PROGRESS, PRUNE, SHOW, SUBMIT, Worker
+from bot.workers.worker import Schedule, Worker
 
 
 @asynccontextmanager
@@ -204,19 +204,23 @@ def _workers(app: App, recorder: ReportRecorder) -> dict[str, Worker[Any]]:
 
         submitter = Submitter(app, health, recorder)
         reconciler = Reconciler(app, health, recorder, submitter)
-        workers["submit"] = Worker("submit", submitter.claim, submitter.submit, SUBMIT)
-        workers["check"] = Worker("check", reconciler.claim, reconciler.check, CHECK)
-        workers["probe"] = Worker("probe", health.claim, health.probe, PROBE)
-        workers["prune"] = Worker("prune", expired, retention.handle, PRUNE)
+        workers["submit"] = Worker("submit", submitter.claim, submitter.submit, Schedule(width=32))
+        workers["check"] = Worker("check", reconciler.claim, reconciler.check, Schedule(width=10))
+        workers["probe"] = Worker("probe", health.claim, health.probe, Schedule())
+        # Nothing announces that data has expired.
+        workers["prune"] = Worker("prune", expired, retention.handle, Schedule(longest=3600))
     if Role.MESSENGER in roles:
         client = app.discord.client
         messenger = client.messenger if isinstance(client, GenerateBot) else Messenger(app)
-        schedule = replace(SHOW, width=WIDTH)
+        schedule = Schedule(width=WIDTH, claims_again=True)
         workers["show"] = Worker("show", messenger.claim, messenger.handle, schedule, messenger.close)
     if Role.WEB in roles:
-        workers["progress"] = Worker("progress", recorder.claim_progress, recorder.save_progress, PROGRESS)
+        claim, save = recorder.claim_progress, recorder.save_progress
+        # A status message is edited every three seconds at most.
+        workers["progress"] = Worker("progress", claim, save, Schedule(rest=2))
     if roles & CALLING_ROLES:
-        workers["look"] = Worker("look", app.reloader.claim, app.reloader.handle, DEPLOYMENTS)
+        # Checks whether DEPLOYMENTS_REFRESH_SECONDS have passed; the files are read only then.
+        workers["look"] = Worker("look", app.reloader.claim, app.reloader.handle, Schedule(longest=15))
     return workers
 
 

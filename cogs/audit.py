@@ -23,14 +23,7 @@ from bot.services import audit
 from bot.services.audit import SERVER_ACTIONS
 from bot.services.moderation import open_private
 from bot.strings import say
-from bot.ui.audit import (
-    AUDIT_COLUMNS,
-    AuditFileId,
-    AuditId,
-    audit_cells,
-    audit_layout,
-    outcome_text,
-)
+from bot.ui.audit import AUDIT_COLUMNS, AuditFileId, AuditId, audit_cells, audit_layout, outcome_text
 from bot.ui.custom_ids import OpenId
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome) for outcome in OUTCOMES]
@@ -47,7 +40,6 @@ async def _page(interaction: Interaction, id: AuditId) -> LayoutView:
 
 
 async def _open(interaction: Interaction, id: OpenId) -> None:
-    """Open a private result for a moderator."""
     opened = await open_private(interaction.client.app, actor_of(interaction), id.about)
     await show_private(interaction, opened, to_moderator=True)
 

@@ -22,28 +22,17 @@ from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.domain.text.file_names import is_file
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import (
-    Interaction,
-    actor_of,
-    check_overrides,
-    moderated_channel,
-    typed_values,
-)
+from bot.gateway.interactions import Interaction, actor_of, check_overrides, moderated_channel, typed_values
 from bot.gateway.message_files import run_files, shown_pictures
 from bot.gateway.replies import redeliver_here
 from bot.services import moderation, runs, sharing
-from bot.services.access import cancellable, is_deletable, is_moderated, seen, visible
+from bot.services.access import cancellable, is_deletable, is_moderated, visible
 from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
 from bot.ui.forms import PROMPT_FIELD, share_modal
 from bot.ui.message_parts import layout_of
 from bot.ui.moderation import block_modal, reject_modal, report_modal
-from bot.ui.result_buttons import (
-    OfferedActions,
-    more_layout,
-    offered_actions,
-    picked_layout,
-)
+from bot.ui.result_buttons import OfferedActions, more_layout, offered_actions, picked_layout
 from bot.ui.run_facts import FILENAME, details, explanation_of
 from bot.ui.status import linked_outputs
 from cogs.drafts import again, open_draft, use_picture
@@ -55,12 +44,10 @@ Press = Callable[[Interaction, str], Awaitable[None]]
 
 
 async def _pressed(interaction: Interaction, id: RunId) -> None:
-    """Answer a button of a run."""
     await PRESSES[id.action](interaction, id.key)
 
 
 async def _submitted(interaction: Interaction, id: RunId) -> None:
-    """Answer a form of a run."""
     if id.action not in FORMS:
         raise RefusedError("other_version", f"a form of {id.action}")
     await FORMS[id.action](interaction, id.key)
@@ -79,9 +66,9 @@ async def _picked(interaction: Interaction, id: PickId) -> None:
 
 
 async def _delete_pressed(interaction: Interaction, id: DeleteId) -> None:
-    """Delete what *Delete* behind *More* names.
+    """Answer *Delete* behind *More*.
 
-    What only an interaction can delete is deleted by the press of *More*, whose token lives for 15 minutes.
+    The press of *More*, whose token lives for 15 minutes, deletes a message that only an interaction can.
     """
     app, more = interaction.client.app, None
     if id.draft:
@@ -161,7 +148,6 @@ async def _confirm_deletion(
 
 
 async def _discard(interaction: Interaction, key: str) -> None:
-    """Delete the message without a result that has the button."""
     message_id = interaction.message.id if interaction.message is not None else 0
     await moderation.discard(interaction.client.app, actor_of(interaction), key, message_id)
     await interaction.response.defer()
@@ -197,7 +183,6 @@ async def _details(interaction: Interaction, key: str) -> None:
 
 
 async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
-    """Return the actions that the user may take on a result now."""
     app, actor = interaction.client.app, actor_of(interaction)
     own, in_gallery = run.requester_id == actor.id, _is_copied_here(run, actor)
     reportable = run.is_shown and not run.private and not own
@@ -224,7 +209,7 @@ def _more(*, whole: bool) -> Press:
 
     async def press(interaction: Interaction, key: str) -> None:
         app, message, actor = interaction.client.app, interaction.message, actor_of(interaction)
-        run = await seen(app, actor, key)
+        run = await visible(app, actor, key, in_gallery=True)
         batch = await app.store.runs.batch(await visible(app, actor, key)) if whole else [run]
         if _is_copied_here(run, actor):
             batch = [replace(run, request_key=key)]  # a report is about this result alone

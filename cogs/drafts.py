@@ -41,7 +41,7 @@ from bot.gateway.message_files import (
 )
 from bot.gateway.replies import check_start, start
 from bot.services import drafts, generation, presets
-from bot.services.access import seen
+from bot.services.access import visible
 from bot.services.drafts import Kept
 from bot.strings import explain, say
 from bot.ui.custom_ids import DraftId, RunId
@@ -184,7 +184,7 @@ async def _with_file(interaction: Interaction, draft: Draft, key: str, actor: Ac
     app, message = interaction.client.app, interaction.message
     if message is None:
         return None
-    run = await seen(app, actor, key)
+    run = await visible(app, actor, key, in_gallery=True)
     shown = [file_behind(url) for url in shown_pictures(message) if belongs_to(url, key)]
 
     def is_meant(file: AttachedFile) -> bool:

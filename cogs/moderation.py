@@ -43,7 +43,6 @@ async def _page(interaction: Interaction, id: BlockedId | UnblockId) -> LayoutVi
 
 
 async def _unblock(interaction: Interaction, id: UnblockId) -> None:
-    """Lift the block of an entry of `/blocked`."""
     await moderation.unblock(interaction.client.app, actor_of(interaction), id.user_id)
     await interaction.response.edit_message(view=await _page(interaction, id))
     await tell(interaction, say("unblock_done", person=id.user_id))
@@ -100,7 +99,6 @@ async def reject_sent(interaction: Interaction, key: str) -> None:
 
 
 async def block_sent(interaction: Interaction, key: str) -> None:
-    """Block the requester of a run."""
     app, actor = interaction.client.app, actor_of(interaction)
     duration = block_duration(_typed(interaction, DURATION_FIELD) or None)
     run = await moderated(app, actor, key)
@@ -111,7 +109,6 @@ async def block_sent(interaction: Interaction, key: str) -> None:
 
 
 async def report_sent(interaction: Interaction, key: str) -> None:
-    """Report a result."""
     reason, note = _typed(interaction, REASON_FIELD), _typed(interaction, NOTE_FIELD)
     accepted = await moderation.report(interaction.client.app, actor_of(interaction), key, reason, note)
     thanks = "Thank you. The moderators will look at it."

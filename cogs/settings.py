@@ -41,7 +41,6 @@ def allowed(interaction: Interaction) -> Editor:
 
 
 async def _pressed(interaction: Interaction, id: SettingId) -> None:
-    """Answer a button or select of the panel."""
     app, editor = interaction.client.app, allowed(interaction)
     if id.action == "tidy":
         await _show(interaction, Panel(saved=await server_settings.tidy(app, editor)))
@@ -115,8 +114,6 @@ async def _submitted(interaction: Interaction, id: SettingId) -> None:
 
 
 class Settings(commands.Cog):
-    """The command `/settings`, which shows the panel."""
-
     @app_commands.command(name="settings", description="What the bot may do on this server, and for whom")
     @app_commands.default_permissions(manage_guild=True)
     async def settings(self, interaction: Interaction) -> None:

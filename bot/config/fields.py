@@ -137,7 +137,6 @@ def _names_server(url: URL) -> bool:
 
 
 def _parts(value: object) -> object:
-    """Split a list at its commas."""
     if not isinstance(value, str):
         return value
     return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
@@ -155,11 +154,11 @@ def _cased(change: Callable[[str], str]) -> BeforeValidator:
 
 Lower, Upper = _cased(str.lower), _cased(str.upper)
 # One year: larger values are typing mistakes, and much larger ones overflow datetime.
-_YEAR = 366 * 24 * 3600
+YEAR = 366 * 24 * 3600
 _Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1, le=2**53)]
-Seconds = Annotated[int, Field(ge=1, le=_YEAR)]
+Seconds = Annotated[int, Field(ge=1, le=YEAR)]
 Ids = Annotated[tuple[_Id, ...], BeforeValidator(_parts), Field(min_length=1)]
 ShardIds = Annotated[tuple[Annotated[int, Field(ge=0, le=999_999)], ...], BeforeValidator(_parts)]
 PrivateNetworks = Annotated[

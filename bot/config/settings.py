@@ -15,26 +15,7 @@ from dotenv.parser import parse_stream
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 from sqlalchemy.engine import make_url
 
-from bot.config.fields import (
-    ALL_ROLES,
-    CALLING_ROLES,
-    BaseUrl,
-    Count,
-    DatabaseUrl,
-    Host,
-    Ids,
-    LongSecret,
-    Lower,
-    Port,
-    PrivateNetworks,
-    PublicUrl,
-    Roles,
-    Seconds,
-    Secret,
-    ShardIds,
-    Shards,
-    Upper,
-)
+from bot.config import fields
 from bot.deployments.schema import DeploymentSettings, load_deployments_file
 from bot.deployments.schema.field_types import Uuid, mistakes
 from bot.domain.errors import StartupError
@@ -64,9 +45,9 @@ class Settings(BaseModel):
         use_attribute_docstrings=True,
     )
 
-    discord_token: Secret = SecretStr("")
+    discord_token: fields.Secret = SecretStr("")
     """The bot's token: https://discord.com/developers/applications > your application > Bot > Reset Token."""
-    comfydeploy_api_key: Secret = SecretStr("")
+    comfydeploy_api_key: fields.Secret = SecretStr("")
     """An API key from ComfyDeploy's dashboard."""
     comfydeploy_deployment_id: Uuid | None = None
     """The deployment's id. For several deployments, or to change options, write a deployments.toml
@@ -74,75 +55,78 @@ class Settings(BaseModel):
     deployments_file: Path | None = None
     """The file that describes the deployments. Empty = deployments.toml, if it exists."""
     # At least the pause of the worker that refreshes the deployments.
-    deployments_refresh_seconds: Annotated[Seconds, Field(ge=15)] = 600
+    deployments_refresh_seconds: Annotated[int, Field(ge=15, le=fields.YEAR)] = 600
     """The interval between checks for changed deployments. Each check makes one call per deployment."""
-    comfydeploy_api_url: BaseUrl = "https://api.comfydeploy.com/api"
+    comfydeploy_api_url: fields.BaseUrl = "https://api.comfydeploy.com/api"
     """ComfyDeploy's API, or that of a self-hosted server."""
-    public_url: PublicUrl | None = None
+    public_url: fields.PublicUrl | None = None
     """The URL at which ComfyDeploy reaches this bot without redirects, such as https://bot.example.com. Empty
     = poll for results."""
-    webhook_secret: LongSecret | None = None
+    webhook_secret: fields.LongSecret | None = None
     """Signs the webhook URLs. Empty = generated and stored in the database."""
-    web_host: Host = "0.0.0.0"  # noqa: S104  # ComfyDeploy calls from outside: the documented default
+    web_host: fields.Host = "0.0.0.0"  # noqa: S104  # ComfyDeploy calls from outside: the documented default
     """Where the web server listens for webhooks, /healthz, /readyz and /metrics."""
-    web_port: Port = 8080
+    web_port: fields.Port = 8080
     """The web server's port, to which PUBLIC_URL must lead."""
-    metrics_token: LongSecret | None = None
+    metrics_token: fields.LongSecret | None = None
     """The bearer token for /metrics. Empty = readable only from this machine, not through a proxy."""
-    metrics_port: Port | None = None
+    metrics_port: fields.Port | None = None
     """A separate port for /metrics, open to everyone who can reach it unless METRICS_TOKEN is set. Empty =
     WEB_PORT."""
-    database_url: DatabaseUrl = SecretStr("sqlite:///data/bot.db")
+    database_url: fields.DatabaseUrl = SecretStr("sqlite:///data/bot.db")
     """sqlite:///path/to/file.db (creates the folder) or postgresql://user:password@host/name."""
     database_pool_size: Annotated[int, Field(ge=2, le=1000)] = 20
     """PostgreSQL: the maximum number of connections per process, plus one that listens."""
-    roles: Roles = ALL_ROLES
+    roles: fields.Roles = fields.ALL_ROLES
     """The roles of this process, which docs/operations.md explains. Empty = all."""
     shard_count: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """The total number of shards. Empty = no sharding."""
-    shard_ids: ShardIds = ()
+    shard_ids: fields.ShardIds = ()
     """The shards of this process, such as 0,1. Empty = all."""
-    command_guild_ids: Ids = ()
+    command_guild_ids: fields.Ids = ()
     """Sync the commands only to these servers, immediately. Empty = to all servers, within the hour."""
-    allowed_guild_ids: Ids | None = None
+    allowed_guild_ids: fields.Ids | None = None
     """The ids of the servers that may use the bot. Empty = all."""
     allow_direct_messages: bool = False
     """Allow direct messages."""
     allow_user_installs: bool = False
     """Let users add the bot to their account and use it anywhere, outside the rules of servers. Set
     DAILY_GPU_SECONDS, too, and tick "User Install" as in docs/setup.md."""
-    daily_gpu_seconds: Count | None = None
+    daily_gpu_seconds: fields.Count | None = None
     """The GPU seconds per day (UTC) for all servers together. Runs count when they start. Empty =
     unlimited."""
-    max_waiting_per_server: Count = 1000
+    max_waiting_per_server: fields.Count = 1000
     """How many runs of one server may wait in the queue, however many its own settings allow. More are
     refused."""
-    max_concurrent_runs: Count | None = None
+    max_concurrent_runs: fields.Count | None = None
     """The maximum number of concurrent runs of each deployment. It can only lower a deployment's own
     limit."""
-    poll_interval_seconds: Seconds = 15
+    poll_interval_seconds: fields.Seconds = 15
     """The pause before a silent run is polled, four times as long with PUBLIC_URL. It doubles after each poll
     without news, up to 20 times this value."""
-    run_deadline_seconds: Seconds = 3600
+    run_deadline_seconds: fields.Seconds = 3600
     """Cancel a run that takes longer. A deployment's run timeout at ComfyDeploy can only shorten this."""
-    submit_grace_seconds: Seconds = 180
+    submit_grace_seconds: fields.Seconds = 180
     """If ComfyDeploy's answer to a queue call is lost, end the run as not confirmed after this long without
     news."""
     run_logs: bool = True
     """Fetch the log of a failed run. Details shows its end to the requester and moderators, without
     secrets."""
-    allow_private_media_networks: PrivateNetworks = ()
+    allow_private_media_networks: fields.PrivateNetworks = ()
     """Fetch results from these private networks, such as 192.168.1.0/24; only for self-hosted machines."""
-    log_level: Annotated[LogLevel, Upper] = "INFO"
+    log_level: Annotated[LogLevel, fields.Upper] = "INFO"
     """The lowest level to log, from DEBUG to CRITICAL."""
-    log_format: Annotated[LogFormat, Lower] = "text"
+    log_format: Annotated[LogFormat, fields.Lower] = "text"
     """The format of log lines, text or json."""
 
     _hints: tuple[str, ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if found := [*(self._of_callers() if self.roles & CALLING_ROLES else ()), *self._of_processes()]:
+        if found := [
+            *(self._of_callers() if self.roles & fields.CALLING_ROLES else ()),
+            *self._of_processes(),
+        ]:
             raise ValueError("\n".join(found))
         return self
 
@@ -172,7 +156,7 @@ class Settings(BaseModel):
         elif self.shard_ids and max(self.shard_ids) >= (self.shard_count or 0):
             yield "SHARD_IDS: must be below SHARD_COUNT; they are numbered from 0"
         splits = {
-            "ROLES": self.roles < ALL_ROLES,
+            "ROLES": self.roles < fields.ALL_ROLES,
             "SHARD_IDS": 0 < len(set(self.shard_ids)) < (self.shard_count or 0),
         }
         for name, split in splits.items():
@@ -183,11 +167,11 @@ class Settings(BaseModel):
                 )
 
     @property
-    def shards(self) -> Shards | None:
+    def shards(self) -> fields.Shards | None:
         """Return the shards that this process connects, or None without sharding."""
         if self.shard_count is None:
             return None
-        return Shards(self.shard_count, self.shard_ids or tuple(range(self.shard_count)))
+        return fields.Shards(self.shard_count, self.shard_ids or tuple(range(self.shard_count)))
 
     def secret_values(self) -> tuple[str, ...]:
         """Return the values of all SecretStr fields for log redaction; of DATABASE_URL, only the password."""

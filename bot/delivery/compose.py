@@ -248,7 +248,6 @@ async def _report(app: App, task: Task) -> OutgoingMessage:
 async def _report_card(
     app: App, claim: Claim, found: Sequence[PreparedOutputs], *, withheld: bool
 ) -> OutgoingMessage:
-    """Build the card of a report with the outputs of its runs."""
     run = claim.run
     reports, link = await app.store.reviews.reports(run), _open_link(claim)
     prepared = PreparedOutputs(

@@ -51,6 +51,8 @@ _AT_ONCE = 8
 _WHILE_WAITING = 20  # messages of a request that are changed while somebody waits
 _COPY_WAIT = 10  # seconds for which a copy waits for another change of its request's messages
 _STOP_SECONDS = 1.0
+# Edits by an interaction have their own rate limit; edits with the bot's token share the channel's.
+_FAST, _SLOW = timedelta(seconds=3), timedelta(seconds=15)
 
 
 class Messenger:
@@ -260,7 +262,7 @@ class Messenger:
         log.info("message %s waits %.0f s: %s", message.kind, pause.total_seconds(), reason)
 
     async def _show_answer(self, step: Step) -> str:
-        first, now = step.claim.first, self._app.now()
+        first = step.claim.first
         answer_id = first.status_message_id
         try:
             answer_id = await status.show(self._app, self.estimator, step.claim)
@@ -268,11 +270,13 @@ class Messenger:
             # The next change makes up for it.
             log.info("can't update the status message: %s", error)
             await self._health.not_heard()
-        due_at, farewell = status.next_edit(self._app, step.claim)
+        farewell, now = first.farewell_at, self._app.now()
+        step.change(farewell_at=farewell if farewell is not None and farewell > now else None, failures=0)
+        has_token = first.interaction_token_at(now) is not None
+        pause = _FAST if has_token and first.status_message_id is not None else _SLOW
         # As long as the requester may see "thinking…", it is tried again.
-        shown = answer_id is not None or first.interaction_token_at(now) is None
-        step.change(farewell_at=farewell, failures=0)
-        self._release(step, due_at, shown=shown, answer_id=answer_id)
+        shown = answer_id is not None or not has_token
+        self._release(step, now + pause, shown=shown, answer_id=answer_id)
         return "done"
 
     async def _bring(self, step: Step) -> Act | None:
@@ -301,7 +305,6 @@ class Messenger:
         return act
 
     async def _climb(self, step: Step) -> Act | None:
-        """Post a message, if it has to be posted, in the first form and place that work."""
         place = start(step.claim.message, step.claim.runs, self._app.now())
         withheld = await withheld_at(self._app, step.claim)
         # Without its requester, of a copy only the deletion is left to do.
@@ -349,7 +352,6 @@ class Messenger:
         self._release(step, now, shown=True)
 
     async def _finish(self, step: Step, act: Act) -> str:
-        """Delete what is obsolete, and store that the message is shown."""
         message, now = step.claim.message, self._app.now()
         left = await step.delete([ref for ref in message.stale if ref not in message.refs])
         is_outcome, posts = message.kind in OUTCOMES, act in (Act.POST, Act.CONTINUE)
@@ -372,5 +374,4 @@ class Messenger:
 
 
 def _simpler(message: Message, claim: Claim, now: datetime) -> Message:
-    """Return the message in a simpler form, or at the next place."""
     return climb(message, start(message, claim.runs, now), claim.runs, about_message=True)

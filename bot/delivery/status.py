@@ -115,8 +115,6 @@ class Estimator:
 
 # The status message says *Finishing up* once the outputs have been downloading for this many seconds.
 FINISHING_AFTER = 5.0
-# Edits by an interaction have their own rate limit; edits with the bot's token share the channel's.
-_FAST, _SLOW = timedelta(seconds=3), timedelta(seconds=15)
 
 
 async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
@@ -124,25 +122,17 @@ async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
 
     The outcome chooses its own place if this fails.
     """
-    runs, first, now = claim.runs, claim.first, app.now()
+    runs, first = claim.runs, claim.first
     if all(run.final for run in runs):
         return first.status_message_id
-    if first.farewell_at is not None and now >= first.farewell_at:
+    if first.farewell_at is not None and app.now() >= first.farewell_at:
         runs = [replace(first, status_note="answer_ends"), *runs[1:]]
-    title, expected = app.catalogue.title(first.deployment), await estimator.expected_end(runs)
+    expected = await estimator.expected_end(runs)
     try:
-        return await _edit(app, claim, status_message(runs, title, expected))
+        return await _edit(app, claim, status_message(runs, app.catalogue.title(first.deployment), expected))
     except Unreachable as error:
         log.info("can't update the status message: %s", error)
         return first.status_message_id
-
-
-def next_edit(app: App, claim: Claim) -> tuple[datetime, datetime | None]:
-    """Return when the next edit is due, and when the last one, if only the interaction can edit it."""
-    first, now, farewell = claim.first, app.now(), claim.first.farewell_at
-    is_fast = first.status_message_id is not None and first.interaction_token_at(now) is not None
-    pause = _FAST if is_fast else _SLOW
-    return now + pause, farewell if farewell is not None and farewell > now else None
 
 
 async def show_undelivered(app: App, claim: Claim) -> None:
@@ -169,7 +159,7 @@ async def finishing_up(app: App, claim: Claim) -> AsyncIterator[None]:
 
     After an attempt to post, the answer may be the outcome, so it stays as it is.
     """
-    message = claim.message
+    message, telling = claim.message, asyncio.Event()
     if message.kind is not Kind.OUTCOME or message.attempt is not None or message.posted:
         yield
         return
@@ -177,11 +167,10 @@ async def finishing_up(app: App, claim: Claim) -> AsyncIterator[None]:
     async def tell() -> None:
         await asyncio.sleep(FINISHING_AFTER)
         telling.set()
-        message = finishing_message(claim.runs, app.catalogue.title(claim.first.deployment))
         with suppress(PostError):
-            await _edit(app, claim, message)
+            title = app.catalogue.title(claim.first.deployment)
+            await _edit(app, claim, finishing_message(claim.runs, title))
 
-    telling = asyncio.Event()
     task = asyncio.create_task(tell())
     try:
         yield

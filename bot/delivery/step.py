@@ -53,7 +53,6 @@ class Step:
         self.key = claim.run.key  # for the log
 
     def change(self, **values: Any) -> None:
-        """Change values of the claimed message."""
         self.claim = self.claim.changed(**values)
 
     def climb(self, place: Place, error: Unreachable) -> None:

@@ -134,7 +134,6 @@ class Catalogue:
         self.message_commands = message_commands(self.all())
 
     def _no_deployment(self, wanted: Sequence[DeploymentSettings]) -> StartupError:
-        """Return StartLater if at least one deployment may be described later, otherwise StartupError."""
         faults = [self.faults.get(settings.deployment_id) for settings in wanted]
         if not any(fault is not None and fault.passing for fault in faults):
             check = "Check COMFYDEPLOY_API_KEY, COMFYDEPLOY_API_URL and the deployments' ids."
@@ -154,7 +153,6 @@ class Catalogue:
         return compile_deployment(settings, info, self._backend.gpus)
 
     async def _described(self, deployment_id: str) -> DeploymentDescription | None:
-        """Return what the backend says about a deployment, or else what it said last, or None."""
         try:
             info = await self._backend.describe_deployment(deployment_id)
         except BackendError as error:

@@ -111,14 +111,11 @@ class ChoiceInput(_ChoosingInput):
 
     def option_choices(self) -> tuple[OptionChoice, ...]:
         """Return all choices: numbers as numbers, everything else by name."""
-        found = [
-            (each.name, number(each.value, self.kind) if self.kind in NUMBERS else each.name)
-            for each in self.choices
-        ]
-        labels = self.labels
-        return tuple(
-            OptionChoice(labels.get(name, name), value) for name, value in found if value is not None
-        )
+        found = ((each.name, number(each.value, self.kind)) for each in self.choices)
+        named = ((self.labels.get(name, name), name, value) for name, value in found)
+        if self.kind in NUMBERS:
+            return tuple(OptionChoice(label, value) for label, _, value in named if value is not None)
+        return tuple(OptionChoice(label, name) for label, name, _ in named)
 
     def _of_value(self, values: Values) -> Choice | None:
         """Return the choice of a stored value. Its value counts before the name of another choice."""

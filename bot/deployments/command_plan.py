@@ -243,10 +243,9 @@ def plan_options(
 
 
 def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Input, ...]:
-    """Select the inputs that get an option: attachments, then required ones, then the others in the file's
-    order.
+    """Select attachments, which may exceed `space`, then required inputs, then others in the file's order.
 
-    Attachments may exceed `space`. Raises StartupError if they exceed `limit`.
+    Raises StartupError if attachments exceed `limit`.
     """
     files = [item for item in deployment.offered if item.takes_file]
     if len(files) > limit:
@@ -264,10 +263,7 @@ def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Inpu
 def suggestions(
     deployment: Deployment, option: str, current: str, weights: Mapping[str, float]
 ) -> list[OptionChoice]:
-    """Return up to 25 choices whose names contain `current`. Names that start with it come first.
-
-    `weights` are those of GPUs.
-    """
+    """Return up to 25 choices whose names contain `current`. Names that start with it come first."""
     items = [deployment.gpu_input(weights), *deployment.offered]
     item = next((item for item in items if item.option == option), None)
     choices = item.option_choices() if isinstance(item, ChoiceInput) else ()

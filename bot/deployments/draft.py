@@ -161,7 +161,6 @@ def mistaken_options(error: BotError) -> frozenset[str]:
 
 
 def without_refused_files(typed: Typed, error: BotError) -> dict[str, Any]:
-    """Return what somebody entered without the files that the error refuses."""
     options = mistaken_options(error)
     urls = error.urls if isinstance(error, WrongFiles) else frozenset[str]()
     kept = dict(typed)

@@ -102,11 +102,10 @@ class _Link:
         name, target = self.settings.input, self.target.name
         if name is not None:
             items = self._named(name)[:1]
-            self.mistakes.extend(
-                f"input '{name}' of '{target}' is of kind '{item.kind}', which takes no file"
-                for item in items
-                if not item.takes_file
-            )
+            for item in items:
+                if not item.takes_file:
+                    about = f"is of kind '{item.kind}', which takes no file"
+                    self.mistakes.append(f"input '{name}' of '{target}' {about}")
             return items
         files = [item for item in self.target.offered if item.takes_file]
         if not files:
@@ -114,12 +113,10 @@ class _Link:
         same: dict[InputKind, list[str]] = {}
         for item in files:
             same.setdefault(InputKind.IMAGE if item.kind in PICTURES else item.kind, []).append(item.key)
-        self.mistakes.extend(
-            f"deployment '{target}' has several inputs of kind {kind}; set 'input' to one of "
-            + ", ".join(keys)
-            for kind, keys in same.items()
-            if len(keys) > 1
-        )
+        for kind, keys in same.items():
+            if len(keys) > 1:
+                told = f"has several inputs of kind {kind}; set 'input' to one of {', '.join(keys)}"
+                self.mistakes.append(f"deployment '{target}' {told}")
         return sorted(files, key=lambda item: item.kind is InputKind.FILE)
 
     def _carry(self, name: str) -> Sequence[Input]:
@@ -150,10 +147,9 @@ class _Link:
 
 
 def named_inputs(deployment: Deployment, name: str) -> tuple[Input, ...]:
-    """Return the inputs that a name refers to, or an empty tuple.
+    """Return the inputs that a key, an option or `prompt` refers to, or an empty tuple.
 
-    The name can be an input's key or option, or `prompt`. An option for sizes refers to its two inputs; each
-    of the two can also be named by its key.
+    An option for sizes refers to its two inputs; each of the two can also be named by its key.
     """
     lowered = name.casefold()
     items = [*deployment.offered, *(part for item in deployment.offered for part in item.parts)]

@@ -35,10 +35,7 @@ _NEEDS_QUOTES = re.compile(r'[,"“”„\\]|^\s|\s$')
 
 
 def parse_more(text: str) -> list[tuple[str, str]]:
-    """Return the pairs of keys and values in order.
-
-    Raises InputError `input_more_syntax` with the `text` that can't be parsed.
-    """
+    """Return the pairs of keys and values in order. Raises InputError."""
     text = text.translate(_CURLY)
     pairs: list[tuple[str, str]] = []
     position = 0

@@ -125,10 +125,7 @@ class Input(InputSettings):
         return layer.get(self.option)
 
     def parse(self, raw: Any) -> dict[str, InputValue]:
-        """Return an entered value under the backend's keys, empty if it is blank.
-
-        Raises InputError, which names the option.
-        """
+        """Return an entered value under the backend's keys, empty if it is blank. Raises InputError."""
         if not isinstance(raw, OptionValue):
             raise InputError("input_not_text", option=self.option)
         return self._parsed(raw)

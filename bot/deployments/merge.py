@@ -11,7 +11,7 @@ from typing import Any
 from bot.deployments.input_text import parse_more
 from bot.deployments.inputs import AttachedFile, Input, RawValue, Typed, Values
 from bot.deployments.model import Deployment
-from bot.deployments.schema.field_types import COUNT, GPU, LARGEST, MORE, RESERVED
+from bot.deployments.schema.field_types import COUNT, GPU, LARGEST, MORE
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.domain.requests import NAME_LENGTH, Holder, Preset
@@ -162,9 +162,8 @@ class _Merging:
     def run(self, deployment: Deployment, index: int) -> tuple[Values, int | None]:
         """Return the inputs and the displayed seed of a run. Seeds are drawn again for each, or count on."""
         inputs = dict(self.inputs)
-        seeds = {item.key: item for item in deployment.inputs.values() if item.is_seed}
-        for key, item in seeds.items() if index else ():
-            seed = inputs.get(key)
+        for item in deployment.seeds if index else ():
+            key, seed = item.key, inputs.get(item.key)
             if not item.varies_in_batch or not isinstance(seed, int):
                 continue
             if key in self.drawn:
@@ -174,7 +173,8 @@ class _Merging:
                 low, high = seed_range(item)
                 low, high = min(low, seed), max(high, seed)
                 inputs[key] = low + (seed - low + index) % (high - low + 1)
-        return inputs, next((seed for key in seeds if isinstance(seed := inputs.get(key), int)), None)
+        seeds = (inputs.get(item.key) for item in deployment.seeds)
+        return inputs, next((seed for seed in seeds if isinstance(seed, int)), None)
 
     def _stored(self, item: Input) -> Values:
         for layer in self.lenient:
@@ -188,10 +188,7 @@ class _Merging:
 
 
 def _filled(item: Input, source: Stored, prompt: RawValue | None) -> str:
-    """Return a preset's prompt with what was typed in its gaps.
-
-    Raises InputError if the prompt is missing or the result is too long.
-    """
+    """Return a preset's prompt with what was typed in its gaps. Raises InputError."""
     if prompt is None:
         name = source.preset.name if source.preset is not None else ""
         raise InputError("preset_needs_prompt", option=item.option, name=escape_line(name, NAME_LENGTH))
@@ -227,7 +224,6 @@ def with_more(deployment: Deployment, layer: Typed) -> Typed:
 
 
 def _in_more(deployment: Deployment, key: str) -> Input:
-    """Return the input that a key in `more` means. Raises InputError."""
     lowered = key.casefold()
     by_name = (item for item in deployment.offered if lowered in item.option_names)
     by_key = (item for item in deployment.offered if lowered == item.key.casefold())
@@ -244,11 +240,9 @@ def _no_longer_offered(
     deployment: Deployment, layers: Sequence[Typed], lenient: Sequence[Stored]
 ) -> list[str]:
     """Return the names of values whose inputs are gone since a form was opened or a value was stored."""
-    by_key = {key: item for item in deployment.inputs.values() for key in item.backend_keys}
-    known = {*RESERVED, *(name for item in deployment.offered for name in item.option_names)}
-    dropped = [name for layer in layers for name in layer if name not in known]
+    dropped = [name for layer in layers for name in layer if name not in deployment.option_names]
     for key, value in (pair for layer in lenient for pair in layer.inputs.items()):
-        item = by_key.get(key)
+        item = deployment.by_backend_key.get(key)
         if item is None:
             dropped.append(key)
         elif not item.offered and item.fixed != value:

@@ -52,6 +52,7 @@ class Deployment(DeploymentSettings):
 
     `max_count` limits the runs of one request. `run_timeout` is in seconds. A deployment with a `pinned_gpu`
     runs only on that GPU, whatever the user chooses. `warnings` tell the operator what was left out and why.
+    Copies keep what is cached, so a copy must not change `inputs`.
     """
 
     title: str
@@ -67,6 +68,19 @@ class Deployment(DeploymentSettings):
     @cached_property
     def offered(self) -> tuple[Input, ...]:
         return tuple(item for item in self.inputs.values() if item.offered)
+
+    @cached_property
+    def by_backend_key(self) -> Mapping[str, Input]:
+        return {key: item for item in self.inputs.values() for key in item.backend_keys}
+
+    @cached_property
+    def option_names(self) -> frozenset[str]:
+        """Return the names of all options, with those of the bot's own."""
+        return RESERVED.union(*(item.option_names for item in self.offered))
+
+    @cached_property
+    def seeds(self) -> tuple[Input, ...]:
+        return tuple(item for item in self.inputs.values() if item.is_seed)
 
     @cached_property
     def prompt(self) -> Input | None:
@@ -180,10 +194,7 @@ def _sources(settings: DeploymentSettings, info: DeploymentDescription) -> list[
 
 
 def _with_names(items: Iterable[Input]) -> dict[str, Input]:
-    """Assign valid, unique option names to the offered inputs, avoiding those of the bot's own options.
-
-    Names from the file win over those from the backend.
-    """
+    """Give the offered inputs valid, unique option names. Names from the file win over the backend's."""
     found = {item.key: item for item in items}
     taken = set(RESERVED)
     for item in sorted(found.values(), key=lambda item: not item.option):

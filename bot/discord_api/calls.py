@@ -68,7 +68,6 @@ def is_outage(error: discord.HTTPException) -> bool:
 
 @contextmanager
 def mapped() -> Iterator[None]:
-    """Map discord.py's and aiohttp's errors to PostErrors."""
     try:
         yield
     except discord.RateLimited as error:
@@ -212,21 +211,15 @@ class DiscordCalls:
         channel = self.client.get_partial_messageable(channel_id)
         with mapped():
             async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
-                is_ours = me is not None and message.author.id == me.id and message.id not in but
-                if is_ours and is_marked(message, mark, files):
+                if me is None or message.author.id != me.id or message.id in but:
+                    continue
+                names = {attachment.filename for attachment in message.attachments}
+                if mark in component_ids(message) or (not message.components and names & {*files}):
                     return message.id
         return None
 
 
-def is_marked(message: discord.Message, mark: int, files: Collection[str]) -> bool:
-    """Return whether a message has a component id or, without components, one of these files."""
-    if message.components:
-        return mark in component_ids(message)
-    return any(attachment.filename in files for attachment in message.attachments)
-
-
 def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
-    """Return discord.py's arguments for a message."""
     mentions = discord.AllowedMentions(
         everyone=False,
         roles=[discord.Object(outgoing.role)] if outgoing.role is not None else False,
@@ -283,7 +276,6 @@ class DiscordHealth:
         return self._second + 1 - now if is_slow else 0.0
 
     async def returns(self) -> bool:
-        """Ask Discord a cheap question, and return whether it answers."""
         if await self._discord.answers():
             log.info("Discord answers again")
             self.heard()
@@ -292,7 +284,6 @@ class DiscordHealth:
         return False
 
     def begin(self) -> None:
-        """Count a message that was claimed."""
         self._started += 1
 
     def nothing_due(self) -> None:

@@ -106,7 +106,6 @@ _AUTHORIZE = "https://discord.com/oauth2/authorize"
 
 
 def invite_permissions() -> discord.Permissions:
-    """Return exactly the permissions that the bot requires."""
     return discord.Permissions(**dict.fromkeys(NEEDED_PERMISSIONS, True))
 
 
@@ -146,7 +145,6 @@ def check_permissions(channel: object, permissions: discord.Permissions) -> None
 def state_of(
     channel: object, permissions: discord.Permissions, *, age_restricted: bool = False
 ) -> ChannelState:
-    """Return the state of a server's channel in which the bot has these permissions."""
     return ChannelState(
         locked=isinstance(channel, discord.Thread) and channel.locked and not permissions.manage_threads,
         missing=tuple(lacks(channel, permissions)),

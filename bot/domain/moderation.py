@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from types import MappingProxyType
 from typing import NamedTuple
 
 from bot.domain.errors import RefusedError
@@ -54,15 +53,13 @@ def may_delete(run: Run, actor: Actor, channel_id: int | None = None) -> bool:
 
 UNTIL_UNBLOCKED = "open"
 # The durations that moderators can choose for a block. None lasts until a moderator lifts the block.
-BLOCK_DURATIONS: Mapping[str, timedelta | None] = MappingProxyType(
-    {
-        "hour": timedelta(hours=1),
-        "day": timedelta(days=1),
-        "week": timedelta(days=7),
-        "month": timedelta(days=30),
-        UNTIL_UNBLOCKED: None,
-    }
-)
+BLOCK_DURATIONS: Mapping[str, timedelta | None] = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(days=7),
+    "month": timedelta(days=30),
+    UNTIL_UNBLOCKED: None,
+}
 
 
 def block_duration(choice: str | None, days: int | None = None) -> timedelta | None:
@@ -121,8 +118,6 @@ def outcome_of(ends: Sequence[tuple[str, bool, str | None]]) -> tuple[str, int]:
 
 
 class AuditAction(StrEnum):
-    """The kind of an audit entry."""
-
     REQUEST = "request"
     REFUSAL = "refusal"
     OUTCOME = "outcome"

@@ -74,7 +74,6 @@ class CopyRequest:
         return Kind.POST if self.shared_to is None else Kind.SHARE
 
 
-# The messages of a request by their kind and number.
 Messages = Mapping[tuple[Kind, int], Message]
 
 

@@ -41,7 +41,15 @@ def sniff(head: bytes) -> tuple[str, str]:
     for signature, known in _SIGNATURES:
         if head.startswith(signature):
             return known
-    return TEXT if _is_text(head) else UNKNOWN
+    if b"\0" in head:
+        return UNKNOWN
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        # The end of the sample may cut its last character in two.
+        is_cut = error.start >= len(head) - 3 and len(head) >= SNIFF_BYTES - 3
+        return TEXT if is_cut else UNKNOWN
+    return TEXT
 
 
 def pixels_of(head: bytes) -> tuple[int, int] | None:
@@ -113,14 +121,3 @@ def safe_filename(name: str | None, extension: str) -> str:
     stem = re.sub(r"[\s_]+", "_", _UNSAFE.sub("_", stem).replace(".", "_")).strip("_ -")[:_MAX_STEM_LENGTH]
     fitting = ending if ending in _ENDINGS.get(extension, frozenset()) else extension
     return f"{stem or 'output'}.{fitting}"
-
-
-def _is_text(head: bytes) -> bool:
-    if b"\0" in head:
-        return False
-    try:
-        head.decode()
-    except UnicodeDecodeError as error:
-        # The end of the sample may cut its last character in two.
-        return error.start >= len(head) - 3 and len(head) >= SNIFF_BYTES - 3
-    return True

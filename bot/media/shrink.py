@@ -7,11 +7,9 @@ import logging
 import math
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if __name__ == "__main__" or TYPE_CHECKING:
-    # The bot doesn't need Pillow, only the process that it starts.
-    from PIL import Image, ImageOps
+from PIL import Image, ImageOps
 
 log = logging.getLogger(__name__)
 
@@ -57,18 +55,13 @@ def shrink(data: bytes, limit: int, seconds: float = SECONDS) -> bytes | None:
 
 def main() -> None:
     """Recompress the picture on stdin to the byte limit in the first argument, and write it to stdout."""
-    image = _header(sys.stdin.buffer.read())
-    fitted = _fit(_decoded(image), int(sys.argv[1])) if image is not None else None
+    # Only the header is read here.
+    image: Image.Image = Image.open(io.BytesIO(sys.stdin.buffer.read()), formats=_FORMATS)
+    if getattr(image, "is_animated", False) or image.width * image.height > _MAX_PIXELS:
+        return
+    fitted = _fit(_decoded(image), int(sys.argv[1]))
     if fitted is not None:
         sys.stdout.buffer.write(fitted)
-
-
-def _header(data: bytes) -> Image.Image | None:
-    """Return the picture without decoding it, or None if it is animated or too large."""
-    image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    if getattr(image, "is_animated", False) or image.width * image.height > _MAX_PIXELS:
-        return None
-    return image
 
 
 def _decoded(image: Image.Image) -> Image.Image:

@@ -71,18 +71,14 @@ def _is_metadata(address: IPAddress) -> bool:
     if isinstance(address, IPv6Address):
         if address.is_link_local or any(address in network for network in _METADATA_V6):
             return True
-        address = _last_bits(address)
+        address = IPv4Address(int(address) & 0xFFFFFFFF)
     return address.is_link_local or any(address in network for network in _METADATA_V4)
-
-
-def _last_bits(address: IPv6Address) -> IPv4Address:
-    return IPv4Address(int(address) & 0xFFFFFFFF)
 
 
 def _embedded(address: IPv6Address) -> IPv4Address | None:
     """Return the IPv4 address into which a gateway or the kernel would translate `address`, or None."""
     if address in _NAT64:
-        return _last_bits(address)
+        return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour
 
 
@@ -95,28 +91,19 @@ def check_url(url: URL, allows: AddressRule) -> None:
     host = (url.host or "").rstrip(".")
     if not host:
         raise MediaForbidden("no host")
-    address = _literal(host)
-    if address is not None and not allows(address):
-        raise MediaForbidden(f"address {address}")
-
-
-def _literal(host: str) -> IPAddress | None:
-    """Return the IP address that `host` spells, including forms like `2130706433` and `0x7f.1`, or None if it
-    is a name.
-
-    Raises MediaForbidden if it is neither.
-    """
     try:
-        return ip_address(host)
+        address = ip_address(host)
     except ValueError:
-        pass
-    # No top-level domain begins with a digit, so the last label tells a number from a name (WHATWG URL).
-    if not host.rpartition(".")[2][:1].isdigit():
-        return None
-    try:
-        return IPv4Address(socket.inet_aton(host))
-    except (OSError, ValueError):
-        raise MediaForbidden(f"host {host!r} is neither a name nor an address") from None
+        # No top-level domain begins with a digit, so the last label tells a number from a name (WHATWG URL).
+        if not host.rpartition(".")[2][:1].isdigit():
+            return
+        try:
+            # Addresses are also spelled as in `2130706433` and `0x7f.1`.
+            address = IPv4Address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            raise MediaForbidden(f"host {host!r} is neither a name nor an address") from None
+    if not allows(address):
+        raise MediaForbidden(f"address {address}")
 
 
 class GuardedResolver(AbstractResolver):

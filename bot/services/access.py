@@ -30,24 +30,16 @@ async def stored(app: App, key: str) -> Run:
     return run
 
 
-async def visible(app: App, actor: Actor, key: str) -> Run:
-    """Return a run that the user may see.
+async def visible(app: App, actor: Actor, key: str, *, in_gallery: bool = False) -> Run:
+    """Return a run that the user may see, with `in_gallery` also as its copy in this channel shows it.
 
     Users see their own runs, and moderators see the runs of their server. Others see a run only in its
     channel, only if it isn't private, and only after any required approval.
     """
     run = await stored(app, key)
-    if run.requester_id != actor.id and not await is_moderated(app, actor, run):
-        _check_seen_here(run, actor)
-    return run
-
-
-async def seen(app: App, actor: Actor, key: str) -> Run:
-    """Return a run that the user may see, or as a copy in the gallery shows it."""
-    run = await stored(app, key)
     if run.requester_id == actor.id or await is_moderated(app, actor, run):
         return run
-    shown = await _copied_here(app, actor, run)
+    shown = await _copied_here(app, actor, run) if in_gallery else None
     if shown is None:
         _check_seen_here(run, actor)
     return shown or run
@@ -123,7 +115,8 @@ async def own_here(app: App, actor: Actor, key: str) -> Run:
             raise RefusedError("post_outside")
         raise RefusedError("post_elsewhere", url=channel_url(run.guild_id, run.channel_id))
     await _check_posting(app, actor)
-    check_age(app, actor, run)
+    if is_hidden_here(app, actor, run):
+        raise RefusedError("result_age")
     return run
 
 
@@ -146,7 +139,6 @@ async def moderator(app: App, actor: Actor) -> int:
 
 
 async def moderated(app: App, actor: Actor, key: str) -> Run:
-    """Return a run of the server that the user moderates."""
     run = await of_server(app, actor, key)
     if not actor.person.is_moderator(await app.store.rules.current(actor.guild_id)):
         raise RefusedError("not_a_moderator")
@@ -154,7 +146,6 @@ async def moderated(app: App, actor: Actor, key: str) -> Run:
 
 
 async def of_server(app: App, actor: Actor, key: str) -> Run:
-    """Return a run of the server of this interaction."""
     run = await stored(app, key)
     if run.guild_id != actor.guild_id:
         raise RefusedError("run_gone")
@@ -198,9 +189,3 @@ def restricts(app: App, actor: Actor, run: Run) -> bool:
 def is_hidden_here(app: App, actor: Actor, run: Run) -> bool:
     """Return whether a result is too restricted for the channel of this interaction."""
     return restricts(app, actor, run) and not actor.origin.channel_age_restricted
-
-
-def check_age(app: App, actor: Actor, run: Run) -> None:
-    """Raise RefusedError if a result may not be shown in the channel of this interaction."""
-    if is_hidden_here(app, actor, run):
-        raise RefusedError("result_age")

@@ -12,6 +12,7 @@ from bot.domain.messages.records import COPIES, Kind, MessageRef
 from bot.domain.moderation import (
     NOTE_LENGTH,
     REPORT_REASONS,
+    AuditAction,
     Block,
     Report,
     check_shown,
@@ -22,9 +23,10 @@ from bot.domain.policy import check_moderator
 from bot.domain.requests import Actor, Member
 from bot.domain.runs import Run
 from bot.domain.text import shorten
-from bot.services.access import check_age, check_deletable, moderated, moderator, of_server, stored
+from bot.services.access import check_deletable, is_hidden_here, moderated, moderator, of_server, stored
 from bot.services.runs import message_kinds
 from bot.store import blocks
+from bot.store.audit import add_entries, request_entry
 from bot.strings import explain, say
 
 # Discord waits three seconds for the answer to a press.
@@ -55,12 +57,10 @@ async def approve(app: App, actor: Actor, key: str) -> None:
 
 
 async def check_rejectable(app: App, actor: Actor, key: str) -> None:
-    """Raise RefusedError if the user can't decide about the request."""
     check_undecided(actor.id, await moderated(app, actor, key))
 
 
 async def reject(app: App, actor: Actor, key: str, reason: str) -> None:
-    """End a request."""
     await moderated(app, actor, key)
     await app.store.reviews.reject(key, actor.id, reason, app.now())
     app.wakeups.wake("show")
@@ -125,8 +125,10 @@ async def open_private(app: App, actor: Actor, key: str) -> Sequence[Run]:
     opened = [each for each in batch if each.private and each.is_shown and each.outputs]
     if not opened:
         raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "open_nothing")
-    check_age(app, actor, run)
-    await app.store.reviews.record_opening(opened, actor.id, app.now())
+    if is_hidden_here(app, actor, run):
+        raise RefusedError("result_age")
+    entry = request_entry(opened, AuditAction.OPEN_PRIVATE, actor.id, app.now())
+    await app.store.database.write(add_entries, entry)
     return opened
 
 
@@ -170,7 +172,7 @@ async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:
 
 
 async def check_blockable(app: App, actor: Actor, key: str) -> None:
-    """Raise RefusedError for somebody's own request. Who else can't be blocked is checked by `block`."""
+    """Raise RefusedError for the user's own request. `block` checks who else can't be blocked."""
     if (await moderated(app, actor, key)).requester_id == actor.id:
         raise RefusedError("block_self")
 

@@ -81,7 +81,6 @@ async def submit(
 
 
 async def tidy(app: App, editor: Editor) -> Sequence[Change]:
-    """Remove what doesn't exist any more from the rules."""
     context = _context(app, editor)
     return await _change(app, editor, lambda rules: without_missing(rules, context), context)
 
@@ -95,7 +94,6 @@ async def _change(
 
 
 def _context(app: App, editor: Editor) -> SettingsContext:
-    """Return what the settings may name now."""
     deployments = app.catalogue.all()
     unknown = [deployment for deployment in deployments if deployment.expected_gpu(None) is None]
     usable = ((each.pinned_gpu,) if each.pinned_gpu else each.gpus for each in deployments)

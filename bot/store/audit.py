@@ -12,28 +12,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    RowMapping,
-    Select,
-    bindparam,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, RowMapping, Select, bindparam, insert, or_, select, update
 
 from bot.database.engine import Repository, reads
 from bot.database.rows import Messages, earlier, read_messages, select_listed_runs, to_run
 from bot.database.tables import audit, runs
 from bot.domain.messages.records import EDITS, Kind, MessageRef
-from bot.domain.moderation import (
-    AuditAction,
-    AuditEntry,
-    AuditFilter,
-    StoredEntry,
-    outcome_of,
-)
+from bot.domain.moderation import AuditAction, AuditEntry, AuditFilter, StoredEntry, outcome_of
 from bot.domain.runs import FINAL, REQUESTER_BLOCKED, Run, RunState
 
 _CHUNK_SIZE = 250  # handled in one step of the event loop
@@ -84,7 +69,6 @@ def count_of(count: int) -> dict[str, object]:
 
 
 def add_entries(connection: Connection, *entries: AuditEntry) -> None:
-    """Write entries in the caller's transaction."""
     names = AuditEntry.__slots__
     rows = [{name: getattr(entry, name) for name in names} for entry in entries]
     connection.execute(_INSERT, [row | {"details": dict(row["details"])} for row in rows])
@@ -174,7 +158,6 @@ def newest_first(
 
 
 def to_entry(row: RowMapping) -> StoredEntry:
-    """Build an entry from a row with all columns of `audit`."""
     values = {name: row[name] for name in AuditEntry.__slots__}
     entry = AuditEntry(**{**values, "action": AuditAction(values["action"])})
     return StoredEntry(row["id"], entry, prompt=row["details"].get("prompt"))

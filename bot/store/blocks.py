@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    RowMapping,
-    bindparam,
-    delete,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete, insert, or_, select, update
 
 from bot.database.row_locks import lock, lock_accepting, lock_requests
 from bot.database.rows import select_runs, to_run
@@ -42,7 +32,9 @@ def add(connection: Connection, block: Block) -> int:
     lock(connection, f"block {block.guild_id} {block.user_id}")
     # A request that is accepted at the same time either is ended here or is refused by the block.
     lock_accepting(connection, block.guild_id)
-    connection.execute(delete(blocks).where(_one(block.guild_id, block.user_id)))
+    connection.execute(
+        delete(blocks).where(blocks.c.guild_id == block.guild_id, blocks.c.user_id == block.user_id)
+    )
     connection.execute(insert(blocks).values({name: getattr(block, name) for name in Block.__slots__}))
     ended = _end_waiting_runs(connection, block)
     until = in_utc(block.until) if block.until is not None else "a moderator lifts it"
@@ -62,7 +54,8 @@ def add(connection: Connection, block: Block) -> int:
 def lift(connection: Connection, guild_id: int, user_id: int, *, by: int, now: datetime) -> bool:
     """Lift a user's block. Returns False if there is none, or if it has expired."""
     lock(connection, f"block {guild_id} {user_id}")
-    if not connection.execute(delete(blocks).where(_one(guild_id, user_id), _is_active(now))).rowcount:
+    one = delete(blocks).where(blocks.c.guild_id == guild_id, blocks.c.user_id == user_id, _is_active(now))
+    if not connection.execute(one).rowcount:
         return False
     entry = AuditEntry(at=now, guild_id=guild_id, action=AuditAction.UNBLOCK, actor_id=by, subject_id=user_id)
     add_entries(connection, entry)
@@ -86,17 +79,8 @@ def active_block(connection: Connection, guild_id: int | None, user_id: int, now
     return _block(row) if row is not None else None
 
 
-def block_of(connection: Connection, run: Run, now: datetime) -> Block | None:
-    """Return the active block of a run's requester on the run's server, or None."""
-    return active_block(connection, run.guild_id, run.requester_id, now)
-
-
 def _block(row: RowMapping) -> Block:
     return Block(**{name: row[name] for name in Block.__slots__})
-
-
-def _one(guild_id: int, user_id: int) -> ColumnElement[bool]:
-    return (blocks.c.guild_id == guild_id) & (blocks.c.user_id == user_id)
 
 
 def _is_active(now: datetime) -> ColumnElement[bool]:
@@ -112,7 +96,9 @@ def _end_waiting_runs(connection: Connection, block: Block) -> int:
     """End a blocked user's waiting runs, in the transaction that stores the block.
 
     This also updates their cards, and creates the outcome of what has ended: one message for all public
-    requests, and one for each private request. Returns how many requests had runs that ended.
+    requests that ended as a whole, and one for each private request, because the others are reported in
+    public if its direct message fails. A batch with a run that was started has its own outcome. Returns how
+    many requests had runs that ended.
     """
     waiting = (
         select(requests.c.key)
@@ -125,29 +111,23 @@ def _end_waiting_runs(connection: Connection, block: Block) -> int:
     )
     keys = lock_requests(connection, connection.execute(waiting.distinct()).scalars().all())
     found = connection.execute(select_runs().where(runs.c.request_key.in_(keys)).order_by(runs.c.key))
-    members = [to_run(row) for row in found]
-    ended = [run for run in by_day(members) if end_blocked_run(connection, run, block, block.created_at)]
-    _announce_once(connection, members, {run.key for run in ended}, block)
-    return len({run.request_key for run in ended})
-
-
-def _announce_once(connection: Connection, members: Sequence[Run], ended: Set[str], block: Block) -> None:
-    """Store which outcome, the newest, reports all public requests that the block has ended as a whole.
-
-    `members` are all runs of the affected batches. A batch with a run that was started has its own outcome.
-    So does a private request: if the direct message fails, the other requests are reported in public.
-    """
-    batches: dict[str, list[Run]] = defaultdict(list)
+    members, batches = [to_run(row) for row in found], defaultdict[str, list[Run]](list)
     for run in members:
         batches[run.request_key].append(run)
+    ended = [run for run in by_day(members) if end_blocked_run(connection, run, block, block.created_at)]
+    keys_ended = {run.key for run in ended}
     over = [
-        each for each in batches.values() if not each[0].private and all(run.key in ended for run in each)
+        batch
+        for batch in batches.values()
+        if not batch[0].private and keys_ended.issuperset(run.key for run in batch)
     ]
     over.sort(key=lambda batch: (batch[0].created_at, batch[0].request_key))
     for batch in over if len(over) > 1 else ():
+        # The newest outcome reports all of them.
         more = {"others": len(over) - 1} if batch is over[-1] else {"quiet": True}
         own = update(runs).where(runs.c.key.in_([run.key for run in batch]))
         connection.execute(own.values(failure_params={**block.params, **more}))
+    return len({run.request_key for run in ended})
 
 
 def end_blocked_run(connection: Connection, run: Run, block: Block, now: datetime) -> bool:

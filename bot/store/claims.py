@@ -21,7 +21,7 @@ from bot.domain.policy import OperatorRules
 from bot.domain.run_timing import RunTimeout, next_poll
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import end
-from bot.store.blocks import block_of, end_blocked_run
+from bot.store.blocks import active_block, end_blocked_run
 from bot.store.ledger import post
 from bot.store.queue import (
     NOT_HELD,
@@ -253,7 +253,7 @@ class ClaimStore(Repository):
             change = end(waiting, RunState.CANCELLED, now, waiting.cancel_code, {})
             if change is not None:
                 apply_change(connection, waiting, change, now)
-        elif (block := block_of(connection, waiting, now)) is not None:
+        elif (block := active_block(connection, waiting.guild_id, waiting.requester_id, now)) is not None:
             end_blocked_run(connection, waiting, block, now)
         post(connection, run, values)
 

@@ -24,7 +24,7 @@ from bot.domain.results import (
 )
 from bot.domain.runs import Run
 from bot.store.audit import add_entries, run_entry
-from bot.store.blocks import block_of
+from bot.store.blocks import active_block
 from bot.store.messages import lease
 from bot.store.rules import read_rules
 
@@ -89,7 +89,7 @@ class CopyStore(Repository):
     @reads
     def is_blocked(self, connection: Connection, run: Run, now: datetime) -> bool:
         """Return whether a moderator has blocked the requester on the run's server."""
-        return block_of(connection, run, now) is not None
+        return active_block(connection, run.guild_id, run.requester_id, now) is not None
 
     @writes
     def redeliver(self, connection: Connection, key: str, origin: Origin, due_at: datetime) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting, lock_batch, lock_run
@@ -57,9 +57,8 @@ class ReviewStore(Repository):
 
         `person` and `channel` are the requester and the channel as they are now, or None if Discord wasn't
         asked. `offer` is what the operator offers now; with it, today's prices apply. After a RefusedForNow
-        nothing has changed; after any other refusal the batch has ended. If another moderator has already
-        decided, the RefusedError that is raised names them. A moderator may repeat an approval without an
-        error, because the first reply may have been lost.
+        nothing has changed; after any other refusal the batch has ended. Raises RefusedError if another
+        moderator has decided. A moderator may repeat an approval, because the first reply may have been lost.
         """
         # A request that is accepted at the same time can't charge what is judged here.
         lock_accepting(connection, connection.scalar(_SERVER, {"of": key}) or 0)
@@ -100,7 +99,6 @@ class ReviewStore(Repository):
 
     @writes
     def reject(self, connection: Connection, key: str, moderator_id: int, reason: str, now: datetime) -> None:
-        """Reject a batch."""
         batch = lock_batch(connection, key)
         check_undecided(moderator_id, *batch)
         details = {"reason": reason} if reason else {}
@@ -151,9 +149,9 @@ class ReviewStore(Repository):
         Returns whether the run has an open report now.
         """
         run = lock_run(connection, key)
-        same = _entries(run, AuditAction.REPORT).where(audit.c.actor_id == report.person_id)
         is_open = run.report_channel_id is not None
-        if connection.execute(same).first() is not None:
+        earlier = _entries(connection, run, AuditAction.REPORT)
+        if any(entry.actor_id == report.person_id for entry in earlier):
             # A second report by this person is ignored: after a dismissal only another's creates a card.
             return is_open
         details = {"reason": report.reason, **({"note": report.note} if report.note else {})}
@@ -175,35 +173,25 @@ class ReviewStore(Repository):
         card = (messages.c.kind == Kind.REPORT) & (messages.c.number == run.index)
         bump(connection, run.request_key, now, card)
 
-    @writes
-    def record_opening(
-        self, connection: Connection, opened: Sequence[Run], moderator_id: int, now: datetime
-    ) -> None:
-        """Record that a moderator opened private results of a request."""
-        add_entries(connection, request_entry(opened, AuditAction.OPEN_PRIVATE, moderator_id, now))
-
     @reads
     def reports(self, connection: Connection, run: Run) -> list[Report]:
         """Return the reports of a run, oldest first, as far as their audit entries are kept."""
-        query = _entries(run, AuditAction.REPORT).with_only_columns(audit.c.actor_id, audit.c.details)
-        found = connection.execute(query.order_by(audit.c.id))
-        return [Report(row.actor_id, **row.details) for row in found]
+        return [Report(row.actor_id, **row.details) for row in _entries(connection, run, AuditAction.REPORT)]
 
     @reads
     def last(
         self, connection: Connection, run: Run, action: AuditAction
     ) -> tuple[int | None, datetime] | None:
         """Return who took an action on a run last, and when, or None if nobody did."""
-        query = _entries(run, action).order_by(audit.c.id.desc())
-        found = connection.execute(query.with_only_columns(audit.c.actor_id, audit.c.at)).first()
-        return (found.actor_id, found.at) if found is not None else None
+        found = _entries(connection, run, action)
+        return (found[-1].actor_id, found[-1].at) if found else None
 
 
-def _entries(run: Run, action: AuditAction) -> Select[Any]:
-    """Select the ids of the audit entries about a run."""
-    return select(audit.c.id).where(
+def _entries(connection: Connection, run: Run, action: AuditAction) -> Sequence[Row[Any]]:
+    query = select(audit).where(
         audit.c.guild_id == run.guild_id,
         audit.c.subject_id == run.requester_id,
         audit.c.run_key == run.key,
         audit.c.action == action,
     )
+    return connection.execute(query.order_by(audit.c.id)).all()

@@ -12,8 +12,7 @@ COMMANDS = {
     "duration_open": "until unblocked",
     "block_self": "You can't block yourself.",
     "block_bot": "Bots don't generate anything here, so there is no need to block one.",
-    "block_moderator": "<@{person}> is a moderator here and can't be blocked. "
-    "A server admin can take the role away first.",
+    "block_moderator": "<@{person}> is a moderator here and can't be blocked. A server admin can take the role away first.",
     "block_owner": "<@{person}> owns this server and can't be blocked.",
     "block_no_reason": "Please give a reason. The person reads it.",
     "block_duration_twice": "Please give either a duration or a number of days, not both.",
@@ -81,9 +80,7 @@ COMMANDS = {
     "presets_full_server": "This server has {limit} presets, which is the limit. Please delete one first.",
     # `/help`
     "greeting": "### Hello! I generate what you describe.\n- Try {generate} in any channel where I may post, such as this one. {help} shows what I can make.\n- Moderators set limits, approval and blocked words with {settings}. By default everybody may start.\n- **Server Settings → Integrations** lets you choose channels and roles for my commands.",
-    "help_start": "Type a command below, and say what you want. I answer with the result when it's done.\n"
-    "The buttons under a result repeat it, vary it, or change one thing.\n"
-    "**⋯ More** under a result has the rest: Save preset, Details, Share, Delete.",
+    "help_start": "Type a command below, and say what you want. I answer with the result when it's done.\nThe buttons under a result repeat it, vary it, or change one thing.\n**⋯ More** under a result has the rest: Save preset, Details, Share, Delete.",
     "help_tips": "**How to get good results**\n- Say what is in the picture first, then how it should look: subject, light, style.\n- Found something you like? Press Edit and change one thing. The seed keeps the rest similar.",
     # help: the user's own limits
     "help_rules_default": "- `/generate` for {title} starts from the preset **{name}** here. What you type wins, or goes where `{{prompt}}` stands.",
@@ -145,8 +142,7 @@ COMMANDS = {
     "record_range": "That range is empty: `since_days` is {since} and `until_days` is {until}. Please choose a smaller `until_days`.",
     "record_no_deployment": "No deployment is called **{name}**. Please choose one from the list.",
     "record_file_done": "{rows} lines, newest first, times in UTC.",
-    "record_file_cut": "The newest {rows} lines, times in UTC. The rest didn't fit; "
-    "`/audit` with a time range gives you older ones.",
+    "record_file_cut": "The newest {rows} lines, times in UTC. The rest didn't fit; `/audit` with a time range gives you older ones.",
     "record_request": "{whom} requested **{deployment}**",
     "record_refusal": "{whom}'s request for **{deployment}** was refused",
     "record_outcome": "**{deployment}** for {whom}",

@@ -38,14 +38,10 @@ RUNS = {
     "server_budget_waiting_count": "You requested {count}, but only {possible} more can wait; this server's limit is {limit}. Please request fewer.",
     "server_budget_runs_count": "This server has {possible} left today, and you asked for {count}. The limit resets <t:{until}:R>.",
     "server_budget_gpu_count": "You requested {count}, but this server's {limit} GPU seconds for today allow {possible}. Resets <t:{until}:R>.",
-    "default_words": (
-        "The channel's default **{name}** contains something forbidden. "
-        "Choose another `preset`, or tell a moderator."
-    ),
+    "default_words": "The channel's default **{name}** contains something forbidden. Choose another `preset`, or tell a moderator.",
     "words_refused": "Your **{option}** has a word that this server blocks.",
     "words_unavailable": "I can't read this server's word rules right now, so nothing was started. Please try again in a minute.",
-    "words_forbidden": "I can't read this server's AutoMod rules. A server admin can give me Manage Server, "
-    "or switch AutoMod off in `/settings`.",
+    "words_forbidden": "I can't read this server's AutoMod rules. A server admin can give me Manage Server, or switch AutoMod off in `/settings`.",
     "pressed_twice": "You've just pressed this. To start another, press it again in a few seconds.",
     "message_other": "This doesn't belong to this message. Press it where I posted it.",
     "channel_gone": "I can't reach the channel of this request any more, so nothing was started. Please use another channel.",
@@ -60,10 +56,7 @@ RUNS = {
     "waits_for_machine": "This deployment's machine doesn't answer. I'll start this once it does.",
     "not_allowed_here": "This server's settings don't let you use this here.",
     # who may do it, and where
-    "missing_permissions": (
-        "I can't show a result here, so I won't start. I need: {missing}. "
-        "A server admin can grant that in the channel's settings."
-    ),
+    "missing_permissions": "I can't show a result here, so I won't start. I need: {missing}. A server admin can grant that in the channel's settings.",
     "thread_locked": "This thread is locked, so I couldn't post the result. Please use an open one.",
     "age_restricted": "Please use this in an age-restricted channel.",
     "result_age": "This result is age-restricted. Please use an age-restricted channel.",
@@ -156,30 +149,24 @@ RUNS = {
     "comfy_not_cancellable": "This machine can't stop a run, so the result will still be posted.",
     "comfy_failed": "ComfyDeploy didn't take the request. Please try again later.",
     "comfy_unauthorized": "ComfyDeploy didn't accept the bot's API key. The bot's operator has to replace it.",
-    "comfy_forbidden": "ComfyDeploy won't run this: the account is out of credits or suspended. "
-    "The bot's operator can look into it.",
+    "comfy_forbidden": "ComfyDeploy won't run this: the account is out of credits or suspended. The bot's operator can look into it.",
     "comfy_not_found": "ComfyDeploy doesn't know this deployment any more. The bot's operator has to update it.",
-    "comfy_machine": "The machine behind this deployment refused the request, so nothing was made. "
-    "The bot's operator can look at it in ComfyDeploy.",
-    "comfy_rejected": "The machine didn't accept the workflow. Nothing was made. "
-    "Other inputs may work; if not, please tell the bot's operator.",
+    "comfy_machine": "The machine behind this deployment refused the request, so nothing was made. The bot's operator can look at it in ComfyDeploy.",
+    "comfy_rejected": "The machine didn't accept the workflow. Nothing was made. Other inputs may work; if not, please tell the bot's operator.",
     "comfy_invalid": "ComfyDeploy didn't accept these inputs: {fields}. Please change them and try again.",
     "comfy_invalid_unnamed": "ComfyDeploy didn't accept the inputs. Please change them and try again.",
     "comfy_rate_limited": "ComfyDeploy is too busy right now. Please try again in a few minutes.",
     "comfy_unreachable": "I can't reach ComfyDeploy right now. Nothing was started; please try again later.",
     "comfy_server_error": "ComfyDeploy had a problem (error {status}) and didn't confirm the run. If it turns up, I'll post the result here.",
-    "comfy_machine_failed": "The machine behind this deployment failed and didn't confirm the run. "
-    "If it turns up, I'll post the result here. The bot's operator can look at it in ComfyDeploy.",
+    "comfy_machine_failed": "The machine behind this deployment failed and didn't confirm the run. If it turns up, I'll post the result here. The bot's operator can look at it in ComfyDeploy.",
     "comfy_timeout": "ComfyDeploy didn't confirm the run. If it turns up, I'll post the result here.",
     "comfy_bad_reply": "ComfyDeploy's answer was unreadable, so I can't tell whether the run started. If it turns up, I'll post the result here.",
     # ends of runs
     "run_failed": "This one didn't work: the workflow hit an error.",
     "run_failed_memory": "This one didn't work: the machine ran out of memory. A smaller size may help.",
     "run_failed_input": "This one didn't work: the workflow refused an input. Please change it and try again.",
-    "run_failed_because": "The workflow hit an error: “{error}”. Other inputs may work; "
-    "if not, please tell the bot's operator.",
-    "run_failed_unexplained": "The workflow hit an error. I don't know the reason so far. Other inputs may work; "
-    "if not, please tell the bot's operator.",
+    "run_failed_because": "The workflow hit an error: “{error}”. Other inputs may work; if not, please tell the bot's operator.",
+    "run_failed_unexplained": "The workflow hit an error. I don't know the reason so far. Other inputs may work; if not, please tell the bot's operator.",
     "run_timed_out": "The run took too long, and ComfyDeploy stopped it. A smaller size or fewer steps may help.",
     "run_cancelled": "The run was cancelled at ComfyDeploy, not by me. The bot's operator may know why.",
     "made_before_failed": "This is what was made before it failed.",
@@ -188,12 +175,9 @@ RUNS = {
     "cancelled_by_moderator": "A moderator cancelled this request.",
     "cancelled_by_requester": "You cancelled this request.",
     "deadline": "The run took too long, so I stopped it. A smaller size or fewer steps may help.",
-    "deadline_running": "The run took too long, so I stopped waiting. A smaller size or fewer steps may help. "
-    "If it finishes after all, I'll post the result here.",
-    "deadline_unreadable": "I can't read ComfyDeploy's reports about this run, so I stopped it. "
-    "If that changes, I'll post the result here.",
-    "no_outputs": "The run finished but made nothing that can be shown. Other inputs may work; "
-    "if not, please tell the bot's operator.",
+    "deadline_running": "The run took too long, so I stopped waiting. A smaller size or fewer steps may help. If it finishes after all, I'll post the result here.",
+    "deadline_unreadable": "I can't read ComfyDeploy's reports about this run, so I stopped it. If that changes, I'll post the result here.",
+    "no_outputs": "The run finished but made nothing that can be shown. Other inputs may work; if not, please tell the bot's operator.",
     # outputs
     "media_too_large": "{name} is too large to upload here: [open it]({url}) while the link works.",
     "media_unavailable": "{name} couldn't be fetched: [try it yourself]({url}) while the link works.",
@@ -227,8 +211,7 @@ RUNS = {
     "details_in_file": "That is too long to show here. The file has all of it, and the command to copy.",
     "details_hidden": "Only the requester and the moderators can see this before it is approved.",
     # user installs
-    "answer_lives": "I'm not a member here, so I can answer for 15 minutes. "
-    "`/runs` shows where to find a result that takes longer.",
+    "answer_lives": "I'm not a member here, so I can answer for 15 minutes. `/runs` shows where to find a result that takes longer.",
     # presets
     "preset_used": "preset: {name}",
     "preset_used_own": "your default",
@@ -243,8 +226,7 @@ RUNS = {
     "open_nothing": "This request has no result to open.",
     "private_refused": "Discord refused to show this result. Please tell the bot's operator.",
     "answer_ends": "This takes longer than I can answer here. `/runs` will show where to find it.",
-    "answer_too_late": "The queue was too long to answer here in time, so nothing was started. "
-    "Please try again later.",
+    "answer_too_late": "The queue was too long to answer here in time, so nothing was started. Please try again later.",
     # pictures as input
     "use_menu": "Use as input",
     "use_title": "New from this picture",

@@ -10,14 +10,7 @@ from typing import Annotated
 from discord import Guild
 from discord.ui import LayoutView, Section
 
-from bot.domain.moderation import (
-    OUTCOMES,
-    PARTIAL,
-    AuditAction,
-    AuditEntry,
-    AuditFilter,
-    StoredEntry,
-)
+from bot.domain.moderation import OUTCOMES, PARTIAL, AuditAction, AuditEntry, AuditFilter, StoredEntry
 from bot.domain.runs import REQUESTER_BLOCKED, RunState
 from bot.domain.text import (
     escape_line,

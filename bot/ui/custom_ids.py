@@ -64,7 +64,6 @@ class CustomId:
         return form or self.WRITES
 
     def encode(self) -> str:
-        """Return the custom_id."""
         _, parts = _codec(type(self))
         return ":".join([self.NAME, *(part.write(getattr(self, name)) for name, part in parts.items())])
 
@@ -101,8 +100,6 @@ _codec: Callable[[Any], tuple[re.Pattern[str], dict[str, Part]]] = cache(_derive
 
 
 class Action(StrEnum):
-    """The actions of a run's buttons."""
-
     CANCEL = "cancel"
     AGAIN = "again"
     REDELIVER = "redeliver"
@@ -235,8 +232,6 @@ class RunsId(PageId):
 
 
 class HelpPage(StrEnum):
-    """The pages of `/help`."""
-
     START = "start"
     EXAMPLES = "examples"
     LIMITS = "limits"
@@ -245,27 +240,19 @@ class HelpPage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HelpId(CustomId):
-    """A button that shows a page of `/help`."""
-
     NAME = "help"
     page: HelpPage
 
 
 class QueueId(PageId):
-    """A page of `/queue`."""
-
     NAME = "queue"
 
 
 class BlockedId(PageId):
-    """A page of `/blocked`."""
-
     NAME = "blocked"
 
 
 class PresetsId(PageId):
-    """A page of `/preset list`."""
-
     NAME = "presets"
 
 

@@ -98,7 +98,6 @@ def lines(*parts: str) -> str:
 
 
 def component_ids(message: Message) -> set[int]:
-    """Return the ids of a message's components and of their children."""
     parents: list[object] = [*message.components]
     found = [*parents, *(child for each in parents for child in getattr(each, "children", ()))]
     return {id for each in found if (id := getattr(each, "id", None)) is not None}
@@ -114,7 +113,6 @@ def modal_of(custom_id: str, title: str, *labels: Label[Modal]) -> Modal:
 
 
 def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:
-    """Return the buttons as a view for a classic message."""
     view = View(timeout=None)
     for number, row in enumerate(rows):
         for each in row:
@@ -134,12 +132,9 @@ def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence
 
 
 def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
-    """Yield as few classic messages as take the remarks, one per line.
-
-    In a remark that is too long for a message, a sentence replaces the link, and the rest is shortened.
-    """
+    """Yield as few classic messages as take the remarks, one per line."""
     content = ""
-    for remark in map(_shortened, remarks):
+    for remark in map(short_enough, remarks):
         if content and len(content) + 1 + len(remark) > CONTENT_TEXT:
             yield OutgoingMessage(content=content)
             content = ""
@@ -148,12 +143,8 @@ def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
         yield OutgoingMessage(content=content)
 
 
-def short_enough(remarks: Sequence[str], space: int) -> Sequence[str]:
-    """Return the first remarks that fit into `space` characters. A sentence replaces a link that doesn't."""
-    return fitting([_shortened(each, space) for each in remarks], space)[0]
-
-
-def _shortened(remark: str, limit: int = CONTENT_TEXT) -> str:
+def short_enough(remark: str, limit: int = CONTENT_TEXT) -> str:
+    """Return a remark of at most `limit` characters. A sentence replaces a link that is too long."""
     if len(remark) <= limit:
         return remark
     return shorten(_LINK.sub(lambda link: f"{link[1]} {say('link_too_long')}", remark), limit)
@@ -288,6 +279,10 @@ class PreparedOutputs:
     texts: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     is_gone: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.files or self.texts or self.remarks)
 
 
 Rows = Callable[[Sequence[PreparedFile]], Sequence[Sequence[Button[Any]]]]

@@ -95,7 +95,6 @@ def decided_card(
     text = lines(
         _card_about(run, title, inputs, "Request"),
         verdict,
-        "The block ended this request and their other waiting ones." if _is_end_of_block(run) else "",
         f"> {escape_line(str(reason), _VALUE_LENGTH)}" if reason else "",
         f"[Open the result]({link})" if link is not None else "",
     )
@@ -106,8 +105,9 @@ def _verdict(run: Run) -> tuple[str, Colour]:
     """Return the sentence that says how a request was decided, and the colour of its card."""
     at = format_dt(run.decided_at, "R") if run.decided_at is not None else ""
     by = f"<@{run.decided_by or 0}>"
-    if _is_end_of_block(run):
-        return f"{by} blocked <@{run.requester_id}> {at}, {block_end(run, 'them')}.", Colour.red()
+    if run.state is RunState.REJECTED and run.failure_code == REQUESTER_BLOCKED:
+        blocked = f"{by} blocked <@{run.requester_id}> {at}, {block_end(run, 'them')}."
+        return f"{blocked}\nThe block ended this request and their other waiting ones.", Colour.red()
     if run.state is RunState.REJECTED:
         return f"Rejected by {by} {at}", Colour.red()
     if run.decided_at is not None:
@@ -118,10 +118,6 @@ def _verdict(run: Run) -> tuple[str, Colour]:
         RunState.REFUSED: f"It couldn't start and has ended. The requester reads: {reason_of(run)}",
     }
     return undecided.get(run.state, say("review_over")), Colour.light_grey()
-
-
-def _is_end_of_block(run: Run) -> bool:
-    return run.state is RunState.REJECTED and run.failure_code == REQUESTER_BLOCKED
 
 
 def report_card(
@@ -139,21 +135,6 @@ def report_card(
     restriction hides the files. The files get names that differ from the result's, because a search
     recognizes the result's messages by their file names.
     """
-    together = next(iter(chunks(prepared.files)), ())
-    files = tuple(replace(file, filename=f"{REPORTED}{file.filename}") for file in together)
-    about = "\n".join(_reported(run, title, reports, link, withheld=withheld))
-    texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
-    while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
-        texts.pop()
-    notes = _notes(prepared, len(files), len(about) + sum(map(len, texts)))
-    shown: list[Content] = [about, *_media(files, spoiler=True), *texts, notes]
-    row = [run_button(run, action) for action in (Action.CLEAR, Action.BLOCK, Action.DISMISS)]
-    return OutgoingMessage(layout=framed(Colour.orange(), *shown, row), files=files)
-
-
-def _reported(
-    run: Run, title: str, reports: Sequence[Report], link: str | None, *, withheld: bool
-) -> list[str]:
     told = [_report_heading(run, title)]
     for report in reports[:_MAX_REPORTS]:
         note = f": “{escape_line(report.note, NOTE_LENGTH)}”" if report.note else ""
@@ -167,7 +148,16 @@ def _reported(
     if run.prompt:
         # Last, because some clients extend a quote to the end of the text.
         told.append(f"> {escape_line(run.prompt, _VALUE_LENGTH)}")
-    return told
+    about = "\n".join(told)
+    together = next(iter(chunks(prepared.files)), ())
+    files = tuple(replace(file, filename=f"{REPORTED}{file.filename}") for file in together)
+    texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
+    while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
+        texts.pop()
+    notes = _notes(prepared, len(files), len(about) + sum(map(len, texts)))
+    shown: list[Content] = [about, *_media(files, spoiler=True), *texts, notes]
+    row = [run_button(run, action) for action in (Action.CLEAR, Action.BLOCK, Action.DISMISS)]
+    return OutgoingMessage(layout=framed(Colour.orange(), *shown, row), files=files)
 
 
 def _report_heading(run: Run, title: str) -> str:
@@ -254,7 +244,6 @@ _REASON = FormField(
 
 
 def reject_modal(key: str) -> Modal:
-    """Build the form of *Reject*."""
     return form_modal(RunId(key, Action.REJECT).encode(), "Reject this request", [_REASON])
 
 
@@ -268,7 +257,6 @@ def block_modal(key: str) -> Modal:
 
 
 def report_modal(key: str) -> Modal:
-    """Build the form of *Report*."""
     reasons = {each: say(f"report_reason_{each}") for each in REPORT_REASONS}
     note = FormField(
         name=NOTE_FIELD,

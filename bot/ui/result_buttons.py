@@ -30,6 +30,7 @@ from bot.ui.message_parts import (
     FileKind,
     PreparedOutputs,
     button,
+    fitting,
     framed,
     layout_of,
     lines,
@@ -99,7 +100,6 @@ def batch_rows(
 
 
 def failure_rows(run: Run, more: Action = Action.MORE) -> list[list[Button[Any]]]:
-    """Return the buttons of an outcome without a result; `run` is the first of a batch."""
     return [[*retry(run, of_all=more is Action.MORE_OF_ALL), run_button(run, more)]]
 
 
@@ -109,7 +109,6 @@ def number_rows(numbers: Sequence[PickId]) -> list[list[Button[Any]]]:
 
 
 def kinds_of(run: Run) -> frozenset[FileKind]:
-    """Return the kinds of a run's files, judged by the files' names."""
     names = [output.filename or output.url.partition("?")[0] for output in run.outputs if output.url]
     return frozenset(kind_of_file(AttachedFile("", name, None, 1)) for name in names)
 
@@ -191,7 +190,8 @@ def picked_layout(
         shown += text_blocks(linked.texts, spoiler=run.spoiler)
         ended = [] if run.state is RunState.SUCCEEDED else [ending_sentence(run)]
         links = [f"[{escape_line(file.filename, 80)}]({file.url})" for file in others]
-        remarks = [*ended, *short_enough(links if files else linked.remarks, _PICKED_REMARKS)]
+        told = [short_enough(each, _PICKED_REMARKS) for each in (links if files else linked.remarks)]
+        remarks = [*ended, *fitting(told, _PICKED_REMARKS)[0]]
     picture = any(kind is FileKind.IMAGE for _, kind in kinds)
     above = lines(f"### {escape_line(title, 80)}: number {number}", prompt_line(run))
     below = lines(*remarks, subtext(result_facts(run)))

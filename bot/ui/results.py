@@ -68,7 +68,6 @@ class Batch:
 
     @cached_property
     def shown(self) -> list[Run]:
-        """Return the runs whose outputs this outcome shows."""
         return [run for run in self.runs if run.key in self.prepared]
 
     @cached_property
@@ -155,13 +154,9 @@ def _heading(batch: Batch, title: str, mention: int | None) -> str:
 
 def _colour(batch: Batch) -> Colour | None:
     if all(run.state is RunState.SUCCEEDED for run in batch.runs):
-        empty = len(batch.runs) == 1 and batch.shown and _is_empty(batch.prepared[batch.runs[0].key])
+        empty = len(batch.runs) == 1 and batch.shown and batch.prepared[batch.runs[0].key].is_empty
         return COLOURS[RunState.TIMED_OUT if empty else RunState.SUCCEEDED]
     return COLOURS[RunState.TIMED_OUT] if batch.shown else COLOURS.get(batch.runs[0].state)
-
-
-def _is_empty(prepared: PreparedOutputs) -> bool:
-    return not (prepared.files or prepared.texts or prepared.remarks)
 
 
 def _text_blocks(batch: Batch) -> Iterator[str]:
@@ -205,7 +200,7 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
         return ["Deleted."]
     if run.partial:
         return [ending_sentence(run), *found.remarks]
-    return [say("no_outputs")] if _is_empty(found) else found.remarks
+    return [say("no_outputs")] if found.is_empty else found.remarks
 
 
 def _footer(batch: Batch) -> Iterator[str]:
@@ -235,7 +230,6 @@ def _footer(batch: Batch) -> Iterator[str]:
 def _rows(
     batch: Batch, offered: OfferedActions, files: Sequence[PreparedFile]
 ) -> Sequence[Sequence[Button[Any]]]:
-    """Return the buttons of an outcome's first message, which shows these files."""
     first, is_numbered = batch.runs[0], len(batch.runs) > 1
     more = Action.MORE_OF_ALL if is_numbered else Action.MORE
     if not any(map(may_have_result, batch.runs)) or not (is_numbered or batch.shown):

@@ -39,7 +39,6 @@ COLOURS = {
 
 
 def phase(state: RunState) -> str:
-    """Return the string code of a state's title."""
     return "title_approval" if state is RunState.AWAITING_APPROVAL else f"title_{state.value}"
 
 
@@ -129,13 +128,10 @@ def facts_of(run: Run) -> list[str]:
 
 def deletion_facts(deletions: Deletions) -> list[str]:
     """Return facts about deletions, as told to the requester. They name no moderator."""
-    facts = []
-    if deletions.outcome:
-        facts.append("deleted by a moderator" if deletions.by_moderator else "deleted")
-    elif deletions.partly:
-        facts.append("partly deleted by a moderator" if deletions.by_moderator else "partly deleted")
-    if deletions.copy_by_moderator:
-        facts.append("a moderator deleted a copy of it")
+    by = " by a moderator" if deletions.by_moderator else ""
+    facts = ["a moderator deleted a copy of it"] if deletions.copy_by_moderator else []
+    if deletions.outcome or deletions.partly:
+        facts.insert(0, f"deleted{by}" if deletions.outcome else f"partly deleted{by}")
     return facts
 
 
@@ -269,8 +265,17 @@ def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
 
 def _facts(run: Run, inputs: ShownInputs, origin: str | None, *, explained: bool) -> Iterator[str]:
     """Yield three subtext lines: state and cost, times, and ids."""
-    seed_listed = str(run.seed) in (value for _, value in inputs.values)
-    yield subtext(_state_facts(replace(run, seed=None) if seed_listed else run, explained=explained))
+    state = [say(ending(run)), *(["deleted"] if run.deleted_at is not None else [])]
+    if run.live_status and (not run.final or (explained and explanation_of(run))):
+        state.append(f"step {escape_line(run.live_status, 60)}")
+    state += took(run.known_duration)
+    if run.seed is not None and str(run.seed) not in (value for _, value in inputs.values):
+        state.append(f"seed {run.seed}")
+    if run.gpu or run.gpu_used:
+        requested = escape_line(run.gpu, 32) if run.gpu else "any"
+        used = escape_line(run.gpu_used, 32) if run.gpu_used else "not known"
+        state.append(f"GPU requested: {requested}, used: {used}")
+    yield subtext(state)
     times: Sequence[tuple[str, datetime | None, TimestampStyle]] = (
         ("requested", run.created_at, "f"),
         ("queued", run.submitted_at, "T"),
@@ -287,25 +292,7 @@ def _facts(run: Run, inputs: ShownInputs, origin: str | None, *, explained: bool
     yield subtext(names)
 
 
-def _state_facts(run: Run, *, explained: bool) -> Iterator[str]:
-    yield say(ending(run))
-    if run.deleted_at is not None:
-        yield "deleted"
-    failed_here = explained and explanation_of(run)
-    if run.live_status and (failed_here or not run.final):
-        yield f"step {escape_line(run.live_status, 60)}"
-    yield from took(run.known_duration)
-    if run.seed is not None:
-        yield f"seed {run.seed}"
-    if run.gpu or run.gpu_used:
-        requested = escape_line(run.gpu, 32) if run.gpu else "any"
-        used = escape_line(run.gpu_used, 32) if run.gpu_used else "not known"
-        yield f"GPU requested: {requested}, used: {used}"
-
-
 def _full_text(key: str, inputs: ShownInputs, command: str | None, log: str | None) -> str:
-    """Return all inputs, the log and the commands as plain text, to read and copy."""
     parts = [f"{name}:\n{value}" for name, value in inputs.values]
-    files = zip(inputs.file_options, inputs.files, strict=True)
-    parts += [f"{option}:\n{file.url}" for option, file in files]
+    parts += [f"{name}:\n{file.url}" for name, file in zip(inputs.file_options, inputs.files, strict=True)]
     return "\n\n".join([key, *parts, *filter(None, [log, command])]) + "\n"

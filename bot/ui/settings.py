@@ -11,15 +11,7 @@ from discord.ui import Item, LayoutView, Modal, RoleSelect, Section, Select
 
 from bot.domain.forms import FORM_LIMIT, FormField, batches
 from bot.domain.settings import kinds
-from bot.domain.settings.fields import (
-    Change,
-    Key,
-    keys_of,
-    offered_sections,
-    section_lines,
-    summary,
-    without_missing,
-)
+from bot.domain.settings.fields import FIELDS, Change, Key, keys_of, section_lines, summary, without_missing
 from bot.domain.settings.kinds import Names, SettingsContext
 from bot.domain.settings.rules_and_defaults import RESULTS, ApprovalMode, ServerRules
 from bot.domain.text import escape_line, listed, shorten_words, strip_invisible
@@ -80,7 +72,7 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
 
 
 def _overview(rules: ServerRules, context: SettingsContext, space: int) -> Iterator[Item[LayoutView]]:
-    sections = offered_sections(rules)
+    sections = dict.fromkeys(each.section for each in FIELDS if each.setting.has_effect(rules))
     for section in sections:
         text = summary(section, rules, context)
         if section == RESULTS and context.default_presets:
@@ -95,40 +87,27 @@ def _overview(rules: ServerRules, context: SettingsContext, space: int) -> Itera
 def _page(
     panel: Panel, section: kinds.Section, rules: ServerRules, context: SettingsContext, space: int
 ) -> Iterator[Content]:
-    lines = [f"**{label}:** {value}" for label, value in section_lines(section, rules, context)]
-    shown = [shorten_words(line, _CHANGE_LENGTH) for line in lines]
-    names = keys_of(section)
-    if names is None or panel.key is not None:
-        buttons = [
-            button(
-                "Change" if panel.parts == 1 else f"Change {part + 1} of {panel.parts}",
-                SettingId(section.name, "form", part=part, about=str(panel.key or "")),
-            )
-            for part in range(panel.parts)
-        ]
-        controls: Sequence[Content] = batches(buttons, FORM_LIMIT)
-    else:
-        controls = [[select] for select in _key_selects(section, names, context, panel)]
-    yield _lines(shown or [section.none], space)
-    yield from controls
-
-
-def _key_selects(
-    section: kinds.Section, names: Names, context: SettingsContext, panel: Panel
-) -> Iterator[Item[LayoutView]]:
-    """Yield selects that open the form of a key.
+    """Yield what is set in a section, and the buttons of a form's parts or selects that open a key's form.
 
     Clients don't send the same choice twice, unless the select has another id. So it can also be emptied, for
     somebody who closed the form.
     """
+    lines = [f"**{label}:** {value}" for label, value in section_lines(section, rules, context)]
+    yield _lines([shorten_words(line, _CHANGE_LENGTH) for line in lines] or [section.none], space)
+    names, about = keys_of(section), str(panel.key or "")
+    if names is None or panel.key is not None:
+        ids = [SettingId(section.name, "form", part=part, about=about) for part in range(panel.parts)]
+        parts = [button(f"Change {id.part + 1} of {panel.parts}", id) for id in ids]
+        yield from batches(parts, FORM_LIMIT)
+        return
     name = "GPU" if names is Names.GPU else names
     more: dict[str, Any] = {"placeholder": f"Choose a {name}", "min_values": 0, "max_values": 1}
     if names is Names.ROLE:
-        yield RoleSelect(custom_id=SettingId(section.name, "key").encode(), id=panel.turn, **more)
+        yield [RoleSelect(custom_id=SettingId(section.name, "key").encode(), id=panel.turn, **more)]
         return
     for number, page in enumerate(batches(context.options(names))):
         custom_id = SettingId(section.name, "key", part=number).encode()
-        yield Select(custom_id=custom_id, id=panel.turn + number, options=select_options(page), **more)
+        yield [Select(custom_id=custom_id, id=panel.turn + number, options=select_options(page), **more)]
 
 
 def settings_modal(

@@ -47,13 +47,9 @@ class BackendHealth:
     """The breakers of this process, which the submitter and the reconciler share."""
 
     def __init__(self, app: App) -> None:
-        self._store = app.store
-        self._backend = app.backend
-        self._wakeups = app.wakeups
-        self._random = app.outside.random
-        self._clock = app.now
+        self._app = app
         self._monotonic = app.outside.monotonic
-        self._service = Breaker(self._random)
+        self._service = Breaker(self._app.outside.random)
         self._deployments: dict[str, Breaker] = {}
         self._began: dict[str, float] = {}
 
@@ -117,19 +113,18 @@ class BackendHealth:
             return error
         if isinstance(error, BackendRateLimited | BackendUnreachable):
             busy = isinstance(error, BackendRateLimited)
-            self._open(self._service, run, BUSY if busy else AWAY, getattr(error, "retry_after", None))
+            self._open(run, BUSY if busy else AWAY, getattr(error, "retry_after", None))
             return error
         if not self.is_away:
-            self._open(self._service, run, AWAY)  # nothing else starts until the answer is known
+            self._open(run, AWAY)  # nothing else starts until the answer is known
         answer = await self._ask(run.deployment_id)
         if not answer.answers:
             log.warning("the backend doesn't answer, so no run is started or given up until it does")
             return error
         if self._service.reason == AWAY:
             self._service.close()
-            self._wakeups.wake("check")
-        guard = self._deployments.setdefault(run.deployment, Breaker(self._random, run.deployment))
-        self._open(guard, run, MACHINE if answer.describes else AWAY)
+            self._app.wakeups.wake("check")
+        self._open(run, MACHINE if answer.describes else AWAY, deployment=True)
         if not answer.describes:
             return error
         log.warning("the machine of deployment %s fails", run.deployment)
@@ -144,11 +139,9 @@ class BackendHealth:
             return True
         answer = await self._ask(run.deployment_id)
         if not answer.describes:
-            guard = self._service
-            if answer.answers:
-                guard = self._deployments.setdefault(run.deployment, Breaker(self._random, run.deployment))
-            log.warning("%s doesn't answer, so its runs aren't given up", guard.name or "the backend")
-            self._open(guard, run, AWAY, answer.retry_after)
+            whose = f"deployment {run.deployment}" if answer.answers else "the backend"
+            log.warning("%s doesn't answer, so none of its runs is given up until it does", whose)
+            self._open(run, AWAY, answer.retry_after, deployment=answer.answers)
         return not answer.describes
 
     async def _ask(self, deployment_id: str) -> _Answer:
@@ -158,13 +151,13 @@ class BackendHealth:
         """
         answers, is_missing = True, False
         try:
-            await self._backend.describe_deployment(deployment_id)
+            await self._app.backend.describe_deployment(deployment_id)
             return _Answer()
         except BackendError as failed:
             error = failed
         if error.passing and not isinstance(error, BackendBadReply):
             try:
-                listed = await self._backend.deployment_ids()
+                listed = await self._app.backend.deployment_ids()
                 # One that can't be described is missing in the list, too, and its machine may be fine.
                 is_missing = isinstance(error, BackendCrashed) or deployment_id not in listed
             except BackendError as failed:
@@ -188,9 +181,9 @@ class BackendHealth:
         if answer.describes or (guard is self._service and answer.answers):
             log.info("%s answers again", guard.name or "the backend")
             if guard.reason == AWAY:
-                await self._store.claims.make_checks_due(self._clock())
+                await self._app.store.claims.make_checks_due(self._app.now())
             guard.answered()
-            self._wakeups.wake("check", "submit")
+            self._app.wakeups.wake("check", "submit")
         else:
             failed = guard if answer.answers else self._service
             failed.asks_for = guard.asks_for
@@ -198,10 +191,17 @@ class BackendHealth:
         # Tell requesters what their runs wait for.
         for each in list(self._deployments.values()) if self.is_trusted else [self._service]:
             lasts = each.lasts(self._monotonic()) >= _WORTH_TELLING
-            if lasts and await self._store.claims.hold_queues(each.reason, deployment=each.name):
-                self._wakeups.wake("show")
+            if lasts and await self._app.store.claims.hold_queues(each.reason, deployment=each.name):
+                self._app.wakeups.wake("show")
 
-    def _open(self, guard: Breaker, run: Run, reason: str, retry_after: float | None = None) -> None:
+    def _open(
+        self, run: Run, reason: str, retry_after: float | None = None, *, deployment: bool = False
+    ) -> None:
+        """Open the breaker of the backend, or that of a run's deployment."""
+        guard = self._service
+        if deployment:
+            new = Breaker(self._app.outside.random, run.deployment)
+            guard = self._deployments.setdefault(run.deployment, new)
         guard.asks_for = run.deployment_id
         guard.fail(self._monotonic(), reason, retry_after)
-        self._wakeups.receive(["probe"])
+        self._app.wakeups.receive(["probe"])

@@ -51,14 +51,9 @@ class Reconciler:
         self, app: App, health: BackendHealth, recorder: ReportRecorder, submitter: Submitter
     ) -> None:
         self._app = app
-        self._store = app.store
-        self._backend = app.backend
         self._health = health
         self._recorder = recorder
         self._submitter = submitter
-        self._wakeups = app.wakeups
-        self._metrics = app.metrics
-        self._clock = app.now
         self._paused_until = 0.0
         self._started_at: datetime | None = app.now()
 
@@ -66,7 +61,7 @@ class Reconciler:
         """Claim runs that are due to be checked."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._paused_until - loop.time()))
-        now, claims, away = self._clock(), self._store.claims, self._health.is_away
+        now, claims, away = self._app.now(), self._app.store.claims, self._health.is_away
         if self._started_at is not None:
             await claims.make_checks_due(self._started_at)
             self._started_at = None
@@ -75,7 +70,7 @@ class Reconciler:
         own = [key for key, settle_at in times.items() if settle_at <= now][:most]
         due_at = await claims.next_check(now + LONGEST_SLEEP, away=away)
         if own:
-            found = await self._store.runs.several(set(own))
+            found = await self._app.store.runs.several(set(own))
         elif due_at is None or due_at > now:
             return Later.at(min(filter(None, (due_at, *times.values())), default=None), now)
         else:
@@ -113,8 +108,8 @@ class Reconciler:
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
         elif run.checks >= SETTLE_CHECKS:
-            await self._store.runs.stop_checking(run)
-            self._metrics.settled(run, gpu=None, seconds=None)
+            await self._app.store.runs.stop_checking(run)
+            self._app.metrics.settled(run, gpu=None, seconds=None)
 
     async def _check_unconfirmed(self, run: Run) -> None:
         """End a run as unconfirmed if it still has no id at the end of the grace time.
@@ -122,7 +117,7 @@ class Reconciler:
         A run whose submitter still waits for ComfyDeploy or for the database is left to it, and no run is
         given up during an outage.
         """
-        is_early = run.submitted_at is not None and self._clock() < run.submitted_at + self._app.grace
+        is_early = run.submitted_at is not None and self._app.now() < run.submitted_at + self._app.grace
         if is_early or self._submitter.is_submitting(run.key) or self._health.is_away:
             return
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
@@ -131,14 +126,14 @@ class Reconciler:
         report = await self._report(run, run_id)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
-        elif report is not None and is_silent_at_end(run, report, self._clock()):
+        elif report is not None and is_silent_at_end(run, report, self._app.now()):
             await self._end_finished(run, report)
         elif report is None and (reported := reported_end(run)) is not None:
             await self._finish(run, reported, f"run_{reported.value}")
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
-        elif run.final and self._clock() >= (run.ended_at or run.created_at) + LATE_CHECKS:
-            await self._store.runs.stop_checking(run)
+        elif run.final and self._app.now() >= (run.ended_at or run.created_at) + LATE_CHECKS:
+            await self._app.store.runs.stop_checking(run)
         elif report is not None:
             await self._recorder.record(run.key, report, asked=True)
             if run.failure_code == DEADLINE_RUNNING and run.checks < CANCEL_TRIES:
@@ -146,7 +141,7 @@ class Reconciler:
 
     def _is_overdue(self, run: Run) -> bool:
         deadline = deadline_of(run, self._app.run_timeout(run.deployment))
-        return deadline is not None and self._clock() >= deadline and not run.final
+        return deadline is not None and self._app.now() >= deadline and not run.final
 
     async def _end_finished(self, run: Run, report: RunReport) -> None:
         """Record a success for a run that has made everything but hasn't reported its end, and stop it."""
@@ -166,11 +161,11 @@ class Reconciler:
                 await self._end_finished(run, report)
                 return
             await self._recorder.record(run.key, report, asked=True)
-        await self._store.runs.note_deadline(run.key, DEADLINE)
+        await self._app.store.runs.note_deadline(run.key, DEADLINE)
         stopped = await self._try_cancel(run_id)
         code, ended = DEADLINE if stopped else DEADLINE_RUNNING, None
         try:
-            ended = await self._backend.get_run(run_id) if stopped else None
+            ended = await self._app.backend.get_run(run_id) if stopped else None
         except BackendError as error:
             log.warning("can't get the run's state: %s", error)
             code = DEADLINE_UNREADABLE if isinstance(error, BackendBadReply) else code
@@ -183,7 +178,7 @@ class Reconciler:
         """Cancel a run, then fetch its state, since the call also succeeds for a run that has ended."""
         stopped = await self._try_cancel(run_id)
         report = await self._report(run, run_id)
-        asked_at, now = run.cancel_requested_at, self._clock()
+        asked_at, now = run.cancel_requested_at, self._app.now()
         in_doubt = report is None and asked_at is not None and now < asked_at + CANCEL_DOUBT
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
@@ -192,8 +187,8 @@ class Reconciler:
                 await self._recorder.record(run.key, report, asked=True)
             await self._finish(run, RunState.CANCELLED, run.cancel_code)
         elif stopped is False:
-            await self._store.runs.refuse_cancel(run)
-            self._wakeups.wake("show")
+            await self._app.store.runs.refuse_cancel(run)
+            self._app.wakeups.wake("show")
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
 
@@ -203,7 +198,7 @@ class Reconciler:
         False means that the run can't be cancelled at all, None that the call failed and a retry may succeed.
         """
         try:
-            await self._backend.cancel_run(run_id)
+            await self._app.backend.cancel_run(run_id)
         except BackendNotCancellable as error:
             log.info("this machine can't stop a run: %s", error)
             return False
@@ -220,7 +215,7 @@ class Reconciler:
         # If other calls are answered, perhaps because an outage has just ended, it is asked once more.
         for is_last in (False, True):
             try:
-                return await self._backend.get_run(run_id)
+                return await self._app.backend.get_run(run_id)
             except BackendError as error:
                 log.warning("can't get the run's state: %s", error)
                 if is_last or not error.passing:
@@ -238,17 +233,17 @@ class Reconciler:
         if wanted and self._app.settings.run_logs:
             entries: Sequence[str] = ()
             try:
-                entries = await self._backend.read_log(report.run_id)
+                entries = await self._app.backend.read_log(report.run_id)
             except BackendError as error:
                 log.info("can't read the run's log: %s", error)
             loop = asyncio.get_running_loop()
             end = await loop.run_in_executor(self._app.files, end_of_log, entries)
             report = report._replace(log=end or "")  # empty if the log isn't archived yet
         await self._recorder.record(run.key, report, asked=True)
-        if next_settling(run, report, self._clock()) is None:
-            self._metrics.settled(run, gpu=report.gpu, seconds=report.run_duration)
+        if next_settling(run, report, self._app.now()) is None:
+            self._app.metrics.settled(run, gpu=report.gpu, seconds=report.run_duration)
 
     async def _finish(self, run: Run, target: RunState, code: str) -> None:
-        if await self._store.runs.finish(run.key, target, self._clock(), code=code):
+        if await self._app.store.runs.finish(run.key, target, self._app.now(), code=code):
             log.info("ended the run as %s (%s)", target.value, code)
-            self._wakeups.wake("show", "submit")
+            self._app.wakeups.wake("show", "submit")

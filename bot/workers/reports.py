@@ -1,7 +1,7 @@
 """Record the backend's reports about runs, whether they came by webhook or by polling.
 
 A webhook is authenticated, and a state change is stored before it is answered. Progress is buffered in memory
-and written at most once a second, not in a transaction for each step of a run; it is lost if the process
+and written at most every two seconds, not in a transaction for each step of a run; it is lost if the process
 dies, or if the database is unavailable.
 """
 
@@ -39,9 +39,6 @@ class ReportRecorder:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._store = app.store
-        self._wakeups = app.wakeups
-        self._clock = app.now
         # ComfyDeploy's id and the state of each run, as the store has recorded them, and buffered progress.
         self._known: OrderedDict[str, tuple[str, RunState]] = OrderedDict()
         self._progress: dict[str, RunReport] = {}
@@ -62,7 +59,7 @@ class ReportRecorder:
         if has_ended or not is_progress(state, report.state):
             return False
         self._progress[key] = report
-        self._wakeups.receive(["progress"])
+        self._app.wakeups.receive(["progress"])
         return True
 
     async def record(self, key: str, report: RunReport, *, asked: bool = False) -> RunState | None:
@@ -72,9 +69,9 @@ class ReportRecorder:
         `asked` means that the report is a reply to GET /run, and therefore complete. Raises RunGone,
         ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
         """
-        now, quiet = self._clock(), self._app.quiet_period
+        now, quiet = self._app.now(), self._app.quiet_period
         settle_at = now + SETTLE_AFTER
-        change = await self._store.runs.record_report(
+        change = await self._app.store.runs.record_report(
             key,
             report,
             now,
@@ -94,14 +91,14 @@ class ReportRecorder:
             self._known.popitem(last=False)
         if change.ends_run:
             log.info("recorded %s", change.state.value)
-            self._wakeups.wake("show", "submit")
+            self._app.wakeups.wake("show", "submit")
             if self._settles and not asked and change.state is RunState.SUCCEEDED:
                 self.unsettled[key] = settle_at
-                self._wakeups.receive(["check"])
+                self._app.wakeups.receive(["check"])
         elif change.visible:
-            self._wakeups.wake("show")
+            self._app.wakeups.wake("show")
         if isinstance(due_at := change.values.get("due_at"), datetime):
-            self._wakeups.check_within(due_at - now)
+            self._app.wakeups.check_within(due_at - now)
         return change.state
 
     async def claim_progress(self, _room: int) -> Sequence[Mapping[str, RunReport]]:
@@ -111,10 +108,10 @@ class ReportRecorder:
 
     async def save_progress(self, reports: Mapping[str, RunReport]) -> None:
         """Store the reports that `claim_progress` returned."""
-        now, quiet = self._clock(), self._app.quiet_period
-        await self._store.runs.save_progress(reports, now, now + quiet, run_timeout=self._app.run_timeout)
-        self._wakeups.wake("show")
-        self._wakeups.check_within(quiet)
+        now, quiet = self._app.now(), self._app.quiet_period
+        await self._app.store.runs.save_progress(reports, now, now + quiet, run_timeout=self._app.run_timeout)
+        self._app.wakeups.wake("show")
+        self._app.wakeups.check_within(quiet)
 
 
 async def read_body(request: web.Request) -> bytes | int:

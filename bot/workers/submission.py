@@ -71,12 +71,8 @@ class Submitter:
 
     def __init__(self, app: App, health: BackendHealth, recorder: ReportRecorder) -> None:
         self._app = app
-        self._store = app.store
-        self._backend = app.backend
         self._health = health
         self._recorder = recorder
-        self._wakeups = app.wakeups
-        self._clock = app.now
         self._claimed: set[str] = set()
 
     async def claim(self, room: int) -> Sequence[Run] | Later | None:
@@ -84,24 +80,25 @@ class Submitter:
 
         While the backend is away, there is none. If a machine is broken, there is none for its deployment.
         """
-        now = self._clock()
+        now = self._app.now()
         user_installs = self._app.settings.allow_user_installs
-        waiting = await self._store.claims.waiting(now, now + START_MARGIN)
+        waiting = await self._app.store.claims.waiting(now, now + START_MARGIN)
         if user_installs and waiting.ends:
-            late = await self._store.claims.too_late_to_start(now + START_MARGIN)
+            late = await self._app.store.claims.too_late_to_start(now + START_MARGIN)
             await self._refuse(late, RefusedError("answer_too_late"))
         if self._health.is_away:
             # Nothing wakes the submitter for this refusal, because some seconds don't matter then.
             if (error := self._health.refuses_all()) is not None:
-                await self._refuse(await self._store.claims.waiting_since(now - _LONGEST_WAIT, now), error)
+                old = await self._app.store.claims.waiting_since(now - _LONGEST_WAIT, now)
+                await self._refuse(old, error)
         elif waiting.due and (claimed := await self._claim(now, min(room, waiting.due))):
             return claimed
         elif (
             self._health.is_trusted
             and (waiting.due or waiting.is_held)
-            and await self._store.claims.update_queue_positions(now, broken=self._health.broken)
+            and await self._app.store.claims.update_queue_positions(now, broken=self._health.broken)
         ):
-            self._wakeups.wake("show")
+            self._app.wakeups.wake("show")
         ends = waiting.next_end - START_MARGIN if user_installs and waiting.next_end else None
         return Later.at(min(filter(None, (waiting.due_at, ends)), default=None), now)
 
@@ -113,7 +110,7 @@ class Submitter:
         answer_by = now + self._app.grace
         try:
             while len(claimed) < room:
-                run = await self._store.claims.claim_submission(limit, now, answer_by)
+                run = await self._app.store.claims.claim_submission(limit, now, answer_by)
                 if run is None:
                     break
                 claimed.append(run)
@@ -122,8 +119,8 @@ class Submitter:
             if not claimed:
                 raise
         if claimed:
-            self._wakeups.check_within(self._app.grace)
-        self._wakeups.wake("show")  # runs that were turned away say why
+            self._app.wakeups.check_within(self._app.grace)
+        self._app.wakeups.wake("show")  # runs that were turned away say why
         return claimed
 
     async def _refuse(self, waiting: Sequence[Run], error: BotError) -> None:
@@ -149,7 +146,7 @@ class Submitter:
             self._claimed.discard(run.key)
             self._health.finish(run)
             if is_tried:  # the others have waited for this run
-                self._wakeups.receive(["submit"])
+                self._app.wakeups.receive(["submit"])
 
     async def _submit(self, run: Run) -> None:
         try:
@@ -161,15 +158,15 @@ class Submitter:
             await self._check_later(run, error)
             return
         # A claim that isn't fresh is confirmed first. A run that was cancelled meanwhile ends.
-        now = self._clock()
+        now = self._app.now()
         is_fresh = run.submitted_at is not None and now - run.submitted_at < _CLAIM_TRUST
-        confirm = self._store.claims.confirm
+        confirm = self._app.store.claims.confirm
         if not is_fresh and not await self._until_stored(confirm, run, now + self._app.grace):
             log.info("made no queue call, because the run has changed since its claim")
             await self._requeue(run, now)
             return
         try:
-            run_id = await self._backend.start_run(replace(run, inputs=inputs))
+            run_id = await self._app.backend.start_run(replace(run, inputs=inputs))
         except BackendError as error:
             await self._failed(run, error)
             return
@@ -191,7 +188,7 @@ class Submitter:
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 await self._check_channel(run)
-                return await renewed_inputs(self._app, run, self._clock())
+                return await renewed_inputs(self._app, run, self._app.now())
         except TimeoutError as error:
             raise DiscordAway("no answer in time") from error
 
@@ -205,7 +202,7 @@ class Submitter:
         if offer.refusal is not None:
             raise offer.refusal
         fits = run.channel_age_restricted or not is_marked_now(run, offer.age_marks)
-        if fits and self._clock() - run.created_at < CHANNEL_TRUST:
+        if fits and self._app.now() - run.created_at < CHANNEL_TRUST:
             return
         channel = await channel_state(self._app.discord.client, run)
         if channel is None:
@@ -213,23 +210,23 @@ class Submitter:
         check_channel(channel, restricted=is_restricted_now(run, offer.age_marks, channel))
 
     async def _check_later(self, run: Run, error: NotNow) -> None:
-        """Requeue a run that Discord's answers are missing for.
+        """Requeue a run whose checks Discord doesn't answer.
 
-        If Discord answers, but MAX_RENEWALS times not with the attached files, the run is refused.
+        If Discord answers other calls, but MAX_RENEWALS times doesn't return the files, the run is refused.
         """
         log.warning("can't check the run: %s", error)
         if isinstance(error, DiscordAway):
-            await self._requeue(run, self._clock() + _DISCORD_PAUSE, _WAITS_FOR_DISCORD)
+            await self._requeue(run, self._app.now() + _DISCORD_PAUSE, _WAITS_FOR_DISCORD)
         elif run.submissions >= MAX_RENEWALS:
             await self._end(run, RunState.REFUSED, error)
         else:
             pause = min(2.0**run.submissions, 120) + self._app.outside.random.uniform(0, 1)
-            await self._requeue(run, self._clock() + timedelta(seconds=pause))
+            await self._requeue(run, self._app.now() + timedelta(seconds=pause))
 
     async def _requeue(self, run: Run, due_at: datetime, waits_for: str | None = None) -> None:
-        now = self._clock()
-        await self._until_stored(self._store.claims.requeue, run, due_at, now, waits_for=waits_for)
-        self._wakeups.wake("show", "submit")
+        now = self._app.now()
+        await self._until_stored(self._app.store.claims.requeue, run, due_at, now, waits_for=waits_for)
+        self._app.wakeups.wake("show", "submit")
 
     async def _until_stored(self, step: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Repeat a step after a claim until the database answers.
@@ -248,17 +245,17 @@ class Submitter:
         blamed = await self._health.failed(run, error)
         if isinstance(blamed, BackendUnreachable | BackendRateLimited):
             reason = BUSY if isinstance(blamed, BackendRateLimited) else AWAY
-            await self._requeue(run, self._clock(), reason)
+            await self._requeue(run, self._app.now(), reason)
             return
         # After a timeout, a webhook adopts the run, or it ends as unconfirmed.
         if not isinstance(blamed, BackendTimeout):
             await self._end(run, RunState.UNCONFIRMED if blamed.accepted else RunState.REFUSED, blamed)
-        self._wakeups.wake("submit")
+        self._app.wakeups.wake("submit")
 
     async def _end(self, run: Run, target: RunState, error: BotError) -> None:
-        now, finish = self._clock(), self._store.runs.finish
+        now, finish = self._app.now(), self._app.store.runs.finish
         await self._until_stored(finish, run.key, target, now, code=error.code, params=error.params)
-        self._wakeups.wake("show", "submit")
+        self._app.wakeups.wake("show", "submit")
 
 
 async def renewed_inputs(app: App, run: Run, now: datetime) -> Mapping[str, InputValue]:

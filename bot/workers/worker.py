@@ -33,18 +33,6 @@ class Schedule:
     claims_again: bool = False
 
 
-SUBMIT = Schedule(width=32)
-CHECK = Schedule(width=10)
-PROBE = Schedule()
-PROGRESS = Schedule(rest=1)
-# Nothing announces that data has expired.
-PRUNE = Schedule(longest=3600)
-# Its width follows from Discord's limits: see bot.delivery.messenger.
-SHOW = Schedule(claims_again=True)
-# Checks whether DEPLOYMENTS_REFRESH_SECONDS have passed; the files are read only then.
-DEPLOYMENTS = Schedule(longest=15)
-
-
 T = TypeVar("T")
 # After a claim, a loop rests this many times as long as the claim took: milliseconds, unless the machine is
 # busy.

@@ -39,6 +39,7 @@ PRELOADED = (
     "bot.app",
     "asyncpg",
     "bot.database.postgres",
+    "PIL.PngImagePlugin",
     "tests.e2e.fast_clock",
 )
 

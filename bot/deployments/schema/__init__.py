@@ -70,7 +70,6 @@ class Choice(Table):
 
 
 def _choice(value: object) -> object:
-    """Expand the short form of a choice (`"euler"`, `512`) whose name is its value."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return value
     return {"name": value if isinstance(value, str) else f"{value:.15g}", "value": str(value)}
@@ -84,7 +83,7 @@ class InputSettings(Table):
     """
 
     option: OptionName | None = None
-    """its name in Discord; default: derived from its name in the workflow"""
+    """its name in Discord, different from the others; default: derived from its name in the workflow"""
     description: str | None = None
     """shown next to the option"""
     kind: InputKind | None = None

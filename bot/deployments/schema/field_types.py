@@ -50,7 +50,6 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 
 def _value(value: object) -> object:
-    """Validate a value of a queue call: text, a number, a boolean, or a list of texts."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("must be a finite number")
     if isinstance(value, int) and abs(value) >= _MAX_UNSIGNED_64:

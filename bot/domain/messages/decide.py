@@ -69,7 +69,6 @@ _PRIVATE_FIRST = (Place.DIRECT, Place.CHANNEL, Place.ANSWER, Place.RUNS)
 
 
 def _order(message: Message, runs: Sequence[Run]) -> Sequence[Place]:
-    """Return the places of a message in the order in which they are tried."""
     return _PRIVATE_FIRST if message.kind is Kind.OUTCOME and is_turned_away(runs) else tuple(Place)
 
 

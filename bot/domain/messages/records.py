@@ -14,8 +14,6 @@ from bot.domain.runs import Run
 
 
 class MessageRef(NamedTuple):
-    """A Discord message by its ids."""
-
     channel_id: int
     message_id: int
 
@@ -191,18 +189,14 @@ class Claim:
 
     @property
     def about(self) -> Sequence[Run]:
-        """Return the runs that the message reports on."""
-        return [self.run] if self._is_about_one else self.runs
-
-    @property
-    def _is_about_one(self) -> bool:
         kind, number = self.message.kind, self.message.number
-        return kind in COPIES or kind is Kind.LATE or (kind is Kind.REPORT and number > 0)
+        alone = kind in COPIES or kind is Kind.LATE or (kind is Kind.REPORT and number > 0)
+        return [self.run] if alone else self.runs
 
     @property
     def late(self) -> frozenset[str]:
         """Return the keys of the runs whose results have messages of their own, apart from this one."""
-        if self._is_about_one:
+        if len(self.about) == 1:
             return frozenset()
         numbers = {number for kind, number in self.messages if kind is Kind.LATE}
         return frozenset(run.key for run in self.runs if run.index in numbers)
@@ -219,7 +213,6 @@ class Claim:
 
     @property
     def known(self) -> frozenset[int]:
-        """Return the ids of all stored messages of the request."""
         refs = [ref for each in self.messages.values() for ref in (*each.refs, *each.stale)]
         return frozenset({*(ref.message_id for ref in refs), self.first.status_message_id or 0})
 
@@ -228,7 +221,6 @@ class Claim:
         return replace(self, message=message, messages=others)
 
     def changed(self, **values: Any) -> Claim:
-        """Return the claim with other values of its message."""
         return self.with_message(replace(self.message, **values))
 
     def with_part(self, part: Part) -> Claim:
@@ -266,7 +258,6 @@ def result_refs(messages: Mapping[tuple[Kind, int], Message], number: int) -> Se
 
 
 def result_ref(messages: Mapping[tuple[Kind, int], Message], number: int) -> MessageRef | None:
-    """Return the first Discord message that shows a run's result, or None."""
     return next(iter(result_refs(messages, number)), None)
 
 
@@ -277,7 +268,6 @@ def marker(message: Message, part: Part) -> int:
 
 
 def answer_marker(request_key: str) -> int:
-    """Return the component id by which a search finds a status message."""
     return _component_id(f"{request_key}:{Kind.ANSWER}")
 
 

@@ -89,10 +89,17 @@ def _declared(
     for name, info in model.model_fields.items():
         here = next((each for each in info.metadata if isinstance(each, Section)), section)
         setting = next((each for each in info.metadata if isinstance(each, Setting)), None)
-        inner_keys, inner = _map(info.annotation)
+        # A map's keys are annotated with what they name.
+        inner: Any = info.annotation
+        arguments = get_args(inner)
+        metadata = getattr(arguments[0], "__metadata__", ()) if len(arguments) == 2 else ()
+        inner_keys = next((each for each in metadata if isinstance(each, Names)), None)
+        if inner_keys is not None:
+            inner = arguments[1]
         path = parents if keys is not None else (*parents, name)
         if setting is not None and here is not None:
-            adapter = TypeAdapter[Any](inner | None if inner_keys else Annotated[(inner, *info.metadata)])
+            hint: Any = inner | None if inner_keys else Annotated[(inner, *info.metadata)]
+            adapter = TypeAdapter[Any](hint)
             in_entry = (name, model()) if keys is not None else ("", None)
             about = f"{setting.about} {_range(adapter.json_schema())}".strip()
             yield Field(here, replace(setting, about=about), path, adapter, keys or inner_keys, *in_entry)
@@ -109,14 +116,6 @@ def _range(schema: Mapping[str, Any]) -> str:
     return f"{lowest} {number['maximum']:,}."
 
 
-def _map(annotation: Any) -> tuple[Names | None, Any]:
-    """Return what the keys of a map name, and the type of its values. Another type is returned as it is."""
-    arguments = get_args(annotation)
-    metadata = getattr(arguments[0], "__metadata__", ()) if len(arguments) == 2 else ()
-    names = next((each for each in metadata if isinstance(each, Names)), None)
-    return names, annotation if names is None else arguments[1]
-
-
 FIELDS: Sequence[Field] = tuple(_declared(ServerRules, (), None))
 SECTIONS: Mapping[str, Section] = {field.section.name: field.section for field in FIELDS}
 
@@ -128,11 +127,6 @@ def fields_of(section: Section) -> list[Field]:
 def keys_of(section: Section) -> Names | None:
     """Return what a section has values for, each with a form of its own, or None if it has one form."""
     return fields_of(section)[0].keys
-
-
-def offered_sections(rules: ServerRules) -> list[Section]:
-    """Return the sections in which some setting has an effect."""
-    return list(dict.fromkeys(each.section for each in FIELDS if each.setting.has_effect(rules)))
 
 
 def section_lines(section: Section, rules: ServerRules, context: SettingsContext) -> list[tuple[str, str]]:
@@ -157,7 +151,6 @@ def section_lines(section: Section, rules: ServerRules, context: SettingsContext
 
 
 def summary(section: Section, rules: ServerRules, context: SettingsContext) -> str:
-    """Describe a section in one line."""
     lines = section_lines(section, rules, context)
     if keys_of(section) is not None and lines:
         return f"Set for: {listed([label for label, _ in lines], 5)}"
@@ -206,9 +199,8 @@ def without_missing(rules: ServerRules, context: SettingsContext) -> ServerRules
 def form_of(
     section: Section, key: Key, rules: ServerRules, context: SettingsContext, *, whole: bool = False
 ) -> list[FormField]:
-    """Return the form's fields for a section, or for a key in it.
+    """Return the form's fields for a section, or for a key in it, with `whole` also those without effect now.
 
-    Settings that have no effect now are left out, unless it is the `whole` section.
     A field's name ends with a digest of what it shows, which tells later if that has changed.
     """
     found = []
@@ -306,7 +298,6 @@ def refilled(field: FormField, typed: Mapping[str, Sequence[str]], context: Sett
 
 
 def _place(field: FormField) -> str:
-    """Return a field's name without the digest."""
     return field.name.rpartition(":")[0]
 
 

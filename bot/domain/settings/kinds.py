@@ -28,8 +28,6 @@ Given = Mapping[str, Sequence[str]]
 
 
 class Names(StrEnum):
-    """The kind of thing that a setting names."""
-
     ROLE = "role"
     CHANNEL = "channel"
     GPU = "gpu"
@@ -123,11 +121,9 @@ class Kind:
     names: Names | None = None
 
     def show(self, value: Any, context: SettingsContext) -> str:
-        """Return a value as a text."""
         return listed(self.entries(value, context)) or "none"
 
     def entries(self, value: Any, context: SettingsContext) -> Sequence[str]:
-        """Return the texts of what a list holds."""
         return ()
 
     def fields(self, usual: FormField, value: Any, context: SettingsContext) -> Mapping[str, FormField]:
@@ -202,8 +198,6 @@ class Number(Kind):
 
 
 class Reference(Kind):
-    """A role or a channel, or None."""
-
     def __init__(self, names: Names) -> None:
         self.names: Names = names
 

@@ -81,8 +81,7 @@ def _needs_channel(rules: ServerRules, context: SettingsContext) -> str | None:
 
 
 def _needs_reviewers(rules: ServerRules, _context: SettingsContext) -> str | None:
-    is_missing = rules.ping_reviewers and rules.reviewer_role_id is None
-    return "settings_needs_reviewers" if is_missing else None
+    return "settings_needs_reviewers" if rules.ping_reviewers and rules.reviewer_role_id is None else None
 
 
 _selected, _without_roles = _in_mode(ApprovalMode.SELECTED), _in_mode(ApprovalMode.WITHOUT_ROLES)

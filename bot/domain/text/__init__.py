@@ -148,7 +148,7 @@ def channel_url(guild_id: int | None, channel_id: int) -> str:
 
 def message_url(guild_id: int | None, channel_id: int, message_id: int) -> str:
     """Return a link to a message. `guild_id` is None for a direct message."""
-    return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"
+    return f"{channel_url(guild_id, channel_id)}/{message_id}"
 
 
 def in_utc(at: datetime) -> str:
