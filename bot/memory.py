@@ -14,7 +14,6 @@ T = TypeVar("T")
 # How many commands, presses and forms of a person may write within a minute.
 WRITES_PER_PERSON = 10
 WINDOW = timedelta(minutes=1)
-_SIZE = 10_000
 
 
 class Allowance:
@@ -24,9 +23,8 @@ class Allowance:
     are remembered.
     """
 
-    def __init__(self, clock: Callable[[], datetime], *, size: int = _SIZE) -> None:
-        self._clock = clock
-        self._size = size
+    def __init__(self, clock: Callable[[], datetime], *, size: int = 10_000) -> None:
+        self._clock, self._size = clock, size
         self._times: OrderedDict[int, deque[datetime]] = OrderedDict()
 
     def spend(self, user_id: int) -> None:
@@ -43,8 +41,7 @@ class Allowance:
 
     def refund(self, user_id: int) -> None:
         """Take the last count back, because nothing was written."""
-        times = self._times.get(user_id)
-        if times:
+        if times := self._times.get(user_id):
             times.pop()
 
 
@@ -56,9 +53,7 @@ class FormDrafts:
     """
 
     def __init__(self, random: Random, per_user: int = 5, users: int = 500) -> None:
-        self._random = random
-        self._per_user = per_user
-        self._users = users
+        self._random, self._per_user, self._users = random, per_user, users
         self._kept: OrderedDict[int, dict[str, object]] = OrderedDict()
 
     def keep(self, user_id: int, draft: object) -> str:

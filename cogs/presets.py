@@ -49,9 +49,8 @@ async def _page(interaction: Interaction, id: PresetsId) -> LayoutView:
     def inputs(preset: Preset) -> ShownInputs:
         return displayed_inputs(app.catalogue.get(preset.deployment), preset.inputs)
 
-    return presets_layout(
-        found, id.page, more=more, title=app.catalogue.title, inputs=inputs, default=default
-    )
+    title = app.catalogue.title
+    return presets_layout(found, id.page, more=more, title=title, inputs=inputs, default=default)
 
 
 async def _replace(interaction: Interaction, id: ReplaceId) -> None:
@@ -229,14 +228,9 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
         if (of_server or of_channel or command == "share") and not is_allowed:
             return []
         holder = Holder.SERVER if of_server or of_channel else Holder.PERSON
-        found = await presets.suggest(
-            interaction.client.app,
-            interaction.user.id,
-            interaction.guild_id,
-            prefix,
-            holder=holder if command != "use" else None,
-            offered=command in ("use", "default"),
-        )
+        app, user_id, guild_id = interaction.client.app, interaction.user.id, interaction.guild_id
+        offered, held_by = command in ("use", "default"), holder if command != "use" else None
+        found = await presets.suggest(app, user_id, guild_id, prefix, holder=held_by, offered=offered)
         return [Choice(name=preset.name, value=str(preset.value)) for preset in found]
 
     @save.autocomplete("run")

@@ -188,8 +188,6 @@ def until_tomorrow(code: str, usage: Usage, *, fits: bool, **params: Param) -> R
     If the run `fits` into the limit of a full day, it is refused only until midnight UTC, otherwise for good.
     """
     params["until"] = int(usage.day_end.timestamp())
-    return (
-        RefusedForNow(code, "", again_at=usage.day_end, **params)
-        if fits
-        else RefusedError(code, "", **params)
-    )
+    if fits:
+        return RefusedForNow(code, "", again_at=usage.day_end, **params)
+    return RefusedError(code, "", **params)

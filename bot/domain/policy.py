@@ -12,14 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from bot.domain.budgets import (
-    EXPECTED_SECONDS,
-    Usage,
-    budget_day,
-    limits_of,
-    until_tomorrow,
-    weight_of,
-)
+from bot.domain.budgets import EXPECTED_SECONDS, Usage, budget_day, limits_of, until_tomorrow, weight_of
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.requests import Actor, ChannelState, Member, Origin, Preset
 from bot.domain.results import AgeMark, is_restricted_now, is_spoiler
@@ -75,18 +68,9 @@ def check_channel(channel: ChannelState, *, restricted: bool = False) -> None:
 
 def check_not_blocked(usage: Usage) -> None:
     if usage.block is not None:
-        until = usage.block.until
+        until, reason = usage.block.until, escape_line(usage.block.reason or "-", _REASON)
         code = "blocked_until" if until else "blocked"
-        raise RefusedError(
-            code,
-            reason=escape_line(usage.block.reason or "-", _REASON),
-            until=int(until.timestamp()) if until else 0,
-        )
-
-
-def check_pause(usage: Usage) -> None:
-    if usage.paused is not None:
-        raise RefusedForNow("paused", reason=usage.paused)
+        raise RefusedError(code, reason=reason, until=int(until.timestamp()) if until else 0)
 
 
 def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None:
@@ -98,7 +82,8 @@ def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None
     """
     check_availability(origin.guild_id, operator, user_install=origin.user_install)
     check_not_blocked(usage)
-    check_pause(usage)
+    if usage.paused is not None:
+        raise RefusedForNow("paused", reason=usage.paused)
 
 
 def check_moderator(guild_id: int | None, person: Member, rules: ServerRules) -> int:
@@ -225,7 +210,8 @@ def judge(
         _check_person(known, usage, rules)
         if person is not None or run.requester_roles is not None:
             _check_roles(run, known, rules)
-    check_pause(usage)
+    if usage.paused is not None:
+        raise RefusedForNow("paused", reason=usage.paused)
     count = run.count if new or run.state is RunState.AWAITING_APPROVAL else 1
     for earlier in range(count):
         try:
@@ -320,27 +306,25 @@ def _check_person(person: Member, usage: Usage, rules: ServerRules) -> None:
     check_not_blocked(usage)
     if person.is_moderator(rules):
         return
-    account = person.created_at + timedelta(days=rules.people.account_days)
-    if account > usage.now:
-        raise _too_young("account_too_young", rules.people.account_days, account)
-    joined = (person.joined_at or usage.now) + timedelta(days=rules.people.member_days)
-    if joined > usage.now:
-        raise _too_young("member_too_young", rules.people.member_days, joined)
-
-
-def _too_young(code: str, days: int, until: datetime) -> RefusedForNow:
-    return RefusedForNow(code, again_at=until, days=days, until=int(until.timestamp()))
+    people, joined_at = rules.people, person.joined_at or usage.now
+    ages = (
+        ("account_too_young", people.account_days, person.created_at),
+        ("member_too_young", people.member_days, joined_at),
+    )
+    for code, days, since in ages:
+        until = since + timedelta(days=days)
+        if until > usage.now:
+            raise RefusedForNow(code, again_at=until, days=days, until=int(until.timestamp()))
 
 
 def _check_roles(run: Run, person: Member, rules: ServerRules) -> None:
     gpu = run.expected_gpu or run.gpu
     if not _may(person, rules.deployment_roles, run.deployment):
         raise _without_role("deployment_role", person, rules.deployment_roles)
-    if gpu is None:
-        # The machine's own GPU could be any of the restricted ones.
-        if not all(_may(person, rules.gpu_roles, name) for name in rules.gpu_roles):
-            raise RefusedError("gpu_role_all")
-    elif not _may(person, rules.gpu_roles, gpu):
+    # The machine's own GPU could be any of the restricted ones.
+    if gpu is None and not all(_may(person, rules.gpu_roles, name) for name in rules.gpu_roles):
+        raise RefusedError("gpu_role_all")
+    if gpu is not None and not _may(person, rules.gpu_roles, gpu):
         raise _without_role("gpu_role", person, rules.gpu_roles, gpu=gpu)
 
 

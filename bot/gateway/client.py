@@ -22,7 +22,7 @@ from bot.delivery.messenger import Messenger
 from bot.discord_api.calls import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
 from bot.gateway.checks import check_message, count_command, count_press
-from bot.gateway.commands import RegisteredCommands, set_availability
+from bot.gateway.commands import RegisteredCommands
 from bot.memory import Allowance
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
@@ -96,27 +96,27 @@ class GenerateBot(commands.Bot):
             allowed_mentions=discord.AllowedMentions.none(),
             **options,
         )
-        self.tree.error(self._on_command_error)
+        self.tree.error(tell_error)
         self._rebuilders: list[Callable[[], None]] = []
         self._forms: list[tuple[type[CustomId], Handler[Any]]] = []
         self._presses: list[tuple[type[CustomId], Handler[Any]]] = []
 
     def use(self, app: App) -> None:
         """Take the context, which can't be built before the client that it holds."""
-        settings = app.settings
         self.app = app
         self.messenger = Messenger(app)
         self.registered = RegisteredCommands(self.tree, app)
         self.allowance = Allowance(app.now)
-        self._set_availability = partial(
-            set_availability,
-            direct_messages=settings.allow_direct_messages,
-            user_installs=settings.allow_user_installs,
-        )
         app.reloader.show = self.show_deployments
 
     async def setup_hook(self) -> None:
-        await self.load_cogs()
+        """Load every cog. An error stops the startup, since a bot that lacks a command would look healthy.
+
+        `load_extension` isn't used, because it executes the modules again for every bot. That would only help
+        to reload code, which this bot never does.
+        """
+        for extension in EXTENSIONS:
+            await importlib.import_module(extension).setup(self)
         try:
             await self.registered.sync(self.application_id or 0)
         except DiscordAway as error:
@@ -145,19 +145,8 @@ class GenerateBot(commands.Bot):
         """
         for rebuild in self._rebuilders:
             rebuild()
-        self._set_availability(self.tree.get_commands())
         if self.application_id is not None:
             await self.registered.sync(self.application_id, resend=resend)
-
-    async def load_cogs(self) -> None:
-        """Load every cog. An error stops the startup, since a bot that lacks a command would look healthy.
-
-        `load_extension` isn't used, because it executes the modules again for every bot. That would only help
-        to reload code, which this bot never does.
-        """
-        for extension in EXTENSIONS:
-            await importlib.import_module(extension).setup(self)
-        self._set_availability(self.tree.get_commands())
 
     def add_press(self, codec: type[IdT], handler: Handler[IdT]) -> None:
         """Register a handler for buttons and selects, in any message, whose custom_id `codec` can read."""
@@ -198,18 +187,13 @@ class GenerateBot(commands.Bot):
 
     on_automod_rule_update = on_automod_rule_delete = on_automod_rule_create
 
-    async def _on_command_error(
-        self, interaction: discord.Interaction[GenerateBot], error: app_commands.AppCommandError
-    ) -> None:
-        cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
-        await tell_error(interaction, cause)
-
 
 async def tell_error(interaction: discord.Interaction[GenerateBot], error: Exception) -> None:
     """Log an error, and tell the user in one ephemeral sentence.
 
     An autocomplete gets an empty list instead. Nothing is sent if Discord refused the answer.
     """
+    error = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if isinstance(error, discord.HTTPException) and error.code in _ANSWER_REFUSED:
         log.warning("can't answer an interaction: Discord refused with code %s", error.code)
         return

@@ -103,6 +103,9 @@ class RegisteredCommands:
         a scope, raise DiscordAway after the others.
         """
         tree, store, prefix = self._tree, self._app.store.key_values, f"synced:{application_id}:"
+        settings = self._app.settings
+        direct, by_users = settings.allow_direct_messages, settings.allow_user_installs
+        set_availability(tree.get_commands(), direct_messages=direct, user_installs=by_users)
         for guild_id in self.guild_ids:
             tree.copy_global_to(guild=discord.Object(guild_id))
         if self.guild_ids:

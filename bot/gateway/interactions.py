@@ -133,9 +133,8 @@ def settings_channel_id(interaction: Interaction) -> int:
 
 def _is_age_restricted(channel: object) -> bool:
     """Return whether the channel is age-restricted; threads inherit from their parent."""
-    return isinstance(channel, discord.abc.GuildChannel | discord.Thread) and bool(
-        getattr(channel, "is_nsfw", lambda: False)()
-    )
+    is_in_server = isinstance(channel, discord.abc.GuildChannel | discord.Thread)
+    return is_in_server and bool(getattr(channel, "is_nsfw", lambda: False)())
 
 
 def _state_of(guild: discord.Guild | None, channel_id: int) -> ChannelState:

@@ -23,15 +23,7 @@ from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, MediaError, RefusedError, StoreUnavailable, WrongFiles
 from bot.domain.forms import FormField
 from bot.domain.policy import Facts, decide
-from bot.domain.requests import (
-    NAME_LENGTH,
-    Actor,
-    Checked,
-    Holder,
-    Origin,
-    Press,
-    batch_of,
-)
+from bot.domain.requests import NAME_LENGTH, Actor, Checked, Holder, Origin, Press, batch_of
 from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.text import escape_line
 from bot.domain.text.file_names import keys_in_links, links_in
@@ -109,8 +101,7 @@ def _preset_note(merged: Merged, layers: Sequence[Stored]) -> str | None:
 
 async def facts_of(app: App, actor: Actor, deployment: Deployment, preset: str | None = None) -> Facts:
     """Return what decides about a request for a deployment; with a `preset`, also the presets to use."""
-    chosen = (None, *deployment.gpus)
-    gpus = {deployment.expected_gpu(gpu) for gpu in chosen}
+    gpus = {deployment.expected_gpu(gpu) for gpu in (None, *deployment.gpus)}
     return await app.store.requests.facts(actor, deployment.name, gpus, app.now(), preset=preset)
 
 

@@ -110,25 +110,22 @@ def kept(app: App, actor: Actor, draft: str) -> Saving:
 async def form(app: App, actor: Actor, key: str, typed: Saving | None = None) -> Sequence[FormField]:
     """Return the fields of the form that saves a run's inputs, which show what was `typed` before."""
     run, deployment = await _source(app, actor, key)
-    shown, about = (typed.name,) if typed is not None else (), say("option_preset_name")
-    label, most = say("preset_field_name"), NAME_LENGTH
-    fields = [
-        FormField(name="name", label=label, description=about, required=True, length=most, values=shown)
-    ]
+    typed = typed or Saving(name="")
+    label, about = say("preset_field_name"), say("option_preset_name")
+    name = FormField(name="name", label=label, description=about, required=True, length=NAME_LENGTH)
+    fields = [replace(name, values=(typed.name,) if typed.name else ())]
     if (item := deployment.prompt) is not None:
-        field, about = item.field(run.inputs), say("option_preset_prompt")
-        about = about if field.value else field.description
-        values = field.values if typed is None or typed.prompt is None else (typed.prompt,)
+        field = item.field(run.inputs)
+        about = say("option_preset_prompt") if field.value else field.description
+        values = field.values if typed.prompt is None else (typed.prompt,)
         fields.append(replace(field, name="prompt", description=about, required=False, values=values))
-    switches = {"seed": typed is not None and typed.seed} if run.seed is not None else {}
+    switches = {"seed": typed.seed} if run.seed is not None else {}
     if actor.guild_id is not None and actor.person.manages_server:
-        switches["server"] = typed is not None and typed.server
-    for name, is_on in switches.items():
-        label, about = say(f"preset_field_{name}"), say(f"option_preset_{name}")
-        state = (YES if is_on else NO,)
-        fields.append(
-            FormField(name=name, label=label, description=about, shape=Shape.CHECKBOX, values=state)
-        )
+        switches["server"] = typed.server
+    for each, is_on in switches.items():
+        label, about = say(f"preset_field_{each}"), say(f"option_preset_{each}")
+        box = FormField(name=each, label=label, description=about, shape=Shape.CHECKBOX)
+        fields.append(replace(box, values=(YES if is_on else NO,)))
     return fields
 
 
@@ -174,10 +171,8 @@ async def use(
     The user's preset takes precedence over the server's preset of the same name.
     """
     deployment = app.catalogue.require((await _named(app, user_id, guild_id, name))[0].deployment)
-    options = {PRESET_OPTION.name: name}
-    if prompt is not None:
-        options[_prompt_of(deployment).option] = prompt
-    return deployment.name, options
+    typed = {} if prompt is None else {_prompt_of(deployment).option: prompt}
+    return deployment.name, {PRESET_OPTION.name: name, **typed}
 
 
 async def draft(app: App, actor: Actor, deployment: str, name: str | None) -> Draft:

@@ -17,27 +17,11 @@ from dataclasses import fields, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    and_,
-    bindparam,
-    delete,
-    func,
-    or_,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select
 
 from bot.database.rows import insert_new, set_columns
 from bot.database.tables import runs, usage
-from bot.domain.budgets import (
-    GIVEN_BACK_A_DAY,
-    Charge,
-    Spending,
-    budget_day,
-    charge_of,
-    recorded_charge,
-)
+from bot.domain.budgets import GIVEN_BACK_A_DAY, Charge, Spending, budget_day, charge_of, recorded_charge
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 
 # The server of what happens outside servers and, as a person of that server, the whole bot.

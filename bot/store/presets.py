@@ -52,10 +52,7 @@ class Usable(NamedTuple):
 
 
 class PresetStore(Repository):
-    """The presets. Changes to a server's presets write audit entries.
-
-    Every method raises StoreUnavailable if the database doesn't answer.
-    """
+    """The presets. Changes to a server's presets write audit entries. Methods raise StoreUnavailable."""
 
     @writes
     def put(
@@ -124,11 +121,9 @@ class PresetStore(Repository):
         Return False if there is no such preset, or no default to remove.
         """
         lock(connection, f"preset {Holder.SERVER} {guild_id}")
-        preset: Preset | None = None
-        if name is not None:
-            # Locked, so that a concurrent deletion of the preset also removes this default.
-            held = _held_by(Holder.SERVER, guild_id)
-            preset = _one(connection, held & _named(name), for_update=True)
+        # Locked, so that a concurrent deletion of the preset also removes this default.
+        wanted = _held_by(Holder.SERVER, guild_id) & _named(name or "")
+        preset = _one(connection, wanted, for_update=True) if name is not None else None
         here = channel_defaults.c.channel_id == channel_id
         row = connection.execute(_of_channels(guild_id).where(here)).first()
         before = _preset(row) if row is not None else None

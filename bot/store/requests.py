@@ -11,13 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import (
-    Connection,
-    bindparam,
-    exists,
-    literal,
-    select,
-)
+from sqlalchemy import Connection, bindparam, exists, literal, select
 from sqlalchemy.exc import IntegrityError
 
 from bot.database.engine import Database, Repository, reads, writes
@@ -129,7 +123,13 @@ class RequestStore(Repository):
             async with self._turns:
                 accepted = await self._accept(batch, requester, now, public=public)
         except CommitUnknown as fault:
-            accepted = await self._look_up(batch[0], fault)
+            try:
+                found = await self._stored(batch[0])
+            except StoreUnavailable as error:
+                raise RequestUnknown(str(fault)) from error
+            if not found:
+                raise StoreUnavailable(str(fault)) from fault
+            accepted = found[0]
         except IntegrityError as error:
             if not any(name in str(error.orig) for name in _INTERACTION_IS_TAKEN):
                 raise
@@ -170,23 +170,14 @@ class RequestStore(Repository):
             return refused
         return _store(connection, batch, accepted, requester, facts.rules)
 
-    async def _look_up(self, first: Run, fault: CommitUnknown) -> Run:
-        """Return the run of a transaction whose commit isn't confirmed.
+    @writes
+    def _stored(self, connection: Connection, first: Run) -> list[Run]:
+        """Return the runs of a transaction whose commit isn't confirmed.
 
-        The lookup takes the transaction's lock, so the transaction has ended by then.
+        This takes the transaction's lock, so the transaction has ended by then.
         """
-        try:
-            found = await self._database.write(_stored, first)
-        except StoreUnavailable as error:
-            raise RequestUnknown(str(fault)) from error
-        if not found:
-            raise StoreUnavailable(str(fault)) from fault
-        return found[0]
-
-
-def _stored(connection: Connection, first: Run) -> list[Run]:
-    lock_accepting(connection, first.server)
-    return runs_of(connection, first.request_key)
+        lock_accepting(connection, first.server)
+        return runs_of(connection, first.request_key)
 
 
 def _facts(connection: Connection, requester: Actor, operator: OperatorRules, now: datetime) -> Facts:
@@ -292,8 +283,11 @@ def judge_run(
     run = found[0]
     if offer is not None and offer.refusal is not None:
         return run, offer.refusal
-    if run.sources and _is_source_deleted(connection, run):
-        return run, RefusedError("parent_deleted")
+    if run.sources:
+        # A result whose file the run takes, even by way of a repeated request.
+        deleted = runs.c.key.in_(run.sources) & runs.c.deleted_at.is_not(None)
+        if connection.scalar(select(literal(1)).where(deleted).limit(1)) is not None:
+            return run, RefusedError("parent_deleted")
     try:
         rules = read_rules(connection, run.guild_id)
     except RefusedForNow as unreadable:
@@ -306,30 +300,20 @@ def judge_run(
     run = replace(run, expected_gpu=gpu)
     block = active_block(connection, run.guild_id, run.requester_id, now)
     usage = Usage(now=now, day_end=day_end(now), block=block, paused=paused)
-    if not is_charged(run, now) or operator.daily_gpu_seconds is not None:
-        usage = _with_use_of_today(connection, run, usage, rules)
+    charged = is_charged(run, now)
+    if not charged:
+        # A request that is accepted at the same time can't charge what is judged here.
+        lock_accepting(connection, run.server)
+    if not charged or operator.daily_gpu_seconds is not None:
+        server = not charged and has_daily_limit(rules.budgets.server)
+        today = ledger.read_today(connection, run.guild_id, run.requester_id, now, server=server)
+        usage = replace(usage, gpu_seconds_today=today.seconds, person=today.person, server=today.server)
     marks = offer.age_marks if offer is not None else ()
     try:
         judge(run, usage, operator, rules, person=person, channel=channel, age_marks=marks)
     except RefusedError as reason:
         return run, reason
     return run, None
-
-
-def _is_source_deleted(connection: Connection, run: Run) -> bool:
-    """Return whether a result was deleted whose file the run takes, even by way of a repeated request."""
-    deleted = runs.c.key.in_(run.sources) & runs.c.deleted_at.is_not(None)
-    return connection.scalar(select(literal(1)).where(deleted).limit(1)) is not None
-
-
-def _with_use_of_today(connection: Connection, run: Run, usage: Usage, rules: ServerRules) -> Usage:
-    charged = is_charged(run, usage.now)
-    if not charged:
-        # A request that is accepted at the same time can't charge what is judged here.
-        lock_accepting(connection, run.server)
-    server = not charged and has_daily_limit(rules.budgets.server)
-    today = ledger.read_today(connection, run.guild_id, run.requester_id, usage.now, server=server)
-    return replace(usage, gpu_seconds_today=today.seconds, person=today.person, server=today.server)
 
 
 def refuse(connection: Connection, run: Run, reason: RefusedError, now: datetime) -> None:
