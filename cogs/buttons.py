@@ -66,7 +66,10 @@ async def _picked(interaction: Interaction, id: PickId) -> None:
 
 
 async def _delete_pressed(interaction: Interaction, id: DeleteId) -> None:
-    """Delete what only an interaction can delete by the press of *More*, whose token lives for 15 minutes."""
+    """Answer *Delete* behind *More*.
+
+    The press of *More*, whose token lives for 15 minutes, deletes a message that only an interaction can.
+    """
     app, more = interaction.client.app, None
     if id.draft:
         more = app.drafts.get(id.draft, interaction.user.id, discord.Interaction)

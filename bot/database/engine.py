@@ -58,7 +58,6 @@ class Database:
         return Path(name)
 
     async def close(self) -> None:
-        """Close the connections."""
         await self._server.close()
 
     def coordinator(self) -> Coordinator:

@@ -211,17 +211,12 @@ class DiscordCalls:
         channel = self.client.get_partial_messageable(channel_id)
         with mapped():
             async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
-                is_ours = me is not None and message.author.id == me.id and message.id not in but
-                if is_ours and is_marked(message, mark, files):
+                if me is None or message.author.id != me.id or message.id in but:
+                    continue
+                names = {attachment.filename for attachment in message.attachments}
+                if mark in component_ids(message) or (not message.components and names & {*files}):
                     return message.id
         return None
-
-
-def is_marked(message: discord.Message, mark: int, files: Collection[str]) -> bool:
-    """Return whether a message has a component id or, without components, one of these files."""
-    if message.components:
-        return mark in component_ids(message)
-    return any(attachment.filename in files for attachment in message.attachments)
 
 
 def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:

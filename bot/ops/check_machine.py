@@ -25,10 +25,7 @@ _FORGED = 403
 
 
 async def inspect_database(store: Store) -> tuple[Finding, bool]:
-    """Return the finding about the database, and whether the later checks can read it.
-
-    They can if it has this version's schema and, if it is a file, can be written.
-    """
+    """Return the finding about the database, and whether the later checks can read it."""
     file = store.database.file
     if file is not None and not file.exists():
         folder = next(parent for parent in file.absolute().parents if parent.exists())

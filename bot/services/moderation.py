@@ -172,7 +172,7 @@ async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:
 
 
 async def check_blockable(app: App, actor: Actor, key: str) -> None:
-    """Raise RefusedError for somebody's own request. Who else can't be blocked is checked by `block`."""
+    """Raise RefusedError for the user's own request. `block` checks who else can't be blocked."""
     if (await moderated(app, actor, key)).requester_id == actor.id:
         raise RefusedError("block_self")
 

@@ -37,9 +37,7 @@ class Store:
         operator: OperatorRules | None = None,
         lock_seconds: float | None = None,
     ) -> None:
-        """Create the repositories. SQLite ignores `pool_size`. Without `operator`, the defaults of
-        OperatorRules apply.
-        """
+        """Create the repositories. SQLite ignores `pool_size`."""
         self.database = Database(url, outside, pool_size, lock_seconds)
         self.pause = PauseStore(self.database)
         self.presets = PresetStore(self.database)

@@ -106,6 +106,15 @@ class Waiting(NamedTuple):
     is_held: bool
 
 
+def hold(connection: Connection, run: Run, reason: RefusedForNow, now: datetime) -> None:
+    """Keep a run waiting until the rule may allow it. Its status message shows the reason."""
+    due_at = min(filter(None, (reason.again_at, now + _ASK_AGAIN_AFTER)))
+    lock_requests(connection, [run.request_key])
+    held = {"due_at": due_at, **waiting_for(reason.code, reason.params)}
+    set_columns(connection, runs, {"key": run.key, "state": RunState.WAITING}, held)
+    revise(connection, [run.request_key])
+
+
 def _claim(connection: Connection, run: Run, claim_id: str, now: datetime, answer_by: datetime) -> Run | None:
     """Claim a run that may start, and return it as it is then, or None if it is no longer waiting."""
     lock_requests(connection, [run.request_key])
@@ -200,12 +209,7 @@ class ClaimStore(Repository):
             return _claim(connection, run, claim_id, now, answer_by), False
         avoided.add(run.guild_id or 0)
         if isinstance(reason, RefusedForNow):
-            # It waits until the rule may allow it, and its status message shows the reason.
-            due_at = min(filter(None, (reason.again_at, now + _ASK_AGAIN_AFTER)))
-            lock_requests(connection, [run.request_key])
-            held = {"due_at": due_at, **waiting_for(reason.code, reason.params)}
-            set_columns(connection, runs, {"key": run.key, "state": RunState.WAITING}, held)
-            revise(connection, [run.request_key])
+            hold(connection, run, reason, now)
         elif (current := lock_run(connection, key)).state is RunState.WAITING:
             refuse(connection, current, reason, now)
         return None, True

@@ -139,7 +139,7 @@ class MessageStore(Repository):
         message = messages_of(connection, request_key).get((kind, number))
         if message is not None and message.attempt is not None and part.ref not in message.refs:
             # The release of the claim that made the attempt must not put back what it had.
-            _store_parts(connection, message.with_part(part), wanted_rev=1)
+            _store_parts(connection, message.with_part(part), {}, {"wanted_rev": 1})
 
     async def release_leases(self) -> None:
         """Release every lease. Call this only if no other process sends messages.
@@ -195,41 +195,31 @@ def _release(connection: Connection, release: Release) -> None:
     held = _hold(connection, claim, lease_owner=None, lease_until=None, **answer)
     if release.shown:
         message, more["shown_rev"] = replace(message, attempt=None, failures=0), message.wanted_rev
-    if not held or not _store(connection, message, **more):
-        _add_unstored(connection, claim, held=held)
-        if held:
-            set_columns(connection, messages, _key_of(message), {"due_at": release.due_at})
+    if held and _store(connection, message, **more):
+        if release.ends_answer:
+            set_columns(connection, requests, {"key": message.request_key}, _NO_ANSWER)
+        if release.tells_card:
+            bump(connection, message.request_key, release.due_at, messages.c.kind == Kind.REVIEW)
         return
-    if release.ends_answer:
-        set_columns(connection, requests, {"key": message.request_key}, _NO_ANSWER)
-    if release.tells_card:
-        bump(connection, message.request_key, release.due_at, messages.c.kind == Kind.REVIEW)
-
-
-def _add_unstored(connection: Connection, claim: Claim, *, held: bool) -> None:
-    """Add the unstored parts of a claim to its message. With `held`, its request is locked.
-
-    If the lease isn't held any more, they are to be deleted, unless somebody else has found them.
-    """
-    if not claim.unstored:
-        return
-    message = claim.message
     if not held:
         lock_requests(connection, [message.request_key])
     message = messages_of(connection, message.request_key).get((message.kind, message.number), message)
     lost = [part for part in claim.unstored if part.ref not in message.refs]
-    if lost and not held:
-        stale = (*message.stale, *(part.ref for part in lost))
-        set_columns(connection, messages, _key_of(message), {"stale": stale}, {"wanted_rev": 1})
-    elif lost:
+    if held:
         for part in lost:
             message = message.with_part(part)
-        _store_parts(connection, message)
+        _store_parts(connection, message, {"due_at": release.due_at})
+    elif lost:
+        # Without the lease, what was posted is to be deleted, unless somebody else has found it.
+        stale = (*message.stale, *(part.ref for part in lost))
+        set_columns(connection, messages, _key_of(message), {"stale": stale}, {"wanted_rev": 1})
 
 
-def _store_parts(connection: Connection, message: Message, **add: float) -> None:
+def _store_parts(
+    connection: Connection, message: Message, more: Mapping[str, object], add: Mapping[str, float] = {}
+) -> None:
     stored = {name: getattr(message, name) for name in ("posted", "stale", "attempt")}
-    set_columns(connection, messages, _key_of(message), stored, add)
+    set_columns(connection, messages, _key_of(message), {**stored, **more}, add)
 
 
 def _values(now: datetime, busy: Sequence[Message], room: int) -> dict[str, object]:

@@ -57,9 +57,8 @@ class ReviewStore(Repository):
 
         `person` and `channel` are the requester and the channel as they are now, or None if Discord wasn't
         asked. `offer` is what the operator offers now; with it, today's prices apply. After a RefusedForNow
-        nothing has changed; after any other refusal the batch has ended. If another moderator has already
-        decided, the RefusedError that is raised names them. A moderator may repeat an approval without an
-        error, because the first reply may have been lost.
+        nothing has changed; after any other refusal the batch has ended. Raises RefusedError if another
+        moderator has decided. A moderator may repeat an approval, because the first reply may have been lost.
         """
         # A request that is accepted at the same time can't charge what is judged here.
         lock_accepting(connection, connection.scalar(_SERVER, {"of": key}) or 0)

@@ -171,9 +171,10 @@ def runs_layout(
 
 def may_have_thumbnail(entry: RunListEntry) -> bool:
     """Return whether a message that the bot can read shows a result of the entry."""
-    run = entry.first
-    is_ephemeral = run.needs_interaction and entry.message is not None and entry.message[0] == run.channel_id
-    return entry.message is not None and any(each.is_shown for each in entry.batch) and not is_ephemeral
+    if entry.message is None or not any(each.is_shown for each in entry.batch):
+        return False
+    is_ephemeral = entry.first.needs_interaction and entry.message[0] == entry.first.channel_id
+    return not is_ephemeral
 
 
 def queue_layout(

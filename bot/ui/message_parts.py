@@ -280,6 +280,10 @@ class PreparedOutputs:
     remarks: tuple[str, ...] = ()
     is_gone: bool = False
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self.files or self.texts or self.remarks)
+
 
 Rows = Callable[[Sequence[PreparedFile]], Sequence[Sequence[Button[Any]]]]
 

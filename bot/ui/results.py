@@ -154,13 +154,9 @@ def _heading(batch: Batch, title: str, mention: int | None) -> str:
 
 def _colour(batch: Batch) -> Colour | None:
     if all(run.state is RunState.SUCCEEDED for run in batch.runs):
-        empty = len(batch.runs) == 1 and batch.shown and _is_empty(batch.prepared[batch.runs[0].key])
+        empty = len(batch.runs) == 1 and batch.shown and batch.prepared[batch.runs[0].key].is_empty
         return COLOURS[RunState.TIMED_OUT if empty else RunState.SUCCEEDED]
     return COLOURS[RunState.TIMED_OUT] if batch.shown else COLOURS.get(batch.runs[0].state)
-
-
-def _is_empty(prepared: PreparedOutputs) -> bool:
-    return not (prepared.files or prepared.texts or prepared.remarks)
 
 
 def _text_blocks(batch: Batch) -> Iterator[str]:
@@ -204,7 +200,7 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
         return ["Deleted."]
     if run.partial:
         return [ending_sentence(run), *found.remarks]
-    return [say("no_outputs")] if _is_empty(found) else found.remarks
+    return [say("no_outputs")] if found.is_empty else found.remarks
 
 
 def _footer(batch: Batch) -> Iterator[str]:

@@ -199,9 +199,8 @@ def without_missing(rules: ServerRules, context: SettingsContext) -> ServerRules
 def form_of(
     section: Section, key: Key, rules: ServerRules, context: SettingsContext, *, whole: bool = False
 ) -> list[FormField]:
-    """Return the form's fields for a section, or for a key in it.
+    """Return the form's fields for a section, or for a key in it, with `whole` also those without effect now.
 
-    Settings that have no effect now are left out, unless it is the `whole` section.
     A field's name ends with a digest of what it shows, which tells later if that has changed.
     """
     found = []
