@@ -22,7 +22,7 @@ from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, strip_invisible
 from bot.services.access import source
 from bot.services.generation import facts_of
-from bot.store.presets import Usable
+from bot.store.presets import Usable, read_usable
 from bot.strings import say
 
 log = logging.getLogger(__name__)
@@ -192,7 +192,8 @@ async def draft(app: App, actor: Actor, deployment: str, name: str | None) -> Dr
 
 async def defaults(app: App, actor: Actor) -> Usable:
     """Return the user's own default presets, and that of the channel."""
-    return await app.store.presets.usable(actor.id, actor.origin.guild_id, actor.channel_ids)
+    origin = actor.origin
+    return await app.store.database.read(read_usable, actor.id, origin.guild_id, actor.channel_ids)
 
 
 async def set_own_default(app: App, user_id: int, guild_id: int | None, name: str | None) -> bool:
@@ -312,7 +313,7 @@ async def _source(app: App, actor: Actor, key: str) -> tuple[Run, Deployment]:
 
 
 async def _named(app: App, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
-    presets = (await app.store.presets.usable(user_id, guild_id, name=name)).named
+    presets = (await app.store.database.read(read_usable, user_id, guild_id, name=name)).named
     if not presets:
         raise RefusedError("preset_unknown", name=escape_line(name, NAME_LENGTH))
     return presets

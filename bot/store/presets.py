@@ -159,18 +159,6 @@ class PresetStore(Repository):
         return True
 
     @reads
-    def usable(
-        self,
-        connection: Connection,
-        user_id: int,
-        guild_id: int | None,
-        channel_ids: Collection[int] = (),
-        name: str = "",
-    ) -> Usable:
-        """Return the presets that a user may use by this name, and those that apply without a name."""
-        return read_usable(connection, user_id, guild_id, channel_ids, name)
-
-    @reads
     def channel_defaults(self, connection: Connection, guild_id: int) -> Sequence[ChannelDefault]:
         """Return a server's default presets in the order of their channels' ids."""
         query = _of_channels(guild_id).order_by(channel_defaults.c.channel_id)
@@ -237,7 +225,11 @@ _USABLE: Select[Any] = (
 
 
 def read_usable(
-    connection: Connection, user_id: int, guild_id: int | None, channel_ids: Collection[int], name: str
+    connection: Connection,
+    user_id: int,
+    guild_id: int | None,
+    channel_ids: Collection[int] = (),
+    name: str = "",
 ) -> Usable:
     """Return the presets that a user may use by this name, and those that apply without a name.
 

@@ -24,6 +24,7 @@ from bot.database.tables import AsJson, CleanText, metadata
 from bot.domain.requests import Holder
 from bot.domain.runs import RunState
 from bot.store import Store
+from bot.store.presets import read_usable
 from tests.contract.store.rows import ALICE, GUILD, active_blocks, block
 from tests.contract.store.runs import NOW, SOON, accepted, brought_to, fetch, report
 
@@ -102,6 +103,6 @@ async def test_a_reason_may_contain_any_character(store: Store) -> None:
 
 
 async def test_a_name_that_is_too_long_is_not_found(store: Store) -> None:
-    assert (await store.presets.usable(ALICE, GUILD, name="x" * 5000 + NUL)).named == []
+    assert (await store.database.read(read_usable, ALICE, GUILD, name="x" * 5000 + NUL)).named == []
     assert not await store.presets.remove(Holder.PERSON, ALICE, "x" * 5000, by=ALICE, now=NOW)
     assert await store.runs.get("x" * 100 + NUL) is None

@@ -14,7 +14,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import ChannelDefault, Holder, Preset
 from bot.store import Store
-from bot.store.presets import MAX_PRESETS
+from bot.store.presets import MAX_PRESETS, read_usable
 from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log
 from tests.contract.store.runs import NOW, at, at_once, refusals
 
@@ -41,8 +41,8 @@ def servers(name: str = "noir", **changes: Any) -> Preset:
 
 async def test_a_preset_is_found_by_its_name_in_any_case(store: Store) -> None:
     assert await store.presets.put(preset("Noir"), NOW) is None
-    assert (await store.presets.usable(ALICE, GUILD, name=" nOIR ")).named == [preset("Noir")]
-    assert (await store.presets.usable(BOB, GUILD, name="noir")).named == []
+    assert (await store.database.read(read_usable, ALICE, GUILD, name=" nOIR ")).named == [preset("Noir")]
+    assert (await store.database.read(read_usable, BOB, GUILD, name="noir")).named == []
 
 
 async def test_a_preset_replaces_only_the_one_that_its_holder_agreed_to(store: Store) -> None:
@@ -51,15 +51,19 @@ async def test_a_preset_replaces_only_the_one_that_its_holder_agreed_to(store: S
     replacing = preset("NOIR", gpu=None)
     for agreed in (None, servers(), preset(gpu="T4")):
         assert await store.presets.put(replacing, NOW, replaces=agreed) == preset()
-    assert (await store.presets.usable(ALICE, None, name="noir")).named == [preset()]
+    assert (await store.database.read(read_usable, ALICE, None, name="noir")).named == [preset()]
     for _ in range(2):  # a second press changes nothing
         assert await store.presets.put(replacing, NOW, replaces=preset()) is None
-    assert (await store.presets.usable(ALICE, GUILD, name="noir")).named == [
+    assert (await store.database.read(read_usable, ALICE, GUILD, name="noir")).named == [
         preset("NOIR", gpu=None),
         servers(),
     ]
-    assert (await store.presets.usable(ALICE, None, name="noir")).named == [preset("NOIR", gpu=None)]
-    assert (await store.presets.usable(BOB, GUILD + 1, name="noir")).named == [preset(holder_id=BOB)]
+    assert (await store.database.read(read_usable, ALICE, None, name="noir")).named == [
+        preset("NOIR", gpu=None)
+    ]
+    assert (await store.database.read(read_usable, BOB, GUILD + 1, name="noir")).named == [
+        preset(holder_id=BOB)
+    ]
 
 
 async def test_nothing_replaces_a_preset_that_is_gone(store: Store) -> None:
@@ -106,7 +110,7 @@ async def test_changes_of_a_servers_presets_are_audited(store: Store) -> None:
         (AuditAction.SETTINGS, BOB, [["Preset Noir", "saved", "replaced"]]),
         (AuditAction.SETTINGS, BOB, [["Preset Noir", "saved", "deleted"]]),
     ]
-    assert (await store.presets.usable(ALICE, GUILD, name="noir")).named == [preset()]
+    assert (await store.database.read(read_usable, ALICE, GUILD, name="noir")).named == [preset()]
 
 
 async def test_erasure_removes_a_users_presets_and_their_name_from_the_servers(store: Store) -> None:
@@ -147,7 +151,7 @@ async def test_erasure_forgets_who_set_a_channels_default(store: Store) -> None:
 
 
 async def default(store: Store, *channel_ids: int, guild_id: int | None = GUILD) -> str | None:
-    found = (await store.presets.usable(ALICE, guild_id, channel_ids)).channel
+    found = (await store.database.read(read_usable, ALICE, guild_id, channel_ids)).channel
     return found.preset.name if found is not None else None
 
 
@@ -158,7 +162,7 @@ async def set_default(
 
 
 async def own_defaults(store: Store, user_id: int = ALICE) -> list[str]:
-    found = (await store.presets.usable(user_id, None)).own
+    found = (await store.database.read(read_usable, user_id, None)).own
     return [each.name for each in found]
 
 
