@@ -7,9 +7,11 @@ import logging
 import math
 import subprocess
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from PIL import Image, ImageOps
+if __name__ == "__main__" or TYPE_CHECKING:
+    # The bot doesn't need Pillow, only the process that it starts.
+    from PIL import Image, ImageOps
 
 log = logging.getLogger(__name__)
 

@@ -37,9 +37,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 PRELOADED = (
     "bot.cli",
     "bot.app",
-    "asyncpg",
-    "bot.database.postgres",
-    "PIL.PngImagePlugin",
     "tests.e2e.fast_clock",
 )
 
