@@ -89,6 +89,7 @@ def commands_text(mention: Mention, *, in_server: bool, version: str | None = No
         f"- {save} keeps a request's inputs under a name. {use} uses them again.",
         f"- {mention('/usage')} shows what you have used today.",
         f"- {export} sends you what I keep about you. {delete} deletes it.",
+        f"-# Version {version}" if version is not None else "",
     )
 
 
