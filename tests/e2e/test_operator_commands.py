@@ -1,4 +1,4 @@
-"""`python -m bot export` as a process."""
+"""The operator's commands as processes beside a bot."""
 
 from __future__ import annotations
 
@@ -74,10 +74,36 @@ async def test_export_from_an_earlier_schema(home: BotProcess) -> None:
     assert "schema 0001" in said.err
 
 
+async def test_a_restored_bot_posts_nothing_again(home: BotProcess) -> None:
+    await home.start()
+    await home.ask()
+    await home.settled(runs=1)
+    said = await home.command("backup", "backup.tar.gz")
+    assert said.code == 0, said.err
+    await home.ask()
+    await home.settled(runs=2)
+    refused = await home.command("restore", "backup.tar.gz")
+    assert (refused.code, "Stop all its processes first" in refused.err) == (2, True)
+    await home.stop()
+    shown = [message.text for message in home.discord.messages(home.channel)]
+    said = await home.command("restore", "backup.tar.gz")
+    assert said.code == 0, said.err
+    await home.start()
+    (run,) = await home.runs()
+    assert run.state == "succeeded"
+    await home.ask()
+    await home.settled(runs=2)
+    assert len(home.comfydeploy.call_log.queue_calls) == 3
+    assert [message.text for message in home.discord.messages(home.channel)][: len(shown)] == shown
+    assert len(home.discord.messages(home.channel)) == len(shown) + 1
+
+
 async def test_help_names_the_commands(home: BotProcess) -> None:
     said = await home.command("--help")
     assert said.code == 0
-    assert all(word in said.out for word in ("check", "export", "Exit codes"))
+    assert all(
+        word in said.out for word in ("check", "export", "backup", "restore", "move-database", "Exit codes")
+    )
     assert (await home.command("chekc")).code == 2
 
 
