@@ -16,7 +16,7 @@ from aiohttp import web
 from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.comfydeploy.wire import WebhookSigner
 from bot.config.fields import CALLING_ROLES, Role
-from bot.config.settings import Settings, configured_deployments
+from bot.config.settings import Settings, configured_deployments, configured_labels
 from bot.context import App, Wakeups, operator_rules
 from bot.database.coordination import Coordinator
 from bot.delivery.messenger import WIDTH, Messenger
@@ -28,6 +28,7 @@ from bot.gateway.client import GenerateBot, RestClient, ShardedBot
 from bot.gateway.guild import read_automod
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
+from bot.media.picture_check import PictureChecker
 from bot.media.ssrf import public_or_in
 from bot.memory import FormDrafts
 from bot.metrics import Metrics
@@ -105,6 +106,18 @@ async def _open(
     fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
     files = outside.executor("files", 4)
     stack.callback(files.shutdown, wait=False, cancel_futures=True)
+    pictures = None
+    secret = settings.picture_check_secret
+    if settings.picture_check_url and secret and settings.roles & CALLING_ROLES:
+        pictures = PictureChecker(
+            settings.picture_check_url,
+            secret.get_secret_value(),
+            configured_labels(settings),
+            outside=outside,
+            files=files,
+            metrics=metrics,
+        )
+        stack.push_async_callback(pictures.close)
     trace, shards = metrics.discord_trace(), settings.shards
     client: discord.Client = RestClient(trace)
     if Role.GATEWAY in settings.roles and shards is None:
@@ -133,6 +146,7 @@ async def _open(
         discord=DiscordCalls(client),
         fetcher=fetcher,
         outputs=OutputPreparer(fetcher, backend, outside.executor("pictures", 1)),
+        pictures=pictures,
         words=AutomodCache(partial(read_automod, client), outside),
         drafts=FormDrafts(outside.random),
         outside=outside,

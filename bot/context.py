@@ -18,6 +18,7 @@ from bot.domain.policy import OperatorRules
 from bot.domain.run_timing import QUIET_INTERVALS
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
+from bot.media.picture_check import PictureChecker
 from bot.memory import FormDrafts
 from bot.metrics import Metrics
 from bot.outside import Outside
@@ -71,7 +72,7 @@ class App:
     """The settings, resources and caches of a process. What only one role needs, that role builds.
 
     `discord` makes HTTP calls and needs no gateway. `drafts` are what users typed into forms, and `files` the
-    threads that read and write files.
+    threads that read and write files. Without a checker, `pictures` is None.
     """
 
     settings: Settings
@@ -82,6 +83,7 @@ class App:
     discord: DiscordCalls
     fetcher: MediaFetcher
     outputs: OutputPreparer
+    pictures: PictureChecker | None
     words: AutomodCache
     drafts: FormDrafts
     outside: Outside

@@ -18,6 +18,7 @@ from bot.deployments.schema import (
     DeploymentSettings,
     FollowUpSettings,
     InputSettings,
+    PictureCheckSettings,
     SizesSettings,
 )
 from bot.deployments.schema.field_types import mistakes
@@ -98,6 +99,7 @@ def tables() -> Mapping[str, tuple[tuple[str, ...], Iterable[tuple[str, ...]]]]:
         "input": InputSettings,
         "follow_up": FollowUpSettings,
         "choice": Choice,
+        "picture_check": PictureCheckSettings,
     }
     return {
         "environment": (("variable", "takes", "default", ""), of_environment()),

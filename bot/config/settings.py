@@ -16,14 +16,16 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, Valid
 from sqlalchemy.engine import make_url
 
 from bot.config import fields
-from bot.deployments.schema import DeploymentSettings, load_deployments_file
+from bot.deployments.schema import DeploymentSettings, load_deployments_file, load_picture_labels
 from bot.deployments.schema.field_types import Uuid, mistakes
 from bot.domain.errors import StartupError
+from bot.domain.picture_check import Label
 from bot.domain.run_timing import QUEUE_CALL_SECONDS
 
 ENV_FILE = Path(".env")
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
+PictureCheck = Literal["off", "spoiler", "hold", "hide"]
 DEFAULT_DEPLOYMENTS_FILE = Path("deployments.toml")
 REQUIRED_SECRETS = {
     "DISCORD_TOKEN": "Create a bot at https://discord.com/developers/applications and copy its token.",
@@ -119,6 +121,18 @@ class Settings(BaseModel):
     secrets."""
     allow_private_media_networks: fields.PrivateNetworks = ()
     """Fetch results from these private networks, such as 192.168.1.0/24; only for self-hosted machines."""
+    picture_check_url: fields.BaseUrl | None = None
+    """The checker that looks at pictures before others see them, such as http://picture-check:8090/check. Its
+    address may be private. Empty = pictures aren't checked."""
+    picture_check_secret: fields.LongSecret | None = None
+    """Signs the pictures that are sent to the checker, which has the same secret."""
+    picture_check: Annotated[PictureCheck, fields.Lower] = "off"
+    """The least that happens to flagged pictures on all servers: off (each server decides), spoiler, hold or
+    hide. A server's settings can only be stricter."""
+    picture_check_fails: Annotated[Literal["hold", "show"], fields.Lower] = "hold"
+    """What happens to pictures that the checker couldn't check: hold (until a moderator decides) or show."""
+    picture_check_private: bool = True
+    """Check private results, too."""
     log_level: Annotated[LogLevel, fields.Upper] = "INFO"
     """The lowest level to log, from DEBUG to CRITICAL."""
     log_format: Annotated[LogFormat, fields.Lower] = "text"
@@ -153,6 +167,10 @@ class Settings(BaseModel):
     def _of_processes(self) -> Iterator[str]:
         if self.deployments_file is not None and self.comfydeploy_deployment_id is not None:
             yield "COMFYDEPLOY_DEPLOYMENT_ID and DEPLOYMENTS_FILE are both set. Remove one of them."
+        if self.picture_check_url is not None and self.picture_check_secret is None:
+            yield "PICTURE_CHECK_SECRET: is missing. Set it to the checker's, or remove PICTURE_CHECK_URL"
+        if self.picture_check_url is None and self.picture_check != "off":
+            yield "PICTURE_CHECK_URL: is missing. Set it to the checker's address, or PICTURE_CHECK to off"
         # With 0 the system picks a different port for each.
         if self.metrics_port and self.metrics_port == self.web_port:
             yield "METRICS_PORT: must differ from WEB_PORT. Leave it empty for /metrics on WEB_PORT"
@@ -207,6 +225,11 @@ class Settings(BaseModel):
             (
                 api.startswith("http:") and not _is_loopback(api),
                 "COMFYDEPLOY_API_URL is http: the API key is sent unencrypted. Use https.",
+            ),
+            (
+                (self.picture_check_url or "").startswith("http:")
+                and not _is_near(self.picture_check_url or ""),
+                "PICTURE_CHECK_URL is http and no private address: pictures are sent unencrypted. Use https.",
             ),
             (
                 self.comfydeploy_deployment_id and DEFAULT_DEPLOYMENTS_FILE.is_file(),
@@ -275,6 +298,15 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     return settings
 
 
+def _is_near(url: str) -> bool:
+    """Return whether an address is on this machine or in a private network, as names without a point are."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host or _is_loopback(url)
+
+
 def _is_loopback(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     try:
@@ -288,3 +320,10 @@ def configured_deployments(settings: Settings) -> tuple[DeploymentSettings, ...]
     if settings.comfydeploy_deployment_id is not None:
         return (DeploymentSettings(name="default", deployment_id=settings.comfydeploy_deployment_id),)
     return load_deployments_file(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE)
+
+
+def configured_labels(settings: Settings) -> Mapping[str, Label]:
+    """Return the labels behind the checker's own names. Raises StartupError as `configured_deployments`."""
+    if settings.comfydeploy_deployment_id is not None:
+        return {}
+    return load_picture_labels(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE)

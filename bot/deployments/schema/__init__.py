@@ -28,6 +28,7 @@ from bot.deployments.schema.field_types import (
     is_number,
     mistakes,
 )
+from bot.domain import picture_check
 from bot.domain.backend import InputKind
 from bot.domain.errors import StartupError
 from bot.domain.forms import FORM_LIMIT
@@ -231,6 +232,14 @@ class DeploymentSettings(Table):
             yield "a label appears twice in then"
 
 
+class PictureCheckSettings(Table):
+    """The settings of the picture check."""
+
+    labels: Mapping[Annotated[str, Field(min_length=1, max_length=100)], picture_check.Label] = {}
+    """what a checker's own names mean: `{ porn = "explicit", sexy = "suggestive" }`. Names that aren't listed
+    count only if they are `explicit`, `nudity` or `suggestive`. Read at the start, not by `/reload`"""
+
+
 _MODELS = (DeploymentSettings, InputSettings, Choice, SizesSettings, FollowUpSettings)
 _NAMES = [field.alias or name for model in _MODELS for name, field in model.model_fields.items()]
 
@@ -239,7 +248,12 @@ def load_deployments_file(path: Path) -> tuple[DeploymentSettings, ...]:
     """Return the deployments in file order. Raises StartupError with every mistake."""
     configured: list[DeploymentSettings] = []
     found: list[str] = []
-    for name, table in _tables(path).items():
+    data = _read(path)
+    try:
+        _picture_check(data)
+    except StartupError as error:
+        found += error.mistakes
+    for name, table in _tables(data).items():
         at = f"deployments.{name}"
         try:
             settings = DeploymentSettings.model_validate(
@@ -257,15 +271,32 @@ def load_deployments_file(path: Path) -> tuple[DeploymentSettings, ...]:
     return tuple(configured)
 
 
-def _tables(path: Path) -> Mapping[str, Any]:
+def load_picture_labels(path: Path) -> Mapping[str, picture_check.Label]:
+    """Return the labels behind a checker's own names. Raises StartupError."""
+    return _picture_check(_read(path)).labels
+
+
+def _picture_check(data: dict[str, Any]) -> PictureCheckSettings:
+    """Remove the table of the picture check from the file's data, and return it. Raises StartupError."""
+    try:
+        return PictureCheckSettings.model_validate(data.pop("picture_check", {}))
+    except ValidationError as error:
+        raise StartupError(*mistakes(error, "picture_check", ["labels"])) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         # Windows editors write a byte order mark, which TOML doesn't allow.
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         # No TOML, no UTF-8, brackets that are nested too deep, or a number of more than 4,300 digits.
         raise StartupError(f"{path.name} can't be read as TOML: {error}") from None
     except OSError as error:
         raise StartupError(f"{path} can't be read: {error.strerror}") from None
+
+
+def _tables(data: dict[str, Any]) -> Mapping[str, Any]:
+    """Return the tables of the deployments. Raises StartupError."""
     tables = data.pop("deployments", None)
     found = [f"{key}: is not a setting; a deployment is a table [deployments.NAME]" for key in data]
     if not isinstance(tables, dict) or not tables:

@@ -70,9 +70,17 @@ def test_neither_repr_nor_dump_shows_a_secret() -> None:
     settings = load(
         WEBHOOK_SECRET="0123456789abcdef",
         METRICS_TOKEN="fedcba9876543210",
+        PICTURE_CHECK_SECRET="made-up-picture-secret",
         DATABASE_URL="postgresql://bot:hunter2@db/bot",
     )
-    for secret in (TOKEN, API_KEY, "0123456789abcdef", "fedcba9876543210", "hunter2"):
+    for secret in (
+        TOKEN,
+        API_KEY,
+        "0123456789abcdef",
+        "fedcba9876543210",
+        "hunter2",
+        "made-up-picture-secret",
+    ):
         assert secret in settings.secret_values()
         assert secret not in f"{settings!r} {settings} {settings.model_dump()}"
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.deployments.model import describes_itself
-from bot.deployments.schema import DeploymentSettings, load_deployments_file
+from bot.deployments.schema import DeploymentSettings, load_deployments_file, load_picture_labels
 from bot.domain.errors import StartupError
+from bot.domain.picture_check import Label
 from tests.unit.cases import read_cases
 
 FOLDER = Path(__file__).parent
@@ -46,6 +47,15 @@ def test_the_example_loads_and_shows_both_ways_to_describe_a_deployment() -> Non
     assert not describes_itself(flux)
     assert ltx.group == "video"
     assert describes_itself(ltx)
+
+
+def test_a_checkers_own_labels_are_mapped_beside_the_deployments(tmp_path: Path) -> None:
+    (config,) = load(tmp_path, f'{A}[picture_check.labels]\nporn = "explicit"\n"very sexy" = "suggestive"\n')
+    assert config.name == "a"
+    found = load_picture_labels(tmp_path / "deployments.toml")
+    assert found == {"porn": Label.EXPLICIT, "very sexy": Label.SUGGESTIVE}
+    load(tmp_path, A)
+    assert load_picture_labels(tmp_path / "deployments.toml") == {}
 
 
 def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Path) -> None:
