@@ -22,7 +22,7 @@ from bot.config.fields import database_url
 from bot.config.settings import Settings
 from bot.database.engine import Database
 from bot.database.rows import is_pending, messages_of, runs_of, select_runs, set_columns, to_run
-from bot.database.schema import NEWEST, create_tables, is_known, schema_of, upgrade
+from bot.database.schema import NEWEST, create_tables, schema_of, upgrade
 from bot.database.tables import alembic_version, messages, metadata, requests, runs
 from bot.domain.errors import StartupError
 from bot.domain.messages.decide import Act, decide, wants
@@ -71,10 +71,9 @@ async def restore(settings: Settings, outside: Outside, file: Path, out: TextIO)
     """
     manifest = verify(file)
     if manifest.schema != NEWEST:
-        when = "an older" if is_known(manifest.schema) else "another"
         raise StartupError(
-            f"{file} has {when} schema ({manifest.schema}; this version has {NEWEST}). Restore it with "
-            f"version {manifest.version} of the bot, which made it, then upgrade."
+            f"{file} has the schema {manifest.schema}, and this version of the bot reads {NEWEST}. Restore "
+            "it with a version that has this schema (the changelog names them), then upgrade."
         )
     persons = erased_since(manifest.time, {settings.backup_dir or file.parent, file.parent})
     ended: Counter[RunState] = Counter()

@@ -71,7 +71,6 @@ async def erase(app: App, user_id: int) -> Erased:
 
 def _append(file: Path, line: str) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as opened:
             opened.write(line)
             opened.flush()

@@ -24,7 +24,7 @@ from bot.database.tables import audit, messages, presets
 from bot.domain.errors import StartupError
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.runs import RunState
-from bot.ops.backups import backup
+from bot.ops.backups import back_up_before_migration, backup, claim
 from bot.ops.dump import MANIFEST, Manifest, back_up, verify
 from bot.ops.restore import move_database, restore
 from bot.outside import Outside
@@ -279,7 +279,7 @@ async def test_a_backup_of_another_schema_is_refused(store: Store, url: str, tmp
     file = await backed_up(store, tmp_path)
     await store.database.write(set_schema(NEWEST))
     await store.close()
-    with pytest.raises(StartupError, match=r"v9_0001.*Restore it with version"):
+    with pytest.raises(StartupError, match=r"schema v9_0001.*Restore it with a version"):
         await restore(settings_of(url), Outside(), file, io.StringIO())
 
 
@@ -331,6 +331,38 @@ async def test_a_file_that_another_program_has_open_is_refused(
     file = await backed_up(store, tmp_path)
     with pytest.raises(StartupError, match=r"has .*bot.db open"):
         await restore(settings_of(url), Outside(), file, io.StringIO())
+
+
+async def test_one_process_makes_the_backup_of_a_day(store: Store, other: Store) -> None:
+    async def claims(now: datetime) -> list[datetime | None]:
+        return await asyncio.gather(*(each.database.write(claim, now) for each in (store, other)))
+
+    retry = NOW + timedelta(hours=1)
+    assert sorted(map(str, await claims(NOW))) == sorted(map(str, [None, retry]))
+    assert await claims(NOW + timedelta(minutes=59)) == [retry, retry]
+    assert None in await claims(retry)
+
+
+@pytest.mark.parametrize("with_folder", [True, False])
+async def test_a_migration_begins_with_a_backup(
+    with_folder: bool,
+    store: Store,
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await fill(store)
+    settings = settings_of(url, **({"backup_dir": str(tmp_path)} if with_folder else {}))
+    await back_up_before_migration(settings, store.database, NOW)
+    assert not [name for name in names(tmp_path) if name.startswith("before-")]
+    monkeypatch.setattr("bot.ops.backups.NEWEST", "v2_001")
+    with caplog.at_level("INFO"):
+        await back_up_before_migration(settings, store.database, NOW)
+    assert "the schema changes from v1_001 to v2_001" in caplog.text
+    made = [tmp_path / name for name in names(tmp_path) if name.startswith("before-v2_001-")]
+    assert len(made) == (with_folder or store.database.is_sqlite)
+    assert all(verify(path).tables["runs"].rows == 15 for path in made)
 
 
 async def moved(source: str, target: str) -> str:
