@@ -32,6 +32,7 @@ from bot.media.picture_check import PictureChecker
 from bot.media.ssrf import public_or_in
 from bot.memory import FormDrafts
 from bot.metrics import Metrics
+from bot.ops.backups import DailyBackup, back_up_before_migration
 from bot.outside import Outside
 from bot.store import Store
 from bot.store.erasure import ExpiredRows
@@ -56,6 +57,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         url = settings.database_url.get_secret_value()
         store = Store(url, outside, settings.database_pool_size, operator=operator_rules(settings))
         stack.push_async_callback(store.close)
+        await back_up_before_migration(settings, store.database, outside.now())
         await store.open()
         coordinator = store.database.coordinator()
         wakeups = Wakeups(coordinator.notify)
@@ -161,8 +163,8 @@ async def _open(
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """The assembled process, with the workers that its roles need: submit, check, probe, progress, show, look
-    and prune. Without the gateway role, `client` uses only Discord's HTTP API.
+    """The assembled process, with the workers that its roles need: submit, check, probe, progress, show,
+    look, prune and, with BACKUP_DIR, backup. Without the gateway role, `client` uses only Discord's HTTP API.
     """
 
     app: App
@@ -221,6 +223,9 @@ def _workers(app: App, recorder: ReportRecorder) -> dict[str, Worker[Any]]:
         workers["submit"] = Worker("submit", submitter.claim, submitter.submit, Schedule(width=32))
         workers["check"] = Worker("check", reconciler.claim, reconciler.check, Schedule(width=10))
         workers["probe"] = Worker("probe", health.claim, health.probe, Schedule())
+        if app.settings.backup_dir is not None:
+            daily = DailyBackup(app, app.settings.backup_dir)
+            workers["backup"] = Worker("backup", daily.claim, daily.handle, Schedule(longest=600))
         # Nothing announces that data has expired.
         workers["prune"] = Worker("prune", expired, retention.handle, Schedule(longest=3600))
     if Role.MESSENGER in roles:

@@ -6,13 +6,16 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from bot import __version__
 from bot.config.logs import setup_logging
 from bot.config.settings import load_settings
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
+from bot.ops.backups import backup
 from bot.ops.check import check
 from bot.ops.export import export
+from bot.ops.restore import database_at, move_database, restore
 from bot.outside import Outside
 from bot.serve import serve
 from bot.store.reading.history import ExportFilter
@@ -25,6 +28,9 @@ Exit codes: 0 success, 1 temporary failure or a failed check, 2 configuration er
 _ABOUT = {
     "check": "test the whole setup; changes and spends nothing",
     "export": "write runs to standard output, one JSON object per line, oldest first",
+    "backup": "write all rows of the database to a file, while the bot runs",
+    "restore": "replace the database by a backup; the bot must not run",
+    "move-database": "copy all rows to another, empty database; the bot must not run",
 }
 
 
@@ -46,6 +52,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     export.add_argument("--since", type=moment, metavar="TIME", help="made at that time or later: 2026-11-01")
     export.add_argument("--until", type=moment, metavar="TIME", help="made before: 2026-12-01T12:00+01:00")
     export.add_argument("--guild", type=server, metavar="ID", help="from this server only")
+    added["backup"].add_argument("file", type=Path, nargs="?", metavar="FILE", help="default: in BACKUP_DIR")
+    added["restore"].add_argument("file", type=Path, metavar="FILE")
+    to = "sqlite:///FILE or postgresql://…; default: TARGET_DATABASE_URL, which hides its password from ps"
+    added["move-database"].add_argument("--to", metavar="URL", help=to)
     return parser.parse_args(arguments)
 
 
@@ -87,6 +97,13 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
         if parsed.command == "export":
             wanted = ExportFilter(since=parsed.since, until=parsed.until, guild_id=parsed.guild)
             return await export(settings, outside, wanted, sys.stdout)
+        if parsed.command == "backup":
+            return await backup(settings, outside, parsed.file, sys.stdout)
+        if parsed.command == "restore":
+            return await restore(settings, outside, parsed.file, sys.stdout)
+        if parsed.command == "move-database":
+            to = database_at(parsed.to or environment.get("TARGET_DATABASE_URL", ""))
+            return await move_database(settings, outside, to, sys.stdout)
         for warning in settings.warnings():
             print(warning, file=sys.stderr)
         await serve(settings, outside)

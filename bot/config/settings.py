@@ -79,6 +79,11 @@ class Settings(BaseModel):
     """sqlite:///path/to/file.db (creates the folder) or postgresql://user:password@host/name."""
     database_pool_size: Annotated[int, Field(ge=2, le=1000)] = 20
     """PostgreSQL: the maximum number of connections per process, plus one that listens."""
+    backup_dir: Path | None = None
+    """The folder for a backup of the database each day, and for the list of erasures that a restore repeats.
+    Empty = no backups."""
+    backup_keep: Annotated[int, Field(ge=1, le=10_000)] = 7
+    """How many daily backups to keep."""
     roles: fields.Roles = fields.ALL_ROLES
     """The roles of this process, which docs/operations.md explains. Empty = all."""
     shard_count: Annotated[int, Field(ge=1, le=100_000)] | None = None

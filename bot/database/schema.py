@@ -76,7 +76,7 @@ def _upgrade(connection: Connection) -> None:
     _check_server(connection)
     current = schema_of(connection)
     if current is None:
-        _create_tables(connection)
+        create_tables(connection)
     elif current != NEWEST:
         if not is_known(current):
             fault, remedy = describe_unknown(current)
@@ -88,7 +88,7 @@ def _upgrade(connection: Connection) -> None:
         command.upgrade(config, "head")
 
 
-def _create_tables(connection: Connection) -> None:
+def create_tables(connection: Connection) -> None:
     """Create the tables of a new database; those of another program are a conflict.
 
     Without statistics, SQLite chooses between two indexes by their order, and SQLAlchemy keeps them in a set.

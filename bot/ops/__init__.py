@@ -1,1 +1,1 @@
-"""The operator's commands: check and export."""
+"""The operator's commands."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Any
 
 from bot.context import App
@@ -13,6 +16,7 @@ from bot.domain.runs import Erased, Run
 from bot.services.exports import ExportFile, json_line
 from bot.store.reading.history import ExportFilter
 
+log = logging.getLogger(__name__)
 # Reply data, the workers' bookkeeping and the machine's log say nothing about the user. The moderators of a
 # request, and their channels, are the moderators' own data.
 _OMITTED = frozenset(
@@ -53,12 +57,26 @@ async def erase(app: App, user_id: int) -> Erased:
     """Erase the inputs and outputs of a user's runs, and their own presets.
 
     This process also forgets the user's drafts, because they hold inputs, too. Returns what was
-    erased, and the requests that were kept because they are pending.
+    erased, and the requests that were kept because they are pending. With BACKUP_DIR, it is first written
+    there, so that restoring an earlier backup repeats the erasure.
     """
+    if (folder := app.settings.backup_dir) is not None:
+        line = f"{app.now().isoformat()} {user_id}\n"
+        await asyncio.get_running_loop().run_in_executor(app.files, _append, folder / "erased", line)
     try:
         return await app.store.privacy.erase(user_id, app.now())
     finally:  # also if the commit wasn't confirmed
         app.drafts.forget(user_id)
+
+
+def _append(file: Path, line: str) -> None:
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as opened:
+            opened.write(line)
+            opened.flush()
+            os.fsync(opened.fileno())
+    except OSError as error:
+        log.error("a restored backup won't repeat an erasure, because %s can't be written: %s", file, error)  # noqa: TRY400
 
 
 def _entry(stored: StoredEntry, user_id: int) -> Mapping[str, Any]:

@@ -147,7 +147,7 @@ class PrivacyStore(Repository):
         there was nothing to erase.
         """
         changed = Counter[str]()
-        while some := await self._erase_some(user_id, now, chunk_size):
+        while some := await self._database.write(erase_chunk, user_id, now, chunk_size):
             changed += some
         if changed:
             entry = AuditEntry(
@@ -161,26 +161,24 @@ class PrivacyStore(Repository):
             await self._database.write(add_entries, entry)
         return Erased(changed["requests"], await self._unsettled(user_id), changed["presets"])
 
-    @writes
-    def _erase_some(
-        self, connection: Connection, user_id: int, now: datetime, chunk_size: int
-    ) -> Counter[str]:
-        """Erase a chunk of requests and of audit entries, and everything else, and return how many rows."""
-        erased, skipped = _empty_requests(connection, user_id, now, chunk_size)
-        return +Counter(
-            requests=erased,
-            skipped=skipped,
-            texts=_erase_texts(connection, user_id, chunk_size),
-            presets=_delete_presets(connection, user_id),
-            defaults=_forget_setter(connection, user_id),
-            days=ledger.erase(connection, user_id, budget_day(now)),
-        )
-
     @reads
     def _unsettled(self, connection: Connection, user_id: int) -> Sequence[Run]:
         mine = (requests.c.requester_id == user_id) & (runs.c.index == 0)
         query = select_runs().where(mine, ~nothing_pending())
         return [to_run(row) for row in connection.execute(query.order_by(requests.c.created_at.desc()))]
+
+
+def erase_chunk(connection: Connection, user_id: int, now: datetime, chunk_size: int) -> Counter[str]:
+    """Erase a chunk of requests and of audit entries, and everything else, and return how many rows."""
+    erased, skipped = _empty_requests(connection, user_id, now, chunk_size)
+    return +Counter(
+        requests=erased,
+        skipped=skipped,
+        texts=_erase_texts(connection, user_id, chunk_size),
+        presets=_delete_presets(connection, user_id),
+        defaults=_forget_setter(connection, user_id),
+        days=ledger.erase(connection, user_id, budget_day(now)),
+    )
 
 
 def _empty_requests(connection: Connection, user_id: int, now: datetime, chunk_size: int) -> tuple[int, int]:

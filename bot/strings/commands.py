@@ -208,6 +208,7 @@ COMMANDS = {
     "rule_server_budget_waiting": "this server had too many runs waiting",
     "rule_server_budget_runs": "this server had used all runs for the day",
     "rule_server_budget_gpu": "this server had too few GPU seconds left for the day",
+    "rule_restored": "the bot was restored from a backup",
     "rule_review_unreachable": "the bot couldn't post in the review channel",
     "rule_age_restricted": "the channel wasn't age-restricted",
     "rule_channel_gone": "the bot couldn't reach the channel",

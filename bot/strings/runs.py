@@ -178,6 +178,8 @@ RUNS = {
     "deadline_running": "The run took too long, so I stopped waiting. A smaller size or fewer steps may help. If it finishes after all, I'll post the result here.",
     "deadline_unreadable": "I can't read ComfyDeploy's reports about this run, so I stopped it. If that changes, I'll post the result here.",
     "no_outputs": "The run finished but made nothing that can be shown. Other inputs may work; if not, please tell the bot's operator.",
+    "restored": "I was restored from a backup, so I didn't start this. Please ask again.",
+    "restored_in_flight": "I was restored from a backup while this ran, so I don't know its end.",
     # outputs
     "media_too_large": "{name} is too large to upload here: [open it]({url}) while the link works.",
     "media_unavailable": "{name} couldn't be fetched: [try it yourself]({url}) while the link works.",

@@ -1,4 +1,4 @@
-"""`python -m bot export` as a process."""
+"""The operator's commands as processes beside a bot."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from bot import __version__
+from bot.ops.dump import verify
 from bot.ops.export import FIELDS
 from tests.e2e.bot_process import PROJECT, BotProcess
 from tests.questions import set_schema_version
@@ -74,10 +76,63 @@ async def test_export_from_an_earlier_schema(home: BotProcess) -> None:
     assert "schema 0001" in said.err
 
 
+async def test_a_restored_bot_posts_nothing_again(home: BotProcess) -> None:
+    await home.start()
+    await home.ask()
+    await home.settled(runs=1)
+    said = await home.command("backup", "backup.tar.gz")
+    assert said.code == 0, said.err
+    await home.ask()
+    await home.settled(runs=2)
+    refused = await home.command("restore", "backup.tar.gz")
+    assert (refused.code, "Stop all its processes first" in refused.err) == (2, True)
+    await home.stop()
+    shown = [message.text for message in home.discord.messages(home.channel)]
+    said = await home.command("restore", "backup.tar.gz")
+    assert said.code == 0, said.err
+    await home.start()
+    (run,) = await home.runs()
+    assert run.state == "succeeded"
+    await home.ask()
+    await home.settled(runs=2)
+    assert len(home.comfydeploy.call_log.queue_calls) == 3
+    assert [message.text for message in home.discord.messages(home.channel)][: len(shown)] == shown
+    assert len(home.discord.messages(home.channel)) == len(shown) + 1
+
+
+async def test_a_backup_is_made_each_day_and_the_oldest_are_removed(home: BotProcess, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    for day in (1, 2):
+        (folder / f"bot-2020010{day}-000000.tar.gz").touch()
+    (folder / "other.tar.gz").touch()
+    await home.start(BACKUP_DIR=str(folder), BACKUP_KEEP="2")
+    await home.until(lambda: "backed up the database" in home.log)
+    names = sorted(path.name for path in folder.iterdir())
+    assert [names[0], *names[2:]] == ["bot-20200102-000000.tar.gz", "other.tar.gz"]
+    assert verify(folder / names[1]).rows
+    assert "comfydeploy_bot_backup_failed 0.0" in await home.metrics()
+    await home.kill()
+    await home.start()
+    await home.ask()
+    await home.settled(runs=1)
+    assert len([*folder.glob("bot-*")]) == 2, "the next one is due tomorrow"
+
+
+async def test_a_missing_folder_for_backups_does_not_stop_the_bot(home: BotProcess, tmp_path: Path) -> None:
+    await home.start(BACKUP_DIR=str(tmp_path / "missing"))
+    await home.until(lambda: "the daily backup failed" in home.log)
+    assert "comfydeploy_bot_backup_failed 1.0" in await home.metrics()
+    await home.ask()
+    await home.settled(runs=1)
+
+
 async def test_help_names_the_commands(home: BotProcess) -> None:
     said = await home.command("--help")
     assert said.code == 0
-    assert all(word in said.out for word in ("check", "export", "Exit codes"))
+    assert all(
+        word in said.out for word in ("check", "export", "backup", "restore", "move-database", "Exit codes")
+    )
     assert (await home.command("chekc")).code == 2
 
 

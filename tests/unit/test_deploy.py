@@ -23,6 +23,7 @@ from sqlalchemy import make_url
 from bot.config.fields import Role
 from bot.config.settings import NAMES, Settings, load_settings
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
+from bot.ops.backups import DailyBackup
 from bot.web import MetricsPage, application
 from tests.unit.factories import app_with, made_run
 
@@ -188,6 +189,7 @@ async def families() -> dict[str, set[str]]:
     metrics = Metrics(time.monotonic)
     client = discord.Client(intents=discord.Intents.none())
     MetricsPage(app_with(metrics=metrics), client)
+    DailyBackup(app_with(metrics=metrics), ROOT)
     with metrics.request("flux", accepts=True):
         metrics.attempt("outcome", "done")
     metrics.shown(RUN, NOW)

@@ -1,0 +1,125 @@
+"""The command `backup`, the backup that a running bot makes each day, and the one before a migration."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TextIO
+
+from sqlalchemy import Connection
+
+from bot.config.settings import Settings
+from bot.context import App
+from bot.database.engine import Database
+from bot.database.key_values import lock_value, read_value, write_value
+from bot.database.schema import NEWEST, is_known, schema_of
+from bot.domain.errors import StartupError, StoreUnavailable
+from bot.ops.dump import BackupError, back_up
+from bot.outside import Outside
+from bot.workers.worker import Later
+
+log = logging.getLogger(__name__)
+_NEXT = "next backup"
+_DAY, _RETRY = timedelta(days=1), timedelta(hours=1)
+
+
+def _name(now: datetime) -> str:
+    return f"bot-{now:%Y%m%d-%H%M%S}.tar.gz"
+
+
+async def backup(settings: Settings, outside: Outside, file: Path | None, out: TextIO) -> int:
+    """Write a backup to a new file, and return the exit code: 1 if it can't be written.
+
+    Raises StartupError if there is no database or the file exists, and StoreUnavailable.
+    """
+    now = outside.now()
+    path = file or (settings.backup_dir or Path()) / _name(now)
+    if path.exists():
+        raise StartupError(f"{path} exists. Name another file.")
+    database = Database(settings.database_url.get_secret_value(), outside)
+    try:
+        manifest = await back_up(database, path, now)
+    except BackupError as error:
+        out.write(f"{error}\n")
+        return 1
+    finally:
+        await database.close()
+    out.write(f"Wrote {manifest.rows} rows to {path}. It holds prompts and the webhook secret: protect it.\n")
+    return 0
+
+
+async def back_up_before_migration(settings: Settings, database: Database, now: datetime) -> None:
+    """Write a backup if the start will change the schema. A failure is logged, and doesn't stop the bot."""
+    schema: str | None = None
+    if database.file is None or database.file.exists():
+        with suppress(StoreUnavailable):  # the migration explains it
+            schema = await database.read(schema_of)
+    if schema in (None, NEWEST) or not is_known(str(schema)):
+        return
+    folder = settings.backup_dir or (database.file.parent if database.file is not None else None)
+    if folder is None:
+        log.warning("the schema changes from %s to %s without a backup: set BACKUP_DIR", schema, NEWEST)
+        return
+    path = folder / f"before-{NEWEST}-{now:%Y%m%d-%H%M%S}.tar.gz"
+    log.info("the schema changes from %s to %s: backing up to %s first", schema, NEWEST, path)
+    try:
+        await back_up(database, path, now)
+    except (BackupError, StoreUnavailable) as error:
+        log.error("no backup before the migration: %s", error)  # noqa: TRY400
+
+
+def claim(connection: Connection, now: datetime) -> datetime | None:
+    """Claim today's backup; if it isn't due, return when it is.
+
+    If this process dies or fails, the backup is due again after `_RETRY`.
+    """
+    stored = lock_value(connection, _NEXT)
+    if stored is not None and now < (due_at := datetime.fromisoformat(stored)) <= now + _DAY:
+        return due_at
+    write_value(connection, _NEXT, (now + _RETRY).isoformat(), now)
+    return None
+
+
+class DailyBackup:
+    """A worker's functions that back up the database each day, in one of the processes that share it."""
+
+    def __init__(self, app: App, folder: Path) -> None:
+        self._app = app
+        self._folder = folder
+        self._failed = app.metrics.gauge("backup_failed", "Whether this process's last backup failed")
+
+    async def claim(self, _room: int) -> Sequence[datetime] | Later | None:
+        now, database = self._app.now(), self._app.store.database
+        stored = await database.read(read_value, _NEXT)
+        due_at = datetime.fromisoformat(stored) if stored is not None else now
+        if due_at <= now or due_at > now + _DAY:  # the clock was ahead
+            others = await database.write(claim, now)
+            if others is None:
+                return [now]
+            due_at = others
+        return Later.at(due_at, now)
+
+    async def handle(self, now: datetime) -> None:
+        """Back up, remove the oldest backups, and note when the next one is due."""
+        path, database = self._folder / _name(now), self._app.store.database
+        loop, files = asyncio.get_running_loop(), self._app.files
+        try:
+            # On PostgreSQL a transaction would run on the event loop, and compression would stop it.
+            writing = back_up(database, path, now)
+            await (writing if database.is_sqlite else loop.run_in_executor(files, asyncio.run, writing))
+            await loop.run_in_executor(files, self._remove_oldest)
+        except (BackupError, StoreUnavailable, OSError) as error:
+            self._failed.set(1)
+            log.error("the daily backup failed, and is tried again in an hour: %s", error)  # noqa: TRY400
+            return
+        self._failed.set(0)
+        await self._app.store.key_values.put(_NEXT, (now + _DAY).isoformat())
+        log.info("backed up the database to %s", path)
+
+    def _remove_oldest(self) -> None:
+        for old in sorted(self._folder.glob("bot-*.tar.gz"))[: -self._app.settings.backup_keep]:
+            old.unlink(missing_ok=True)

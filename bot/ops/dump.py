@@ -1,0 +1,253 @@
+"""Backups: the rows of a database as JSON lines in a `.tar.gz`, the same for SQLite and PostgreSQL.
+
+The archive's members are chunks of a table's rows, `TABLE/NUMBER.jsonl`, in an order in which they can be
+inserted, and at the end `manifest.json`. So a backup is written while it is read, and one that was cut short
+has no manifest. The columns are read from the database itself, so a backup can be made of any schema.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tarfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    Date,
+    DateTime,
+    MetaData,
+    NullPool,
+    Table,
+    func,
+    insert,
+    inspect,
+    select,
+)
+
+from bot import __version__
+from bot.database.engine import Database
+from bot.database.errors import database_errors
+from bot.database.schema import schema_of
+from bot.database.tables import alembic_version
+from bot.domain.errors import StartupError
+
+T = TypeVar("T")
+MANIFEST = "manifest.json"
+# Small, because on PostgreSQL each chunk is compressed on the event loop, between two reads.
+_CHUNK_BYTES = 64 * 1024
+# Rows that are read at once: one may have a megabyte of outputs.
+_ROWS = 50
+_BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, TypeError, KeyError)
+
+
+class BackupError(Exception):
+    """A backup can't be written; the message says why."""
+
+
+@dataclass
+class Total:
+    """The number of a table's rows, and the sum of their hashes, which doesn't depend on their order."""
+
+    rows: int = 0
+    sum: int = 0
+
+    def add(self, line: bytes) -> None:
+        self.rows += 1
+        self.sum = (self.sum + int.from_bytes(sha256(line).digest()[:8])) % 2**64
+
+
+@dataclass
+class Manifest:
+    """What a backup contains. `sha256` is that of all chunks in their order."""
+
+    schema: str
+    made_at: str
+    version: str = __version__
+    sha256: str = ""
+    tables: dict[str, Total] = field(default_factory=dict)
+
+    @property
+    def time(self) -> datetime:
+        return datetime.fromisoformat(self.made_at)
+
+    @property
+    def rows(self) -> int:
+        return sum(total.rows for total in self.tables.values())
+
+
+async def snapshot(database: Database, work: Callable[[Connection], T]) -> T:
+    """Return the result of `work` in a transaction that sees one moment. Its statements may take any time.
+
+    On SQLite it runs in a thread, and no writer waits for it. Raises StoreUnavailable.
+    """
+    if database.is_sqlite:
+        return await database.read(work)
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415  # takes 10 MiB
+
+    from bot.database.postgres import CONNECT_SECONDS, asyncpg_url  # noqa: PLC0415
+
+    engine = create_async_engine(
+        asyncpg_url(database.url),
+        poolclass=NullPool,
+        hide_parameters=True,
+        isolation_level="REPEATABLE READ",
+        connect_args={"timeout": CONNECT_SECONDS},
+    )
+    with database_errors():
+        async with engine.connect() as connection:
+            return await connection.run_sync(work)
+
+
+def tables_in(connection: Connection) -> list[Table]:
+    """Return the tables of a database with plain columns, each after those that it refers to."""
+    inspector = inspect(connection)
+    names = [name for name, _ in inspector.get_sorted_table_and_fkc_names() if name]
+    return [
+        Table(name, MetaData(), *(_plain(column) for column in inspector.get_columns(name)))
+        for name in names
+        if name != alembic_version.name
+    ]
+
+
+def _plain(column: Any) -> Column[Any]:
+    is_json = isinstance(column["type"], JSON)
+    return Column(column["name"], JSON(none_as_null=True) if is_json else column["type"])
+
+
+async def back_up(database: Database, path: Path, now: datetime) -> Manifest:
+    """Write a backup, which only its owner may read. The file appears at `path` when it is complete.
+
+    Raises StartupError if there is nothing to back up, BackupError and StoreUnavailable.
+    """
+    if database.file is not None and not database.file.exists():
+        raise StartupError(f"There is no database at {database.file}. Check DATABASE_URL.")
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        manifest = await snapshot(database, lambda connection: _write(connection, part, now))
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise BackupError(f"{path} can't be written ({error.strerror or error}).") from error
+    return manifest
+
+
+def _write(connection: Connection, path: Path, now: datetime) -> Manifest:
+    schema = schema_of(connection)
+    if schema is None:
+        raise StartupError("The database has no tables of the bot yet. Check DATABASE_URL.")
+    manifest, digest = Manifest(schema, now.isoformat()), sha256()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
+
+            def add(name: str, data: bytes) -> None:
+                member = tarfile.TarInfo(name)
+                member.size, member.mode, member.mtime = len(data), 0o600, int(now.timestamp())
+                archive.addfile(member, BytesIO(data))
+
+            for table in tables_in(connection):
+                total = manifest.tables[table.name] = Total()
+                for number, chunk in enumerate(_chunks(lines_of(connection, table), total)):
+                    digest.update(chunk)
+                    add(f"{table.name}/{number:06}.jsonl", chunk)
+            manifest.sha256 = digest.hexdigest()
+            add(MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    return manifest
+
+
+def lines_of(connection: Connection, table: Table) -> Iterator[bytes]:
+    """Yield a table's rows as lines of JSON."""
+    found = connection.execute(select(table).execution_options(yield_per=_ROWS))
+    for row in found.mappings():
+        yield json.dumps(dict(row), default=date.isoformat, sort_keys=True).encode() + b"\n"
+
+
+def _chunks(lines: Iterable[bytes], total: Total) -> Iterator[bytes]:
+    chunk = bytearray()
+    for line in lines:
+        total.add(line)
+        chunk += line
+        if len(chunk) >= _CHUNK_BYTES:
+            yield bytes(chunk)
+            chunk.clear()
+    if chunk:
+        yield bytes(chunk)
+
+
+def verify(path: Path) -> Manifest:
+    """Read a whole backup, and return its manifest. Raises StartupError if it is incomplete or changed."""
+    digest, found, manifest = sha256(), dict[str, Total](), None
+    try:
+        for name, data in _members(path):
+            if name == MANIFEST:
+                told = json.loads(data)
+                totals = {table: Total(**total) for table, total in told["tables"].items()}
+                manifest = Manifest(**{**told, "tables": totals})
+                continue
+            digest.update(data)
+            total = found.setdefault(name.partition("/")[0], Total())
+            for line in data.splitlines(keepends=True):
+                total.add(line)
+    except FileNotFoundError:
+        raise StartupError(f"There is no file {path}.") from None
+    except _BROKEN as error:
+        raise StartupError(f"{path} is damaged or no backup ({type(error).__name__}).") from error
+    if manifest is None:
+        raise StartupError(f"{path} is incomplete or no backup: it has no manifest.")
+    named = {table: total for table, total in manifest.tables.items() if total.rows}
+    if manifest.sha256 != digest.hexdigest() or named != found:
+        raise StartupError(f"{path} is damaged: its rows aren't those that its manifest names.")
+    return manifest
+
+
+def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(path, mode="r:gz") as archive:
+        for member in archive:
+            file = archive.extractfile(member)
+            if file is None:
+                raise ValueError(member.name)
+            yield member.name, file.read()
+
+
+def load(connection: Connection, path: Path, manifest: Manifest) -> None:
+    """Insert the rows of a verified backup into empty tables, and let new ids go on after those.
+
+    Raises StartupError if the rows that arrived aren't those of the backup.
+    """
+    tables = {table.name: table for table in tables_in(connection)}
+    for name, data in _members(path):
+        if name != MANIFEST:
+            table = tables[name.partition("/")[0]]
+            connection.execute(insert(table), [_row(table, line) for line in data.splitlines()])
+    for table in tables.values():
+        total, named = Total(), manifest.tables.get(table.name, Total())
+        for line in lines_of(connection, table):
+            total.add(line)
+        if total != named:
+            raise StartupError(f"{total.rows} of {named.rows} rows of {table.name} arrived unchanged.")
+        if "id" in table.c and connection.dialect.name == "postgresql" and total.rows:
+            sequence = func.pg_get_serial_sequence(table.name, "id")
+            connection.execute(select(func.setval(sequence, select(func.max(table.c.id)).scalar_subquery())))
+
+
+def _row(table: Table, line: bytes) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(line)
+    for name, value in values.items():
+        if value is not None and isinstance(table.c[name].type, DateTime):
+            values[name] = datetime.fromisoformat(value)
+        elif value is not None and isinstance(table.c[name].type, Date):
+            values[name] = date.fromisoformat(value)
+    return values

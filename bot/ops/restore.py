@@ -1,0 +1,309 @@
+"""Restore a backup, and move the rows to another database.
+
+Both load a backup into a database that nobody else uses, in one step: a SQLite file is built beside the old
+one and takes its place, and on PostgreSQL everything is one transaction. So a process that is killed leaves
+the database as it was, and the command can be repeated.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, closing, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TextIO
+
+from pydantic import SecretStr
+from sqlalchemy import Connection, inspect, select, text, update
+
+from bot.config.fields import database_url
+from bot.config.settings import Settings
+from bot.database.engine import Database
+from bot.database.rows import is_pending, messages_of, runs_of, select_runs, set_columns, to_run
+from bot.database.schema import NEWEST, create_tables, schema_of, upgrade
+from bot.database.tables import alembic_version, messages, metadata, requests, runs
+from bot.domain.errors import StartupError
+from bot.domain.messages.decide import Act, decide, wants
+from bot.domain.messages.records import OUTCOMES, Claim, Kind, Shows
+from bot.domain.runs import FINAL, NOT_SUBMITTED, Run, RunState
+from bot.domain.transitions import Change, end
+from bot.ops.dump import Manifest, back_up, load, tables_in, verify
+from bot.outside import Outside
+from bot.store.erasure import erase_chunk
+from bot.store.runs import apply_change
+
+ERASED = "erased"
+# An erasure is written down before it is made.
+_ERASURE_SECONDS = timedelta(minutes=5)
+_CHUNK = 200
+_OTHERS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND application_name = 'bot line'"
+)
+# The failure codes of runs that waited when the backup was made, and of those that were in flight.
+NOT_STARTED, INTERRUPTED = "restored", "restored_in_flight"
+
+
+@asynccontextmanager
+async def alone(database: Database) -> AsyncIterator[None]:
+    """Keep the bot from working on this database in the block. Raises StartupError if it does."""
+    running = StartupError("The bot is running on this database. Stop all its processes first.")
+    if database.file is not None:
+        database.file.parent.mkdir(parents=True, exist_ok=True)
+    coordinator = database.coordinator()
+    try:
+        await coordinator.open(lambda _: None)
+        # Every process on PostgreSQL has such a connection, and this one, too.
+        others = 0 if database.is_sqlite else await database.read(lambda found: found.scalar(_OTHERS) or 0)
+        if others > 1 or not await coordinator.try_acquire("shard 0"):
+            raise running
+        yield
+    finally:
+        await coordinator.close()
+
+
+async def restore(settings: Settings, outside: Outside, file: Path, out: TextIO) -> int:
+    """Replace the database by a backup, and keep the old one. Return the exit code 0.
+
+    Raises StartupError before anything changes, and StoreUnavailable.
+    """
+    manifest = verify(file)
+    if manifest.schema != NEWEST:
+        raise StartupError(
+            f"{file} has the schema {manifest.schema}, and this version of the bot reads {NEWEST}. Restore "
+            "it with a version that has this schema (the changelog names them), then upgrade."
+        )
+    persons = erased_since(manifest.time, {settings.backup_dir or file.parent, file.parent})
+    ended: Counter[RunState] = Counter()
+
+    def fill(connection: Connection) -> None:
+        load(connection, file, manifest)
+        ended.update(settle(connection, outside.now(), persons))
+
+    database = Database(settings.database_url.get_secret_value(), outside)
+    try:
+        async with alone(database):
+            before = await _replace(database, outside, file, fill)
+    finally:
+        await database.close()
+    out.write(f"Restored {manifest.rows} rows of {manifest.made_at} from {file}.\n")
+    out.write(
+        f"Runs that waited and weren't started: {ended[RunState.REFUSED]}; "
+        f"in flight, and not followed any more: {ended[RunState.UNCONFIRMED]}.\n"
+    )
+    if persons:
+        out.write(f"Repeated the erasures of {len(persons)} people.\n")
+    if before is not None:
+        out.write(f"The old data is in {before}.\n")
+    return 0
+
+
+async def _replace(
+    database: Database, outside: Outside, file: Path, fill: Callable[[Connection], None]
+) -> Path | None:
+    """Replace the rows by what `fill` inserts; return where the old ones are, if there were any."""
+    if database.file is not None:
+        await _build_file(database.file, outside, fill)
+        return _exchange(database.file)
+    before = None
+    if await database.read(schema_of) is not None:
+        before = _free(file.with_name(f"{file.name}.before-restore"))
+        await back_up(database, before, outside.now())
+
+    def work(connection: Connection) -> None:
+        _drop_tables(connection)
+        create_tables(connection)
+        fill(connection)
+
+    await database.migrate(work)
+    return before
+
+
+def _beside(file: Path) -> Path:
+    return file.with_name(f"{file.name}.new")
+
+
+async def _build_file(file: Path, outside: Outside, fill: Callable[[Connection], None]) -> None:
+    """Build a SQLite file beside another one. What an earlier attempt left is removed."""
+    beside = _beside(file)
+    for end_ in ("", "-wal", "-shm", "-journal"):
+        beside.with_name(beside.name + end_).unlink(missing_ok=True)
+    beside.touch(mode=0o600)
+    built = Database(f"sqlite:///{beside}", outside)
+    try:
+        await upgrade(built)
+        await built.migrate(fill)
+    finally:
+        await built.close()
+
+
+def _exchange(file: Path) -> Path | None:
+    """Put the file that was built into the place of the old one; return where the old one is."""
+    if not file.exists():
+        _beside(file).replace(file)
+        return None
+    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(file, timeout=1)) as old:
+        try:
+            # Only then is all of it in one file, and nobody else has it open.
+            old.execute("PRAGMA journal_mode=DELETE")
+        except sqlite3.OperationalError as error:
+            raise StartupError(f"Another program has {file} open ({error}). Stop it first.") from error
+    before = _free(file.with_name(f"{file.name}.before-restore"))
+    for end_ in ("-wal", "-shm"):  # of a damaged file
+        with suppress(FileNotFoundError):
+            file.with_name(file.name + end_).rename(before.with_name(before.name + end_))
+    try:
+        before.hardlink_to(file)
+    except OSError:  # not on every file system
+        file.rename(before)
+    _beside(file).replace(file)
+    return before
+
+
+def _free(path: Path) -> Path:
+    """Return a path that doesn't exist: this one, or with a number."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}-{number}")
+    return free
+
+
+def _drop_tables(connection: Connection) -> None:
+    """Drop the bot's tables: if their schema is another, all tables of the database."""
+    found, schema = inspect(connection).get_table_names(), schema_of(connection)
+    own = {*metadata.tables, alembic_version.name} if schema in (None, NEWEST) else set(found)
+    for name in own.intersection(found):
+        connection.execute(text(f'DROP TABLE "{name}" CASCADE'))
+
+
+def settle(connection: Connection, now: datetime, erased: Collection[int] = ()) -> Counter[RunState]:
+    """End the runs of a restored backup that hadn't ended, and return how many ended in which state.
+
+    What waited may have been started since, so it ends as not started. What was in flight may have ended and
+    been shown. So no result is posted; `/runs` offers those that aren't known as shown. The data of the
+    people who erased it since is erased again.
+    """
+    connection.execute(update(requests).values(lease_owner=None, lease_until=None))
+    ended: Counter[RunState] = Counter()
+    open_runs = select_runs().where(runs.c.state.not_in(FINAL)).order_by(runs.c.key)
+    for run in [to_run(row) for row in connection.execute(open_runs)]:
+        change = _end_of(run, now)
+        ended[change.state] += 1
+        apply_change(connection, run, change, now)
+    pending = select(messages.c.request_key).where(is_pending).distinct()
+    for key in connection.execute(pending).scalars().all():
+        _keep_quiet(connection, key, erased)
+    for person in sorted(erased):
+        while erase_chunk(connection, person, now, _CHUNK):
+            pass
+    return ended
+
+
+def _end_of(run: Run, now: datetime) -> Change:
+    if run.state in NOT_SUBMITTED and (change := end(run, RunState.REFUSED, now, NOT_STARTED, {})):
+        return change
+    values = {"failure_code": INTERRUPTED, "failure_params": {}, "ended_at": now, "due_at": None}
+    if run.outputs:
+        values["partial"] = True
+    return Change(RunState.UNCONFIRMED, values, ends_run=True)
+
+
+def _keep_quiet(connection: Connection, key: str, erased: Collection[int]) -> None:
+    """Keep the messenger from posting about a request, unless it is that its runs weren't started."""
+    batch, found = runs_of(connection, key), messages_of(connection, key)
+    is_erased = batch[0].requester_id in erased
+    unstarted = all(run.failure_code == NOT_STARTED for run in batch) and not is_erased
+    for message in found.values():
+        claim = Claim(lease="", message=message, runs=batch, messages=found)
+        shows = wants(claim) if message.kind is not Kind.ANSWER else Shows.NOTHING
+        posts = message.kind is Kind.ANSWER or decide(message, shows) in (Act.POST, Act.CONTINUE)
+        is_told = unstarted and message.kind is Kind.OUTCOME
+        if message.is_pending and (posts or is_erased) and not is_told:
+            which = {"request_key": key, "kind": message.kind, "number": message.number}
+            offered = message.offered or (message.kind in OUTCOMES and shows > Shows.NOTICE)
+            quiet = {"shown_rev": message.wanted_rev, "attempt": None, "farewell_at": None}
+            set_columns(connection, messages, which, {**quiet, "offered": offered})
+
+
+def erased_since(time: datetime, folders: Collection[Path]) -> frozenset[int]:
+    """Return the people who erased their data after a backup was made, as the files `erased` say."""
+    return frozenset(
+        person for folder in folders for at, person in _erasures(folder) if at > time - _ERASURE_SECONDS
+    )
+
+
+def _erasures(folder: Path) -> Iterator[tuple[datetime, int]]:
+    file = folder / ERASED
+    if not file.exists():
+        return
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            at, person = line.split()
+            yield datetime.fromisoformat(at), int(person)
+        except ValueError:
+            raise StartupError(f"{file}, line {number}, is no time and id. Correct or remove it.") from None
+
+
+def database_at(text: str) -> str:
+    """Return a database's URL. Raises StartupError if the text is none."""
+    try:
+        return database_url(SecretStr(text)).get_secret_value()
+    except ValueError as error:
+        raise StartupError(f"The target {error}. Name it with --to or TARGET_DATABASE_URL.") from None
+
+
+async def move_database(settings: Settings, outside: Outside, url: str, out: TextIO) -> int:
+    """Copy all rows to another, empty database. The source stays as it is. Return the exit code 0.
+
+    Raises StartupError before anything changes, and StoreUnavailable.
+    """
+    source = Database(settings.database_url.get_secret_value(), outside)
+    target = Database(url, outside)
+    try:
+        if source.url == target.url:
+            raise StartupError("The source and the target are the same database. Name another one.")
+        if source.file is not None and not source.file.exists():
+            raise StartupError(f"There is no database at {source.file}. Check DATABASE_URL.")
+        async with alone(source), alone(target):
+            manifest = await _copy(source, target, outside)
+    finally:
+        await source.close()
+        await target.close()
+    for name, total in manifest.tables.items():
+        out.write(f"{name}: {total.rows} rows\n")
+    out.write("All rows have arrived unchanged. Set DATABASE_URL to the new database, and start the bot.\n")
+    return 0
+
+
+async def _copy(source: Database, target: Database, outside: Outside) -> Manifest:
+    if await source.read(schema_of) != NEWEST:
+        raise StartupError("The schema of the source isn't this version's. Start this version on it once.")
+    if target.file is None or target.file.exists():
+        await upgrade(target)
+        if filled := await target.read(_filled):
+            raise StartupError(f"The target has rows in {', '.join(filled)}. Name an empty database.")
+    path = (source.file or target.file or Path("bot")).with_name("move-database.tar.gz")
+    try:
+        manifest = await back_up(source, path, outside.now())
+
+        def fill(connection: Connection) -> None:
+            load(connection, path, manifest)
+
+        if target.file is None:
+            await target.migrate(fill)
+        else:
+            await _build_file(target.file, outside, fill)
+            await target.close()
+            _beside(target.file).replace(target.file)
+    finally:
+        path.unlink(missing_ok=True)
+    return manifest
+
+
+def _filled(connection: Connection) -> list[str]:
+    return [
+        table.name for table in tables_in(connection) if connection.execute(select(table).limit(1)).first()
+    ]
