@@ -15,7 +15,7 @@ from bot.config.settings import Settings, configured_deployments
 from bot.deployments.catalogue import Catalogue
 from bot.ops.check_comfydeploy import check_deployments, check_key
 from bot.ops.check_discord import check_discord
-from bot.ops.check_machine import check_public_url, inspect_database
+from bot.ops.check_machine import check_pictures, check_public_url, inspect_database
 from bot.ops.findings import Finding, Level, warning
 from bot.outside import Outside
 from bot.store import Store
@@ -62,5 +62,7 @@ async def _findings(settings: Settings, outside: Outside) -> AsyncIterator[Findi
                 yield finding
             async for finding in check_discord(settings, outside):
                 yield finding
+            if settings.picture_check_url is not None:
+                yield await check_pictures(settings, outside)
         if settings.public_url is not None and Role.WEB in settings.roles:
             yield await check_public_url(settings, settings.public_url, backend, signer)
