@@ -58,9 +58,9 @@ lint: .venv/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
-	$(BIN)/hadolint Dockerfile
+	$(BIN)/hadolint Dockerfile deploy/picture_check.Dockerfile
 	$(BIN)/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
-	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml compose.postgres.yaml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml compose.postgres.yaml compose.picture-check.yaml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
@@ -104,6 +104,7 @@ lock: .venv/.ready
 	$(COMPILE) --extra postgres -o requirements/run.txt
 	$(COMPILE) --extra demo -o requirements/demo.txt
 	$(COMPILE) --extra dev -o requirements/dev.txt
+	$(subst pyproject.toml,requirements/picture_check.in,$(COMPILE)) --constraint requirements/run.txt -o requirements/picture_check.txt
 
 # setuptools would also pack what an earlier build left.
 wheel: .venv/.ready

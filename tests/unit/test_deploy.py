@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import time
@@ -93,6 +94,37 @@ def test_the_image_has_the_bots_port_volume_and_health_check() -> None:
     assert path in ROUTES
 
 
+CHECKER_IMAGE = (ROOT / "deploy" / "picture_check.Dockerfile").read_text(encoding="utf-8")
+
+
+def test_the_picture_checker_runs_confined_beside_the_bot_where_the_document_says() -> None:
+    file = yaml.safe_load((ROOT / "compose.picture-check.yaml").read_text(encoding="utf-8"))
+    assert file["name"] == COMPOSE["compose.yaml"]["name"]
+    ((name, service),) = file["services"].items()
+    assert not any(name in bots["services"] for bots in COMPOSE.values())
+    (bot,) = bots("compose.yaml")
+    for key in ("read_only", "cap_drop", "security_opt", "restart"):
+        assert service[key] == bot[key]
+    assert "ports" not in service
+    environment = dict.fromkeys(service["environment"], "x" * 16)
+    url = f"http://{name}:{re.findall(r'^EXPOSE (.*)$', CHECKER_IMAGE, re.MULTILINE)[0]}/check"
+    load_settings(SECRETS | environment | {"PICTURE_CHECK_URL": url})
+    assert f"PICTURE_CHECK_URL={url}" in (ROOT / "docs" / "picture-check.md").read_text(encoding="utf-8")
+
+
+def test_the_picture_checkers_image_has_its_port_path_and_files() -> None:
+    service = importlib.import_module("deploy.picture_check").Service("x" * 16, lambda _: {}).app()
+    routes = {route.resource.canonical for route in service.router.routes() if route.resource}
+    (port,) = re.findall(r"^EXPOSE (\d+)$", CHECKER_IMAGE, re.MULTILINE)
+    assert re.findall(r"127\.0\.0\.1:(\d+)(/\w+)", CHECKER_IMAGE) == [(port, "/healthz")]
+    assert {"/healthz", "/check"} <= routes
+    assert f'"PICTURE_CHECK_PORT") or {port}' in (ROOT / "deploy" / "picture_check.py").read_text("utf-8")
+    copied = re.findall(r"^COPY (\w\S*)", CHECKER_IMAGE, re.MULTILINE)
+    assert len(copied) == 2
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert all((ROOT / path).is_file() and f"!{path}" in ignored for path in copied)
+
+
 @pytest.mark.parametrize(
     "path", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda path: path.name
 )
@@ -103,12 +135,13 @@ def test_the_documents_name_services_of_compose(path: Path) -> None:
 
 
 def test_the_bot_and_the_demo_run_with_the_packages_that_the_tests_have() -> None:
-    run, demo, dev = (
+    run, demo, checker, dev = (
         set(re.findall(r"^[\w.-]+==\S+", (ROOT / "requirements" / name).read_text("utf-8"), re.MULTILINE))
-        for name in ("run.txt", "demo.txt", "dev.txt")
+        for name in ("run.txt", "demo.txt", "picture_check.txt", "dev.txt")
     )
     assert len(run) > 20
-    assert run | demo <= dev
+    assert len(checker) > 5
+    assert run | demo | checker <= dev
 
 
 def test_the_wheel_has_every_file_of_the_packages() -> None:

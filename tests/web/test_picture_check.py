@@ -1,0 +1,313 @@
+"""The checker of `deploy/picture_check.py` over sockets, with a model that the tests inject."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import importlib
+import io
+import time
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestServer
+from PIL import Image
+
+from bot.domain.picture_check import Label
+from bot.media.picture_check import PictureChecker
+from bot.metrics import Metrics
+from bot.outside import Outside
+from demo.fake_comfydeploy.picture_themes import Scene
+from demo.fake_comfydeploy.video import encode_mp4, film_mp4
+from deploy.picture_check import LABELS, MAX_FRAMES, MEANINGS, Service, main
+
+SECRET = "a-secret-of-the-checker"
+NOW = 1_800_000_000
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+@dataclass
+class Model:
+    """A model that finds in red pictures what it is told to, and remembers what it has seen."""
+
+    finds: Mapping[str, float] = field(default_factory=lambda: {"ANUS_EXPOSED": 0.9, "FACE_MALE": 1.0})
+    seen: list[Image.Image] = field(default_factory=list)
+    released: Event | None = None
+
+    def __call__(self, picture: Image.Image) -> Mapping[str, float]:
+        self.seen.append(picture)
+        if self.released is not None:
+            self.released.wait(60)
+        red, green, blue = picture.resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]  # a pixel of RGB
+        return self.finds if red > 150 and green + blue < 150 else {}
+
+
+@dataclass
+class Place:
+    """A running checker."""
+
+    model: Model
+    url: str
+
+    async def send(
+        self,
+        picture: bytes,
+        content_type: str = "image/png",
+        *,
+        secret: str = SECRET,
+        timestamp: str = str(NOW),
+        **headers: str,
+    ) -> tuple[int, Any]:
+        """Return the status and JSON of the answer to a picture."""
+        mac = hmac.new(secret.encode(), f"{timestamp}.".encode() + picture, hashlib.sha256).hexdigest()
+        given = {"X-Bot-Timestamp": timestamp, "X-Bot-Signature": mac, "Content-Type": content_type}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(
+                f"{self.url}check", data=io.BytesIO(picture), headers={**given, **headers}
+            ) as answer,
+        ):
+            return answer.status, await answer.json()
+
+
+@asynccontextmanager
+async def checker(model: Model | None = None, **settings: Any) -> AsyncIterator[Place]:
+    model = model or Model()
+    service = Service(SECRET, model, **{"now": lambda: NOW, **settings})
+    async with TestServer(service.app()) as server:
+        yield Place(model, str(server.make_url("/")))
+
+
+def painted(
+    colour: tuple[int, ...], size: tuple[int, int] = (64, 64), kind: str = "PNG", **more: Any
+) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGBA" if len(colour) == 4 else "RGB", size, colour).save(file, kind, **more)
+    return file.getvalue()
+
+
+def animated(kind: str, colours: list[tuple[int, int, int]]) -> bytes:
+    first, *others = (Image.new("RGB", (32, 32), colour) for colour in colours)
+    file = io.BytesIO()
+    first.save(file, kind, save_all=True, append_images=others, duration=40, lossless=True)
+    return file.getvalue()
+
+
+NOTHING = dict.fromkeys(LABELS, 0.0)
+
+
+async def test_a_picture_gets_scores_for_the_three_labels() -> None:
+    async with checker() as place:
+        assert await place.send(painted(GREEN)) == (200, {"labels": NOTHING})
+        assert await place.send(painted(RED)) == (200, {"labels": {**NOTHING, "explicit": 0.9}})
+        place.model.finds = {"BUTTOCKS_EXPOSED": 0.3, "FEMALE_BREAST_EXPOSED": 0.6, "BUTTOCKS_COVERED": 1.2}
+        expected = {"explicit": 0.0, "nudity": 0.6, "suggestive": 1.0}
+        assert await place.send(painted(RED)) == (200, {"labels": expected})
+
+
+def test_the_labels_are_the_bots() -> None:
+    assert set(LABELS) == set(MEANINGS.values()) == set(Label)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "AVIF"])
+async def test_every_kind_of_picture_is_read(kind: str) -> None:
+    async with checker() as place:
+        status, answer = await place.send(painted(RED, kind=kind), f"image/{kind.lower()}")
+    assert (status, answer["labels"]["explicit"]) == (200, 0.9)
+
+
+async def test_the_model_sees_what_people_see() -> None:
+    upside_down = Image.Exif()
+    upside_down[0x0112] = 6
+    async with checker() as place:
+        await place.send(painted((255, 0, 0, 0)))
+        await place.send(painted(RED, (4000, 2000)))
+        await place.send(painted(RED, (400, 200), "JPEG", exif=upside_down), "image/jpeg")
+        await place.send(painted(RED, (30_000, 10)))
+        clear, large, turned, strip = place.model.seen
+    assert clear.getpixel((0, 0)) == (49, 51, 56)
+    assert large.size == (960, 480)
+    assert turned.size == (200, 400)
+    assert max(strip.size) == 960
+    assert {each.mode for each in (clear, large, turned, strip)} == {"RGB"}
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+async def test_up_to_ten_frames_of_an_animation_are_looked_at(kind: str) -> None:
+    # Different shades, because encoders join equal frames.
+    shades = [(0, 255 - number, 0) for number in range(100)]
+    async with checker() as place:
+        for count in (2, 10, 11, 19, 20, 21, 100):
+            place.model.seen.clear()
+            red_at_the_start = [RED, *shades[1:count]]
+            _, answer = await place.send(animated(kind, red_at_the_start), f"image/{kind.lower()}")
+            assert answer["labels"]["explicit"] == 0.9
+            assert len(place.model.seen) == min(count, MAX_FRAMES)
+        halves = [GREEN, *shades[:50], *((255 - number, 0, 0) for number in range(50))]
+        _, answer = await place.send(animated(kind, halves), f"image/{kind.lower()}")
+        assert answer["labels"]["explicit"] == 0.9
+
+
+async def test_frames_all_over_a_video_are_looked_at() -> None:
+    async with checker() as place:
+        video = film_mp4(Scene(prompt="a harbour", seed=1, width=64, height=64))
+        assert await place.send(video, "video/mp4") == (200, {"labels": NOTHING})
+        assert len(place.model.seen) == MAX_FRAMES
+        red_at_the_end = encode_mp4(
+            lambda share: Image.new("RGB", (64, 64), RED if share > 0.8 else BLUE), (64, 64)
+        )
+        _, answer = await place.send(red_at_the_end, "video/mp4")
+        assert answer["labels"]["explicit"] == 0.9
+
+
+def forget(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """Make a module look as if it weren't installed."""
+    load = importlib.import_module
+
+    def import_module(name: str, *more: Any) -> Any:
+        if name == module:
+            raise ImportError(name)
+        return load(name, *more)
+
+    monkeypatch.setattr(importlib, "import_module", import_module)
+
+
+async def test_without_pyav_nothing_is_said_about_a_video(monkeypatch: pytest.MonkeyPatch) -> None:
+    forget(monkeypatch, "av")
+    async with checker() as place:
+        assert await place.send(b"a video", "video/mp4") == (
+            422,
+            {"error": "videos need PyAV: pip install av"},
+        )
+
+
+@pytest.mark.parametrize(
+    ("file", "content_type"),
+    [
+        (b"", "image/png"),
+        (b"<!doctype html>", "image/png"),
+        (painted(RED)[:60], "image/png"),
+        (painted(RED, kind="JPEG")[:300], "image/jpeg"),
+        (b"GIF89a" + bytes(50), "image/gif"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "image/x-eps"),
+        (b"", "video/mp4"),
+        (bytes(1000), "video/mp4"),
+        (painted(RED)[:60], "video/webm"),
+    ],
+    ids=lambda part: repr(part[:20]),
+)
+async def test_a_damaged_file_is_no_clean_one(file: bytes, content_type: str) -> None:
+    async with checker() as place:
+        status, answer = await place.send(file, content_type)
+    assert status == 422
+    assert set(answer) == {"error"}
+
+
+async def test_the_limit_of_pixels_holds_for_pictures_animations_and_videos() -> None:
+    async with checker(max_pixels=1000) as place:
+        for file, content_type in (
+            (painted(RED), "image/png"),
+            (animated("GIF", [RED, GREEN]), "image/gif"),
+            (film_mp4(Scene(prompt="a harbour", seed=1, width=64, height=64)), "video/mp4"),
+        ):
+            status, answer = await place.send(file, content_type)
+            assert status == 422
+            assert "pixels, and the limit is 1000" in answer["error"]
+        assert place.model.seen == []
+        assert (await place.send(painted(RED, (30, 30))))[0] == 200
+
+
+@pytest.mark.parametrize("timestamp", ["", "now", "-1", "²", str(NOW - 61), str(NOW + 61), "9" * 400, "1e9"])
+async def test_a_wrong_time_is_refused(timestamp: str) -> None:
+    async with checker() as place:
+        headers = {"X-Bot-Timestamp": timestamp.encode().decode("latin-1")}
+        status, answer = await place.send(painted(RED), **headers)
+    assert status == 403
+    assert "timestamp" in answer["error"]
+
+
+async def test_a_wrong_signature_is_refused_and_the_picture_not_decoded() -> None:
+    async with checker() as place:
+        picture = painted(RED)
+        assert (await place.send(picture, secret="another secret"))[0] == 403
+        for signature in ("", "0" * 64, "é"):
+            assert (await place.send(picture, **{"X-Bot-Signature": signature}))[0] == 403
+        # A valid signature is one of this time and this picture.
+        mac = hmac.new(SECRET.encode(), f"{NOW}.".encode() + picture, hashlib.sha256).hexdigest()
+        signed = {"X-Bot-Signature": mac}
+        assert (await place.send(picture, **signed))[0] == 200
+        assert (await place.send(picture, timestamp=str(NOW + 1), **signed))[0] == 403
+        assert (await place.send(painted(GREEN), **signed))[0] == 403
+        assert len(place.model.seen) == 1
+
+
+async def test_only_some_pictures_are_checked_at_once_and_health_is_told_meanwhile() -> None:
+    released = Event()
+    async with checker(Model(released=released)) as place, aiohttp.ClientSession() as session:
+        checks = [asyncio.create_task(place.send(painted(RED))) for _ in range(12)]
+        done, waiting = await asyncio.wait(checks, return_when=asyncio.FIRST_COMPLETED)
+        while len(done) < 4:
+            more, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            done |= more
+        assert {check.result()[0] for check in done} == {503}
+        async with session.get(f"{place.url}healthz") as answer:
+            assert (answer.status, await answer.text()) == (200, "ok")
+        released.set()
+        found = await asyncio.gather(*checks)
+        assert sorted(status for status, _ in found) == [200] * 8 + [503] * 4
+        assert (await place.send(painted(RED)))[0] == 200
+
+
+async def test_a_fault_of_the_model_is_no_verdict(tmp_path: Path) -> None:
+    class Broken(Model):
+        def __call__(self, picture: Image.Image) -> Mapping[str, float]:
+            raise RuntimeError("out of memory")
+
+    async with checker(Broken(), now=time.time) as place:
+        assert await labels_of(place, painted(RED), tmp_path) is None
+
+
+async def labels_of(place: Place, picture: bytes, folder: Path) -> frozenset[Label] | None:
+    """Return what the bot makes of the checker's answer."""
+    path = folder / "picture"
+    path.write_bytes(picture)
+    with ThreadPoolExecutor(1) as files:
+        metrics = Metrics(time.monotonic)
+        bot = PictureChecker(f"{place.url}check", SECRET, {}, outside=Outside(), files=files, metrics=metrics)
+        try:
+            deadline = asyncio.get_running_loop().time() + 60
+            return await bot.check(path, "image/png", server=1, deadline=deadline)
+        finally:
+            await bot.close()
+
+
+async def test_the_bot_and_the_checker_understand_each_other(tmp_path: Path) -> None:
+    async with checker(now=time.time) as place:
+        assert await labels_of(place, painted(RED), tmp_path) == {Label.EXPLICIT}
+        assert await labels_of(place, painted(GREEN), tmp_path) == frozenset()
+        assert await labels_of(place, b"no picture", tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{}, {"PICTURE_CHECK_SECRET": "short"}, {"PICTURE_CHECK_SECRET": SECRET, "PICTURE_CHECK_PORT": "x"}],
+)
+def test_a_checker_that_is_not_configured_does_not_start(environment: dict[str, str]) -> None:
+    assert main(environment) == 2
+
+
+def test_a_checker_without_a_model_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    forget(monkeypatch, "nudenet")
+    forget(monkeypatch, "numpy")
+    assert main({"PICTURE_CHECK_SECRET": SECRET}) == 2
+    assert "pip install nudenet" in caplog.text
