@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bot import __version__
 from bot.config.logs import setup_logging
-from bot.config.settings import load_settings
+from bot.config.settings import load_settings, read_settings
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 from bot.ops.backups import backup
 from bot.ops.check import check
@@ -48,6 +48,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command")
     added = {name: commands.add_parser(name, help=text, description=text) for name, text in _ABOUT.items()}
+    added["check"].add_argument("--json", action="store_true", help="print the findings as one JSON object")
     export = added["export"]
     export.add_argument("--since", type=moment, metavar="TIME", help="made at that time or later: 2026-11-01")
     export.add_argument("--until", type=moment, metavar="TIME", help="made before: 2026-12-01T12:00+01:00")
@@ -88,12 +89,14 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
     """
     parsed = parse(arguments)
     try:
+        if parsed.command == "check":
+            settings, mistakes = read_settings(environment)
+            setup_logging("CRITICAL", settings.log_format, secrets=settings.secret_values())
+            return await check(settings, mistakes, outside, sys.stdout, as_json=parsed.json)
         settings = load_settings(environment)
         # Commands print their results, so they log little.
         level = settings.log_level if parsed.command is None else "CRITICAL"
         setup_logging(level, settings.log_format, secrets=settings.secret_values())
-        if parsed.command == "check":
-            return await check(settings, outside, sys.stdout)
         if parsed.command == "export":
             wanted = ExportFilter(since=parsed.since, until=parsed.until, guild_id=parsed.guild)
             return await export(settings, outside, wanted, sys.stdout)

@@ -12,7 +12,16 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from sqlalchemy.engine import make_url
 
 from bot.config import fields
@@ -140,11 +149,14 @@ class Settings(BaseModel):
     _hints: tuple[str, ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if found := [
+    def _consistent(self, info: ValidationInfo) -> Self:
+        found = [
             *(self._of_callers() if self.roles & fields.CALLING_ROLES else ()),
             *self._of_processes(),
-        ]:
+        ]
+        if info.context is not None:
+            info.context.extend(found)
+        elif found:
             raise ValueError("\n".join(found))
         return self
 
@@ -251,18 +263,16 @@ class Settings(BaseModel):
 NAMES = tuple(name.upper() for name in Settings.model_fields)
 
 
-def _read_env_file() -> dict[str, str]:
-    """Return the file's variables, or none without a file. Raises StartupError if it can't be read."""
+def _read_env_file() -> tuple[dict[str, str], list[str]]:
+    """Return the file's variables, or none without a file, and sentences about what can't be read."""
     try:
         text = ENV_FILE.read_text(encoding="utf-8") if ENV_FILE.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
-        raise StartupError(
-            f"{ENV_FILE} can't be read: {type(error).__name__}. It must be a file of UTF-8 text."
-        ) from None
+        return {}, [f"{ENV_FILE} can't be read: {type(error).__name__}. It must be a file of UTF-8 text."]
     # python-dotenv only logs what it can't parse, and the bot would start without that setting.
-    if wrong := [each.original.line for each in parse_stream(StringIO(text)) if each.error]:
-        raise StartupError(*(f"{ENV_FILE}, line {line}, is not NAME=value." for line in wrong))
-    return _without_empty(dotenv_values(stream=StringIO(text)))
+    wrong = [each.original.line for each in parse_stream(StringIO(text)) if each.error]
+    parsed = _without_empty(dotenv_values(stream=StringIO(text)))
+    return parsed, [f"{ENV_FILE}, line {line}, is not NAME=value." for line in wrong]
 
 
 def _without_empty(values: Mapping[str, str | None]) -> dict[str, str]:
@@ -270,9 +280,12 @@ def _without_empty(values: Mapping[str, str | None]) -> dict[str, str]:
     return {name.upper(): value.strip() for name, value in values.items() if value and value.strip()}
 
 
-def load_settings(environment: Mapping[str, str]) -> Settings:
-    """Read `.env` and the environment, which takes precedence. Raises StartupError with all mistakes."""
-    file = _read_env_file()
+def read_settings(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """Read `.env` and the environment, which takes precedence, and return what is wrong as sentences.
+
+    A setting that is wrong has its default.
+    """
+    file, wrong = _read_env_file()
     given = _without_empty(environment)
     # The environment holds many unrelated variables.
     ours = [name for name in given if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
@@ -283,12 +296,24 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         for match in difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
     )
     values = {name: value for name, value in {**file, **given}.items() if name in NAMES}
+    contradictions: list[str] = []
     try:
-        settings = Settings.model_validate(values)
+        settings = Settings.model_validate(values, context=contradictions)
     except ValidationError as error:
-        # No cause: pydantic's error holds the raw input, secrets included.
-        raise StartupError(*mistakes(error), *hints) from None
+        wrong += mistakes(error)
+        refused = {str(each["loc"][0]) for each in error.errors(include_url=False, include_input=False)}
+        left = {name: value for name, value in values.items() if name not in refused}
+        settings = Settings.model_validate(left, context=contradictions)
     settings._hints = hints
+    # What is missing may be in what can't be read.
+    return settings, wrong or contradictions
+
+
+def load_settings(environment: Mapping[str, str]) -> Settings:
+    """Return the settings as `read_settings` does. Raises StartupError with all mistakes."""
+    settings, wrong = read_settings(environment)
+    if wrong:
+        raise StartupError(*wrong, *settings._hints)
     return settings
 
 

@@ -135,7 +135,11 @@ def _unanswered(public_url: str, status: int, location: str, *, taken: str, port
 
 async def check_pictures(settings: Settings, outside: Outside) -> Finding:
     """Send a harmless picture to the checker."""
-    labels, metrics = configured_labels(settings), Metrics(outside.monotonic)
+    metrics = Metrics(outside.monotonic)
+    try:
+        labels = configured_labels(settings)
+    except StartupError as error:
+        return problem(PICTURES, "; ".join(error.mistakes), "Correct deployments.toml.")
     with outside.executor("files", 1) as files, NamedTemporaryFile(suffix=".png") as picture:
         picture.write(b64decode(_GREY))
         picture.flush()

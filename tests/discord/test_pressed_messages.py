@@ -61,7 +61,7 @@ TARGETS: dict[str, Callable[[ModeratedServer, Any], Awaitable[Any]]] = {
     "list": list_of,
     "a member's own message": text_from,
 }
-FORMS = (ids.RunId, ids.DraftId, ids.SettingId)
+FORMS = (ids.RunId, ids.DraftId, ids.SaveId, ids.SettingId)
 SENDS = {"button": press, "menu": select_as, "form": send_form}
 
 

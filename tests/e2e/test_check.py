@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
 
+from bot import __version__
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
 from tests.chaos.database import opened
@@ -209,7 +211,47 @@ async def test_a_process_that_only_takes_webhooks_needs_neither_key(home: BotPro
     assert "Discord token" not in said.out
 
 
-async def test_settings_that_cant_be_read(home: BotProcess) -> None:
+async def test_a_wrong_setting_does_not_hide_the_rest(home: BotProcess) -> None:
+    said = await home.command("check", DISCORD_TOKEN="", WEB_PORT="many", LOG_LEVEL="loud")
+    assert (said.code, said.err) == (2, "")
+    for words in (("WEB_PORT", "whole number"), ("LOG_LEVEL", "one of")):
+        found(said, "error", "Settings", *words)
+    found(said, "ok", "Deployment", PICTURE_ID)
     said = await home.command("check", DISCORD_TOKEN="")
     assert said.code == 2
-    assert "DISCORD_TOKEN: is missing" in said.err
+    found(said, "error", "Settings", "DISCORD_TOKEN: is missing")
+    found(said, "ok", "ComfyDeploy key")
+    said = await home.command("check", COMFYDEPLOY_DEPLOYMENT_ID="mine")
+    assert [line.split()[1] for line in findings(said) if line.startswith("error")] == ["Settings:"]
+
+
+async def test_mistakes_in_the_deployments_do_not_hide_the_rest(home: BotProcess) -> None:
+    write_file(home, "[deployments.mine]\ndeployment = 1\n")
+    said = await finds(home, "error", "Deployment", "deployment", "deployments.toml", **OWN_FILE)
+    found(said, "ok", "Discord token")
+
+
+async def test_the_form_of_settings_is_looked_at(home: BotProcess) -> None:
+    given = {"COMMAND_GUILD_IDS": "4711", "PUBLIC_URL": "http://nas", "DISCORD_TOKEN": "0123456789abcdef"}
+    said = await home.command("check", **given)
+    found(said, "warning", "Settings", "DISCORD_TOKEN doesn't look like a bot token: three parts with dots")
+    found(said, "warning", "Settings", "4711 doesn't look like a server's id")
+    found(said, "warning", "Settings", "can't reach nas")
+    assert given["DISCORD_TOKEN"] not in said.out
+
+
+async def test_a_missing_network_is_told_once(home: BotProcess) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}/api"
+    await home.discord.stop()
+    said = await finds(home, "error", "Network", "neither Discord nor", COMFYDEPLOY_API_URL=nowhere)
+    assert [line.split()[1] for line in findings(said) if line.startswith("error")] == ["Network:"]
+
+
+async def test_the_findings_as_json(home: BotProcess) -> None:
+    said = await home.command("check", "--json", COMMAND_GUILD_IDS="4711")
+    assert said.code == 0
+    told = json.loads(said.out)
+    assert told["version"] == __version__
+    assert ("ok", "ComfyDeploy key") in {(each["level"], each["subject"]) for each in told["findings"]}
+    assert any(each["level"] == "warning" and each["remedy"] for each in told["findings"])
+    assert home.discord.token not in said.out

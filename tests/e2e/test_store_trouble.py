@@ -52,7 +52,7 @@ async def test_a_queue_reply_that_comes_while_the_database_is_locked_is_not_lost
     await home.held()
     with locked(home.database_file):
         home.comfydeploy.release()
-        await home.until(lambda: "waiting for the database to store what became of a claim" in home.log)
+        await home.until(lambda: "a claimed run waits for the database" in home.log)
     await home.settled(runs=1)
     assert await home.states() == ["succeeded"], home.log
     await home.check_outcomes()

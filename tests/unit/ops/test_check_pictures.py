@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,6 +98,15 @@ async def test_garbage_has_its_remedy() -> None:
     found = await answered("<!doctype html>")
     assert found.summary == "the answer isn't one of the protocol."
     assert "PICTURE_CHECK_URL" in found.remedy
+
+
+async def test_a_mistake_in_the_labels_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "deployments.toml"
+    file.write_text('picture_check.labels.porn = "very"\n', encoding="utf-8")
+    given = {"comfydeploy_deployment_id": None, "deployments_file": file, "picture_check_url": "http://h"}
+    found = await check_pictures(SETTINGS.model_copy(update=given), Outside())
+    assert (found.level, found.remedy) == (Level.ERROR, "Correct deployments.toml.")
+    assert found.summary == "picture_check.labels.porn: must be one of explicit, nudity, suggestive"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "nobody.invalid"])

@@ -48,7 +48,7 @@ RECORDS: list[ids.CustomId] = [
     FULL,
     AuditFileId(**asdict(FULL)),
     ids.ReplaceId("0123abcd"),
-    ids.SaveId("k" * 16, "0123abcd"),
+    ids.SaveId(KEY, "0123abcd"),
     ids.SettingId("home", "open"),
     ids.SettingId("roles", "again", "0123abcd", 3, "x" * 50),
     ids.EraseId(SNOWFLAKE),

@@ -1,0 +1,91 @@
+"""Check the settings without calling a service: what they look like, and whether there is a network."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from base64 import urlsafe_b64decode
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from urllib.parse import urlsplit
+
+from discord.http import Route
+
+from bot.config.settings import Settings
+from bot.ops.findings import Finding, problem, warning
+
+SETTINGS, NETWORK = "Settings", "Network"
+REMEDY = "Change it in .env; docs/configuration.md explains each setting."
+_CONNECT_SECONDS = 10
+_OWN_API = "https://api.comfydeploy.com/api"
+_DASHBOARD = re.compile(r"(app|www)\.comfydeploy\.com|comfydeploy\.com")
+
+
+def token_fault(token: str) -> str | None:
+    """Return what is wrong with the form of a bot token, or None. The first part is the application's id."""
+    parts = token.split(".")
+    if len(parts) != 3 or not all(parts):
+        return "doesn't look like a bot token: three parts with dots"
+    if token.startswith("eyJ"):
+        return "looks like a ComfyDeploy key"
+    try:
+        is_id = urlsafe_b64decode(parts[0] + "=" * (-len(parts[0]) % 4)).isdigit()
+    except ValueError:
+        is_id = False
+    return None if is_id else "doesn't look like a bot token, which begins with the application's id"
+
+
+def key_fault(key: str, api_url: str) -> str | None:
+    """Return what is wrong with the form of an API key, or None. A self-hosted server has other keys."""
+    if api_url != _OWN_API or key.startswith("eyJ"):
+        return None
+    if token_fault(key) is None:
+        return "looks like a Discord token"
+    return "doesn't look like a ComfyDeploy key, which begins with eyJ"
+
+
+def check_settings(settings: Settings, mistakes: Sequence[str]) -> Iterator[Finding]:
+    """Yield a finding for each mistake, and a warning for what is unlikely or has an unlikely form."""
+    for sentence in mistakes:
+        yield problem(SETTINGS, sentence, REMEDY)
+    for sentence in settings.warnings():
+        yield warning(SETTINGS, sentence, REMEDY)
+    token, key = (each.get_secret_value() for each in (settings.discord_token, settings.comfydeploy_api_key))
+    api = settings.comfydeploy_api_url
+    if token and (fault := token_fault(token)):
+        yield warning(SETTINGS, f"DISCORD_TOKEN {fault}.", "Copy it again: Bot > Reset Token.")
+    if key and (fault := key_fault(key, api)):
+        yield warning(SETTINGS, f"COMFYDEPLOY_API_KEY {fault}.", "Copy it from ComfyDeploy's dashboard.")
+    if _DASHBOARD.fullmatch(urlsplit(api).hostname or ""):
+        summary = "COMFYDEPLOY_API_URL is the address of the dashboard."
+        yield warning(SETTINGS, summary, f"Leave it empty for {_OWN_API}.")
+    servers = {
+        "COMMAND_GUILD_IDS": settings.command_guild_ids,
+        "ALLOWED_GUILD_IDS": settings.allowed_guild_ids,
+    }
+    for name, ids in servers.items():
+        for each in ids or ():
+            if not 17 <= len(str(each)) <= 20:
+                summary = f"{name}: {each} doesn't look like a server's id, which has 17 to 20 digits."
+                yield warning(SETTINGS, summary, "Right-click the server in Discord > Copy Server ID.")
+    host = urlsplit(settings.public_url or "").hostname
+    if host is not None and "." not in host and ":" not in host and host != "localhost":
+        summary = f"PUBLIC_URL: ComfyDeploy can't reach {host}, a name in your network."
+        yield warning(SETTINGS, summary, "Set it to an address that everybody can reach.")
+
+
+async def check_network(api_url: str) -> Finding | None:
+    """Return a finding if neither Discord nor ComfyDeploy can be reached at all, so nothing else is asked."""
+    reasons = []
+    for url in (Route.BASE, api_url):
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _CONNECT_SECONDS)
+        except OSError as error:  # TimeoutError, too
+            reasons.append(f"{host}: {error or type(error).__name__}")
+        else:
+            with closing(writer):
+                return None
+    summary = f"neither Discord nor ComfyDeploy can be reached ({'; '.join(reasons)})."
+    return problem(NETWORK, summary, "Check this machine's network, its name server and the firewall.")
