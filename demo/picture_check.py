@@ -16,7 +16,6 @@ from enum import StrEnum
 from aiohttp import web
 
 PATH = "/check"
-_MAX_AGE = 300
 _MAX_BYTES = 100 * 1024 * 1024
 
 
@@ -42,9 +41,9 @@ def _utc_now() -> datetime:
 class FakePictureCheck:
     """Flags pictures that contain `marker`, or whose SHA-256 (in hex) is in `flagged`. Serve its `app`.
 
-    `verdict` is the answer about a flagged picture. `mood` and `verdict` can be changed at any time.
-    `answers` lists the SHA-256 of each checked picture and whether the answer flagged it; `refused` counts
-    requests without a valid signature.
+    `verdict` is the answer about a flagged picture, and a signature may be `max_age` seconds old. All of it
+    can be changed at any time. `answers` lists the SHA-256 of each checked picture and whether the answer
+    flagged it; `refused` counts requests without a valid signature.
     """
 
     secret: str
@@ -54,6 +53,7 @@ class FakePictureCheck:
     mood: Mood = Mood.WELL
     seconds: float = 60.0
     now: Callable[[], datetime] = _utc_now
+    max_age: float = 300.0
     answers: list[tuple[str, bool]] = field(default_factory=list)
     refused: int = 0
 
@@ -89,7 +89,7 @@ class FakePictureCheck:
 
     def _is_authentic(self, headers: Mapping[str, str], picture: bytes) -> bool:
         timestamp, signature = headers.get("X-Bot-Timestamp", ""), headers.get("X-Bot-Signature", "")
-        if not timestamp.isdecimal() or abs(self.now().timestamp() - int(timestamp)) > _MAX_AGE:
+        if not timestamp.isdecimal() or abs(self.now().timestamp() - int(timestamp)) > self.max_age:
             return False
         mac = hmac.new(self.secret.encode(), timestamp.encode() + b"." + picture, hashlib.sha256)
         return hmac.compare_digest(mac.hexdigest().encode(), signature.encode())

@@ -65,11 +65,17 @@ class CantTell(Exception):
     """A file that can't be looked at. The bot counts it as unknown."""
 
 
-def look(picture: bytes, content_type: str, model: Model, max_pixels: int = MAX_PIXELS) -> dict[str, float]:
+def look(
+    picture: bytes,
+    content_type: str,
+    model: Model,
+    max_pixels: int = MAX_PIXELS,
+    seconds: float = _SECONDS,
+) -> dict[str, float]:
     """Return the scores of a picture, animation or video by label. Raises CantTell."""
     read = _video if content_type.startswith("video/") else _picture
     try:
-        frames = read(picture, max_pixels, time.monotonic() + _SECONDS)
+        frames = read(picture, max_pixels, time.monotonic() + seconds)
     except CantTell:
         raise
     except Exception as error:  # the libraries raise all kinds of errors on broken files
@@ -118,7 +124,7 @@ def _spread(frames: Iterable[F], convert: Callable[[F], Image.Image], deadline: 
     kept, step = list[Image.Image](), 1
     for number, frame in enumerate(frames):
         if time.monotonic() > deadline:
-            raise CantTell(f"the file takes more than {_SECONDS:g} seconds to decode")
+            raise CantTell("the file takes too long to decode")
         if number % step == 0:
             kept.append(convert(frame))
         if len(kept) == 2 * MAX_FRAMES:

@@ -28,7 +28,7 @@ from bot.metrics import Metrics
 from bot.outside import Outside
 from demo.fake_comfydeploy.picture_themes import Scene
 from demo.fake_comfydeploy.video import encode_mp4, film_mp4
-from deploy.picture_check import LABELS, MAX_FRAMES, MEANINGS, Service, main
+from deploy.picture_check import LABELS, MAX_FRAMES, MEANINGS, CantTell, Service, look, main
 from tests.unit.factories import SETTINGS
 
 SECRET = "a-secret-of-the-checker"
@@ -225,6 +225,12 @@ async def test_the_limit_of_pixels_holds_for_pictures_animations_and_videos() ->
             assert "pixels, and the limit is 1000" in answer["error"]
         assert place.model.seen == []
         assert (await place.send(painted(RED, (30, 30))))[0] == 200
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_an_animation_that_takes_too_long_to_decode_is_no_clean_one(kind: str) -> None:
+    with pytest.raises(CantTell, match="too long"):
+        look(animated(kind, [GREEN, BLUE]), f"image/{kind.lower()}", Model(), seconds=-1)
 
 
 @pytest.mark.parametrize("timestamp", ["", "now", "-1", "²", str(NOW - 61), str(NOW + 61), "9" * 400, "1e9"])
