@@ -109,16 +109,8 @@ async def _open(
     files = outside.executor("files", 4)
     stack.callback(files.shutdown, wait=False, cancel_futures=True)
     pictures = None
-    secret = settings.picture_check_secret
-    if settings.picture_check_url and secret and settings.roles & CALLING_ROLES:
-        pictures = PictureChecker(
-            settings.picture_check_url,
-            secret.get_secret_value(),
-            configured_labels(settings),
-            outside=outside,
-            files=files,
-            metrics=metrics,
-        )
+    if settings.picture_check_url is not None and settings.roles & CALLING_ROLES:
+        pictures = PictureChecker(settings, configured_labels(settings), outside, files, metrics)
         stack.push_async_callback(pictures.close)
     trace, shards = metrics.discord_trace(), settings.shards
     client: discord.Client = RestClient(trace)

@@ -77,7 +77,7 @@ class Metrics:
         checked = self._counter("pictures_checked", "Pictures by what the checker said", "result")
         self._checked = {result: checked.labels(result) for result in ("clean", "flagged", "unknown")}
         self._check = self._histogram(
-            "picture_check_seconds", "How long the picture checker took to answer", _CALL_SECONDS
+            "picture_check_seconds", "How long pictures waited for the checker's answer", _CALL_SECONDS
         )
         self._lag = self._histogram(
             "event_loop_lag_seconds", "How late the event loop ran a task that was due", _LAG_SECONDS
@@ -139,11 +139,9 @@ class Metrics:
     def webhook(self, status: int) -> None:
         self._webhooks[status].inc()
 
-    def picture_checked(self, result: str) -> None:
+    def picture_checked(self, result: str, seconds: float) -> None:
         """Count a picture that is clean, flagged or, without a usable answer, unknown."""
         self._checked[result].inc()
-
-    def picture_check_took(self, seconds: float) -> None:
         self._check.observe(seconds)
 
     def discord_trace(self) -> aiohttp.TraceConfig:

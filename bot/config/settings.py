@@ -34,7 +34,6 @@ from bot.domain.run_timing import QUEUE_CALL_SECONDS
 ENV_FILE = Path(".env")
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
-PictureCheck = Literal["off", "spoiler", "hold", "hide"]
 DEFAULT_DEPLOYMENTS_FILE = Path("deployments.toml")
 REQUIRED_SECRETS = {
     "DISCORD_TOKEN": "Create a bot at https://discord.com/developers/applications and copy its token.",
@@ -133,9 +132,9 @@ class Settings(BaseModel):
     picture_check_url: fields.BaseUrl | None = None
     """The checker that looks at pictures before others see them, such as http://picture-check:8090/check. Its
     address may be private. Empty = pictures aren't checked."""
-    picture_check_secret: fields.LongSecret | None = None
+    picture_check_secret: fields.LongSecret = SecretStr("")
     """Signs the pictures that are sent to the checker, which has the same secret."""
-    picture_check: Annotated[PictureCheck, fields.Lower] = "off"
+    picture_check: Annotated[Literal["off", "spoiler", "hold", "hide"], fields.Lower] = "off"
     """The least that happens to flagged pictures on all servers: off (each server decides), spoiler, hold or
     hide. A server's settings can only be stricter."""
     picture_check_fails: Annotated[Literal["hold", "show"], fields.Lower] = "hold"
@@ -179,7 +178,7 @@ class Settings(BaseModel):
     def _of_processes(self) -> Iterator[str]:
         if self.deployments_file is not None and self.comfydeploy_deployment_id is not None:
             yield "COMFYDEPLOY_DEPLOYMENT_ID and DEPLOYMENTS_FILE are both set. Remove one of them."
-        if self.picture_check_url is not None and self.picture_check_secret is None:
+        if self.picture_check_url is not None and not self.picture_check_secret.get_secret_value():
             yield "PICTURE_CHECK_SECRET: is missing. Set it to the checker's, or remove PICTURE_CHECK_URL"
         if self.picture_check_url is None and self.picture_check != "off":
             yield "PICTURE_CHECK_URL: is missing. Set it to the checker's address, or PICTURE_CHECK to off"
@@ -237,11 +236,6 @@ class Settings(BaseModel):
             (
                 api.startswith("http:") and not _is_loopback(api),
                 "COMFYDEPLOY_API_URL is http: the API key is sent unencrypted. Use https.",
-            ),
-            (
-                (self.picture_check_url or "").startswith("http:")
-                and not _is_near(self.picture_check_url or ""),
-                "PICTURE_CHECK_URL is http and no private address: pictures are sent unencrypted. Use https.",
             ),
             (
                 self.comfydeploy_deployment_id and DEFAULT_DEPLOYMENTS_FILE.is_file(),
@@ -321,15 +315,6 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     if wrong:
         raise StartupError(*wrong, *settings._hints)
     return settings
-
-
-def _is_near(url: str) -> bool:
-    """Return whether an address is on this machine or in a private network, as names without a point are."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        return "." not in host or _is_loopback(url)
 
 
 def _is_loopback(url: str) -> bool:

@@ -20,7 +20,7 @@ from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import StartupError
 from bot.ops.check_comfydeploy import DEPLOYMENT, check_deployments, check_key
 from bot.ops.check_discord import check_discord
-from bot.ops.check_machine import check_public_url, inspect_database
+from bot.ops.check_machine import check_pictures, check_public_url, inspect_database
 from bot.ops.check_settings import check_network, check_settings
 from bot.ops.findings import Finding, Level, problem
 from bot.outside import Outside
@@ -77,6 +77,8 @@ async def _findings(settings: Settings, mistakes: Sequence[str], outside: Outsid
                 return
             async for finding in _check_services(settings, outside, backend, store if usable else None):
                 yield finding
+            if settings.picture_check_url is not None:
+                yield await check_pictures(settings, outside)
         if settings.public_url is not None and Role.WEB in settings.roles:
             yield await check_public_url(settings, settings.public_url, backend, signer)
 

@@ -1,9 +1,12 @@
-"""Check this machine: the database and PUBLIC_URL."""
+"""Check this machine: the database, PUBLIC_URL and the picture checker."""
 
 from __future__ import annotations
 
 import os
+from base64 import b64decode
 from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import aiohttp
 from aiohttp import web
@@ -11,14 +14,20 @@ from sqlalchemy import Connection, text
 
 from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WebhookSigner
-from bot.config.settings import Settings
+from bot.config.settings import Settings, configured_labels
 from bot.database.schema import NEWEST, describe_unknown, is_known, schema_of
 from bot.domain.errors import StartupError, StoreUnavailable
-from bot.ops.findings import Finding, ok, problem
+from bot.domain.picture_check import THRESHOLD
+from bot.media.picture_check import CheckFailed, PictureChecker
+from bot.metrics import Metrics
+from bot.ops.findings import Finding, ok, problem, warning
+from bot.outside import Outside
 from bot.store import Store
 from bot.web import listening
 
-PUBLIC_URL, DATABASE = "PUBLIC_URL", "Database"
+PUBLIC_URL, DATABASE, PICTURES = "PUBLIC_URL", "Database", "Picture check"
+# A grey square of 8 x 8 pixels, as PNG.
+_GREY = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAADklEQVR42mNogAIGyhgAgIQgARDoahcAAAAASUVORK5CYII="
 # The bot's answer to an authentic webhook that it can't read.
 _UNREADABLE = 400
 _FORGED = 403
@@ -122,3 +131,38 @@ def _unanswered(public_url: str, status: int, location: str, *, taken: str, port
         return problem(PUBLIC_URL, f"{public_url} answers {status}, but it isn't the bot.", taken)
     remedy = f"Let the proxy or tunnel pass POST requests for /webhooks/comfydeploy/ on to port {port} here."
     return problem(PUBLIC_URL, f"{public_url} answers {status}, but not from here.", remedy)
+
+
+async def check_pictures(settings: Settings, outside: Outside) -> Finding:
+    """Send a harmless picture to the checker."""
+    metrics = Metrics(outside.monotonic)
+    try:
+        labels = configured_labels(settings)
+    except StartupError as error:
+        return problem(PICTURES, "; ".join(error.mistakes), "Correct deployments.toml.")
+    with outside.executor("files", 1) as files, NamedTemporaryFile(suffix=".png") as picture:
+        picture.write(b64decode(_GREY))
+        picture.flush()
+        checker = PictureChecker(settings, labels, outside, files, metrics)
+        try:
+            scores = await checker.ask(Path(picture.name), "image/png")
+        except CheckFailed as error:
+            return problem(PICTURES, f"{error}.", _remedy(error.status))
+        finally:
+            await checker.close()
+    names, meaning = ", ".join(map(repr, [*scores][:20])), "[picture_check.labels] in deployments.toml"
+    if scores and checker.names.keys().isdisjoint(scores):
+        return problem(PICTURES, f"the bot knows none of its labels: {names}.", f"Map them by {meaning}.")
+    if flags := [name for name in checker.names if scores.get(name, 0) >= THRESHOLD]:
+        return warning(PICTURES, f"a grey square is {', '.join(flags)}.", f"Check its model, and {meaning}.")
+    return ok(PICTURES, f"it doesn't flag a grey square ({names or 'no labels'}).")
+
+
+def _remedy(status: int | None) -> str:
+    if status is None:
+        return "Check PICTURE_CHECK_URL, the network, and that the checker runs and isn't overloaded."
+    if status in (401, 403):
+        return "Set the same PICTURE_CHECK_SECRET for both, and let both systems keep their time."
+    if status in (200, 404, 405) or 300 <= status < 400:
+        return "Set PICTURE_CHECK_URL to the checker's own address, with its path, such as /check."
+    return "Look at the checker's log."

@@ -195,7 +195,7 @@ async def families() -> dict[str, set[str]]:
     metrics.shown(RUN, NOW)
     metrics.settled(RUN, gpu=None, seconds=1)
     metrics.webhook(204)
-    metrics.picture_check_took(0.1)
+    metrics.picture_checked("clean", 0.1)
     for trace in (metrics.discord_trace(), metrics.comfydeploy_trace()):
         await see_a_429(trace)
     return {

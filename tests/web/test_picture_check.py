@@ -20,6 +20,7 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
 from PIL import Image
+from pydantic import SecretStr
 
 from bot.domain.picture_check import Label
 from bot.media.picture_check import PictureChecker
@@ -28,6 +29,7 @@ from bot.outside import Outside
 from demo.fake_comfydeploy.picture_themes import Scene
 from demo.fake_comfydeploy.video import encode_mp4, film_mp4
 from deploy.picture_check import LABELS, MAX_FRAMES, MEANINGS, Service, main
+from tests.unit.factories import SETTINGS
 
 SECRET = "a-secret-of-the-checker"
 NOW = 1_800_000_000
@@ -281,7 +283,8 @@ async def labels_of(place: Place, picture: bytes, folder: Path) -> frozenset[Lab
     path.write_bytes(picture)
     with ThreadPoolExecutor(1) as files:
         metrics = Metrics(time.monotonic)
-        bot = PictureChecker(f"{place.url}check", SECRET, {}, outside=Outside(), files=files, metrics=metrics)
+        given = {"picture_check_url": f"{place.url}check", "picture_check_secret": SecretStr(SECRET)}
+        bot = PictureChecker(SETTINGS.model_copy(update=given), {}, Outside(), files, metrics)
         try:
             deadline = asyncio.get_running_loop().time() + 60
             return await bot.check(path, "image/png", server=1, deadline=deadline)

@@ -248,12 +248,7 @@ def load_deployments_file(path: Path) -> tuple[DeploymentSettings, ...]:
     """Return the deployments in file order. Raises StartupError with every mistake."""
     configured: list[DeploymentSettings] = []
     found: list[str] = []
-    data = _read(path)
-    try:
-        _picture_check(data)
-    except StartupError as error:
-        found += error.mistakes
-    for name, table in _tables(data).items():
+    for name, table in _tables(_read(path)).items():
         at = f"deployments.{name}"
         try:
             settings = DeploymentSettings.model_validate(
@@ -272,14 +267,9 @@ def load_deployments_file(path: Path) -> tuple[DeploymentSettings, ...]:
 
 
 def load_picture_labels(path: Path) -> Mapping[str, picture_check.Label]:
-    """Return the labels behind a checker's own names. Raises StartupError."""
-    return _picture_check(_read(path)).labels
-
-
-def _picture_check(data: dict[str, Any]) -> PictureCheckSettings:
-    """Remove the table of the picture check from the file's data, and return it. Raises StartupError."""
+    """Return the labels behind a checker's own names. Raises StartupError with every mistake."""
     try:
-        return PictureCheckSettings.model_validate(data.pop("picture_check", {}))
+        return PictureCheckSettings.model_validate(_read(path).get("picture_check", {})).labels
     except ValidationError as error:
         raise StartupError(*mistakes(error, "picture_check", ["labels"])) from None
 
@@ -298,6 +288,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _tables(data: dict[str, Any]) -> Mapping[str, Any]:
     """Return the tables of the deployments. Raises StartupError."""
     tables = data.pop("deployments", None)
+    data.pop("picture_check", None)  # that of `load_picture_labels`
     found = [f"{key}: is not a setting; a deployment is a table [deployments.NAME]" for key in data]
     if not isinstance(tables, dict) or not tables:
         tables = {}

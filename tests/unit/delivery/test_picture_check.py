@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 
 from bot.domain.picture_check import Label
 from bot.media.picture_check import MAX_BYTES, PictureChecker
@@ -25,6 +26,7 @@ from bot.outside import Outside
 from demo.picture_check import PATH, FakePictureCheck, Mood
 from tests.ports import free_port
 from tests.serving import serving
+from tests.unit.factories import SETTINGS
 
 SECRET = "a-secret-of-the-checker"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -64,8 +66,11 @@ async def bench(url: str, folder: Path, **parts: Any) -> AsyncIterator[Bench]:
     metrics = Metrics(time.monotonic)
     names = parts.pop("names", {})
     with ThreadPoolExecutor(2) as files:
-        given = {"outside": Outside(), "files": files, "metrics": metrics, "seconds": 5.0, **parts}
-        checker = PictureChecker(url, SECRET, names, **given)
+        settings = SETTINGS.model_copy(
+            update={"picture_check_url": url, "picture_check_secret": SecretStr(SECRET)}
+        )
+        outside = parts.pop("outside", Outside())
+        checker = PictureChecker(settings, names, outside, files, metrics, **{"seconds": 5.0, **parts})
         try:
             yield Bench(checker, folder, metrics)
         finally:

@@ -58,6 +58,29 @@ def test_a_checkers_own_labels_are_mapped_beside_the_deployments(tmp_path: Path)
     assert load_picture_labels(tmp_path / "deployments.toml") == {}
 
 
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("picture_check = 3", ["picture_check: must be a table"]),
+        (
+            '[picture_check]\nlables.a = "nudity"\nlabels = {a = "nudity", b = "harmless", c = 1}',
+            [
+                "picture_check.labels.b: must be one of explicit, nudity, suggestive",
+                "picture_check.labels.c: must be one of explicit, nudity, suggestive",
+                "picture_check.lables: is not a setting; did you mean 'labels'?",
+            ],
+        ),
+    ],
+    ids=["no table", "labels"],
+)
+def test_every_mistake_in_the_labels_is_told(tmp_path: Path, text: str, sentences: list[str]) -> None:
+    file = tmp_path / "deployments.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(StartupError) as caught:
+        load_picture_labels(file)
+    assert [*caught.value.mistakes] == sentences
+
+
 def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Path) -> None:
     (config,) = load(tmp_path, A + 'inputs.x.choices = ["euler", 512, {name = "Fast", value = 4}]\n')
     pairs = [(choice.name, choice.value) for choice in config.inputs["x"].choices]
