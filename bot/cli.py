@@ -16,6 +16,7 @@ from bot.ops.backups import backup
 from bot.ops.check import check
 from bot.ops.export import export
 from bot.ops.restore import database_at, move_database, restore
+from bot.ops.setup import ID, KEY, OPTIONS, TOKEN, setup
 from bot.outside import Outside
 from bot.serve import serve
 from bot.store.reading.history import ExportFilter
@@ -26,6 +27,7 @@ _EPILOG = """\
 Settings come from the environment and from .env: docs/configuration.md explains each.
 Exit codes: 0 success, 1 temporary failure or a failed check, 2 configuration error."""
 _ABOUT = {
+    "setup": "ask for the three settings that the bot needs, check them, and write .env",
     "check": "test the whole setup; changes and spends nothing",
     "export": "write runs to standard output, one JSON object per line, oldest first",
     "backup": "write all rows of the database to a file, while the bot runs",
@@ -48,6 +50,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command")
     added = {name: commands.add_parser(name, help=text, description=text) for name, text in _ABOUT.items()}
+    for name, option in OPTIONS.items():
+        kind, what = (
+            ("ID", "the value") if name == ID else ("FILE", "a file with the value, or - for standard input")
+        )
+        added["setup"].add_argument(option, metavar=kind, help=f"{name}: {what}")
+    added["setup"].add_argument("--anyway", action="store_true", help="write values that weren't accepted")
     added["check"].add_argument("--json", action="store_true", help="print the findings as one JSON object")
     export = added["export"]
     export.add_argument("--since", type=moment, metavar="TIME", help="made at that time or later: 2026-11-01")
@@ -93,6 +101,10 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
             settings, mistakes = read_settings(environment)
             setup_logging("CRITICAL", settings.log_format, secrets=settings.secret_values())
             return await check(settings, mistakes, outside, sys.stdout, as_json=parsed.json)
+        if parsed.command == "setup":
+            setup_logging("CRITICAL", "text")
+            given = {TOKEN: parsed.discord_token, KEY: parsed.comfydeploy_key, ID: parsed.deployment_id}
+            return await setup(environment, outside, given, sys.stdout, anyway=parsed.anyway)
         settings = load_settings(environment)
         # Commands print their results, so they log little.
         level = settings.log_level if parsed.command is None else "CRITICAL"

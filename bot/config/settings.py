@@ -154,7 +154,7 @@ class Settings(BaseModel):
             *(self._of_callers() if self.roles & fields.CALLING_ROLES else ()),
             *self._of_processes(),
         ]
-        if info.context is not None:
+        if info.context is not None:  # a list that takes the sentences
             info.context.extend(found)
         elif found:
             raise ValueError("\n".join(found))

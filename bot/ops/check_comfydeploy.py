@@ -24,6 +24,8 @@ from bot.domain.errors import (
 from bot.ops.findings import Finding, ok, problem, warning
 
 KEY, DEPLOYMENT, COMMAND = "ComfyDeploy key", "Deployment", "Options"
+KEY_REFUSED = "ComfyDeploy doesn't accept COMFYDEPLOY_API_KEY."
+UNKNOWN_ID = "the account of COMFYDEPLOY_API_KEY has no deployment with this id."
 # No run has this id; with a valid key ComfyDeploy answers 404.
 _NO_RUN = "00000000-0000-4000-8000-000000000000"
 _WITHOUT = "To start without its answer, describe the deployment in full in deployments.toml."
@@ -34,7 +36,7 @@ async def check_key(backend: ComfyDeploy) -> Finding:
         await backend.get_run(_NO_RUN)
     except BackendUnauthorized:
         remedy = "Create an API key in ComfyDeploy's dashboard and copy it into COMFYDEPLOY_API_KEY."
-        return problem(KEY, "ComfyDeploy doesn't accept COMFYDEPLOY_API_KEY.", remedy)
+        return problem(KEY, KEY_REFUSED, remedy)
     except BackendRedirected:
         remedy = "Set COMFYDEPLOY_API_URL to the API's own address."
         return problem(KEY, "COMFYDEPLOY_API_URL redirects, which the bot never follows.", remedy)
@@ -92,7 +94,7 @@ def _deployment(settings: DeploymentSettings, catalogue: Catalogue, unknown: boo
     if deployment is not None:
         lines = (*deployment.warnings, f"options: {option_names(deployment, catalogue.plan)}")
     if unknown:
-        summary = f"{where}: the account of COMFYDEPLOY_API_KEY has no deployment with this id."
+        summary = f"{where}: {UNKNOWN_ID}"
         return problem(DEPLOYMENT, summary, "Copy the id from ComfyDeploy's dashboard.", *lines)
     if fault is not None:
         reason = f"ComfyDeploy doesn't describe it ({fault})."

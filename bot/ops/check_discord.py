@@ -18,6 +18,7 @@ from bot.ops.findings import Finding, ok, problem, warning
 from bot.outside import Outside
 
 T = TypeVar("T")
+TOKEN_REFUSED = "Discord doesn't accept DISCORD_TOKEN."  # noqa: S105
 TOKEN, CLOCK, SERVERS = "Discord token", "Clock", "Servers"
 ERRORS: Final = (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError)
 # discord.py repeats a call for up to half a minute, and waits for rate limits.
@@ -47,7 +48,7 @@ async def check_discord(settings: Settings, outside: Outside) -> AsyncIterator[F
             application_id = (await _ask(client.application_info())).id
         except discord.LoginFailure:
             remedy = "Copy it again: https://discord.com/developers/applications > Bot > Reset Token."
-            yield problem(TOKEN, "Discord doesn't accept DISCORD_TOKEN.", remedy)
+            yield problem(TOKEN, TOKEN_REFUSED, remedy)
         except ERRORS as error:
             answered = isinstance(error, discord.HTTPException)
             said = f"Discord can't be asked: {_reason(error)}" if answered else sentence_case(_reason(error))

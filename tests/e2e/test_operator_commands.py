@@ -131,7 +131,8 @@ async def test_help_names_the_commands(home: BotProcess) -> None:
     said = await home.command("--help")
     assert said.code == 0
     assert all(
-        word in said.out for word in ("check", "export", "backup", "restore", "move-database", "Exit codes")
+        word in said.out
+        for word in ("setup", "check", "export", "backup", "restore", "move-database", "Exit codes")
     )
     assert (await home.command("chekc")).code == 2
 

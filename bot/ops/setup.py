@@ -1,0 +1,217 @@
+"""`python -m bot setup`: ask for what the bot needs, check each answer with its service, and write `.env`."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from io import StringIO
+from pathlib import Path
+from typing import TextIO
+
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+from pydantic import SecretStr, ValidationError
+
+from bot.comfydeploy.client import ComfyDeploy, open_session
+from bot.comfydeploy.wire import WebhookSigner
+from bot.config.logs import Redactor
+from bot.config.settings import DEFAULT_DEPLOYMENTS_FILE, ENV_FILE, REQUIRED_SECRETS, Settings, read_settings
+from bot.deployments.catalogue import Catalogue
+from bot.deployments.schema import DeploymentSettings
+from bot.deployments.schema.field_types import mistakes
+from bot.domain.errors import StartLater, StartupError
+from bot.ops.check_comfydeploy import KEY_REFUSED, UNKNOWN_ID, check_deployments, check_key
+from bot.ops.check_discord import TOKEN_REFUSED, check_discord
+from bot.ops.check_settings import key_fault, token_fault
+from bot.ops.findings import Finding, Level
+from bot.outside import Outside
+
+TOKEN, KEY, ID = "DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID"
+# The options that give an answer; those of the secrets name a file, because `ps` shows every command line.
+OPTIONS = {TOKEN: "--discord-token", KEY: "--comfydeploy-key", ID: "--deployment-id"}
+_ABOUT = {**REQUIRED_SECRETS, ID: "Copy the deployment's id from ComfyDeploy's dashboard."}
+# With these words a service says that a value is wrong. Any other fault may be its own.
+_REFUSED = (TOKEN_REFUSED, KEY_REFUSED, UNKNOWN_ID)
+_EXAMPLE = Path(".env.example")
+
+
+async def setup(
+    environment: Mapping[str, str],
+    outside: Outside,
+    given: Mapping[str, str | None],
+    out: TextIO,
+    *,
+    anyway: bool,
+) -> int:
+    """Ask for the three settings and write them, and return the exit code 0.
+
+    `given` are the options by the settings' names. Values are written unchecked with `anyway`. Raises
+    StartupError if an answer is missing or wrong, and StartLater if a service doesn't answer. Nothing is
+    written then.
+    """
+    settings, _ = read_settings(environment)
+    answers, links = dict[str, str](), list[Finding]()
+    for name in OPTIONS:
+        if name == ID and not given[ID] and (settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE.exists()):
+            out.write(f"deployments.toml describes the deployments, so {ID} isn't needed.\n")
+            continue
+        settings, findings = await _answer(name, settings, outside, _read(name, given[name]), out, anyway)
+        answers[name] = _value(settings, name)
+        links += [finding for finding in findings if finding.subject.endswith(" link")]
+    write_env_file(answers)
+    out.write(f"Wrote {', '.join(answers)} to {ENV_FILE}.\n")
+    for name in answers:
+        if environment.get(name):
+            out.write(f"The environment has {name}, too, and takes precedence.\n")
+    for link in links:
+        out.write(f"{link.subject}: {link.summary}\n")
+    return 0
+
+
+def _read(name: str, option: str | None) -> str:
+    """Return the value of an option: the id, or the first line of the file with a secret."""
+    if option is None or name == ID:
+        return option or ""
+    try:
+        text = sys.stdin.readline() if option == "-" else Path(option).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartupError(f"{option} can't be read ({type(error).__name__}).") from None
+    return text.strip().partition("\n")[0].strip()
+
+
+async def _answer(
+    name: str, settings: Settings, outside: Outside, given: str, out: TextIO, anyway: bool
+) -> tuple[Settings, Sequence[Finding]]:
+    """Ask until a service accepts the answer; return the settings with it, and what the service said."""
+    is_terminal, present = sys.stdin.isatty(), _value(settings, name)
+    while True:
+        value = given or (_prompt(name, present, out) if is_terminal else "") or present
+        if not value:
+            if is_terminal:
+                continue
+            raise StartupError(f"{name}: is missing. Give it with {OPTIONS[name]}, or use a terminal.")
+        given, fault, findings = "", "", list[Finding]()
+        try:
+            own = _with(settings, name, value)
+            fault = "" if anyway else _fault(own, name)
+        except ValidationError as error:
+            own, fault = settings, next(mistakes(error))
+        if not fault:
+            findings, redact = await _check(own, name, outside), Redactor([value])
+            for finding in findings:
+                out.write(f"{redact(str(finding))}\n" if not finding.subject.endswith(" link") else "")
+            # ComfyDeploy gave no clear answer about a key if the finding is a warning.
+            bad = (Level.ERROR, Level.WARNING) if name == KEY else (Level.ERROR,)
+            wrong = [finding for finding in findings if finding.level in bad]
+            if not wrong or anyway:
+                return own, findings
+            if not any(said in each.summary for each in wrong for said in _REFUSED):
+                if not is_terminal:
+                    raise StartLater(f"{name} couldn't be checked. With --anyway it is written unchecked.")
+                if _confirm("Write it anyway? [y/N] "):
+                    return own, findings
+            fault = f"{name} wasn't accepted."
+        if not is_terminal:
+            raise StartupError(f"{fault} Nothing was written.")
+        out.write(f"{fault}\n")
+
+
+def _value(settings: Settings, name: str) -> str:
+    value = getattr(settings, name.lower())
+    return value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+
+
+def _with(settings: Settings, name: str, value: str) -> Settings:
+    """Return the settings with another value. Raises ValidationError."""
+    valid = Settings.model_validate({name: value}, context=[])
+    return settings.model_copy(update={name.lower(): getattr(valid, name.lower())})
+
+
+def _fault(settings: Settings, name: str) -> str:
+    """Return what is wrong with the form of a value, which is then shown to no service."""
+    value = _value(settings, name)
+    found = token_fault(value) if name == TOKEN else None
+    found = key_fault(value, settings.comfydeploy_api_url) if name == KEY else found
+    return f"{name} {found}." if found else ""
+
+
+async def _check(settings: Settings, name: str, outside: Outside) -> list[Finding]:
+    if name == TOKEN:
+        return [finding async for finding in check_discord(settings, outside)]
+    async with open_session() as session:
+        signer = WebhookSigner("", None)
+        asked = ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
+        if name == KEY:
+            return [await check_key(asked)]
+        configs = [DeploymentSettings(name="default", deployment_id=_value(settings, ID))]
+        return await check_deployments(configs, Catalogue(configs, asked), asked)
+
+
+def _prompt(name: str, present: str, out: TextIO) -> str:
+    """Ask for a value. A secret isn't echoed."""
+    out.write(f"\n{_ABOUT[name]}\n")
+    out.flush()
+    question = f"{name}{' (empty keeps the present one)' if present else ''}: "
+    with _interruptible():
+        return (input(question) if name == ID else getpass.getpass(question)).strip()
+
+
+def _confirm(question: str) -> bool:
+    with _interruptible():
+        return input(question).strip().lower() in ("y", "yes")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl+C end a question; the event loop's handler would only note it."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except EOFError:
+        raise StartupError("The input ended. Nothing was written.") from None
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def write_env_file(answers: Mapping[str, str]) -> None:
+    """Replace `.env` in one step; only the lines of these settings change. Raises StartupError."""
+    path = ENV_FILE.resolve()
+    try:
+        source = path if path.exists() else _EXAMPLE if _EXAMPLE.exists() else None
+        text = with_values(source.read_text(encoding="utf-8") if source is not None else "", answers)
+        new = path.with_name(f"{path.name}.new")
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            owner = path.stat()
+            with suppress(PermissionError, AttributeError):  # the bot may run as another user
+                os.chown(new, owner.st_uid, owner.st_gid)
+        new.replace(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartupError(f"{ENV_FILE} can't be written ({error}).") from None
+
+
+def with_values(text: str, answers: Mapping[str, str]) -> str:
+    """Return the text of `.env` with other values, which are appended if their names aren't there."""
+    left, parts = dict(answers), list[str]()
+    for binding in parse_stream(StringIO(text)):
+        part, name = binding.original.string, binding.key or ""
+        if name in answers:
+            before, after = part[: len(part) - len(part.lstrip())], part[len(part.rstrip()) :]
+            part = f"{before}{name}={answers[name]}{after}"
+            left.pop(name, None)
+        parts.append(part)
+    made = "".join(parts)
+    made += "\n" if left and made and not made.endswith("\n") else ""
+    made += "".join(f"{name}={value}\n" for name, value in left.items())
+    read = dotenv_values(stream=StringIO(made))
+    if any(read.get(name) != value for name, value in answers.items()):
+        raise StartupError(f"{ENV_FILE} can't be changed safely. Write the three lines yourself.")
+    return made

@@ -1,0 +1,206 @@
+"""`python -m bot setup` as a process, with and without a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import signal
+from contextlib import suppress
+
+import pytest
+
+from bot.domain.errors import StartupError
+from bot.ops.setup import with_values
+from demo.fake_comfydeploy.deployments import PICTURE_ID
+from tests.e2e.bot_process import PROJECT, BotProcess, CommandResult
+from tests.fakediscord.launch import command
+from tests.ports import free_port
+
+NAMES = ("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID")
+WRONG = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcDe.no-such-token-at-all-0123456789"
+
+
+def environment(home: BotProcess, **more: str) -> dict[str, str]:
+    """Return the bot's environment without what `setup` asks for."""
+    return {name: value for name, value in home.environment().items() if name not in NAMES} | more
+
+
+async def said_without_terminal(
+    home: BotProcess, *options: str, typed: str = "", **more: str
+) -> CommandResult:
+    process = await asyncio.create_subprocess_exec(
+        *command(home.discord.url, "bot", "setup", *options),
+        env=environment(home, **more),
+        cwd=home.folder,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(typed.encode()), 60)
+    return CommandResult(process.returncode or 0, out.decode(), err.decode())
+
+
+def options(home: BotProcess, **more: str) -> list[str]:
+    token = home.folder / "token.txt"
+    token.write_text(f"{more.get('token', home.discord.token)}\n")
+    return [
+        "--discord-token",
+        str(token),
+        "--comfydeploy-key",
+        "-",
+        "--deployment-id",
+        more.get("id", PICTURE_ID),
+    ]
+
+
+class Terminal:
+    """A terminal in which somebody runs `setup`; `shown` is everything on its screen."""
+
+    def __init__(self, home: BotProcess, **more: str) -> None:
+        self.home, self.more, self.shown = home, more, ""
+
+    async def start(self) -> None:
+        self.screen, inner = pty.openpty()
+        os.set_blocking(self.screen, False)
+        self.process = await asyncio.create_subprocess_exec(
+            *command(self.home.discord.url, "bot", "setup"),
+            env=environment(self.home, **self.more),
+            cwd=self.home.folder,
+            stdin=inner,
+            stdout=inner,
+            stderr=inner,
+            start_new_session=True,
+        )
+        os.close(inner)
+
+    async def sees(self, *words: str) -> None:
+        """Wait until these words are on the screen, after what was typed last."""
+        async with asyncio.timeout(60):
+            while not all(word in self.shown for word in words):
+                with suppress(BlockingIOError, OSError):
+                    self.shown += os.read(self.screen, 10_000).decode()
+                await asyncio.sleep(0.01)
+
+    async def answers(self, question: str, text: str) -> None:
+        await self.sees(question)
+        self.shown = self.shown.rpartition(question)[2]
+        os.write(self.screen, f"{text}\n".encode())
+
+    async def ended(self) -> int:
+        code = await asyncio.wait_for(self.process.wait(), 60)
+        with suppress(BlockingIOError, OSError):
+            self.shown += os.read(self.screen, 10_000).decode()
+        os.close(self.screen)
+        return code
+
+
+def env_file(home: BotProcess) -> dict[str, str]:
+    lines = (home.folder / ".env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+async def test_somebody_answers_three_questions(home: BotProcess) -> None:
+    terminal = Terminal(home)
+    await terminal.start()
+    await terminal.answers("DISCORD_TOKEN: ", home.comfydeploy.api_key)
+    await terminal.sees("doesn't look like a bot token")
+    await terminal.answers("DISCORD_TOKEN: ", WRONG)
+    await terminal.sees("Discord doesn't accept DISCORD_TOKEN.", "wasn't accepted")
+    await terminal.answers("DISCORD_TOKEN: ", home.discord.token)
+    await terminal.sees("ok       Discord token: valid")
+    await terminal.answers("COMFYDEPLOY_API_KEY: ", home.comfydeploy.api_key)
+    await terminal.sees("ComfyDeploy accepts it")
+    assert home.discord.token not in terminal.shown
+    assert home.comfydeploy.api_key not in terminal.shown
+    await terminal.answers("COMFYDEPLOY_DEPLOYMENT_ID: ", "picture")
+    await terminal.sees("must be a UUID")
+    await terminal.answers("COMFYDEPLOY_DEPLOYMENT_ID: ", PICTURE_ID)
+    await terminal.sees("Invite link: https://discord.com/")
+    assert await terminal.ended() == 0
+    values = (home.discord.token, home.comfydeploy.api_key, PICTURE_ID)
+    assert env_file(home) == dict(zip(NAMES, values, strict=True))
+    assert (home.folder / ".env").stat().st_mode & 0o777 == 0o600
+    # Again: each is kept.
+    terminal = Terminal(home)
+    await terminal.start()
+    for name in NAMES:
+        await terminal.answers(f"{name} (empty keeps the present one): ", "")
+    assert await terminal.ended() == 0
+    assert env_file(home) == dict(zip(NAMES, values, strict=True))
+
+
+async def test_a_service_that_is_away_may_be_asked_later(home: BotProcess) -> None:
+    more = {"COMFYDEPLOY_API_URL": f"http://127.0.0.1:{free_port()}/api"}
+    terminal = Terminal(home, **more)
+    await terminal.start()
+    await terminal.answers("DISCORD_TOKEN: ", home.discord.token)
+    await terminal.answers("COMFYDEPLOY_API_KEY: ", "a-new-key")
+    await terminal.sees("ComfyDeploy can't be reached")
+    await terminal.answers("Write it anyway? [y/N] ", "n")
+    await terminal.answers("COMFYDEPLOY_API_KEY: ", "another-key")
+    await terminal.answers("Write it anyway? [y/N] ", "y")
+    await terminal.answers("COMFYDEPLOY_DEPLOYMENT_ID: ", PICTURE_ID)
+    await terminal.answers("Write it anyway? [y/N] ", "y")
+    assert await terminal.ended() == 0
+    assert env_file(home)["COMFYDEPLOY_API_KEY"] == "another-key"
+    key = home.comfydeploy.api_key
+    said = await said_without_terminal(home, *options(home), typed=key, **more)
+    assert (said.code, env_file(home)["COMFYDEPLOY_API_KEY"]) == (1, "another-key")
+    assert "With --anyway it is written unchecked" in said.err
+    said = await said_without_terminal(home, *options(home), "--anyway", typed=key, **more)
+    assert (said.code, env_file(home)["COMFYDEPLOY_API_KEY"]) == (0, key)
+
+
+async def test_ctrl_c_at_a_question_changes_nothing(home: BotProcess) -> None:
+    terminal = Terminal(home)
+    await terminal.start()
+    await terminal.sees("DISCORD_TOKEN: ")
+    terminal.process.send_signal(signal.SIGINT)
+    assert await terminal.ended() == 130
+    assert not (home.folder / ".env").exists()
+
+
+async def test_only_the_three_lines_change(home: BotProcess) -> None:
+    before = "# mine\n\nDISCORD_TOKEN='old'  # comment\nLOG_LEVEL=DEBUG\nCOMFYDEPLOY_API_KEY=\n"
+    (home.folder / ".env").write_text(before)
+    said = await said_without_terminal(home, *options(home), typed=f"{home.comfydeploy.api_key}\n")
+    assert said.code == 0, said.out + said.err
+    assert "Invite link: https://" in said.out
+    assert home.discord.token not in said.out
+    assert (home.folder / ".env").read_text() == (
+        f"# mine\n\nDISCORD_TOKEN={home.discord.token}\nLOG_LEVEL=DEBUG\n"
+        f"COMFYDEPLOY_API_KEY={home.comfydeploy.api_key}\nCOMFYDEPLOY_DEPLOYMENT_ID={PICTURE_ID}\n"
+    )
+    assert not (home.folder / ".env.new").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"token": WRONG}, "DISCORD_TOKEN wasn't accepted"),
+        ({"token": "no token"}, "DISCORD_TOKEN: must be one word"),
+        ({"id": PICTURE_ID.replace("0", "f")}, "COMFYDEPLOY_DEPLOYMENT_ID wasn't accepted"),
+        ({"id": ""}, "COMFYDEPLOY_DEPLOYMENT_ID: is missing. Give it with --deployment-id"),
+    ],
+)
+async def test_without_a_terminal_a_wrong_or_missing_answer_is_an_error(
+    home: BotProcess, change: dict[str, str], words: str
+) -> None:
+    said = await said_without_terminal(home, *options(home, **change), typed=home.comfydeploy.api_key)
+    assert (said.code, words in said.err) == (2, True), said.out + said.err
+    assert not (home.folder / ".env").exists()
+
+
+async def test_the_example_is_the_template(home: BotProcess) -> None:
+    example = (PROJECT / ".env.example").read_text(encoding="utf-8")
+    (home.folder / ".env.example").write_text(example)
+    said = await said_without_terminal(home, *options(home), typed=home.comfydeploy.api_key)
+    assert said.code == 0, said.out + said.err
+    changed = zip(example.splitlines(), (home.folder / ".env").read_text().splitlines(), strict=True)
+    assert [old.rstrip("=") for old, new in changed if old != new] == list(NAMES)
+
+
+def test_what_cant_be_changed_safely_is_refused() -> None:
+    with pytest.raises(StartupError, match="Write the three lines yourself"):
+        with_values("DISCORD_TOKEN='open\nLOG_LEVEL=INFO", {"DISCORD_TOKEN": "a.b.c", "X": "${HOME}"})
