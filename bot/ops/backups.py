@@ -32,9 +32,9 @@ def _name(now: datetime) -> str:
 
 
 async def backup(settings: Settings, outside: Outside, file: Path | None, out: TextIO) -> int:
-    """Write a backup to a new file, and return the exit code: 1 if it can't be written.
+    """Write a backup to a new file, and return the exit code 0.
 
-    Raises StartupError if there is no database or the file exists, and StoreUnavailable.
+    Raises StartupError if there is no database or the file exists, BackupError and StoreUnavailable.
     """
     now = outside.now()
     path = file or (settings.backup_dir or Path()) / _name(now)
@@ -43,9 +43,6 @@ async def backup(settings: Settings, outside: Outside, file: Path | None, out: T
     database = Database(settings.database_url.get_secret_value(), outside)
     try:
         manifest = await back_up(database, path, now)
-    except BackupError as error:
-        out.write(f"{error}\n")
-        return 1
     finally:
         await database.close()
     out.write(f"Wrote {manifest.rows} rows to {path}. It holds prompts and the webhook secret: protect it.\n")

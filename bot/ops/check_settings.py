@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ SETTINGS, NETWORK = "Settings", "Network"
 REMEDY = "Change it in .env; docs/configuration.md explains each setting."
 _CONNECT_SECONDS = 10
 _OWN_API = "https://api.comfydeploy.com/api"
-_DASHBOARD = re.compile(r"(app|www)\.comfydeploy\.com|comfydeploy\.com")
+_DASHBOARD = re.compile(r"((app|www)\.)?comfydeploy\.com")
 
 
 def token_fault(token: str) -> str | None:
@@ -68,6 +69,9 @@ def check_settings(settings: Settings, mistakes: Sequence[str]) -> Iterator[Find
             if not 17 <= len(str(each)) <= 20:
                 summary = f"{name}: {each} doesn't look like a server's id, which has 17 to 20 digits."
                 yield warning(SETTINGS, summary, "Right-click the server in Discord > Copy Server ID.")
+    if (folder := settings.backup_dir) is not None and not os.access(folder, os.W_OK | os.X_OK):
+        summary = f"BACKUP_DIR: {folder} is missing or can't be written."
+        yield problem(SETTINGS, summary, "Create it, and give the bot's user that right.")
     host = urlsplit(settings.public_url or "").hostname
     if host is not None and "." not in host and ":" not in host and host != "localhost":
         summary = f"PUBLIC_URL: ComfyDeploy can't reach {host}, a name in your network."

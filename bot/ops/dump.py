@@ -19,39 +19,26 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    Connection,
-    Date,
-    DateTime,
-    MetaData,
-    NullPool,
-    Table,
-    func,
-    insert,
-    inspect,
-    select,
-)
+import sqlalchemy as sql
+from sqlalchemy import JSON, Column, Connection, Date, DateTime, MetaData, NullPool, Table
 
 from bot import __version__
 from bot.database.engine import Database
 from bot.database.errors import database_errors
 from bot.database.schema import schema_of
 from bot.database.tables import alembic_version
-from bot.domain.errors import StartupError
+from bot.domain.errors import StartLater, StartupError
 
 T = TypeVar("T")
 MANIFEST = "manifest.json"
-# Small, because on PostgreSQL each chunk is compressed on the event loop, between two reads.
 _CHUNK_BYTES = 64 * 1024
 # Rows that are read at once: one may have a megabyte of outputs.
 _ROWS = 50
 _BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, TypeError, KeyError)
 
 
-class BackupError(Exception):
-    """A backup can't be written; the message says why."""
+class BackupError(StartLater):
+    """A backup can't be written."""
 
 
 @dataclass
@@ -75,10 +62,6 @@ class Manifest:
     version: str = __version__
     sha256: str = ""
     tables: dict[str, Total] = field(default_factory=dict)
-
-    @property
-    def time(self) -> datetime:
-        return datetime.fromisoformat(self.made_at)
 
     @property
     def rows(self) -> int:
@@ -110,7 +93,7 @@ async def snapshot(database: Database, work: Callable[[Connection], T]) -> T:
 
 def tables_in(connection: Connection) -> list[Table]:
     """Return the tables of a database with plain columns, each after those that it refers to."""
-    inspector = inspect(connection)
+    inspector = sql.inspect(connection)
     names = [name for name, _ in inspector.get_sorted_table_and_fkc_names() if name]
     return [
         Table(name, MetaData(), *(_plain(column) for column in inspector.get_columns(name)))
@@ -170,9 +153,9 @@ def _write(connection: Connection, path: Path, now: datetime) -> Manifest:
 
 def lines_of(connection: Connection, table: Table) -> Iterator[bytes]:
     """Yield a table's rows as lines of JSON."""
-    found = connection.execute(select(table).execution_options(yield_per=_ROWS))
+    found = connection.execute(sql.select(table).execution_options(yield_per=_ROWS))
     for row in found.mappings():
-        yield json.dumps(dict(row), default=date.isoformat, sort_keys=True).encode() + b"\n"
+        yield json.dumps(dict(row), default=str, sort_keys=True).encode() + b"\n"
 
 
 def _chunks(lines: Iterable[bytes], total: Total) -> Iterator[bytes]:
@@ -231,7 +214,7 @@ def load(connection: Connection, path: Path, manifest: Manifest) -> None:
     for name, data in _members(path):
         if name != MANIFEST:
             table = tables[name.partition("/")[0]]
-            connection.execute(insert(table), [_row(table, line) for line in data.splitlines()])
+            connection.execute(sql.insert(table), [_row(table, line) for line in data.splitlines()])
     for table in tables.values():
         total, named = Total(), manifest.tables.get(table.name, Total())
         for line in lines_of(connection, table):
@@ -239,8 +222,10 @@ def load(connection: Connection, path: Path, manifest: Manifest) -> None:
         if total != named:
             raise StartupError(f"{total.rows} of {named.rows} rows of {table.name} arrived unchanged.")
         if "id" in table.c and connection.dialect.name == "postgresql" and total.rows:
-            sequence = func.pg_get_serial_sequence(table.name, "id")
-            connection.execute(select(func.setval(sequence, select(func.max(table.c.id)).scalar_subquery())))
+            sequence = sql.func.pg_get_serial_sequence(table.name, "id")
+            connection.execute(
+                sql.select(sql.func.setval(sequence, sql.select(sql.func.max(table.c.id)).scalar_subquery()))
+            )
 
 
 def _row(table: Table, line: bytes) -> dict[str, Any]:

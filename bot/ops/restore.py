@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, closing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -75,17 +75,21 @@ async def restore(settings: Settings, outside: Outside, file: Path, out: TextIO)
             f"{file} has the schema {manifest.schema}, and this version of the bot reads {NEWEST}. Restore "
             "it with a version that has this schema (the changelog names them), then upgrade."
         )
-    persons = erased_since(manifest.time, {settings.backup_dir or file.parent, file.parent})
+    persons = erased_since(datetime.fromisoformat(manifest.made_at), settings.backup_dir, file.parent)
     ended: Counter[RunState] = Counter()
 
     def fill(connection: Connection) -> None:
         load(connection, file, manifest)
         ended.update(settle(connection, outside.now(), persons))
 
-    database = Database(settings.database_url.get_secret_value(), outside)
+    database, before = Database(settings.database_url.get_secret_value(), outside), None
     try:
         async with alone(database):
-            before = await _replace(database, outside, file, fill)
+            if database.file is None and await database.read(schema_of) is not None:
+                before = _free(file.with_name(f"{file.name}.before-restore"))
+                await back_up(database, before, outside.now())
+            await _fill(database, outside, fill)
+            before = _exchange(database.file) if database.file is not None else before
     finally:
         await database.close()
     out.write(f"Restored {manifest.rows} rows of {manifest.made_at} from {file}.\n")
@@ -100,37 +104,28 @@ async def restore(settings: Settings, outside: Outside, file: Path, out: TextIO)
     return 0
 
 
-async def _replace(
-    database: Database, outside: Outside, file: Path, fill: Callable[[Connection], None]
-) -> Path | None:
-    """Replace the rows by what `fill` inserts; return where the old ones are, if there were any."""
-    if database.file is not None:
-        await _build_file(database.file, outside, fill)
-        return _exchange(database.file)
-    before = None
-    if await database.read(schema_of) is not None:
-        before = _free(file.with_name(f"{file.name}.before-restore"))
-        await back_up(database, before, outside.now())
-
-    def work(connection: Connection) -> None:
-        _drop_tables(connection)
-        create_tables(connection)
-        fill(connection)
-
-    await database.migrate(work)
-    return before
-
-
 def _beside(file: Path) -> Path:
     return file.with_name(f"{file.name}.new")
 
 
-async def _build_file(file: Path, outside: Outside, fill: Callable[[Connection], None]) -> None:
-    """Build a SQLite file beside another one. What an earlier attempt left is removed."""
-    beside = _beside(file)
-    for end_ in ("", "-wal", "-shm", "-journal"):
-        beside.with_name(beside.name + end_).unlink(missing_ok=True)
-    beside.touch(mode=0o600)
+async def _fill(database: Database, outside: Outside, fill: Callable[[Connection], None]) -> None:
+    """Fill new tables: on PostgreSQL instead of the old ones, on SQLite in a file beside the old one."""
+    if database.file is None:
+
+        def work(connection: Connection) -> None:
+            _drop_tables(connection)
+            create_tables(connection)
+            fill(connection)
+
+        await database.migrate(work)
+        return
+    beside = _beside(database.file)
+    try:
+        for suffix in ("", "-wal", "-shm", "-journal"):  # of an earlier attempt
+            beside.with_name(beside.name + suffix).unlink(missing_ok=True)
+        beside.touch(mode=0o600)
+    except OSError as error:
+        raise StartupError(f"{beside} can't be written ({error.strerror}).") from error
     built = Database(f"sqlite:///{beside}", outside)
     try:
         await upgrade(built)
@@ -151,9 +146,9 @@ def _exchange(file: Path) -> Path | None:
         except sqlite3.OperationalError as error:
             raise StartupError(f"Another program has {file} open ({error}). Stop it first.") from error
     before = _free(file.with_name(f"{file.name}.before-restore"))
-    for end_ in ("-wal", "-shm"):  # of a damaged file
+    for suffix in ("-wal", "-shm"):  # of a damaged file
         with suppress(FileNotFoundError):
-            file.with_name(file.name + end_).rename(before.with_name(before.name + end_))
+            file.with_name(file.name + suffix).rename(before.with_name(before.name + suffix))
     try:
         before.hardlink_to(file)
     except OSError:  # not on every file system
@@ -172,10 +167,14 @@ def _free(path: Path) -> Path:
 
 
 def _drop_tables(connection: Connection) -> None:
-    """Drop the bot's tables: if their schema is another, all tables of the database."""
-    found, schema = inspect(connection).get_table_names(), schema_of(connection)
-    own = {*metadata.tables, alembic_version.name} if schema in (None, NEWEST) else set(found)
-    for name in own.intersection(found):
+    """Drop the bot's tables; if another version has made them, all of the database.
+
+    Raises StartupError if there are tables of another program.
+    """
+    found, own = set(inspect(connection).get_table_names()), {*metadata.tables, alembic_version.name}
+    if found and not {"requests", "runs", "messages", alembic_version.name} <= found:
+        raise StartupError("The database has tables of another program. Give the bot a database of its own.")
+    for name in found if schema_of(connection) != NEWEST else own & found:
         connection.execute(text(f'DROP TABLE "{name}" CASCADE'))
 
 
@@ -228,23 +227,19 @@ def _keep_quiet(connection: Connection, key: str, erased: Collection[int]) -> No
             set_columns(connection, messages, which, {**quiet, "offered": offered})
 
 
-def erased_since(time: datetime, folders: Collection[Path]) -> frozenset[int]:
+def erased_since(time: datetime, *folders: Path | None) -> frozenset[int]:
     """Return the people who erased their data after a backup was made, as the files `erased` say."""
-    return frozenset(
-        person for folder in folders for at, person in _erasures(folder) if at > time - _ERASURE_SECONDS
-    )
-
-
-def _erasures(folder: Path) -> Iterator[tuple[datetime, int]]:
-    file = folder / ERASED
-    if not file.exists():
-        return
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            at, person = line.split()
-            yield datetime.fromisoformat(at), int(person)
-        except ValueError:
-            raise StartupError(f"{file}, line {number}, is no time and id. Correct or remove it.") from None
+    found = set[int]()
+    files = [folder / ERASED for folder in folders if folder is not None]
+    for file in files:
+        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+            try:
+                at, person = line.split()
+                if datetime.fromisoformat(at) > time - _ERASURE_SECONDS:
+                    found.add(int(person))
+            except (ValueError, TypeError):
+                raise StartupError(f"{file}: {line!r} is no time and id. Correct or remove it.") from None
+    return frozenset(found)
 
 
 def database_at(text: str) -> str:
@@ -289,13 +284,8 @@ async def _copy(source: Database, target: Database, outside: Outside) -> Manifes
     try:
         manifest = await back_up(source, path, outside.now())
 
-        def fill(connection: Connection) -> None:
-            load(connection, path, manifest)
-
-        if target.file is None:
-            await target.migrate(fill)
-        else:
-            await _build_file(target.file, outside, fill)
+        await _fill(target, outside, lambda connection: load(connection, path, manifest))
+        if target.file is not None:
             await target.close()
             _beside(target.file).replace(target.file)
     finally:

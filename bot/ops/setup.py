@@ -23,7 +23,7 @@ from bot.config.settings import DEFAULT_DEPLOYMENTS_FILE, ENV_FILE, REQUIRED_SEC
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
 from bot.deployments.schema.field_types import mistakes
-from bot.domain.errors import StartLater, StartupError
+from bot.domain.errors import InputError, StartLater, StartupError
 from bot.ops.check_comfydeploy import KEY_REFUSED, UNKNOWN_ID, check_deployments, check_key
 from bot.ops.check_discord import TOKEN_REFUSED, check_discord
 from bot.ops.check_settings import key_fault, token_fault
@@ -90,34 +90,45 @@ async def _answer(
     is_terminal, present = sys.stdin.isatty(), _value(settings, name)
     while True:
         value = given or (_prompt(name, present, out) if is_terminal else "") or present
-        if not value:
-            if is_terminal:
-                continue
+        if not value and not is_terminal:
             raise StartupError(f"{name}: is missing. Give it with {OPTIONS[name]}, or use a terminal.")
-        given, fault, findings = "", "", list[Finding]()
         try:
             own = _with(settings, name, value)
-            fault = "" if anyway else _fault(own, name)
+            return own, await _ask_service(name, own, outside, out, anyway)
         except ValidationError as error:
-            own, fault = settings, next(mistakes(error))
-        if not fault:
-            findings, redact = await _check(own, name, outside), Redactor([value])
-            for finding in findings:
-                out.write(f"{redact(str(finding))}\n" if not finding.subject.endswith(" link") else "")
-            # ComfyDeploy gave no clear answer about a key if the finding is a warning.
-            bad = (Level.ERROR, Level.WARNING) if name == KEY else (Level.ERROR,)
-            wrong = [finding for finding in findings if finding.level in bad]
-            if not wrong or anyway:
-                return own, findings
-            if not any(said in each.summary for each in wrong for said in _REFUSED):
-                if not is_terminal:
-                    raise StartLater(f"{name} couldn't be checked. With --anyway it is written unchecked.")
-                if _confirm("Write it anyway? [y/N] "):
-                    return own, findings
-            fault = f"{name} wasn't accepted."
+            fault = next(mistakes(error))
+        except InputError as error:
+            fault = error.code
         if not is_terminal:
             raise StartupError(f"{fault} Nothing was written.")
         out.write(f"{fault}\n")
+        given = ""
+
+
+async def _ask_service(
+    name: str, settings: Settings, outside: Outside, out: TextIO, anyway: bool
+) -> Sequence[Finding]:
+    """Print and return what a service says. Raises InputError if it, or somebody at the terminal, refuses."""
+    value = _value(settings, name)
+    fault = token_fault(value) if name == TOKEN else None
+    fault = key_fault(value, settings.comfydeploy_api_url) if name == KEY else fault
+    if fault:  # it is shown to no service
+        if anyway:
+            return ()
+        raise InputError(f"{name} {fault}.")
+    findings, redact = await _check(settings, name, outside), Redactor([value])
+    out.writelines(f"{redact(str(each))}\n" for each in findings if not each.subject.endswith(" link"))
+    # ComfyDeploy gave no clear answer about a key if the finding is a warning.
+    bad = (Level.ERROR, Level.WARNING) if name == KEY else (Level.ERROR,)
+    wrong = [finding for finding in findings if finding.level in bad]
+    if wrong and not anyway:
+        if not any(said in each.summary for each in wrong for said in _REFUSED):
+            if not sys.stdin.isatty():
+                raise StartLater(f"{name} couldn't be checked. With --anyway it is written unchecked.")
+            if _confirm("Write it anyway? [y/N] "):
+                return findings
+        raise InputError(f"{name} wasn't accepted.")
+    return findings
 
 
 def _value(settings: Settings, name: str) -> str:
@@ -129,14 +140,6 @@ def _with(settings: Settings, name: str, value: str) -> Settings:
     """Return the settings with another value. Raises ValidationError."""
     valid = Settings.model_validate({name: value}, context=[])
     return settings.model_copy(update={name.lower(): getattr(valid, name.lower())})
-
-
-def _fault(settings: Settings, name: str) -> str:
-    """Return what is wrong with the form of a value, which is then shown to no service."""
-    value = _value(settings, name)
-    found = token_fault(value) if name == TOKEN else None
-    found = key_fault(value, settings.comfydeploy_api_url) if name == KEY else found
-    return f"{name} {found}." if found else ""
 
 
 async def _check(settings: Settings, name: str, outside: Outside) -> list[Finding]:

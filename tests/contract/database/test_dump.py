@@ -10,12 +10,14 @@ import re
 import sys
 import tarfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, insert, inspect, text
 
 from bot.config.settings import Settings
 from bot.database.rows import insert_rows, new_row
@@ -24,11 +26,15 @@ from bot.database.tables import audit, messages, presets
 from bot.domain.errors import StartupError
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.runs import RunState
-from bot.ops.backups import back_up_before_migration, backup, claim
+from bot.memory import FormDrafts
+from bot.metrics import Metrics
+from bot.ops.backups import DailyBackup, back_up_before_migration, backup, claim
 from bot.ops.dump import MANIFEST, Manifest, back_up, verify
 from bot.ops.restore import move_database, restore
 from bot.outside import Outside
+from bot.services import privacy
 from bot.store import Store
+from bot.workers.worker import Later
 from tests.contract.conftest import Stores
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log, block, run_keys, stored_run
 from tests.contract.store.runs import (
@@ -47,7 +53,8 @@ from tests.contract.store.runs import (
     started,
     state_of,
 )
-from tests.databases import PostgresServer, sqlite_url
+from tests.databases import Database, PostgresServer, sqlite_url
+from tests.unit.factories import app_with
 
 REF = MessageRef(5, 6)
 ROWS = 10_000
@@ -215,18 +222,52 @@ async def test_results_are_not_posted_again_but_offered(store: Store, tmp_path: 
     assert not await again.messages.next_due(NOW + timedelta(days=9), ())
 
 
-async def test_erasures_after_the_backup_are_repeated(store: Store, tmp_path: Path, stores: Stores) -> None:
+async def test_erasures_after_the_backup_are_repeated(
+    store: Store, url: str, tmp_path: Path, stores: Stores
+) -> None:
     keys = [await stored_run(store, person=person, prompt="secret") for person in (ALICE, BOB, MOD)]
     waiting = await accepted(store, requester_id=ALICE)
     file = await backed_up(store, tmp_path)
-    lines = [f"{(NOW + timedelta(days=days)).isoformat()} {who}\n" for days, who in ((1, ALICE), (-1, BOB))]
-    folder = tmp_path / "backups"
-    folder.mkdir()
-    (folder / "erased").write_text("".join(lines))
-    again, said = await restored(store, file, stores, backup_dir=str(folder))
+    settings = settings_of(url, backup_dir=str(tmp_path))
+    with ThreadPoolExecutor() as files:
+        for days, person in ((1, ALICE), (-1, BOB)):
+            at = Outside(now=lambda days=days: NOW + timedelta(days=days))
+            app = app_with(
+                store=store, settings=settings, files=files, drafts=FormDrafts(Random(1)), outside=at
+            )
+            await privacy.erase(app, person)
+    assert (tmp_path / "erased").stat().st_mode & 0o777 == 0o600
+    again, said = await restored(store, file, stores, backup_dir=str(tmp_path))
     assert [(await fetch(again, key)).prompt for key in keys] == [None, "secret", "secret"]
     assert (await fetch(again, waiting.key)).prompt is None
     assert "erasures of 1 people" in said
+
+
+async def test_the_daily_backup_of_the_running_bot(store: Store, url: str, tmp_path: Path) -> None:
+    await fill(store)
+    settings, metrics = settings_of(url, backup_dir=str(tmp_path)), Metrics(lambda: 0.0)
+    with ThreadPoolExecutor() as files:
+        app = app_with(store=store, settings=settings, files=files, metrics=metrics, outside=Outside())
+        daily = DailyBackup(app, tmp_path)
+        (now,) = await daily.claim(1) or ()
+        await daily.handle(now)
+        later = await daily.claim(1)
+    assert isinstance(later, Later)
+    assert 23 < later.seconds / 3600 <= 24
+    (made,) = [tmp_path / name for name in names(tmp_path) if name.startswith("bot-")]
+    assert verify(made).tables["runs"].rows == 15
+
+
+async def test_a_database_of_another_program_is_not_touched(
+    store: Store, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    file, elsewhere = await backed_up(store, tmp_path), await postgres.empty_database()
+    database = Database(elsewhere)
+    await database.write(lambda connection: connection.execute(text("CREATE TABLE requests (id INTEGER)")))
+    with pytest.raises(StartupError, match="tables of another program"):
+        await restore(settings_of(elsewhere), Outside(), file, io.StringIO())
+    assert await database.read(lambda connection: inspect(connection).get_table_names()) == ["requests"]
+    await database.close()
 
 
 def names(folder: Path) -> set[str]:
