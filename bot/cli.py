@@ -16,7 +16,7 @@ from bot.ops.backups import backup
 from bot.ops.check import check
 from bot.ops.export import export
 from bot.ops.restore import database_at, move_database, restore
-from bot.ops.setup import ID, KEY, OPTIONS, TOKEN, setup
+from bot.ops.setup import ID, OPTIONS, setup
 from bot.outside import Outside
 from bot.serve import serve
 from bot.store.reading.history import ExportFilter
@@ -51,10 +51,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", metavar="command")
     added = {name: commands.add_parser(name, help=text, description=text) for name, text in _ABOUT.items()}
     for name, option in OPTIONS.items():
-        kind, what = (
-            ("ID", "the value") if name == ID else ("FILE", "a file with the value, or - for standard input")
-        )
-        added["setup"].add_argument(option, metavar=kind, help=f"{name}: {what}")
+        takes = "ID" if name == ID else "FILE"
+        what = name if name == ID else f"{name}, in a file; - is standard input"
+        added["setup"].add_argument(option, metavar=takes, help=what)
     added["setup"].add_argument("--anyway", action="store_true", help="write values that weren't accepted")
     added["check"].add_argument("--json", action="store_true", help="print the findings as one JSON object")
     export = added["export"]
@@ -103,8 +102,7 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
             return await check(settings, mistakes, outside, sys.stdout, as_json=parsed.json)
         if parsed.command == "setup":
             setup_logging("CRITICAL", "text")
-            given = {TOKEN: parsed.discord_token, KEY: parsed.comfydeploy_key, ID: parsed.deployment_id}
-            return await setup(environment, outside, given, sys.stdout, anyway=parsed.anyway)
+            return await setup(environment, outside, vars(parsed), sys.stdout)
         settings = load_settings(environment)
         # Commands print their results, so they log little.
         level = settings.log_level if parsed.command is None else "CRITICAL"

@@ -32,7 +32,7 @@ from tools.simulated_faults import Search
 
 ROOT = Path(__file__).parents[1]
 LIST = ROOT / "tests" / "planted_faults.toml"
-AREAS = ("store", "delivery", "workers", "moderation")
+AREAS = ("store", "delivery", "workers", "moderation", "operators")
 SECONDS = 900
 OUTPUT = "planted-faults-output.txt"
 FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # Linux's RAM disk

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from bot.config.settings import Settings
 from bot.context import App
 from bot.database.engine import Database
-from bot.database.key_values import lock_value, read_value, write_value
+from bot.database.key_values import lock_value, write_value
 from bot.database.schema import NEWEST, is_known, schema_of
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.ops.dump import BackupError, back_up
@@ -90,14 +90,10 @@ class DailyBackup:
         self._failed = app.metrics.gauge("backup_failed", "Whether this process's last backup failed")
 
     async def claim(self, _room: int) -> Sequence[datetime] | Later | None:
-        now, database = self._app.now(), self._app.store.database
-        stored = await database.read(read_value, _NEXT)
-        due_at = datetime.fromisoformat(stored) if stored is not None else now
-        if due_at <= now or due_at > now + _DAY:  # the clock was ahead
-            others = await database.write(claim, now)
-            if others is None:
-                return [now]
-            due_at = others
+        now = self._app.now()
+        due_at = await self._app.store.database.write(claim, now)
+        if due_at is None:
+            return [now]
         return Later.at(due_at, now)
 
     async def handle(self, now: datetime) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -19,7 +18,6 @@ SETTINGS, NETWORK = "Settings", "Network"
 REMEDY = "Change it in .env; docs/configuration.md explains each setting."
 _CONNECT_SECONDS = 10
 _OWN_API = "https://api.comfydeploy.com/api"
-_DASHBOARD = re.compile(r"((app|www)\.)?comfydeploy\.com")
 
 
 def token_fault(token: str) -> str | None:
@@ -52,20 +50,12 @@ def check_settings(settings: Settings, mistakes: Sequence[str]) -> Iterator[Find
     for sentence in settings.warnings():
         yield warning(SETTINGS, sentence, REMEDY)
     token, key = (each.get_secret_value() for each in (settings.discord_token, settings.comfydeploy_api_key))
-    api = settings.comfydeploy_api_url
     if token and (fault := token_fault(token)):
         yield warning(SETTINGS, f"DISCORD_TOKEN {fault}.", "Copy it again: Bot > Reset Token.")
-    if key and (fault := key_fault(key, api)):
+    if key and (fault := key_fault(key, settings.comfydeploy_api_url)):
         yield warning(SETTINGS, f"COMFYDEPLOY_API_KEY {fault}.", "Copy it from ComfyDeploy's dashboard.")
-    if _DASHBOARD.fullmatch(urlsplit(api).hostname or ""):
-        summary = "COMFYDEPLOY_API_URL is the address of the dashboard."
-        yield warning(SETTINGS, summary, f"Leave it empty for {_OWN_API}.")
-    servers = {
-        "COMMAND_GUILD_IDS": settings.command_guild_ids,
-        "ALLOWED_GUILD_IDS": settings.allowed_guild_ids,
-    }
-    for name, ids in servers.items():
-        for each in ids or ():
+    for name in ("COMMAND_GUILD_IDS", "ALLOWED_GUILD_IDS"):
+        for each in getattr(settings, name.lower()) or ():
             if not 17 <= len(str(each)) <= 20:
                 summary = f"{name}: {each} doesn't look like a server's id, which has 17 to 20 digits."
                 yield warning(SETTINGS, summary, "Right-click the server in Discord > Copy Server ID.")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
@@ -40,26 +40,23 @@ _EXAMPLE = Path(".env.example")
 
 
 async def setup(
-    environment: Mapping[str, str],
-    outside: Outside,
-    given: Mapping[str, str | None],
-    out: TextIO,
-    *,
-    anyway: bool,
+    environment: Mapping[str, str], outside: Outside, options: Mapping[str, Any], out: TextIO
 ) -> int:
     """Ask for the three settings and write them, and return the exit code 0.
 
-    `given` are the options by the settings' names. Values are written unchecked with `anyway`. Raises
-    StartupError if an answer is missing or wrong, and StartLater if a service doesn't answer. Nothing is
-    written then.
+    `options` are those of the command line; with `anyway`, values are written although they aren't accepted.
+    Raises StartupError if an answer is missing or wrong, and StartLater if a service doesn't answer. Nothing
+    is written then.
     """
     settings, _ = read_settings(environment)
     answers, links = dict[str, str](), list[Finding]()
-    for name in OPTIONS:
-        if name == ID and not given[ID] and (settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE.exists()):
+    has_file = bool(settings.deployments_file) or DEFAULT_DEPLOYMENTS_FILE.exists()
+    for name, option in OPTIONS.items():
+        given = _read(name, options[option.strip("-").replace("-", "_")])
+        if name == ID and not given and has_file:
             out.write(f"deployments.toml describes the deployments, so {ID} isn't needed.\n")
             continue
-        settings, findings = await _answer(name, settings, outside, _read(name, given[name]), out, anyway)
+        settings, findings = await _answer(name, settings, outside, given, out, options["anyway"])
         answers[name] = _value(settings, name)
         links += [finding for finding in findings if finding.subject.endswith(" link")]
     write_env_file(answers)
@@ -115,7 +112,7 @@ async def _ask_service(
     if fault:  # it is shown to no service
         if anyway:
             return ()
-        raise InputError(f"{name} {fault}.")
+        raise InputError(f"{name} {fault}. With --anyway it is written unchecked.")
     findings, redact = await _check(settings, name, outside), Redactor([value])
     out.writelines(f"{redact(str(each))}\n" for each in findings if not each.subject.endswith(" link"))
     # ComfyDeploy gave no clear answer about a key if the finding is a warning.

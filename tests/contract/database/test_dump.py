@@ -291,6 +291,19 @@ def without_manifest(data: bytes) -> bytes:
     return made.getvalue()
 
 
+@pytest.mark.sqlite_only
+async def test_a_backup_with_another_row_is_refused(store: Store, url: str, tmp_path: Path) -> None:
+    await fill(store)
+    file, made = await backed_up(store, tmp_path), tmp_path / "changed.tar.gz"
+    with tarfile.open(file) as old, tarfile.open(made, mode="w:gz") as new:
+        for member in old.getmembers():
+            content = old.extractfile(member)
+            assert content is not None
+            new.addfile(member, io.BytesIO(content.read().replace(b'"flux"', b'"fluX"')))
+    with pytest.raises(StartupError, match="its rows aren't those that its manifest names"):
+        verify(made)
+
+
 @pytest.mark.parametrize("change", [cut, flipped, without_manifest, lambda _: b"a shopping list", None])
 async def test_a_damaged_backup_changes_nothing(
     change: Callable[[bytes], bytes] | None, store: Store, url: str, tmp_path: Path
