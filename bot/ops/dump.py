@@ -104,7 +104,7 @@ def tables_in(connection: Connection) -> list[Table]:
 
 def _plain(column: Any) -> Column[Any]:
     is_json = isinstance(column["type"], JSON)
-    return Column(column["name"], JSON(none_as_null=True) if is_json else column["type"])
+    return Column(column["name"], JSON(none_as_null=column["nullable"]) if is_json else column["type"])
 
 
 async def back_up(database: Database, path: Path, now: datetime) -> Manifest:

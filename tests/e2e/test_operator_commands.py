@@ -127,6 +127,16 @@ async def test_a_missing_folder_for_backups_does_not_stop_the_bot(home: BotProce
     await home.settled(runs=1)
 
 
+async def test_a_move_to_a_database_named_in_the_environment(home: BotProcess) -> None:
+    said = await home.command("move-database")
+    assert said.code == 2
+    assert "Name it with --to or TARGET_DATABASE_URL" in said.err
+    target = f"sqlite:///{home.folder}/other.db"
+    said = await home.command("move-database", TARGET_DATABASE_URL=target)
+    assert said.code == 0, said.err
+    assert "All rows have arrived unchanged" in said.out
+
+
 async def test_help_names_the_commands(home: BotProcess) -> None:
     said = await home.command("--help")
     assert said.code == 0

@@ -151,7 +151,7 @@ async def test_without_the_database_the_counters_are_still_shown(caller: Caller)
 
 
 async def test_the_page_has_the_metrics_of_the_alerts_and_the_dashboard(tmp_path: Path) -> None:
-    async with running_bot(tmp_path) as s:
+    async with running_bot(tmp_path, backup_dir=tmp_path) as s:
         _, text = await read(s.runner.port)
     shown = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
     named = {name for _, expression in EXPRESSIONS for name in re.findall(rf"{PREFIX}_\w+", expression)}

@@ -36,7 +36,17 @@ from bot.services import privacy
 from bot.store import Store
 from bot.workers.worker import Later
 from tests.contract.conftest import Stores
-from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log, block, run_keys, stored_run
+from tests.contract.store.rows import (
+    ALICE,
+    BOB,
+    GUILD,
+    MOD,
+    audit_log,
+    block,
+    run_keys,
+    stored_rules,
+    stored_run,
+)
 from tests.contract.store.runs import (
     NOW,
     SUCCESS,
@@ -432,6 +442,7 @@ async def test_from_sqlite_to_postgresql_and_back(
     server = await postgres.empty_database()
     store = await opening.open(first)
     await fill(store)
+    await stored_rules(store, GUILD + 1, None)  # as JSON
     running = await accepted(store)
     await started(store)
     await store.close()
