@@ -207,6 +207,8 @@ def _workers(app: App, recorder: ReportRecorder) -> dict[str, Worker[Any]]:
         health, retention = BackendHealth(app), app.store.retention
 
         async def expired(_room: int) -> Sequence[ExpiredRows]:
+            if await app.store.reviews.expire_pictures(app.now()):
+                app.wakeups.wake("show")
             found = await retention.claim(app.now())
             return [found] if found is not None else []
 

@@ -76,6 +76,7 @@ class Metrics:
 
         checked = self._counter("pictures_checked", "Pictures by what the checker said", "result")
         self._checked = {result: checked.labels(result) for result in ("clean", "flagged", "unknown")}
+        self._held = self._counter("pictures_held", "Outputs that a moderator has to look at first")
         self._check = self._histogram(
             "picture_check_seconds", "How long pictures waited for the checker's answer", _CALL_SECONDS
         )
@@ -143,6 +144,9 @@ class Metrics:
         """Count a picture that is clean, flagged or, without a usable answer, unknown."""
         self._checked[result].inc()
         self._check.observe(seconds)
+
+    def pictures_held(self, count: int) -> None:
+        self._held.inc(count)
 
     def discord_trace(self) -> aiohttp.TraceConfig:
         """Return a trace that counts the requests of discord.py's session, including retries."""

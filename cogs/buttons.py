@@ -18,6 +18,7 @@ from bot.deployments.model import deployment_of
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.forms import YES
 from bot.domain.messages.records import Kind, MessageRef
+from bot.domain.picture_check import Verdict
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.domain.text.file_names import is_file
@@ -273,6 +274,9 @@ PRESSES: Mapping[Action, Press] = {
     Action.POST: partial(_copy, kind=Kind.POST),
     Action.SHARE: _open_share,
     Action.SAVE: open_save,
+    Action.SHOW: _deciding(partial(moderation.decide_pictures, verdict=Verdict.SHOW)),
+    Action.VEIL: _deciding(partial(moderation.decide_pictures, verdict=Verdict.SPOILER)),
+    Action.HIDE: _deciding(partial(moderation.decide_pictures, verdict=Verdict.HIDDEN)),
 }
 
 

@@ -5,6 +5,7 @@ for the bot's owner.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import discord
 from discord import app_commands
@@ -16,6 +17,7 @@ from bot.deployments.catalogue import ReloadResult
 from bot.discord_api.channels import member_from_user, requester_now
 from bot.domain.errors import RefusedError, StartupError
 from bot.domain.moderation import BLOCK_DURATIONS, block_duration
+from bot.domain.picture_check import Verdict
 from bot.domain.text import escape_line, shorten
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, show_page, turning, typed_values
@@ -105,6 +107,9 @@ async def block_sent(interaction: Interaction, key: str) -> None:
     target = await requester_now(interaction.client, run, seconds=_SECONDS)
     reason = _typed(interaction, REASON_FIELD)
     done = await moderation.block(app, actor, target, reason=reason, duration=duration)
+    if run.held:
+        with suppress(RefusedError):  # another moderator has just decided
+            await moderation.decide_pictures(app, actor, key, verdict=Verdict.HIDDEN)
     await tell(interaction, block_confirmation(*done))
 
 

@@ -34,6 +34,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.database.tables import messages, queues, requests, runs
 from bot.domain.messages.records import COPIES, Form, Kind, Message, Place
+from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.runs import FINAL, Output, Run, RunState
 
 # A page begins after the last row of the page before, not at an offset. `tie` matches those rows of the same
@@ -95,6 +96,8 @@ def to_run(row: Row[Any]) -> Run:
     values: dict[str, Any] = dict(zip(_RUN_FIELDS, row, strict=True))
     values["outputs"] = tuple(Output(**item) for item in values["outputs"] or ())
     values["state"] = RunState(values["state"])
+    if numbers_with(values["verdicts"], Verdict.SPOILER):
+        values["spoiler"] = True
     values["file_deployments"] = tuple(values["file_deployments"])
     if values["index"]:
         # The answer shows the whole request, so only its first run may be shown there.
@@ -237,7 +240,7 @@ def about_result(run: Run) -> ColumnElement[bool]:
     return or_(
         messages.c.kind == Kind.OUTCOME,
         and_(messages.c.kind.in_({Kind.LATE, Kind.REPORT, *COPIES}), number),
-        and_(messages.c.kind.in_({Kind.REPORT, Kind.REVIEW}), messages.c.number == 0),
+        and_(messages.c.kind.in_({Kind.REPORT, Kind.REVIEW, Kind.PICTURES}), messages.c.number == 0),
     )
 
 

@@ -196,6 +196,10 @@ runs = Table(
     Column("deleted_by", BigInteger),
     Column("erased_at", UtcDateTime),  # when the requester erased the inputs and outputs
     Column("report_channel_id", BigInteger),
+    # Whether its outputs are shown only once they are checked, and the verdicts; see domain.picture_check
+    Column("to_check", Boolean, nullable=False, server_default=false()),
+    Column("verdicts", JSON(none_as_null=True)),
+    Column("held_until", UtcDateTime),  # when held outputs are hidden unless a moderator has decided
     Column("weight", Float, nullable=False, server_default="1"),  # the weight of a second on the run's GPU
     Column("reserved_seconds", Float, nullable=False, server_default="60"),  # its cost until that is known
     # What the ledger counts for the run: its weighted GPU seconds, on which day, and whether as a run
@@ -224,6 +228,7 @@ runs = Table(
     _partial("runs_in_flight", "state", "guild_id", "requester_id", "deployment", where=_IS_IN_FLIGHT),
     Index("runs_turns", "deployment", "requester_id", "queue_tag"),
     Index("runs_ended", "state", "ended_at"),
+    _partial("runs_held", "held_until", where="held_until IS NOT NULL"),
     # Partial, so that only successes are indexed. The expression replaces NULL, because SQLite would prefer
     # another index to one that it has to search for NULL.
     _partial(

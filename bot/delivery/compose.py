@@ -6,7 +6,7 @@ Functions raise Unanswered, StoreUnavailable, and MediaError or BackendError.
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -35,8 +35,10 @@ from bot.ui.message_parts import (
 )
 from bot.ui.moderation import (
     REPORTED,
+    closed_pictures_card,
     closed_report_card,
     decided_card,
+    pictures_card,
     report_card,
     review_card,
     turned_away_letter,
@@ -58,7 +60,10 @@ class Edit(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What to compose: a claimed message for a place, and the folder for its files."""
+    """What to compose: a claimed message for a place, and the folder for its files.
+
+    `prepared` are the outputs, by run key, that are there already, because they were checked.
+    """
 
     claim: Claim
     place: Place
@@ -66,6 +71,7 @@ class Task(NamedTuple):
     act: Act
     folder: Path
     deadline: float
+    prepared: Mapping[str, PreparedOutputs] = {}
 
 
 async def parts(app: App, task: Task) -> Sequence[OutgoingMessage]:
@@ -77,7 +83,8 @@ async def parts(app: App, task: Task) -> Sequence[OutgoingMessage]:
     if kind not in CARDS:
         messages = await _outcome(app, task)
         return messages if rules.ping_requesters else [replace(each, mention=None) for each in messages]
-    card = await (_review(app, task) if kind is Kind.REVIEW else _report(app, task))
+    compose_card = {Kind.REVIEW: _review, Kind.REPORT: _report, Kind.PICTURES: _pictures}[kind]
+    card = await compose_card(app, task)
     role = rules.reviewer_role_id if rules.ping_reviewers else None
     if role is None or card.layout is None:
         return [card]
@@ -94,6 +101,9 @@ async def edits(app: App, claim: Claim) -> Sequence[Edit]:
         ]
     if kind is Kind.REPORT:
         return [edit for part in posted if (edit := await _report_edit(app, claim, part))]
+    if kind is Kind.PICTURES and not any(run.held for run in claim.runs):
+        decided = await app.store.reviews.last(claim.first, AuditAction.PICTURES)
+        return [Edit(posted[0], closed_pictures_card(first, _title(app, first), decided), ())]
     # A batch may lose results, and a failure's log comes late. A single result is shown or deleted as a
     # whole, and a letter about the end of a request stays as it is.
     changing = (Shows.NOTICE, Shows.PARTIAL, *([Shows.RESULT] if len(claim.runs) > 1 else []))
@@ -154,6 +164,8 @@ async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
 
 async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
     message = task.claim.message
+    if run.key in task.prepared and message.form is Form.FILES:
+        return task.prepared[run.key]
     names = [name for part in message.posted for name in part.files] if task.act is Act.CONTINUE else []
     if message.form >= Form.LINKS:
         if names:
@@ -231,6 +243,32 @@ async def _review(app: App, task: Task) -> OutgoingMessage:
     return review_card(run, _title(app, run), inputs, prepared)
 
 
+async def _pictures(app: App, task: Task) -> OutgoingMessage:
+    """Compose the card about what waits for a moderator, the only place that shows it."""
+    claim, found = task.claim, list[PreparedOutputs]()
+    withheld = await hides(app, claim.first, claim.message.channel_id)
+    for run in (each for each in claim.runs if each.held):
+        held = tuple(run.outputs[number - 1] for number in run.held)
+        alone = replace(run, outputs=held, to_check=False, spoiler=False)
+        if claim.message.form is Form.FILES and not withheld:
+            found.append(
+                await app.outputs.prepare(
+                    alone, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
+                )
+            )
+        elif not withheld:
+            found.append(linked_outputs(alone, app.outputs.may_link))
+    return pictures_card(claim.runs, _title(app, claim.first), _together(found), withheld=withheld)
+
+
+def _together(found: Sequence[PreparedOutputs]) -> PreparedOutputs:
+    return PreparedOutputs(
+        files=tuple(file for each in found for file in each.files),
+        texts=tuple(text for each in found for text in each.texts),
+        remarks=tuple(note for each in found for note in each.remarks),
+    )
+
+
 async def _report(app: App, task: Task) -> OutgoingMessage:
     claim, found = task.claim, list[PreparedOutputs]()
     withheld = await hides(app, claim.run, claim.message.channel_id)
@@ -250,12 +288,7 @@ async def _report_card(
 ) -> OutgoingMessage:
     run = claim.run
     reports, link = await app.store.reviews.reports(run), _open_link(claim)
-    prepared = PreparedOutputs(
-        files=tuple(file for each in found for file in each.files),
-        texts=tuple(text for each in found for text in each.texts),
-        remarks=tuple(note for each in found for note in each.remarks),
-    )
-    return report_card(run, _title(app, run), reports, link, prepared, withheld=withheld)
+    return report_card(run, _title(app, run), reports, link, _together(found), withheld=withheld)
 
 
 async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
@@ -271,7 +304,7 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
         dismissed = await app.store.reviews.last(run, AuditAction.DISMISS)
         if dismissed is None:
             return None
-        by, at = dismissed
+        by, at, _ = dismissed
         was_gone = all(each.deleted_at is not None and each.deleted_at <= at for each in claim.results)
         code = "report_gone" if was_gone else "report_dismissed"
         verdict = say(code, person=by, at=int(at.timestamp()))
@@ -322,13 +355,13 @@ def _as_posted(
     `names` are the files of the messages. Outputs that aren't among them are linked by the sentence `code`.
     """
     own = [_posted_file(name) for name in names if belongs_to(name, run.key)]
-    links = [output for output in run.outputs if output.url]
+    links = [output for output in run.visible if output.url]
     remarks = tuple(
         link_remark(code, output, number, may_link)
         for number, output in enumerate(links, 1)
         if not any(f"{file_stem(run.deployment, run.key, number)}." in file.filename for file in own)
     )
-    texts = [output.text for output in run.outputs if output.text is not None]
+    texts = [output.text for output in run.visible if output.text is not None]
     return PreparedOutputs(tuple(own), inline_texts(run, texts) or (), remarks)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from bot.context import App
 from bot.delivery import compose, status
 from bot.delivery.age_restriction import withheld_at
+from bot.delivery.checking import look
 from bot.delivery.status import Estimator
 from bot.delivery.step import LEASE, Step, Superseded
 from bot.discord_api.calls import DiscordHealth, PostError, Unanswered, Unreachable
@@ -36,6 +37,7 @@ from bot.domain.messages.records import (
     Shows,
     full_channels,
 )
+from bot.domain.picture_check import Verdict
 from bot.domain.results import CopyRequest
 from bot.domain.runs import RunState
 from bot.domain.text import message_url
@@ -314,11 +316,15 @@ class Messenger:
             act = decide(step.claim.message, shows)
             if act not in (Act.POST, Act.CONTINUE) or not may_post:
                 return act
+            if shows is Shows.HELD:
+                await self._wait(step)
+                return None
             if place is Place.RUNS:
                 await self._give_up(step)
                 return None
             try:
-                await self._post(step, place, shows, act)
+                if not await self._post(step, place, shows, act):
+                    continue
             except Unreachable as error:
                 log.info("place %s failed: %s", place.name.lower(), error)
                 step.climb(place, error)
@@ -328,14 +334,25 @@ class Messenger:
             else:
                 return act
 
-    async def _post(self, step: Step, place: Place, shows: Shows, act: Act) -> None:
+    async def _post(self, step: Step, place: Place, shows: Shows, act: Act) -> bool:
+        """Post a message; return False if a check of its outputs has changed what it should show."""
         deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
         with temporary_folder() as folder:
-            task = compose.Task(step.claim, place, shows, act, Path(folder), deadline)
             async with status.finishing_up(self._app, step.claim):
+                checked = await look(self._app, step, Path(folder), deadline)
+                if checked is None:
+                    return False
+                task = compose.Task(step.claim, place, shows, act, Path(folder), deadline, checked)
                 parts = await compose.parts(self._app, task)
             await step.post(place, shows, parts, continues=act is Act.CONTINUE)
         self._health.heard(posted=place not in EDITS)
+        return True
+
+    async def _wait(self, step: Step) -> None:
+        """Say in the status message that moderators look at the result first. Their decision bumps it."""
+        if not step.claim.message.posted:
+            await status.show_held(self._app, step.claim)
+        self._release(step, self._app.now(), shown=True)
 
     async def _give_up(self, step: Step) -> None:
         """Finish a message for which no place is left. `/runs` offers the result of an outcome."""
@@ -346,6 +363,8 @@ class Messenger:
         if kind is Kind.REVIEW:
             first, code = step.claim.first, "review_unreachable"
             await self._app.store.runs.finish(first.key, RunState.REFUSED, now, code=code)
+        elif kind is Kind.PICTURES:
+            await self._app.store.reviews.decide_pictures(step.claim.first.key, None, Verdict.HIDDEN, now)
         elif kind is Kind.OUTCOME:
             await status.show_undelivered(self._app, step.claim)
         step.change(place=Place.RUNS, form=Form.FILES, offered=is_outcome)

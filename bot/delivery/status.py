@@ -27,7 +27,7 @@ from bot.domain.fair_queue import (
 from bot.domain.messages.records import EDITS, Claim, Kind, MessageRef, answer_marker
 from bot.domain.runs import Run, RunState
 from bot.ui.message_parts import OutgoingMessage
-from bot.ui.status import finishing_message, status_message, undelivered_message
+from bot.ui.status import finishing_message, held_message, status_message, undelivered_message
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +133,14 @@ async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
     except Unreachable as error:
         log.info("can't update the status message: %s", error)
         return first.status_message_id
+
+
+async def show_held(app: App, claim: Claim) -> None:
+    """Say that moderators look at the result first, where that is still possible."""
+    try:
+        await _edit(app, claim, held_message(claim.runs, app.catalogue.title(claim.first.deployment)))
+    except Unreachable as error:
+        log.info("can't say in the status message that the result waits for a moderator: %s", error)
 
 
 async def show_undelivered(app: App, claim: Claim) -> None:

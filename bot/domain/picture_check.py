@@ -1,9 +1,14 @@
-"""What a picture checker says about a picture."""
+"""Decide what may be shown of a run's outputs, once a checker has looked at them.
+
+A verdict is stored with its run when the outputs are checked. Later changes of the rules don't change it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 
 class Label(StrEnum):
@@ -16,3 +21,146 @@ class Label(StrEnum):
 
 # A picture has a label from this score on.
 THRESHOLD: Final = 0.5
+# The label of a text that the server's word rules forbid, and of what couldn't be checked.
+FORBIDDEN_WORD, UNKNOWN = "forbidden word", "couldn't be checked"
+Labels = frozenset[str] | None
+"""The labels of an output. None means that it couldn't be checked."""
+Verdicts = Mapping[str, Sequence[str]]
+"""The verdict on an output, then its labels, by the output's number in its run. A missing one is shown."""
+
+
+class Flagged(StrEnum):
+    """What happens to flagged outputs, from the mildest to the strictest."""
+
+    OFF = "off"
+    SPOILER = "spoiler"
+    HOLD = "hold"
+    HIDE = "hide"
+
+
+class Level(StrEnum):
+    """Which labels flag a picture, from the strictest to the mildest."""
+
+    STRICT = "strict"
+    NORMAL = "normal"
+    EXPLICIT = "explicit"
+
+
+_FLAGGING: Mapping[Level, frozenset[Label]] = {
+    Level.STRICT: frozenset(Label),
+    Level.NORMAL: frozenset({Label.EXPLICIT, Label.NUDITY}),
+    Level.EXPLICIT: frozenset({Label.EXPLICIT}),
+}
+
+
+class Verdict(StrEnum):
+    """What may be done with an output. HELD waits for a moderator."""
+
+    SHOW = "show"
+    SPOILER = "spoiler"
+    HELD = "held"
+    HIDDEN = "hidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What the rules say about one run. `can_hold` means that moderators can be asked."""
+
+    flagged: Flagged
+    level: Level
+    can_hold: bool
+    holds_unknown: bool
+
+    def verdict(self, labels: Labels) -> Verdict:
+        if self.flagged is Flagged.OFF:
+            return Verdict.SHOW
+        if labels is None:
+            if not self.holds_unknown:
+                return Verdict.SHOW
+            return Verdict.HELD if self.can_hold and self.flagged is not Flagged.SPOILER else Verdict.SPOILER
+        if not labels & {*_FLAGGING[self.level], FORBIDDEN_WORD}:
+            return Verdict.SHOW
+        if self.flagged is Flagged.SPOILER:
+            return Verdict.SPOILER
+        return Verdict.HELD if self.flagged is Flagged.HOLD and self.can_hold else Verdict.HIDDEN
+
+
+class Origin(Protocol):
+    """What the rules look at in a run."""
+
+    @property
+    def guild_id(self) -> int | None: ...
+    @property
+    def deployment(self) -> str: ...
+    @property
+    def requester_roles(self) -> Collection[int] | None: ...
+
+
+class Rules(Protocol):
+    """A server's rules about pictures."""
+
+    @property
+    def flagged(self) -> Flagged: ...
+    @property
+    def level(self) -> Level: ...
+    @property
+    def exempt_age_restricted(self) -> bool: ...
+    @property
+    def exempt_roles(self) -> frozenset[int]: ...
+    @property
+    def exempt_deployments(self) -> frozenset[str]: ...
+
+
+def check_of(
+    run: Origin,
+    rules: Rules,
+    least: Flagged,
+    *,
+    age_restricted: bool,
+    can_hold: bool,
+    holds_unknown: bool = True,
+) -> Check:
+    """Return what the rules say about a run whose channel is `age_restricted`.
+
+    `least` is the operator's minimum, which a server's rules can only tighten. It flags at least explicit
+    pictures and nudity, and the server's exemptions don't apply to it.
+    """
+    exempt = (
+        run.guild_id is None
+        or (age_restricted and rules.exempt_age_restricted)
+        or run.deployment in rules.exempt_deployments
+        or not rules.exempt_roles.isdisjoint(run.requester_roles or ())
+    )
+    own, order = Flagged.OFF if exempt else rules.flagged, list(Flagged)
+    level = rules.level if own is not Flagged.OFF else Level.NORMAL
+    if least is not Flagged.OFF and level is Level.EXPLICIT:
+        level = Level.NORMAL
+    return Check(max(own, least, key=order.index), level, can_hold, holds_unknown)
+
+
+def verdicts_on(found: Mapping[int, Labels], check: Check) -> dict[str, list[str]]:
+    """Return the verdicts on the outputs with these labels, apart from those that are simply shown."""
+    judged = {number: (check.verdict(labels), labels) for number, labels in found.items()}
+    return {
+        str(number): [verdict, *(sorted(labels) if labels is not None else [UNKNOWN])]
+        for number, (verdict, labels) in judged.items()
+        if verdict is not Verdict.SHOW
+    }
+
+
+def decided(verdicts: Verdicts, verdict: Verdict) -> dict[str, list[str]]:
+    """Return the verdicts after a moderator's decision about everything that is held."""
+    return {
+        number: [verdict if first == Verdict.HELD else first, *labels]
+        for number, (first, *labels) in verdicts.items()
+    }
+
+
+def numbers_with(verdicts: Verdicts | None, *some: Verdict) -> list[int]:
+    return [int(number) for number, (first, *_) in (verdicts or {}).items() if first in some]
+
+
+def labels_of(verdicts: Verdicts | None, numbers: Collection[int]) -> list[str]:
+    """Return the labels of these outputs, each once."""
+    found = (label for number in sorted(numbers) for label in (verdicts or {})[str(number)][1:])
+    return list(dict.fromkeys(found))

@@ -98,7 +98,7 @@ def check_available(run: Run) -> None:
     """Raise RefusedError unless the run has a result that was neither deleted nor erased."""
     if not run.is_shown:
         raise RefusedError("copy_result_deleted" if run.deleted_at is not None else "no_result")
-    if not run.outputs:  # its requester has erased them
+    if not run.visible:  # its requester has erased them, or they may not be shown
         raise RefusedError("copy_file_gone")
 
 

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from bot.domain.picture_check import Verdict, Verdicts, numbers_with
 from bot.domain.text.file_names import keys_in_links
 
 # An edit that starts in the token's last seconds would arrive too late.
@@ -105,6 +106,7 @@ class Run:
     `duration_in_doubt` marks a `run_duration` that the bot measured although it learned of the start or the
     end late. It is charged until the backend reports the duration, but not shown.
     `reserved_seconds` are raw, and `charged_seconds` weighted; nothing is charged before an approval.
+    If `to_check` is set, `outputs` may be shown only as far as the `verdicts` allow, see `visible`.
     """
 
     key: str
@@ -177,6 +179,8 @@ class Run:
     failure_log: str | None = None
     partial: bool = False
     outputs_since: datetime | None = None
+    to_check: bool = False
+    verdicts: Verdicts | None = None
 
     @property
     def number(self) -> int:
@@ -196,6 +200,21 @@ class Run:
     def has_result(self) -> bool:
         """Return whether the run's outcome shows outputs, which even an unsuccessful run may have made."""
         return self.state is RunState.SUCCEEDED or self.partial
+
+    @property
+    def visible(self) -> tuple[Output, ...]:
+        """Return the outputs that may be shown, linked or used: none before they are checked."""
+        if not self.to_check:
+            return self.outputs
+        if self.verdicts is None:
+            return ()
+        closed = numbers_with(self.verdicts, Verdict.HELD, Verdict.HIDDEN)
+        return tuple(each for number, each in enumerate(self.outputs, 1) if number not in closed)
+
+    @property
+    def held(self) -> list[int]:
+        """Return the numbers of the outputs that wait for a moderator."""
+        return numbers_with(self.verdicts, Verdict.HELD) if self.is_shown else []
 
     @property
     def known_duration(self) -> float | None:

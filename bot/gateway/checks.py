@@ -16,7 +16,8 @@ from bot.ui.message_parts import component_ids
 
 # The buttons of the cards for moderators, and their forms. Cards have no other buttons, and decisions are
 # made nowhere else.
-_DECISIONS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DISMISS})
+_ON_PICTURES = frozenset[str]({Action.SHOW, Action.VEIL, Action.HIDE, Action.BLOCK})
+_DECISIONS = _ON_PICTURES | {Action.APPROVE, Action.REJECT, Action.DISMISS}
 _ON_REVIEWS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DETAILS})
 _ON_REPORTS = frozenset[str]({Action.CLEAR, Action.BLOCK, Action.DISMISS})
 
@@ -49,8 +50,8 @@ async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> 
 def may_be_on(id: CustomId, kind: Kind) -> bool:
     """Return whether a run's message of this kind may hold the component, or the button of the form."""
     name = id.action if isinstance(id, RunId) else ""
-    if kind is Kind.REPORT:
-        return name in _ON_REPORTS
+    if kind in (Kind.REPORT, Kind.PICTURES):
+        return name in (_ON_REPORTS if kind is Kind.REPORT else _ON_PICTURES)
     return name in _ON_REVIEWS if kind in CARDS else name not in _DECISIONS
 
 

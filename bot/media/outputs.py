@@ -111,7 +111,7 @@ class OutputPreparer:
         out, a sentence stands in for each missing file instead.
         """
         target, clock = _Target(run, limit, folder, deadline, posted), asyncio.get_running_loop().time
-        outputs = dict(enumerate(_linkable(run.outputs), 1))
+        outputs = dict(enumerate(_linkable(run.visible), 1))
         items, failed = await self._fetch(target, outputs)
         again = [n for n, error in failed.items() if last_try or isinstance(error, MediaExpired)]
         if again:
@@ -252,9 +252,9 @@ def _assembled(target: _Target, found: Sequence[Prepared], *, is_gone: bool) -> 
     run, items = target.run, [item for each in found for item in each]
     files = [item for item in items if isinstance(item, PreparedFile)]
     remarks = [item for item in items if isinstance(item, str)]
-    if (more := sum(output.url is not None for output in run.outputs) - MAX_FILES) > 0:
+    if (more := sum(output.url is not None for output in run.visible) - MAX_FILES) > 0:
         remarks.append(say("media_more", count=more))
-    texts = [output.text for output in run.outputs if output.text is not None]
+    texts = [output.text for output in run.visible if output.text is not None]
     inline, stem = inline_texts(run, texts), file_stem(run.deployment, run.key)
     has_text = bool(inline)
     if inline is None and not target.has(stem):

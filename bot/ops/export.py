@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, TextIO
 
 from bot.config.settings import Settings
@@ -40,7 +41,7 @@ async def export(settings: Settings, outside: Outside, run_filter: ExportFilter,
                 "Start this version once, or export with the version that made it."
             )
         async for run in store.history.export(run_filter):
-            out.write(json_line(run, FIELDS).decode())
+            out.write(json_line(replace(run, outputs=run.visible), FIELDS).decode())
     finally:
         await store.close()
     return 0

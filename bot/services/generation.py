@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Mapping, Sequence, Set
 from dataclasses import replace
+from pathlib import Path
 
 from bot.config.logs import run_context
 from bot.context import App
@@ -22,12 +23,16 @@ from bot.deployments.schema.field_types import GPU, PRIVATE
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, MediaError, RefusedError, StoreUnavailable, WrongFiles
 from bot.domain.forms import FormField
+from bot.domain.picture_check import Check, Flagged, Labels, Verdict, check_of
 from bot.domain.policy import Facts, decide
 from bot.domain.requests import NAME_LENGTH, Actor, Checked, Holder, Origin, Press, batch_of
 from bot.domain.runs import InputValue, Run, RunState
+from bot.domain.settings.rules_and_defaults import PictureRules, ServerRules
 from bot.domain.text import escape_line
 from bot.domain.text.file_names import keys_in_links, links_in
+from bot.media.download import temporary_folder
 from bot.media.file_types import sniff
+from bot.media.outputs import MEDIA_SECONDS, PICTURE_LIMIT
 from bot.services.access import restricts
 from bot.services.words import DefaultTexts, check_words
 from bot.strings import say
@@ -149,7 +154,10 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             file_deployments=file_deployments,
             private=private,
             deadline_seconds=app.settings.run_deadline_seconds,
+            requester_roles=tuple(sorted(actor.person.role_ids)),
         )
+        pictures = _picture_check(app, actor, run, facts.rules)
+        run = replace(run, to_check=pictures.flagged is not Flagged.OFF)
         batch = batch_of(run, merged.runs, app.outside.random)
         of_channel = _of_channel(deployment, merged)
         await check_words(app, actor, facts.rules, deployment.name, texts, of_channel, quoted=not private)
@@ -162,8 +170,28 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             raise refused from None
         # After the rules, because these files may have to be downloaded.
         await check_files(app, deployment, merged)
+        if facts.rules.pictures.attached and run.to_check:
+            try:
+                await check_pictures(app, deployment, merged, pictures, server=run.server)
+            except RefusedError as refused:
+                await app.store.requests.record_refusal(batch[0], refused.code, app.now())
+                raise
     only_requester = private or accepted.review_channel_id is not None
     return Checked(batch=batch, actor=actor, only_requester=only_requester, dropped=merged.dropped)
+
+
+def _picture_check(app: App, actor: Actor, run: Run, rules: ServerRules) -> Check:
+    """Return what the rules say now about the results of a new run, and about the pictures that it takes."""
+    is_checked = app.pictures is not None and (not run.private or app.settings.picture_check_private)
+    least = Flagged(app.settings.picture_check)
+    return check_of(
+        run,
+        rules.pictures if is_checked else PictureRules(),
+        least if is_checked else Flagged.OFF,
+        age_restricted=actor.origin.channel_age_restricted,
+        can_hold=False,
+        holds_unknown=app.settings.picture_check_fails == "hold",
+    )
 
 
 async def accept(app: App, checked: Checked, *, public: bool) -> Run:
@@ -215,6 +243,40 @@ async def check_files(app: App, deployment: Deployment, inputs: Merged) -> None:
     wrong = [(mistake, url) for mistake, url in found if mistake is not None]
     if wrong:
         raise WrongFiles([mistake for mistake, _ in wrong], [url for _, url in wrong])
+
+
+async def check_pictures(
+    app: App, deployment: Deployment, inputs: Merged, check: Check, *, server: int
+) -> None:
+    """Raise RefusedError if a picture or video that a request takes is flagged, or can't be checked."""
+    deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
+    files = [
+        (item.option, url)
+        for item in deployment.offered
+        if item.takes_file
+        for url in links_of(inputs.inputs.get(item.key))
+    ]
+    for option, url in files:
+        labels = await _labels(app, url, server, deadline)
+        if check.verdict(labels) is not Verdict.SHOW:
+            raise RefusedError("picture_unchecked" if labels is None else "picture_refused", option=option)
+
+
+async def _labels(app: App, url: str, server: int, deadline: float) -> Labels:
+    """Return the labels of an attached file. What is neither a picture nor a video has none."""
+    with temporary_folder() as folder:
+        path = Path(folder, "attached")
+        try:
+            with path.open("wb") as into:  # noqa: ASYNC230  # a local file, written as it arrives
+                media = await app.fetcher.fetch(url, limit_bytes=PICTURE_LIMIT, into=into)
+        except (MediaError, OSError) as error:
+            log.info("can't fetch a picture to check it: %s", error)
+            return None
+        if not media.content_type.startswith(("image/", "video/")):
+            return frozenset()
+        if app.pictures is None:
+            return None
+        return await app.pictures.check(path, media.content_type, server=server, deadline=deadline)
 
 
 async def _mistake(

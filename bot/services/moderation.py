@@ -19,6 +19,7 @@ from bot.domain.moderation import (
     check_undecided,
 )
 from bot.domain.pages import PAGE_SIZE, first_page
+from bot.domain.picture_check import Verdict
 from bot.domain.policy import check_moderator
 from bot.domain.requests import Actor, Member
 from bot.domain.runs import Run
@@ -118,11 +119,18 @@ async def dismiss(app: App, actor: Actor, key: str) -> None:
     app.wakeups.wake("show")
 
 
+async def decide_pictures(app: App, actor: Actor, key: str, *, verdict: Verdict) -> None:
+    """Decide about everything of a request that waits for a moderator."""
+    await moderated(app, actor, key)
+    await app.store.reviews.decide_pictures(key, actor.id, verdict, app.now())
+    app.wakeups.wake("show")
+
+
 async def open_private(app: App, actor: Actor, key: str) -> Sequence[Run]:
     """Return a request's private results for a moderator, and record that they opened them."""
     run = await moderated(app, actor, key)
     batch = await app.store.runs.batch(run)
-    opened = [each for each in batch if each.private and each.is_shown and each.outputs]
+    opened = [each for each in batch if each.private and each.is_shown and each.visible]
     if not opened:
         raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "open_nothing")
     if is_hidden_here(app, actor, run):

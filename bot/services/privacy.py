@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ async def export(app: App, user_id: int) -> ExportFile:
     mine = ExportFilter(requester_id=user_id, newest_first=True)
     async for run in app.store.history.export(mine, _CHUNK_SIZE):
         await asyncio.sleep(0)  # reading and writing megabytes are separate steps of the event loop
-        if not file.add(json_line(run, _RUN_FIELDS, kind="run")):
+        if not file.add(json_line(replace(run, outputs=run.visible), _RUN_FIELDS, kind="run")):
             break
     async for entries in app.store.privacy.audit_of(user_id):
         if not file.add(*(json_line(_entry(entry, user_id), kind="audit") for entry in entries)):

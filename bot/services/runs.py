@@ -123,6 +123,6 @@ async def reopen(app: App, actor: Actor, key: str) -> Sequence[Run]:
     """Return the batch of the user's own private result, to show it to them once more."""
     run = await own_here(app, actor, key)
     batch = await app.store.runs.batch(run)
-    if not run.private or not any(each.is_shown and each.outputs for each in batch):
+    if not run.private or not any(each.is_shown and each.visible for each in batch):
         raise RefusedError("open_nothing")
     return batch

@@ -99,6 +99,7 @@ def _context(app: App, editor: Editor) -> SettingsContext:
     usable = ((each.pinned_gpu,) if each.pinned_gpu else each.gpus for each in deployments)
     return replace(
         editor.context,
+        checks_pictures=app.pictures is not None,
         deployments={deployment.name: deployment.title for deployment in deployments},
         gpus=tuple(dict.fromkeys(gpu for gpus in usable for gpu in gpus)),
         gpu_unknown=tuple(deployment.title for deployment in unknown if deployment.gpus),

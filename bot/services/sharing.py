@@ -72,7 +72,7 @@ async def _check_texts(app: App, actor: Actor, run: Run, copy: CopyRequest, rule
     that the run made are checked even without the prompt, because they may quote it.
     """
     actor = replace(actor, channel_ids=frozenset({copy.shared_to or 0}))
-    made = "\n".join(output.text for output in run.outputs if output.text)
+    made = "\n".join(output.text for output in run.visible if output.text)
     prompt = run.prompt if copy.with_prompt else None
     for name, text, code in (("text", made, "share_text"), ("prompt", prompt, "share_words")):
         try:

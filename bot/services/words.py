@@ -21,7 +21,6 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import escape_line, shorten
 from bot.store.audit import add_entries
 from bot.words import cache as word_rules
-from bot.words.rules import Hit
 
 log = logging.getLogger(__name__)
 # How many characters of a refused text the audit log keeps, and what it calls the list in `/settings`.
@@ -59,11 +58,12 @@ async def check_words(
     if guild_id is None:
         return
     details: dict[str, object] = {}
+    exempt = (actor.person.role_ids, actor.channel_ids)
     try:
         async with asyncio.timeout(word_rules.TIMEOUT_SECONDS):
-            hit = await find_hit(app, actor, rules, texts)
+            hit = await app.words.find_hit(guild_id, rules.words, texts, *exempt)
             own = default.texts if hit is not None and default is not None else {}
-            is_defaults = await find_hit(app, actor, rules, own) is not None
+            is_defaults = await app.words.find_hit(guild_id, rules.words, own, *exempt) is not None
         if hit is None:
             return
         details = {"rule": hit.rule or _OWN_LIST, "word": hit.keyword, "option": hit.option}
@@ -90,29 +90,3 @@ async def check_words(
     )
     await app.store.database.write(add_entries, entry)
     raise refused
-
-
-async def find_hit(app: App, actor: Actor, rules: ServerRules, texts: Mapping[str, str]) -> Hit | None:
-    """Return the first hit in the server's own list, or else in its AutoMod rules.
-
-    AutoMod rules are read only if the request has text and `words.automod` isn't off. Raises RefusedError if
-    they can't be read.
-    """
-    guild_id, checked = actor.origin.guild_id or 0, (texts, actor.person.role_ids, actor.channel_ids)
-    if not any(texts.values()):
-        return None
-    if rules.words.blocked:
-        own = await app.words.own_rules(guild_id, rules.words.blocked)
-        hit = await app.words.thread.run(guild_id, own.check(*checked))
-        if hit is not None:
-            return hit
-    if rules.words.automod is False:
-        return None
-    try:
-        automod = await app.words.automod_rules(guild_id)
-    except RefusedError as error:
-        if error.code == "words_forbidden" and rules.words.automod is None:
-            # By default, AutoMod rules apply only if the bot has the permission to read them.
-            return None
-        raise
-    return await app.words.thread.run(guild_id, automod.check(*checked))

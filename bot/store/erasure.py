@@ -65,6 +65,8 @@ _ERASED: Mapping[str, object] = {
     "inputs": {},
     "seed": None,
     "outputs": [],
+    "verdicts": None,
+    "held_until": None,
     "live_status": None,
     "failure_log": None,
 }

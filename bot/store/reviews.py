@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +11,19 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 
 from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting, lock_batch, lock_run
-from bot.database.rows import FRESH, about_result, bump, want
-from bot.database.tables import audit, messages, runs
+from bot.database.rows import FRESH, about_result, bump, messages_of, set_columns, want
+from bot.database.tables import audit, messages, requests, runs
 from bot.domain.budgets import budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.messages.records import Kind
-from bot.domain.moderation import AuditAction, Report, check_shown, check_undecided
+from bot.domain.messages.records import Claim, Kind
+from bot.domain.moderation import (
+    DECIDED_PICTURES,
+    AuditAction,
+    Report,
+    check_shown,
+    check_undecided,
+)
+from bot.domain.picture_check import Verdict, decided, labels_of
 from bot.domain.policy import Offer, OperatorRules
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
@@ -27,6 +35,8 @@ from bot.store.requests import judge_run, refuse
 from bot.store.rules import read_pause, read_rules
 from bot.store.runs import apply_change
 
+# How many requests with held outputs expire at once.
+_OVERDUE = 100
 _SERVER = select(runs.c.guild_id).where(runs.c.key == bindparam("of"))
 
 
@@ -173,6 +183,61 @@ class ReviewStore(Repository):
         card = (messages.c.kind == Kind.REPORT) & (messages.c.number == run.index)
         bump(connection, run.request_key, now, card)
 
+    @writes
+    def checked(
+        self,
+        connection: Connection,
+        claim: Claim,
+        checked: Sequence[Run],
+        now: datetime,
+        until: datetime,
+        channel_id: int | None,
+    ) -> bool:
+        """Store the verdicts on outputs, and have a card in a channel show what waits for a moderator.
+
+        Undecided outputs are hidden at `until`. Returns False if the claim's lease was lost.
+        """
+        key = claim.message.request_key
+        if not set_columns(connection, requests, {"key": key, "lease_owner": claim.lease}, {"key": key}):
+            return False
+        for run in checked:
+            limit = until if run.held else None
+            set_columns(connection, runs, {"key": run.key}, {"verdicts": run.verdicts, "held_until": limit})
+        if any(run.held for run in checked):
+            card = messages_of(connection, key).get((Kind.PICTURES, 0))
+            stale = (*card.stale, *card.refs) if card is not None else ()
+            values = {**FRESH, "posted": (), "stale": stale, "attempt": None, "channel_id": channel_id}
+            want(connection, key, Kind.PICTURES, 0, now, values)
+        return True
+
+    @writes
+    def decide_pictures(
+        self, connection: Connection, key: str, moderator_id: int | None, verdict: Verdict, now: datetime
+    ) -> None:
+        """Show or hide everything of a request that waits for a moderator; None means that none decided."""
+        batch = lock_batch(connection, key)
+        held = [run for run in batch if run.held]
+        if not held:
+            raise RefusedError("pictures_over")
+        if moderator_id == batch[0].requester_id:
+            raise RefusedError("own_request")
+        labels = dict.fromkeys(label for run in held for label in labels_of(run.verdicts, run.held))
+        for run in held:
+            after = decided(run.verdicts or {}, verdict)
+            set_columns(connection, runs, {"key": run.key}, {"verdicts": after, "held_until": None})
+            bump(connection, run.request_key, now, about_result(run))
+        what = DECIDED_PICTURES[None if moderator_id is None else verdict]
+        details = {"decision": what, "labels": ", ".join(labels)}
+        add_entries(connection, request_entry(batch, AuditAction.PICTURES, moderator_id, now, **details))
+
+    async def expire_pictures(self, now: datetime) -> bool:
+        """Hide what no moderator has decided about in time, and return whether there was anything."""
+        overdue = await self._database.read(_overdue, now)
+        for key in overdue:
+            with suppress(RefusedError):  # somebody has just decided
+                await self.decide_pictures(key, None, Verdict.HIDDEN, now)
+        return bool(overdue)
+
     @reads
     def reports(self, connection: Connection, run: Run) -> list[Report]:
         """Return the reports of a run, oldest first, as far as their audit entries are kept."""
@@ -181,10 +246,15 @@ class ReviewStore(Repository):
     @reads
     def last(
         self, connection: Connection, run: Run, action: AuditAction
-    ) -> tuple[int | None, datetime] | None:
-        """Return who took an action on a run last, and when, or None if nobody did."""
+    ) -> tuple[int | None, datetime, Mapping[str, object]] | None:
+        """Return who took an action on a run last, when and with which details, or None if nobody did."""
         found = _entries(connection, run, action)
-        return (found[-1].actor_id, found[-1].at) if found else None
+        return (found[-1].actor_id, found[-1].at, found[-1].details) if found else None
+
+
+def _overdue(connection: Connection, now: datetime) -> Sequence[str]:
+    query = select(runs.c.request_key).where(runs.c.held_until <= now).distinct().limit(_OVERDUE)
+    return connection.execute(query).scalars().all()
 
 
 def _entries(connection: Connection, run: Run, action: AuditAction) -> Sequence[Row[Any]]:

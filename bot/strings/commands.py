@@ -160,6 +160,7 @@ COMMANDS = {
     "record_pause": "{who} paused the bot",
     "record_resume": "{who} resumed the bot",
     "record_privacy": "{who} deleted their own data",
+    "record_pictures": "{who} decided about **{deployment}** for {whom}",
     "record_open_private": "{who} opened a private result of **{deployment}** for {whom}",
     "record_discard": "{who} deleted the message about **{deployment}** for {whom}",
     "record_share": "{who} shared a result of **{deployment}**",
@@ -187,6 +188,7 @@ COMMANDS = {
     "action_share": "Share",
     "action_post": "Post",
     "action_open_private": "Private result opened",
+    "action_pictures": "Picture check",
     # why a request was refused, for moderators: goes on after "@person's request for Flux was refused:"
     "rule_guild_not_allowed": "the operator didn't allow this server",
     "rule_direct_messages_off": "the operator didn't allow direct messages",

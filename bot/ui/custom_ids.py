@@ -126,6 +126,10 @@ class Action(StrEnum):
     SHARE = "share"
     # Opens the form that saves the inputs as a preset.
     SAVE = "save"
+    # Decide about what waits for a moderator: post it, post it as a spoiler, or hide it.
+    SHOW = "show"
+    VEIL = "veil"
+    HIDE = "hide"
 
 
 # The others show something or open a form. Cancel is never refused, and a decision about a card adds one row

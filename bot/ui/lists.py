@@ -254,6 +254,8 @@ def _state(run: Run) -> str:
         return say("title_cancelling")
     if run.state is RunState.WAITING and run.waiting_code is not None:
         return say("title_held")
+    if run.held:
+        return "Waiting for a moderator"
     is_queued = run.state in (RunState.WAITING, RunState.QUEUED)
     return say("title_next" if is_queued and run.queue_position == 1 else ending(run))
 

@@ -54,6 +54,9 @@ _LABELS = {
     Action.MORE_OF_ALL: "⋯ More",
     Action.REDELIVER: "Post it here",
     Action.CLEAR: "Delete",
+    Action.SHOW: "Post",
+    Action.VEIL: "Post as spoiler",
+    Action.HIDE: "Delete",
     Action.DISCARD: "Delete",
 }
 _EMOJI = {Action.AGAIN: "🔁", Action.REPEAT: "🔁", Action.VARY: "✨", Action.EDIT: "✏️"}

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from discord import ButtonStyle, Colour
-from discord.ui import File, Item, Modal
+from discord.ui import Button, File, Item, Modal
 from discord.utils import format_dt, snowflake_time
 
 from bot.deployments.input_text import ShownInputs
 from bot.domain.forms import FormField, Option, Shape
 from bot.domain.moderation import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, Report
+from bot.domain.picture_check import labels_of
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
-from bot.domain.text import channel_url, escape_line
+from bot.domain.text import channel_url, escape_line, sentence_case
 from bot.strings import say
 from bot.ui.custom_ids import Action, RunId
 from bot.ui.forms import form_modal
@@ -132,8 +134,7 @@ def report_card(
     """Build the card that shows a reported result to moderators, with its files and texts behind spoilers.
 
     `link` is the URL of the result's message, or None. If `withheld` is set, the card says that an age
-    restriction hides the files. The files get names that differ from the result's, because a search
-    recognizes the result's messages by their file names.
+    restriction hides the files.
     """
     told = [_report_heading(run, title)]
     for report in reports[:_MAX_REPORTS]:
@@ -148,7 +149,42 @@ def report_card(
     if run.prompt:
         # Last, because some clients extend a quote to the end of the text.
         told.append(f"> {escape_line(run.prompt, _VALUE_LENGTH)}")
-    about = "\n".join(told)
+    row = [run_button(run, action) for action in (Action.CLEAR, Action.BLOCK, Action.DISMISS)]
+    return _spoiler_card("\n".join(told), prepared, Colour.orange(), row)
+
+
+def pictures_card(
+    batch: Sequence[Run], title: str, prepared: PreparedOutputs, *, withheld: bool
+) -> OutgoingMessage:
+    """Build the card about outputs that wait for a moderator, with files and texts behind spoilers.
+
+    If `withheld` is set, an age restriction keeps the files from the card's channel.
+    """
+    first = batch[0]
+    told = [f"### Please look at this first: **{escape_line(title, 80)}**\nMade by <@{first.requester_id}>"]
+    for run in (each for each in batch if each.held):
+        which = f"Number {run.number}: " if len(batch) > 1 else ""
+        count = "1 output" if len(run.held) == 1 else f"{len(run.held)} outputs"
+        told.append(f"{which}{count}: {', '.join(labels_of(run.verdicts, run.held))}")
+    if withheld:
+        told.append("It is age-restricted, so it is not shown here.")
+    if first.prompt:
+        told.append(f"> {escape_line(first.prompt, _VALUE_LENGTH)}")
+    row = [
+        run_button(first, Action.SHOW, style=ButtonStyle.success),
+        run_button(first, Action.VEIL),
+        run_button(first, Action.HIDE, style=ButtonStyle.danger),
+        run_button(first, Action.BLOCK),
+    ]
+    return _spoiler_card("\n".join(told), prepared, Colour.gold(), row)
+
+
+def _spoiler_card(
+    about: str, prepared: PreparedOutputs, colour: Colour, row: list[Button[Any]]
+) -> OutgoingMessage:
+    """Build a card whose files get names that differ from the result's, because a search recognizes the
+    result's messages by their file names.
+    """
     together = next(iter(chunks(prepared.files)), ())
     files = tuple(replace(file, filename=f"{REPORTED}{file.filename}") for file in together)
     texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
@@ -156,8 +192,20 @@ def report_card(
         texts.pop()
     notes = _notes(prepared, len(files), len(about) + sum(map(len, texts)))
     shown: list[Content] = [about, *_media(files, spoiler=True), *texts, notes]
-    row = [run_button(run, action) for action in (Action.CLEAR, Action.BLOCK, Action.DISMISS)]
-    return OutgoingMessage(layout=framed(Colour.orange(), *shown, row), files=files)
+    return OutgoingMessage(layout=framed(colour, *shown, row), files=files)
+
+
+def closed_pictures_card(
+    run: Run, title: str, decided: tuple[int | None, datetime, Mapping[str, object]] | None
+) -> OutgoingMessage:
+    """Build the card after a decision: who made it and when, and what it was. None means it was deleted."""
+    verdict = say("report_gone")
+    if decided is not None:
+        person, at, details = decided
+        by = f" by <@{person}>" if person is not None else ""
+        verdict = f"{sentence_case(str(details['decision']))}{by} {format_dt(at, 'R')}"
+    heading = f"### Looked at: **{escape_line(title, 80)}**\nMade by <@{run.requester_id}>"
+    return OutgoingMessage(layout=framed(Colour.light_grey(), lines(heading, verdict)))
 
 
 def _report_heading(run: Run, title: str) -> str:

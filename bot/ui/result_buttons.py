@@ -109,7 +109,7 @@ def number_rows(numbers: Sequence[PickId]) -> list[list[Button[Any]]]:
 
 
 def kinds_of(run: Run) -> frozenset[FileKind]:
-    names = [output.filename or output.url.partition("?")[0] for output in run.outputs if output.url]
+    names = [output.filename or output.url.partition("?")[0] for output in run.visible if output.url]
     return frozenset(kind_of_file(AttachedFile("", name, None, 1)) for name in names)
 
 
@@ -259,7 +259,7 @@ def _picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterato
         *_button_if(offered.startable, run, Action.SAVE),
         run_button(run, Action.DETAILS),
     ]
-    files = sum(output.url is not None for output in run.outputs)  # they go together
+    files = sum(output.url is not None for output in run.visible)  # they go together
     delete = run_button(run, Action.DELETE, f"Delete all {files}" if files > 1 else "")
     # No interaction reaches a private message with the number, so the picture couldn't be taken out of it.
     yield _last_row(run, run, offered, None if run.needs_interaction else delete)

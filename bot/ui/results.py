@@ -13,6 +13,7 @@ from typing import Any
 from discord import Colour
 from discord.ui import Button
 
+from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import belongs_to, number_in
@@ -198,9 +199,18 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
     found = batch.prepared.get(run.key)
     if found is None:
         return ["Deleted."]
+    remarks = [*_left_out(run), *found.remarks]
     if run.partial:
-        return [ending_sentence(run), *found.remarks]
-    return [say("no_outputs")] if found.is_empty else found.remarks
+        return [ending_sentence(run), *remarks]
+    return remarks or ([say("no_outputs")] if found.is_empty else [])
+
+
+def _left_out(run: Run) -> Iterator[str]:
+    """Yield how many of a run's outputs wait for a moderator, or aren't shown."""
+    hidden, made = len(numbers_with(run.verdicts, Verdict.HIDDEN)), len(run.outputs)
+    for code, count in (("held_some", len(run.held)), ("hidden_some", hidden)):
+        if count:
+            yield say(code if made > 1 else f"{code}_only", count=count, made=made)
 
 
 def _footer(batch: Batch) -> Iterator[str]:

@@ -10,10 +10,11 @@ from discord import ButtonStyle, Colour
 from discord.ui import Item, LayoutView, Modal, RoleSelect, Section, Select
 
 from bot.domain.forms import FORM_LIMIT, FormField, batches
+from bot.domain.picture_check import Flagged
 from bot.domain.settings import kinds
 from bot.domain.settings.fields import FIELDS, Change, Key, keys_of, section_lines, summary, without_missing
 from bot.domain.settings.kinds import Names, SettingsContext
-from bot.domain.settings.rules_and_defaults import RESULTS, ApprovalMode, ServerRules
+from bot.domain.settings.rules_and_defaults import PICTURES, RESULTS, ApprovalMode, ServerRules
 from bot.domain.text import escape_line, listed, shorten_words, strip_invisible
 from bot.ui.custom_ids import SettingId
 from bot.ui.forms import form_modal, select_options
@@ -73,6 +74,8 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
 
 def _overview(rules: ServerRules, context: SettingsContext, space: int) -> Iterator[Item[LayoutView]]:
     sections = dict.fromkeys(each.section for each in FIELDS if each.setting.has_effect(rules))
+    if not context.checks_pictures:
+        sections.pop(PICTURES, None)
     for section in sections:
         text = summary(section, rules, context)
         if section == RESULTS and context.default_presets:
@@ -147,6 +150,8 @@ def warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
         )
     yield from _approval(rules, context)
     yield from _words(rules, context)
+    if context.checks_pictures and rules.pictures.flagged is Flagged.HOLD and context.review is None:
+        yield "Without a review channel, nothing can be held: flagged results aren't shown."
     if rules.gpu_roles and context.gpu_unknown:
         yield f"The default GPU isn't known for: {_names(context.gpu_unknown)}. {_WITHOUT} must choose one."
     if rules.gpu_roles and context.gpu_not_offered:

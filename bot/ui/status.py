@@ -95,6 +95,13 @@ def _asked(batch: Sequence[Run]) -> str:
     return subtext([f"requested{by} {format_dt(first.created_at, 'R')}", *facts_of(in_common(batch))])
 
 
+def held_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
+    """Build the status message of a batch whose whole result waits for a moderator."""
+    heading = f"### Waiting for a moderator: {batch_title(title, len(batch))}"
+    above = lines(heading, prompt_line(batch[0]))
+    return OutgoingMessage(layout=framed(Colour.gold(), above, say("held_all")))
+
+
 def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     """Build the replacement for the status message of a batch whose outcome no route could show."""
     heading = f"### Couldn't be posted: {batch_title(title, len(batch))}"
@@ -206,9 +213,9 @@ def linked_outputs(run: Run, may_link: MayLink, code: str = "media_linked", file
     `code` is the code of the sentence that contains the link. With the number of a `file`, the others are
     left out.
     """
-    found = [output.text for output in run.outputs if output.text and output.text.strip()]
+    found = [output.text for output in run.visible if output.text and output.text.strip()]
     space = _TEXT_LENGTH // run.count // max(1, len(found))
-    links = enumerate((output for output in run.outputs if output.url), 1)
+    links = enumerate((output for output in run.visible if output.url), 1)
     remarks = [link_remark(code, each, n, may_link) for n, each in links if file in (0, n)]
     return PreparedOutputs(texts=tuple(shorten(text, space) for text in found), remarks=tuple(remarks))
 

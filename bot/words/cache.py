@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 from bot.domain.errors import RefusedError
+from bot.domain.settings.rules_and_defaults import Words
 from bot.outside import Outside
-from bot.words.rules import Steps, WordRules
+from bot.words.rules import Hit, Steps, WordRules
 
 log = logging.getLogger(__name__)
 # How long reading, compiling and checking may take for one request. Discord expects an answer within three.
@@ -138,6 +139,38 @@ class AutomodCache:
             return cached[1]
 
         return await self.thread.run(guild_id, steps())
+
+    async def find_hit(
+        self,
+        guild_id: int,
+        words: Words,
+        texts: Mapping[str, str],
+        role_ids: Collection[int],
+        channel_ids: Collection[int],
+    ) -> Hit | None:
+        """Return the first hit in a server's own list, or else in its AutoMod rules.
+
+        AutoMod rules are read only if there is text and `words.automod` isn't off. Raises RefusedError if
+        they can't be read.
+        """
+        checked = (texts, role_ids, channel_ids)
+        if not any(texts.values()):
+            return None
+        if words.blocked:
+            own = await self.own_rules(guild_id, words.blocked)
+            hit = await self.thread.run(guild_id, own.check(*checked))
+            if hit is not None:
+                return hit
+        if words.automod is False:
+            return None
+        try:
+            automod = await self.automod_rules(guild_id)
+        except RefusedError as error:
+            if error.code == "words_forbidden" and words.automod is None:
+                # By default, AutoMod rules apply only if the bot has the permission to read them.
+                return None
+            raise
+        return await self.thread.run(guild_id, automod.check(*checked))
 
     def invalidate(self, guild_id: int) -> None:
         """Drop a server's AutoMod rules, because Discord reports that they have changed."""

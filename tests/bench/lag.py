@@ -38,7 +38,6 @@ from bot.outside import Outside
 from bot.services import audit, generation, privacy, server_settings
 from bot.services import presets as preset_service
 from bot.services.server_settings import Editor
-from bot.services.words import find_hit
 from bot.store.audit import add_entries
 from bot.ui.audit import AUDIT_COLUMNS, audit_cells
 from bot.ui.message_parts import text_blocks
@@ -52,7 +51,7 @@ from tests.bench import hostile
 from tests.bench.figures import Figure
 from tests.bench.setup import SECRET
 from tests.harness import AppRunner, open_app
-from tests.unit.factories import app_with, made_entry, made_preset
+from tests.unit.factories import made_entry, made_preset
 
 AIM, AIM_SECONDS, ROUNDS = "≤ 50 ms on an idle machine", 0.05, 3
 TICK = 0.001
@@ -228,7 +227,7 @@ def rules() -> Iterator[Case]:
         stored = ServerRules.model_validate(own)
         with suppress(TimeoutError):
             async with asyncio.timeout(2):
-                await find_hit(app_with(words=cache), requester(), stored, {"prompt": text})
+                await cache.find_hit(GUILD, stored.words, {"prompt": text}, (), ())
 
     cache = AutomodCache(fetch, Outside())
     for text in (hostile.SLOW_TEXT, *hostile.long_texts(6000)):

@@ -101,6 +101,7 @@ def test_each_button_is_on_the_messages_that_have_it() -> None:
     report = {"clear", "block", "dismiss"}
     assert on(Kind.REVIEW) == review
     assert on(Kind.REPORT) == report
-    others = set(ids.Action) - {"approve", "reject", "block", "dismiss"}
+    assert on(Kind.PICTURES) == {"show", "veil", "hide", "block"}
+    others = set(ids.Action) - {"approve", "reject", "block", "dismiss", "show", "veil", "hide"}
     assert all(on(kind) == others for kind in set(Kind) - CARDS)
     assert not may_be_on(ids.DraftId(KEY), Kind.REVIEW)

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import discord
+from aiohttp import web
 
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
+from demo.picture_check import PATH, FakePictureCheck
 from tests.fakediscord.errors import Json
 from tests.fakediscord.patch import point_discord_at
 from tests.fakediscord.server import FakeDiscord
@@ -25,6 +27,9 @@ from tests.simulation.engine.process import Process
 
 FORBIDDEN = "forbidden"
 WEB_PORT = 8080
+_CHECKER_PORT, _CHECKER_SECRET = 8090, "picture-check-secret-of-the-simulation"
+# A picture whose prompt contains it is flagged.
+LURID = "lurid"
 # The fake Discord's application belongs to this user.
 _OWNER_ID = 1
 _STOP_WITHIN = 30.0
@@ -83,6 +88,8 @@ class World:
         self.log: list[Entry] = []
         self.discord = FakeDiscord(rate_limits=True, answer_within=3.0)
         self.comfydeploy = FakeComfyDeploy(pace=0.4, picture_scale=1 / 16, now=comfydeploy_now)
+        self.checker = FakePictureCheck(_CHECKER_SECRET, marker=LURID.encode(), now=utc_now)
+        self._checker = web.AppRunner(self.checker.app(), access_log=None)
         self.cast = Cast()
         self.processes: list[Process] = []
         self.database_url = ""
@@ -99,12 +106,15 @@ class World:
         """Start the services, and create the servers and people."""
         await self.discord.start()
         await self.comfydeploy.__aenter__()
+        await self._checker.setup()
+        await web.TCPSite(self._checker, "127.0.0.1", _CHECKER_PORT).start()
         # Discord's file links use https; the in-memory network has no TLS.
         self.discord.files_url = self.discord.url.replace("http", "https", 1)
         point_discord_at(self.discord.url)
         self._build()
 
     async def close(self) -> None:
+        await self._checker.cleanup()
         await self.comfydeploy.__aexit__(None, None, None)
         await self.discord.stop()
 
@@ -178,6 +188,8 @@ class World:
             "ALLOW_DIRECT_MESSAGES": "true",
             "ALLOW_USER_INSTALLS": "true",
             "ALLOW_PRIVATE_MEDIA_NETWORKS": "127.0.0.0/8",
+            "PICTURE_CHECK_URL": f"http://127.0.0.1:{_CHECKER_PORT}{PATH}",
+            "PICTURE_CHECK_SECRET": _CHECKER_SECRET,
             "METRICS_TOKEN": "metrics-token-of-the-simulation",
             "LOG_LEVEL": "DEBUG",
             "DAILY_GPU_SECONDS": str(self.seconds_a_day or ""),

@@ -129,12 +129,19 @@ def wants(claim: Claim, *, withheld: bool = False) -> Shows:
         return Shows.NOTICE if awaits else Shows.CLOSED
     if kind is Kind.REPORT:
         return Shows.NOTICE if claim.run.report_channel_id is not None else Shows.CLOSED
+    if kind is Kind.PICTURES:
+        return Shows.NOTICE if any(run.held for run in claim.runs) else Shows.CLOSED
     if not claim.results:
         return Shows.NOTHING if all(map(is_told_elsewhere, claim.runs)) else Shows.NOTICE
     if not claim.shown:
         return Shows.NOTHING
+    is_held = kind in OUTCOMES and any(run.held for run in claim.shown)
+    if is_held and not any(run.visible for run in claim.shown):
+        return Shows.HELD
     if withheld:
         return Shows.WITHHELD
+    if is_held:
+        return Shows.SOME
     is_partial = kind not in COPIES and len(claim.about) == 1 and claim.shown[0].partial
     return Shows.PARTIAL if is_partial else Shows.RESULT
 
@@ -150,6 +157,8 @@ def decide(message: Message, wanted: Shows) -> Act:
         return Act.DELETE
     if not posted:
         return Act.POST if wanted > Shows.CLOSED else Act.DELETE
+    if wanted is Shows.HELD:
+        return Act.EDIT  # what is posted stays until a moderator has decided
     if wanted is posted[0].shows:
         return Act.EDIT if message.is_complete else Act.CONTINUE
     is_finished = message.is_complete and posted[0].rev < message.wanted_rev

@@ -26,17 +26,22 @@ class Kind(StrEnum):
     LATE = "late"  # a result of a batch that came after the batch's outcome
     REVIEW = "review"  # the card that asks moderators to decide
     REPORT = "report"  # the card about a reported result; number 0 is about the whole batch
+    PICTURES = "pictures"  # the card about outputs of the request that wait for a moderator
     POST = "post"  # a copy: one result of a batch in a message of its own
     SHARE = "share"  # a copy in the server's gallery channel
 
 
 OUTCOMES = frozenset({Kind.OUTCOME, Kind.LATE})
-CARDS = frozenset({Kind.REVIEW, Kind.REPORT})
+CARDS = frozenset({Kind.REVIEW, Kind.REPORT, Kind.PICTURES})
 # Copies of a result are posted while their requester waits, not by the messenger.
 COPIES = frozenset({Kind.POST, Kind.SHARE})
 # The letters of the kinds in nonces.
 _LETTERS = dict(
-    zip((Kind.OUTCOME, Kind.LATE, Kind.REVIEW, Kind.REPORT, *sorted(COPIES)), "olrpsg", strict=True)
+    zip(
+        (Kind.OUTCOME, Kind.LATE, Kind.REVIEW, Kind.REPORT, Kind.PICTURES, *sorted(COPIES)),
+        "olrpcsg",
+        strict=True,
+    )
 )
 
 
@@ -45,10 +50,12 @@ class Shows(IntEnum):
 
     NOTHING = 0
     CLOSED = 1  # a card that was decided; it is never posted
-    NOTICE = 2  # a sentence, or an open card
-    WITHHELD = 3  # a note that the result is age-restricted
-    PARTIAL = 4
-    RESULT = 5
+    HELD = 2  # all outputs wait for a moderator; it is never posted
+    NOTICE = 3  # a sentence, or an open card
+    WITHHELD = 4  # a note that the result is age-restricted
+    SOME = 5  # a result without the outputs that wait for a moderator
+    PARTIAL = 6
+    RESULT = 7
 
 
 class Form(IntEnum):

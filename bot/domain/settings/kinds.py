@@ -62,6 +62,7 @@ class SettingsContext:
     be read at the moment. `unreadable` holds the paths of invalid stored settings. `gpu_unknown` holds
     the titles of deployments whose GPU is known only if the user chooses one, and `gpu_not_offered` of those
     whose GPU is never known. `default_presets` maps channels to the names of their default presets.
+    `checks_pictures` says whether the operator has a picture checker.
     """
 
     server: str = ""
@@ -78,6 +79,7 @@ class SettingsContext:
     gpu_unknown: tuple[str, ...] = ()
     gpu_not_offered: tuple[str, ...] = ()
     default_presets: Mapping[int, str] = field(default_factory=dict)
+    checks_pictures: bool = False
 
     def known(self, names: Names) -> Collection[int | str]:
         """Return the ids or names of everything of a kind that exists now, in the order of the lists."""

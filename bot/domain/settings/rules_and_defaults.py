@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bot.domain.picture_check import Flagged, Level
 from bot.domain.settings.kinds import (
     WORD_COUNT,
     WORD_LENGTH,
@@ -47,6 +48,7 @@ GPUS = Section("gpus", "GPUs", "Everybody may use all of them")
 DEPLOYMENTS = Section("deployments", "Deployments", "Everybody may use all of them")
 PEOPLE = Section("people", "New members", "They may start at once")
 RESULTS = Section("results", "Results")
+PICTURES = Section("pictures", "Picture check")
 RECORD = Section("record", "Cards and audit log")
 
 
@@ -196,6 +198,51 @@ class People(_Rules):
     member_days: Annotated[Days, Setting("Time on this server", Number("any time", unit="day", empty=0))] = 0
 
 
+class PictureRules(_Rules):
+    """What happens to outputs that the operator's checker or the word rules flag, and whose are exempt."""
+
+    flagged: Annotated[
+        Flagged,
+        Setting(
+            "Flagged results",
+            Choice(
+                (Flagged.OFF, "Not checked"),
+                (Flagged.SPOILER, "Posted as a spoiler"),
+                (Flagged.HOLD, "Held for the moderators", "Needs a review channel"),
+                (Flagged.HIDE, "Not shown"),
+            ),
+        ),
+    ] = Flagged.OFF
+    level: Annotated[
+        Level,
+        Setting(
+            "What is flagged",
+            Choice(
+                (Level.STRICT, "Strict: also suggestive ones"),
+                (Level.NORMAL, "Normal: explicit and nudity"),
+                (Level.EXPLICIT, "Only explicit"),
+            ),
+            "Texts with a forbidden word are flagged, too",
+        ),
+    ] = Level.NORMAL
+    exempt_age_restricted: Annotated[
+        bool, Setting("In age-restricted channels", Choice((True, "Not checked"), (False, "Checked, too")))
+    ] = True
+    exempt_roles: Annotated[Ids, Setting("Whose results aren't checked", _roles)] = frozenset()
+    exempt_deployments: Annotated[
+        frozenset[str], Setting("Deployments that aren't checked", Several(Names.DEPLOYMENT))
+    ] = frozenset()
+    attached: Annotated[
+        bool,
+        RESULTS,
+        Setting(
+            "Attached pictures",
+            Choice((False, "Not checked"), (True, "Checked", "A request with a flagged one is refused")),
+            has_effect=lambda rules: rules.pictures.flagged is not Flagged.OFF,
+        ),
+    ] = False
+
+
 class ServerRules(_Rules):
     """All rules of a server. Moderators have Manage Server or the role `reviewer_role_id`.
 
@@ -249,6 +296,7 @@ class ServerRules(_Rules):
             "Without a ping, the message still shows the name",
         ),
     ] = True
+    pictures: Annotated[PictureRules, PICTURES] = PictureRules()
     ping_reviewers: Annotated[
         bool,
         RECORD,

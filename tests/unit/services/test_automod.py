@@ -17,12 +17,10 @@ from bot.domain.settings.kinds import NotApplied
 from bot.domain.settings.rules_and_defaults import ServerRules, Words
 from bot.gateway.guild import compile_automod, read_automod
 from bot.outside import Outside
-from bot.services.words import find_hit
 from bot.words.cache import AutomodCache, WordThread
 from bot.words.rules import Hit, WordRules
 from tests.contract.store.runs import PERSON
 from tests.unit.domain.policy_cases import place
-from tests.unit.factories import app_with
 from tests.word_rules import finish, first_hit
 
 GUILD = 7
@@ -96,7 +94,8 @@ async def hit(cache: AutomodCache, text: str = "a cat", **words: Any) -> Hit | N
     origin = place(GUILD)
     actor = Actor(PERSON, origin, frozenset(), lambda _channel_id: ChannelState())
     rules = ServerRules(words=Words(**words))
-    return await find_hit(app_with(words=cache), actor, rules, {"prompt": text})
+    exempt = (actor.person.role_ids, actor.channel_ids)
+    return await cache.find_hit(actor.origin.guild_id or 0, rules.words, {"prompt": text}, *exempt)
 
 
 async def refusal(cache: AutomodCache) -> str:

@@ -11,8 +11,10 @@ from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.strings import say
 from bot.ui.message_parts import FileKind, PreparedOutputs
 from bot.ui.moderation import (
+    closed_pictures_card,
     closed_report_card,
     decided_card,
+    pictures_card,
     report_card,
     review_card,
     turned_away_letter,
@@ -70,6 +72,13 @@ def report(people: Sequence[int], link: str | None, prepared: PreparedOutputs, n
     return of_parts([report_card(run(S.SUCCEEDED), TITLE, reports, link, prepared)])
 
 
+def looked_at(person: int | None, decision: str) -> str:
+    return of_parts([closed_pictures_card(run(S.SUCCEEDED), TITLE, (person, ASKED, {"decision": decision}))])
+
+
+HELD = {"to_check": True, "verdicts": {"1": ["held", "explicit", "nudity"], "2": ["show"]}}
+
+
 CARDS: Mapping[str, Callable[[], str]] = {
     "card": review,
     "card-long-prompt": lambda: review(values=[("prompt", "x" * 401)]),
@@ -90,6 +99,21 @@ CARDS: Mapping[str, Callable[[], str]] = {
     "notice-blocked-until": lambda: notice(**ended_by_block(UNTIL)),
     "notice-blocked-many": lambda: notice(**ended_by_block(UNTIL, others=2)),
     "notice-silent": lambda: notice(**REJECTED | {"failure_params": {"reason": ""}}),
+    "pictures": lambda: of_parts(
+        [pictures_card([run(S.SUCCEEDED, **HELD)], TITLE, PreparedOutputs(FILES[:1]), withheld=False)]
+    ),
+    "pictures-of-many": lambda: of_parts(
+        [
+            pictures_card(
+                [run(S.SUCCEEDED, index=index, count=2, **HELD) for index in range(2)],
+                TITLE,
+                PreparedOutputs(texts=("a rude | word",)),
+                withheld=True,
+            )
+        ]
+    ),
+    "pictures-posted": lambda: looked_at(5, "posted as a spoiler"),
+    "pictures-expired": lambda: looked_at(None, "deleted, because nobody decided in time"),
     "report": lambda: report([8], LINK, PreparedOutputs()),
     "report-note": lambda: report([8], LINK, PreparedOutputs(), "that is *my* face <@&5>"),
     "report-files": lambda: report([8], None, PreparedOutputs(FILES, texts=("a | fox",))),

@@ -12,6 +12,7 @@ from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import opened_messages, share_messages
 from bot.ui.status import (
     finishing_message,
+    held_message,
     linked_outputs,
     plain_messages,
     undelivered_message,
@@ -126,6 +127,9 @@ PNG, MP4, WAV, GLB = (
     (FileKind.AUDIO, "wav"),
     (FileKind.OTHER, "glb"),
 )
+_FOUR = tuple(Output("images", f"https://files.example/{n}", f"{n}.png") for n in range(4))
+_SOME = {"outputs": _FOUR, "to_check": True, "verdicts": {"2": ["held", "nudity"], "3": ["hidden", "nudity"]}}
+_NONE = {"outputs": _FOUR[:1], "to_check": True, "verdicts": {"1": ["hidden", "explicit"]}}
 LINKED = run(
     outputs=(
         Output("images", "https://files.example/1?sig=abc", "a_b.png"),
@@ -166,6 +170,9 @@ RESULTS: Mapping[str, list[OutgoingMessage]] = {
     "plain-spoiler": plain_messages([HIDDEN], [HIDDEN], may_link),
     "plain-of-several": plain_messages(TWO, TWO, may_link),
     "finishing": [finishing_message([run()], TITLE)],
+    "held": [held_message([run()], TITLE)],
+    "held-some": outcome(run(**_SOME), PICTURE),
+    "hidden": outcome(run(**_NONE)),
     "undelivered": [undelivered_message([run()], TITLE)],
     "private-opened": opened_messages(run(private=True), TITLE, PICTURE),
     "withheld": [withheld_message(run(), postable=True)],

@@ -60,6 +60,7 @@ WHOLE: dict[str, Any] = {
     "people": {"account_days": 30, "member_days": 1},
     "gallery_channel_id": CHANNEL,
     "private_results": True,
+    "pictures": {"flagged": "hold", "exempt_roles": [ROLE], "exempt_deployments": ["flux"]},
 }
 # No rule has its whole effect, because roles, channels, deployments or GPUs are gone.
 MISSING: dict[str, Any] = {

@@ -27,7 +27,7 @@ from bot.ui.custom_ids import HelpPage, RunsId
 from bot.ui.help import help_layout, rules_text, start_text
 from bot.ui.lists import blocked_layout, presets_layout, queue_layout, runs_layout
 from bot.ui.message_parts import FileKind, PreparedOutputs
-from bot.ui.moderation import decided_card, report_card, review_card, turned_away_letter
+from bot.ui.moderation import decided_card, pictures_card, report_card, review_card, turned_away_letter
 from bot.ui.run_facts import details
 from tests.unit.deployments.made import but, choice, offering
 from tests.unit.factories import made_block, made_preset, made_run
@@ -235,10 +235,12 @@ def test_any_card_fits(
     prepared = PreparedOutputs(named, remarks=tuple(remarks))
     reports = [Report(number, "x", reason) for number in range(9)]
     rejected = replace(subject, state=RunState.REJECTED, decided_by=1, decided_at=ASKED)
+    held = replace(subject, state=RunState.SUCCEEDED, **card_messages.HELD)
     for part in (
         review_card(subject, gpu or "x", inputs, prepared),
         decided_card(rejected, gpu or "x", inputs),
         turned_away_letter(rejected, gpu or "x"),
+        pictures_card([held], gpu or "x", prepared, withheld=True),
         report_card(subject, gpu or "x", reports, None, replace(prepared, texts=(reason * 2,) * 3)),
     ):
         assert_within_limits(part)

@@ -26,13 +26,21 @@ from bot.ui.custom_ids import HelpPage, RunsId
 from bot.ui.help import help_layout, plain_mention, rules_text, start_text, usage_layout
 from bot.ui.lists import blocked_layout, presets_layout, queue_layout, replace_layout, runs_layout
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
-from bot.ui.moderation import decided_card, report_card, review_card, turned_away_letter
+from bot.ui.moderation import (
+    closed_pictures_card,
+    decided_card,
+    pictures_card,
+    report_card,
+    review_card,
+    turned_away_letter,
+)
 from bot.ui.result_buttons import OfferedActions, picked_layout
 from bot.ui.results import Batch, opened_messages, outcome_messages, share_messages
 from bot.ui.run_facts import details
 from bot.ui.settings import Panel, panel_layout
 from bot.ui.status import (
     finishing_message,
+    held_message,
     linked_outputs,
     plain_messages,
     status_message,
@@ -41,6 +49,7 @@ from bot.ui.status import (
 )
 from tests.unit.deployments.made import offering
 from tests.unit.factories import made_block, made_entry, made_preset, made_run
+from tests.unit.ui.card_messages import HELD
 from tests.unit.ui.messages import ASKED, CODES, file, may_link, outcome
 
 Shown = OutgoingMessage | BaseView
@@ -116,6 +125,7 @@ def results(words: str) -> list[Shown]:
         *opened_messages(done, TITLE, prepared),
         withheld_message(done, postable=True),
         finishing_message([done], TITLE),
+        held_message([done], TITLE),
         undelivered_message([done], TITLE),
     ]
 
@@ -138,6 +148,8 @@ def cards(words: str) -> list[Shown]:
         decided_card(blocked, TITLE, inputs),
         decided_card(run(words, S.REFUSED, failure_code="comfy_invalid"), TITLE, inputs),
         report_card(run(words), TITLE, [Report(8, "Something else", words)], LINK, made(words, run(words))),
+        pictures_card([run(words, **HELD)], TITLE, made(words, run(words)), withheld=True),
+        closed_pictures_card(run(words), TITLE, (5, ASKED, {"decision": "posted"})),
         turned_away_letter(rejected, TITLE),
         turned_away_letter(blocked, TITLE),
     ]

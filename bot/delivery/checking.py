@@ -1,0 +1,146 @@
+"""Look at a run's outputs before anybody sees them, and store what may be shown."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from bot.context import App
+from bot.delivery.step import Step, Superseded
+from bot.discord_api.calls import Unreachable
+from bot.domain.errors import RefusedError
+from bot.domain.messages.decide import MAX_FAILURES
+from bot.domain.messages.records import Form
+from bot.domain.picture_check import (
+    FORBIDDEN_WORD,
+    Check,
+    Flagged,
+    Labels,
+    Verdict,
+    check_of,
+    numbers_with,
+    verdicts_on,
+)
+from bot.domain.runs import Run
+from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.text.file_names import file_stem
+from bot.media.outputs import kind_of
+from bot.ui.message_parts import GALLERY, PreparedFile, PreparedOutputs
+from bot.words.cache import TIMEOUT_SECONDS
+
+log = logging.getLogger(__name__)
+
+
+async def look(app: App, step: Step, folder: Path, deadline: float) -> Mapping[str, PreparedOutputs] | None:
+    """Check the outputs of a claimed message that nobody has seen, and store the verdicts.
+
+    Returns the prepared outputs of the runs that may be shown as they are, or None if something is held or
+    hidden, so that what the message shows has to be decided again.
+    """
+    unchecked = [run for run in step.claim.shown if run.to_check and run.verdicts is None]
+    if not unchecked:
+        return {}
+    rules = await app.store.rules.get(step.claim.first.guild_id)
+    prepared, checked = dict[str, PreparedOutputs](), list[Run]()
+    for run in unchecked:
+        check = await _check_of(app, run, rules)
+        if check.flagged is Flagged.OFF:
+            checked.append(replace(run, verdicts={}))
+            continue
+        outputs = await _prepare(app, step, run, folder, deadline)
+        labels = await _labels(app, run, rules, outputs, deadline)
+        verdicts = verdicts_on(labels, check)
+        if not verdicts:
+            prepared[run.key] = outputs
+        checked.append(replace(run, verdicts=verdicts))
+    until = app.now() + timedelta(hours=rules.approval.hours)
+    if not await app.store.reviews.checked(
+        step.claim, checked, app.now(), until, rules.approval.review_channel_id
+    ):
+        raise Superseded
+    newest = {run.key: run for run in checked}
+    step.claim = replace(step.claim, runs=[newest.get(run.key, run) for run in step.claim.runs])
+    held = sum(len(numbers_with(run.verdicts, Verdict.HELD)) for run in checked)
+    app.metrics.pictures_held(held)
+    if held:
+        log.info("%s outputs wait for a moderator", held)
+        app.wakeups.wake("show")
+    return None if any(run.verdicts for run in checked) else prepared
+
+
+async def _check_of(app: App, run: Run, rules: ServerRules) -> Check:
+    age_restricted = run.channel_age_restricted
+    if not run.user_install:
+        try:
+            age_restricted = await app.discord.is_age_restricted(run.channel_id)
+        except Unreachable:
+            log.info("can't read the channel's age restriction, so that of the request counts")
+    channel = rules.approval.review_channel_id
+    return check_of(
+        run,
+        rules.pictures,
+        Flagged(app.settings.picture_check),
+        age_restricted=age_restricted,
+        can_hold=channel is not None and run.guild_id is not None and not run.user_install,
+        holds_unknown=app.settings.picture_check_fails == "hold",
+    )
+
+
+async def _prepare(app: App, step: Step, run: Run, folder: Path, deadline: float) -> PreparedOutputs:
+    message = step.claim.message
+    return await app.outputs.prepare(
+        replace(run, to_check=False),
+        run.upload_limit,
+        folder,
+        last_try=message.failures >= MAX_FAILURES or message.form >= Form.LINKS,
+        deadline=deadline,
+    )
+
+
+async def _labels(
+    app: App, run: Run, rules: ServerRules, outputs: PreparedOutputs, deadline: float
+) -> dict[int, Labels]:
+    """Return the labels of each output by its number. What isn't a picture, a video or a text has none."""
+    files = [number for number, output in enumerate(run.outputs, 1) if output.url is not None]
+    names = {number: file_stem(run.deployment, run.key, place) for place, number in enumerate(files, 1)}
+    found: dict[int, Labels] = {}
+
+    async def label(number: int) -> None:
+        output = run.outputs[number - 1]
+        if output.url is None:
+            found[number] = await _label_text(app, run, rules, output.text or "")
+            return
+        file = next((each for each in outputs.files if f"{names[number]}." in each.filename), None)
+        is_seen = file is not None and file.kind in GALLERY
+        if is_seen and file is not None:
+            found[number] = await _label_file(app, run, file, deadline)
+        elif kind_of(mimetypes.guess_type(output.filename or "")[0] or "") in GALLERY or file is None:
+            found[number] = None  # too large, or it couldn't be fetched
+        else:
+            found[number] = frozenset()
+
+    await asyncio.gather(*(label(number) for number in range(1, len(run.outputs) + 1)))
+    return found
+
+
+async def _label_file(app: App, run: Run, file: PreparedFile, deadline: float) -> Labels:
+    if app.pictures is None:  # switched off since the request
+        return None
+    content_type = mimetypes.guess_type(file.filename)[0] or "application/octet-stream"
+    return await app.pictures.check(file.path, content_type, server=run.server, deadline=deadline)
+
+
+async def _label_text(app: App, run: Run, rules: ServerRules, text: str) -> Labels:
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            roles, channels = frozenset(run.requester_roles or ()), frozenset({run.channel_id})
+            hit = await app.words.find_hit(run.guild_id or 0, rules.words, {"text": text}, roles, channels)
+    except (TimeoutError, RefusedError) as error:
+        log.warning("can't check a text that was made: %s", str(error) or "it took too long")
+        return None
+    return frozenset({FORBIDDEN_WORD}) if hit is not None else frozenset()

@@ -1,0 +1,28 @@
+"""The picture check: flagged pictures wait for a moderator, who posts, veils or deletes them."""
+
+from tests.stories.stage import Stage
+
+
+async def story(stage: Stage) -> None:
+    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+    await mona.types("/settings")
+    await mona.presses("Change", beside="**Approval**")
+    await mona.fills_in(review_channel=["#reports"])
+    await mona.presses("Change", beside="**Picture check**")
+    await mona.fills_in(flagged_results=["Held for the moderators"])
+    await alice.types("/generate picture", prompt="a lurid fox")
+    await stage.until_done()
+    await alice.types("/runs")
+    await mona.presses("Post", beside="a lurid fox")
+    await stage.until_done()
+    await bob.types("/generate picture", prompt="a lurid owl")
+    await stage.until_done()
+    await mona.presses("Post as spoiler", beside="a lurid owl")
+    await stage.until_done()
+    await bob.types("/generate picture", prompt="a lurid crow")
+    await stage.until_done()
+    await mona.presses("Delete", beside="a lurid crow")
+    await stage.until_done()
+    await bob.types("/generate picture", prompt="an elk")
+    await stage.until_done()
+    await mona.types("/audit")
