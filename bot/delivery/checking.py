@@ -58,7 +58,8 @@ async def look(app: App, step: Step, folder: Path, deadline: float) -> Mapping[s
         verdicts = verdicts_on(labels, check)
         if not verdicts:
             prepared[run.key] = outputs
-        checked.append(replace(run, verdicts=verdicts))
+        spoiler = run.spoiler or bool(numbers_with(verdicts, Verdict.SPOILER))
+        checked.append(replace(run, verdicts=verdicts, spoiler=spoiler))
     until = app.now() + timedelta(hours=rules.approval.hours)
     if not await app.store.reviews.checked(
         step.claim, checked, app.now(), until, rules.approval.review_channel_id

@@ -106,7 +106,7 @@ async def edits(app: App, claim: Claim) -> Sequence[Edit]:
         return [Edit(posted[0], closed_pictures_card(first, _title(app, first), decided), ())]
     # A batch may lose results, and a failure's log comes late. A single result is shown or deleted as a
     # whole, and a letter about the end of a request stays as it is.
-    changing = (Shows.NOTICE, Shows.PARTIAL, *([Shows.RESULT] if len(claim.runs) > 1 else []))
+    changing = (Shows.NOTICE, Shows.PARTIAL, *([Shows.SOME, Shows.RESULT] if len(claim.runs) > 1 else []))
     if kind is Kind.OUTCOME and posted[0].shows in changing and not _is_letter(claim, posted[0].place):
         return list(_redrawn(app, claim, await _origin(app, claim.run)))
     return []
@@ -164,7 +164,7 @@ async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
 
 async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
     message = task.claim.message
-    if run.key in task.prepared and message.form is Form.FILES:
+    if run.key in task.prepared and message.form is Form.FILES and task.place is not Place.DIRECT:
         return task.prepared[run.key]
     names = [name for part in message.posted for name in part.files] if task.act is Act.CONTINUE else []
     if message.form >= Form.LINKS:
