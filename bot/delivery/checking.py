@@ -21,6 +21,7 @@ from bot.domain.picture_check import (
     Check,
     Flagged,
     Labels,
+    Origin,
     Verdict,
     check_of,
     numbers_with,
@@ -83,7 +84,7 @@ async def _check_of(app: App, run: Run, rules: ServerRules) -> Check:
             log.info("can't read the channel's age restriction, so that of the request counts")
     channel = rules.approval.review_channel_id
     return check_of(
-        run,
+        Origin(run.guild_id, run.deployment, run.requester_roles or ()),
         rules.pictures,
         Flagged(app.settings.picture_check),
         age_restricted=age_restricted,

@@ -14,6 +14,7 @@ from bot.domain.picture_check import (
     Label,
     Labels,
     Level,
+    Origin,
     Verdict,
     check_of,
     decided,
@@ -88,14 +89,15 @@ def test_the_rules_for_a_run(
     rules: dict[str, Any], least: Flagged, run: dict[str, Any], expected: tuple[Flagged, Level]
 ) -> None:
     own = PictureRules.model_validate(rules)
-    check = check_of(made_run(**run), own, least, age_restricted=False, can_hold=True)
+    origin = Origin(run.get("guild_id", 1), "flux", run.get("requester_roles", ()))
+    check = check_of(origin, own, least, age_restricted=False, can_hold=True)
     assert (check.flagged, check.level) == expected
 
 
 @pytest.mark.parametrize(("exempt", "expected"), [(True, F.OFF), (False, F.HOLD)])
 def test_age_restricted_channels_may_be_exempt(exempt: bool, expected: Flagged) -> None:
     own = PictureRules(flagged=F.HOLD, exempt_age_restricted=exempt)
-    check = check_of(made_run(), own, F.OFF, age_restricted=True, can_hold=True)
+    check = check_of(Origin(1, "flux", ()), own, F.OFF, age_restricted=True, can_hold=True)
     assert check.flagged is expected
 
 
