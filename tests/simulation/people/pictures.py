@@ -11,6 +11,8 @@ from tests.simulation.people.asking import held_run, request
 from tests.simulation.people.moderators import picture_cards
 from tests.simulation.people.reach import press_button
 from tests.simulation.people.requests import MEMBERS, MODERATORS
+from tests.simulation.people.settings import change_flagged
+from tests.simulation.setup import open_panel
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.deaths import kill_at_call, kill_at_commit
@@ -92,6 +94,36 @@ async def forge_a_decision(story: Story, who: str, others: str, nth: int) -> Non
         for under in (shown.original if shown is not None else None, card):
             if under is not None:
                 await story.answer(await story.forge(person, under, f"run:{key}:{_FORGED[nth]}"))
+
+
+@action(
+    "pictures",
+    who=MEMBERS,
+    first=("spoiler", "hide", "off", "hold"),
+    then=(None, None, "hold", "hide", "off", "spoiler"),
+    count=(1, 1, 2),
+    button=("Share", "Details", "Again", "Use as input"),
+    weight=3,
+)
+async def other_rules(
+    story: Story, who: str, *, first: str, then: str | None, count: int, button: str
+) -> None:
+    """Change what happens to flagged results before a request, and perhaps again before its run ends."""
+    await _set(story, first)
+    asked, _ = await held_run(story, who, "pictures", lurid=True, count=count)
+    if then is not None:
+        await _set(story, then)
+    for each in story.world.comfydeploy.runs:
+        story.world.comfydeploy.release(each.id)
+    await asyncio.sleep(10)
+    await story.answer(await press_button(story, asked.number, None, button, 2))
+
+
+async def _set(story: Story, flagged: str) -> None:
+    panel = await open_panel(story, "mike", "pictures")
+    if panel is None:
+        raise Skip("/settings showed no panel")
+    await change_flagged(panel, flagged, story)
 
 
 def _draw_death(chance: random.Random) -> dict[str, object]:

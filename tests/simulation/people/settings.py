@@ -56,7 +56,7 @@ def _channel(name: str, story: Story) -> list[str]:
     return [] if name == "none" else [str(story.world.channel(name).id)]
 
 
-async def _pictures(panel: Panel, value: str, story: Story) -> None:
+async def change_flagged(panel: Panel, value: str, story: Story) -> None:
     """Change what happens to flagged results on Studio, as `Story.flagged` notes."""
     story.flagged.append((TIME.monotonic, ""))
     await panel.change("pictures", flagged=[value])
@@ -114,7 +114,7 @@ _CHANGES: dict[str, tuple[Change, tuple[Any, ...]]] = {
     "reviewer": (_reviewer, ("rita", "mike", "alice")),
     "private": (_private, ("false", "true")),
     "spoiler": (_spoiler, ("always", "never", "not_age_restricted")),
-    "pictures": (_pictures, tuple(FLAGGED)),
+    "pictures": (change_flagged, tuple(FLAGGED)),
     "level": (_level, ("strict", "normal", "explicit")),
     "gallery": (choose_gallery, ("gallery", "none", "adult")),
     "budget": (
