@@ -118,13 +118,15 @@ def _was_posted(evidence: Evidence, request: Request, before: float) -> bool:
 
 
 def _linked(evidence: Evidence) -> Iterator[Broken]:
-    """Check that no text, export or log line links to a held output."""
+    """Check that no text or export links to a held output before a moderator posts it, and no log line."""
     if any("lying" in what for _, what in evidence.story.struck):
         return
     for request in evidence.requests:
         if not _is_checked(request) or LURID not in str(request.ask and request.ask.options.get("prompt")):
             continue
         links = [f"/runs/{run.id}/" for run in request.runs]
+        if any(link in entry.text for entry in evidence.story.world.log for link in links):
+            yield Broken("nothing links to what is held", str(request), "in the log")
         for message in evidence.messages if links else ():
             if evidence.is_card(message) or _was_posted(evidence, request, message.created):
                 continue
