@@ -18,6 +18,7 @@ from bot.domain.errors import MediaGone, RefusedError
 from bot.domain.messages.decide import MAX_FAILURES, Act
 from bot.domain.messages.records import CARDS, COPIES, Claim, Form, Kind, Part, Place, Shows, result_ref
 from bot.domain.moderation import AuditAction
+from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.results import is_spoiler
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_turned_away
 from bot.domain.text import message_url
@@ -201,7 +202,8 @@ async def copied(app: App, claim: Claim) -> Run:
     if message.kind is Kind.POST:
         return run
     prompt = run.prompt if message.with_prompt else None
-    return replace(run, prompt=prompt, spoiler=is_spoiler(rules, age_restricted=restricted))
+    veiled = bool(numbers_with(run.verdicts, Verdict.SPOILER))
+    return replace(run, prompt=prompt, spoiler=veiled or is_spoiler(rules, age_restricted=restricted))
 
 
 async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:

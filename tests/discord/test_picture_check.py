@@ -8,14 +8,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp.test_utils import TestServer
 
+from bot.domain.errors import RefusedError
+from bot.domain.picture_check import Verdict
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import VARIATIONS_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.picture_check import PATH, FakePictureCheck
 from tests.discord.moderated_server import ModeratedServer, moderate
 from tests.discord.rendered import buttons_of, galleries_of, hidden, text_of
+from tests.discord.shares import Shares
 from tests.discord.test_partial_results import add_output
 from tests.harness import running_bot
 
@@ -43,6 +47,21 @@ async def test_a_flagged_picture_is_hidden_in_its_first_post(tmp_path: Path) -> 
             assert hidden(server, server.messages()[-1]) == [spoiler]
 
 
+async def test_a_share_of_a_spoiler_is_one(tmp_path: Path) -> None:
+    async with checked(tmp_path) as (server, _):
+        gallery = server.guild.create_text_channel("gallery")
+        await server.env.settle()
+        approval = {"mode": "off", "review_channel_id": server.review.id}
+        shares = Shares(server, gallery)
+        await shares.set_rules(approval=approval, pictures={"flagged": "hold"})
+        await server.ask(prompt=_LURID)
+        await server.decide("Post as spoiler")
+        (shown,) = server.messages()
+        assert hidden(server, shown) == [True]
+        await shares.share(shown)
+        assert [hidden(server, each) for each in shares.shown()] == [[True]]
+
+
 async def test_nobody_but_moderators_sees_what_waits_and_posting_shows_it_once(tmp_path: Path) -> None:
     async with checked(tmp_path) as (server, _):
         await server.ask(prompt=_LURID)
@@ -50,14 +69,27 @@ async def test_nobody_but_moderators_sees_what_waits_and_posting_shows_it_once(t
         assert not waiting.attachments
         assert "Waiting for a moderator" in text_of(server, waiting)
         assert galleries_of(server, server.card) == [1]
-        for _ in range(2):
-            await server.decide("Post")
-            (shown,) = server.messages()
-            assert len(shown.attachments) == 1
-            assert "Posted by" in server.verdict
-            assert not server.card.attachments
-            if not buttons_of(server, server.card):
-                break
+        await server.decide("Post")
+        (shown,) = server.messages()
+        assert len(shown.attachments) == 1
+        assert "Posted by" in server.verdict
+        assert not server.card.attachments
+        assert not buttons_of(server, server.card)
+
+
+async def test_only_the_first_decision_counts(tmp_path: Path) -> None:
+    async with checked(tmp_path) as (server, _):
+        await server.ask(prompt=_LURID)
+        await server.decide("Post")
+        (key,) = await server.keys()
+        for person in (server.mona.id, server.bob.id):
+            with pytest.raises(RefusedError) as refused:
+                await server.app.app.store.reviews.decide_pictures(
+                    key, person, Verdict.HIDDEN, server.clock()
+                )
+            assert refused.value.code == "pictures_over"
+        await server.play()
+        assert server.messages()[0].attachments
         decisions = [line for line in await server.audit() if line.action == "pictures"]
         assert len(decisions) == 1
 

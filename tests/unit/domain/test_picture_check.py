@@ -22,6 +22,7 @@ from bot.domain.picture_check import (
 )
 from bot.domain.runs import Output
 from bot.domain.settings.rules_and_defaults import PictureRules
+from bot.ui.status import linked_outputs
 from tests.unit.factories import made_run
 
 F, V = Flagged, Verdict
@@ -114,3 +115,11 @@ def test_only_what_the_verdicts_allow_is_visible() -> None:
     hidden = replace(held, verdicts=decided(verdicts, V.HIDDEN))
     assert (hidden.visible, hidden.held) == ((outputs[0], outputs[3]), [])
     assert replace(run, to_check=False).visible == outputs
+
+
+def test_nothing_links_to_what_is_held() -> None:
+    outputs = tuple(Output("images", f"https://files.example/{n}", f"{n}.png") for n in range(1, 3))
+    run = made_run(outputs=outputs, to_check=True, verdicts={"1": ["held", "nudity"]})
+    remarks = linked_outputs(run, lambda _: True).remarks
+    assert len(remarks) == 1
+    assert "https://files.example/2" in remarks[0]
