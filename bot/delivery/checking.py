@@ -21,6 +21,7 @@ from bot.domain.picture_check import (
     Check,
     Flagged,
     Labels,
+    Origin,
     Verdict,
     check_of,
     numbers_with,
@@ -57,7 +58,8 @@ async def look(app: App, step: Step, folder: Path, deadline: float) -> Mapping[s
         verdicts = verdicts_on(labels, check)
         if not verdicts:
             prepared[run.key] = outputs
-        checked.append(replace(run, verdicts=verdicts))
+        spoiler = run.spoiler or bool(numbers_with(verdicts, Verdict.SPOILER))
+        checked.append(replace(run, verdicts=verdicts, spoiler=spoiler))
     until = app.now() + timedelta(hours=rules.approval.hours)
     if not await app.store.reviews.checked(
         step.claim, checked, app.now(), until, rules.approval.review_channel_id
@@ -82,7 +84,7 @@ async def _check_of(app: App, run: Run, rules: ServerRules) -> Check:
             log.info("can't read the channel's age restriction, so that of the request counts")
     channel = rules.approval.review_channel_id
     return check_of(
-        run,
+        Origin(run.guild_id, run.deployment, run.requester_roles or ()),
         rules.pictures,
         Flagged(app.settings.picture_check),
         age_restricted=age_restricted,

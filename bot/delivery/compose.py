@@ -18,6 +18,7 @@ from bot.domain.errors import MediaGone, RefusedError
 from bot.domain.messages.decide import MAX_FAILURES, Act
 from bot.domain.messages.records import CARDS, COPIES, Claim, Form, Kind, Part, Place, Shows, result_ref
 from bot.domain.moderation import AuditAction
+from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.results import is_spoiler
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_turned_away
 from bot.domain.text import message_url
@@ -106,7 +107,7 @@ async def edits(app: App, claim: Claim) -> Sequence[Edit]:
         return [Edit(posted[0], closed_pictures_card(first, _title(app, first), decided), ())]
     # A batch may lose results, and a failure's log comes late. A single result is shown or deleted as a
     # whole, and a letter about the end of a request stays as it is.
-    changing = (Shows.NOTICE, Shows.PARTIAL, *([Shows.RESULT] if len(claim.runs) > 1 else []))
+    changing = (Shows.NOTICE, Shows.PARTIAL, *([Shows.SOME, Shows.RESULT] if len(claim.runs) > 1 else []))
     if kind is Kind.OUTCOME and posted[0].shows in changing and not _is_letter(claim, posted[0].place):
         return list(_redrawn(app, claim, await _origin(app, claim.run)))
     return []
@@ -164,7 +165,7 @@ async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
 
 async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
     message = task.claim.message
-    if run.key in task.prepared and message.form is Form.FILES:
+    if run.key in task.prepared and message.form is Form.FILES and task.place is not Place.DIRECT:
         return task.prepared[run.key]
     names = [name for part in message.posted for name in part.files] if task.act is Act.CONTINUE else []
     if message.form >= Form.LINKS:
@@ -201,7 +202,8 @@ async def copied(app: App, claim: Claim) -> Run:
     if message.kind is Kind.POST:
         return run
     prompt = run.prompt if message.with_prompt else None
-    return replace(run, prompt=prompt, spoiler=is_spoiler(rules, age_restricted=restricted))
+    veiled = bool(numbers_with(run.verdicts, Verdict.SPOILER))
+    return replace(run, prompt=prompt, spoiler=veiled or is_spoiler(rules, age_restricted=restricted))
 
 
 async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:

@@ -350,7 +350,7 @@ class Messenger:
 
     async def _wait(self, step: Step) -> None:
         """Say in the status message that moderators look at the result first. Their decision bumps it."""
-        if not step.claim.message.posted:
+        if step.claim.message.kind is Kind.OUTCOME and not step.claim.message.posted:
             await status.show_held(self._app, step.claim)
         self._release(step, self._app.now(), shown=True)
 
@@ -364,7 +364,8 @@ class Messenger:
             first, code = step.claim.first, "review_unreachable"
             await self._app.store.runs.finish(first.key, RunState.REFUSED, now, code=code)
         elif kind is Kind.PICTURES:
-            await self._app.store.reviews.decide_pictures(step.claim.first.key, None, Verdict.HIDDEN, now)
+            with suppress(RefusedError):  # somebody has just decided
+                await self._app.store.reviews.decide_pictures(step.claim.first.key, None, Verdict.HIDDEN, now)
         elif kind is Kind.OUTCOME:
             await status.show_undelivered(self._app, step.claim)
         step.change(place=Place.RUNS, form=Form.FILES, offered=is_outcome)

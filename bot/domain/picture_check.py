@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 
 class Label(StrEnum):
@@ -85,15 +85,12 @@ class Check:
         return Verdict.HELD if self.flagged is Flagged.HOLD and self.can_hold else Verdict.HIDDEN
 
 
-class Origin(Protocol):
-    """What the rules look at in a run."""
+class Origin(NamedTuple):
+    """What the rules look at in a request."""
 
-    @property
-    def guild_id(self) -> int | None: ...
-    @property
-    def deployment(self) -> str: ...
-    @property
-    def requester_roles(self) -> Collection[int] | None: ...
+    guild_id: int | None
+    deployment: str
+    role_ids: Collection[int]
 
 
 class Rules(Protocol):
@@ -112,7 +109,7 @@ class Rules(Protocol):
 
 
 def check_of(
-    run: Origin,
+    origin: Origin,
     rules: Rules,
     least: Flagged,
     *,
@@ -120,16 +117,16 @@ def check_of(
     can_hold: bool,
     holds_unknown: bool = True,
 ) -> Check:
-    """Return what the rules say about a run whose channel is `age_restricted`.
+    """Return what the rules say about a request whose channel is `age_restricted`.
 
     `least` is the operator's minimum, which a server's rules can only tighten. It flags at least explicit
     pictures and nudity, and the server's exemptions don't apply to it.
     """
     exempt = (
-        run.guild_id is None
+        origin.guild_id is None
         or (age_restricted and rules.exempt_age_restricted)
-        or run.deployment in rules.exempt_deployments
-        or not rules.exempt_roles.isdisjoint(run.requester_roles or ())
+        or origin.deployment in rules.exempt_deployments
+        or not rules.exempt_roles.isdisjoint(origin.role_ids)
     )
     own, order = Flagged.OFF if exempt else rules.flagged, list(Flagged)
     level = rules.level if own is not Flagged.OFF else Level.NORMAL

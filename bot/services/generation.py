@@ -20,12 +20,13 @@ from bot.deployments.inputs import AttachedFile, OptionChoice, Typed, Values
 from bot.deployments.merge import GAP, Merged, Stored, free_texts, merge, seed_range
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import GPU, PRIVATE
+from bot.domain import requests
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, MediaError, RefusedError, StoreUnavailable, WrongFiles
 from bot.domain.forms import FormField
-from bot.domain.picture_check import Check, Flagged, Labels, Verdict, check_of
+from bot.domain.picture_check import Check, Flagged, Labels, Origin, Verdict, check_of
 from bot.domain.policy import Facts, decide
-from bot.domain.requests import NAME_LENGTH, Actor, Checked, Holder, Origin, Press, batch_of
+from bot.domain.requests import NAME_LENGTH, Actor, Checked, Holder, Press, batch_of
 from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.settings.rules_and_defaults import PictureRules, ServerRules
 from bot.domain.text import escape_line
@@ -135,13 +136,14 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         if await _deleted_files(app, merged.inputs):
             raise RefusedError("parent_deleted")
         facts = draft.facts or await facts_of(app, actor, deployment)
+        pictures = _picture_check(app, actor, deployment.name, facts.rules, private=private)
         run = Run(
             key="",
             request_key="",
             state=RunState.WAITING,
             created_at=app.now(),
             requester_id=actor.id,
-            **{name: getattr(actor.origin, name) for name in Origin.__slots__},
+            **{name: getattr(actor.origin, name) for name in requests.Origin.__slots__},
             deployment=deployment.name,
             deployment_id=deployment.deployment_id,
             inputs=merged.inputs,
@@ -154,10 +156,8 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             file_deployments=file_deployments,
             private=private,
             deadline_seconds=app.settings.run_deadline_seconds,
-            requester_roles=tuple(sorted(actor.person.role_ids)),
+            to_check=pictures.flagged is not Flagged.OFF,
         )
-        pictures = _picture_check(app, actor, run, facts.rules)
-        run = replace(run, to_check=pictures.flagged is not Flagged.OFF)
         batch = batch_of(run, merged.runs, app.outside.random)
         of_channel = _of_channel(deployment, merged)
         await check_words(app, actor, facts.rules, deployment.name, texts, of_channel, quoted=not private)
@@ -180,14 +180,13 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
     return Checked(batch=batch, actor=actor, only_requester=only_requester, dropped=merged.dropped)
 
 
-def _picture_check(app: App, actor: Actor, run: Run, rules: ServerRules) -> Check:
-    """Return what the rules say now about the results of a new run, and about the pictures that it takes."""
-    is_checked = app.pictures is not None and (not run.private or app.settings.picture_check_private)
-    least = Flagged(app.settings.picture_check)
+def _picture_check(app: App, actor: Actor, deployment: str, rules: ServerRules, *, private: bool) -> Check:
+    """Return what the rules say now about the results of a request, and about the pictures that it takes."""
+    is_checked = app.pictures is not None and (not private or app.settings.picture_check_private)
     return check_of(
-        run,
+        Origin(actor.origin.guild_id, deployment, actor.person.role_ids),
         rules.pictures if is_checked else PictureRules(),
-        least if is_checked else Flagged.OFF,
+        Flagged(app.settings.picture_check) if is_checked else Flagged.OFF,
         age_restricted=actor.origin.channel_age_restricted,
         can_hold=False,
         holds_unknown=app.settings.picture_check_fails == "hold",

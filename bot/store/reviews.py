@@ -132,7 +132,7 @@ class ReviewStore(Repository):
         check_shown(*chosen)
         shown = [run for run in chosen if run.is_shown]
         marked = update(runs).where(runs.c.key.in_([run.key for run in shown]))
-        connection.execute(marked.values(deleted_at=now, deleted_by=user_id))
+        connection.execute(marked.values(deleted_at=now, deleted_by=user_id, held_until=None))
         for run in shown:
             bump(connection, run.request_key, now, about_result(run))
         about = (AuditAction.DELETE, user_id, now)

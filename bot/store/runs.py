@@ -285,10 +285,14 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
     if change.state is not run.state and gives_turn_back(run.state, change.state):
         values["queue_tag"] = NO_TURN
     own = {name: value for name, value in values.items() if name in runs.c}
+    if "outputs" in own:
+        own |= {"verdicts": None, "held_until": None}  # a late success made others, which have to be checked
     if not set_columns(connection, runs, {"key": run.key, "state": run.state}, own):
         return
     if of_request := {name: value for name, value in values.items() if name not in runs.c}:
         set_columns(connection, requests, {"key": run.request_key}, of_request)
+    if "outputs" in own and run.held:
+        bump(connection, run.request_key, now, messages.c.kind == Kind.PICTURES)
     is_over = False
     if change.ends_run:
         partial, code = own.get("partial", run.partial), own.get("failure_code", run.failure_code)

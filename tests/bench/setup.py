@@ -81,9 +81,9 @@ def backend(*more: InputNode, pace: float = 0.0, nodes: int = 6) -> FakeComfyDep
 
 @asynccontextmanager
 async def scene(
-    *, comfydeploy: FakeComfyDeploy | None = None, rate_limits: bool = True
+    *, comfydeploy: FakeComfyDeploy | None = None, rate_limits: bool = True, **settings: Any
 ) -> AsyncIterator[BotProcess]:
-    """Set up the bot's process without starting it."""
+    """Set up the bot's process without starting it. `settings` are further environment variables."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         async with bot_process(
             Path(folder),
@@ -92,6 +92,7 @@ async def scene(
             WEBHOOK_SECRET=SECRET,
             POLL_INTERVAL_SECONDS="15",
             SUBMIT_GRACE_SECONDS="180",
+            **settings,
         ) as home:
             yield home
 
@@ -121,6 +122,7 @@ async def seed(
     places: Sequence[Channel | None],
     *,
     run_ids: Sequence[str] = (),
+    to_check: bool = False,
 ) -> list[Seeded]:
     """Store runs in flight, one for each channel, as an earlier process would have left them.
 
@@ -133,7 +135,9 @@ async def seed(
     store = Store(home.environment()["DATABASE_URL"], Outside())
     await store.open()
     try:
-        await store.database.write(insert_rows, [_row(home, run, state) for run in seeded])
+        await store.database.write(
+            insert_rows, [_row(home, run, state) | {"to_check": to_check} for run in seeded]
+        )
     finally:
         await store.close()
     return seeded

@@ -8,7 +8,7 @@ import pytest
 
 from tests.bench.__main__ import SECTIONS
 
-QUICK = ("requests", "webhooks", "delivery", "autocomplete", "interactions", "lag")
+QUICK = ("requests", "webhooks", "delivery", "check", "autocomplete", "interactions", "lag")
 
 
 @pytest.mark.slow

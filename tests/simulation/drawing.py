@@ -58,6 +58,8 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "limits": 0.0,
         "panels": 0.0,
         "readers": 0.05,
+        "checker": 0.05,
+        "pictures": 0.03,
     }
 )
 # These kinds act on a request, so they come after the first one.
@@ -126,6 +128,10 @@ THEMES: Mapping[str, tuple[float, Theme]] = MappingProxyType(
         "uploads": (1, Theme({"uploads": 0.97}, 0.1, counts=(0, 1))),
         "leases": (3, Theme({"leases": 1.0}, 0.0, counts=(0,))),
         "windows": (5, Theme({"windows": 1.0}, 0.0, counts=(0,))),
+        "pictures": (
+            3,
+            Theme({"pictures": 0.97, "checker": 0.3, "run": 0.1, "kill": 0.1}, 0.1, counts=(0, 1)),
+        ),
         "readers": (4, Theme({"readers": 0.97}, 0.1, counts=(0,))),
         "panels": (3, Theme({"panels": 0.97}, 0.0, counts=(0,))),
         "limits": (3, Theme({"limits": 0.97}, 0.0, counts=(0,))),

@@ -114,9 +114,15 @@ class Evidence:
     def is_card(self, message: Message) -> bool:
         """Return whether a message is, or was, a card on which moderators decide."""
         return message.channel.id in self._cards and any(
-            item.endswith((":approve", ":dismiss"))
+            item.endswith((":approve", ":dismiss", ":veil"))
             for body in bodies(message)
             for item in custom_ids_in(body)
+        )
+
+    def is_about_pictures(self, message: Message) -> bool:
+        """Return whether a message is, or was, the card about outputs that wait for a moderator."""
+        return self.is_card(message) and any(
+            item.endswith(":veil") for body in bodies(message) for item in custom_ids_in(body)
         )
 
     def is_copy(self, message: Message) -> bool:

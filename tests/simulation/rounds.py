@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 
+from demo.picture_check import Mood
 from tests.fakediscord.interactions import Interaction
 from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.engine.loop import Deadlock, VirtualLoop
@@ -82,6 +83,7 @@ async def _rest(story: Story) -> None:
     world = story.world
     world.discord.faults.clear()
     world.comfydeploy.world.plan.away = False
+    world.checker.mood = Mood.WELL
     STATEMENTS.strike = None
     world.loop.executor_delay = lambda _life, _name: 0.0
     world.note("trouble", "all faults stop")
@@ -110,6 +112,9 @@ async def _calm(story: Story) -> bool:
             if story.rights(who, card.channel, card) & {"manages_server", "reviews"}:
                 await story.press(who, card, "Approve")
                 break
+    for card in moderators.picture_cards(story):
+        if card.id // 2**22 % 2:  # the others expire
+            await story.press("mona", card, "Post")
     for run in world.comfydeploy.runs:
         # The other half of the held runs goes on past the bot's deadline.
         age = (comfydeploy_now() - run.created_at).total_seconds()
@@ -122,6 +127,8 @@ def _settled(story: Story) -> bool:
     """Return whether every request has ended as far as anybody can see, and every promise is kept."""
     evidence = Evidence(story)
     if story.world.comfydeploy.world.activity.active or moderators.open_cards(story):
+        return False
+    if moderators.picture_cards(story):
         return False
     for request in evidence.requests:
         if not evidence.outcomes(request) and any(m.deleted_at is None for m in evidence.statuses(request)):

@@ -107,8 +107,14 @@ async def prepare(world: World) -> None:
     await panel.change("approval", review_channel_id=[str(cast.channels["reports"].id)])
     gallery = [str(cast.channels["gallery"].id)]
     await panel.change("results", gallery_channel_id=gallery, private_results=["true"])
+    await panel.change("pictures", flagged=["hold"])
     await panel.change("member", at_once=str(AT_ONCE), waiting=str(WAITING), runs_a_day=str(RUNS_A_DAY))
-    for words in ("Private results: allowed", "Gallery channel: <#", f"Runs per day: {RUNS_A_DAY}"):
+    for words in (
+        "held for the moderators",
+        "Private results: allowed",
+        "Gallery channel: <#",
+        f"Runs per day: {RUNS_A_DAY}",
+    ):
         assert words in panel.text, panel.text
 
 

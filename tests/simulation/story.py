@@ -122,6 +122,8 @@ class Story:
     slow_posts: list[tuple[float, str, float]] = field(default_factory=list)
     """Slow posts: beginning, channel id and duration."""
     guards: list[Guard] = field(default_factory=list)
+    flagged: list[tuple[float, str]] = field(default_factory=lambda: [(0.0, "hold")])
+    """What happens to flagged results on Studio, from a time on; an empty text if that isn't certain."""
     panels: list[tuple[str, str]] = field(default_factory=list)
     """Texts of a settings panel before and after a stale form, which must not change it."""
     thinking: list[int] = field(default_factory=list)

@@ -12,14 +12,17 @@ from tests.simulation.people.reach import labels_of
 from tests.simulation.people.requests import new_mark
 from tests.simulation.steps import Skip
 from tests.simulation.story import Ask, Story
+from tests.simulation.world import LURID
 
 
 async def request(
-    story: Story, who: str, where: str, deployment: str = "picture", **options: Any
+    story: Story, who: str, where: str, deployment: str = "picture", *, lurid: bool = False, **options: Any
 ) -> Ask | None:
     """Send /generate with a unique prompt, and wait for the answer; None if Discord's client refuses it."""
     mark = new_mark(story)
-    given = {"prompt": f"a {mark}"} | {name: value for name, value in options.items() if value != 1}
+    given = {"prompt": f"a {mark} {LURID}" if lurid else f"a {mark}"} | {
+        name: value for name, value in options.items() if value != 1
+    }
     sent = await story.slash(who, where, f"generate {deployment}", given)
     if sent is None:
         return None

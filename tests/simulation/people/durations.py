@@ -86,7 +86,7 @@ async def _play(
     """Request runs, release each after its seconds, and wait until all have ended."""
     for faults, _ in held:
         story.world.next_faults(faults)
-    asked = await request(story, who, where, deployment, **({"count": len(held)} if len(held) > 1 else {}))
+    asked = await request(story, who, where, deployment, count=len(held))
     if asked is not None:
         await _release(story, asked, [seconds for _, seconds in held])
 

@@ -31,6 +31,11 @@ def _report_cards(story: Story) -> list[Message]:
     return [card for card in _cards(story) if "Dismiss" in labels_of(card)]
 
 
+def picture_cards(story: Story) -> list[Message]:
+    """Return the open cards about outputs that wait for a moderator."""
+    return [card for card in _cards(story) if "Post as spoiler" in labels_of(card)]
+
+
 def _cards(story: Story) -> Iterator[Message]:
     for name in ("cards", "reports"):
         channel = story.world.channel(name)

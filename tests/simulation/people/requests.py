@@ -11,7 +11,7 @@ from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Attachment
 from tests.simulation.steps import action
 from tests.simulation.story import Ask, Story
-from tests.simulation.world import FORBIDDEN
+from tests.simulation.world import FORBIDDEN, LURID
 
 MEMBERS = ("alice", "bob", "carol")
 MODERATORS = ("mona", "mike")
@@ -54,7 +54,12 @@ def _draw_ask(chance: random.Random) -> dict[str, Any]:
     return drawn
 
 
-_RARELY = (("forbidden", True, 0.05), ("long", True, 0.1), ("size_limit", _SMALL_LIMIT, 0.15))
+_RARELY = (
+    ("forbidden", True, 0.05),
+    ("long", True, 0.1),
+    ("size_limit", _SMALL_LIMIT, 0.15),
+    ("lurid", True, 0.15),
+)
 
 
 def _draw_options(chance: random.Random, deployment: str) -> dict[str, Any]:
@@ -95,6 +100,7 @@ async def ask(
     options: dict[str, Any] | None = None,
     forbidden: bool = False,
     long: bool = False,
+    lurid: bool = False,
     size_limit: int | None = None,
 ) -> None:
     """Send /generate with a unique prompt."""
@@ -102,6 +108,7 @@ async def ask(
     mark = new_mark(story)
     if deployment != "upscale":
         given["prompt"] = f"{mark} {FORBIDDEN}" if forbidden else f"a {mark}"
+        given["prompt"] += f" {LURID}" if lurid else ""
         given["prompt"] += ", very large" * 50 if long else ""
     if given.get("image"):
         given["image"] = picture_file(story)

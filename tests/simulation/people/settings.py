@@ -6,6 +6,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tests.simulation.engine.patches import TIME
 from tests.simulation.people.requests import MODERATORS
 from tests.simulation.setup import Panel, open_panel
 from tests.simulation.steps import Skip, action
@@ -13,6 +14,13 @@ from tests.simulation.story import Story
 
 # The channels in which moderators open the settings of each server.
 _SERVERS = ("pictures", "requests")
+# What the panel says about flagged results, by the value of the setting.
+FLAGGED = {
+    "off": "Flagged results: not checked",
+    "spoiler": "Flagged results: posted as a spoiler",
+    "hold": "Flagged results: held for the moderators",
+    "hide": "Flagged results: not shown",
+}
 Change = Callable[[Panel, Any, Story], Awaitable[None]]
 
 
@@ -46,6 +54,18 @@ async def choose_gallery(panel: Panel, value: str, story: Story) -> None:
 
 def _channel(name: str, story: Story) -> list[str]:
     return [] if name == "none" else [str(story.world.channel(name).id)]
+
+
+async def _pictures(panel: Panel, value: str, story: Story) -> None:
+    """Change what happens to flagged results on Studio, as `Story.flagged` notes."""
+    story.flagged.append((TIME.monotonic, ""))
+    await panel.change("pictures", flagged=[value])
+    if FLAGGED[value] in panel.text:
+        story.flagged.append((TIME.monotonic, value))
+
+
+async def _level(panel: Panel, value: str, _: Story) -> None:
+    await panel.change("pictures", level=[value])
 
 
 async def _budget(panel: Panel, value: list[str], _: Story) -> None:
@@ -94,6 +114,8 @@ _CHANGES: dict[str, tuple[Change, tuple[Any, ...]]] = {
     "reviewer": (_reviewer, ("rita", "mike", "alice")),
     "private": (_private, ("false", "true")),
     "spoiler": (_spoiler, ("always", "never", "not_age_restricted")),
+    "pictures": (_pictures, tuple(FLAGGED)),
+    "level": (_level, ("strict", "normal", "explicit")),
     "gallery": (choose_gallery, ("gallery", "none", "adult")),
     "budget": (
         _budget,

@@ -23,7 +23,10 @@ _FILE = re.compile(r"deployments\.toml(?:: (.*)| is as before)")
 _MARKED = {"all are age-restricted": None, "picture is age-restricted": frozenset({"picture", "restricted"})}
 # Letters of message kinds in the bot's nonces.
 OUTCOMES = ("o", "l")
-POST, SHARE, REPORT_CARD, REVIEW_CARD = "s", "g", "p", "r"
+POST, SHARE, REPORT_CARD, REVIEW_CARD, PICTURES_CARD = "s", "g", "p", "r", "c"
+# What an outcome says about outputs that a moderator or the rules have hidden, or that wait.
+HIDDEN = ("Not shown, because of this server's picture check", "It isn't shown, because of this server's")
+WAITS = ("Waiting for a moderator", "It waits for a moderator")
 
 
 def monotonic(wall: float) -> float:

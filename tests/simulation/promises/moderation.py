@@ -21,7 +21,9 @@ from tests.simulation.promises.facts import (
 from tests.simulation.promises.shared import MODERATORS, Broken, reachable, text_in, where
 from tests.simulation.story import Press
 
-_DECIDED = re.compile(r"(Approved|Rejected|Dismissed|Deleted) by <@(\d+)>|<@(\d+)> blocked <@")
+_DECIDED = re.compile(
+    r"(Approved|Rejected|Dismissed|Deleted|Posted|Posted as a spoiler) by <@(\d+)>|<@(\d+)> blocked <@"
+)
 _DELETED = ("Deleted.", "This copy is deleted.", "It will be deleted", "This copy will be deleted")
 _NO_MODERATOR = "Only this server's moderators"
 _THANKS = "Thank you. The moderators will look at it."

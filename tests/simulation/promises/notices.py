@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.simulation.evidence import Evidence, Request, text_of, whole_text
-from tests.simulation.promises.facts import OUTCOMES, all_texts, deleted, monotonic, subject
+from tests.simulation.promises.facts import OUTCOMES, PICTURES_CARD, all_texts, deleted, monotonic, subject
 from tests.simulation.promises.shared import Broken, cancelled, was_removed, where
 
 # After an outcome with one of these, a result may still come and ping again.
@@ -90,7 +90,9 @@ def _pinged_once(evidence: Evidence, request: Request) -> Iterator[Broken]:
     if len(request.keys) > 1:
         # A late success of one run of a batch has its own message.
         pings = [m for m in pings if subject(m)[1] == "o"]
-    if len(pings) > 1:
+    # The outcome comes again, with what has waited for a moderator.
+    waited = any(subject(m)[1] == PICTURES_CARD for m in request.messages)
+    if len(pings) > 1 + waited:
         yield Broken(
             "an outcome pings its requester once", str(request), f"{[text_of(m.body)[:50] for m in pings]}"
         )

@@ -17,6 +17,7 @@ from tests.simulation.evidence import (
     was_status,
     whole_text,
 )
+from tests.simulation.promises.facts import HIDDEN
 from tests.simulation.promises.shared import Broken, cancelled, erased, offered, reachable, was_removed, where
 
 # The words of an outcome about other requests that the same block ended.
@@ -109,7 +110,10 @@ def _is_letter(message: Message) -> bool:
 def _outputs_are_shown(evidence: Evidence, request: Request) -> Iterator[Broken]:
     if was_removed(evidence, request) or erased(evidence, request) or offered(evidence, request):
         return
-    everything = "\n".join(whole_text(message) for message in request.messages)
+    shown = [message for message in request.messages if not evidence.is_about_pictures(message)]
+    everything = "\n".join(whole_text(message) for message in shown)
+    if any(words in everything for words in HIDDEN):
+        return  # `pictures` checks that they had to be hidden
     for run in request.runs:
         if not _made_files(run) or _cannot_be_shown(run) or cancelled(evidence, request):
             continue

@@ -149,13 +149,14 @@ def _followed(evidence: Evidence) -> Iterator[Broken]:
             asked = [
                 monotonic(c.at) for c in calls if c.method == "GET" and c.path.endswith(f"/run/{run.id}")
             ]
-            if any(known < at < until for at in asked):
+            ended = float("inf") if run.ended_at is None else monotonic(run.ended_at.timestamp())
+            # Of a run that had ended before, a message may ask for new links to its outputs.
+            if ended > since and any(known < at < until for at in asked):
                 yield Broken(
                     "ComfyDeploy isn't flooded with calls in an outage",
                     f"since {since:.0f}",
                     f"asked about {run.id}",
                 )
-            ended = float("inf") if run.ended_at is None else monotonic(run.ended_at.timestamp())
             in_flight = monotonic(run.created_at.timestamp()) < since < ended
             if in_flight and not any(until < at < until + _PROBE + 3 for at in asked):
                 yield Broken("runs are polled soon after an outage", run.id, f"until {until:.0f}")

@@ -33,7 +33,10 @@ def was_removed(evidence: Evidence, request: Request) -> bool:
     if any(message in evidence.story.removed for message in request.messages):
         return True
     return any(
-        press.label.startswith(("Delete", "Block")) and entitled(press) and is_about(press, request)
+        press.label.startswith(("Delete", "Block"))
+        and not press.custom_id.endswith(":hide")  # the requester is told
+        and entitled(press)
+        and is_about(press, request)
         for press in evidence.story.presses
     )
 

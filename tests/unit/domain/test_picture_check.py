@@ -14,6 +14,7 @@ from bot.domain.picture_check import (
     Label,
     Labels,
     Level,
+    Origin,
     Verdict,
     check_of,
     decided,
@@ -21,6 +22,7 @@ from bot.domain.picture_check import (
 )
 from bot.domain.runs import Output
 from bot.domain.settings.rules_and_defaults import PictureRules
+from bot.ui.status import linked_outputs
 from tests.unit.factories import made_run
 
 F, V = Flagged, Verdict
@@ -87,14 +89,15 @@ def test_the_rules_for_a_run(
     rules: dict[str, Any], least: Flagged, run: dict[str, Any], expected: tuple[Flagged, Level]
 ) -> None:
     own = PictureRules.model_validate(rules)
-    check = check_of(made_run(**run), own, least, age_restricted=False, can_hold=True)
+    origin = Origin(run.get("guild_id", 1), "flux", run.get("requester_roles", ()))
+    check = check_of(origin, own, least, age_restricted=False, can_hold=True)
     assert (check.flagged, check.level) == expected
 
 
 @pytest.mark.parametrize(("exempt", "expected"), [(True, F.OFF), (False, F.HOLD)])
 def test_age_restricted_channels_may_be_exempt(exempt: bool, expected: Flagged) -> None:
     own = PictureRules(flagged=F.HOLD, exempt_age_restricted=exempt)
-    check = check_of(made_run(), own, F.OFF, age_restricted=True, can_hold=True)
+    check = check_of(Origin(1, "flux", ()), own, F.OFF, age_restricted=True, can_hold=True)
     assert check.flagged is expected
 
 
@@ -112,3 +115,11 @@ def test_only_what_the_verdicts_allow_is_visible() -> None:
     hidden = replace(held, verdicts=decided(verdicts, V.HIDDEN))
     assert (hidden.visible, hidden.held) == ((outputs[0], outputs[3]), [])
     assert replace(run, to_check=False).visible == outputs
+
+
+def test_nothing_links_to_what_is_held() -> None:
+    outputs = tuple(Output("images", f"https://files.example/{n}", f"{n}.png") for n in range(1, 3))
+    run = made_run(outputs=outputs, to_check=True, verdicts={"1": ["held", "nudity"]})
+    remarks = linked_outputs(run, lambda _: True).remarks
+    assert len(remarks) == 1
+    assert "https://files.example/2" in remarks[0]
