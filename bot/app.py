@@ -39,6 +39,7 @@ from bot.store.erasure import ExpiredRows
 from bot.web import MetricsPage, application, listening
 from bot.words.cache import AutomodCache
 from bot.workers.backend_health import BackendHealth
+from bot.workers.notices import Notices
 from bot.workers.reconciler import Reconciler
 from bot.workers.reports import ReportRecorder, add_webhooks
 from bot.workers.submission import Submitter
@@ -230,8 +231,10 @@ def _workers(app: App, recorder: ReportRecorder) -> dict[str, Worker[Any]]:
     if Role.WEB in roles:
         claim, save = recorder.claim_progress, recorder.save_progress
         # A status message is edited every three seconds at most.
-        workers["progress"] = Worker("progress", claim, save, Schedule(rest=2))
+        workers["progress"] = Worker("progress", claim, save, Schedule(rest=1))
     if roles & CALLING_ROLES:
+        notices = Notices(app)
+        workers["notice"] = Worker("notice", notices.claim, notices.handle, Schedule(longest=120))
         # Checks whether DEPLOYMENTS_REFRESH_SECONDS have passed; the files are read only then.
         workers["look"] = Worker("look", app.reloader.claim, app.reloader.handle, Schedule(longest=15))
     return workers

@@ -4,10 +4,12 @@ everything gets it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Literal
 
 from bot.config.settings import Settings
@@ -67,6 +69,40 @@ class Wakeups:
                 listener()
 
 
+class Trouble(StrEnum):
+    """Something that only the operator can end."""
+
+    KEY = "key"
+    CREDITS = "credits"
+    UNDELIVERED = "undelivered"
+    DISK = "disk"
+    BACKUP = "backup"
+    SECOND_BOT = "second bot"
+
+
+class Troubles:
+    """The troubles that parts of this process see, of which the owner is told."""
+
+    # Three answers by another process within ten minutes can't all be repetitions of this one's.
+    _ANSWERS, _SECONDS = 3, 600.0
+
+    def __init__(self) -> None:
+        self._present: set[Trouble] = set()
+        self._answered: deque[float] = deque(maxlen=self._ANSWERS)
+
+    def set(self, trouble: Trouble, lasts: bool = True) -> None:  # as in gauges
+        (self._present.add if lasts else self._present.discard)(trouble)
+
+    def answered_elsewhere(self, monotonic: float) -> None:
+        """Note that Discord had an answer to an interaction already."""
+        self._answered.append(monotonic)
+
+    def present(self, monotonic: float) -> frozenset[Trouble]:
+        recent = [at for at in self._answered if monotonic - at < self._SECONDS]
+        second = {Trouble.SECOND_BOT} if len(recent) == self._ANSWERS else set[Trouble]()
+        return frozenset(self._present | second)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
     """The settings, resources and caches of a process. What only one role needs, that role builds.
@@ -90,6 +126,7 @@ class App:
     files: Executor
     wakeups: Wakeups
     metrics: Metrics
+    troubles: Troubles = field(default_factory=Troubles)
 
     def now(self) -> datetime:
         """Return the current time in UTC."""

@@ -18,7 +18,7 @@ from simcord.preview import Preview
 
 from demo.clicks import Clicks
 from demo.page_look import Channel, Media, changed_pages
-from demo.world import MODERATOR, World
+from demo.world import FLAGGED, MODERATOR, World
 
 # The page polls twice a second; publishing more often would only cause more redraws.
 _LOOK = 0.25
@@ -114,8 +114,8 @@ def _channels(world: World) -> Iterator[Channel]:
     about = "for /generate restricted"
     yield Channel(f"#{world.restricted.name}", about, hint, world.restricted, people)
     hint = (
-        f"Requests wait here once {mia} has switched approval on: in {pictures}, choose {mia} at the top, "
-        "type `/settings`, and change Approval."
+        f"Pictures wait here if their prompt has the word “{FLAGGED}”. So do all requests, once {mia} has "
+        f"switched approval on: in {pictures}, choose {mia}, type `/settings`, and change Approval."
     )
     about, moderators = f"for {mia}, the moderator", (world.people[MODERATOR],)
     yield Channel(f"#{world.review.name}", about, hint, world.review, moderators)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,7 +40,8 @@ def _utc_now() -> datetime:
 
 @dataclass
 class FakePictureCheck:
-    """Flags pictures that contain `marker`, or whose SHA-256 (in hex) is in `flagged`. Serve its `app`.
+    """Flags pictures in which the expression `marker` is found in any case, or whose SHA-256 (in hex) is in
+    `flagged`. Serve its `app`.
 
     `verdict` is the answer about a flagged picture, and a signature may be `max_age` seconds old. All of it
     can be changed at any time. `answers` lists the SHA-256 of each checked picture and whether the answer
@@ -83,7 +85,8 @@ class FakePictureCheck:
         if mood is Mood.GARBAGE:
             return web.Response(text='{"labels": {"explicit": "very"}}', content_type="application/json")
         digest = hashlib.sha256(picture).hexdigest()
-        flags = (self.marker in picture or digest in self.flagged) is not (mood is Mood.LYING)
+        found = re.search(self.marker, picture, re.IGNORECASE) is not None or digest in self.flagged
+        flags = found is not (mood is Mood.LYING)
         self.answers.append((digest, flags))
         return web.json_response({"labels": self.verdict if flags else dict.fromkeys(self.verdict, 0.02)})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from demo.world import GALLERY, MODERATOR, RESTRICTED, REVIEW
+from demo.world import FLAGGED, GALLERY, MODERATOR, RESTRICTED, REVIEW, UNLUCKY
 
 _ABOUT_COLUMN = 34
 # Steps by the title of their part. Each step is what to type or press, with a description.
@@ -20,6 +20,8 @@ TOUR = {
         "More, then Share": f"Posts your result in #{GALLERY}.",
         "/preset save, /preset use": "Keep the inputs under a name, and use them again.",
         "/generate several, video, text": "Make four pictures in one run, a clip, or a text.",
+        f"“{FLAGGED}” in a prompt": f"Such a picture is flagged: it waits in #{REVIEW} for Mia.",
+        f"count:4 seed:{UNLUCKY - 2}": f"Only one of the four is flagged: that with the seed {UNLUCKY}.",
         "/generate trouble": "Runs a workflow that always fails.",
         "/generate slow": "Takes 45 seconds. Press Cancel to stop it.",
         "/generate restricted": f"Runs only in #{RESTRICTED}.",
@@ -28,9 +30,10 @@ TOUR = {
         "Apps, in a message's menu": "Only in Discord: Upscale, Animate and Use as input.",
     },
     f"As {MODERATOR.capitalize()}, who has Manage Server and Manage Channels": {
-        "/settings, Approval": f"Choose #{REVIEW} and Everybody. Requests wait there.",
+        "/settings, Approval": f"Choose Everybody. All requests wait in #{REVIEW}.",
+        f"Post, Delete, Block in #{REVIEW}": "Decide about a flagged picture, or block its requester.",
         f"Approve, Reject in #{REVIEW}": "Approve starts a request. Reject asks for a reason.",
-        "More, then Report": f"Sends a result to #{REVIEW}, if it is the review channel.",
+        "More, then Report": f"Sends a result to #{REVIEW}.",
         "/preset save server:True": "Saves your latest inputs for the server.",
         "/preset default channel:True": "Makes such a preset the default in this channel.",
         "/audit, /block, /blocked": "Show the audit log, block people, and list them.",

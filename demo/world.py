@@ -21,10 +21,13 @@ from yarl import URL
 from bot.app import Process, build, running_workers
 from bot.config.settings import Settings
 from bot.domain.errors import BotError
+from bot.domain.picture_check import Flagged
 from bot.domain.settings.kinds import SettingsContext
+from bot.domain.settings.rules_and_defaults import Approval, PictureRules
 from bot.outside import Outside
 from bot.web import listening
 from demo.fake_comfydeploy.server import FakeComfyDeploy
+from demo.picture_check import PATH, FakePictureCheck
 
 HOST = "127.0.0.1"
 OUTSIDE = Outside()
@@ -35,16 +38,18 @@ BOT = "ComfyDeploy"
 REVIEW = "review"
 GALLERY = "gallery"
 RESTRICTED = "age-restricted"
+# The fake checker flags pictures whose prompt has this word, or that have this seed.
+FLAGGED, UNLUCKY = "lurid", 13
 TOPICS = {
     CHANNEL: "Type /generate picture and describe it. /help explains the rest.",
     GALLERY: "Results that people have shared",
     RESTRICTED: "Type /generate restricted here: its deployment is age-restricted.",
-    REVIEW: "For moderators: once Mia has switched approval on in /settings, requests wait here",
+    REVIEW: "For moderators: flagged pictures, reports and, if Mia wants it, all requests wait here",
 }
 # The users to choose from on the page; the moderator has Manage Server and Manage Channels.
 PEOPLE = ("ada", "ben", "mia")
 MODERATOR = "mia"
-_CLOCK_STEP = 0.5
+_CLOCK_STEP, _SECRET = 0.5, "secret-of-the-picture-check-in-the-demo"
 # On a busy machine a commit alone may take longer than simcord's 5 seconds.
 SETTLED_WITHIN = 60.0
 
@@ -96,15 +101,17 @@ async def open_world(pace: float) -> AsyncIterator[World]:
     `pace` is the duration of a step of the fake ComfyDeploy in seconds.
     """
     with tempfile.TemporaryDirectory(prefix="comfydeploy-demo-") as folder:
-        with socket.create_server((HOST, 0)) as free:
-            port = free.getsockname()[1]
+        with socket.create_server((HOST, 0)) as one, socket.create_server((HOST, 0)) as other:
+            port, checker_port = one.getsockname()[1], other.getsockname()[1]
+        checker = FakePictureCheck(_SECRET, marker=rf"{FLAGGED}|\(seed {UNLUCKY}\)".encode())
 
         async def read(url: str) -> bytes | None:
             return await open_attachment(app, url)
 
         async with (
             FakeComfyDeploy(pace=pace) as comfydeploy,
-            build(_settings(comfydeploy, Path(folder), port), OUTSIDE) as app,
+            listening(checker.app(), HOST, checker_port),
+            build(_settings(comfydeploy, Path(folder), port, checker_port), OUTSIDE) as app,
             listening(app.web, HOST, port),
             simcord.run(app.bot, settle_timeout=SETTLED_WITHIN) as env,
         ):
@@ -141,14 +148,19 @@ async def _furnish(app: Process, env: simcord.Env, comfydeploy: FakeComfyDeploy)
     if not isinstance(known, discord.TextChannel):
         raise TypeError(f"the bot doesn't know #{restricted.name}")
     known.nsfw = True  # in the bot's cache, because simcord 3.2 has no such setting
-    # Share and private results are off by default; newcomers can try them.
-    wanted = {"gallery_channel_id": gallery.id, "private_results": True}
+    # All of these are off by default; newcomers can try them.
+    wanted = {
+        "gallery_channel_id": gallery.id,
+        "private_results": True,
+        "approval": Approval(review_channel_id=review.id),
+        "pictures": PictureRules(flagged=Flagged.HOLD),
+    }
     await app.app.store.rules.change(
         guild.id,
         people[MODERATOR].id,
         lambda rules: rules.model_copy(update=wanted),
         OUTSIDE.now(),
-        SettingsContext(channel_ids=frozenset({gallery.id})),
+        SettingsContext(channel_ids=frozenset({gallery.id, review.id})),
     )
     return World(app, env, comfydeploy, guild, channel, gallery, restricted, review, users, people)
 
@@ -199,7 +211,7 @@ async def _in_time(world: World) -> AsyncIterator[None]:
         await asyncio.gather(keeper, return_exceptions=True)
 
 
-def _settings(comfydeploy: FakeComfyDeploy, folder: Path, port: int) -> Settings:
+def _settings(comfydeploy: FakeComfyDeploy, folder: Path, port: int, checker_port: int) -> Settings:
     given = {
         "discord_token": "no.token.needed-in-the-demo",
         "comfydeploy_api_key": comfydeploy.api_key,
@@ -208,6 +220,8 @@ def _settings(comfydeploy: FakeComfyDeploy, folder: Path, port: int) -> Settings
         "public_url": f"http://{HOST}:{port}",
         "web_host": HOST,
         "web_port": port,
+        "picture_check_url": f"http://{HOST}:{checker_port}{PATH}",
+        "picture_check_secret": _SECRET,
         "database_url": f"sqlite:///{folder}/bot.db",
         "allow_private_media_networks": "127.0.0.0/8",  # the fake ComfyDeploy's files are on this machine
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
@@ -11,6 +13,7 @@ from bot.database.row_locks import lock
 from bot.database.tables import key_values
 from bot.outside import Outside
 
+T = TypeVar("T")
 _DEPLOYMENT = "deployment:"
 _MAX_CLOCK_SKEW = timedelta(hours=1)
 _VALUE = select(key_values.c.value).where(key_values.c.name == bindparam("of"))
@@ -75,6 +78,17 @@ class KeyValueStore(Repository):
             return False
         write_value(connection, name, "", self._outside.now())
         return True
+
+    @writes
+    def change(
+        self, connection: Connection, name: str, change: Callable[[str | None], tuple[str | None, T]]
+    ) -> T:
+        """Store what `change` makes of a value, unless that is None, and return its other result."""
+        before = lock_value(connection, name)
+        after, result = change(before)
+        if after is not None and after != before:
+            write_value(connection, name, after, self._outside.now())
+        return result
 
     @writes
     def reserve_slot(self, connection: Connection, name: str, now: datetime, interval: timedelta) -> datetime:

@@ -250,9 +250,10 @@ def is_untouched() -> ColumnElement[bool]:
 
 
 def nothing_pending() -> ColumnElement[bool]:
-    """Match the requests that have ended and have no message to post or change."""
+    """Match the requests that have ended, wait for no moderator, and have no message to post or change."""
     own = messages.c.request_key == requests.c.key
-    active = exists().where(runs.c.request_key == requests.c.key, runs.c.state.not_in(FINAL))
+    is_unsettled = runs.c.state.not_in(FINAL) | runs.c.held_until.is_not(None)
+    active = exists().where(runs.c.request_key == requests.c.key, is_unsettled)
     pending = exists().where(own, is_pending, messages.c.kind != Kind.ANSWER)
     return and_(~active.correlate(requests), ~pending.correlate(requests))
 

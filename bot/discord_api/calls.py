@@ -181,6 +181,28 @@ class DiscordCalls:
         with mapped():
             return (await self.client.create_dm(discord.Object(user_id))).id
 
+    async def tell_owner(self, sentence: str) -> None:
+        """Send a direct message to the bot's owner or, in a team, to its admins and developers.
+
+        A failure is logged.
+        """
+        try:
+            info = await self.client.application_info()
+            people = {info.owner.id}
+            if info.team is not None:
+                roles = (discord.TeamMemberRole.admin, discord.TeamMemberRole.developer)
+                people = {each.id for each in info.team.members if each.role in roles}
+                people.add(info.team.owner_id or info.owner.id)
+            for person in sorted(people):
+                try:
+                    channel = self.client.get_partial_messageable(await self.direct_channel(person))
+                    with mapped():
+                        await channel.send(sentence)
+                except Unreachable:
+                    log.warning("user %s takes no direct messages from the bot", person)
+        except (PostError, discord.DiscordException, aiohttp.ClientError, OSError) as error:
+            log.warning("can't tell the owner: %s", error)
+
     async def answers(self) -> bool:
         """Return whether Discord answers a question that costs nothing. A refusal counts as an answer."""
         try:

@@ -50,7 +50,8 @@ EXTENSIONS = (
 )
 # 10062: answered too late; 40060: answered twice; 10008: the message was deleted meanwhile; 50027: the token
 # is invalid or expired.
-_ANSWER_REFUSED = frozenset({10062, 40060, 10008, 50027})
+ANSWERED_TWICE = 40060
+_ANSWER_REFUSED = frozenset({10062, ANSWERED_TWICE, 10008, 50027})
 # Discord accepts one IDENTIFY per 5 s from each group of shards (shard id modulo max_concurrency), and
 # refuses the session of a second one. Processes that start at the same time therefore reserve slots through
 # the store. Half a second is added because latency varies.

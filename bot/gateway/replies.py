@@ -17,7 +17,7 @@ from bot.domain.requests import Actor, Checked
 from bot.domain.runs import Run
 from bot.domain.text import in_code, listed
 from bot.gateway.checks import count_form
-from bot.gateway.client import THINKING, GenerateBot, insist, tell
+from bot.gateway.client import ANSWERED_TWICE, THINKING, GenerateBot, insist, tell
 from bot.gateway.interactions import Interaction, actor_of, check_here, check_overrides
 from bot.services import runs
 from bot.services.generation import accept, answered
@@ -76,6 +76,9 @@ async def _defer(interaction: Interaction, *, private: bool) -> bool | None:
         await interaction.response.defer(ephemeral=private, thinking=True)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         log.warning("can't tell whether Discord has the answer, so it is asked: %s", error)
+        if isinstance(error, discord.HTTPException) and error.code == ANSWERED_TWICE:
+            app = interaction.client.app
+            app.troubles.answered_elsewhere(app.outside.monotonic())
         try:
             answer = await insist(interaction.original_response)
         except discord.HTTPException:

@@ -13,7 +13,7 @@ from typing import TextIO
 from sqlalchemy import Connection
 
 from bot.config.settings import Settings
-from bot.context import App
+from bot.context import App, Trouble
 from bot.database.engine import Database
 from bot.database.key_values import lock_value, write_value
 from bot.database.schema import NEWEST, is_known, schema_of
@@ -107,9 +107,11 @@ class DailyBackup:
             await loop.run_in_executor(files, self._remove_oldest)
         except (BackupError, StoreUnavailable, OSError) as error:
             self._failed.set(1)
+            self._app.troubles.set(Trouble.BACKUP)
             log.error("the daily backup failed, and is tried again in an hour: %s", error)  # noqa: TRY400
             return
         self._failed.set(0)
+        self._app.troubles.set(Trouble.BACKUP, False)
         await self._app.store.key_values.put(_NEXT, (now + _DAY).isoformat())
         log.info("backed up the database to %s", path)
 

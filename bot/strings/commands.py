@@ -212,6 +212,8 @@ COMMANDS = {
     "rule_server_budget_gpu": "this server had too few GPU seconds left for the day",
     "rule_restored": "the bot was restored from a backup",
     "rule_review_unreachable": "the bot couldn't post in the review channel",
+    "rule_picture_refused": "the picture check flagged an attached picture",
+    "rule_picture_unchecked": "an attached picture couldn't be checked",
     "rule_age_restricted": "the channel wasn't age-restricted",
     "rule_channel_gone": "the bot couldn't reach the channel",
     "rule_thread_locked": "the thread was locked",

@@ -161,11 +161,11 @@ def pictures_card(
     If `withheld` is set, an age restriction keeps the files from the card's channel.
     """
     first = batch[0]
-    told = [f"### Please look at this first: **{escape_line(title, 80)}**\nMade by <@{first.requester_id}>"]
+    told = [f"### Waiting for a moderator: **{escape_line(title, 80)}**\nMade by <@{first.requester_id}>"]
     for run in (each for each in batch if each.held):
-        which = f"Number {run.number}: " if len(batch) > 1 else ""
-        count = "1 output" if len(run.held) == 1 else f"{len(run.held)} outputs"
-        told.append(f"{which}{count}: {', '.join(labels_of(run.verdicts, run.held))}")
+        which = f"Number {run.number}" if len(batch) > 1 else "Reason"
+        count = f" ({len(run.held)} of {made})" if (made := len(run.outputs)) > 1 else ""
+        told.append(f"{which}: {', '.join(labels_of(run.verdicts, run.held))}{count}")
     if withheld:
         told.append("It is age-restricted, so it is not shown here.")
     if first.prompt:
@@ -204,7 +204,7 @@ def closed_pictures_card(
         person, at, details = decided
         by = f" by <@{person}>" if person is not None else ""
         verdict = f"{sentence_case(str(details['decision']))}{by} {format_dt(at, 'R')}"
-    heading = f"### Looked at: **{escape_line(title, 80)}**\nMade by <@{run.requester_id}>"
+    heading = f"### Decided: **{escape_line(title, 80)}**\nMade by <@{run.requester_id}>"
     return OutgoingMessage(layout=framed(Colour.light_grey(), lines(heading, verdict)))
 
 

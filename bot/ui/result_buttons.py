@@ -39,7 +39,7 @@ from bot.ui.message_parts import (
     subtext,
     text_blocks,
 )
-from bot.ui.run_facts import COLOURS, batch_title, ending_sentence, prompt_line, result_facts
+from bot.ui.run_facts import COLOURS, batch_title, ending_sentence, left_out, prompt_line, result_facts
 
 # Failure codes with which the same request would end again.
 _FINAL = frozenset({REQUESTER_BLOCKED, "parent_deleted"})
@@ -191,7 +191,7 @@ def picked_layout(
         ended = [] if run.state is RunState.SUCCEEDED else [ending_sentence(run)]
         links = [f"[{escape_line(file.filename, 80)}]({file.url})" for file in others]
         told = [short_enough(each, _PICKED_REMARKS) for each in (links if files else linked.remarks)]
-        remarks = [*ended, *fitting(told, _PICKED_REMARKS)[0]]
+        remarks = [*ended, *([] if run.visible else left_out(run)), *fitting(told, _PICKED_REMARKS)[0]]
     picture = any(kind is FileKind.IMAGE for _, kind in kinds)
     above = lines(f"### {escape_line(title, 80)}: number {number}", prompt_line(run))
     below = lines(*remarks, subtext(result_facts(run)))

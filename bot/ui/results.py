@@ -13,7 +13,6 @@ from typing import Any
 from discord import Colour
 from discord.ui import Button
 
-from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import belongs_to, number_in
@@ -41,6 +40,7 @@ from bot.ui.run_facts import (
     facts_of,
     gpu_time_facts,
     in_common,
+    left_out,
     prompt_line,
     reason_of,
     result_facts,
@@ -199,18 +199,10 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
     found = batch.prepared.get(run.key)
     if found is None:
         return ["Deleted."]
-    remarks = [*_left_out(run), *found.remarks]
+    remarks = [*left_out(run), *found.remarks]
     if run.partial:
         return [ending_sentence(run), *remarks]
     return remarks or ([say("no_outputs")] if found.is_empty else [])
-
-
-def _left_out(run: Run) -> Iterator[str]:
-    """Yield how many of a run's outputs wait for a moderator, or aren't shown."""
-    hidden, made = len(numbers_with(run.verdicts, Verdict.HIDDEN)), len(run.outputs)
-    for code, count in (("held_some", len(run.held)), ("hidden_some", hidden)):
-        if count:
-            yield say(code if made > 1 else f"{code}_only", count=count, made=made)
 
 
 def _footer(batch: Batch) -> Iterator[str]:

@@ -12,6 +12,7 @@ from discord.utils import TimestampStyle, format_dt
 
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.model import Deployment
+from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.runs import REQUESTER_BLOCKED, Deletions, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, shorten
 from bot.domain.text.run_log import FailureKind, failure_kind, last_error
@@ -296,3 +297,11 @@ def _full_text(key: str, inputs: ShownInputs, command: str | None, log: str | No
     parts = [f"{name}:\n{value}" for name, value in inputs.values]
     parts += [f"{name}:\n{file.url}" for name, file in zip(inputs.file_options, inputs.files, strict=True)]
     return "\n\n".join([key, *parts, *filter(None, [log, command])]) + "\n"
+
+
+def left_out(run: Run) -> Iterator[str]:
+    """Yield how many of a run's outputs wait for a moderator, or aren't shown."""
+    hidden, made = len(numbers_with(run.verdicts, Verdict.HIDDEN)), len(run.outputs)
+    for code, count in (("held_some", len(run.held)), ("hidden_some", hidden)):
+        if count:
+            yield say(code if made > 1 else f"{code}_only", count=count, made=made)

@@ -1,7 +1,7 @@
 """Record the backend's reports about runs, whether they came by webhook or by polling.
 
 A webhook is authenticated, and a state change is stored before it is answered. Progress is buffered in memory
-and written at most every two seconds, not in a transaction for each step of a run; it is lost if the process
+and written at most once a second, not in a transaction for each step of a run; it is lost if the process
 dies, or if the database is unavailable.
 """
 

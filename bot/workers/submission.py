@@ -16,15 +16,17 @@ from typing import ParamSpec, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from bot.config.logs import run_context
-from bot.context import App
+from bot.context import App, Trouble
 from bot.deployments.inputs import Input
 from bot.deployments.model import deployment_of
 from bot.discord_api.calls import PostError, Unanswered
 from bot.discord_api.channels import channel_state
 from bot.domain.errors import (
     BackendError,
+    BackendForbidden,
     BackendRateLimited,
     BackendTimeout,
+    BackendUnauthorized,
     BackendUnreachable,
     BotError,
     DiscordAway,
@@ -57,6 +59,11 @@ _CLAIM_TRUST = timedelta(seconds=1)
 # How long a run waits if Discord doesn't answer the checks before the queue call.
 _DISCORD_PAUSE = timedelta(minutes=1)
 _WAITS_FOR_DISCORD = "waits_for_discord"
+# Refusals of queue calls that the owner has to know of.
+_REFUSING: Mapping[type[BackendError], Trouble] = {
+    BackendUnauthorized: Trouble.KEY,
+    BackendForbidden: Trouble.CREDITS,
+}
 # A request that is older than this is refused once the backend has accepted no call for an hour.
 _LONGEST_WAIT = timedelta(days=7)
 _STORE_PAUSE = 1.0
@@ -171,6 +178,8 @@ class Submitter:
             await self._failed(run, error)
             return
         self._health.succeeded(run)
+        for trouble in _REFUSING.values():
+            self._app.troubles.set(trouble, False)
         log.info("queued the run as %s", run_id)
         try:
             # A webhook with the id may never arrive.
@@ -242,6 +251,8 @@ class Submitter:
 
     async def _failed(self, run: Run, error: BackendError) -> None:
         log.warning("the queue call failed: %s", error)
+        if (trouble := _REFUSING.get(type(error))) is not None:
+            self._app.troubles.set(trouble)
         blamed = await self._health.failed(run, error)
         if isinstance(blamed, BackendUnreachable | BackendRateLimited):
             reason = BUSY if isinstance(blamed, BackendRateLimited) else AWAY

@@ -21,16 +21,16 @@ SCALE = 2  # ridges are drawn this much larger, then scaled down for smooth edge
 def paint_png(scene: Scene, start_image: bytes | None = None) -> bytes:
     picture = paint(scene, start_image)
     label(picture)
-    return as_png(picture, prompt=scene.prompt)
+    return as_png(picture, made_from=f"{scene.prompt} (seed {scene.seed})")
 
 
-def as_png(picture: Image.Image, *, labelled: bool = True, prompt: str = "") -> bytes:
-    """Return the picture as a PNG. A text chunk tells whether it has the label, another has its prompt, as
-    ComfyUI writes it.
+def as_png(picture: Image.Image, *, labelled: bool = True, made_from: str = "") -> bytes:
+    """Return the picture as a PNG. A text chunk tells whether it has the label. Another says what the picture
+    was made from, as ComfyUI writes it.
     """
     out, chunks = io.BytesIO(), PngInfo()
-    if prompt:
-        chunks.add_itxt("prompt", prompt)
+    if made_from:
+        chunks.add_itxt("prompt", made_from)
     if labelled:
         chunks.add_text(_MARK, LABEL)
     picture.save(out, "PNG", compress_level=4, pnginfo=chunks)

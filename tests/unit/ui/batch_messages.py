@@ -113,12 +113,12 @@ def words(run: Run) -> PreparedOutputs:
     return PreparedOutputs(texts=(f"A quiet lake at dusk, number {run.seed}.",))
 
 
-def one(state: RunState, offered: OfferedActions | None = None, **more: Any) -> str:
+def one(state: RunState, offered: OfferedActions | None = None, *, linked: bool = True, **more: Any) -> str:
     _, second = runs(S.SUCCEEDED, state, **more)
-    files = [linked_file("https://cdn.example/b.png")] if state is S.SUCCEEDED else []
-    linked = PreparedOutputs()
+    files = [linked_file("https://cdn.example/b.png")] if linked and state is S.SUCCEEDED else []
+    links = PreparedOutputs()
     return of_layout(
-        picked_layout(second, 2, TITLE, files, linked, offered or OfferedActions(vary=True, usable=True))
+        picked_layout(second, 2, TITLE, files, links, offered or OfferedActions(vary=True, usable=True))
     )
 
 
@@ -141,10 +141,10 @@ def followed() -> str:
         follow_up(label, TARGET, emoji=emoji, takes={InputKind.IMAGE: "image"})
         for label, emoji in (("Upscale", "🔍"), ("Animate", "🎬"))
     )
-    output = Output(kind="images", url="https://s3.example/b.png", filename="b.png")
-    return one(S.SUCCEEDED, replace(OWN, reportable=True, follow_ups=actions), outputs=(output,))
+    return one(S.SUCCEEDED, replace(OWN, reportable=True, follow_ups=actions), outputs=(PICTURE,))
 
 
+PICTURE = Output(kind="images", url="https://s3.example/b.png", filename="b.png")
 TARGET = "98244b49-9b56-46b8-83c8-334f27412095"
 OWN = OfferedActions(vary=True, usable=True, shareable=True, postable=True)
 OTHERS = OfferedActions(usable=True, reportable=True, deletable=False)
@@ -176,6 +176,9 @@ SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-one-own": lambda: one(S.SUCCEEDED, OWN),
     "several-one-own-video": lambda: one(S.SUCCEEDED, OfferedActions(shareable=True, postable=True)),
     "several-one-own-followed": followed,
+    "several-one-held": lambda: one(
+        S.SUCCEEDED, linked=False, outputs=(PICTURE,), to_check=True, verdicts={"1": ["held", "nudity"]}
+    ),
     "several-one-of-another": lambda: one(S.SUCCEEDED, OTHERS),
     "several-one-failed-of-another": lambda: one(S.FAILED, OTHERS),
     "several-one-failed": lambda: one(S.FAILED),

@@ -1,0 +1,138 @@
+"""Tell the bot's owner in a direct message about trouble that only they can end.
+
+The processes of one database tell it once, and once more when it is over. Any part of the bot reports trouble
+by `Troubles`; what can be measured is looked at here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from bot.context import App, Trouble
+from bot.domain.errors import StoreUnavailable
+from bot.workers.worker import Later
+
+log = logging.getLogger(__name__)
+_PREFIX = "notice "
+_PAUSE = 120.0
+# Trouble is over if no process has seen it for this long.
+_OVER = timedelta(minutes=5)
+_AT_MOST_EVERY = timedelta(hours=1)
+_LATE = timedelta(hours=1)
+# Little space is left below this share of a disk, or below so many bytes if that is less.
+_SHARE, _BYTES = 0.05, 500 * 1000 * 1000
+
+SENTENCES: Mapping[Trouble, tuple[str, str]] = {
+    Trouble.KEY: (
+        "ComfyDeploy refuses my key, so nothing can start. Set a new `COMFYDEPLOY_API_KEY`, then restart me.",
+        "ComfyDeploy accepts my key again.",
+    ),
+    Trouble.CREDITS: (
+        "ComfyDeploy runs nothing: the account is out of credits or suspended. Its dashboard says more.",
+        "ComfyDeploy runs requests again.",
+    ),
+    Trouble.UNDELIVERED: (
+        "Results have been waiting to be posted for over an hour. My log says why.",
+        "All results are posted again.",
+    ),
+    Trouble.DISK: (
+        "Little space is left on the disk of my database or of temporary files. Please free some.",
+        "There is enough disk space again.",
+    ),
+    Trouble.BACKUP: (
+        "The daily backup failed. My log says why, and I'll try again in an hour.",
+        "The daily backup works again.",
+    ),
+    Trouble.SECOND_BOT: (
+        "Another process with my token answers commands, over another database. Please stop one of the two.",
+        "No other process answers my commands any more.",
+    ),
+}
+
+
+class _State(NamedTuple):
+    """What is stored about a trouble: whether it lasts, and when the owner was told and it was last seen."""
+
+    lasts: bool
+    told_at: datetime
+    seen_at: datetime
+
+    @classmethod
+    def read(cls, stored: str) -> _State:
+        lasts, told_at, seen_at = stored.split()
+        return cls(lasts == "on", datetime.fromisoformat(told_at), datetime.fromisoformat(seen_at))
+
+    def __str__(self) -> str:
+        return f"{'on' if self.lasts else 'off'} {self.told_at.isoformat()} {self.seen_at.isoformat()}"
+
+
+def _next(stored: str | None, *, is_seen: bool, now: datetime) -> tuple[str | None, bool]:
+    """Return a trouble's next state, as it is stored, and whether the owner is to be told."""
+    state = _State.read(stored) if stored else None
+    if is_seen and (state is None or not state.lasts):
+        if state is not None and now < state.told_at + _AT_MOST_EVERY:
+            return stored, False
+        return str(_State(True, now, now)), True
+    if state is None or not state.lasts:
+        return stored, False
+    if is_seen:
+        is_old = now >= state.seen_at + _OVER / 2
+        return str(state._replace(seen_at=now)) if is_old else stored, False
+    is_over = now >= state.seen_at + _OVER
+    return str(state._replace(lasts=False)) if is_over else stored, is_over
+
+
+class Notices:
+    """A worker's functions: `claim` finds what the owner has to be told, and `handle` tells them."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._gauge = app.metrics.gauge("trouble", "Whether this process sees it", "kind")
+
+    async def claim(self, _room: int) -> Sequence[tuple[Trouble, bool]] | Later | None:
+        now, values, news = self._app.now(), self._app.store.key_values, []
+        seen = {trouble async for trouble in self._seen(now)}
+        stored = await values.with_prefix(_PREFIX)
+        for trouble in Trouble:
+            self._gauge.labels(trouble).set(trouble in seen)
+            change = partial(_next, is_seen=trouble in seen, now=now)
+            # Without trouble this only reads.
+            is_new = change(stored.get(trouble))[0] != stored.get(trouble)
+            if is_new and await values.change(_PREFIX + trouble, change):
+                news.append((trouble, trouble in seen))
+        return news or Later(_PAUSE)
+
+    async def _seen(self, now: datetime) -> AsyncIterator[Trouble]:
+        for trouble in self._app.troubles.present(self._app.outside.monotonic()):
+            yield trouble
+        if await asyncio.get_running_loop().run_in_executor(self._app.files, self._is_disk_full):
+            yield Trouble.DISK
+        with suppress(StoreUnavailable):
+            oldest = await self._app.store.figures.oldest_pending()
+            if oldest is not None and now >= oldest + _LATE:
+                yield Trouble.UNDELIVERED
+
+    def _is_disk_full(self) -> bool:
+        file = self._app.store.database.file
+        folders = [Path(tempfile.gettempdir()), *([file.parent] if file is not None else [])]
+        for folder in folders:
+            with suppress(OSError):
+                total, _, free = shutil.disk_usage(folder)
+                if free < min(_SHARE * total, _BYTES):
+                    return True
+        return False
+
+    async def handle(self, news: tuple[Trouble, bool]) -> None:
+        trouble, lasts = news
+        sentence = SENTENCES[trouble][0 if lasts else 1]
+        log.log(logging.ERROR if lasts else logging.INFO, "telling the owner: %s", sentence)
+        await self._app.discord.tell_owner(sentence)

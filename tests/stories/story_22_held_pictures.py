@@ -1,0 +1,112 @@
+"""What the picture check holds: parts of results, texts and private results, and who may not decide."""
+
+from demo.picture_check import Mood
+from tests.simulation.world import ALONE
+from tests.stories.stage import Person, Stage
+
+
+async def story(stage: Stage) -> None:
+    mona = stage.person("mona")
+    await _sets(mona, "Approval", review_channel=["#reports"])
+    await _sets(mona, "Picture check", flagged_results=["Held for the moderators"])
+    await _sets(mona, "Results", private_results="Allowed", attached_pictures="Checked")
+    await _sets(mona, "Words", words_and_phrases_to_add="landscape")
+    stage.world.checker.marker = rb"\(seed 8\)|lurid"
+    await _parts(stage, mona)
+    await _others(stage, mona)
+    await _while_it_waits(stage, mona)
+    await _checker_away(stage, mona)
+    await _operator(stage, mona)
+
+
+async def _sets(mona: Person, section: str, **fields: object) -> None:
+    await mona.types("/settings")
+    await mona.presses("Change", beside=f"**{section}**")
+    await mona.fills_in(**fields)
+
+
+async def _parts(stage: Stage, mona: Person) -> None:
+    """Flag one of the four pictures of a batch, then one of a run."""
+    alice = stage.person("alice")
+    await alice.types("/generate picture", prompt="hills", count=4, seed=7)
+    await stage.until_done()
+    await alice.presses("2", beside="hills")
+    await mona.presses("Post", beside="hills")
+    await stage.until_done()
+    await alice.types("/generate several", prompt="robots", seed=7)
+    await stage.until_done()
+    await alice.types("/runs")
+    await alice.presses("⋯ More", beside="robots")
+    await alice.presses("Details")
+    await mona.presses("Post as spoiler", beside="robots")
+    await stage.until_done()
+
+
+async def _others(stage: Stage, mona: Person) -> None:
+    """Play a forbidden text, a private result, a moderator's own, a block, and an attached picture."""
+    alice, bob, mike = stage.person("alice"), stage.person("bob"), stage.person("mike")
+    await alice.types("/generate text", prompt="a fox")
+    await stage.until_done()
+    await mona.presses("Delete", beside="a fox")
+    await stage.until_done()
+    await alice.types("/generate picture", prompt="a lurid secret", private=True)
+    await stage.until_done()
+    await mona.presses("Post", beside="a lurid secret")
+    await stage.until_done()
+    await mona.types("/generate picture", prompt="a lurid tower")
+    await stage.until_done()
+    await mona.presses("Post", beside="a lurid tower")
+    await mike.uses("Use as input", on="a lurid tower")
+    await mike.presses("Delete", beside="a lurid tower")
+    await stage.until_done()
+    await bob.types("/generate picture", prompt="a lurid owl")
+    await stage.until_done()
+    await mike.presses("Block", beside="a lurid owl")
+    await mike.fills_in(reason="Enough", duration="1 day")
+    await stage.until_done()
+    stage.world.checker.marker = b""  # flags every picture
+    await alice.types("/generate animate", image=alice.picture(), prompt="a square", motion="pan")
+    stage.world.checker.marker = b"lurid"
+
+
+async def _while_it_waits(stage: Stage, mona: Person) -> None:
+    """Delete the requester's data, which leaves what waits; change the rules; let it expire."""
+    alice = stage.person("alice")
+    await alice.types("/generate picture", prompt="a lurid letter")
+    await stage.until_done()
+    await alice.types("/privacy delete")
+    await alice.presses("Delete my data")
+    await mona.presses("Delete", beside="a lurid letter")
+    await stage.until_done()
+    await alice.types("/generate picture", prompt="a lurid moor")
+    await stage.until_done()
+    await _sets(mona, "Picture check", flagged_results=["Not checked"])
+    await _sets(mona, "Approval", review_channel=[])
+    await stage.passes(25 * 3600)
+    await _sets(mona, "Picture check", flagged_results=["Held for the moderators"])
+    await alice.types("/generate picture", prompt="a lurid barn")
+    await stage.until_done()
+
+
+async def _checker_away(stage: Stage, mona: Person) -> None:
+    """Switch the checker off: a picture waits, and an attached one is refused."""
+    alice = stage.person("alice")
+    await _sets(mona, "Approval", review_channel=["#reports"])
+    stage.world.checker.mood = Mood.AWAY
+    await alice.types("/generate picture", prompt="a grey barn")
+    await stage.until_done()
+    await alice.types("/generate animate", image=alice.picture(), prompt="a square", motion="pan")
+
+
+async def _operator(stage: Stage, mona: Person) -> None:
+    """Let the operator show what can't be checked, and set a minimum that no server can lower."""
+    alice = stage.person("alice")
+    stage.world.layout = {ALONE: {"PICTURE_CHECK_FAILS": "show", "PICTURE_CHECK": "hide"}}
+    await stage.restart()
+    await alice.types("/generate picture", prompt="a green barn")
+    await stage.until_done()
+    stage.world.checker.mood = Mood.WELL
+    await _sets(mona, "Picture check", flagged_results=["Posted as a spoiler"])
+    await alice.types("/generate picture", prompt="a lurid barn")
+    await stage.until_done()
+    await mona.types("/audit")
