@@ -305,7 +305,6 @@ def take_moderation(chrome: Browser, links: Mapping[str, str], folder: Path) -> 
     become(page, "Mia")
     _shoot_answer(page, folder, "settings", "settings", "Settings of")
     page.locator(f"{MESSAGES} button:has-text('Change')").first.click()  # Approval is the first section
-    choose(page, "Select an option", "review")
     choose(page, "Nobody", "Everybody")
     page.wait_for_timeout(500)
     page.screenshot(path=folder / "approval.png")
@@ -343,11 +342,23 @@ def take_moderation(chrome: Browser, links: Mapping[str, str], folder: Path) -> 
     shoot(inbox, folder, "reason")
 
 
+def take_picture_check(chrome: Browser, links: Mapping[str, str], folder: Path) -> None:
+    """Take the picture of a flagged result, which waits in the review channel."""
+    page = open_page(chrome, links[PICTURES], DESKTOP)
+    review = open_page(chrome, links[REVIEW], DESKTOP, shows=COMPOSER)
+    review.click("#demo-hint button")
+    send(page, "generate picture", "a lurid sunset over a swamp", size="landscape")
+    shown(review, "Waiting for a moderator")
+    review.wait_for_selector(PICTURE, state="attached")
+    shoot(review, folder, "picture-check")
+
+
 PARTS: dict[str, Callable[[Browser, Mapping[str, str], Path], None]] = {
     "readme": take_readme,
     "setup": take_setup,
     "using": take_using,
     "moderation": take_moderation,
+    "picture-check": take_picture_check,
 }
 
 

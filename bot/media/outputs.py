@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import mimetypes
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -156,9 +157,12 @@ class OutputPreparer:
             if not last_try:
                 raise
             log.warning("can't renew the links: %s", error)
-        fresh, renewed = _linkable(found), dict(outputs)
+        fresh, renewed = [each for each in found if each.url is not None], dict(outputs)
+        made, wanted = (Counter(map(_known_as, some)) for some in (fresh, outputs.values()))
         for number, old in outputs.items():
-            same = [new for new in fresh if (new.kind, new.filename) == (old.kind, old.filename)]
+            same = [new for new in fresh if _known_as(new) == _known_as(old)]
+            if made[_known_as(old)] > wanted[_known_as(old)]:  # others of this name may be held
+                same = [new for new in same if _path(new) == _path(old)]
             if same:
                 renewed[number] = same[0]
                 fresh.remove(same[0])
@@ -241,6 +245,15 @@ class OutputPreparer:
 
 def _linkable(outputs: Sequence[Output]) -> list[Output]:
     return [output for output in outputs if output.url is not None][:MAX_FILES]
+
+
+def _known_as(output: Output) -> tuple[str, str | None]:
+    return output.kind, output.filename
+
+
+def _path(output: Output) -> str:
+    """Return the link without its signature."""
+    return (output.url or "").partition("?")[0]
 
 
 def _name(output: Output, number: int) -> str:

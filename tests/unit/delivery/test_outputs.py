@@ -180,6 +180,20 @@ async def test_an_answer_with_fewer_outputs_only_renews_links(storage: Storage, 
     assert storage.asked.count("/good-1") == 2
 
 
+async def test_a_held_file_of_the_same_name_is_never_fetched_in_place_of_another(
+    storage: Storage, tmp_path: Path
+) -> None:
+    held, shown = (Output("images", f"{storage.site.url(f'/gone-{n}')}?a=1", "a.png") for n in (1, 2))
+    verdicts = {"1": ["held", "explicit"]}
+    run = made_run(outputs=(held, shown), run_id="7", to_check=True, verdicts=verdicts)
+    for paths in ("/gone-1", "/gone-2"), ("/good-1", "/good-2"):
+        links = [f"{storage.site.url(path)}?a=2" for path in paths]
+        renewed = [replace(each, url=url) for each, url in zip(run.outputs, links, strict=True)]
+        async with preparer(tmp_path, renewed=renewed) as prepare:
+            await prepare(run, last_try=True)
+    assert set(storage.asked) == {"/gone-2"}
+
+
 async def test_a_forbidden_address_is_never_linked(storage: Storage, tmp_path: Path) -> None:
     urls = ("https://minio:s3cret@storage.example/a.png", "http://169.254.169.254/a.png", "ftp://a.example/a")
     run = storage.run(outputs=tuple(Output("images", url, "a.png") for url in urls))
