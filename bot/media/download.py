@@ -244,9 +244,10 @@ def retryable(where: str) -> Iterator[None]:
 
 
 def _shown(url: URL | str) -> str:
-    """Return an address for the log, without its query, which may hold a signature."""
+    """Return an address for the log that doesn't lead to the file: a result may be private or held."""
     try:
-        return str(URL(url).with_query(None).with_fragment(None).with_user(None))
+        address = URL(url)
+        return f"{address.origin()}/…/{address.name}"
     except ValueError:
         return "address"
 

@@ -53,7 +53,7 @@ async def _lurid(story: Story, who: str, deployment: str, count: int) -> Ask:
     people=lambda chance: chance.sample(MODERATORS, chance.choice((1, 2))),
     labels=lambda chance: chance.choices((*_DECISIONS, "Block"), k=2),
     late=(0, 0, 20, 3600, _EXPIRED),
-    then=(None, "Details", "Use as input", "Share", "Delete", "Again"),
+    then=(None, "Details", "Use as input", "Share", "Delete"),
     weight=5,
 )
 async def decide_about_pictures(
@@ -102,7 +102,7 @@ async def forge_a_decision(story: Story, who: str, others: str, nth: int) -> Non
     first=("spoiler", "hide", "off", "hold"),
     then=(None, None, "hold", "hide", "off", "spoiler"),
     count=(1, 1, 2),
-    button=("Share", "Details", "Again", "Use as input"),
+    button=("Share", "Details", "Use as input"),
     weight=3,
 )
 async def other_rules(

@@ -70,6 +70,13 @@ async def test_status_codes_tell_expired_from_broken(
         assert str(status) in await refusal(outside.url("/cat.png" + query), kind)
 
 
+async def test_an_error_for_the_log_does_not_lead_to_the_file(outside: Site) -> None:
+    outside.answers(lambda: web.Response(status=503))
+    error = await refusal(outside.url("/runs/a-run/cat.png"), MediaUnavailable)
+    assert "cat.png" in error
+    assert "a-run" not in error
+
+
 async def never(_: web.Request) -> web.StreamResponse:
     await asyncio.Event().wait()
     raise AssertionError
