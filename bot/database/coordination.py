@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Collection
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from bot.domain.errors import StoreUnavailable
@@ -76,13 +77,14 @@ class FileCoordinator(Coordinator):
     async def try_acquire(self, name: str) -> bool:
         if self._file is not None:
             return True
-        file = sqlite3.connect(f"{self._database}.lock", timeout=0)
-        try:
-            file.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            file.close()
-            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-                return False
-            raise StoreUnavailable(f"{name}: {error}") from error
+        with ExitStack() as opened:
+            try:
+                file = opened.enter_context(closing(sqlite3.connect(f"{self._database}.lock", timeout=0)))
+                file.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                    return False
+                raise StoreUnavailable(f"{self._database}.lock: {error}") from error
+            opened.pop_all()
         self._file = file
         return True

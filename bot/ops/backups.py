@@ -94,6 +94,9 @@ class DailyBackup:
         due_at = await self._app.store.database.write(claim, now)
         if due_at is None:
             return [now]
+        if due_at > now + _RETRY:  # another process may have made it
+            self._failed.set(0)
+            self._app.troubles.set(Trouble.BACKUP, False)
         return Later.at(due_at, now)
 
     async def handle(self, now: datetime) -> None:
@@ -104,17 +107,19 @@ class DailyBackup:
             # On PostgreSQL a transaction would run on the event loop, and compression would stop it.
             writing = back_up(database, path, now)
             await (writing if database.is_sqlite else loop.run_in_executor(files, asyncio.run, writing))
-            await loop.run_in_executor(files, self._remove_oldest)
+            await loop.run_in_executor(files, self._remove_oldest, now)
         except (BackupError, StoreUnavailable, OSError) as error:
             self._failed.set(1)
             self._app.troubles.set(Trouble.BACKUP)
             log.error("the daily backup failed, and is tried again in an hour: %s", error)  # noqa: TRY400
             return
-        self._failed.set(0)
-        self._app.troubles.set(Trouble.BACKUP, False)
         await self._app.store.key_values.put(_NEXT, (now + _DAY).isoformat())
         log.info("backed up the database to %s", path)
 
-    def _remove_oldest(self) -> None:
+    def _remove_oldest(self, now: datetime) -> None:
+        """Remove all but the newest backups, and what processes left that were killed while they wrote."""
         for old in sorted(self._folder.glob("bot-*.tar.gz"))[: -self._app.settings.backup_keep]:
             old.unlink(missing_ok=True)
+        for part in self._folder.glob("bot-*.tar.gz.part"):
+            if part.name < _name(now - _RETRY):
+                part.unlink(missing_ok=True)

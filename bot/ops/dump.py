@@ -12,6 +12,7 @@ import os
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
@@ -115,14 +116,22 @@ async def back_up(database: Database, path: Path, now: datetime) -> Manifest:
     if database.file is not None and not database.file.exists():
         raise StartupError(f"There is no database at {database.file}. Check DATABASE_URL.")
     part = path.with_name(f"{path.name}.part")
+
+    def work(connection: Connection) -> Manifest:
+        # Outside this function, an OSError means that the database is away.
+        try:
+            part.unlink(missing_ok=True)
+            manifest = _write(connection, part, now)
+            part.replace(path)
+        except OSError as error:
+            raise BackupError(f"{path} can't be written ({error.strerror or error}).") from error
+        return manifest
+
     try:
-        part.unlink(missing_ok=True)
-        manifest = await snapshot(database, lambda connection: _write(connection, part, now))
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise BackupError(f"{path} can't be written ({error.strerror or error}).") from error
-    return manifest
+        return await snapshot(database, work)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _write(connection: Connection, path: Path, now: datetime) -> Manifest:
@@ -186,6 +195,8 @@ def verify(path: Path) -> Manifest:
                 total.add(line)
     except FileNotFoundError:
         raise StartupError(f"There is no file {path}.") from None
+    except PermissionError:
+        raise StartupError(f"{path} can't be read by this user.") from None
     except _BROKEN as error:
         raise StartupError(f"{path} is damaged or no backup ({type(error).__name__}).") from error
     if manifest is None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TextIO
@@ -23,7 +23,7 @@ from bot.config.settings import Settings
 from bot.database.engine import Database
 from bot.database.rows import is_pending, messages_of, runs_of, select_runs, set_columns, to_run
 from bot.database.schema import NEWEST, create_tables, schema_of, upgrade
-from bot.database.tables import alembic_version, messages, metadata, requests, runs
+from bot.database.tables import alembic_version, key_values, messages, metadata, requests, runs
 from bot.domain.errors import StartupError
 from bot.domain.messages.decide import Act, decide, wants
 from bot.domain.messages.records import OUTCOMES, Claim, Kind, Shows
@@ -47,19 +47,25 @@ NOT_STARTED, INTERRUPTED = "restored", "restored_in_flight"
 
 
 @asynccontextmanager
-async def alone(database: Database) -> AsyncIterator[None]:
-    """Keep the bot from working on this database in the block. Raises StartupError if it does."""
-    running = StartupError("The bot is running on this database. Stop all its processes first.")
-    if database.file is not None:
-        database.file.parent.mkdir(parents=True, exist_ok=True)
+async def alone(database: Database) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Raise StartupError if the bot works on this database; on SQLite, keep it from starting in the block.
+
+    On PostgreSQL the function that this yields checks again, before what was done in the block counts.
+    """
     coordinator = database.coordinator()
-    try:
-        await coordinator.open(lambda _: None)
+
+    async def check() -> None:
         # Every process on PostgreSQL has such a connection, and this one, too.
         others = 0 if database.is_sqlite else await database.read(lambda found: found.scalar(_OTHERS) or 0)
         if others > 1 or not await coordinator.try_acquire("shard 0"):
-            raise running
-        yield
+            raise StartupError("The bot is running on this database. Stop all its processes first.")
+
+    try:
+        if database.file is not None:
+            database.file.parent.mkdir(parents=True, exist_ok=True)
+        await coordinator.open(lambda _: None)
+        await check()
+        yield check
     finally:
         await coordinator.close()
 
@@ -69,6 +75,19 @@ async def restore(settings: Settings, outside: Outside, file: Path, out: TextIO)
 
     Raises StartupError before anything changes, and StoreUnavailable.
     """
+    with _file_errors():
+        return await _restore(settings, outside, file, out)
+
+
+@contextmanager
+def _file_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StartupError(f"{error.filename or 'A file'}: {error.strerror}. Mend that first.") from error
+
+
+async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO) -> int:
     manifest = verify(file)
     if manifest.schema != NEWEST:
         raise StartupError(
@@ -84,10 +103,11 @@ async def restore(settings: Settings, outside: Outside, file: Path, out: TextIO)
 
     database, before = Database(settings.database_url.get_secret_value(), outside), None
     try:
-        async with alone(database):
+        async with alone(database) as check:
             if database.file is None and await database.read(schema_of) is not None:
                 before = _free(file.with_name(f"{file.name}.before-restore"))
                 await back_up(database, before, outside.now())
+                await check()
             await _fill(database, outside, fill)
             before = _exchange(database.file) if database.file is not None else before
     finally:
@@ -120,18 +140,39 @@ async def _fill(database: Database, outside: Outside, fill: Callable[[Connection
         await database.migrate(work)
         return
     beside = _beside(database.file)
+    _remove(beside)  # of an earlier attempt
     try:
-        for suffix in ("", "-wal", "-shm", "-journal"):  # of an earlier attempt
-            beside.with_name(beside.name + suffix).unlink(missing_ok=True)
         beside.touch(mode=0o600)
-    except OSError as error:
-        raise StartupError(f"{beside} can't be written ({error.strerror}).") from error
-    built = Database(f"sqlite:///{beside}", outside)
-    try:
-        await upgrade(built)
-        await built.migrate(fill)
-    finally:
-        await built.close()
+        built = Database(f"sqlite:///{beside}", outside)
+        try:
+            await upgrade(built)
+            await built.migrate(fill)
+        finally:
+            await built.close()
+        _into_one_file(beside)
+    except BaseException:
+        _remove(beside)  # it may fill the disk
+        raise
+
+
+def _remove(file: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
+
+
+def _into_one_file(file: Path) -> None:
+    """Move what is in a SQLite file's log into the file itself.
+
+    A closing connection does so, too, but it tells nobody if the disk is full. Raises StartupError if it
+    fails, and if somebody else has the file open.
+    """
+    with closing(sqlite3.connect(file, timeout=1)) as connection:
+        try:
+            connection.execute("PRAGMA journal_mode=DELETE")
+        except sqlite3.OperationalError as error:
+            raise StartupError(
+                f"Another program has {file} open, or the disk is full ({error}). Mend that first."
+            ) from error
 
 
 def _exchange(file: Path) -> Path | None:
@@ -139,12 +180,8 @@ def _exchange(file: Path) -> Path | None:
     if not file.exists():
         _beside(file).replace(file)
         return None
-    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(file, timeout=1)) as old:
-        try:
-            # Only then is all of it in one file, and nobody else has it open.
-            old.execute("PRAGMA journal_mode=DELETE")
-        except sqlite3.OperationalError as error:
-            raise StartupError(f"Another program has {file} open ({error}). Stop it first.") from error
+    with suppress(sqlite3.DatabaseError):  # a damaged one
+        _into_one_file(file)
     before = _free(file.with_name(f"{file.name}.before-restore"))
     for suffix in ("-wal", "-shm"):  # of a damaged file
         with suppress(FileNotFoundError):
@@ -186,12 +223,16 @@ def settle(connection: Connection, now: datetime, erased: Collection[int] = ()) 
     people who erased it since is erased again.
     """
     connection.execute(update(requests).values(lease_owner=None, lease_until=None))
+    # Discord may have newer commands than those that the backup knows, so all are sent again.
+    connection.execute(update(key_values).where(key_values.c.name.startswith("synced:")).values(value=""))
     ended: Counter[RunState] = Counter()
     open_runs = select_runs().where(runs.c.state.not_in(FINAL)).order_by(runs.c.key)
     for run in [to_run(row) for row in connection.execute(open_runs)]:
         change = _end_of(run, now)
         ended[change.state] += 1
         apply_change(connection, run, change, now)
+    # A late success may have been shown since, and deleted.
+    connection.execute(update(runs).where(runs.c.state.in_(FINAL)).values(due_at=None))
     pending = select(messages.c.request_key).where(is_pending).distinct()
     for key in connection.execute(pending).scalars().all():
         _keep_quiet(connection, key, erased)
@@ -262,8 +303,9 @@ async def move_database(settings: Settings, outside: Outside, url: str, out: Tex
             raise StartupError("The source and the target are the same database. Name another one.")
         if source.file is not None and not source.file.exists():
             raise StartupError(f"There is no database at {source.file}. Check DATABASE_URL.")
-        async with alone(source), alone(target):
-            manifest = await _copy(source, target, outside)
+        with _file_errors():
+            async with alone(source) as check, alone(target):
+                manifest = await _copy(source, target, outside, check)
     finally:
         await source.close()
         await target.close()
@@ -273,7 +315,9 @@ async def move_database(settings: Settings, outside: Outside, url: str, out: Tex
     return 0
 
 
-async def _copy(source: Database, target: Database, outside: Outside) -> Manifest:
+async def _copy(
+    source: Database, target: Database, outside: Outside, check: Callable[[], Awaitable[None]]
+) -> Manifest:
     if await source.read(schema_of) != NEWEST:
         raise StartupError("The schema of the source isn't this version's. Start this version on it once.")
     if target.file is None or target.file.exists():
@@ -283,8 +327,8 @@ async def _copy(source: Database, target: Database, outside: Outside) -> Manifes
     path = (source.file or target.file or Path("bot")).with_name("move-database.tar.gz")
     try:
         manifest = await back_up(source, path, outside.now())
-
         await _fill(target, outside, lambda connection: load(connection, path, manifest))
+        await check()
         if target.file is not None:
             await target.close()
             _beside(target.file).replace(target.file)

@@ -180,10 +180,10 @@ def _interruptible() -> Iterator[None]:
 def write_env_file(answers: Mapping[str, str]) -> None:
     """Replace `.env` in one step; only the lines of these settings change. Raises StartupError."""
     path = ENV_FILE.resolve()
+    new = path.with_name(f"{path.name}.new")
     try:
         source = path if path.exists() else _EXAMPLE if _EXAMPLE.exists() else None
         text = with_values(source.read_text(encoding="utf-8") if source is not None else "", answers)
-        new = path.with_name(f"{path.name}.new")
         new.unlink(missing_ok=True)
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="") as file:
             file.write(text)
@@ -195,6 +195,8 @@ def write_env_file(answers: Mapping[str, str]) -> None:
                 os.chown(new, owner.st_uid, owner.st_gid)
         new.replace(path)
     except (OSError, UnicodeDecodeError) as error:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
         raise StartupError(f"{ENV_FILE} can't be written ({error}).") from None
 
 

@@ -74,7 +74,7 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
 
 def _overview(rules: ServerRules, context: SettingsContext, space: int) -> Iterator[Item[LayoutView]]:
     sections = dict.fromkeys(each.section for each in FIELDS if each.setting.has_effect(rules))
-    if not context.checks_pictures:
+    if context.least_flagged is None:
         sections.pop(PICTURES, None)
     for section in sections:
         text = summary(section, rules, context)
@@ -141,6 +141,18 @@ _UNREAD = {
 _WITHOUT = "Members without every restricted GPU"
 
 
+def _pictures(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
+    least, own = context.least_flagged, rules.pictures.flagged
+    if least is None:
+        return
+    strictness = list(Flagged).index
+    if strictness(least) > strictness(own):
+        what = {Flagged.SPOILER: "are spoilers", Flagged.HOLD: "are held"}.get(least, "aren't shown")
+        yield f"The bot's operator is stricter: flagged results {what} on all servers."
+    if max(least, own, key=strictness) is Flagged.HOLD and context.review is None:
+        yield "Without a review channel, nothing can be held: flagged results aren't shown."
+
+
 def warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
     """Yield the warnings, the most serious first."""
     if context.unreadable:
@@ -150,8 +162,7 @@ def warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
         )
     yield from _approval(rules, context)
     yield from _words(rules, context)
-    if context.checks_pictures and rules.pictures.flagged is Flagged.HOLD and context.review is None:
-        yield "Without a review channel, nothing can be held: flagged results aren't shown."
+    yield from _pictures(rules, context)
     if rules.gpu_roles and context.gpu_unknown:
         yield f"The default GPU isn't known for: {_names(context.gpu_unknown)}. {_WITHOUT} must choose one."
     if rules.gpu_roles and context.gpu_not_offered:

@@ -102,7 +102,7 @@ async def test_what_nobody_decides_about_is_hidden_after_a_day(tmp_path: Path) -
         await server.later(hours=13)
         (told,) = server.messages()
         assert not told.attachments
-        assert "isn't shown" in text_of(server, told)
+        assert "Not shown" in text_of(server, told)
         assert "nobody decided" in server.verdict
 
 

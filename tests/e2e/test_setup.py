@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import pty
 import signal
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from bot.domain.errors import StartupError
-from bot.ops.setup import with_values
+from bot.ops.setup import with_values, write_env_file
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from tests.e2e.bot_process import PROJECT, BotProcess, CommandResult
 from tests.fakediscord.launch import command
@@ -204,3 +206,18 @@ async def test_the_example_is_the_template(home: BotProcess) -> None:
 def test_what_cant_be_changed_safely_is_refused() -> None:
     with pytest.raises(StartupError, match="Write the three lines yourself"):
         with_values("DISCORD_TOKEN='open\nLOG_LEVEL=INFO", {"DISCORD_TOKEN": "a.b.c", "X": "${HOME}"})
+
+
+def test_a_file_that_cannot_be_replaced_leaves_no_copy_of_the_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A single file that is mounted into a container can't be replaced."""
+
+    def busy(*_: object) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "replace", busy)
+    with pytest.raises(StartupError, match="can't be written"):
+        write_env_file({"DISCORD_TOKEN": "secret"})
+    assert not list(tmp_path.iterdir())

@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.domain.errors import InputError, InputErrors
 from bot.domain.forms import NO, SELECT_LIMIT, YES, FormField, Option, Shape, batches
+from bot.domain.picture_check import Flagged
 from bot.domain.text import (
     QUOTED,
     escape_line,
@@ -62,7 +63,7 @@ class SettingsContext:
     be read at the moment. `unreadable` holds the paths of invalid stored settings. `gpu_unknown` holds
     the titles of deployments whose GPU is known only if the user chooses one, and `gpu_not_offered` of those
     whose GPU is never known. `default_presets` maps channels to the names of their default presets.
-    `checks_pictures` says whether the operator has a picture checker.
+    `least_flagged` is the operator's minimum for flagged pictures, or None without a picture checker.
     """
 
     server: str = ""
@@ -79,7 +80,7 @@ class SettingsContext:
     gpu_unknown: tuple[str, ...] = ()
     gpu_not_offered: tuple[str, ...] = ()
     default_presets: Mapping[int, str] = field(default_factory=dict)
-    checks_pictures: bool = False
+    least_flagged: Flagged | None = None
 
     def known(self, names: Names) -> Collection[int | str]:
         """Return the ids or names of everything of a kind that exists now, in the order of the lists."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import json
 import os
 import re
+import sqlite3
 import sys
 import tarfile
 from collections.abc import Callable
@@ -17,19 +19,20 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, inspect, text
+from sqlalchemy import Connection, insert, inspect, text, update
 
 from bot.config.settings import Settings
+from bot.context import App, Troubles
 from bot.database.rows import insert_rows, new_row
 from bot.database.schema import NEWEST
-from bot.database.tables import audit, messages, presets
+from bot.database.tables import audit, messages, presets, runs
 from bot.domain.errors import StartupError
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.runs import RunState
 from bot.memory import FormDrafts
 from bot.metrics import Metrics
 from bot.ops.backups import DailyBackup, back_up_before_migration, backup, claim
-from bot.ops.dump import MANIFEST, Manifest, back_up, verify
+from bot.ops.dump import MANIFEST, BackupError, Manifest, back_up, load, verify
 from bot.ops.restore import move_database, restore
 from bot.outside import Outside
 from bot.services import privacy
@@ -253,19 +256,45 @@ async def test_erasures_after_the_backup_are_repeated(
     assert "erasures of 1 people" in said
 
 
+def backing_up(url: str, store: Store, files: ThreadPoolExecutor, folder: Path) -> App:
+    settings, metrics = settings_of(url, backup_dir=str(folder)), Metrics(lambda: 0.0)
+    more = {"metrics": metrics, "troubles": Troubles(), "outside": Outside()}
+    return app_with(store=store, settings=settings, files=files, **more)
+
+
 async def test_the_daily_backup_of_the_running_bot(store: Store, url: str, tmp_path: Path) -> None:
     await fill(store)
-    settings, metrics = settings_of(url, backup_dir=str(tmp_path)), Metrics(lambda: 0.0)
+    (tmp_path / "bot-20200101-000000.tar.gz.part").touch()
     with ThreadPoolExecutor() as files:
-        app = app_with(store=store, settings=settings, files=files, metrics=metrics, outside=Outside())
+        app = backing_up(url, store, files, tmp_path)
         daily = DailyBackup(app, tmp_path)
-        (now,) = await daily.claim(1) or ()
-        await daily.handle(now)
+        claimed = await daily.claim(1)
+        assert isinstance(claimed, list)
+        await daily.handle(claimed[0])
         later = await daily.claim(1)
     assert isinstance(later, Later)
     assert 23 < later.seconds / 3600 <= 24
+    # What another process left that was killed while it wrote is gone.
     (made,) = [tmp_path / name for name in names(tmp_path) if name.startswith("bot-")]
     assert verify(made).tables["runs"].rows == 15
+
+
+async def test_a_failed_backup_is_known_until_any_process_makes_one(
+    store: Store, url: str, tmp_path: Path
+) -> None:
+    await fill(store)
+    with ThreadPoolExecutor() as files:
+        apps = [backing_up(url, store, files, tmp_path) for _ in range(2)]
+        failing, other = DailyBackup(apps[0], tmp_path / "gone"), DailyBackup(apps[1], tmp_path)
+        metrics = apps[0].metrics
+        await failing.claim(1)
+        await failing.handle(now := datetime.now(UTC))
+        assert "backup_failed 1" in metrics.text().decode()
+        await failing.claim(1)
+        assert "backup_failed 1" in metrics.text().decode()
+        await other.handle(now)
+        await failing.claim(1)
+    assert "backup_failed 0" in metrics.text().decode()
 
 
 async def test_a_database_of_another_program_is_not_touched(
@@ -395,6 +424,105 @@ async def test_a_file_that_another_program_has_open_is_refused(
     file = await backed_up(store, tmp_path)
     with pytest.raises(StartupError, match=r"has .*bot.db open"):
         await restore(settings_of(url), Outside(), file, io.StringIO())
+
+
+@pytest.mark.sqlite_only
+async def test_rows_that_cannot_be_moved_out_of_the_log_are_not_taken_for_a_database(
+    store: Store, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader stands for a full disk: both keep the rows in the new file's log."""
+    await fill(store)
+    file = await backed_up(store, tmp_path)
+    await accepted(store)
+    before = await contents(url, tmp_path)
+    readers = list[sqlite3.Connection]()
+
+    def loaded(*arguments: Any) -> None:
+        load(*arguments)
+        readers.append(sqlite3.connect(next(tmp_path.glob("*.new")), check_same_thread=False))
+        readers[-1].execute("BEGIN")
+        readers[-1].execute("SELECT * FROM runs").fetchall()
+
+    monkeypatch.setattr("bot.ops.restore.load", loaded)
+    await store.close()
+    with pytest.raises(StartupError, match="the disk is full"):
+        await restore(settings_of(url), Outside(), file, io.StringIO())
+    with pytest.raises(StartupError, match="the disk is full"):
+        await move_database(settings_of(url), Outside(), sqlite_url(tmp_path / "there.db"), io.StringIO())
+    for reader in readers:
+        reader.close()
+    assert (await contents(url, tmp_path)).tables == before.tables
+    assert not {name for name in names(tmp_path) if ".new" in name or name == "there.db"}
+
+
+async def test_a_process_that_starts_on_the_way_ends_the_move(
+    tmp_path: Path, postgres: PostgresServer, opening: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, file = await postgres.new_database(), tmp_path / "there.db"
+    store = await opening.open(server)
+    await fill(store)
+    late = store.database.coordinator()
+
+    async def backed(*arguments: Any) -> Manifest:
+        await late.open(lambda _: None)
+        return await back_up(*arguments)
+
+    monkeypatch.setattr("bot.ops.restore.back_up", backed)
+    try:
+        with pytest.raises(StartupError, match="running"):
+            await move_database(settings_of(server), Outside(), sqlite_url(file), io.StringIO())
+    finally:
+        await late.close()
+    assert not file.exists()
+
+
+async def test_what_may_have_been_shown_since_is_not_asked_again(
+    store: Store, tmp_path: Path, stores: Stores
+) -> None:
+    run = await brought_to(store, RunState.TIMED_OUT)
+    asking = update(runs).values(due_at=NOW)
+    await store.database.write(lambda connection: connection.execute(asking))
+    again, _ = await restored(store, await backed_up(store, tmp_path), stores)
+    assert (await columns(again, run.key))["due_at"] is None
+
+
+async def test_the_commands_are_sent_again_after_a_restore(
+    store: Store, tmp_path: Path, stores: Stores
+) -> None:
+    await store.key_values.put("synced:1:all", "known")
+    again, _ = await restored(store, await backed_up(store, tmp_path), stores)
+    assert await again.key_values.with_prefix("synced:1:") == {"all": ""}
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("problem", ["no folder", "no permission"])
+async def test_files_that_cannot_be_reached_are_named(problem: str, store: Store, tmp_path: Path) -> None:
+    await fill(store)
+    file = await backed_up(store, tmp_path)
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    settings = settings_of(sqlite_url(blocked / "bot.db"))
+    if problem == "no permission":
+        settings = settings_of(sqlite_url(tmp_path / "new.db"), backup_dir=str(tmp_path))
+        (tmp_path / "erased").mkdir()
+    with pytest.raises(StartupError, match=r"(file|erased).*: (Not a directory|File exists|Is a directory)"):
+        await restore(settings, Outside(), file, io.StringIO())
+
+
+async def test_a_backup_that_cannot_be_written_leaves_no_part_of_it(
+    store: Store, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(store)
+    with pytest.raises(BackupError, match="No such file"):
+        await backup(settings_of(url), Outside(), tmp_path / "no folder" / "a.tar.gz", io.StringIO())
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(BackupError, match="No space"):
+        await backup(settings_of(url), Outside(), tmp_path / "a.tar.gz", io.StringIO())
+    assert not [name for name in names(tmp_path) if "tar.gz" in name]
 
 
 async def test_one_process_makes_the_backup_of_a_day(store: Store, other: Store) -> None:

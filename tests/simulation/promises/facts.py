@@ -25,8 +25,8 @@ _MARKED = {"all are age-restricted": None, "picture is age-restricted": frozense
 OUTCOMES = ("o", "l")
 POST, SHARE, REPORT_CARD, REVIEW_CARD, PICTURES_CARD = "s", "g", "p", "r", "c"
 # What an outcome says about outputs that a moderator or the rules have hidden, or that wait.
-HIDDEN = ("Not shown, because of this server's picture check", "It isn't shown, because of this server's")
-WAITS = ("Waiting for a moderator", "It waits for a moderator")
+HIDDEN = ("Not shown, because of this server's picture check",)
+WAITS = ("Waiting for a moderator",)
 
 
 def monotonic(wall: float) -> float:
