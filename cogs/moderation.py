@@ -107,9 +107,8 @@ async def block_sent(interaction: Interaction, key: str) -> None:
     target = await requester_now(interaction.client, run, seconds=_SECONDS)
     reason = _typed(interaction, REASON_FIELD)
     done = await moderation.block(app, actor, target, reason=reason, duration=duration)
-    if run.held:
-        with suppress(RefusedError):  # another moderator has just decided
-            await moderation.decide_pictures(app, actor, key, verdict=Verdict.HIDDEN)
+    with suppress(RefusedError):  # nothing is held, or another moderator has just decided
+        await moderation.decide_pictures(app, actor, key, verdict=Verdict.HIDDEN)
     await tell(interaction, block_confirmation(*done))
 
 

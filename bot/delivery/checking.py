@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import mimetypes
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -30,8 +29,8 @@ from bot.domain.picture_check import (
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text.file_names import file_stem
-from bot.media.outputs import kind_of
-from bot.ui.message_parts import GALLERY, PreparedFile, PreparedOutputs
+from bot.media.file_types import is_visual
+from bot.ui.message_parts import PreparedFile, PreparedOutputs
 from bot.words.cache import TIMEOUT_SECONDS
 
 log = logging.getLogger(__name__)
@@ -118,11 +117,10 @@ async def _labels(
             found[number] = await _label_text(app, run, rules, output.text or "")
             return
         file = next((each for each in outputs.files if f"{names[number]}." in each.filename), None)
-        is_seen = file is not None and file.kind in GALLERY
-        if is_seen and file is not None:
-            found[number] = await _label_file(app, run, file, deadline)
-        elif kind_of(mimetypes.guess_type(output.filename or "")[0] or "") in GALLERY or file is None:
+        if file is None or not file.content_type:
             found[number] = None  # too large, or it couldn't be fetched
+        elif is_visual(file.content_type):
+            found[number] = await _label_file(app, run, file, deadline)
         else:
             found[number] = frozenset()
 
@@ -133,15 +131,16 @@ async def _labels(
 async def _label_file(app: App, run: Run, file: PreparedFile, deadline: float) -> Labels:
     if app.pictures is None:  # switched off since the request
         return None
-    content_type = mimetypes.guess_type(file.filename)[0] or "application/octet-stream"
-    return await app.pictures.check(file.path, content_type, server=run.server, deadline=deadline)
+    return await app.pictures.check(file.path, file.content_type, server=run.server, deadline=deadline)
 
 
 async def _label_text(app: App, run: Run, rules: ServerRules, text: str) -> Labels:
+    if run.guild_id is None:
+        return frozenset()
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             roles, channels = frozenset(run.requester_roles or ()), frozenset({run.channel_id})
-            hit = await app.words.find_hit(run.guild_id or 0, rules.words, {"text": text}, roles, channels)
+            hit = await app.words.find_hit(run.guild_id, rules.words, {"text": text}, roles, channels)
     except (TimeoutError, RefusedError) as error:
         log.warning("can't check a text that was made: %s", str(error) or "it took too long")
         return None

@@ -85,11 +85,11 @@ async def parts(app: App, task: Task) -> Sequence[OutgoingMessage]:
         messages = await _outcome(app, task)
         return messages if rules.ping_requesters else [replace(each, mention=None) for each in messages]
     compose_card = {Kind.REVIEW: _review, Kind.REPORT: _report, Kind.PICTURES: _pictures}[kind]
-    card = await compose_card(app, task)
-    role = rules.reviewer_role_id if rules.ping_reviewers else None
-    if role is None or card.layout is None:
-        return [card]
-    return [replace(card, layout=layout_of(f"<@&{role}>", *card.layout.children), role=role)]
+    card, *further = (await compose_card(app, task))[len(claim.message.posted) :]
+    role = rules.reviewer_role_id if rules.ping_reviewers and not claim.message.posted else None
+    if role is not None and card.layout is not None:
+        card = replace(card, layout=layout_of(f"<@&{role}>", *card.layout.children), role=role)
+    return [card, *further]
 
 
 async def edits(app: App, claim: Claim) -> Sequence[Edit]:
@@ -104,7 +104,8 @@ async def edits(app: App, claim: Claim) -> Sequence[Edit]:
         return [edit for part in posted if (edit := await _report_edit(app, claim, part))]
     if kind is Kind.PICTURES and not any(run.held for run in claim.runs):
         decided = await app.store.reviews.last(claim.first, AuditAction.PICTURES)
-        return [Edit(posted[0], closed_pictures_card(first, _title(app, first), decided), ())]
+        closed = Edit(posted[0], closed_pictures_card(first, _title(app, first), decided), ())
+        return [closed, *(Edit(part, None, None) for part in posted[1:])]
     # A batch may lose results, and a failure's log comes late. A single result is shown or deleted as a
     # whole, and a letter about the end of a request stays as it is.
     changing = (Shows.NOTICE, Shows.PARTIAL, *([Shows.SOME, Shows.RESULT] if len(claim.runs) > 1 else []))
@@ -228,7 +229,7 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
     return [replace(part, mention=None) for part in parts]
 
 
-async def _review(app: App, task: Task) -> OutgoingMessage:
+async def _review(app: App, task: Task) -> list[OutgoingMessage]:
     run, message = task.claim.first, task.claim.message
     inputs = _inputs(app, run)
     # Without `spoiler`, file names have no SPOILER_ prefix, so `renewed_inputs` finds the files. The
@@ -242,10 +243,10 @@ async def _review(app: App, task: Task) -> OutgoingMessage:
     else:
         code = "card_file_restricted" if withheld else "media_linked"
         prepared = linked_outputs(attached, app.outputs.may_link, code)
-    return review_card(run, _title(app, run), inputs, prepared)
+    return [review_card(run, _title(app, run), inputs, prepared)]
 
 
-async def _pictures(app: App, task: Task) -> OutgoingMessage:
+async def _pictures(app: App, task: Task) -> list[OutgoingMessage]:
     """Compose the card about what waits for a moderator, the only place that shows it."""
     claim, found = task.claim, list[PreparedOutputs]()
     withheld = await hides(app, claim.first, claim.message.channel_id)
@@ -271,7 +272,7 @@ def _together(found: Sequence[PreparedOutputs]) -> PreparedOutputs:
     )
 
 
-async def _report(app: App, task: Task) -> OutgoingMessage:
+async def _report(app: App, task: Task) -> list[OutgoingMessage]:
     claim, found = task.claim, list[PreparedOutputs]()
     withheld = await hides(app, claim.run, claim.message.channel_id)
     if claim.message.form is Form.FILES and not withheld:
@@ -282,7 +283,7 @@ async def _report(app: App, task: Task) -> OutgoingMessage:
                     plain, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
                 )
             )
-    return await _report_card(app, claim, found, withheld=withheld)
+    return [await _report_card(app, claim, found, withheld=withheld)]
 
 
 async def _report_card(

@@ -37,7 +37,7 @@ from bot.domain.messages.records import (
     Shows,
     full_channels,
 )
-from bot.domain.picture_check import Verdict
+from bot.domain.picture_check import UNREACHABLE
 from bot.domain.results import CopyRequest
 from bot.domain.runs import RunState
 from bot.domain.text import message_url
@@ -365,7 +365,7 @@ class Messenger:
             await self._app.store.runs.finish(first.key, RunState.REFUSED, now, code=code)
         elif kind is Kind.PICTURES:
             with suppress(RefusedError):  # somebody has just decided
-                await self._app.store.reviews.decide_pictures(step.claim.first.key, None, Verdict.HIDDEN, now)
+                await self._app.store.reviews.decide_pictures(step.claim.first.key, UNREACHABLE, now)
         elif kind is Kind.OUTCOME:
             await status.show_undelivered(self._app, step.claim)
         step.change(place=Place.RUNS, form=Form.FILES, offered=is_outcome)

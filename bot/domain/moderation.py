@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import MessageRef
-from bot.domain.picture_check import Verdict
 from bot.domain.requests import Actor
 from bot.domain.runs import FINAL, REQUESTER_BLOCKED, Run, RunState
 
@@ -116,15 +115,6 @@ def outcome_of(ends: Sequence[tuple[str, bool, str | None]]) -> tuple[str, int]:
         return PARTIAL, len(made)
     state, _, code = ends[0]
     return (REQUESTER_BLOCKED if code == REQUESTER_BLOCKED else RunState(state).value), 0
-
-
-# What the audit log says about a decision on held outputs. None means that nobody decided in time.
-DECIDED_PICTURES: Mapping[Verdict | None, str] = {
-    Verdict.SHOW: "posted",
-    Verdict.SPOILER: "posted as a spoiler",
-    Verdict.HIDDEN: "deleted",
-    None: "deleted, because nobody decided in time",
-}
 
 
 class AuditAction(StrEnum):

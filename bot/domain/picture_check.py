@@ -145,12 +145,39 @@ def verdicts_on(found: Mapping[int, Labels], check: Check) -> dict[str, list[str
     }
 
 
-def decided(verdicts: Verdicts, verdict: Verdict) -> dict[str, list[str]]:
-    """Return the verdicts after a moderator's decision about everything that is held."""
-    return {
-        number: [verdict if first == Verdict.HELD else first, *labels]
-        for number, (first, *labels) in verdicts.items()
-    }
+class PictureDecision(NamedTuple):
+    """A decision about everything of a request that is held, with the audit log's words for it.
+
+    `moderator_id` is None if nobody decided. `unknown` is the verdict on what couldn't be checked.
+    """
+
+    moderator_id: int | None
+    verdict: Verdict
+    unknown: Verdict
+    told: str
+
+
+NOBODY_DECIDED: Final = PictureDecision(
+    None, Verdict.HIDDEN, Verdict.HIDDEN, "deleted, because nobody decided in time"
+)
+# As where there is no review channel.
+UNREACHABLE: Final = PictureDecision(
+    None, Verdict.HIDDEN, Verdict.SPOILER, "decided by the rules, because the review channel can't be reached"
+)
+
+
+def decision_by(moderator_id: int, verdict: Verdict) -> PictureDecision:
+    told = {Verdict.SHOW: "posted", Verdict.SPOILER: "posted as a spoiler"}.get(verdict, "deleted")
+    return PictureDecision(moderator_id, verdict, verdict, told)
+
+
+def decided(verdicts: Verdicts, decision: PictureDecision) -> dict[str, list[str]]:
+    """Return the verdicts after a decision."""
+    after = dict[str, list[str]]()
+    for number, (first, *labels) in verdicts.items():
+        verdict = decision.unknown if UNKNOWN in labels else decision.verdict
+        after[number] = [verdict if first == Verdict.HELD else first, *labels]
+    return after
 
 
 def numbers_with(verdicts: Verdicts | None, *some: Verdict) -> list[int]:

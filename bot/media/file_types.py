@@ -52,6 +52,11 @@ def sniff(head: bytes) -> tuple[str, str]:
     return TEXT
 
 
+def is_visual(content_type: str) -> bool:
+    """Return whether a file of this type is a picture, an animation or a video."""
+    return content_type.startswith(("image/", "video/"))
+
+
 def pixels_of(head: bytes) -> tuple[int, int] | None:
     """Return the width and height of a picture from its first bytes, or None if they don't tell it."""
     try:

@@ -8,7 +8,7 @@ import mimetypes
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -30,12 +30,11 @@ from bot.media.download import Media, MediaFetcher, retryable
 from bot.media.file_types import pixels_of
 from bot.media.shrink import SECONDS, shrink
 from bot.strings import say
-from bot.ui.message_parts import CONTENT_TEXT, GALLERY, FileKind, PreparedFile, PreparedOutputs
+from bot.ui.message_parts import CONTENT_TEXT, GALLERY, INLINE_TEXT, FileKind, PreparedFile, PreparedOutputs
 
 log = logging.getLogger(__name__)
 PICTURE_LIMIT = 64 * 1024 * 1024
 MAX_FILES = 40
-_INLINE_TEXT = 1500
 _ALT_TEXT = 500
 _HEAD = 64 * 1024  # a JPEG's metadata may come before its size
 # How long, in seconds, the outputs of one message may take to fetch.
@@ -202,29 +201,32 @@ class OutputPreparer:
     async def _attached(self, target: _Target, number: int, output: Output) -> Prepared:
         """Fetch an output when a slot is free. Raises MediaError, also when the time has run out."""
         run, path = target.run, target.folder / f"{target.run.key}-{number}"
-        of_server = self._slots_of.setdefault(run.server, asyncio.Semaphore(_DOWNLOADS_PER_SERVER))
         # A picture above the upload limit is fetched anyway, because it can be recompressed.
         is_picture = (mimetypes.guess_type(output.filename or "")[0] or "").startswith("image/")
         ceiling, url = max(PICTURE_LIMIT if is_picture else 0, target.limit), output.url or ""
         media: Media | None = None
         try:
             async with asyncio.timeout_at(target.deadline):
-                # In this order, a server whose downloads are slow doesn't block the others.
-                async with of_server, self._slots:
-                    with path.open("wb") as file:
-                        media = await self._fetcher.fetch(
-                            url, limit_bytes=ceiling, into=file, filename=output.filename
-                        )
-                kind = kind_of(media.content_type)
+                media = await self.fetch(url, path, ceiling, server=run.server, filename=output.filename)
                 if media.size <= target.limit:
-                    return [_prepared(run, number, path, Path(media.filename).suffix, kind)]
-                if kind is FileKind.IMAGE and await self._shrink(target, path):
+                    return [_prepared(run, number, path, Path(media.filename).suffix, media.content_type)]
+                if kind_of(media.content_type) is FileKind.IMAGE and await self._shrink(target, path):
                     told = say("media_recompressed", name=escape_line(media.filename, 80))
-                    return [_prepared(run, number, path, ".webp", kind), told]
+                    return [_prepared(run, number, path, ".webp", "image/webp"), told]
         except TimeoutError:
             if media is None:
                 raise MediaUnavailable(f"{output.filename}: no time is left") from None
         raise MediaTooLarge(output.filename or "")
+
+    async def fetch(
+        self, url: str, path: Path, limit: int, *, server: int, filename: str | None = None
+    ) -> Media:
+        """Fetch a file of at most `limit` bytes when a slot is free. Raises MediaError."""
+        of_server = self._slots_of.setdefault(server, asyncio.Semaphore(_DOWNLOADS_PER_SERVER))
+        # In this order, a server whose downloads are slow doesn't block the others.
+        async with of_server, self._slots:
+            with path.open("wb") as file:
+                return await self._fetcher.fetch(url, limit_bytes=limit, into=file, filename=filename)
 
     async def _shrink(self, target: _Target, path: Path) -> bool:
         """Shrink a picture in place. Return False if it can't be made to fit, or not in the time left.
@@ -286,28 +288,30 @@ def _linked(target: _Target, number: int, output: Output, code: str) -> Prepared
         return [sentence]
     path = target.folder / f"{target.run.key}-{number}-link"
     path.write_text(url, encoding="utf-8")
-    file = _prepared(target.run, number, path, ".txt", FileKind.OTHER)
+    file = _prepared(target.run, number, path, ".txt", "")
     return [file, say("media_link_attached", name=name, file=escape_line(file.filename, 100))]
 
 
-def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind) -> PreparedFile:
+def _prepared(run: Run, number: int, path: Path, extension: str, content_type: str) -> PreparedFile:
     """Return a file to upload, with the size of a picture as far as its first bytes tell it.
 
     The run key in its name lets a search find the message again.
     """
+    kind = kind_of(content_type)
     prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
     filename = f"{prefix}{file_stem(run.deployment, run.key, number)}{extension}"
+    made = PreparedFile(path, filename, kind, size=path.stat().st_size, content_type=content_type)
     if kind is not FileKind.IMAGE:
-        return PreparedFile(path, filename, kind, size=path.stat().st_size)
+        return made
     with path.open("rb") as file:
         pixels = pixels_of(file.read(_HEAD))
     alt = shorten(strip_invisible(run.prompt), _ALT_TEXT) if run.prompt else None
-    return PreparedFile(path, filename, kind, alt, path.stat().st_size, pixels)
+    return replace(made, description=alt, pixels=pixels)
 
 
 def inline_texts(run: Run, texts: Sequence[str]) -> tuple[str, ...] | None:
     """Return the texts to show in the message itself, or None if they are too long for it."""
-    if sum(map(len, texts)) > _INLINE_TEXT // run.count:
+    if sum(map(len, texts)) > INLINE_TEXT // run.count:
         return None
     return tuple(text for text in texts if text.strip())
 

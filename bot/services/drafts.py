@@ -24,7 +24,14 @@ from bot.strings import say
 _GENERATIONS = 5
 # After these refusals, the same request may be accepted in a moment.
 _PASSING = frozenset(
-    {"too_fast", "rules_changed", "words_unavailable", "budget_waiting", "server_budget_waiting"}
+    {
+        "too_fast",
+        "rules_changed",
+        "words_unavailable",
+        "picture_unchecked",
+        "budget_waiting",
+        "server_budget_waiting",
+    }
 )
 
 

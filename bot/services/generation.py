@@ -22,17 +22,24 @@ from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import GPU, PRIVATE
 from bot.domain import requests
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputError, MediaError, RefusedError, StoreUnavailable, WrongFiles
+from bot.domain.errors import (
+    InputError,
+    MediaError,
+    MediaTooLarge,
+    RefusedError,
+    StoreUnavailable,
+    WrongFiles,
+)
 from bot.domain.forms import FormField
 from bot.domain.picture_check import Check, Flagged, Labels, Origin, Verdict, check_of
 from bot.domain.policy import Facts, decide
 from bot.domain.requests import NAME_LENGTH, Actor, Checked, Holder, Press, batch_of
 from bot.domain.runs import InputValue, Run, RunState
-from bot.domain.settings.rules_and_defaults import PictureRules, ServerRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import escape_line
 from bot.domain.text.file_names import keys_in_links, links_in
 from bot.media.download import temporary_folder
-from bot.media.file_types import sniff
+from bot.media.file_types import is_visual, sniff
 from bot.media.outputs import MEDIA_SECONDS, PICTURE_LIMIT
 from bot.services.access import restricts
 from bot.services.words import DefaultTexts, check_words
@@ -136,7 +143,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         if await _deleted_files(app, merged.inputs):
             raise RefusedError("parent_deleted")
         facts = draft.facts or await facts_of(app, actor, deployment)
-        pictures = _picture_check(app, actor, deployment.name, facts.rules, private=private)
+        is_checked = app.pictures is not None and (not private or app.settings.picture_check_private)
         run = Run(
             key="",
             request_key="",
@@ -156,7 +163,8 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             file_deployments=file_deployments,
             private=private,
             deadline_seconds=app.settings.run_deadline_seconds,
-            to_check=pictures.flagged is not Flagged.OFF,
+            # The rules may be stricter when there are outputs.
+            to_check=is_checked,
         )
         batch = batch_of(run, merged.runs, app.outside.random)
         of_channel = _of_channel(deployment, merged)
@@ -170,9 +178,10 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             raise refused from None
         # After the rules, because these files may have to be downloaded.
         await check_files(app, deployment, merged)
-        if facts.rules.pictures.attached and run.to_check:
+        if facts.rules.pictures.attached and is_checked:
             try:
-                await check_pictures(app, deployment, merged, pictures, server=run.server)
+                pictures = _picture_check(app, run, facts.rules)
+                await check_pictures(app, deployment, merged, pictures, run.server)
             except RefusedError as refused:
                 await app.store.requests.record_refusal(batch[0], refused.code, app.now())
                 raise
@@ -180,14 +189,13 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
     return Checked(batch=batch, actor=actor, only_requester=only_requester, dropped=merged.dropped)
 
 
-def _picture_check(app: App, actor: Actor, deployment: str, rules: ServerRules, *, private: bool) -> Check:
-    """Return what the rules say now about the results of a request, and about the pictures that it takes."""
-    is_checked = app.pictures is not None and (not private or app.settings.picture_check_private)
+def _picture_check(app: App, run: Run, rules: ServerRules) -> Check:
+    """Return what the rules say about the pictures that a request takes."""
     return check_of(
-        Origin(actor.origin.guild_id, deployment, actor.person.role_ids),
-        rules.pictures if is_checked else PictureRules(),
-        Flagged(app.settings.picture_check) if is_checked else Flagged.OFF,
-        age_restricted=actor.origin.channel_age_restricted,
+        Origin(run.guild_id, run.deployment, run.requester_roles or ()),
+        rules.pictures,
+        Flagged(app.settings.picture_check),
+        age_restricted=run.channel_age_restricted,
         can_hold=False,
         holds_unknown=app.settings.picture_check_fails == "hold",
     )
@@ -244,34 +252,37 @@ async def check_files(app: App, deployment: Deployment, inputs: Merged) -> None:
         raise WrongFiles([mistake for mistake, _ in wrong], [url for _, url in wrong])
 
 
-async def check_pictures(
-    app: App, deployment: Deployment, inputs: Merged, check: Check, *, server: int
-) -> None:
-    """Raise RefusedError if a picture or video that a request takes is flagged, or can't be checked."""
+async def check_pictures(app: App, deployment: Deployment, inputs: Merged, check: Check, server: int) -> None:
+    """Raise RefusedError if a picture or video that somebody attached is flagged, or can't be checked.
+
+    Those of earlier requests were checked then, and results before they were shown.
+    """
+    if check.flagged is Flagged.OFF:
+        return
     deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
-    files = [
-        (item.option, url)
-        for item in deployment.offered
-        if item.takes_file
-        for url in links_of(inputs.inputs.get(item.key))
-    ]
-    for option, url in files:
-        labels = await _labels(app, url, server, deadline)
-        if check.verdict(labels) is not Verdict.SHOW:
-            raise RefusedError("picture_unchecked" if labels is None else "picture_refused", option=option)
+    for item in deployment.offered:
+        for index, file in enumerate(inputs.files.get(item.key, ())):
+            labels = await _labels(app, file, server, deadline)
+            if check.verdict(labels) is not Verdict.SHOW:
+                option = item.option_names[min(index, len(item.option_names) - 1)]
+                code = "picture_unchecked" if labels is None else "picture_refused"
+                raise RefusedError(code, option=option)
 
 
-async def _labels(app: App, url: str, server: int, deadline: float) -> Labels:
+async def _labels(app: App, attached: AttachedFile, server: int, deadline: float) -> Labels:
     """Return the labels of an attached file. What is neither a picture nor a video has none."""
     with temporary_folder() as folder:
         path = Path(folder, "attached")
         try:
-            with path.open("wb") as into:  # noqa: ASYNC230  # a local file, written as it arrives
-                media = await app.fetcher.fetch(url, limit_bytes=PICTURE_LIMIT, into=into)
-        except (MediaError, OSError) as error:
-            log.info("can't fetch a picture to check it: %s", error)
+            async with asyncio.timeout_at(deadline):
+                media = await app.outputs.fetch(attached.url, path, PICTURE_LIMIT, server=server)
+        except MediaTooLarge:
+            limit = PICTURE_LIMIT // 2**20
+            raise RefusedError("input_file_too_large", filename=attached.filename, limit_mib=limit) from None
+        except (MediaError, OSError) as error:  # OSError is also a TimeoutError
+            log.info("can't fetch a picture to check it: %s", str(error) or type(error).__name__)
             return None
-        if not media.content_type.startswith(("image/", "video/")):
+        if not is_visual(media.content_type):
             return frozenset()
         if app.pictures is None:
             return None

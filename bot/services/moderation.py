@@ -19,7 +19,7 @@ from bot.domain.moderation import (
     check_undecided,
 )
 from bot.domain.pages import PAGE_SIZE, first_page
-from bot.domain.picture_check import Verdict
+from bot.domain.picture_check import Verdict, decision_by
 from bot.domain.policy import check_moderator
 from bot.domain.requests import Actor, Member
 from bot.domain.runs import Run
@@ -122,7 +122,7 @@ async def dismiss(app: App, actor: Actor, key: str) -> None:
 async def decide_pictures(app: App, actor: Actor, key: str, *, verdict: Verdict) -> None:
     """Decide about everything of a request that waits for a moderator."""
     await moderated(app, actor, key)
-    await app.store.reviews.decide_pictures(key, actor.id, verdict, app.now())
+    await app.store.reviews.decide_pictures(key, decision_by(actor.id, verdict), app.now())
     app.wakeups.wake("show")
 
 

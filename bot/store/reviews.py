@@ -11,19 +11,18 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 
 from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting, lock_batch, lock_run
-from bot.database.rows import FRESH, about_result, bump, messages_of, set_columns, want
+from bot.database.rows import FRESH, about_result, bump, message_key, messages_of, set_columns, want
 from bot.database.tables import audit, messages, requests, runs
 from bot.domain.budgets import budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.messages.records import Claim, Kind
+from bot.domain.messages.records import COPIES, Claim, Kind
 from bot.domain.moderation import (
-    DECIDED_PICTURES,
     AuditAction,
     Report,
     check_shown,
     check_undecided,
 )
-from bot.domain.picture_check import Verdict, decided, labels_of
+from bot.domain.picture_check import NOBODY_DECIDED, PictureDecision, decided, labels_of
 from bot.domain.policy import Offer, OperatorRules
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
@@ -195,10 +194,14 @@ class ReviewStore(Repository):
     ) -> bool:
         """Store the verdicts on outputs, and have a card in a channel show what waits for a moderator.
 
-        Undecided outputs are hidden at `until`. Returns False if the claim's lease was lost.
+        Undecided outputs are hidden at `until`. Returns False if the claim's lease was lost, or if the
+        message has changed, since a report may have replaced the outputs that were checked.
         """
-        key = claim.message.request_key
+        key, message = claim.message.request_key, claim.message
         if not set_columns(connection, requests, {"key": key, "lease_owner": claim.lease}, {"key": key}):
+            return False
+        own, unchanged = message_key(key, message.kind, message.number), {"wanted_rev": message.wanted_rev}
+        if not set_columns(connection, messages, own | unchanged, unchanged):
             return False
         for run in checked:
             limit = until if run.held else None
@@ -212,22 +215,25 @@ class ReviewStore(Repository):
 
     @writes
     def decide_pictures(
-        self, connection: Connection, key: str, moderator_id: int | None, verdict: Verdict, now: datetime
+        self, connection: Connection, key: str, decision: PictureDecision, now: datetime
     ) -> None:
-        """Show or hide everything of a request that waits for a moderator; None means that none decided."""
-        batch = lock_batch(connection, key)
+        """Show or hide everything of a request that waits for a moderator."""
+        batch, moderator_id = lock_batch(connection, key), decision.moderator_id
         held = [run for run in batch if run.held]
         if not held:
             raise RefusedError("pictures_over")
         if moderator_id == batch[0].requester_id:
             raise RefusedError("own_request")
+        card = messages_of(connection, batch[0].request_key).get((Kind.PICTURES, 0))
+        if moderator_id is not None and card is not None and card.is_pending:
+            raise RefusedError("pictures_more")  # the moderator hasn't seen all of them
         labels = dict.fromkeys(label for run in held for label in labels_of(run.verdicts, run.held))
         for run in held:
-            after = decided(run.verdicts or {}, verdict)
+            after = decided(run.verdicts or {}, decision)
             set_columns(connection, runs, {"key": run.key}, {"verdicts": after, "held_until": None})
-            bump(connection, run.request_key, now, about_result(run))
-        what = DECIDED_PICTURES[None if moderator_id is None else verdict]
-        details = {"decision": what, "labels": ", ".join(labels)}
+            # Not its copies, which don't have what was held.
+            bump(connection, run.request_key, now, about_result(run) & messages.c.kind.not_in(COPIES))
+        details = {"decision": decision.told, "labels": ", ".join(labels)}
         add_entries(connection, request_entry(batch, AuditAction.PICTURES, moderator_id, now, **details))
 
     async def expire_pictures(self, now: datetime) -> bool:
@@ -235,7 +241,7 @@ class ReviewStore(Repository):
         overdue = await self._database.read(_overdue, now)
         for key in overdue:
             with suppress(RefusedError):  # somebody has just decided
-                await self.decide_pictures(key, None, Verdict.HIDDEN, now)
+                await self.decide_pictures(key, NOBODY_DECIDED, now)
         return bool(overdue)
 
     @reads

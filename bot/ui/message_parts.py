@@ -43,6 +43,8 @@ PROSE_SHOWN = 2500
 # Discord's limits for the characters of all text in a layout, and of a classic message.
 LAYOUT_TEXT = 4000
 CONTENT_TEXT = 2000
+# Longer texts that a run made are put into a file.
+INLINE_TEXT = 1500
 _MAX_BLOCKS = 10
 _TITLE = 45  # Discord's limit for the characters of a form's title
 _DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
@@ -245,7 +247,8 @@ GALLERY = frozenset({FileKind.IMAGE, FileKind.VIDEO})
 class PreparedFile:
     """A downloaded file that fits the upload limit, typed by its content. `size` is in bytes.
 
-    `pixels` are the width and height of a picture, if they are known.
+    `pixels` are the width and height of a picture, if they are known. A file that stands for another, such as
+    one with a link, has no `content_type`.
     """
 
     path: Path
@@ -254,6 +257,7 @@ class PreparedFile:
     description: str | None = None
     size: int = 0
     pixels: tuple[int, int] | None = None
+    content_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

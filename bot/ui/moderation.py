@@ -22,6 +22,7 @@ from bot.ui.custom_ids import Action, RunId
 from bot.ui.forms import form_modal
 from bot.ui.message_parts import (
     GALLERY,
+    INLINE_TEXT,
     LAYOUT_TEXT,
     PROMPT_SHOWN,
     Content,
@@ -32,6 +33,7 @@ from bot.ui.message_parts import (
     fitting,
     framed,
     gallery_of,
+    layout_of,
     lines,
     run_button,
     subtext,
@@ -155,7 +157,7 @@ def report_card(
 
 def pictures_card(
     batch: Sequence[Run], title: str, prepared: PreparedOutputs, *, withheld: bool
-) -> OutgoingMessage:
+) -> list[OutgoingMessage]:
     """Build the card about outputs that wait for a moderator, with files and texts behind spoilers.
 
     If `withheld` is set, an age restriction keeps the files from the card's channel.
@@ -176,7 +178,19 @@ def pictures_card(
         run_button(first, Action.HIDE, style=ButtonStyle.danger),
         run_button(first, Action.BLOCK),
     ]
-    return _spoiler_card("\n".join(told), prepared, Colour.gold(), row)
+    # Moderators decide about all of them, so those that don't fit follow in more messages.
+    first_files, *further = chunks(prepared.files) or [()]
+    fitting_ones = replace(prepared, files=tuple(first_files))
+    return [_spoiler_card("\n".join(told), fitting_ones, Colour.gold(), row), *map(_spoilers, further)]
+
+
+def _spoilers(files: Sequence[PreparedFile]) -> OutgoingMessage:
+    named = _named(files)
+    return OutgoingMessage(layout=layout_of(*_media(named, spoiler=True)), files=named)
+
+
+def _named(files: Sequence[PreparedFile]) -> tuple[PreparedFile, ...]:
+    return tuple(replace(file, filename=f"{REPORTED}{file.filename}") for file in files)
 
 
 def _spoiler_card(
@@ -185,9 +199,8 @@ def _spoiler_card(
     """Build a card whose files get names that differ from the result's, because a search recognizes the
     result's messages by their file names.
     """
-    together = next(iter(chunks(prepared.files)), ())
-    files = tuple(replace(file, filename=f"{REPORTED}{file.filename}") for file in together)
-    texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
+    files = _named(next(iter(chunks(prepared.files)), ()))
+    texts = [f"||{escape_line(text, INLINE_TEXT)}||" for text in prepared.texts]
     while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
         texts.pop()
     notes = _notes(prepared, len(files), len(about) + sum(map(len, texts)))

@@ -84,9 +84,8 @@ async def test_only_the_first_decision_counts(tmp_path: Path) -> None:
         (key,) = await server.keys()
         for person in (server.mona.id, server.bob.id):
             with pytest.raises(RefusedError) as refused:
-                await server.app.app.store.reviews.decide_pictures(
-                    key, person, Verdict.HIDDEN, server.clock()
-                )
+                decision = decision_by(person, Verdict.HIDDEN)
+                await server.app.app.store.reviews.decide_pictures(key, decision, server.clock())
             assert refused.value.code == "pictures_over"
         await server.play()
         assert server.messages()[0].attachments

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.config.settings import Settings
-from bot.context import App
+from bot.context import App, Troubles
 from bot.domain.moderation import AuditAction, AuditEntry, Block, StoredEntry
 from bot.domain.requests import Holder, Preset
 from bot.domain.runs import Run, RunState
@@ -38,7 +38,7 @@ SETTINGS = Settings.model_validate(
 def app_with(**parts: Any) -> App:
     """Return a context that has only these parts and the default settings."""
     others = dict.fromkeys(field.name for field in fields(App))
-    return App(**{**others, "settings": SETTINGS, **parts})
+    return App(**{**others, "settings": SETTINGS, "troubles": Troubles(), **parts})
 
 
 def made_run(state: RunState = RunState.SUCCEEDED, **changes: Any) -> Run:

@@ -22,7 +22,7 @@ import pytest
 from sqlalchemy import Connection, insert, inspect, text, update
 
 from bot.config.settings import Settings
-from bot.context import App, Troubles
+from bot.context import App
 from bot.database.rows import insert_rows, new_row
 from bot.database.schema import NEWEST
 from bot.database.tables import audit, messages, presets, runs
@@ -258,8 +258,7 @@ async def test_erasures_after_the_backup_are_repeated(
 
 def backing_up(url: str, store: Store, files: ThreadPoolExecutor, folder: Path) -> App:
     settings, metrics = settings_of(url, backup_dir=str(folder)), Metrics(lambda: 0.0)
-    more = {"metrics": metrics, "troubles": Troubles(), "outside": Outside()}
-    return app_with(store=store, settings=settings, files=files, **more)
+    return app_with(store=store, settings=settings, files=files, metrics=metrics, outside=Outside())
 
 
 async def test_the_daily_backup_of_the_running_bot(store: Store, url: str, tmp_path: Path) -> None:

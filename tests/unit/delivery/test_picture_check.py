@@ -167,7 +167,7 @@ async def test_a_checkers_own_names_are_mapped_and_others_ignored(tmp_path: Path
         "[" * 60_000,
         '{"labels": {}}' + " " * 64 * 1024,
         b"\xff\xfe\x00",
-        gzip.compress(b'{"labels": {}}'),
+        gzip.compress(b'{"labels": {}}', mtime=0),
         "<!doctype html>",
     ],
     ids=lambda text: repr(text[:30]),

@@ -110,10 +110,13 @@ def test_only_what_the_verdicts_allow_is_visible() -> None:
     assert verdicts == {"2": ["held", "nudity"], "3": ["held", "couldn't be checked"]}
     held = replace(run, verdicts=verdicts)
     assert (held.visible, held.held) == ((outputs[0], outputs[3]), [2, 3])
-    posted = replace(held, verdicts=decided(verdicts, V.SPOILER))
+    posted = replace(held, verdicts=decided(verdicts, decision_by(7, V.SPOILER)))
     assert (posted.visible, posted.held) == (outputs, [])
-    hidden = replace(held, verdicts=decided(verdicts, V.HIDDEN))
+    hidden = replace(held, verdicts=decided(verdicts, decision_by(7, V.HIDDEN)))
     assert (hidden.visible, hidden.held) == ((outputs[0], outputs[3]), [])
+    unreached = replace(held, verdicts=decided(verdicts, UNREACHABLE))
+    assert (unreached.visible, unreached.held) == ((outputs[0], *outputs[2:]), [])
+    assert numbers_with(unreached.verdicts, V.SPOILER) == [3]
     assert replace(run, to_check=False).visible == outputs
 
 

@@ -100,17 +100,15 @@ CARDS: Mapping[str, Callable[[], str]] = {
     "notice-blocked-many": lambda: notice(**ended_by_block(UNTIL, others=2)),
     "notice-silent": lambda: notice(**REJECTED | {"failure_params": {"reason": ""}}),
     "pictures": lambda: of_parts(
-        [pictures_card([run(S.SUCCEEDED, **HELD)], TITLE, PreparedOutputs(FILES[:1]), withheld=False)]
+        pictures_card([run(S.SUCCEEDED, **HELD)], TITLE, PreparedOutputs(FILES[:1]), withheld=False)
     ),
     "pictures-of-many": lambda: of_parts(
-        [
-            pictures_card(
-                [run(S.SUCCEEDED, index=index, count=2, **HELD) for index in range(2)],
-                TITLE,
-                PreparedOutputs(texts=("a rude | word",)),
-                withheld=True,
-            )
-        ]
+        pictures_card(
+            [run(S.SUCCEEDED, index=index, count=2, **HELD) for index in range(2)],
+            TITLE,
+            PreparedOutputs(texts=("a rude | word",)),
+            withheld=True,
+        )
     ),
     "pictures-posted": lambda: looked_at(5, "posted as a spoiler"),
     "pictures-expired": lambda: looked_at(None, "deleted, because nobody decided in time"),

@@ -240,7 +240,7 @@ def test_any_card_fits(
         review_card(subject, gpu or "x", inputs, prepared),
         decided_card(rejected, gpu or "x", inputs),
         turned_away_letter(rejected, gpu or "x"),
-        pictures_card([held], gpu or "x", prepared, withheld=True),
+        *pictures_card([held], gpu or "x", prepared, withheld=True),
         report_card(subject, gpu or "x", reports, None, replace(prepared, texts=(reason * 2,) * 3)),
     ):
         assert_within_limits(part)

@@ -148,7 +148,7 @@ def cards(words: str) -> list[Shown]:
         decided_card(blocked, TITLE, inputs),
         decided_card(run(words, S.REFUSED, failure_code="comfy_invalid"), TITLE, inputs),
         report_card(run(words), TITLE, [Report(8, "Something else", words)], LINK, made(words, run(words))),
-        pictures_card([run(words, **HELD)], TITLE, made(words, run(words)), withheld=True),
+        *pictures_card([run(words, **HELD)], TITLE, made(words, run(words)), withheld=True),
         closed_pictures_card(run(words), TITLE, (5, ASKED, {"decision": "posted"})),
         turned_away_letter(rejected, TITLE),
         turned_away_letter(blocked, TITLE),
