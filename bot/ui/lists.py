@@ -164,7 +164,7 @@ def runs_layout(
         elif of_here and entry.can_be_reopened:
             beside = button("Open", replace(id, action=RunListAction.OPEN))
         elif key in pictures:
-            beside = Thumbnail(pictures[key], spoiler=entry.first.spoiler)
+            beside = Thumbnail(pictures[key], spoiler=any(run.spoiler for run in entry.batch))
         contents.append(Section(line, accessory=beside) if beside is not None else line)
     return layout_of(*contents, _page_row(current, more=more))
 
