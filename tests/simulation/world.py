@@ -21,6 +21,7 @@ from tests.fakediscord.patch import point_discord_at
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import MODERATOR, Channel, Guild, User
 from tests.simulation.engine.boundaries import utc_now
+from tests.simulation.engine.life import OUTSIDE
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.patches import TIME
 from tests.simulation.engine.process import Process
@@ -229,7 +230,8 @@ class World:
             finally:
                 self.pending -= 1
 
-        self.loop.call_later(seconds, lambda: self.loop.create_task(run()))
+        # A kill may be called by code of the dying process, whose own callbacks are dropped.
+        self.loop.call_later(seconds, lambda: self.loop.create_task(run()), context=OUTSIDE)
 
     def launch_later(self, seconds: float, name: str) -> None:
         """Restart a process after some virtual seconds, as a supervisor does."""
