@@ -134,6 +134,8 @@ class ReviewStore(Repository):
         connection.execute(marked.values(deleted_at=now, deleted_by=user_id, held_until=None))
         for run in shown:
             bump(connection, run.request_key, now, about_result(run))
+        if any(run.held for run in shown) and any(run.held for run in batch if run not in shown):
+            _ask_about_pictures(connection, batch[0].request_key, now)  # without these
         about = (AuditAction.DELETE, user_id, now)
         add_entries(connection, request_entry(shown, *about) if whole_batch else run_entry(shown[0], *about))
 
@@ -207,10 +209,7 @@ class ReviewStore(Repository):
             limit = until if run.held else None
             set_columns(connection, runs, {"key": run.key}, {"verdicts": run.verdicts, "held_until": limit})
         if any(run.held for run in checked):
-            card = messages_of(connection, key).get((Kind.PICTURES, 0))
-            stale = (*card.stale, *card.refs) if card is not None else ()
-            values = {**FRESH, "posted": (), "stale": stale, "attempt": None, "channel_id": channel_id}
-            want(connection, key, Kind.PICTURES, 0, now, values)
+            _ask_about_pictures(connection, key, now, channel_id=channel_id)
         return True
 
     @writes
@@ -256,6 +255,14 @@ class ReviewStore(Repository):
         """Return who took an action on a run last, when and with which details, or None if nobody did."""
         found = _entries(connection, run, action)
         return (found[-1].actor_id, found[-1].at, found[-1].details) if found else None
+
+
+def _ask_about_pictures(connection: Connection, key: str, now: datetime, **channel: int | None) -> None:
+    """Have a new card about what waits of a request replace the earlier one."""
+    card = messages_of(connection, key).get((Kind.PICTURES, 0))
+    stale = (*card.stale, *card.refs) if card is not None else ()
+    values = {**FRESH, "posted": (), "stale": stale, "attempt": None, **channel}
+    want(connection, key, Kind.PICTURES, 0, now, values)
 
 
 def _overdue(connection: Connection, now: datetime) -> Sequence[str]:

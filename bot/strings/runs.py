@@ -46,6 +46,7 @@ RUNS = {
     "message_other": "This doesn't belong to this message. Press it where I posted it.",
     "channel_gone": "I can't reach the channel of this request any more, so nothing was started. Please use another channel.",
     "held_all": "A moderator looks at the result first. I'll post it here if they agree.",
+    "held_all_private": "A moderator looks at the result first. If they agree, you get it here, as a direct message or in `/runs`.",
     "held_some": "Waiting for a moderator: {count} of {made}.",
     "held_some_only": "Waiting for a moderator.",
     "hidden_some": "Not shown, because of this server's picture check: {count} of {made}.",

@@ -215,8 +215,7 @@ def more_layout(
     text = lines(f"**{batch_title(title, len(batch))}**", prompt_line(first))
     about: Content = text
     if pictures and first.deleted_at is None:
-        veiled = any(run.spoiler for run in batch)
-        about = Section(text, accessory=Thumbnail(pictures[0], spoiler=veiled))
+        about = Section(text, accessory=Thumbnail(pictures[0], spoiler=any(run.spoiler for run in batch)))
     run = next((run for run in batch if run.is_shown), first)
     if delete.whole:
         is_repeatable = offered.startable and run.is_shown

@@ -122,7 +122,7 @@ def outcome(batch: Batch, title: str, offered: OfferedActions) -> ResultMessages
     first = batch.runs[0]
     mention = None if not batch.shown and _is_own_cancellation(batch) else first.requester_id
     return ResultMessages(
-        # The messages of a batch are spoilers as a whole.
+        # A gallery hides all of its pictures, or none.
         run=replace(first, spoiler=any(run.spoiler for run in batch.runs)),
         heading=(_heading(batch, title, mention), prompt_line(first)),
         footer=list(_footer(batch)),

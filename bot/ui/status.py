@@ -99,7 +99,8 @@ def held_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     """Build the status message of a batch whose whole result waits for a moderator."""
     heading = f"### Waiting for a moderator: {batch_title(title, len(batch))}"
     above = lines(heading, prompt_line(batch[0]))
-    return OutgoingMessage(layout=framed(Colour.gold(), above, say("held_all")))
+    told = say("held_all_private" if batch[0].needs_interaction else "held_all")
+    return OutgoingMessage(layout=framed(Colour.gold(), above, told))
 
 
 def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:

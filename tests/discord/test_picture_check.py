@@ -160,6 +160,17 @@ async def test_a_deleted_result_disappears_although_another_waits(tmp_path: Path
         assert galleries_of(server, shown) == [1]
 
 
+async def test_a_card_loses_what_its_requester_deletes(tmp_path: Path) -> None:
+    async with checked(tmp_path) as (server, _):
+        await server.ask(prompt="a lurid elk", count=2)
+        assert [len(each.attachments) for each in server.cards()] == [2]
+        await server.app.app.store.reviews.delete((await server.keys())[0], server.alice.id, server.clock())
+        await server.play()
+        assert [len(each.attachments) for each in server.cards()] == [1]
+        await server.decide("Post")
+        assert [len(each.attachments) for each in server.messages()] == [1]
+
+
 async def test_what_was_deleted_while_it_waited_is_not_waited_for(tmp_path: Path) -> None:
     async with checked(tmp_path) as (server, checker):
         shown = await batch_with_one_held(server, checker)

@@ -31,14 +31,17 @@ async def _parts(stage: Stage, mona: Person) -> None:
     await alice.types("/generate picture", prompt="hills", count=4, seed=7)
     await stage.until_done()
     await alice.presses("2", beside="hills")
-    await mona.presses("Post", beside="hills")
+    await mona.presses("Post as spoiler", beside="hills")
+    await stage.until_done()
+    await alice.types("/runs")
+    await alice.presses("⋯ More", beside="hills")
     await stage.until_done()
     await alice.types("/generate several", prompt="robots", seed=7)
     await stage.until_done()
     await alice.types("/runs")
     await alice.presses("⋯ More", beside="robots")
     await alice.presses("Details")
-    await mona.presses("Post as spoiler", beside="robots")
+    await mona.presses("Post", beside="robots")
     await stage.until_done()
 
 
@@ -51,6 +54,7 @@ async def _others(stage: Stage, mona: Person) -> None:
     await stage.until_done()
     await alice.types("/generate picture", prompt="a lurid secret", private=True)
     await stage.until_done()
+    await stage.passes(16 * 60)  # longer than Discord lets an interaction live
     await mona.presses("Post", beside="a lurid secret")
     await stage.until_done()
     await mona.types("/generate picture", prompt="a lurid tower")

@@ -10,6 +10,7 @@ from itertools import takewhile
 from demo.fake_comfydeploy.runs import FINAL, Run
 from tests.simulation.evidence import Evidence, Request, key_of, text_of
 from tests.simulation.promises.facts import (
+    PICTURES_CARD,
     Clock,
     all_texts,
     answered,
@@ -21,6 +22,7 @@ from tests.simulation.promises.facts import (
 )
 from tests.simulation.promises.shared import Broken, is_about, where
 from tests.simulation.story import Press
+from tests.simulation.world import LURID
 
 _QUEUE = "/api/run/deployment/queue"
 _DESCRIBE = "/api/deployment"
@@ -251,7 +253,10 @@ def _downloads(evidence: Evidence) -> Iterator[Broken]:
         ask = request.ask
         if ask is None or ask.private or ask.interaction.user_install:
             continue  # its token may have expired, and then another place is tried
-        most = max(1, shown[request.key])
+        # What is flagged is downloaded for the check, too, and what is held also for the card.
+        cards = sum(subject(message)[1] == PICTURES_CARD for message in request.messages)
+        lurid = LURID in str(ask.options.get("prompt"))
+        most = max(1, shown[request.key]) + max(2 * cards, int(lurid))
         for run in request.runs:
             for path, times in downloads.items():
                 if path.split("/")[4] == run.id and times > most:

@@ -105,6 +105,11 @@ def partly() -> str:
     return of_parts(parts([first, replace(second, partial=True), third]))
 
 
+def veiled() -> str:
+    first, second = runs(S.SUCCEEDED, S.SUCCEEDED)
+    return of_parts(parts([first, replace(second, spoiler=True)]))
+
+
 def sounds(run: Run) -> PreparedOutputs:
     return PreparedOutputs((file(run, 1, FileKind.AUDIO, "wav"),))
 
@@ -176,6 +181,7 @@ SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-one-own": lambda: one(S.SUCCEEDED, OWN),
     "several-one-own-video": lambda: one(S.SUCCEEDED, OfferedActions(shareable=True, postable=True)),
     "several-one-own-followed": followed,
+    "several-veiled": veiled,
     "several-one-held": lambda: one(
         S.SUCCEEDED, linked=False, outputs=(PICTURE,), to_check=True, verdicts={"1": ["held", "nudity"]}
     ),
