@@ -83,7 +83,6 @@ class Trouble(StrEnum):
 class Troubles:
     """The troubles that parts of this process see, of which the owner is told."""
 
-    # Three answers by another process within ten minutes can't all be repetitions of this one's.
     _ANSWERS, _SECONDS = 3, 600.0
 
     def __init__(self) -> None:

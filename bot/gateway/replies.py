@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 # Discord or for a file, the answer is deferred privately, whatever they will decide: a refusal may be shown
 # there, and so may a status message.
 CHECK_SECONDS = 1.0
+# discord.py waits so long, in seconds, before it repeats a call. What Discord refuses before that, another
+# process has answered.
+_REPEATED_AFTER = 1.0
 # How many dropped inputs a sentence names, so that it fits into a message.
 _NAMED = 15
 
@@ -71,14 +74,15 @@ async def _defer(interaction: Interaction, *, private: bool) -> bool | None:
     """
     if THINKING in interaction.extras:
         return bool(interaction.extras[THINKING])
-    public = not private
+    public, app = not private, interaction.client.app
+    began = app.outside.monotonic()
     try:
         await interaction.response.defer(ephemeral=private, thinking=True)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         log.warning("can't tell whether Discord has the answer, so it is asked: %s", error)
-        if isinstance(error, discord.HTTPException) and error.code == ANSWERED_TWICE:
-            app = interaction.client.app
-            app.troubles.answered_elsewhere(app.outside.monotonic())
+        is_refused = isinstance(error, discord.HTTPException) and error.code == ANSWERED_TWICE
+        if is_refused and (now := app.outside.monotonic()) < began + _REPEATED_AFTER:
+            app.troubles.answered_elsewhere(now)
         try:
             answer = await insist(interaction.original_response)
         except discord.HTTPException:

@@ -12,13 +12,15 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from bot.domain.errors import RefusedError
-from bot.domain.picture_check import Verdict
+from bot.domain.picture_check import Verdict, decision_by
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import VARIATIONS_ID
 from demo.fake_comfydeploy.faults import Faults
-from demo.picture_check import PATH, FakePictureCheck
-from tests.discord.moderated_server import ModeratedServer, moderate
-from tests.discord.rendered import buttons_of, galleries_of, hidden, text_of
+from demo.picture_check import PATH, FakePictureCheck, Mood
+from tests.discord.files import png
+from tests.discord.follow_ups import BOTH, SMALL, let_open
+from tests.discord.moderated_server import ModeratedServer, moderate, set_rules
+from tests.discord.rendered import buttons_of, galleries_of, hidden, refusal, text_of
 from tests.discord.shares import Shares
 from tests.discord.test_partial_results import add_output
 from tests.harness import running_bot
@@ -83,8 +85,8 @@ async def test_only_the_first_decision_counts(tmp_path: Path) -> None:
         await server.decide("Post")
         (key,) = await server.keys()
         for person in (server.mona.id, server.bob.id):
+            decision = decision_by(person, Verdict.HIDDEN)
             with pytest.raises(RefusedError) as refused:
-                decision = decision_by(person, Verdict.HIDDEN)
                 await server.app.app.store.reviews.decide_pictures(key, decision, server.clock())
             assert refused.value.code == "pictures_over"
         await server.play()
@@ -179,3 +181,41 @@ async def test_what_was_deleted_while_it_waited_is_not_waited_for(tmp_path: Path
         assert not buttons_of(server, server.card)
         assert not await server.app.app.store.reviews.expire_pictures(server.clock() + timedelta(days=9))
         assert [len(each.attachments) for each in server.messages()] == [1]
+
+
+async def test_what_does_not_fit_into_the_card_follows_it(tmp_path: Path) -> None:
+    async with checked(tmp_path, comfydeploy_deployment_id=VARIATIONS_ID) as (server, _):
+        await server.ask(prompt=_LURID, count=3)
+        card, further = server.cards()
+        assert [galleries_of(server, each) for each in (card, further)] == [[10], [2]]
+        await server.click(card, "Post", server.mona)
+        assert [each.id for each in server.cards()] == [card.id]
+        assert sum(len(each.attachments) for each in server.messages()) == 12
+
+
+async def test_without_its_review_channel_what_could_not_be_checked_is_a_spoiler(tmp_path: Path) -> None:
+    async with checked(tmp_path) as (server, checker):
+        checker.mood = Mood.AWAY
+        server.env.backend.delete_channel(server.review.id)
+        await server.ask(prompt="an elk")
+        (shown,) = server.messages()
+        assert hidden(server, shown) == [True]
+        (line,) = [line for line in await server.audit() if line.action == "pictures"]
+        assert "can't be reached" in str(line.details["decision"])
+
+
+async def test_what_was_attached_earlier_is_not_checked_again(tmp_path: Path) -> None:
+    async with checked(tmp_path, "spoiler", deployments=BOTH) as (server, checker):
+        rules = {"approval": {"mode": "off"}, "pictures": {"flagged": "spoiler", "attached": True}}
+        await set_rules(server, **rules)
+        let_open(server)
+        shown = await server.made(**SMALL, image=("start.png", png()))
+        checker.marker = b""  # flags every picture
+        refused = await server.ask(**SMALL, image=("start.png", png()))
+        assert "Your picture for `image` isn't allowed" in refusal(server, refused)
+        checker.mood = Mood.AWAY
+        refused = await server.ask(**SMALL, image=("start.png", png()))
+        assert "I couldn't check your picture for `image`" in refusal(server, refused)
+        assert "Edit and try again" in buttons_of(server, refused.response.message)
+        await server.click(shown, "Again")
+        assert len(await server.keys()) == 2

@@ -19,7 +19,7 @@ from tests.discord.presets import keep, limits, share, told
 from tests.discord.rendered import buttons_of, filled, pinged, refusal, text_of
 from tests.harness import Harness
 
-FORGOTTEN = "I don't have that preset any more. Please type the command again."
+FORGOTTEN = "I don't have that preset any more. Please save it again."
 
 
 async def inputs(bot: Harness) -> dict[str, Any]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.messages.records import Kind, MessageRef
+from bot.domain.messages.records import Claim, Kind, MessageRef
 from bot.domain.moderation import Report
+from bot.domain.picture_check import Verdict, decision_by
 from bot.domain.requests import ChannelState
 from bot.domain.runs import RunState
 from bot.store import Store
@@ -22,6 +24,7 @@ from tests.contract.store.runs import (
     RULES,
     SOON,
     SUCCESS,
+    accepted,
     at,
     at_once,
     awaiting_approval,
@@ -268,3 +271,40 @@ async def test_after_a_dismissal_another_report_creates_a_card(store: Store, oth
     assert (again.message.kind, again.message.refs, again.message.attempt) == (Kind.REPORT, [], None)
     assert again.run.report_channel_id in (91, 92)
     assert await claim_if_any(store) is None
+
+
+HELD = {"1": ("held", "explicit")}
+
+
+async def looked_at(store: Store, claim: Claim, **verdicts: Any) -> bool:
+    """Store the verdicts on the outputs of a claimed message."""
+    checked = [replace(run, verdicts=verdicts) for run in claim.shown]
+    return await store.reviews.checked(claim, checked, NOW, at(3600), GUILD + 1)
+
+
+async def test_verdicts_on_outputs_that_a_report_has_replaced_are_not_stored(store: Store) -> None:
+    run = await accepted(store, to_check=True)
+    await started(store)
+    part = report(RunState.TIMED_OUT, outputs=SUCCESS.outputs)
+    await store.runs.record_report(run.key, part, NOW, SOON, asked=True)
+    claim = await claimed(store)
+    await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
+    assert not await looked_at(store, claim)
+    assert (await fetch(store, run.key)).verdicts is None
+
+
+async def test_moderators_decide_only_about_what_their_card_shows(store: Store) -> None:
+    run = await accepted(store, to_check=True)
+    await started(store)
+    await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
+    claim = await claimed(store)
+    assert await looked_at(store, claim, **HELD)
+    await release(store, claim, NOW, shown=True)
+    decision = decision_by(MOD, Verdict.SHOW)
+    with pytest.raises(RefusedError, match="pictures_more"):
+        await store.reviews.decide_pictures(run.key, decision, NOW)
+    card = await claimed(store)
+    assert card.message.kind is Kind.PICTURES
+    await release(store, card, NOW, shown=True)
+    await store.reviews.decide_pictures(run.key, decision, NOW)
+    assert (await fetch(store, run.key)).verdicts == {"1": ["show", "explicit"]}

@@ -9,6 +9,7 @@ import pytest
 
 from bot.domain.picture_check import (
     FORBIDDEN_WORD,
+    UNREACHABLE,
     Check,
     Flagged,
     Label,
@@ -18,6 +19,8 @@ from bot.domain.picture_check import (
     Verdict,
     check_of,
     decided,
+    decision_by,
+    numbers_with,
     verdicts_on,
 )
 from bot.domain.runs import Output
