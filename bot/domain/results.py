@@ -105,7 +105,9 @@ def check_available(run: Run) -> None:
 def offers_copy(run: Run, actor: Actor) -> bool:
     """Return whether a run is the requester's, from their current server, and still shows its result."""
     is_here = run.guild_id == actor.origin.guild_id
-    return is_here and run.requester_id == actor.id and run.is_shown and bool(run.visible)
+    # An erased result may still have its message.
+    shows_something = bool(run.visible) or not run.outputs
+    return is_here and run.requester_id == actor.id and run.is_shown and shows_something
 
 
 def check_first_copy(run: Run, copy: CopyRequest, messages: Messages) -> None:
