@@ -119,6 +119,12 @@ class Evidence:
             for item in custom_ids_in(body)
         )
 
+    def is_part_of_card(self, message: Message) -> bool:
+        """Return whether a message is a card, or has the files that didn't fit into one."""
+        names = [file.filename for file in message.attachments]
+        follows = bool(names) and all(name.startswith("report-") for name in names)
+        return self.is_card(message) or (message.channel.id in self._cards and follows)
+
     def is_about_pictures(self, message: Message) -> bool:
         """Return whether a message is, or was, the card about outputs that wait for a moderator."""
         return self.is_card(message) and any(
