@@ -23,7 +23,7 @@ _UNANSWERED = re.compile(
     r"|Discord is away|discord is away|both is away"
 )
 _STOPPED = r"is killed|gets SIGTERM|all clocks jump by (\d{3,}(?:\.\d+)?)|([Dd]iscord|both) is away"
-_NOTICES = ("Not confirmed", "Timed out", "Not started", "Partly done")
+_NOTICES = ("Not confirmed", "Timed out", "Not started", "Partly done", "Waiting for a moderator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def _late_edit(story: Story, request: Request) -> bool:
 
 
 def _notice_out_of_reach(story: Story, request: Request) -> bool:
-    """Return whether the bot may have been unable to delete a notice when the late success came.
+    """Return whether the bot may have been unable to delete a notice when a result followed it.
 
     The channel was closed, or the notice could be changed only by an interaction whose token had expired.
     """
@@ -146,7 +146,7 @@ GAPS = (
     Gap("a process dies before it accepts a deferred request", "every request has an answer", _cut_off),
     Gap("a post without a reply in a channel that closes", _TWICE, _reply_lost),
     Gap("an edit without a reply, and its token expires", _TWICE, _late_edit),
-    Gap("a notice out of reach at the late success", _TWICE, _notice_out_of_reach),
+    Gap("a notice out of reach when a result follows it", _TWICE, _notice_out_of_reach),
     Gap("the machine sleeps while a post is repeated", _TWICE, _slept),
     Gap("a clock is wrong by more than two minutes", _TWICE, _wrong_clock),
     Gap("killed between two messages of a private result", _TWICE, _killed_in_private),
