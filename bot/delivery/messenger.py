@@ -324,6 +324,7 @@ class Messenger:
                 return None
             try:
                 if not await self._post(step, place, shows, act):
+                    place = start(step.claim.message, step.claim.runs, self._app.now())
                     continue
             except Unreachable as error:
                 log.info("place %s failed: %s", place.name.lower(), error)

@@ -25,7 +25,7 @@ from bot.domain.messages.records import (
     marker,
     nonce,
 )
-from bot.domain.runs import is_turned_away
+from bot.domain.runs import is_hidden, is_turned_away
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.status import origin_message
 
@@ -146,7 +146,9 @@ class Step:
         part = replace(last, index=last.index + 1, of=last.of + 1, files=(), classic=True, message_id=0)
         try:
             once, mark = nonce(run.key, message, part), marker(message, part)
-            origin = await self._app.discord.post(channel_id, origin_message(run), once, mark)
+            origin = await self._app.discord.post(
+                channel_id, origin_message(run, hidden=is_hidden(self.claim.runs)), once, mark
+            )
             self.claim = self.claim.with_part(replace(part, message_id=origin))
         except PostError as error:
             log.info("posted no link to the request's channel: %s", error)

@@ -270,6 +270,17 @@ def is_turned_away(runs: Sequence[Run]) -> bool:
     return all(run.state is RunState.REJECTED or run.failure_code == REQUESTER_BLOCKED for run in runs)
 
 
+def is_hidden(runs: Sequence[Run]) -> bool:
+    """Return whether the picture check has left nothing to show of a request, which is told in private.
+
+    Age-restricted requests are told in their channel, because they aren't mentioned in direct messages.
+    """
+    made = [run for run in runs if run.has_result]
+    hidden = any(numbers_with(run.verdicts, Verdict.HIDDEN) for run in made)
+    restricted = any(run.age_restricted or run.channel_age_restricted for run in made)
+    return hidden and not restricted and not any(run.visible or run.held for run in made)
+
+
 def is_told_elsewhere(run: Run) -> bool:
     """Return whether another request's outcome also reports this run's end.
 

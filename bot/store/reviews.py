@@ -108,7 +108,10 @@ class ReviewStore(Repository):
 
     @writes
     def reject(self, connection: Connection, key: str, moderator_id: int, reason: str, now: datetime) -> None:
+        """Reject a request. A moderator may repeat that, as an approval."""
         batch = lock_batch(connection, key)
+        if batch[0].decided_by == moderator_id and batch[0].state is RunState.REJECTED:
+            return
         check_undecided(moderator_id, *batch)
         details = {"reason": reason} if reason else {}
         for run in batch:

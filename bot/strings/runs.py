@@ -204,6 +204,7 @@ RUNS = {
     "plain_ended": "This has ended without a result. Press Details to see your request.",
     "undelivered": "This has ended, but I couldn't post it here. Please open `/runs`.",
     "media_more": "{count} more files didn't fit into this message.",
+    "from_there": "You requested it in [this channel]({url}). Only you are told.",
     "from_elsewhere": "I couldn't post this in [the channel of the request]({url}), so here it is.",
     # edit forms
     "edit_title": "Edit: {title}",

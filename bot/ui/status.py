@@ -200,11 +200,11 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
     return OutgoingMessage(layout=layout, mention=run.requester_id)
 
 
-def origin_message(run: Run) -> OutgoingMessage:
-    """Build the message that says why a result comes as a direct message."""
+def origin_message(run: Run, *, hidden: bool = False) -> OutgoingMessage:
+    """Build the message that says why a result, or that it is `hidden`, comes as a direct message."""
     if run.user_install:
         return OutgoingMessage(content="I couldn't answer in time where you requested it, so here it is.")
-    code = "from_private" if run.private else "from_elsewhere"
+    code = "from_private" if run.private else "from_there" if hidden else "from_elsewhere"
     return OutgoingMessage(content=say(code, url=channel_url(run.guild_id, run.channel_id)))
 
 

@@ -101,9 +101,10 @@ async def test_what_nobody_decides_about_is_hidden_after_a_day(tmp_path: Path) -
         await server.later(hours=12)
         assert "Waiting for a moderator" in text_of(server, server.messages()[0])
         await server.later(hours=13)
-        (told,) = server.messages()
-        assert not told.attachments
-        assert "Not shown" in text_of(server, told)
+        assert not server.messages()
+        told, where = server.letters()
+        assert "Not shown" in told
+        assert "Only you are told" in where
         assert "nobody decided" in server.verdict
 
 

@@ -112,18 +112,15 @@ class Evidence:
         return found
 
     def is_card(self, message: Message) -> bool:
-        """Return whether a message is, or was, a card on which moderators decide."""
-        return message.channel.id in self._cards and any(
+        """Return whether a message is, or was, a card for moderators, or has more of its files."""
+        names = [file.filename for file in message.attachments]
+        follows = bool(names) and all(name.startswith("report-") for name in names)
+        decides = any(
             item.endswith((":approve", ":dismiss", ":veil"))
             for body in bodies(message)
             for item in custom_ids_in(body)
         )
-
-    def is_part_of_card(self, message: Message) -> bool:
-        """Return whether a message is a card, or has the files that didn't fit into one."""
-        names = [file.filename for file in message.attachments]
-        follows = bool(names) and all(name.startswith("report-") for name in names)
-        return self.is_card(message) or (message.channel.id in self._cards and follows)
+        return message.channel.id in self._cards and (follows or decides)
 
     def is_about_pictures(self, message: Message) -> bool:
         """Return whether a message is, or was, the card about outputs that wait for a moderator."""

@@ -23,7 +23,7 @@ from bot.domain.messages.records import (
     Place,
     Shows,
 )
-from bot.domain.runs import Run, RunState, is_told_elsewhere, is_turned_away
+from bot.domain.runs import Run, RunState, is_hidden, is_told_elsewhere, is_turned_away
 
 # A failure counts as ten if it is certainly the message's own, and as one if Discord may not take any posts.
 FAILURE = 10
@@ -69,7 +69,8 @@ _PRIVATE_FIRST = (Place.DIRECT, Place.CHANNEL, Place.ANSWER, Place.RUNS)
 
 
 def _order(message: Message, runs: Sequence[Run]) -> Sequence[Place]:
-    return _PRIVATE_FIRST if message.kind is Kind.OUTCOME and is_turned_away(runs) else tuple(Place)
+    is_private = is_turned_away(runs) or (is_hidden(runs) and not runs[0].needs_interaction)
+    return _PRIVATE_FIRST if message.kind is Kind.OUTCOME and is_private else tuple(Place)
 
 
 def _later(order: Sequence[Place], *places: Place) -> Place:

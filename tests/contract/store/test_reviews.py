@@ -308,3 +308,12 @@ async def test_moderators_decide_only_about_what_their_card_shows(store: Store) 
     await release(store, card, NOW, shown=True)
     await store.reviews.decide_pictures(run.key, decision, NOW)
     assert (await fetch(store, run.key)).verdicts == {"1": ["show", "explicit"]}
+
+
+async def test_a_moderator_may_repeat_a_rejection(store: Store) -> None:
+    run = await awaiting_approval(store)
+    for _ in range(2):
+        await store.reviews.reject(run.key, MOD, "no", NOW)
+    with pytest.raises(RefusedError, match="already_decided"):
+        await store.reviews.reject(run.key, RITA, "no", NOW)
+    assert [line.action for line in await audit_log(store)].count("reject") == 1

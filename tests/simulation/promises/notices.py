@@ -6,7 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.simulation.evidence import Evidence, Request, text_of, whole_text
-from tests.simulation.promises.facts import OUTCOMES, PICTURES_CARD, all_texts, deleted, monotonic, subject
+from tests.simulation.promises.facts import (
+    HIDDEN,
+    OUTCOMES,
+    PICTURES_CARD,
+    all_texts,
+    deleted,
+    monotonic,
+    subject,
+)
 from tests.simulation.promises.shared import Broken, cancelled, was_removed, where
 
 # After an outcome with one of these, a result may still come and ping again.
@@ -24,6 +32,8 @@ _CLOSING = (
 )
 # The beginning of a direct message about a rejection or a block, and what an outcome elsewhere says of it.
 _LETTER = "Your request for"
+# Below the message that everything is hidden.
+_ONLY = "Only you are told."
 _TURNED_AWAY = ("didn't approve this request", "has blocked you from generating here")
 # Faults that may prevent a direct message.
 _NO_LETTER = ("direct messages", "Discord", "POST", "leaves", "is removed")
@@ -120,7 +130,9 @@ def _in_its_channel(evidence: Evidence, request: Request) -> Iterator[Broken]:
         return
     for message in request.messages:
         elsewhere = message.channel.guild is None and subject(message)[1] in OUTCOMES
-        if elsewhere and not message.text.startswith(_LETTER) and message.created - ask.at < _DAY:
+        told = text_of(message.body)
+        in_private = told.startswith(_LETTER) or any(words in told for words in (*HIDDEN, _ONLY))
+        if elsewhere and not (in_private and not message.attachments) and message.created - ask.at < _DAY:
             yield Broken("a result is posted in its request's channel", str(request), where(message))
 
 

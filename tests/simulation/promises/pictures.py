@@ -70,7 +70,7 @@ def _leaked(
     evidence: Evidence, request: Request, message: Message, rules: str, harmless: set[str]
 ) -> Iterator[Broken]:
     """Check that a file outside of cards was found harmless, posted by a moderator, or is a spoiler."""
-    if not rules or rules == "off" or evidence.is_part_of_card(message):
+    if not rules or rules == "off" or evidence.is_card(message):
         return
     for file in message.attachments:
         digest = hashlib.sha256(file.data or b"").hexdigest()
