@@ -109,7 +109,12 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
         setup_logging(level, settings.log_format, secrets=settings.secret_values())
         if parsed.command == "export":
             wanted = ExportFilter(since=parsed.since, until=parsed.until, guild_id=parsed.guild)
-            return await export(settings, outside, wanted, sys.stdout)
+            try:
+                code = await export(settings, outside, wanted, sys.stdout)
+                sys.stdout.flush()
+            except OSError as error:
+                raise StartLater(f"The export can't be written ({error.strerror}).") from error
+            return code
         if parsed.command == "backup":
             return await backup(settings, outside, parsed.file, sys.stdout)
         if parsed.command == "restore":
@@ -126,6 +131,6 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
         return UNAVAILABLE if isinstance(error, StartLater) else CONFIGURATION
     except StoreUnavailable as error:
         # Raised only during startup; later the workers wait for the database.
-        print(f"The database doesn't answer ({error}). Start the bot again when it does.", file=sys.stderr)
+        print(f"The database doesn't answer ({error}). Try again when it does.", file=sys.stderr)
         return UNAVAILABLE
     return 0

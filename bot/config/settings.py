@@ -93,7 +93,7 @@ class Settings(BaseModel):
     backup_keep: Annotated[int, Field(ge=1, le=10_000)] = 7
     """How many daily backups to keep."""
     roles: fields.Roles = fields.ALL_ROLES
-    """The roles of this process, which docs/operations.md explains. Empty = all."""
+    """The roles of this process, which docs/several-processes.md explains. Empty = all."""
     shard_count: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """The total number of shards. Empty = no sharding."""
     shard_ids: fields.ShardIds = ()

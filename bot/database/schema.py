@@ -104,7 +104,9 @@ async def upgrade(database: Database) -> None:
     """Create the tables, or run the missing migrations, in one transaction. Raises StartupError."""
     try:
         if database.file is not None:
-            database.file.parent.mkdir(parents=True, exist_ok=True)
+            # Others don't read prompts and tokens.
+            database.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            database.file.touch(mode=0o600)
         await database.migrate(_upgrade)
     except (StoreUnavailable, OSError, DBAPIError) as error:
         raise _explained(database, error) from error
@@ -129,6 +131,8 @@ def _explained(database: Database, error: Exception) -> StartupError:
                 f"{file} is not a SQLite database, or it is damaged. Name another file in DATABASE_URL, or "
                 "restore a backup."
             )
+        if "disk is full" in said or "disk I/O" in said:
+            return StartLater(f"The disk of {file} is full or broken ({reason}). Free some space.")
         if "locked" in said:
             stop = "Stop it, or start again later."
             return StartLater(f"Another process keeps the database {file} locked. {stop}")

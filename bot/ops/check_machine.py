@@ -10,7 +10,7 @@ from tempfile import NamedTemporaryFile
 
 import aiohttp
 from aiohttp import web
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WebhookSigner
@@ -53,8 +53,15 @@ async def inspect_database(store: Store) -> tuple[Finding, bool]:
         return problem(DATABASE, f"{file} can't be written.", "Give the bot's user that right."), False
     if version == NEWEST:
         return ok(DATABASE, f"{server}, schema {version}, up to date."), True
+    if version is None and await store.database.read(_has_tables):
+        remedy = "Give the bot a database of its own."
+        return problem(DATABASE, f"{server}: it has tables of another program.", remedy), False
     state = "without tables" if version is None else f"schema {version}"
     return ok(DATABASE, f"{server}, {state}: the next start brings it up to date."), False
+
+
+def _has_tables(connection: Connection) -> bool:
+    return bool(inspect(connection).get_table_names())
 
 
 def _versions(connection: Connection) -> tuple[str | None, str]:

@@ -24,7 +24,7 @@ from bot.database.engine import Database
 from bot.database.rows import is_pending, messages_of, runs_of, select_runs, set_columns, to_run
 from bot.database.schema import NEWEST, create_tables, schema_of, upgrade
 from bot.database.tables import alembic_version, key_values, messages, metadata, requests, runs
-from bot.domain.errors import StartupError
+from bot.domain.errors import StartupError, StoreUnavailable
 from bot.domain.messages.decide import Act, decide, wants
 from bot.domain.messages.records import OUTCOMES, Claim, Kind, Shows
 from bot.domain.runs import FINAL, NOT_SUBMITTED, Run, RunState
@@ -84,7 +84,7 @@ def _file_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StartupError(f"{error.filename or 'A file'}: {error.strerror}. Mend that first.") from error
+        raise StartupError(f"{error.filename or 'A file'}: {error.strerror}. Fix that first.") from error
 
 
 async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO) -> int:
@@ -108,6 +108,10 @@ async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO
                 before = _free(file.with_name(f"{file.name}.before-restore"))
                 await back_up(database, before, outside.now())
                 await check()
+            if database.file is not None and database.file.exists():
+                with suppress(StoreUnavailable):  # it is damaged
+                    await database.read(_check_own)
+                await database.close()
             await _fill(database, outside, fill)
             before = _exchange(database.file) if database.file is not None else before
     finally:
@@ -169,9 +173,10 @@ def _into_one_file(file: Path) -> None:
     with closing(sqlite3.connect(file, timeout=1)) as connection:
         try:
             connection.execute("PRAGMA journal_mode=DELETE")
+            connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             raise StartupError(
-                f"Another program has {file} open, or the disk is full ({error}). Mend that first."
+                f"Another program has {file} open, or the disk is full ({error}). Fix that first."
             ) from error
 
 
@@ -204,15 +209,18 @@ def _free(path: Path) -> Path:
 
 
 def _drop_tables(connection: Connection) -> None:
-    """Drop the bot's tables; if another version has made them, all of the database.
-
-    Raises StartupError if there are tables of another program.
-    """
-    found, own = set(inspect(connection).get_table_names()), {*metadata.tables, alembic_version.name}
-    if found and not {"requests", "runs", "messages", alembic_version.name} <= found:
-        raise StartupError("The database has tables of another program. Give the bot a database of its own.")
+    """Drop the bot's tables; if another version has made them, all of the database. Raises StartupError."""
+    found, own = _check_own(connection), {*metadata.tables, alembic_version.name}
     for name in found if schema_of(connection) != NEWEST else own & found:
         connection.execute(text(f'DROP TABLE "{name}" CASCADE'))
+
+
+def _check_own(connection: Connection) -> set[str]:
+    """Return the names of the tables. Raises StartupError if they are another program's."""
+    found = set(inspect(connection).get_table_names())
+    if found and not {"requests", "runs", "messages", alembic_version.name} <= found:
+        raise StartupError("The database has tables of another program. Give the bot a database of its own.")
+    return found
 
 
 def settle(connection: Connection, now: datetime, erased: Collection[int] = ()) -> Counter[RunState]:

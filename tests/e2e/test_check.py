@@ -17,7 +17,7 @@ from tests.discord.deployments import described
 from tests.e2e.bot_process import BotProcess, CommandResult
 from tests.fakediscord.faults import Fault
 from tests.ports import free_port
-from tests.questions import set_schema_version, webhook_secret
+from tests.questions import insert_foreign_table, set_schema_version, webhook_secret
 from tests.serving import serving
 
 NOWHERE = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e9999"
@@ -98,6 +98,12 @@ async def test_beside_the_running_bot_the_bot_answers(home: BotProcess) -> None:
     for hidden in (home.discord.token, home.comfydeploy.api_key, secret):
         assert hidden not in said.out + said.err
     await finds(home, "error", "PUBLIC_URL", "another webhook secret", WEBHOOK_SECRET="another-secret-01234")
+
+
+async def test_a_database_of_another_program(home: BotProcess) -> None:
+    home.database_file.unlink()
+    await insert_foreign_table(home.database)
+    await finds(home, "error", "Database", "tables of another program")
 
 
 async def test_imperfections_are_warnings(home: BotProcess) -> None:

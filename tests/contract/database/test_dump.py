@@ -300,12 +300,15 @@ async def test_a_database_of_another_program_is_not_touched(
     store: Store, tmp_path: Path, postgres: PostgresServer
 ) -> None:
     file, elsewhere = await backed_up(store, tmp_path), await postgres.empty_database()
-    database = Database(elsewhere)
-    await database.write(lambda connection: connection.execute(text("CREATE TABLE requests (id INTEGER)")))
-    with pytest.raises(StartupError, match="tables of another program"):
-        await restore(settings_of(elsewhere), Outside(), file, io.StringIO())
-    assert await database.read(lambda connection: inspect(connection).get_table_names()) == ["requests"]
-    await database.close()
+    for url in (elsewhere, sqlite_url(tmp_path / "theirs.db")):
+        database = Database(url)
+        await database.write(
+            lambda connection: connection.execute(text("CREATE TABLE requests (id INTEGER)"))
+        )
+        with pytest.raises(StartupError, match="tables of another program"):
+            await restore(settings_of(url), Outside(), file, io.StringIO())
+        assert await database.read(lambda connection: inspect(connection).get_table_names()) == ["requests"]
+        await database.close()
 
 
 def names(folder: Path) -> set[str]:

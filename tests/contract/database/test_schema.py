@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, make_url, text
+from sqlalchemy import Connection, event, inspect, make_url, text
 
 from bot.database.schema import NEWEST, alembic_config
 from bot.database.tables import metadata
 from bot.domain.errors import StartLater, StartupError
+from bot.outside import Outside
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store.runs import accepted, fetch
@@ -34,6 +36,27 @@ def _differences(connection: Connection) -> list[object]:
         connection, opts={"compare_type": True, "compare_server_default": True}
     )
     return list(compare_metadata(context, metadata))
+
+
+@pytest.mark.sqlite_only
+async def test_a_full_disk_is_a_temporary_failure(url: str) -> None:
+    store = Store(url, Outside())
+
+    def leave_two_pages(driver: sqlite3.Connection, _: object) -> None:
+        driver.execute("PRAGMA max_page_count=2")
+
+    event.listen(store.database.engine, "connect", leave_two_pages)
+    try:
+        with pytest.raises(StartLater, match="full or broken"):
+            await store.open()
+    finally:
+        await store.close()
+
+
+@pytest.mark.sqlite_only
+async def test_others_do_not_read_a_new_file(store: Store) -> None:
+    assert store.database.file is not None
+    assert store.database.file.stat().st_mode & 0o777 == 0o600
 
 
 async def test_a_new_database_has_the_tables_of_the_code(store: Store) -> None:
