@@ -26,7 +26,7 @@ _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 def alembic_config() -> Config:
     """Return Alembic's configuration; set `attributes["connection"]` before running a command."""
     # Imported only for a migration, because it takes 10 MiB.
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415  # only migrations need it
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -37,7 +37,7 @@ def is_known(schema: str) -> bool:
     """Return whether this version can bring a database with this schema up to date."""
     if schema == NEWEST:
         return True
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  # only migrations need it
 
     return schema in {
         step.revision for step in ScriptDirectory.from_config(alembic_config()).walk_revisions()
@@ -81,7 +81,7 @@ def _upgrade(connection: Connection) -> None:
         if not is_known(current):
             fault, remedy = describe_unknown(current)
             raise StartupError(f"The database {fault}. {remedy}")
-        from alembic import command  # noqa: PLC0415
+        from alembic import command  # noqa: PLC0415  # only migrations need it
 
         config = alembic_config()
         config.attributes["connection"] = connection

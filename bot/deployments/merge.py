@@ -282,7 +282,7 @@ def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:
     gone = _no_longer_offered(deployment, (), [Stored(run.inputs)])
     for item in deployment.offered:
         own = item.own(run.inputs)
-        # Of several files, those that an input doesn't take today would be left out.
+        # An input that takes several files may accept fewer of them today.
         if own and not (item.fits(own) and (not item.takes_file or item.stored(own) == own)):
             gone.append(item.option)
     return RefusedError("value_removed", option=in_code(gone[0], 60)) if gone else None

@@ -69,7 +69,7 @@ def _rules(evidence: Evidence, request: Request, until: float) -> str:
 def _leaked(
     evidence: Evidence, request: Request, message: Message, rules: str, harmless: set[str]
 ) -> Iterator[Broken]:
-    """Check that a file outside of cards was found harmless, posted by a moderator, or is a spoiler."""
+    """Check that each file that isn't on a card is harmless, was posted by a moderator, or is a spoiler."""
     if not rules or rules == "off" or evidence.is_card(message):
         return
     for file in message.attachments:

@@ -1,4 +1,4 @@
-"""When the owner is told of trouble, and by which of several processes."""
+"""Notices to the owner: when they are sent, and by which of several processes."""
 
 from __future__ import annotations
 
