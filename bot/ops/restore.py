@@ -342,6 +342,8 @@ async def _copy(
             _beside(target.file).replace(target.file)
     finally:
         path.unlink(missing_ok=True)
+        if target.file is not None:
+            _remove(_beside(target.file))  # of a move that has failed
     return manifest
 
 

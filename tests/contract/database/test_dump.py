@@ -476,6 +476,7 @@ async def test_a_process_that_starts_on_the_way_ends_the_move(
     finally:
         await late.close()
     assert not file.exists()
+    assert not {name for name in names(tmp_path) if name.startswith("there.db.new")}
 
 
 async def test_what_may_have_been_shown_since_is_not_asked_again(
