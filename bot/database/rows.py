@@ -245,8 +245,9 @@ def about_result(run: Run) -> ColumnElement[bool]:
 
 
 def is_untouched() -> ColumnElement[bool]:
-    """Match messages of which nothing was posted and no attempt may have posted something."""
-    return and_(is_pending, messages.c.attempt.is_(None), cast(messages.c.posted, Text) == "[]")
+    """Match messages that nobody deleted and that were never posted, not even by an unconfirmed attempt."""
+    is_unposted = cast(messages.c.posted, Text) == "[]"
+    return and_(is_unposted, messages.c.attempt.is_(None), messages.c.deleted_by.is_(None))
 
 
 def nothing_pending() -> ColumnElement[bool]:

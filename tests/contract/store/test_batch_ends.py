@@ -100,6 +100,16 @@ async def test_a_late_success_stops_the_post_of_a_claimed_outcome(store: Store) 
     assert await kinds_of_each(store, runs) == [["outcome"], []]
 
 
+async def test_a_late_success_joins_an_outcome_that_waits_for_a_moderator(store: Store) -> None:
+    runs = await running(store, 2)
+    await store.runs.finish(runs[1].key, RunState.TIMED_OUT, NOW, code="deadline")
+    await ended(store, runs[0])
+    await release(store, await claimed(store), NOW, shown=True)  # nothing was posted
+    await ended(store, runs[1])
+    assert await kinds_of_each(store, runs) == [["outcome"], []]
+    assert (await claimed(store)).late == frozenset()
+
+
 async def test_a_late_success_after_the_outcome_has_its_own_message(store: Store) -> None:
     runs = await running(store, 2)
     await store.runs.finish(runs[0].key, RunState.TIMED_OUT, NOW, code="deadline")
