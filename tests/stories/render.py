@@ -38,13 +38,14 @@ class Renderer:
         shown = "\n".join(lines)
         lines += [f"file {file}" for file in sorted(named) if f" {file}" not in shown]
         lines += [f"pings @{self._person(id)}" for id in sorted(message.pinged)]
-        return [self._stable(line) for line in lines]
+        return [self.stable(line) for line in lines]
 
     def form(self, modal: Json) -> list[str]:
         lines = [f"form “{modal['title']}”", *self._components(modal["components"], "  ")]
-        return [self._stable(line) for line in lines]
+        return [self.stable(line) for line in lines]
 
-    def _stable(self, line: str) -> str:
+    def stable(self, line: str) -> str:
+        """Return a line with names for ids, and without what changes from run to run."""
         for pattern, name in (
             (r"<@&(\d+)>", self._role),
             (r"<@!?(\d+)>", self._person),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,21 @@ class Stage:
     def tells(self, line: str) -> None:
         """Add a line of the storyteller to the transcript."""
         self.lines += ["", line]
+
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """Keep what people do and see in this block out of the transcript."""
+        kept = len(self.lines)
+        yield
+        self.look()
+        del self.lines[kept:]
+
+    def inputs(self) -> None:
+        """Note what ComfyDeploy was asked for last: the deployment's inputs and the GPU."""
+        body = self.world.comfydeploy.call_log.queue_calls[-1].body
+        given = body["inputs"] | ({"gpu": body["gpu"]} if body.get("gpu") else {})
+        told = (f"{name}: {'⟨file⟩' if 'http' in str(value) else value}" for name, value in given.items())
+        self.lines.append(self._renderer.stable(f"  ComfyDeploy gets {', '.join(told)}"))
 
     async def passes(self, seconds: float) -> None:
         """Let time pass, then note what everybody sees."""
@@ -150,8 +165,7 @@ class Person:
 
     async def types(self, command: str, **options: object) -> None:
         """Send a command: `types("/generate picture", prompt="a fox")`."""
-        shown = "".join(f" {name}: {_told(value)}" for name, value in options.items())
-        self._stage.tells(f"{self.user.name} in {self._place}: {command}{shown}")
+        self._stage.tells(f"{self.user.name} in {self._place}: {command}{_typed(options)}")
         channel = self._stage.channel(self.where)
         install = bool(channel.members) or (channel.guild is not None and not channel.guild.bot_present)
         try:
@@ -162,6 +176,24 @@ class Person:
             self._stage.tells(f"  Discord: {refusal}")
             return
         await self._answered(sent)
+
+    async def makes(self, command: str, **options: object) -> None:
+        """Send a command and wait for its result. The transcript has only what was typed."""
+        with self._stage.unseen():
+            await self.types(command, **options)
+            await self._stage.until_done()
+        self._stage.tells(f"{self.user.name} makes in {self._place}: {command}{_typed(options)}")
+
+    async def sets(self, section: str, of: str = "", **fields: object) -> None:
+        """Change fields of a section of /settings, or of one entry of it. The transcript has one line."""
+        with self._stage.unseen():
+            await self.types("/settings")
+            await self.presses("Change", beside=f"**{section}**")
+            if of:
+                await self.chooses(of)
+            await self.fills_in(**fields)
+        about = f"{section}, {of}" if of else section
+        self._stage.tells(f"{self.user.name} sets in /settings, {about}:{_typed(fields)}")
 
     async def completes(self, command: str, option: str, typed: str, **others: object) -> None:
         """Type into an option that has suggestions, without sending the command."""
@@ -180,6 +212,13 @@ class Person:
             lambda item: item["type"] == BUTTON and item.get("label") == label, beside, label
         )
         await self._answered(await self._discord.click(self.user, message, found["custom_id"]))
+
+    async def presses_more(self, label: str, *, beside: str = "") -> None:
+        """Press ⋯ More, and a button behind it. The transcript has only what the second press shows."""
+        with self._stage.unseen():
+            await self.presses("⋯ More", beside=beside)
+        self._stage.tells(f"{self.user.name} presses ⋯ More{f' beside “{beside}”' if beside else ''}")
+        await self.presses(label)
 
     async def chooses(self, *labels: str, beside: str = "") -> None:
         """Choose options of the newest visible select that has them.
@@ -285,6 +324,10 @@ class Person:
 
 def _plain(label: str) -> str:
     return "".join(each if each.isalnum() else "_" for each in label.casefold()).strip("_")
+
+
+def _typed(options: dict[str, object]) -> str:
+    return "".join(f" {name}: {_told(value)}" for name, value in options.items())
 
 
 def _told(value: object) -> str:
