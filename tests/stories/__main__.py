@@ -1,38 +1,40 @@
-"""Play stories and write what people saw: `python -m tests.stories FOLDER [NAME …]`."""
+"""Play stories and write what people saw: `python -m tests.stories FOLDER NAME …`, or names on stdin."""
 
 from __future__ import annotations
 
 # Before every other import, because it replaces the clocks.
-import tests.simulation.engine.patches  # isort: skip
+import tests.simulation.engine.patches  # noqa: F401  # isort: skip
 
 import gc
 import importlib
-import pkgutil
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
-import tests.stories
 from tests.stories.stage import play
 
-PREFIX = "story_"
 
-
-def names() -> list[str]:
-    """Return the names of all stories, in reading order."""
-    found = (module.name for module in pkgutil.iter_modules(tests.stories.__path__))
-    return sorted(name.removeprefix(PREFIX) for name in found if name.startswith(PREFIX))
-
-
-def main(target: Path, wanted: list[str]) -> None:
+def main(target: Path, names: list[str]) -> None:
+    """Print a line after each story: empty if it is written, otherwise why it failed."""
     gc.disable()
     with tempfile.TemporaryDirectory(prefix="stories-") as folder:
         tempfile.tempdir = folder
-        for name in wanted or names():
-            module = importlib.import_module(f"tests.stories.{PREFIX}{name}")
-            title = (module.__doc__ or "").strip()
-            seen = play(name, module.story, Path(folder) / name)
-            (target / f"{name}.txt").write_text(f"{title}\n\n{seen}", encoding="utf-8")
+        for name in names or map(str.strip, sys.stdin):
+            problem = ""
+            try:
+                write(name, target, Path(folder) / name)
+            except Exception:  # the test that waits for this line fails with it
+                problem = repr(traceback.format_exc())
+            sys.stdout.write(f"{problem}\n")
+            sys.stdout.flush()
+
+
+def write(name: str, target: Path, folder: Path) -> None:
+    module = importlib.import_module(f"tests.stories.story_{name}")
+    title = (module.__doc__ or "").strip()
+    seen = play(name, module.story, folder)
+    (target / f"{name}.txt").write_text(f"{title}\n\n{seen}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from typing import Any
 from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.components import walk
 from tests.fakediscord.errors import Json
+from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
-from tests.fakediscord.world import Attachment, Channel, Message, User
+from tests.fakediscord.world import MEMBER, Attachment, Channel, Message, User
 from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.patches import TIME, entropy
@@ -30,6 +31,11 @@ _AT_ONCE = 1.5
 _PATIENCE = 300.0
 # Of a changed message with more lines, a transcript has only the new ones.
 _LONG = 12
+# Of a longer time, all but the last minute passes in one jump of the clocks.
+_LONG_TIME = 600.0
+_SEND_MESSAGES = 1 << 11
+# Seconds after which a killed bot is started again.
+_BACK = 2.0
 
 
 class Stage:
@@ -56,11 +62,12 @@ class Stage:
         self.lines += ["", line]
 
     @contextmanager
-    def unseen(self) -> Iterator[None]:
-        """Keep what people do and see in this block out of the transcript."""
-        kept = len(self.lines)
-        yield
+    def unseen(self) -> Iterator[list[str]]:
+        """Keep what people do and see in this block out of the transcript, and yield a list that gets it."""
+        kept, left_out = len(self.lines), list[str]()
+        yield left_out
         self.look()
+        left_out += self.lines[kept:]
         del self.lines[kept:]
 
     def inputs(self) -> None:
@@ -72,8 +79,12 @@ class Stage:
 
     async def passes(self, seconds: float) -> None:
         """Let time pass, then note what everybody sees."""
-        await asyncio.sleep(seconds)
-        self.tells(f"{seconds:g} seconds later")
+        jumped = seconds - 60 if seconds > _LONG_TIME else 0.0
+        if jumped:
+            self.world.discord.messages_service.keep_nonces_in_use(jumped)
+            self.world.loop.jump(jumped)
+        await asyncio.sleep(seconds - jumped)
+        self.tells(f"{_duration(seconds)} later")
         self.look()
 
     async def until_done(self) -> None:
@@ -83,8 +94,9 @@ class Stage:
         while before != (now := self._versions()) or (self._unfinished() and TIME.monotonic < deadline):
             before = now
             await asyncio.sleep(6)
-        self.tells("when it is done")
-        self.look()
+        if self._has_news():
+            self.tells("when it is done")
+            self.look()
 
     def _unfinished(self) -> bool:
         """Return whether a message offers Cancel, as only those of unfinished requests do."""
@@ -96,13 +108,21 @@ class Stage:
         messages = self.world.discord.request_log.messages
         return [(each.id, each.edits, each.deleted_at is not None) for each in messages]
 
+    def _has_news(self) -> bool:
+        before = len(self.lines), dict(self._shown)
+        self.look()
+        has_news = len(self.lines) > before[0]
+        del self.lines[before[0] :]
+        self._shown = before[1]
+        return has_news
+
     def look(self) -> None:
         """Note every message that is new, has changed or is gone."""
         for message in self.world.discord.request_log.messages:
             before = self._shown.get(message.id)
             if message.deleted_at is not None:
                 if before:
-                    self._note(f"{self._place(message)}, deleted:", before[:1])
+                    self._note(f"{self._place(message)}, deleted: {before[0].lstrip('┃| ')}", [])
                     self._shown[message.id] = []
                 continue
             now = ["is thinking…"] if message.loading else self._renderer.message(message)
@@ -112,7 +132,7 @@ class Stage:
             self._shown[message.id] = now
 
     def _note(self, title: str, lines: list[str]) -> None:
-        self.lines += ["", f"  {title}", *(f"    {line}" for line in lines)]
+        self.lines += [f"  {title}", *(f"    {line}" for line in lines)]
 
     def _place(self, message: Message) -> str:
         if message.ephemeral and message.interaction is not None:
@@ -130,8 +150,63 @@ class Stage:
         for process in self.world.running:
             process.kill()
         self.tells("The bot is killed, and starts again")
-        await asyncio.sleep(2)
+        await asyncio.sleep(_BACK)
         await self.world.start()
+
+    # Trouble.
+
+    @contextmanager
+    def away(self, service: str = "ComfyDeploy") -> Iterator[None]:
+        """Let ComfyDeploy or Discord answer every call inside the block with an error."""
+        self.tells(f"{service} answers nothing but errors")
+        plan, faults = self.world.comfydeploy.world.plan, self.world.discord.faults
+        plan.away = service == "ComfyDeploy"
+        rule = None if plan.away else faults.add("*", Fault.answer(503), times=None)
+        yield
+        plan.away = False
+        if rule is not None:
+            faults.remove(rule)
+        self.tells(f"{service} is back")
+
+    @contextmanager
+    def closed(self, *channels: str) -> Iterator[None]:
+        """Let the bot send nothing to these channels inside the block; `dm:NAME` are direct messages."""
+        self.tells(f"The bot can't post: {', '.join(map(_place, channels))}")
+        self._close(channels, may_post=False)
+        yield
+        self._close(channels, may_post=True)
+        self.tells(f"It can post again: {', '.join(map(_place, channels))}")
+
+    def _close(self, channels: tuple[str, ...], *, may_post: bool) -> None:
+        for name in channels:
+            place = self.channel(name)
+            if place.recipient is not None:
+                place.recipient.accepts_dms = may_post
+            else:
+                place.bot_permissions = MEMBER if may_post else MEMBER & ~_SEND_MESSAGES
+
+    def next_run(self, told: str, **faults: object) -> None:
+        """Set the faults of the next run, as `Faults` names them, and tell the reader of them."""
+        self.tells(told)
+        self.world.next_faults(faults)
+
+    async def lets_runs_go_on(self) -> None:
+        """Release the runs that are held by `hold_at`, and wait until they are done."""
+        self.world.comfydeploy.release()
+        await self.until_done()
+
+    def dies_at(self, route: str, told: str, *, done: bool) -> None:
+        """Kill the bot at the next call of a route, before or after Discord executes it, and restart it."""
+        self.tells(told)
+
+        def kill(_: Json) -> bool:
+            for process in self.world.running:
+                self.world.loop.call_later(0.5 if done else 0.0, process.kill)
+                self.world.launch_later(_BACK, process.life.name)
+            return True
+
+        effect = Fault.delay(1.0, after=True) if done else Fault.drop_before()
+        self.world.discord.faults.add(route, effect, times=1, where=kill)
 
 
 class Person:
@@ -173,7 +248,7 @@ class Person:
                 self.user, channel, command.removeprefix("/"), options, user_install=install
             )
         except CannotSend as refusal:
-            self._stage.tells(f"  Discord: {refusal}")
+            self._stage._note(f"Discord: {refusal}", [])
             return
         await self._answered(sent)
 
@@ -186,7 +261,7 @@ class Person:
 
     async def sets(self, section: str, of: str = "", **fields: object) -> None:
         """Change fields of a section of /settings, or of one entry of it. The transcript has one line."""
-        with self._stage.unseen():
+        with self._stage.unseen() as lines:
             await self.types("/settings")
             await self.presses("Change", beside=f"**{section}**")
             if of:
@@ -194,6 +269,7 @@ class Person:
             await self.fills_in(**fields)
         about = f"{section}, {of}" if of else section
         self._stage.tells(f"{self.user.name} sets in /settings, {about}:{_typed(fields)}")
+        self._stage.lines += [f"  {line.lstrip(' ┃|')}" for line in lines if "⚠️" in line]
 
     async def completes(self, command: str, option: str, typed: str, **others: object) -> None:
         """Type into an option that has suggestions, without sending the command."""
@@ -259,7 +335,7 @@ class Person:
         try:
             await self._answered(await self._discord.submit(opened, values))
         except CannotSend as refusal:
-            self._stage.tells(f"  Discord: {refusal}")
+            self._stage._note(f"Discord: {refusal}", [])
 
     async def uses(self, menu: str, *, on: str = "") -> None:
         """Use a command of the menu of the newest message that shows a file, or contains `on`."""
@@ -277,7 +353,7 @@ class Person:
 
     @property
     def _place(self) -> str:
-        return "direct messages" if self.where.startswith("dm:") else f"#{self.where}"
+        return _place(self.where)
 
     def _visible(self) -> list[Message]:
         found = []
@@ -320,6 +396,17 @@ class Person:
             return
         await asyncio.sleep(_AT_ONCE)
         self._stage.look()
+
+
+def _place(channel: str) -> str:
+    return "direct messages" if channel.startswith("dm:") else f"#{channel}"
+
+
+def _duration(seconds: float) -> str:
+    for length, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * length and seconds % length == 0:
+            return f"{seconds / length:g} {unit}"
+    return f"{seconds:g} seconds"
 
 
 def _plain(label: str) -> str:

@@ -5,9 +5,7 @@ from tests.stories.stage import Stage
 
 async def story(stage: Stage) -> None:
     alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
-    await mona.types("/settings")
-    await mona.presses("Change", beside="**Approval**")
-    await mona.fills_in(review_channel=["#reports"])
+    await mona.sets("Approval", review_channel=["#reports"])
     await alice.types("/generate picture", prompt="a spider")
     await stage.until_done()
     await bob.presses("⋯ More", beside="a spider")

@@ -5,9 +5,7 @@ from tests.stories.stage import Stage
 
 async def story(stage: Stage) -> None:
     alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
-    await mona.types("/settings")
-    await mona.presses("Change", beside="**Results**")
-    await mona.fills_in(gallery_channel=["#gallery"], spoilers=["In all-ages channels"])
+    await mona.sets("Results", gallery_channel=["#gallery"], spoilers=["In all-ages channels"])
     await alice.types("/generate picture", prompt="a fox")
     await stage.until_done()
     await alice.presses("⋯ More", beside="a fox")

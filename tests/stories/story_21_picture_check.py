@@ -5,11 +5,8 @@ from tests.stories.stage import Stage
 
 async def story(stage: Stage) -> None:
     alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
-    await mona.types("/settings")
-    await mona.presses("Change", beside="**Approval**")
-    await mona.fills_in(review_channel=["#reports"])
-    await mona.presses("Change", beside="**Picture check**")
-    await mona.fills_in(flagged_results=["Held for the moderators"])
+    await mona.sets("Approval", review_channel=["#reports"])
+    await mona.sets("Picture check", flagged_results=["Held for the moderators"])
     await alice.types("/generate picture", prompt="a lurid fox")
     await stage.until_done()
     await alice.types("/runs")

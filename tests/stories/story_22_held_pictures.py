@@ -7,22 +7,16 @@ from tests.stories.stage import Person, Stage
 
 async def story(stage: Stage) -> None:
     mona = stage.person("mona")
-    await _sets(mona, "Approval", review_channel=["#reports"])
-    await _sets(mona, "Picture check", flagged_results=["Held for the moderators"])
-    await _sets(mona, "Results", private_results="Allowed", attached_pictures="Checked")
-    await _sets(mona, "Words", words_and_phrases_to_add="landscape")
+    await mona.sets("Approval", review_channel=["#reports"])
+    await mona.sets("Picture check", flagged_results=["Held for the moderators"])
+    await mona.sets("Results", private_results="Allowed", attached_pictures="Checked")
+    await mona.sets("Words", words_and_phrases_to_add="landscape")
     stage.world.checker.marker = rb"\(seed 8\)|lurid"
     await _parts(stage, mona)
     await _others(stage, mona)
     await _while_it_waits(stage, mona)
     await _checker_away(stage, mona)
     await _operator(stage, mona)
-
-
-async def _sets(mona: Person, section: str, **fields: object) -> None:
-    await mona.types("/settings")
-    await mona.presses("Change", beside=f"**{section}**")
-    await mona.fills_in(**fields)
 
 
 async def _parts(stage: Stage, mona: Person) -> None:
@@ -83,11 +77,11 @@ async def _while_it_waits(stage: Stage, mona: Person) -> None:
     await stage.until_done()
     await alice.types("/generate picture", prompt="a lurid moor")
     await stage.until_done()
-    await _sets(mona, "Picture check", flagged_results=["Not checked"])
-    await _sets(mona, "Approval", review_channel=[])
+    await mona.sets("Picture check", flagged_results=["Not checked"])
+    await mona.sets("Approval", review_channel=[])
     await mona.deletes("Reason: explicit")
     await stage.passes(25 * 3600)
-    await _sets(mona, "Picture check", flagged_results=["Held for the moderators"])
+    await mona.sets("Picture check", flagged_results=["Held for the moderators"])
     await alice.types("/generate picture", prompt="a lurid barn")
     await stage.until_done()
 
@@ -95,7 +89,7 @@ async def _while_it_waits(stage: Stage, mona: Person) -> None:
 async def _checker_away(stage: Stage, mona: Person) -> None:
     """Switch the checker off: a picture waits, and an attached one is refused."""
     alice = stage.person("alice")
-    await _sets(mona, "Approval", review_channel=["#reports"])
+    await mona.sets("Approval", review_channel=["#reports"])
     stage.world.checker.mood = Mood.AWAY
     await alice.types("/generate picture", prompt="a grey barn")
     await stage.until_done()
@@ -110,7 +104,7 @@ async def _operator(stage: Stage, mona: Person) -> None:
     await alice.types("/generate picture", prompt="a green barn")
     await stage.until_done()
     stage.world.checker.mood = Mood.WELL
-    await _sets(mona, "Picture check", flagged_results=["Posted as a spoiler"])
+    await mona.sets("Picture check", flagged_results=["Posted as a spoiler"])
     await alice.types("/generate picture", prompt="a lurid barn")
     await stage.until_done()
     await mona.types("/audit")
