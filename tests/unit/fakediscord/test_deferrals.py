@@ -1,4 +1,4 @@
-"""What the bot assumes about deferred answers: docs/architecture.md, "Deferred answers", lists it."""
+"""What the bot assumes about deferred answers, which Discord doesn't document."""
 
 from __future__ import annotations
 
