@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bot import __version__
 from bot.config.logs import setup_logging
-from bot.config.settings import load_settings, read_settings
+from bot.config.settings import DATABASE_NAMES, NAMES, load_settings, read_settings
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 from bot.ops.backups import backup
 from bot.ops.check import check
@@ -103,7 +103,7 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
         if parsed.command == "setup":
             setup_logging("CRITICAL", "text")
             return await setup(environment, outside, vars(parsed), sys.stdout)
-        settings = load_settings(environment)
+        settings = load_settings(environment, NAMES if parsed.command is None else DATABASE_NAMES)
         # Commands print their results, so they log little.
         level = settings.log_level if parsed.command is None else "CRITICAL"
         setup_logging(level, settings.log_format, secrets=settings.secret_values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
@@ -162,7 +162,8 @@ class Settings(BaseModel):
 
     def _of_callers(self) -> Iterator[str]:
         missing = [name for name in REQUIRED_SECRETS if not getattr(self, name.lower()).get_secret_value()]
-        yield from (f"{name}: is missing. {REQUIRED_SECRETS[name]}" for name in missing)
+        for name in missing:
+            yield f"{name} is missing. {REQUIRED_SECRETS[name]} Write it into {ENV_FILE}."
         if missing and not ENV_FILE.exists():
             yield (
                 f"There is no {ENV_FILE} in the current folder. Copy .env.example to it, "
@@ -179,14 +180,14 @@ class Settings(BaseModel):
         if self.deployments_file is not None and self.comfydeploy_deployment_id is not None:
             yield "COMFYDEPLOY_DEPLOYMENT_ID and DEPLOYMENTS_FILE are both set. Remove one of them."
         if self.picture_check_url is not None and not self.picture_check_secret.get_secret_value():
-            yield "PICTURE_CHECK_SECRET: is missing. Set it to the checker's, or remove PICTURE_CHECK_URL"
+            yield "PICTURE_CHECK_SECRET is missing. Set it to the checker's, or remove PICTURE_CHECK_URL"
         if self.picture_check_url is None and self.picture_check != "off":
-            yield "PICTURE_CHECK_URL: is missing. Set it to the checker's address, or PICTURE_CHECK to off"
+            yield "PICTURE_CHECK_URL is missing. Set it to the checker's address, or PICTURE_CHECK to off"
         # With 0 the system picks a different port for each.
         if self.metrics_port and self.metrics_port == self.web_port:
             yield "METRICS_PORT: must differ from WEB_PORT. Leave it empty for /metrics on WEB_PORT"
         if self.shard_ids and self.shard_count is None:
-            yield "SHARD_COUNT: is missing. Set it to how many shards there are in all, or remove SHARD_IDS"
+            yield "SHARD_COUNT is missing. Set it to how many shards there are in all, or remove SHARD_IDS"
         elif self.shard_ids and max(self.shard_ids) >= (self.shard_count or 0):
             yield "SHARD_IDS: must be below SHARD_COUNT; they are numbered from 0"
         splits = {
@@ -261,6 +262,8 @@ class Settings(BaseModel):
 
 
 NAMES = tuple(name.upper() for name in Settings.model_fields)
+# The settings of the commands that need only the database. A host that only makes backups has no token.
+DATABASE_NAMES = ("DATABASE_URL", "BACKUP_DIR")
 
 
 def _read_env_file() -> tuple[dict[str, str], list[str]]:
@@ -268,7 +271,8 @@ def _read_env_file() -> tuple[dict[str, str], list[str]]:
     try:
         text = ENV_FILE.read_text(encoding="utf-8") if ENV_FILE.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
-        return {}, [f"{ENV_FILE} can't be read: {type(error).__name__}. It must be a file of UTF-8 text."]
+        reason = error.strerror if isinstance(error, OSError) else error.reason
+        return {}, [f"{ENV_FILE} can't be read ({reason}). It must be a file of UTF-8 text."]
     # python-dotenv only logs what it can't parse, and the bot would start without that setting.
     wrong = [each.original.line for each in parse_stream(StringIO(text)) if each.error]
     parsed = _without_empty(dotenv_values(stream=StringIO(text)))
@@ -280,10 +284,12 @@ def _without_empty(values: Mapping[str, str | None]) -> dict[str, str]:
     return {name.upper(): value.strip() for name, value in values.items() if value and value.strip()}
 
 
-def read_settings(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
+def read_settings(
+    environment: Mapping[str, str], names: Collection[str] = NAMES
+) -> tuple[Settings, list[str]]:
     """Read `.env` and the environment, which takes precedence, and return what is wrong as sentences.
 
-    A setting that is wrong has its default.
+    A setting that is wrong has its default. With `names`, no others are read, or compared with each other.
     """
     file, wrong = _read_env_file()
     given = _without_empty(environment)
@@ -295,7 +301,7 @@ def read_settings(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
         for name in unknown
         for match in difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
     )
-    values = {name: value for name, value in {**file, **given}.items() if name in NAMES}
+    values = {name: value for name, value in {**file, **given}.items() if name in names}
     contradictions: list[str] = []
     try:
         settings = Settings.model_validate(values, context=contradictions)
@@ -306,12 +312,12 @@ def read_settings(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
         settings = Settings.model_validate(left, context=contradictions)
     settings._hints = hints
     # What is missing may be in what can't be read.
-    return settings, wrong or contradictions
+    return settings, wrong or (contradictions if names is NAMES else [])
 
 
-def load_settings(environment: Mapping[str, str]) -> Settings:
+def load_settings(environment: Mapping[str, str], names: Collection[str] = NAMES) -> Settings:
     """Return the settings as `read_settings` does. Raises StartupError with all mistakes."""
-    settings, wrong = read_settings(environment)
+    settings, wrong = read_settings(environment, names)
     if wrong:
         raise StartupError(*wrong, *settings._hints)
     return settings

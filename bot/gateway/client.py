@@ -290,7 +290,8 @@ class RestClient(discord.Client):
 
     def __init__(self, http_trace: aiohttp.TraceConfig) -> None:
         super().__init__(
-            intents=discord.Intents.none(),
+            # Sent to nobody, but discord.py warns about a client without it.
+            intents=discord.Intents(guilds=True),
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
             allowed_mentions=discord.AllowedMentions.none(),

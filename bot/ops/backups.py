@@ -19,6 +19,7 @@ from bot.database.key_values import lock_value, write_value
 from bot.database.schema import NEWEST, is_known, schema_of
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.ops.dump import BackupError, back_up
+from bot.ops.findings import counted
 from bot.outside import Outside
 from bot.workers.worker import Later
 
@@ -45,7 +46,8 @@ async def backup(settings: Settings, outside: Outside, file: Path | None, out: T
         manifest = await back_up(database, path, now)
     finally:
         await database.close()
-    out.write(f"Wrote {manifest.rows} rows to {path}. It holds prompts and the webhook secret: protect it.\n")
+    rows = counted(manifest.rows, "row")
+    out.write(f"Wrote {rows} to {path}. It holds prompts and the webhook secret: protect it.\n")
     return 0
 
 

@@ -22,7 +22,7 @@ from bot.ops.check_comfydeploy import DEPLOYMENT, check_deployments, check_key
 from bot.ops.check_discord import check_discord
 from bot.ops.check_machine import check_pictures, check_public_url, inspect_database
 from bot.ops.check_settings import check_network, check_settings
-from bot.ops.findings import Finding, Level, problem
+from bot.ops.findings import Finding, Level, counted, problem
 from bot.outside import Outside
 from bot.store import Store
 
@@ -47,10 +47,7 @@ async def check(
         told = {"version": __version__, "findings": [asdict(finding) for finding in found]}
         out.write(redact(json.dumps(told, indent=1, ensure_ascii=False)) + "\n")
     else:
-        words = {Level.WARNING: "warning", Level.ERROR: "error"}
-        totals = [
-            f"{counts[level]} {word}{'' if counts[level] == 1 else 's'}" for level, word in words.items()
-        ]
+        totals = [counted(counts[level], level) for level in (Level.WARNING, Level.ERROR)]
         out.write(f"{', '.join([f'{counts[Level.OK]} ok', *totals])}\n")
     return 2 if mistakes else 1 if counts[Level.ERROR] else 0
 

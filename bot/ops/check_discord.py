@@ -41,7 +41,7 @@ async def check_discord(settings: Settings, outside: Outside) -> AsyncIterator[F
 
     trace = aiohttp.TraceConfig()
     trace.on_request_end.append(note_date)
-    async with discord.Client(intents=discord.Intents.none(), http_trace=trace) as client:
+    async with discord.Client(intents=discord.Intents(guilds=True), http_trace=trace) as client:
         application_id: int | None = None
         try:
             account = await _ask(client.http.static_login(settings.discord_token.get_secret_value()))

@@ -108,13 +108,26 @@ def _plain(column: Any) -> Column[Any]:
     return Column(column["name"], JSON(none_as_null=column["nullable"]) if is_json else column["type"])
 
 
+def require_file(database: Database) -> None:
+    """Raise StartupError if a SQLite file doesn't exist, which a connection would create."""
+    if database.file is not None and not database.file.exists():
+        raise StartupError(f"There is no database at {database.file}. Check DATABASE_URL.")
+
+
+def require_schema(connection: Connection) -> str:
+    """Return the schema of the bot's tables. Raises StartupError if there are none."""
+    schema = schema_of(connection)
+    if schema is None:
+        raise StartupError("The database has no tables of the bot. Check DATABASE_URL.")
+    return schema
+
+
 async def back_up(database: Database, path: Path, now: datetime) -> Manifest:
     """Write a backup, which only its owner may read. The file appears at `path` when it is complete.
 
     Raises StartupError if there is nothing to back up, BackupError and StoreUnavailable.
     """
-    if database.file is not None and not database.file.exists():
-        raise StartupError(f"There is no database at {database.file}. Check DATABASE_URL.")
+    require_file(database)
     part = path.with_name(f"{path.name}.part")
 
     def work(connection: Connection) -> Manifest:
@@ -135,10 +148,7 @@ async def back_up(database: Database, path: Path, now: datetime) -> Manifest:
 
 
 def _write(connection: Connection, path: Path, now: datetime) -> Manifest:
-    schema = schema_of(connection)
-    if schema is None:
-        raise StartupError("The database has no tables of the bot yet. Check DATABASE_URL.")
-    manifest, digest = Manifest(schema, now.isoformat()), sha256()
+    manifest, digest = Manifest(require_schema(connection), now.isoformat()), sha256()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
@@ -198,9 +208,9 @@ def verify(path: Path) -> Manifest:
     except PermissionError:
         raise StartupError(f"{path} can't be read by this user.") from None
     except _BROKEN as error:
-        raise StartupError(f"{path} is damaged or no backup ({type(error).__name__}).") from error
+        raise StartupError(f"{path} is damaged or no backup. Use another one.") from error
     if manifest is None:
-        raise StartupError(f"{path} is incomplete or no backup: it has no manifest.")
+        raise StartupError(f"{path} is incomplete or no backup: it has no manifest. Use another one.")
     named = {table: total for table, total in manifest.tables.items() if total.rows}
     if manifest.sha256 != digest.hexdigest() or named != found:
         raise StartupError(f"{path} is damaged: its rows aren't those that its manifest names.")

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Final, TextIO
 
 from bot.config.settings import Settings
-from bot.database.schema import NEWEST, schema_of
+from bot.database.schema import NEWEST
 from bot.domain.errors import StartupError
+from bot.ops.dump import require_file, require_schema
 from bot.outside import Outside
 from bot.services.exports import json_line
 from bot.store import Store
@@ -29,12 +30,10 @@ async def export(settings: Settings, outside: Outside, run_filter: ExportFilter,
     Raises StartupError if the database is missing or has another schema, and StoreUnavailable.
     """
     store = Store(settings.database_url.get_secret_value(), outside)
-    file = store.database.file
-    if file is not None and not file.exists():
-        raise StartupError(f"There is no database at {file}. Check DATABASE_URL.")
+    require_file(store.database)
     try:
         # An export can't migrate the database.
-        schema = await store.database.read(schema_of)
+        schema = await store.database.read(require_schema)
         if schema != NEWEST:
             raise StartupError(
                 f"The database has the schema {schema}, and this version of the bot reads {NEWEST}. "

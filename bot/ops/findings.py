@@ -12,6 +12,11 @@ class Level(StrEnum):
     ERROR = "error"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as `1 row` or `2 rows`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One result of a check; `remedy` and `lines` (a table or list) are printed below it."""

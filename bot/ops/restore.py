@@ -7,6 +7,7 @@ the database as it was, and the command can be repeated.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
@@ -29,7 +30,8 @@ from bot.domain.messages.decide import Act, decide, wants
 from bot.domain.messages.records import OUTCOMES, Claim, Kind, Shows
 from bot.domain.runs import FINAL, NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import Change, end
-from bot.ops.dump import Manifest, back_up, load, tables_in, verify
+from bot.ops.dump import Manifest, back_up, load, require_file, require_schema, tables_in, verify
+from bot.ops.findings import counted
 from bot.outside import Outside
 from bot.store.erasure import erase_chunk
 from bot.store.runs import apply_change
@@ -116,13 +118,13 @@ async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO
             before = _exchange(database.file) if database.file is not None else before
     finally:
         await database.close()
-    out.write(f"Restored {manifest.rows} rows of {manifest.made_at} from {file}.\n")
+    out.write(f"Restored {counted(manifest.rows, 'row')} of {manifest.made_at} from {file}.\n")
     out.write(
         f"Runs that waited and weren't started: {ended[RunState.REFUSED]}; "
         f"in flight, and not followed any more: {ended[RunState.UNCONFIRMED]}.\n"
     )
     if persons:
-        out.write(f"Repeated the erasures of {len(persons)} people.\n")
+        out.write(f"Repeated {counted(len(persons), 'erasure')} of people's data.\n")
     if before is not None:
         out.write(f"The old data is in {before}.\n")
     return 0
@@ -154,9 +156,18 @@ async def _fill(database: Database, outside: Outside, fill: Callable[[Connection
         finally:
             await built.close()
         _into_one_file(beside)
+        for made in (beside, Path(f"{database.file}.lock")):
+            _give_to_owner(made, database.file)
     except BaseException:
         _remove(beside)  # it may fill the disk
         raise
+
+
+def _give_to_owner(made: Path, database: Path) -> None:
+    """Let a file that root has made belong to the owner of the database or, without one, of its folder."""
+    owner = (database if database.exists() else database.parent).stat()
+    with suppress(PermissionError, AttributeError):  # another user has made it; Windows has no chown
+        os.chown(made, owner.st_uid, owner.st_gid)
 
 
 def _remove(file: Path) -> None:
@@ -309,8 +320,7 @@ async def move_database(settings: Settings, outside: Outside, url: str, out: Tex
     try:
         if source.url == target.url:
             raise StartupError("The source and the target are the same database. Name another one.")
-        if source.file is not None and not source.file.exists():
-            raise StartupError(f"There is no database at {source.file}. Check DATABASE_URL.")
+        require_file(source)
         with _file_errors():
             async with alone(source) as check, alone(target):
                 manifest = await _copy(source, target, outside, check)
@@ -318,7 +328,7 @@ async def move_database(settings: Settings, outside: Outside, url: str, out: Tex
         await source.close()
         await target.close()
     for name, total in manifest.tables.items():
-        out.write(f"{name}: {total.rows} rows\n")
+        out.write(f"{name}: {counted(total.rows, 'row')}\n")
     out.write("All rows have arrived unchanged. Set DATABASE_URL to the new database, and start the bot.\n")
     return 0
 
@@ -326,7 +336,7 @@ async def move_database(settings: Settings, outside: Outside, url: str, out: Tex
 async def _copy(
     source: Database, target: Database, outside: Outside, check: Callable[[], Awaitable[None]]
 ) -> Manifest:
-    if await source.read(schema_of) != NEWEST:
+    if await source.read(require_schema) != NEWEST:
         raise StartupError("The schema of the source isn't this version's. Start this version on it once.")
     if target.file is None or target.file.exists():
         await upgrade(target)

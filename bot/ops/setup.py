@@ -76,7 +76,8 @@ def _read(name: str, option: str | None) -> str:
     try:
         text = sys.stdin.readline() if option == "-" else Path(option).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise StartupError(f"{option} can't be read ({type(error).__name__}).") from None
+        reason = error.strerror if isinstance(error, OSError) else "it isn't UTF-8 text"
+        raise StartupError(f"{option} can't be read ({reason}). Name another file.") from None
     return text.strip().partition("\n")[0].strip()
 
 
@@ -88,7 +89,7 @@ async def _answer(
     while True:
         value = given or (_prompt(name, present, out) if is_terminal else "") or present
         if not value and not is_terminal:
-            raise StartupError(f"{name}: is missing. Give it with {OPTIONS[name]}, or use a terminal.")
+            raise StartupError(f"{name} is missing. Give it with {OPTIONS[name]}, or use a terminal.")
         try:
             own = _with(settings, name, value)
             return own, await _ask_service(name, own, outside, out, anyway)
@@ -111,6 +112,7 @@ async def _ask_service(
     fault = key_fault(value, settings.comfydeploy_api_url) if name == KEY else fault
     if fault:  # it is shown to no service
         if anyway:
+            out.write(f"{name} {fault}. With --anyway it is written unchecked.\n")
             return ()
         raise InputError(f"{name} {fault}. With --anyway it is written unchecked.")
     findings, redact = await _check(settings, name, outside), Redactor([value])

@@ -225,7 +225,7 @@ async def test_a_wrong_setting_does_not_hide_the_rest(home: BotProcess) -> None:
     found(said, "ok", "Deployment", PICTURE_ID)
     said = await home.command("check", DISCORD_TOKEN="")
     assert said.code == 2
-    found(said, "error", "Settings", "DISCORD_TOKEN: is missing")
+    found(said, "error", "Settings", "DISCORD_TOKEN is missing")
     found(said, "ok", "ComfyDeploy key")
     said = await home.command("check", COMFYDEPLOY_DEPLOYMENT_ID="mine")
     assert [line.split()[1] for line in findings(said) if line.startswith("error")] == ["Settings:"]

@@ -183,7 +183,7 @@ async def test_only_the_three_lines_change(home: BotProcess) -> None:
         ({"token": WRONG}, "DISCORD_TOKEN wasn't accepted"),
         ({"token": "no token"}, "DISCORD_TOKEN: must be one word"),
         ({"id": PICTURE_ID.replace("0", "f")}, "COMFYDEPLOY_DEPLOYMENT_ID wasn't accepted"),
-        ({"id": ""}, "COMFYDEPLOY_DEPLOYMENT_ID: is missing. Give it with --deployment-id"),
+        ({"id": ""}, "COMFYDEPLOY_DEPLOYMENT_ID is missing. Give it with --deployment-id"),
     ],
 )
 async def test_without_a_terminal_a_wrong_or_missing_answer_is_an_error(

@@ -253,7 +253,7 @@ async def test_erasures_after_the_backup_are_repeated(
     again, said = await restored(store, file, stores, backup_dir=str(tmp_path))
     assert [(await fetch(again, key)).prompt for key in keys] == [None, "secret", "secret"]
     assert (await fetch(again, waiting.key)).prompt is None
-    assert "erasures of 1 people" in said
+    assert "Repeated 1 erasure of people's data." in said
 
 
 def backing_up(url: str, store: Store, files: ThreadPoolExecutor, folder: Path) -> App:

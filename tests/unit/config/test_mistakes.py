@@ -58,11 +58,11 @@ def test_a_missing_file_is_told_beside_missing_settings(monkeypatch: pytest.Monk
 
 def test_a_folder_or_bytes_in_the_place_of_the_settings() -> None:
     Path(".env").mkdir()
-    assert "can't be read: IsADirectoryError" in str(start_error())
+    assert ".env can't be read (Is a directory)." in str(start_error())
     Path(".env").rmdir()
     Path(".env").write_bytes(b"DISCORD_TOKEN=\xff\xfe\x00")
     (sentence,) = start_error().mistakes
-    assert sentence.startswith(".env can't be read: ")
+    assert sentence.startswith(".env can't be read (invalid start byte).")
     assert sentence.endswith("It must be a file of UTF-8 text.")
 
 

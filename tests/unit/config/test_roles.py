@@ -38,8 +38,8 @@ def test_every_other_role_needs_both_keys(role: str) -> None:
     with pytest.raises(StartupError) as caught:
         load_settings(os.environ)
     said = " ".join(caught.value.mistakes)
-    assert "DISCORD_TOKEN: is missing" in said
-    assert "COMFYDEPLOY_API_KEY: is missing" in said
+    assert "DISCORD_TOKEN is missing. Create a bot at" in said
+    assert "copy it. Write it into .env." in said
     assert "No deployment is named" in said
 
 
