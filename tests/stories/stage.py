@@ -15,7 +15,7 @@ from tests.fakediscord.components import walk
 from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
-from tests.fakediscord.world import MEMBER, Attachment, Channel, Message, User
+from tests.fakediscord.world import Attachment, Channel, Message, User
 from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.patches import TIME, entropy
@@ -29,11 +29,10 @@ DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
 _ANSWER = 4.0
 _AT_ONCE = 1.5
 _PATIENCE = 300.0
-# Of a changed message with more lines, a transcript has only the new ones.
-_LONG = 12
+# Of a changed message with more lines, a transcript has only those that are new or gone.
+_LONG = 5
 # Of a longer time, all but the last minute passes in one jump of the clocks.
 _LONG_TIME = 600.0
-_SEND_MESSAGES = 1 << 11
 # Seconds after which a killed bot is started again.
 _BACK = 2.0
 
@@ -76,6 +75,12 @@ class Stage:
         given = body["inputs"] | ({"gpu": body["gpu"]} if body.get("gpu") else {})
         told = (f"{name}: {'⟨file⟩' if 'http' in str(value) else value}" for name, value in given.items())
         self.lines.append(self._renderer.stable(f"  ComfyDeploy gets {', '.join(told)}"))
+
+    def counts(self, channel: str = "pictures") -> None:
+        """Note how many results a channel shows, and how many runs ComfyDeploy has started."""
+        messages = [each for each in self.channel(channel).messages.values() if each.shown_attachments]
+        runs = len(list(self.world.comfydeploy.runs))
+        self.tells(f"#{channel} shows {len(messages)} results, and ComfyDeploy has started {runs} runs")
 
     async def passes(self, seconds: float) -> None:
         """Let time pass, then note what everybody sees."""
@@ -182,8 +187,17 @@ class Stage:
             place = self.channel(name)
             if place.recipient is not None:
                 place.recipient.accepts_dms = may_post
+            elif may_post:
+                self.world.discord.grant(place, "send_messages")
             else:
-                place.bot_permissions = MEMBER if may_post else MEMBER & ~_SEND_MESSAGES
+                self.world.discord.withdraw(place, "send_messages")
+
+    def marks(self, channel: str, *, restricted: bool = True) -> None:
+        """Let a channel be marked as age-restricted, or lose its mark."""
+        self.tells(f"#{channel} {'is marked as age-restricted' if restricted else 'loses its age mark'}")
+        place = self.channel(channel)
+        place.nsfw = restricted
+        self.world.discord._announce(place, "UPDATE")
 
     def next_run(self, told: str, **faults: object) -> None:
         """Set the faults of the next run, as `Faults` names them, and tell the reader of them."""
@@ -266,10 +280,13 @@ class Person:
             await self.presses("Change", beside=f"**{section}**")
             if of:
                 await self.chooses(of)
+            opened = len(self._stage.lines)
             await self.fills_in(**fields)
+            told = self._stage.lines[opened:]
+        assert any("✅" in line for line in told), lines
         about = f"{section}, {of}" if of else section
         self._stage.tells(f"{self.user.name} sets in /settings, {about}:{_typed(fields)}")
-        self._stage.lines += [f"  {line.lstrip(' ┃|')}" for line in lines if "⚠️" in line]
+        self._stage.lines += [f"  {line.lstrip(' ┃|')}" for line in told if line.startswith("    ┃ | ⚠️")]
 
     async def completes(self, command: str, option: str, typed: str, **others: object) -> None:
         """Type into an option that has suggestions, without sending the command."""
@@ -342,6 +359,12 @@ class Person:
         self._stage.tells(f"{self.user.name} opens the message's menu, Apps, {menu}")
         found = [each for each in self._visible() if (on in each.text if on else each.shown_attachments)]
         await self._answered(await self._discord.use_on(self.user, found[-1], menu))
+
+    def answer_expires(self) -> None:
+        """Let Discord's 15 minutes pass in which the bot may change its answer to the last command."""
+        assert self._last is not None
+        self._stage.tells(f"The answer to {self.user.name} can't be changed any more")
+        self._last.created_at -= 900
 
     async def deletes(self, on: str) -> None:
         """Delete the newest message that contains a text, as its author or with Manage Messages."""
@@ -426,10 +449,12 @@ def _told(value: object) -> str:
 
 
 def _changes(before: list[str], now: list[str]) -> list[str]:
-    """Return a changed message's lines; of a long one, only those that are new."""
+    """Return a changed message's lines; of a long one, only the new ones and, with a minus, those gone."""
     if len(now) <= _LONG:
         return now
-    return [line for line in now if line not in before] or now
+    new = [line for line in now if line not in before]
+    gone = [f"- {line}" for line in before if line not in now]
+    return [*new, *gone] or now
 
 
 def _is_chosen(item: Json) -> bool:

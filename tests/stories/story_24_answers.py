@@ -1,0 +1,48 @@
+"""Answers: nothing is started that Discord can't show, and what it lost comes later."""
+
+import asyncio
+
+from tests.fakediscord.faults import Fault
+from tests.stories.stage import Stage
+
+DEFERRAL = "POST /interactions/{webhook_id}/{webhook_token}/callback"
+EDIT = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
+POST = "POST /channels/{channel_id}/messages"
+CLEANUP = "DELETE /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
+
+
+async def story(stage: Stage) -> None:
+    alice = stage.person("alice")
+    faults = stage.world.discord.faults
+    stage.tells("Discord refuses the next answer")
+    faults.add(DEFERRAL, Fault.answer(404))
+    await alice.types("/generate picture", prompt="a fox")
+    await stage.passes(60)
+    stage.tells("Discord takes the next answer, but its reply is lost")
+    faults.add(DEFERRAL, Fault.lose_reply())
+    await alice.types("/generate picture", prompt="an owl")
+    await stage.until_done()
+    stage.tells("Discord can't change the next answer for a while")
+    rule = faults.add(EDIT, Fault.answer(500), times=None)
+    stage.world.next_faults({"hold_at": "running"})
+    await alice.types("/generate picture", prompt="a heron")
+    await stage.passes(30)
+    faults.remove(rule)
+    await stage.passes(30)
+    await stage.lets_runs_go_on()
+    stage.tells("The owner pauses the bot while Discord delays an answer")
+    faults.add(DEFERRAL, Fault.delay(2.0))
+    asked = asyncio.create_task(alice.types("/generate picture", prompt="an elk"))
+    await asyncio.sleep(1)
+    await stage.person("owner", "dm:owner").types("/pause", reason="Back at noon")
+    await asked
+    await stage.until_done()
+    await stage.person("owner", "dm:owner").types("/resume")
+    for route, told, done in (
+        (POST, "The bot dies after its next post, before it has stored that", True),
+        (POST, "The bot dies before its next post", False),
+        (CLEANUP, "The bot dies before it deletes its status message", False),
+    ):
+        stage.dies_at(route, told, done=done)
+        await alice.makes("/generate picture", prompt="a crane")
+    stage.counts()
