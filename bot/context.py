@@ -16,6 +16,7 @@ from bot.config.settings import Settings
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.backend import Backend
+from bot.domain.picture_check import Flagged
 from bot.domain.policy import OperatorRules
 from bot.domain.run_timing import QUIET_INTERVALS
 from bot.media.download import MediaFetcher
@@ -170,4 +171,6 @@ def operator_rules(settings: Settings) -> OperatorRules:
         allow_user_installs=settings.allow_user_installs,
         daily_gpu_seconds=settings.daily_gpu_seconds,
         max_waiting_per_server=settings.max_waiting_per_server,
+        flagged=Flagged(settings.picture_check),
+        holds_unknown=settings.picture_check_fails == "hold",
     )

@@ -15,17 +15,8 @@ from bot.discord_api.calls import Unreachable
 from bot.domain.errors import RefusedError
 from bot.domain.messages.decide import MAX_FAILURES
 from bot.domain.messages.records import Form
-from bot.domain.picture_check import (
-    FORBIDDEN_WORD,
-    Check,
-    Flagged,
-    Labels,
-    Origin,
-    Verdict,
-    check_of,
-    numbers_with,
-    verdicts_on,
-)
+from bot.domain.picture_check import FORBIDDEN_WORD, Flagged, Labels, Verdict, numbers_with, verdicts_on
+from bot.domain.policy import check_of
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text.file_names import file_stem
@@ -48,7 +39,7 @@ async def look(app: App, step: Step, folder: Path, deadline: float) -> Mapping[s
     rules = await app.store.rules.get(step.claim.first.guild_id)
     prepared, checked = dict[str, PreparedOutputs](), list[Run]()
     for run in unchecked:
-        check = await _check_of(app, run, rules)
+        check = check_of(run, rules, app.operator, age_restricted=await _is_age_restricted(app, run))
         if check.flagged is Flagged.OFF:
             checked.append(replace(run, verdicts={}))
             continue
@@ -74,22 +65,13 @@ async def look(app: App, step: Step, folder: Path, deadline: float) -> Mapping[s
     return None if any(run.verdicts for run in checked) else prepared
 
 
-async def _check_of(app: App, run: Run, rules: ServerRules) -> Check:
-    age_restricted = run.channel_age_restricted
+async def _is_age_restricted(app: App, run: Run) -> bool:
     if not run.user_install:
         try:
-            age_restricted = await app.discord.is_age_restricted(run.channel_id)
+            return await app.discord.is_age_restricted(run.channel_id)
         except Unreachable:
             log.info("can't read the channel's age restriction, so that of the request counts")
-    channel = rules.approval.review_channel_id
-    return check_of(
-        Origin(run.guild_id, run.deployment, run.requester_roles or ()),
-        rules.pictures,
-        Flagged(app.settings.picture_check),
-        age_restricted=age_restricted,
-        can_hold=channel is not None and run.guild_id is not None and not run.user_install,
-        holds_unknown=app.settings.picture_check_fails == "hold",
-    )
+    return run.channel_age_restricted
 
 
 async def _prepare(app: App, step: Step, run: Run, folder: Path, deadline: float) -> PreparedOutputs:

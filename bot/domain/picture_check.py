@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 
 class Label(StrEnum):
@@ -83,56 +83,6 @@ class Check:
         if self.flagged is Flagged.SPOILER:
             return Verdict.SPOILER
         return Verdict.HELD if self.flagged is Flagged.HOLD and self.can_hold else Verdict.HIDDEN
-
-
-class Origin(NamedTuple):
-    """What the rules look at in a request."""
-
-    guild_id: int | None
-    deployment: str
-    role_ids: Collection[int]
-
-
-class Rules(Protocol):
-    """A server's rules about pictures."""
-
-    @property
-    def flagged(self) -> Flagged: ...
-    @property
-    def level(self) -> Level: ...
-    @property
-    def exempt_age_restricted(self) -> bool: ...
-    @property
-    def exempt_roles(self) -> frozenset[int]: ...
-    @property
-    def exempt_deployments(self) -> frozenset[str]: ...
-
-
-def check_of(
-    origin: Origin,
-    rules: Rules,
-    least: Flagged,
-    *,
-    age_restricted: bool,
-    can_hold: bool,
-    holds_unknown: bool = True,
-) -> Check:
-    """Return what the rules say about a request whose channel is `age_restricted`.
-
-    `least` is the operator's minimum, which a server's rules can only tighten. It flags at least explicit
-    pictures and nudity, and the server's exemptions don't apply to it.
-    """
-    exempt = (
-        origin.guild_id is None
-        or (age_restricted and rules.exempt_age_restricted)
-        or origin.deployment in rules.exempt_deployments
-        or not rules.exempt_roles.isdisjoint(origin.role_ids)
-    )
-    own, order = Flagged.OFF if exempt else rules.flagged, list(Flagged)
-    level = rules.level if own is not Flagged.OFF else Level.NORMAL
-    if least is not Flagged.OFF and level is Level.EXPLICIT:
-        level = Level.NORMAL
-    return Check(max(own, least, key=order.index), level, can_hold, holds_unknown)
 
 
 def verdicts_on(found: Mapping[int, Labels], check: Check) -> dict[str, list[str]]:

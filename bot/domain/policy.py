@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from bot.domain.budgets import EXPECTED_SECONDS, Usage, budget_day, limits_of, until_tomorrow, weight_of
 from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.picture_check import Check, Flagged, Level
 from bot.domain.requests import Actor, ChannelState, Member, Origin, Preset
 from bot.domain.results import AgeMark, is_restricted_now, is_spoiler
 from bot.domain.runs import Run, RunState
@@ -33,13 +34,19 @@ LIMITS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class OperatorRules:
-    """The operator's limits. None means no limit."""
+    """The operator's limits. None means no limit.
+
+    `flagged` is what at least happens to flagged pictures. With `holds_unknown`, so do those that couldn't be
+    checked.
+    """
 
     allowed_guild_ids: frozenset[int] | None = None
     allow_direct_messages: bool = False
     allow_user_installs: bool = False
     daily_gpu_seconds: float | None = None
     max_waiting_per_server: int | None = None
+    flagged: Flagged = Flagged.OFF
+    holds_unknown: bool = True
 
 
 def check_availability(guild_id: int | None, operator: OperatorRules, *, user_install: bool) -> None:
@@ -338,3 +345,25 @@ def _without_role(code: str, person: Member, roles_for: RolesFor, **params: str)
     if not allowed:
         return RefusedError(f"{code}_none", **params)
     return RefusedError(code, allowed=allowed, **params)
+
+
+def check_of(run: Run, rules: ServerRules, operator: OperatorRules, *, age_restricted: bool) -> Check:
+    """Return what the rules say about the pictures of a run whose channel is `age_restricted`.
+
+    A server's rules can only tighten the operator's minimum. It flags at least explicit pictures and nudity,
+    and the server's exemptions don't apply to it.
+    """
+    pictures, order = rules.pictures, list(Flagged)
+    exempt = (
+        run.guild_id is None
+        or (age_restricted and pictures.exempt_age_restricted)
+        or run.deployment in pictures.exempt_deployments
+        or not pictures.exempt_roles.isdisjoint(run.requester_roles or ())
+    )
+    own = Flagged.OFF if exempt else pictures.flagged
+    level = pictures.level if own is not Flagged.OFF else Level.NORMAL
+    if operator.flagged is not Flagged.OFF and level is Level.EXPLICIT:
+        level = Level.NORMAL
+    has_moderators = rules.approval.review_channel_id is not None
+    can_hold = has_moderators and run.guild_id is not None and not run.user_install
+    return Check(max(own, operator.flagged, key=order.index), level, can_hold, operator.holds_unknown)

@@ -31,8 +31,8 @@ from bot.domain.errors import (
     WrongFiles,
 )
 from bot.domain.forms import FormField
-from bot.domain.picture_check import Check, Flagged, Labels, Origin, Verdict, check_of
-from bot.domain.policy import Facts, decide
+from bot.domain.picture_check import Flagged, Labels, Verdict
+from bot.domain.policy import Facts, check_of, decide
 from bot.domain.requests import NAME_LENGTH, Actor, Checked, Holder, Press, batch_of
 from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -180,25 +180,12 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         await check_files(app, deployment, merged)
         if facts.rules.pictures.attached and is_checked:
             try:
-                pictures = _picture_check(app, run, facts.rules)
-                await check_pictures(app, deployment, merged, pictures, run.server)
+                await check_pictures(app, deployment, merged, accepted, facts.rules)
             except RefusedError as refused:
                 await app.store.requests.record_refusal(batch[0], refused.code, app.now())
                 raise
     only_requester = private or accepted.review_channel_id is not None
     return Checked(batch=batch, actor=actor, only_requester=only_requester, dropped=merged.dropped)
-
-
-def _picture_check(app: App, run: Run, rules: ServerRules) -> Check:
-    """Return what the rules say about the pictures that a request takes."""
-    return check_of(
-        Origin(run.guild_id, run.deployment, run.requester_roles or ()),
-        rules.pictures,
-        Flagged(app.settings.picture_check),
-        age_restricted=run.channel_age_restricted,
-        can_hold=False,
-        holds_unknown=app.settings.picture_check_fails == "hold",
-    )
 
 
 async def accept(app: App, checked: Checked, *, public: bool) -> Run:
@@ -252,17 +239,20 @@ async def check_files(app: App, deployment: Deployment, inputs: Merged) -> None:
         raise WrongFiles([mistake for mistake, _ in wrong], [url for _, url in wrong])
 
 
-async def check_pictures(app: App, deployment: Deployment, inputs: Merged, check: Check, server: int) -> None:
+async def check_pictures(
+    app: App, deployment: Deployment, inputs: Merged, run: Run, rules: ServerRules
+) -> None:
     """Raise RefusedError if a picture or video that somebody attached is flagged, or can't be checked.
 
     Those of earlier requests were checked then, and results before they were shown.
     """
+    check = check_of(run, rules, app.operator, age_restricted=run.channel_age_restricted)
     if check.flagged is Flagged.OFF:
         return
     deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
     for item in deployment.offered:
         for index, file in enumerate(inputs.files.get(item.key, ())):
-            labels = await _labels(app, file, server, deadline)
+            labels = await _labels(app, file, run.server, deadline)
             if check.verdict(labels) is not Verdict.SHOW:
                 option = item.option_names[min(index, len(item.option_names) - 1)]
                 code = "picture_unchecked" if labels is None else "picture_refused"

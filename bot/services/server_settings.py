@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from bot.context import App
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.forms import FormField
-from bot.domain.picture_check import Flagged
 from bot.domain.policy import check_availability
 from bot.domain.settings.fields import Change, Key, apply_form, form_of, key_of, refilled, without_missing
 from bot.domain.settings.kinds import Section, SettingsContext
@@ -100,7 +99,7 @@ def _context(app: App, editor: Editor) -> SettingsContext:
     usable = ((each.pinned_gpu,) if each.pinned_gpu else each.gpus for each in deployments)
     return replace(
         editor.context,
-        least_flagged=Flagged(app.settings.picture_check) if app.pictures is not None else None,
+        least_flagged=app.operator.flagged if app.pictures is not None else None,
         deployments={deployment.name: deployment.title for deployment in deployments},
         gpus=tuple(dict.fromkeys(gpu for gpus in usable for gpu in gpus)),
         gpu_unknown=tuple(deployment.title for deployment in unknown if deployment.gpus),

@@ -17,6 +17,7 @@ from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import VARIATIONS_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.picture_check import PATH, FakePictureCheck, Mood
+from tests.discord.actors import member
 from tests.discord.files import png
 from tests.discord.follow_ups import BOTH, SMALL, let_open
 from tests.discord.moderated_server import ModeratedServer, moderate, set_rules
@@ -220,3 +221,14 @@ async def test_what_was_attached_earlier_is_not_checked_again(tmp_path: Path) ->
         assert "Edit and try again" in buttons_of(server, refused.response.message)
         await server.click(shown, "Again")
         assert len(await server.keys()) == 2
+
+
+async def test_what_an_exempt_role_attaches_is_not_checked(tmp_path: Path) -> None:
+    async with checked(tmp_path, "spoiler", deployments=BOTH) as (server, checker):
+        trusted = server.guild.create_role("trusted")
+        pictures = {"flagged": "spoiler", "attached": True, "exempt_roles": [trusted.id]}
+        await set_rules(server, approval={"mode": "off"}, pictures=pictures)
+        let_open(server)
+        checker.marker = b""  # flags every picture
+        await server.ask(member(server, "pat", trusted), **SMALL, image=("start.png", png()))
+        assert len(await server.keys()) == 1

@@ -15,16 +15,15 @@ from bot.domain.picture_check import (
     Label,
     Labels,
     Level,
-    Origin,
     Verdict,
-    check_of,
     decided,
     decision_by,
     numbers_with,
     verdicts_on,
 )
+from bot.domain.policy import OperatorRules, check_of
 from bot.domain.runs import Output
-from bot.domain.settings.rules_and_defaults import PictureRules
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.status import linked_outputs
 from tests.unit.factories import made_run
 
@@ -91,16 +90,16 @@ def test_a_level_flags_some_labels(level: Level, flagging: set[Label]) -> None:
 def test_the_rules_for_a_run(
     rules: dict[str, Any], least: Flagged, run: dict[str, Any], expected: tuple[Flagged, Level]
 ) -> None:
-    own = PictureRules.model_validate(rules)
-    origin = Origin(run.get("guild_id", 1), "flux", run.get("requester_roles", ()))
-    check = check_of(origin, own, least, age_restricted=False, can_hold=True)
+    own, operator = ServerRules.model_validate({"pictures": rules}), OperatorRules(flagged=least)
+    check = check_of(made_run(deployment="flux", **run), own, operator, age_restricted=False)
     assert (check.flagged, check.level) == expected
 
 
 @pytest.mark.parametrize(("exempt", "expected"), [(True, F.OFF), (False, F.HOLD)])
 def test_age_restricted_channels_may_be_exempt(exempt: bool, expected: Flagged) -> None:
-    own = PictureRules(flagged=F.HOLD, exempt_age_restricted=exempt)
-    check = check_of(Origin(1, "flux", ()), own, F.OFF, age_restricted=True, can_hold=True)
+    pictures = {"flagged": F.HOLD, "exempt_age_restricted": exempt}
+    rules = ServerRules.model_validate({"pictures": pictures})
+    check = check_of(made_run(), rules, OperatorRules(), age_restricted=True)
     assert check.flagged is expected
 
 
