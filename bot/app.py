@@ -75,9 +75,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         )
         session = await stack.enter_async_context(open_session(metrics.comfydeploy_trace()))
         backend = ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
-        catalogue = Catalogue(
-            configs, backend, store.key_values.get_deployment, store.key_values.put_deployment
-        )
+        catalogue = Catalogue(configs, backend, store.key_values.get, store.key_values.put)
         if calling:
             await catalogue.load()
         app = await _open(

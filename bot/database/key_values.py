@@ -14,7 +14,6 @@ from bot.database.tables import key_values
 from bot.outside import Outside
 
 T = TypeVar("T")
-_DEPLOYMENT = "deployment:"
 _MAX_CLOCK_SKEW = timedelta(hours=1)
 _VALUE = select(key_values.c.value).where(key_values.c.name == bindparam("of"))
 
@@ -72,14 +71,6 @@ class KeyValueStore(Repository):
         return value
 
     @writes
-    def mark(self, connection: Connection, name: str) -> bool:
-        """Store that something was done, and return whether that wasn't stored before."""
-        if lock_value(connection, name) is not None:
-            return False
-        write_value(connection, name, "", self._outside.now())
-        return True
-
-    @writes
     def change(
         self, connection: Connection, name: str, change: Callable[[str | None], tuple[str | None, T]]
     ) -> T:
@@ -99,10 +90,3 @@ class KeyValueStore(Repository):
         slot = max(now, previous + interval) if previous < now + _MAX_CLOCK_SKEW else now
         write_value(connection, name, slot.isoformat(), self._outside.now())
         return slot
-
-    async def get_deployment(self, deployment_id: str) -> str | None:
-        """Return the cached description of a deployment as JSON, or None."""
-        return await self.get(_DEPLOYMENT + deployment_id)
-
-    async def put_deployment(self, deployment_id: str, description: str) -> None:
-        await self.put(_DEPLOYMENT + deployment_id, description)

@@ -96,7 +96,7 @@ async def _check_services(
             for sentence in error.mistakes:
                 yield problem(DEPLOYMENT, sentence, "Correct it in .env or deployments.toml.")
         # Without `write`, since a check must not change anything.
-        catalogue = Catalogue(configs, backend, store.key_values.get_deployment if store else None)
+        catalogue = Catalogue(configs, backend, store.key_values.get if store else None)
         for finding in await check_deployments(configs, catalogue, backend) if configs else ():
             yield finding
     if settings.discord_token.get_secret_value():

@@ -116,4 +116,4 @@ async def is_to_be_greeted(app: App, guild_id: int) -> bool:
         check_availability(guild_id, app.operator, user_install=False)
     except RefusedError:
         return False
-    return await app.store.key_values.mark(f"greeted {guild_id}")
+    return await app.store.key_values.change(f"greeted {guild_id}", lambda before: ("", before is None))

@@ -4,7 +4,6 @@ numbers of steps, and in threads of its own. How long it takes is measured by `m
 
 from __future__ import annotations
 
-import gc
 import io
 import json
 from collections.abc import Sequence
@@ -15,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.comfydeploy import deployments, reports, wire
+from bot.comfydeploy import deployments, reports
 from bot.deployments.choices import find_choice
 from bot.deployments.schema import Choice
 from bot.deployments.schema.field_types import slug, unique
-from bot.domain.errors import BackendBadReply, MediaForbidden
+from bot.domain.errors import MediaForbidden
 from bot.domain.runs import Output
 from bot.domain.text import NUMBER_LENGTH
 from bot.media.download import MediaFetcher
@@ -35,45 +34,6 @@ def test_only_a_short_text_is_read_as_a_number(length: int) -> None:
     digits = "1" * (length - 2)
     found = find_choice((Choice(name="large", value=f"{digits}.0"),), digits + ".")
     assert (found is not None) is (length <= NUMBER_LENGTH)
-
-
-@pytest.mark.parametrize(
-    ("unit", "most"), [("[],", wire.MAX_BRACKETS), ("{},", wire.MAX_BRACKETS), ("1,", wire.MAX_COMMAS)]
-)
-def test_json_with_too_many_values_is_refused_by_its_separators(unit: str, most: int) -> None:
-    fits = f"[{unit * (most - 1)}0]".encode()
-    assert len(wire.load(fits)) == most
-    with pytest.raises(BackendBadReply, match="too many values"):
-        wire.load(f"[{unit * most}{unit * 2}0]".encode())
-
-
-@pytest.mark.parametrize("text", ["[[1],[2]],", '{"a": "\\\\"}, ', '\\"[\\', "\\\\"])
-def test_separators_inside_strings_do_not_count(text: str) -> None:
-    long = text * wire.MAX_BRACKETS
-    assert wire.load(json.dumps([long, [1]]).encode()) == [long, [1]]
-    with pytest.raises(BackendBadReply, match="too many values"):
-        wire.load(json.dumps([long, [[]] * wire.MAX_BRACKETS]).encode())
-
-
-def test_strings_are_searched_for_only_if_there_are_few() -> None:
-    few = [["["]] * (wire.MAX_QUOTES // 2)
-    body = json.dumps([*few, "[" * wire.MAX_BRACKETS]).encode()
-    with pytest.raises(BackendBadReply, match="too many values"):
-        wire.load(body)
-    assert wire.load(json.dumps([*few[1:], "[" * wire.MAX_BRACKETS]).encode())
-
-
-@pytest.mark.parametrize("body", [b"[1]", b"no JSON"])
-def test_parsing_leaves_garbage_collection_as_it_was(body: bytes) -> None:
-    for is_on in (False, True):
-        (gc.enable if is_on else gc.disable)()
-        try:
-            wire.load(body)
-        except BackendBadReply:
-            pass
-        finally:
-            assert gc.isenabled() is is_on
-            gc.enable()
 
 
 def test_only_a_limited_number_of_items_in_a_report_is_read() -> None:

@@ -49,17 +49,12 @@ async def test_a_prefix_is_taken_literally(store: Store) -> None:
     assert await store.key_values.with_prefix("%") == {}
 
 
-async def test_a_deployment_is_remembered_as_last_seen(store: Store) -> None:
-    await store.key_values.put_deployment("d-1", '{"a": "ü"}')
-    await store.key_values.put_deployment("d-1", '{"a": "🙂"}')
-    assert await store.key_values.get_deployment("d-1") == '{"a": "🙂"}'
-    assert await store.key_values.get_deployment("d-2") is None
+async def test_of_several_processes_one_changes_a_value_first(store: Store, other: Store) -> None:
+    def count(before: str | None) -> tuple[str, int]:
+        return f"🙂{before or ''}", len(before or "")
 
-
-async def test_of_two_processes_one_is_the_first(store: Store, other: Store) -> None:
-    marks = await asyncio.gather(*(each.key_values.mark("greeted 1") for each in (store, other, store)))
-    assert sorted(marks) == [False, False, True]
-    assert await other.key_values.mark("greeted 2")
+    counts = await asyncio.gather(*(each.key_values.change("n", count) for each in (store, other, store)))
+    assert (sorted(counts), await other.key_values.get("n")) == ([0, 1, 2], "🙂🙂🙂")
 
 
 async def test_slots_are_an_interval_apart_in_all_processes(store: Store, other: Store) -> None:

@@ -51,9 +51,7 @@ class Comfy:
 
     def catalogue(self, *configs: DeploymentSettings) -> Catalogue:
         """Return a catalogue as after a start."""
-        return Catalogue(
-            configs or [config()], self.client, self.notes.get_deployment, self.notes.put_deployment
-        )
+        return Catalogue(configs or [config()], self.client, self.notes.get, self.notes.put)
 
     async def first_input(self, *configs: DeploymentSettings) -> str:
         """Start, and return the first input of the deployment flux."""
@@ -149,7 +147,7 @@ async def test_a_reload_takes_over_what_changed(comfy: Comfy) -> None:
 
 
 async def test_an_unreadable_description_in_the_database_is_not_used(comfy: Comfy) -> None:
-    await comfy.notes.put_deployment(UUID, "{broken")
+    await comfy.notes.put(UUID, "{broken")
     comfy.down = True
     with pytest.raises(StartupError):
         await comfy.catalogue().load()
