@@ -25,7 +25,6 @@ from bot.database.tables import requests, runs
 from bot.domain.errors import RunGone
 from bot.domain.runs import Run
 
-# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _ADVISORY = text("SELECT pg_advisory_xact_lock(hashtext(:name))")
 _REQUEST_OF = select(runs.c.request_key).where(runs.c.key == bindparam("of")).scalar_subquery()
 _LOCK = select(requests.c.key).where(requests.c.key == _REQUEST_OF).with_for_update()

@@ -17,12 +17,10 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
-    Text,
     Update,
     and_,
     bindparam,
     case,
-    cast,
     exists,
     insert,
     null,
@@ -33,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.database.tables import messages, queues, requests, runs
-from bot.domain.messages.records import COPIES, Form, Kind, Message, Place
+from bot.domain.messages.records import COPIES, Form, Kind, Message, Messages, Place
 from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.runs import FINAL, Output, Run, RunState
 
@@ -177,7 +175,6 @@ def _update(table: Table, of: tuple[str, ...], set_: tuple[str, ...], add: tuple
     return update(table).where(*which).values(new | more)
 
 
-Messages = Mapping[tuple[Kind, int], Message]
 is_pending = messages.c.wanted_rev > messages.c.shown_rev
 # A message that starts again: with all its files, at the first place.
 FRESH: Mapping[str, object] = {"form": 0, "place": 0, "failures": 0, "offered": False, "deleted_by": None}
@@ -244,12 +241,6 @@ def about_result(run: Run) -> ColumnElement[bool]:
     )
 
 
-def is_untouched() -> ColumnElement[bool]:
-    """Match messages that nobody deleted and that were never posted, not even by an unconfirmed attempt."""
-    is_unposted = cast(messages.c.posted, Text) == "[]"
-    return and_(is_unposted, messages.c.attempt.is_(None), messages.c.deleted_by.is_(None))
-
-
 def nothing_pending() -> ColumnElement[bool]:
     """Match the requests that have ended, wait for no moderator, and have no message to post or change."""
     own = messages.c.request_key == requests.c.key
@@ -259,10 +250,8 @@ def nothing_pending() -> ColumnElement[bool]:
     return and_(~active.correlate(requests), ~pending.correlate(requests))
 
 
-def read_messages(
-    connection: Connection, keys: Collection[str]
-) -> dict[str, dict[tuple[Kind, int], Message]]:
-    """Return the messages of these requests."""
+def read_messages(connection: Connection, keys: Collection[str]) -> Mapping[str, Messages]:
+    """Return the messages of these requests. A request without messages has an empty mapping."""
     found: dict[str, dict[tuple[Kind, int], Message]] = defaultdict(dict)
     for row in connection.execute(_OF_REQUESTS, {"keys": list(keys)}):
         message = to_message(row)
@@ -270,8 +259,7 @@ def read_messages(
     return found
 
 
-def messages_of(connection: Connection, request_key: str) -> dict[tuple[Kind, int], Message]:
-    """Return the messages of a request."""
+def messages_of(connection: Connection, request_key: str) -> Messages:
     return read_messages(connection, [request_key])[request_key]
 
 

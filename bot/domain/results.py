@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
 from bot.domain.errors import AlreadyPosted, RefusedError
-from bot.domain.messages.records import COPIES, Kind, Message, MessageRef
+from bot.domain.messages.records import COPIES, Kind, Message, MessageRef, Messages
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules, Spoiler
@@ -72,9 +72,6 @@ class CopyRequest:
     @property
     def kind(self) -> Kind:
         return Kind.POST if self.shared_to is None else Kind.SHARE
-
-
-Messages = Mapping[tuple[Kind, int], Message]
 
 
 def check_copyable(run: Run, actor: Actor) -> None:

@@ -168,22 +168,18 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         )
         batch = batch_of(run, merged.runs, app.outside.random)
         of_channel = _of_channel(deployment, merged)
-        await check_words(app, actor, facts.rules, deployment.name, texts, of_channel, quoted=not private)
+        await check_words(app, actor, batch[0], facts.rules, texts, of_channel, quoted=not private)
         try:
             accepted = decide(batch[0], actor, facts, app.operator)
+            # After the rules, because these files may have to be downloaded.
+            await check_files(app, deployment, merged)
+            if facts.rules.pictures.attached and is_checked:
+                await check_pictures(app, deployment, merged, accepted, facts.rules)
         except RefusedError as refused:
             if refused.code == "gpu_role_all" and deployment.gpus:
                 refused = RefusedError("gpu_role_unknown")
             await app.store.requests.record_refusal(batch[0], refused.code, app.now())
             raise refused from None
-        # After the rules, because these files may have to be downloaded.
-        await check_files(app, deployment, merged)
-        if facts.rules.pictures.attached and is_checked:
-            try:
-                await check_pictures(app, deployment, merged, accepted, facts.rules)
-            except RefusedError as refused:
-                await app.store.requests.record_refusal(batch[0], refused.code, app.now())
-                raise
     only_requester = private or accepted.review_channel_id is not None
     return Checked(batch=batch, actor=actor, only_requester=only_requester, dropped=merged.dropped)
 

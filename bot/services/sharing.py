@@ -76,7 +76,7 @@ async def _check_texts(app: App, actor: Actor, run: Run, copy: CopyRequest, rule
     prompt = run.prompt if copy.with_prompt else None
     for name, text, code in (("text", made, "share_text"), ("prompt", prompt, "share_words")):
         try:
-            await check_words(app, actor, rules, run.deployment, {name: text} if text else {})
+            await check_words(app, actor, run, rules, {name: text} if text else {})
         except RefusedError as error:
             if error.code != "words_refused":
                 raise

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 
 from bot.context import App
 from bot.domain.errors import RefusedError
-from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.requests import NAME_LENGTH, Actor
+from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import escape_line, shorten
-from bot.store.audit import add_entries
 from bot.words import cache as word_rules
 
 log = logging.getLogger(__name__)
@@ -38,17 +37,17 @@ class DefaultTexts:
 async def check_words(
     app: App,
     actor: Actor,
+    run: Run,
     rules: ServerRules,
-    deployment: str,
     texts: Mapping[str, str],
     default: DefaultTexts | None = None,
     *,
     quoted: bool = False,
 ) -> None:
-    """Raise RefusedError if a text has a word that the server's `rules` forbid. The audit log records that.
+    """Raise RefusedError if a text of a run has a word that the server's `rules` forbid.
 
-    With `quoted`, the entry contains the beginning of that text for the moderators. The same happens if
-    required AutoMod rules can't be read, or if the check takes too long.
+    The audit log records that, with `quoted` with the beginning of that text for the moderators. The same
+    happens if required AutoMod rules can't be read, or if the check takes too long.
 
     `default` is the channel's default preset whose texts are part of `texts`. If one of the preset's
     texts has a hit, the code is `default_words`. Nothing is recorded then, because the user didn't
@@ -78,15 +77,5 @@ async def check_words(
         if default is not None and is_defaults:
             raise RefusedError("default_words", name=escape_line(default.name, NAME_LENGTH))
     log.info("refused a request of user %s: %s, rule %r", actor.id, refused.code, details.get("rule"))
-    entry = AuditEntry(
-        at=app.now(),
-        guild_id=guild_id,
-        actor_id=actor.id,
-        subject_id=actor.id,
-        action=AuditAction.REFUSAL,
-        deployment=deployment,
-        outcome=refused.code,
-        details=details,
-    )
-    await app.store.database.write(add_entries, entry)
+    await app.store.requests.record_refusal(run, refused.code, app.now(), details)
     raise refused

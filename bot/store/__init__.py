@@ -1,7 +1,8 @@
 """The repositories on SQLite or PostgreSQL. Their rows are the source of truth.
 
-Conditions take collections as they are, as in `in_(FINAL)`. The values are parameters, so neither their order
-nor their number changes the statement that SQLAlchemy caches.
+The statements of frequent work are built once, because SQLAlchemy caches a statement's SQL, but not the work
+of building it. Conditions take collections as they are, as in `in_(FINAL)`. The values are parameters, so
+neither their order nor their number changes the statement that is cached.
 """
 
 from __future__ import annotations

@@ -15,14 +15,13 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, bindparam, insert, or_, select, update
 
 from bot.database.engine import Repository, reads
-from bot.database.rows import Messages, earlier, read_messages, select_listed_runs, to_run
+from bot.database.rows import earlier, read_messages, select_listed_runs, to_run
 from bot.database.tables import audit, runs
-from bot.domain.messages.records import EDITS, Kind, MessageRef
+from bot.domain.messages.records import EDITS, Kind, MessageRef, Messages
 from bot.domain.moderation import AuditAction, AuditEntry, AuditFilter, StoredEntry, outcome_of
 from bot.domain.runs import FINAL, REQUESTER_BLOCKED, Run, RunState
 
 _CHUNK_SIZE = 250  # handled in one step of the event loop
-# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _INSERT = insert(audit)
 _ENDS = (
     select(runs.c.state, runs.c.partial, runs.c.failure_code)

@@ -19,7 +19,6 @@ from bot.store.audit import add_entries
 from bot.store.ledger import by_day
 from bot.store.runs import apply_change
 
-# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _ACTIVE = select(blocks).where(
     blocks.c.guild_id == bindparam("guild"),
     blocks.c.user_id == bindparam("user"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import NamedTuple
@@ -42,7 +41,6 @@ from bot.store.runs import apply_change
 _COUNTED = 32
 # Check before the limit resets, too: it may be raised, or other runs may use less than they reserved.
 _ASK_AGAIN_AFTER = timedelta(hours=1)
-# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _EXPIRES = runs.c.state == RunState.AWAITING_APPROVAL
 _IS_FOLLOWED = or_(runs.c.state.in_(IN_FLIGHT), and_(runs.c.state.in_(FINAL), runs.c.run_id.is_not(None)))
 _CLAIM = (
@@ -126,20 +124,13 @@ def _claim(connection: Connection, run: Run, claim_id: str, now: datetime, answe
         # The status message shows what is now wrong. Otherwise it stays until ComfyDeploy answers.
         revise(connection, [run.request_key])
     advance(connection, run)
-    started = {"state": RunState.SUBMITTING, "submitted_at": now, "charged_on": today}
-    post(connection, run, started)
-    return replace(
-        run,
-        state=RunState.SUBMITTING,
-        submitted_at=now,
-        charged_on=today,
-        claim_id=claim_id,
-        checks=0,
-        submissions=run.submissions + 1,
-        queue_position=None,
-        waiting_code=None,
-        waiting_params=None,
-    )
+    post(connection, run, {"state": RunState.SUBMITTING, "submitted_at": now, "charged_on": today})
+    return _claimed(connection, claim_id)
+
+
+def _claimed(connection: Connection, claim_id: str) -> Run | None:
+    row = connection.execute(_CLAIMED, {"claim": claim_id}).first()
+    return to_run(row) if row is not None else None
 
 
 class ClaimStore(Repository):
@@ -176,14 +167,13 @@ class ClaimStore(Repository):
                     return run
         except CommitUnknown:
             # Only this call knows the claim's id, so nobody else makes the queue call of this claim.
-            return await self._claimed(claim_id)
+            return await self._unconfirmed(claim_id)
 
     @writes
-    def _claimed(self, connection: Connection, claim_id: str) -> Run | None:
+    def _unconfirmed(self, connection: Connection, claim_id: str) -> Run | None:
         """Return the run of a claim whose commit isn't confirmed, or None if it was rolled back."""
         lock(connection, "submit")
-        row = connection.execute(_CLAIMED, {"claim": claim_id}).first()
-        return to_run(row) if row is not None else None
+        return _claimed(connection, claim_id)
 
     @writes
     def _try_next(

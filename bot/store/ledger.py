@@ -15,13 +15,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select
 
 from bot.database.rows import insert_new, set_columns
 from bot.database.tables import runs, usage
-from bot.domain.budgets import GIVEN_BACK_A_DAY, Charge, Spending, budget_day, charge_of, recorded_charge
+from bot.domain.budgets import (
+    GIVEN_BACK_A_DAY,
+    Charge,
+    Spending,
+    Usage,
+    budget_day,
+    charge_of,
+    day_end,
+    recorded_charge,
+)
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 
 # The server of what happens outside servers and, as a person of that server, the whole bot.
@@ -29,7 +38,6 @@ _NONE = 0
 # A run may be settled days after it was charged: it can execute for a day, and be reported late.
 _KEPT = timedelta(days=7)
 _FIELDS = frozenset(field.name for field in fields(Run))
-# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _GIVEN_BACK = (
     select(usage.c.given_back)
     .where(
@@ -57,21 +65,10 @@ _EXECUTING = select(
 ).where(runs.c.state.in_(IN_FLIGHT), runs.c.started_at.is_not(None), runs.c.charged_on == bindparam("of_day"))
 
 
-class Today(NamedTuple):
-    """Today's use so far: the unweighted seconds of the whole bot, and what a person and a server used."""
-
-    seconds: float
-    person: Spending
-    server: Spending
-
-
-UNUSED = Today(0, Spending(), Spending())
-
-
 def read_today(
     connection: Connection, guild_id: int | None, person_id: int, now: datetime, *, server: bool
-) -> Today:
-    """Return today's use. A run in flight counts at least the time that it has used so far.
+) -> Usage:
+    """Return what the ledger says about today. A run in flight counts at least the time that it has used.
 
     What the server used is summed up only with `server`, which is for servers only.
     """
@@ -88,7 +85,13 @@ def read_today(
         if (run.guild_id or _NONE) == guild:
             weighted += more * run.weight
             own_more += more * run.weight if run.requester_id == person_id else 0
-    return Today(used, Spending(own.runs, own.weighted + own_more), Spending(int(count), weighted))
+    return Usage(
+        now=now,
+        day_end=day_end(now),
+        gpu_seconds_today=used,
+        person=Spending(own.runs, own.weighted + own_more),
+        server=Spending(int(count), weighted),
+    )
 
 
 def reservation(seconds: float, weight: float, today: date) -> dict[str, object]:

@@ -28,7 +28,6 @@ from sqlalchemy import (
 from bot.database.engine import Repository, reads, writes
 from bot.database.row_locks import lock_requests
 from bot.database.rows import (
-    Messages,
     bump,
     is_pending,
     message_key,
@@ -38,7 +37,7 @@ from bot.database.rows import (
 )
 from bot.database.tables import UtcDateTime, messages, requests
 from bot.domain.messages.decide import FAILURE
-from bot.domain.messages.records import Claim, Kind, Message, Part, Release, full_channels
+from bot.domain.messages.records import Claim, Kind, Message, Messages, Part, Release, full_channels
 
 # How soon to look again for a message that is due, but whose request is under a lease.
 _LOOK_AGAIN = timedelta(seconds=1)
@@ -118,7 +117,7 @@ class MessageStore(Repository):
 
         Returns False if nothing may be sent, because the lease is lost or something has changed.
         """
-        return _hold(connection, claim, lease_until=until) and _store(connection, claim.message)
+        return keep(connection, claim, lease_until=until)
 
     @writes
     def answered(self, connection: Connection, key: str, message_id: int | None, now: datetime) -> None:
@@ -175,6 +174,14 @@ def _hold(connection: Connection, claim: Claim, **values: object) -> bool:
     """Lock the request of a claim, with these values; return False if the lease was lost."""
     own = {"key": claim.message.request_key, "lease_owner": claim.lease}
     return set_columns(connection, requests, own, values) == 1
+
+
+def keep(connection: Connection, claim: Claim, **values: object) -> bool:
+    """Lock the request of a claim, with these values, and store its message.
+
+    Return False if the lease was lost, or if something has changed since the claim.
+    """
+    return _hold(connection, claim, **values) and _store(connection, claim.message)
 
 
 # What a claim may change of its message.
@@ -257,7 +264,6 @@ def _first_due(is_due: ColumnElement[bool], *order: ColumnElement[Any]) -> Selec
 _LAST = case((messages.c.kind == Kind.ANSWER, 1), else_=0)
 _IS_DUE, _IS_ENDING = and_(is_pending, messages.c.due_at <= _NOW), messages.c.farewell_at <= _NOW
 # What is out of date, and then the answers that are soon out of reach.
-# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _DUE = (_first_due(_IS_DUE, _LAST, messages.c.due_at), _first_due(_IS_ENDING, messages.c.farewell_at))
 _DUE_LOCKED = [query.with_for_update(skip_locked=True, of=requests) for query in _DUE]
 _OF_REQUEST = _DUE_LOCKED[0].where(

@@ -201,7 +201,6 @@ def _of_channels(guild_id: int) -> Select[Any]:
 _OWN_FIRST = case((presets.c.holder == Holder.PERSON, 0), else_=1)
 _is_named = presets.c.folded == bindparam("named")
 _is_default_here = channel_defaults.c.channel_id.is_not(None)
-# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _USABLE: Select[Any] = (
     select(*_COLUMNS, presets.c.folded, *_OF_DEFAULT)
     .outerjoin_from(

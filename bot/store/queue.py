@@ -80,7 +80,6 @@ _HAS_ROOM = (
         _full(_server(_busy), _busy.c.requester_id)
     ),
 )
-# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _in_flight = (
     select(_busy.c.deployment, func.count().label("number"))
     .where(is_in_flight(_busy))

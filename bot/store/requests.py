@@ -7,7 +7,7 @@ bot/domain/policy.py and bot/domain/budgets.py.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -37,7 +37,7 @@ from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.transitions import end
 from bot.store import ledger
-from bot.store.audit import add_entries, count_of
+from bot.store.audit import add_entries, request_entry, run_entry
 from bot.store.blocks import active_block, end_blocked_run
 from bot.store.messages import ACCEPTING
 from bot.store.presets import read_usable
@@ -57,7 +57,6 @@ _AT_ONCE = 4
 _SHOWING = timedelta(seconds=60)
 # How PostgreSQL and SQLite name the unique index that is violated by a second request of an interaction.
 _INTERACTION_IS_TAKEN = ("requests_interaction", "requests.interaction_id")
-# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _IS_REPEATED = select(
     exists().where(
         requests.c.requester_id == bindparam("person"),
@@ -139,9 +138,11 @@ class RequestStore(Repository):
         return accepted
 
     @writes
-    def record_refusal(self, connection: Connection, run: Run, code: str, now: datetime) -> None:
+    def record_refusal(
+        self, connection: Connection, run: Run, code: str, now: datetime, details: Mapping[str, object] = {}
+    ) -> None:
         """Add an audit entry for a request that was refused before `accept`."""
-        add_entries(connection, _entry(run, now, code))
+        add_entries(connection, _refusal(run, code, now, **details))
 
     @writes
     def _accept(
@@ -166,7 +167,7 @@ class RequestStore(Repository):
             facts = facts._replace(expected={first.expected_gpu: seconds})
             accepted = decide(first, requester, facts, self._operator, public=public)
         except RefusedError as refused:
-            add_entries(connection, _entry(first, now, refused.code))
+            add_entries(connection, _refusal(first, refused.code, now))
             return refused
         return _store(connection, batch, accepted, requester, facts.rules)
 
@@ -213,8 +214,9 @@ def _store(
     stored += (
         replace(accepted, key=run.key, inputs=run.inputs, seed=run.seed, index=run.index) for run in batch[1:]
     )
-    add_entries(connection, _entry(accepted, accepted.created_at))
     in_review, now = accepted.review_channel_id is not None, accepted.created_at
+    entry = request_entry(stored, AuditAction.REQUEST, accepted.requester_id, now, **_terms(accepted))
+    add_entries(connection, entry)
     # A run in review gets its tag once it is approved.
     asked = [(run.deployment, None if in_review else run.requester_id) for run in stored]
     tags, limits = give_tags(connection, asked), limits_of(requester.person, rules)
@@ -239,22 +241,15 @@ def _store(
     return accepted
 
 
-def _entry(run: Run, now: datetime, refused: str | None = None) -> AuditEntry:
-    return AuditEntry(
-        at=now,
-        guild_id=run.guild_id,
-        actor_id=run.requester_id,
-        subject_id=run.requester_id,
-        action=AuditAction.REFUSAL if refused else AuditAction.REQUEST,
-        run_key=None if refused else run.request_key,
-        deployment=run.deployment,
-        outcome=refused,
-        details={
-            **({} if refused else count_of(run.count)),
-            **({"GPU": run.gpu} if run.gpu else {}),
-            **({"result": "private"} if run.private else {}),
-        },
-    )
+def _refusal(run: Run, code: str, now: datetime, **details: object) -> AuditEntry:
+    details = _terms(run) | details
+    entry = run_entry(run, AuditAction.REFUSAL, run.requester_id, now, outcome=code, **details)
+    return replace(entry, run_key=None)
+
+
+def _terms(run: Run) -> dict[str, object]:
+    private = {"result": "private"} if run.private else {}
+    return {"GPU": run.gpu, **private} if run.gpu else {**private}
 
 
 def judge_run(
@@ -297,16 +292,15 @@ def judge_run(
         seconds = expected_seconds(connection, run.deployment, gpu, now)
         run = replace(run, weight=weight_of(gpu, rules), reserved_seconds=seconds)
     run = replace(run, expected_gpu=gpu)
-    block = active_block(connection, run.guild_id, run.requester_id, now)
-    usage = Usage(now=now, day_end=day_end(now), block=block, paused=paused)
-    charged = is_charged(run, now)
+    usage, charged = Usage(now=now, day_end=day_end(now)), is_charged(run, now)
     if not charged:
         # A request that is accepted at the same time can't charge what is judged here.
         lock_accepting(connection, run.server)
     if not charged or operator.daily_gpu_seconds is not None:
         server = not charged and has_daily_limit(rules.budgets.server)
-        today = ledger.read_today(connection, run.guild_id, run.requester_id, now, server=server)
-        usage = replace(usage, gpu_seconds_today=today.seconds, person=today.person, server=today.server)
+        usage = ledger.read_today(connection, run.guild_id, run.requester_id, now, server=server)
+    block = active_block(connection, run.guild_id, run.requester_id, now)
+    usage = replace(usage, block=block, paused=paused)
     marks = offer.age_marks if offer is not None else ()
     try:
         judge(run, usage, operator, rules, person=person, channel=channel, age_marks=marks)

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 
 from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting, lock_batch, lock_run
-from bot.database.rows import FRESH, about_result, bump, message_key, messages_of, set_columns, want
-from bot.database.tables import audit, messages, requests, runs
+from bot.database.rows import FRESH, about_result, bump, messages_of, set_columns, want
+from bot.database.tables import audit, messages, runs
 from bot.domain.budgets import budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.messages.records import COPIES, Claim, Kind
@@ -29,6 +29,7 @@ from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, request_entry, run_entry
 from bot.store.ledger import reservation
+from bot.store.messages import keep
 from bot.store.queue import give_tags
 from bot.store.requests import judge_run, refuse
 from bot.store.rules import read_pause, read_rules
@@ -202,17 +203,13 @@ class ReviewStore(Repository):
         Undecided outputs are hidden at `until`. Returns False if the claim's lease was lost, or if the
         message has changed, since a report may have replaced the outputs that were checked.
         """
-        key, message = claim.message.request_key, claim.message
-        if not set_columns(connection, requests, {"key": key, "lease_owner": claim.lease}, {"key": key}):
-            return False
-        own, unchanged = message_key(key, message.kind, message.number), {"wanted_rev": message.wanted_rev}
-        if not set_columns(connection, messages, own | unchanged, unchanged):
+        if not keep(connection, claim, lease_owner=claim.lease):
             return False
         for run in checked:
             limit = until if run.held else None
             set_columns(connection, runs, {"key": run.key}, {"verdicts": run.verdicts, "held_until": limit})
         if any(run.held for run in checked):
-            _ask_about_pictures(connection, key, now, channel_id=channel_id)
+            _ask_about_pictures(connection, claim.message.request_key, now, channel_id=channel_id)
         return True
 
     @writes

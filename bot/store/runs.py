@@ -19,7 +19,7 @@ from bot.database.row_locks import lock_batch, lock_requests, lock_run, lock_run
 from bot.database.rows import (
     FRESH,
     bump,
-    is_untouched,
+    messages_of,
     read_runs,
     revise,
     runs_of,
@@ -45,7 +45,6 @@ from bot.store.audit import add_entries, record_end, request_entry
 from bot.store.ledger import by_day, post
 from bot.store.rules import read_rules
 
-# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BY_KEY = select_runs().where(runs.c.key == bindparam("wanted"))
 
 
@@ -321,9 +320,9 @@ def _show_late(connection: Connection, run: Run, now: datetime) -> None:
     """
     if run.deleted_at is not None:
         return
-    outcome = (messages.c.request_key == run.request_key, messages.c.kind == Kind.OUTCOME)
-    found = connection.execute(select(is_untouched().label("untouched")).where(*outcome)).first()
-    if found is not None:
-        alone = run.count > 1 and not found.untouched
+    outcome = messages_of(connection, run.request_key).get((Kind.OUTCOME, 0))
+    if outcome is not None:
+        is_touched = outcome.posted or outcome.attempt or outcome.deleted_by is not None
+        alone = run.count > 1 and is_touched
         kind, number = (Kind.LATE, run.index) if alone else (Kind.OUTCOME, 0)
         want(connection, run.request_key, kind, number, now, {**FRESH, "channel_id": run.channel_id})

@@ -255,7 +255,8 @@ async def test_a_refused_private_prompt_is_not_kept(bot: Harness) -> None:
     refused = await bot.ask(prompt="two badgers", private=True)
     assert "has a word that this server blocks" in refusal(bot, refused)
     (line,) = await bot.audit()
-    assert line.details == {"rule": "The bot's own list", "word": "badger*", "option": "prompt"}
+    told = {"rule": "The bot's own list", "word": "badger*", "option": "prompt", "result": "private"}
+    assert line.details == told
 
 
 async def test_a_refused_prompt_is_in_the_export_and_goes_with_the_data(bot: Harness) -> None:

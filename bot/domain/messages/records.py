@@ -167,6 +167,10 @@ class Message:
         return replace(self, posted=posted, stale=stale, attempt=None)
 
 
+Messages = Mapping[tuple[Kind, int], Message]
+"""The messages of a request, by kind and number."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A message that was claimed under the lease of its request, with everything that it depends on.
@@ -178,7 +182,7 @@ class Claim:
     lease: str
     message: Message
     runs: Sequence[Run]
-    messages: Mapping[tuple[Kind, int], Message] = field(default_factory=dict)
+    messages: Messages = field(default_factory=dict)
     unstored: tuple[Part, ...] = ()
 
     @property
@@ -258,13 +262,13 @@ def full_channels(in_progress: Iterable[Message]) -> list[int]:
     return [channel for channel, count in counts.items() if channel and count >= PER_CHANNEL]
 
 
-def result_refs(messages: Mapping[tuple[Kind, int], Message], number: int) -> Sequence[MessageRef]:
+def result_refs(messages: Messages, number: int) -> Sequence[MessageRef]:
     """Return the Discord messages that show a run's result: those of a late success, or its batch's."""
     shown = (messages.get(key) for key in ((Kind.LATE, number), (Kind.OUTCOME, 0)))
     return next((refs for each in shown if each and (refs := each.refs or each.stale)), ())
 
 
-def result_ref(messages: Mapping[tuple[Kind, int], Message], number: int) -> MessageRef | None:
+def result_ref(messages: Messages, number: int) -> MessageRef | None:
     return next(iter(result_refs(messages, number)), None)
 
 

@@ -18,11 +18,10 @@ from bot.domain.fair_queue import NEEDED, SAMPLE, WINDOW, Medians, StartedRun, S
 from bot.domain.messages.records import OUTCOMES
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, RunState
 from bot.store.blocks import active_block
-from bot.store.ledger import UNUSED, read_today
+from bot.store.ledger import read_today
 from bot.store.queue import is_in_flight
 from bot.store.rules import read_pause
 
-# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 _BILLED = case((~runs.c.duration_in_doubt, runs.c.run_duration))
 SUCCESSES = (
     select(runs.c.submitted_at, runs.c.started_at, runs.c.ended_at, _BILLED)
@@ -83,13 +82,14 @@ def read_usage(
 
     To decide about a request, call this in a transaction that excludes all others that accept requests.
     """
-    used = read_today(connection, guild_id, user_id, now, server=server) if today else UNUSED
+    used = Usage(now=now, day_end=day_end(now))
+    if today:
+        used = read_today(connection, guild_id, user_id, now, server=server)
     whose = {"guild": guild_id, "person": user_id}
     waiting = connection.execute(WAITING_PRIVATELY if guild_id is None else WAITING_IN_SERVER, whose).one()
-    return Usage(
-        now=now,
-        day_end=day_end(now),
-        gpu_seconds_today=used.seconds + waiting.seconds,
+    return replace(
+        used,
+        gpu_seconds_today=used.gpu_seconds_today + waiting.seconds,
         person=replace(used.person, waiting=waiting.own),
         server=replace(used.server, waiting=waiting.all),
         block=active_block(connection, guild_id, user_id, now),
@@ -111,7 +111,6 @@ def _waiting(here: ColumnElement[bool]) -> Select[Any]:
     ).where(here, runs.c.state.in_(NOT_SUBMITTED))
 
 
-# Built once, because SQLAlchemy caches a statement's SQL, but not the work of building it.
 WAITING_IN_SERVER = _waiting(runs.c.guild_id == bindparam("guild"))
 WAITING_PRIVATELY = _waiting(runs.c.guild_id.is_(None))
 
@@ -150,13 +149,12 @@ class FigureStore(Repository):
         """Read the values of the metrics page."""
         counted = connection.execute(_ACTIVE_RUNS)
         pending = connection.execute(_OUTCOMES).one()
-        today = read_today(connection, None, 0, now, server=False)
         return Gauges(
             runs={(row.deployment, row.state): row.number for row in counted},
             pending=pending.number,
             undelivered=connection.scalar(_OFFERED) or 0,
             oldest_pending_at=pending.oldest,
-            gpu_seconds_today=today.seconds,
+            gpu_seconds_today=read_today(connection, None, 0, now, server=False).gpu_seconds_today,
         )
 
     @reads

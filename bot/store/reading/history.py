@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Select, case, exists, func, or_, select
 
 from bot.database.engine import Repository, reads
 from bot.database.rows import (
-    Messages,
     earlier,
     later,
     messages_of,
@@ -21,7 +20,7 @@ from bot.database.rows import (
     to_run,
 )
 from bot.database.tables import messages, requests, runs
-from bot.domain.messages.records import COPIES, Kind, MessageRef, result_ref, result_refs
+from bot.domain.messages.records import COPIES, Kind, MessageRef, Messages, result_ref, result_refs
 from bot.domain.pages import RunFilter, RunListEntry
 from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
 from bot.domain.text import message_url

@@ -25,7 +25,7 @@ from tests.contract.store.rows import GUILD, audit_log, stored_rules
 from tests.contract.store.runs import NOW, PERSON
 from tests.databases import new_sqlite
 from tests.unit.domain.policy_cases import place
-from tests.unit.factories import app_with
+from tests.unit.factories import app_with, made_run
 from tests.word_rules import compiled
 
 HOSTILE = compiled(
@@ -33,6 +33,7 @@ HOSTILE = compiled(
 )
 HARMLESS = compiled([WordRule(name="harmless", keywords=("cat",))])
 PATIENT, SHORT = 60.0, 0.001
+RUN = made_run(guild_id=GUILD)
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ async def rules_of(app: App) -> ServerRules:
 
 async def refusal(app: App, text: str, default: DefaultTexts | None = None) -> str:
     with pytest.raises(RefusedError) as refused:
-        await check_words(app, member(), await rules_of(app), "flux", {"prompt": text}, default)
+        await check_words(app, member(), RUN, await rules_of(app), {"prompt": text}, default)
     return refused.value.code
 
 
@@ -75,10 +76,10 @@ async def test_a_request_is_checked_while_checks_on_six_hostile_servers_run(stor
     async with word_filter(store, hostile_elsewhere, PATIENT) as app:
         bombs = {"prompt": SLOW_TEXT}
         checks = [
-            asyncio.create_task(check_words(app, member(GUILD + n), ServerRules(), "flux", bombs))
+            asyncio.create_task(check_words(app, member(GUILD + n), RUN, ServerRules(), bombs))
             for n in range(1, 7)
         ]
-        await check_words(app, member(), ServerRules(), "flux", {"prompt": "a lighthouse"})
+        await check_words(app, member(), RUN, ServerRules(), {"prompt": "a lighthouse"})
         assert await refusal(app, "a cat") == "words_refused"
         assert not any(check.done() for check in checks)
         for check in checks:
