@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from bot.comfydeploy.deployments import MAX_COUNT, input_class, parse_deployment
 from bot.domain.backend import DeploymentDescription, InputClass, InputDescription, InputKind
 from bot.domain.errors import BackendBadReply
-from tests.unit.deployments.made import recorded_list
+from tests.unit.deployments.made import recorded, recorded_list
 
 DESCRIPTION = TypeAdapter(DeploymentDescription)
 
@@ -30,8 +30,7 @@ def parsed_input(**fields: Any) -> InputDescription:
 
 
 def test_a_parsed_deployment_round_trips_through_json() -> None:
-    found = list(recorded_list().values())
-    assert found
+    found = [recorded(), *recorded_list().values()]
     assert list(map(cached, found)) == found
 
 
