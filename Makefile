@@ -90,7 +90,7 @@ scale: .venv/.ready
 	$(BIN)/python -m tests.scale --runs $(RUNS) --seed $(SEED) $(ARGS)
 
 snapshots: .venv/.ready
-	WRITE_SNAPSHOTS=1 $(BIN)/python -m pytest tests/unit/ui/test_snapshots.py tests/stories
+	WRITE_SNAPSHOTS=1 $(BIN)/python -m pytest tests/unit/ui tests/stories
 
 screenshots: .venv/.ready
 	$(BIN)/python -m tools.screenshots $(ARGS)

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from discord.ui import Modal
+
 from bot.ui.message_parts import OutgoingMessage
 
 FOLDER = Path(__file__).with_name("snapshots")
@@ -42,17 +44,14 @@ def compare(name: str, shown: str) -> None:
     assert shown == path.read_text(encoding="utf-8"), "changed: look at it, then make snapshots"
 
 
-def of_parts(parts: list[OutgoingMessage]) -> str:
-    return "\n---\n".join("\n".join(_part(part)) for part in parts) + "\n"
-
-
-def of_layout(layout: Any) -> str:
-    return "\n".join(_all(layout.to_components(), "")) + "\n"
-
-
-def of_modal(modal: Any) -> str:
-    payload = modal.to_dict()
-    return "\n".join([f"form “{payload['title']}”", *_all(payload["components"], "  ")]) + "\n"
+def told(shown: Any) -> str:
+    """Return messages, a view or a form as lines."""
+    if isinstance(shown, list | tuple):
+        return "\n---\n".join("\n".join(_part(part)) for part in shown) + "\n"
+    if isinstance(shown, Modal):
+        payload = shown.to_dict()
+        return "\n".join([f"form “{payload['title']}”", *_all(payload["components"], "  ")]) + "\n"
+    return "\n".join(_all(shown.to_components(), "")) + "\n"
 
 
 def _part(part: OutgoingMessage) -> Iterator[str]:
@@ -63,7 +62,8 @@ def _part(part: OutgoingMessage) -> Iterator[str]:
     view = part.layout or part.view
     if view is not None:
         yield from _all(view.to_components(), "")
-    yield from (f"file {file.filename}" for file in part.files)
+    if part.files:
+        yield f"files {', '.join(file.filename for file in part.files)}"
 
 
 def _all(components: Any, indent: str) -> Iterator[str]:
@@ -79,14 +79,16 @@ def _one(component: Mapping[str, Any], indent: str) -> Iterator[str]:
     elif kind == TEXT:
         yield from (f"{indent}| {line}" for line in component["content"].splitlines())
     elif kind in (GALLERY, THUMBNAIL):
-        yield from (f"{indent}shows {_media(item)}" for item in component.get("items") or [component])
+        yield f"{indent}shows {', '.join(map(_media, component.get('items') or [component]))}"
     elif kind == FILE:
         yield f"{indent}file {component['file']['url']}{_hidden(component)}"
     elif kind == SEPARATOR:
         yield f"{indent}----"
-    elif kind in (ROW, SECTION):
-        accessory = [component["accessory"]] if kind == SECTION else []
-        yield from _all([*component["components"], *accessory], indent)
+    elif kind == ROW:
+        yield indent + "  ".join(_control(each["type"], each) for each in component["components"])
+    elif kind == SECTION:
+        *above, last = _all(component["components"], indent)
+        yield from [*above, f"{last}  {''.join(_one(component['accessory'], ''))}"]
     elif kind == LABEL:
         yield f"{indent}{component['label']}: {component.get('description') or ''}".rstrip()
         yield from _all([component["component"]], f"{indent}  ")

@@ -15,6 +15,7 @@ from bot.domain.pages import RunFilter
 from bot.ui import custom_ids as ids
 from bot.ui.audit import AuditFileId, AuditId
 from cogs.buttons import FORMS, PRESSES
+from tests.unit.ui.messages import KINDS
 
 ROOT = Path(__file__).parents[3]
 KEY = "k" * 20
@@ -52,11 +53,6 @@ RECORDS: list[ids.CustomId] = [
     ids.SettingId("home", "open"),
     ids.SettingId("roles", "again", "0123abcd", 3, "x" * 50),
     ids.EraseId(SNOWFLAKE),
-]
-KINDS = [
-    kind
-    for kind in [*vars(ids).values(), AuditId, AuditFileId]
-    if isinstance(kind, type) and issubclass(kind, ids.CustomId) and kind not in (ids.CustomId, ids.PageId)
 ]
 
 

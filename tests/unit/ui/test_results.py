@@ -1,4 +1,4 @@
-"""Messages at a run's end: files, texts and notes of any number and size. The snapshots have common ones."""
+"""Messages at a run's end: files, texts and notes of any number and size, and which buttons are offered."""
 
 from __future__ import annotations
 
@@ -8,84 +8,92 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from discord.ui import ActionRow
+from discord.ui import ActionRow, LayoutView
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.deployments.files import linked_file
+from bot.deployments.input_text import ShownInputs
+from bot.domain.moderation import Report
 from bot.domain.runs import Output, Run, RunState
 from bot.domain.text import escape_line
 from bot.strings import SENTENCES
 from bot.ui.custom_ids import DeleteId
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
+from bot.ui.moderation import pictures_card, report_card, review_card
 from bot.ui.result_buttons import OfferedActions, more_layout, picked_layout
-from bot.ui.results import Batch, outcome_messages
+from bot.ui.results import Batch, outcome_messages, share_messages
 from bot.ui.run_facts import details
 from bot.ui.status import plain_messages
-from tests.unit.ui.batch_messages import file as file_of
-from tests.unit.ui.batch_messages import parts, runs
-from tests.unit.ui.follow_up_messages import MADE, action
+from tests.unit.ui.about_runs import HELD, LINK, PICTURE, batch_of, ended, follow_up_of, outcome, run
 from tests.unit.ui.messages import (
     ASKED,
     KEY,
     assert_within_limits,
     buttons,
     file,
+    labels,
     may_link,
     options,
-    outcome,
-    run,
     text,
 )
 
 S = RunState
+DONE = run(str, outputs=(Output("images", "https://s3.example/a.png", "a.png"),))
 
 
 def result(prepared: PreparedOutputs, **more: Any) -> list[OutgoingMessage]:
     """Return the messages of a run that succeeded, each within Discord's limits."""
-    parts = outcome(run(RunState.SUCCEEDED, **more), prepared)
+    parts = outcome(run(str, **more), prepared)
     for part in parts:
         assert_within_limits(part)
     return parts
 
 
-def test_the_code_of_an_unknown_failure_is_not_shown() -> None:
-    for code in ("nobody_wrote_this", "media_too_large", None):
-        (part,) = outcome(run(RunState.FAILED, failure_code=code), PreparedOutputs())
-        assert SENTENCES["internal"] in text(part)
+@given(
+    files=st.lists(st.sampled_from(FileKind), max_size=40),
+    texts=st.lists(st.text(alphabet="`a\n", min_size=1, max_size=150), max_size=10),
+    remarks=st.lists(st.text(min_size=1, max_size=1500).filter(str.strip), max_size=41),
+    values=st.lists(st.tuples(st.text(max_size=60), st.text(max_size=6000)), max_size=80),
+)
+def test_any_number_of_outputs_and_inputs_fits(
+    files: list[FileKind], texts: list[str], remarks: list[str], values: list[tuple[str, str]]
+) -> None:
+    named = tuple(file(number, kind, "x") for number, kind in enumerate(files))
+    prepared = PreparedOutputs(named, tuple(texts), tuple(remarks))
+    held, waiting = replace(DONE, **HELD), run(str, S.AWAITING_APPROVAL)
+    for part in (
+        *outcome(DONE, prepared),
+        *share_messages(DONE, "Flux", prepared, LINK, OfferedActions()),
+        *pictures_card([held], "Flux", prepared, withheld=True),
+        review_card(waiting, "Flux", ShownInputs(tuple(values), ()), prepared),
+        report_card(DONE, "Flux", [Report(n, "x", "y") for n in range(9)], None, prepared),
+    ):
+        assert_within_limits(part)
+
+
+@pytest.mark.parametrize("code", ["nobody_wrote_this", "media_too_large", None])
+def test_the_code_of_an_unknown_failure_is_not_shown(code: str | None) -> None:
+    (part,) = outcome(run(str, S.FAILED, failure_code=code))
+    assert SENTENCES["internal"] in text(part)
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(12.4, "took 12 s"), (0.6, "took 1 s"), (0.4, ""), (None, "")])
 def test_a_duration_is_told_if_it_is_known_and_a_second_at_least(seconds: float | None, told: str) -> None:
-    late = {"started_at": ASKED, "ended_at": ASKED + timedelta(seconds=62)}
-    made = run(RunState.SUCCEEDED, run_duration=seconds, **late)
-    (part,) = outcome(made, PreparedOutputs((file(),)))
-    for shown in (text(part), text(details(made, "Flux", None, None).layout)):
-        assert re.findall(r"took \d+ s", shown.lower()) == ([told] if told else [])
+    late: dict[str, Any] = {"started_at": ASKED, "ended_at": ASKED + timedelta(seconds=62)}
+    made = run(str, run_duration=seconds, **late)
+    shown: list[OutgoingMessage | LayoutView] = [*outcome(made, PICTURE)]
+    for each in (*shown, details(made, "Flux", None, None).layout):
+        assert re.findall(r"took \d+ s", text(each).lower()) == ([told] if told else [])
 
 
-def test_a_duration_in_doubt_is_told_neither_for_one_run_nor_for_a_batch() -> None:
-    doubtful = run(RunState.SUCCEEDED, run_duration=62.0, charged_seconds=124.0, duration_in_doubt=True)
-    known = replace(doubtful, duration_in_doubt=False, count=2)
-    for batch in ([doubtful], [known, replace(doubtful, count=2, index=1)]):
-        prepared = {each.key: PreparedOutputs((file(),)) for each in batch}
-        (part,) = outcome_messages(Batch(batch, prepared), "Flux", OfferedActions())
-        assert "ook" not in text(part)
-        assert "124" not in text(part)
-    assert "took" not in text(details(doubtful, "Flux", None, None).layout)
-
-
-@pytest.mark.parametrize(
-    ("charged", "told"),
-    [
-        (12.0, "12 s of your GPU time was used"),
-        (24.0, "counts as 24 s of your daily GPU time"),
-    ],
-)
-def test_a_failure_says_once_what_counts(charged: float, told: str) -> None:
-    (part,) = outcome(run(RunState.FAILED, run_duration=12.0, charged_seconds=charged), PreparedOutputs())
-    assert told in text(part)
-    assert text(part).count("GPU time") == 1
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_duration_in_doubt_is_not_told(count: int) -> None:
+    doubtful: dict[str, Any] = {"run_duration": 62.0, "charged_seconds": 124.0, "duration_in_doubt": True}
+    batch = batch_of(str, *[S.SUCCEEDED] * count, **doubtful)
+    shown: list[OutgoingMessage | LayoutView] = [*ended(batch)]
+    for each in (*shown, details(batch[0], "Flux", None, None).layout):
+        assert not re.search(r"took|124", text(each).lower())
 
 
 MIB = 1024 * 1024
@@ -113,7 +121,7 @@ def test_files_are_split_by_their_size_in_total(kind: FileKind, sizes: list[int]
     assert [bool(part.mention) for part in parts] == [True, *[False] * (len(parts) - 1)]
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 50])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 50])
 def test_no_number_of_backticks_ends_the_code_block(count: int) -> None:
     (part,) = result(PreparedOutputs(texts=(f"{{a{'`' * count}b @everyone",)))
     assert text(part).count("```") == 2
@@ -134,9 +142,9 @@ LAID_OUT = ('{\n  "a": 1\n}', "name  size\na     1", "  indented", "*" * 1500)
     [
         ("A quiet lake.\nNobody *there*.", "A quiet lake.\nNobody \\*there\\*."),
         ("# not a heading\n> nor a quote", "\\# not a heading\n\\> nor a quote"),
-        ("@everyone <@1>", "\\@everyone \\<\\@1>"),
         *((block, f"```\n{block}\n```") for block in LAID_OUT),
     ],
+    ids=["sentences", "marks", "JSON", "a table", "indented", "many marks"],
 )
 def test_sentences_stand_as_text_and_laid_out_texts_in_a_code_block(made: str, shown: str) -> None:
     (part,) = result(PreparedOutputs(texts=(made,)), prompt=None)
@@ -159,76 +167,44 @@ def test_a_link_that_no_message_could_hold_is_left_out_but_not_its_note() -> Non
     assert "movie.mp4 is too large: open it (the link is too long to show) while it works." in text(parts[-1])
 
 
-LABELS = st.lists(st.text("Wi", min_size=1, max_size=32), max_size=6, unique=True)
 OFFERED = st.builds(
-    lambda labels, emoji, flags: OfferedActions(
-        *flags, follow_ups=tuple(action(label, emoji) for label in labels)
+    lambda labels, emoji, flags: replace(
+        OfferedActions(*flags), follow_ups=tuple(follow_up_of(label, emoji) for label in labels)
     ),
-    LABELS,
+    st.lists(st.text("Wi", min_size=1, max_size=32), max_size=6, unique=True),
     st.sampled_from([None, "🔍"]),
     st.tuples(*[st.booleans()] * 5),
 )
 
 
-def labels(layout: Any) -> list[str]:
-    return [label for label, _ in buttons(layout)]
+def rows(part: OutgoingMessage) -> list[list[str]]:
+    """Return the labels of each row of buttons."""
+    assert part.layout is not None
+    found = [item for item in part.layout.walk_children() if isinstance(item, ActionRow)]
+    return [[getattr(each, "label", "") for each in row.children] for row in found]
 
 
 @given(OFFERED)
 def test_the_buttons_of_a_result_have_fixed_places(offered: OfferedActions) -> None:
-    (part,) = outcome(MADE, PreparedOutputs((file(),)), "Flux", offered)
-    assert part.layout is not None
-    rows = [[each.label for each in row.children] for row in part.layout.walk_children() if is_row(row)]
+    (part,) = outcome(DONE, PICTURE, offered)
     again = ["Again", *(["4 more"] if offered.vary else []), "Edit", "⋯ More"]
-    follow_ups = [each.label for each in offered.follow_ups[:3]]
-    assert rows == [*([follow_ups] if follow_ups else []), again]
-    hidden = behind_more(offered)
-    assert set(hidden) >= {each.label for each in offered.follow_ups[3:]}
+    follow_ups = [each.label for each in offered.follow_ups]
+    assert rows(part) == [*([follow_ups[:3]] if follow_ups else []), again]
+    behind = more_layout([DONE], "Flux", offered, DeleteId(KEY, 5), ["https://x/a.png"])
+    hidden = [*(option["label"] for option in options(behind)), *labels(behind)]
+    assert set(hidden) >= set(follow_ups[3:])
     assert ("Delete" in hidden, "Report" in hidden) == (True, offered.reportable)
 
 
 @given(OFFERED)
 def test_a_picked_picture_offers_everything(offered: OfferedActions) -> None:
     files = [linked_file("https://x/a.png")]
-    layout = picked_layout(replace(MADE, count=2), 1, "Flux", files, PreparedOutputs(), offered)
+    layout = picked_layout(replace(DONE, count=2), 1, "Flux", files, PreparedOutputs(), offered)
     found = [*labels(layout), *(option["label"] for option in options(layout))]
     assert {"Again", "Edit", "Details", "Delete"} <= set(found)
     assert set(found) >= {each.label for each in offered.follow_ups}
     assert ("Post" in found, "Share" in found) == (offered.postable, offered.shareable)
     assert len(found) == len(set(found))
-
-
-@pytest.mark.parametrize("count", range(2, 11))
-def test_each_picture_of_a_batch_has_a_number_five_a_row(count: int) -> None:
-    batch = runs(*[S.SUCCEEDED] * count)
-    prepared = {each.key: PreparedOutputs((file(),)) for each in batch}
-    (part,) = outcome_messages(Batch(batch, prepared), "Flux", OfferedActions(vary=True))
-    assert labels(part) == [*map(str, range(1, count + 1)), "4 more", "Edit", "⋯ More"]
-    assert part.layout is not None
-    sizes = [len(row.children) for row in part.layout.walk_children() if is_row(row)]
-    assert sizes == [*([5] * (count // 5)), *([count % 5] if count % 5 else []), 3]
-
-
-def test_pictures_of_one_run_have_numbers_that_name_their_files() -> None:
-    first, *further = outcome(MADE, PreparedOutputs(tuple(map(file, range(1, 13)))), "Flux", OfferedActions())
-    marks = [mark for label, mark in buttons(first) if label.isdigit()]
-    assert marks == [f"pick:{KEY}:{number}:{number}" for number in range(1, 11)]
-    assert [[mark for _, mark in buttons(each)] for each in further] == [
-        [f"pick:{KEY}:11:11", f"pick:{KEY}:12:12"]
-    ]
-
-
-def test_numbers_stay_the_same_without_the_pictures_of_another_run() -> None:
-    """Each run has made two pictures; the first run's are deleted."""
-    gone, stays = runs(S.SUCCEEDED, S.SUCCEEDED)
-    files = {run.key: tuple(file_of(run, number) for number in (1, 2)) for run in (gone, stays)}
-    batch = [replace(gone, deleted_at=ASKED), stays]
-    posted = [*files[gone.key], *files[stays.key]]
-    (part,) = outcome_messages(
-        Batch(batch, {stays.key: PreparedOutputs(files[stays.key])}, posted=posted), "Flux", OfferedActions()
-    )
-    assert [label for label, _ in buttons(part) if label.isdigit()] == ["1", "3", "4"]
-    assert [each.description for each in part.files] == ["3: a lighthouse", "4: a lighthouse"]
 
 
 @pytest.mark.parametrize(
@@ -240,13 +216,39 @@ def test_numbers_stay_the_same_without_the_pictures_of_another_run() -> None:
         ({"private": True}, True, {"Again", "Edit", "Save preset", "Details"}),
         ({"user_install": True}, True, {"Again", "Edit", "Save preset", "Details"}),
     ],
+    ids=["own", "not startable", "deleted", "private", "user install"],
 )
 def test_a_picked_run_offers_only_what_is_possible(
     changes: dict[str, Any], startable: bool, expected: set[str]
 ) -> None:
-    made = replace(MADE, count=2, **changes)
+    made = replace(DONE, count=2, **changes)
     layout = picked_layout(made, 2, "Flux", [], PreparedOutputs(), OfferedActions(startable=startable))
     assert set(labels(layout)) == expected
+
+
+@pytest.mark.parametrize("count", [2, 5, 6, 10])
+def test_each_picture_of_a_batch_has_a_number_five_a_row(count: int) -> None:
+    (part,) = ended(batch_of(str, *[S.SUCCEEDED] * count))
+    numbers = [str(number) for number in range(1, count + 1)]
+    assert rows(part) == [*filter(None, [numbers[:5], numbers[5:]]), ["4 more", "Edit", "⋯ More"]]
+
+
+def test_pictures_of_one_run_have_numbers_that_name_their_files() -> None:
+    first, further = outcome(DONE, PreparedOutputs(tuple(map(file, range(1, 13)))))
+    marks = [mark for label, mark in buttons(first) if label.isdigit()]
+    assert marks == [f"pick:{KEY}:{number}:{number}" for number in range(1, 11)]
+    assert [mark for _, mark in buttons(further)] == [f"pick:{KEY}:11:11", f"pick:{KEY}:12:12"]
+
+
+def test_numbers_stay_the_same_without_the_pictures_of_another_run() -> None:
+    """Each run has made two pictures; the first run's are deleted."""
+    gone, stays = batch_of(str, S.SUCCEEDED, S.SUCCEEDED)
+    of_gone, of_other = (tuple(file(number, key=run.key) for number in (1, 2)) for run in (gone, stays))
+    shown = {stays.key: PreparedOutputs(of_other)}
+    batch = Batch([replace(gone, deleted_at=ASKED), stays], shown, posted=[*of_gone, *of_other])
+    (part,) = outcome_messages(batch, "Flux")
+    assert [label for label, _ in buttons(part) if label.isdigit()] == ["1", "3", "4"]
+    assert [each.description for each in part.files] == ["3: a lighthouse", "4: a lighthouse"]
 
 
 @pytest.mark.parametrize(
@@ -254,45 +256,25 @@ def test_a_picked_run_offers_only_what_is_possible(
     [
         ([S.REJECTED, S.REJECTED], False),
         ([S.FAILED, S.CANCELLED, S.REFUSED, S.EXPIRED], False),
-        ([S.REFUSED] * 6, False),
         ([S.FAILED, S.SUCCEEDED], True),
         ([S.FAILED, S.UNCONFIRMED], True),
         ([S.FAILED, S.TIMED_OUT], True),
     ],
+    ids=str,
 )
 def test_numbers_are_shown_only_if_one_of_them_has_or_may_get_a_result(
     states: list[RunState], numbered: bool
 ) -> None:
-    (part,) = parts(runs(*states))
+    (part,) = ended(batch_of(str, *states))
     assert any(mark.startswith("pick:") for _, mark in buttons(part)) is numbered
     assert labels(part)[-2:] == ["Edit", "⋯ More"]
 
 
-def is_row(item: Any) -> bool:
-    return isinstance(item, ActionRow)
-
-
-def behind_more(offered: OfferedActions, made: Run = MADE) -> list[str]:
-    """Return the labels of the buttons and follow-ups behind More under a message."""
-    layout = more_layout([made], "Flux", offered, DeleteId(KEY, 5), ["https://x/a.png"])
-    return [*(option["label"] for option in options(layout)), *labels(layout)]
-
-
-@pytest.mark.parametrize("more", [{}, {"private": True}, {"user_install": True}])
-def test_delete_is_a_second_press_everywhere(more: dict[str, Any]) -> None:
-    made = run(RunState.SUCCEEDED, outputs=(Output("images", url="https://x/a.png"),), **more)
-    (part,) = outcome(made, PreparedOutputs((file(),)), "Flux", OfferedActions())
-    found = "Delete" in labels(part), "Delete" in behind_more(OfferedActions(), made)
-    assert found == (False, True)
-
-
-LINK = "https://files.example/{}?sig=abc"
-
-
-def done(count: int, *texts: str, **more: Any) -> Run:
-    links = (Output("images", LINK.format(number), "x" * 300) for number in range(count))
-    outputs = (*links, *(Output("text", text=each) for each in texts))
-    return run(RunState.SUCCEEDED, outputs=outputs, **more)
+def done(count: int, *texts: str) -> Run:
+    links = (
+        Output("images", f"https://files.example/{number}?sig=abc", "x" * 300) for number in range(count)
+    )
+    return run(str, outputs=(*links, *(Output("text", text=each) for each in texts)))
 
 
 @pytest.mark.parametrize("count", [0, 1, 60, 400])
@@ -311,7 +293,7 @@ def test_plain_messages_have_every_link_within_discords_limits(count: int) -> No
 def test_a_link_too_long_for_any_message_leaves_the_name_of_its_file(names: list[str], length: int) -> None:
     """Such a link alone exceeded a message, and an endless series of empty messages filled the memory."""
     url = f"https://files.example/{'x' * length}?sig=[(]"
-    made = run(RunState.SUCCEEDED, outputs=tuple(Output("images", url, name) for name in names))
+    made = run(str, outputs=tuple(Output("images", url, name) for name in names))
     parts = plain_messages([made], [made], may_link)
     assert len(parts) <= 1 + len(names)
     for part in parts:

@@ -1,0 +1,62 @@
+"""Details: what is in the message, and what only in its file."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.deployments.choices import input_of
+from bot.deployments.command_plan import plan_commands
+from bot.deployments.input_text import command_line
+from bot.deployments.model import Deployment
+from bot.domain.backend import InputKind
+from bot.domain.runs import InputValue
+from bot.ui.run_facts import Details, details
+from tests.unit.deployments.made import offering
+from tests.unit.factories import made_run
+from tests.unit.ui.messages import assert_within_limits, text
+
+PROMPT = input_of(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
+FLUX = offering(PROMPT)
+
+
+def shown(inputs: dict[str, InputValue], deployment: Deployment | None = FLUX, *, log: str = "") -> Details:
+    command = command_line(plan_commands([deployment]), deployment, inputs, None) if deployment else None
+    run = made_run(inputs=inputs, failure_code="run_failed" if log else None, failure_log=log or None)
+    found = details(run, "Flux", deployment, command, explained=bool(log))
+    assert_within_limits(found.layout)
+    return found
+
+
+def test_short_details_need_no_file() -> None:
+    assert shown({"p": "a fox"}).file is None
+
+
+def test_a_command_with_a_fence_is_in_the_file_and_the_values_in_the_message() -> None:
+    found = shown({"p": f"a ``` {'very ' * 30}long road"}, log="a log")
+    assert "long road" in text(found.layout)
+    assert "a log" in text(found.layout)
+    assert "Backticks in this command would break it here" in text(found.layout)
+    assert found.file is not None
+    assert "/generate prompt:a ```" in found.file
+
+
+@pytest.mark.parametrize("prompt", ["x" * 6000, "*" * 3000, "a ``` b", "<@1>" * 900], ids=len)
+def test_a_long_or_fenced_prompt_is_whole_in_the_file(prompt: str) -> None:
+    found = shown({"p": prompt})
+    assert found.file is not None
+    assert f"/generate prompt:{prompt}" in found.file
+
+
+def test_many_inputs_are_whole_in_the_file() -> None:
+    found = shown({f"key{n}": "*" * 500 for n in range(60)}, None)
+    assert found.file is not None
+    assert "key59" in found.file
+
+
+def test_the_option_of_each_file_is_named_and_that_pasting_leaves_it_out() -> None:
+    images = input_of(key="i", option="image", kind=InputKind.IMAGES, max_count=2)
+    links = [f"https://x/{name}.png" for name in "abc"]
+    found = text(shown({"p": "a fox", "i": links}, offering(PROMPT, images)).layout)
+    for option, link in zip(("image1", "image2", "image"), links, strict=True):
+        assert f"**{option}:** [{link[-5:]}]({link})" in found
+    assert "Files can't be pasted. Please attach them again: `image1`, `image2`" in found
