@@ -11,10 +11,10 @@ from bot.domain.errors import BackendError, BackendNotCancellable
 from bot.domain.runs import RunState
 from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, UNSUCCESSFUL
 from bot.strings import SENTENCES, explain
-from bot.ui.message_parts import PreparedOutputs
 from tests.unit.comfydeploy.samples import answer
 from tests.unit.comfydeploy.test_client_faults import subclasses
-from tests.unit.ui.messages import outcome, run, text
+from tests.unit.ui.about_runs import outcome, run
+from tests.unit.ui.messages import text
 
 # The public sentence about a failure. What may help is in Details.
 IN_PUBLIC = "run_failed"
@@ -85,7 +85,6 @@ def test_the_machines_own_refusal_accuses_neither_key_nor_account_nor_deployment
 def test_only_a_private_failure_quotes_the_last_error_of_its_log_as_plain_text() -> None:
     log = "Traceback\nValueError: <@1> **loud** `code`\nPrompt executed"
     for private in (True, False):
-        failed = run(RunState.FAILED, failure_log=log, private=private)
-        (part,) = outcome(failed, PreparedOutputs())
+        (part,) = outcome(run(str, RunState.FAILED, failure_log=log, private=private))
         assert ("hit an error: “ValueError: \\<\\@1> \\*\\*loud" in text(part)) is private
         assert ("ValueError" in text(part)) is private
