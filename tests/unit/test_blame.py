@@ -85,6 +85,8 @@ def test_the_machines_own_refusal_accuses_neither_key_nor_account_nor_deployment
 def test_only_a_private_failure_quotes_the_last_error_of_its_log_as_plain_text() -> None:
     log = "Traceback\nValueError: <@1> **loud** `code`\nPrompt executed"
     for private in (True, False):
-        (part,) = outcome(run(str, RunState.FAILED, failure_log=log, private=private))
+        (part,) = outcome(
+            run(str, RunState.FAILED, failure_code="run_failed", failure_log=log, private=private)
+        )
         assert ("hit an error: “ValueError: \\<\\@1> \\*\\*loud" in text(part)) is private
         assert ("ValueError" in text(part)) is private
