@@ -238,7 +238,8 @@ def _store(
         channel = {"channel_id": accepted.review_channel_id}
         want(connection, accepted.request_key, Kind.REVIEW, 0, now, channel)
     ledger.charge(connection, stored)
-    return accepted
+    # The queue that it joins may be held, and the status message has to say so.
+    return runs_of(connection, accepted.request_key)[0]
 
 
 def _refusal(run: Run, code: str, now: datetime, **details: object) -> AuditEntry:

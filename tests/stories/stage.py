@@ -199,6 +199,15 @@ class Stage:
         place.nsfw = restricted
         self.world.discord._announce(place, "UPDATE")
 
+    async def reloads(self, old: str, new: str) -> None:
+        """Let the operator change deployments.toml and use /reload."""
+        file = self.world.folder / DEPLOYMENTS.name
+        text = file.read_text(encoding="utf-8")
+        assert old in text
+        file.write_text(text.replace(old, new), encoding="utf-8")
+        self.tells(f"The operator changes deployments.toml: {old!r} is {new!r} now".replace("\n", "; "))
+        await self.person("owner", "dm:owner").types("/reload")
+
     def next_run(self, told: str, **faults: object) -> None:
         """Set the faults of the next run, as `Faults` names them, and tell the reader of them."""
         self.tells(told)
@@ -312,6 +321,14 @@ class Person:
             await self.presses("⋯ More", beside=beside)
         self._stage.tells(f"{self.user.name} presses ⋯ More{f' beside “{beside}”' if beside else ''}")
         await self.presses(label)
+
+    async def forges(self, label: str, of: Person, *, beside: str = "") -> None:
+        """Press a button that only somebody else sees, as a modified client can."""
+        self._stage.tells(f"{self.user.name} forges a press of {of.user.name}'s {label}")
+        _, found = of._find(lambda item: item["type"] == BUTTON and item.get("label") == label, beside, label)
+        await self._answered(
+            await self._discord.forge_press(self.user, self._visible()[-1], found["custom_id"])
+        )
 
     async def chooses(self, *labels: str, beside: str = "") -> None:
         """Choose options of the newest visible select that has them.

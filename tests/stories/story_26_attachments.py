@@ -1,0 +1,30 @@
+"""Attached files of requests that wait for approval: their cards show them, and renew links that expire."""
+
+from tests.fakediscord.faults import Fault
+from tests.stories.stage import Stage
+
+MESSAGE = "GET /channels/{channel_id}/messages/{message_id}"
+
+
+async def story(stage: Stage) -> None:
+    alice, mona = stage.person("alice", "requests"), stage.person("mona", "requests")
+    await mona.sets("Approval", review_channel=["#cards"], who_waits_for_approval=["Everybody"])
+    await mona.sets("Approval", requests_expire_after__hours="72")
+    await alice.types("/generate upscale", image=alice.picture(), scale=3)
+    stage.tells("Discord's link to the file works for a day")
+    await stage.passes(30 * 3600)
+    await mona.presses("Approve")
+    await stage.until_done()
+    stage.inputs()
+    await alice.types("/generate upscale", image=alice.picture(), scale=2)
+    await stage.passes(30 * 3600)
+    stage.tells("Discord doesn't find the card's file any more")
+    stage.world.discord.faults.add(MESSAGE, Fault.answer(404), times=None)
+    await mona.presses("Approve")
+    await stage.until_done()
+    stage.world.discord.faults.clear()
+    stage.marks("requests")
+    await alice.types("/generate upscale", image=alice.picture("dog.png"), scale=2)
+    await mona.presses("Reject", beside="dog.png")
+    await mona.fills_in(reason="Not here")
+    await stage.until_done()

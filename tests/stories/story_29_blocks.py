@@ -1,0 +1,53 @@
+"""Blocks: they end what waits, are told in private, and end themselves; who can't be blocked."""
+
+from tests.stories.stage import Person, Stage
+
+
+async def story(stage: Stage) -> None:
+    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+    await mona.sets("Limits per member", runs_at_once="1", runs_per_day="3")
+    await _what_waits(stage, alice, mona)
+    await mona.types("/block", user=bob.user, reason="spam", duration="hour")
+    await mona.types("/block", user=bob.user, reason="spam", days=3)
+    await mona.types("/block", user=bob.user, reason="spam", duration="day", days=3)
+    await mona.types("/block", user=bob.user, reason=" ")
+    await stage.passes(3 * 86400)
+    await mona.types("/blocked")
+    for other in ("mike", "mona"):
+        await mona.types("/block", user=stage.person(other).user, reason="spam")
+    await bob.types("/blocked")
+    await _cards(stage)
+
+
+async def _what_waits(stage: Stage, alice: Person, mona: Person) -> None:
+    """Block somebody with a running request and two that wait; lift the block."""
+    with stage.unseen():
+        stage.world.next_faults({"hold_at": "running"})
+        for prompt in ("a fox", "an owl", "a heron"):
+            await alice.types("/generate picture", prompt=prompt)
+    await stage.passes(10)
+    await mona.types("/block", user=alice.user, reason="spam")
+    await stage.passes(10)
+    await mona.types("/blocked")
+    await alice.types("/generate picture", prompt="an elk")
+    await stage.lets_runs_go_on()
+    await mona.presses("Unblock")
+    await mona.types("/unblock", user=alice.user)
+    stage.tells("Of three runs a day, the two that the block ended came back")
+    await alice.types("/generate picture", prompt="an elk", count=3)
+
+
+async def _cards(stage: Stage) -> None:
+    """Block by a review card, with another request that waits, and without direct messages."""
+    bob, mona, mike = (stage.person(name, "requests") for name in ("bob", "mona", "mike"))
+    await mona.sets("Approval", review_channel=["#cards"], who_waits_for_approval=["Everybody"])
+    for prompt in ("a fox", "a rude fox"):
+        await bob.types("/generate picture", prompt=prompt)
+    await mona.presses("Block", beside="a rude fox")
+    with stage.closed("dm:bob"):
+        await mona.fills_in(reason="that *word*", duration="until unblocked")
+        await stage.until_done()
+    await mona.types("/audit", person=bob.user)
+    await mike.types("/generate picture", prompt="a tower")
+    await mona.presses("Block", beside="a tower")
+    await mona.fills_in(reason="that", duration="1 day")

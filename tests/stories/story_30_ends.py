@@ -1,0 +1,47 @@
+"""How runs end: cancelled by whom, stopped at the deadline, and found after all."""
+
+from tests.stories.stage import Stage
+
+
+async def story(stage: Stage) -> None:
+    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+    stage.next_run("The next run takes a while", hold_at="running")
+    await alice.types("/generate picture", prompt="a fox")
+    await bob.presses("Cancel")
+    await mona.presses("Cancel")
+    await stage.until_done()
+    stage.next_run("The next run can't be stopped", hold_at="running", cancel_supported=False)
+    await alice.types("/generate picture", prompt="an owl")
+    await alice.presses("Cancel")
+    await stage.passes(3)
+    await stage.lets_runs_go_on()
+    stage.next_run("The next run ends, and no webhook tells of it", webhook_drop=True)
+    await alice.types("/generate picture", prompt="a heron")
+    await stage.until_done()
+    stage.next_run("The next run hangs", hold_at="running")
+    await alice.types("/generate picture", prompt="a snail")
+    await stage.passes(180)
+    stage.next_run("The next run hangs, and can't be stopped", hold_at="running", cancel_supported=False)
+    await alice.types("/generate picture", prompt="a snail")
+    await stage.passes(180)
+    stage.tells("It ends after all")
+    await stage.lets_runs_go_on()
+    stage.next_run("The next run makes its result, but never ends", never_ends=True)
+    await alice.types("/generate picture", prompt="a crane")
+    await stage.passes(300)
+    stage.next_run(
+        "The reply to the next queue call is lost, and nothing is heard of the run",
+        queue_drop=True,
+        queue_starts=1,
+        hold_at="queued",
+        webhook_drop=True,
+    )
+    await alice.types("/generate picture", prompt="an elk")
+    await stage.passes(60)
+    stage.tells("It is heard of after all")
+    for run in stage.world.comfydeploy.runs:
+        run.own_faults = None
+    await stage.lets_runs_go_on()
+    cancelled = len(stage.world.comfydeploy.call_log.cancel_calls)
+    stage.tells(f"ComfyDeploy was asked {cancelled} times to stop a run")
+    stage.counts()

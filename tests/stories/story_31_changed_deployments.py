@@ -1,0 +1,40 @@
+"""Deployments that change: what still fits is kept, what doesn't is named, and renames are found."""
+
+from tests.stories.stage import Stage
+
+
+async def story(stage: Stage) -> None:
+    alice, mona = stage.person("alice"), stage.person("mona")
+    await alice.makes("/generate picture", prompt="a fox", style="ink", gpu="H100")
+    with stage.unseen():
+        await alice.types("/preset save", name="Ink")
+    await stage.reloads('gpus = ["A10G", "H100"]', 'gpus = ["A10G"]')
+    await stage.reloads("inputs.hires]\nhidden = true", 'inputs.style]\nchoices = ["photo", "neon"]')
+    await alice.presses("Again")
+    await stage.until_done()
+    stage.inputs()
+    await alice.types("/preset use", name="Ink")
+    await stage.until_done()
+    await stage.reloads("deployments.picture", "deployments.painting")
+    await alice.presses("Again", beside="a fox")
+    await stage.until_done()
+    await mona.sets("Approval", review_channel=["#reports"], who_waits_for_approval=["Everybody"])
+    for prompt in ("an owl", "a heron", "an elk"):
+        with stage.unseen():
+            await alice.types("/generate painting", prompt=prompt)
+    await mona.sets("Limits per member", gpu_seconds_per_day="100")
+    await mona.sets("GPUs", of="A10G", a_second_counts_as="3")
+    await mona.presses("Approve", beside="an owl")
+    await mona.sets("GPUs", of="A10G", a_second_counts_as="1")
+    await stage.reloads('title = "Picture"', 'title = "Picture"\nage_restricted = true')
+    await mona.presses("Approve", beside="a heron")
+    await stage.until_done()
+    await stage.reloads('title = "Picture"\nage_restricted = true', 'title = "Picture"')
+    await stage.reloads("0a5e0001", "0a5e0003")
+    await stage.reloads("deployments.painting", "deployments.video")
+    await mona.presses("Approve", beside="an elk")
+    await stage.until_done()
+    await alice.presses("Again", beside="a fox")
+    await alice.presses("Edit", beside="a fox")
+    await alice.types("/preset use", name="Ink")
+    await alice.presses_more("Details", beside="a fox")

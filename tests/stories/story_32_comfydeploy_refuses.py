@@ -1,0 +1,47 @@
+"""What ComfyDeploy refuses, and its outages: each has its sentence, and nothing is started twice."""
+
+from tests.stories.stage import Stage
+
+REFUSALS = {
+    "ComfyDeploy refuses the bot's API key": {"queue_status": 401},
+    "ComfyDeploy doesn't know the deployment": {"queue_status": 404},
+    "The machine doesn't accept the workflow": {"queue_status": 400},
+    "The machine itself refuses the call": {"machine_status": 429},
+    "The machine fails, and the call may have arrived": {"queue_status": 502, "queue_starts": 0},
+}
+
+
+async def story(stage: Stage) -> None:
+    alice, bob = stage.person("alice"), stage.person("bob")
+    for told, faults in REFUSALS.items():
+        stage.next_run(told, **faults)
+        await alice.types("/generate picture", prompt="a fox")
+        await stage.passes(30)
+    stage.next_run(
+        "ComfyDeploy refuses a call and starts its run", queue_status=403, queue_starts=1, hold_at="running"
+    )
+    await alice.types("/generate picture", prompt="an owl")
+    await stage.passes(10)
+    await stage.lets_runs_go_on()
+    stage.tells("ComfyDeploy is too busy, for twice as long as it takes to ask again")
+    for _ in range(2):
+        stage.world.next_faults({"queue_status": 429})
+    await alice.types("/generate picture", prompt="a heron")
+    await stage.passes(3)
+    await bob.types("/generate picture", prompt="a crane")
+    await stage.until_done()
+    with stage.away("ComfyDeploy"):
+        await alice.types("/generate picture", prompt="an elk")
+        await stage.passes(30)
+        await bob.types("/generate picture", prompt="a moose")
+        await stage.passes(60)
+        await stage.passes(3 * 3600)
+    await stage.until_done()
+    stage.next_run("A run takes a while", hold_at="running")
+    await alice.types("/generate picture", prompt="a snail")
+    await stage.passes(5)
+    with stage.away("ComfyDeploy"):
+        stage.world.comfydeploy.release()
+        await stage.passes(3600)
+    await stage.until_done()
+    stage.counts()
