@@ -32,7 +32,7 @@ def main() -> int:
     )
     _say(f"ended as: {result.ends}")
     _say(result.line)
-    return 1 if result.broken else 0
+    return 1 if result.verdict.all else 0
 
 
 def _say(text: str) -> None:

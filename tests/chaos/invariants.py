@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from typing import Protocol
 
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests import questions
-from tests.chaos.environment import Environment
-from tests.chaos.happenings import Round
-from tests.chaos.promises import Promises
-from tests.fakediscord.world import Message
+from tests.chaos.rounds import Round
+from tests.databases import Database
+from tests.fakediscord.server import FakeDiscord
+from tests.fakediscord.world import Message, User
 from tests.questions import Message as StoredMessage
 from tests.questions import Run
 
@@ -22,7 +22,9 @@ from tests.questions import Run
 StoredMessages = dict[tuple[str, int], list[StoredMessage]]
 
 _BUTTON = re.compile(r"(?:run|pick):([a-z0-9]+):(\w+)(?::\d+)?")
-SETTLE_WITHIN = 90.0
+# Statuses of GET /run with which the bot can't read a run, and a fault with which it shows no link.
+_UNREADABLE = (404, 500)
+_NO_LINK = "private-redirect"
 
 
 @dataclass
@@ -32,10 +34,6 @@ class Verdict:
     lost: dict[str, str] = field(default_factory=dict)
     twice: dict[str, str] = field(default_factory=dict)
     queued_twice: dict[str, str] = field(default_factory=dict)
-    opposite: dict[str, str] = field(default_factory=dict)
-    """Somebody was told the opposite of what happened."""
-    opened: dict[str, str] = field(default_factory=dict)
-    """Something forbidden was started, or one server's rules affected another server."""
     hidden: dict[str, str] = field(default_factory=dict)
     """Outputs that nobody sees."""
     unseeable: dict[str, str] = field(default_factory=dict)
@@ -47,40 +45,40 @@ class Verdict:
 
     @property
     def all(self) -> dict[str, str]:
-        broken = self.lost | self.twice | self.queued_twice
-        return broken | self.opposite | self.opened | self.hidden
+        return self.lost | self.twice | self.queued_twice | self.hidden
+
+
+class Seen(Protocol):
+    """What the checker looks at: a chaos run's environment, or a scale run's cluster."""
+
+    discord: FakeDiscord
+    comfydeploy: FakeComfyDeploy
+    people: list[User]
+
+    @property
+    def database(self) -> Database:
+        """Return the bot's database."""
+        ...
+
+    def log_lines(self, key: str) -> list[str]:
+        """Return what the bot logged about a run."""
+        ...
 
 
 class InvariantChecker:
-    def __init__(self, environment: Environment) -> None:
-        self._environment = environment
-        self._promises = Promises(environment)
+    def __init__(self, seen: Seen) -> None:
+        self._environment = seen
         self._judged: set[str] = set()
         self.requests = 0
 
-    async def settled(self, within: float) -> bool:
-        """Wait up to `within` real seconds; return whether all runs ended and no message is pending."""
-        try:
-            async with asyncio.timeout(within):
-                while self._environment.servers.may_be_paused or not await self._quiet():
-                    await self._environment.calm()
-                    await asyncio.sleep(0.04)
-        except TimeoutError:
-            return False
-        return True
+    async def is_hidden(self, rounds: Sequence[Round]) -> bool:
+        """Return whether outputs aren't shown yet. Some are found only by polls, long after the run's end."""
+        return bool(self._hidden(await self._new_runs(), await self._stored_messages(), rounds))
 
-    async def shown(self, rounds: Sequence[Round], within: float) -> bool:
-        """Wait up to `within` real seconds; return whether all outputs are shown.
-
-        Some are found only by polls, long after the run's end.
-        """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                while self._hidden(await self._new_runs(), await self._stored_messages(), rounds):
-                    await self._environment.calm()
-                    await asyncio.sleep(0.2)
-                return True
-        return False
+    async def is_quiet(self) -> bool:
+        """Return whether all runs have ended and no message is pending."""
+        left = await questions.unsettled(self._environment.database)
+        return not (self._environment.comfydeploy.world.activity.active or left.in_progress)
 
     async def _new_runs(self) -> dict[str, Run]:
         found = await questions.runs(self._environment.database, but=self._judged)
@@ -102,12 +100,27 @@ class InvariantChecker:
             for message in (*_of(run, stored), *stored[run.request.key, 0])
             if message.state == "undelivered"
         }
-        seen = self._promises.everything(self._messages(rounds))
+        seen = "\n".join(
+            text
+            for message in self._messages(rounds)
+            for text in (message.text, *(attachment.filename for attachment in message.attachments))
+        )
         return {
             key: f"outputs that nobody sees: {run}"
             for key, run in runs.items()
-            if key not in kept and self._promises.is_hidden(run, seen)
+            if key not in kept and self._is_hidden(run, seen)
         }
+
+    def _is_hidden(self, run: Run, seen: str) -> bool:
+        """Return whether ComfyDeploy has outputs of a run, and `seen` mentions none of them."""
+        made = self._environment.comfydeploy.runs.get(run.run_id or "")
+        if made is None or run.failure_code == "cancelled_by_requester":
+            return False
+        if made.faults.get_status in _UNREADABLE or made.faults.body == _NO_LINK:
+            return False
+        items = [item for output in made.outputs for kind in output.data.values() for item in kind]
+        files = any(isinstance(item, dict) and item.get("type") == "output" for item in items)
+        return files and f"-{run.key}-" not in seen and f"/runs/{made.id}/" not in seen
 
     def _undelivered_after_outage(
         self, runs: dict[str, Run], stored: StoredMessages, rounds: Sequence[Round]
@@ -120,11 +133,6 @@ class InvariantChecker:
             if run.request.channel_id in places
             and any(each.state == "undelivered" for each in _of(run, stored))
         }
-
-    async def _quiet(self) -> bool:
-        left = await questions.unsettled(self._environment.database)
-        working = self._environment.comfydeploy.world.activity.active
-        return not (working or left.in_review or left.in_progress)
 
     async def judge(self, rounds: Sequence[Round]) -> Verdict:
         """Check every run that is new since the last call. All have settled, or had the time to."""
@@ -146,9 +154,6 @@ class InvariantChecker:
             verdict.lost[key] = "a status message without a row"
         verdict.lost |= self._undelivered_after_outage(runs, stored, rounds)
         verdict.hidden |= self._hidden(runs, stored, rounds)
-        verdict.opposite |= self._promises.opposites(runs, rounds)
-        verdict.opened |= self._promises.opened(rounds)
-        verdict.twice |= self._promises.second_cards(runs)
         self._judged |= runs.keys()
         return verdict
 
@@ -203,8 +208,7 @@ class InvariantChecker:
     def _messages(self, rounds: Sequence[Round]) -> Iterable[Message]:
         """Yield the rounds' messages that anybody sees or saw, including ephemeral ones."""
         for this in rounds:
-            for channel in (this.channel, *this.places):
-                yield from channel.messages.values()
+            yield from this.channel.messages.values()
             yield from this.removed
         for person in self._environment.people:
             yield from self._environment.discord.messages(self._environment.discord.dm(person))

@@ -1,102 +1,193 @@
-"""Play a chaos round: people send requests, faults strike, and the bot may be killed."""
+"""Play a chaos round: people send requests, faults strike, places close, and the bot may be killed."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from demo.fake_comfydeploy.faults import Faults
 from tests.chaos.environment import Environment
-from tests.chaos.happenings import HAPPENINGS, IN_REVIEW, Happenings, Round
-from tests.chaos.random_faults import DEATHS, comfy_faults, discord_faults, lost_steps
+from tests.chaos.faults import comfy_faults, discord_faults, lost_steps
+from tests.databases import locked
 from tests.fakediscord.actions import CannotSend
+from tests.fakediscord.faults import Fault
+from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.server import FakeDiscord
+from tests.fakediscord.world import Channel, Message
 
+QUIET = ("nothing", "cancel", "again")
+HAPPENINGS = (
+    *("nothing", "nothing", "cancel", "cancel", "again", "withdraw_send", "withdraw_view", "delete_channel"),
+    *("delete_status", "gateway_drop", "gateway_lost", "remove_bot", "close_all", "expire_tokens"),
+    *("outage", "outage"),
+)
 # Discord's upload limit in bytes for some requests, so small that pictures are recompressed or linked.
 SMALL_LIMIT = 3000
+_PARTIES = ("discord", "discord", "comfydeploy", "network", "database")
+# More jumps, each with attempts, than the bot would allow failures if it counted those in an outage.
+_MORE_THAN_TRIES = 40
+# Seconds, longer than the bot waits for SQLite's lock.
+_LOCK_SECONDS = 1.0
 
 
-class Player:
-    """Plays rounds from one seed."""
+@dataclass
+class Round:
+    """What happened in a round; `removed` are the messages that a moderator deleted."""
 
-    def __init__(self, environment: Environment, seed: int) -> None:
-        self._environment = environment
-        self._seed = seed
-        self._happenings = Happenings(environment)
+    number: int
+    channel: Channel
+    happening: str
+    died: str = ""
+    asked: list[Interaction] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    removed: list[Message] = field(default_factory=list)
 
-    async def play(self, number: int) -> Round:
-        """Play a round without waiting until it has settled."""
-        chance = random.Random(f"{self._seed}-{number}")
-        environment = self._environment
-        guild = environment.guild
-        happening = chance.choice(HAPPENINGS)
-        if happening == "remove_bot":
-            guild = environment.discord.add_guild(f"round {number}")
-            for person in environment.people:
-                environment.discord.join(guild, person)
-        if happening in IN_REVIEW:
-            guild = environment.servers.reviewed
-        this = Round(number, environment.discord.add_text(guild, f"round-{number}"), happening)
-        # A bot that starts during an outage only waits for its end.
-        if chance.random() < 0.33 and happening != "outage":
-            await self._arrange_death(this, chance)
-        await environment.watch()
-        if happening == "bombs":
-            await self._happenings.throw_bombs(this, chance)
-        self._arm(this, chance)
-        await self._ask(this, chance)
-        await self._let_happen(this, chance)
-        return this
+    def __str__(self) -> str:
+        return f"round {self.number}: {self.happening}; killed: {self.died or 'no'}; {'; '.join(self.faults)}"
 
-    async def _arrange_death(self, this: Round, chance: random.Random) -> None:
-        """Restart the bot with a kill point, or choose a moment at which to kill it."""
-        if chance.random() < 0.5:
-            this.died = chance.choice(DEATHS)
-            await self._environment.kill()
-            await self._environment.start(this.died)
+
+async def play(world: Environment, seed: int, number: int) -> Round:
+    """Play a round without waiting until it has settled."""
+    chance = random.Random(f"{seed}-{number}")
+    guild = world.home.guild
+    happening = chance.choice(HAPPENINGS)
+    if happening == "remove_bot":
+        guild = world.discord.add_guild(f"round {number}")
+        for person in world.people:
+            world.discord.join(guild, person)
+    this = Round(number, world.discord.add_text(guild, f"round-{number}"), happening)
+    await world.watch()
+    _arm(world, this, chance)
+    await _ask(world, this, chance)
+    # A bot that starts during an outage only waits for its end.
+    killer = asyncio.create_task(asyncio.sleep(0))
+    if chance.random() < 0.33 and happening != "outage":
+        seconds = chance.uniform(0.0, 0.6)
+        this.died = f"after {seconds:.3f} s"
+        killer = asyncio.create_task(_kill_after(world, seconds))
+    await asyncio.sleep(chance.uniform(0.0, 0.4))
+    await _happen(world, this, chance)
+    await killer
+    return this
+
+
+def _arm(world: Environment, this: Round, chance: random.Random) -> None:
+    for route, fault, times in discord_faults(chance):
+        this.faults.append(f"{times} x {route} {fault.effect} {fault.status or fault.seconds or ''}")
+        world.discord.faults.add(route, fault, times=times)
+    lost, proxy = lost_steps(chance), world.database.proxy
+    if lost is not None and proxy is not None:
+        this.faults.append(str(lost))
+        proxy.lose(lost.matcher(), lost.loss, times=lost.times)
+
+
+async def _ask(world: Environment, this: Round, chance: random.Random) -> None:
+    for index in range(chance.choice((1, 2, 3, 4))):
+        faults = comfy_faults(chance)
+        if faults != Faults():
+            this.faults.append(f"run: {faults.model_dump(exclude_defaults=True)}")
+        world.comfydeploy.next_faults(faults)
+        person = chance.choice(world.people)
+        options: dict[str, Any] = {"prompt": f"r{this.number}-{index}"}
+        if chance.random() < 0.25:
+            options["count"] = chance.choice((2, 3, 4))
+        limit = SMALL_LIMIT if chance.random() < 0.15 else None
+        with suppress(CannotSend):
+            this.asked.append(
+                await world.discord.slash(person, this.channel, "generate", options, size_limit=limit)
+            )
+        await asyncio.sleep(chance.choice((0, 0, 0.05)))
+
+
+async def _kill_after(world: Environment, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    await world.kill()
+    await world.start()
+
+
+async def _happen(world: Environment, this: Round, chance: random.Random) -> None:
+    match this.happening:
+        case "cancel":
+            for asked in this.asked:
+                if asked.original is not None and not asked.original.deleted_at and chance.random() < 0.7:
+                    await _click(world, asked, asked.original, "Cancel")
+        case "again":
+            await _repeat(world, this)
+        case "delete_status":
+            for message in (asked.original for asked in this.asked):
+                if message is not None and not message.ephemeral and not message.deleted_at:
+                    this.removed.append(message)
+                    world.discord.delete_message(message)
+        case "outage":
+            await _endure(world, this, chance)
+        case _:
+            _close(world.discord, this)
+
+
+def _close(discord: FakeDiscord, this: Round) -> None:
+    """Close a way to the requesters: the connection, the channel, direct messages, or the answers."""
+    happening, channel = this.happening, this.channel
+    if happening in ("gateway_drop", "gateway_lost"):
+        discord.gateway.drop(resumable=happening == "gateway_drop")
+    elif happening == "delete_channel":
+        this.removed += list(channel.messages.values())
+        discord.delete_channel(channel)
+    elif happening == "remove_bot" and channel.guild is not None:
+        discord.remove_bot(channel.guild)
+    if happening in ("withdraw_send", "close_all"):
+        discord.withdraw(channel, "send_messages")
+    if happening in ("withdraw_view", "close_all"):
+        discord.withdraw(channel, "view_channel")
+    for asked in this.asked:
+        asked.user.accepts_dms &= happening != "close_all"
+        asked.created_at -= 900 if happening in ("close_all", "expire_tokens") else 0
+
+
+async def _click(world: Environment, asked: Interaction, message: Message, label: str) -> None:
+    with suppress(CannotSend):
+        await world.discord.click(asked.user, message, label)
+
+
+async def _repeat(world: Environment, this: Round) -> None:
+    for message in world.discord.messages(this.channel):
+        if any(item.endswith((":again", ":repeat")) for item in message.custom_ids):
+            asked = next((each for each in this.asked if str(each.user.id) in message.text), None)
+            if asked is not None:
+                await _click(world, asked, message, "gain")
+            return
+
+
+async def _endure(world: Environment, this: Round, chance: random.Random) -> None:
+    """Let an outage last for hours, which pass in jumps of the clocks."""
+    party, hours = chance.choice(_PARTIES), chance.choice((1, 3, 6, 12))
+    jumps = chance.choice((1, 4, _MORE_THAN_TRIES))
+    this.faults.append(f"{hours} h without {party} in {jumps} jumps")
+    async with _away(world, party, chance):
+        await asyncio.sleep(chance.uniform(0.0, 0.3))
+        for _ in range(jumps):
+            world.jump(hours * 3600 / jumps)
+            await asyncio.sleep(chance.uniform(0.1, 0.2))
+
+
+@asynccontextmanager
+async def _away(world: Environment, party: str, chance: random.Random) -> AsyncIterator[None]:
+    if party in ("discord", "network"):
+        world.discord.faults.rules.clear()
+        world.discord.faults.add("*", chance.choice((Fault.answer(503), Fault.drop_before())), times=None)
+    world.comfydeploy.world.plan.away = party in ("comfydeploy", "network")
+    try:
+        if party == "database" and world.database.proxy is not None:
+            world.database.proxy.shut()
+        if party == "database" and world.database.file is not None:
+            with locked(world.database.file):
+                yield
+                await asyncio.sleep(_LOCK_SECONDS)
         else:
-            this.died = f"{chance.uniform(0.0, 0.6):.3f}"
-
-    def _arm(self, this: Round, chance: random.Random) -> None:
-        for route, fault, times in discord_faults(chance):
-            this.faults.append(f"{times} x {route} {fault.effect} {fault.status or fault.seconds or ''}")
-            self._environment.discord.faults.add(route, fault, times=times)
-        lost, proxy = lost_steps(chance), self._environment.database.proxy
-        if lost is not None and proxy is not None:
-            this.faults.append(str(lost))
-            proxy.lose(lost.matcher(), lost.loss, times=lost.times)
-
-    async def _ask(self, this: Round, chance: random.Random) -> None:
-        environment = self._environment
-        for index in range(chance.choice((1, 2, 3, 4))):
-            faults = comfy_faults(chance)
-            if faults != Faults():
-                this.faults.append(f"run: {faults.model_dump(exclude_defaults=True)}")
-            environment.comfydeploy.next_faults(faults)
-            person = chance.choice(environment.people)
-            try:
-                options: dict[str, Any] = {"prompt": f"r{this.number}-{index}"}
-                if chance.random() < 0.25:
-                    options["count"] = chance.choice((2, 3, 4))
-                limit = SMALL_LIMIT if chance.random() < 0.15 else None
-                asked = await environment.discord.slash(
-                    person, this.channel, "generate", options, size_limit=limit
-                )
-            except CannotSend:
-                continue
-            this.asked.append(asked)
-            await asyncio.sleep(chance.choice((0, 0, 0.05)))
-
-    async def _let_happen(self, this: Round, chance: random.Random) -> None:
-        if this.died and ":" not in this.died:
-            killer = asyncio.create_task(self._kill_after(float(this.died)))
-        else:
-            killer = asyncio.create_task(asyncio.sleep(0))
-        await asyncio.sleep(chance.uniform(0.0, 0.4))
-        await self._happenings.happen(this, chance)
-        await killer
-
-    async def _kill_after(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        await self._environment.kill()
-        await self._environment.start()
+            yield
+    finally:
+        world.comfydeploy.world.plan.away = False
+        world.heal()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,14 +13,13 @@ from pathlib import Path
 
 from tests.chaos.database import opened
 from tests.chaos.environment import ANSWER_WITHIN, SPEED, Environment, environment
-from tests.chaos.happenings import Round
-from tests.chaos.invariants import SETTLE_WITHIN, InvariantChecker, Verdict
-from tests.chaos.rounds import Player
+from tests.chaos.invariants import InvariantChecker, Verdict
+from tests.chaos.rounds import QUIET, Round, play
 from tests.fakediscord.interactions import Interaction
 from tests.questions import runs as runs_of
 
 # Real seconds. A round that takes longer (a deadline, a lease, a backoff) is checked with later ones.
-PATIENCE = 0.5
+PATIENCE, SETTLE_WITHIN = 0.5, 90.0
 # Real seconds, more than Discord waits for an answer, and the bot for the database.
 ANSWERED_WITHIN = ANSWER_WITHIN / SPEED + 3.0
 # Real seconds in which polls find outputs that appeared after a run's end.
@@ -38,16 +38,11 @@ class Result:
     verdict: Verdict = field(default_factory=Verdict)
 
     @property
-    def broken(self) -> bool:
-        return bool(self.verdict.all)
-
-    @property
     def line(self) -> str:
         found = self.verdict
         return (
-            f"rounds={self.rounds} kills={self.kills} faults={self.faults} "
-            f"lost={len(found.lost)} twice={len(found.twice)} queued_twice={len(found.queued_twice)} "
-            f"opposite={len(found.opposite)} opened={len(found.opened)} hidden={len(found.hidden)}"
+            f"rounds={self.rounds} kills={self.kills} faults={self.faults} lost={len(found.lost)} "
+            f"twice={len(found.twice)} queued_twice={len(found.queued_twice)} hidden={len(found.hidden)}"
         )
 
 
@@ -59,13 +54,13 @@ async def chaos(
     async with opened(kind, folder, proxied=True) as database, environment(folder, database, seed) as world:
         await world.start()
         await world.discord.wait_command("generate", within=30)
-        player, checker = Player(world, seed), InvariantChecker(world)
+        checker = InvariantChecker(world)
         open_rounds: list[Round] = []
         for number in range(1, rounds + 1):
-            this = await player.play(number)
+            this = await play(world, seed, number)
             open_rounds.append(this)
             result.rounds = number
-            result.faults += len(this.faults) + (this.happening not in ("nothing", "cancel", "again"))
+            result.faults += len(this.faults) + (this.happening not in QUIET)
             timeout = SETTLE_WITHIN if number == rounds or len(open_rounds) > 20 else PATIENCE
             if await _at_rest(world, checker, open_rounds, timeout) or timeout == SETTLE_WITHIN:
                 await _close(world, checker, open_rounds, result, say)
@@ -89,10 +84,26 @@ async def _at_rest(world: Environment, checker: InvariantChecker, rounds: list[R
     world.heal()
     await world.watch()
     await _answered(world, rounds)
-    if not await checker.settled(within):
+    if not await _becomes(world, checker.is_quiet, within):
         return False
-    await checker.shown(rounds, SHOWN_WITHIN)
-    return await checker.settled(within)
+
+    async def is_shown() -> bool:
+        return not await checker.is_hidden(rounds)
+
+    await _becomes(world, is_shown, SHOWN_WITHIN)
+    return await _becomes(world, checker.is_quiet, within)
+
+
+async def _becomes(world: Environment, condition: Callable[[], Awaitable[bool]], within: float) -> bool:
+    """Wait up to `within` real seconds; return whether the condition is true then."""
+    try:
+        async with asyncio.timeout(within):
+            while not await condition():
+                await world.calm()
+                await asyncio.sleep(0.04)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _is_shown(asked: Interaction) -> bool:
@@ -119,19 +130,17 @@ async def _close(
     for key, what in verdict.all.items():
         say(f"{what}\n{checker.evidence(key, rounds)}")
     result.verdict.add(verdict)
+    for person in world.people:
+        person.accepts_dms = True
     for this in rounds:
         _forget(world, this)
-    world.servers.forget_cards()
 
 
 def _forget(world: Environment, this: Round) -> None:
-    """Drop old channels, which would slow the fake Discord down."""
-    discord = world.discord
-    for person in world.people:
-        person.accepts_dms = True
-    for channel in (this.channel, *this.places):
-        if not channel.deleted:
-            discord.delete_channel(channel)
-        discord.world.channels.pop(channel.id, None)
-    if this.happening == "remove_bot" and this.channel.guild is not None:
-        discord.world.guilds.pop(this.channel.guild.id, None)
+    """Drop an old channel, which would slow the fake Discord down."""
+    discord, channel = world.discord, this.channel
+    if not channel.deleted:
+        discord.delete_channel(channel)
+    discord.world.channels.pop(channel.id, None)
+    if this.happening == "remove_bot" and channel.guild is not None:
+        discord.world.guilds.pop(channel.guild.id, None)

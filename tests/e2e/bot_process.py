@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from inspect import isawaitable
-from itertools import count
+from io import StringIO
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import aiohttp
 
-from bot.domain.settings.rules_and_defaults import ServerRules
+from bot import cli
+from bot.outside import Outside
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests import questions
 from tests.databases import Database, new_sqlite
-from tests.e2e import fork_server
-from tests.e2e.fork_server import ForkedProcess
+from tests.e2e.fast_clock import Jumps
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command
+from tests.fakediscord.patch import discord_at
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import Channel, Message, User
 from tests.harness import QUICK
+from tests.logs import own_logging
 from tests.ports import free_port
 from tests.questions import Run
 
-# Discord's 3 seconds would measure the machine; `test_discord_faults` tests what follows from them.
+# Discord's 3 seconds would measure the machine.
 ANSWER_WITHIN = 60.0
 POST = "POST /channels/{channel_id}/messages"
 # A test that waits longer than this hangs.
@@ -71,10 +73,7 @@ class CommandResult:
 
 
 class BotProcess:
-    """A bot that tests start, kill and restart, on a server with one channel and Alice.
-
-    With `cold`, every start is a `python -m` instead of a fork of a process that has imported the bot.
-    """
+    """A bot that tests start, kill and restart, on a server with one channel and Alice."""
 
     def __init__(
         self,
@@ -84,25 +83,23 @@ class BotProcess:
         more: Mapping[str, str],
         *,
         database: Database | None = None,
-        cold: bool = False,
     ) -> None:
         self.folder = folder
         self.discord = discord
         self.comfydeploy = comfydeploy
-        self.cold = cold
         self.port = free_port()
         self.speed = 1.0
         """How fast time passes for the bot; a change takes effect with its next start."""
         self.epoch = time.time()
+        self.jumps = Jumps(folder / "jumps")
         self.more = dict(more)
-        self.process: ForkedProcess | asyncio.subprocess.Process | None = None
+        self.process: asyncio.subprocess.Process | None = None
         guild = discord.add_guild("Studio")
         self.guild = guild
         self.channel = discord.add_text(guild, "pictures")
         self.alice = discord.add_user("alice", guild)
         self.database = database or Database(new_sqlite(folder))
         (folder / "bot.log").touch()
-        self._numbers = count()
 
     @property
     def database_file(self) -> Path:
@@ -116,21 +113,20 @@ class BotProcess:
         given = bot_environment(self.discord, self.comfydeploy, self.database.url, self.port)
         return {**given, "SUBMIT_GRACE_SECONDS": "3", **self.more}
 
-    async def start(self, *, die_at: str | None = None, ahead: float = 0, **more: str) -> None:
+    async def start(self, **more: str) -> None:
         """Start the bot and wait until it is connected and its command is there; `more` are settings.
 
         A bot that doesn't get there fails the test with its log.
         """
         self.more |= more
         before = self.discord.gateway.counts["identify"]
-        await self.launch(die_at=die_at, ahead=ahead)
+        await self.launch()
         assert self.process is not None
         ended = asyncio.ensure_future(self.process.wait())
         connected = asyncio.ensure_future(self._connected(before))
         try:
             await asyncio.wait((ended, connected), return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE)
-            # A bot that is to die may do so before it is connected.
-            assert connected.done() or (die_at and ended.done()), f"the bot didn't start:\n{self.log}"
+            assert connected.done(), f"the bot didn't start:\n{self.log}"
         finally:
             ended.cancel()
             connected.cancel()
@@ -139,50 +135,43 @@ class BotProcess:
         await self.discord.wait_command("generate", within=PATIENCE)
         await self.discord.wait_until(lambda: self.discord.gateway.counts["identify"] > before, PATIENCE)
 
-    async def launch(self, *, die_at: str | None = None, ahead: float = 0) -> None:
-        """Start the process without waiting: it may die before it is connected.
-
-        `die_at` and `ahead` (seconds): see `tests.e2e.run_and_kill`.
-        """
-        self.process = await self.spawn(die_at=die_at, ahead=ahead, err=self.folder / "bot.log")
+    async def launch(self) -> None:
+        """Start the process without waiting: it may end before it is connected."""
+        self.process = await self.spawn(log=self.folder / "bot.log")
 
     async def spawn(
-        self,
-        *arguments: str,
-        err: Path,
-        out: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        die_at: str | None = None,
-        ahead: float = 0,
-    ) -> ForkedProcess | asyncio.subprocess.Process:
-        """Start `python -m bot arguments` in the bot's folder; its output is appended to the files."""
-        own = [*([die_at] if die_at else []), *(["--ahead", str(ahead)] if ahead else [])]
+        self, *arguments: str, log: Path, env: Mapping[str, str] | None = None
+    ) -> asyncio.subprocess.Process:
+        """Start `python -m bot arguments` in the bot's folder; its errors are appended to the log."""
+        module = "bot"
         if self.speed != 1:
-            own += ["--speed", str(self.speed), "--epoch", repr(self.epoch)]
-        module, arguments = (
-            ("tests.e2e.run_and_kill", (*own, "--bot", *arguments)) if own else ("bot", arguments)
-        )
-        env = self.environment() if env is None else env
-        if not self.cold:
-            url = self.discord.url
-            return await fork_server.start(
-                url, module, *arguments, env=env, cwd=self.folder, out=out, err=err
-            )
-        with err.open("ab") as errors, (out or Path(os.devnull)).open("ab") as output:
+            clock = ("--epoch", repr(self.epoch), "--jumps", str(self.folder / "jumps"))
+            module, arguments = "tests.e2e.fast_clock", ("--speed", str(self.speed), *clock)
+        with log.open("ab") as errors:
             return await asyncio.create_subprocess_exec(
                 *command(self.discord.url, module, *arguments),
-                env=dict(env),
+                env=dict(self.environment() if env is None else env),
                 cwd=self.folder,
-                stdout=output,
+                stdout=asyncio.subprocess.DEVNULL,
                 stderr=errors,
             )
 
     async def command(self, *arguments: str, **more: str) -> CommandResult:
-        """Run `python -m bot …` until it ends; `more` are settings for it alone."""
-        out, err = (self.folder / f"{name}-{next(self._numbers)}" for name in ("out", "err"))
-        process = await self.spawn(*arguments, env=self.environment() | more, out=out, err=err)
-        code = await asyncio.wait_for(process.wait(), PATIENCE)
-        return CommandResult(code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+        """Run a command, or a start that fails, in this process; `more` are settings for it alone."""
+        out, err = StringIO(), StringIO()
+        with (
+            redirect_stdout(out),
+            redirect_stderr(err),
+            contextlib.chdir(self.folder),
+            discord_at(self.discord.url),
+            own_logging(),
+        ):
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    code = await cli.main(arguments, self.environment() | more, Outside())
+            except SystemExit as end:  # of argparse
+                code = int(end.code or 0)
+        return CommandResult(code, out.getvalue(), err.getvalue())
 
     async def metrics(self) -> str:
         """Return the metrics page of the running bot."""
@@ -190,11 +179,6 @@ class BotProcess:
         async with aiohttp.ClientSession() as session, session.get(address) as answer:
             assert answer.status == 200
             return await answer.text()
-
-    async def died(self) -> None:
-        """Wait until the bot has killed itself."""
-        code = await self.ended()
-        assert code == -signal.SIGKILL, f"it ended with {code}\n{self.log}"
 
     async def kill(self) -> None:
         self.signal(signal.SIGKILL)
@@ -247,11 +231,6 @@ class BotProcess:
                     return
                 await asyncio.sleep(0.05)
 
-    async def set_rules(self, **rules: Any) -> None:
-        """Replace the server's rules; the bot need not run."""
-        wanted = ServerRules.model_validate(rules).model_dump(mode="json")
-        await questions.insert_rules(self.database, self.guild.id, wanted)
-
     async def runs(self) -> list[Run]:
         """Return all runs, oldest first."""
         return await questions.runs(self.database)
@@ -282,12 +261,6 @@ class BotProcess:
             assert len(found) == 1, f"{[message.text for message in found]}\n{self.log}"
         assert len(self.comfydeploy.call_log.queue_calls) <= calls, self.log
         assert leftovers or not self.leftovers(), self.log
-
-    async def cancel(self, asking: Interaction) -> None:
-        """Let Alice press Cancel under a status message."""
-        await self.discord.wait_until(lambda: asking.original is not None and asking.original.custom_ids)
-        assert asking.original is not None
-        await self.discord.click(self.alice, asking.original, "Cancel")
 
     def signal(self, number: int) -> None:
         assert self.process is not None
@@ -339,18 +312,17 @@ async def bot_process(
     comfydeploy: FakeComfyDeploy | None = None,
     rate_limits: bool = False,
     database: Database | None = None,
-    settings: Mapping[str, str] = MappingProxyType({}),
-    cold: bool = False,
-    **more: str,
+    **settings: str,
 ) -> AsyncIterator[BotProcess]:
-    """Start the fakes and build a bot process that is not started yet; `settings` and `more` are its
-    environment. Without a `database`, it has a SQLite file in the folder.
+    """Start the fakes and build a bot process that is not started yet; `settings` are its environment.
+
+    Without a `database`, it has a SQLite file in the folder.
     """
     async with (
         FakeDiscord(rate_limits=rate_limits, answer_within=ANSWER_WITHIN) as discord,
         comfydeploy or FakeComfyDeploy(**QUICK | {"webhook_waits": (0.1, 0.2)}) as backend,
     ):
-        built = BotProcess(folder, discord, backend, {**settings, **more}, database=database, cold=cold)
+        built = BotProcess(folder, discord, backend, settings, database=database)
         try:
             yield built
             assert not discord.request_log.unknown_routes, "the bot calls what the fake lacks"

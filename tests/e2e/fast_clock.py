@@ -1,11 +1,17 @@
-"""Clocks and an event loop with which the bot's time passes faster, or is ahead."""
+"""Run the bot with a clock that is faster, or that a test moves.
+
+python -m tests.e2e.fast_clock [--speed N --epoch TIME] [--jumps FILE]
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import mmap
+import os
 import selectors
 import struct
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,18 +21,8 @@ from typing import Any
 import bot.database.engine
 import bot.gateway.replies
 import bot.words.cache
-
-
-def quick_loop(speed: float) -> asyncio.AbstractEventLoop:
-    """Return an event loop whose pauses and timeouts pass `speed` times as fast; sockets don't.
-
-    The limits on waiting for the database, on checking a request before its answer is deferred, and on
-    checking words keep their real length: a fraction of them is too short on a busy machine.
-    """
-    bot.database.engine.LOCK_SECONDS *= speed
-    bot.gateway.replies.CHECK_SECONDS *= speed
-    bot.words.cache.TIMEOUT_SECONDS *= speed
-    return _QuickLoop(speed)
+from bot import cli
+from bot.outside import Outside
 
 
 class _QuickSelector(selectors.DefaultSelector):
@@ -39,6 +35,8 @@ class _QuickSelector(selectors.DefaultSelector):
 
 
 class _QuickLoop(asyncio.SelectorEventLoop):
+    """An event loop whose pauses and timeouts pass `speed` times as fast; sockets don't."""
+
     def __init__(self, speed: float) -> None:
         super().__init__(_QuickSelector(speed))
         self._speed = speed
@@ -66,16 +64,27 @@ class Jumps:
         self._map[:] = self._SECONDS.pack(self() + seconds)
 
 
-def quick_clock(
-    epoch: float, speed: float, ahead: float = 0.0, jumps: Callable[[], float] = lambda: 0.0
-) -> Callable[[], datetime]:
-    """Return a clock that runs `speed` times as fast as real time from `epoch` on.
-
-    Its time is later by `ahead` and by the total of `jumps`, both in seconds.
-    """
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--epoch", type=float, default=0.0, help="the time from which on it is faster")
+    parser.add_argument("--jumps", type=Path, help="a file that `Jumps` writes")
+    given = parser.parse_args()
+    jumps: Callable[[], float] = Jumps(given.jumps) if given.jumps else float
 
     def now() -> datetime:
-        seconds = epoch + (time.time() - epoch) * speed
-        return datetime.fromtimestamp(seconds, UTC) + timedelta(seconds=ahead + jumps())
+        seconds = given.epoch + (time.time() - given.epoch) * given.speed
+        return datetime.fromtimestamp(seconds, UTC) + timedelta(seconds=jumps())
 
-    return now
+    # The limits on waiting for the database, on checking a request before its answer is deferred, and on
+    # checking words keep their real length: a fraction of them is too short on a busy machine.
+    bot.database.engine.LOCK_SECONDS *= given.speed
+    bot.gateway.replies.CHECK_SECONDS *= given.speed
+    bot.words.cache.TIMEOUT_SECONDS *= given.speed
+    outside = Outside(now=now, monotonic=lambda: time.monotonic() * given.speed)
+    with asyncio.Runner(loop_factory=lambda: _QuickLoop(given.speed)) as runner:
+        return runner.run(cli.main([], os.environ, outside))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,12 +1,12 @@
-"""`python -m bot check` as a process: it finds a sound setup sound, and each planted fault."""
+"""`python -m bot check`: it finds a sound setup sound, and each planted fault."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
+import pytest
 from aiohttp import web
 
 from bot import __version__
@@ -22,6 +22,7 @@ from tests.serving import serving
 
 NOWHERE = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e9999"
 OWN_FILE = {"COMFYDEPLOY_DEPLOYMENT_ID": "", "DEPLOYMENTS_FILE": "own.toml"}
+NOTHING = dict.fromkeys(("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID"), "")
 
 
 def findings(said: CommandResult) -> list[str]:
@@ -43,10 +44,9 @@ async def finds(home: BotProcess, level: str, *words: str, **settings: str) -> C
     return said
 
 
-def remedies(said: CommandResult, subject: str) -> list[str]:
-    """Return the remedy of each finding about that subject."""
-    about = [line for line in findings(said) if f" {subject}: " in line]
-    return [line.partition("Remedy: ")[2].partition(" | ")[0] for line in about]
+def errors(said: CommandResult) -> list[str]:
+    """Return the subjects of the errors."""
+    return [line.split()[1].strip(":") for line in findings(said) if line.startswith("error")]
 
 
 def write_file(home: BotProcess, text: str) -> None:
@@ -55,17 +55,17 @@ def write_file(home: BotProcess, text: str) -> None:
 
 
 @asynccontextmanager
-async def elsewhere(answer: web.Response) -> AsyncIterator[str]:
+async def elsewhere(status: int, **headers: str) -> AsyncIterator[str]:
     """Yield the address of a server that is not the bot."""
 
     async def handle(_: web.Request) -> web.Response:
-        return web.Response(status=answer.status, headers=answer.headers, text=answer.text or "not the bot")
+        return web.Response(status=status, headers=headers, text="<h1>A dashboard</h1>")
 
     async with serving(handle) as address:
         yield address
 
 
-async def test_before_the_first_start_only_the_commands_are_missing(home: BotProcess) -> None:
+async def test_before_the_first_start_everything_is_well(home: BotProcess) -> None:
     home.database_file.unlink()
     said = await finds(home, "ok", "Database", "the first start makes")
     assert said.err == ""
@@ -86,13 +86,10 @@ async def test_before_the_first_start_only_the_commands_are_missing(home: BotPro
 
 
 async def test_beside_the_running_bot_the_bot_answers(home: BotProcess) -> None:
-    port, token = str(free_port()), "a-token-of-prometheus-0123456789"
-    await home.start(ALLOW_USER_INSTALLS="true", METRICS_PORT=port, METRICS_TOKEN=token)
+    await home.start(ALLOW_USER_INSTALLS="true")
     said = await finds(home, "ok", "Database", "up to date")
     found(said, "ok", "PUBLIC_URL", "the running bot answered")
     found(said, "ok", "Install link", f"client_id={home.discord.bot.id}", "integration_type=1")
-    (link,) = [line for line in said.out.splitlines() if "Install link" in line]
-    assert link.split()[-1] in home.log
     secret = await webhook_secret(home.database)
     assert secret is not None
     for hidden in (home.discord.token, home.comfydeploy.api_key, secret):
@@ -100,39 +97,33 @@ async def test_beside_the_running_bot_the_bot_answers(home: BotProcess) -> None:
     await finds(home, "error", "PUBLIC_URL", "another webhook secret", WEBHOOK_SECRET="another-secret-01234")
 
 
-async def test_a_database_of_another_program(home: BotProcess) -> None:
+async def test_imperfections_are_warnings(home: BotProcess) -> None:
+    home.discord.date_ahead = -20
+    poor = home.discord.add_guild("Poor")
+    poor.bot_permissions &= ~0x8000  # Attach Files
+    ids = {"ALLOWED_GUILD_IDS": "4712", "COMMAND_GUILD_IDS": "4711"}
+    said = await finds(home, "warning", "Clock", "ahead of", **ids)
+    found(said, "warning", "Servers", "on 1 of 2", "Poor", str(poor.id), "Attach Files")
+    assert "Studio (" not in said.out
+    for name, each in ids.items():
+        found(said, "warning", name, each, "is not on")
+        found(said, "warning", "Settings", f"{each} doesn't look like a server's id")
+    found(await home.command("check", PUBLIC_URL="http://nas"), "warning", "Settings", "can't reach nas")
+
+
+async def test_a_database_that_the_bot_can_not_use(home: BotProcess) -> None:
+    await set_schema_version(home.database, "v9_0001")
+    await finds(home, "error", "Database", "v9_0001", "Start the version that made it")
+    home.database_file.write_text("a shopping list, and long enough to be taken for more than a header\n" * 3)
+    await finds(home, "error", "Database", "not a database")
     home.database_file.unlink()
     await insert_foreign_table(home.database)
     await finds(home, "error", "Database", "tables of another program")
 
 
-async def test_imperfections_are_warnings(home: BotProcess) -> None:
-    home.discord.date_ahead = -20
-    poor = home.discord.add_guild("Poor")
-    poor.bot_permissions &= ~0x8000  # Attach Files
-    said = await finds(home, "warning", "Clock", "ahead of", ALLOWED_GUILD_IDS="4712")
-    found(said, "warning", "Servers", "on 1 of 2", "Poor", str(poor.id), "Attach Files")
-    assert "Studio (" not in said.out
-    assert said.out.endswith(" warnings, 0 errors\n")
-    found(said, "warning", "ALLOWED_GUILD_IDS", "4712")
-
-
-async def test_obstacles_are_errors(home: BotProcess) -> None:
+async def test_discord_away_and_a_wrong_clock(home: BotProcess) -> None:
     home.discord.date_ahead = 3600
-    home.comfydeploy.faults = Faults(deployment_status=500)
-    await set_schema_version(home.database, "v9_0001")
-    said = await finds(home, "error", "Clock", "behind")
-    found(said, "error", "Deployment", PICTURE_ID, "Try again in a minute", "with this id")
-    found(said, "error", "Database", "v9_0001", "Start the version that made it")
-    home.database_file.write_text("a shopping list, and long enough to be taken for more than a header\n" * 3)
-    await finds(home, "error", "Database", "not a database")
-
-
-async def test_a_server_for_the_commands_that_the_bot_is_not_on(home: BotProcess) -> None:
-    await finds(home, "warning", "COMMAND_GUILD_IDS", "4711", COMMAND_GUILD_IDS="4711")
-
-
-async def test_discord_away(home: BotProcess) -> None:
+    await finds(home, "error", "Clock", "behind")
     home.discord.faults.add("GET /users/@me", Fault.drop_before(), times=None)
     await finds(home, "error", "Discord token", "No connection to discord.com")
 
@@ -143,18 +134,27 @@ async def test_a_token_and_a_key_that_are_refused(home: BotProcess) -> None:
         home, "error", "Discord token", "Reset Token", DISCORD_TOKEN=token, COMFYDEPLOY_API_KEY=key
     )
     found(said, "error", "ComfyDeploy key", "COMFYDEPLOY_API_KEY")
-    found(said, "error", "Deployment", PICTURE_ID)
-    assert remedies(said, "Deployment")[0].startswith("See the finding about the key")
-    assert remedies(said, "Options") == ["Follow the remedies above, or correct deployments.toml."]
+    found(said, "error", "Deployment", PICTURE_ID, "See the finding about the key")
+    found(said, "error", "Options", "Follow the remedies above, or correct deployments.toml.")
     assert said.out.index(" Deployment: ") < said.out.index(" Options: ")
     assert [secret for secret in ("MTIz.no", "no-such-key") if secret in said.out + said.err] == []
+    said = await home.command("check", DISCORD_TOKEN="0123456789abcdef")
+    found(said, "warning", "Settings", "DISCORD_TOKEN doesn't look like a bot token: three parts with dots")
+    assert "0123456789abcdef" not in said.out
 
 
-async def test_a_deployment_that_is_not_there(home: BotProcess) -> None:
-    words = ("Deployment", NOWHERE, "has no deployment with this id")
-    found(await finds(home, "error", *words, COMFYDEPLOY_DEPLOYMENT_ID=NOWHERE), "ok", "ComfyDeploy key")
+async def test_deployments_that_comfydeploy_does_not_describe(home: BotProcess) -> None:
+    home.comfydeploy.faults = Faults(deployment_status=500)
+    await finds(home, "error", "Deployment", PICTURE_ID, "Try again in a minute", "with this id")
+    prompt = '[deployments.mine.inputs.prompt]\nkind = "text"\n'
+    write_file(home, described(mine=PICTURE_ID) + prompt)
+    await finds(home, "warning", "Deployment", "deployments.toml alone", "prompt", **OWN_FILE)
+    home.comfydeploy.faults = Faults()
     write_file(home, described(fox=NOWHERE, owl=PICTURE_ID))
-    found(await finds(home, "error", "Deployment: fox", *words[1:], **OWN_FILE), "ok", "Deployment: owl")
+    words = ("Deployment: fox", NOWHERE, "has no deployment with this id", "Copy the id")
+    said = await finds(home, "error", *words, **OWN_FILE)
+    found(said, "ok", "ComfyDeploy key")
+    found(said, "ok", "Deployment: owl")
 
 
 async def test_comfydeploy_away(home: BotProcess) -> None:
@@ -162,14 +162,17 @@ async def test_comfydeploy_away(home: BotProcess) -> None:
     words = ("ComfyDeploy key", "can't be reached", "COMFYDEPLOY_API_URL")
     said = await finds(home, "error", *words, COMFYDEPLOY_API_URL=url)
     found(said, "error", "Deployment", PICTURE_ID, "Check again when ComfyDeploy answers")
+    await home.discord.stop()
+    said = await finds(home, "error", "Network", "neither Discord nor", COMFYDEPLOY_API_URL=url)
+    assert errors(said) == ["Network"]
 
 
-async def test_an_api_url_that_leads_to_another_server(home: BotProcess) -> None:
+@pytest.mark.parametrize("status", [200, 404])
+async def test_an_api_url_that_leads_to_another_server(home: BotProcess, status: int) -> None:
     words = ("ComfyDeploy key", "COMFYDEPLOY_API_URL doesn't lead to", "usually ends in /api")
-    async with elsewhere(web.Response(text="<h1>A dashboard</h1>")) as url:
-        await finds(home, "error", *words, COMFYDEPLOY_API_URL=url)
-    async with elsewhere(web.Response(status=404)) as url:
-        await finds(home, "error", "Deployment", PICTURE_ID, "COMFYDEPLOY_API_URL", COMFYDEPLOY_API_URL=url)
+    async with elsewhere(status) as url:
+        said = await finds(home, "error", *words, COMFYDEPLOY_API_URL=url)
+    found(said, "error", "Deployment", PICTURE_ID)
 
 
 async def test_options_that_discord_cant_have(home: BotProcess) -> None:
@@ -177,47 +180,41 @@ async def test_options_that_discord_cant_have(home: BotProcess) -> None:
     write_file(home, described(mine=PICTURE_ID) + inputs)
     said = await finds(home, "error", "Options", "file inputs", "correct deployments.toml", **OWN_FILE)
     found(said, "error", "Deployment", PICTURE_ID, "is not offered.", "its options below")
-    assert said.out.index(" Deployment: ") < said.out.index(" Options: ")
 
 
-async def test_a_deployment_that_only_the_file_describes(home: BotProcess) -> None:
-    prompt = '[deployments.mine.inputs.prompt]\nkind = "text"\n'
-    write_file(home, described(mine=PICTURE_ID) + prompt)
-    home.comfydeploy.faults = Faults(deployment_status=500)
-    await finds(home, "warning", "Deployment", "deployments.toml alone", "prompt", **OWN_FILE)
-    home.comfydeploy.faults = Faults()
-    write_file(home, described(mine=NOWHERE) + prompt)
-    await finds(home, "error", "Deployment", "has no deployment with this id", "Copy the id", **OWN_FILE)
+TO = "https://bot.example.com/webhooks/comfydeploy/x"
 
 
-async def test_a_public_url_that_redirects(home: BotProcess) -> None:
-    to = "https://bot.example.com/webhooks/comfydeploy/x"
-    async with elsewhere(web.Response(status=302, headers={"Location": to})) as url:
-        await finds(home, "error", "PUBLIC_URL", f"redirects (302) to {to}", PUBLIC_URL=url)
-
-
-async def test_a_public_url_that_leads_elsewhere(home: BotProcess) -> None:
-    async with elsewhere(web.Response(status=502)) as url:
-        words = ("answers 502, but not from here", str(home.port))
-        await finds(home, "error", "PUBLIC_URL", *words, PUBLIC_URL=url)
+@pytest.mark.parametrize(
+    ("status", "headers", "words"),
+    [
+        (302, {"Location": TO}, f"redirects (302) to {TO}"),
+        (502, {}, "answers 502, but not from here"),
+    ],
+    ids=["redirects", "leads elsewhere"],
+)
+async def test_a_public_url_that_leads_elsewhere(
+    home: BotProcess, status: int, headers: dict[str, str], words: str
+) -> None:
+    async with elsewhere(status, **headers) as url:
+        await finds(home, "error", "PUBLIC_URL", words, PUBLIC_URL=url)
 
 
 async def test_a_port_that_something_else_has(home: BotProcess) -> None:
-    async with elsewhere(web.Response(status=200)) as url:
+    async with elsewhere(200) as url:
         port = url.rpartition(":")[2]
         words = ("answers 200, but it isn't the bot", f"Port {port} on", "set WEB_PORT to another")
         await finds(home, "error", "PUBLIC_URL", *words, PUBLIC_URL=url, WEB_PORT=port)
 
 
-async def test_a_process_that_only_takes_webhooks_needs_neither_key(home: BotProcess, tmp_path: Path) -> None:
-    nothing = dict.fromkeys(("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID"), "")
-    async with opened("postgres", tmp_path) as database:
-        settings = {"ROLES": "web", "DATABASE_URL": database.url, **nothing}
+async def test_a_process_that_only_takes_webhooks_needs_neither_key(home: BotProcess) -> None:
+    async with opened("postgres", home.folder) as database:
+        settings = {"ROLES": "web", "DATABASE_URL": database.url, **NOTHING}
         said = await finds(home, "ok", "PUBLIC_URL", "this check answered", **settings)
     assert "Discord token" not in said.out
 
 
-async def test_a_wrong_setting_does_not_hide_the_rest(home: BotProcess) -> None:
+async def test_mistakes_do_not_hide_the_rest(home: BotProcess) -> None:
     said = await home.command("check", DISCORD_TOKEN="", WEB_PORT="many", LOG_LEVEL="loud")
     assert (said.code, said.err) == (2, "")
     for words in (("WEB_PORT", "whole number"), ("LOG_LEVEL", "one of")):
@@ -226,31 +223,10 @@ async def test_a_wrong_setting_does_not_hide_the_rest(home: BotProcess) -> None:
     said = await home.command("check", DISCORD_TOKEN="")
     assert said.code == 2
     found(said, "error", "Settings", "DISCORD_TOKEN is missing")
-    found(said, "ok", "ComfyDeploy key")
-    said = await home.command("check", COMFYDEPLOY_DEPLOYMENT_ID="mine")
-    assert [line.split()[1] for line in findings(said) if line.startswith("error")] == ["Settings:"]
-
-
-async def test_mistakes_in_the_deployments_do_not_hide_the_rest(home: BotProcess) -> None:
+    assert errors(await home.command("check", COMFYDEPLOY_DEPLOYMENT_ID="mine")) == ["Settings"]
     write_file(home, "[deployments.mine]\ndeployment = 1\n")
     said = await finds(home, "error", "Deployment", "deployment", "deployments.toml", **OWN_FILE)
     found(said, "ok", "Discord token")
-
-
-async def test_the_form_of_settings_is_looked_at(home: BotProcess) -> None:
-    given = {"COMMAND_GUILD_IDS": "4711", "PUBLIC_URL": "http://nas", "DISCORD_TOKEN": "0123456789abcdef"}
-    said = await home.command("check", **given)
-    found(said, "warning", "Settings", "DISCORD_TOKEN doesn't look like a bot token: three parts with dots")
-    found(said, "warning", "Settings", "4711 doesn't look like a server's id")
-    found(said, "warning", "Settings", "can't reach nas")
-    assert given["DISCORD_TOKEN"] not in said.out
-
-
-async def test_a_missing_network_is_told_once(home: BotProcess) -> None:
-    nowhere = f"http://127.0.0.1:{free_port()}/api"
-    await home.discord.stop()
-    said = await finds(home, "error", "Network", "neither Discord nor", COMFYDEPLOY_API_URL=nowhere)
-    assert [line.split()[1] for line in findings(said) if line.startswith("error")] == ["Network:"]
 
 
 async def test_the_findings_as_json(home: BotProcess) -> None:

@@ -23,7 +23,7 @@ async def beside(
     settings = home.environment() | {"ROLES": roles} | more
     env = {name: text for name, text in settings.items() if name not in without}
     log = home.folder / f"{roles}.log"
-    process = await home.spawn(env=env, err=log)
+    process = await home.spawn(env=env, log=log)
     try:
         yield
         process.terminate()
@@ -34,9 +34,11 @@ async def beside(
             await process.wait()
 
 
-async def test_a_second_process_with_the_same_shard_is_refused_in_a_sentence(home: BotProcess) -> None:
+async def test_a_second_process_with_the_same_shard_is_refused_in_a_sentence(
+    home: BotProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.serve._LOCK_SECONDS", 0.1)
     await home.start()
-    home.speed = 20
     ended = await home.command(WEB_PORT="0")
     assert ended.code == 2
     sentence = "Another process over this database has shard 0 connected to Discord."

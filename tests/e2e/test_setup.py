@@ -8,6 +8,7 @@ import os
 import pty
 import signal
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -23,24 +24,11 @@ NAMES = ("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID")
 WRONG = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcDe.no-such-token-at-all-0123456789"
 
 
-def environment(home: BotProcess, **more: str) -> dict[str, str]:
-    """Return the bot's environment without what `setup` asks for."""
-    return {name: value for name, value in home.environment().items() if name not in NAMES} | more
-
-
 async def said_without_terminal(
-    home: BotProcess, *options: str, typed: str = "", **more: str
+    home: BotProcess, monkeypatch: pytest.MonkeyPatch, *given: str, **more: str
 ) -> CommandResult:
-    process = await asyncio.create_subprocess_exec(
-        *command(home.discord.url, "bot", "setup", *options),
-        env=environment(home, **more),
-        cwd=home.folder,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(typed.encode()), 60)
-    return CommandResult(process.returncode or 0, out.decode(), err.decode())
+    monkeypatch.setattr("sys.stdin", StringIO(f"{home.comfydeploy.api_key}\n"))
+    return await home.command("setup", *given, **dict.fromkeys(NAMES, ""), **more)
 
 
 def options(home: BotProcess, **more: str) -> list[str]:
@@ -67,7 +55,7 @@ class Terminal:
         os.set_blocking(self.screen, False)
         self.process = await asyncio.create_subprocess_exec(
             *command(self.home.discord.url, "bot", "setup"),
-            env=environment(self.home, **self.more),
+            env=self.home.environment() | dict.fromkeys(NAMES, "") | self.more,
             cwd=self.home.folder,
             stdin=inner,
             stdout=inner,
@@ -132,7 +120,9 @@ async def test_somebody_answers_three_questions(home: BotProcess) -> None:
     assert env_file(home) == dict(zip(NAMES, values, strict=True))
 
 
-async def test_a_service_that_is_away_may_be_asked_later(home: BotProcess) -> None:
+async def test_a_service_that_is_away_may_be_asked_later(
+    home: BotProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
     more = {"COMFYDEPLOY_API_URL": f"http://127.0.0.1:{free_port()}/api"}
     terminal = Terminal(home, **more)
     await terminal.start()
@@ -146,12 +136,11 @@ async def test_a_service_that_is_away_may_be_asked_later(home: BotProcess) -> No
     await terminal.answers("Write it anyway? [y/N] ", "y")
     assert await terminal.ended() == 0
     assert env_file(home)["COMFYDEPLOY_API_KEY"] == "another-key"
-    key = home.comfydeploy.api_key
-    said = await said_without_terminal(home, *options(home), typed=key, **more)
+    said = await said_without_terminal(home, monkeypatch, *options(home), **more)
     assert (said.code, env_file(home)["COMFYDEPLOY_API_KEY"]) == (1, "another-key")
     assert "With --anyway it is written unchecked" in said.err
-    said = await said_without_terminal(home, *options(home), "--anyway", typed=key, **more)
-    assert (said.code, env_file(home)["COMFYDEPLOY_API_KEY"]) == (0, key)
+    said = await said_without_terminal(home, monkeypatch, *options(home), "--anyway", **more)
+    assert (said.code, env_file(home)["COMFYDEPLOY_API_KEY"]) == (0, home.comfydeploy.api_key)
 
 
 async def test_ctrl_c_at_a_question_changes_nothing(home: BotProcess) -> None:
@@ -163,10 +152,10 @@ async def test_ctrl_c_at_a_question_changes_nothing(home: BotProcess) -> None:
     assert not (home.folder / ".env").exists()
 
 
-async def test_only_the_three_lines_change(home: BotProcess) -> None:
+async def test_only_the_three_lines_change(home: BotProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     before = "# mine\n\nDISCORD_TOKEN='old'  # comment\nLOG_LEVEL=DEBUG\nCOMFYDEPLOY_API_KEY=\n"
     (home.folder / ".env").write_text(before)
-    said = await said_without_terminal(home, *options(home), typed=f"{home.comfydeploy.api_key}\n")
+    said = await said_without_terminal(home, monkeypatch, *options(home))
     assert said.code == 0, said.out + said.err
     assert "Invite link: https://" in said.out
     assert home.discord.token not in said.out
@@ -185,19 +174,20 @@ async def test_only_the_three_lines_change(home: BotProcess) -> None:
         ({"id": PICTURE_ID.replace("0", "f")}, "COMFYDEPLOY_DEPLOYMENT_ID wasn't accepted"),
         ({"id": ""}, "COMFYDEPLOY_DEPLOYMENT_ID is missing. Give it with --deployment-id"),
     ],
+    ids=["Discord refuses the token", "no token", "ComfyDeploy lacks the id", "no id"],
 )
 async def test_without_a_terminal_a_wrong_or_missing_answer_is_an_error(
-    home: BotProcess, change: dict[str, str], words: str
+    home: BotProcess, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], words: str
 ) -> None:
-    said = await said_without_terminal(home, *options(home, **change), typed=home.comfydeploy.api_key)
+    said = await said_without_terminal(home, monkeypatch, *options(home, **change))
     assert (said.code, words in said.err) == (2, True), said.out + said.err
     assert not (home.folder / ".env").exists()
 
 
-async def test_the_example_is_the_template(home: BotProcess) -> None:
+async def test_the_example_is_the_template(home: BotProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     example = (PROJECT / ".env.example").read_text(encoding="utf-8")
     (home.folder / ".env.example").write_text(example)
-    said = await said_without_terminal(home, *options(home), typed=home.comfydeploy.api_key)
+    said = await said_without_terminal(home, monkeypatch, *options(home))
     assert said.code == 0, said.out + said.err
     changed = zip(example.splitlines(), (home.folder / ".env").read_text().splitlines(), strict=True)
     assert [old.rstrip("=") for old, new in changed if old != new] == list(NAMES)

@@ -1,4 +1,4 @@
-"""Signals: stopping during the start, and reading the deployments again, also in other processes."""
+"""SIGTERM during the start and during work, SIGKILL, and SIGHUP, also for other processes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import pytest
 from discord import Permissions
 
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID
+from demo.fake_comfydeploy.faults import Faults
 from tests.chaos.database import opened
 from tests.discord.deployments import described
-from tests.e2e.bot_process import PATIENCE, BotProcess, bot_process
+from tests.e2e.bot_process import PATIENCE, POST, BotProcess, bot_process, ready
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.world import User
+from tests.harness import HELD
 
 ONE = described(paint=PICTURE_ID)
 TWO = described(paint=PICTURE_ID, film=VIDEO_ID)
@@ -38,15 +40,15 @@ async def silent_server() -> AsyncIterator[tuple[int, asyncio.Event]]:
         over.set()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize(
-    ("setting", "address"),
+    ("number", "setting", "address"),
     [
-        ("COMFYDEPLOY_API_URL", "http://127.0.0.1:{}/api"),
-        ("DATABASE_URL", "postgresql://bot@127.0.0.1:{}/bot"),
+        (signal.SIGTERM, "COMFYDEPLOY_API_URL", "http://127.0.0.1:{}/api"),
+        (signal.SIGINT, "DATABASE_URL", "postgresql://bot@127.0.0.1:{}/bot"),
     ],
+    ids=["SIGTERM, ComfyDeploy", "SIGINT, PostgreSQL"],
 )
-async def test_a_start_that_waits_for_an_answer(
+async def test_a_start_that_waits_for_an_answer_stops(
     home: BotProcess, number: signal.Signals, setting: str, address: str
 ) -> None:
     async with silent_server() as (port, called):
@@ -59,7 +61,7 @@ async def test_a_start_that_waits_for_an_answer(
         assert "Traceback" not in home.log
 
 
-async def test_a_login_that_discord_does_not_answer(home: BotProcess) -> None:
+async def test_a_login_that_discord_does_not_answer_stops(home: BotProcess) -> None:
     home.discord.faults.add("*", Fault.delay(600), times=None)
     await home.launch()
     await home.until(lambda: "logging in" in home.log)
@@ -67,27 +69,74 @@ async def test_a_login_that_discord_does_not_answer(home: BotProcess) -> None:
     assert "Traceback" not in home.log
 
 
-@pytest.mark.bot(COMFYDEPLOY_DEPLOYMENT_ID="")
-async def test_a_hang_up_during_the_start_is_not_forgotten(home: BotProcess) -> None:
-    file = home.folder / "deployments.toml"
-    file.write_text(ONE, encoding="utf-8")
-    home.discord.faults.add("*", Fault.delay(2))
-    await home.launch()
-    await home.until(lambda: "logging in" in home.log)
-    file.write_text(TWO, encoding="utf-8")
-    home.signal(signal.SIGHUP)
-    await home.until(lambda: "added film" in home.log)
+async def test_sigterm_finishes_a_send_and_the_next_start_does_the_rest(home: BotProcess) -> None:
+    home.comfydeploy.faults = HELD
+    await home.start()
+    for _ in range(4):
+        await home.ask()
+    # Two run, as many as the deployment takes; two wait for them.
+    await home.held(2)
+    slow = home.discord.faults.add(POST, Fault.delay(1.5))
+    home.comfydeploy.faults = Faults()
+    home.comfydeploy.release()
+    await home.until(lambda: slow.used)
+    assert await home.stop() == 0, home.log
+    sent = [message for message in await home.messages() if message.state == "sent"]
+    assert len(sent) == len([m for m in home.discord.messages(home.channel) if m.attachments]), home.log
+    assert sent, "the running send was not finished"
+    await home.start()
+    await home.settled(runs=4)
+    await home.check_outcomes(calls=4)
+
+
+async def test_sigterm_does_not_wait_for_a_send_that_discord_holds_up(home: BotProcess) -> None:
+    held_up = home.discord.faults.add(POST, Fault.rate_limit(600))
+    await home.start()
+    await home.ask()
+    await home.until(lambda: held_up.used)
+    assert await home.stop() == 0, home.log
+    assert [message.state for message in await home.messages()] == ["pending"]
+    assert "Traceback" not in home.log
+    await home.start()
+    await home.settled(runs=1)
+    await home.check_outcomes()
+
+
+@pytest.mark.bot(speed=6.0)
+async def test_a_post_whose_reply_was_lost_is_found_again_after_a_kill(home: BotProcess) -> None:
+    lost = home.discord.faults.add(POST, Fault.delay(60, after=True))
+    await home.start()
+    await home.ask()
+    await home.discord.wait_until(lambda: lost.used and home.discord.request_log.messages_created > 1)
+    await home.kill()
+    posts = len(home.discord.request_log.calls("POST", "/channels/{channel_id}/messages"))
+    home.discord.world.clock.advance(600)  # the nonce is forgotten
+    await home.start()
+    await home.settled(runs=1)
+    await home.check_outcomes()
+    assert len(home.discord.request_log.calls("POST", "/channels/{channel_id}/messages")) <= posts + 1
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(4004, "it was reset"), (4011, "Set SHARD_COUNT higher"), (4014, "refuses the bot's intents")],
+)
+async def test_a_close_for_good_ends_the_bot_with_the_reason(home: BotProcess, code: int, said: str) -> None:
+    await home.start()
+    await ready(home.port)
+    await home.discord.gateway.close(code)
+    assert await home.ended() == 2
+    assert said in home.log.splitlines()[-1]
 
 
 async def test_a_command_that_is_interrupted_ends_with_130(home: BotProcess) -> None:
     async with silent_server() as (port, called):
         home.more["COMFYDEPLOY_API_URL"] = f"http://127.0.0.1:{port}/api"
-        errors = home.folder / "errors"
-        process = await home.spawn("check", err=errors)
+        process = await home.spawn("check", log=home.folder / "bot.log")
         await asyncio.wait_for(called.wait(), PATIENCE)
         process.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(process.wait(), PATIENCE) == 130
-        assert errors.read_text() == ""
+        assert home.log == ""
 
 
 def options(home: BotProcess) -> set[str]:
@@ -99,9 +148,12 @@ def options(home: BotProcess) -> set[str]:
 async def test_sighup_reads_the_file_again_and_a_broken_file_changes_nothing(home: BotProcess) -> None:
     file = home.folder / "deployments.toml"
     file.write_text(ONE, encoding="utf-8")
-    await home.start()
+    home.discord.faults.add("*", Fault.delay(2))
+    await home.launch()
+    await home.until(lambda: "logging in" in home.log)
     file.write_text(TWO, encoding="utf-8")
-    home.signal(signal.SIGHUP)
+    home.signal(signal.SIGHUP)  # during the start, and obeyed after it
+    await home.until(lambda: "added film" in home.log)
     await home.discord.wait_until(lambda: {"paint", "film"} <= options(home))
     kept = "kept the old deployments: deployments.toml can't be read as TOML: "
     for broken, why in (("a = " + "[" * 5_000, "maximum recursion depth"), ("[deployments", "Exp")):
@@ -109,10 +161,6 @@ async def test_sighup_reads_the_file_again_and_a_broken_file_changes_nothing(hom
         home.signal(signal.SIGHUP)
         await home.until(lambda why=why: kept + why in home.log)  # type: ignore[misc]
     assert {"paint", "film"} <= options(home)
-    await home.discord.slash(home.alice, home.channel, "generate film", {"prompt": "a fox"})
-    await home.settled(runs=1)
-    (run,) = await home.runs()
-    assert (run.request.deployment, run.state) == ("film", "succeeded")
     assert await home.stop() == 0
 
 
@@ -124,27 +172,16 @@ def owner(home: BotProcess) -> User:
     return person
 
 
-@asynccontextmanager
-async def reconciling(home: BotProcess) -> AsyncIterator[Path]:
-    """Run a second process without the gateway, and yield the path of its log."""
-    log = home.folder / "reconcile.log"
-    process = await home.spawn(env=home.environment() | {"ROLES": "reconcile", "WEB_PORT": "0"}, err=log)
-    try:
-        await home.until(lambda: "listening on" in log.read_text())
-        yield log
-    finally:
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
-
-
 async def test_the_owners_command_reaches_every_process(tmp_path: Path) -> None:
-    file = tmp_path / "deployments.toml"
+    file, log = tmp_path / "deployments.toml", tmp_path / "reconcile.log"
     file.write_text(ONE, encoding="utf-8")
     async with (
         opened("postgres", tmp_path) as database,
         bot_process(tmp_path, database=database, COMFYDEPLOY_DEPLOYMENT_ID="") as home,
-        reconciling(home) as log,
     ):
+        env = home.environment() | {"ROLES": "reconcile", "WEB_PORT": "0"}
+        reconciling = await home.spawn(log=log, env=env)
+        await home.until(lambda: "listening on" in log.read_text())
         await home.start(ROLES="gateway,web,messenger")
         file.write_text(TWO, encoding="utf-8")
         asked = await home.discord.slash(owner(home), home.channel, "reload")
@@ -152,3 +189,5 @@ async def test_the_owners_command_reaches_every_process(tmp_path: Path) -> None:
         await home.until(lambda: "reloaded the deployments: added film" in log.read_text())
         assert {"paint", "film"} <= options(home)
         assert await home.stop() == 0
+        reconciling.terminate()
+        assert await asyncio.wait_for(reconciling.wait(), PATIENCE) == 0

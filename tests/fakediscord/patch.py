@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import discord
 import yarl
 from discord.gateway import DiscordWebSocket
@@ -18,3 +21,14 @@ def point_discord_at(url: str) -> None:
     Route.BASE = f"{base}/api/v10"
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(base).with_scheme("ws") / "gateway"
     discord.Asset.BASE = f"{base}/cdn"
+
+
+@contextmanager
+def discord_at(url: str) -> Iterator[None]:
+    """Do the same in this process until the end of the block."""
+    before = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY, discord.Asset.BASE
+    point_discord_at(url)
+    try:
+        yield
+    finally:
+        Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY, discord.Asset.BASE = before

@@ -76,10 +76,7 @@ class Member:
 
 
 class Cluster:
-    """The bot's processes on one PostgreSQL, with a fake Discord and a fake ComfyDeploy.
-
-    It has the attributes of `tests.chaos.environment.Environment` that `InvariantChecker` uses.
-    """
+    """The bot's processes on one PostgreSQL, with a fake Discord and a fake ComfyDeploy."""
 
     def __init__(
         self, folder: Path, fake: FakeDiscord, comfydeploy: FakeComfyDeploy, database: Database

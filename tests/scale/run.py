@@ -9,11 +9,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
-from tests.chaos.environment import Environment
-from tests.chaos.happenings import Round
 from tests.chaos.invariants import InvariantChecker, Verdict
+from tests.chaos.rounds import Round
 from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.world import Channel, User
 from tests.questions import runs as runs_of
@@ -179,8 +177,7 @@ async def scale(
 
 
 async def _judge(cluster: Cluster, result: Result, say: Callable[[str], None]) -> None:
-    # The checker of chaos runs uses only what a Cluster has, too.
-    checker = InvariantChecker(cast(Environment, cluster))
+    checker = InvariantChecker(cluster)
     rounds = [Round(number, channel, "scale") for number, channel in enumerate(cluster.channels)]
     result.verdict = await checker.judge(rounds)
     for key, what in result.verdict.all.items():

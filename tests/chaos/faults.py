@@ -9,7 +9,6 @@ from itertools import count
 
 from demo.fake_comfydeploy.faults import CHAOS, Chaos, Faults
 from tests.commits.proxy import Loss, Step
-from tests.e2e.kill_points import ONE_LIFE
 from tests.fakediscord.faults import Fault
 
 CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
@@ -39,9 +38,6 @@ FAULTS: tuple[Callable[[random.Random], Fault], ...] = (
     lambda _: Fault.lose_reply(),
     lambda chance: Fault.delay(chance.uniform(0.05, 0.4), after=chance.random() < 0.5),
 )
-
-# Kill points that a short life certainly reaches. `tests/e2e` kills the bot at each of them, too.
-DEATHS = tuple(point for point in ONE_LIFE if ":got:" not in point)
 
 # Faults that need a longer round than `CHAOS` of the fake ComfyDeploy.
 LONG_LIVES = {
