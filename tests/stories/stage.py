@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import mimetypes
 import random
+import re
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import aiohttp
 
 from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.components import walk
@@ -20,7 +25,7 @@ from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.patches import TIME, entropy
 from tests.simulation.setup import sqlite_url
-from tests.simulation.world import World
+from tests.simulation.world import ALONE, World
 from tests.stories.render import BUTTON, LABEL, RADIO_GROUP, SELECTS, TEXT, Renderer
 
 Story = Callable[["Stage"], Awaitable[None]]
@@ -31,6 +36,8 @@ _AT_ONCE = 1.5
 _PATIENCE = 300.0
 # Of a changed message with more lines, a transcript has only those that are new or gone.
 _LONG = 5
+# Of what people type, a transcript has so many characters.
+_LONGEST = 200
 # Of a longer time, all but the last minute passes in one jump of the clocks.
 _LONG_TIME = 600.0
 # Seconds after which a killed bot is started again.
@@ -68,6 +75,14 @@ class Stage:
         self.look()
         left_out += self.lines[kept:]
         del self.lines[kept:]
+
+    def key(self, text: str) -> str:
+        """Return the key of the first run that the newest message with this text has a button of."""
+        messages = self.world.discord.request_log.messages
+        ids = [
+            id for each in messages if text in each.text for id in each.custom_ids if id.startswith("run:")
+        ]
+        return ids[-1].split(":")[1]
 
     def inputs(self) -> None:
         """Note what ComfyDeploy was asked for last: the deployment's inputs and the GPU."""
@@ -150,6 +165,14 @@ class Stage:
         title, *fields = self._renderer.form(modal)
         self._note(title, fields)
 
+    def marks(self, channel: str, *, restricted: bool) -> None:
+        """Change whether a channel is age-restricted, as a moderator does in Discord."""
+        self.tells(
+            f"In Discord, #{channel} becomes {'age-restricted' if restricted else 'a channel for all ages'}"
+        )
+        self.channel(channel).nsfw = restricted
+        self.world.discord._announce(self.channel(channel), "UPDATE")
+
     async def restart(self) -> None:
         """Kill the bot and start it again."""
         for process in self.world.running:
@@ -157,6 +180,13 @@ class Stage:
         self.tells("The bot is killed, and starts again")
         await asyncio.sleep(_BACK)
         await self.world.start()
+
+    async def configures(self, **settings: str) -> None:
+        """Start the bot again with these settings of the operator, as environment variables."""
+        self.world.layout = {ALONE: settings}
+        with self.unseen():
+            await self.restart()
+        self.tells(f"The operator sets {', '.join(f'{name}={value}' for name, value in settings.items())}")
 
     # Trouble.
 
@@ -218,6 +248,22 @@ class Stage:
         self.world.comfydeploy.release()
         await self.until_done()
 
+    async def run_makes(self, told: str, files: Mapping[str, bytes | str]) -> None:
+        """Tell the bot, as ComfyDeploy does, that the newest run has these files (content or address)."""
+        self.tells(told)
+        bucket, items = self.world.comfydeploy.world.bucket, []
+        for name, made in files.items():
+            if isinstance(made, bytes):
+                bucket.put(name, made, mimetypes.guess_type(name)[0] or "application/octet-stream")
+            url = bucket.plain_link(name) if isinstance(made, bytes) else made
+            items.append({"url": url, "filename": name, "type": "output"})
+        run = list(self.world.comfydeploy.runs)[-1]
+        output = {"id": "o", "data": {"files": items}, "node_meta": {"node_id": "9"}}
+        event = {"event_type": "run.updated", "run_id": run.id, "status": "success", "outputs": [output]}
+        async with aiohttp.ClientSession() as session, session.post(run.webhook, json=event) as reply:
+            assert reply.status == 204
+        await self.until_done()
+
     def dies_at(self, route: str, told: str, *, done: bool) -> None:
         """Kill the bot at the next call of a route, before or after Discord executes it, and restart it."""
         self.tells(told)
@@ -253,10 +299,12 @@ class Person:
         self.where = where
         return self
 
-    def picture(self, name: str = "cat.png", *, size: int = 64) -> Attachment:
-        """Return a file for an option or a form."""
+    def picture(self, name: str = "cat.png", *, size: int = 64, content: bytes = b"") -> Attachment:
+        """Return a file for an option or a form, perhaps one that is only named like a picture."""
         from PIL import Image  # noqa: PLC0415  # after the clocks are replaced
 
+        if content:
+            return self._discord.file(name, content)  # type: ignore[no-any-return]
         file = self._stage.world.folder / name
         Image.new("RGB", (size, size), "teal").save(file)
         return self._discord.file(name, file.read_bytes(), width=size, height=size)  # type: ignore[no-any-return]
@@ -275,12 +323,20 @@ class Person:
             return
         await self._answered(sent)
 
-    async def makes(self, command: str, **options: object) -> None:
-        """Send a command and wait for its result. The transcript has only what was typed."""
+    async def makes(self, command: str = "picture", **options: object) -> None:
+        """Send a command, or /generate for a deployment. The transcript has only what was typed."""
+        command = command if command.startswith("/") else f"/generate {command}"
         with self._stage.unseen():
             await self.types(command, **options)
             await self._stage.until_done()
         self._stage.tells(f"{self.user.name} makes in {self._place}: {command}{_typed(options)}")
+
+    async def gets(self, command: str = "picture", **options: object) -> None:
+        """Send a command, or /generate for a deployment. The transcript has what comes of it."""
+        stage, before = self._stage, dict(self._stage._shown)
+        await self.makes(command, **options)
+        stage._shown = before
+        stage.look()
 
     async def sets(self, section: str, of: str = "", **fields: object) -> None:
         """Change fields of a section of /settings, or of one entry of it. The transcript has one line."""
@@ -292,10 +348,10 @@ class Person:
             opened = len(self._stage.lines)
             await self.fills_in(**fields)
             told = self._stage.lines[opened:]
-        assert any("✅" in line for line in told), lines
+        assert any("✅" in line or "❌" in line for line in told), lines
         about = f"{section}, {of}" if of else section
         self._stage.tells(f"{self.user.name} sets in /settings, {about}:{_typed(fields)}")
-        self._stage.lines += [f"  {line.lstrip(' ┃|')}" for line in told if line.startswith("    ┃ | ⚠️")]
+        self._stage.lines += [f"  {line.lstrip(' ┃|')}" for line in told if re.match("    ┃ . (⚠️|❌)", line)]
 
     async def completes(self, command: str, option: str, typed: str, **others: object) -> None:
         """Type into an option that has suggestions, without sending the command."""
@@ -371,6 +427,31 @@ class Person:
         except CannotSend as refusal:
             self._stage._note(f"Discord: {refusal}", [])
 
+    async def forges(
+        self, custom_id: str, *values: str, on: str = "", form: Mapping[str, str] | None = None
+    ) -> str:
+        """Send a press or a form that no client offers, under the bot's newest message that contains `on`.
+
+        The transcript has a line with the answer, which is returned.
+        """
+        stage = self._stage
+        message = [each for each in self._visible() if each.author.bot and on in each.text][-1]
+        if form is None:
+            kind = 3 if values else 2
+            sent = await self._discord.forge_press(self.user, message, custom_id, *values, kind=kind)
+        else:
+            sent = await self._discord.forge_form(self.user, message, custom_id, form)
+        await stage.world.until(lambda: sent.shown, _ANSWER)
+        for each in (sent.original, *sent.followups):
+            if each is not None and each is not message:
+                stage._shown[each.id] = stage._renderer.message(each)
+        text = sent.text or " ".join(each.text for each in sent.followups) or "nothing"
+        answer = f"the form “{sent.modal['title']}”" if sent.modal else text.splitlines()[0]
+        told = f"{custom_id}{f' with {dict(form)}' if form else ''}: {answer}"
+        stage.lines.append(stage._renderer.stable(f"  {self.user.name} forges {told}"))
+        stage.look()
+        return answer
+
     async def uses(self, menu: str, *, on: str = "") -> None:
         """Use a command of the menu of the newest message that shows a file, or contains `on`."""
         self._stage.tells(f"{self.user.name} opens the message's menu, Apps, {menu}")
@@ -382,6 +463,14 @@ class Person:
         assert self._last is not None
         self._stage.tells(f"The answer to {self.user.name} can't be changed any more")
         self._last.created_at -= 900
+
+    def reads(self, kind: str) -> None:
+        """Note the lines of this kind in the newest file that /privacy export has sent."""
+        files = [file for message in self._visible() for file in message.shown_attachments]
+        data = next(file.data for file in reversed(files) if file.filename.endswith(".jsonl"))
+        lines = [line for line in map(json.loads, data.splitlines()) if line.pop("kind") == kind]
+        shown = [", ".join(f"{name}: {value}" for name, value in line.items() if value) for line in lines]
+        self._stage._note(f"in the file, {kind}:", [self._stage._renderer.stable(line) for line in shown])
 
     async def deletes(self, on: str) -> None:
         """Delete the newest message that contains a text, as its author or with Manage Messages."""
@@ -462,7 +551,8 @@ def _told(value: object) -> str:
         return ", ".join(map(_told, value)) or "nothing"
     if isinstance(value, User):
         return f"@{value.name}"
-    return str(getattr(value, "filename", value))
+    text = str(getattr(value, "filename", value))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
 
 
 def _changes(before: list[str], now: list[str]) -> list[str]:
