@@ -165,14 +165,6 @@ class Stage:
         title, *fields = self._renderer.form(modal)
         self._note(title, fields)
 
-    def marks(self, channel: str, *, restricted: bool) -> None:
-        """Change whether a channel is age-restricted, as a moderator does in Discord."""
-        self.tells(
-            f"In Discord, #{channel} becomes {'age-restricted' if restricted else 'a channel for all ages'}"
-        )
-        self.channel(channel).nsfw = restricted
-        self.world.discord._announce(self.channel(channel), "UPDATE")
-
     async def restart(self) -> None:
         """Kill the bot and start it again."""
         for process in self.world.running:
