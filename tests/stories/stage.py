@@ -419,7 +419,7 @@ class Person:
         except CannotSend as refusal:
             self._stage._note(f"Discord: {refusal}", [])
 
-    async def forges(
+    async def sends_forged(
         self, custom_id: str, *values: str, on: str = "", form: Mapping[str, str] | None = None
     ) -> str:
         """Send a press or a form that no client offers, under the bot's newest message that contains `on`.

@@ -29,27 +29,27 @@ async def story(stage: Stage) -> None:
     stage.tells("People send presses that belong to a private result of alice's")
     for person in (bob, mona, eve):
         for action in RESULT:
-            await person.forges(f"run:{private}:{action}")
+            await person.sends_forged(f"run:{private}:{action}")
     for action in ("open", "cancel"):
-        await bob.forges(f"runs:0:all:{action}:{private}")
+        await bob.sends_forged(f"runs:0:all:{action}:{private}")
     stage.tells(
         "They send a moderator's presses about alice's public result, and about her request that waits"
     )
     await _a_minute_later(stage)
     for action in CARD:
-        await bob.forges(f"run:{public}:{action}")
+        await bob.sends_forged(f"run:{public}:{action}")
     await _a_minute_later(stage)
     for action in CARD:
-        await eve.forges(f"run:{public}:{action}")
-        await eve.forges(f"run:{waiting}:{action}")
+        await eve.sends_forged(f"run:{public}:{action}")
+        await eve.sends_forged(f"run:{waiting}:{action}")
     stage.tells("bob sends what belongs to lists and panels of moderators")
     await _a_minute_later(stage)
     for custom_id in (f"auditopen:{private}", f"unblock:0:{alice.user.id}", f"erase:{alice.user.id}"):
-        await bob.forges(custom_id)
+        await bob.sends_forged(custom_id)
     for custom_id in ("set:results:open::0:", "set:home:tidy::0:"):
-        await bob.forges(custom_id)
-    await bob.forges("set:gpus:key::0:", "H100")
-    await bob.forges("set:results:form::0:", form={f"private_results::{NOT_PRIVATE}": "true"})
+        await bob.sends_forged(custom_id)
+    await bob.sends_forged("set:gpus:key::0:", "H100")
+    await bob.sends_forged("set:results:form::0:", form={f"private_results::{NOT_PRIVATE}": "true"})
     await _not_offered(stage, mona)
     await _elsewhere(stage, mona, private)
 
@@ -68,9 +68,9 @@ async def _not_offered(stage: Stage, mona: Person) -> None:
         "set:x:open::0:",
         f"unblock:0:{1 << 63}",
     ):
-        await mona.forges(custom_id)
+        await mona.sends_forged(custom_id)
     for section, value in (("gpus", "GTX"), ("deployments", "x"), ("roles", "12")):
-        await mona.forges(f"set:{section}:key::0:", value)
+        await mona.sends_forged(f"set:{section}:key::0:", value)
     for name, value in (
         (f"approval.mode::{OFF}", "sometimes"),
         (f"approval.review_channel_id::{EMPTY}", "1"),
@@ -79,7 +79,7 @@ async def _not_offered(stage: Stage, mona: Person) -> None:
     ):
         with stage.unseen():
             await mona.types("/settings")
-        await mona.forges("set:approval:form::0:", on="### Settings", form={name: value})
+        await mona.sends_forged("set:approval:form::0:", on="### Settings", form={name: value})
 
 
 async def _elsewhere(stage: Stage, mona: Person, key: str) -> None:
@@ -91,6 +91,6 @@ async def _elsewhere(stage: Stage, mona: Person, key: str) -> None:
                 for custom_id in (each.encode().replace(KEY, key) for each in RECORDS):
                     values = ["x"] if how == "choices" else []
                     form = {"reason": "x"} if how == "forms" else None
-                    answers[await mona.forges(custom_id, *values, on=place, form=form)] += 1
+                    answers[await mona.sends_forged(custom_id, *values, on=place, form=form)] += 1
             stage.tells(f"mona sends all {how} of the bot under “{place}”")
             stage.lines += [f"  {count} × {answer}" for answer, count in answers.items()]

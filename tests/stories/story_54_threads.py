@@ -1,0 +1,31 @@
+"""Threads, forum posts and voice chats: results come where they were requested."""
+
+from tests.stories.stage import Stage
+
+
+async def story(stage: Stage) -> None:
+    alice, owner = stage.person("alice"), stage.person("owner", "dm:owner")
+    discord, studio = stage.world.discord, stage.world.cast.guilds["studio"]
+    forum = discord.add_forum(studio, "forum")
+    stage.world.cast.channels["post"] = discord.add_thread(forum, "post")
+    stage.world.cast.channels["talk"] = discord.add_voice(studio, "talk")
+    for place in ("post", "talk"):
+        await alice.at(place).gets(prompt=f"a fox in a {place}")
+    thread = stage.channel("thread")
+    stage.next_run("The next run takes long, and its thread is archived meanwhile", hold_at="running")
+    with stage.unseen():
+        await alice.at("thread").types("/generate picture", prompt="a snail")
+    discord.set_thread(thread, archived=True, locked=False)
+    await stage.lets_runs_go_on()
+    stage.tells("The thread is locked, and the bot may not manage threads")
+    discord.withdraw(thread, "manage_threads")
+    discord.set_thread(thread, archived=True, locked=True)
+    await alice.types("/generate picture", prompt="an owl")
+    for name in ("attach_files", "embed_links"):
+        discord.withdraw(stage.channel("pictures"), name)
+    stage.tells("The bot may not attach files and embed links in #pictures")
+    await alice.at("pictures").types("/generate picture", prompt="an owl")
+    for person, page in ((alice, "Examples"), (owner, "Commands")):
+        with stage.unseen():
+            await person.types("/help")
+        await person.presses(page)

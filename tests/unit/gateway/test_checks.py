@@ -1,0 +1,22 @@
+"""Which buttons work on which messages."""
+
+from __future__ import annotations
+
+from bot.domain.messages.records import CARDS, Kind
+from bot.gateway.checks import may_be_on
+from bot.ui import custom_ids as ids
+from tests.unit.ui.test_custom_ids import KEY
+
+
+def test_each_button_is_on_the_messages_that_have_it() -> None:
+    def on(kind: Kind) -> set[str]:
+        return {action for action in ids.Action if may_be_on(ids.RunId(KEY, action), kind)}
+
+    review = {"approve", "reject", "block", "details"}
+    report = {"clear", "block", "dismiss"}
+    assert on(Kind.REVIEW) == review
+    assert on(Kind.REPORT) == report
+    assert on(Kind.PICTURES) == {"show", "veil", "hide", "block"}
+    others = set(ids.Action) - {"approve", "reject", "block", "dismiss", "show", "veil", "hide"}
+    assert all(on(kind) == others for kind in set(Kind) - CARDS)
+    assert not may_be_on(ids.DraftId(KEY), Kind.REVIEW)
