@@ -13,8 +13,7 @@ from discord.http import Route
 
 from tests.fakediscord.patch import point_discord_at
 from tests.fakediscord.server import FakeDiscord
-from tests.unit.fakediscord.bot import PainterBot
-from tests.unit.fakediscord.harness import Studio
+from tests.unit.fakediscord.harness import SilentBot, Studio
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ async def studio(fake: FakeDiscord) -> AsyncIterator[Studio]:
     guild = fake.add_guild("Studio")
     general = fake.add_text(guild, "general")
     alice = fake.add_user("alice", guild)
-    bot = PainterBot()
+    bot = SilentBot()
     running = asyncio.create_task(bot.start(fake.token))
     try:
         await fake.wait_command("paint")
