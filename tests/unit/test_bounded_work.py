@@ -4,7 +4,6 @@ numbers of steps, and in threads of its own. How long it takes is measured by `m
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -17,12 +16,8 @@ from hypothesis import strategies as st
 from bot.comfydeploy import deployments, reports
 from bot.deployments.choices import find_choice
 from bot.deployments.schema import Choice
-from bot.deployments.schema.field_types import slug, unique
-from bot.domain.errors import MediaForbidden
 from bot.domain.runs import Output
 from bot.domain.text import NUMBER_LENGTH
-from bot.media.download import MediaFetcher
-from bot.ui.message_parts import remark_messages
 from bot.words import rules as word_rules
 from bot.words.rules import KeywordMatcher, compile_pattern
 from tests.word_rules import finish
@@ -79,15 +74,6 @@ def test_a_description_is_cut_to_what_can_be_offered() -> None:
     assert sum(len(each.choices) for each in many) == deployments.MAX_ALL_OPTIONS
 
 
-def test_a_name_is_cut_before_it_is_normalized() -> None:
-    """One of these letters becomes eighteen."""
-    assert slug("\ufdfa" * 1_000_000) == slug("\ufdfa" * 1000)
-
-
-def test_numbering_goes_on_where_it_was() -> None:
-    assert unique("a", {"a"}) == "a_2"
-
-
 def longest_matches(text: str, keywords: Sequence[str]) -> list[tuple[int, int]]:
     """Return the longest match at each place of a text where one begins."""
     ends = (
@@ -111,31 +97,6 @@ def test_the_longest_match_at_each_place_is_found_window_by_window(
     assert found == longest_matches(text, keywords)
 
 
-def test_nested_keywords_match_once_at_each_place() -> None:
-    keywords = finish(
-        KeywordMatcher.compile([*("a" * length for length in range(1, 20)), "*ab*", "*b*"])
-    ).near
-    text = word_rules.mark_word_edges("aaab ab a " * 40 + "a" * 300)
-    assert len(list(keywords.spans(text))) <= len(text)
-
-
 @pytest.mark.parametrize("pattern", [r"(?i)\pL{250}", r"(?i)(?:\pL\pN\pS){80}", r"\PL{1000}"])
 def test_a_pattern_that_takes_long_to_compile_is_refused_within_little_memory(pattern: str) -> None:
     assert compile_pattern(pattern) == "regex_too_large"
-
-
-@pytest.mark.parametrize("url", ["http://{}/a.png", "//{}/a.png", "https://user@{}:1/a.png"])
-async def test_a_long_host_name_is_not_parsed(url: str) -> None:
-    async with MediaFetcher() as fetcher:
-        with pytest.raises(MediaForbidden, match="too long"):
-            await fetcher.fetch(url.format("\ufdfa" * 2000), limit_bytes=1, into=io.BytesIO())
-
-
-def test_a_remark_that_is_too_long_loses_its_link_whatever_is_in_the_link() -> None:
-    remark = (
-        f"a.png is too large: [open it](https://x.example/{'[' * 4000}{'[](' * 1000}) while the link works."
-    )
-    (message,) = remark_messages([remark])
-    assert message.content == (
-        "a.png is too large: open it (the link is too long to show) while the link works."
-    )

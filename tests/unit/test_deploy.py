@@ -22,7 +22,7 @@ from sqlalchemy import make_url
 
 from bot.config.fields import Role
 from bot.config.settings import NAMES, Settings, load_settings
-from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
+from bot.metrics import PREFIX, Metrics
 from bot.ops.backups import DailyBackup
 from bot.web import MetricsPage, application
 from tests.unit.factories import app_with, made_run
@@ -125,15 +125,6 @@ def test_the_picture_checkers_image_has_its_port_path_and_files() -> None:
     assert all((ROOT / path).is_file() and f"!{path}" in ignored for path in copied)
 
 
-@pytest.mark.parametrize(
-    "path", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda path: path.name
-)
-def test_the_documents_name_services_of_compose(path: Path) -> None:
-    services = {service for file in COMPOSE.values() for service in file["services"]}
-    command = r"docker compose (?:-f \S+ )?(?:exec|logs|run|cp|kill)(?: --?\w+(?: HUP)?)* (\w+)"
-    assert set(re.findall(command, path.read_text(encoding="utf-8"))) <= services
-
-
 def test_the_bot_and_the_demo_run_with_the_packages_that_the_tests_have() -> None:
     run, demo, checker, dev = (
         set(re.findall(r"^[\w.-]+==\S+", (ROOT / "requirements" / name).read_text("utf-8"), re.MULTILINE))
@@ -168,11 +159,6 @@ def test_actions_are_pinned_by_commit() -> None:
     assert [name for name in actions if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", name)] == []
 
 
-def test_updates_of_actions_and_base_image_are_proposed() -> None:
-    settings = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))
-    assert {update["package-ecosystem"] for update in settings["updates"]} == {"docker", "github-actions"}
-
-
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 RULES = yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana.json").read_text(encoding="utf-8"))
@@ -181,7 +167,6 @@ EXPRESSIONS = [
     *((rule["alert"], rule["expr"]) for rule in RULES),
     *((panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel["targets"]),
 ]
-ABOUT = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 RUN = made_run(created_at=NOW, submitted_at=NOW, started_at=NOW, ended_at=NOW)
 
@@ -229,23 +214,3 @@ async def test_alerts_and_panels_name_only_metrics_and_labels_that_there_are() -
         # A gauge of the database has no labels until the page is read.
         of_database = {"deployment", "state"} if "_runs" in expression else set()
         assert groups <= {"instance"}.union(of_database, *(known[name] for name, _ in named)), title
-
-
-def test_the_webhook_results_in_the_rules_are_given() -> None:
-    (rule,) = [rule for rule in RULES if rule["alert"] == "WebhooksRejected"]
-    (spared,) = re.findall(r'result!~"([^"]+)"', rule["expr"])
-    assert set(spared.split("|")) <= set(WEBHOOK_RESULTS.values())
-
-
-def test_each_rule_is_whole_and_explained() -> None:
-    assert len({rule["alert"] for rule in RULES}) == len(RULES)
-    for rule in RULES:
-        assert rule["labels"]["severity"] in ("warning", "critical")
-        assert rule["annotations"]["summary"].endswith(".")
-        assert f"| `{rule['alert']}` |" in ABOUT
-
-
-async def test_each_metric_is_explained() -> None:
-    own = {name.removeprefix(f"{PREFIX}_") for name in await families() if name.startswith(f"{PREFIX}_")}
-    plain = {re.sub("_(bucket|sum|count)$", "", name) for name in own if not name.startswith("process_")}
-    assert [name for name in sorted(plain) if f"`{name}`" not in ABOUT] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -12,7 +11,6 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from bot.config.settings import NAMES
-from bot.strings import SENTENCES
 from tools.configuration import EXAMPLE, TARGET, document, example
 
 ROOT = Path(__file__).parents[2]
@@ -92,45 +90,6 @@ def test_nothing_of_a_machine_is_in_it(path: Path) -> None:
     assert re.findall(r"(?<![\w.])/(?:home|work|Users|tmp)/\S+", text) == []
 
 
-# Discord's own messages.
-_DISCORDS_OWN = {"Integration requires code grant", "The application did not respond"}
-
-
-def quoted_of_the_bot() -> list[str]:
-    """Return the sentences in the first column of the tables of docs/troubleshooting.md."""
-    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-    cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
-    found = [said for cell in cells for said in re.findall(r"`([^`]+)`|\*([^*]+)\*", cell)]
-    sentences = [code or italic for code, italic in found]
-    return [said for said in sentences if said not in _DISCORDS_OWN and " " in said]
-
-
-def literals() -> Iterator[str]:
-    """Every piece of text in the bot, without what is filled in."""
-    for path in (ROOT / "bot").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield node.value
-    for sentence in SENTENCES.values():
-        yield from re.split(r"\{\w+\}", sentence)
-
-
-def test_the_bot_says_what_troubleshooting_quotes() -> None:
-    pieces = {piece.strip() for piece in literals()}
-    long = [piece for piece in pieces if len(piece) >= 10 and " " in piece]
-    quoted = quoted_of_the_bot()
-    assert len(quoted) > 25
-    unknown = [
-        said
-        for said in quoted
-        if not any(piece in said for piece in long)
-        and not any(
-            part.strip(" .") in piece for part in said.split("…") if len(part) >= 10 for piece in long
-        )
-    ]
-    assert unknown == [], "docs/troubleshooting.md quotes what the bot no longer says: correct its tables"
-
-
 def test_the_architecture_names_every_module() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     modules = (ROOT / "bot").glob("*.py")
@@ -153,40 +112,8 @@ def test_every_document_is_reached_from_the_readme() -> None:
     assert [str(path.relative_to(ROOT)) for path in elsewhere] == []
 
 
-def test_a_broken_link_is_seen(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(
-        "# One thing: `a`, *b*\n## Twice\n## Twice\n[x](#one-thing-a-b) [y](#twice-1)\n"
-        "```\n[no](code.md)\n```\n",
-        encoding="utf-8",
-    )
-    assert anchors(page) == {"one-thing-a-b", "twice", "twice-1"}
-    assert list(links(page)) == ["#one-thing-a-b", "#twice-1"]
-    page.write_text('[a](gone.md) <img src="gone.png"> [b](#gone) [c](../outside.md)', encoding="utf-8")
-    assert sorted(broken(page, tmp_path)) == [
-        "#gone: no such heading",
-        "../outside.md: no such file",
-        "gone.md: no such file",
-        "gone.png: no such file",
-    ]
-
-
 def test_the_reference_is_current() -> None:
     assert TARGET.read_text(encoding="utf-8") == document(), (
         "run `make docs` and commit docs/configuration.md"
     )
     assert EXAMPLE.read_text(encoding="utf-8") == example(), "run `make docs` and commit .env.example"
-
-
-def test_every_setting_is_in_it_with_what_it_takes() -> None:
-    rows = {
-        line.split("`")[1]: line.split(" | ") for line in document().splitlines() if line.startswith("| `")
-    }
-    for name in NAMES:
-        _, takes, _, about = rows[name]
-        assert takes, name
-        assert len(about) > 10, name
-    assert len({rows[name][3] for name in NAMES}) == len(NAMES), "two settings have the same explanation"
-    assert rows["WEB_PORT"][1:3] == ["a whole number from 0 to 65535", "`8080`"]
-    assert rows["LOG_FORMAT"][1] == "one of text, json"
-    assert rows["DATABASE_URL"][1].startswith("sqlite:///FILE, or postgresql://")

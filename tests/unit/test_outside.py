@@ -50,11 +50,3 @@ async def test_the_defaults_are_the_machines() -> None:
     loop = asyncio.get_running_loop()
     assert await loop.run_in_executor(threads, threading.current_thread) is not threading.current_thread()
     threads.shutdown()
-
-
-@pytest.mark.parametrize("bits", [1, 80, 128, 200])
-def test_random_bits_have_their_range_and_do_not_repeat(bits: int) -> None:
-    drawn = [Outside().random.getrandbits(bits) for _ in range(300)]
-    assert 0 <= min(drawn) <= max(drawn) < 2**bits
-    random = Outside().random
-    assert len({random.getrandbits(bits) for _ in range(600)}) == min(600, 2**bits)

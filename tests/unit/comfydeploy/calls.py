@@ -48,11 +48,8 @@ def answering(status: int, body: bytes, **more: Any) -> Handler:
     return handler
 
 
-async def fault(
-    session: aiohttp.ClientSession, base_url: str, call: str = "queue", **timeouts: float
-) -> errors.BackendError:
-    client = connect(session, base_url, **timeouts)
-    calls: dict[str, Callable[[], Awaitable[object]]] = {
+def calls_of(client: ComfyDeploy) -> dict[str, Callable[[], Awaitable[object]]]:
+    return {
         "queue": lambda: client.start_run(NEW_RUN),
         "run": lambda: client.get_run(RUN_ID),
         "cancel": lambda: client.cancel_run(RUN_ID),
@@ -60,8 +57,13 @@ async def fault(
         "deployments": client.deployment_ids,
         "log": lambda: client.read_log(RUN_ID),
     }
+
+
+async def fault(
+    session: aiohttp.ClientSession, base_url: str, call: str = "queue", **timeouts: float
+) -> errors.BackendError:
     with pytest.raises(errors.BackendError) as caught:
-        await calls[call]()
+        await calls_of(connect(session, base_url, **timeouts))[call]()
     assert KEY not in f"{caught.value} {caught.value.params}"
     return caught.value
 

@@ -20,11 +20,6 @@ async def test_a_refused_connection_is_unreachable(session: aiohttp.ClientSessio
     assert not error.accepted
 
 
-@pytest.mark.parametrize("url", ["http://name.invalid/api", "http:///api", "ftp://127.0.0.1/api"])
-async def test_an_address_that_leads_nowhere_is_unreachable(session: aiohttp.ClientSession, url: str) -> None:
-    assert type(await fault(session, url)) is errors.BackendUnreachable
-
-
 async def test_a_tls_handshake_with_a_plain_server_is_unreachable(session: aiohttp.ClientSession) -> None:
     async with http_server(answering(200, b"{}")) as url:
         assert type(await fault(session, url.replace("http:", "https:"))) is errors.BackendUnreachable
@@ -103,13 +98,15 @@ async def test_a_broken_answer_that_quotes_the_key_is_told_without_it(
     assert len(text) <= 1000
 
 
-@pytest.mark.parametrize("call", ["run", "cancel"])
-async def test_a_server_that_never_answers_is_a_timeout(session: aiohttp.ClientSession, call: str) -> None:
+@pytest.mark.parametrize(("call", "limit"), [("cancel", "call_timeout"), ("log", "log_timeout")])
+async def test_a_server_that_never_answers_is_a_timeout(
+    session: aiohttp.ClientSession, call: str, limit: str
+) -> None:
     async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read(-1)
 
     async with raw_server(hang) as url:
-        assert type(await fault(session, url, call, call_timeout=0.2)) is errors.BackendTimeout
+        assert type(await fault(session, url, call, **{limit: 0.2})) is errors.BackendTimeout
 
 
 async def test_every_queue_call_has_a_connection_of_its_own(session: aiohttp.ClientSession) -> None:
@@ -125,20 +122,6 @@ async def test_every_queue_call_has_a_connection_of_its_own(session: aiohttp.Cli
         for _ in range(3):
             await client.start_run(NEW_RUN)
     assert len(set(peers)) == 3
-
-
-async def test_the_machines_own_refusal_has_its_error(session: aiohttp.ClientSession) -> None:
-    async with http_server(answering(401, b'{"detail": "Error creating run: 401"}')) as url:
-        assert type(await fault(session, url)) is errors.BackendMachineRefused
-
-
-@pytest.mark.parametrize("call", ["deployment", "deployments"])
-async def test_a_description_that_crashes_the_server_has_its_error(
-    session: aiohttp.ClientSession, call: str
-) -> None:
-    async with http_server(answering(500, b"Internal Server Error")) as url:
-        assert type(await fault(session, url, call)) is errors.BackendCrashed
-        assert type(await fault(session, url, "run")) is errors.BackendServerError
 
 
 def test_every_backend_error_is_raised_by_some_fault() -> None:

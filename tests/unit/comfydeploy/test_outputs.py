@@ -18,23 +18,10 @@ def file(name: str, **more: Any) -> dict[str, Any]:
     return {"url": f"https://cdn.example/{name}", "type": "output", "filename": name, **more}
 
 
-def test_files_and_texts_come_in_the_order_given() -> None:
-    found = parse_outputs([entry(text=["one"]), entry(images=[file("a.png")], result=["two"])])
-    assert found == (
-        Output("text", text="one"),
-        Output("images", url="https://cdn.example/a.png", filename="a.png"),
-        Output("result", text="two"),
-    )
-
-
 def test_previews_flags_and_blank_texts_are_no_outputs() -> None:
     preview = {"type": "temp", "filename": "p.png"}
     found = entry(images=[preview, file("t.png", type="temp")], animated=[True], text=["", " \n"])
     assert parse_outputs([found]) == ()
-
-
-def test_an_item_outside_a_list_is_read_too() -> None:
-    assert parse_outputs([entry(text="alone")]) == (Output("text", text="alone"),)
 
 
 def test_the_same_file_or_text_counts_once() -> None:

@@ -32,10 +32,6 @@ def test_a_webhook_url_carries_the_key_and_its_mac() -> None:
     assert signer().verify(key, mac)
 
 
-def test_without_a_public_url_there_is_no_webhook() -> None:
-    assert signer(public_url=None).url("abc") is None
-
-
 @given(st.text())
 def test_no_other_mac_verifies(mac: str) -> None:
     assert signer().verify("abc", mac) is (mac == signer().mac("abc"))

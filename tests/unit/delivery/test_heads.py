@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import io
 
 import pytest
 from aiohttp import web
 
-from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaUnavailable
 from bot.media.download import MediaFetcher, MediaLimits
 from bot.media.file_types import SNIFF_BYTES
-from tests.unit.delivery.sites import INSIDE, PNG, Site, dripping, outside_only
+from tests.unit.delivery.sites import PNG, Site, outside_only
 
 
 async def head(url: str, limits: MediaLimits | None = None) -> bytes:
     async with MediaFetcher(allows=outside_only, limits=limits) as fetcher:
         return await fetcher.head(url)
-
-
-async def test_a_short_file_is_read_whole(outside: Site) -> None:
-    assert await head(outside.url()) == PNG
 
 
 async def test_only_the_beginning_is_requested(outside: Site) -> None:
@@ -40,38 +34,6 @@ async def test_a_server_that_sends_everything_is_cut_off(outside: Site, status: 
 
     outside.handler = endless
     assert await head(outside.url()) == b"x" * SNIFF_BYTES
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [(404, MediaExpired), (403, MediaExpired), (416, MediaUnavailable), (503, MediaUnavailable)],
-)
-async def test_a_refusal_is_no_content(outside: Site, status: int, kind: type[MediaError]) -> None:
-    outside.answers(lambda: web.Response(status=status, body=PNG))
-    with pytest.raises(kind):
-        await head(outside.url())
-
-
-async def test_empty_compressed_and_dripping_bodies_are_no_content(outside: Site) -> None:
-    packed = gzip.compress(PNG)
-    for answer in (
-        lambda: web.Response(body=b""),
-        lambda: web.Response(body=packed, headers={"Content-Encoding": "gzip"}),
-    ):
-        outside.answers(answer)
-        with pytest.raises(MediaUnavailable):
-            await head(outside.url())
-    outside.handler = dripping
-    with pytest.raises(MediaUnavailable):
-        await head(outside.url(), MediaLimits(answer=0.05))
-
-
-async def test_other_networks_are_out_of_reach(outside: Site) -> None:
-    with pytest.raises(MediaForbidden):
-        await head(outside.url(host=INSIDE))
-    outside.redirects(outside.url(host=INSIDE))
-    with pytest.raises(MediaForbidden):
-        await head(outside.url())
 
 
 async def test_only_a_few_beginnings_are_read_at_once_and_downloads_do_not_wait_for_them(

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import random
-import subprocess
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +13,6 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from PIL import Image
 
 from bot.delivery.private import show_again
 from bot.domain.errors import MediaUnavailable
@@ -31,14 +26,6 @@ from tests.unit.domain.policy_cases import place
 from tests.unit.factories import app_with, made_run
 
 LIMIT = 10_000
-
-
-def picture(width: int, height: int) -> bytes:
-    """Return a PNG of noise, which is larger than the limit."""
-    file = io.BytesIO()
-    noise = random.Random(1).randbytes(width * height * 3)
-    Image.frombytes("RGB", (width, height), noise).save(file, "PNG")
-    return file.getvalue()
 
 
 class Storage:
@@ -115,15 +102,6 @@ async def test_when_the_time_is_over_the_rest_is_linked_to(storage: Storage, tmp
     (remark,) = prepared.remarks
     assert "held-2" in remark
     assert storage.site.url("/held-2") in remark
-
-
-async def test_the_runs_of_a_batch_share_the_time(storage: Storage, tmp_path: Path) -> None:
-    deadline = later(0.3)
-    async with preparer(tmp_path) as prepare:
-        for path in ("held-1", "held-2"):
-            prepared = await prepare(storage.run(path), deadline=deadline)
-            assert (len(prepared.files), len(prepared.remarks)) == (0, 1)
-    assert "/held-2" not in storage.asked
 
 
 async def test_private_results_that_are_shown_again_share_the_time(
@@ -214,75 +192,3 @@ async def test_slow_downloads_of_one_server_leave_slots_to_others(storage: Stora
             assert len((await prepare(good)).files) == 1
         assert "/held-4" not in storage.asked
         storage.open.set()
-
-
-class Encoder:
-    """Lets each process that recompresses a picture wait for `allowed`, and notes the picture's width."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.allowed = threading.Semaphore(0)
-        self.widths: list[int] = []
-        self.encoding = asyncio.Event()
-        loop, run = asyncio.get_running_loop(), subprocess.run
-
-        def slow(command: list[str], *, input: bytes, timeout: float, **kwargs: Any) -> Any:
-            with Image.open(io.BytesIO(input)) as image:
-                self.widths.append(image.width)
-            loop.call_soon_threadsafe(self.encoding.set)
-            if not self.allowed.acquire(timeout=timeout):
-                raise subprocess.TimeoutExpired(command, timeout)
-            return run(command, input=input, timeout=timeout, **kwargs)
-
-        monkeypatch.setattr(subprocess, "run", slow)
-
-
-async def test_recompressing_pictures_ends_with_the_time(
-    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The second picture waits for the first. Both are linked."""
-    run = storage.run("good-1", "good-2", "good-3")
-    storage.bodies = {f"/good-{number}": picture(100, 100) for number in (1, 2)}
-    encoder = Encoder(monkeypatch)
-    async with preparer(tmp_path) as prepare, asyncio.timeout(50):
-        prepared = await prepare(run, deadline=later(5))
-    assert [file.filename for file in prepared.files] == [f"flux-{run.key}-3.png"]
-    assert [f"good-{number}" in remark for number, remark in enumerate(prepared.remarks, 1)] == [True, True]
-    encoder.allowed.release(100)
-
-
-class Queue(ThreadPoolExecutor):
-    """A thread that sets `both` once it was asked for twice."""
-
-    def __init__(self) -> None:
-        super().__init__(1)
-        self.asked = 0
-        self.both = asyncio.Event()
-
-    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
-        self.asked += 1
-        if self.asked == 2:
-            self.both.set()
-        return super().submit(*args, **kwargs)
-
-
-async def test_a_picture_waits_for_one_that_nobody_waits_for_any_more(
-    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = storage.run("good-1", guild_id=1)
-    second = storage.run("good-2", guild_id=2, key="abcdefghij234568")
-    storage.bodies = {"/good-1": picture(70, 60), "/good-2": picture(71, 60)}
-    encoder, queue = Encoder(monkeypatch), Queue()
-    async with output_preparer(queue) as outputs, asyncio.timeout(100), asyncio.TaskGroup() as group:
-
-        def prepare(run: Run) -> asyncio.Task[Any]:
-            prepared = outputs.prepare(run, LIMIT, tmp_path, last_try=False, deadline=later(3600))
-            return group.create_task(prepared)
-
-        abandoned = prepare(first)
-        await encoder.encoding.wait()
-        abandoned.cancel()
-        prepare(second)
-        await queue.both.wait()
-        assert encoder.widths == [70]
-        encoder.allowed.release(100)
-    assert encoder.widths == [70, 71]

@@ -20,11 +20,10 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot.domain.picture_check import Label
-from bot.media.picture_check import MAX_BYTES, PictureChecker
+from bot.media.picture_check import PictureChecker
 from bot.metrics import Metrics
 from bot.outside import Outside
 from demo.picture_check import PATH, FakePictureCheck, Mood
-from tests.ports import free_port
 from tests.serving import serving
 from tests.unit.factories import SETTINGS
 
@@ -233,24 +232,6 @@ async def test_an_answer_that_does_not_end_well_is_unknown(answer: Answer, tmp_p
     assert await labels_after(answer, tmp_path, seconds=0.3) is None
 
 
-@pytest.mark.parametrize("mood", [Mood.AWAY, Mood.SLOW, Mood.GARBAGE])
-async def test_a_checker_in_trouble_makes_a_picture_unknown(mood: Mood, tmp_path: Path) -> None:
-    async with fake(tmp_path, seconds=0.3) as (there, client):
-        there.mood = mood
-        assert await client.check(MARKED) is None
-        there.mood = Mood.WELL
-        assert await client.check(MARKED) == {EXPLICIT}
-
-
-async def test_no_checker_and_no_file_are_unknown(tmp_path: Path) -> None:
-    async with bench(f"http://127.0.0.1:{free_port()}/check", tmp_path) as client:
-        assert await client.check() is None
-        gone = tmp_path / "gone"
-        assert await client.checker.check(gone, "image/png", server=1, deadline=1e9) is None
-    async with bench("http://nobody.invalid/check", tmp_path) as client:
-        assert await client.check() is None
-
-
 async def test_the_deadline_ends_a_check(tmp_path: Path) -> None:
     async with fake(tmp_path) as (there, client):
         there.mood = Mood.SLOW
@@ -258,15 +239,6 @@ async def test_the_deadline_ends_a_check(tmp_path: Path) -> None:
         assert await client.check(seconds=-1) is None
         there.mood = Mood.WELL
         assert await client.check() == frozenset()
-
-
-async def test_a_file_that_discord_would_not_take_is_not_sent(tmp_path: Path) -> None:
-    async with fake(tmp_path) as (there, client):
-        path = tmp_path / "huge"
-        with path.open("wb") as file:
-            file.truncate(MAX_BYTES + 1)
-        assert await client.checker.check(path, "image/png", server=1, deadline=1e9) is None
-        assert (there.answers, there.refused) == ([], 0)
 
 
 async def test_a_wrong_secret_and_an_old_signature_are_refused(tmp_path: Path) -> None:
@@ -330,3 +302,21 @@ async def test_cancelling_a_check_is_no_verdict_and_frees_its_place(tmp_path: Pa
         assert {type(each) for each in found} == {asyncio.CancelledError}
         gate.opened.set()
         assert await client.check() == frozenset()
+
+
+async def test_no_checker_and_no_file_are_unknown(tmp_path: Path) -> None:
+    async with bench(f"http://127.0.0.1:{free_port()}/check", tmp_path) as client:
+        assert await client.check() is None
+        gone = tmp_path / "gone"
+        assert await client.checker.check(gone, "image/png", server=1, deadline=1e9) is None
+    async with bench("http://nobody.invalid/check", tmp_path) as client:
+        assert await client.check() is None
+
+
+async def test_a_file_that_discord_would_not_take_is_not_sent(tmp_path: Path) -> None:
+    async with fake(tmp_path) as (there, client):
+        path = tmp_path / "huge"
+        with path.open("wb") as file:
+            file.truncate(MAX_BYTES + 1)
+        assert await client.checker.check(path, "image/png", server=1, deadline=1e9) is None
+        assert (there.answers, there.refused) == ([], 0)

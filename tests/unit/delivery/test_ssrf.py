@@ -148,10 +148,3 @@ async def test_a_name_is_resolved_to_both_families_unless_one_is_given() -> None
 async def test_one_forbidden_address_forbids_the_name(addresses: tuple[str, ...]) -> None:
     with pytest.raises(MediaForbidden):
         await GuardedResolver(Answers(*addresses), is_public).resolve("cdn.test")
-
-
-def test_a_self_hosted_machine_still_needs_http() -> None:
-    rule = public_or_in(PRIVATE_RANGES)
-    check_url(URL("http://192.168.1.5:8188/view?filename=a.png"), rule)
-    with pytest.raises(MediaForbidden):
-        check_url(URL("ftp://192.168.1.5/"), rule)

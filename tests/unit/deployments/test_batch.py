@@ -36,6 +36,8 @@ def test_a_given_seed_counts_on_and_others_are_drawn() -> None:
     assert seeds(made(SEED), 3, more="seed=5") == [5, 6, 7]
     assert seeds(made(SEED), 4) == [1000, 1001, 1002, 1003]
     assert seeds(made(SEED), 1, seed=7) == [7]
+    # Past the end of the range it goes on at the beginning.
+    assert seeds(made(but(SEED, minimum=0.0, maximum=5.0)), 4, seed=4) == [4, 5, 0, 1]
 
 
 @given(low=st.integers(-50, 50), width=st.integers(0, 30), start=st.integers(0, 30), count=st.integers(1, 10))
@@ -47,11 +49,6 @@ def test_seeds_stay_within_the_inputs_range_and_differ_as_long_as_it_has_room(
     found = seeds(made(item), count, seed=first)
     assert found[0] == first
     assert all(low <= seed <= low + width for seed in found)
-
-
-def test_past_the_end_of_the_range_it_goes_on_at_the_beginning() -> None:
-    item = but(SEED, minimum=0.0, maximum=5.0)
-    assert seeds(made(item), 4, seed=4) == [4, 5, 0, 1]
 
 
 def test_every_other_input_is_the_same_and_each_seed_counts_by_itself() -> None:

@@ -13,11 +13,10 @@ from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.database.key_values import KeyValueStore
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
-from bot.domain.errors import BackendUnreachable, StartLater, StartupError
+from bot.domain.errors import StartLater, StartupError
 from bot.outside import Outside
 from bot.store import Store
 from tests.databases import new_sqlite
-from tests.ports import free_port
 from tests.unit.comfydeploy.calls import connect
 from tests.unit.comfydeploy.servers import http_server
 from tests.unit.deployments.made import UUID, config
@@ -72,31 +71,11 @@ async def comfy(tmp_path: Path) -> AsyncIterator[Comfy]:
         await store.close()
 
 
-async def test_deployments_are_described_by_comfydeploy(comfy: Comfy) -> None:
-    made = comfy.catalogue(config("ltx", deployment_id=LTX), config())
-    await made.load()
-    assert [item.name for item in made.all()] == ["ltx", "flux"]
-    assert made.get("ltx").offered[0].key == "story"
-    assert made.get("gone") is None
-    assert [command.name for command in made.plan.commands] == ["ltx", "flux"]
-
-
 async def test_a_start_needs_the_service_once_or_a_description_in_the_file(comfy: Comfy) -> None:
     assert await comfy.first_input() == "prompt"
     comfy.down = True
     assert await comfy.first_input() == "prompt"  # from the database
     assert await comfy.first_input(config(inputs={"words": {"kind": "text", "prompt": True}})) == "words"
-
-
-async def test_one_that_nothing_describes_is_left_out_and_told(
-    comfy: Comfy, caplog: pytest.LogCaptureFixture
-) -> None:
-    del comfy.inputs[LTX]
-    made = comfy.catalogue(config("ltx", deployment_id=LTX), config())
-    with caplog.at_level(logging.ERROR):
-        await made.load()
-    assert [item.name for item in made.all()] == ["flux"]
-    assert "deployment 'ltx' is left out" in caplog.text
 
 
 @pytest.mark.parametrize(("status", "later"), [(401, False), (404, False), (429, True), (503, True)])
@@ -115,15 +94,6 @@ async def test_the_start_can_succeed_later_only_where_the_fault_may_pass(
         await comfy.catalogue(config("ltx", deployment_id=LTX), config()).load()
 
 
-async def test_a_comfydeploy_that_is_not_there_may_be_later(comfy: Comfy) -> None:
-    async with open_session() as session:
-        comfy.client = connect(session, f"http://127.0.0.1:{free_port()}")
-        with pytest.raises(BackendUnreachable):
-            await comfy.client.describe_deployment(UUID)
-        with pytest.raises(StartLater, match="No deployment can be offered"):
-            await comfy.catalogue().load()
-
-
 async def test_a_failed_reload_keeps_what_is_on_offer(comfy: Comfy) -> None:
     made = comfy.catalogue()
     await made.load()
@@ -136,14 +106,6 @@ async def test_a_failed_reload_keeps_what_is_on_offer(comfy: Comfy) -> None:
         await made.load()
     assert made.plan is before
     assert made.get("flux").offered[0].key == "prompt"
-
-
-async def test_a_reload_takes_over_what_changed(comfy: Comfy) -> None:
-    made = comfy.catalogue()
-    await made.load()
-    comfy.inputs[UUID] = comfy.inputs[LTX]
-    await made.load()
-    assert made.plan.commands[0].options[0].name == "story"
 
 
 async def test_an_unreadable_description_in_the_database_is_not_used(comfy: Comfy) -> None:

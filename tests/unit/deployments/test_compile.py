@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from bot.comfydeploy.deployments import GPUS, parse_deployment
-from bot.domain.backend import InputKind
+from bot.comfydeploy.deployments import GPUS
 from tests.unit.deployments.made import (
-    PREFIX,
-    UUID,
     compiled,
     config,
     deployment,
@@ -127,25 +123,6 @@ def test_the_prompt_is_found_by_its_name_or_its_lines(nodes: list, prompt: str |
     assert next((item.key for item in made.inputs.values() if item.is_prompt), None) == prompt
 
 
-def test_the_prompt_is_not_required_where_the_file_says_so() -> None:
-    (made,) = deployment(
-        node("prompt", "Text", default="x"), inputs={"prompt": {"required": False}}
-    ).inputs.values()
-    assert (made.is_prompt, made.required) == (True, False)
-
-
-def test_options_readable_from_raw_text_are_choices_and_unreadable_ones_text() -> None:
-    options = {"a": '["x", "y"]', "b": "[not json"}
-    nodes = [
-        {"input_id": key, "class_type": f"{PREFIX}Enum", "enum_options": text}
-        for key, text in options.items()
-    ]
-    described = parse_deployment(json.dumps({"id": UUID, "input_types": nodes}).encode())
-    made = compiled(config(), described).inputs
-    assert [choice.name for choice in made["a"].choices] == ["x", "y"]
-    assert made["b"].kind is InputKind.TEXT
-
-
 def test_names_are_acceptable_unique_and_none_of_the_bots_own() -> None:
     keys = ("My Prompt", "my prompt", "gpu", "***", "Größe 2")
     made = deployment(*(node(key, "Text") for key in keys))
@@ -159,31 +136,11 @@ def test_names_are_acceptable_unique_and_none_of_the_bots_own() -> None:
     assert next(iter(made.inputs)) == "My Prompt"
 
 
-def test_a_batch_gets_numbered_names_beside_a_single_image() -> None:
-    made = deployment(node("image", "Image"), node("image2", "Image"), node("images", "ImageBatch"))
-    names = [name for item in made.inputs.values() for name in item.option_names]
-    assert len(names) == len(set(names)) == 6
-
-
 def test_the_files_inputs_stand_first_in_its_order_and_then_the_prompt() -> None:
     nodes = (node("a", "NumberInt"), node("prompt", "Text"), node("b", "Text"))
     assert [*deployment(*nodes, inputs={"b": {}}).inputs] == ["b", "prompt", "a"]
     made = deployment(*nodes, inputs={"b": {}}, only_listed_inputs=True)
     assert [item.key for item in made.offered] == ["b"]
-
-
-def test_the_file_alone_describes_a_deployment() -> None:
-    described = {
-        "prompt": {"kind": "text", "prompt": True},
-        "steps": {"kind": "integer", "min": 1, "max": 50, "default": 20},
-        "seed": {"seed": True},
-        "negative": {"fixed": "blurry"},
-    }
-    made = compiled(config(inputs=described), None).inputs
-    assert made["prompt"].required
-    assert made["steps"].send_default
-    assert made["seed"].kind is InputKind.INTEGER
-    assert made["negative"].fixed == "blurry"
 
 
 def test_an_input_that_nobody_describes_is_hidden_and_told() -> None:
@@ -239,9 +196,3 @@ def test_the_limits_of_an_integer_are_the_next_ones_inside(low: float, high: flo
 def test_a_name_from_the_file_goes_before_the_same_one_from_comfydeploy() -> None:
     made = deployment(node("x", "Text"), node("y", "Text"), inputs={"x": {}, "y": {"option": "x"}}).inputs
     assert (made["y"].option, made["x"].option) == ("x", "x_2")
-
-
-def test_a_default_may_be_written_as_the_number_that_is_a_choice() -> None:
-    described = {"kind": "choice", "choices": [512, 768], "default": 768}
-    (made,) = deployment(inputs={"size": described}).inputs.values()
-    assert (made.default, made.required, made.send_default) == ("768", False, True)

@@ -103,24 +103,3 @@ def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Pa
 def test_a_mistake_of_any_length_is_told_in_words(tmp_path: Path, text: str, part: str) -> None:
     (told,) = mistakes(tmp_path, text)
     assert part in told
-
-
-def test_a_file_that_is_not_there_or_not_text_is_one_sentence(tmp_path: Path) -> None:
-    file = tmp_path / "deployments.toml"
-    with pytest.raises(StartupError, match="can't be read"):
-        load_deployments_file(file)
-    file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(StartupError, match="can't be read as TOML"):
-        load_deployments_file(file)
-
-
-def test_names_that_discord_takes_stay_as_they_are(tmp_path: Path) -> None:
-    text = f'[deployments."-mein_flüx_"]\ndeployment_id = "{UUID.upper()}"\ninputs.x.option = "größe"\n'
-    (config,) = load(tmp_path, text)
-    assert (config.name, config.deployment_id) == ("-mein_flüx_", UUID)
-    assert config.inputs["x"].option == "größe"
-
-
-def test_a_hidden_input_may_have_the_option_of_another(tmp_path: Path) -> None:
-    text = f'{A}inputs.b.option = "x"\ninputs.c = {{option = "x", hidden = true}}\n'
-    assert len(load(tmp_path, text)) == 1

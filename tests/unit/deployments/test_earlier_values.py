@@ -157,31 +157,6 @@ def test_each_field_is_the_component_that_suits_it(item: Input, earlier: Any, ki
     assert all(len(option["label"]) <= 100 for option in component.get("options", ()))
 
 
-@pytest.mark.parametrize("length", [0, 1, 4000, 4001, 6000])
-def test_a_form_keeps_discords_limits(length: int) -> None:
-    choices = tuple(choice(f"choice {n}", str(n)) for n in range(25))
-    wide = input_of(
-        key="w", option="w" * 32, kind=InputKind.CHOICE, description="x" * 300, choices=choices, required=True
-    )
-    offered = offering(PROMPT, wide, IMAGE, SEED, gpus=tuple(f"G{n}" for n in range(25)))
-    fields = fields_of(offered, {"p": "x" * length})
-    sent = form_modal("edit:abc:", "t" * 300, fields).to_dict()
-    assert len(sent["title"]) <= 45
-    assert len(sent["components"]) <= 5
-    for label in sent["components"]:
-        assert len(label["label"]) <= 45
-        assert len(label.get("description", "")) <= 100
-        component = label["component"]
-        assert len(component.get("value", "")) <= min(component.get("max_length", 4000), 4000)
-        assert len(component.get("options", ())) <= 25
-
-
-def test_untyped_inputs_keep_their_earlier_values_and_the_seed() -> None:
-    result = merged(offering(PROMPT, SEED, STEPS), {"p": "a", "s": 7, "n": 9}, {"prompt": "b"})
-    assert result.inputs == {"p": "b", "s": 7, "n": 9}
-    assert (result.runs[0][1], result.prompt, result.dropped) == (7, "b", ())
-
-
 def test_an_emptied_seed_is_drawn_anew_and_an_emptied_text_is_empty() -> None:
     negative = input_of(key="g", option="negative", kind=InputKind.TEXT, default="blurry")
     typed = {"seed": "", "negative": ""}
@@ -196,19 +171,6 @@ def test_an_input_that_no_longer_fits_is_dropped_by_name() -> None:
     result = merged(offering(PROMPT, STEPS, STYLE, gpus=("T4",)), earlier, {}, "H100")
     assert (result.inputs, result.gpu) == ({"p": "a"}, None)
     assert set(result.dropped) == {"gone", "steps", "style", "gpu"}
-
-
-def test_a_new_file_replaces_the_earlier_one_only_when_given() -> None:
-    file = AttachedFile("https://cdn/b.png", "b.png", "image/png", 9)
-    made, earlier = offering(IMAGE), {"i": "https://cdn/a.png"}
-    assert sent(made, earlier, {}) == earlier
-    assert sent(made, earlier, {"image": (file,)}) == {"i": "https://cdn/b.png"}
-
-
-def test_a_picture_goes_to_the_input_that_needs_one() -> None:
-    optional = input_of(key="o", option="mask", kind=InputKind.IMAGE)
-    assert offering(optional, IMAGE).picture_input is IMAGE
-    assert offering(PROMPT).picture_input is None
 
 
 def boom(_: Input) -> int:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.deployments.files import check_content, check_file, is_kind, needs_content
+from bot.deployments.files import check_content, check_file, needs_content
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.strings import SENTENCES, explain
@@ -85,10 +85,3 @@ def test_the_content_is_needed_unless_discord_has_read_the_file() -> None:
     assert not needs_content(K.IMAGE, replace(given, measured=True))
     assert needs_content(K.IMAGE, replace(given, content_type=None, filename="a", measured=True))
     assert not needs_content(K.FILE, given)
-
-
-def test_a_file_of_an_unknown_type_is_not_offered_as_a_picture() -> None:
-    assert is_kind(K.IMAGE, file("a.png", None))
-    assert not is_kind(K.IMAGE, file("a", None))
-    assert not is_kind(K.IMAGE, file("a.png", size=0))
-    assert is_kind(K.FILE, file("a", None))

@@ -77,27 +77,11 @@ def test_one_that_does_not_fit_is_left_out_and_told(
     assert flux.warnings == sentences
 
 
-def test_one_whose_deployment_is_described_by_nothing_is_told(tmp_path: Path) -> None:
-    file = tmp_path / "deployments.toml"
-    file.write_text(f"{DEPLOYMENTS}[[deployments.flux.then]]\n{UPSCALE}")
-    configs = load_deployments_file(file)
-    flux = link_follow_ups(configs, {"flux": compile_deployment(configs[0], None, GPUS)})["flux"]
-    assert flux.warnings == (
-        "deployment 'flux': follow-up 'Upscale' is not offered: deployment 'up' is not offered",
-    )
-
-
 @pytest.mark.parametrize(("then", "sentences"), read_cases(FOLDER / "mistakes_in_follow_up.txt"))
 def test_every_mistake_in_a_follow_up_is_told(tmp_path: Path, then: str, sentences: tuple[str, ...]) -> None:
     with pytest.raises(StartupError) as caught:
         loaded(tmp_path, then)
     assert caught.value.mistakes == sentences
-
-
-def test_a_label_is_no_longer_than_discord_takes(tmp_path: Path) -> None:
-    loaded(tmp_path, UPSCALE.replace("Upscale", "U" * 32))
-    with pytest.raises(StartupError, match="label: must"):
-        loaded(tmp_path, UPSCALE.replace("Upscale", "U" * 33))
 
 
 def test_a_button_finds_its_follow_up_under_other_names(tmp_path: Path) -> None:

@@ -10,10 +10,9 @@ import pytest
 from discord import app_commands
 from hypothesis import HealthCheck, assume, given, settings
 
-from bot.deployments.command_plan import PRESET_OPTION, CommandPlan, OptionSpec, plan_commands, suggestions
+from bot.deployments.command_plan import CommandPlan, OptionSpec, plan_commands, suggestions
 from bot.deployments.model import Deployment
-from bot.deployments.schema.field_types import MORE, RESERVED
-from bot.domain.backend import InputKind
+from bot.deployments.schema.field_types import MORE
 from bot.domain.errors import StartupError
 from cogs.generate import build_generate
 from tests.unit.deployments.made import deployment, node, option_of
@@ -121,14 +120,6 @@ def test_any_set_of_deployments_fits_or_says_what_to_cut(made: list[Deployment])
         assert_nothing_lost(plan, item)
 
 
-def test_one_deployment_is_the_command_itself_and_several_are_subcommands() -> None:
-    plan = plan_commands([deployment(node("prompt", "Text"), group="video")])
-    assert plan.is_single
-    assert plan.path("flux") == "/generate"
-    plan = plan_commands([deployment(name="flux"), deployment(name="ltx", group="video")])
-    assert [plan.path(command.name) for command in plan.commands] == ["/generate flux", "/generate video ltx"]
-
-
 PICTURES = [node(f"{'p' * 28}{number}", "Image") for number in range(30)]
 
 
@@ -150,11 +141,6 @@ def test_a_command_that_discord_would_refuse_is_refused_in_words(made: list[Depl
         plan_commands(made)
 
 
-def test_groups_make_room_for_more_than_25() -> None:
-    made = [deployment(name=f"d{number}", group=f"g{number % 3}", gpus=[]) for number in range(40)]
-    assert_discord_takes(plan_commands(made))
-
-
 def test_inputs_beyond_25_go_into_more_and_attachments_keep_their_option() -> None:
     texts = [node(f"t{number}", "Text", default="x") for number in range(30)]
     options = options_of(deployment(*texts, node("photo", "Image"), inputs={"t29": {"required": True}}))
@@ -166,22 +152,9 @@ def test_inputs_beyond_25_go_into_more_and_attachments_keep_their_option() -> No
     assert "t28" in options[-1].description
 
 
-def test_a_required_input_that_only_more_can_hold_makes_more_required() -> None:
-    options = options_of(deployment(*(node(f"n{number}", "NumberInt") for number in range(30))))
-    assert [option.required for option in options if option.name == "more"] == [True]
-
-
 def options_of(made: Deployment) -> Sequence[OptionSpec]:
     (command,) = plan_commands([made]).commands
     return command.options
-
-
-def test_a_batch_is_several_attachments_of_which_the_first_is_required() -> None:
-    made = deployment(node("images", "ImageBatch"), inputs={"images": {"max_count": 3}})
-    options = options_of(made)[:3]
-    required = [(option.name, option.required) for option in options]
-    assert required == [("image1", True), ("image2", False), ("image3", False)]
-    assert {option.item.kind for option in options} == {InputKind.IMAGES}
 
 
 def test_a_batch_shrinks_before_an_input_has_to_go_into_more() -> None:
@@ -199,18 +172,6 @@ def test_the_default_is_shown_in_the_description() -> None:
     assert described.startswith("Steps of sampling")
     assert described.endswith("… (default 20)")
     assert len(described) == 100
-
-
-def test_more_than_25_choices_are_suggested_instead_of_listed() -> None:
-    option = options_of(deployment(node("s", "Enum", choices=tuple(f"o{number}" for number in range(26)))))[0]
-    assert (option.autocomplete, option.choices) == (True, ())
-
-
-def test_numbers_with_choices_are_offered_as_numbers() -> None:
-    made = deployment(node("width", "NumberInt", default=512), inputs={"width": {"choices": [512, 1024]}})
-    option = options_of(made)[0]
-    assert [choice.value for choice in option.choices] == [512, 1024]
-    assert option.item.kind is InputKind.INTEGER
 
 
 def test_gpu_is_offered_where_there_is_a_choice() -> None:
@@ -248,11 +209,3 @@ def test_then_descriptions_shrink_and_then_inputs_move_into_more() -> None:
     assert option_of(moved.commands[0], MORE) is not None
     for item in made(24):
         assert_nothing_lost(moved, item)
-
-
-def test_the_bots_own_further_options_take_their_room() -> None:
-    made = deployment(*(node(f"t{number}", "Text", default="x") for number in range(40)))
-    (command,) = plan_commands([made], [PRESET_OPTION]).commands
-    assert option_of(command, "preset") == PRESET_OPTION
-    assert len(command.options) == 25
-    assert "preset" in RESERVED

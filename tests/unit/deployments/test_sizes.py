@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.deployments.command_plan import plan_commands, suggestions
+from bot.deployments.command_plan import plan_commands
 from bot.deployments.draft import Draft, changed
 from bot.deployments.input_text import command_line, displayed_inputs
 from bot.deployments.inputs import Input
 from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment
-from bot.deployments.schema.field_types import MORE
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 from tests.unit.deployments.made import deployment, node
@@ -56,15 +55,6 @@ def kept(made: Deployment, stored: dict[str, InputValue], **typed: str) -> Merge
 
 def boom(_: Input) -> int:
     raise AssertionError("no seed was to be drawn")
-
-
-def test_one_option_stands_in_the_place_of_two() -> None:
-    assert [item.option for item in SIZED.offered] == ["prompt", "size", "steps"]
-    assert [choice.name for choice in size_of(SIZED).choices] == list(CHOICES)
-    assert [choice.name for choice in suggestions(SIZED, "size", "por", {})] == ["Portrait 2:3 · 624 × 912"]
-    assert SIZED.warnings == ()
-    made = sized(only_listed_inputs=True, inputs={"prompt": {}})
-    assert [item.option for item in made.offered] == ["prompt", "size"]
 
 
 @pytest.mark.parametrize(
@@ -117,11 +107,6 @@ def test_a_choice_shows_its_shape_and_sides(name: str, sides: list[int], label: 
     assert [(each.name, each.value) for each in option.choices] == [(label, name)]
 
 
-@pytest.mark.parametrize("typed", ["900 × 700", "900x700", "huge"])
-def test_only_a_choice_can_be_typed(typed: str) -> None:
-    assert refused(size=typed) == ("input_choice", "size")
-
-
 def test_the_two_inputs_are_no_options_any_more() -> None:
     for side in ("width", "height"):
         assert refused(more=f"{side}=512") == ("input_unknown", side)
@@ -145,12 +130,6 @@ def test_two_numbers_are_shown_as_a_choice(stored: dict[str, InputValue], shown:
     assert values == {"prompt": "a fox"} | ({"size": shown} if shown else {})
 
 
-def test_a_side_whose_default_is_unknown_is_not_invented() -> None:
-    made = sized(side={})
-    assert dict(displayed_inputs(made, {"width": 900}).values) == {"size": "900 × ?"}
-    assert size_of(made).stored({"width": 900}) == {"width": 900}
-
-
 def test_a_side_that_is_no_number_is_dropped_by_name() -> None:
     found = kept(SIZED, {"prompt": "a fox", "width": "wide", "height": 512})
     assert (found.inputs, found.dropped) == ({"prompt": "a fox"}, ("size",))
@@ -161,18 +140,6 @@ def test_any_size_within_the_limits_is_kept(width: int, height: int) -> None:
     stored = {"prompt": "a fox", "steps": 9, "width": width, "height": height}
     found = kept(SIZED, stored)
     assert (found.inputs, found.dropped) == (stored, ())
-
-
-def test_a_size_beyond_todays_limits_is_dropped_by_name() -> None:
-    stored = {"prompt": "a fox", "width": 2048, "height": 512}
-    found = kept(SIZED, stored)
-    assert (found.inputs, found.dropped) == ({"prompt": "a fox"}, ("size",))
-
-
-def test_a_typed_size_overrides_two_stored_numbers() -> None:
-    stored = {"prompt": "a fox", "width": 624, "height": 912}
-    for typed in ({"size": "wide"}, {MORE: "size=wide"}):
-        assert kept(SIZED, stored, **typed).inputs["width"] == 1216
 
 
 def test_the_command_to_copy_has_the_choice_or_leaves_it_to_the_user() -> None:

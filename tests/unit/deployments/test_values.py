@@ -55,11 +55,6 @@ def test_a_number_out_of_range_is_quoted_as_it_was_typed() -> None:
     assert refused(cfg="1" * 99).params["value"] == "1.11111e98"
 
 
-def test_a_number_may_have_a_decimal_comma_and_any_digits() -> None:
-    found = take(cfg="5,5", steps="\uff12\uff10").inputs
-    assert (found["cfg"], found["steps"]) == (5.5, 20)
-
-
 @pytest.mark.parametrize(
     ("key", "value", "code"),
     [
@@ -90,12 +85,6 @@ def test_a_number_may_have_a_decimal_comma_and_any_digits() -> None:
 def test_a_value_that_does_not_fit_is_refused_naming_the_option(key: str, value: Any, code: str) -> None:
     error = refused(**{key: value})
     assert (error.code, error.params["option"]) == (code, key)
-
-
-def test_a_required_option_that_is_missing_is_told() -> None:
-    with pytest.raises(InputError) as caught:
-        merge(FLUX, [{}], draw_seed=drawn)
-    assert (caught.value.code, caught.value.params["option"]) == ("input_required", "prompt")
 
 
 @pytest.mark.parametrize(
@@ -137,12 +126,6 @@ def test_anything_at_all_is_taken_or_refused_with_a_code(values: dict[str, Any])
     else:
         assert set(found.inputs) <= set(FLUX.inputs)
         assert 1 <= (found.runs[0][1] or 0) <= 4294967295
-
-
-def test_a_gpu_is_sent_only_when_chosen_or_configured() -> None:
-    assert take(gpu="h100").gpu == "H100"
-    assert take(deployment(node("prompt", "Text"), default_gpu="L4")).gpu == "L4"
-    assert take(deployment(node("prompt", "Text"), gpus=["T4"])).gpu == "T4"
 
 
 @pytest.mark.parametrize("gpu", ["B200", "T5", 3, "' OR 1=1"])
@@ -189,10 +172,6 @@ def test_more_is_checked_like_the_other_options(more: str, code: str, option: st
     assert code != "input_unknown" or "steps" in str(error.params["choices"])
 
 
-def test_curly_quotes_from_phones_are_quotes() -> None:
-    assert parse_more("negative=“a, b”, steps=3") == [("negative", "a, b"), ("steps", "3")]
-
-
 @given(
     st.lists(
         st.tuples(
@@ -226,16 +205,6 @@ def test_suggestions_begin_with_the_typed_text_or_contain_it() -> None:
     assert suggestions(made, "no such option", "a", {}) == []
     assert [choice.value for choice in suggestions(made, "gpu", "a100", {})] == ["A100", "A100-80GB"]
     assert [choice.value for choice in suggestions(made, "width", "102", {})] == [1024]
-
-
-def test_the_command_line_gives_the_same_run() -> None:
-    found = take(steps=30, sampler="ddim", hires=True, image1=file(), gpu="A100")
-    line = command_line(plan_commands([FLUX]), FLUX, found.inputs, found.gpu)
-    assert line.startswith("/generate prompt:a red fox")
-    for part in ("steps:30", "sampler:DDIM", "hires:True", "seed:4242", "gpu:A100", "image1:"):
-        assert part in line.split(" ")
-    assert "quality" not in line
-    assert "image2" not in line
 
 
 def test_the_command_line_names_the_subcommand_and_puts_the_rest_in_more() -> None:

@@ -146,23 +146,6 @@ def test_the_roles_of_the_request_count_unless_discord_was_asked(roles: tuple[in
     assert reason(stored(requester_roles=None), person=PERSON) == refused
 
 
-@pytest.mark.parametrize(
-    ("gpu", "expected_gpu", "code"),
-    [
-        ("H100", None, "gpu_role_none"),
-        ("L4", None, None),
-        ("L4", "H100", "gpu_role_none"),
-        (None, None, "gpu_role_all"),
-        (None, "L4", None),
-    ],
-)
-def test_the_gpu_that_it_will_run_on_counts(
-    gpu: str | None, expected_gpu: str | None, code: str | None
-) -> None:
-    run = stored(requester_roles=(), gpu=gpu, expected_gpu=expected_gpu)
-    assert reason(run, rules={"gpu_roles": {"H100": [STAFF]}}) == (code and (code, "for ever"))
-
-
 def test_a_run_that_is_charged_today_is_judged_by_the_operators_ceiling_only() -> None:
     usage = replace(USAGE, person=Spending(runs=3, gpu_seconds=200), server=Spending(runs=9))
     rules = ServerRules.model_validate(RULES)
@@ -188,11 +171,6 @@ def test_the_runs_of_a_batch_are_judged_together(usage: dict[str, Any], code: st
     used, batch = replace(USAGE, **usage), replace(stored(count=3), state=RunState.AWAITING_APPROVAL)
     refused = refusal_of(batch, used, OperatorRules(**OPERATOR), rules)
     assert (refused and refused.code) == code
-
-
-@pytest.mark.parametrize(("whose", "code"), [("person", "budget_gpu"), ("server", "server_budget_gpu")])
-def test_a_budget_smaller_than_one_run_is_not_waited_for(whose: str, code: str) -> None:
-    assert reason(rules={"budgets": {whose: {"gpu_seconds_a_day": 59}}}) == (code, "for ever")
 
 
 def test_ages_are_judged_only_with_what_discord_says_now() -> None:

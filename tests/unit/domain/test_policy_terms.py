@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from bot.domain.budgets import Limits, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.results import is_spoiler
 from bot.domain.runs import Run
-from bot.domain.settings.rules_and_defaults import Approval, Budget, Budgets, RoleBudget, ServerRules
+from bot.domain.settings.rules_and_defaults import Approval, ServerRules
 from tests.unit.domain.policy_cases import ARTISTS, CLOSED, STAFF, code, having, judge, request
 
 
@@ -21,20 +20,6 @@ def terms(decision: Run | RefusedError) -> Run:
 
 def approval(**more: Any) -> ServerRules:
     return ServerRules(approval=Approval.model_validate({"review_channel_id": 99, "hours": 6, **more}))
-
-
-def test_the_limits_of_the_roles_and_the_weight_of_the_gpu_are_part_of_the_terms() -> None:
-    budgets = Budgets(
-        person=Budget(at_once=3, waiting=10, runs_a_day=20),
-        server=Budget(at_once=9),
-        roles={ARTISTS: RoleBudget(runs_a_day=50)},
-        gpu_weights={"H100": 4},
-    )
-    limits = Limits(at_once=3, waiting=10, runs_a_day=50, server_at_once=9)
-    rules = ServerRules(budgets=budgets)
-    assert limits_of(having(ARTISTS), rules) == limits
-    found = terms(judge(request(gpu="H100"), having(ARTISTS), rules=rules))
-    assert (found.weight, found.reserved_seconds, found.charged_seconds) == (4, 60, 240)
 
 
 WITHOUT = {"mode": "without_roles", "exempt_roles": [ARTISTS]}

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.domain.settings.fields import (
-    FIELDS,
     SECTIONS,
     apply_form,
     describe_changes,
@@ -25,7 +24,6 @@ from bot.domain.settings.kinds import Names, SettingsContext
 from bot.domain.settings.rules_and_defaults import (
     Approval,
     ApprovalMode,
-    Budget,
     RoleBudget,
     ServerRules,
     Words,
@@ -102,12 +100,6 @@ def test_a_number_is_taken_to_its_limits_and_not_beyond(
     assert refused(section, **{name: ["x" * 99]})[0].params["value"] == f"{'x' * 39}…"
 
 
-def test_a_number_without_which_there_is_no_setting_is_needed() -> None:
-    assert codes(refused("record", retention_days=[""])) == ["number_needed"]
-    rules = edit(RULES, "people", account_days=["5"])
-    assert edit(rules, "people", account_days=[""]) == RULES
-
-
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -127,11 +119,6 @@ def test_a_weight_of_one_or_nothing_is_none() -> None:
         assert heavy.budgets.gpu_weights == {"A100": 2.5}
     for text in ("1", "1.0", ""):
         assert edit(heavy, "gpus", "A100", gpu_weights=[text]) == RULES
-
-
-def test_an_empty_box_of_a_budget_means_no_limit() -> None:
-    typed = {"at_once": [""], "waiting": [" "], "runs_a_day": ["20"]}
-    assert edit(RULES, "member", **typed).budgets.person == Budget(at_once=None, waiting=None, runs_a_day=20)
 
 
 def test_a_form_names_every_mistake() -> None:
@@ -167,36 +154,6 @@ def test_approval_can_not_be_on_without_a_channel_that_is_there() -> None:
     # Everything else can be changed, though the channel is gone.
     gone = ServerRules(approval=Approval(mode=ApprovalMode.EVERYBODY, review_channel_id=9))
     assert edit(gone, "approval", hours=["5"]).approval.review_channel_id == 9
-
-
-@pytest.mark.parametrize(
-    ("mode", "shown"),
-    [
-        ("off", ["review_channel_id", "mode", "reviewer_role_id"]),
-        ("everybody", ["review_channel_id", "mode", "hours", "reviewer_role_id"]),
-        ("without_roles", ["review_channel_id", "mode", "exempt_roles", "hours", "reviewer_role_id"]),
-        ("selected", ["review_channel_id", "mode", "hours", "reviewer_role_id"]),
-    ],
-)
-def test_the_form_of_approval_shows_what_applies_the_channel_first(mode: str, shown: list[str]) -> None:
-    rules = ServerRules(approval=Approval(mode=ApprovalMode(mode)))
-    fields = form_of(SECTIONS["approval"], None, rules, AROUND)
-    assert [field.name.partition(":")[0].rpartition(".")[2] for field in fields] == shown
-
-
-@pytest.mark.parametrize("many", [26, 60, 130])
-def test_each_of_many_deployments_can_be_chosen(many: int) -> None:
-    context = SettingsContext(deployments={f"d{n}": f"D{n}" for n in range(many)}, gpus=("T4",))
-    mode = ServerRules(approval=Approval(mode=ApprovalMode.SELECTED))
-    fields = form_of(SECTIONS["selected"], None, mode, context)
-    offered = [option.value for field in fields for option in field.options]
-    assert offered == [*(f"d{n}" for n in range(many)), "T4"]
-    rules = RULES
-    for page, name in ((0, "d1"), (1, "d25")):
-        typed = {f"deployments_{page}".removesuffix("_0"): [name]}
-        form = submitted(rules, "selected", None, context, **typed)
-        rules, _ = apply_form(SECTIONS["selected"], None, form, rules, context)
-    assert rules.approval.deployments == {"d1", "d25"}
 
 
 def test_a_set_keeps_what_its_form_does_not_show() -> None:
@@ -261,14 +218,6 @@ def test_a_stale_form_is_refused_only_where_somebody_changed_the_same() -> None:
         edit(meanwhile, "results", private_results=["true"]),
         [],
     )
-
-
-def test_a_stale_form_with_a_mistake_changes_nothing_and_tells_both() -> None:
-    form = submitted(RULES, "member", None, AROUND, at_once=["1"], waiting=["x"], runs_a_day=["5"])
-    meanwhile = edit(RULES, "member", at_once=["2"])
-    with pytest.raises(InputErrors) as caught:
-        apply_form(SECTIONS["member"], None, form, meanwhile, AROUND)
-    assert codes(caught.value.errors) == ["changed_meanwhile", "not_integer"]
 
 
 def test_tidying_takes_out_all_missing_references_and_nothing_else() -> None:
@@ -351,15 +300,6 @@ def test_a_change_of_a_long_list_is_told_by_what_came_and_went() -> None:
         ("A100 · Who may use it", "everybody", "<@&2>, a deleted role (`999`)"),
     ]
     assert describe_changes(before, before, AROUND) == []
-
-
-def test_every_declaration_fits_into_a_form() -> None:
-    assert len({field.path for field in FIELDS}) == len(FIELDS)
-    for section in SECTIONS.values():
-        for field in form_of(section, KEYS[keys_of(section)], RULES, AROUND, whole=True):
-            assert len(field.label) <= 45
-            assert len(field.description) <= 100
-            assert len(field.name) <= 100
 
 
 @pytest.mark.parametrize(

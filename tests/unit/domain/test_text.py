@@ -73,11 +73,6 @@ def test_a_text_is_not_cut_after_a_joiner() -> None:
     assert shorten("🏳️\u200d🌈 flag", 4) == "🏳️…"
 
 
-def test_six_thousand_marks_are_cut_before_they_are_escaped() -> None:
-    shown = escape_line("*" * 6000, 300)
-    assert shown == r"\*" * 299 + "…"
-
-
 @given(st.text(max_size=50), st.integers(1, 60))
 def test_shortening_keeps_the_limit_and_says_that_something_is_missing(words: str, limit: int) -> None:
     short = shorten(words, limit)

@@ -104,13 +104,6 @@ LATE_START: dict[str, Any] = {"started_at": NOW, "duration_in_doubt": True}
 NEVER_RAN = FINAL - REVIVABLE - UNSUCCESSFUL
 
 
-@given(report=reports, asked=st.booleans())
-def test_no_report_changes_a_run_that_was_refused_before_any_queue_call(
-    report: RunReport, asked: bool
-) -> None:
-    assert apply_report(run(S.REFUSED), report, NOW, asked=asked) is None
-
-
 @given(state=st.sampled_from(sorted(NEVER_RAN)), report=reports, asked=st.booleans())
 def test_a_report_tells_a_final_run_only_its_id(state: RunState, report: RunReport, asked: bool) -> None:
     change = apply_report(run(state), report, NOW, asked=asked)
@@ -136,10 +129,6 @@ def test_every_state_but_the_final_ones_can_be_left() -> None:
     assert {state for state, targets in TRANSITIONS.items() if not targets} == FINAL - REVIVABLE
     assert all(TRANSITIONS[state] == {S.SUCCEEDED} for state in REVIVABLE)
     assert {S.WAITING, *IN_FLIGHT} | REVIVABLE == states_before(S.SUCCEEDED)
-
-
-def test_only_an_approval_or_a_failed_submission_leads_to_waiting() -> None:
-    assert states_before(S.WAITING) == {S.AWAITING_APPROVAL, S.SUBMITTING}
 
 
 @pytest.mark.parametrize(

@@ -112,11 +112,6 @@ def test_a_duration_is_measured_and_in_doubt_if_the_end_is_seen_late(
     assert (change.values["run_duration"], "duration_in_doubt" in change.values) == (50.0, in_doubt)
 
 
-def test_a_failure_names_the_node() -> None:
-    change = apply_report(known(S.RUNNING), said(S.FAILED, live_status="Executing KSampler"), NOW, asked=True)
-    assert change == ended(S.FAILED, failure_code="run_failed", live_status="Executing KSampler")
-
-
 PART = {
     "outputs": [{"kind": "images", "url": "https://x/a.png", "filename": None, "text": None}],
     "partial": True,
@@ -212,17 +207,6 @@ def test_the_outputs_of_a_run_in_flight_are_kept_and_timed_after_its_last_node()
 def test_the_start_of_the_last_node_brings_the_next_poll_forward() -> None:
     change = apply_report(known(S.RUNNING, progress=0.9), said(S.RUNNING, progress=1.0), NOW)
     assert change == shown(S.RUNNING, progress=1.0, due_at=NOW + AFTER_LAST_NODE)
-
-
-def test_the_log_of_a_failure_is_kept() -> None:
-    change = apply_report(known(S.RUNNING), said(S.FAILED, log="ValueError: x"), NOW, asked=True)
-    assert change == ended(S.FAILED, failure_code="run_failed", failure_log="ValueError: x")
-
-
-def test_our_own_verdict_about_a_run_that_made_something_is_partial() -> None:
-    change = end(run(S.RUNNING, outputs=(PICTURE,)), S.TIMED_OUT, NOW, DEADLINE, {})
-    assert change is not None
-    assert change.values["partial"] is True
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from bot.gateway.checks import _FREE_COMMANDS
 from bot.ui.custom_ids import Action, CustomId, DraftId, RunId, SaveId, SettingId
 
 FREE = {
@@ -48,7 +47,3 @@ def test_a_button_counts_unless_it_shows_or_ends_something(action: Action) -> No
 )
 def test_a_form_counts_when_it_is_sent(id: CustomId, pressed: bool, sent: bool) -> None:
     assert (id.writes(form=False), id.writes(form=True)) == (pressed, sent)
-
-
-def test_the_deletion_of_ones_data_is_free() -> None:
-    assert "privacy delete" in _FREE_COMMANDS

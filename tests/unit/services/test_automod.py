@@ -115,17 +115,6 @@ async def test_rules_are_read_once_and_again_after_five_minutes(world: Discord) 
     assert world.reads == [GUILD, GUILD]
 
 
-async def test_rules_and_faults_from_before_the_clock_was_set_back_are_read_again(world: Discord) -> None:
-    cache = world.cache()
-    assert await hit(cache) is not None
-    world.now -= timedelta(days=1)
-    world.fault = AWAY
-    assert await refusal(cache) == "words_unavailable"
-    world.now -= timedelta(days=1)
-    world.fault = None
-    assert await hit(cache) is not None
-
-
 async def test_a_hundred_requests_at_once_cause_one_read(world: Discord) -> None:
     cache = world.cache()
     world.gate.clear()
@@ -144,14 +133,6 @@ async def test_nothing_is_read_where_automod_is_off_or_without_text(
     assert await hit(world.cache(), **words) is None
     assert await hit(world.cache(), "") is None
     assert world.reads == []
-
-
-async def test_the_own_list_is_asked_first_and_follows_its_changes(world: Discord) -> None:
-    cache = world.cache()
-    assert await hit(cache, "a dog", blocked=("dog",)) == Hit(None, "prompt", "dog")
-    assert world.reads == []
-    assert await hit(cache, "a dog", blocked=("fox",)) is None
-    assert await hit(cache, "a fox", blocked=("fox",)) == Hit(None, "prompt", "fox")
 
 
 async def test_without_manage_server_requests_are_refused_and_asking_rests_half_a_minute(
@@ -203,15 +184,6 @@ async def test_an_older_copy_does_not_outlive_the_permission(world: Discord) -> 
         assert await refusal(cache) == code
 
 
-async def test_if_discord_is_slow_an_older_copy_does(world: Discord) -> None:
-    cache = world.cache(timeout=0.5)
-    assert await hit(cache) is not None
-    world.gate.clear()
-    world.now += timedelta(minutes=5)
-    assert await hit(cache) is not None
-    assert world.reads == [GUILD, GUILD]
-
-
 def reading() -> list[asyncio.Task[Any]]:
     return [task for task in asyncio.all_tasks() if task.get_name().startswith("automod-")]
 
@@ -226,14 +198,6 @@ async def test_a_slow_read_refuses_now_and_serves_the_next_request(world: Discor
     world.fault = AWAY
     assert first_hit(await cache.automod_rules(GUILD), "cat") is not None
     assert world.reads == [GUILD]
-
-
-async def test_closing_ends_a_read_under_way(world: Discord) -> None:
-    cache = world.cache(timeout=0.01)
-    world.gate.clear()
-    assert await refusal(cache) == "words_unavailable"
-    await cache.close()
-    assert not reading()
 
 
 async def test_changed_rules_are_read_at_once_and_no_older_copy_does(world: Discord) -> None:
@@ -260,13 +224,6 @@ async def test_a_read_that_began_before_the_change_is_not_kept(world: Discord) -
     assert len(world.reads) == 2
 
 
-async def test_only_so_many_servers_are_kept(world: Discord) -> None:
-    cache = world.cache(size=2)
-    for guild_id in (1, 2, 3, 3, 2, 1):
-        await cache.automod_rules(guild_id)
-    assert world.reads == [1, 2, 3, 1]
-
-
 def automod_rules(*rules: discord.AutoModRule) -> WordRules:
     return finish(compile_automod(rules))
 
@@ -291,3 +248,30 @@ def test_rules_that_discord_does_not_show_are_reported() -> None:
     rules = automod_rules(automod_rule(enabled=False), automod_rule(event_type=2, trigger_type=6))
     assert first_hit(rules, "cat") is None
     assert rules.not_applied == ()
+
+
+async def test_rules_and_faults_from_before_the_clock_was_set_back_are_read_again(world: Discord) -> None:
+    cache = world.cache()
+    assert await hit(cache) is not None
+    world.now -= timedelta(days=1)
+    world.fault = AWAY
+    assert await refusal(cache) == "words_unavailable"
+    world.now -= timedelta(days=1)
+    world.fault = None
+    assert await hit(cache) is not None
+
+
+async def test_if_discord_is_slow_an_older_copy_does(world: Discord) -> None:
+    cache = world.cache(timeout=0.5)
+    assert await hit(cache) is not None
+    world.gate.clear()
+    world.now += timedelta(minutes=5)
+    assert await hit(cache) is not None
+    assert world.reads == [GUILD, GUILD]
+
+
+async def test_only_so_many_servers_are_kept(world: Discord) -> None:
+    cache = world.cache(size=2)
+    for guild_id in (1, 2, 3, 3, 2, 1):
+        await cache.automod_rules(guild_id)
+    assert world.reads == [1, 2, 3, 1]

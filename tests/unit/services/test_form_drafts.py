@@ -26,13 +26,6 @@ def test_a_users_oldest_draft_goes_first_and_nobody_elses() -> None:
     assert drafts.get(other, BOB, int) == 0
 
 
-def test_each_type_of_draft_has_its_own_limit() -> None:
-    drafts = FormDrafts(Random(1), per_user=1)
-    number, text = drafts.keep(ALICE, 1), drafts.keep(ALICE, "a")
-    drafts.keep(ALICE, "b")
-    assert (drafts.get(number, ALICE, int), drafts.get(text, ALICE, str)) == (1, None)
-
-
 def test_the_users_with_the_newest_drafts_keep_theirs() -> None:
     drafts = FormDrafts(Random(1), users=2)
     first = drafts.keep(ALICE, "first")
@@ -41,12 +34,3 @@ def test_the_users_with_the_newest_drafts_keep_theirs() -> None:
     drafts.keep(3, "another's")
     assert [drafts.get(first, ALICE, str), drafts.get(second, ALICE, str)] == ["first", "second"]
     assert drafts.get(bobs, BOB, str) is None
-
-
-def test_forgetting_a_user_drops_all_their_drafts() -> None:
-    drafts = FormDrafts(Random(1))
-    own, other = [drafts.keep(ALICE, text) for text in ("a", "b")], drafts.keep(BOB, "c")
-    for _ in range(2):
-        drafts.forget(ALICE)
-    assert [drafts.get(name, ALICE, str) for name in own] == [None, None]
-    assert drafts.get(other, BOB, str) == "c"

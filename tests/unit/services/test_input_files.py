@@ -69,10 +69,3 @@ async def test_a_file_that_can_not_be_read_counts_as_what_discord_calls_it(name:
 async def test_a_link_from_an_earlier_request_is_read_too(name: str, refused: list[str]) -> None:
     earlier = {"prompt": "a red fox", "image": f"https://cdn.example/{name}"}
     assert await options_refused(merge(FLUX, [], [Stored(earlier)], draw_seed=drawn)) == refused
-
-
-async def test_a_file_attached_to_a_form_comes_with_what_discord_says_about_it() -> None:
-    earlier, upload = {"prompt": "a red fox"}, file("hangs", None)
-    assert await options_refused(merge(FLUX, [{"video": (upload,)}], [Stored(earlier)], draw_seed=drawn)) == [
-        "video"
-    ]

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from bot.domain.moderation import AuditAction, AuditEntry, StoredEntry
-from bot.domain.runs import Erased, Output, Run, RunState
+from bot.domain.runs import Erased, Output, Run
 from bot.outside import Outside
 from bot.services.exports import ExportFile
 from bot.services.privacy import export
@@ -77,16 +77,6 @@ async def test_each_line_of_the_file_is_json_of_ones_own() -> None:
     assert first["inputs"] == {"prompt": "a “lighthouse” 🙂", "images": ["a", "b"]}
     assert first["outputs"][0]["url"] == "https://outputs.example/a.png"
     assert entry["details"] == {"reason": "no"}
-
-
-async def test_a_request_comes_with_all_data_about_the_requester_and_its_outcome() -> None:
-    rejected = {"state": RunState.REJECTED, "decided_by": MOD, "decided_at": NOW}
-    failed = {"failure_code": "rejected", "failure_params": {"reason": "no"}}
-    _, (_, held) = await exported(run(**rejected, **failed, requester_joined_at=NOW))
-    assert held["requester_joined_at"] == held["decided_at"] == NOW.isoformat()
-    assert held["failure_params"] == {"reason": "no"}
-    assert {"charged_seconds", "deleted_at", "cancel_requested_at", "count"} <= held.keys()
-    assert not {"interaction_token", "decided_by", "cancelled_by", "review_channel_id"} & held.keys()
 
 
 async def test_the_file_names_no_moderator_no_other_person_and_no_token() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from bot.context import App
 from bot.discord_api.calls import DiscordCalls
-from bot.domain.errors import AlreadyPosted, RefusedError
+from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import Actor, ChannelState, Origin
 from bot.domain.results import CopyRequest
@@ -67,7 +67,6 @@ def not_found(code: int) -> discord.NotFound:
 
 
 exists, deleted, channel_deleted = answered(None), answered(not_found(10008)), answered(not_found(10003))
-unanswered = answered(TimeoutError())
 
 
 async def send_copy(store: Store, copy: CopyRequest) -> str:
@@ -184,61 +183,6 @@ async def posted_by(store: Store, key: str, requester: Actor) -> str:
     return await send_copy(store, await post(app_of(store), requester, key))
 
 
-async def shared(store: Store) -> str:
-    """Return the key of a result that was shared in the gallery."""
-    key = await stored_run(store)
-    await shared_by(store, key, member())
-    return key
-
-
-@pytest.mark.parametrize(
-    ("client", "code"), [(exists, "share_there"), (deleted, "share_deleted"), (unanswered, "share_there")]
-)
-async def test_a_copy_that_was_deleted_in_discord_is_not_linked_to(
-    store: Store, client: Any, code: str
-) -> None:
-    key = await shared(store)
-    with pytest.raises(RefusedError) as caught:
-        await share(app_of(store, client), member(), key, with_prompt=False)
-    assert caught.value.code == code
-
-
-async def test_a_copy_whose_channel_was_deleted_is_no_reason_to_refuse_the_next(store: Store) -> None:
-    key = await shared(store)
-    await share(app_of(store, channel_deleted), member(), key)
-    assert await shared_by(store, key, member(), channel_deleted)
-
-
-async def test_a_moderators_deletion_outlives_the_channel(store: Store) -> None:
-    key = await shared(store)
-    await store.copies.delete(key, MessageRef(GALLERY, 8), MOD, NOW)
-    with pytest.raises(RefusedError, match="share_deleted"):
-        await share(app_of(store, channel_deleted), member(), key, with_prompt=False)
-
-
-async def test_share_is_offered_to_the_requester_where_the_gallery_is_open(store: Store) -> None:
-    run = await store.runs.get(await stored_run(store))
-    assert run is not None
-    assert await sharing.is_offered(app_of(store), member(), run)
-    for other in (member(BOB), member(gallery=GONE), member(gallery=CLOSED), member(guild=GUILD + 1), AWAY):
-        assert not await sharing.is_offered(app_of(store), other, run)
-    assert not await sharing.is_offered(app_of(store), member(), replace(run, deleted_at=NOW))
-    await stored_rules(store, GUILD, {})
-    assert not await sharing.is_offered(app_of(store), member(), run)
-    with pytest.raises(RefusedError, match="share_no_gallery"):
-        await share(app_of(store), member(), run.key)
-
-
-async def test_post_is_offered_to_the_requester_on_the_server_of_the_result(store: Store) -> None:
-    run = await store.runs.get(await stored_run(store, **batch()))
-    assert run is not None
-    assert sharing.is_postable(run, member())
-    for other in (member(BOB), member(guild=GUILD + 1), AWAY):
-        assert not sharing.is_postable(run, other)
-    for changes in ({"deleted_at": NOW}, {"private": True}, {"user_install": True}):
-        assert not sharing.is_postable(replace(run, **changes), member())
-
-
 async def test_a_blocked_member_and_a_paused_bot_copy_nothing(store: Store) -> None:
     key = await stored_run(store, **batch())
     await block(store, ALICE, at=NOW, reason="spam")
@@ -260,11 +204,3 @@ async def test_a_prompt_is_checked_for_the_gallery(store: Store) -> None:
         await share(app, member(), key, with_prompt=True)
     assert caught.value.code == "share_words"
     assert (await share(app, member(), key, with_prompt=False)).shared_to == GALLERY
-
-
-async def test_an_earlier_copy_is_linked_instead_of_posted_again(store: Store) -> None:
-    key = await stored_run(store, **batch())
-    await posted_by(store, key, member())
-    with pytest.raises(AlreadyPosted) as caught:
-        await post(app_of(store), member(), key)
-    assert caught.value.message_id == 8

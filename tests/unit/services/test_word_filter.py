@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -102,34 +101,3 @@ async def test_compiling_the_own_list_counts_towards_the_limit(store: Store) -> 
     await stored_rules(store, GUILD, {"words": {"automod": False, "blocked": longest}})
     async with word_filter(store, hostile_elsewhere, SHORT) as app:
         assert await refusal(app, "a lighthouse") == "words_unavailable"
-
-
-async def test_the_texts_of_a_channels_default_count_towards_the_limit(store: Store) -> None:
-    async def hostile(*_: object) -> WordRules:
-        return HOSTILE
-
-    default = DefaultTexts("bombs", {"prompt": SLOW_TEXT})
-    async with word_filter(store, hostile, 0.5) as app:
-        assert await refusal(app, "a zebra", default) == "words_unavailable"
-
-
-async def test_while_discord_is_slow_older_rules_are_applied_within_the_limit(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now, asked = NOW, 0
-
-    async def slow(*_: object) -> WordRules:
-        nonlocal asked
-        asked += 1
-        if asked > 1:
-            await asyncio.Event().wait()
-        return HARMLESS
-
-    monkeypatch.setattr(cached, "TIMEOUT_SECONDS", 1)
-    outside = Outside(now=lambda: now)
-    app = app_with(store=store, words=AutomodCache(slow, outside), outside=outside)
-    assert await refusal(app, "a cat") == "words_refused"
-    now += timedelta(minutes=5)
-    assert await refusal(app, "a cat") == "words_refused"
-    assert asked == 2
-    await app.words.close()

@@ -87,13 +87,6 @@ async def running(worker: Worker[int]) -> AsyncIterator[asyncio.Task[None]]:
         await worker.finish(5)
 
 
-async def test_all_items_are_handled_before_it_sleeps(bench: Bench) -> None:
-    bench.items.extend([1, 2, 3])
-    async with running(bench.worker()):
-        await bench.until(lambda: bench.claims == 4)
-        assert bench.done == [1, 2, 3]
-
-
 @pytest.mark.parametrize("later", [None, Later(FOREVER)])
 async def test_a_wake_up_or_a_stop_ends_the_sleep(bench: Bench, later: Later | None) -> None:
     worker, bench.later = bench.worker(), later
@@ -151,21 +144,6 @@ async def test_a_wake_up_during_the_rest_waits_for_its_end(bench: Bench) -> None
             worker.wake()
             await asyncio.sleep(0)
         assert bench.claims == 1
-
-
-async def test_it_rests_after_a_claim_that_took_long(bench: Bench) -> None:
-    slow = SlowClaim(bench)
-    async with running(slow.worker):
-        await slow.asked.wait()
-        bench.items.append(1)
-        slow.worker.wake()
-        await asyncio.sleep(0.05)
-        slow.answer.set()
-        slow.asked.clear()
-        for _ in range(50):
-            await asyncio.sleep(0)
-        assert not slow.asked.is_set()
-        await bench.until(lambda: bench.done == [1])
 
 
 @pytest.mark.parametrize(
@@ -241,25 +219,6 @@ async def test_an_item_that_fails_keeps_its_place_for_the_pause_for_faults(bench
             await worker.finish(FOREVER)
 
 
-async def test_draining_handles_all_items_and_counts_them(bench: Bench) -> None:
-    bench.items.extend([1, 2])
-    assert [await bench.worker().drain() for _ in range(2)] == [2, 0]
-    assert bench.done == [1, 2]
-
-
-async def test_it_is_closed_after_its_last_item(bench: Bench) -> None:
-    bench.items.append(1)
-    closed: list[list[int]] = []
-
-    async def close() -> None:
-        closed.append(list(bench.done))
-
-    worker = Worker("bench", bench.claim, bench.handle, Schedule(longest=FOREVER), close)
-    async with running(worker):
-        await bench.until(lambda: bench.done == [1])
-    assert closed == [[1]]
-
-
 async def test_stopping_takes_nothing_new_and_finishes_what_is_under_way(bench: Bench) -> None:
     bench.items.extend([1, 2])
     bench.gate.clear()
@@ -312,3 +271,31 @@ async def test_a_finished_item_makes_it_look_for_those_that_were_held_back(bench
         bench.items.append(2)
         bench.gate.set()
         await bench.until(lambda: bench.done == [1, 2])
+
+
+async def test_it_rests_after_a_claim_that_took_long(bench: Bench) -> None:
+    slow = SlowClaim(bench)
+    async with running(slow.worker):
+        await slow.asked.wait()
+        bench.items.append(1)
+        slow.worker.wake()
+        await asyncio.sleep(0.05)
+        slow.answer.set()
+        slow.asked.clear()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not slow.asked.is_set()
+        await bench.until(lambda: bench.done == [1])
+
+
+async def test_it_is_closed_after_its_last_item(bench: Bench) -> None:
+    bench.items.append(1)
+    closed: list[list[int]] = []
+
+    async def close() -> None:
+        closed.append(list(bench.done))
+
+    worker = Worker("bench", bench.claim, bench.handle, Schedule(longest=FOREVER), close)
+    async with running(worker):
+        await bench.until(lambda: bench.done == [1])
+    assert closed == [[1]]
