@@ -20,10 +20,11 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot.domain.picture_check import Label
-from bot.media.picture_check import PictureChecker
+from bot.media.picture_check import MAX_BYTES, PictureChecker
 from bot.metrics import Metrics
 from bot.outside import Outside
 from demo.picture_check import PATH, FakePictureCheck, Mood
+from tests.ports import free_port
 from tests.serving import serving
 from tests.unit.factories import SETTINGS
 
