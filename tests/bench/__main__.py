@@ -11,15 +11,12 @@ from collections.abc import Awaitable, Callable
 from tests.bench import (
     channels,
     delivery,
-    interactions,
     lag,
-    load,
     memory,
     picture_check,
     queue,
     requests,
     rows,
-    servers,
     start,
     webhooks,
 )
@@ -31,14 +28,10 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
     "delivery": delivery.measure,
     "check": picture_check.measure,
     "channels": channels.measure,
-    "load": load.measure,
     "memory": memory.measure,
-    "autocomplete": interactions.measure_autocomplete,
-    "interactions": interactions.measure,
     "lag": lag.measure,
     "rows": rows.measure,
     "queue": queue.measure,
-    "servers": servers.measure,
     "start": start.measure,
 }
 
@@ -48,7 +41,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; default: all")
     parser.add_argument("--runs", type=int, default=1000, help="runs that `memory` plays")
     parser.add_argument("--rows", type=int, default=100_000, help="rows in each table of `rows` and `start`")
-    parser.add_argument("--servers", type=int, default=2000, help="servers of `servers`")
     options = parser.parse_args()
     unknown = set(options.sections) - SECTIONS.keys()
     if unknown:

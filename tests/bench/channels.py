@@ -15,10 +15,10 @@ from pathlib import Path
 import aiohttp
 
 from bot.domain.runs import RunState
+from bot.ui.custom_ids import Action, RunId
 from tests.bench import events
 from tests.bench.delivery import FILE, a_picture
 from tests.bench.figures import Figure, latencies
-from tests.bench.load import shown, waits
 from tests.bench.processes import run_module
 from tests.bench.setup import Seeded, scene, seed, servers
 from tests.chaos.database import opened
@@ -53,8 +53,15 @@ async def _measure(kind: str, order: str, best: Sequence[float]) -> list[Figure]
         refused = sum(home.discord.request_log.rate_limited.values())
         twice = sum(len(times) - 1 for times in outcomes.values())
     section = f"channels, {kind}"
+    seconds = [outcomes[key][0] - at for key, at in told.items()]
     return [
-        *latencies(section, f"{order}: webhook to post", waits(told, outcomes), best, AIM),
+        *latencies(
+            section,
+            f"{order}: webhook to post",
+            seconds,
+            best,
+            AIM,
+        ),
         Figure(section, f"{order}: results twice", twice, "", aim="0"),
         Figure(section, f"{order}: 429s", refused, ""),
     ]
@@ -84,6 +91,17 @@ async def succeed(home: BotProcess, seeded: Sequence[Seeded]) -> dict[str, float
     return told
 
 
+def shown(home: BotProcess) -> dict[str, list[float]]:
+    """Return the times at which each run's outcome was posted, by run key."""
+    found: dict[str, list[float]] = {}
+    for channel in home.discord.world.channels.values():
+        for message in home.discord.messages(channel):
+            for button in map(RunId.read, message.custom_ids):
+                if button is not None and button.action is Action.AGAIN:
+                    found.setdefault(button.key, []).append(message.created)
+    return found
+
+
 async def _best(order: str) -> list[float]:
     """Return the seconds from the start to each post, made by discord.py without the bot."""
     async with scene() as home:
@@ -91,7 +109,8 @@ async def _best(order: str) -> list[float]:
         picture = Path(home.folder) / "picture.png"
         picture.write_bytes(await asyncio.to_thread(a_picture))
         began = await run_module(
-            "tests.bench.bare_posts",
+            "tests.bench.baselines",
+            "posts",
             home.discord.url,
             home.discord.token,
             picture,

@@ -54,7 +54,7 @@ async def measure(_options: Namespace) -> list[Figure]:
         async with aiohttp.ClientSession() as web:
             await deliver(home, arrivals, seeded[0], url, web)
             seconds = [await deliver(home, arrivals, run, url, web) for run in seeded[1:]]
-        fetches = await run_module("tests.bench.bare_fetch", url, DELIVERIES)
+        fetches = await run_module("tests.bench.baselines", "fetch", url, DELIVERIES)
     above = percentile(seconds, 0.99) - percentile(fetches, 0.99)
     return [
         *latencies("delivery", "success webhook to post, one at a time", seconds, fetches),

@@ -20,7 +20,6 @@ from bot.comfydeploy.deployments import parse_deployment
 from bot.comfydeploy.wire import WebhookSigner
 from bot.context import App
 from bot.deployments.command_plan import PRESET_OPTION, plan_commands, suggestions
-from bot.deployments.input_text import command_line
 from bot.deployments.inputs import RawValue, Typed
 from bot.deployments.model import compile_deployment
 from bot.deployments.schema import DeploymentSettings
@@ -29,19 +28,14 @@ from bot.domain.moderation import AuditAction, AuditFilter
 from bot.domain.pages import PAGE_SIZE, RunFilter
 from bot.domain.requests import Actor, ChannelState, Checked, Member, Origin
 from bot.domain.runs import Output, Run, RunReport, RunState
-from bot.domain.settings.fields import SECTIONS, keys_of
-from bot.domain.settings.kinds import Names, Section, SettingsContext
+from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.media.outputs import inline_texts
 from bot.media.shrink import shrink
 from bot.outside import Outside
-from bot.services import audit, generation, privacy, server_settings
+from bot.services import audit, generation, privacy
 from bot.services import presets as preset_service
-from bot.services.server_settings import Editor
 from bot.store.audit import add_entries
 from bot.ui.audit import AUDIT_COLUMNS, audit_cells
-from bot.ui.message_parts import text_blocks
-from bot.ui.run_facts import details
 from bot.words.cache import AutomodCache, WordThread
 from bot.words.rules import WordRule, WordRules
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
@@ -51,7 +45,7 @@ from tests.bench import hostile
 from tests.bench.figures import Figure
 from tests.bench.setup import SECRET
 from tests.harness import AppRunner, open_app
-from tests.unit.factories import made_entry, made_preset
+from tests.unit.factories import made_entry
 
 AIM, AIM_SECONDS, ROUNDS = "≤ 50 ms on an idle machine", 0.05, 3
 TICK = 0.001
@@ -169,19 +163,6 @@ def texts(app: App) -> Iterator[Case]:
         yield partial(complete, text)
 
 
-def presets(app: App) -> Iterator[Case]:
-    """Yield uses of a preset full of `{prompt}`, and of presets by long names."""
-    (deployment,) = app.catalogue.all()
-    prompt = next(item for item in deployment.offered if item.is_prompt)
-    gaps = {prompt.key: "{prompt}" * 750}
-    preset = made_preset("gaps", holder_id=PERSON, deployment=deployment.name, inputs=gaps)
-    yield partial(app.store.presets.put, preset, datetime.now(UTC))
-    for text in hostile.long_texts(6000):
-        yield partial(checked, app, deployment.name, {"preset": "gaps", prompt.option: text})
-        yield partial(preset_service.use, app, PERSON, GUILD, text, text)
-        yield partial(preset_service.suggest, app, PERSON, GUILD, text)
-
-
 class Nameless:
     """A server without roles and channels in the cache of discord.py."""
 
@@ -190,22 +171,6 @@ class Nameless:
 
 
 NO_NAMES: Any = Nameless()
-
-
-def forms(app: App) -> Iterator[Case]:
-    """Yield submissions of each form of `/settings` with each text."""
-    editor = Editor(GUILD, PERSON, SettingsContext(role_ids=frozenset({1})))
-
-    async def submit(section: Section, text: str) -> None:
-        token = "" if keys_of(section) is None else "1"
-        _, fields = await server_settings.form(app, editor, section, token)
-        texts = {field.name: [text] for field in fields}
-        await server_settings.submit(app, editor, section, token, texts)
-
-    for text in hostile.long_texts(4000):
-        for section in SECTIONS.values():
-            if keys_of(section) in (None, Names.ROLE):
-                yield partial(submit, section, text)
 
 
 def rules() -> Iterator[Case]:
@@ -256,28 +221,6 @@ def descriptions() -> Iterator[Case]:
 
     for body in hostile.descriptions():
         yield partial(offer, body)
-
-
-def messages(app: App, run: Run) -> Iterator[Case]:
-    """Yield renderings of text outputs, and of Details with long inputs."""
-    catalogue = app.catalogue
-    (deployment,) = catalogue.all()
-
-    async def show(text: str) -> None:
-        for shown in inline_texts(run, [text]) or ():
-            for spoiler in (False, True):
-                text_blocks([shown], spoiler=spoiler)
-
-    async def describe(text: str) -> None:
-        inputs = {item.key: text for item in deployment.offered}
-        command = command_line(catalogue.plan, deployment, inputs, run.gpu)
-        details(replace(run, inputs=inputs, prompt=text), deployment.title, deployment, command)
-
-    for length in (1500, 100_000):
-        for text in hostile.long_texts(length):
-            yield partial(show, text)
-    for text in hostile.long_texts(6000):
-        yield partial(describe, text)
 
 
 async def started(runner: AppRunner) -> Run:
@@ -340,12 +283,9 @@ async def measure(_options: Namespace) -> list[Figure]:
             groups: dict[str, Callable[[], Iterator[Case]]] = {
                 "lists and files": partial(lists, app),
                 "texts and autocomplete": partial(texts, app),
-                "presets": partial(presets, app),
-                "forms of /settings": partial(forms, app),
                 "word rules": rules,
                 "webhooks of 1 MiB": partial(webhooks, runner, run, session),
                 "descriptions of deployments": descriptions,
-                "messages": partial(messages, app, run),
                 "pictures": pictures,
             }
             for name, make in groups.items():

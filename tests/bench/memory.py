@@ -45,7 +45,7 @@ async def live(home: BotProcess, people: Iterator[User], places: Sequence[Channe
 
 async def measure(options: Namespace) -> list[Figure]:
     count = max(options.runs, AT_ONCE)
-    imports = float(await run_module("tests.bench.bare_imports"))
+    imports = float(await run_module("tests.bench.baselines", "imports"))
     # Without rate limits, because only the number of runs matters.
     async with scene(rate_limits=False) as home:
         places = channels(home, PLACES)

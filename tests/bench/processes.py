@@ -65,9 +65,9 @@ def rate_of(found: dict[str, Any]) -> float:
 
 @asynccontextmanager
 async def bare_server() -> AsyncIterator[tuple[int, int]]:
-    """Start `tests.bench.bare_web`; yield its port and process id."""
+    """Start the baseline `web`; yield its port and process id."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.bare_web", cwd=PROJECT, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "tests.bench.baselines", "web"), cwd=PROJECT, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:

@@ -1,9 +1,8 @@
-"""Measure queries on a store with many runs and audit entries, and print the indexes that they use."""
+"""Measure queries on a store with many runs and audit entries."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -11,17 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, Table, text
+from sqlalchemy import Column, Connection, Table, text
 
 from bot.database.tables import audit, messages, requests, runs, server_rules
 from bot.domain.moderation import AuditFilter
 from bot.domain.pages import RunFilter
-from bot.domain.policy import OperatorRules
 from bot.outside import Outside
 from bot.store import Store
-from bot.store.audit import newest_first
-from bot.store.reading.history import open_on_server, own_runs
-from bot.store.requests import judge_run
 from tests.bench.figures import Figure
 from tests.chaos.database import opened
 
@@ -29,7 +24,6 @@ GUILDS = 1000
 PEOPLE = 20_000
 IN_FLIGHT = 1000
 TIMES = 9
-FIRST = f"k{1:015}"
 # The values of row n. One row in a thousand belongs to server 0, and one in two hundred to person 0.
 EXPRESSIONS = {
     "key": "{key}",
@@ -111,8 +105,6 @@ async def _measure(kind: str, url: str, count: int) -> list[Figure]:
     if not store.database.is_sqlite:
         # In production, autovacuum does this. SQLite has no statistics there, and chooses better without.
         await store.database.migrate(lambda connection: connection.execute(text("ANALYZE")))
-    for name, query in asked(now).items():
-        _say(f"  {kind}, {name}: {await store.database.read(plan, query)}")
     await store.close()
     section = f"rows, {kind}"
     began = time.perf_counter()
@@ -151,56 +143,23 @@ def _plain(column: Column[Any]) -> str:
     return "'picture'" if column.type.python_type is str else "1"
 
 
-def asked(now: datetime) -> dict[str, Select[Any]]:
-    """Return the statements of the lists that people page through."""
-    return {
-        "/runs": own_runs(0, RunFilter.ALL, 6),
-        "/runs, kept ones": own_runs(0, RunFilter.UNDELIVERED, 6),
-        "/queue": open_on_server(0, 11, 0),
-        "/audit": newest_first(0, AuditFilter(), now, 11),
-        "/audit of a person": newest_first(0, AuditFilter(subject=1), now, 11),
-    }
-
-
 def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[object]]]:
     """Return the queries of the running bot."""
 
     def page(wanted: RunFilter) -> Callable[[], Awaitable[object]]:
         return lambda: store.history.page(0, wanted, limit=5)
 
-    def judged(operator: OperatorRules) -> Callable[[], Awaitable[object]]:
-        async def judge() -> object:
-            return await store.database.read(judge_run, FIRST, operator, now)
-
-        return judge
-
     return {
         "/runs, first page": page(RunFilter.ALL),
         "/runs, only what was kept": page(RunFilter.UNDELIVERED),
         "/queue, first page": lambda: store.history.server_queue(0, limit=11),
         "/audit, first page": lambda: store.audit.page(0, AuditFilter(), now, limit=11),
-        "/audit, one person's": lambda: store.audit.page(0, AuditFilter(subject=1), now, limit=11),
         "today's use, before a request": lambda: store.figures.today(0, 0, now),
         "claim of a run to submit": lambda: store.claims.claim_submission(lambda _: None, now, now),
-        "judging it, no daily budget": judged(OperatorRules()),
-        "judging it, by the day's seconds": judged(OperatorRules(daily_gpu_seconds=10**9)),
-        "durations of earlier runs": lambda: store.figures.usual("picture", None, now),
-        "durations, a GPU without any": lambda: store.figures.usual("picture", "H100", now),
-        "what is in flight, for estimates": lambda: store.figures.in_flight("picture"),
         "claim of 8 silent runs": lambda: store.claims.claim_checks(now, timedelta(0), 8),
         "claim of a message to show": lambda: store.messages.turn([], ["bench"], (), now, now),
         "claim of what is too old": lambda: store.retention.claim(now),
     }
-
-
-def plan(connection: Connection, query: Select[Any]) -> str:
-    """Return the steps of the query plan that mention an index or a scan."""
-    dialect = connection.dialect
-    compiled = query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
-    word = "EXPLAIN QUERY PLAN" if dialect.name == "sqlite" else "EXPLAIN"
-    rows = connection.exec_driver_sql(f"{word} {compiled}")
-    steps = [str(row[-1]).strip() for row in rows]
-    return "; ".join(step for step in steps if "SCAN" in step.upper() or "INDEX" in step.upper())
 
 
 async def _median(ask: Callable[[], Awaitable[object]]) -> float:
@@ -210,8 +169,3 @@ async def _median(ask: Callable[[], Awaitable[object]]) -> float:
         await ask()
         taken.append(time.perf_counter() - began)
     return sorted(taken)[TIMES // 2]
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.bench.__main__ import SECTIONS
 
-QUICK = ("requests", "webhooks", "delivery", "check", "autocomplete", "interactions", "lag")
+QUICK = ("requests", "webhooks", "delivery", "check", "lag")
 
 
 @pytest.mark.slow
