@@ -91,6 +91,8 @@ class PresetStore(Repository):
         self, connection: Connection, holder: Holder, holder_id: int, name: str, *, by: int, now: datetime
     ) -> bool:
         """Delete a preset and any channel defaults that use it; return False if no preset has that name."""
+        # Neither a replacement nor a default of this preset may be stored meanwhile.
+        lock(connection, f"preset {holder} {holder_id}")
         removing = delete(presets).where(_held_by(holder, holder_id), _named(name)).returning(*_COLUMNS)
         row = connection.execute(removing).first()
         if row is None:
@@ -121,9 +123,8 @@ class PresetStore(Repository):
         Return False if there is no such preset, or no default to remove.
         """
         lock(connection, f"preset {Holder.SERVER} {guild_id}")
-        # Locked, so that a concurrent deletion of the preset also removes this default.
         wanted = _held_by(Holder.SERVER, guild_id) & _named(name or "")
-        preset = _one(connection, wanted, for_update=True) if name is not None else None
+        preset = _one(connection, wanted) if name is not None else None
         here = channel_defaults.c.channel_id == channel_id
         row = connection.execute(_of_channels(guild_id).where(here)).first()
         before = _preset(row) if row is not None else None
@@ -185,9 +186,8 @@ def _named(name: str) -> ColumnElement[bool]:
     return presets.c.folded == folded(name)
 
 
-def _one(connection: Connection, which: ColumnElement[bool], *, for_update: bool = False) -> Preset | None:
-    query = select(*_COLUMNS).where(which)
-    row = connection.execute(query.with_for_update() if for_update else query).first()
+def _one(connection: Connection, which: ColumnElement[bool]) -> Preset | None:
+    row = connection.execute(select(*_COLUMNS).where(which)).first()
     return _preset(row) if row is not None else None
 
 

@@ -9,13 +9,13 @@ from datetime import timedelta
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain.budgets import Spending, day_end
-from bot.domain.errors import AlreadyTaken, RefusedError
-from bot.domain.moderation import AuditAction, AuditFilter
+from bot.domain.errors import AlreadyTaken
+from bot.domain.moderation import AuditFilter
 from bot.domain.requests import Member
 from bot.domain.runs import Run
 from bot.store import Store
 from tests.contract.conftest import Judged, Stores
-from tests.contract.store.rows import GUILD, block, stored_rules
+from tests.contract.store.rows import GUILD, stored_rules
 from tests.contract.store.runs import COUNTED, NOW, PERSON, accept, at_once, request
 
 OTHER = Member(id=7, created_at=PERSON.created_at)
@@ -59,23 +59,6 @@ async def test_each_request_is_judged_with_what_those_before_it_reserved(
     assert [usage.gpu_seconds_today for _, usage in judged] == [0, 60, 120, 0, 180]
 
 
-async def test_a_refusal_is_audited_and_spends_nothing(store: Store) -> None:
-    await stored_rules(store, GUILD, {"budgets": {"person": {"waiting": None, "runs_a_day": 1}}})
-    await block(store, OTHER.id, at=NOW, by=1)
-
-    asked = [asked_by(PERSON), asked_by(OTHER), asked_by(PERSON), asked_by(PERSON, guild_id=5)]
-    results = await in_turn(store, *asked)
-    told = [result.code if isinstance(result, RefusedError) else type(result) for result in results]
-    assert told == [Run, "blocked", "budget_runs", Run]
-    lines = await store.audit.page(GUILD, AuditFilter(), NOW, limit=10)
-    assert [(line.entry.action, line.entry.outcome, line.entry.run_key) for line in reversed(lines)] == [
-        (AuditAction.BLOCK, None, None),
-        (AuditAction.REQUEST, None, asked[0].key),
-        (AuditAction.REFUSAL, "blocked", None),
-        (AuditAction.REFUSAL, "budget_runs", None),
-    ]
-
-
 async def test_a_request_that_cannot_be_stored_fails_alone(store: Store) -> None:
     asked = [asked_by(PERSON), *(request(interaction_id=1 << 60) for _ in range(2)), asked_by(OTHER)]
     results = await in_turn(store, *asked)
@@ -91,12 +74,6 @@ async def test_a_request_with_the_key_of_another_fails_visibly(store: Store) -> 
     again = replace(first, interaction_id=1 << 60 | 1)
     results = [(await in_turn(store, each))[0] for each in (first, again)]
     assert [type(result) for result in results] == [Run, IntegrityError]
-
-
-async def test_unreadable_rules_refuse_only_their_own_server(store: Store) -> None:
-    await stored_rules(store, 5, {"budgets": "not budgets"})
-    results = await in_turn(store, asked_by(PERSON), asked_by(PERSON, guild_id=5), asked_by(OTHER))
-    assert [isinstance(result, Run) for result in results] == [True, False, True]
 
 
 async def test_each_request_counts_on_the_day_of_its_acceptance(stores: Stores, judged: Judged) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import delete
 
 from bot.database.tables import requests
-from bot.domain.messages.records import Kind, MessageRef, Place
+from bot.domain.messages.records import MessageRef
 from bot.domain.moderation import AuditAction, AuditEntry, AuditFilter, StoredEntry
 from bot.domain.runs import Run, RunState
 from bot.store import Store
@@ -20,14 +19,12 @@ from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, plan_of, stored_ru
 from tests.contract.store.runs import (
     NOW,
     PERSON,
-    REVIEW_CHANNEL,
     RULES,
     SOON,
     SUCCESS,
     accept_for_review,
     accepted,
     at,
-    awaiting_approval,
     claimed,
     part_of,
     posted,
@@ -60,61 +57,11 @@ def numbers(page: Sequence[StoredEntry]) -> list[object]:
     return [line.entry.details["n"] for line in page]
 
 
-async def test_an_entry_is_read_as_it_was_written(store: Store) -> None:
-    written = entry(run_key="abc", outcome="succeeded", details={"GPU": "A100", "reason": "naïve 🙂"})
-    await store.database.write(add_entries, written)
-    (line,) = await store.audit.page(GUILD, EVERYTHING, NOW, limit=10)
-    assert line.entry == written
-
-
 async def test_pages_have_no_gaps_even_within_one_instant(store: Store) -> None:
     # Three lines an instant: a page ends in the middle of one.
     await fill(store, [entry(at=at(n // 3), details={"n": n}) for n in range(25)])
     pages = [await store.audit.page(GUILD, EVERYTHING, NOW, limit=10, offset=n) for n in (0, 10, 20)]
     assert [n for page in pages for n in numbers(page)] == list(range(24, -1, -1))
-
-
-FILTERS = [
-    (AuditFilter(subject=BOB), {1, 3}),
-    (AuditFilter(actor=MOD), {1}),
-    (AuditFilter(deployment="ltx"), {2}),
-    (AuditFilter(action=AuditAction.REFUSAL), {3}),
-    (AuditFilter(outcome="failed"), {4}),
-    (AuditFilter(outcome="refused"), {3, 5, 6}),
-    (AuditFilter(outcome="requester_blocked"), {6}),
-    (AuditFilter(outcome="partial"), {7}),
-    (AuditFilter(since=4), {4, 5, 6, 7}),
-    (AuditFilter(until=7), {0}),
-    (AuditFilter(subject=BOB, action=AuditAction.BLOCK, since=7, until=6), {1}),
-    (AuditFilter(subject=MOD), set()),
-]
-
-
-async def test_filters_apply_to_pages_and_exports(store: Store) -> None:
-    entries = [
-        entry(),
-        entry(action=AuditAction.BLOCK, actor_id=MOD, subject_id=BOB, deployment=None),
-        entry(deployment="ltx"),
-        entry(action=AuditAction.REFUSAL, actor_id=BOB, subject_id=BOB, outcome="blocked"),
-        entry(action=AuditAction.OUTCOME, actor_id=None, outcome="failed"),
-        entry(action=AuditAction.OUTCOME, actor_id=None, outcome="refused"),
-        entry(action=AuditAction.OUTCOME, actor_id=None, outcome="requester_blocked"),
-        entry(action=AuditAction.OUTCOME, actor_id=None, outcome="partial"),
-    ]
-    await fill(
-        store, [replace(one, at=NOW + timedelta(days=n), details={"n": n}) for n, one in enumerate(entries)]
-    )
-    now = NOW + timedelta(days=8)
-    for wanted, found in FILTERS:
-        assert set(numbers(await store.audit.page(GUILD, wanted, now, limit=10))) == found, wanted
-        chunks = [lines async for lines in store.audit.export(GUILD, wanted, now)]
-        assert {line.entry.details["n"] for lines in chunks for line in lines} == found, wanted
-
-
-async def test_another_servers_entries_are_never_shown(store: Store) -> None:
-    await fill(store, [entry(guild_id=GUILD + 1), entry(guild_id=None)])
-    assert await store.audit.page(GUILD, EVERYTHING, NOW, limit=10) == []
-    assert [lines async for lines in store.audit.export(GUILD, EVERYTHING, NOW)] == []
 
 
 async def test_an_export_in_chunks_contains_each_entry_once(store: Store) -> None:
@@ -197,53 +144,6 @@ async def test_no_entry_links_to_a_private_or_deleted_message(store: Store) -> N
     assert await line_of(store, private) == (None, None)
 
 
-async def test_before_approval_an_entry_links_to_the_review_card(store: Store) -> None:
-    run = await awaiting_approval(store)
-    assert await line_of(store, run) == (run.prompt, None)  # only the requester sees the status message
-    await post(store, REVIEW_CHANNEL)
-    assert await line_of(store, run) == (run.prompt, MessageRef(REVIEW_CHANNEL, 901))
-
-
-async def test_an_outcome_that_only_its_requester_sees_is_not_linked_but_the_card(store: Store) -> None:
-    """The outcome of a request that was never approved replaces its ephemeral status message."""
-    run = await awaiting_approval(store)
-    await post(store, REVIEW_CHANNEL)
-    await store.runs.finish(run.key, RunState.EXPIRED, at(200), code="expired")
-    claim = await claimed(store, now=at(300))
-    if claim.message.kind is Kind.REVIEW:  # the closed card
-        await release(store, claim, at(300), shown=True)
-        claim = await claimed(store, now=at(300))
-    part = part_of(claim, MessageRef(run.channel_id, 77), place=Place.ANSWER)
-    await release(store, claim.with_part(part), at(300), shown=True, ends_answer=True)
-    card = MessageRef(REVIEW_CHANNEL, 901)
-    assert await line_of(store, run) == (run.prompt, card)
-
-
-async def test_a_request_has_one_entry_for_all_its_runs(store: Store) -> None:
-    batch = await batches.accepted(store, 8)
-    (requested,) = await store.audit.page(GUILD, EVERYTHING, NOW, limit=10)
-    assert (requested.entry.run_key, requested.entry.details["runs"]) == (batch[0].key, 8)
-    for number, run in enumerate(batch[:5]):
-        assert await take(store, at(2)) is not None
-        await batches.ended(store, run, now=at(3 + number))
-    for run in batch[5:]:
-        assert len(await store.audit.page(GUILD, EVERYTHING, NOW, limit=10)) == 1
-        await store.runs.finish(run.key, RunState.REFUSED, at(9), code="comfy_failed")
-    await post(store, batch[0].channel_id)
-    await store.reviews.delete(batch[3].key, PERSON.id, at(20))
-    await store.reviews.delete(batch[0].key, MOD, at(21), whole_batch=True)
-    lines = [line.entry for line in await store.audit.page(GUILD, EVERYTHING, NOW, limit=10)]
-    assert [(line.action, line.run_key, line.outcome, line.details) for line in lines] == [
-        ("delete", batch[0].key, None, {"runs": 4}),
-        ("delete", batch[3].key, None, {}),
-        ("outcome", batch[0].key, "succeeded", {"runs": 8, "results": "5 of 8"}),
-        ("request", batch[0].key, None, {"runs": 8}),
-    ]
-    assert [run.deleted_by for run in await store.runs.batch(batch[0])] == [
-        *(MOD, MOD, MOD, PERSON.id, MOD, None, None, None)
-    ]
-
-
 async def test_decisions_about_a_request_have_one_entry(store: Store) -> None:
     decided = [await accept_for_review(store, *batches.asked(3)) for _ in range(2)]
     await store.reviews.approve(decided[0].key, MOD, at(5))
@@ -274,31 +174,6 @@ async def test_a_late_success_changes_the_entry_about_the_end(store: Store) -> N
     (line,) = await store.audit.page(GUILD, ends, NOW, limit=10)
     assert (line.entry.at, line.entry.outcome) == (at(3), "succeeded")
     assert line.entry.details == {"runs": 2, "results": "1 of 2"}
-
-
-async def test_a_private_request_is_offered_by_its_end(store: Store) -> None:
-    await stored_rules(store, GUILD, RULES | {"private_results": True})
-    batch = await batches.accepted(store, 3, private=True)
-    for _ in batch:
-        assert await take(store, at(2)) is not None
-    await batches.ended(store, *batch, now=at(3))
-    end, _ = await store.audit.page(GUILD, EVERYTHING, NOW, limit=10)
-    assert (end.may_open, end.prompt, end.message) == (True, None, None)
-    assert end.entry.details == {"runs": 3, "results": "3 of 3", "result": "private"}
-
-
-async def test_a_batchs_line_links_to_its_message_until_every_result_is_deleted(store: Store) -> None:
-    batch = await batches.accepted(store, 3)
-    for run in batch:
-        assert await take(store, at(2)) is not None
-        await batches.ended(store, run)
-    await post(store, batch[0].channel_id)
-    requested = AuditFilter(action=AuditAction.REQUEST)
-    outcome = MessageRef(batch[0].channel_id, 901)
-    for number, run in enumerate(reversed(batch)):
-        assert [line.message for line in await store.audit.page(GUILD, requested, NOW, limit=5)] == [outcome]
-        await store.reviews.delete(run.key, PERSON.id, at(4 + number))
-    assert [line.message for line in await store.audit.page(GUILD, requested, NOW, limit=5)] == [None]
 
 
 async def test_no_entry_of_a_batch_links_to_its_message_after_the_deletion_of_the_only_result(

@@ -4,40 +4,20 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
-from bot.domain.errors import RefusedError
 from bot.domain.pages import RunFilter
-from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.erasure import ExpiredRows
-from tests.contract.store.batches import accepted, ended, kinds_of_each, running
+from tests.contract.store.batches import ended, running
 from tests.contract.store.rows import run_keys
 from tests.contract.store.runs import (
     NOW,
     PERSON,
     claimed,
-    fetch,
-    is_pending,
-    owed,
     place,
     posted,
     release,
     request,
 )
-
-
-async def test_a_batch_is_listed_once_and_found_by_the_state_of_any_run(store: Store) -> None:
-    runs = await running(store)
-    alone = (await accepted(store, 1))[0]
-    await ended(store, runs[1])
-    page = await store.history.page(PERSON.id, limit=10)
-    assert {entry.first.key for entry in page} == {runs[0].key, alone.key}
-    for run_filter in (RunFilter.RUNNING, RunFilter.DONE):
-        (entry,) = await store.history.page(PERSON.id, run_filter, limit=10)
-        assert [run.key for run in entry.batch] == [run.key for run in runs]
-    (waiting,) = await store.history.page(PERSON.id, RunFilter.WAITING, limit=10)
-    assert list(waiting.batch) == [await fetch(store, alone.key)]
 
 
 async def test_redelivering_a_batch_moves_it_to_the_new_channel(store: Store) -> None:
@@ -83,16 +63,3 @@ async def test_erasure_leaves_a_batch_until_its_last_run_has_ended(store: Store)
     await posted(store)
     assert (await store.privacy.erase(PERSON.id, NOW)).emptied == 1
     assert {run.prompt for run in await store.runs.batch(runs[0])} == {None}
-
-
-async def test_one_result_is_deleted_and_then_the_others(store: Store) -> None:
-    runs = await running(store)
-    await ended(store, *runs[:2])
-    await store.runs.finish(runs[2].key, RunState.FAILED, NOW, code="run_failed")
-    await store.reviews.delete(runs[0].key, PERSON.id, NOW)
-    await store.reviews.delete(runs[0].key, PERSON.id, NOW, whole_batch=True)
-    assert [run.deleted_at is not None for run in await store.runs.batch(runs[0])] == [True, True, False]
-    assert await kinds_of_each(store, runs) == [["outcome"], [], []]
-    with pytest.raises(RefusedError, match="already_deleted"):
-        await store.reviews.delete(runs[0].key, PERSON.id, NOW, whole_batch=True)
-    assert is_pending((await owed(store, runs[0].key))[0])

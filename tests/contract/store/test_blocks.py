@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from bot.domain.text import in_utc
 from bot.store import Store
 from bot.store.rules import PAUSE_KEY
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, active_blocks, audit_log, block, unblock
 from tests.contract.store.runs import NOW, at
-
-
-async def test_a_block_is_listed_until_it_expires(store: Store) -> None:
-    await block(store, ALICE, at=NOW, reason="spam", until=at(60))
-    await block(store, BOB, at=at(1))
-    listed = await active_blocks(store, at(59))
-    assert [(one.user_id, one.reason, one.until, one.created_by) for one in listed] == [
-        (BOB, None, None, MOD),
-        (ALICE, "spam", at(60), MOD),
-    ]
-    assert [one.user_id for one in await active_blocks(store, at(60))] == [BOB]
-    assert await active_blocks(store, NOW, GUILD + 1) == []
-
-
-async def test_pages_of_blocks_have_no_gaps(store: Store) -> None:
-    for number in range(5):
-        await block(store, number, at=at(number))
-    pages = [await active_blocks(store, NOW, limit=2, offset=offset) for offset in (0, 2, 4)]
-    assert [[one.user_id for one in page] for page in pages] == [[4, 3], [2, 1], [0]]
 
 
 async def test_a_second_block_replaces_the_first(store: Store) -> None:
@@ -41,26 +20,11 @@ async def test_a_second_block_replaces_the_first(store: Store) -> None:
     ]
 
 
-async def test_a_block_is_lifted_once(store: Store) -> None:
-    await block(store, ALICE, at=NOW)
-    tries = await asyncio.gather(*(unblock(store, ALICE, at=at(1)) for _ in range(4)))
-    assert sorted(tries) == [False, False, False, True]
-    assert await active_blocks(store, at(1)) == []
-    assert [row.action for row in await audit_log(store)] == ["block", "unblock"]
-
-
 async def test_only_a_current_block_is_lifted(store: Store) -> None:
     await block(store, ALICE, at=NOW, until=at(1))
     for guild, user, now in ((GUILD, ALICE, at(2)), (GUILD, BOB, NOW), (GUILD + 1, ALICE, NOW)):
         assert not await unblock(store, user, at=now, guild_id=guild)
     assert [row.action for row in await audit_log(store)] == ["block"]
-
-
-async def test_concurrent_blocks_of_two_processes_leave_one(store: Store, other: Store) -> None:
-    stores = [store, other] * 4
-    await asyncio.gather(*(block(each, ALICE, at=NOW) for each in stores))
-    assert len(await active_blocks(store, NOW)) == 1
-    assert len(await audit_log(store)) == 8
 
 
 async def test_every_process_sees_the_pause_and_one_ends_it(store: Store, other: Store) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import timedelta, timezone
+from datetime import timedelta
 
 import pytest
 
@@ -97,15 +96,6 @@ async def test_the_longest_silent_runs_are_claimed_first(store: Store) -> None:
     assert await _due(store, 60, 3) == []
 
 
-async def test_each_run_is_claimed_by_one_process(store: Store, other: Store) -> None:
-    keys = [(await brought_to(store, RunState.RUNNING)).key for _ in range(12)]
-    portions = await asyncio.gather(*(_due((store, other)[n % 2], 60, 4) for n in range(4)))
-    found = [key for portion in portions for key in portion]
-    assert len(found) == len(set(found))
-    found += await _due(store, 60, 20)
-    assert sorted(found) == sorted(keys)
-
-
 async def test_waiting_and_refused_runs_are_not_polled(store: Store) -> None:
     await accepted(store)
     await brought_to(store, RunState.REFUSED)
@@ -177,13 +167,6 @@ async def test_an_answer_that_its_process_could_not_show_is_due_at_once(store: S
     run = await accept(store, request())
     await store.messages.answered(run.key, None, at(1))
     assert await answers_due(store, at(1)) == [run.key]
-
-
-async def test_times_of_any_zone_are_read_in_utc(store: Store) -> None:
-    tokyo = NOW.astimezone(tz=timezone(timedelta(hours=9)))
-    run = await accept(store, request(), now=tokyo)
-    found = await fetch(store, run.key)
-    assert (found.created_at, found.created_at.utcoffset()) == (NOW, timedelta(0))
 
 
 def _from_an_account() -> Run:

@@ -38,21 +38,6 @@ from tests.contract.store.runs import (
 HOUR = 3600
 
 
-async def test_concurrent_claims_get_each_run_once(store: Store, stores: Stores) -> None:
-    keys = {(await accepted(store)).key for _ in range(15)}
-    claimers = [store, *[await stores.open() for _ in range(3)]]
-    taken = await asyncio.gather(*(take_all(each) for each in claimers * 3))
-    assert sorted(run.key for found in taken for run in found) == sorted(keys)
-    assert [(await fetch(store, key)).submissions for key in keys] == [1] * 15
-
-
-async def test_concurrent_claims_never_exceed_a_deployments_limit(store: Store, other: Store) -> None:
-    for number in range(12):
-        await accepted(store, deployment=("flux", "wan")[number % 2])
-    taken = await asyncio.gather(*(take_all(each, limit=2) for each in [store, other] * 4))
-    assert sorted(run.deployment for found in taken for run in found) == ["flux", "flux", "wan", "wan"]
-
-
 @pytest.mark.parametrize("processes", [1, 4])
 async def test_users_and_servers_at_their_limit_are_skipped(
     store: Store, stores: Stores, processes: int
@@ -80,21 +65,6 @@ async def test_a_claim_stores_the_time_of_the_call_and_of_the_next_check(store: 
     assert (run.key, run.state, run.submitted_at) == (waiting.key, RunState.SUBMITTING, NOW)
     assert (run.submissions, run.queue_position) == (1, None)
     assert (await columns(store, run.key))["due_at"] == NOW + GRACE
-
-
-async def test_an_end_frees_a_place(store: Store) -> None:
-    first, second = await accepted(store), await accepted(store, now=at(1))
-    assert (await started(store, at(2), 1)).key == first.key
-    assert await take(store, at(2), 1) is None
-    await store.runs.record_report(first.key, report(RunState.FAILED), at(3), SOON, asked=True)
-    assert (await started(store, at(3), 1)).key == second.key
-
-
-async def test_one_request_does_not_wait_for_all_of_another_persons(store: Store) -> None:
-    for number in range(5):
-        await accepted(store, requester_id=1, now=at(number))
-    await accepted(store, requester_id=2, now=at(30))
-    assert [(await started(store, at(40))).requester_id for _ in range(2)] == [1, 2]
 
 
 async def persons(store: Store, now: datetime, number: int) -> list[int]:
@@ -240,13 +210,3 @@ async def test_runs_far_behind_share_a_place_that_is_written_once(store: Store) 
     assert await store.claims.update_queue_positions(at(5)) > 0
     assert (await fetch(store, first.key)).queue_position == 1
     assert (await fetch(store, "k049")).queue_position == PLACES + 1
-
-
-async def test_a_run_that_is_adopted_during_renumbering_has_no_place(store: Store, other: Store) -> None:
-    for number in range(10):
-        run = await accepted(store, now=at(number))
-        await asyncio.gather(
-            other.runs.record_report(run.key, report(RunState.RUNNING), at(20), at(60)),
-            store.claims.update_queue_positions(at(20)),
-        )
-        assert (await fetch(store, run.key)).queue_position is None

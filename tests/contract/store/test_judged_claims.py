@@ -125,20 +125,6 @@ async def test_what_was_accepted_starts_whatever_the_others_used(store: Store) -
     assert await taken(store, at(301)) == [runs[1].key, runs[2].key]
 
 
-@pytest.mark.parametrize("ceiling", [None, 180])
-async def test_concurrent_claims_never_exceed_a_budget(
-    store: Store, stores: Stores, ceiling: int | None
-) -> None:
-    operator = OperatorRules(daily_gpu_seconds=ceiling)
-    processes = [await stores.open(operator=operator) for _ in range(2)]
-    for number in range(12):
-        await accepted(store, now=YESTERDAY + timedelta(seconds=number), requester_id=number // 2)
-    await limited(store, runs_a_day=1)
-    found = await asyncio.gather(*(taken(each, at(20)) for each in processes * 4))
-    assert sum(map(len, found)) == (3 if ceiling else 6)
-    assert (await store.figures.today(GUILD, 0, at(20))).server.waiting == (9 if ceiling else 6)
-
-
 async def shown(store: Store, run: Run) -> tuple[str | None, object, int]:
     """Return what the messages say that a run waits for, and their revision."""
     found, messages = await fetch(store, run.key), await store.messages.of_request(run.request_key)
@@ -175,16 +161,6 @@ async def test_an_outage_is_shown_until_the_queue_is_ready_again(store: Store) -
     assert (ready.waiting_code, ready.queue_position) == (None, 1)
 
 
-async def test_no_run_stays_behind_when_a_pause_ends_during_a_claim(store: Store, other: Store) -> None:
-    for number in range(8):
-        run = await accepted(store)
-        await store.pause.pause("moving", by=1, now=NOW)
-        now = at(number)
-        await asyncio.gather(other.pause.resume(by=1, now=now), taken(store, now))
-        await taken(store, now)
-        assert (await fetch(store, run.key)).state is RunState.SUBMITTING
-
-
 async def test_a_higher_budget_lets_runs_start_at_once(store: Store) -> None:
     spent, run = [await accepted(store, now=YESTERDAY + timedelta(seconds=number)) for number in range(2)]
     await limited(store, gpu_seconds_a_day=70)
@@ -217,13 +193,6 @@ async def test_a_run_that_may_never_start_ends(
     assert await kinds(store, run.key) == ["outcome"]
     for day in (YESTERDAY, NOW):
         assert (await store.figures.today(GUILD, PERSON.id, day)).person.runs == 0
-
-
-async def test_a_run_of_a_disallowed_server_ends(store: Store, stores: Stores) -> None:
-    run = await accepted(store)
-    stricter = await stores.open(operator=OperatorRules(allowed_guild_ids=frozenset({5})))
-    assert await take(stricter) is None
-    assert await state_of(store, run) == (RunState.REFUSED, "guild_not_allowed")
 
 
 async def test_a_blocked_users_run_ends_at_its_claim(store: Store) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -14,11 +13,9 @@ from bot.domain.budgets import GIVEN_BACK_A_DAY, Spending, Usage, day_end
 from bot.domain.errors import RefusedError
 from bot.domain.policy import OperatorRules
 from bot.domain.runs import Run, RunState
-from bot.outside import Outside
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store import batches
-from tests.contract.store.processes import in_processes
 from tests.contract.store.rows import GUILD, block, run_keys, stored_rules
 from tests.contract.store.runs import (
     NOW,
@@ -29,8 +26,6 @@ from tests.contract.store.runs import (
     accept,
     accepted,
     at,
-    brought_to,
-    columns,
     fetch,
     posted,
     report,
@@ -261,25 +256,3 @@ async def test_days_are_removed_after_a_week(store: Store) -> None:
     # What is settled after that changes nothing.
     old = (await run_keys(store)).pop()
     await store.runs.finish(old, S.TIMED_OUT, at(1), code="x")
-
-
-def settle_ten_times(url: str, keys: list[str]) -> None:
-    async def settle() -> None:
-        store = Store(url, Outside(), lock_seconds=60)
-        for number in range(10):
-            answer = report(S.FAILED, run_duration=10.0 + number % 2)
-            await asyncio.gather(
-                *(store.runs.record_report(key, answer, at(30), SOON, asked=True) for key in keys)
-            )
-        await store.close()
-
-    asyncio.run(settle())
-
-
-async def test_two_processes_that_settle_at_once_count_each_run_once(store: Store, stores: Stores) -> None:
-    runs = [await brought_to(store, S.RUNNING) for _ in range(5)]
-    await in_processes(2, settle_ten_times, stores.url, [run.key for run in runs])
-    charges = [await columns(store, run.key) for run in runs]
-    found, seconds = await spent(store, at(40))
-    assert found.runs == sum(each["counts_as_run"] for each in charges) == 5 - GIVEN_BACK_A_DAY
-    assert seconds == found.gpu_seconds == sum(each["charged_seconds"] for each in charges)

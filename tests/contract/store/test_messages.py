@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -46,16 +45,6 @@ async def end(store: Store) -> str:
 async def row(store: Store, key: str) -> dict[str, Any]:
     (found,) = await owed(store, key)
     return found
-
-
-async def test_each_message_is_claimed_by_exactly_one_messenger(store: Store, other: Store) -> None:
-    keys = {await end(store) for _ in range(12)}
-    claims = await asyncio.gather(*(claim_if_any((store, other)[n % 2], owner=f"{n}") for n in range(24)))
-    found = [each.key for each in claims if each is not None]
-    assert len(found) == len(set(found))
-    found += [(await claimed(store)).key for _ in range(len(keys) - len(found))]
-    assert set(found) == keys
-    assert await claim_if_any(store) is None
 
 
 async def test_a_lease_ends_and_the_work_is_taken_over(store: Store) -> None:

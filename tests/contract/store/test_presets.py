@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import pytest
-
-from bot.domain.errors import RefusedError
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import ChannelDefault, Holder, Preset
 from bot.store import Store
-from bot.store.presets import MAX_PRESETS, read_usable
+from bot.store.presets import read_usable
 from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log
-from tests.contract.store.runs import NOW, at, at_once, refusals
+from tests.contract.store.runs import NOW, at
 
 
 def preset(name: str = "noir", holder_id: int = ALICE, **changes: Any) -> Preset:
@@ -66,38 +61,6 @@ async def test_a_preset_replaces_only_the_one_that_its_holder_agreed_to(store: S
     ]
 
 
-async def test_nothing_replaces_a_preset_that_is_gone(store: Store) -> None:
-    await store.presets.put(preset(), NOW)
-    await store.presets.remove(Holder.PERSON, ALICE, "noir", by=ALICE, now=NOW)
-    with pytest.raises(RefusedError) as refused:
-        await store.presets.put(preset(gpu="T4"), NOW, replaces=preset())
-    assert refused.value.code == "preset_replaced_gone"
-    assert await store.presets.visible(ALICE, None) == []
-
-
-async def test_a_users_presets_are_listed_before_the_servers_each_by_name(store: Store) -> None:
-    for one in (servers("a"), preset("z"), servers("C"), preset("B")):
-        await store.presets.put(one, NOW)
-    assert [one.name for one in await store.presets.visible(ALICE, GUILD)] == ["B", "z", "a", "C"]
-
-
-@pytest.mark.parametrize(
-    ("make", "code"), [(preset, "presets_full_own"), (servers, "presets_full_server")], ids=["user", "server"]
-)
-async def test_concurrent_presets_never_exceed_the_limit(
-    store: Store, other: Store, make: Callable[..., Preset], code: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limit = 3
-    monkeypatch.setitem(MAX_PRESETS, make().holder, limit)
-    for number in range(limit - 1):
-        await store.presets.put(make(f"n{number}"), NOW)
-    puts = (each.presets.put(make(f"m{number}"), NOW) for number, each in enumerate([store, other] * 2))
-    assert [error.code for error in refusals(await at_once(*puts))] == [code] * 3
-    replaced = await store.presets.put(make("N0"), NOW, replaces=make("n0"))
-    assert replaced is None, "a preset can still be replaced"
-    assert len(await store.presets.visible(ALICE, GUILD)) == limit
-
-
 async def test_changes_of_a_servers_presets_are_audited(store: Store) -> None:
     await store.presets.put(preset(), NOW)
     await store.presets.put(servers(), NOW)
@@ -111,23 +74,6 @@ async def test_changes_of_a_servers_presets_are_audited(store: Store) -> None:
         (AuditAction.SETTINGS, BOB, [["Preset Noir", "saved", "deleted"]]),
     ]
     assert (await store.database.read(read_usable, ALICE, GUILD, name="noir")).named == [preset()]
-
-
-async def test_erasure_removes_a_users_presets_and_their_name_from_the_servers(store: Store) -> None:
-    for one in (preset(), servers("house"), preset(holder_id=BOB), servers("other", created_by=BOB)):
-        await store.presets.put(one, NOW)
-    exported = await store.privacy.rows_of(ALICE)
-    assert [(one["kind"], one["guild_id"], one["name"]) for one in exported] == [
-        ("preset", None, "noir"),
-        ("preset", GUILD, "house"),
-    ]
-    await store.privacy.erase(ALICE, NOW)
-    assert await store.privacy.rows_of(ALICE) == []
-    assert await store.presets.visible(ALICE, GUILD) == [
-        servers("house", created_by=None),
-        servers("other", created_by=BOB),
-    ]
-    assert len(await store.presets.visible(BOB, None)) == 1
 
 
 async def test_erasure_forgets_who_set_a_channels_default(store: Store) -> None:
@@ -223,15 +169,3 @@ async def test_a_default_survives_its_replacement_but_not_its_deletion(store: St
     await store.presets.remove(Holder.SERVER, GUILD, "noir", by=ALICE, now=NOW)
     await store.presets.put(servers(), NOW)
     assert (await default(store, 5), await default(store, 6)) == (None, None)
-
-
-async def test_no_default_remains_when_its_preset_is_deleted_meanwhile(store: Store, other: Store) -> None:
-    for _ in range(5):
-        await store.presets.put(servers(), NOW)
-        await asyncio.gather(
-            set_default(store, "noir"),
-            other.presets.remove(Holder.SERVER, GUILD, "noir", by=ALICE, now=NOW),
-        )
-        await store.presets.put(servers(), NOW)
-        assert await default(store, 5) is None
-        await store.presets.remove(Holder.SERVER, GUILD, "noir", by=ALICE, now=NOW)

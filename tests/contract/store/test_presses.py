@@ -32,16 +32,6 @@ async def results_of(*presses: Awaitable[Run]) -> list[type]:
     return sorted(map(type, await at_once(*presses)), key=lambda kind: kind.__name__)
 
 
-async def test_one_of_two_concurrent_presses_in_two_processes_wins(store: Store, other: Store) -> None:
-    for number in range(10):
-        again = Press(press_id("again", str(number)), NOW)
-        assert await results_of(press(store, again), press(other, again)) == [PressedTwice, Run]
-
-
-async def test_one_of_several_concurrent_presses_in_one_process_wins(store: Store) -> None:
-    assert await results_of(press(store), press(store), press(store)) == [PressedTwice, PressedTwice, Run]
-
-
 async def test_only_the_same_users_same_button_within_the_time_is_a_double_press(store: Store) -> None:
     await press(store)
     later = Press(AGAIN.id, NOW + DOUBLE_PRESS)

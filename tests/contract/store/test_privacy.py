@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import text
 
-from bot.database.row_locks import lock_run
-from bot.database.rows import want
-from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, RunState
 from bot.store import Store
 from bot.store.audit import add_entries
-from bot.store.reading.history import ExportFilter
 from tests.contract.conftest import Stores
 from tests.contract.store.rows import (
     ALICE,
     BOB,
     GUILD,
     audit_log,
-    block,
     run_keys,
     stored_rules,
     stored_run,
@@ -34,10 +27,8 @@ from tests.contract.store.runs import (
     brought_to,
     columns,
     kinds,
-    place,
     posted,
 )
-from tests.databases import PostgresServer, transaction
 
 UNENDED = set(RunState) - FINAL
 
@@ -60,24 +51,6 @@ async def prune(store: Store, now: datetime = NOW) -> int:
         await store.retention.handle(expired)
         steps += 1
     return steps
-
-
-async def test_an_export_contains_all_data_of_one_user_only(store: Store) -> None:
-    mine = [await stored_run(store, at=at(n // 2), guild=GUILD + n % 2) for n in range(5)]
-    await stored_run(store, person=BOB)
-    for subject in (ALICE, BOB, ALICE, ALICE):
-        await store.database.write(add_entries, line(subject))
-    await block(store, ALICE, at=NOW, reason="spam")
-    await block(store, BOB, at=NOW, reason="spam")
-    own = ExportFilter(requester_id=ALICE, newest_first=True)
-    exported = [run async for run in store.history.export(own, chunk_size=2)]
-    assert sorted(run.key for run in exported) == sorted(mine)
-    assert [run.created_at for run in exported] == sorted((run.created_at for run in exported), reverse=True)
-    lines = [one async for found in store.privacy.audit_of(ALICE, chunk_size=2) for one in found]
-    assert [one.entry.action for one in lines] == [AuditAction.REFUSAL] * 3 + [AuditAction.BLOCK]
-    assert {one.entry.subject_id for one in lines} == {ALICE}
-    (row,) = await store.privacy.rows_of(ALICE)
-    assert (row["kind"], row["guild_id"], row["reason"]) == ("block", GUILD, "spam")
 
 
 async def test_erasure_empties_the_rows_of_ended_requests(store: Store) -> None:
@@ -137,31 +110,6 @@ async def test_erasure_leaves_and_returns_unfinished_and_undelivered_runs(store:
     assert [await columns(store, key) for key in left] == before
 
 
-async def test_a_run_with_a_message_that_became_pending_during_the_erasure_stays(
-    postgres: PostgresServer, opening: Stores
-) -> None:
-    """The erasure waits for the lock of the transaction that creates the message."""
-    url = await postgres.new_database()
-    store, other = await opening.open(url), await opening.open(url)
-    keys = sorted([await stored_run(store) for _ in range(3)])
-    async with transaction(store) as connection, asyncio.timeout(60):
-        run = await connection.run_sync(lock_run, keys[0])
-        await connection.run_sync(want, run.request_key, Kind.SHARE, 0, NOW)
-        erasing = asyncio.create_task(other.privacy.erase(ALICE, NOW, chunk_size=1))
-        while not await connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-            pass
-    erased = await erasing
-    assert (erased.emptied, [each.key for each in erased.left]) == (2, keys[:1])
-    assert (await columns(store, keys[0]))["outputs"]
-
-
-async def test_an_erased_undelivered_result_is_not_offered_any_more(store: Store) -> None:
-    await stored_run(store, outcome="offered")
-    await store.privacy.erase(ALICE, NOW)
-    (entry,) = await store.history.page(ALICE, limit=5)
-    assert not entry.undelivered
-
-
 async def test_retention_follows_each_servers_own_days(store: Store) -> None:
     short, long = GUILD + 1, GUILD + 2
     await stored_rules(store, short, {"retention_days": 7})
@@ -191,15 +139,6 @@ async def test_many_expired_entries_are_removed_in_small_steps(store: Store) -> 
     await store.database.write(add_entries, *(line(number, days_ago=400) for number in range(450)))
     assert await prune(store) == 3
     assert await audit_log(store) == []
-
-
-async def test_a_result_that_is_redelivered_meanwhile_is_not_removed(store: Store) -> None:
-    key = await stored_run(store, at=NOW - timedelta(days=800), outcome="offered")
-    found = await store.retention.claim(NOW)
-    assert found is not None
-    assert await store.copies.redeliver(key, place(), NOW)
-    await store.retention.handle(found)
-    assert await run_keys(store) == {key}
 
 
 async def aged_runs(store: Store, *days: float) -> list[str]:

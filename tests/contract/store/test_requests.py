@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.domain.budgets import Spending, Usage
-from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.errors import RefusedError
 from bot.domain.policy import OperatorRules
 from bot.domain.runs import IN_FLIGHT, RunState
-from bot.outside import Outside
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.store import batches
-from tests.contract.store.processes import in_processes
-from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log, stored_rules, stored_run
+from tests.contract.store.rows import ALICE, GUILD, stored_rules, stored_run
 from tests.contract.store.runs import (
     NOW,
     PERSON,
@@ -28,7 +24,6 @@ from tests.contract.store.runs import (
     accepted,
     at,
     columns,
-    owed,
     report,
     request,
     submitted,
@@ -56,50 +51,6 @@ async def tried(store: Store, **changes: Any) -> str | None:
 
 async def usage(store: Store) -> Usage:
     return await store.figures.today(GUILD, PERSON.id, NOW)
-
-
-@pytest.mark.parametrize(
-    ("budgets", "code"),
-    [
-        ({"runs_a_day": 10}, "budget_runs"),
-        ({"gpu_seconds_a_day": 659}, "budget_gpu"),
-    ],
-    ids=["runs", "GPU seconds"],
-)
-async def test_a_hundred_concurrent_requests_never_exceed_a_budget_of_ten(
-    store: Store, other: Store, budgets: dict[str, Any], code: str
-) -> None:
-    await stored_rules(store, GUILD, rules_with(**budgets))
-    results = await asyncio.gather(*(tried(each) for each in [store, other] * 50))
-    assert results.count(None) == 10
-    assert results.count(code) == 90
-    spent = (await usage(store)).person
-    assert (spent.runs, spent.gpu_seconds) == (10, 600)
-
-
-def accepted_of_25(url: str) -> int:
-    """Ask for 25 runs at once in a process of its own and return how many were accepted."""
-
-    async def accepted(store: Store) -> bool:
-        while True:
-            try:
-                return await tried(store) is None
-            except StoreUnavailable:  # SQLite's file was locked for too long
-                continue
-
-    async def ask() -> int:
-        store = Store(url, Outside())
-        found = await asyncio.gather(*(accepted(store) for _ in range(25)))
-        await store.close()
-        return sum(found)
-
-    return asyncio.run(ask())
-
-
-async def test_four_processes_share_a_budget_of_ten(store: Store, stores: Stores) -> None:
-    await stored_rules(store, GUILD, rules_with(runs_a_day=10))
-    assert sum(await in_processes(4, accepted_of_25, stores.url)) == 10
-    assert (await usage(store)).person.runs == 10
 
 
 async def test_users_servers_and_days_have_separate_budgets(store: Store) -> None:
@@ -153,17 +104,6 @@ async def test_an_approval_is_judged_with_what_is_used_by_then(store: Store) -> 
     assert (spent.runs, spent.gpu_seconds) == (2, 2 * 3 * 60)
 
 
-async def test_concurrent_approvals_and_requests_never_exceed_a_budget(store: Store, other: Store) -> None:
-    approval = {"mode": "selected", "deployments": ["flux"], "review_channel_id": 9}
-    await stored_rules(store, GUILD, {"approval": approval, **rules_with(runs_a_day=4)})
-    cards = [await accept(store, request()) for _ in range(4)]
-    approvals = (store.reviews.approve(each.key, 5, NOW) for each in cards)
-    asked = (tried(other, deployment="wan") for _ in range(4))
-    results = await asyncio.gather(*approvals, *asked)
-    assert results.count(None) == 4
-    assert (await usage(store)).person.runs == 4
-
-
 async def test_requests_that_wait_on_one_server_use_up_no_other_servers_seconds(stores: Stores) -> None:
     store = await stores.open(operator=OperatorRules(daily_gpu_seconds=120))
     # They don't start, because they are due later.
@@ -176,15 +116,6 @@ async def test_requests_that_wait_on_one_server_use_up_no_other_servers_seconds(
     # What has started counts on every server.
     with pytest.raises(RefusedError, match="daily_limit"):
         await accept(store, request(guild_id=5), now=at(12))
-
-
-async def test_a_reservation_is_the_median_of_recent_runs_on_that_gpu(store: Store) -> None:
-    for number, seconds in enumerate((10, 20, 30, 40, 500)):
-        took = {"run_duration": float(seconds), "ended_at": NOW}
-        await stored_run(store, gpu="L4", expected_gpu="L4", person=number, **took)
-    reserved = [(await accepted(store, gpu=gpu)).reserved_seconds for gpu in ("L4", "H100", None)]
-    assert reserved == [30, 60, 60]
-    assert (await usage(store)).person.gpu_seconds == 150
 
 
 async def test_a_run_that_started_while_the_clock_was_ahead_counts_on_one_day(store: Store) -> None:
@@ -231,18 +162,6 @@ async def test_a_run_without_a_billed_duration_costs_what_it_reserved(store: Sto
     assert (found.person.gpu_seconds, found.gpu_seconds_today) == (60, 60)
 
 
-async def test_a_result_without_any_known_duration_costs_what_it_reserved(store: Store) -> None:
-    """Without webhooks, a short run can be over before a poll sees it running."""
-    run = await submitted(store)
-    for now in (101, 106, 111):
-        success = report(RunState.SUCCEEDED, outputs=(PICTURE,))
-        await store.runs.record_report(run.key, success, at(now), SOON, asked=True)
-    row = await columns(store, run.key)
-    assert (row["run_duration"], row["due_at"]) == (None, None)
-    found = await usage(store)
-    assert (found.person.gpu_seconds, found.gpu_seconds_today) == (60, 60)
-
-
 @pytest.mark.parametrize("reported", [True, False], ids=["by ComfyDeploy", "at the deadline"])
 async def test_a_clock_that_is_set_back_while_a_run_executes_gives_no_budget(
     store: Store, reported: bool
@@ -266,36 +185,6 @@ async def test_a_wrong_duration_uses_up_nobodys_budget(store: Store) -> None:
     assert (await usage(store)).gpu_seconds_today == 116
 
 
-async def test_a_request_that_needs_approval_has_a_card_and_no_queue_call(store: Store) -> None:
-    await stored_rules(store, GUILD, {"approval": {"mode": "everybody", "review_channel_id": 9, "hours": 2}})
-    joined = replace(PERSON, joined_at=NOW - timedelta(days=3))
-    run = await accept(store, request(), person=joined)
-    assert run.state is RunState.AWAITING_APPROVAL
-    assert (run.review_channel_id, run.requester_joined_at) == (9, joined.joined_at)
-    row = await columns(store, run.key)
-    assert row["due_at"] == NOW + timedelta(hours=2)
-    assert [(d["kind"], d["due_at"]) for d in await owed(store, run.key)] == [("review", NOW)]
-    assert await take(store, at(3600)) is None
-
-
-async def test_accepted_and_refused_requests_are_audited(store: Store) -> None:
-    await stored_rules(store, GUILD, {"budgets": {"person": {"runs_a_day": 1}}})
-    assert await tried(store, gpu="L4") is None
-    assert await tried(store) == "budget_runs"
-    accepted, refused = await audit_log(store)
-    assert (accepted.action, accepted.outcome, accepted.details) == ("request", None, {"GPU": "L4"})
-    assert (refused.action, refused.outcome, refused.run_key) == ("refusal", "budget_runs", None)
-    assert "lighthouse" not in str([accepted, refused])
-
-
-async def test_changed_rules_apply_to_the_next_request(store: Store, other: Store) -> None:
-    assert await tried(other) is None
-    await stored_rules(store, GUILD, {"budgets": {"person": {"runs_a_day": 1}}})
-    assert await tried(other) == "budget_runs"
-    await stored_rules(store, GUILD, {"budgets": {"person": {"runs_a_day": 2}}})
-    assert await tried(other) is None
-
-
 async def test_only_runs_in_flight_count_as_running(store: Store) -> None:
     for person, state in enumerate(RunState):
         await stored_run(store, state, person=person)
@@ -303,11 +192,3 @@ async def test_only_runs_in_flight_count_as_running(store: Store) -> None:
         state for person, state in enumerate(RunState) if (await store.figures.running(GUILD, person))[0]
     } == IN_FLIGHT
     assert (await store.figures.running(GUILD, ALICE))[1] == len(IN_FLIGHT)
-
-
-async def test_users_servers_and_direct_messages_have_separate_counts(store: Store) -> None:
-    for person, guild in ((ALICE, GUILD), (ALICE, GUILD), (BOB, GUILD), (ALICE, GUILD + 1), (ALICE, None)):
-        await stored_run(store, RunState.RUNNING, person=person, guild=guild)
-    assert await store.figures.running(GUILD, ALICE) == (2, 3)
-    assert await store.figures.running(GUILD + 1, BOB) == (0, 1)
-    assert await store.figures.running(None, ALICE) == (1, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 from datetime import datetime, timedelta
@@ -10,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.comfydeploy.reports import parse_webhook
-from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.moderation import Report
 from bot.domain.run_timing import deadline_of
@@ -87,29 +86,6 @@ async def test_a_recorded_run_ends_the_same_in_every_order(store: Store, name: s
     )
 
 
-async def test_concurrent_reports_of_the_end_create_one_delivery(store: Store, other: Store) -> None:
-    run = await submitted(store)
-    ends = [SUCCESS, report(RunState.RUNNING, progress=0.5), report(RunState.UPLOADING)] * 4
-    await asyncio.gather(
-        *((store, other)[n % 2].runs.record_report(run.key, each, NOW, SOON) for n, each in enumerate(ends))
-    )
-    assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
-    assert len(await owed(store, run.key)) == 1
-
-
-async def test_one_of_two_concurrent_ends_wins(store: Store, other: Store) -> None:
-    for _ in range(10):
-        run = await brought_to(store, RunState.RUNNING)
-        await asyncio.gather(
-            store.runs.record_report(run.key, report(RunState.FAILED), NOW, SOON, asked=True),
-            other.runs.finish(run.key, RunState.CANCELLED, NOW, code="cancelled_by_requester"),
-        )
-        ended = await fetch(store, run.key)
-        codes = {RunState.FAILED: "run_failed", RunState.CANCELLED: "cancelled_by_requester"}
-        assert ended.failure_code == codes[ended.state]
-        assert len(await owed(store, run.key)) == 1
-
-
 async def test_outputs_and_cost_come_back_as_reported(store: Store) -> None:
     text = Output("text", text='nul-free, "quoted" 🙂\nline')
     outputs = (PICTURE, text, Output("files", url="u", filename="ü"))
@@ -161,13 +137,6 @@ async def test_a_success_without_outputs_is_polled_at_once(store: Store, state: 
     assert row["due_at"] == at(5)
     await store.runs.record_report(run.key, SUCCESS, at(6), SOON, asked=True)
     assert (await fetch(store, run.key)).outputs == (PICTURE,)
-
-
-@pytest.mark.sqlite_only
-async def test_a_polled_success_may_have_no_outputs(store: Store) -> None:
-    run = await brought_to(store, RunState.RUNNING)
-    await store.runs.record_report(run.key, report(RunState.SUCCEEDED), at(5), SOON, asked=True)
-    assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
 
 
 async def test_an_unconfirmed_run_is_not_polled_after_its_failure_is_known(store: Store) -> None:
@@ -345,17 +314,3 @@ async def test_progress_of_another_run_is_ignored(store: Store) -> None:
     foreign = report(progress=0.9, run_id=RUN_ID.replace("a", "b"))
     await store.runs.save_progress({run.key: foreign}, NOW, SOON)
     assert (await fetch(store, run.key)).progress is None
-
-
-async def test_progress_in_opposite_orders_does_not_deadlock(store: Store, other: Store) -> None:
-    keys = [(await brought_to(store, RunState.RUNNING)).key for _ in range(8)]
-    for step in range(10):
-        up = {key: report(progress=(2 * step + 1) / 100) for key in keys}
-        down = {key: report(progress=(2 * step + 2) / 100) for key in reversed(keys)}
-        results = await asyncio.gather(
-            store.runs.save_progress(up, NOW, SOON),
-            other.runs.save_progress(down, NOW, SOON),
-            return_exceptions=True,
-        )
-        assert [r for r in results if r is not None and not isinstance(r, StoreUnavailable)] == []
-        assert [(await fetch(store, key)).progress for key in keys] == [(2 * step + 2) / 100] * 8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Any
 
@@ -28,14 +27,6 @@ def changed(rules: ServerRules, values: dict[str, Any]) -> ServerRules:
 
 def longer(rules: ServerRules) -> ServerRules:
     return changed(rules, {"approval": {"hours": rules.approval.hours + 1}})
-
-
-async def test_another_process_reads_the_change_of_this_server_only(store: Store, other: Store) -> None:
-    await store.rules.change(GUILD, ADA, longer, NOW, AROUND)
-    assert (await other.rules.get(GUILD)).approval.hours == 25
-    assert await other.rules.get(GUILD + 1) == ServerRules()
-    assert (await other.database.read(read_rules, GUILD)).approval.hours == 25
-    assert await other.database.read(read_rules, None) == ServerRules()
 
 
 async def test_a_change_is_audited_with_its_author_time_and_values(store: Store) -> None:
@@ -72,14 +63,6 @@ async def test_neither_an_empty_nor_a_refused_change_is_stored(store: Store) -> 
         await store.rules.change(GUILD, ADA, refused, NOW, AROUND)
     assert await store.rules.get(GUILD) == ServerRules()
     assert await audit_log(store) == []
-
-
-async def test_concurrent_changes_are_all_kept(store: Store, other: Store) -> None:
-    rules = [store.rules, other.rules] * 6
-    await asyncio.gather(*(each.change(GUILD, ADA, longer, NOW, AROUND) for each in rules))
-    assert (await store.rules.get(GUILD)).approval.hours == 24 + 12
-    told = [entry.details["changes"] for entry in await audit_log(store)]
-    assert sorted(new for ((_, _, new),) in told) == [f"{hours} hours" for hours in range(25, 37)]
 
 
 async def test_values_of_every_kind_are_read_as_they_were_set(store: Store) -> None:
@@ -119,18 +102,3 @@ async def test_damaged_rules_accept_no_request_until_a_moderator_saves_them(stor
         assert await store.database.read(read_rules, guild_id) == ServerRules()
         ((label, _, new),) = (await audit_log(store))[-1].details["changes"]
         assert (label, new) == ("Unreadable settings", "the default"), damage
-
-
-async def test_concurrent_reads_return_each_servers_current_rules(store: Store) -> None:
-    await stored_rules(store, GUILD, {"reviewer_role_id": 1})
-    await stored_rules(store, 5, {"budgets": "not budgets"})
-    first = asyncio.create_task(store.rules.current(GUILD))
-    await asyncio.sleep(0)
-    asked = [store.rules.current(guild_id) for guild_id in (GUILD, 5, None, GUILD, 6)]
-    found = await asyncio.gather(*asked, return_exceptions=True)
-    seen = [one.reviewer_role_id if isinstance(one, ServerRules) else type(one) for one in found]
-    assert seen == [1, RefusedForNow, None, 1, None]
-    change = partial(changed, values={"reviewer_role_id": 2})
-    await store.rules.change(GUILD, ADA, change, NOW, AROUND)
-    assert (await store.rules.current(GUILD)).reviewer_role_id == 2
-    assert (await first).reviewer_role_id == 1
