@@ -1,7 +1,7 @@
 """The recorded exchanges with the real service, as bytes to parse.
 
-Each file is trimmed to what tests read: the last GET of a run, one of its inputs, and of a workflow the node
-that has a secret.
+Each file is trimmed to what tests read: the last GET of a run, the first webhook of each kind and state
+and the last one, one of its inputs, and of a workflow the node that has a secret.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from difflib import unified_diff
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,23 @@ def parts_of(shown: Mapping[str, Any]) -> Iterator[OutgoingMessage | BaseView]:
         yield from each if isinstance(each, list | tuple) else [each]
 
 
+def described(messages: Mapping[str, Any]) -> Iterator[str]:
+    """Yield each message whole, or by its difference from the earlier one that it is most like."""
+    earlier: dict[str, list[str]] = {}
+    for name, shown in messages.items():
+        lines = told(shown).splitlines()
+        ways = {f"== {name}": lines}
+        for other, known in earlier.items():
+            changes = list(unified_diff(known, lines, n=0, lineterm=""))[2:]
+            ways[f"== {name}, as “{other}” but"] = [each for each in changes if each[:2] != "@@"]
+        heading = min(ways, key=lambda way: len(ways[way]))
+        yield "\n".join([heading, *ways[heading], ""])
+        earlier[name] = lines
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_messages_are_as_in_their_file(name: str) -> None:
-    compare(name, "\n".join(f"== {each}\n{told(shown)}" for each, shown in EVERY[name](str).items()))
+    compare(name, "\n".join(described(EVERY[name](str))))
 
 
 def test_every_file_has_its_messages() -> None:
