@@ -13,7 +13,7 @@ from tools.architecture import DOCUMENT, written
 ROOT = Path(__file__).parents[2]
 PURE = "Pure modules reach no I/O library"
 # These ask the database through `tests/questions.py` alone.
-SUITES = ("discord", "e2e", "chaos", "scale", "defects")
+SUITES = ("discord", "e2e", "chaos", "scale")
 DATABASE = (
     "asyncpg",
     "bot.database.key_values",
