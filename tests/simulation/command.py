@@ -20,6 +20,7 @@ from pathlib import Path
 from tests.simulation import scenarios
 from tests.simulation import steps as actions
 from tests.simulation.drawing import draw
+from tests.simulation.engine import check_postgres
 from tests.simulation.rounds import Result, play_round
 from tests.simulation.setup import DATABASES, Database
 from tests.simulation.shrink import shorten
@@ -31,6 +32,7 @@ _FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # Linux's RAM disk, where sync
 _PROGRESS = 50
 # How often the steps of a failed round are replayed, at most, to shorten them.
 _REPLAYS = 120
+_POSTGRES = "postgresql_keeps_virtual_time"
 # The largest share of requests that may end in a known gap of docs/reliability.md.
 _MOST_GAPS = 0.005
 
@@ -78,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
     gc.disable()
     with _folder() as folder:
         if given.check is not None:
-            scenarios.run(given.check, folder)
+            check_postgres.run() if given.check == _POSTGRES else scenarios.run(given.check, folder)
             return 0
         database = DATABASES[given.database](folder / "preparation")
         play = Player(folder, database)
@@ -99,7 +101,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="the number of the first round")
     parser.add_argument("--jobs", type=int, default=1, help="processes that share the rounds")
     parser.add_argument("--keep-going", action="store_true", help="play on after a round that fails")
-    parser.add_argument("--check", choices=sorted(scenarios.SCENARIOS), help="check the simulation itself")
+    parser.add_argument(
+        "--check", choices=[*scenarios.SCENARIOS, _POSTGRES], help="check the simulation itself"
+    )
     parser.add_argument("--replay", type=Path, help="play the steps of this file")
     parser.add_argument(
         "--save", type=Path, default=Path("simulation-failures"), help="folder for failing steps"

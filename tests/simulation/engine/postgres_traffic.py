@@ -33,7 +33,6 @@ class Traffic:
 
     def __init__(self, loop: VirtualLoop, socket_path: str) -> None:
         self.loop = loop
-        self.away = False
         self._observer = Session(socket_path)
         self._selector = selectors.DefaultSelector()
         self._serials = count(1)
@@ -48,10 +47,8 @@ class Traffic:
     async def connect(
         self, factory: Callable[[], Any], path: str
     ) -> tuple[PostgresConnection, asyncio.BaseProtocol]:
-        """Open a connection. Raises ConnectionRefusedError while the server is away."""
+        """Open a connection."""
         await asyncio.sleep(LATENCY)
-        if self.away:
-            raise ConnectionRefusedError("PostgreSQL is away")
         protocol = factory()
         connection = PostgresConnection(self, protocol, path, next(self._serials))
         self._connections[connection] = None
@@ -70,18 +67,6 @@ class Traffic:
                 connection.cancelled = True
                 return True
         return False
-
-    # Faults.
-
-    def go_away(self) -> None:
-        """Break all connections and refuse new ones, as a stopped server does."""
-        self.away = True
-        for connection in list(self._connections):
-            connection.break_off()
-
-    def come_back(self) -> None:
-        """Accept connections again."""
-        self.away = False
 
     # Calls of the loop.
 
