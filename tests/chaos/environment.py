@@ -124,10 +124,10 @@ def _quicken(world: World, epoch: float) -> None:
 
 
 @asynccontextmanager
-async def environment(folder: Path, database: OpenedDatabase, seed: int) -> AsyncIterator[Environment]:
+async def environment(folder: Path, database: OpenedDatabase) -> AsyncIterator[Environment]:
     deployment = replace(picture(), concurrency_limit=AT_ONCE)
     async with (
-        FakeDiscord(rate_limits=False, seed=seed, answer_within=ANSWER_WITHIN) as discord,
+        FakeDiscord(rate_limits=False, answer_within=ANSWER_WITHIN) as discord,
         FakeComfyDeploy(
             deployments=[deployment], webhook_waits=(0.05, 0.1), picture_scale=1 / 8
         ) as comfydeploy,

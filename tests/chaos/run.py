@@ -51,7 +51,7 @@ async def chaos(
 ) -> Result:
     """Play and check rounds; `say` receives the progress and the evidence of every violation."""
     result = Result()
-    async with opened(kind, folder, proxied=True) as database, environment(folder, database, seed) as world:
+    async with opened(kind, folder, proxied=True) as database, environment(folder, database) as world:
         await world.start()
         await world.discord.wait_command("generate", within=30)
         checker = InvariantChecker(world)

@@ -70,10 +70,9 @@ class Endpoint:
 
 
 class FileStore:
-    """Reads uploads, and keeps only the bytes of the first `files_kept`, to limit the memory of long runs."""
+    """Reads uploads, and keeps only the bytes of the first ones, to limit the memory of long runs."""
 
-    def __init__(self, *, files_kept: int) -> None:
-        self._left = files_kept
+    _left = 200
 
     async def read(self, part: BodyPartReader) -> Upload:
         digest, size = hashlib.sha256(), 0

@@ -32,10 +32,7 @@ class Core:
         self,
         *,
         rate_limits: bool = True,
-        seed: int = 0,
         answer_within: float = 3.0,
-        files_kept: int = 200,
-        messages_kept: int = 50_000,
     ) -> None:
         self.url = ""
         self.files_url = ""
@@ -44,10 +41,10 @@ class Core:
         self.bot = User(self.world.snowflake(), "painter", bot=True)
         self.world.users[self.bot.id] = self.bot
         self.token = _bot_token(self.bot.id)
-        self.request_log = RequestLog(messages_kept=messages_kept)
+        self.request_log = RequestLog()
         self.limits = RateLimits(enabled=rate_limits)
-        self.faults = Faults(seed=seed)
-        self.files = FileStore(files_kept=files_kept)
+        self.faults = Faults()
+        self.files = FileStore()
         self.gateway = Gateway(self.token, self._greet, self.world.changed)
         self.messages_service = Messages(self.world, self.request_log, self.sign)
         self.interactions = Interactions(self.world, answer_within=answer_within)

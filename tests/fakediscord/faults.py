@@ -1,9 +1,7 @@
-"""Faults of routes that apply once, a few times, or with a seeded probability."""
+"""Faults of routes that apply once, a few times, or until they are removed."""
 
 from __future__ import annotations
 
-import random
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -73,23 +71,18 @@ class Rule:
     route: str
     fault: Fault
     left: int | None
-    probability: float
     where: Callable[[Json], bool] | None
     used: int = 0
 
-    def strikes(self, route: str, params: Json, chance: random.Random) -> bool:
+    def strikes(self, route: str, params: Json) -> bool:
         if self.left == 0 or self.route not in (route, "*"):
             return False
-        if self.where is not None and not self.where(params):
-            return False
-        return self.probability >= 1 or chance.random() < self.probability
+        return self.where is None or self.where(params)
 
 
 class Faults:
-    def __init__(self, *, seed: int = 0) -> None:
-        self.random = random.Random(seed)
+    def __init__(self) -> None:
         self.rules: list[Rule] = []
-        self.struck: Counter[str] = Counter()
 
     def add(
         self,
@@ -97,14 +90,13 @@ class Faults:
         fault: Fault,
         *,
         times: int | None = 1,
-        probability: float = 1.0,
         where: Callable[[Json], bool] | None = None,
     ) -> Rule:
         """Add a fault to a route such as "POST /channels/{channel_id}/messages", or to all routes by "*".
 
         It applies to requests whose path parameters satisfy `where`, and if `times` is None until `clear()`.
         """
-        rule = Rule(route, fault, times, probability, where)
+        rule = Rule(route, fault, times, where)
         self.rules.append(rule)
         return rule
 
@@ -118,11 +110,10 @@ class Faults:
     def draw(self, route: str, params: Json) -> Fault | None:
         """Return the fault of the first rule that applies to a request, or None."""
         for rule in self.rules:
-            if rule.strikes(route, params, self.random):
+            if rule.strikes(route, params):
                 rule.used += 1
                 if rule.left is not None:
                     rule.left -= 1
-                self.struck[rule.fault.effect] += 1
                 self.rules = [r for r in self.rules if r.left != 0]
                 return rule.fault
         return None

@@ -113,14 +113,6 @@ class Gateway:
         for connection in list(self.connections):
             connection.abort()
 
-    def invalidate(self, *, resumable: bool) -> None:
-        """Send opcode 9 (invalid session) to every session."""
-        for session in self.live:
-            assert session.connection is not None
-            session.connection.send(INVALID, resumable)
-        if not resumable:
-            self.sessions.clear()
-
     async def close(self, code: int) -> None:
         """Close every connection with a close code of the gateway, such as 4000, after which RESUME works."""
         for connection in list(self.connections):

@@ -12,18 +12,12 @@ _GUILD = "/applications/{application_id}/guilds/{guild_id}/commands"
 
 
 class Commands:
-    """The synced commands. `scopes` maps guild ids, or None for global commands, to lists of commands.
-
-    `overwrites` is the number of bulk overwrites. `overrides` maps (guild id, command id) to Discord's
-    permission list `[{"id", "type", "permission"}]`.
-    """
+    """The synced commands. `scopes` maps guild ids, or None for global commands, to lists of commands."""
 
     def __init__(self, world: World, bot: User) -> None:
         self._world = world
         self._bot = bot
         self.scopes: dict[int | None, list[Json]] = {}
-        self.overrides: dict[tuple[int, int], list[Json]] = {}
-        self.overwrites = 0
 
     def find(self, name: str, guild_id: int | None = None, kind: int = CHAT_INPUT) -> Json | None:
         """Return the command that people see in a guild: the guild's own, or else the global one."""
@@ -38,7 +32,6 @@ class Commands:
         check_commands(wanted)
         before = {(c["type"], c["name"]): c["id"] for c in self.scopes.get(scope, [])}
         self.scopes[scope] = [self._stored(scope, command, before) for command in wanted]
-        self.overwrites += 1
         self._world.changed()
         return self.scopes[scope]
 
@@ -78,18 +71,9 @@ class CommandRoutes:
         return Reply(body=self._commands.overwrite(self._scope(call), call.json))
 
     def permissions(self, call: Call) -> Reply:
-        """Return a command's overrides, or 404 without any, as Discord does."""
-        guild_id, command_id = call.id("guild_id"), call.id("command_id")
+        """Answer 404, as Discord does for a command without overrides."""
         self._scope(call)
-        if (guild_id, command_id) not in self._commands.overrides:
-            raise ApiError(10066)
-        body = {
-            "id": str(command_id),
-            "application_id": call.params["application_id"],
-            "guild_id": str(guild_id),
-            "permissions": self._commands.overrides[guild_id, command_id],
-        }
-        return Reply(body=body)
+        raise ApiError(10066)
 
     def _scope(self, call: Call) -> int | None:
         if "guild_id" not in call.params:

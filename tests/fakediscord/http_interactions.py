@@ -38,13 +38,9 @@ class InteractionRoutes:
 
     def callback(self, call: Call) -> Reply:
         interaction = self._interactions.to_answer(call.id("webhook_id"), call.params["webhook_token"])
-        try:
-            kind = self._kind(interaction, call.body)
-            data = call.body.get("data") or {}
-            message = self._answer(interaction, kind, data, call)
-        except ApiError as refusal:
-            interaction.refusals.append(refusal.code)
-            raise
+        kind = self._kind(interaction, call.body)
+        data = call.body.get("data") or {}
+        message = self._answer(interaction, kind, data, call)
         interaction.accept(kind, data, message)
         self._messages.announce()
         if call.query.get("with_response", "").lower() not in ("1", "true"):

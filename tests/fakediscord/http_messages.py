@@ -98,8 +98,6 @@ class MessageRoutes:
         return message
 
     def _may_post(self, place: Channel, body: Json, *, files: bool) -> None:
-        if place.kind is Kind.FORUM:
-            raise ApiError(50008)
         if place.kind is Kind.DM and place.recipient is not None and not place.recipient.accepts_dms:
             raise ApiError(50007)
         if place.locked and not self._has(place, "manage_threads"):
@@ -132,15 +130,11 @@ class MessageRoutes:
 
 
 def _window(notes: list[Message], bounds: dict[str, int], limit: int) -> list[Message]:
-    """Return a page of messages, newest first, as Discord does for `before`, `after` and `around`."""
+    """Return a page of messages, newest first, as Discord does for `before` and `after`."""
     newest_first = sorted(notes, key=lambda m: m.id, reverse=True)
     if "before" in bounds:
         return [m for m in newest_first if m.id < bounds["before"]][:limit]
     if "after" in bounds:
         later = [m for m in newest_first if m.id > bounds["after"]]
         return later[-limit:]
-    if "around" in bounds:
-        half = limit // 2
-        later = [m for m in newest_first if m.id > bounds["around"]][-half:] if half else []
-        return later + [m for m in newest_first if m.id <= bounds["around"]][: limit - len(later)]
     return newest_first[:limit]

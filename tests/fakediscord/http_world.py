@@ -31,12 +31,8 @@ class WorldRoutes:
     def endpoints(self) -> list[Endpoint]:
         return [
             Endpoint("GET", "/users/@me", self.me),
-            Endpoint("GET", "/users/@me/guilds", self.my_guilds),
             Endpoint("POST", "/users/@me/channels", self.direct_messages),
-            Endpoint("GET", "/users/{user_id}", self.user),
-            Endpoint("GET", "/applications/@me", self.application),
             Endpoint("GET", "/oauth2/applications/@me", self.application),
-            Endpoint("GET", "/gateway", self.gateway, auth=False),
             Endpoint("GET", "/gateway/bot", self.gateway_bot),
             Endpoint("GET", "/guilds/{guild_id}", self.guild),
             Endpoint("GET", "/guilds/{guild_id}/auto-moderation/rules", self.automod_rules),
@@ -47,18 +43,6 @@ class WorldRoutes:
     def me(self, call: Call) -> Reply:
         return Reply(
             body=payloads.user(self._bot) | {"mfa_enabled": True, "verified": True, "locale": "en-US"}
-        )
-
-    def my_guilds(self, call: Call) -> Reply:
-        """Return a page of guilds, ordered by id; `permissions` are those of the bot."""
-        after, limit = int(call.query.get("after", 0)), int(call.query.get("limit", 200))
-        there = [g for _, g in sorted(self._world.guilds.items()) if g.bot_present and g.id > after]
-        return Reply(
-            body=[
-                payloads.guild(self._world, g, self._bot)
-                | {"owner": g.owner_id == self._bot.id, "permissions": str(g.bot_permissions)}
-                for g in there[: min(limit, 200)]
-            ]
         )
 
     def automod_rules(self, call: Call) -> Reply:
@@ -76,12 +60,6 @@ class WorldRoutes:
             raise ApiError(50007)
         return Reply(body=payloads.channel(self._open_dm(user), self._bot))
 
-    def user(self, call: Call) -> Reply:
-        user = self._world.users.get(call.id("user_id"))
-        if user is None:
-            raise ApiError(10013)
-        return Reply(body=payloads.user(user))
-
     def application(self, call: Call) -> Reply:
         body: Json = {
             "id": str(self._bot.id),
@@ -95,9 +73,6 @@ class WorldRoutes:
             "flags": 0,
         }
         return Reply(body=body)
-
-    def gateway(self, call: Call) -> Reply:
-        return Reply(body={"url": self._gateway_url()})
 
     def gateway_bot(self, call: Call) -> Reply:
         limit = {

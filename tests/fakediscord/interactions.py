@@ -43,8 +43,7 @@ class Interaction:
     """An interaction with its answer.
 
     `created` and `answered_at` are of `time.perf_counter()`, `created_at` is of the world's clock. `original`
-    is the answer's message or, for an update, the pressed one. `refusals` are the error codes of refused
-    answers.
+    is the answer's message or, for an update, the pressed one.
     """
 
     id: int
@@ -64,7 +63,6 @@ class Interaction:
     answer: Json = field(default_factory=dict)
     original: Message | None = None
     followups: list[Message] = field(default_factory=list)
-    refusals: list[int] = field(default_factory=list)
     _answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -209,10 +207,8 @@ class Interactions:
         if interaction is None or interaction.id != interaction_id:
             raise ApiError(10062)
         if interaction.answered:
-            interaction.refusals.append(40060)
             raise ApiError(40060)
         if self._world.clock.now() - interaction.created_at > self.answer_within:
-            interaction.refusals.append(10062)
             raise ApiError(10062)
         return interaction
 

@@ -28,7 +28,7 @@ NONCE_SECONDS = 300
 REQUEST_SIZE = 25 * MIB
 _NONCES_KEPT = 10_000
 _REPEATED_WITHIN = 10
-_BODY = ("content", "embeds", "components", "poll", "sticker_ids")
+_BODY = ("content", "embeds", "components")
 _SETTABLE_FLAGS = COMPONENTS_V2 | 1 << 2 | 1 << 12
 
 
@@ -103,7 +103,7 @@ class Messages:
             interaction=interaction,
             reference=body.get("message_reference"),
         )
-        message.pinged, message.pinged_everyone = rules.pings(message.text, body.get("allowed_mentions"))
+        message.pinged = rules.pings(message.text, body.get("allowed_mentions"))
         self._publish(message, enforce=bool(body.get("enforce_nonce")))
         return message
 

@@ -64,9 +64,6 @@ def channel(place: Channel, bot: User) -> Json:
         "position": 0,
         "topic": None,
         "permission_overwrites": _overwrites(place, bot),
-        "available_tags": [],
-        "bitrate": 64000,
-        "user_limit": 0,
     }
 
 
@@ -195,7 +192,7 @@ def message(note: Message, sign: SignUrl, *, with_nonce: bool = False) -> Json:
         "edited_timestamp": timestamp(note.edited_at) if note.edited_at else None,
         "tts": False,
         "pinned": False,
-        "mention_everyone": note.pinged_everyone,
+        "mention_everyone": False,
         "mentions": [],
         "mention_roles": [],
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.fakediscord.world import Message
 
-_REQUESTS_KEPT = 50_000
+_KEPT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class RequestRecord:
 
 
 class RequestLog:
-    def __init__(self, *, messages_kept: int) -> None:
-        self.requests: deque[RequestRecord] = deque(maxlen=_REQUESTS_KEPT)
-        self.messages: deque[Message] = deque(maxlen=messages_kept)
+    def __init__(self) -> None:
+        self.requests: deque[RequestRecord] = deque(maxlen=_KEPT)
+        self.messages: deque[Message] = deque(maxlen=_KEPT)
         """Every message, including deleted and ephemeral ones, oldest first."""
         self.statuses: Counter[tuple[str, int]] = Counter()
         self.rate_limited: Counter[str] = Counter()

@@ -29,10 +29,9 @@ def check_message(body: Json, filenames: Collection[str]) -> None:
         raise invalid(field, "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2", "Not with components v2.")
     if len(filenames) > ATTACHMENTS:
         raise invalid("attachments", "BASE_TYPE_MAX_LENGTH", "Must be 10 or fewer in length.")
-    _check_embeds(embeds)
     _check_components(components, v2=v2)
     _check_references(body, filenames)
-    if not (content or embeds or components or filenames or body.get("poll") or body.get("sticker_ids")):
+    if not (content or embeds or components or filenames):
         raise ApiError(50006)
     check_length("nonce", str(body.get("nonce") or ""), 25)
     _check_mentions(body.get("allowed_mentions") or {})
@@ -42,12 +41,6 @@ def _check_references(body: Json, filenames: Collection[str]) -> None:
     for name in attachment_references(body):
         if name not in filenames:
             raise invalid("components", "UNFURLED_MEDIA_ITEM_REFERENCED_ATTACHMENT_NOT_FOUND", name)
-
-
-def _check_embeds(embeds: list[Json]) -> None:
-    """Check the length of embeds' descriptions; the bot sends no embeds."""
-    for number, embed in enumerate(embeds):
-        check_length(f"embeds.{number}.description", embed.get("description"), 4096)
 
 
 def _check_components(components: list[Json], *, v2: bool) -> None:
@@ -136,13 +129,9 @@ def check_modal(data: Json) -> None:
             check_length("data.components.placeholder", item.get("placeholder"), 100)
 
 
-def pings(text: str, allowed: Json | None) -> tuple[frozenset[int], bool]:
-    """Return the users that a new message pings, and whether it pings everyone."""
+def pings(text: str, allowed: Json | None) -> frozenset[int]:
+    """Return the users that a new message pings."""
     mentioned = {int(found) for found in re.findall(r"<@!?(\d+)>", text)}
-    everyone = "@everyone" in text or "@here" in text
-    if allowed is None:
-        return frozenset(mentioned), everyone
-    parse = allowed.get("parse") or []
-    if "users" not in parse:
+    if allowed is not None and "users" not in (allowed.get("parse") or []):
         mentioned &= {int(user) for user in allowed.get("users") or []}
-    return frozenset(mentioned), everyone and "everyone" in parse
+    return frozenset(mentioned)

@@ -43,10 +43,8 @@ class Kind(IntEnum):
 
     TEXT = 0
     DM = 1
-    VOICE = 2
     GROUP = 3
     THREAD = 11
-    FORUM = 15
 
 
 class Clock:
@@ -164,7 +162,6 @@ class Message:
     interaction: Interaction | None = None
     reference: Json | None = None
     pinged: frozenset[int] = frozenset()
-    pinged_everyone: bool = False
     history: deque[Json] = field(default_factory=lambda: deque(maxlen=_EDITS_KEPT))
     replaced: deque[float] = field(default_factory=lambda: deque(maxlen=_EDITS_KEPT))
     edits: int = 0

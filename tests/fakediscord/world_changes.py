@@ -41,18 +41,8 @@ class WorldChanges(Core):
     def add_text(self, guild: Guild, name: str, *, nsfw: bool = False) -> Channel:
         return self._add(Kind.TEXT, name, guild, nsfw=nsfw)
 
-    def add_voice(self, guild: Guild, name: str) -> Channel:
-        """Add a voice channel, which has a text chat."""
-        return self._add(Kind.VOICE, name, guild)
-
-    def add_forum(self, guild: Guild, name: str) -> Channel:
-        return self._add(Kind.FORUM, name, guild)
-
-    def add_thread(
-        self, parent: Channel, name: str, *, archived: bool = False, locked: bool = False
-    ) -> Channel:
-        """Add a thread of a text channel, or a post of a forum."""
-        return self._add(Kind.THREAD, name, parent.guild, parent=parent, archived=archived, locked=locked)
+    def add_thread(self, parent: Channel, name: str) -> Channel:
+        return self._add(Kind.THREAD, name, parent.guild, parent=parent)
 
     def dm(self, user: User) -> Channel:
         for channel in self.world.channels.values():
