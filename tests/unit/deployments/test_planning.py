@@ -209,3 +209,8 @@ def test_then_descriptions_shrink_and_then_inputs_move_into_more() -> None:
     assert option_of(moved.commands[0], MORE) is not None
     for item in made(24):
         assert_nothing_lost(moved, item)
+
+
+def test_more_than_25_choices_are_suggested_instead_of_listed() -> None:
+    option = options_of(deployment(node("s", "Enum", choices=tuple(f"o{number}" for number in range(26)))))[0]
+    assert (option.autocomplete, option.choices) == (True, ())

@@ -213,3 +213,13 @@ def test_the_command_line_names_the_subcommand_and_puts_the_rest_in_more() -> No
     plan = plan_commands([made, deployment(name="other")])
     line = command_line(plan, made, {"t0": "a", "t28": "b, c", "t29": "d"}, None)
     assert line == '/generate flux t0:a more:t28="b, c", t29=d'
+
+
+def test_a_gpu_is_sent_only_when_chosen_or_configured() -> None:
+    assert take(gpu="h100").gpu == "H100"
+    assert take(deployment(node("prompt", "Text"), default_gpu="L4")).gpu == "L4"
+    assert take(deployment(node("prompt", "Text"), gpus=["T4"])).gpu == "T4"
+
+
+def test_curly_quotes_from_phones_are_quotes() -> None:
+    assert parse_more("negative=“a, b”, steps=3") == [("negative", "a, b"), ("steps", "3")]

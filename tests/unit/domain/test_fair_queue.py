@@ -125,3 +125,18 @@ def test_only_a_run_that_never_started_gives_its_turn_back(
 ) -> None:
     assert gives_turn_back(before, after) is given_back
     assert after in FINAL or not given_back
+
+
+@given(idle=st.integers(0, 20))
+def test_whoever_comes_back_after_idling_gets_no_credit(idle: int) -> None:
+    queue = Queue()
+    queue.ask("a")
+    assert queue.started() == "a"
+    for _ in range(idle):
+        queue.ask("b")
+        assert queue.started() == "b"
+    for person in "bbbaaa":
+        queue.ask(person)
+    order = "".join(queue.started() for _ in range(6))
+    for end in range(6):
+        assert order[:end].count("a") - order[:end].count("b") <= 1

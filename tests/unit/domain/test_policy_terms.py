@@ -79,3 +79,9 @@ def test_the_channel_and_the_mode_decide_about_a_spoiler(
     for restricted, expected in ((False, hidden), (True, hidden_where_restricted)):
         assert is_spoiler(rules, age_restricted=restricted) is expected
         assert terms(judge(request(restricted_channel=restricted), rules=rules)).spoiler is expected
+
+
+def test_the_weight_of_the_gpu_multiplies_what_is_charged() -> None:
+    rules = ServerRules.model_validate({"budgets": {"gpu_weights": {"H100": 4}}})
+    found = terms(judge(request(gpu="H100"), rules=rules))
+    assert (found.weight, found.reserved_seconds, found.charged_seconds) == (4, 60, 240)

@@ -78,3 +78,8 @@ def test_shortening_keeps_the_limit_and_says_that_something_is_missing(words: st
     short = shorten(words, limit)
     assert len(short) <= limit
     assert short == words if len(words) <= limit else short.endswith("…")
+
+
+def test_six_thousand_marks_are_cut_before_they_are_escaped() -> None:
+    shown = escape_line("*" * 6000, 300)
+    assert shown == r"\*" * 299 + "…"

@@ -56,6 +56,17 @@ CANCELLING = known(S.RUNNING, cancel_requested_at=NOW)
             ended(S.CANCELLED, failure_code="cancelled_by_moderator"),
         ),
         (CANCELLING, said(S.FAILED), ended(S.FAILED, failure_code="run_failed")),
+        # The node that failed, and the log.
+        (
+            known(S.RUNNING),
+            said(S.FAILED, live_status="Executing KSampler", log="ValueError: x"),
+            ended(
+                S.FAILED,
+                failure_code="run_failed",
+                live_status="Executing KSampler",
+                failure_log="ValueError: x",
+            ),
+        ),
     ],
 )
 def test_a_failure_carries_its_code_and_duration(before: Run, report: RunReport, change: Change) -> None:
@@ -230,6 +241,7 @@ def test_a_timeout_that_comfydeploy_reports_is_no_verdict_of_ours(before: Run, i
         (run(S.RUNNING, started_at=STARTED), {"run_duration": 50.0, "duration_in_doubt": True}),
         (run(S.RUNNING, started_at=STARTED, run_duration=7.5), {}),
         (run(S.SUBMITTING), {}),
+        (run(S.RUNNING, outputs=(PICTURE,)), {"partial": True}),
     ],
 )
 def test_our_own_verdict_carries_its_code_and_the_measured_duration(

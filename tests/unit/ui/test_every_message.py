@@ -45,7 +45,7 @@ def described(messages: Mapping[str, Any]) -> Iterator[str]:
         ways = {f"== {name}": lines}
         for other, known in earlier.items():
             changes = list(unified_diff(known, lines, n=0, lineterm=""))[2:]
-            ways[f"== {name}, as “{other}” but"] = [each for each in changes if each[:2] != "@@"]
+            ways[f"== {name}, as “{other}”"] = [each for each in changes if each[:2] != "@@"]
         heading = min(ways, key=lambda way: len(ways[way]))
         yield "\n".join([heading, *ways[heading], ""])
         earlier[name] = lines
