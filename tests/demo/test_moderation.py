@@ -73,21 +73,3 @@ async def test_a_moderator_sees_the_picture_that_the_request_starts_from() -> No
         card = await seen(world, lambda: cards(world))
         (shown,) = card.attachments
         assert is_red(await shown.read())
-
-
-async def test_only_the_requester_reads_the_reason_of_a_rejection() -> None:
-    async with open_world(pace=0) as world:
-        await switch_approval_on(world)
-        await ask(world)
-        card = await seen(world, lambda: cards(world))
-
-        async with world.turn:
-            form = await world.people["mia"].click(card, label="Reject")
-            await world.people["mia"].submit_modal(form, {"reason": "only barns of straw today"})
-
-        ada = world.users["ada"]
-        notice = await seen(world, lambda: list(ada.dm_channel.history(viewer=ada)))
-        assert "only barns of straw today" in str([c.to_dict() for c in notice.components])
-        public = world.channel.history(viewer=world.people["ada"])
-        assert "straw" not in str([c.to_dict() for m in public for c in m.components])
-        assert len(world.comfydeploy.call_log.queue_calls) == 0

@@ -168,17 +168,6 @@ async def test_only_a_page_with_its_secret_shows_the_channels() -> None:
             assert (icon.status, icon.content_type) == (200, "image/svg+xml")
 
 
-async def test_an_option_is_listed_with_its_description() -> None:
-    async with visiting() as (_, visitor), aiohttp.ClientSession() as http:
-        async with http.get(f"{visitor.base}/commands.js") as script:
-            assert "value.description" in await script.text()
-        catalog = await visitor.call("GET", "/api/commands")
-        entry = next(item for item in catalog["entries"] if item["path"] == ["generate", "picture"])
-        described = {option["name"]: option["description"] for option in entry["options"]}
-        assert "seed" in described
-        assert all(described.values())
-
-
 async def test_another_users_view_does_not_decode_pictures_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async with visiting() as (world, visitor):
         await visitor.generate("picture", prompt="a lighthouse")
@@ -191,20 +180,6 @@ async def test_another_users_view_does_not_decode_pictures_again(monkeypatch: py
         monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
         await visitor.open(viewer_id=str(world.people["ben"].id))
         assert [await visitor.file(name) for name in shown_files(visitor.state)] == [seen]
-
-
-async def test_a_numbered_button_opens_its_picture() -> None:
-    async with visiting() as (_, visitor):
-        await visitor.generate("picture", prompt="a red barn", count="2", size="portrait")
-        await visitor.until(lambda state: "2" in visitor.buttons())
-
-        await visitor.press(visitor.buttons()["2"])
-
-        await visitor.until(lambda state: ": number 2" in texts(state))
-        opened = list(visitor.state["messages"].values())[-1]
-        (gallery,) = [item for item in components(opened["components"]) if "items" in item]
-        (picture,) = gallery["items"]
-        assert (await visitor.file(picture["media"]["asset_id"])).startswith(b"\x89PNG")
 
 
 async def test_cancel_works_although_the_page_is_stale() -> None:
@@ -234,24 +209,3 @@ async def test_a_late_cancel_does_not_press_the_button_that_replaced_it() -> Non
 
         assert receipt["rejected"]
         assert len(world.comfydeploy.call_log.queue_calls) == 1
-
-
-async def test_discords_clock_follows_the_bots() -> None:
-    async with open_world(pace=0) as world, world.turn:
-        await world.catch_up()
-        assert abs((world.app.bot.app.outside.now() - world.env.now()).total_seconds()) < 5
-
-
-async def test_a_refusal_is_an_answer_and_not_an_error() -> None:
-    async with visiting() as (world, visitor):
-        async with world.turn:
-            await world.people["mia"].slash(
-                world.channel, "block", user=world.people["ada"], reason="Too many barns"
-            )
-
-        receipt = await visitor.generate("picture", prompt="a red barn")
-
-        assert (receipt["settlement"], receipt["uncertain"]) == ("settled", False)
-        await visitor.until(lambda state: "Too many barns" in str(state["messages"]))
-        assert world.env.errors == []
-        assert len(world.comfydeploy.call_log.queue_calls) == 0

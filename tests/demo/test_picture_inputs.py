@@ -27,15 +27,6 @@ async def result(world: World, suffix: str = ".png") -> discord.Message:
             await asyncio.sleep(0.05)
 
 
-async def test_a_picture_can_be_given_to_the_command() -> None:
-    async with open_world(pace=0) as world:
-        async with world.turn:
-            await world.people["ada"].slash(
-                world.channel, "generate picture", prompt="a barn", image=("start.png", red_square())
-            )
-        assert is_red(await (await result(world)).attachments[0].read())
-
-
 async def test_a_picture_in_the_channel_can_be_used_as_input() -> None:
     async with open_world(pace=0) as world:
         ada = world.people["ada"]
@@ -63,16 +54,3 @@ async def test_a_result_is_enlarged_and_animated() -> None:
         with av.open(io.BytesIO(await clip.attachments[0].read())) as container:
             frames = sum(1 for _ in container.decode(video=0))
         assert frames == FRAME_RATE * SECONDS
-
-
-async def test_a_text_that_is_named_like_a_picture_starts_nothing() -> None:
-    async with open_world(pace=0) as world:
-        async with world.turn:
-            refused = await world.people["ada"].slash(
-                world.channel, "generate picture", prompt="a barn", image=("notes.png", b"some notes")
-            )
-            message = world.channel.history(viewer=world.people["ada"])[-1]
-        assert refused.ephemeral
-        texts = [part.content for part in message.components if isinstance(part, discord.TextDisplay)]
-        assert "`image` needs a picture, but notes.png is a text file." in texts[0]
-        assert not world.comfydeploy.call_log.queue_calls

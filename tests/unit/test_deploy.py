@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import time
@@ -75,15 +74,6 @@ def test_compose_starts_each_role_once_with_settings_that_the_bot_takes(
     assert sorted(roles) == sorted(Role)
 
 
-def test_both_compose_files_confine_the_bot_alike_and_replace_each_other() -> None:
-    keys = ("image", "env_file", "read_only", "tmpfs", "cap_drop", "security_opt", "stop_grace_period")
-    confined = [[service[key] for key in keys] for name in COMPOSE for service in bots(name)]
-    assert len(confined) == 3
-    assert confined.count(confined[0]) == 3
-    assert {file["name"] for file in COMPOSE.values()} == {"comfydeploy-discord-bot"}
-    assert all("bot" in file["services"] for file in COMPOSE.values())
-
-
 def test_the_image_has_the_bots_port_volume_and_health_check() -> None:
     (port,), (volume,), (path,) = (
         re.findall(pattern, DOCKERFILE, re.MULTILINE)
@@ -110,19 +100,6 @@ def test_the_picture_checker_runs_confined_beside_the_bot_where_the_document_say
     url = f"http://{name}:{re.findall(r'^EXPOSE (.*)$', CHECKER_IMAGE, re.MULTILINE)[0]}/check"
     load_settings(SECRETS | environment | {"PICTURE_CHECK_URL": url})
     assert f"PICTURE_CHECK_URL={url}" in (ROOT / "docs" / "picture-check.md").read_text(encoding="utf-8")
-
-
-def test_the_picture_checkers_image_has_its_port_path_and_files() -> None:
-    service = importlib.import_module("deploy.picture_check").Service("x" * 16, lambda _: {}).app()
-    routes = {route.resource.canonical for route in service.router.routes() if route.resource}
-    (port,) = re.findall(r"^EXPOSE (\d+)$", CHECKER_IMAGE, re.MULTILINE)
-    assert re.findall(r"127\.0\.0\.1:(\d+)(/\w+)", CHECKER_IMAGE) == [(port, "/healthz")]
-    assert {"/healthz", "/check"} <= routes
-    assert f'"PICTURE_CHECK_PORT") or {port}' in (ROOT / "deploy" / "picture_check.py").read_text("utf-8")
-    copied = re.findall(r"^COPY (\w\S*)", CHECKER_IMAGE, re.MULTILINE)
-    assert len(copied) == 2
-    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    assert all((ROOT / path).is_file() and f"!{path}" in ignored for path in copied)
 
 
 def test_the_bot_and_the_demo_run_with_the_packages_that_the_tests_have() -> None:

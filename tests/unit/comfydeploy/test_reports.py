@@ -96,11 +96,6 @@ def test_a_malformed_webhook_is_a_wire_error(body: bytes) -> None:
         parse_webhook(body)
 
 
-def test_an_unknown_or_missing_event_type_is_accepted() -> None:
-    assert report(event_type="run.paused") == RunReport(RUN_ID)
-    assert parse_webhook(json.dumps({"run_id": RUN_ID}).encode()) == RunReport(RUN_ID)
-
-
 def test_a_live_status_is_short_and_without_control_characters() -> None:
     phrase = report(live_status="Exec\x00\x1b[31muting " + "K" * 5000).live_status
     assert phrase is not None

@@ -1,16 +1,22 @@
+"""Pictures above the limit are recompressed, and bombs are not decoded."""
+
 from __future__ import annotations
 
 import io
 import random
 import struct
 import subprocess
+import sys
 import zlib
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from bot.media.shrink import shrink
+from tests.sampling import every_nth
 
 
 def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
@@ -28,15 +34,15 @@ def opened(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data))
 
 
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
 def black_png(width: int, height: int) -> bytes:
     """Return a PNG with one bit a pixel: a few kilobytes however large."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
-    rows = zlib.compress(bytes((width // 8 + 1) * height))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
+    rows = png_chunk(b"IDAT", zlib.compress(bytes((width // 8 + 1) * height)))
+    return b"\x89PNG\r\n\x1a\n" + header + rows + png_chunk(b"IEND", b"")
 
 
 def shrunk(data: bytes, limit: int) -> Image.Image:
@@ -115,3 +121,69 @@ def test_a_picture_is_decoded_by_a_process_that_knows_no_secrets(
 )
 def test_a_file_that_is_no_whole_picture_of_a_listed_format_is_left_alone(data: bytes) -> None:
     assert shrink(data, 100_000) is None
+
+
+def test_a_picture_that_takes_too_long_is_given_up() -> None:
+    assert shrink(black_png(100, 100), 100_000, 0.001) is None
+
+
+def png(width: int, height: int, *chunks: bytes) -> bytes:
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + png_chunk(b"IEND", b"")
+
+
+@cache
+def zeros(size: int) -> bytes:
+    """Return `size` zero bytes as zlib compresses them, to a few thousandths, without holding them."""
+    packer = zlib.compressobj(1)
+    parts = [packer.compress(bytes(1 << 20)) for _ in range(size >> 20)]
+    return b"".join([*parts, packer.flush()])
+
+
+# Where a format's header has the width and the height: a mark before them, the distance, and their form.
+SIZES = {"BMP": (b"BM", 18, "<ii"), "JPEG": (b"\xff\xc0", 5, ">HH"), "AVIF": (b"ispe", 8, ">II")}
+
+
+def header_of(form: str, side: int) -> bytes:
+    """Return a small real file whose header claims other sides."""
+    target = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(target, form)
+    data = bytearray(target.getvalue())
+    mark, distance, numbers = SIZES[form]
+    struct.pack_into(numbers, data, data.index(mark) + distance, side, side)
+    return bytes(data)
+
+
+def bomb_in(kind: bytes) -> bytes:
+    """Return a small PNG with 256 MiB of zeros in a chunk of this kind."""
+    return png(8, 8, png_chunk(kind, b"a\0\0" + zeros(1 << 28)), png_chunk(b"IDAT", zeros(1 << 20)))
+
+
+BOMBS: Mapping[str, Callable[[], bytes]] = {
+    "PNG, 900 megapixels": lambda: png(30_000, 30_000, png_chunk(b"IDAT", zeros(1 << 28))),
+    "PNG, just beyond": lambda: png(7_000, 7_200, png_chunk(b"IDAT", zeros(1 << 20))),
+    "PNG, text": lambda: bomb_in(b"zTXt"),
+    "PNG, colour profile": lambda: bomb_in(b"iCCP"),
+    "BMP": lambda: header_of("BMP", 40_000),
+    "JPEG": lambda: header_of("JPEG", 65_000),
+    "AVIF": lambda: header_of("AVIF", 60_000),
+}
+
+
+PEAK = """
+import resource, sys
+from bot.media.shrink import shrink
+
+made = shrink(sys.stdin.buffer.read(), 1_000)
+print(made is None, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.parametrize("name", every_nth(list(BOMBS), 3))
+def test_a_bomb_is_not_decoded(name: str) -> None:
+    done = subprocess.run(  # noqa: S603  # our own program
+        [sys.executable, "-c", PEAK], input=BOMBS[name](), capture_output=True, check=True
+    )
+    refused, mebibytes = done.stdout.split()
+    assert refused == b"True"
+    assert int(mebibytes) < 200

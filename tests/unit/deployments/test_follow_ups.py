@@ -12,12 +12,10 @@ import pytest
 from bot.comfydeploy.deployments import GPUS
 from bot.deployments.draft import Draft
 from bot.deployments.follow_ups import (
-    MAX_COMMANDS,
     asked_inputs,
     choose_file,
     find_follow_up,
     link_follow_ups,
-    message_commands,
     starting_values,
 )
 from bot.deployments.inputs import AttachedFile, Input
@@ -169,17 +167,3 @@ def test_a_carried_text_that_does_not_fit_is_told_and_a_required_one_asked_for(t
     assert made.merged().dropped == ("prompt",)
     ((name, value),) = opened(tmp_path, ANIMATE, positive="x" * 6001).fields()
     assert (name, len(value)) == ("words", 4000)
-
-
-def test_the_first_four_that_take_pictures_become_message_commands(tmp_path: Path) -> None:
-    labels = ["One", "Two", "Three", "Four", "Five"]
-    of_film = [
-        UPSCALE.replace("Upscale", "One"),
-        ANIMATE.replace("Animate", "two").replace('["prompt"]', "[]"),
-    ]
-    text = "\n".join([DEPLOYMENTS, *(f"[[deployments.film.then]]\n{each}" for each in of_film)])
-    clip = 'deployment = "film"\nlabel = "Clip"\ninput = "clip"\n'
-    own = UPSCALE.replace("Upscale", "use as INPUT")
-    then = (clip, own, *(UPSCALE.replace("Upscale", label) for label in labels))
-    found = message_commands([*loaded(tmp_path, *then, text=text).values()])
-    assert [each.label for each in found] == labels[:MAX_COMMANDS]

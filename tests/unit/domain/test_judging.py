@@ -104,23 +104,6 @@ def test_a_pause_and_a_budget_end_and_a_block_does_not(
 
 
 @pytest.mark.parametrize(
-    ("run", "operator", "expected"),
-    [
-        (stored(), {"allowed_guild_ids": frozenset({8})}, ("guild_not_allowed", "for ever")),
-        (stored(guild_id=None), {}, ("direct_messages_off", "for ever")),
-        (stored(guild_id=None, user_install=True), {}, ("user_installs_off", "for ever")),
-        # It would be too much on any day.
-        (stored(), {"daily_gpu_seconds": 59}, ("daily_limit", "for ever")),
-        (stored(weight=0.7), {"daily_gpu_seconds": 60}, None),
-    ],
-)
-def test_a_run_that_the_operator_no_longer_allows_never_starts(
-    run: Run, operator: dict[str, Any], expected: tuple[str, str] | None
-) -> None:
-    assert reason(run, operator=operator) == expected
-
-
-@pytest.mark.parametrize(
     ("run", "rules", "expected"),
     [
         (stored(private=True), {}, ("private_off", "for ever")),
@@ -197,10 +180,3 @@ def test_a_channel_in_which_nothing_can_be_shown_is_final(
 ) -> None:
     found = reason(stored(age_restricted=restricted), usage=PAUSED if expected else {}, channel=channel)
     assert found == (expected and (expected, "for ever"))
-
-
-def test_without_waiting_runs_in_the_usage_their_limit_forbids_no_start() -> None:
-    rules = {"budgets": {"person": {"waiting": 1}, "server": {"waiting": 1}}}
-    assert reason(rules=rules) is None
-    usage = replace(USAGE, person=Spending(waiting=1))
-    assert refusal_of(stored(), usage, OperatorRules(), ServerRules.model_validate(rules)) is not None

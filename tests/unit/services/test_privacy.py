@@ -9,11 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from bot.domain.moderation import AuditAction, AuditEntry, StoredEntry
-from bot.domain.runs import Erased, Output, Run
+from bot.domain.runs import Output, Run
 from bot.outside import Outside
 from bot.services.exports import ExportFile
 from bot.services.privacy import export
-from cogs.runs import erased_text
 from tests.unit.factories import app_with, made_run
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, tzinfo=UTC)
@@ -101,17 +100,3 @@ async def test_runs_beyond_the_size_are_left_out_whole() -> None:
     file, lines = await exported(*[long] * 4, entries=[line()])
     assert file.cut
     assert [each["kind"] for each in lines] == ["block", "run", "run"]
-
-
-def test_requests_left_after_an_erasure_are_listed_up_to_a_limit() -> None:
-    assert erased_text(Erased(3), str.title).startswith("Deleted the contents of 3 requests.")
-    assert "presets" not in erased_text(Erased(3), str.title)
-    few = erased_text(Erased(1, [run(prompt="a *fox*"), run(prompt=None)], presets=2), str.title)
-    assert few.startswith("Deleted the contents of 1 request.")
-    assert "Deleted your presets.\n" in few
-    assert "yet:\n- Flux: a \\*fox\\*\n- Flux\n" in few
-    many = erased_text(Erased(0, [run(prompt="*" * 6000) for _ in range(500)], presets=1), str.title)
-    assert "Deleted your presets.\n" in many
-    assert many.count("- Flux: ") == 3
-    assert "\n- and 497 more\n" in many
-    assert len(many) < 2000

@@ -24,7 +24,7 @@ from bot.services import sharing
 from bot.store import Store
 from bot.words.cache import AutomodCache
 from bot.words.rules import WordRules
-from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, block, stored_rules, stored_run, unblock
+from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, stored_rules, stored_run
 from tests.contract.store.runs import (
     NOW,
     PERSON,
@@ -181,20 +181,6 @@ async def shared_by(store: Store, key: str, requester: Actor, client: Any = exis
 
 async def posted_by(store: Store, key: str, requester: Actor) -> str:
     return await send_copy(store, await post(app_of(store), requester, key))
-
-
-async def test_a_blocked_member_and_a_paused_bot_copy_nothing(store: Store) -> None:
-    key = await stored_run(store, **batch())
-    await block(store, ALICE, at=NOW, reason="spam")
-    app = app_of(store)
-    for act in (post(app, member(), key), share(app, member(), key)):
-        with pytest.raises(RefusedError, match="blocked"):
-            await act
-    await unblock(store, ALICE, at=NOW)
-    await store.pause.pause("moving", by=1, now=NOW)
-    with pytest.raises(RefusedError, match="paused"):
-        await share(app, member(), key, with_prompt=False)
-    assert await kinds(store, key) == ["outcome"]
 
 
 async def test_a_prompt_is_checked_for_the_gallery(store: Store) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import pytest
 
 from bot.domain.errors import RefusedError
 from bot.outside import Outside
-from bot.words.cache import AutomodCache, WordThread
+from bot.words.cache import WordThread
 from bot.words.rules import Steps, WordRule, WordRules
 from tests.bench.hostile import NESTED, NESTED_TEXT
-from tests.word_rules import compiled, first_hit
+from tests.word_rules import compiled
 
 T = TypeVar("T")
 HOSTILE, HARMLESS = range(1, 11), 99
@@ -67,39 +67,6 @@ async def test_a_server_is_served_while_the_work_of_ten_others_never_ends(thread
         for _ in range(3):
             assert await thread.run(HARMLESS, short()) == "done"
         assert not any(task.done() for task in tasks)
-
-
-async def test_a_servers_rules_are_read_while_others_never_finish_compiling() -> None:
-    async def fetch(guild_id: int, _thread: WordThread) -> WordRules:
-        steps = WordRules.compile(blocked=["cat"]) if guild_id == HARMLESS else Endless().steps()
-        return await cache.thread.run(guild_id, steps)
-
-    cache = AutomodCache(fetch, Outside(), timeout=60)
-    reads = [asyncio.create_task(cache.automod_rules(guild_id)) for guild_id in HOSTILE]
-    own = asyncio.create_task(cache.own_rules(50, ["dog"]))
-    assert first_hit(await cache.automod_rules(HARMLESS), "a cat") is not None
-    assert first_hit(await own, "a dog") is not None
-    assert not any(read.done() for read in reads)
-    await cache.close()
-    with suppress(asyncio.CancelledError):
-        await asyncio.gather(*reads)
-
-
-async def test_the_pieces_of_work_of_one_server_follow_each_other(thread: WordThread) -> None:
-    order: list[str] = []
-
-    def piece(name: str) -> Steps[None]:
-        for _ in range(3):
-            order.append(name)
-            yield
-
-    endless = Endless()
-    async with running(thread, {1: endless.steps()}):
-        waiting = [asyncio.create_task(thread.run(1, piece(name))) for name in "ab"]
-        assert await thread.run(HARMLESS, short()) == "done"
-        assert order == []
-    await asyncio.gather(*waiting)
-    assert order == ["a"] * 3 + ["b"] * 3
 
 
 async def test_cancelled_work_goes_on_for_no_longer_than_a_slice(thread: WordThread) -> None:
