@@ -158,13 +158,6 @@ def set_columns(
     return connection.execute(statement, {**of, **new, **more}).rowcount
 
 
-def set_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
-    """Update the rows of these keys. All have the same columns, of which `key` comes first."""
-    _, *names = rows[0]
-    new = [{"of_key": row["key"], **{f"new_{name}": row[name] for name in names}} for row in rows]
-    connection.execute(_update(table, ("key",), tuple(names), ()), new)
-
-
 # Cached, because building a statement takes longer than executing it.
 @cache
 def _update(table: Table, of: tuple[str, ...], set_: tuple[str, ...], add: tuple[str, ...]) -> Update:

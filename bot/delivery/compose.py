@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bot.context import App
-from bot.delivery.age_restriction import applies, hides
+from bot.delivery.checking import applies, hides
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import MediaGone, RefusedError
 from bot.domain.messages.decide import MAX_FAILURES, Act
@@ -237,9 +237,7 @@ async def _review(app: App, task: Task) -> list[OutgoingMessage]:
     attached = replace(run, outputs=inputs.files, to_check=False, spoiler=False)
     withheld = bool(inputs.files) and await hides(app, run, message.channel_id)
     if message.form is Form.FILES and not withheld:
-        prepared = await app.outputs.prepare(
-            attached, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
-        )
+        prepared = await _uploaded(app, task, attached)
     else:
         code = "card_file_restricted" if withheld else "media_linked"
         prepared = linked_outputs(attached, app.outputs.may_link, code)
@@ -254,14 +252,17 @@ async def _pictures(app: App, task: Task) -> list[OutgoingMessage]:
         held = tuple(run.outputs[number - 1] for number in run.held)
         alone = replace(run, outputs=held, to_check=False, spoiler=False)
         if claim.message.form is Form.FILES and not withheld:
-            found.append(
-                await app.outputs.prepare(
-                    alone, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
-                )
-            )
+            found.append(await _uploaded(app, task, alone))
         elif not withheld:
             found.append(linked_outputs(alone, app.outputs.may_link))
     return pictures_card(claim.runs, _title(app, claim.first), _together(found), withheld=withheld)
+
+
+async def _uploaded(app: App, task: Task, run: Run) -> PreparedOutputs:
+    """Return a run's outputs for a card, with a sentence for each file that can't be fetched."""
+    return await app.outputs.prepare(
+        run, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
+    )
 
 
 def _together(found: Sequence[PreparedOutputs]) -> PreparedOutputs:
@@ -276,13 +277,8 @@ async def _report(app: App, task: Task) -> list[OutgoingMessage]:
     claim, found = task.claim, list[PreparedOutputs]()
     withheld = await hides(app, claim.run, claim.message.channel_id)
     if claim.message.form is Form.FILES and not withheld:
-        for run in (each for each in claim.about if each.is_shown):
-            plain = replace(run, spoiler=False)
-            found.append(
-                await app.outputs.prepare(
-                    plain, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
-                )
-            )
+        shown = [replace(run, spoiler=False) for run in claim.about if run.is_shown]
+        found = [await _uploaded(app, task, run) for run in shown]
     return [await _report_card(app, claim, found, withheld=withheld)]
 
 

@@ -17,8 +17,7 @@ from typing import Any
 
 from bot.context import App
 from bot.delivery import compose, status
-from bot.delivery.age_restriction import withheld_at
-from bot.delivery.checking import look
+from bot.delivery.checking import look, withheld_at
 from bot.delivery.status import Estimator
 from bot.delivery.step import LEASE, Step, Superseded
 from bot.discord_api.calls import DiscordHealth, PostError, Unanswered, Unreachable

@@ -37,10 +37,6 @@ MEDIANS_AGE = timedelta(minutes=5)
 TOO_FEW_AGE = timedelta(seconds=20)
 
 
-# The runs in flight by deployment, as far as one list of estimates has read them.
-_Busy = dict[str, Sequence[StartedRun]]
-
-
 class Estimator:
     """Estimates the ends of batches, from what it has read within the last minutes."""
 
@@ -49,31 +45,30 @@ class Estimator:
         self._medians: dict[tuple[str, str | None], tuple[datetime, Medians | None]] = {}
         self._reading = asyncio.Lock()
 
-    async def expected_end(self, batch: Sequence[Run], busy: _Busy | None = None) -> datetime | None:
-        """Return when the last run of a batch is expected to end, or None if there is no estimate."""
-        active = [run for run in batch if not run.final]
-        if not all(map(may_be_estimated, active)):
-            return None
-        now, busy = self._app.now(), {} if busy is None else busy
-        try:
-            return end_of_all([await self._end(run, now, busy) for run in active], now)
-        except StoreUnavailable as error:
-            log.info("can't estimate the end of run %s: %s", batch[0].key, error)
-            return None
-
     async def expected_ends(self, batches: Sequence[Sequence[Run]]) -> Mapping[str, datetime]:
-        """Return when batches are expected to end, by request, without those that are unknown."""
-        busy: _Busy = {}
-        ends = {batch[0].request_key: await self.expected_end(batch, busy) for batch in batches}
-        return {key: end for key, end in ends.items() if end is not None}
+        """Return when the last runs of batches are expected to end, by request, as far as that is known."""
+        now, ends = self._app.now(), dict[str, datetime]()
+        waiting = any(run.state is RunState.WAITING for batch in batches for run in batch)
+        try:
+            busy = await self._app.store.figures.in_flight() if waiting else {}
+            for batch in batches:
+                active = [run for run in batch if not run.final]
+                if all(map(may_be_estimated, active)):
+                    end = end_of_all([await self._end(run, now, busy) for run in active], now)
+                    ends |= {batch[0].request_key: end} if end is not None else {}
+        except StoreUnavailable as error:
+            log.info("can't estimate when requests end: %s", error)
+        return ends
 
-    async def _end(self, run: Run, now: datetime, busy: _Busy) -> datetime | None:
+    async def _end(
+        self, run: Run, now: datetime, busy: Mapping[str, Sequence[StartedRun]]
+    ) -> datetime | None:
         usual = await self._usual(run.deployment, run.expected_gpu, now)
         if usual is None:
             return None
         if run.state is not RunState.WAITING:
             return expected_end(run, usual, now, self._app.limit(run.deployment))
-        start = await self._start(run, usual, now, busy)
+        start = await self._start(run, usual, now, busy.get(run.deployment, ()))
         return start + usual.total if start is not None else None
 
     async def _usual(self, deployment: str, gpu: str | None, now: datetime) -> Medians | None:
@@ -92,7 +87,9 @@ class Estimator:
             Medians(timedelta(seconds=seconds), timedelta(seconds=seconds)) if seconds is not None else None
         )
 
-    async def _start(self, run: Run, usual: Medians, now: datetime, known: _Busy) -> datetime | None:
+    async def _start(
+        self, run: Run, usual: Medians, now: datetime, busy: Sequence[StartedRun]
+    ) -> datetime | None:
         """Return when a waiting run is expected to start, or None if there is no estimate.
 
         Runs that are far back in the queue have none, and neither has a run that waits although a slot is
@@ -101,8 +98,6 @@ class Estimator:
         slots = self._app.limit(run.deployment)
         if run.queue_position is None or run.queue_position > PLACES or slots is None:
             return None
-        if (busy := known.get(run.deployment)) is None:
-            busy = known[run.deployment] = await self._app.store.figures.in_flight(run.deployment)
         free_at = list[datetime]()
         for each in busy if len(busy) >= slots else ():
             own = await self._usual(run.deployment, each.expected_gpu, now)
@@ -127,9 +122,9 @@ async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
         return first.status_message_id
     if first.farewell_at is not None and app.now() >= first.farewell_at:
         runs = [replace(first, status_note="answer_ends"), *runs[1:]]
-    expected = await estimator.expected_end(runs)
+    end = (await estimator.expected_ends([runs])).get(first.request_key)
     try:
-        return await _edit(app, claim, status_message(runs, app.catalogue.title(first.deployment), expected))
+        return await _edit(app, claim, status_message(runs, app.catalogue.title(first.deployment), end))
     except Unreachable as error:
         log.info("can't update the status message: %s", error)
         return first.status_message_id

@@ -6,7 +6,6 @@ conditional UPDATE decides which of two concurrent changes wins.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
@@ -25,7 +24,6 @@ from bot.database.rows import (
     runs_of,
     select_runs,
     set_columns,
-    set_rows,
     settle_answer,
     to_run,
     want,
@@ -211,7 +209,7 @@ class RunStore(Repository):
         run_timeout: RunTimeout = lambda _: None,
     ) -> None:
         """Record those of these reports that only tell the progress of their run."""
-        changed, visible = defaultdict[Any, list[dict[str, object]]](list), set[str]()
+        visible = set[str]()
         for run in lock_runs(connection, reports.keys()):
             report = reports[run.key]
             if not is_progress(run.state, report.state) or run.run_id != report.run_id:
@@ -219,10 +217,8 @@ class RunStore(Repository):
             change = apply_report(run, report, now)
             if change is not None:
                 values = _with_next_poll(run, change, run_timeout, now, next_check)
-                changed[tuple(values)].append({"key": run.key, "state": change.state, **values})
+                set_columns(connection, runs, {"key": run.key}, {"state": change.state, **values})
                 visible |= {run.request_key} if change.visible else set()
-        for rows in changed.values():
-            set_rows(connection, runs, rows)
         if visible:
             revise(connection, visible)
 

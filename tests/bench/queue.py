@@ -74,7 +74,7 @@ async def _measure(store: Store, section: str, count: int) -> list[Figure]:
     note("claim", await _least(claim))
     note("positions after a claim", min([await moved() for _ in range(TIMES)]))
     note("positions, unchanged", await _least(positions))
-    note("in flight, for estimates", await _least(lambda: store.figures.in_flight(DEPLOYMENT)), "")
+    note("in flight, for estimates", await _least(store.figures.in_flight), "")
     note("/queue", await _least(lambda: store.history.server_queue(BUSY_SERVER, limit=11)), "")
     await _fill(store, _rows(count, now, guild=FULL_SERVER, server_limit=1))
     note("claim, all at their limit", await _least(claim))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -38,7 +39,7 @@ SUCCESSES = (
 )
 # Without the times, which take longer to read than all the rest.
 _SECONDS = SUCCESSES.with_only_columns(_BILLED)
-# Those of all deployments, which are few. With a deployment, SQLite would read all its runs.
+# Those of all deployments, because with a deployment, SQLite would read all its runs.
 BUSY = select(runs.c.deployment, *(runs.c[name] for name in StartedRun._fields)).where(is_in_flight(runs))
 _ACTIVE_RUNS = (
     select(runs.c.deployment, runs.c.state, func.count().label("number"))
@@ -140,9 +141,12 @@ class FigureStore(Repository):
         return medians_of(successes(connection, deployment, gpu, now))
 
     @reads
-    def in_flight(self, connection: Connection, deployment: str) -> Sequence[StartedRun]:
-        """Return the runs of a deployment that are in flight."""
-        return [StartedRun(*row[1:]) for row in connection.execute(BUSY) if row.deployment == deployment]
+    def in_flight(self, connection: Connection) -> Mapping[str, Sequence[StartedRun]]:
+        """Return the runs in flight by deployment, which are few."""
+        found = defaultdict[str, list[StartedRun]](list)
+        for row in connection.execute(BUSY):
+            found[row.deployment].append(StartedRun(*row[1:]))
+        return found
 
     @reads
     def gauges(self, connection: Connection, now: datetime) -> Gauges:

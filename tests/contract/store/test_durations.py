@@ -64,6 +64,6 @@ async def test_the_runs_in_flight_of_a_deployment_are_found(store: Store) -> Non
     for state in RunState:
         await stored_run(store, state, started_at=NOW, progress=0.5, expected_gpu="L4")
     await stored_run(store, RunState.RUNNING, deployment="sdxl")
-    found = await store.figures.in_flight("flux")
+    found = (await store.figures.in_flight())["flux"]
     assert len(found) == len(IN_FLIGHT)
     assert found[0] == StartedRun("L4", None, NOW, NOW, 0.5)

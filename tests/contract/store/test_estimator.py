@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,6 +40,10 @@ async def active(store: Store, state: RunState = RunState.QUEUED, **more: Any) -
     return await fetch(store, await stored_run(store, state, outcome=None, expected_gpu="L4", **more))
 
 
+async def end_of(estimates: Estimator, batch: Sequence[Run]) -> datetime | None:
+    return (await estimates.expected_ends([batch])).get(batch[0].request_key)
+
+
 def left(end: datetime | None, clock: Clock) -> float | None:
     return None if end is None else (end - clock.now).total_seconds()
 
@@ -48,12 +53,12 @@ async def test_medians_are_read_every_five_minutes(store: Store) -> None:
     run = await active(store)
     estimates, clock = estimator(store)
     with selects(store) as seen:
-        assert left(await estimates.expected_end([run]), clock) == 60
+        assert left(await end_of(estimates, [run]), clock) == 60
         clock.move(seconds=MEDIANS_AGE.total_seconds() - 1)
-        await estimates.expected_end([run] * 3)
+        await end_of(estimates, [run] * 3)
         assert len(seen) == 1
         clock.move(seconds=1)
-        await estimates.expected_end([run] * 3)
+        await end_of(estimates, [run] * 3)
         assert len(seen) == 2
 
 
@@ -62,13 +67,13 @@ async def test_too_few_successes_are_counted_again_after_seconds(store: Store) -
     run = await active(store)
     estimates, clock = estimator(store)
     with selects(store) as seen:
-        assert await estimates.expected_end([run]) is None
+        assert await end_of(estimates, [run]) is None
         await minutes_long(store, 1)
         clock.move(seconds=TOO_FEW_AGE.total_seconds() - 1)
-        assert await estimates.expected_end([run] * 3) is None
+        assert await end_of(estimates, [run] * 3) is None
         assert len(seen) == 1
         clock.move(seconds=1)
-        assert await estimates.expected_end([run] * 3) is not None
+        assert await end_of(estimates, [run] * 3) is not None
         assert len(seen) == 2
 
 
@@ -78,13 +83,13 @@ async def test_a_waiting_run_starts_after_what_is_in_flight_and_ahead(store: Sto
     first, second = [await active(store, RunState.WAITING, queue_position=n, queue_tag=n) for n in (1, 2)]
     estimates, clock = estimator(store)
     with selects(store) as seen:
-        assert left(await estimates.expected_end([first]), clock) == 20 + 60
-        assert left(await estimates.expected_end([second]), clock) == 20 + 60 + 60
+        assert left(await end_of(estimates, [first]), clock) == 20 + 60
+        assert left(await end_of(estimates, [second]), clock) == 20 + 60 + 60
         assert len(seen) == 3  # the medians, and twice what is in flight
     twice, _ = estimator(store, slots=2)
-    assert await twice.expected_end([second]) is None
+    assert await end_of(twice, [second]) is None
     unlimited, _ = estimator(store, slots=None)
-    assert await unlimited.expected_end([first]) is None
+    assert await end_of(unlimited, [first]) is None
 
 
 async def test_a_batch_is_estimated_by_its_unfinished_runs(store: Store) -> None:
@@ -95,9 +100,9 @@ async def test_a_batch_is_estimated_by_its_unfinished_runs(store: Store) -> None
     held = await active(store, RunState.WAITING, waiting_code="paused")
     nowhere = await active(store, RunState.WAITING)
     estimates, clock = estimator(store)
-    assert left(await estimates.expected_end([ended, run, later]), clock) == 70
-    assert await estimates.expected_end([run, held]) is None
-    assert await estimates.expected_end([run, nowhere]) is None
+    assert left(await end_of(estimates, [ended, run, later]), clock) == 70
+    assert await end_of(estimates, [run, held]) is None
+    assert await end_of(estimates, [run, nowhere]) is None
 
 
 async def test_without_the_database_there_is_no_estimate(opening: Stores, tmp_path: Path) -> None:
@@ -107,4 +112,4 @@ async def test_without_the_database_there_is_no_estimate(opening: Stores, tmp_pa
     await store.database.close()
     (tmp_path / "bot.db").rename(tmp_path / "bot.away")
     (tmp_path / "bot.db").mkdir()
-    assert await estimates.expected_end([run]) is None
+    assert await end_of(estimates, [run]) is None
