@@ -24,36 +24,21 @@ _CLOCKS_DIFFER = 60.0
 _BY_ROLE = ("at_once", "runs_a_day", "gpu_seconds_a_day")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits of a member, with their roles taken into account, or of a server. None means no limit.
-
-    `server_at_once` limits the runs of the member's whole server.
-    """
-
-    at_once: int | None = None
-    waiting: int | None = None
-    runs_a_day: int | None = None
-    gpu_seconds_a_day: int | None = None
-    server_at_once: int | None = None
+NO_LIMIT = Budget(at_once=None, waiting=None)
 
 
-def limits_of(person: Member, rules: ServerRules) -> Limits:
+def limits_of(person: Member, rules: ServerRules) -> Budget:
     """Return a member's limits. A role's limit replaces the default.
 
     If several of the member's roles set the same limit, the most generous value applies. An unlimited role
     removes all limits of the member.
     """
-    server_at_once, default = rules.budgets.server.at_once, rules.budgets.person
     own = [budget for role, budget in rules.budgets.roles.items() if role in person.role_ids]
     if any(budget.unlimited for budget in own):
-        return Limits(server_at_once=server_at_once)
-    limits = {
-        name: max((value for each in own if (value := getattr(each, name)) is not None), default=None)
-        for name in _BY_ROLE
-    }
-    limits = {name: getattr(default, name) if most is None else most for name, most in limits.items()}
-    return Limits(**limits, waiting=default.waiting, server_at_once=server_at_once)
+        return NO_LIMIT
+    most = {name: max(filter(None, (getattr(each, name) for each in own)), default=None) for name in _BY_ROLE}
+    set_by_roles = {name: limit for name, limit in most.items() if limit is not None}
+    return rules.budgets.person.model_copy(update=set_by_roles)
 
 
 def weight_of(gpu: str | None, rules: ServerRules) -> float:
@@ -163,7 +148,7 @@ class UsageView:
     own: bool
     usage: Usage
     running: tuple[int, int]
-    limits: Limits
+    limits: Budget
     server: Budget | None
 
 
@@ -172,7 +157,7 @@ def budget_day(now: datetime) -> date:
     return now.astimezone(UTC).date()
 
 
-def has_daily_limit(limits: Limits | Budget) -> bool:
+def has_daily_limit(limits: Budget) -> bool:
     """Return whether a limit depends on what was used today."""
     return limits.runs_a_day is not None or limits.gpu_seconds_a_day is not None
 

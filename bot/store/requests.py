@@ -219,13 +219,12 @@ def _store(
     add_entries(connection, entry)
     # A run in review gets its tag once it is approved.
     asked = [(run.deployment, None if in_review else run.requester_id) for run in stored]
-    tags, limits = give_tags(connection, asked), limits_of(requester.person, rules)
+    tags = give_tags(connection, asked)
     own = {
         # The process that accepts it is about to show the status message.
         "lease_owner": ACCEPTING,
         "lease_until": now + _SHOWING,
-        "user_limit": limits.at_once,
-        "server_limit": limits.server_at_once,
+        **limits_at_once(requester.person, rules),
         "press": requester.press.id if requester.press is not None else None,
     }
     rows = [new_row(run) | own | {"due_at": now, "queue_tag": tags[run.index]} for run in stored]
@@ -240,6 +239,14 @@ def _store(
     ledger.charge(connection, stored)
     # The queue that it joins may be held, and the status message has to say so.
     return runs_of(connection, accepted.request_key)[0]
+
+
+def limits_at_once(person: Member, rules: ServerRules) -> dict[str, int | None]:
+    """Return the columns of a run with how many runs its person and server may have in flight."""
+    return {
+        "user_limit": limits_of(person, rules).at_once,
+        "server_limit": rules.budgets.server.at_once,
+    }
 
 
 def _refusal(run: Run, code: str, now: datetime, **details: object) -> AuditEntry:

@@ -13,7 +13,7 @@ from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting, lock_batch, lock_run
 from bot.database.rows import FRESH, about_result, bump, messages_of, set_columns, want
 from bot.database.tables import audit, messages, runs
-from bot.domain.budgets import budget_day, limits_of
+from bot.domain.budgets import budget_day
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.messages.records import COPIES, Claim, Kind
 from bot.domain.moderation import (
@@ -31,7 +31,7 @@ from bot.store.audit import add_entries, request_entry, run_entry
 from bot.store.ledger import reservation
 from bot.store.messages import keep
 from bot.store.queue import give_tags
-from bot.store.requests import judge_run, refuse
+from bot.store.requests import judge_run, limits_at_once, refuse
 from bot.store.rules import read_pause, read_rules
 from bot.store.runs import apply_change
 
@@ -97,9 +97,8 @@ class ReviewStore(Repository):
         cost = reservation(judged.reserved_seconds, judged.weight, budget_day(now))
         known = {"expected_gpu": judged.expected_gpu, **cost}
         if person is not None:
-            limits = limits_of(person, read_rules(connection, batch[0].guild_id))
             known["requester_roles"] = sorted(person.role_ids)
-            known |= {"user_limit": limits.at_once, "server_limit": limits.server_at_once}
+            known |= limits_at_once(person, read_rules(connection, batch[0].guild_id))
         tags = give_tags(connection, [(run.deployment, run.requester_id) for run in batch])
         for run in batch:
             apply_change(connection, run, change, now, queue_tag=tags[run.index], **known)

@@ -12,7 +12,7 @@ from discord.utils import format_dt
 
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.model import Deployment
-from bot.domain.budgets import Limits, Spending, Usage, UsageView, limits_of
+from bot.domain.budgets import Spending, Usage, UsageView, limits_of
 from bot.domain.policy import Standing
 from bot.domain.requests import NAME_LENGTH
 from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget
@@ -168,7 +168,7 @@ def usage_layout(view: UsageView) -> LayoutView:
     return layout_of(above, lines(*server), resets)
 
 
-def _used(spent: Spending, running: int, limits: Limits | Budget) -> Iterator[str]:
+def _used(spent: Spending, running: int, limits: Budget) -> Iterator[str]:
     """Yield a line for each kind of use, with a bar if it is limited."""
     for name, limit, used, after in (
         ("Runs", limits.runs_a_day, spent.runs, ", {} left"),

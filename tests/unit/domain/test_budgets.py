@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bot.domain.budgets import (
+    NO_LIMIT,
     Charge,
-    Limits,
     budget_day,
     charge_of,
     day_end,
@@ -21,7 +21,7 @@ from bot.domain.budgets import (
 )
 from bot.domain.requests import Member
 from bot.domain.runs import IN_FLIGHT, Run, RunReport, RunState
-from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.rules_and_defaults import Budget, ServerRules
 from tests.unit.factories import made_run
 
 ONE, TWO, FREE = 1, 2, 3
@@ -40,12 +40,12 @@ def rules(**roles: dict[str, Any]) -> ServerRules:
     return ServerRules.model_validate({"budgets": budgets})
 
 
-def limits(of: ServerRules, *roles: int) -> Limits:
+def limits(of: ServerRules, *roles: int) -> Budget:
     return limits_of(Member(id=9, role_ids=frozenset(roles), created_at=datetime(2026, 1, 1, tzinfo=UTC)), of)
 
 
 def test_without_a_role_budget_everybody_has_the_same_limits() -> None:
-    everybody = Limits(at_once=3, waiting=10, runs_a_day=20, gpu_seconds_a_day=None, server_at_once=9)
+    everybody = Budget(at_once=3, waiting=10, runs_a_day=20)
     assert limits(rules()) == everybody
     assert limits(rules(one={"runs_a_day": 99}), TWO) == everybody
 
@@ -59,9 +59,9 @@ def test_a_role_budget_changes_only_its_limits_and_the_most_generous_role_wins()
     assert (found.at_once, found.runs_a_day, found.gpu_seconds_a_day) == (2, 50, 600)
 
 
-def test_an_unlimited_role_lifts_the_persons_limits_but_not_the_servers() -> None:
+def test_an_unlimited_role_lifts_the_persons_limits() -> None:
     found = limits(rules(one={"runs_a_day": 1}, free={"unlimited": True}), ONE, FREE)
-    assert found == Limits(server_at_once=9)
+    assert found == NO_LIMIT
 
 
 def test_a_second_on_a_gpu_counts_by_its_weight() -> None:

@@ -13,7 +13,7 @@ from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
-from bot.domain.budgets import Limits, Spending, Usage, UsageView
+from bot.domain.budgets import Spending, Usage, UsageView
 from bot.domain.errors import InputError, InputErrors
 from bot.domain.forms import FORM_LIMIT, Option, batches
 from bot.domain.messages.records import MessageRef
@@ -23,7 +23,7 @@ from bot.domain.requests import ChannelDefault, Holder, Member, Preset
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.settings.fields import SECTIONS, describe_changes, form_of, keys_of
 from bot.domain.settings.kinds import Names, NotApplied, ReviewChannel, SettingsContext
-from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.rules_and_defaults import Budget, ServerRules
 from bot.strings import explain, say
 from bot.ui.audit import AuditId, audit_layout
 from bot.ui.custom_ids import DraftId, HelpPage, SettingId
@@ -208,7 +208,7 @@ def people(words: Words) -> Mapping[str, Shown]:
         "preset of the server taken": replace_layout(house, title, inputs(house), "0123abcd"),
         "blocked": blocked_layout([block, other], 1, more=True),
         "nobody blocked": blocked_layout([], 0, more=False),
-        "usage": usage_layout(UsageView(42, True, usage, (1, 1), Limits(at_once=2), None)),
+        "usage": usage_layout(UsageView(42, True, usage, (1, 1), Budget(at_once=2, waiting=None), None)),
         "share": share_modal(KEY),
         "reject": reject_modal(KEY),
         "report": report_modal(KEY),
