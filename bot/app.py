@@ -17,13 +17,15 @@ from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.comfydeploy.wire import WebhookSigner
 from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings, configured_deployments, configured_labels
-from bot.context import App, Wakeups, operator_rules
+from bot.context import App, Wakeups
 from bot.database.coordination import Coordinator
 from bot.delivery.messenger import WIDTH, Messenger
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.deployments.schema import DeploymentSettings
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.backend import Backend
+from bot.domain.picture_check import Flagged
+from bot.domain.policy import OperatorRules
 from bot.gateway.client import GenerateBot, RestClient, ShardedBot
 from bot.gateway.guild import read_automod
 from bot.media.download import MediaFetcher
@@ -56,7 +58,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         calling = bool(settings.roles & CALLING_ROLES)
         configs = configured_deployments(settings) if calling else ()
         url = settings.database_url.get_secret_value()
-        store = Store(url, outside, settings.database_pool_size, operator=operator_rules(settings))
+        store = Store(url, outside, settings.database_pool_size, operator=_operator_rules(settings))
         stack.push_async_callback(store.close)
         await back_up_before_migration(settings, store.database, outside.now())
         await store.open()
@@ -89,6 +91,19 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
             metrics=metrics,
         )
         yield _assemble(app, coordinator)
+
+
+def _operator_rules(settings: Settings) -> OperatorRules:
+    allowed = settings.allowed_guild_ids
+    return OperatorRules(
+        allowed_guild_ids=frozenset(allowed) if allowed is not None else None,
+        allow_direct_messages=settings.allow_direct_messages,
+        allow_user_installs=settings.allow_user_installs,
+        daily_gpu_seconds=settings.daily_gpu_seconds,
+        max_waiting_per_server=settings.max_waiting_per_server,
+        flagged=Flagged(settings.picture_check),
+        holds_unknown=settings.picture_check_fails == "hold",
+    )
 
 
 async def _open(

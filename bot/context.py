@@ -16,7 +16,6 @@ from bot.config.settings import Settings
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.backend import Backend
-from bot.domain.picture_check import Flagged
 from bot.domain.policy import OperatorRules
 from bot.domain.run_timing import QUIET_INTERVALS
 from bot.media.download import MediaFetcher
@@ -134,7 +133,7 @@ class App:
 
     @property
     def operator(self) -> OperatorRules:
-        return operator_rules(self.settings)
+        return self.store.operator
 
     @property
     def interval(self) -> timedelta:
@@ -161,16 +160,3 @@ class App:
         """Return the seconds after which the backend stops a run of a deployment, or None if unknown."""
         deployment = self.catalogue.get(name)
         return deployment.run_timeout if deployment else None
-
-
-def operator_rules(settings: Settings) -> OperatorRules:
-    allowed = settings.allowed_guild_ids
-    return OperatorRules(
-        allowed_guild_ids=frozenset(allowed) if allowed is not None else None,
-        allow_direct_messages=settings.allow_direct_messages,
-        allow_user_installs=settings.allow_user_installs,
-        daily_gpu_seconds=settings.daily_gpu_seconds,
-        max_waiting_per_server=settings.max_waiting_per_server,
-        flagged=Flagged(settings.picture_check),
-        holds_unknown=settings.picture_check_fails == "hold",
-    )

@@ -27,7 +27,7 @@ from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text.file_names import file_stem
 from bot.media.file_types import is_visual
-from bot.ui.message_parts import PreparedFile, PreparedOutputs
+from bot.ui.message_parts import PreparedOutputs
 from bot.words.cache import TIMEOUT_SECONDS
 
 log = logging.getLogger(__name__)
@@ -153,18 +153,16 @@ async def _labels(
         if file is None or not file.content_type:
             found[number] = None  # too large, or it couldn't be fetched
         elif is_visual(file.content_type):
-            found[number] = await _label_file(app, run, file, deadline)
+            found[number] = None  # switched off since the request
+            if app.pictures is not None:
+                found[number] = await app.pictures.check(
+                    file.path, file.content_type, server=run.server, deadline=deadline
+                )
         else:
             found[number] = frozenset()
 
     await asyncio.gather(*(label(number) for number in range(1, len(run.outputs) + 1)))
     return found
-
-
-async def _label_file(app: App, run: Run, file: PreparedFile, deadline: float) -> Labels:
-    if app.pictures is None:  # switched off since the request
-        return None
-    return await app.pictures.check(file.path, file.content_type, server=run.server, deadline=deadline)
 
 
 async def _label_text(app: App, run: Run, rules: ServerRules, text: str) -> Labels:

@@ -34,7 +34,6 @@ from bot.domain.messages.records import (
     Place,
     Release,
     Shows,
-    full_channels,
 )
 from bot.domain.picture_check import UNREACHABLE
 from bot.domain.results import CopyRequest
@@ -84,8 +83,6 @@ class Messenger:
             steps, due_at = await self._turn(min(room, _AT_ONCE))
             if steps:
                 return steps
-        if not full_channels(self._busy()):
-            self._health.nothing_due()
         return Later.at(due_at, now)
 
     def _busy(self) -> list[Message]:
@@ -106,7 +103,6 @@ class Messenger:
         steps = [Step(self._app, claim) for claim in claims]
         for step in steps:
             self._active[step.claim.lease] = step
-            self._health.begin()
         return steps, due_at
 
     async def _store_releases(self) -> None:

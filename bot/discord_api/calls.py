@@ -28,7 +28,6 @@ _LOOKBACK = timedelta(minutes=2)
 _HISTORY = 200
 # After so many calls in a row without an answer, Discord counts as away.
 _SILENT_CALLS = 3
-AFTER_OUTAGE = 10  # messages a second
 _TOO_LARGE = 40005
 # Codes of a 400 that concerns the place, not the message: the channel takes no text, the thread is archived
 # or locked, or the interaction has used up its follow-ups.
@@ -277,25 +276,14 @@ class DiscordHealth:
         self._breaker = Breaker(outside.random)
         self.posts = 0
         self._silent = 0
-        self._recovers = False
-        self._second, self._started = 0.0, 0
 
     @property
     def is_away(self) -> bool:
         return not self._breaker.is_closed
 
     def pause(self) -> float:
-        """Return for how many seconds Discord is left alone: until the next probe during an outage.
-
-        After an outage, messages are paced.
-        """
-        now = self._monotonic()
-        if self.is_away:
-            return self._breaker.probe_in(now)
-        if self._recovers and now >= self._second + 1:
-            self._second, self._started = now, 0
-        is_slow = self._recovers and self._started >= AFTER_OUTAGE
-        return self._second + 1 - now if is_slow else 0.0
+        """Return for how many seconds Discord is left alone: until the next probe during an outage."""
+        return self._breaker.probe_in(self._monotonic()) if self.is_away else 0.0
 
     async def returns(self) -> bool:
         if await self._discord.answers():
@@ -305,20 +293,11 @@ class DiscordHealth:
         self._breaker.fail(self._monotonic(), "discord")
         return False
 
-    def begin(self) -> None:
-        self._started += 1
-
-    def nothing_due(self) -> None:
-        """End the slow start after an outage."""
-        self._recovers = False
-
     def heard(self, *, posted: bool = False) -> None:
         """Note that Discord answered a call, perhaps a post."""
         self._silent = 0
         self.posts += posted
-        if self.is_away:
-            self._recovers = True
-            self._breaker.close()
+        self._breaker.close()
 
     async def not_heard(self) -> bool:
         """Note that Discord didn't answer a call, and return whether it answers a cheap question.

@@ -111,7 +111,8 @@ class OutputPreparer:
         out, a sentence stands in for each missing file instead.
         """
         target, clock = _Target(run, limit, folder, deadline, posted), asyncio.get_running_loop().time
-        outputs = dict(enumerate(_linkable(run.visible), 1))
+        linked = [output for output in run.visible if output.url is not None]
+        outputs = dict(enumerate(linked[:MAX_FILES], 1))
         items, failed = await self._fetch(target, outputs)
         again = [n for n, error in failed.items() if last_try or isinstance(error, MediaExpired)]
         if again:
@@ -243,10 +244,6 @@ class OutputPreparer:
 
         async with self._shrinking_of.setdefault(target.run.server, asyncio.Lock()):
             return await loop.run_in_executor(self._shrinking, work)
-
-
-def _linkable(outputs: Sequence[Output]) -> list[Output]:
-    return [output for output in outputs if output.url is not None][:MAX_FILES]
 
 
 def _known_as(output: Output) -> tuple[str, str | None]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from bot.database.engine import Repository, reads, writes
+from bot.database.engine import Repository, writes
 from bot.database.row_locks import lock_batch, lock_run
 from bot.database.rows import FRESH, messages_of, set_columns, want
 from bot.database.tables import requests
@@ -22,9 +22,7 @@ from bot.domain.results import (
     copy_in,
     is_spoiler,
 )
-from bot.domain.runs import Run
 from bot.store.audit import add_entries, run_entry
-from bot.store.blocks import active_block
 from bot.store.messages import lease
 from bot.store.rules import read_rules
 
@@ -85,11 +83,6 @@ class CopyStore(Repository):
         channel = f"<#{message.channel_id}>"
         entry = run_entry(run, action, run.requester_id, now, outcome=failed, channel=channel)
         add_entries(connection, entry)
-
-    @reads
-    def is_blocked(self, connection: Connection, run: Run, now: datetime) -> bool:
-        """Return whether a moderator has blocked the requester on the run's server."""
-        return active_block(connection, run.guild_id, run.requester_id, now) is not None
 
     @writes
     def redeliver(self, connection: Connection, key: str, origin: Origin, due_at: datetime) -> bool:

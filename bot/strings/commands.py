@@ -223,7 +223,6 @@ COMMANDS = {
     "rule_words_unavailable": "the bot couldn't read the word rules",
     "rule_words_forbidden": "the bot couldn't read the AutoMod rules",
     # and why a copy of a result could not be posted
-    "rule_copy_blocked": "a moderator had blocked them",
     "rule_copy_failed": "Discord took no message",
     "rule_copy_result_deleted": "the result was deleted",
     "rule_copy_file_gone": "the file was gone",
@@ -231,5 +230,4 @@ COMMANDS = {
     "rule_post_closed": "the bot couldn't post in the channel",
     "rule_share_age": "the gallery wasn't age-restricted",
     "rule_share_closed": "the bot couldn't post in the gallery",
-    "rule_share_moved": "the gallery was changed",
 }

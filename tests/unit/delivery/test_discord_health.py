@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.discord_api.calls import AFTER_OUTAGE, DiscordHealth
+from bot.discord_api.calls import DiscordHealth
 
 
 class Discord:
@@ -88,27 +88,3 @@ async def test_during_an_outage_a_cheap_question_is_asked_now_and_then(
     clock.now += 10
     assert await health.returns()
     assert not health.is_away
-
-
-def begun(health: DiscordHealth, most: int) -> int:
-    """Begin up to so many messages at once, and return how many Discord isn't left alone for."""
-    count = 0
-    while count < most and not health.pause():
-        health.begin()
-        count += 1
-    return count
-
-
-async def test_after_an_outage_messages_are_paced_until_none_is_due(
-    health: DiscordHealth, discord: Discord, clock: Clock
-) -> None:
-    assert begun(health, 100) == 100
-    await away(health, discord)
-    health.heard(posted=True)
-    assert health.posts == 1
-    for _ in range(3):
-        clock.now += health.pause()
-        assert begun(health, 100) == AFTER_OUTAGE
-        assert 0 < health.pause() <= 1
-    health.nothing_due()
-    assert begun(health, 100) == 100
