@@ -11,17 +11,12 @@ from urllib.parse import urlencode
 import discord
 
 from bot.discord_api.calls import answering
-from bot.domain.messages.records import MessageRef
 from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState, Member
-from bot.domain.results import MessageState
 from bot.domain.runs import Run
 
 log = logging.getLogger(__name__)
 _GONE = ChannelState(exists=False)
-_UNKNOWN_CHANNEL = 10003
-# Less than the 3 s in which Discord accepts the answer to an interaction.
-_MESSAGE_SECONDS = 2
 
 
 async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10) -> ChannelState | None:
@@ -45,23 +40,6 @@ async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10
     except (discord.Forbidden, discord.NotFound, discord.InvalidData) as error:
         log.info("can't reach channel %s: %s", run.channel_id, error)
         return _GONE
-
-
-async def message_state(client: discord.Client, message: MessageRef) -> MessageState:
-    """Return whether a message or its channel has been deleted. Raises DiscordAway.
-
-    A message that the bot may no longer read counts as existing.
-    """
-    channel = client.get_partial_messageable(message.channel_id)
-    try:
-        async with answering(_MESSAGE_SECONDS):
-            await channel.fetch_message(message.message_id)
-    except discord.NotFound as error:
-        is_channel = error.code == _UNKNOWN_CHANNEL
-        return MessageState.CHANNEL_DELETED if is_channel else MessageState.DELETED
-    except discord.Forbidden:
-        pass
-    return MessageState.EXISTS
 
 
 async def requester_now(client: discord.Client, run: Run, *, seconds: float) -> Member:

@@ -79,15 +79,6 @@ class PressedTwice(RefusedError):
         super().__init__("pressed_twice")
 
 
-class AlreadyPosted(RefusedError):
-    """The copy was posted before, as the message `message_id`, which may have been deleted in Discord."""
-
-    def __init__(self, code: str, url: str, channel_id: int, message_id: int) -> None:
-        super().__init__(code, url=url)
-        self.channel_id = channel_id
-        self.message_id = message_id
-
-
 class RunGone(RefusedError):
     """The store has no run with this key, for example because it was deleted after its retention."""
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Protocol
 
-from bot.domain.errors import AlreadyPosted, RefusedError
+from bot.domain.errors import RefusedError
 from bot.domain.messages.records import COPIES, Kind, Message, MessageRef, Messages
 from bot.domain.requests import Actor
 from bot.domain.runs import Run
@@ -48,26 +47,17 @@ def is_marked_now(run: Run, deployments: Iterable[AgeMark]) -> bool:
     return run.age_restricted or any(each.age_restricted for each in deployments)
 
 
-class MessageState(Enum):
-    """Whether one of the bot's messages still exists in Discord, and if not, what was deleted."""
-
-    EXISTS = auto()
-    DELETED = auto()
-    CHANNEL_DELETED = auto()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyRequest:
     """A request for a copy of a result.
 
     The copy is a share in the channel `shared_to` or, if `shared_to` is None, a message with a single result
-    of a batch. An earlier copy in `deleted_channel`, which no longer exists, is no reason to refuse it.
+    of a batch.
     """
 
     key: str
     shared_to: int | None = None
     with_prompt: bool = False
-    deleted_channel: int | None = None
 
     @property
     def kind(self) -> Kind:
@@ -108,12 +98,11 @@ def offers_copy(run: Run, actor: Actor) -> bool:
 
 
 def check_first_copy(run: Run, copy: CopyRequest, messages: Messages) -> None:
-    """Raise RefusedError if a copy of this kind is about to be posted or was deleted by a moderator, or
-    AlreadyPosted if it was posted.
+    """Raise RefusedError if a copy of this kind was posted, is about to be, or was deleted by a moderator.
 
-    A copy may be requested again if it failed, if the result's requester deleted it, or if its channel was
-    deleted. The message of a late success counts as the copy of a single result, because it shows nothing
-    else.
+    A copy may be requested again if it failed, if the result's requester deleted it, or if the gallery is
+    another channel now. The message of a late success counts as the copy of a single result, because it shows
+    nothing else.
     """
     alone = messages.get((Kind.LATE, run.index)) if copy.kind is Kind.POST else None
     if alone is not None and alone.is_pending and not alone.posted:
@@ -122,10 +111,8 @@ def check_first_copy(run: Run, copy: CopyRequest, messages: Messages) -> None:
         if each.deleted_by is not None:
             if each.deleted_by != run.requester_id:
                 raise RefusedError(f"{copy.kind}_deleted")
-        elif each.is_complete and each.posted[0].channel_id != copy.deleted_channel:
-            channel_id, message_id = each.posted[0].ref
-            url = message_url(run.guild_id, channel_id, message_id)
-            raise AlreadyPosted(f"{copy.kind}_there", url, channel_id, message_id)
+        elif each.is_complete and copy.shared_to in (None, each.posted[0].channel_id):
+            raise RefusedError(f"{copy.kind}_there", url=message_url(run.guild_id, *each.posted[0].ref))
 
 
 def copy_in(run: Run, message: MessageRef, messages: Messages) -> Message | None:

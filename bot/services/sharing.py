@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 
 from bot.context import App
-from bot.discord_api.channels import message_state
-from bot.domain.errors import AlreadyPosted, DiscordAway, RefusedError
-from bot.domain.messages.records import Kind, MessageRef
+from bot.domain.errors import RefusedError
+from bot.domain.messages.records import Kind
 from bot.domain.requests import Actor
-from bot.domain.results import CopyRequest, MessageState, check_first_copy, offers_copy
+from bot.domain.results import CopyRequest, check_first_copy, offers_copy
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.services.access import copyable, restricts
@@ -35,8 +33,7 @@ async def request_copy(
 ) -> tuple[Run, CopyRequest]:
     """Return the run, and a copy of its result that may be made now. Raises RefusedError otherwise.
 
-    `with_prompt` is None before the form of a share, whose texts are checked only afterwards. If the result
-    was copied before, Discord is asked whether that copy still exists.
+    `with_prompt` is None before the form of a share, whose texts are checked only afterwards.
     """
     run = await copyable(app, actor, key)
     copy = CopyRequest(key=key, with_prompt=bool(with_prompt))
@@ -47,21 +44,7 @@ async def request_copy(
             await _check_texts(app, actor, run, copy, rules)
     elif run.count == 1 or run.user_install:  # the bot can't post in the channel of a user install
         raise RefusedError("post_nothing")
-    found = await app.store.messages.of_request(run.request_key)
-    try:
-        check_first_copy(run, copy, found)
-    except AlreadyPosted as error:
-        state, ref = MessageState.EXISTS, MessageRef(error.channel_id, error.message_id)
-        with suppress(DiscordAway):
-            state = await message_state(app.discord.client, ref)
-        if state is MessageState.EXISTS:
-            raise
-        if state is MessageState.DELETED:
-            # Only a moderator can have deleted it in Discord, so it isn't posted again.
-            raise RefusedError(f"{copy.kind}_deleted") from None
-        # That the whole channel was deleted says nothing about the result.
-        copy = replace(copy, deleted_channel=error.channel_id)
-        check_first_copy(run, copy, found)
+    check_first_copy(run, copy, await app.store.messages.of_request(run.request_key))
     return run, copy
 
 

@@ -37,8 +37,7 @@ class CopyStore(Repository):
         """Take the lease of a request to copy one of its results. Returns None while somebody else has it.
 
         The row exists before the copy, so that a deletion finds what a killed process has posted. If the
-        copy isn't finished by `until`, the messenger deletes what it replaces. Raises RefusedError, or
-        AlreadyPosted if the copy was posted before.
+        copy isn't finished by `until`, the messenger deletes what it replaces. Raises RefusedError.
         """
         run = lock_run(connection, copy.key)
         # Checked under the lock, so that a deletion either prevents the copy or deletes it.

@@ -160,12 +160,8 @@ def _is_result_deleted(evidence: Evidence, key: str) -> bool:
 
 
 def _blamed(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    key, action = pressed(press)
+    key, _ = pressed(press)
     if not reply(press).startswith(_BLAMED):
-        return
-    kind = SHARE if action == "share" else POST
-    copies = copies_of(evidence, key, kind)
-    if any(message in evidence.story.removed and not message.channel.deleted for message in copies):
         return
     for other in evidence.story.presses:
         other_key, action = pressed(other)

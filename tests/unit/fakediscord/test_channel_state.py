@@ -11,7 +11,7 @@ import aiohttp
 import discord
 import pytest
 
-from bot.discord_api.channels import channel_state, message_state, requester_now
+from bot.discord_api.channels import channel_state, requester_now
 from bot.domain.errors import DiscordAway
 from bot.domain.messages.records import MessageRef
 from bot.domain.requests import ChannelState
@@ -105,8 +105,6 @@ async def test_a_refusal_without_a_code_is_no_answer(studio: Studio, rest: RestC
         await channel_state(rest, run)
     with pytest.raises(DiscordAway):
         await requester_now(studio.bot, run, seconds=10)
-    with pytest.raises(DiscordAway):
-        await message_state(rest, MessageRef(studio.general.id, 1))
     with pytest.raises(DiscordAway):
         await fetch_run_files(rest, [MessageRef(studio.general.id, 1)], run.key)
     with pytest.raises(discord.HTTPException):

@@ -8,11 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import discord
 import pytest
 
 from bot.context import App
-from bot.discord_api.calls import DiscordCalls
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.requests import Actor, ChannelState, Origin
@@ -50,25 +48,6 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.close()
 
 
-def answered(error: Exception | None) -> Any:
-    """Return a client to which Discord answers with this error when it is asked for a message."""
-
-    async def fetch_message(_message_id: int) -> None:
-        if error is not None:
-            raise error
-
-    channel = SimpleNamespace(fetch_message=fetch_message)
-    return SimpleNamespace(get_partial_messageable=lambda _channel_id: channel)
-
-
-def not_found(code: int) -> discord.NotFound:
-    response: Any = SimpleNamespace(status=404, reason="Not Found")
-    return discord.NotFound(response, {"code": code, "message": ""})
-
-
-exists, deleted, channel_deleted = answered(None), answered(not_found(10008)), answered(not_found(10003))
-
-
 async def send_copy(store: Store, copy: CopyRequest) -> str:
     """Store a copy as the messenger does after a post."""
     claim = await store.copies.claim(copy, "messenger", NOW, SOON)
@@ -79,7 +58,7 @@ async def send_copy(store: Store, copy: CopyRequest) -> str:
     return message_url(GUILD, *ref)
 
 
-def app_of(store: Store, client: Any = exists) -> App:
+def app_of(store: Store) -> App:
     outside = Outside(now=lambda: NOW)
 
     async def no_rules(*_: object) -> WordRules:
@@ -87,7 +66,6 @@ def app_of(store: Store, client: Any = exists) -> App:
 
     return app_with(
         store=store,
-        discord=DiscordCalls(client),
         words=AutomodCache(no_rules, outside),
         catalogue=SimpleNamespace(age_marks=lambda _: ()),
         outside=outside,
@@ -175,8 +153,8 @@ async def share(app: App, requester: Actor, key: str, *, with_prompt: bool | Non
     return (await sharing.request_copy(app, requester, key, Kind.SHARE, with_prompt=with_prompt))[1]
 
 
-async def shared_by(store: Store, key: str, requester: Actor, client: Any = exists) -> str:
-    return await send_copy(store, await share(app_of(store, client), requester, key, with_prompt=False))
+async def shared_by(store: Store, key: str, requester: Actor) -> str:
+    return await send_copy(store, await share(app_of(store), requester, key, with_prompt=False))
 
 
 async def posted_by(store: Store, key: str, requester: Actor) -> str:
