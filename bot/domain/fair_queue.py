@@ -28,28 +28,22 @@ SHORTEST = timedelta(seconds=5)
 
 
 class Success(NamedTuple):
-    """The times of an earlier run that succeeded. `started_at` is None if it was never seen running.
-
-    `billed` are the seconds that the run took, or None if they are unknown or in doubt.
-    """
+    """The times of an earlier run that succeeded. `started_at` is None if it was never seen running."""
 
     submitted_at: datetime
     started_at: datetime | None
     ended_at: datetime
-    billed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Medians:
     """The usual durations of a run, until its result is reported.
 
-    `total` counts from the queue call, `execute` from the start at the backend. `billed` are the seconds to
-    reserve for a run, or None if too few are known.
+    `total` counts from the queue call, `execute` from the start at the backend.
     """
 
     total: timedelta
     execute: timedelta
-    billed: float | None = None
 
 
 class StartedRun(NamedTuple):
@@ -69,12 +63,7 @@ def medians_of(successes: Sequence[Success]) -> Medians | None:
     total = [(each.ended_at - each.submitted_at).total_seconds() for each in successes]
     begun = [each.started_at or each.submitted_at for each in successes]
     execute = [(each.ended_at - at).total_seconds() for each, at in zip(successes, begun, strict=True)]
-    billed = [each.billed for each in successes if each.billed is not None]
-    return Medians(
-        timedelta(seconds=median(total)),
-        timedelta(seconds=median(execute)),
-        median(billed) if len(billed) >= NEEDED else None,
-    )
+    return Medians(timedelta(seconds=median(total)), timedelta(seconds=median(execute)))
 
 
 def may_be_estimated(run: Run) -> bool:

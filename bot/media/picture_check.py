@@ -9,19 +9,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import json
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 from weakref import WeakValueDictionary
 
 import aiohttp
+from pydantic import BaseModel, Field, ValidationError
 
 from bot.config.settings import Settings
-from bot.deployments.schema.field_types import is_number
 from bot.domain.picture_check import THRESHOLD, Label
 from bot.metrics import Metrics
 from bot.outside import Outside
@@ -31,7 +29,10 @@ MAX_BYTES: Final = 100 * 1024 * 1024  # the largest file that Discord accepts fr
 _MAX_ANSWER: Final = 64 * 1024
 _CHUNK: Final = 1024 * 1024
 _AT_ONCE: Final = 4
-_MOST: Final = _AT_ONCE + 64  # with those that wait
+
+
+class _Answer(BaseModel):
+    labels: dict[str, Annotated[float, Field(ge=0, le=1)]]
 
 
 class CheckFailed(Exception):
@@ -43,7 +44,7 @@ class CheckFailed(Exception):
 
 
 class PictureChecker:
-    """Sends pictures to a checker, in a queue of its own, of which one server gets half at most.
+    """Sends pictures to a checker, a few at once, of which one server's are at most half.
 
     `names` maps the checker's own names to labels, beside the names of the labels themselves. `files` are
     threads that read files.
@@ -75,7 +76,6 @@ class PictureChecker:
         )
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._slots_of: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
-        self._pictures_of: Counter[int] = Counter()
 
     async def close(self) -> None:
         await self._session.close()
@@ -85,15 +85,10 @@ class PictureChecker:
     ) -> frozenset[Label] | None:
         """Return the labels of a picture, or None if they are unknown, whatever the reason is.
 
-        `deadline` is a time of the event loop. A picture beyond the queue's limits is unknown at once.
+        `deadline` is a time of the event loop, until which the picture waits for its turn and its answer.
         """
-        pictures_of, began = self._pictures_of, self._outside.monotonic()
+        began = self._outside.monotonic()
         labels: frozenset[Label] | None = None
-        if pictures_of[server] >= _MOST // 2 or pictures_of.total() >= _MOST:
-            log.warning("did not check a picture: too many wait for the checker")
-            self._metrics.picture_checked("unknown", 0)
-            return None
-        pictures_of[server] += 1
         of_server = self._slots_of.setdefault(server, asyncio.Semaphore(_AT_ONCE // 2))
         try:
             # In this order, a server with many pictures doesn't block the others.
@@ -103,8 +98,6 @@ class PictureChecker:
             labels = frozenset(label for label in found if label is not None)
         except Exception as error:
             log.warning("the picture checker gave no verdict: %s", str(error) or type(error).__name__)
-        finally:
-            pictures_of -= Counter((server,))  # also forgets a server without pictures
         result = "unknown" if labels is None else "flagged" if labels else "clean"
         self._metrics.picture_checked(result, self._outside.monotonic() - began)
         return labels
@@ -153,13 +146,6 @@ class PictureChecker:
 def _scores(answer: bytes) -> dict[str, float]:
     """Read `{"labels": {"name": 0.97}}`. Raises CheckFailed."""
     try:
-        read = json.loads(answer) if len(answer) <= _MAX_ANSWER else None
-    except (ValueError, RecursionError):
-        read = None
-    scores = read.get("labels") if isinstance(read, dict) else None
-    # A NaN fails the comparison, too.
-    if not isinstance(scores, dict) or not all(
-        is_number(each) and 0 <= each <= 1 for each in scores.values()
-    ):
-        raise CheckFailed("the answer isn't one of the protocol", 200)
-    return scores
+        return _Answer.model_validate_json(answer if len(answer) <= _MAX_ANSWER else b"", strict=True).labels
+    except ValidationError:
+        raise CheckFailed("the answer isn't one of the protocol", 200) from None
