@@ -28,6 +28,7 @@ from bot.domain.errors import (
     StoreUnavailable,
 )
 from bot.domain.forms import Option
+from bot.domain.messages.records import result_refs
 from bot.domain.requests import Actor, Checked
 from bot.domain.text.file_names import belongs_to, file_behind, key_in
 from bot.gateway.client import GenerateBot, tell
@@ -192,7 +193,7 @@ async def _with_file(interaction: Interaction, draft: Draft, key: str, actor: Ac
     found = draft.taking([*filter(is_meant, run_files(message, key, linked=run.needs_interaction))])
     if found is not None or run.user_install:
         return found
-    posted = await app.store.history.result_messages(run)
+    posted = result_refs(await app.store.messages.of_request(run.request_key), run.index)
     files = await fetch_run_files(interaction.client, posted, key)
     return draft.taking([*filter(is_meant, files)])
 

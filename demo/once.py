@@ -79,7 +79,7 @@ async def _ended(world: World, key: str) -> Run:
         run = await store.runs.get(key)
         if run is None:
             raise DemoFailed("The request is not in the store.")
-        if run.final and not await store.messages.pending():
+        if run.final and await store.figures.oldest_pending() is None:
             return run
         await asyncio.sleep(_LOOK)
 

@@ -41,6 +41,7 @@ from bot.domain.runs import RunState
 from bot.domain.text import message_url
 from bot.media.download import temporary_folder
 from bot.media.outputs import MEDIA_SECONDS
+from bot.ui.status import held_message
 from bot.workers.worker import Later
 
 log = logging.getLogger(__name__)
@@ -347,7 +348,7 @@ class Messenger:
     async def _wait(self, step: Step) -> None:
         """Say in the status message that moderators look at the result first. Their decision bumps it."""
         if step.claim.message.kind is Kind.OUTCOME and not step.claim.message.posted:
-            await status.show_held(self._app, step.claim)
+            await status.say(self._app, step.claim, held_message)
         self._release(step, self._app.now(), shown=True)
 
     async def _give_up(self, step: Step) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ from bot.domain.fair_queue import (
 from bot.domain.messages.records import EDITS, Claim, Kind, MessageRef, answer_marker
 from bot.domain.runs import Run, RunState
 from bot.ui.message_parts import OutgoingMessage
-from bot.ui.status import finishing_message, held_message, status_message, undelivered_message
+from bot.ui.status import finishing_message, status_message, undelivered_message
 
 log = logging.getLogger(__name__)
 
@@ -130,12 +130,12 @@ async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
         return first.status_message_id
 
 
-async def show_held(app: App, claim: Claim) -> None:
-    """Say that moderators look at the result first, where that is still possible."""
+async def say(app: App, claim: Claim, message: Callable[[Sequence[Run], str], OutgoingMessage]) -> None:
+    """Say something about the outcome in the status message, where that is still possible."""
     try:
-        await _edit(app, claim, held_message(claim.runs, app.catalogue.title(claim.first.deployment)))
+        await _edit(app, claim, message(claim.runs, app.catalogue.title(claim.first.deployment)))
     except Unreachable as error:
-        log.info("can't say in the status message that the result waits for a moderator: %s", error)
+        log.info("can't update the status message: %s", error)
 
 
 async def show_undelivered(app: App, claim: Claim) -> None:
@@ -146,11 +146,9 @@ async def show_undelivered(app: App, claim: Claim) -> None:
     if claim.first.status_message_id in {part.message_id for part in claim.message.posted}:
         return
     try:
-        await _edit(app, claim, undelivered_message(claim.runs, app.catalogue.title(claim.first.deployment)))
+        await say(app, claim, undelivered_message)
     except Unanswered:
         raise
-    except Unreachable as error:
-        log.info("can't say in the status message that the result waits in /runs: %s", error)
     except Exception:
         # This may be the reason why nothing could be shown.
         log.exception("can't update the status message")
@@ -171,8 +169,7 @@ async def finishing_up(app: App, claim: Claim) -> AsyncIterator[None]:
         await asyncio.sleep(FINISHING_AFTER)
         telling.set()
         with suppress(PostError):
-            title = app.catalogue.title(claim.first.deployment)
-            await _edit(app, claim, finishing_message(claim.runs, title))
+            await say(app, claim, finishing_message)
 
     task = asyncio.create_task(tell())
     try:

@@ -26,7 +26,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from bot.domain.errors import MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable, StartupError
-from bot.media.file_types import SNIFF_BYTES, is_wrong_type, safe_filename, sniff
+from bot.media.file_types import SNIFF_BYTES, is_wrong_type, sniff, suffix_for
 from bot.media.ssrf import AddressRule, GuardedResolver, check_url, is_public
 
 log = logging.getLogger(__name__)
@@ -59,13 +59,10 @@ class MediaLimits:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """The type of a fetched output, detected from its content, with its name and its size in bytes.
-
-    `filename` is safe to use, and its suffix fits the type.
-    """
+    """A fetched output: its type by its content, the suffix for its name, and its size in bytes."""
 
     content_type: str
-    filename: str
+    suffix: str
     size: int
 
 
@@ -135,7 +132,7 @@ class MediaFetcher:
         name, (content_type, extension) = filename or URL(url).name, sniff(head)
         if is_wrong_type(extension, name):
             raise MediaUnavailable(f"{content_type} instead of the expected {name!r}")
-        return Media(content_type, safe_filename(name, extension), size)
+        return Media(content_type, suffix_for(name, extension), size)
 
     async def head(self, url: str) -> bytes:
         """Return the first `SNIFF_BYTES` of a file, or all of a shorter one; the rest isn't downloaded.

@@ -1,11 +1,9 @@
-"""Detect a file's type by its first bytes, whatever it claims to be, and give it a safe name."""
+"""Detect a file's type by its first bytes, whatever it claims to be, and choose its suffix."""
 
 from __future__ import annotations
 
 import mimetypes
-import re
 import struct
-import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
@@ -26,8 +24,6 @@ _ENDINGS: Final[Mapping[str, frozenset[str]]] = {
     "ogg": frozenset({"opus"}),
 }
 _RUNNABLE: Final = frozenset({"exe", "elf", "swf", "deb", "rpm", "crx", "nes", "wasm", "dex", "dey", "lnk"})
-_UNSAFE: Final = re.compile(r"[^\w.()+ -]+")
-_MAX_STEM_LENGTH: Final = 80
 
 
 def sniff(head: bytes) -> tuple[str, str]:
@@ -110,19 +106,7 @@ def is_wrong_type(extension: str, expected_name: str) -> bool:
     return extension in _RUNNABLE or (is_media and extension == TEXT[1])
 
 
-def safe_filename(name: str | None, extension: str) -> str:
-    """Return a plain name that ends in `.extension`, or in a suffix of `name` that fits it.
-
-    Folders and leading dots are removed. Inner dots and unsafe characters, such as control and direction
-    characters, become underscores. The part before the suffix has at most 80 characters, so that Discord
-    shows all of it. If nothing is left of it, it is `output`.
-    """
-    last = unicodedata.normalize("NFKC", name or "").replace("\\", "/").rpartition("/")[2]
-    stem, dot, ending = last.rpartition(".")
-    if not dot:
-        stem, ending = last, ""
-    ending = ending.lower()
-    # Underscores for inner dots: `cat.exe.png` looks like `cat.exe` where suffixes are hidden.
-    stem = re.sub(r"[\s_]+", "_", _UNSAFE.sub("_", stem).replace(".", "_")).strip("_ -")[:_MAX_STEM_LENGTH]
-    fitting = ending if ending in _ENDINGS.get(extension, frozenset()) else extension
-    return f"{stem or 'output'}.{fitting}"
+def suffix_for(name: str | None, extension: str) -> str:
+    """Return the suffix for a file of this name, which fits its detected type."""
+    ending = (name or "").rpartition(".")[2].lower()
+    return ending if ending in _ENDINGS.get(extension, frozenset()) else extension

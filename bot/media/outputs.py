@@ -210,9 +210,9 @@ class OutputPreparer:
             async with asyncio.timeout_at(target.deadline):
                 media = await self.fetch(url, path, ceiling, server=run.server, filename=output.filename)
                 if media.size <= target.limit:
-                    return [_prepared(run, number, path, Path(media.filename).suffix, media.content_type)]
+                    return [_prepared(run, number, path, f".{media.suffix}", media.content_type)]
                 if kind_of(media.content_type) is FileKind.IMAGE and await self._shrink(target, path):
-                    told = say("media_recompressed", name=escape_line(media.filename, 80))
+                    told = say("media_recompressed", name=_name(output, number))
                     return [_prepared(run, number, path, ".webp", "image/webp"), told]
         except TimeoutError:
             if media is None:

@@ -159,12 +159,6 @@ class MessageStore(Repository):
     def of_request(self, connection: Connection, request_key: str) -> Messages:
         return messages_of(connection, request_key)
 
-    @reads
-    def pending(self, connection: Connection) -> int:
-        """Return the number of pending messages, apart from status messages."""
-        query = select(func.count()).where(is_pending, messages.c.kind != Kind.ANSWER)
-        return connection.scalar(query) or 0
-
 
 def _key_of(message: Message) -> dict[str, object]:
     return message_key(message.request_key, message.kind, message.number)

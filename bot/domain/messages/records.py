@@ -36,13 +36,7 @@ CARDS = frozenset({Kind.REVIEW, Kind.REPORT, Kind.PICTURES})
 # Copies of a result are posted while their requester waits, not by the messenger.
 COPIES = frozenset({Kind.POST, Kind.SHARE})
 # The letters of the kinds in nonces.
-_LETTERS = dict(
-    zip(
-        (Kind.OUTCOME, Kind.LATE, Kind.REVIEW, Kind.REPORT, Kind.PICTURES, *sorted(COPIES)),
-        "olrpcsg",
-        strict=True,
-    )
-)
+_LETTERS = dict(zip(Kind, "aolrpcsg", strict=True))
 
 
 class Shows(IntEnum):
@@ -289,6 +283,6 @@ def _component_id(name: str) -> int:
 def nonce(key: str, message: Message, part: Part) -> str:
     """Return the nonce of a post about the run `key`, in Discord's 25 characters.
 
-    Discord answers a repeated nonce with the earlier message, so each revision, content and form has its own.
+    Discord answers a repeated nonce with the earlier message, so each attempt has its own, like its marker.
     """
     return f"{key}-{_LETTERS[message.kind]}{marker(message, part):07x}"

@@ -20,7 +20,7 @@ from bot.database.rows import (
     to_run,
 )
 from bot.database.tables import messages, requests, runs
-from bot.domain.messages.records import COPIES, Kind, MessageRef, Messages, result_ref, result_refs
+from bot.domain.messages.records import COPIES, Kind, Messages, result_ref, result_refs
 from bot.domain.pages import RunFilter, RunListEntry
 from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
 from bot.domain.text import message_url
@@ -109,11 +109,6 @@ class HistoryStore(Repository):
         order = at.desc() if run_filter.newest_first else at.asc()
         found = connection.execute(query.order_by(order, runs.c.key).limit(limit))
         return [to_run(row) for row in found]
-
-    @reads
-    def result_messages(self, connection: Connection, run: Run) -> Sequence[MessageRef]:
-        """Return the messages that show the result of a run, perhaps with other results of its batch."""
-        return result_refs(messages_of(connection, run.request_key), run.index)
 
     @reads
     def request_of(self, connection: Connection, key: str) -> tuple[Messages, int | None, int | None] | None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bot.media.file_types import SNIFF_BYTES, is_wrong_type, pixels_of, safe_filename, sniff
+from bot.media.file_types import SNIFF_BYTES, is_wrong_type, pixels_of, sniff, suffix_for
 
 
 def picture(form: str) -> bytes:
@@ -87,40 +87,21 @@ def test_pages_and_programs_in_place_of_media_are_noticed(data: bytes, name: str
 
 
 @pytest.mark.parametrize(
-    ("name", "extension", "expected"),
+    ("name", "extension", "suffix"),
     [
-        ("ComfyUI_00001_.png", "png", "ComfyUI_00001.png"),
-        ("cat.exe", "png", "cat.png"),
-        ("cat.exe.png", "png", "cat_exe.png"),
-        ("../../etc/passwd", "txt", "passwd.txt"),
-        ("..\\..\\boot.ini", "txt", "boot.txt"),
-        (".hidden", "png", "output.png"),
-        ("...", "png", "output.png"),
-        ("", "png", "output.png"),
-        (None, "mp4", "output.mp4"),
-        ("cat\u202egnp.exe", "png", "cat_gnp.png"),
-        ("a\0b\nc.png", "png", "a_b_c.png"),
-        ("SPOILER_cat.png", "png", "SPOILER_cat.png"),
-        ("@everyone <@1> `x`.png", "png", "everyone_1_x.png"),
-        ("Größe 2 (neu).JPEG", "jpg", "Größe_2_(neu).jpeg"),
-        ("mesh.PLY", "bin", "mesh.ply"),
-        ("page.html", "txt", "page.txt"),
-        ("table.csv", "txt", "table.csv"),
-        ("x" * 500 + ".png", "png", "x" * 80 + ".png"),
+        ("cat.exe", "png", "png"),
+        (".hidden", "png", "png"),
+        ("", "png", "png"),
+        (None, "mp4", "mp4"),
+        ("cat\u202egnp.exe", "png", "png"),
+        ("Größe 2 (neu).JPEG", "jpg", "jpeg"),
+        ("mesh.PLY", "bin", "ply"),
+        ("page.html", "txt", "txt"),
+        ("table.csv", "txt", "csv"),
     ],
 )
-def test_names_from_outside_become_harmless(name: str | None, extension: str, expected: str) -> None:
-    assert safe_filename(name, extension) == expected
-
-
-@given(st.text(max_size=300))
-def test_no_name_escapes_breaks_a_line_or_grows(name: str) -> None:
-    result = safe_filename(name, "png")
-    stem = result.removesuffix(".png")
-    assert result.endswith(".png")
-    assert 1 <= len(stem) <= 80
-    assert stem.isprintable()
-    assert not set(stem) & set("/\\.:@<>`*|\"'?&#%\u200b\u202e")
+def test_a_file_keeps_only_a_suffix_that_fits_its_type(name: str | None, extension: str, suffix: str) -> None:
+    assert suffix_for(name, extension) == suffix
 
 
 @pytest.mark.parametrize(
