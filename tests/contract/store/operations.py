@@ -466,7 +466,11 @@ _add(
     "values",
     lambda store, _, who: store.key_values.change("value", lambda text: (f"{text}+{who}", text)),
 )
-_add("mark as done", "values", lambda store, _, __: store.key_values.mark("done"))
+_add(
+    "mark as done",
+    "values",
+    lambda store, _, __: store.key_values.change("done", lambda was: ("", was is None)),
+)
 _add(
     "reserve a slot",
     "values",
