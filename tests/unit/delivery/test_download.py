@@ -148,8 +148,3 @@ async def test_a_page_or_nothing_in_place_of_a_picture_is_no_result(outside: Sit
 async def test_a_malformed_address_is_refused(url: str) -> None:
     with pytest.raises((MediaForbidden, MediaUnavailable)):
         await fetch(url)
-
-
-async def test_the_services_file_name_comes_before_the_addresss(outside: Site) -> None:
-    media = await fetch(outside.url("/0af3"), filename="../cat.gif")
-    assert media.filename == "cat.png"
