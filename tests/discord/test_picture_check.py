@@ -16,6 +16,7 @@ from bot.domain.picture_check import Verdict, decision_by
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.deployments import VARIATIONS_ID
 from demo.fake_comfydeploy.faults import Faults
+from demo.fake_comfydeploy.runs import Output
 from demo.picture_check import PATH, FakePictureCheck, Mood
 from tests.discord.actors import member
 from tests.discord.files import png
@@ -23,7 +24,6 @@ from tests.discord.follow_ups import BOTH, SMALL, let_open
 from tests.discord.moderated_server import ModeratedServer, moderate, set_rules
 from tests.discord.rendered import buttons_of, galleries_of, hidden, refusal, text_of
 from tests.discord.shares import Shares
-from tests.discord.test_partial_results import add_output
 from tests.harness import running_bot
 
 _SECRET = "a-secret-of-the-checker"
@@ -41,6 +41,15 @@ async def checked(
         async with running_bot(folder, **{**given, **settings}) as bot:
             rules = {"approval": {"mode": "off"}, "pictures": {"flagged": flagged}}
             yield await moderate(bot, rules), checker
+
+
+def add_output(bot: ModeratedServer) -> None:
+    """Let the only run have one picture more in GET /run."""
+    bot.comfydeploy.world.bucket.put("outputs/late.png", png(), "image/png")
+    (run,) = bot.comfydeploy.runs
+    item = {"url": "outputs/late.png", "type": "output", "filename": f"{len(run.outputs)}.png"}
+    made = Output(data={"images": [item]}, node_meta={"node_id": "9"}, created_at=bot.comfydeploy.world.now())
+    run.outputs.append(made)
 
 
 async def test_a_flagged_picture_is_hidden_in_its_first_post(tmp_path: Path) -> None:
