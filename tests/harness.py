@@ -236,15 +236,6 @@ class Harness:
         return list(self.comfydeploy.call_log.queue_calls)
 
     @asynccontextmanager
-    async def another_process(self) -> AsyncIterator[Process]:
-        """Open the app a second time on the same database, without Discord."""
-        runner = AppRunner(self.runner.settings, self.clock, free_port(), self.comfydeploy)
-        try:
-            yield await runner.open()
-        finally:
-            await runner.close()
-
-    @asynccontextmanager
     async def database_away(self) -> AsyncIterator[None]:
         """Make the database file impossible to open inside the block."""
         assert self.database.file is not None

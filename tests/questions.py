@@ -16,7 +16,6 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, text
 
 from bot.database import rows, tables
-from bot.domain.requests import folded
 from bot.domain.runs import FINAL, Output, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules, parse_stored_rules
 from tests.databases import Database
@@ -203,41 +202,6 @@ async def insert_rules(database: Database, guild_id: int, rules: Mapping[str, An
         connection.execute(insert(table).values(values))
 
     await database.write(replace)
-
-
-async def insert_preset(
-    database: Database,
-    name: str,
-    inputs: Mapping[str, Any],
-    *,
-    deployment: str = "default",
-    person_id: int | None = None,
-    guild_id: int | None = None,
-    gpu: str | None = None,
-    by: int = 1,
-    default_in: Collection[int] = (),
-    at: datetime | None = None,
-) -> None:
-    """Add a preset of a person or server. A server's preset is the default of the channels `default_in`."""
-    values = {
-        "holder": "s" if person_id is None else "p",
-        "holder_id": person_id or guild_id,
-        "name": name,
-        "folded": folded(name),
-        "deployment": deployment,
-        "inputs": dict(inputs),
-        "gpu": gpu,
-        "created_at": at or datetime.now(UTC),
-        "created_by": by,
-    }
-    own = {"guild_id": guild_id, "folded": folded(name), "set_at": values["created_at"], "set_by": by}
-
-    def add(connection: Connection) -> None:
-        connection.execute(insert(tables.presets).values(values))
-        for channel_id in default_in:
-            connection.execute(insert(tables.channel_defaults).values(own | {"channel_id": channel_id}))
-
-    await database.write(add)
 
 
 async def insert_audit(database: Database, *entries: AuditEntry) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 import discord
 import simcord
 
-from tests.discord.forged import call, own_answer, press, strings, user_option
+from tests.discord.forged import own_answer, press
 from tests.discord.rendered import buttons_of, text_of, unblock_buttons
 from tests.harness import Harness
 from tests.questions import insert_rules, rules
@@ -109,18 +108,6 @@ async def report_here(message: Any, actor: Any, **typed: str) -> Any:
     return await actor.submit_modal(shown, {"reason": "rules", "note": "", **typed})
 
 
-async def open_details(message: Any, actor: Any) -> Any:
-    """Press Details, which is behind More."""
-    return await actor.click(await open_more(message, actor), label="Details")
-
-
-async def erase_data(bot: Harness, actor: Any = None) -> None:
-    """Let somebody, by default Alice, delete their data with `/privacy delete`."""
-    person = actor or bot.alice
-    asked = await person.slash(bot.channel, "privacy delete")
-    await person.click(asked.response, label="Delete my data")
-
-
 async def exported(bot: Harness, person: Any) -> dict[str, list[Any]]:
     """Return the lines of a person's export by their kinds."""
     result = await person.slash(bot.channel, "privacy export")
@@ -138,14 +125,6 @@ async def exported(bot: Harness, person: Any) -> dict[str, list[Any]]:
 async def block(bot: Harness, person: Any) -> None:
     """Let a moderator block a person without an end."""
     await moderator(bot, "max").slash(bot.channel, "block", user=person, reason="spam")
-
-
-async def block_by_id(bot: Harness, actor: Any, ids: Iterable[int]) -> None:
-    """Block people who aren't on the server, ten a minute."""
-    for number in ids:
-        options, resolved = user_option(number)
-        await call(bot, actor, "block", [*options, *strings(reason="spam")], resolved)
-        bot.clock.move(seconds=6)
 
 
 async def blocked(bot: Harness, actor: Any) -> list[int]:

@@ -9,12 +9,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 from aiohttp import web
 from PIL import Image
 
-from demo.fake_comfydeploy.faults import Faults
-from demo.fake_comfydeploy.runs import Output
 from tests.harness import Harness
 from tests.serving import serving
 
@@ -56,45 +53,6 @@ async def bucket(files: Files) -> AsyncIterator[str]:
 
     async with serving(serve) as address:
         yield address
-
-
-async def finish_with(bot: Harness, files: Files, **options: Any) -> None:
-    """Send a request and let its run end with these files; the delivery is left to the caller."""
-    await bot.ask(faults=Faults(hold_at="queued", webhook_drop=True), **options)
-    await end_with(bot, files)
-
-
-async def end_with(bot: Harness, files: Files, status: str = "success") -> None:
-    """Tell the bot, as ComfyDeploy does, that the only run has ended with these files."""
-    made = bot.comfydeploy.world.bucket
-    for name, (content, content_type) in files.items():
-        made.put(name, content, content_type)
-    await end_with_links(bot, {name: made.plain_link(name) for name in files}, status)
-
-
-async def end_with_links(bot: Harness, links: Mapping[str, str], status: str = "success") -> None:
-    """Tell the bot that the only run has ended with the files at these addresses, by name."""
-    (call,) = bot.calls
-    items = [{"url": url, "filename": name, "type": "output"} for name, url in links.items()]
-    output = {"id": "o", "data": {"files": items}, "node_meta": {"node_id": "9"}}
-    if status != "success":
-        # The bot asks how a run ended that didn't succeed.
-        (run,), now = bot.comfydeploy.runs, bot.comfydeploy.world.now()
-        in_bucket = [{"url": name, "filename": name, "type": "output"} for name in links]
-        made = Output(data={"files": in_bucket}, node_meta={"node_id": "9"}, created_at=now)
-        run.status, run.outputs = status, [made]
-    await _report(call, status=status, outputs=[output])
-
-
-async def report_progress(call: Any) -> None:
-    """Tell the bot, as ComfyDeploy does, what the run of a queue call is doing."""
-    await _report(call, status="running", live_status="Sampling")
-
-
-async def _report(call: Any, **event: Any) -> None:
-    body = {"event_type": "run.updated", "run_id": call.run_ids[0], **event}
-    async with aiohttp.ClientSession() as session, session.post(call.webhook, json=body) as reply:
-        assert reply.status == 204
 
 
 def pictures(count: int) -> Files:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from demo.fake_comfydeploy.deployments import ANIMATE_ID, PICTURE_ID, UPSCALE_ID
 from demo.world import open_attachment
 from tests.discord.deployments import described
-from tests.discord.files import bucket, png
-from tests.discord.rendered import stored
 from tests.harness import Harness
 
 UPSCALE = '[[deployments.picture.then]]\ndeployment = "upscale"\nlabel = "Upscale"\nemoji = "🔍"\n'
@@ -32,11 +29,3 @@ SMALL = {"width": 256, "height": 256, "command": "generate picture"}
 def let_open(bot: Harness) -> None:
     """Let the fake ComfyDeploy open the offline Discord's files; otherwise, runs that take one fail."""
     bot.comfydeploy.open_link = partial(open_attachment, bot.app)
-
-
-async def upscaled_from_a_card(server: Harness, message: Any) -> None:
-    """Press Upscale under a result, whose picture the review card can download."""
-    name = message.attachments[0].filename
-    async with bucket({name: (png(), "image/png")}) as host:
-        stored(server, message).attachments[0]["url"] = f"{host}/{name}"
-        await server.click(message, "Upscale")

@@ -12,7 +12,7 @@ from typing import Any
 from simcord.backend.serializers import message_payload
 from simcord.enums import InteractionType
 
-from tests.discord.rendered import BUTTON, SELECT, stored
+from tests.discord.rendered import BUTTON, stored
 from tests.harness import Harness
 
 ACTION_ROW, TEXT_INPUT, LABEL = 1, 4, 18
@@ -29,25 +29,6 @@ async def press(bot: Harness, actor: Any, message: Any, custom_id: str) -> Any:
     """Press a button that the message does not have."""
     button = {"type": BUTTON, "style": 2, "label": "?", "custom_id": custom_id}
     return await _use(bot, actor, message, button)
-
-
-async def select_as(bot: Harness, actor: Any, message: Any, custom_id: str, *values: str) -> Any:
-    """Choose in a menu that the message does not have."""
-    options = [{"label": value or "?", "value": value or "?"} for value in (values or ("x",))]
-    menu = {"type": SELECT, "custom_id": custom_id, "options": options}
-    return await _use(bot, actor, message, menu, values=list(values))
-
-
-async def send_form(bot: Harness, actor: Any, message: Any, custom_id: str, *texts: str, **named: str) -> Any:
-    """Submit a form that was never shown, with texts in boxes that have numbers or names as custom_ids."""
-    given = {**{str(n): text for n, text in enumerate(texts)}, **named}
-    boxes = [
-        {"type": TEXT_INPUT, "id": n + 50, "custom_id": name, "value": text}
-        for n, (name, text) in enumerate(given.items())
-    ]
-    labels = [{"type": LABEL, "id": n, "component": box} for n, box in enumerate(boxes)]
-    data = {"custom_id": custom_id, "components": labels}
-    return await _send(bot, actor, InteractionType.MODAL_SUBMIT, data, **_from(bot, message))
 
 
 async def call(

@@ -37,14 +37,6 @@ def mark_adult(bot: Harness, channel: simcord.ChannelHandle, *, marked: bool = T
     known.nsfw = marked
 
 
-async def adult_channel(bot: Harness) -> simcord.ChannelHandle:
-    """Add a channel that is marked as age-restricted."""
-    adult = bot.guild.create_text_channel("adult")
-    await bot.env.settle()
-    mark_adult(bot, adult)
-    return adult
-
-
 @dataclass
 class ModeratedServer(Harness):
     """A server whose review cards go to `review`; `mona` has Manage Server."""

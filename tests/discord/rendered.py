@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from typing import Any
 
-import discord
-
 from bot.domain.errors import BotError
-from bot.domain.runs import RunState
-from demo.fake_comfydeploy.server import API_KEY
 from tests.harness import Harness
 
 TEXT, BUTTON, SELECT, GALLERY, UPLOAD, RADIO_GROUP, CHECKBOX = 10, 2, 3, 12, 19, 21, 23
 THUMBNAIL = 11
 # How ComfyDeploy's error bodies begin, as JSON inside JSON and as Python shows them.
-RAW = ('detail\\"', "'detail'")
-RESULT_BUTTONS = ["Again", "4 more", "Edit", "⋯ More"]
-FAILURE_BUTTONS = ["Try again", "Edit", "⋯ More"]
 
 
 def stored(bot: Harness, message: Any) -> Any:
@@ -43,11 +35,6 @@ def buttons_of(bot: Harness, message: Any) -> dict[str, str]:
     """Return the custom_id of each button by its label."""
     found = [part for part in walk(raw_components(bot, message)) if part["type"] == BUTTON]
     return {part["label"]: part["custom_id"] for part in found}
-
-
-def galleries_of(bot: Harness, message: Any) -> list[int]:
-    """Return how many items each gallery of the message shows."""
-    return [len(part["items"]) for part in walk(raw_components(bot, message)) if part["type"] == GALLERY]
 
 
 def texts(bot: Harness, channel: Any = None) -> list[str]:
@@ -92,38 +79,6 @@ def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield from walk([component["accessory"]] if component.get("accessory") else [])
 
 
-def assert_nothing_leaked(bot: Harness) -> None:
-    """Check that nothing that the bot sent to Discord has a secret or a raw error in it."""
-    macs = [call.webhook.rpartition("/")[2].partition("?")[0] for call in bot.calls if call.webhook]
-    for request in bot.env.http_requests:
-        said = json.dumps(request.json, ensure_ascii=False)
-        for secret in (API_KEY, "Traceback", "Service unavailable", "Internal Server Error", *RAW, *macs):
-            assert secret not in said
-
-
-async def one_result(
-    bot: Harness, pictures: int = 1, state: RunState = RunState.SUCCEEDED
-) -> discord.Message:
-    """Check that the only run had one queue call, and that one message shows its result and pinged once."""
-    (message,) = bot.messages()
-    assert len(message.attachments) == pictures
-    numbers = [str(number) for number in range(1, pictures + 1)] if pictures > 1 else []
-    assert list(buttons_of(bot, message)) == [*numbers, *RESULT_BUTTONS]
-    assert pinged(bot) == [bot.alice.id]
-    assert len(bot.calls) == 1
-    assert (await bot.run()).state is state
-    return message
-
-
-async def one_failure(bot: Harness, state: RunState) -> str:
-    """Check that the only run's one message offers to try again and leaks nothing; return its text."""
-    (message,) = bot.messages()
-    assert list(buttons_of(bot, message)) == FAILURE_BUTTONS
-    assert (await bot.run()).state is state
-    assert_nothing_leaked(bot)
-    return text_of(bot, message)
-
-
 def refusal(bot: Harness, result: Any) -> str:
     """Return the text of an ephemeral answer; check that the bot raised no error without words for it.
 
@@ -148,12 +103,6 @@ def menus(bot: Harness, message: Any) -> dict[str, list[tuple[str, str]]]:
         for part in row
         if part["type"] == SELECT
     }
-
-
-def use_with(bot: Harness, message: Any, deployment: str) -> list[str]:
-    """Return the choice of a deployment in the menu under a picture."""
-    options = [option for part in walk(raw_components(bot, message)) for option in part.get("options", ())]
-    return [each["value"] for each in options if f":{deployment}:" in each["value"]]
 
 
 def fields(modal: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 import discord
 import simcord
 
-from tests.discord.moderated_server import mark_adult, set_rules
+from tests.discord.moderated_server import set_rules
 from tests.harness import Harness
 
 
@@ -43,11 +43,3 @@ class Shares:
     async def share(self, message: Any, *, prompt: bool = False) -> None:
         await self.start(message, prompt=prompt)
         await self.bot.play()
-
-    async def share_marked(self, **options: Any) -> discord.Message:
-        """Mark the channel and the gallery as age-restricted, share a result there, and return the copy."""
-        for channel in (self.bot.channel, self.gallery):
-            mark_adult(self.bot, channel)
-        await self.share(await self.bot.made(**options))
-        (copy,) = self.shown()
-        return copy

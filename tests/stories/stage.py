@@ -371,7 +371,9 @@ class Person:
         await self.presses(label)
 
     async def forges(self, label: str, of: Person, *, beside: str = "") -> None:
-        """Press a button that only somebody else sees, as a modified client can."""
+        """Press a button that only somebody else sees, from an own message, as a modified client can."""
+        with self._stage.unseen():
+            await self.types("/help")
         self._stage.tells(f"{self.user.name} forges a press of {of.user.name}'s {label}")
         _, found = of._find(lambda item: item["type"] == BUTTON and item.get("label") == label, beside, label)
         await self._answered(

@@ -1,5 +1,7 @@
 """What the picture check holds: parts of results, texts and private results, and who may not decide."""
 
+import asyncio
+
 from demo.picture_check import Mood
 from tests.simulation.world import ALONE
 from tests.stories.stage import Person, Stage
@@ -14,6 +16,7 @@ async def story(stage: Stage) -> None:
     stage.world.checker.marker = rb"\(seed 8\)|lurid"
     await _parts(stage, mona)
     await _others(stage, mona)
+    await _at_once(stage, mona)
     await _while_it_waits(stage, mona)
     await _checker_away(stage, mona)
     await _operator(stage, mona)
@@ -64,6 +67,34 @@ async def _others(stage: Stage, mona: Person) -> None:
     stage.world.checker.marker = b""  # flags every picture
     await alice.types("/generate animate", image=alice.picture(), prompt="a square", motion="pan")
     stage.world.checker.marker = b"lurid"
+
+
+async def _at_once(stage: Stage, mona: Person) -> None:
+    """Let two moderators decide at once, delete one result beside another, share a spoiler, and be late."""
+    carol, mike = stage.person("carol"), stage.person("mike")
+    with stage.unseen():
+        await carol.types("/generate picture", prompt="a lurid mill")
+        await stage.until_done()
+    await asyncio.gather(
+        mona.presses("Post as spoiler", beside="a lurid mill"), mike.presses("Delete", beside="a lurid mill")
+    )
+    await stage.until_done()
+    await mona.sets("Results", gallery_channel=["#gallery"])
+    await carol.presses_more("Share", beside="a lurid mill")
+    await carol.fills_in(show_the_prompt=True)
+    stage.world.checker.marker = rb"\(seed 8\)|lurid"
+    with stage.unseen():
+        await carol.types("/generate picture", prompt="plains", count=2, seed=7)
+        await stage.until_done()
+        await carol.presses("1", beside="plains")
+    await carol.presses("Delete", beside="plains")
+    await mona.presses("Post", beside="plains")
+    await stage.until_done()
+    stage.next_run("The next run is late, and can't be stopped", hold_at="running", cancel_supported=False)
+    with stage.unseen():
+        await carol.types("/generate picture", prompt="a lurid quarry")
+        await stage.passes(180)
+    await stage.lets_runs_go_on()
 
 
 async def _while_it_waits(stage: Stage, mona: Person) -> None:

@@ -1,6 +1,9 @@
 """Approval in trouble: the review channel, direct messages, a moderator's role or the requester is gone."""
 
+from tests.fakediscord.faults import Fault
 from tests.stories.stage import Person, Stage
+
+DELETE = "DELETE /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
 
 
 async def story(stage: Stage) -> None:
@@ -38,6 +41,15 @@ async def _places(stage: Stage, alice: Person, mona: Person) -> None:
         await stage.until_done()
     await alice.presses_more("Details", beside="Not approved")
     await stage.person("bob", "requests").presses("⋯ More", beside="Not approved")
+    bob = stage.person("bob", "requests")
+    await bob.types("/generate picture", prompt="a rude hen")
+    stage.tells("Discord deletes nothing for a while")
+    rule = stage.world.discord.faults.add(DELETE, Fault.answer(503), times=None)
+    await mona.presses("Reject", beside="a rude hen")
+    await mona.fills_in(reason="Please be kind.")
+    await stage.passes(300)
+    stage.world.discord.faults.remove(rule)
+    await stage.passes(300)
     with stage.closed("cards"):
         await alice.types("/generate picture", prompt="a crane")
 

@@ -18,6 +18,21 @@ async def story(stage: Stage) -> None:
     stage.next_run("The next run ends, and no webhook tells of it", webhook_drop=True)
     await alice.types("/generate picture", prompt="a heron")
     await stage.until_done()
+    stage.next_run(
+        "The next run ends unheard, and can't be asked about",
+        hold_at="running",
+        silent_end=True,
+        get_status=500,
+    )
+    await alice.types("/generate picture", prompt="a hen")
+    await stage.passes(3)
+    stage.world.comfydeploy.release()
+    await stage.passes(4)
+    await alice.presses("Cancel")
+    stage.tells("It can be asked about again")
+    for run in stage.world.comfydeploy.runs:
+        run.own_faults = None
+    await stage.until_done()
     stage.next_run("The next run hangs", hold_at="running")
     await alice.types("/generate picture", prompt="a snail")
     await stage.passes(180)

@@ -26,6 +26,15 @@ async def story(stage: Stage) -> None:
     await mona.sets("GPUs", of="A10G", a_second_counts_as="3")
     await mona.presses("Approve", beside="an owl")
     await mona.sets("GPUs", of="A10G", a_second_counts_as="1")
+    with stage.unseen():
+        await alice.types("/generate painting", prompt="a crane")
+        await mona.sets("GPUs", of="A10G", a_second_counts_as="1.4")
+        stage.world.next_faults({"hold_at": "running"})
+        await mona.presses("Approve", beside="a crane")
+    stage.tells("A request for 60 seconds was approved when a second counted as 1.4")
+    await alice.types("/generate painting", prompt="a crane")
+    with stage.unseen():
+        await stage.lets_runs_go_on()
     await stage.reloads('title = "Picture"', 'title = "Picture"\nage_restricted = true')
     await mona.presses("Approve", beside="a heron")
     await stage.until_done()

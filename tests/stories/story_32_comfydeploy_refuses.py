@@ -33,10 +33,17 @@ async def story(stage: Stage) -> None:
     with stage.away("ComfyDeploy"):
         await alice.types("/generate picture", prompt="an elk")
         await stage.passes(30)
-        await bob.types("/generate picture", prompt="a moose")
+        await bob.types("/generate text", prompt="a moose")
         await stage.passes(60)
         await stage.passes(3 * 3600)
     await stage.until_done()
+    stage.next_run(
+        "The reply to a queue call is lost, and nothing has started", queue_drop=True, queue_starts=0
+    )
+    await alice.types("/generate picture", prompt="a crow")
+    with stage.away("ComfyDeploy"):
+        await stage.passes(120)
+    await stage.passes(60)
     stage.next_run("A run takes a while", hold_at="running")
     await alice.types("/generate picture", prompt="a snail")
     await stage.passes(5)

@@ -22,8 +22,8 @@ DATABASE = (
     "sqlalchemy",
 )
 DATABASE += ("sqlite3", "tests.contract")
-# One interrupts the store at a step, the other passes it to the part that it tests.
-USE_THE_STORE = {"discord/deliveries.py", "discord/test_picture_check.py", "discord/test_writes.py"}
+# It counts the store's transactions.
+USE_THE_STORE = {"discord/test_writes.py"}
 BUILDERS = {"LayoutView", "View", "Modal", "from_message"}
 
 # `import a.b` runs `a/__init__.py` too, which import-linter's graph does not follow.
