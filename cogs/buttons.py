@@ -29,7 +29,7 @@ from bot.gateway.replies import redeliver_here
 from bot.services import moderation, runs, sharing
 from bot.services.access import cancellable, is_deletable, is_moderated, visible
 from bot.strings import say
-from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId
+from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId, SaveId
 from bot.ui.forms import PROMPT_FIELD, share_modal
 from bot.ui.message_parts import layout_of
 from bot.ui.moderation import block_modal, reject_modal, report_modal
@@ -273,7 +273,7 @@ PRESSES: Mapping[Action, Press] = {
     Action.DISCARD: _discard,
     Action.POST: partial(_copy, kind=Kind.POST),
     Action.SHARE: _open_share,
-    Action.SAVE: open_save,
+    Action.SAVE: lambda interaction, key: open_save(interaction, SaveId(key)),
     Action.SHOW: _deciding(partial(moderation.decide_pictures, verdict=Verdict.SHOW)),
     Action.VEIL: _deciding(partial(moderation.decide_pictures, verdict=Verdict.SPOILER)),
     Action.HIDE: _deciding(partial(moderation.decide_pictures, verdict=Verdict.HIDDEN)),

@@ -259,7 +259,7 @@ async def setup(bot: GenerateBot) -> None:
         takes_pictures = any(each.picture_input for each in catalogue.all())
         menus: dict[str, OnMenu] = {say("use_menu"): _menu()} if takes_pictures else {}
         for each in catalogue.message_commands:
-            menus[each.label] = _menu(Option("".join(each.reference), each.label))
+            menus[each.label] = _menu(Option(each.reference, each.label))
         names[:] = menus
         for name, callback in menus.items():
             bot.tree.add_command(app_commands.ContextMenu(name=name, callback=callback))

@@ -22,7 +22,7 @@ from bot.gateway.interactions import Interaction, actor_of, rules_guild_id, show
 from bot.services.runs import standing_of
 from bot.services.server_settings import is_to_be_greeted
 from bot.ui.custom_ids import HelpId, HelpPage
-from bot.ui.help import commands_text, examples_text, greeting_layout, help_layout, rules_text, start_text
+from bot.ui.help import commands_text, examples_text, greeting_layout, help_layout, rules_text, start_texts
 
 # An interaction has to be answered within 3 seconds.
 _SECONDS = 1.2
@@ -44,7 +44,7 @@ async def _page(interaction: Interaction, id: HelpId) -> LayoutView:
             text = commands_text(mention, in_server=in_server, version=version)
         case HelpPage.START:
             mention = await bot.registered.mention(interaction.guild_id)
-            text = start_text(catalogue.all(), catalogue.plan, mention)
+            return help_layout(id.page, *start_texts(catalogue.all(), catalogue.plan, mention))
     return help_layout(id.page, text)
 
 

@@ -82,12 +82,8 @@ def _layout(catalogue: Catalogue, saved: Saved, *, copied: bool = False) -> Layo
     return layout_of("\n".join(filter(None, [*sentences, preset_values(about, inputs)])))
 
 
-async def open_save(interaction: Interaction, key: str) -> None:
+async def open_save(interaction: Interaction, id: SaveId) -> None:
     """Open the form that saves a run's inputs as a preset."""
-    await _open_save(interaction, SaveId(key))
-
-
-async def _open_save(interaction: Interaction, id: SaveId) -> None:
     app, actor = interaction.client.app, actor_of(interaction)
     typed = presets.kept(app, actor, id.draft) if id.draft else None
     fields = await presets.form(app, actor, id.key, typed)
@@ -242,6 +238,6 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
 async def setup(bot: GenerateBot) -> None:
     bot.add_press(PresetsId, turning(_page))
     bot.add_press(ReplaceId, _replace)
-    bot.add_press(SaveId, _open_save)
+    bot.add_press(SaveId, open_save)
     bot.add_form(SaveId, _save_sent)
     await bot.add_cog(Presets())

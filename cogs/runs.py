@@ -25,7 +25,7 @@ from bot.gateway.interactions import (
     turning,
 )
 from bot.gateway.message_files import thumbnails
-from bot.gateway.replies import redeliver_here, reopen_here
+from bot.gateway.replies import check_start, redeliver_here, show_private
 from bot.services import privacy, runs
 from bot.services.access import is_hidden_here
 from bot.strings import say
@@ -65,7 +65,9 @@ async def _pressed(interaction: Interaction, id: RunsId) -> None:
             await runs.cancel(interaction.client.app, interaction.user.id, id.about)
             await _show_page(interaction, page)
         case RunListAction.OPEN:
-            await reopen_here(interaction, id.about)
+            await check_start(interaction)
+            reopened = await runs.reopen(interaction.client.app, actor_of(interaction), id.about)
+            await show_private(interaction, reopened)
         case RunListAction.REDELIVER:
             if not await redeliver_here(interaction, id.about):
                 await _show_page(interaction, page)

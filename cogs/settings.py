@@ -15,7 +15,6 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.errors import BotError, InputError, RefusedError
-from bot.domain.forms import FORM_LIMIT, batches
 from bot.domain.settings.fields import SECTIONS, keys_of
 from bot.domain.settings.kinds import Section
 from bot.gateway.checks import count_form
@@ -62,25 +61,19 @@ def _section(id: SettingId) -> Section:
 
 
 async def _open(interaction: Interaction, id: SettingId) -> None:
-    """Open a form, or show the section if its keys or its parts have to be chosen from first."""
-    section = _section(id)
-    part, token = (0 if id.action == "key" else id.part), next(iter(selected_values(interaction)), id.about)
+    """Open a form, or show the section if its key has to be chosen first."""
+    section, token = _section(id), next(iter(selected_values(interaction)), id.about)
     if keys_of(section) is not None and not token:
         await _show(interaction, Panel(section))
         return
     app, editor = interaction.client.app, allowed(interaction)
     key, fields = await server_settings.form(app, editor, section, token, id.draft)
-    parts = batches(fields, FORM_LIMIT)
-    if not parts:  # somebody else has made the whole section irrelevant
+    if not fields:  # somebody else has made the whole section irrelevant
         await _show(interaction, Panel())
-    elif id.action in ("open", "key") and len(parts) > 1:
-        await _show(interaction, Panel(section, key, parts=len(parts)))
-    elif part >= len(parts):
-        raise RefusedError("settings_stale")
-    else:
-        role = interaction.guild.get_role(key) if interaction.guild and isinstance(key, int) else None
-        title = role.name if role is not None else str(key or "")
-        await interaction.response.send_modal(settings_modal(section, key, part, title, parts[part]))
+        return
+    role = interaction.guild.get_role(key) if interaction.guild and isinstance(key, int) else None
+    title = role.name if role is not None else str(key or "")
+    await interaction.response.send_modal(settings_modal(section, key, title, fields))
 
 
 async def _show(interaction: Interaction, panel: Panel) -> None:

@@ -32,9 +32,15 @@ _CHANGES = {
         "</head>": '<link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/page.css"></head>',
         "</body>": '<script type="module" src="/page.js"></script></body>',
     },
-    # simcord shows an ellipsis beside each optional option. Discord shows the description there.
+    # simcord shows an ellipsis beside each optional option, where Discord shows the description. It also cuts
+    # the value of an option after 24 characters, which hides the end of a prompt.
     "/commands.js": {
         '"command-suggestion-ellipsis", "…"': '"option-description", value.description',
+        "Math.min(24, ": "Math.min(72, ",
+    },
+    # simcord asks for one to one options where there is one to choose.
+    "/selects.js": {
+        "${minimum}\u2013${maximum} options": "${minimum === maximum ? maximum : `${minimum} to ${maximum}`}",
     },
 }
 

@@ -14,7 +14,7 @@ from itertools import chain
 
 from bot.deployments.files import is_kind
 from bot.deployments.inputs import AttachedFile, Input, Values
-from bot.deployments.model import PICTURES, Deployment, FollowUp, FollowUpRef, deployment_of
+from bot.deployments.model import PICTURES, Deployment, FollowUp, deployment_of
 from bot.deployments.schema import DeploymentSettings, FollowUpSettings
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
@@ -189,9 +189,7 @@ def follow_ups_of(run: Run, deployments: Sequence[Deployment]) -> tuple[FollowUp
     return tuple({each.reference: each for each in found}.values())
 
 
-def find_follow_up(
-    deployments: Sequence[Deployment], source: Deployment | None, ref: FollowUpRef
-) -> FollowUp | None:
+def find_follow_up(deployments: Sequence[Deployment], source: Deployment | None, ref: str) -> FollowUp | None:
     """Return the follow-up that `ref` identifies, as it is configured now, or None.
 
     A follow-up whose label has changed isn't found, because it may do something else now. The follow-ups of

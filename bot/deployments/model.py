@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from bot.deployments.choices import input_of
@@ -35,16 +35,10 @@ class FollowUp(FollowUpSettings):
     takes: Mapping[InputKind, str]
 
     @property
-    def reference(self) -> FollowUpRef:
+    def reference(self) -> str:
+        """Return its identity in a custom_id: the id of its target, and a digest of its label."""
         mark = sha256(self.label.casefold().encode("utf-8", "replace")).hexdigest()[:8]
-        return FollowUpRef(UUID(self.target).hex, mark)
-
-
-class FollowUpRef(NamedTuple):
-    """The identity of a follow-up in a custom_id: the id of its target, and a digest of its label."""
-
-    target: str
-    mark: str
+        return UUID(self.target).hex + mark
 
 
 class Deployment(DeploymentSettings):

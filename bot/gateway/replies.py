@@ -138,12 +138,6 @@ async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str
     return interaction.extras.pop(THINKING, None) is not None
 
 
-async def reopen_here(interaction: discord.Interaction[GenerateBot], key: str) -> None:
-    """Show the user their own private result once more. Raises RefusedError."""
-    await check_start(interaction)
-    await show_private(interaction, await runs.reopen(interaction.client.app, actor_of(interaction), key))
-
-
 async def show_private(interaction: Interaction, batch: Sequence[Run], *, to_moderator: bool = False) -> None:
     """Show private results in the ephemeral answer. Raises RefusedError or DiscordAway."""
     await interaction.response.defer(ephemeral=True, thinking=True)

@@ -11,7 +11,7 @@ from bot.deployments.draft import Draft, mistaken_options, without_refused_files
 from bot.deployments.follow_ups import asked_inputs, carried, find_follow_up, starting_values
 from bot.deployments.inputs import RawValue, Typed, Values
 from bot.deployments.merge import Stored, with_more
-from bot.deployments.model import Deployment, FollowUp, FollowUpRef, deployment_of
+from bot.deployments.model import Deployment, FollowUp, deployment_of
 from bot.deployments.schema.field_types import COUNT
 from bot.domain.errors import BotError, CodedError, InputError, RefusedError, WrongFiles
 from bot.domain.forms import Shape
@@ -99,7 +99,7 @@ async def with_picture(app: App, actor: Actor, name: str, key: str) -> Draft:
     return _made_from(draft, key, made_by, source)
 
 
-async def follow_up(app: App, actor: Actor, key: str, ref: FollowUpRef, *, of_result: bool) -> Draft:
+async def follow_up(app: App, actor: Actor, key: str, ref: str, *, of_result: bool) -> Draft:
     """Return the draft of a follow-up of the result of the run `key`, or of a picture that it made.
 
     Anybody may continue with a picture that they see. Inputs are carried over only from a run that they
@@ -119,7 +119,7 @@ async def follow_up(app: App, actor: Actor, key: str, ref: FollowUpRef, *, of_re
         stored=[Stored(inputs)],
         asked=asked_inputs(found, target, inputs),
         follow_up=found,
-        action=f"then {''.join(ref)}",
+        action=f"then {ref}",
     )
     return _made_from(draft, key, made_by, source)
 
@@ -214,7 +214,7 @@ async def _with_ancestors(app: App, actor: Actor, run: Run | None) -> AsyncItera
 
 
 async def _linked(
-    app: App, actor: Actor, ref: FollowUpRef, source: Run | None
+    app: App, actor: Actor, ref: str, source: Run | None
 ) -> tuple[FollowUp, Deployment, Values]:
     """Return a follow-up, its deployment, and the inputs that are carried over or fixed.
 
@@ -224,7 +224,7 @@ async def _linked(
     deployment = deployment_of(source, deployments) if source is not None else None
     found = find_follow_up(deployments, deployment, ref)
     if found is None:
-        known = any(each.deployment_id.replace("-", "").lower() == ref.target for each in deployments)
+        known = any(each.deployment_id.replace("-", "").lower() == ref[:32] for each in deployments)
         raise RefusedError("follow_up_gone") if known else InputError("deployment_gone")
     target = next(each for each in deployments if each.deployment_id == found.target)
     if source is None or not found.carry:

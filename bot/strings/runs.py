@@ -193,7 +193,6 @@ RUNS = {
     "media_unavailable": "{name} couldn't be fetched: [try it yourself]({url}) while the link works.",
     "media_linked": "I couldn't attach {name}: [open it]({url}) while the link works.",
     "media_link_attached": "I couldn't attach {name}: open the link in {file} while it works.",
-    "link_too_long": "(the link is too long to show)",
     "media_forbidden": "{name} is at an address I'm not allowed to open.",
     "media_recompressed": "{name} was recompressed to fit this server's upload limit.",
     # outcomes that can't be shown as usual

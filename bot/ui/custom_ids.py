@@ -9,7 +9,6 @@ from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_type_hints
 
-from bot.deployments.model import FollowUpRef
 from bot.domain.errors import RefusedError
 from bot.domain.pages import RunFilter
 
@@ -201,9 +200,9 @@ class DraftId(CustomId):
     count: Annotated[str, Part("[0-9]{0,2}")] = ""
 
     @property
-    def ref(self) -> FollowUpRef | None:
+    def ref(self) -> str | None:
         """Return the follow-up to start. The name of a deployment is shorter."""
-        return FollowUpRef(self.target[:32], self.target[32:]) if len(self.target) == _REF_LENGTH else None
+        return self.target if len(self.target) == _REF_LENGTH else None
 
 
 class RunListAction(StrEnum):
@@ -291,7 +290,7 @@ class SaveId(CustomId):
 class SettingId(CustomId):
     """A control or form of `/settings`, in a section or in the overview, which has the name "home".
 
-    `part` is the number of a form's part or of a select, and `about` the key that a form is about.
+    `part` is the number of a select, and `about` the key that a form is about.
     """
 
     NAME = "set"

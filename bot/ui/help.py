@@ -36,11 +36,11 @@ def plain_mention(path: str) -> str:
     return f"`{path}`"
 
 
-def help_layout(page: HelpPage, text: str) -> LayoutView:
+def help_layout(page: HelpPage, *texts: str) -> LayoutView:
     """Build a page with buttons to the others."""
     labels = {each: "My limits" if each is HelpPage.LIMITS else each.capitalize() for each in HelpPage}
     buttons = (button(label, HelpId(each)) for each, label in labels.items() if each is not page)
-    return layout_of(text, [*buttons])
+    return layout_of(*texts, [*buttons])
 
 
 def greeting_layout(mention: Mention, deployments: Sequence[Deployment], plan: CommandPlan) -> LayoutView:
@@ -50,22 +50,23 @@ def greeting_layout(mention: Mention, deployments: Sequence[Deployment], plan: C
     return layout_of(say("greeting", **{name: mention(path) for name, path in paths.items()}))
 
 
-def start_text(deployments: Sequence[Deployment], plan: CommandPlan, mention: Mention) -> str:
-    """Return how to begin, with a prompt to try or a description for each of the first deployments."""
-    lines = [say("help_start")]
+def start_texts(deployments: Sequence[Deployment], plan: CommandPlan, mention: Mention) -> list[str]:
+    """Return how to begin, then a prompt to try or a description for each of the first deployments.
+
+    Each is a text of its own, because some clients extend a quote to the next line.
+    """
+    texts = [say("help_start")]
     for deployment in deployments[:_LISTED]:
         title, prompt = escape_line(deployment.title, _TITLE), deployment.prompt
         example = deployment.description
         if prompt is not None:
             default = prompt.default if isinstance(prompt.default, str) else ""
             example = deployment.example or default or _EXAMPLE
-        path = plan.path(deployment.name)
-        lines.append(f"**{title}** {mention(path)}")
-        if example:
-            lines.append(f"> {escape_line(example, _PROMPT)}")
+        quote = f"> {escape_line(example, _PROMPT)}" if example else ""
+        texts.append(lines(f"**{title}** {mention(plan.path(deployment.name))}", quote))
     if len(deployments) > _LISTED:
-        lines.append(f"-# And {len(deployments) - _LISTED} more.")
-    return "\n".join(lines)
+        texts.append(f"-# And {len(deployments) - _LISTED} more.")
+    return texts
 
 
 def examples_text(deployments: Sequence[Deployment]) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from math import inf
-from typing import Any
 
 from discord import ButtonStyle
-from discord.ui import Button, Item, LayoutView, Section, Thumbnail
+from discord.ui import Item, LayoutView, Section, Thumbnail
 from discord.utils import format_dt
 
 from bot.deployments.input_text import ShownInputs
@@ -22,7 +21,6 @@ from bot.domain.text import channel_url, escape_line, message_url, shorten, stri
 from bot.strings import say
 from bot.ui.custom_ids import (
     BlockedId,
-    PageId,
     PresetsId,
     QueueId,
     ReplaceId,
@@ -32,14 +30,6 @@ from bot.ui.custom_ids import (
 )
 from bot.ui.message_parts import Content, button, layout_of, lines, pager
 from bot.ui.run_facts import deletion_facts, ending
-
-
-def _page_row(
-    current: PageId, *, more: bool, labels: tuple[str, str] = ("Newer", "Older")
-) -> list[Button[Any]]:
-    """Return a row with buttons to the pages beside this one, or no row if it is the only one."""
-    return pager(current, more=more, labels=labels) if current.page or more else []
-
 
 _BLOCK_REASON_LENGTH = 100
 
@@ -56,7 +46,7 @@ def blocked_layout(blocked: Sequence[Block], page: int, *, more: bool) -> Layout
         ]
         unblock = button("Unblock", UnblockId(page, block.user_id))
         contents.append(Section(" · ".join(filter(None, parts)), accessory=unblock))
-    return layout_of(*contents, _page_row(BlockedId(page), more=more))
+    return layout_of(*contents, pager(BlockedId(page), more=more))
 
 
 _PRESET_TITLE_LENGTH = 40
@@ -80,7 +70,7 @@ def presets_layout(
             mark = ", ".join(filter(None, ["the default here", set_by(default.set_by, default.set_at)]))
         listed.append(_preset_line(preset, title, inputs(preset), mark))
     nothing = "There are none yet. `/preset save` makes one from your latest request."
-    row = _page_row(PresetsId(page), more=more, labels=("Back", "More"))
+    row = pager(PresetsId(page), more=more, labels=("Back", "More"))
     return layout_of(lines("### Presets", *(listed or [nothing])), row)
 
 
@@ -166,7 +156,7 @@ def runs_layout(
         elif key in pictures:
             beside = Thumbnail(pictures[key], spoiler=any(run.spoiler for run in entry.batch))
         contents.append(Section(line, accessory=beside) if beside is not None else line)
-    return layout_of(*contents, _page_row(current, more=more))
+    return layout_of(*contents, pager(current, more=more))
 
 
 def may_have_thumbnail(entry: RunListEntry) -> bool:

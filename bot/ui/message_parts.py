@@ -29,7 +29,6 @@ from discord.ui import (
 
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
-from bot.strings import say
 from bot.ui.custom_ids import Action, CustomId, PageId, RunId
 
 FILES_PER_MESSAGE = 10
@@ -63,9 +62,6 @@ _LABELS = {
 }
 _EMOJI = {Action.AGAIN: "🔁", Action.REPEAT: "🔁", Action.VARY: "✨", Action.EDIT: "✏️"}
 _SPOILER_LENGTH = 900
-# A link in one of our own sentences: its text is short or a file's escaped name. A longer search from every
-# "[" in a URL would take quadratic time.
-_LINK = re.compile(r"\[((?:\\.|[^\[\]\\]){0,160})\]\(\S*\)")
 
 
 # A text, a row of buttons or selects, or another component.
@@ -139,20 +135,14 @@ def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence
 def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
     """Yield as few classic messages as take the remarks, one per line."""
     content = ""
-    for remark in map(short_enough, remarks):
+    for each in remarks:
+        remark = shorten(each, CONTENT_TEXT)
         if content and len(content) + 1 + len(remark) > CONTENT_TEXT:
             yield OutgoingMessage(content=content)
             content = ""
         content = lines(content, remark)
     if content:
         yield OutgoingMessage(content=content)
-
-
-def short_enough(remark: str, limit: int = CONTENT_TEXT) -> str:
-    """Return a remark of at most `limit` characters. A sentence replaces a link that is too long."""
-    if len(remark) <= limit:
-        return remark
-    return shorten(_LINK.sub(lambda link: f"{link[1]} {say('link_too_long')}", remark), limit)
 
 
 def gallery_of(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[Any]]:
@@ -205,8 +195,10 @@ def button(
 def pager(current: PageId, *, more: bool, labels: tuple[str, str] = ("Newer", "Older")) -> list[Button[Any]]:
     """Create the buttons to the pages beside the current one, disabled where there is none.
 
-    `more` says that another page follows.
+    `more` says that another page follows. A list of one page needs no buttons.
     """
+    if not (current.page or more):
+        return []
     before, after = replace(current, page=max(current.page - 1, 0)), replace(current, page=current.page + 1)
     return [button(labels[0], before, enabled=current.page > 0), button(labels[1], after, enabled=more)]
 

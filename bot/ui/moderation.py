@@ -180,13 +180,10 @@ def pictures_card(
     ]
     # Moderators decide about all of them, so those that don't fit follow in more messages.
     first_files, *further = chunks(prepared.files) or [()]
+    named = [_named(files) for files in further]
+    more = [OutgoingMessage(layout=layout_of(*_media(each, spoiler=True)), files=each) for each in named]
     fitting_ones = replace(prepared, files=tuple(first_files))
-    return [_spoiler_card("\n".join(told), fitting_ones, Colour.gold(), row), *map(_spoilers, further)]
-
-
-def _spoilers(files: Sequence[PreparedFile]) -> OutgoingMessage:
-    named = _named(files)
-    return OutgoingMessage(layout=layout_of(*_media(named, spoiler=True)), files=named)
+    return [_spoiler_card("\n".join(told), fitting_ones, Colour.gold(), row), *more]
 
 
 def _named(files: Sequence[PreparedFile]) -> tuple[PreparedFile, ...]:

@@ -22,7 +22,7 @@ from bot.deployments.model import Deployment, FollowUp, deployment_of
 from bot.domain.backend import InputKind
 from bot.domain.forms import FORM_LIMIT, batches
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
-from bot.domain.text import escape_line
+from bot.domain.text import escape_line, shorten
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId
 from bot.ui.message_parts import (
     GALLERY,
@@ -35,7 +35,6 @@ from bot.ui.message_parts import (
     layout_of,
     lines,
     run_button,
-    short_enough,
     subtext,
     text_blocks,
 )
@@ -78,27 +77,6 @@ class OfferedActions:
     detailed: bool = True
 
 
-def result_rows(
-    run: Run, offered: OfferedActions, kinds: Collection[FileKind], numbers: Sequence[PickId]
-) -> list[list[Button[Any]]]:
-    """Return the buttons under a single result. `kinds` are the kinds of its files, and `numbers` those of
-    its pictures, if it has several.
-
-    Actions that depend on the server's settings are behind *More*, which reads the settings at each press.
-    """
-    above = number_rows(numbers) if numbers else [follow_ups(run, offered, kinds)[:ACTIONS]]
-    last = [*again(run, offered), run_button(run, Action.MORE)]
-    return [row for row in (*above, last) if row]
-
-
-def batch_rows(
-    first: Run, numbers: Sequence[PickId], offered: OfferedActions, *, shown: bool
-) -> list[list[Button[Any]]]:
-    """Return the buttons under a batch. `shown` says whether it shows the outputs of at least one run."""
-    last = [[*again(first, offered)[1:], run_button(first, Action.MORE_OF_ALL)]]
-    return [*number_rows(numbers), *(last if shown else failure_rows(first, Action.MORE_OF_ALL))]
-
-
 def failure_rows(run: Run, more: Action = Action.MORE) -> list[list[Button[Any]]]:
     return [[*retry(run, of_all=more is Action.MORE_OF_ALL), run_button(run, more)]]
 
@@ -122,9 +100,7 @@ def follow_ups(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -
     """Return the configured follow-ups that take a file of one of these kinds."""
     taking = {kind for each in kinds for kind in _TAKING[each]}
     return [
-        Button(
-            label=each.label, emoji=each.emoji, custom_id=DraftId(run.key, "".join(each.reference)).encode()
-        )
+        Button(label=each.label, emoji=each.emoji, custom_id=DraftId(run.key, each.reference).encode())
         for each in offered.follow_ups
         if not taking.isdisjoint(each.takes)
     ]
@@ -190,7 +166,7 @@ def picked_layout(
         shown += text_blocks(linked.texts, spoiler=run.spoiler)
         ended = [] if run.state is RunState.SUCCEEDED else [ending_sentence(run)]
         links = [f"[{escape_line(file.filename, 80)}]({file.url})" for file in others]
-        told = [short_enough(each, _PICKED_REMARKS) for each in (links if files else linked.remarks)]
+        told = [shorten(each, _PICKED_REMARKS) for each in (links if files else linked.remarks)]
         remarks = [*ended, *([] if run.visible else left_out(run)), *fitting(told, _PICKED_REMARKS)[0]]
     picture = any(kind is FileKind.IMAGE for _, kind in kinds)
     above = lines(f"### {escape_line(title, 80)}: number {number}", prompt_line(run))

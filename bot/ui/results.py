@@ -31,7 +31,7 @@ from bot.ui.message_parts import (
     subtext,
     text_blocks,
 )
-from bot.ui.result_buttons import OfferedActions, batch_rows, failure_rows, number_rows, result_rows
+from bot.ui.result_buttons import ACTIONS, OfferedActions, again, failure_rows, follow_ups, number_rows
 from bot.ui.run_facts import (
     COLOURS,
     batch_title,
@@ -233,13 +233,18 @@ def _footer(batch: Batch) -> Iterator[str]:
 def _rows(
     batch: Batch, offered: OfferedActions, files: Sequence[PreparedFile]
 ) -> Sequence[Sequence[Button[Any]]]:
+    """Return the buttons under the message that shows these files.
+
+    Actions that depend on the server's settings are behind *More*, which reads the settings at each press.
+    """
     first, is_numbered = batch.runs[0], len(batch.runs) > 1
     more = Action.MORE_OF_ALL if is_numbered else Action.MORE
     if not any(map(may_have_result, batch.runs)) or not (is_numbered or batch.shown):
         return failure_rows(first, more)
-    numbers = batch.numbers_under(files)
+    numbers, last = batch.numbers_under(files), [*again(first, offered), run_button(first, more)]
     if not is_numbered:
-        return result_rows(first, offered, {file.kind for file in batch.files}, numbers)
+        continued = follow_ups(first, offered, {file.kind for file in batch.files})[:ACTIONS]
+        return [row for row in (*(number_rows(numbers) or [continued]), last) if row]
     shown = {file.filename for file in batch.files}
     for run in batch.runs:
         # Of each run without a picture, the first number is here.
@@ -247,7 +252,8 @@ def _rows(
         if shown.isdisjoint(name for _, name in own):
             numbers.append(own[0][0])
     numbers.sort(key=lambda each: each.number)
-    return batch_rows(first, numbers, offered, shown=bool(batch.shown))
+    # Behind a number, *Again* repeats its run. *More* repeats the whole batch.
+    return [*number_rows(numbers), *([last[1:]] if batch.shown else failure_rows(first, more))]
 
 
 def share_messages(

@@ -28,18 +28,16 @@ _NEWS_LENGTH, _WARNINGS_LENGTH, _CHANGE_LENGTH = 800, 800, 250
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What the panel shows: the overview, or a section and the key in it whose form has several parts.
+    """What the panel shows: the overview, or a section whose keys have forms of their own.
 
     `saved` are the changes of an edit, and `mistakes` the sentences about what was refused, which the button
     with the custom_id `again` opens again. `turn` differs each time the panel is shown.
     """
 
     section: kinds.Section | None = None
-    key: Key = None
     saved: Sequence[Change] | None = None
     mistakes: Sequence[str] = ()
     again: SettingId | None = None
-    parts: int = 0
     turn: int = 0
 
 
@@ -90,18 +88,15 @@ def _overview(rules: ServerRules, context: SettingsContext, space: int) -> Itera
 def _page(
     panel: Panel, section: kinds.Section, rules: ServerRules, context: SettingsContext, space: int
 ) -> Iterator[Content]:
-    """Yield what is set in a section, and the buttons of a form's parts or selects that open a key's form.
+    """Yield what is set in a section, and the selects that open a key's form.
 
     Clients don't send the same choice twice, unless the select has another id. So it can also be emptied, for
     somebody who closed the form.
     """
     lines = [f"**{label}:** {value}" for label, value in section_lines(section, rules, context)]
     yield _lines([shorten_words(line, _CHANGE_LENGTH) for line in lines] or [section.none], space)
-    names, about = keys_of(section), str(panel.key or "")
-    if names is None or panel.key is not None:
-        ids = [SettingId(section.name, "form", part=part, about=about) for part in range(panel.parts)]
-        parts = [button(f"Change {id.part + 1} of {panel.parts}", id) for id in ids]
-        yield from batches(parts, FORM_LIMIT)
+    names = keys_of(section)
+    if names is None:
         return
     name = "GPU" if names is Names.GPU else names
     more: dict[str, Any] = {"placeholder": f"Choose a {name}", "min_values": 0, "max_values": 1}
@@ -113,13 +108,15 @@ def _page(
         yield [Select(custom_id=custom_id, id=panel.turn + number, options=select_options(page), **more)]
 
 
-def settings_modal(
-    section: kinds.Section, key: Key, part: int, title: str, fields: Sequence[FormField]
-) -> Modal:
-    """Build a form; `title` names its key."""
-    form_id = SettingId(section.name, "form", part=part, about=str(key or ""))
+def settings_modal(section: kinds.Section, key: Key, title: str, fields: Sequence[FormField]) -> Modal:
+    """Build a form of at most five fields; `title` names its key.
+
+    The further pages of a long list come last, so each setting has a field. What isn't shown stays as it is.
+    """
+    shown = sorted(fields, key=lambda each: each.name.split(":")[1].removeprefix("0").isdecimal())
+    form_id = SettingId(section.name, "form", about=str(key or ""))
     heading = f"{section.title}: {strip_invisible(title)}" if title else section.title
-    return form_modal(form_id.encode(), heading, fields)
+    return form_modal(form_id.encode(), heading, shown[:FORM_LIMIT])
 
 
 def _lines(lines: Sequence[str], limit: int) -> str:
@@ -138,6 +135,7 @@ _UNREAD = {
     "regex_too_large": "a regular expression that is too large",
     "regex_ascii_classes": "a regular expression, beyond plain letters",
 }
+
 _WITHOUT = "Members without every restricted GPU"
 
 

@@ -1,7 +1,7 @@
 """Match texts against word rules: a server's AutoMod rules and its own word list.
 
 Aho-Corasick finds keywords, and RE2 matches regular expressions. Each search takes time linear in the length
-of the text, but nested keywords with allowed words add up to seconds. All work is therefore done in `Steps`.
+of the text, but thousands of keywords and patterns add up to seconds, so all work is done in `Steps`.
 Keywords match as in Discord ("Keyword Matching Strategies" in its documentation), except that any punctuation
 ends a word, since prompts often are lists of words.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple, TypeAlias, TypeVar
@@ -136,39 +136,29 @@ class _CompiledRule(NamedTuple):
         for view, keywords, allowed in searches:
             yield
             marked = mark_word_edges(fold(view))
-            first = keywords.first(marked)
-            if first is None or not allowed.literals:
-                if first is not None:
-                    return first
-                continue
-            covered = yield from AllowedSpans.collect(allowed.spans(marked))
-            for hit in keywords.spans(marked):
-                yield
-                if hit is not None and not covered.cover(hit):
+            if hits := keywords.spans(marked):
+                excused = allowed.spans(marked)
+                if hit := next((each for each in hits if not _cover(excused, each)), None):
                     return hit.keyword
         for view in dict.fromkeys((forms.raw, *forms.near)) if self.patterns else ():
-            if (found := (yield from self._pattern_in(view))) is not None:
-                return found
+            excused = self._excused(view)
+            for pattern in self.patterns:
+                yield
+                for found in pattern.compiled.finditer(view):
+                    start, end = found.span()
+                    if not _cover(excused, Span(start, end, pattern.source)):
+                        return pattern.source
+                    yield  # the search for the next match may take milliseconds
         return None
 
-    def _pattern_in(self, view: str) -> Steps[str | None]:
-        covered: AllowedSpans | None = None
-        for pattern in self.patterns:
-            yield
-            for found in pattern.compiled.finditer(view):
-                if covered is None:
-                    # The spans of allowed keywords in the text without the edges that are marked for them.
-                    marked = mark_word_edges(fold(view)) if self.allowed.near.literals else ""
-                    edges = list(accumulate((char == WORD_EDGE for char in marked), initial=0))
-                    covered = yield from AllowedSpans.collect(
-                        s and Span(s.start - edges[s.start], s.end - edges[s.end], s.keyword)
-                        for s in self.allowed.near.spans(marked)
-                    )
-                start, end = found.span()
-                if not covered.cover(Span(start, end, pattern.source)):
-                    return pattern.source
-                yield
-        return None
+    def _excused(self, view: str) -> Sequence[Span]:
+        """Return the spans of allowed keywords in a text without the edges that are marked for them."""
+        marked = mark_word_edges(fold(view)) if self.allowed.near.literals else ""
+        edges = list(accumulate((char == WORD_EDGE for char in marked), initial=0))
+        found = self.allowed.near.spans(marked)
+        return [
+            Span(each.start - edges[each.start], each.end - edges[each.end], each.keyword) for each in found
+        ]
 
 
 class Span(NamedTuple):
@@ -179,27 +169,10 @@ class Span(NamedTuple):
     keyword: str
 
 
-class AllowedSpans(NamedTuple):
-    """The spans of a text that allowed keywords match: their starts, and how far those up to each reach."""
-
-    starts: Sequence[int]
-    reach: Sequence[int]
-
-    @classmethod
-    def collect(cls, spans: Iterable[Span | None]) -> Steps[AllowedSpans]:
-        """Collect the spans of a text, which may be mixed with None."""
-        longest: dict[int, int] = {}
-        for span in spans:
-            yield
-            if span is not None:
-                longest[span.start] = max(span.end, longest.get(span.start, 0))
-        starts = sorted(longest)
-        return cls(starts, list(accumulate((longest[start] for start in starts), max)))
-
-    def cover(self, span: Span) -> bool:
-        """Return whether one allowed span contains all of `span`."""
-        before = bisect_right(self.starts, span.start)
-        return before > 0 and self.reach[before - 1] >= span.end
+def _cover(spans: Sequence[Span], span: Span) -> bool:
+    """Return whether one of the spans, which are in order and don't overlap, contains all of another."""
+    before = bisect_right(spans, span.start, key=lambda each: each.start)
+    return before > 0 and spans[before - 1].end >= span.end
 
 
 class KeywordMatcher(NamedTuple):
@@ -235,42 +208,24 @@ def _literal(keyword: str, form: str) -> str:
     return marked.removesuffix(WORD_EDGE) if asked.endswith("*") else marked
 
 
-# Each search holds the GIL and finds matches after the first, which aren't used, so it gets little text.
-_WINDOW = 64
-
-
 class Automaton:
     """Searches texts with marked word edges for `literals`, each of which stands for a keyword."""
 
     def __init__(self, keywords: Mapping[str, str]) -> None:
         self.literals, self._keywords = list(keywords), list(keywords.values())
         self._search = AhoCorasick(self.literals, MatchKind.LeftmostLongest) if keywords else None
-        self._longest = max(map(len, self.literals), default=0)
 
-    def first(self, marked: str) -> str | None:
-        """Return a keyword that occurs in the text, or None."""
-        found = self._search.find_matches_as_indexes(marked) if self._search else []
-        return self._keywords[found[0][0]] if found else None
-
-    def spans(self, marked: str) -> Iterator[Span | None]:
-        """Yield the longest match at each place where one begins, without the word edges around it.
-
-        What covers the longest match covers the shorter ones, of which nested keywords make many. After a
-        stretch of text in which no match begins, None is yielded.
-        """
-        start = 0
-        while self._search is not None and start < len(marked):
-            window = marked[start : start + _WINDOW + self._longest]
-            found = self._search.find_matches_as_indexes(window)
-            index, first, end = found[0] if found else (0, _WINDOW, 0)
-            if first >= _WINDOW:
-                yield None
-                start += _WINDOW
-            else:
-                literal = self.literals[index]
-                first_letter = start + first + literal.startswith(WORD_EDGE)
-                yield Span(first_letter, start + end - literal.endswith(WORD_EDGE), self._keywords[index])
-                start += first + 1
+    def spans(self, marked: str) -> Sequence[Span]:
+        """Return the longest matches from the left, without the word edges around them. None overlap."""
+        found = self._search.find_matches_as_indexes(marked) if self._search else ()
+        return [
+            Span(
+                start + self.literals[index].startswith(WORD_EDGE),
+                end - self.literals[index].endswith(WORD_EDGE),
+                self._keywords[index],
+            )
+            for index, start, end in found
+        ]
 
 
 # RE2 takes time proportional to text and program size; repetition multiplies a pattern's 260 characters.

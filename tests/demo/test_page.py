@@ -168,6 +168,16 @@ async def test_only_a_page_with_its_secret_shows_the_channels() -> None:
             assert (icon.status, icon.content_type) == (200, "image/svg+xml")
 
 
+async def test_simcords_scripts_are_changed() -> None:
+    """They have to be changed in another way if simcord has changed them."""
+    async with visiting() as (_, visitor), aiohttp.ClientSession() as http:
+        async with http.get(f"{visitor.base}/commands.js") as script:
+            assert "value.description" in (text := await script.text())
+            assert "Math.min(24" not in text
+        async with http.get(f"{visitor.base}/selects.js") as script:
+            assert "minimum === maximum ? maximum" in await script.text()
+
+
 async def test_another_users_view_does_not_decode_pictures_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async with visiting() as (world, visitor):
         await visitor.generate("picture", prompt="a lighthouse")

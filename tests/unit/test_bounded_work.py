@@ -5,22 +5,16 @@ numbers of steps, and in threads of its own. How long it takes is measured by `m
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
-from unittest.mock import patch
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bot.comfydeploy import deployments, reports
 from bot.deployments.choices import find_choice
 from bot.deployments.schema import Choice
 from bot.domain.runs import Output
 from bot.domain.text import NUMBER_LENGTH
-from bot.words import rules as word_rules
-from bot.words.rules import KeywordMatcher, compile_pattern
-from tests.word_rules import finish
+from bot.words.rules import compile_pattern
 
 
 @pytest.mark.parametrize("length", [NUMBER_LENGTH, NUMBER_LENGTH + 1])
@@ -72,29 +66,6 @@ def test_a_description_is_cut_to_what_can_be_offered() -> None:
     many = described(*(node(f"{number}", enum_options=options) for number in range(10)))
     assert len(many[0].choices) == deployments.MAX_OPTIONS
     assert sum(len(each.choices) for each in many) == deployments.MAX_ALL_OPTIONS
-
-
-def longest_matches(text: str, keywords: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the longest match at each place of a text where one begins."""
-    ends = (
-        (at, max((len(word) for word in keywords if text.startswith(word, at)), default=0))
-        for at in range(len(text))
-    )
-    return [(at, at + length) for at, length in ends if length]
-
-
-@given(
-    st.text("ab", max_size=40),
-    st.lists(st.text("ab", min_size=1, max_size=9), min_size=1, max_size=6),
-    st.integers(1, 12),
-)
-def test_the_longest_match_at_each_place_is_found_window_by_window(
-    text: str, keywords: list[str], window: int
-) -> None:
-    matcher = finish(KeywordMatcher.compile(f"*{keyword}*" for keyword in keywords)).near
-    with patch.object(word_rules, "_WINDOW", window):
-        found = [(span.start, span.end) for span in matcher.spans(text) if span is not None]
-    assert found == longest_matches(text, keywords)
 
 
 @pytest.mark.parametrize("pattern", [r"(?i)\pL{250}", r"(?i)(?:\pL\pN\pS){80}", r"\PL{1000}"])

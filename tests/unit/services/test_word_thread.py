@@ -14,7 +14,7 @@ from bot.domain.errors import RefusedError
 from bot.outside import Outside
 from bot.words.cache import WordThread
 from bot.words.rules import Steps, WordRule, WordRules
-from tests.bench.hostile import NESTED, NESTED_TEXT
+from tests.bench.hostile import NESTED_TEXT
 from tests.word_rules import compiled
 
 T = TypeVar("T")
@@ -98,18 +98,9 @@ def steps_of(steps: Steps[object]) -> int:
     return sum(1 for _ in steps)
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [
-        WordRule(keywords=NESTED, allowed=NESTED),
-        WordRule(keywords=("*a*",), allowed=("*aa*",)),
-        WordRule(patterns=("a+",), allowed=NESTED),
-        WordRule(patterns=("a",), allowed=("*a*",)),
-    ],
-)
-def test_a_check_can_stop_at_every_match_in_a_long_text(rule: WordRule) -> None:
-    searches = 2 if rule.keywords else 1
-    assert steps_of(compiled([rule]).check({"prompt": NESTED_TEXT}, (), ())) > searches * len(NESTED_TEXT)
+def test_a_check_can_stop_at_every_match_of_a_pattern() -> None:
+    rule = WordRule(patterns=("a",), allowed=("*a*",))
+    assert steps_of(compiled([rule]).check({"prompt": NESTED_TEXT}, (), ())) > len(NESTED_TEXT)
 
 
 def test_a_check_can_stop_at_each_text_rule_and_spelling() -> None:

@@ -15,7 +15,7 @@ from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Spending, Usage, UsageView
 from bot.domain.errors import InputError, InputErrors
-from bot.domain.forms import FORM_LIMIT, Option, batches
+from bot.domain.forms import Option
 from bot.domain.messages.records import MessageRef
 from bot.domain.moderation import AuditAction, Report, StoredEntry
 from bot.domain.policy import Standing
@@ -34,7 +34,7 @@ from bot.ui.help import (
     greeting_layout,
     help_layout,
     rules_text,
-    start_text,
+    start_texts,
     usage_layout,
 )
 from bot.ui.lists import blocked_layout, presets_layout, replace_layout
@@ -288,7 +288,7 @@ def help_pages(words: Words) -> Mapping[str, Shown]:
     free: dict[str, Any] = {"age_restricted_channel": True, "defaults": [house]}
     return {
         "greeting": greeting_layout(mention, BOTH, PLAN),
-        "start": help_layout(HelpPage.START, start_text(BOTH, PLAN, mention)),
+        "start": help_layout(HelpPage.START, *start_texts(BOTH, PLAN, mention)),
         "commands": help_layout(HelpPage.COMMANDS, commands_text(mention, in_server=True)),
         "examples": layout_of(examples_text(BOTH)),
         "limits": limits(limited),
@@ -356,7 +356,7 @@ def settings(words: Words) -> Mapping[str, Shown]:
     bare = SettingsContext(channel_ids=frozenset({CHANNEL}), manages_server=False)
 
     def panel(rules: Mapping[str, Any], section: str = "", context: SettingsContext = around) -> Shown:
-        shown = Panel(SECTIONS.get(section), parts=1)
+        shown = Panel(SECTIONS.get(section))
         return panel_layout(shown, ServerRules.model_validate(rules), context)
 
     after = ServerRules(retention_days=7)
@@ -391,8 +391,8 @@ def setting_forms(_: Words) -> Mapping[str, Shown]:
     shown: dict[str, Shown] = {}
     for name, section in SECTIONS.items():
         key = KEYS[keys_of(section)]
-        for part, fields in enumerate(batches(form_of(section, key, rules, around), FORM_LIMIT)):
-            shown[f"{name} {part}"] = settings_modal(section, key, part, str(key or ""), fields)
+        if fields := form_of(section, key, rules, around):
+            shown[name] = settings_modal(section, key, str(key or ""), fields)
     return shown
 
 

@@ -11,7 +11,6 @@ from bot.deployments.command_plan import plan_commands
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
-from bot.domain.forms import FORM_LIMIT, batches
 from bot.domain.messages.records import MessageRef
 from bot.domain.moderation import OUTCOMES, AuditAction
 from bot.domain.pages import PAGE_SIZE, RunFilter, RunListEntry
@@ -22,7 +21,7 @@ from bot.domain.settings.kinds import Names, NotApplied, ReviewChannel, Settings
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.audit import AuditId, audit_layout
 from bot.ui.custom_ids import HelpPage, RunsId, SettingId
-from bot.ui.help import help_layout, rules_text, start_text
+from bot.ui.help import help_layout, rules_text, start_texts
 from bot.ui.lists import blocked_layout, presets_layout, queue_layout, runs_layout
 from bot.ui.settings import Panel, panel_layout, settings_modal
 from tests.unit.deployments.made import but, choice, offering
@@ -133,9 +132,9 @@ def help_pages(words: Words) -> Mapping[str, Shown]:
             block=made_block(said, ASKED),
             paused=said,
         )
-        start = start_text(found, plan_commands(found), lambda path: f"<{path}:{2**63}>")
+        start = start_texts(found, plan_commands(found), lambda path: f"<{path}:{2**63}>")
         limits = rules_text(shown, {each.name: each.title for each in found}.__getitem__)
-        return [help_layout(HelpPage.START, start), help_layout(HelpPage.LIMITS, limits)]
+        return [help_layout(HelpPage.START, *start), help_layout(HelpPage.LIMITS, limits)]
 
     return {str(many): pages(many) for many in (1, 2, 10, 24, 55)}
 
@@ -190,15 +189,14 @@ def settings(_: Words) -> Mapping[str, Shown]:
         key = KEYS[keys_of(section)] if section is not None else None
         again = SettingId(name or "home", "again", "0" * 8, 9, "x" * 50)
         panels = {
-            "plain": Panel(section, key, parts=12, turn=2**30),
-            "keys": Panel(section, parts=12, turn=2**30),
-            "saved": Panel(section, saved=saved, parts=12, turn=2**30),
-            "mistakes": Panel(section, mistakes=["e" * 200] * 9, again=again, parts=12, turn=2**30),
+            "plain": Panel(section, turn=2**30),
+            "saved": Panel(section, saved=saved, turn=2**30),
+            "mistakes": Panel(section, mistakes=["e" * 200] * 9, again=again, turn=2**30),
         }
         shown |= {f"{name} {kind}": panel_layout(panel, RULES, FULL) for kind, panel in panels.items()}
         if section is not None:
-            for part, fields in enumerate(batches(form_of(section, key, RULES, FULL), FORM_LIMIT)):
-                shown[f"form {name} {part}"] = settings_modal(section, key, part, "R" * 100, fields)
+            fields = form_of(section, key, RULES, FULL)
+            shown[f"form {name}"] = settings_modal(section, key, "R" * 100, fields)
     return shown
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.deployments.model import FollowUpRef
 from bot.domain.errors import RefusedError
 from bot.domain.moderation import OUTCOMES, AuditAction
 from bot.domain.pages import RunFilter
@@ -20,7 +19,7 @@ from tests.unit.ui.messages import KINDS
 ROOT = Path(__file__).parents[3]
 KEY = "k" * 20
 SNOWFLAKE = (1 << 63) - 1
-REF = FollowUpRef("98244b499b5646b883c8334f27412095", "0123abcd")
+REF = "98244b499b5646b883c8334f274120950123abcd"
 FULL = AuditId(
     page=99999,
     subject=SNOWFLAKE,
@@ -37,7 +36,7 @@ RECORDS: list[ids.CustomId] = [
     ids.DeleteId(KEY, SNOWFLAKE),
     ids.DraftId(KEY),
     ids.DraftId("", "d" * 32, "9", "0123abcd"),
-    ids.DraftId(KEY, "".join(REF), "9", "0123abcd"),
+    ids.DraftId(KEY, REF, "9", "0123abcd"),
     *(ids.RunsId(99999, RunFilter.UNDELIVERED, action, KEY) for action in ids.RunListAction),
     ids.OpenId(KEY),
     *(ids.HelpId(page) for page in ids.HelpPage),
@@ -64,7 +63,7 @@ def test_a_record_fits_and_is_read_back_by_its_kind_alone(record: ids.CustomId) 
 
 
 def test_only_the_digits_of_a_follow_up_are_one() -> None:
-    assert ids.DraftId(KEY, "".join(REF)).ref == REF
+    assert ids.DraftId(KEY, REF).ref == REF
     assert ids.DraftId(KEY, "d" * 32).ref is None
 
 

@@ -161,12 +161,6 @@ def test_notes_that_do_not_fit_go_into_further_messages(kind: FileKind) -> None:
     assert [part.mention for part in parts] == [42] + [None] * (len(parts) - 1)
 
 
-def test_a_link_that_no_message_could_hold_is_left_out_but_not_its_note() -> None:
-    note = f"movie.mp4 is too large: [open it](https://s3.example/{'x' * 8000}) while it works."
-    parts = result(PreparedOutputs((file(),), remarks=(note,)))
-    assert "movie.mp4 is too large: open it (the link is too long to show) while it works." in text(parts[-1])
-
-
 OFFERED = st.builds(
     lambda labels, emoji, flags: replace(
         OfferedActions(*flags), follow_ups=tuple(follow_up_of(label, emoji) for label in labels)
