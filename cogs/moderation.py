@@ -142,7 +142,7 @@ class Owner(commands.Cog):
     async def resume(self, interaction: Interaction) -> None:
         await _require_owner(interaction)
         await moderation.resume(interaction.client.app, interaction.user.id)
-        await tell(interaction, say("resume_done"))
+        await tell(interaction, "I accept requests again, and start those that waited.")
 
     @app_commands.command(name="reload", description="For the bot's owner: read deployments.toml again")
     @app_commands.default_permissions(administrator=True)
@@ -188,11 +188,11 @@ def broken_text(mistakes: Sequence[str]) -> str:
 
 def _with_list(lines: Sequence[str], sentences: Sequence[str]) -> str:
     """Add the first sentences that fit to the lines, and how many are left out."""
-    space = _MESSAGE_LENGTH - len("\n".join(lines)) - 100  # for the last line
-    kept, _ = fitting([f"- {escape_line(each, _LINE)}" for each in sentences[:_LINES]], space)
-    left = len(sentences) - len(kept)
-    more = [f"And {left} more, which `python -m bot check` lists."] if left else []
-    return "\n".join([*lines, *kept, *more])
+    listed = [f"- {escape_line(each, _LINE)}" for each in sentences]
+    kept, left = fitting([*lines, *listed[:_LINES]], _MESSAGE_LENGTH - 100)  # with room for the last line
+    count = len(left) + len(listed[_LINES:])
+    more = [f"And {count} more, which `python -m bot check` lists."] if count else []
+    return "\n".join([*kept, *more])
 
 
 async def setup(bot: GenerateBot) -> None:

@@ -112,7 +112,9 @@ async def _defaults(interaction: Interaction) -> list[str]:
     usable = await presets.defaults(app, actor_of(interaction))
     own, channel = usable.own, usable.channel
     sentences = [f"For you, {_started(app.catalogue, each)}." for each in own]
-    sentences = sentences or [say("default_is_none_own")]
+    sentences = sentences or [
+        "You have no default of your own. Type `/preset default` with a `name` to set one."
+    ]
     if channel is not None:
         by = f", {each}" if (each := set_by(channel.set_by, channel.set_at)) else ""
         sentences.append(f"In <#{channel_id}>, {_started(app.catalogue, channel.preset)}{by}.")

@@ -27,7 +27,6 @@ from bot.domain.errors import InputError
 from bot.domain.forms import NO, YES, FormField, Option, Shape
 from bot.domain.runs import InputValue
 from bot.domain.text import sentence_case, shorten, typed_number
-from bot.strings import say
 
 # Each radio button is a line of the form, so longer lists are selects. Discord takes 2 to 10.
 _RADIO_BUTTONS = 5
@@ -66,7 +65,7 @@ class _ChoosingInput(Input):
             shape = Shape.SELECT if len(names) <= CHOICES else Shape.LINE
         options = tuple(Option(name, self.labels.get(name, name)) for name in names)
         if shape is not Shape.LINE and shown not in ("", *names):
-            gone_now = say("edit_gone", value=shorten(shown, _GONE_LENGTH))
+            gone_now = f"“{shorten(shown, _GONE_LENGTH)}” isn't offered any more. Choose another."
             return self._field(shape=shape, options=options, description=gone_now)
         return self._field(shown, shape=shape, options=options)
 

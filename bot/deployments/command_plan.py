@@ -68,10 +68,12 @@ def _own(name: str, kind: InputKind, description: str, **fields: int) -> OptionS
     return _option(input_of(key=name, option=name, kind=kind, description=description, **fields))
 
 
-_PRESET = _own(PRESET, InputKind.TEXT, say("option_preset"), max_length=NAME_LENGTH)
+_ABOUT_PRESET = "A saved set of inputs; what you type here overrides it"
+_PRESET = _own(PRESET, InputKind.TEXT, _ABOUT_PRESET, max_length=NAME_LENGTH)
 PRESET_OPTION = replace(_PRESET, autocomplete=True)
 # The options that each deployment gets. If the command is too large, the last ones are dropped first.
-EXTRA_OPTIONS = (PRESET_OPTION, _own(PRIVATE, InputKind.BOOLEAN, say("option_private")))
+_ABOUT_PRIVATE = "Only you can see the result. Moderators can open it, too."
+EXTRA_OPTIONS = (PRESET_OPTION, _own(PRIVATE, InputKind.BOOLEAN, _ABOUT_PRIVATE))
 MAX_COMMAND_SIZE = 8000
 MAX_SUBCOMMANDS = 25
 _OPTIONS = 25
@@ -207,7 +209,9 @@ def _plan(
         )
         for item in deployments
     )
-    return CommandPlan(name=_NAME, description=say("command_generate"), commands=commands)
+    return CommandPlan(
+        name=_NAME, description="Generate a picture, video or sound with ComfyDeploy", commands=commands
+    )
 
 
 def plan_options(

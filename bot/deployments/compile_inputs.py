@@ -18,7 +18,6 @@ from bot.domain.backend import InputClass, InputDescription, InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 from bot.domain.text import shorten
-from bot.strings import say
 
 _IMAGES_IN_A_BATCH = 4
 _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
@@ -272,7 +271,7 @@ def _size_input(
         key=f"{width.key}, {height.key}",
         option=sizes.option,
         kind=InputKind.CHOICE,
-        description=sizes.description or say("option_size"),
+        description=sizes.description or "The shape of the result",
         required=chosen is None and (width.required or height.required),
         default_values=chosen or default,
         send_default=bool(chosen or (default and (width.send_default or height.send_default))),

@@ -116,7 +116,7 @@ def _more_field(deployment: Deployment, text: str) -> FormField:
     about = say("option_more", names=", ".join(item.option for item in deployment.offered))
     return FormField(
         name=MORE,
-        label=say("edit_label_more"),
+        label="More",
         shape=Shape.PARAGRAPH,
         description=shorten(about, DESCRIPTION_LENGTH),
         values=(text[:TEXT_LENGTH],),

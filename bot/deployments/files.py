@@ -157,7 +157,7 @@ def _wrong_type(kind: InputKind, option: str, file: AttachedFile, content_type: 
         option=option,
         filename=escape_line(file.filename, _FILENAME_LENGTH),
         expected=say(f"file_{_FAMILIES[kind]}"),
-        found=say(f"file_{family}") if named else say("file_other", type=in_code(content_type, 60)),
+        found=say(f"file_{family}") if named else f"of the type `{in_code(content_type, 60)}`",
     )
 
 

@@ -26,12 +26,12 @@ from bot.domain.text import (
     typed_integer,
     typed_number,
 )
-from bot.strings import say
 
 ATTACHMENTS = frozenset({InputKind.IMAGE, InputKind.IMAGES, InputKind.VIDEO, InputKind.AUDIO, InputKind.FILE})
 NUMBERS = frozenset({InputKind.INTEGER, InputKind.FLOAT})
 TEXT_LENGTH = 4000  # Discord's limit for a text input
 _DEFAULT_LENGTH = 30
+_LONG = "Too long for this form. Leave it empty to keep it. Details has it."
 OptionValue = str | int | float
 
 
@@ -108,14 +108,14 @@ class Input(InputSettings):
         """Return the description with the default appended, within Discord's 100 characters."""
         text = one_line(self.description) or one_line(self.key) or self.option
         default = shorten(self.default_text, _DEFAULT_LENGTH)
-        suffix = " " + say("option_default", value=default) if default else ""
+        suffix = f" (default {default})" if default else ""
         return shorten(text, DESCRIPTION_LENGTH - len(suffix)) + suffix
 
     @property
     def default_text(self) -> str:
         """Return what applies if the input is left out, in a line, or an empty text if nothing is known."""
         if self.is_seed and not self.send_default:
-            return say("default_random")
+            return "random"
         if self.required or self.takes_file:
             return ""
         return one_line(self.show(self.default_values))
@@ -200,7 +200,7 @@ class TextInput(Input):
         shape = Shape.PARAGRAPH if self.is_prompt else Shape.LINE
         length = min(self.max_length or TEXT_LENGTH, TEXT_LENGTH)
         if len(text) > TEXT_LENGTH and self.fits({self.key: text}):
-            return self._field(shape=shape, description=say("edit_long_text"), required=False, length=length)
+            return self._field(shape=shape, description=_LONG, required=False, length=length)
         text = text[:TEXT_LENGTH]
         # Keep space for a value that is older than a lowered limit.
         return self._field(text, shape=shape, length=max(len(text), length))

@@ -17,7 +17,6 @@ from bot.deployments.schema import Choice, DeploymentSettings, FollowUpSettings,
 from bot.deployments.schema.field_types import COUNT, GPU, RESERVED, one_line, slug, unique
 from bot.domain.backend import DeploymentDescription, InputDescription, InputKind
 from bot.domain.runs import Run
-from bot.strings import say
 
 MAX_COUNT = 4
 PICTURES = frozenset({InputKind.IMAGE, InputKind.IMAGES})
@@ -88,9 +87,15 @@ class Deployment(DeploymentSettings):
 
     @cached_property
     def count_input(self) -> Input:
-        label, about = say("edit_label_count"), say("option_count")
-        texts = {"option": COUNT, "display_name": label, "description": about}
-        return input_of(key=COUNT, kind=InputKind.INTEGER, minimum=1, maximum=self.max_count, **texts)
+        return input_of(
+            key=COUNT,
+            option=COUNT,
+            kind=InputKind.INTEGER,
+            display_name="Number of runs",
+            description="How many at once, each with its own seed",
+            minimum=1,
+            maximum=self.max_count,
+        )
 
     def gpu_input(self, weights: Mapping[str, float] = MappingProxyType({})) -> Input:
         """Return the option for the GPU. `weights` are what a second on one counts in the user's server."""
@@ -99,11 +104,11 @@ class Deployment(DeploymentSettings):
             key=GPU,
             option=GPU,
             kind=InputKind.CHOICE,
-            display_name=say("edit_label_gpu"),
-            description=say("option_gpu"),
+            display_name="GPU",
+            description="The GPU that it runs on",
             choices=tuple(Choice.model_construct(name=gpu, value=gpu) for gpu in self.gpus),
             default=self.default_gpu,
-            labels={gpu: say("gpu_weight", gpu=gpu, weight=f"{w:g}") for gpu, w in weighted.items()},
+            labels={gpu: f"{gpu} · counts ×{w:g}" for gpu, w in weighted.items()},
         )
 
     def expected_gpu(self, chosen: str | None) -> str | None:

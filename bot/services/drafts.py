@@ -75,7 +75,7 @@ async def with_picture(app: App, actor: Actor, name: str, key: str) -> Draft:
     made_by, source = await _maker(app, actor, key)
     action = FollowUp(
         deployment=target.name,
-        label=say("use_title"),
+        label="New from this picture",
         target=target.deployment_id,
         takes={item.kind: item.key},
     )

@@ -43,7 +43,6 @@ from bot.media.file_types import is_visual, sniff
 from bot.media.outputs import MEDIA_SECONDS, PICTURE_LIMIT
 from bot.services.access import restricts
 from bot.services.words import DefaultTexts, check_words
-from bot.strings import say
 
 log = logging.getLogger(__name__)
 # How long the beginning of a file may take to arrive.
@@ -106,9 +105,9 @@ def _preset_note(merged: Merged, layers: Sequence[Stored]) -> str | None:
         if not any(layer is each for each in merged.sources.values()):
             continue
         if layer.preset is not None and layer.preset.holder is Holder.SERVER:
-            notes.append(say("preset_used", name=escape_line(layer.preset.name, NAME_LENGTH)))
+            notes.append(f"preset: {escape_line(layer.preset.name, NAME_LENGTH)}")
         elif layer.is_default:
-            notes.append(say("preset_used_own"))
+            notes.append("your default")
     return " · ".join(notes) or None
 
 

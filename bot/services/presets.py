@@ -101,8 +101,8 @@ async def form(app: App, actor: Actor, key: str, typed: Saving | None = None) ->
     """Return the fields of the form that saves a run's inputs, which show what was `typed` before."""
     run, deployment = await _source(app, actor, key)
     typed = typed or Saving(name="")
-    label, about = say("preset_field_name"), say("option_preset_name")
-    name = FormField(name="name", label=label, description=about, required=True, length=NAME_LENGTH)
+    about = say("option_preset_name")
+    name = FormField(name="name", label="Name", description=about, required=True, length=NAME_LENGTH)
     fields = [replace(name, values=(typed.name,) if typed.name else ())]
     if (item := deployment.prompt) is not None:
         field = item.field(run.inputs)

@@ -21,7 +21,6 @@ COMMANDS = {
     "unblock_nothing": "<@{person}> isn't blocked here. `/blocked` shows who is.",
     # the pause
     "pause_done": "Paused. Running requests continue, waiting ones wait, and I refuse new ones: {reason}",
-    "resume_done": "I accept requests again, and start those that waited.",
     "resume_nothing": "The bot isn't paused.",
     "owner_only": "Only the bot's owner and their team can do that.",
     # a user's own data
@@ -43,18 +42,9 @@ COMMANDS = {
     "post_elsewhere": "Results are posted only on the server of the request. Please use `/runs` [there]({url}).",
     "post_outside": "You requested this outside of this server. Please use `/runs` in my direct messages, or where you requested it.",
     # the command /generate
-    "command_generate": "Generate a picture, video or sound with ComfyDeploy",
     "command_generate_group": "Deployments: {group}",
-    "option_size": "The shape of the result",
-    "option_gpu": "The GPU that it runs on",
-    "gpu_weight": "{gpu} · counts ×{weight}",
-    "option_count": "How many at once, each with its own seed",
     "option_more": "More as key=value, key=value: {names}",
-    "option_default": "(default {value})",
-    "default_random": "random",
     # presets
-    "option_private": "Only you can see the result. Moderators can open it, too.",
-    "option_preset": "A saved set of inputs; what you type here overrides it",
     "option_preset_name": "The preset's name",
     "option_preset_prompt": "The prompt to keep; {{prompt}} in it stands for what is typed later",
     "option_preset_seed": "Keep the seed too, so that the result is always the same",
@@ -69,7 +59,6 @@ COMMANDS = {
     "preset_servers": "**{name}** belongs to this server. People with Manage Server can delete it with `server: True`.",
     "preset_unknown": "There is no preset called **{name}**. `/preset list` shows those you can use.",
     "preset_elsewhere": "**{name}** is for {title}. Type `{path}` or `/preset use`.",
-    "default_is_none_own": "You have no default of your own. Type `/preset default` with a `name` to set one.",
     "default_none": "<#{channel}> has no default preset. Type `/preset default` with a `name` and `channel: True` to set one.",
     "default_servers": "**{name}** is this server's preset. With `channel: True` it becomes the channel's default; yours has to be your own.",
     "default_manage": "Only people with Manage Channels can set a channel's default.",

@@ -106,7 +106,6 @@ RUNS = {
     "file_video": "a video",
     "file_audio": "a sound file",
     "file_text": "a text file",
-    "file_other": "of the type `{type}`",
     "input_file_empty": "{filename} is empty. Please attach another file.",
     "input_file_too_large": "{filename} is larger than {limit_mib} MiB. Please attach a smaller one.",
     # the status
@@ -205,27 +204,17 @@ RUNS = {
     "from_elsewhere": "I couldn't post this in [the channel of the request]({url}), so here it is.",
     # edit forms
     "edit_title": "Edit: {title}",
-    "edit_label_gpu": "GPU",
-    "edit_label_count": "Number of runs",
-    "edit_label_more": "More",
     "edit_keep_file": "Leave it empty to keep the earlier file.",
     "edit_file_deleted": "The earlier file was deleted. Please attach another.",
-    "edit_long_text": "Too long for this form. Leave it empty to keep it. Details has it.",
-    "edit_gone": "“{value}” isn't offered any more. Choose another.",
     "draft_forgotten": "I don't have what you typed any more. Please use the command again.",
     # details
-    "details_command": "To run the same again, copy this:\n```\n{command}\n```",
     "details_erased": "The inputs were deleted, so no command repeats this.",
     "details_gone": "This deployment isn't offered any more, so no command repeats this.",
-    "details_command_in_file": "Backticks in this command would break it here. Please copy it from the file.",
     "details_in_file": "That is too long to show here. The file has all of it, and the command to copy.",
     "details_hidden": "Only the requester and the moderators can see this before it is approved.",
     # user installs
     "answer_lives": "I'm not a member here, so I can answer for 15 minutes. `/runs` shows where to find a result that takes longer.",
     # presets
-    "preset_used": "preset: {name}",
-    "preset_used_own": "your default",
-    "preset_field_name": "Name",
     "preset_field_seed": "Keep the seed",
     "preset_field_server": "For this server",
     # private results
@@ -239,7 +228,6 @@ RUNS = {
     "answer_too_late": "The queue was too long to answer here in time, so nothing was started. Please try again later.",
     # pictures as input
     "use_menu": "Use as input",
-    "use_title": "New from this picture",
     "use_no_picture": "This message has no picture that I can use. PNG, JPEG and WebP files work.",
     "use_nobody": "None of the deployments here takes a picture.",
     "use_stale": "I can't find that picture any more. Please use the message's menu once more.",

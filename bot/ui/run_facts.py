@@ -240,10 +240,10 @@ def details(
     if size > MAX_INLINE:
         in_file, log_text = "details_in_file", ""
         values = lines(*[*_values(inputs, _SHORT)][:_LINES])
-    elif "```" in (command or ""):
-        in_file = "details_command_in_file"
     if command is not None:
-        command_texts = [say(in_file or "details_command", command=command)]
+        block = text_blocks((command,), spoiler=False, space=0)
+        shown = [say(in_file)] if in_file else ["To run the same again, copy this:", *block]
+        command_texts = [lines(*shown)]
         if inputs.file_options:
             names = ", ".join(f"`{name}`" for name in inputs.file_options)
             command_texts.append(f"Files can't be pasted. Please attach them again: {names}.")
