@@ -64,7 +64,6 @@ async def _not_offered(stage: Stage, mona: Person) -> None:
     stage.tells("mona sends choices that her panel doesn't offer")
     for custom_id in (
         "set:approval:none::0:",
-        "set:approval:form::9:",
         "set:x:open::0:",
         f"unblock:0:{1 << 63}",
     ):
