@@ -14,17 +14,17 @@ from sqlalchemy import select
 
 from bot.database.tables import audit, requests
 from bot.domain.messages.records import Attempt, Claim, Kind, MessageRef, Part
-from bot.domain.moderation import Block, Report
+from bot.domain.moderation import Report
 from bot.domain.picture_check import NOBODY_DECIDED, Verdict, decision_by
 from bot.domain.requests import Actor, ChannelState, Holder, Preset, Press
 from bot.domain.results import CopyRequest
 from bot.domain.runs import Run, RunReport, RunState
 from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import Budgets, ServerRules
-from bot.store import Store, blocks
+from bot.store import Store
 from bot.store.erasure import ExpiredRows, erase_chunk
 from tests.contract.store.batches import said, success
-from tests.contract.store.rows import GUILD, MOD, stored_rules
+from tests.contract.store.rows import BOB, GUILD, MOD, block, stored_rules, unblock
 from tests.contract.store.runs import (
     GRACE,
     NEWCOMER,
@@ -142,6 +142,7 @@ async def arrange(store: Store) -> Given:
         await store.presets.put(preset(name), NOW)
         await store.presets.put(preset(name, Holder.PERSON), NOW)
     await store.presets.set_default(GUILD, 1, "ink", by=PERSON.id, now=NOW)
+    await block(store, BOB, at=NOW)
     await store.key_values.put("value", "0")
     usage = await store.figures.today(GUILD, PERSON.id, NOW)
     # One more run may be requested today.
@@ -362,9 +363,11 @@ async def _show(store: Store, who: int, now: Any, until: Any) -> list[Claim]:
     return list(claims)
 
 
-def _release(*, shown: bool, **more: Any) -> Callable[..., Any]:
+def _release(*, shown: bool, held: bool = True, **more: Any) -> Callable[..., Any]:
     async def call(store: Store, given: Given, _: int) -> None:
-        claim = given.posting.with_part(part_of(given.posting, MessageRef(5, 51)))
+        ref = MessageRef(5, 51 if held else 52)
+        claim = given.posting.with_part(part_of(given.posting, ref))
+        claim = claim if held else replace(claim, lease="lost")
         await release(store, claim, SOON, shown=shown, **more)
 
     return call
@@ -390,6 +393,7 @@ _add(
 _add("extend a lease", "posting", lambda store, given, _: store.messages.extend(given.posting, LATER))
 _add("begin a post", "posting", _begin)
 _add("store a post", "posting", _release(shown=True, ends_answer=True, tells_card=True))
+_add("store a post without the lease", "posting", _release(shown=True, held=False))
 _add("fail to post", "posting", _release(shown=False))
 _add("find a post", "posting", _adopt)
 _add("make messages due", "posting offered", lambda store, _, __: store.messages.make_due(LATER))
@@ -400,15 +404,8 @@ async def _erase(store: Store, _: Given, __: int) -> None:
     await store.database.write(erase_chunk, PERSON.id, NOW, 20)
 
 
-def _block(store: Store, _: Given, who: int) -> Any:
-    block = Block(
-        guild_id=GUILD, user_id=PERSON.id, reason=None, until=None, created_at=NOW, created_by=MOD + who
-    )
-    return store.database.write(blocks.add, block)
-
-
-def _unblock(store: Store, _: Given, who: int) -> Any:
-    return store.database.write(blocks.lift, GUILD, PERSON.id, by=MOD + who, now=NOW)
+def _block(person: int) -> Callable[..., Any]:
+    return lambda store, _, who: block(store, person, at=NOW, by=MOD + who)
 
 
 def _change_rules(store: Store, _: Given, who: int) -> Any:
@@ -420,8 +417,9 @@ def _change_rules(store: Store, _: Given, who: int) -> Any:
     return store.rules.change(GUILD, MOD + who, edit, NOW, SettingsContext())
 
 
-_add("block", "queue person waiting batch review submitting", _block, locks_many=True)
-_add("unblock", "person", _unblock)
+_add("block", "queue person waiting batch review submitting", _block(PERSON.id), locks_many=True)
+_add("block again", "block", _block(BOB))
+_add("unblock", "block", lambda store, _, who: unblock(store, BOB, at=at(who)))
 _add("change the rules", "queue person", _change_rules, locks_many=True)
 _add("erase a person", "person old done offered held presets", _erase, locks_many=True)
 _add("find what has expired", "old", lambda store, _, __: store.retention.claim(NOW))
@@ -481,7 +479,38 @@ _add(
 # Pairs whose rows may differ from both orders, with the reason why that does no harm.
 TOLERATED = {
     ("poll due runs", "poll everything"): "what was polled a moment ago need not be polled at once",
+    ("poll due runs", "cancel a running batch"): "one run may be polled before, the other afterwards",
 }
+
+
+# For each lock, a pair that it keeps apart. These are always tested.
+APART = [
+    ("one run succeeds", "the other run succeeds"),
+    ("one run succeeds", "progress"),
+    ("accept a request", "accept a request"),
+    ("accept a request", "claim a run"),
+    ("accept a request", "block"),
+    ("approve", "block"),
+    ("block again", "unblock"),
+    ("requeue", "block"),
+    ("claim a run", "claim a run"),
+    ("claim a run", "cancel a waiting run"),
+    ("claim a run", "hold a queue"),
+    ("claim a run", "block"),
+    ("hold a queue", "block"),
+    ("poll due runs", "poll due runs"),
+    ("a cancelled run ends", "withdraw a cancellation"),
+    ("show messages", "show messages"),
+    ("store a post", "find a post"),
+    ("share a result", "erase a person"),
+    ("share a result", "remove what has expired"),
+    ("change the rules", "change the rules"),
+    ("replace a preset", "replace a preset"),
+    ("replace a preset", "delete a preset"),
+    ("delete a preset", "set a channel's default"),
+    ("set one's default", "set one's default"),
+    ("change a value", "change a value"),
+]
 
 
 def pairs() -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Claims of silent runs to poll, and of status messages to edit."""
+"""Claims of runs to poll or to cancel, and of status messages to edit."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from tests.contract.store.runs import (
     SOON,
     accept,
     accepted,
+    answer_of,
     answers_due,
     at,
     awaiting_approval,
     brought_to,
     columns,
     fetch,
+    is_pending,
+    owed,
     posted,
     report,
     request,
@@ -198,3 +201,22 @@ async def test_only_a_waiting_run_of_a_user_install_becomes_too_late_to_start(st
     await accept(store, request())
     assert await store.claims.too_late_to_start(at(899)) == []
     assert [run.key for run in await store.claims.too_late_to_start(at(900))] == [waiting.key]
+
+
+async def test_a_cancellation_before_the_id_is_known_is_due_once_it_is(store: Store) -> None:
+    run = await submitted(store)
+    await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
+    assert (await columns(store, run.key))["due_at"] > at(1)
+    await store.runs.record_report(run.key, report(RunState.QUEUED), at(2), SOON)
+    assert (await columns(store, run.key))["due_at"] == at(2)
+
+
+async def test_a_cancellation_of_a_known_run_is_due_at_once(store: Store) -> None:
+    for state in (RunState.QUEUED, RunState.RUNNING, RunState.UPLOADING):
+        run = await brought_to(store, state)
+        await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
+        await store.runs.request_cancel(run.key, at(3), by=run.requester_id)
+        row = await columns(store, run.key)
+        assert (row["state"], row["cancel_requested_at"], row["due_at"]) == (state, at(1), at(1))
+        assert is_pending(await answer_of(store, run.key))
+        assert await owed(store, run.key) == []

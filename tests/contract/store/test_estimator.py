@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from bot.delivery.status import MEDIANS_AGE, TOO_FEW_AGE, Estimator
+from bot.delivery.status import MEDIANS_AGE, Estimator
 from bot.domain.fair_queue import NEEDED
 from bot.domain.runs import Run, RunState
 from bot.outside import Outside
 from bot.store import Store
-from tests.contract.conftest import Stores
 from tests.contract.store.rows import selects, stored_run
 from tests.contract.store.runs import at, fetch
-from tests.databases import new_sqlite
 from tests.harness import Clock
 from tests.unit.factories import app_with
 
@@ -62,21 +59,6 @@ async def test_medians_are_read_every_five_minutes(store: Store) -> None:
         assert len(seen) == 2
 
 
-async def test_too_few_successes_are_counted_again_after_seconds(store: Store) -> None:
-    await minutes_long(store, NEEDED - 1)
-    run = await active(store)
-    estimates, clock = estimator(store)
-    with selects(store) as seen:
-        assert await end_of(estimates, [run]) is None
-        await minutes_long(store, 1)
-        clock.move(seconds=TOO_FEW_AGE.total_seconds() - 1)
-        assert await end_of(estimates, [run] * 3) is None
-        assert len(seen) == 1
-        clock.move(seconds=1)
-        assert await end_of(estimates, [run] * 3) is not None
-        assert len(seen) == 2
-
-
 async def test_a_waiting_run_starts_after_what_is_in_flight_and_ahead(store: Store) -> None:
     await minutes_long(store, NEEDED)
     await active(store, RunState.RUNNING, started_at=at(-10))
@@ -103,13 +85,3 @@ async def test_a_batch_is_estimated_by_its_unfinished_runs(store: Store) -> None
     assert left(await end_of(estimates, [ended, run, later]), clock) == 70
     assert await end_of(estimates, [run, held]) is None
     assert await end_of(estimates, [run, nowhere]) is None
-
-
-async def test_without_the_database_there_is_no_estimate(opening: Stores, tmp_path: Path) -> None:
-    store = await opening.open(new_sqlite(tmp_path))
-    run = await active(store)
-    estimates, _ = estimator(store)
-    await store.database.close()
-    (tmp_path / "bot.db").rename(tmp_path / "bot.away")
-    (tmp_path / "bot.db").mkdir()
-    assert await end_of(estimates, [run]) is None
