@@ -65,6 +65,7 @@ class Messenger:
         self._health = DiscordHealth(app.discord, app.outside)
         self.estimator = Estimator(app)
         self._active: dict[str, Step] = {}
+        self._working_on: set[asyncio.Task[Any]] = set()
         self._released: list[Release] = []
 
     async def claim(self, room: int) -> Sequence[Step] | Later | None:
@@ -111,7 +112,13 @@ class Messenger:
             await self._turn(0)
 
     async def close(self) -> None:
-        """Store what became of the last claims, so that no other process waits for their leases."""
+        """Store what became of the last claims, so that no other process waits for their leases.
+
+        What somebody waits for, such as a copy, is given up.
+        """
+        for task in self._working_on:
+            task.cancel()
+        await asyncio.gather(*self._working_on, return_exceptions=True)
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._store_releases()
@@ -210,7 +217,8 @@ class Messenger:
                     await self._messages.extend(step.claim, self._app.now() + LEASE)
 
         self._active[step.claim.lease] = step
-        extending = asyncio.create_task(extend())
+        extending, task = asyncio.create_task(extend()), asyncio.current_task()
+        self._working_on |= {task} if task is not None else set()
         try:
             yield
         except (StoreUnavailable, asyncio.CancelledError) as error:
@@ -218,6 +226,7 @@ class Messenger:
             raise
         finally:
             extending.cancel()
+            self._working_on.discard(task)
             self._active.pop(step.claim.lease, None)
 
     async def _attempt(self, step: Step) -> str:

@@ -63,7 +63,9 @@ def _is_correct(
 ) -> Iterator[Broken]:
     least = least_reserve(evidence, command.at)
     reserved = running + waiting
-    if command.interaction.channel.guild is evidence.story.world.cast.guilds["reviewed"]:
+    names = [name for press in evidence.story.presses for name in press.values or ()]
+    needs_approval = any(name.startswith("approval.mode") for name in names)
+    if needs_approval or command.interaction.channel.guild is evidence.story.world.cast.guilds["reviewed"]:
         reserved = running  # nothing is reserved before an approval
     if seconds < int(least * reserved * _weights(evidence, command)[0]):
         detail = f"{running} running, {waiting} waiting, {seconds} s"
