@@ -1,16 +1,29 @@
-"""The terms of an allowed request: limits, reserve, approval and spoiler."""
+"""The terms of an allowed request: reserve, approval and spoiler, and who moderates."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bot.domain.errors import RefusedError
+from bot.domain.policy import check_moderator
 from bot.domain.results import is_spoiler
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import Approval, ServerRules
-from tests.unit.domain.policy_cases import ARTISTS, CLOSED, STAFF, code, having, judge, request
+from tests.unit.domain.policy_cases import (
+    ARTISTS,
+    CLOSED,
+    PERSON,
+    REVIEWERS,
+    STAFF,
+    code,
+    having,
+    judge,
+    refused,
+    request,
+)
 
 
 def terms(decision: Run | RefusedError) -> Run:
@@ -85,3 +98,23 @@ def test_the_weight_of_the_gpu_multiplies_what_is_charged() -> None:
     rules = ServerRules.model_validate({"budgets": {"gpu_weights": {"H100": 4}}})
     found = terms(judge(request(gpu="H100"), rules=rules))
     assert (found.weight, found.reserved_seconds, found.charged_seconds) == (4, 60, 240)
+
+
+@pytest.mark.parametrize(
+    ("guild_id", "changes", "expected"),
+    [
+        (7, {"manages_server": True}, None),
+        (7, {"role_ids": frozenset({REVIEWERS})}, None),
+        (7, {}, "not_a_moderator"),
+        (7, {"role_ids": frozenset({ARTISTS})}, "not_a_moderator"),
+        (None, {"manages_server": True}, "server_only"),
+    ],
+)
+def test_a_moderator_manages_the_server_or_has_the_reviewer_role(
+    guild_id: int | None, changes: dict[str, Any], expected: str | None
+) -> None:
+    def check() -> None:
+        rules = ServerRules(reviewer_role_id=REVIEWERS)
+        assert check_moderator(guild_id, replace(PERSON, **changes), rules) == guild_id
+
+    assert refused(check) == expected

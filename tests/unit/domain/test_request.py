@@ -1,4 +1,4 @@
-"""Run keys, requests, the requests of a batch, presses, and channels."""
+"""Run keys, the requests of a batch, presses, channels, and the names of presets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.deployments.inputs import AttachedFile
-from bot.domain.requests import ChannelState, batch_of, new_key, press_id
+from bot.domain.requests import ChannelState, batch_of, folded, new_key, press_id
 from bot.domain.text.file_names import file_behind
 from tests.unit.domain.policy_cases import request
 
@@ -78,3 +78,15 @@ def test_a_file_is_the_same_behind_each_of_its_links(one: str, other: str, same:
 def test_the_bot_can_post_unless_something_forbids_it(obstacle: dict[str, Any]) -> None:
     assert ChannelState(age_restricted=True).can_post
     assert not ChannelState(**obstacle).can_post
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *((name, "noir") for name in (" Noir ", "no\u200dir")),
+        *((name, "strasse") for name in ("STRASSE", "straße")),
+        ("a\ud83e", "a?"),
+    ],
+)
+def test_a_presets_name_is_found_in_any_case(name: str, expected: str) -> None:
+    assert folded(name) == expected
