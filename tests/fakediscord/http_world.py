@@ -31,6 +31,7 @@ class WorldRoutes:
     def endpoints(self) -> list[Endpoint]:
         return [
             Endpoint("GET", "/users/@me", self.me),
+            Endpoint("GET", "/users/@me/guilds", self.my_guilds),
             Endpoint("POST", "/users/@me/channels", self.direct_messages),
             Endpoint("GET", "/oauth2/applications/@me", self.application),
             Endpoint("GET", "/gateway/bot", self.gateway_bot),
@@ -53,6 +54,17 @@ class WorldRoutes:
         if not discord.Permissions(guild.bot_permissions).manage_guild:
             raise ApiError(50013)
         return Reply(body=list(guild.automod))
+
+    def my_guilds(self, call: Call) -> Reply:
+        """Return the guilds with the bot's permissions, all on the first page."""
+        there = [g for _, g in sorted(self._world.guilds.items()) if g.bot_present]
+        return Reply(
+            body=[
+                payloads.guild(self._world, guild, self._bot)
+                | {"owner": guild.owner_id == self._bot.id, "permissions": str(guild.bot_permissions)}
+                for guild in there
+            ]
+        )
 
     def direct_messages(self, call: Call) -> Reply:
         user = self._world.users.get(int(call.body["recipient_id"]))
