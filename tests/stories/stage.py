@@ -178,7 +178,8 @@ class Stage:
         self.world.layout = {ALONE: settings}
         with self.unseen():
             await self.restart()
-        self.tells(f"The operator sets {', '.join(f'{name}={value}' for name, value in settings.items())}")
+        told = ", ".join(f"{name}={value}" for name, value in settings.items()) or "nothing any more"
+        self.tells(f"The operator sets {told}")
 
     # Trouble.
 
@@ -439,7 +440,7 @@ class Person:
         for each in (sent.original, *sent.followups):
             if each is not None and each is not message:
                 stage._shown[each.id] = stage._renderer.message(each)
-        text = sent.text or " ".join(each.text for each in sent.followups) or "nothing"
+        text = " ".join(each.text for each in sent.followups) or sent.text or "nothing"
         answer = f"the form “{sent.modal['title']}”" if sent.modal else text.splitlines()[0]
         told = f"{custom_id}{f' with {dict(form)}' if form else ''}: {answer}"
         stage.lines.append(stage._renderer.stable(f"  {self.user.name} forges {told}"))

@@ -3,10 +3,16 @@
 import io
 import random
 import wave
+from itertools import count
 
 from PIL import Image
 
+from tests.fakediscord.faults import Fault
+from tests.fakediscord.world import MEMBER
 from tests.stories.stage import Person, Stage
+
+_SEND_MESSAGES = 1 << 11
+_POST = "POST /channels/{channel_id}/messages"
 
 
 async def story(stage: Stage) -> None:
@@ -20,7 +26,14 @@ async def story(stage: Stage) -> None:
     await mona.sets("Results", spoilers=["Never"])
     await _makes(stage, alice, "a sound above the limit", {"long.wav": sound + bytes(11 * 1024**2)})
     await _makes(stage, alice, "a small picture and 11 more", {f"{n}.png": _noise(8) for n in range(12)})
-    await alice.presses_more("Delete", beside="a small picture")
+    await mona.sets("Results", gallery_channel=["#gallery"])
+    await alice.presses_more("Share", beside="a small picture")
+    _refuse_after(stage, 1)
+    await alice.fills_in()
+    stage.channel("gallery").bot_permissions = MEMBER
+    await alice.presses_more("Share", beside="a small picture")
+    await alice.fills_in()
+    await alice.presses_more("Delete", beside="> a small picture")
     await stage.until_done()
     addresses = ("https://minio:s3cret@storage.example/a", "http://169.254.169.254/meta", "ftp://10.0.0.7/a")
     await _makes(
@@ -29,6 +42,19 @@ async def story(stage: Stage) -> None:
         "addresses in private networks",
         dict(zip(("a.png", "b.png", "c.png"), addresses, strict=True)),
     )
+
+
+def _refuse_after(stage: Stage, posts: int) -> None:
+    """Let Discord refuse everything in the gallery after so many posts."""
+    stage.tells("Discord refuses the second post of the copy")
+    left = count(posts, -1)
+
+    def closes(_: object) -> bool:
+        if next(left) == 0:
+            stage.channel("gallery").bot_permissions = MEMBER & ~_SEND_MESSAGES
+        return False
+
+    stage.world.discord.faults.add(_POST, Fault.drop_before(), times=None, where=closes)
 
 
 async def _makes(stage: Stage, alice: Person, what: str, files: dict[str, bytes] | dict[str, str]) -> None:

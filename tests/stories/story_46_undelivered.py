@@ -27,6 +27,7 @@ async def story(stage: Stage) -> None:
         await stage.lets_runs_go_on()
     await alice.types("/runs", state="undelivered")
     await alice.at("dm:alice").types("/runs")
+    await alice.sends_forged(f"runs:0:all:redeliver:{stage.key('an elk')}", on="Your requests")
     alice.at("pictures")
     await owner.types("/pause", reason="Moving")
     await alice.presses("Post it here")

@@ -14,10 +14,30 @@ EMPTY, OFF, NOT_PRIVATE = "1271cf25", "83504cd6", "d1e359f5"
 async def story(stage: Stage) -> None:
     alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
     eve = stage.person("stranger", "outside")
-    await mona.sets("Approval", review_channel=["#reports"])
-    await mona.sets("Results", private_results="Allowed", gallery_channel=["#gallery"])
     await alice.makes(prompt="a fox", count=2)
     public = stage.key("a fox")
+    with stage.unseen():
+        await bob.at("gallery").types("/help")
+    stage.tells(
+        "bob sends presses about alice's public result from another channel, and alice sends some, too"
+    )
+    for action in ("delete", "again", "edit", "details"):
+        await bob.sends_forged(f"run:{public}:{action}")
+    with stage.unseen():
+        await alice.types("/help")
+    for custom_id in (f"run:{public}:cancel", f"runs:0:all:open:{public}"):
+        await alice.sends_forged(custom_id, on="Type a command")
+    bob.at("pictures")
+    await mona.sets("Approval", review_channel=["#reports"])
+    await mona.sets("Results", private_results="Allowed", gallery_channel=["#gallery"])
+    stage.next_run("alice's next run, which is private, takes long", hold_at="running")
+    with stage.unseen():
+        await alice.types("/generate picture", prompt="a slow secret", private=True)
+        await stage.passes(5)
+        await mona.types("/help")
+    await mona.sends_forged(f"run:{stage.key('a slow secret')}:cancel", on="Type a command")
+    with stage.unseen():
+        await stage.lets_runs_go_on()
     await alice.makes(prompt="a secret", private=True)
     private = stage.key("a secret")
     await mona.at("requests").sets("Approval", review_channel=["#cards"], who_waits_for_approval="Everybody")
