@@ -1,17 +1,11 @@
-"""Threads, forum posts and voice chats: results come where they were requested."""
+"""Threads that are archived or locked, permissions that the bot lacks, and the other pages of /help."""
 
 from tests.stories.stage import Stage
 
 
 async def story(stage: Stage) -> None:
     alice, owner = stage.person("alice"), stage.person("owner", "dm:owner")
-    discord, studio = stage.world.discord, stage.world.cast.guilds["studio"]
-    forum = discord.add_forum(studio, "forum")
-    stage.world.cast.channels["post"] = discord.add_thread(forum, "post")
-    stage.world.cast.channels["talk"] = discord.add_voice(studio, "talk")
-    for place in ("post", "talk"):
-        await alice.at(place).gets(prompt=f"a fox in a {place}")
-    thread = stage.channel("thread")
+    discord, thread = stage.world.discord, stage.channel("thread")
     stage.next_run("The next run takes long, and its thread is archived meanwhile", hold_at="running")
     with stage.unseen():
         await alice.at("thread").types("/generate picture", prompt="a snail")
