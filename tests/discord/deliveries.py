@@ -7,13 +7,8 @@ from typing import Any, Literal
 from tests.harness import Harness
 from tests.questions import messages
 
-ANSWERS = "/webhooks/*"
 Note = Literal["an attempt", "the end"]
 # The functions of the store, by what they store about a message.
-
-
-class Killed(BaseException):
-    """The end of a process that is killed; nothing in the bot catches it."""
 
 
 async def delivery_states(bot: Harness) -> list[str]:
@@ -34,14 +29,3 @@ def close_after_a_post(bot: Harness) -> None:
         return answer
 
     http.request = closes  # type: ignore[method-assign]  # a user who closes direct messages just then
-
-
-def close_channel(bot: Harness, channel: Any = None, *, code: int = 50013, times: int | None = None) -> None:
-    """Let Discord refuse posts in a channel."""
-    path = f"/channels/{(channel or bot.channel).id}/messages"
-    bot.env.inject_error("POST", path, status=403, code=code, times=times)
-
-
-def close_answer(bot: Harness) -> None:
-    """Let Discord forget the command's own answer."""
-    bot.env.inject_error("PATCH", ANSWERS, status=404, code=10015, times=None)

@@ -62,15 +62,6 @@ def strings(**options: str) -> list[dict[str, Any]]:
     return [{"name": name, "type": STRING, "value": value} for name, value in options.items()]
 
 
-def user_option(id: int, username: str = "gone", *, option: str = "user") -> tuple[list[dict[str, Any]], Any]:
-    """Return an option for `call` that names a person, and how Discord resolves it.
-
-    The person need not be on the server.
-    """
-    user = {"id": str(id), "username": username, "discriminator": "0", "avatar": None, "global_name": None}
-    return [{"name": option, "type": USER, "value": str(id)}], {"users": {str(id): user}}
-
-
 async def _use(bot: Harness, actor: Any, message: Any, component: dict[str, Any], **given: Any) -> Any:
     """Send the interaction of a component as if the message had it."""
     data = {"custom_id": component["custom_id"], "component_type": component["type"], **given}

@@ -16,8 +16,6 @@ from tests.discord.rendered import filled, text_of
 from tests.harness import Harness
 from tests.questions import insert_rules
 
-NO_APPROVAL = {"approval": {"mode": "off"}}
-
 
 async def set_rules(bot: Harness, **rules: Any) -> None:
     """Replace the server's rules."""

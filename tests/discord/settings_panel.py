@@ -119,10 +119,5 @@ def boxes(shown: Any) -> dict[str, dict[str, Any]]:
     return found
 
 
-def shown_in(shown: Any) -> dict[str, list[str]]:
-    """Return what the parts of a form show as chosen."""
-    return {name: Panel.chosen(component) for name, component in boxes(shown).items()}
-
-
 async def rules_of(bot: Harness) -> ServerRules:
     return await rules(bot.database, bot.guild.id)
