@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from tests.harness import Harness
 
-OWN_ACCOUNT: dict[str, Any] = {"allow_user_installs": True}
 Place = Literal["group", "foreign server", "foreign thread"]
 FOREIGN_SERVER = 4242
 # Discord's own words for it in an interaction's payload.
