@@ -23,8 +23,7 @@ from tests.simulation.drawing import draw
 from tests.simulation.engine import check_postgres
 from tests.simulation.rounds import Result, play_round
 from tests.simulation.setup import DATABASES, Database
-from tests.simulation.shrink import shorten
-from tests.simulation.steps import Step
+from tests.simulation.steps import Step, shorten
 from tools.simulated_faults import promise_in
 
 _FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # Linux's RAM disk, where syncing a database costs nothing

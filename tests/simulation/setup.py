@@ -20,6 +20,7 @@ from tests.fakediscord.interactions import Interaction
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.patches import TIME, entropy
 from tests.simulation.engine.postgres import start_server
+from tests.simulation.steps import Skip
 from tests.simulation.story import Story
 from tests.simulation.world import DEPLOYMENTS, World
 
@@ -82,11 +83,11 @@ def box_name(custom_id: str) -> str:
     return f"{path.rpartition('.')[2]}_{name}".removesuffix("_").removesuffix("_0")
 
 
-async def open_panel(story: Story, who: str, where: str) -> Panel | None:
-    """Use `/settings`, and return its panel, or None if it shows none."""
+async def open_panel(story: Story, who: str, where: str) -> Panel:
+    """Use `/settings`, and return its panel. Raises Skip if it shows none."""
     opened = await story.answer(await story.slash(who, where, "settings", {}))
     if opened is None or opened.original is None or not opened.original.custom_ids:
-        return None
+        raise Skip("/settings showed no panel")
     return Panel(story, who, opened)
 
 
@@ -94,7 +95,6 @@ async def prepare(world: World) -> None:
     """Set up two servers: Reviewed, where every request needs approval, and Studio, which has a gallery."""
     story, cast = Story(world), world.cast
     panel = await open_panel(story, "mona", "requests")
-    assert panel is not None
     await panel.change(
         "approval",
         review_channel_id=[str(cast.channels["cards"].id)],
@@ -103,7 +103,6 @@ async def prepare(world: World) -> None:
     )
     assert "everybody" in panel.text, panel.text
     panel = await open_panel(story, "mona", "pictures")
-    assert panel is not None
     await panel.change("approval", review_channel_id=[str(cast.channels["reports"].id)])
     gallery = [str(cast.channels["gallery"].id)]
     await panel.change("results", gallery_channel_id=gallery, private_results=["true"])

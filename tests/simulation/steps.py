@@ -108,3 +108,30 @@ def choose(chance: random.Random, kind: str) -> Action:
     """Choose an action of a kind by its weight."""
     found = [each for each in ACTIONS.values() if each.kind == kind]
     return chance.choices(found, [each.weight for each in found])[0]
+
+
+def shorten(steps: Sequence[Step], fails: Callable[[Sequence[Step]], bool]) -> list[Step]:
+    """Return a part of the steps that still fails, but no longer if any single step is left out.
+
+    Large parts are left out first, as in delta debugging (Zeller and Hildebrandt, 2002).
+    """
+    kept = list(steps)
+    size = max(1, len(kept) // 2)
+    while True:
+        smaller = _without_one_part(kept, size, fails)
+        if smaller is not None:
+            kept = smaller
+        elif size == 1:
+            return kept
+        else:
+            size //= 2
+
+
+def _without_one_part(
+    steps: Sequence[Step], size: int, fails: Callable[[Sequence[Step]], bool]
+) -> list[Step] | None:
+    for start in range(0, len(steps), size):
+        fewer = [*steps[:start], *steps[start + size :]]
+        if fewer and fails(fewer):
+            return fewer
+    return None

@@ -149,6 +149,10 @@ class Story:
         self.struck.append((TIME.monotonic, what))
         self.world.note("trouble", what)
 
+    def had(self, *words: str) -> bool:
+        """Return whether the description of any fault so far has one of these words."""
+        return any(word in what for _, what in self.struck for word in words)
+
     def skip(self, why: str) -> None:
         """Log why a step did nothing."""
         self.world.note("skip", why)

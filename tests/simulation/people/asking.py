@@ -32,6 +32,16 @@ async def request(
     return asked
 
 
+async def open_list(
+    story: Story, who: str, where: str, name: str, options: Mapping[str, Any] = {}
+) -> Message:
+    """Use a command, and return the message that only its user sees. Raises Skip if there is none."""
+    sent = await story.answer(await story.slash(who, where, name, options))
+    if sent is None or sent.original is None:
+        raise Skip(f"/{name} wasn't answered")
+    return sent.original
+
+
 def runs_of(story: Story, ask: Ask) -> list[Run]:
     """Return the runs at ComfyDeploy whose prompt has the request's mark."""
     runs = story.world.comfydeploy.runs
@@ -58,6 +68,13 @@ async def held_run(
     if asked is None or run is None:
         raise Skip("no run started")
     return asked, run
+
+
+def release_all(story: Story) -> None:
+    """Let all held runs go on."""
+    for run in story.world.comfydeploy.runs:
+        if run.released.is_waited_for:
+            story.world.comfydeploy.release(run.id)
 
 
 async def result(story: Story, who: str, where: str, *deployment: str, **options: Any) -> tuple[Ask, Message]:

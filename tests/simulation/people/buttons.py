@@ -11,8 +11,17 @@ from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
 from tests.simulation.engine.patches import TIME
 from tests.simulation.people import requests
+from tests.simulation.people.asking import outcome
 from tests.simulation.people.reach import Reached, labels_of, open_form, press, reach
-from tests.simulation.people.requests import EVERYBODY, MEMBERS, derived, new_mark, picture_file, send_request
+from tests.simulation.people.requests import (
+    EVERYBODY,
+    MEMBERS,
+    MODERATORS,
+    derived,
+    new_mark,
+    picture_file,
+    send_request,
+)
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Ask, Story
 
@@ -49,11 +58,23 @@ async def cancel(story: Story, ask: int, who: str | None, wait: float) -> None:
 # Buttons that make a request without a form.
 
 
-async def _start(story: Story, ask: int, who: str | None, wait: float, *, label: str, how: str) -> None:
-    pressed = await press(story, ask, who, label, wait)
-    if pressed is not None:
-        found, sent = pressed
-        _add_started(story, found, sent, found.who, how)
+def _starts(name: str, label: str, how: str, *, weight: float = 1.0) -> None:
+    """Register an action that presses a button which makes a request. A label that ends in × has a number."""
+
+    async def play(story: Story, ask: int, who: str | None, wait: float) -> None:
+        pressed = await press(story, ask, who, label, wait)
+        if pressed is not None:
+            _add_started(story, *pressed, pressed[0].who, how)
+
+    play.__name__ = name
+    action("press", weight=weight, **_OWN)(play)
+
+
+_starts("again", "Again", "again", weight=2)
+_starts("again_all", "Again ×", "again")
+_starts("try_again", "Try again", "again")
+_starts("four_more", "4 more", "vary")
+_starts("upscale", "Upscale", "upscale", weight=2)
 
 
 def _add_started(story: Story, found: Reached, sent: Interaction, who: str, how: str) -> None:
@@ -66,33 +87,6 @@ def _add_started(story: Story, found: Reached, sent: Interaction, who: str, how:
     elif "×" in label:
         facts["count"] = int(label.rpartition("×")[2])
     derived(story, found.ask, sent, who, how, **facts)
-
-
-@action("press", **_OWN, weight=2)
-async def again(story: Story, ask: int, who: str | None, wait: float) -> None:
-    await _start(story, ask, who, wait, label="Again", how="again")
-
-
-@action("press", **_OWN)
-async def again_all(story: Story, ask: int, who: str | None, wait: float) -> None:
-    """Repeat all runs of a batch."""
-    await _start(story, ask, who, wait, label="Again ×", how="again")
-
-
-@action("press", **_OWN)
-async def try_again(story: Story, ask: int, who: str | None, wait: float) -> None:
-    await _start(story, ask, who, wait, label="Try again", how="again")
-
-
-@action("press", **_OWN)
-async def four_more(story: Story, ask: int, who: str | None, wait: float) -> None:
-    await _start(story, ask, who, wait, label="4 more", how="vary")
-
-
-@action("press", **_OWN, weight=2)
-async def upscale(story: Story, ask: int, who: str | None, wait: float) -> None:
-    """Use the operator's follow-up for pictures."""
-    await _start(story, ask, who, wait, label="Upscale", how="upscale")
 
 
 @action("press", who=MEMBERS, where=("pictures", "adult"), twice=0.3)
@@ -273,6 +267,27 @@ async def _result(story: Story, number: int, who: str | None, wait: float) -> tu
         if TIME.monotonic >= deadline:
             return None
         await asyncio.sleep(0.25)
+
+
+@action("uploads", who=MEMBERS, by=MODERATORS, blocked=0.6, broken=0.2)
+async def upload_file(story: Story, who: str, by: str, *, blocked: bool, broken: bool) -> None:
+    """Edit an upscaled picture with another file, perhaps a broken one.
+
+    A moderator may block the requester while the form is open.
+    """
+    made = await send_request(story, who, "pictures", "upscale", image=picture_file(story))
+    shown = await outcome(story, made, 20)
+    opened = await story.answer(await story.press(who, shown, "Edit")) if shown is not None else None
+    if made is None or opened is None or opened.modal is None:
+        raise Skip("no form of Edit opened")
+    if blocked:
+        options = {"user": story.world.person(who), "reason": "too large"}
+        await story.answer(await story.slash(by, "pictures", "block", options))
+        await asyncio.sleep(1)
+    file = story.world.discord.file("other.png", b"no picture") if broken else picture_file(story)
+    sent = await story.submit(opened, {"image": file})
+    if sent is not None:
+        derived(story, made, sent, who, "edit", mark=new_mark(story))
 
 
 # Simultaneous presses.

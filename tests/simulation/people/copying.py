@@ -7,19 +7,19 @@ import asyncio
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Channel, Message
-from tests.simulation.people import settings
 from tests.simulation.people.asking import result
 from tests.simulation.people.reach import labels_of, press_button, press_delete
 from tests.simulation.people.requests import MEMBERS, MODERATORS
+from tests.simulation.people.settings import change_setting
 from tests.simulation.promises.facts import subject
 from tests.simulation.setup import open_panel
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
+from tests.simulation.trouble.services import POST
 
 _DELETABLE = {"Delete", "⋯ More"}
 _KINDS = {"Share": "g", "Post": "s"}
 _DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"
-_POST = "POST /channels/{channel_id}/messages"
 
 
 async def _result(story: Story, who: str, where: str, count: int = 1) -> int:
@@ -72,11 +72,11 @@ async def copy_shown(story: Story, ask: int, label: str, *, prompt: bool) -> Mes
     label=("Share", "Share", "Share", "Post"),
     prompt=0.3,
     deleters=([None], ["mona"], [None, "mona"], [None, "mike"], ["mona", None], []),
-    gap=(0.0, 0.01, 0.2, 3.0),
-    slow=0.4,
+    gap=(0.0, 0.01, 0.2, 1.0, 3.0),
+    slow=0.6,
     gallery=(None, None, "deleted", "moved", "closed"),
     again=0.8,
-    weight=4,
+    weight=6,
 )
 async def copy_and_delete(
     story: Story,
@@ -105,6 +105,7 @@ async def copy_and_delete(
     for each in sent:
         await story.answer(each)
     if again:
+        await asyncio.sleep(4 if slow else 0)
         await copy_result(story, ask, label, 2, prompt=prompt)
 
 
@@ -131,37 +132,14 @@ async def _move_gallery(story: Story) -> Channel:
     world.cast.channels[name] = world.discord.add_text(world.cast.guilds["studio"], name)
     await asyncio.sleep(0.1)
     panel = await open_panel(story, "mona", "pictures")
-    if panel is not None:
-        await settings.choose_gallery(panel, name, story)
-        story.strike(f"#{name} is the gallery now")
+    await change_setting(story, panel, "results", gallery_channel_id=[f"#{name}"])
+    story.strike(f"#{name} is the gallery now")
     return world.channel(name)
 
 
 def _slow_deletions(story: Story, seconds: float) -> None:
     story.world.discord.faults.add(_DELETE, Fault.delay(seconds), times=2)
     story.strike(f"Discord: the next two deletions take {seconds:g} s")
-
-
-@action(
-    "copies",
-    who=MEMBERS,
-    people=([None, "mona"], [None, "mike"], ["mike", None]),
-    label=("Share", "Share", "Post"),
-    gap=(0.1, 1.0),
-    weight=2,
-)
-async def both_delete_a_copy(
-    story: Story, who: str, people: list[str | None], label: str, gap: float
-) -> None:
-    """Delete a copy as its requester and as a moderator while Discord is slow, and copy it again."""
-    ask = await _result(story, who, "pictures", 1 if label == "Share" else 2)
-    shown = await copy_shown(story, ask, label, prompt=False)
-    _slow_deletions(story, 3.0)
-    for person in people:
-        await story.answer(await press_delete(story, person or who, shown))
-        await asyncio.sleep(gap)
-    await asyncio.sleep(4)
-    await copy_result(story, ask, label, 2, prompt=False)
 
 
 @action("copies", who=MEMBERS, closes=0.6, weight=2)
@@ -181,7 +159,7 @@ async def share_in_the_next_gallery(story: Story, who: str, *, closes: bool) -> 
     story.strike("Discord deletes nothing for a moment")
     await story.answer(await press_delete(story, who, shown))
     gallery = await _move_gallery(story)
-    story.world.discord.faults.add(_POST, Fault.delay(1.5), times=1)
+    story.world.discord.faults.add(POST, Fault.delay(1.5), times=1)
     story.world.loop.call_later(1.2, story.world.discord.faults.remove, rule)
     await copy_result(story, ask, "Share", 2, prompt=False)
     await asyncio.sleep(0.3)
@@ -235,7 +213,7 @@ async def share_and_mark(story: Story, who: str, seconds: float, mark: str) -> N
     if mark == "gallery":
         set_mark(story, gallery, nsfw=True)
     ask = await _result(story, who, "adult" if mark == "gallery" else "pictures")
-    rule = story.world.discord.faults.add(_POST, Fault.answer(503), times=None)
+    rule = story.world.discord.faults.add(POST, Fault.answer(503), times=None)
     story.strike(f"Discord takes no posts for {seconds} s")
     await copy_result(story, ask, "Share", 2, prompt=False)
     await asyncio.sleep(1)

@@ -7,8 +7,7 @@ import json
 
 import aiohttp
 
-from tests.fakediscord.world import Message
-from tests.simulation.people.asking import outcome, request, started
+from tests.simulation.people.asking import open_list, outcome, request, started
 from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
@@ -58,12 +57,6 @@ _ABOUT_CARDS = ("approve", "approve", "reject", "block")
 _ABOUT_RESULTS = ("delete", "delete", "clear", "dismiss", "report")
 
 
-async def _own_message(story: Story, who: str, where: str) -> Message | None:
-    """Return a message of the bot on which a person can forge presses: the answer to their own /help."""
-    shown = await story.answer(await story.slash(who, where, "help", {}))
-    return shown.original if shown is not None else None
-
-
 @action("intruder", whose=MEMBERS, where=("requests", "pictures"), nth=range(5), weight=3)
 async def moderator_of_elsewhere(story: Story, whose: str, where: str, nth: int) -> None:
     """Decide about another server's request as a moderator of only their own server."""
@@ -72,8 +65,8 @@ async def moderator_of_elsewhere(story: Story, whose: str, where: str, nth: int)
         await outcome(story, asked)
     await asyncio.sleep(0.5)
     key = story.key(asked) if asked is not None else None
-    under = await _own_message(story, "stranger", "outside")
-    if key is None or under is None:
+    under = await open_list(story, "stranger", "outside", "help")
+    if key is None:
         raise Skip("there is nothing to decide about")
     actions = _ABOUT_CARDS if where == "requests" else _ABOUT_RESULTS
     what = actions[nth % len(actions)]
@@ -94,11 +87,10 @@ async def moderator_of_elsewhere(story: Story, whose: str, where: str, nth: int)
 )
 async def turn_the_page_of_the_record(story: Story, who: str, moderator: str, where: str) -> None:
     """Forge a press of a page button of /audit, which only a moderator has seen."""
-    page = await story.answer(await story.slash(moderator, where, "audit", {}))
-    ids = page.original.custom_ids if page is not None and page.original is not None else []
-    buttons = [each for each in ids if each.startswith("audit:")]
-    under = await _own_message(story, who, where if who != "stranger" else "outside")
-    if not buttons or under is None:
+    page = await open_list(story, moderator, where, "audit")
+    buttons = [each for each in page.custom_ids if each.startswith("audit:")]
+    under = await open_list(story, who, where if who != "stranger" else "outside", "help")
+    if not buttons:
         raise Skip("/audit has no page buttons")
     for letter in "nco":
         await story.answer(await story.forge(who, under, f"audit:{letter}:{buttons[0][8:]}"))

@@ -6,12 +6,11 @@ import asyncio
 from typing import Any
 
 from tests.simulation.engine.patches import TIME
-from tests.simulation.people.asking import press_when_shown, request, runs_of, started
+from tests.simulation.people.asking import open_list, press_when_shown, release_all, request, runs_of, started
 from tests.simulation.people.moderators import open_cards
-from tests.simulation.people.own_commands import open_list
 from tests.simulation.people.requests import MEMBERS, send_request
 from tests.simulation.setup import open_panel
-from tests.simulation.steps import Skip, action
+from tests.simulation.steps import action
 from tests.simulation.story import Story, Weight
 
 _HELD = {"hold_at": "running"}
@@ -46,7 +45,7 @@ async def cancel_and_wait(story: Story, people: list[str], pause: float) -> None
     if many is not None:
         await press_when_shown(story, people[1], many, "Cancel", 2)
     await asyncio.sleep(1)
-    _release_all(story)
+    release_all(story)
     await asyncio.sleep(20)
 
 
@@ -67,7 +66,7 @@ async def use_up_the_day(story: Story, people: list[str], ceiling: int) -> None:
     for who, where in zip(people, places, strict=True):
         await request(story, who, where, "picture" if who != people[2] else "several", count=2)
     await asyncio.sleep(12)
-    _release_all(story)
+    release_all(story)
     await asyncio.sleep(10)
 
 
@@ -77,8 +76,6 @@ async def weigh_and_approve(story: Story, who: str, factor: int, *, before: bool
     story.world.next_faults(_HELD)
     asked = await request(story, who, "requests", gpu="H100") if before else None
     panel = await open_panel(story, "mona", "requests")
-    if panel is None:
-        raise Skip("/settings showed no panel")
     await panel.change("gpus", "H100", gpu_weights=str(factor))
     if str(factor) in panel.text:
         guild = story.world.cast.guilds["reviewed"]
@@ -90,11 +87,5 @@ async def weigh_and_approve(story: Story, who: str, factor: int, *, before: bool
     await started(story, asked, status="running")
     await asyncio.sleep(15)
     await open_list(story, who, "requests", "usage")
-    _release_all(story)
+    release_all(story)
     await asyncio.sleep(5)
-
-
-def _release_all(story: Story) -> None:
-    for run in story.world.comfydeploy.runs:
-        if run.released.is_waited_for:
-            story.world.comfydeploy.release(run.id)

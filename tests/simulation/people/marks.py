@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.people.asking import held_run, outcome, request, result
+from tests.simulation.people.asking import held_run, release_all, request, result
 from tests.simulation.people.buttons import send_picture_form
 from tests.simulation.people.copying import copy_result, set_mark
 from tests.simulation.people.reach import press_button
@@ -15,7 +16,6 @@ from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.changes import deployments_change
 from tests.simulation.trouble.deaths import kill_after_call
 
-_POST = "POST /channels/{channel_id}/messages"
 # Seconds after which a post that was started before has ended, with discord.py's retries.
 _POSTS_END = 35.0
 
@@ -24,44 +24,34 @@ _POSTS_END = 35.0
     "ages",
     who=MEMBERS,
     deployment=("picture", "picture", "restricted"),
-    then=("use", "menu", "menu use", "share", "post"),
+    then=("use", "opened", "opened", "menu", "menu use", "share", "post"),
     count=(1, 1, 2),
-    weight=3,
+    weight=5,
 )
 async def use_after_unmarking(story: Story, who: str, deployment: str, then: str, count: int) -> None:
-    """Make a picture in an age-restricted channel, lift the restriction, and use or copy the picture."""
-    channel = story.world.channel("adult")
-    asked, shown = await result(
-        story, who, "adult", deployment, count=count if deployment == "picture" else 1
-    )
-    await asyncio.sleep(4)
-    set_mark(story, channel, nsfw=False)
-    await asyncio.sleep(4)
-    number = asked.number
-    if then in ("share", "post"):
-        await copy_result(story, number, then.capitalize(), 1, prompt=False)
-    elif then == "use":
-        await send_picture_form(
-            story,
-            await story.answer(await press_button(story, number, who, "Use as input", 1)),
-            story.asks[number],
-        )
-    elif then == "menu use":
-        await send_picture_form(
-            story, await story.answer(await story.use_on(who, shown, "Use as input")), story.asks[number]
-        )
-    else:
-        await _upscale(story, who, asked, shown)
+    """Make a picture in an age-restricted channel, lift the restriction, and use or copy the picture.
 
-
-@action("ages", who=MEMBERS, deployment=("picture", "restricted"), weight=2)
-async def unmark_before_form(story: Story, who: str, deployment: str) -> None:
-    """Press Use as input in an age-restricted channel, lift the restriction, and choose the deployment."""
-    asked, _ = await result(story, who, "adult", deployment)
-    offered = await story.answer(await press_button(story, asked.number, who, "Use as input", 1))
+    With `opened`, Use as input is pressed before, and the deployment chosen afterwards.
+    """
+    count = count if deployment == "picture" else 1
+    asked, shown = await result(story, who, "adult", deployment, count=count)
+    opened = await _use(story, who, asked) if then == "opened" else None
+    await asyncio.sleep(4)
     set_mark(story, story.world.channel("adult"), nsfw=False)
     await asyncio.sleep(4)
-    await send_picture_form(story, offered, asked)
+    if then in ("share", "post"):
+        await copy_result(story, asked.number, then.capitalize(), 1, prompt=False)
+    elif then == "menu":
+        await _upscale(story, who, asked, shown)
+    elif then == "menu use":
+        offered = await story.answer(await story.use_on(who, shown, "Use as input"))
+        await send_picture_form(story, offered, asked)
+    else:
+        await send_picture_form(story, opened or await _use(story, who, asked), asked)
+
+
+async def _use(story: Story, who: str, asked: Ask) -> Interaction | None:
+    return await story.answer(await press_button(story, asked.number, who, "Use as input", 1))
 
 
 @action(
@@ -82,35 +72,30 @@ async def unmark_before_delivery(story: Story, who: str, deployment: str, count:
 _MARK = {"what": "picture is age-restricted", "how": "signal"}
 
 
-@action("ages", who=MEMBERS, upscaled=0.5, back=(None, 60.0), weight=2)
-async def mark_deployment_meanwhile(story: Story, who: str, *, upscaled: bool, back: float | None) -> None:
-    """Age-restrict the deployment during its run, or during a run that uses its picture."""
-    asked = await request(story, who, "pictures", "picture") if upscaled else None
-    shown = await outcome(story, asked)
-    story.world.next_faults({"hold_at": "running"})
-    if asked is not None and shown is not None:
-        await _upscale(story, who, asked, shown)
-    else:
-        await request(story, who, "pictures", "picture")
-    await asyncio.sleep(5)
-    await deployments_change(story, **_MARK, back=back)
-    await asyncio.sleep(8)
-    for run in story.world.comfydeploy.runs:
-        if run.status == "running":
-            story.world.comfydeploy.release(run.id)
-    await asyncio.sleep(10)
+@action("ages", who=MEMBERS, upscaled=0.5, then=(None, None, "share", "upscale"), back=(None, 60.0), weight=4)
+async def mark_deployment(
+    story: Story, who: str, then: str | None, back: float | None, *, upscaled: bool
+) -> None:
+    """Age-restrict a deployment after its result was made, which is `then` shared or used for a follow-up.
 
-
-@action("ages", who=MEMBERS, share=0.5, back=(None, 60.0), weight=2)
-async def mark_deployment_afterwards(story: Story, who: str, *, share: bool, back: float | None) -> None:
-    """Age-restrict the deployment of a result, and then share the result or use it for a follow-up."""
-    asked, shown = await result(story, who, "pictures", "picture")
-    await deployments_change(story, **_MARK, back=back)
+    Without `then`, it is restricted during its run, or during a run that uses its picture.
+    """
+    if then is not None or upscaled:
+        asked, shown = await result(story, who, "pictures", "picture")
+    if then is None:
+        story.world.next_faults({"hold_at": "running"})
+        if upscaled:
+            await _upscale(story, who, asked, shown)
+        else:
+            await request(story, who, "pictures", "picture")
+        await asyncio.sleep(5)
+    await deployments_change(story, "picture is age-restricted", "signal", back)
     await asyncio.sleep(8)
-    if share:
+    if then == "share":
         await copy_result(story, asked.number, "Share", 1, prompt=False)
-    else:
+    elif then == "upscale":
         await _upscale(story, who, asked, shown)
+    release_all(story)
     await asyncio.sleep(10)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.engine.patches import TIME
+from tests.simulation.people.asking import open_list, request
 from tests.simulation.people.reach import labels_of, press
 from tests.simulation.people.requests import MEMBERS, MODERATORS, ask, send_request
 from tests.simulation.steps import Skip, action
@@ -24,6 +24,15 @@ NOTE = "reportnote"
 def open_cards(story: Story) -> list[Message]:
     """Return the review cards that await a decision."""
     return [card for card in _cards(story) if {"Approve", "Reject"} <= set(labels_of(card))]
+
+
+async def review_card(story: Story, who: str) -> Message:
+    """Send a request that needs approval, and wait for its card. Raises Skip if there is none."""
+    asked = await request(story, who, "requests")
+    await story.world.until(lambda: open_cards(story), 8 if asked is not None else 0)
+    if asked is None or not open_cards(story):
+        raise Skip("there is no review card")
+    return open_cards(story)[-1]
 
 
 def _report_cards(story: Story) -> list[Message]:
@@ -43,17 +52,13 @@ def _cards(story: Story) -> Iterator[Message]:
             yield from story.world.discord.messages(channel)
 
 
-async def _card(story: Story, nth: int, wait: float, *, report: bool) -> Message | None:
-    """Wait for an open card; None if there is none in time."""
-    deadline = TIME.monotonic + wait
-    while True:
-        cards = _report_cards(story) if report else open_cards(story)
-        if cards:
-            return cards[nth % len(cards)]
-        if TIME.monotonic >= deadline:
-            story.skip(f"there is no open {'report' if report else 'review card'}")
-            return None
-        await asyncio.sleep(0.25)
+async def _card(story: Story, nth: int, wait: float, cards: Callable[[Story], list[Message]]) -> Message:
+    """Wait for one of these cards. Raises Skip if there is none in time."""
+    await story.world.until(lambda: cards(story), wait)
+    found = cards(story)
+    if not found:
+        raise Skip("there is no open card")
+    return found[nth % len(found)]
 
 
 _DECISION: dict[str, Any] = {"nth": range(3), "who": _DECIDERS, "wait": (0, 4, 8)}
@@ -66,25 +71,16 @@ async def _press_card(story: Story, who: str, card: Message, label: str) -> Inte
 @action("moderate", **_DECISION, every=0.5, weight=8)
 async def approve(story: Story, nth: int, who: str, wait: float, *, every: bool) -> None:
     """Approve one waiting request or all of them."""
-    card = await _card(story, nth, wait, report=False)
-    if card is not None:
-        for each in open_cards(story) if every else [card]:
-            await _press_card(story, who, each, "Approve")
+    card = await _card(story, nth, wait, open_cards)
+    for each in open_cards(story) if every else [card]:
+        await _press_card(story, who, each, "Approve")
 
 
-@action("moderate", **_DECISION, weight=2)
-async def reject(story: Story, nth: int, who: str, wait: float = 0) -> None:
-    card = await _card(story, nth, wait, report=False)
-    if card is not None:
-        await _give_reason(story, await _press_card(story, who, card, "Reject"))
-
-
-@action("moderate", **_DECISION)
-async def block_by_card(story: Story, nth: int, who: str, wait: float) -> None:
-    """Block the requester of a card for an hour."""
-    card = await _card(story, nth, wait, report=False)
-    if card is not None:
-        await _give_reason(story, await _press_card(story, who, card, "Block"))
+@action("moderate", **_DECISION, label=("Reject", "Reject", "Block"), weight=3)
+async def turn_away(story: Story, nth: int, who: str, wait: float, label: str) -> None:
+    """Reject a request, or block its requester for an hour."""
+    card = await _card(story, nth, wait, open_cards)
+    await _give_reason(story, await _press_card(story, who, card, label))
 
 
 @action("moderate", who=_DECIDERS, whose=MEMBERS)
@@ -119,9 +115,7 @@ _DECISIONS = ("Approve", "Reject", "Block")
 )
 async def two_decide(story: Story, nth: int, people: list[str], labels: list[str], wait: float) -> None:
     """Let two moderators decide about one request at the same instant."""
-    card = await _card(story, nth, wait, report=False)
-    if card is not None:
-        await _both(story, card, people, labels)
+    await _both(story, await _card(story, nth, wait, open_cards), people, labels)
 
 
 async def _both(story: Story, card: Message, people: list[str], labels: list[str]) -> None:
@@ -157,9 +151,7 @@ async def report_and_decide(
     if pressed is None:
         return
     await send_report(story, pressed[1])
-    card = await _card(story, 0, 4, report=True)
-    if card is not None:
-        await _both(story, card, people, labels[: len(people)])
+    await _both(story, await _card(story, 0, 4, _report_cards), people, labels[: len(people)])
 
 
 # Blocks.
@@ -192,12 +184,11 @@ async def unblock_in_list(story: Story, people: tuple[str, str], whom: str, wher
     """Block a member, and let two moderators press the first Unblock of /blocked at the same instant."""
     options = {"user": story.world.person(whom), "reason": _REASON}
     await story.answer(await story.slash(people[0], where, "block", options))
-    lists = [await story.answer(await story.slash(who, where, "blocked", {})) for who in people]
+    lists = [await open_list(story, who, where, "blocked") for who in people]
     for who, shown in zip(people, lists, strict=True):
-        if shown is None or shown.original is None or "Unblock" not in labels_of(shown.original):
-            story.skip("nobody is blocked")
-        else:
-            await story.press(who, shown.original, "Unblock")
+        if "Unblock" not in labels_of(shown):
+            raise Skip("nobody is blocked")
+        await story.press(who, shown, "Unblock")
 
 
 # The audit log.
@@ -219,10 +210,8 @@ def _draw_audit(chance: random.Random) -> dict[str, Any]:
 @action("audit", _draw_audit)
 async def audit(story: Story, who: str, where: str, options: dict[str, Any]) -> None:
     """Read the audit log, and download it."""
-    shown = await story.answer(await story.slash(who, where, "audit", options))
-    if shown is None or shown.original is None:
-        story.skip("/audit wasn't answered")
-    elif await story.answer(await story.press(who, shown.original, "CSV file")) is None:
+    shown = await open_list(story, who, where, "audit", options)
+    if await story.answer(await story.press(who, shown, "CSV file")) is None:
         story.skip("/audit has nothing to download")
 
 
@@ -232,14 +221,7 @@ async def open_private(story: Story, who: str, whose: str, *, new: bool) -> None
     if new:
         await send_request(story, whose, "pictures", "picture", private=True)
         await asyncio.sleep(6)
-    shown = await story.answer(await story.slash(who, "pictures", "audit", {}))
-    if shown is None or shown.original is None:
-        story.skip("/audit wasn't answered")
-    else:
-        await _open_private(story, who, shown.original)
-
-
-async def _open_private(story: Story, who: str, message: Message) -> None:
+    message = await open_list(story, who, "pictures", "audit")
     found = next((each for each in message.custom_ids if each.startswith("auditopen:")), None)
     if found is None:
         raise Skip("/audit lists no private result")

@@ -8,8 +8,8 @@ import re
 from typing import Any
 
 from tests.fakediscord.actions import CannotSend
-from tests.fakediscord.interactions import Interaction
-from tests.simulation.people.requests import MEMBERS, MODERATORS, new_mark, send_request
+from tests.simulation.people.asking import open_list
+from tests.simulation.people.requests import MEMBERS, new_mark
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 
@@ -30,20 +30,12 @@ def _draw_look(chance: random.Random) -> dict[str, Any]:
     }
 
 
-async def open_list(
-    story: Story, who: str, where: str, name: str, options: dict[str, Any] | None = None
-) -> Interaction | None:
-    """Use a command whose answer only its user sees; None if it isn't answered."""
-    return await story.answer(await story.slash(who, where, name, options or {}))
-
-
 @action("command", _draw_look, weight=2)
 async def look(story: Story, who: str, where: str, name: str) -> None:
     """Read a list, and turn its pages."""
     shown = await open_list(story, who, where, name)
-    if shown is not None and shown.original is not None:
-        for label in ("Older", "More", "Back", "Newer"):
-            await story.answer(await story.press(who, shown.original, label))
+    for label in ("Older", "More", "Back", "Newer"):
+        await story.answer(await story.press(who, shown, label))
 
 
 @action("usage", ask=range(4), pauses=lambda chance: chance.choices((0.0, 0.5, 1.5, 4.0), k=2))
@@ -69,10 +61,9 @@ async def choose_in_runs(story: Story, ask: int, nth: int, state: str | None, *,
     if asked is None:
         raise Skip("there is no request")
     who, where = asked.who, f"dm:{asked.who}" if away else asked.where
-    shown = await open_list(story, who, where, "runs", {"state": state} if state else {})
-    message = shown.original if shown is not None else None
-    found = [each for each in message.custom_ids if _BESIDE.fullmatch(each)] if message is not None else []
-    if message is None or not found:
+    message = await open_list(story, who, where, "runs", {"state": state} if state else {})
+    found = [each for each in message.custom_ids if _BESIDE.fullmatch(each)]
+    if not found:
         raise Skip(f"/runs offers {who} nothing to press")
     await story.answer(await story.press(who, message, found[nth % len(found)]))
 
@@ -87,8 +78,7 @@ async def choose_soon(story: Story, ask: int, nth: int, state: str | None, *, aw
 async def explain(story: Story, who: str, page: str) -> None:
     """Read a page of /help."""
     shown = await open_list(story, who, "pictures", "help")
-    if shown is not None and shown.original is not None:
-        await story.answer(await story.press(who, shown.original, page))
+    await story.answer(await story.press(who, shown, page))
 
 
 @action("command", who=MEMBERS, typed=("", "w", "zz"))
@@ -113,11 +103,9 @@ async def export_data(story: Story, who: str) -> None:
 @action("command", who=MEMBERS, sure=0.8)
 async def erase(story: Story, who: str, *, sure: bool = True) -> None:
     """Use /privacy delete, and perhaps confirm it."""
-    asked = await story.answer(await story.slash(who, "pictures", "privacy delete", {}))
-    if asked is None or asked.original is None:
-        story.skip("/privacy delete wasn't answered")
-    elif sure:
-        await story.answer(await story.press(who, asked.original, "Delete my data"))
+    asked = await open_list(story, who, "pictures", "privacy delete")
+    if sure:
+        await story.answer(await story.press(who, asked, "Delete my data"))
 
 
 # Presets.
@@ -143,9 +131,9 @@ async def save_preset(
     options: dict[str, Any] = {"name": name, "seed": seed}
     options |= {"prompt": prompt} if prompt else {}
     options |= {"server": True} if server else {}
-    saved = await story.answer(await story.slash(asked.who, asked.where, "preset save", options))
-    if replace and saved is not None and saved.original is not None:
-        await story.answer(await story.press(asked.who, saved.original, "Replace"))
+    saved = await open_list(story, asked.who, asked.where, "preset save", options)
+    if replace:
+        await story.answer(await story.press(asked.who, saved, "Replace"))
 
 
 @action("preset", ask=range(4), name=_PRESETS, prompt=0.7, first=0.9, weight=3)
@@ -172,28 +160,3 @@ async def use_preset(story: Story, ask: int, name: str, *, prompt: bool, first: 
 @action("preset", who=MEMBERS, name=_PRESETS, server=0.2)
 async def delete_preset(story: Story, who: str, name: str, *, server: bool) -> None:
     await story.answer(await story.slash(who, "pictures", "preset delete", {"name": name, "server": server}))
-
-
-@action(
-    "preset",
-    who=(*MODERATORS, "alice"),
-    where=("pictures", "requests"),
-    name=(*_PRESETS, None),
-    deployment=("picture", "text"),
-    channel=0.7,
-    weight=2,
-)
-async def default_preset(
-    story: Story, who: str, where: str, name: str | None, deployment: str, *, channel: bool
-) -> None:
-    """Save and share a preset, and make it the default of the channel or person; or clear the default."""
-    if name is not None:
-        made = await send_request(story, who, where, deployment)
-        await story.answer(made.interaction if made else None)
-        await story.answer(
-            await story.slash(who, where, "preset save", {"name": name, "prompt": "{prompt}, at home"})
-        )
-        await story.answer(await story.slash(who, where, "preset share", {"name": name}))
-    options: dict[str, Any] = {"name": name} if name else {"clear": True}
-    options |= {"channel": True} if channel else {}
-    await story.answer(await story.slash(who, where, "preset default", options))

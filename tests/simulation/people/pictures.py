@@ -7,20 +7,19 @@ import random
 
 from demo.picture_check import Mood
 from tests.fakediscord.world import Message
-from tests.simulation.people.asking import held_run, request
+from tests.simulation.people.asking import held_run, open_list, release_all, request
 from tests.simulation.people.moderators import picture_cards
 from tests.simulation.people.reach import press_button
 from tests.simulation.people.requests import MEMBERS, MODERATORS
-from tests.simulation.people.settings import change_flagged
+from tests.simulation.people.settings import change_setting
 from tests.simulation.setup import open_panel
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.deaths import kill_at_call, kill_at_commit
-from tests.simulation.trouble.services import jump
+from tests.simulation.trouble.services import POST, jump
 
 _DECISIONS = ("Post", "Post", "Post as spoiler", "Delete")
 _FORGED = ("show", "veil", "hide")
-_POST = "POST /channels/{channel_id}/messages"
 _DEPLOYMENTS = ("picture", "picture", "several")
 # A card expires after a day, and the bot looks once an hour.
 _EXPIRED = 26 * 3600.0
@@ -90,10 +89,8 @@ async def forge_a_decision(story: Story, who: str, others: str, nth: int) -> Non
     await story.answer(await story.press(who, card, "Post"))
     key = story.key(asked)
     for person, where in ((who, "pictures"), (others, "pictures"), ("stranger", "outside")):
-        shown = await story.answer(await story.slash(person, where, "help", {}))
-        for under in (shown.original if shown is not None else None, card):
-            if under is not None:
-                await story.answer(await story.forge(person, under, f"run:{key}:{_FORGED[nth]}"))
+        for under in (await open_list(story, person, where, "help"), card):
+            await story.answer(await story.forge(person, under, f"run:{key}:{_FORGED[nth]}"))
 
 
 @action(
@@ -113,17 +110,14 @@ async def other_rules(
     asked, _ = await held_run(story, who, "pictures", lurid=True, count=count)
     if then is not None:
         await _set(story, then)
-    for each in story.world.comfydeploy.runs:
-        story.world.comfydeploy.release(each.id)
+    release_all(story)
     await asyncio.sleep(10)
     await story.answer(await press_button(story, asked.number, None, button, 2))
 
 
 async def _set(story: Story, flagged: str) -> None:
     panel = await open_panel(story, "mike", "pictures")
-    if panel is None:
-        raise Skip("/settings showed no panel")
-    await change_flagged(panel, flagged, story)
+    await change_setting(story, panel, "pictures", flagged=[flagged])
 
 
 def _draw_death(chance: random.Random) -> dict[str, object]:
@@ -162,14 +156,13 @@ async def die_around_a_check(
 
     async def kill() -> None:
         if call:
-            kill_at_call(story, _POST, min(nth, 2), done=after, back=1.0)
+            kill_at_call(story, POST, min(nth, 2), done=after, back=1.0)
         else:
             await kill_at_commit(story, nth, after=after, back=1.0)
 
     if moment == "end":
         await kill()
-    for each in story.world.comfydeploy.runs:
-        story.world.comfydeploy.release(each.id)
+    release_all(story)
     if moment == "end" and lies:
         killed = len(story.world.processes)
         await story.world.until(lambda: len(story.world.processes) > killed, 10)

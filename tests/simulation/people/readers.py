@@ -15,10 +15,9 @@ from tests.simulation.people.reach import labels_of, press_button
 from tests.simulation.people.requests import MEMBERS, derived, new_mark
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
-from tests.simulation.trouble.services import jump
+from tests.simulation.trouble.services import POST, jump
 from tests.simulation.world import FORBIDDEN
 
-_POST = "POST /channels/{channel_id}/messages"
 _YEAR = 400 * 86_400.0
 
 
@@ -39,7 +38,7 @@ async def read_the_log(story: Story, who: str, other: str, *, slow: bool, late: 
     """
     asked, run = await held_run(story, who, "pictures", "trouble")
     service = story.world.comfydeploy
-    rule = story.world.discord.faults.add(_POST, Fault.answer(503), times=None if slow else 0)
+    rule = story.world.discord.faults.add(POST, Fault.answer(503), times=None if slow else 0)
     service.release(run.id)
     await asyncio.sleep(7)
     if late:

@@ -5,24 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from tests.fakediscord.faults import Fault
-from tests.simulation.people.asking import request, result
-from tests.simulation.people.buttons import PRESS
-from tests.simulation.people.moderators import open_cards, send_report
-from tests.simulation.people.reach import labels_of, press, press_button
+from tests.simulation.people.asking import result
+from tests.simulation.people.moderators import review_card, send_report
+from tests.simulation.people.reach import labels_of, press_button
 from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 from tests.simulation.trouble.deaths import kill_at_commit
-
-_CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
-
-
-@action("press", **PRESS)
-async def report(story: Story, ask: int, who: str | None, wait: float) -> None:
-    """Report a result."""
-    found = await press(story, ask, who, "Report", wait)
-    if found is not None:
-        await send_report(story, found[1])
+from tests.simulation.trouble.services import DEFER
 
 
 @action(
@@ -51,23 +41,27 @@ async def report_again(story: Story, who: str, reporters: list[str], pause: floa
     who=MEMBERS,
     moderator=("mike", "rita", "mona"),
     label=("Approve", "Approve", "Reject"),
-    fault=("drop", "drop", "late"),
-    weight=3,
+    fault=("drop", "drop", "late", "none"),
+    again=(None, 0.3, 3.0, 8.0),
+    weight=5,
 )
-async def decision_without_answer(story: Story, who: str, moderator: str, label: str, fault: str) -> None:
-    """Decide about a request while the bot's answers don't reach Discord in time."""
-    if await request(story, who, "requests") is None:
-        return
-    await story.world.until(lambda: open_cards(story), 8)
-    cards = open_cards(story)
-    if not cards:
-        raise Skip("there is no review card")
-    effect = Fault.drop_before() if fault == "drop" else Fault.delay(4.0)
-    story.world.discord.faults.add(_CALLBACK, effect, times=6 if fault == "drop" else 1)
+async def decision_without_answer(
+    story: Story, who: str, moderator: str, label: str, fault: str, again: float | None
+) -> None:
+    """Decide about a request while the bot's answers don't reach Discord in time.
+
+    Perhaps decide `again`, some seconds later, on a client that still shows the button.
+    """
+    card, faults = await review_card(story, who), story.world.discord.faults
+    effect = Fault.delay(4.0) if fault == "late" else Fault.drop_before()
+    rule = faults.add(DEFER, effect, times={"drop": 6, "late": 1, "none": 0}[fault])
     story.strike(f"Discord: the next answer: {fault}")
-    opened = await story.answer(await story.press(moderator, cards[-1], label))
-    await asyncio.sleep(3)
-    story.world.discord.faults.rules = [r for r in story.world.discord.faults.rules if r.route != _CALLBACK]
+    pressed = await story.press(moderator, card, label)
+    opened = await story.answer(pressed)
+    await asyncio.sleep(3 if again is None else again)
+    faults.remove(rule)
+    if again is not None and pressed is not None:
+        opened = await story.answer(await story.forge(moderator, card, str(pressed.data["custom_id"])))
     await story.submit(opened, {"reason": "no"})
     await asyncio.sleep(4)
 
@@ -76,13 +70,8 @@ async def decision_without_answer(story: Story, who: str, moderator: str, label:
 async def die_after_a_decision(story: Story, who: str, nth: int, *, after: bool) -> None:
     """Kill the bot after an approval is stored, before the card shows it."""
     story.world.next_faults({"hold_at": "running"})
-    if await request(story, who, "requests") is None:
-        return
-    await story.world.until(lambda: open_cards(story), 8)
+    card = await review_card(story, who)
     await asyncio.sleep(1)
-    cards = open_cards(story)
-    if not cards:
-        raise Skip("there is no review card")
     await kill_at_commit(story, nth, after=after, back=1.0)
-    await story.answer(await story.press("mona", cards[-1], "Approve"))
+    await story.answer(await story.press("mona", card, "Approve"))
     await asyncio.sleep(60)

@@ -9,7 +9,6 @@ from typing import Any
 from bot.ui.custom_ids import Action
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.engine.patches import TIME
 from tests.simulation.people.buttons import PRESS, send_edited
 from tests.simulation.people.reach import open_form
 from tests.simulation.people.requests import MEMBERS, MODERATORS, derived, new_mark
@@ -20,28 +19,27 @@ _OUTSIDERS = ("stranger", "stranger", *MEMBERS)
 _FORGED: dict[str, Any] = {"ask": range(4), "who": _OUTSIDERS, "own": 0.4, "wait": (1, 6)}
 
 
-async def _target(story: Story, number: int, who: str, wait: float) -> tuple[Ask, str] | None:
-    """Wait for a request of somebody else, and return it with the key of its first run."""
-    deadline = TIME.monotonic + wait
-    while True:
-        others = [(ask, key) for ask in story.asks if ask.who != who and (key := story.key(ask)) is not None]
-        if others:
-            return others[number % len(others)]
-        if TIME.monotonic >= deadline:
-            story.skip(f"{who} finds no request of somebody else")
-            return None
-        await asyncio.sleep(0.25)
+async def _target(story: Story, number: int, who: str, wait: float, *, own: bool) -> tuple[Ask, str, Message]:
+    """Wait for a request of somebody else; return it, its key, and a message on which to forge a press.
 
+    With `own`, the message isn't about the request. Raises Skip if there is no request or message.
+    """
 
-def _place(story: Story, asked: Ask, who: str, *, own: bool) -> Message | None:
-    """Return a message on which to forge a press: with `own`, one that isn't about the request."""
-    if own:
-        seen = [m for m in story.visible(who) if m.author is story.world.discord.bot]
-        others = [m for m in seen if not m.ephemeral and asked not in story.asks_of(m)]
-        if seen:
-            return (others or seen)[-1]
-    there = [m for m in story.of_ask(asked) if not m.ephemeral] or story.visible(who)
-    return there[-1] if there else None
+    def found() -> list[tuple[Ask, str]]:
+        return [(ask, key) for ask in story.asks if ask.who != who and (key := story.key(ask)) is not None]
+
+    await story.world.until(found, wait)
+    others = found()
+    if not others:
+        raise Skip(f"{who} finds no request of somebody else")
+    asked, key = others[number % len(others)]
+    places = [m for m in story.of_ask(asked) if not m.ephemeral] or story.visible(who)
+    seen = [m for m in story.visible(who) if m.author is story.world.discord.bot]
+    if own and seen:
+        places = [m for m in seen if not m.ephemeral and asked not in story.asks_of(m)] or seen
+    if not places:
+        raise Skip(f"no message to press under for request {asked.number}")
+    return asked, key, places[-1]
 
 
 @action("forge", **_FORGED, what=tuple(map(str, Action)), weight=5)
@@ -50,13 +48,7 @@ async def forge_button(story: Story, ask: int, who: str, what: str, wait: float,
 
     Everybody who sees a result may repeat or edit it as their own request.
     """
-    found = await _target(story, ask, who, wait)
-    if found is None:
-        return
-    asked, key = found
-    message = _place(story, asked, who, own=own)
-    if message is None:
-        raise Skip(f"no message to press under for request {ask}")
+    asked, key, message = await _target(story, ask, who, wait, own=own)
     sent = await story.forge(who, message, f"run:{key}:{what}")
     if what in ("again", "vary", "repeat"):
         count = {"again": 1, "vary": 4, "repeat": asked.count}[what]
@@ -92,13 +84,7 @@ _SETTINGS = {
 @action("forge", **_FORGED, what=_FORMS, weight=3)
 async def forge_form(story: Story, ask: int, who: str, what: str, wait: float, *, own: bool) -> None:
     """Submit a form that this person never opened."""
-    found = await _target(story, ask, who, wait)
-    if found is None:
-        return
-    asked, key = found
-    message = _place(story, asked, who, own=own)
-    if message is None:
-        raise Skip(f"no message to send a form from for request {ask}")
+    asked, key, message = await _target(story, ask, who, wait, own=own)
     mark = new_mark(story)
     values = {"reason": "forged", "duration": "open"}
     if what.startswith(("draft", "set")):
@@ -109,10 +95,10 @@ async def forge_form(story: Story, ask: int, who: str, what: str, wait: float, *
 
 
 _SELECTS = (
-    ("runs:0:all:cancel:{key}", ""),
-    ("runs:0:all:redeliver:{key}", ""),
-    ("runs:0:all:open:{key}", ""),
-    ("auditopen:{key}", ""),
+    ("runs:0:all:cancel:{key}",),
+    ("runs:0:all:redeliver:{key}",),
+    ("runs:0:all:open:{key}",),
+    ("auditopen:{key}",),
     ("set:gpus:key::0:", "H100"),
     ("set:home:tidy::0:", "x"),
     ("set:approval:open::0:", "x"),
@@ -124,17 +110,10 @@ async def forge_choice(
     story: Story, ask: int, who: str, what: Sequence[str], wait: float, *, own: bool
 ) -> None:
     """Press a button in a list of others, or choose in a menu that only others have."""
-    found = await _target(story, ask, who, wait)
-    if found is None:
-        return
-    asked, key = found
-    message = _place(story, asked, who, own=own)
-    if message is not None:
-        custom_id, value = what
-        values = [value] if value else []
-        await story.answer(
-            await story.forge(who, message, custom_id.format(key=key), *values, kind=3 if value else 2)
-        )
+    _, key, message = await _target(story, ask, who, wait, own=own)
+    custom_id, *values = what
+    sent = await story.forge(who, message, custom_id.format(key=key), *values, kind=3 if values else 2)
+    await story.answer(sent)
 
 
 @action("forge", who=_OUTSIDERS, whom=MEMBERS)

@@ -8,17 +8,14 @@ from typing import Any
 from demo.fake_comfydeploy.runs import Output, Run
 from tests.fakediscord.faults import Fault
 from tests.simulation.people.asking import held_run, outcome, press_when_shown, request, started
-from tests.simulation.people.moderators import open_cards
 from tests.simulation.people.reach import press_button
-from tests.simulation.people.requests import MEMBERS, MODERATORS, picture_file, send_request
+from tests.simulation.people.requests import MEMBERS, picture_file, send_request
 from tests.simulation.setup import open_panel
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 from tests.simulation.trouble.outages import away
-from tests.simulation.trouble.services import jump
+from tests.simulation.trouble.services import DEFER, POST, jump
 
-_CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
-_POST = "POST /channels/{channel_id}/messages"
 # Seconds, a little more than the deadline of runs.
 _DEADLINE = 125.0
 
@@ -37,32 +34,13 @@ async def cancel_before_the_reply(
 ) -> None:
     """Press Cancel when Discord shows the answer, but hasn't replied to the bot yet."""
     fault = Fault.delay(seconds, after=True)
-    story.world.discord.faults.add(_CALLBACK, fault, times=1)
+    story.world.discord.faults.add(DEFER, fault, times=1)
     story.strike(f"Discord: the next callback's reply takes {seconds} s")
     asked = await request(story, who, where, count=count)
     if asked is None:
         return
     await asyncio.sleep(after)
     await press_when_shown(story, who, asked, "Cancel", seconds)
-    await asyncio.sleep(4)
-
-
-@action("timing", who=MEMBERS, moderator=(*MODERATORS, "rita"), pause=(0.3, 3.0, 8.0), lost=0.7, weight=2)
-async def approve_again(story: Story, who: str, moderator: str, *, pause: float, lost: bool) -> None:
-    """Approve a request, perhaps get no answer, and press again on a client that still shows the button."""
-    if await request(story, who, "requests") is None:
-        return
-    await story.world.until(lambda: open_cards(story), 8)
-    cards = open_cards(story)
-    if not cards:
-        raise Skip("there is no review card")
-    rule = story.world.discord.faults.add(_CALLBACK, Fault.drop_before(), times=6 if lost else 0)
-    first = await story.press(moderator, cards[-1], "Approve")
-    await asyncio.sleep(pause)
-    story.world.discord.faults.rules = [each for each in story.world.discord.faults.rules if each is not rule]
-    if first is not None:
-        custom_id = str(first.data["custom_id"])
-        await story.answer(await story.forge(moderator, cards[-1], custom_id))
     await asyncio.sleep(4)
 
 
@@ -172,11 +150,9 @@ async def start_after_a_refusal(
 async def close_after_a_post(story: Story, who: str, where: str, posts: int, deployment: str) -> None:
     """Close a request's channel so that its result is sent as DMs, which the person soon refuses."""
     world = story.world
-    world.next_faults({"hold_at": "running"})
-    asked = await request(story, who, where, deployment)
-    run = await started(story, asked, status="running")
-    if asked is None or run is None or world.channel(where).deleted:
-        raise Skip("no run started")
+    asked, run = await held_run(story, who, where, deployment)
+    if world.channel(where).deleted:
+        raise Skip(f"#{where} is gone")
     asked.interaction.created_at -= 900
     world.discord.withdraw(world.channel(where), "send_messages")
     story.strike(f"the bot loses send_messages in #{where}, and the token of request {asked.number} expires")
@@ -190,7 +166,7 @@ async def close_after_a_post(story: Story, who: str, where: str, posts: int, dep
             world.person(who).accepts_dms = False
         return False
 
-    world.discord.faults.add(_POST, Fault.drop_before(), times=None, where=watch)
+    world.discord.faults.add(POST, Fault.drop_before(), times=None, where=watch)
     story.strike(f"{who} will accept only {posts} more direct messages")
     world.comfydeploy.release(run.id)
     await asyncio.sleep(8)
@@ -200,9 +176,7 @@ async def close_after_a_post(story: Story, who: str, where: str, posts: int, dep
 async def approval_begins(story: Story, who: str, seconds: float) -> None:
     """Require approval between the check of a request and its acceptance."""
     panel = await open_panel(story, "mona", "pictures")
-    if panel is None:
-        raise Skip("/settings showed no panel")
-    story.world.discord.faults.add(_CALLBACK, Fault.delay(seconds), times=1)
+    story.world.discord.faults.add(DEFER, Fault.delay(seconds), times=1)
     asked = await send_request(story, who, "pictures", "picture")
     await asyncio.sleep(0.3)
     await panel.change("approval", mode=["everybody"])

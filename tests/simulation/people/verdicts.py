@@ -7,15 +7,14 @@ from typing import Any
 
 from demo.fake_comfydeploy.runs import Run
 from tests.fakediscord.faults import Fault
-from tests.simulation.people.asking import press_when_shown, request, started
+from tests.simulation.people.asking import open_list, press_when_shown, request, started
 from tests.simulation.people.moderators import open_cards
 from tests.simulation.people.requests import MEMBERS, picture_file
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 from tests.simulation.trouble.deaths import kill_after_call
-from tests.simulation.trouble.services import jump
+from tests.simulation.trouble.services import POST, jump
 
-_POST = "POST /channels/{channel_id}/messages"
 _ANSWER = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
 # Seconds, a little more than the deadline of runs, and than the grace time after a lost reply.
 _DEADLINE, _GRACE = 125.0, 26.0
@@ -64,13 +63,13 @@ async def late_success(
 
 def _trouble(story: Story, what: str | None) -> None:
     discord = story.world.discord
-    for route in (_POST, _ANSWER):
+    for route in (POST, _ANSWER):
         if what == "lost":
             discord.faults.add(route, Fault.lose_reply(), times=1)
         elif what == "slow":
             discord.faults.add(route, Fault.delay(2.0, after=True), times=1)
     if what == "kill":
-        kill_after_call(story, _POST, nth=1, back=3.0)
+        kill_after_call(story, POST, nth=1, back=3.0)
     if what is not None:
         story.strike(f"Discord: the next post: {what}")
 
@@ -111,16 +110,9 @@ async def cancel_during_checks(story: Story, who: str, pause: float) -> None:
     story.strike("Discord: the next two messages are read slowly")
     await story.answer(await story.press("mona", card[-1], "Approve"))
     await asyncio.sleep(pause)
-    shown = await story.answer(await story.slash(who, "requests", "runs", {}))
-    if shown is not None and shown.original is not None:
-        await cancel_in(story, who, shown.original)
+    listed = await open_list(story, who, "requests", "runs")
+    cancels = [each for each in listed.custom_ids if ":cancel:" in each]
+    if not cancels:
+        raise Skip("/runs offers nothing to cancel")
+    await story.answer(await story.press(who, listed, cancels[0]))
     await asyncio.sleep(8)
-
-
-async def cancel_in(story: Story, who: str, message: Any) -> None:
-    """Cancel the newest request in /runs that can be cancelled."""
-    found = next((each for each in message.custom_ids if ":cancel:" in each), None)
-    if found is None:
-        story.skip("/runs offers nothing to cancel")
-    else:
-        await story.answer(await story.press(who, message, found))

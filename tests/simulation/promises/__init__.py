@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 
-from tests.simulation.evidence import Evidence
+from tests.simulation.evidence import Evidence, Request
 from tests.simulation.gaps import excuse
 from tests.simulation.promises.shared import Broken as Broken
 from tests.simulation.story import Story
@@ -33,7 +33,8 @@ def at_the_end(story: Story) -> Iterator[Broken]:
     story.gaps.clear()
     for check in (*_ALWAYS, *_AT_THE_END):
         for broken in check(evidence):
-            gap = excuse(story, broken.promise, broken.request)
+            about = broken.about
+            gap = excuse(story, broken.promise, about if isinstance(about, Request) else None)
             if gap is None:
                 yield broken
             else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.fakediscord.world import Message
 from tests.simulation.evidence import Evidence, Request, text_of
-from tests.simulation.promises.facts import DeploymentMarks, Marks, monotonic, pressed, subject
+from tests.simulation.promises.facts import DeploymentMarks, Marks, ended, pressed, subject
 from tests.simulation.promises.shared import Broken, reachable, where
 from tests.simulation.story import Ask
 
@@ -60,9 +60,7 @@ def _seen_elsewhere(
         direct = place.guild is None and place.recipient is not None
         open_place = marks.always(place, _POSTING, 0.0, message.created) is False
         if ((restricted or marked) and open_place) or (marked and direct):
-            yield Broken(
-                "age-restricted results stay in age-restricted channels", str(request), where(message)
-            )
+            yield Broken("age-restricted results stay in age-restricted channels", request, where(message))
 
 
 def _undecided(evidence: Evidence, request: Request, message: Message) -> float:
@@ -76,9 +74,8 @@ def _undecided(evidence: Evidence, request: Request, message: Message) -> float:
         asked = [at for at, key, action in found if key in request.keys and action in ("share", "post")]
         begun = min(asked, default=0.0)
     else:
-        ends = [run.ended_at for run in request.runs]
-        known = [monotonic(end.timestamp()) for end in ends if end is not None]
-        begun = max(known) if known and len(known) == len(ends) else 0.0
+        last = max(map(ended, request.runs), default=0.0)
+        begun = last if last < float("inf") else 0.0
         if request.ask is not None and message.created < begun:
             begun = request.ask.at
     return min(_ATTEMPT, max(message.created - begun, 0.0))
@@ -100,7 +97,7 @@ def _left_of_withheld(evidence: Evidence, request: Request) -> Iterator[Broken]:
         for part in shown:
             earlier = part.channel is note.channel and part.created < note.created
             if earlier and part.attachments and subject(part) == subject(note) and reachable(evidence, part):
-                yield Broken("no part of a withheld result stays", str(request), where(part))
+                yield Broken("no part of a withheld result stays", request, where(part))
 
 
 def _made_elsewhere(evidence: Evidence, marks: Marks, ask: Ask) -> Iterator[Broken]:
@@ -116,6 +113,4 @@ def _made_elsewhere(evidence: Evidence, marks: Marks, ask: Ask) -> Iterator[Brok
     if allowed is False:
         for request in evidence.requests:
             if request.ask is ask and request.calls:
-                yield Broken(
-                    "an age-restricted picture isn't used elsewhere", str(request), f"in {ask.where}"
-                )
+                yield Broken("an age-restricted picture isn't used elsewhere", request, f"in {ask.where}")

@@ -35,6 +35,8 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
         yield from _prompt_is_asked_for(evidence, request)
         yield from _deleted_is_gone(evidence, request)
         yield from _copy_goes_alone(evidence, request)
+        for press in evidence.story.presses:
+            yield from _shown_again(evidence, request, press)
     for press in evidence.story.presses:
         yield from _not_copied_again(evidence, press)
         yield from _blamed(evidence, press)
@@ -64,7 +66,7 @@ def _prompt_is_asked_for(evidence: Evidence, request: Request) -> Iterator[Broke
             p for p in evidence.story.presses if p.custom_id == f"run:{key}:share" and p.values is not None
         ]
         if forms and not any(True in (p.values or {}).values() for p in forms):
-            yield Broken("a share shows its prompt only if asked to", str(request), where(message))
+            yield Broken("a share shows its prompt only if asked to", request, where(message))
 
 
 def _everything(message: Message) -> str:
@@ -91,7 +93,7 @@ def _deleted_is_gone(evidence: Evidence, request: Request) -> Iterator[Broken]:
             left = [*copies_of(evidence, key, POST), *copies_of(evidence, key, SHARE)]
         for message in left:
             if message.deleted_at is None and not message.channel.deleted and reachable(evidence, message):
-                yield Broken("deleted results and copies disappear", str(request), where(message))
+                yield Broken("deleted results and copies disappear", request, where(message))
 
 
 def _copy_goes_alone(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -113,13 +115,9 @@ def _copy_goes_alone(evidence: Evidence, request: Request) -> Iterator[Broken]:
         # After a post without a reply, the bot may edit the same content into the message.
         is_changed = len({*all_texts(message)}) > 1 and not learns
         if message.created < first and (message.edited or 0) > first and is_changed:
-            yield Broken(
-                "deleting a copy changes nothing else", str(request), f"{where(message)} was changed"
-            )
+            yield Broken("deleting a copy changes nothing else", request, f"{where(message)} was changed")
         if first < deleted(message) < float("inf"):
-            yield Broken(
-                "deleting a copy changes nothing else", str(request), f"{where(message)} was deleted"
-            )
+            yield Broken("deleting a copy changes nothing else", request, f"{where(message)} was deleted")
 
 
 def _not_copied_again(evidence: Evidence, press: Press) -> Iterator[Broken]:
@@ -174,3 +172,14 @@ def _blamed(evidence: Evidence, press: Press) -> Iterator[Broken]:
 
 def _family(evidence: Evidence, key: str) -> set[str]:
     return next((request.keys for request in evidence.requests if key in request.keys), {key})
+
+
+def _shown_again(evidence: Evidence, request: Request, press: Press) -> Iterator[Broken]:
+    key = pressed(press)[0]
+    if key not in request.keys or not deletes_result(press):
+        return
+    for message in request.messages:
+        shows = any(f"-{key}-" in file.filename for file in message.attachments)
+        again = subject(message)[1] in OUTCOMES and message.created > answered(press)
+        if shows and again and message.deleted_at is None and reachable(evidence, message):
+            yield Broken("a deleted result stays deleted", request, where(message))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from demo.fake_comfydeploy.runs import Run
 from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.evidence import Evidence, Request, text_of
-from tests.simulation.promises.facts import dated, monotonic
+from tests.simulation.promises.facts import created, dated, ended, monotonic
 from tests.simulation.promises.shared import Broken
 from tests.simulation.world import DEPLOYMENTS
 
@@ -29,7 +29,6 @@ _NOTED = 0.05
 # one deployment on one GPU.
 _DURATIONS = ("SELECT runs.submitted_at, runs.started_at, runs.ended_at", "state = 'succeeded'", "LIMIT")
 _READ_EVERY = 19.0
-_UNKNOWN = float("inf")
 _IDS = {
     name: each["deployment_id"]
     for name, each in tomllib.loads(DEPLOYMENTS.read_text(encoding="utf-8"))["deployments"].items()
@@ -66,7 +65,7 @@ def _estimates(request: Request) -> Iterator[Shown]:
 def _successes(evidence: Evidence, deployment: str, at: float) -> list[float]:
     """Return the durations of a deployment's runs with outputs by a time."""
     return [
-        monotonic(run.outputs[-1].created_at.timestamp()) - monotonic(run.created_at.timestamp())
+        (run.outputs[-1].created_at - run.created_at).total_seconds()
         for run in evidence.story.world.comfydeploy.runs
         if run.deployment.id == deployment
         and run.outputs
@@ -80,12 +79,12 @@ def _has_reasons(evidence: Evidence, request: Request, shown: Shown) -> Iterator
         return
     known = _successes(evidence, _IDS[request.ask.deployment], shown.since)
     if len(known) < _NEEDED:
-        yield Broken("an estimate needs enough successes", str(request), f"{len(known)} before {shown}")
+        yield Broken("an estimate needs enough successes", request, f"{len(known)} before {shown}")
 
 
 def _is_ahead(request: Request, shown: Shown) -> Iterator[Broken]:
     if shown.end < shown.since - 1:
-        yield Broken("an estimate is in the future", str(request), str(shown))
+        yield Broken("an estimate is in the future", request, str(shown))
 
 
 def _covers_late_runs(evidence: Evidence, request: Request, shown: Shown) -> Iterator[Broken]:
@@ -97,7 +96,7 @@ def _covers_late_runs(evidence: Evidence, request: Request, shown: Shown) -> Ite
             continue
         late = shown.since > monotonic(begun.timestamp()) + max(known) + _SLACK
         if late and run.started_at is not None and not _progress(evidence, run, shown.since):
-            yield Broken("an estimate covers every run", str(request), f"{run.id} is late at {shown}")
+            yield Broken("an estimate covers every run", request, f"{run.id} is late at {shown}")
 
 
 def _progress(evidence: Evidence, run: Run, at: float) -> float:
@@ -111,8 +110,7 @@ def _progress(evidence: Evidence, run: Run, at: float) -> float:
 
 
 def is_in_flight(run: Run, at: float) -> bool:
-    ended = _UNKNOWN if run.ended_at is None else monotonic(run.ended_at.timestamp())
-    return monotonic(run.created_at.timestamp()) <= at < ended
+    return created(run) <= at < ended(run)
 
 
 def _durations_are_remembered(evidence: Evidence) -> Iterator[Broken]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from demo.fake_comfydeploy.runs import Run
 from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Answer
 from tests.fakediscord.world import Channel, Message
@@ -32,6 +33,16 @@ WAITS = ("Waiting for a moderator",)
 def monotonic(wall: float) -> float:
     """Convert a Unix time to the round's monotonic time."""
     return wall - EPOCH + _UPTIME
+
+
+def created(run: Run) -> float:
+    """Return the monotonic time at which ComfyDeploy created a run."""
+    return monotonic(run.created_at.timestamp())
+
+
+def ended(run: Run) -> float:
+    """Return the monotonic time of a run's end, or infinity."""
+    return float("inf") if run.ended_at is None else monotonic(run.ended_at.timestamp())
 
 
 def deleted(message: Message) -> float:

@@ -28,6 +28,8 @@ _DELETED = ("Deleted.", "This copy is deleted.", "It will be deleted", "This cop
 _NO_MODERATOR = "Only this server's moderators"
 _THANKS = "Thank you. The moderators will look at it."
 _RECORD = "This server's audit log"
+_TOLD = {"approve": "Approved by", "reject": "Rejected by"}
+_TOO_LATE = "has already decided this"
 # Faults that may delay the edit of a card, and the seconds in which it closes otherwise, even after a kill.
 _DELAYS = re.compile(
     r"([Dd]iscord|both) is|PATCH|POST|SIGTERM|database|will fail|fails|loses|removed|deleted"
@@ -51,6 +53,7 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
         yield from _may_delete(evidence, press)
         yield from _report_is_shown(evidence, press)
         yield from _reviewer_is_a_moderator(evidence, press)
+        yield from _decided_twice(evidence, press)
 
 
 def _chosen_reviewers(evidence: Evidence) -> set[str]:
@@ -112,7 +115,7 @@ def _closed_soon(evidence: Evidence, card: Message) -> Iterator[Broken]:
         for call in (request.calls if keys_of(card) & request.keys else ())
     ]
     steady, within = Clock(evidence.story).steady, _CLOSES
-    if evidence.story.world.is_postgres and any("is killed" in what for _, what in evidence.story.struck):
+    if evidence.story.world.is_postgres and evidence.story.had("is killed"):
         within += _LEASE
     was_open = False
     for since, body in dated(card):
@@ -155,7 +158,7 @@ def _may_delete(evidence: Evidence, press: Press) -> Iterator[Broken]:
     if not here or not (chosen or press.rights & (_MODERATES | {"manages_messages"})):
         yield Broken(
             "results are deleted only by people who may do so",
-            str(home[0]),
+            home[0],
             f"{press.who} was told: {reply(press)}",
         )
 
@@ -166,7 +169,7 @@ def _report_is_shown(evidence: Evidence, press: Press) -> Iterator[Broken]:
     if action != "report" or not reply(press).startswith(_THANKS):
         return
     closing = ("#cards", "#reports", "is removed")
-    if any(word in what for _, what in evidence.story.struck for word in closing):
+    if evidence.story.had(*closing):
         return
     cards = [m for m in evidence.messages if subject(m) == (key, REPORT_CARD)]
     if any(
@@ -223,7 +226,16 @@ def _reviewer_is_a_moderator(evidence: Evidence, press: Press) -> Iterator[Broke
     if press.message.channel.guild is not evidence.story.world.cast.guilds["reviewed"]:
         return
     # The rules of a server are deleted when the bot is removed from it.
-    if any("is removed from reviewed" in what for _, what in evidence.story.struck):
+    if evidence.story.had("is removed from reviewed"):
         return
     if pressed(press)[1] in ("approve", "reject", "dismiss") and _NO_MODERATOR in reply(press):
         yield Broken("the reviewer role lets people decide", press.who, reply(press))
+
+
+def _decided_twice(evidence: Evidence, press: Press) -> Iterator[Broken]:
+    """Check that a moderator may repeat a decision, for example because the answer got lost."""
+    moderator = f"<@{evidence.story.world.person(press.who).id}>"
+    decided = f"{_TOLD.get(pressed(press)[1], '?')} {moderator}"
+    mine = any(decided in text for text in all_texts(press.message))
+    if mine and f"{moderator} {_TOO_LATE}" in reply(press):
+        yield Broken("a repeated decision is accepted", pressed(press)[0], f"{press.who}: {reply(press)!r}")

@@ -83,14 +83,14 @@ def _greeted_once(evidence: Evidence) -> Iterator[Broken]:
 def _troubled(evidence: Evidence) -> bool:
     """Return whether ComfyDeploy couldn't be polled, or the bot couldn't store something, at any time."""
     words = ("GET /run", "get_status", "is away", "killed", "SIGTERM", "fails", "COMMIT", "clock", "threads")
-    return any(word in what for _, what in evidence.story.struck for word in words)
+    return evidence.story.had(*words)
 
 
 def _pinged_once(evidence: Evidence, request: Request) -> Iterator[Broken]:
     ask = request.ask
     if ask is None or _troubled(evidence):
         return
-    if any("age-restricted" in what for _, what in evidence.story.struck):
+    if evidence.story.had("age-restricted"):
         return  # a result that may no longer be shown is replaced by a note
     who = evidence.story.world.person(ask.who).id
     shown = [m for m in request.messages if subject(m)[1] in OUTCOMES]
@@ -104,12 +104,12 @@ def _pinged_once(evidence: Evidence, request: Request) -> Iterator[Broken]:
     waited = any(subject(m)[1] == PICTURES_CARD for m in request.messages)
     if len(pings) > 1 + waited:
         yield Broken(
-            "an outcome pings its requester once", str(request), f"{[text_of(m.body)[:50] for m in pings]}"
+            "an outcome pings its requester once", request, f"{[text_of(m.body)[:50] for m in pings]}"
         )
 
 
 def _no_gap(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    if was_removed(evidence, request) or any("age-restricted" in what for _, what in evidence.story.struck):
+    if was_removed(evidence, request) or evidence.story.had("age-restricted"):
         return
     shown = [m for m in request.messages if subject(m)[1] in OUTCOMES and not m.channel.deleted]
     for message in shown:
@@ -118,7 +118,7 @@ def _no_gap(evidence: Evidence, request: Request) -> Iterator[Broken]:
         if gone == float("inf") or not others:
             continue
         if not any(m.created <= gone < deleted(m) for m in others) and any(m.created > gone for m in others):
-            yield Broken("a result is replaced before it is removed", str(request), where(message))
+            yield Broken("a result is replaced before it is removed", request, where(message))
 
 
 def _in_its_channel(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -126,14 +126,14 @@ def _in_its_channel(evidence: Evidence, request: Request) -> Iterator[Broken]:
     ask = request.ask
     if ask is None or ask.private or ask.interaction.channel.guild is None or ask.interaction.user_install:
         return
-    if any(word in what for _, what in evidence.story.struck for word in _CLOSING):
+    if evidence.story.had(*_CLOSING):
         return
     for message in request.messages:
         elsewhere = message.channel.guild is None and subject(message)[1] in OUTCOMES
         told = text_of(message.body)
         in_private = told.startswith(_LETTER) or any(words in told for words in (*HIDDEN, _ONLY))
         if elsewhere and not (in_private and not message.attachments) and message.created - ask.at < _DAY:
-            yield Broken("a result is posted in its request's channel", str(request), where(message))
+            yield Broken("a result is posted in its request's channel", request, where(message))
 
 
 def _turned_away_in_private(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -141,14 +141,14 @@ def _turned_away_in_private(evidence: Evidence, request: Request) -> Iterator[Br
     ask = request.ask
     if ask is None or ask.interaction.user_install:
         return
-    if any(word in what for _, what in evidence.story.struck for word in _NO_LETTER):
+    if evidence.story.had(*_NO_LETTER):
         return
     for message in request.messages:
         is_public = message.channel.guild is not None and not message.ephemeral
         if not is_public or evidence.is_card(message):
             continue
         if any(words in text for text in all_texts(message) for words in _TURNED_AWAY):
-            yield Broken("a rejection is private", str(request), where(message))
+            yield Broken("a rejection is private", request, where(message))
 
 
 def _letter_stays(request: Request) -> Iterator[Broken]:
@@ -156,7 +156,7 @@ def _letter_stays(request: Request) -> Iterator[Broken]:
         texts = [text for text in all_texts(message) if text]
         is_letter = message.channel.guild is None and bool(texts) and texts[0].startswith(_LETTER)
         if is_letter and not all(text.startswith(_LETTER) for text in texts):
-            yield Broken("a direct message about a rejection isn't overwritten", str(request), texts[-1][:80])
+            yield Broken("a direct message about a rejection isn't overwritten", request, texts[-1][:80])
 
 
 def _told_of_block_once(evidence: Evidence) -> Iterator[Broken]:
@@ -192,4 +192,4 @@ def _finished_before_cancel(evidence: Evidence, request: Request) -> Iterator[Br
     told = [m for m in evidence.outcomes(request) if "ancelled" in text_of(m.body)]
     late = [m for m in told if m.created < monotonic(first) + 100]
     if late:
-        yield Broken("a result finished before Cancel is shown", str(request), text_of(late[0].body)[:60])
+        yield Broken("a result finished before Cancel is shown", request, text_of(late[0].body)[:60])

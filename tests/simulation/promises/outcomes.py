@@ -68,16 +68,16 @@ def _one_outcome(evidence: Evidence, request: Request, ended_by_block: Counter[s
     if is_quiet and request.ask is not None:
         ended_by_block[request.ask.who] -= 1
         if stuck:
-            yield Broken("no status message is left", str(request), where(stuck[0]), request)
+            yield Broken("no status message is left", request, where(stuck[0]))
     elif not outcomes and not was_removed(evidence, request) and not offered(evidence, request):
         shown = [f"{where(m)}: {text_of(m.body)[:90]!r}" for m in request.messages]
-        yield Broken("every request has an outcome", str(request), f"none, only {shown}", request)
+        yield Broken("every request has an outcome", request, f"none, only {shown}")
     elif stuck and (outcomes or not left):
-        yield Broken("no status message is left", str(request), where(stuck[0]), request)
+        yield Broken("no status message is left", request, where(stuck[0]))
     twice = _doubled(outcomes)
     if twice:
         told = [f"{where(m)}: {text_of(m.body)[:60]!r} {_names(m)}" for m in twice]
-        yield Broken("every request has one outcome", str(request), f"{told}", request)
+        yield Broken("every request has one outcome", request, f"{told}")
 
 
 def _names(message: Message) -> set[str]:
@@ -121,7 +121,7 @@ def _outputs_are_shown(evidence: Evidence, request: Request) -> Iterator[Broken]
             continue
         key = next(key_of(call) for call in request.calls if run.id in call.run_ids)
         if f"-{key}-" not in everything and f"/runs/{run.id}/" not in everything:
-            yield Broken("outputs are shown", str(request), f"nobody sees those of {key} ({run.status})")
+            yield Broken("outputs are shown", request, f"nobody sees those of {key} ({run.status})")
 
 
 def _made_files(run: Run) -> bool:
@@ -158,5 +158,4 @@ def _answered(evidence: Evidence) -> Iterator[Broken]:
         if original is None or original.channel.deleted:
             continue
         if original.loading and original.deleted_at is None:
-            about = f"request {ask.number}"
-            yield Broken("every request has an answer", about, "thinking for ever", Request("", ask=ask))
+            yield Broken("every request has an answer", Request("", ask=ask), "thinking for ever")

@@ -59,7 +59,7 @@ def _is_checked(request: Request) -> bool:
 def _rules(evidence: Evidence, request: Request, until: float) -> str:
     """Return what certainly happened to flagged results from a request until a time, or an empty text."""
     story, since = evidence.story, request.ask.at if request.ask is not None else 0.0
-    if any(word in what for _, what in story.struck for word in _UNCERTAIN):
+    if story.had(*_UNCERTAIN):
         return ""
     current = [value for at, value in story.flagged if at <= since][-1:]
     found = {*current, *(value for at, value in story.flagged if since < at <= until)}
@@ -79,13 +79,9 @@ def _leaked(
             continue
         if rules == "spoiler":
             if not _is_spoiler(message, file):
-                yield Broken(
-                    "what is flagged is a spoiler", str(request), f"{where(message)} {file.filename}"
-                )
+                yield Broken("what is flagged is a spoiler", request, f"{where(message)} {file.filename}")
         elif LURID.encode() in (file.data or b"") or not _is_review_channel_changed(evidence):
-            yield Broken(
-                "only moderators see what is held", str(request), f"{where(message)} {file.filename}"
-            )
+            yield Broken("only moderators see what is held", request, f"{where(message)} {file.filename}")
 
 
 def _is_review_channel_changed(evidence: Evidence) -> bool:
@@ -119,14 +115,14 @@ def _was_posted(evidence: Evidence, request: Request, before: float) -> bool:
 
 def _linked(evidence: Evidence) -> Iterator[Broken]:
     """Check that no text or export links to a held output before a moderator posts it, and no log line."""
-    if any("lying" in what for _, what in evidence.story.struck):
+    if evidence.story.had("lying"):
         return
     for request in evidence.requests:
         if not _is_checked(request) or LURID not in str(request.ask and request.ask.options.get("prompt")):
             continue
         links = [f"/runs/{run.id}/" for run in request.runs]
         if any(link in entry.text for entry in evidence.story.world.log for link in links):
-            yield Broken("nothing links to what is held", str(request), "in the log")
+            yield Broken("nothing links to what is held", request, "in the log")
         for message in evidence.messages if links else ():
             if evidence.is_card(message) or _was_posted(evidence, request, message.created):
                 continue
@@ -134,7 +130,7 @@ def _linked(evidence: Evidence) -> Iterator[Broken]:
                 continue
             text = "\n".join([whole_text(message), *map(text_in, message.attachments)])
             if any(link in text for link in links):
-                yield Broken("nothing links to what is held", str(request), where(message))
+                yield Broken("nothing links to what is held", request, where(message))
 
 
 def _decided_once(evidence: Evidence, card: Message) -> Iterator[Broken]:
@@ -146,7 +142,7 @@ def _decided_once(evidence: Evidence, card: Message) -> Iterator[Broken]:
             continue
         requester = f"by <@{evidence.story.world.person(request.ask.who).id}>"
         if any(requester in decision for decision in decisions):
-            yield Broken("nobody decides about their own pictures", str(request), f"{sorted(decisions)}")
+            yield Broken("nobody decides about their own pictures", request, f"{sorted(decisions)}")
 
 
 def _waits_for_ever(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -155,7 +151,7 @@ def _waits_for_ever(evidence: Evidence, request: Request) -> Iterator[Broken]:
         if message.deleted_at is not None or not reachable(evidence, message) or evidence.is_card(message):
             continue
         if not message.ephemeral and any(words in text_of(message.body) for words in WAITS):
-            yield Broken("what waits is decided or expires", str(request), where(message), request)
+            yield Broken("what waits is decided or expires", request, where(message))
 
 
 def _cards(evidence: Evidence, request: Request) -> list[Message]:
@@ -171,7 +167,7 @@ def _held_for_a_reason(evidence: Evidence, request: Request) -> Iterator[Broken]
     first = next((each for each in evidence.story.asks if each.mark == ask.mark), ask)
     lurid = LURID in str((ask.options.get("prompt"), first.options.get("prompt")))
     if not lurid and not any(run.faults.body for run in request.runs) and ask.interaction.size_limit > _SMALL:
-        yield Broken("what isn't flagged is shown", str(request), "it is held or hidden", request)
+        yield Broken("what isn't flagged is shown", request, "it is held or hidden")
 
 
 def _posted_is_shown(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -182,7 +178,7 @@ def _posted_is_shown(evidence: Evidence, request: Request) -> Iterator[Broken]:
     posted = any("Posted" in text_of(card.body) for card in cards)
     for message in evidence.outcomes(request) if posted else ():
         if any(words in text_of(message.body) for words in HIDDEN) and reachable(evidence, message):
-            yield Broken("what a moderator posts is shown", str(request), where(message), request)
+            yield Broken("what a moderator posts is shown", request, where(message))
 
 
 def _hides(press: Press) -> bool:

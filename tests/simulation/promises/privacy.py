@@ -22,7 +22,7 @@ def _leaks(evidence: Evidence) -> Iterator[Broken]:
     for request in evidence.requests:
         if request.ask is not None and request.ask.private:
             for message in _overseen(evidence, request.messages, request.ask):
-                yield Broken("private results stay private", str(request), where(message))
+                yield Broken("private results stay private", request, where(message))
     # A repeated request has the mark of the first one, who decides whether it is private.
     first = {ask.mark: ask for ask in reversed(evidence.story.asks)}
     for ask in first.values():
@@ -66,7 +66,7 @@ def _shown_before_approval(evidence: Evidence) -> Iterator[Broken]:
                 if not seen_by_others(evidence, message, request.ask) or evidence.is_card(message):
                     continue
                 if message.created < first and request.ask.mark in whole_text(message):
-                    yield Broken("nobody sees a request before its approval", str(request), where(message))
+                    yield Broken("nobody sees a request before its approval", request, where(message))
 
 
 def _asks_to_decide(card: Message) -> bool:

@@ -65,7 +65,7 @@ def _reason_is_told(evidence: Evidence, request: Request) -> Iterator[Broken]:
     for press in evidence.story.presses:
         mine = press.who == request.ask.who and pressed(press) == (request.key, "details")
         if mine and answered(press) > ended + _LOG_READ and "hit an error. I don't know" in reply(press):
-            yield Broken("a failure's reason is shown", str(request), reply(press)[:80])
+            yield Broken("a failure's reason is shown", request, reply(press)[:80])
 
 
 def _is_listed(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -74,12 +74,12 @@ def _is_listed(evidence: Evidence, request: Request) -> Iterator[Broken]:
         return
     if sum(other.who == ask.who for other in story.asks) > _LISTED or "prompt" not in ask.options:
         return
-    removed = any("is removed" in what for _, what in story.struck)
+    removed = story.had("is removed")
     lists = story.lists.get(ask.who, [])
     if any(p.custom_id.startswith("set:record") for p in story.presses) or removed or not lists:
         return
     if not any(ask.mark in text for text in lists):
-        yield Broken("/runs lists every kept request", str(request), f"/runs of {ask.who} has no {ask.mark}")
+        yield Broken("/runs lists every kept request", request, f"/runs of {ask.who} has no {ask.mark}")
 
 
 def _prompt_stays_hidden(evidence: Evidence, press: Press) -> Iterator[Broken]:
@@ -99,7 +99,7 @@ def _prompt_stays_hidden(evidence: Evidence, press: Press) -> Iterator[Broken]:
 def _typed_is_kept(evidence: Evidence, press: Press) -> Iterator[Broken]:
     if press.label != "Edit and try again":
         return
-    forgets = any("kill" in what or "SIGTERM" in what for _, what in evidence.story.struck)
+    forgets = evidence.story.had("kill", "SIGTERM")
     if _LOST in reply(press) and not forgets:
         yield Broken("the text of a refused request is kept", press.who, reply(press)[:60])
     if press.interaction.modal is None:
@@ -126,7 +126,7 @@ def _own_default_applies(evidence: Evidence, request: Request) -> Iterator[Broke
     shared = any("channel" in c.options and c.interaction.channel is ask.interaction.channel for c in given)
     prompt = str(request.calls[0].body.get("inputs", {}).get("prompt"))
     if (_DEFAULTS[0] in prompt and own) or (_DEFAULTS[1] in prompt and not own):
-        yield Broken("a person's own default applies first", str(request), f"{prompt!r}, {own=} {shared=}")
+        yield Broken("a person's own default applies first", request, f"{prompt!r}, {own=} {shared=}")
 
 
 def _presses_are_counted(evidence: Evidence) -> Iterator[Broken]:

@@ -100,7 +100,7 @@ def _stale_rules(evidence: Evidence) -> Iterator[Broken]:
     studio = story.world.cast.guilds["studio"]
     if any("set:words" in press.custom_id for press in story.presses):
         return
-    if any("clock is set" in what or "is removed" in what for _, what in story.struck):
+    if story.had("clock is set", "is removed"):
         return
     read = [
         c.at
@@ -118,6 +118,6 @@ def _stale_rules(evidence: Evidence) -> Iterator[Broken]:
         if ask.at - latest > _FRESH:
             yield Broken(
                 "prompts are checked by recent AutoMod rules",
-                str(request),
+                request,
                 f"they were {ask.at - latest:.0f} s old",
             )

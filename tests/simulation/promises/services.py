@@ -15,6 +15,8 @@ from tests.simulation.promises.facts import (
     all_texts,
     answered,
     chosen,
+    created,
+    ended,
     monotonic,
     pressed,
     reply,
@@ -114,9 +116,7 @@ def _outages(evidence: Evidence) -> Iterator[Broken]:
         asked = [
             monotonic(c.at) for c in during if c.path.startswith(_DESCRIBE) and "deployments" not in c.path
         ]
-        if any(
-            monotonic(run.created_at.timestamp()) < until for run in evidence.story.world.comfydeploy.runs
-        ):
+        if any(created(run) < until for run in evidence.story.world.comfydeploy.runs):
             continue  # polls of runs make such calls, too
         for at in asked:
             together = [other for other in asked if at <= other < at + 0.5]
@@ -151,15 +151,14 @@ def _followed(evidence: Evidence) -> Iterator[Broken]:
             asked = [
                 monotonic(c.at) for c in calls if c.method == "GET" and c.path.endswith(f"/run/{run.id}")
             ]
-            ended = float("inf") if run.ended_at is None else monotonic(run.ended_at.timestamp())
             # Of a run that had ended before, a message may ask for new links to its outputs.
-            if ended > since and any(known < at < until for at in asked):
+            if ended(run) > since and any(known < at < until for at in asked):
                 yield Broken(
                     "ComfyDeploy isn't flooded with calls in an outage",
                     f"since {since:.0f}",
                     f"asked about {run.id}",
                 )
-            in_flight = monotonic(run.created_at.timestamp()) < since < ended
+            in_flight = created(run) < since < ended(run)
             if in_flight and not any(until < at < until + _PROBE + 3 for at in asked):
                 yield Broken("runs are polled soon after an outage", run.id, f"until {until:.0f}")
 
@@ -260,7 +259,7 @@ def _downloads(evidence: Evidence) -> Iterator[Broken]:
         for run in request.runs:
             for path, times in downloads.items():
                 if path.split("/")[4] == run.id and times > most:
-                    yield Broken("a file is downloaded once", str(request), f"{path}: {times} times")
+                    yield Broken("a file is downloaded once", request, f"{path}: {times} times")
 
 
 def _faults_of(evidence: Evidence, path: str) -> str | None:
@@ -281,11 +280,11 @@ def _heard_of(evidence: Evidence, request: Request) -> Iterator[Broken]:
         first = min((heard[run_id] for run_id in call.run_ids if run_id in heard), default=float("inf"))
         again = [other for other in request.calls if key_of(other) == key_of(call) and other.at > first]
         if again:
-            yield Broken("a run with a webhook isn't queued again", str(request), key_of(call))
+            yield Broken("a run with a webhook isn't queued again", request, key_of(call))
 
 
 def _cancelled_before(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    if any("in threads" in what or "clock is set" in what for _, what in evidence.story.struck):
+    if evidence.story.had("in threads", "clock is set"):
         return
     for press in evidence.story.presses:
         key, action = pressed(press)
@@ -296,9 +295,7 @@ def _cancelled_before(evidence: Evidence, request: Request) -> Iterator[Broken]:
         for call in request.calls:
             mine = action != "cancel" or key in (key_of(call), request.key)
             if mine and monotonic(call.at) > answered(press) + _CLAIM:
-                yield Broken(
-                    "a cancelled request isn't started", str(request), f"{press.who} had cancelled it"
-                )
+                yield Broken("a cancelled request isn't started", request, f"{press.who} had cancelled it")
 
 
 def _stopped(evidence: Evidence, request: Request) -> Iterator[Broken]:
@@ -308,18 +305,17 @@ def _stopped(evidence: Evidence, request: Request) -> Iterator[Broken]:
         yield from _ends_in_time(evidence, run)
         texts = [text for message in request.messages for text in all_texts(message)]
         if len(request.runs) == 1 and any("so I stopped" in text for text in texts):
-            ended = monotonic(run.ended_at.timestamp()) if run.ended_at is not None else float("inf")
             told = min(m.created for m in request.messages if any("so I stopped" in t for t in all_texts(m)))
-            if run.id not in cancels and ended > told:
+            if run.id not in cancels and ended(run) > told:
                 yield Broken(
                     "a run that took too long is cancelled at ComfyDeploy",
-                    str(request),
+                    request,
                     f"{run.id} is {run.status}",
                 )
         outcome = "\n".join(text_of(m.body) for m in evidence.outcomes(request))
         blamed = "was cancelled at ComfyDeploy, not by me" in outcome and len(request.runs) == 1
         if blamed and _only_the_bot_cancelled(run, cancels):
-            yield Broken("the bot's own cancellation isn't blamed on others", str(request), run.id)
+            yield Broken("the bot's own cancellation isn't blamed on others", request, run.id)
 
 
 def _ends_in_time(evidence: Evidence, run: Run) -> Iterator[Broken]:
@@ -327,8 +323,7 @@ def _ends_in_time(evidence: Evidence, run: Run) -> Iterator[Broken]:
     if evidence.story.struck or run.ended_at is None or not run.faults.cancel_supported:
         return
     clock = Clock(evidence.story)
-    ended, began = monotonic(run.ended_at.timestamp()), monotonic(run.created_at.timestamp())
-    took = clock.steady(ended) - clock.steady(began)
+    took = clock.steady(ended(run)) - clock.steady(created(run))
     if took > _DEADLINE and not run.faults.success_after_cancel:
         yield Broken("no run exceeds its deadline", run.id, f"it took {took:.0f} s")
 
@@ -341,7 +336,7 @@ def _duration_is_true(evidence: Evidence, request: Request) -> Iterator[Broken]:
         for text in all_texts(message):
             found = _TOOK.search(text)
             if found and abs(int(found[1]) - took) > _TOOK_ABOUT and not evidence.story.struck:
-                yield Broken("a duration is true", str(request), f"it took {took:.0f} s, told: {found[0]}")
+                yield Broken("a duration is true", request, f"it took {took:.0f} s, told: {found[0]}")
 
 
 def _only_the_bot_cancelled(run: Run, cancels: dict[str, float]) -> bool:

@@ -20,9 +20,8 @@ class Broken:
     """A promise that wasn't kept."""
 
     promise: str
-    about: str
+    about: str | Request
     detail: str
-    request: Request | None = None
 
     def __str__(self) -> str:
         return f"{self.promise}: {self.about}: {self.detail}"

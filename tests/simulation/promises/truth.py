@@ -50,7 +50,6 @@ def _unanswered(evidence: Evidence) -> Iterator[Broken]:
                 "nobody is told the opposite of what happens",
                 mark,
                 "it started without an answer",
-                started[-1],
             )
 
 
@@ -58,9 +57,7 @@ def _opposite(evidence: Evidence) -> Iterator[Broken]:
     for request in evidence.requests:
         told = evidence.told_no(request.ask) if request.ask is not None else ""
         if told and request.calls and _MAY_START not in told:
-            yield Broken(
-                "nobody is told the opposite of what happens", str(request), f"{told!r}, and it started"
-            )
+            yield Broken("nobody is told the opposite of what happens", request, f"{told!r}, and it started")
     for message in evidence.messages:
         if evidence.is_card(message):
             yield from _card_is_true(evidence, message)

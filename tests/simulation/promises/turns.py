@@ -1,7 +1,8 @@
-"""Promises about the queue: people take turns, and no run waits if it could start."""
+"""Promises about the queue: people take turns, no run waits if it could start, and no worker oversleeps."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -23,6 +24,11 @@ _AROUND = 1.0
 _CLAIMED = 0.05
 # Seconds that a run may wait although it could start.
 _PATIENCE = 1.2
+_LATE = re.compile(r"bot\.workers\.worker (submit|check|show|probe|progress) found an item that nothing had")
+# Seconds after which a worker looks for due items without being woken.
+_LONGEST_SLEEP = 30.0
+# Faults that may lose a wake-up or move the clock.
+_EXCUSES = re.compile(r"clock|is killed|SIGTERM|database|COMMIT|fails: ")
 
 
 class Start(NamedTuple):
@@ -37,6 +43,7 @@ class Start(NamedTuple):
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
+    yield from _oversleeps(evidence)
     if evidence.story.struck or any(press.custom_id.startswith("set:") for press in evidence.story.presses):
         return
     by_person = defaultdict[str, list[Run]](list)
@@ -113,3 +120,16 @@ def _wait_within_limit(starts: list[Start]) -> Iterator[Broken]:
                 "no ceiling is exceeded", last.who, f"{len(waiting)} runs wait, the limit is {WAITING}"
             )
             return
+
+
+def _oversleeps(evidence: Evidence) -> Iterator[Broken]:
+    """Check for log lines about items that no wake-up announced, unless a fault may have lost it."""
+    log = evidence.story.world.log
+    struck = [entry.at for entry in log if entry.who == "trouble" and _EXCUSES.search(entry.text)]
+    for entry in log:
+        late = _LATE.search(entry.text)
+        slept_since = entry.at - _LONGEST_SLEEP
+        if late is not None and not any(slept_since <= at <= entry.at for at in struck):
+            yield Broken(
+                "no worker oversleeps", late[1], f"{entry.who} found something late at {entry.at:.3f}"
+            )

@@ -14,7 +14,7 @@ from demo.fake_comfydeploy.runs import Run
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Guild
 from tests.simulation.evidence import Evidence, Request, key_of, keys_of
-from tests.simulation.promises.facts import monotonic
+from tests.simulation.promises.facts import ended, monotonic
 from tests.simulation.promises.outcomes import is_unheard_of
 from tests.simulation.promises.shared import Broken
 from tests.simulation.story import Ask, Command, first_text
@@ -49,7 +49,7 @@ class Sum:
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
-    if any("clock is set" in what for _, what in evidence.story.struck):
+    if evidence.story.had("clock is set"):
         return
     for command in evidence.story.commands:
         text = first_text(command.interaction).partition("### The whole")[0]
@@ -110,23 +110,15 @@ def cost(
     if all(call.status not in (200, None) for call in calls):
         return Sum(0, 1, 0.0, most * high)  # a refused run costs nothing unless a webhook about it arrives
     least = least_reserve(evidence, at)
-    if runs and all(_has_ended(run, at) and not is_unheard_of(evidence, request, run) for run in runs):
+    if runs and all(ended(run) <= at and not is_unheard_of(evidence, request, run) for run in runs):
         least = min([least, *(max(0.0, _seconds(run, at) - _LATE) for run in runs)])
     counts = any(run.status == "success" and run.faults.get_status is None for run in runs)
     return Sum(int(counts), 1, least * low, most * high)
 
 
-def _has_ended(run: Run, at: float) -> bool:
-    return run.ended_at is not None and monotonic(run.ended_at.timestamp()) <= at
-
-
 def _is_known(run: Run, at: float) -> bool:
     """Return whether the bot has had time to fetch the duration of a successful run."""
-    return (
-        run.status == "success"
-        and run.ended_at is not None
-        and (monotonic(run.ended_at.timestamp()) < at - _KNOWN)
-    )
+    return run.status == "success" and ended(run) < at - _KNOWN
 
 
 def least_reserve(evidence: Evidence, at: float) -> float:
@@ -148,8 +140,7 @@ def _seconds(run: Run, at: float) -> float:
     """Return the seconds that a run had been executing by a time."""
     if run.started_at is None:
         return 0.0
-    ended = at if run.ended_at is None else min(at, monotonic(run.ended_at.timestamp()))
-    return max(0.0, ended - monotonic(run.started_at.timestamp()))
+    return max(0.0, min(at, ended(run)) - monotonic(run.started_at.timestamp()))
 
 
 def _weights(evidence: Evidence, command: Command) -> tuple[float, float]:

@@ -13,9 +13,9 @@ from tests.simulation.steps import action
 from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.database import database_away
 from tests.simulation.trouble.deaths import kill_after_call, kill_at_call
-from tests.simulation.trouble.services import ANSWER, CALLBACK, discord_away
+from tests.simulation.trouble.services import ANSWER, DEFER, discord_away
 
-_DEFER, _EDIT, _READ = f"POST {CALLBACK}", f"PATCH {ANSWER}", f"GET {ANSWER}"
+_EDIT, _READ = f"PATCH {ANSWER}", f"GET {ANSWER}"
 _FAULTS = {
     "refused": Fault.answer(404),
     "acknowledged": Fault.answer_after(500),  # discord.py repeats it, and Discord answers 40060
@@ -47,7 +47,7 @@ _ASKED: dict[str, Any] = {"who": MEMBERS, "where": _PLACES, "again": 0.4}
 @action(
     "deferral",
     **_ASKED,
-    route=(_DEFER, _EDIT),
+    route=(DEFER, _EDIT),
     fault=(*_FAULTS, "failed", "never arrived"),
     times=(1, 5, 5),
     unread=(0, 0, 1, 5),
@@ -67,7 +67,7 @@ async def deferral_fails(
     story.strike(f"Discord: the next {times} of {route}: {fault}; {unread} of {_READ}: 503")
     asked = await _ask(story, who, where, again=again)
     # discord.py repeats a call for half a minute.
-    await asyncio.sleep(20 if route == _DEFER else 60)
+    await asyncio.sleep(20 if route == DEFER else 60)
     shown = asked.interaction.original if asked is not None else None
     thinks = shown is not None and shown.loading and shown.deleted_at is None
     if asked is not None and route == _EDIT and thinks and not story.world.discord.faults.rules:
@@ -78,7 +78,7 @@ async def deferral_fails(
 @action(
     "deferral",
     **_ASKED,
-    at=(_DEFER, _EDIT, "commit", "commit"),
+    at=(DEFER, _EDIT, "commit", "commit"),
     nth=(1, 2, 2, 2),
     done=0.2,
     back=(0.1, 2.0, 20.0, 1000.0),
@@ -92,7 +92,7 @@ async def killed_while_accepting(
         await request(story, who, where)
         await asyncio.sleep(8)
     if at == "commit":
-        kill_after_call(story, _DEFER, nth=nth, back=back)
+        kill_after_call(story, DEFER, nth=nth, back=back)
     else:
         kill_at_call(story, at, 1, done=done, back=back)
     await _ask(story, who, where, again=again)
@@ -118,7 +118,7 @@ async def database_leaves_after_deferral(
         story.world.loop.create_task(_both_away(story, seconds, discord=discord))
         return False
 
-    rule = story.world.discord.faults.add(_DEFER, Fault.drop_before(), times=None, where=leave)
+    rule = story.world.discord.faults.add(DEFER, Fault.drop_before(), times=None, where=leave)
     await _ask(story, who, where, again=again)
     story.world.discord.faults.remove(rule)
     await asyncio.sleep(30)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from tests.fakediscord.faults import Fault
-from tests.simulation.people.asking import held_run, outcome, request, started
+from tests.simulation.people.asking import outcome, request, started
 from tests.simulation.people.copying import set_mark
 from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Story
 from tests.simulation.trouble.deaths import kill_at_call
-from tests.simulation.trouble.outages import away
-from tests.simulation.trouble.services import ANSWER, CALLBACK, MESSAGE, MESSAGES, jump
+from tests.simulation.trouble.services import ANSWER, DEFER, MESSAGE, POST, jump
 
-_POST = f"POST {MESSAGES}"
 # Seconds for which discord.py may repeat a post with its nonce, and after which Discord forgets a nonce. In a
 # jump, the fake Discord keeps nonces that may still be repeated.
 _NONCES_IN_USE = 45.0
@@ -53,7 +51,7 @@ async def kill_after_a_post(
     story: Story, who: str, where: str, count: int, nth: int, *, forgotten: bool
 ) -> None:
     """Kill the bot after a post whose id it hasn't stored, perhaps until Discord has forgotten the nonce."""
-    kill_at_call(story, _POST, nth if count == 4 else 1, done=True, back=_NONCES_IN_USE + 10)
+    kill_at_call(story, POST, nth if count == 4 else 1, done=True, back=_NONCES_IN_USE + 10)
     asked = await request(story, who, where, "several" if count > 1 else "picture", count=count)
     killed = await story.world.until(lambda: not story.world.running, 20)
     if asked is None or not killed:
@@ -62,28 +60,6 @@ async def kill_after_a_post(
     if forgotten:
         jump(story, _NONCES_FORGOTTEN)
     await asyncio.sleep(15)
-
-
-@action(
-    "delivery",
-    who=MEMBERS,
-    where=("pictures", "adult", "thread"),
-    status=(500, 500, 502, 503),
-    seconds=(60, 120),
-)
-async def posts_fail_late(story: Story, who: str, where: str, status: int, seconds: float) -> None:
-    """Let posts in one channel fail after the token has expired, so that only a post can show the result."""
-    channel = story.world.channel(where)
-    asked, run = await held_run(story, who, where)
-    asked.interaction.created_at -= 900
-    rule = story.world.discord.faults.add(
-        _POST, Fault.answer(status), times=None, where=lambda at: int(at["channel_id"]) == channel.id
-    )
-    with away(story, "posting"):
-        story.world.comfydeploy.release(run.id)
-        await asyncio.sleep(seconds)
-        story.world.discord.faults.remove(rule)
-    await asyncio.sleep(5)
 
 
 @action("delivery", who=MEMBERS, deployment=("picture", "several"), body=("slow", "private-redirect"))
@@ -98,7 +74,7 @@ async def files_misbehave(story: Story, who: str, deployment: str, body: str) ->
 @action("ages", who=MEMBERS, back=(0.1, 1.0, 5.0), weight=2)
 async def unmark_between_parts(story: Story, who: str, back: float) -> None:
     """Lift a channel's age restriction between two messages of a result, and kill the bot at the cleanup."""
-    kill_at_call(story, _POST, 2, done=False, back=3)
+    kill_at_call(story, POST, 2, done=False, back=3)
     asked = await request(story, who, "adult", "several", count=4)
     if asked is None or not await story.world.until(lambda: not story.world.running, 20):
         raise Skip("no second part began")
@@ -119,9 +95,9 @@ async def answer_refused_after_start(story: Story, who: str, where: str, busy: i
 
     # Wait for earlier answers.
     await asyncio.sleep(1)
-    faults.add(f"POST {CALLBACK}", Fault.answer_after(500), times=1, where=first)
-    faults.add(f"POST {CALLBACK}", Fault.answer(500), times=3, where=first)
-    faults.add(f"POST {CALLBACK}", Fault.answer(404), times=1, where=first)
+    faults.add(DEFER, Fault.answer_after(500), times=1, where=first)
+    faults.add(DEFER, Fault.answer(500), times=3, where=first)
+    faults.add(DEFER, Fault.answer(404), times=1, where=first)
     story.strike("Discord shows the next answer with a 500, and refuses it at last")
     for _ in range(busy):
         story.world.next_faults({"queue_status": 429})

@@ -15,7 +15,7 @@ from tests.simulation.setup import open_panel
 from tests.simulation.steps import Skip, action
 from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.database import add_strike, counts
-from tests.simulation.trouble.services import MESSAGES, jump
+from tests.simulation.trouble.services import POST, jump
 
 _CHANNEL = "GET /channels/{channel_id}"
 # Seconds, a little more than a message's lease.
@@ -33,7 +33,7 @@ async def sleep_during_a_post(story: Story, who: str, jumps: int) -> None:
 
     made = await started(story, await request(story, who, "pictures"))
     fault = Fault.rate_limit(_LEASE * jumps + 20)
-    rule = story.world.discord.faults.add(f"POST {MESSAGES}", fault, times=1, where=watch)
+    rule = story.world.discord.faults.add(POST, fault, times=1, where=watch)
     await story.world.until(lambda: reached, 15 if made else 0)
     for _ in range(jumps if reached else 0):
         await asyncio.sleep(0.3)
@@ -90,8 +90,7 @@ async def turned_away_in_a_race(story: Story, waiting: int) -> None:
     for _ in range(waiting):
         await request(story, "carol", "pictures")
     panel = await open_panel(story, "mona", "pictures")
-    if panel is not None:
-        await panel.change("member", runs_a_day="2")
+    await panel.change("member", runs_a_day="2")
     for run in world.comfydeploy.runs:
         if run.released.is_waited_for:
             world.comfydeploy.release(run.id)

@@ -13,9 +13,8 @@ from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 from tests.simulation.trouble.database import database_away
-from tests.simulation.trouble.services import jump
+from tests.simulation.trouble.services import POST, jump
 
-_POST = "POST /channels/{channel_id}/messages"
 _RULES = "GET /guilds/{guild_id}/auto-moderation/rules"
 
 
@@ -62,16 +61,28 @@ async def requests_in_an_outage(
     who=MEMBERS,
     where=("pictures", "adult", "thread"),
     status=(500, 500, 502, 503),
-    seconds=(40, 90),
-    weight=2,
+    seconds=(40, 60, 90, 120),
+    expired=0.5,
+    weight=4,
 )
-async def posts_fail(story: Story, who: str, where: str, status: int, seconds: float) -> None:
-    """Let Discord answer every post with an error for longer than discord.py retries it."""
-    rule = story.world.discord.faults.add(_POST, Fault.answer(status), times=None)
+async def posts_fail(
+    story: Story, who: str, where: str, status: int, seconds: float, *, expired: bool
+) -> None:
+    """Let posts in a channel fail for longer than discord.py retries them.
+
+    If the token has `expired`, only a post can show the result.
+    """
+    channel = story.world.channel(where)
+    asked, run = await held_run(story, who, where)
+    asked.interaction.created_at -= 900 if expired else 0
+    rule = story.world.discord.faults.add(
+        POST, Fault.answer(status), times=None, where=lambda at: int(at["channel_id"]) == channel.id
+    )
     with away(story, "posting"):
-        await request(story, who, where)
+        story.world.comfydeploy.release(run.id)
         await asyncio.sleep(seconds)
         story.world.discord.faults.remove(rule)
+    await asyncio.sleep(5)
 
 
 @action(
@@ -148,7 +159,7 @@ async def slow_posts(story: Story, people: list[str], seconds: float) -> None:
         story.slow_posts.append((TIME.monotonic, parameters["channel_id"], seconds))
         return True
 
-    rule = story.world.discord.faults.add(_POST, Fault.delay(seconds), times=None, where=watch)
+    rule = story.world.discord.faults.add(POST, Fault.delay(seconds), times=None, where=watch)
     for who, deployment in zip(people, ("picture", "several", "text"), strict=True):
         for _ in range(2):
             await request(story, who, "pictures", deployment)

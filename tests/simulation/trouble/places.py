@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.simulation.people.copying import set_mark
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 
@@ -57,8 +58,4 @@ async def token_expires(story: Story, ask: int) -> None:
 
 @action("place", where=("pictures", "adult"), nsfw=0.5)
 async def mark_channel(story: Story, where: str, *, nsfw: bool) -> None:
-    channel = story.world.channel(where)
-    if not channel.deleted:
-        channel.nsfw = nsfw
-        story.world.discord._announce(channel, "UPDATE")
-        story.strike(f"#{where} is {'' if nsfw else 'not '}age-restricted now")
+    set_mark(story, story.world.channel(where), nsfw=nsfw)

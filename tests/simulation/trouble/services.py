@@ -1,4 +1,4 @@
-"""Actions: faults and outages of Discord, its gateway and ComfyDeploy, and of runs."""
+"""Actions: faults and outages of Discord, its gateway, ComfyDeploy, its runs and the picture checker."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import random
 from typing import Any
 
 from demo.fake_comfydeploy.faults import CHAOS, Faults
+from demo.picture_check import Mood
 from tests.fakediscord.faults import Effect, Fault
 from tests.simulation.steps import action
 from tests.simulation.story import Story
 
 MESSAGES = "/channels/{channel_id}/messages"
 MESSAGE = f"{MESSAGES}/{{message_id}}"
+POST = f"POST {MESSAGES}"
 ANSWER = "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
 _FOLLOW_UP = "/webhooks/{webhook_id}/{webhook_token}"
 CALLBACK = "/interactions/{webhook_id}/{webhook_token}/callback"
+DEFER = f"POST {CALLBACK}"
 # Two routes are listed twice, because there an outcome or answer can get lost or doubled.
 ROUTES = (
-    f"POST {MESSAGES}",
-    f"POST {MESSAGES}",
+    POST,
+    POST,
     f"GET {MESSAGES}",
     f"PATCH {MESSAGE}",
     f"DELETE {MESSAGE}",
@@ -28,8 +31,8 @@ ROUTES = (
     f"DELETE {ANSWER}",
     f"POST {_FOLLOW_UP}",
     "POST /users/@me/channels",
-    f"POST {CALLBACK}",
-    f"POST {CALLBACK}",
+    DEFER,
+    DEFER,
 )
 
 
@@ -160,6 +163,20 @@ async def long_outage(story: Story, party: str, hours: float, jumps: int) -> Non
     world.discord.faults.clear()
     world.comfydeploy.world.plan.away = False
     story.strike(f"{party} is back")
+
+
+@action("checker", mood=[each.value for each in Mood if each is not Mood.WELL], seconds=(2, 15, 60))
+async def checker_mood(story: Story, mood: str, seconds: float) -> None:
+    """Let the picture checker misbehave for some seconds."""
+    checker = story.world.checker
+    checker.mood = Mood(mood)
+    story.strike(f"the checker: {mood} for {seconds} s")
+
+    def recover() -> None:
+        checker.mood = Mood.WELL
+        story.world.note("trouble", "the checker is well")
+
+    story.world.loop.call_later(seconds, recover)
 
 
 def jump(story: Story, seconds: float) -> None:

@@ -11,16 +11,15 @@ from tests.fakediscord.faults import Fault
 from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.engine.life import Life
 from tests.simulation.engine.patches import TIME
-from tests.simulation.people.asking import outcome, press_when_shown, request, result, started
+from tests.simulation.people.asking import held_run, outcome, press_when_shown, request, result
 from tests.simulation.people.copying import copy_result, set_mark
 from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import Skip, action
-from tests.simulation.story import Ask, Story
+from tests.simulation.story import Story
 from tests.simulation.trouble.database import add_strike
 from tests.simulation.trouble.deaths import kill_life
-from tests.simulation.trouble.services import ANSWER, MESSAGES, jump
+from tests.simulation.trouble.services import ANSWER, POST, jump
 
-_POST = f"POST {MESSAGES}"
 _CLAIM, _EXTENSION = "UPDATE messages SET failures", "UPDATE requests SET lease_until"
 # Seconds by which the result of a claim is delayed. The process would wait two seconds for it.
 _LATE = 1.5
@@ -30,12 +29,10 @@ _TAKEN_OVER = 95.0
 _FORGOTTEN, _REPEATED = 400.0, 45.0
 
 
-def _is_disturbed(story: Story) -> bool:
-    """Return whether earlier faults make an action's check unreliable; if so, log that it is skipped."""
+def _undisturbed(story: Story) -> None:
+    """Raise Skip if earlier faults make an action's check unreliable."""
     if story.struck or story.world.discord.faults.rules or STATEMENTS.strike is not None:
-        story.skip("there was other trouble")
-        return True
-    return False
+        raise Skip("there was other trouble")
 
 
 def _hold_claim(story: Story) -> list[float]:
@@ -67,21 +64,8 @@ def _count_posts(story: Story, at_each: Callable[[], object] = lambda: None) -> 
             at_each()
         return False
 
-    story.world.discord.faults.add(_POST, Fault.drop_before(), times=None, where=watch)
+    story.world.discord.faults.add(POST, Fault.drop_before(), times=None, where=watch)
     return posts
-
-
-async def _held_run(story: Story, who: str) -> tuple[Ask, Any] | None:
-    """Send a request whose run stays `running`; None if earlier faults disturb the action."""
-    if _is_disturbed(story):
-        return None
-    story.world.next_faults({"hold_at": "running"})
-    asked = await request(story, who, "pictures")
-    run = await started(story, asked, status="running")
-    if asked is None or run is None:
-        story.skip("no run started")
-        return None
-    return asked, run
 
 
 @action("leases", who=MEMBERS, expires=(True, False), weight=2)
@@ -90,10 +74,9 @@ async def lease_runs_out(story: Story, who: str, *, expires: bool) -> None:
 
     Unless the token has expired, another process edits the outcome into the answer meanwhile.
     """
-    found = await _held_run(story, who)
-    if found is None:
-        return
-    world, channel, run = story.world, story.world.channel("pictures"), found[1]
+    _undisturbed(story)
+    asked, run = await held_run(story, who, "pictures")
+    world, channel = story.world, story.world.channel("pictures")
     last: list[Life] = []
     held: list[Any] = []
 
@@ -107,9 +90,9 @@ async def lease_runs_out(story: Story, who: str, *, expires: bool) -> None:
         held.append(params)
         return True
 
-    found[0].interaction.created_at -= 900 if expires else 0
+    asked.interaction.created_at -= 900 if expires else 0
     add_strike(strike)
-    world.discord.faults.add(_POST, Fault.delay(_TAKEN_OVER + 5), times=1, where=watch)
+    world.discord.faults.add(POST, Fault.delay(_TAKEN_OVER + 5), times=1, where=watch)
     world.comfydeploy.release(run.id)
     await world.until(lambda: held, 15)
     story.strike("no lease is extended: COMMIT fails; the bot loses send_messages in #pictures")
@@ -127,10 +110,8 @@ async def lease_runs_out(story: Story, who: str, *, expires: bool) -> None:
 @action("windows", who=MEMBERS)
 async def files_fail_elsewhere(story: Story, who: str) -> None:
     """Let a channel refuse a result, whose files can't be fetched at first for the next place."""
-    found = await _held_run(story, who)
-    if found is None:
-        return
-    run = found[1]
+    _undisturbed(story)
+    _, run = await held_run(story, who, "pictures")
 
     def let_files(body: str | None) -> None:
         run.own_faults = run.faults.model_copy(update={"body": body})
@@ -150,8 +131,7 @@ async def files_fail_elsewhere(story: Story, who: str) -> None:
 @action("windows", who=MEMBERS)
 async def cancel_before_its_card(story: Story, who: str) -> None:
     """Cancel a request whose review card is about to be posted."""
-    if _is_disturbed(story):
-        return
+    _undisturbed(story)
     claimed = _hold_claim(story)
     asked = await request(story, who, "requests")
     await story.world.until(lambda: claimed, 3)
@@ -168,8 +148,7 @@ async def cancel_before_its_card(story: Story, who: str) -> None:
 @action("windows", who=MEMBERS)
 async def unmark_gallery_during_share(story: Story, who: str) -> None:
     """Share an age-restricted result in a gallery whose restriction is lifted before the copy is posted."""
-    if _is_disturbed(story):
-        return
+    _undisturbed(story)
     gallery = story.world.channel("gallery")
     set_mark(story, gallery, nsfw=True)
     asked, _ = await result(story, who, "adult")
@@ -189,13 +168,12 @@ async def unmark_gallery_during_share(story: Story, who: str) -> None:
 @action("windows", who=MEMBERS)
 async def press_before_the_reply(story: Story, who: str) -> None:
     """Press a button of a result whose post the bot can't confirm, because it can't read the channel."""
-    found = await _held_run(story, who)
-    if found is None:
-        return
+    _undisturbed(story)
+    asked, run = await held_run(story, who, "pictures")
     world = story.world
-    world.discord.faults.add(_POST, Fault.delay(60, after=True), times=1)
-    world.comfydeploy.release(found[1].id)
-    shown = await outcome(story, found[0], 20)
+    world.discord.faults.add(POST, Fault.delay(60, after=True), times=1)
+    world.comfydeploy.release(run.id)
+    shown = await outcome(story, asked, 20)
     if shown is None or await story.answer(await story.press(who, shown, "⋯ More")) is None:
         raise Skip("nothing could be pressed")
     world.discord.withdraw(world.channel("pictures"), "read_message_history")
@@ -210,8 +188,7 @@ async def press_before_the_reply(story: Story, who: str) -> None:
 @action("windows", who=MEMBERS)
 async def die_after_a_refusal(story: Story, who: str) -> None:
     """Kill the bot for more than two minutes after it edited the answer to say that a run was refused."""
-    if _is_disturbed(story):
-        return
+    _undisturbed(story)
     world, posts = story.world, _count_posts(story)
 
     def watch(_: Any) -> bool:
