@@ -3,7 +3,7 @@
     python -m tools.planted_faults                    run the tests listed for each fault
     python -m tools.planted_faults --check-clean      run the listed tests without any fault first
     python -m tools.planted_faults -k lease --jobs 2  select faults by name, run two at a time
-    python -m tools.planted_faults --simulate         search with the simulation; can be interrupted
+    python -m tools.planted_faults --simulate         search with the simulation
 
 A planted fault is a mistake that a programmer might make. `tests/planted_faults.toml` lists them.
 """
@@ -132,7 +132,7 @@ def judge(clean: Path, fault: Fault, search: Search | None) -> Verdict:
             if search is None:
                 verdict, detail = classify(*run_pytest(copy, ["-x", "-n", "0", *fault.tests]))
             else:
-                found, detail = search.look_for(fault.name, copy, fault.database)
+                found, detail = search.look_for(copy, fault.database)
                 verdict = Verdict.CAUGHT if found else Verdict.SURVIVED
     except ValueError as error:
         verdict, detail = Verdict.BROKEN, str(error)

@@ -1,23 +1,17 @@
 """Search for planted faults with the simulation: play rounds with each fault until one breaks a promise.
 
-The promise must hold in the same round without the fault. Results are appended to a file, so an interrupted
-command resumes where it stopped.
+The promise must hold in the same round without the fault.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
 
-KNOWN = Path("simulated-faults.jsonl")
-_CHUNK = 50  # rounds that a process plays
 _SEED = re.compile(r"^seed \S+-(\d+)$", re.MULTILINE)
-_writing = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +23,19 @@ class Search:
     seed: str
     database: str
 
-    def look_for(self, fault: str, faulty: Path, database: str = "") -> tuple[bool, str]:
+    def look_for(self, faulty: Path, database: str = "") -> tuple[bool, str]:
         """Return whether a round of the faulty tree breaks a promise, and a description of the result.
 
         `database` is the one that the fault needs, if any.
         """
         if database not in ("", self.database):
-            return replace(self, database=database).look_for(fault, faulty)
-        key = [fault, self.seed, self.database]
-        known = [json.loads(line) for line in KNOWN.read_text().splitlines()] if KNOWN.exists() else []
-        first, found, detail = 0, False, ""
-        for *entry, first_unplayed, was_found, said in known:
-            if entry == key:
-                first, found, detail = first_unplayed, was_found, said
-        while not found and first < self.rounds:
-            last = min(self.rounds, first + _CHUNK)
-            number, broken = self._play(faulty, first, last - first)
-            if number is not None:
-                kept = broken - self._play(self.clean, number, 1)[1]
-                found, last = bool(kept), number + 1
-                detail = f"found in round {number} with {self.database}: {', '.join(sorted(kept))}"
-            first = last
-            with _writing, KNOWN.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps([*key, first, found, detail]) + "\n")
-        return found, detail if found else f"survived {first} rounds with {self.database}"
+            return replace(self, database=database).look_for(faulty)
+        number, broken = self._play(faulty, 0, self.rounds)
+        while number is not None:
+            if kept := broken - self._play(self.clean, number, 1)[1]:
+                return True, f"found in round {number} with {self.database}: {', '.join(sorted(kept))}"
+            number, broken = self._play(faulty, number + 1, self.rounds - number - 1)
+        return False, f"survived {self.rounds} rounds with {self.database}"
 
     def _play(self, tree: Path, first: int, rounds: int) -> tuple[int | None, set[str]]:
         """Play rounds in a tree; return the number of the first that fails, or None, and its broken promises.

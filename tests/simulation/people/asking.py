@@ -17,15 +17,18 @@ from tests.simulation.world import LURID
 
 async def request(
     story: Story, who: str, where: str, deployment: str = "picture", *, lurid: bool = False, **options: Any
-) -> Ask | None:
-    """Send /generate with a unique prompt, and wait for the answer; None if Discord's client refuses it."""
+) -> Ask:
+    """Send /generate with a unique prompt, and wait for the answer.
+
+    Raises Skip if Discord's client refuses it.
+    """
     mark = new_mark(story)
     given = {"prompt": f"a {mark} {LURID}" if lurid else f"a {mark}"} | {
         name: value for name, value in options.items() if value != 1
     }
     sent = await story.slash(who, where, f"generate {deployment}", given)
     if sent is None:
-        return None
+        raise Skip("the request wasn't sent")
     facts = {"private": bool(given.get("private")), "count": int(given.get("count", 1))}
     asked = story.asked(who, where, sent, mark=mark, deployment=deployment, options=given, **facts)
     await story.answer(sent)
@@ -48,14 +51,18 @@ def runs_of(story: Story, ask: Ask) -> list[Run]:
     return [run for run in runs if ask.mark in str(run.inputs.get("prompt", "")).split()]
 
 
-async def started(story: Story, ask: Ask | None, within: float = 10, *, status: str = "") -> Run | None:
-    """Wait until ComfyDeploy has a run of a request, in a certain status if one is given."""
+async def started(story: Story, ask: Ask, *, status: str = "") -> Run:
+    """Wait until ComfyDeploy has a run of a request, in a certain status if one is given.
+
+    Raises Skip if there is none in time.
+    """
 
     def found() -> list[Run]:
-        return [run for run in runs_of(story, ask) if status in ("", run.status)] if ask is not None else []
+        return [run for run in runs_of(story, ask) if status in ("", run.status)]
 
-    await story.world.until(found, within)
-    return next(iter(found()), None)
+    if not await story.world.until(found, 10):
+        raise Skip("no run started")
+    return found()[0]
 
 
 async def held_run(
@@ -64,10 +71,7 @@ async def held_run(
     """Send a request whose run stays `running` until it is released. Raises Skip if none starts."""
     story.world.next_faults({"hold_at": "running", **faults})
     asked = await request(story, who, where, *deployment, **options)
-    run = await started(story, asked, status="running")
-    if asked is None or run is None:
-        raise Skip("no run started")
-    return asked, run
+    return asked, await started(story, asked, status="running")
 
 
 def release_all(story: Story) -> None:
@@ -81,7 +85,7 @@ async def result(story: Story, who: str, where: str, *deployment: str, **options
     """Send a request, and wait for a message with its files. Raises Skip if there is none."""
     asked = await request(story, who, where, *deployment, **options)
     shown = await outcome(story, asked)
-    if asked is None or shown is None:
+    if shown is None:
         raise Skip("no result appeared")
     return asked, shown
 

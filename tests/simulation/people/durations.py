@@ -87,8 +87,7 @@ async def _play(
     for faults, _ in held:
         story.world.next_faults(faults)
     asked = await request(story, who, where, deployment, count=len(held))
-    if asked is not None:
-        await _release(story, asked, [seconds for _, seconds in held])
+    await _release(story, asked, [seconds for _, seconds in held])
 
 
 async def _release(story: Story, asked: Ask, seconds: Sequence[float]) -> None:

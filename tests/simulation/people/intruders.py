@@ -38,7 +38,7 @@ async def forge_webhook(story: Story, who: str, hows: list[str], status: str) ->
     """Send webhooks about a run with wrong secrets."""
     story.world.next_faults({"hold_at": "running"})
     run = await started(story, await request(story, who, "pictures"), status="running")
-    if run is None or run.webhook is None:
+    if run.webhook is None:
         raise Skip("there is no run to lie about")
     key, mac = run.webhook.partition("?")[0].split("/")[-2:]
     body = {"event_type": "run.updated", "run_id": run.id, "status": status, "progress": 1, "outputs": []}
@@ -64,7 +64,7 @@ async def moderator_of_elsewhere(story: Story, whose: str, where: str, nth: int)
     if where == "pictures":
         await outcome(story, asked)
     await asyncio.sleep(0.5)
-    key = story.key(asked) if asked is not None else None
+    key = story.key(asked)
     under = await open_list(story, "stranger", "outside", "help")
     if key is None:
         raise Skip("there is nothing to decide about")

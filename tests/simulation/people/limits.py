@@ -24,7 +24,7 @@ async def come_late(story: Story, people: list[str], pause: float) -> None:
     """Let one person fill the queue, and others send as many requests after the first runs started."""
     many = await request(story, people[0], "pictures", count=4)
     await request(story, people[0], "pictures", count=4)
-    await story.world.until(lambda: many is None or len(runs_of(story, many)) >= 4, 20)
+    await story.world.until(lambda: len(runs_of(story, many)) >= 4, 20)
     for who in people[1:]:
         await asyncio.sleep(pause)
         await request(story, who, "pictures", count=4)
@@ -42,8 +42,7 @@ async def cancel_and_wait(story: Story, people: list[str], pause: float) -> None
     await request(story, people[1], "pictures")
     await request(story, people[2], "pictures", count=4)
     await asyncio.sleep(pause)
-    if many is not None:
-        await press_when_shown(story, people[1], many, "Cancel", 2)
+    await press_when_shown(story, people[1], many, "Cancel", 2)
     await asyncio.sleep(1)
     release_all(story)
     await asyncio.sleep(20)

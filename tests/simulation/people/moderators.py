@@ -26,11 +26,10 @@ def open_cards(story: Story) -> list[Message]:
     return [card for card in _cards(story) if {"Approve", "Reject"} <= set(labels_of(card))]
 
 
-async def review_card(story: Story, who: str) -> Message:
+async def review_card(story: Story, who: str, **options: Any) -> Message:
     """Send a request that needs approval, and wait for its card. Raises Skip if there is none."""
-    asked = await request(story, who, "requests")
-    await story.world.until(lambda: open_cards(story), 8 if asked is not None else 0)
-    if asked is None or not open_cards(story):
+    await request(story, who, "requests", **options)
+    if not await story.world.until(lambda: open_cards(story), 8):
         raise Skip("there is no review card")
     return open_cards(story)[-1]
 

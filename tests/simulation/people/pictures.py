@@ -37,13 +37,6 @@ async def _card(story: Story, ask: Ask, within: float = 12) -> Message:
     return found()[-1]
 
 
-async def _lurid(story: Story, who: str, deployment: str, count: int) -> Ask:
-    asked = await request(story, who, "pictures", deployment, lurid=True, count=count)
-    if asked is None:
-        raise Skip("the request wasn't sent")
-    return asked
-
-
 @action(
     "pictures",
     who=MEMBERS,
@@ -67,7 +60,7 @@ async def decide_about_pictures(
     then: str | None,
 ) -> None:
     """Let one moderator decide, or two at once, perhaps after the card expired; then press another button."""
-    asked = await _lurid(story, who, deployment, count)
+    asked = await request(story, who, "pictures", deployment, lurid=True, count=count)
     card = await _card(story, asked)
     if late > 60:
         jump(story, late)
@@ -84,7 +77,7 @@ async def decide_about_pictures(
 @action("pictures", who=(*MODERATORS, *MEMBERS), others=MEMBERS, nth=range(3), weight=2)
 async def forge_a_decision(story: Story, who: str, others: str, nth: int) -> None:
     """Let the requester and a stranger press or forge the buttons of a card."""
-    asked = await _lurid(story, who, "picture", 1)
+    asked = await request(story, who, "pictures", lurid=True)
     card = await _card(story, asked)
     await story.answer(await story.press(who, card, "Post"))
     key = story.key(asked)
@@ -185,7 +178,5 @@ async def unchecked(story: Story, who: str, mood: str, label: str) -> None:
     asked = await request(story, who, "pictures")
     await asyncio.sleep(30)
     story.world.checker.mood = Mood.WELL
-    if asked is None:
-        raise Skip("the request wasn't sent")
     await story.answer(await story.press("mona", await _card(story, asked), label))
     await asyncio.sleep(5)

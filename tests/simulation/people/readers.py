@@ -69,7 +69,7 @@ async def start_from_deleted(story: Story, who: str, other: str) -> None:
     asked = await request(story, who, "pictures", count=2)
     shown = await outcome(story, asked)
     opened = await story.answer(await story.press(other, shown, "1")) if shown is not None else None
-    if asked is None or shown is None or opened is None or opened.original is None:
+    if shown is None or opened is None or opened.original is None:
         raise Skip("no result with numbers appeared")
     more = await story.answer(await story.press(who, shown, "⋯ More"))
     if more is not None and more.original is not None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import takewhile
 
+from demo.fake_comfydeploy.call_log import Answered
 from demo.fake_comfydeploy.runs import FINAL, Run
 from tests.simulation.evidence import Evidence, Request, key_of, text_of
 from tests.simulation.promises.facts import (
@@ -38,6 +39,7 @@ _CLAIM = 3.0
 _AT_ONCE = 2
 # The longest download in seconds at one byte per second. The bot gives up below 16 KiB/s over 15 seconds.
 _DRIP = 20.0
+_FLOODED = "ComfyDeploy isn't flooded with calls in an outage"
 _DEADLINE = 120.0 + 8.0
 _OUTPUTS = "/files/outputs/"
 _TOOK, _TOOK_ABOUT = re.compile(r"took (\d+) s", re.IGNORECASE), 2.0
@@ -52,8 +54,6 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     yield from _forged_webhooks(evidence)
     yield from _acknowledged_in_vain(evidence)
     yield from _outages(evidence)
-    yield from _followed(evidence)
-    yield from _one_first(evidence)
     yield from _channels(evidence)
     yield from _drips(evidence)
     yield from _addresses(evidence)
@@ -93,40 +93,48 @@ def _acknowledged_in_vain(evidence: Evidence) -> Iterator[Broken]:
 
 
 def _outages(evidence: Evidence) -> Iterator[Broken]:
-    """Check that a process makes no queue calls in a known outage of ComfyDeploy, and probes it singly."""
-    calls, processes = evidence.story.world.comfydeploy.call_log.answered, _submitters(evidence)
+    """Check each outage of ComfyDeploy that a failed queue call has shown to the bot."""
+    ends = [at for at, said in evidence.story.struck if "is killed" in said or "SIGTERM" in said]
+    alone = _submitters(evidence) == 1
     for what, since, until in evidence.story.away:
-        during_it = [said for at, said in evidence.story.struck if since < at < until]
-        restarted = any("is killed" in said or "SIGTERM" in said for said in during_it)
-        if what != "ComfyDeploy" or restarted:
-            continue  # a new process has to discover the outage
-        during = [call for call in calls if since < monotonic(call.at) < until]
-        failed = [monotonic(c.at) for c in during if c.path == _QUEUE and c.status == 503]
-        if not failed:
+        queued = [call for call in _calls(evidence, since, until) if call.path == _QUEUE]
+        failed = sorted(monotonic(call.at) for call in queued if call.status == 503)
+        if what != "ComfyDeploy" or not failed:
             continue
-        later = [at for at in failed if at > failed[0] + _KNOWN]
-        if len(later) >= processes:
-            yield Broken(
-                "no queue calls are made in a known outage",
-                f"since {since:.0f}",
-                f"{len(later)} more queue calls",
-            )
-        yield from _blamed(evidence, since, until)
-        yield from _found_again(evidence, failed[0], until)
-        asked = [
-            monotonic(c.at) for c in during if c.path.startswith(_DESCRIBE) and "deployments" not in c.path
-        ]
-        if any(created(run) < until for run in evidence.story.world.comfydeploy.runs):
-            continue  # polls of runs make such calls, too
-        for at in asked:
-            together = [other for other in asked if at <= other < at + 0.5]
-            if at > failed[0] + _KNOWN and len(together) > processes:
-                yield Broken(
-                    "ComfyDeploy isn't flooded with calls in an outage",
-                    f"since {since:.0f}",
-                    f"{len(together)} questions at once",
-                )
-                break
+        if not any(since < at < until for at in ends):  # a new process has to discover the outage
+            yield from _no_queue_calls(evidence, failed)
+            yield from _blamed(evidence, since, until)
+            yield from _found_again(evidence, failed[0], until)
+            yield from _asked_singly(evidence, since, until, failed[0] + _KNOWN)
+        if alone and not ends:
+            yield from _followed(evidence, since, until, failed[0] + _KNOWN)
+        if alone:
+            yield from _one_first(evidence, until)
+
+
+def _calls(evidence: Evidence, since: float, until: float = float("inf")) -> list[Answered]:
+    """Return the calls to ComfyDeploy in a time."""
+    calls = evidence.story.world.comfydeploy.call_log.answered
+    return [call for call in calls if since < monotonic(call.at) < until]
+
+
+def _no_queue_calls(evidence: Evidence, failed: list[float]) -> Iterator[Broken]:
+    later = [at for at in failed if at > failed[0] + _KNOWN]
+    if len(later) >= _submitters(evidence):
+        detail = f"{len(later)} more since {failed[0]:.0f}"
+        yield Broken("no queue calls are made in a known outage", "ComfyDeploy", detail)
+
+
+def _asked_singly(evidence: Evidence, since: float, until: float, known: float) -> Iterator[Broken]:
+    if any(created(run) < until for run in evidence.story.world.comfydeploy.runs):
+        return  # polls of runs make such calls, too
+    calls = [call for call in _calls(evidence, since, until) if call.path.startswith(_DESCRIBE)]
+    asked = [monotonic(call.at) for call in calls if "deployments" not in call.path]
+    for at in asked:
+        together = sum(at <= other < at + 0.5 for other in asked)
+        if at > known and together > _submitters(evidence):
+            yield Broken(_FLOODED, "ComfyDeploy", f"{together} questions at once at {at:.0f}")
+            return
 
 
 def _blamed(evidence: Evidence, since: float, until: float) -> Iterator[Broken]:
@@ -136,49 +144,28 @@ def _blamed(evidence: Evidence, since: float, until: float) -> Iterator[Broken]:
             yield Broken("an outage isn't blamed on a machine", where(message), f"since {since:.0f}")
 
 
-def _followed(evidence: Evidence) -> Iterator[Broken]:
-    """Check that no run is polled in a known outage of ComfyDeploy, and all soon afterwards."""
-    if _submitters(evidence) > 1:
-        return
-    calls = evidence.story.world.comfydeploy.call_log.answered
-    for what, since, until in evidence.story.away:
-        restarted = any("is killed" in said or "SIGTERM" in said for _, said in evidence.story.struck)
-        failed = [monotonic(c.at) for c in calls if c.path == _QUEUE and c.status == 503 and c.at > 0]
-        known = min((at for at in failed if since < at < until), default=until) + _KNOWN
-        if what != "ComfyDeploy" or restarted or known >= until:
-            continue
-        for run in evidence.story.world.comfydeploy.runs:
-            asked = [
-                monotonic(c.at) for c in calls if c.method == "GET" and c.path.endswith(f"/run/{run.id}")
-            ]
-            # Of a run that had ended before, a message may ask for new links to its outputs.
-            if ended(run) > since and any(known < at < until for at in asked):
-                yield Broken(
-                    "ComfyDeploy isn't flooded with calls in an outage",
-                    f"since {since:.0f}",
-                    f"asked about {run.id}",
-                )
-            in_flight = created(run) < since < ended(run)
-            if in_flight and not any(until < at < until + _PROBE + 3 for at in asked):
-                yield Broken("runs are polled soon after an outage", run.id, f"until {until:.0f}")
+def _followed(evidence: Evidence, since: float, until: float, known: float) -> Iterator[Broken]:
+    """Check that no run is polled in a known outage, and all soon afterwards."""
+    calls = [call for call in _calls(evidence, since) if call.method == "GET"]
+    for run in evidence.story.world.comfydeploy.runs if known < until else ():
+        asked = [monotonic(call.at) for call in calls if call.path.endswith(f"/run/{run.id}")]
+        # Of a run that had ended before, a message may ask for new links to its outputs.
+        if ended(run) > since and any(known < at < until for at in asked):
+            yield Broken(_FLOODED, "ComfyDeploy", f"asked about {run.id} since {since:.0f}")
+        in_flight = created(run) < since < ended(run)
+        if in_flight and not any(until < at < until + _PROBE + 3 for at in asked):
+            yield Broken("runs are polled soon after an outage", run.id, f"until {until:.0f}")
 
 
-def _one_first(evidence: Evidence) -> Iterator[Broken]:
+def _one_first(evidence: Evidence, until: float) -> Iterator[Broken]:
     """Check that one run of each deployment is tried first after an outage."""
+    queued = [call for call in _calls(evidence, until) if call.path == _QUEUE]
+    first = min(queued, key=lambda call: call.at, default=None)
     log = evidence.story.world.comfydeploy.call_log
-    for what, since, until in evidence.story.away:
-        if what != "ComfyDeploy" or _submitters(evidence) > 1:
-            continue
-        calls = [call for call in log.answered if call.path == _QUEUE]
-        failed = any(since < monotonic(call.at) < until and call.status == 503 for call in calls)
-        later = sorted((call for call in calls if monotonic(call.at) > until), key=lambda call: call.at)
-        waited = {call.body.get("deployment_id") for call in log.queue_calls if monotonic(call.at) > until}
-        if failed and later:
-            together = sum(call.at < later[0].ended for call in later)
-            if together > len(waited):
-                yield Broken(
-                    "one run is tried first after an outage", f"until {until:.0f}", f"{together} at once"
-                )
+    waited = {call.body.get("deployment_id") for call in log.queue_calls if monotonic(call.at) > until}
+    together = sum(call.at < first.ended for call in queued) if first is not None else 0
+    if together > len(waited):
+        yield Broken("one run is tried first after an outage", f"until {until:.0f}", f"{together} at once")
 
 
 def _channels(evidence: Evidence) -> Iterator[Broken]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import tomllib
-from collections.abc import Callable
 from typing import Any
 
 from tests.fakediscord.world import MEMBER, MODERATOR
@@ -14,71 +13,34 @@ from tests.simulation.story import Story
 from tests.simulation.world import DEPLOYMENTS, MANAGER
 
 Deployments = dict[str, Any]
-
-
-def _without_gpu(deployments: Deployments) -> None:
-    deployments["picture"]["gpus"] = ["A10G"]
-
-
-def _other_default_gpu(deployments: Deployments) -> None:
-    deployments["picture"]["default_gpu"] = "H100"
-
-
-def _without_choices(deployments: Deployments) -> None:
-    """Replace all styles, so that those of earlier requests are gone."""
-    deployments["picture"]["inputs"] = {"style": {"choices": ["neon"]}}
-
-
-def _without_option(deployments: Deployments) -> None:
-    deployments["picture"]["inputs"] = {"negative": {"hidden": True}}
-
-
-def _without_text(deployments: Deployments) -> None:
-    deployments.pop("text", None)
-
-
-def _without_pictures(deployments: Deployments) -> None:
-    deployments.pop("picture", None)
-
-
-def _without_follow_up(deployments: Deployments) -> None:
-    deployments.pop("upscale", None)
-    deployments.get("picture", {}).pop("then", None)
-
-
-def _renamed(deployments: Deployments) -> None:
-    for old, new in (("picture", "image"), ("text", "prose")):
-        if old in deployments:
-            deployments[new] = deployments.pop(old)
-
-
-def _all_age_restricted(deployments: Deployments) -> None:
-    for deployment in deployments.values():
-        deployment["age_restricted"] = True
-
-
-def _one_age_restricted(deployments: Deployments) -> None:
-    deployments["picture"]["age_restricted"] = True
-
-
-def _none_age_restricted(deployments: Deployments) -> None:
-    for deployment in deployments.values():
-        deployment.pop("age_restricted", None)
-
-
-_EDITS: dict[str, Callable[[Deployments], None]] = {
-    "a GPU is gone": _without_gpu,
-    "another default GPU": _other_default_gpu,
-    "choices are gone": _without_choices,
-    "an option is gone": _without_option,
-    "text is gone": _without_text,
-    "picture is gone": _without_pictures,
-    "the follow-up is gone": _without_follow_up,
-    "two have other names": _renamed,
-    "all are age-restricted": _all_age_restricted,
-    "picture is age-restricted": _one_age_restricted,
-    "none is age-restricted": _none_age_restricted,
+# The changes of each deployment's keys, or all deployments' (*). None removes a key or a deployment, and a
+# text is a deployment's new name.
+_EDITS: dict[str, dict[str, Any]] = {
+    "a GPU is gone": {"picture": {"gpus": ["A10G"]}},
+    "another default GPU": {"picture": {"default_gpu": "H100"}},
+    "choices are gone": {"picture": {"inputs": {"style": {"choices": ["neon"]}}}},
+    "an option is gone": {"picture": {"inputs": {"negative": {"hidden": True}}}},
+    "text is gone": {"text": None},
+    "picture is gone": {"picture": None},
+    "the follow-up is gone": {"upscale": None, "picture": {"then": None}},
+    "two have other names": {"picture": "image", "text": "prose"},
+    "all are age-restricted": {"*": {"age_restricted": True}},
+    "picture is age-restricted": {"picture": {"age_restricted": True}},
+    "none is age-restricted": {"*": {"age_restricted": None}},
 }
+
+
+def _edit(deployments: Deployments, edits: dict[str, Any]) -> None:
+    for name, changed in edits.items():
+        if not isinstance(changed, dict):
+            deployment = deployments.pop(name)
+            if changed is not None:
+                deployments[changed] = deployment
+            continue
+        for each in deployments.values() if name == "*" else [deployments[name]]:
+            each.update(changed)
+            for key in [key for key, value in changed.items() if value is None]:
+                del each[key]
 
 
 _CORRECTED_AFTER = 30.0
@@ -98,7 +60,7 @@ async def deployments_change(story: Story, what: str, how: str, back: float | No
         path.write_text(original + "\n[deployments.", encoding="utf-8")
     else:
         deployments = tomllib.loads(original)["deployments"]
-        _EDITS[what](deployments)
+        _edit(deployments, _EDITS[what])
         path.write_text(_toml(deployments), encoding="utf-8")
     story.strike(f"deployments.toml: {what}")
     await _reread(story, how)

@@ -52,9 +52,9 @@ async def kill_after_a_post(
 ) -> None:
     """Kill the bot after a post whose id it hasn't stored, perhaps until Discord has forgotten the nonce."""
     kill_at_call(story, POST, nth if count == 4 else 1, done=True, back=_NONCES_IN_USE + 10)
-    asked = await request(story, who, where, "several" if count > 1 else "picture", count=count)
+    await request(story, who, where, "several" if count > 1 else "picture", count=count)
     killed = await story.world.until(lambda: not story.world.running, 20)
-    if asked is None or not killed:
+    if not killed:
         raise Skip("no post began")
     await asyncio.sleep(_NONCES_IN_USE)
     if forgotten:
@@ -67,16 +67,16 @@ async def files_misbehave(story: Story, who: str, deployment: str, body: str) ->
     """Let a run's files arrive at one byte per second, or lead to a private address."""
     story.world.next_faults({"body": body})
     story.strike(f"the files of the next run: {body}")
-    if await started(story, await request(story, who, "pictures", deployment)) is not None:
-        await asyncio.sleep(_DRIPPING)
+    await started(story, await request(story, who, "pictures", deployment))
+    await asyncio.sleep(_DRIPPING)
 
 
 @action("ages", who=MEMBERS, back=(0.1, 1.0, 5.0), weight=2)
 async def unmark_between_parts(story: Story, who: str, back: float) -> None:
     """Lift a channel's age restriction between two messages of a result, and kill the bot at the cleanup."""
     kill_at_call(story, POST, 2, done=False, back=3)
-    asked = await request(story, who, "adult", "several", count=4)
-    if asked is None or not await story.world.until(lambda: not story.world.running, 20):
+    await request(story, who, "adult", "several", count=4)
+    if not await story.world.until(lambda: not story.world.running, 20):
         raise Skip("no second part began")
     set_mark(story, story.world.channel("adult"), nsfw=False)
     kill_at_call(story, f"DELETE {MESSAGE}", 1, done=False, back=back)

@@ -13,7 +13,7 @@ from tests.simulation.people.asking import request, runs_of, started
 from tests.simulation.people.requests import MEMBERS
 from tests.simulation.setup import open_panel
 from tests.simulation.steps import Skip, action
-from tests.simulation.story import Ask, Story
+from tests.simulation.story import Story
 from tests.simulation.trouble.database import add_strike, counts
 from tests.simulation.trouble.services import POST, jump
 
@@ -31,10 +31,10 @@ async def sleep_during_a_post(story: Story, who: str, jumps: int) -> None:
         reached.append(params)
         return True
 
-    made = await started(story, await request(story, who, "pictures"))
+    await started(story, await request(story, who, "pictures"))
     fault = Fault.rate_limit(_LEASE * jumps + 20)
     rule = story.world.discord.faults.add(POST, fault, times=1, where=watch)
-    await story.world.until(lambda: reached, 15 if made else 0)
+    await story.world.until(lambda: reached, 15)
     for _ in range(jumps if reached else 0):
         await asyncio.sleep(0.3)
         jump(story, _LEASE)
@@ -81,7 +81,9 @@ async def turned_away_in_a_race(story: Story, waiting: int) -> None:
     """End a run while several processes wait to start the next, and the first in the queue has no budget."""
     world = story.world
     jump(story, 60)
-    await ended(story, await request(story, "alice", "pictures", count=2))
+    asked = await request(story, "alice", "pictures", count=2)
+    await started(story, asked)
+    await world.until(lambda: all(run.ended for run in runs_of(story, asked)), 15)
     for _ in range(2):
         world.next_faults({"hold_at": "running"})
         await request(story, "bob", "pictures")
@@ -96,10 +98,3 @@ async def turned_away_in_a_race(story: Story, waiting: int) -> None:
             world.comfydeploy.release(run.id)
             break
     await asyncio.sleep(15)
-
-
-async def ended(story: Story, ask: Ask | None) -> None:
-    """Wait until all runs of a request have ended."""
-    if ask is not None:
-        await started(story, ask)
-        await story.world.until(lambda: all(run.ended for run in runs_of(story, ask)), 15)

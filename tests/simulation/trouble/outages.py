@@ -20,12 +20,14 @@ _RULES = "GET /guilds/{guild_id}/auto-moderation/rules"
 
 @contextmanager
 def away(story: Story, what: str) -> Iterator[None]:
-    """Record the block as an outage."""
-    since = TIME.monotonic
+    """Record the block as an outage, in which ComfyDeploy answers 503 if it is the one that is away."""
+    since, plan = TIME.monotonic, story.world.comfydeploy.world.plan
     story.strike(f"{what} is away")
+    plan.away = what == "ComfyDeploy"
     try:
         yield
     finally:
+        plan.away = False
         story.away.append((what, since, TIME.monotonic))
         story.strike(f"{what} is back")
 
@@ -43,16 +45,13 @@ async def requests_in_an_outage(
 ) -> None:
     """Send requests while ComfyDeploy answers 503; earlier runs have ended."""
     jump(story, 60)
-    plan = story.world.comfydeploy.world.plan
     with away(story, "ComfyDeploy"):
-        plan.away = True
         for who, gap in zip(people, gaps, strict=False):
             await request(story, who, "pictures", deployments[int(gap) % len(deployments)])
             await asyncio.sleep(gap)
         await asyncio.sleep(seconds)
         for _ in people:
             story.world.next_faults({"queue_delay": 1.5})
-        plan.away = False
     await asyncio.sleep(12)
 
 
@@ -127,7 +126,6 @@ async def runs_in_an_outage(
     _, run = await held_run(story, who, "pictures")
     await asyncio.sleep(before)
     with away(story, "ComfyDeploy"):
-        story.world.comfydeploy.world.plan.away = True
         await request(story, other, f"dm:{other}", "text")
         await asyncio.sleep(2)
         if late:
@@ -135,7 +133,6 @@ async def runs_in_an_outage(
         else:
             story.world.comfydeploy.release(run.id)
         await asyncio.sleep(seconds)
-        story.world.comfydeploy.world.plan.away = False
     await asyncio.sleep(1 if late else 16)
     story.world.comfydeploy.release(run.id)
     await asyncio.sleep(20)

@@ -135,7 +135,7 @@ async def cancel_before_its_card(story: Story, who: str) -> None:
     claimed = _hold_claim(story)
     asked = await request(story, who, "requests")
     await story.world.until(lambda: claimed, 3)
-    if asked is None or not claimed or not await press_when_shown(story, who, asked, "Cancel", 2):
+    if not claimed or not await press_when_shown(story, who, asked, "Cancel", 2):
         raise Skip("nothing could be cancelled")
     at = TIME.monotonic
     story.strike(f"request {asked.number} is cancelled before its card is posted")
