@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from tests.fakediscord.errors import Json
 from tests.fakediscord.world import Message, World
@@ -33,7 +33,7 @@ class Renderer:
     def message(self, message: Message) -> list[str]:
         """Return a message's lines: its text, controls and files, and whom it pinged."""
         lines = [f"| {line}" for line in message.content.splitlines()]
-        lines += self._components(message.body.get("components") or [], "")
+        lines += _joined(self._components(message.body.get("components") or [], ""))
         named = {file.filename for file in message.shown_attachments}
         shown = "\n".join(lines)
         lines += [f"file {file}" for file in sorted(named) if f" {file}" not in shown]
@@ -118,6 +118,18 @@ class Renderer:
     def _chosen(self, value: Json) -> str:
         id = int(value["id"])
         return {"user": self._person, "role": self._role, "channel": self._channel}[value["type"]](id)
+
+
+def _joined(lines: Iterable[str]) -> list[str]:
+    """Return lines with those rows of buttons in one that follow each other."""
+    joined: list[str] = []
+    for line in lines:
+        row = line.removeprefix("┃ ")
+        if row.startswith("[") and joined and joined[-1].removeprefix("┃ ").startswith("["):
+            joined[-1] += f" {row}"
+        else:
+            joined.append(line)
+    return joined
 
 
 def _named(name: Callable[[int], str]) -> Callable[[re.Match[str]], str]:

@@ -34,8 +34,10 @@ DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
 _ANSWER = 4.0
 _AT_ONCE = 1.5
 _PATIENCE = 300.0
-# Of a changed message with more lines, a transcript has only those that are new or gone.
+# Of a changed message with more lines, a transcript has only the new ones and buttons that are gone.
 _LONG = 5
+# The last line of a status message, which takes one line of a transcript.
+_STATUS = "┃ [Cancel]"
 # Of what people type, a transcript has so many characters.
 _LONGEST = 200
 # Of a longer time, all but the last minute passes in one jump of the clocks.
@@ -63,9 +65,9 @@ class Stage:
     def channel(self, name: str) -> Channel:
         return self.world.channel(name)
 
-    def tells(self, line: str) -> None:
-        """Add a line of the storyteller to the transcript."""
-        self.lines += ["", line]
+    def tells(self, line: str, *, apart: bool = True) -> None:
+        """Add a line of the storyteller to the transcript, by default after an empty one."""
+        self.lines += ["", line] if apart else [line]
 
     @contextmanager
     def unseen(self) -> Iterator[list[str]]:
@@ -104,7 +106,7 @@ class Stage:
             self.world.discord.messages_service.keep_nonces_in_use(jumped)
             self.world.loop.jump(jumped)
         await asyncio.sleep(seconds - jumped)
-        self.tells(f"{_duration(seconds)} later")
+        self.tells(f"{_duration(seconds)} later", apart=False)
         self.look()
 
     async def until_done(self) -> None:
@@ -115,7 +117,7 @@ class Stage:
             before = now
             await asyncio.sleep(6)
         if self._has_news():
-            self.tells("when it is done")
+            self.tells("when it is done", apart=False)
             self.look()
 
     def _unfinished(self) -> bool:
@@ -148,11 +150,16 @@ class Stage:
             now = ["is thinking…"] if message.loading else self._renderer.message(message)
             if now != before and message.author.bot:
                 shown = _changes(before, now) if before else now
-                self._note(f"{self._place(message)}{', changed' if before else ''}:", shown)
+                pings = [line for line in shown if line.startswith("pings ")]
+                title = ", ".join([self._place(message), *(["changed"] if before else []), *pings])
+                self._note(f"{title}:", [line for line in shown if line not in pings])
             self._shown[message.id] = now
 
     def _note(self, title: str, lines: list[str]) -> None:
-        self.lines += [f"  {title}", *(f"    {line}" for line in lines)]
+        if lines and lines[-1] == _STATUS:
+            self.lines.append(f"  {title} {' / '.join(line.lstrip('┃| ') for line in lines)}")
+        else:
+            self.lines += [f"  {title}", *(f"    {line}" for line in lines)]
 
     def _place(self, message: Message) -> str:
         if message.ephemeral and message.interaction is not None:
@@ -358,7 +365,9 @@ class Person:
 
     async def presses(self, label: str, *, beside: str = "") -> None:
         """Press the newest visible button with this label; the text before it contains `beside`."""
-        self._stage.tells(f"{self.user.name} presses {label}{f' beside “{beside}”' if beside else ''}")
+        self._stage.tells(
+            f"{self.user.name} presses {label}{f' beside “{beside}”' if beside else ''}", apart=False
+        )
         message, found = self._find(
             lambda item: item["type"] == BUTTON and item.get("label") == label, beside, label
         )
@@ -368,7 +377,9 @@ class Person:
         """Press ⋯ More, and a button behind it. The transcript has only what the second press shows."""
         with self._stage.unseen():
             await self.presses("⋯ More", beside=beside)
-        self._stage.tells(f"{self.user.name} presses ⋯ More{f' beside “{beside}”' if beside else ''}")
+        self._stage.tells(
+            f"{self.user.name} presses ⋯ More{f' beside “{beside}”' if beside else ''}", apart=False
+        )
         await self.presses(label)
 
     async def forges(self, label: str, of: Person, *, beside: str = "") -> None:
@@ -386,7 +397,7 @@ class Person:
 
         An option is named by its label, a person or role as `@name`, and a channel as `#name`.
         """
-        self._stage.tells(f"{self.user.name} chooses {', '.join(labels)}")
+        self._stage.tells(f"{self.user.name} chooses {', '.join(labels)}", apart=False)
         message, found = self._find(lambda item: _offers(item, labels), beside, labels[0])
         values = [self._value(found, label) for label in labels]
         await self._answered(await self._discord.click(self.user, message, found["custom_id"], *values))
@@ -416,7 +427,9 @@ class Person:
         required = (each["component"] for each in labels.values())
         missing = [each for each in required if each["type"] == RADIO_GROUP and each.get("required")]
         assert all(each["custom_id"] in values or _is_chosen(each) for each in missing), "a choice is needed"
-        self._stage.tells(f"{self.user.name} sends the form{': ' if told else ''}{'; '.join(told)}")
+        self._stage.tells(
+            f"{self.user.name} sends the form{': ' if told else ''}{'; '.join(told)}", apart=False
+        )
         try:
             await self._answered(await self._discord.submit(opened, values))
         except CannotSend as refusal:
@@ -551,11 +564,11 @@ def _told(value: object) -> str:
 
 
 def _changes(before: list[str], now: list[str]) -> list[str]:
-    """Return a changed message's lines; of a long one, only the new ones and, with a minus, those gone."""
+    """Return a changed message's lines; of a long one, only the new ones, and buttons that are gone."""
     if len(now) <= _LONG:
         return now
     new = [line for line in now if line not in before]
-    gone = [f"- {line}" for line in before if line not in now]
+    gone = [f"- {line}" for line in before if line not in now and line.startswith(("┃ [", "["))]
     return [*new, *gone] or now
 
 

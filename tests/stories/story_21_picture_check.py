@@ -22,4 +22,7 @@ async def story(stage: Stage) -> None:
     await stage.until_done()
     await bob.types("/generate picture", prompt="an elk")
     await stage.until_done()
+    await mona.sets("Picture check", flagged_results=["Posted as a spoiler"])
+    await bob.types("/generate picture", prompt="a lurid elk")
+    await stage.until_done()
     await mona.types("/audit")

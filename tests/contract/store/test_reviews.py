@@ -98,6 +98,16 @@ async def test_verdicts_on_outputs_that_a_report_has_replaced_are_not_stored(sto
     assert (await fetch(store, run.key)).verdicts is None
 
 
+async def test_what_a_late_success_made_has_to_be_checked(store: Store) -> None:
+    run = await accepted(store, to_check=True)
+    await started(store)
+    part = report(RunState.TIMED_OUT, outputs=SUCCESS.outputs)
+    await store.runs.record_report(run.key, part, NOW, SOON, asked=True)
+    assert await looked_at(store, await claimed(store), **HELD)
+    await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
+    assert (await fetch(store, run.key)).verdicts is None
+
+
 async def test_moderators_decide_only_about_what_their_card_shows(store: Store) -> None:
     run = await accepted(store, to_check=True)
     await started(store)
