@@ -1,7 +1,6 @@
 """Plant known faults in copies of the code, one in each copy, and check that the tests catch them.
 
     python -m tools.planted_faults                    run the tests listed for each fault
-    python -m tools.planted_faults --check-clean      run the listed tests without any fault first
     python -m tools.planted_faults -k lease --jobs 2  select faults by name, run two at a time
     python -m tools.planted_faults --simulate         search with the simulation
 
@@ -13,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,18 +23,17 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-
-from tools.simulated_faults import Search
 
 ROOT = Path(__file__).parents[1]
 LIST = ROOT / "tests" / "planted_faults.toml"
 AREAS = ("store", "delivery", "workers", "moderation", "operators")
 SECONDS = 900
 OUTPUT = "planted-faults-output.txt"
+_SEED = re.compile(r"^seed \S+-(\d+)$", re.MULTILINE)
 FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # Linux's RAM disk
 
 
@@ -75,15 +74,13 @@ class Fault:
 
 
 def main() -> int:
-    """Return 0 if every selected fault was caught, 2 if tests fail without a fault, and otherwise 1."""
+    """Return 0 if every selected fault was caught, and otherwise 1."""
     given = arguments()
     chosen = [fault for fault in read_faults() if given.k.casefold() in fault.name.casefold()]
     parent = FASTEST_FOLDER if given.simulate and FASTEST_FOLDER.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="planted-faults-", dir=parent) as folder:
         clean = Path(folder) / "clean"
         copy_working_tree(ROOT, clean)
-        if given.check_clean and not is_green(clean, chosen, given.jobs):
-            return 2
         search = Search(clean, given.rounds, given.seed, given.database) if given.simulate else None
         with ThreadPoolExecutor(max(1, given.jobs)) as pool:
             verdicts = Counter(pool.map(lambda fault: judge(clean, fault, search), chosen))
@@ -96,7 +93,6 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("-k", default="", metavar="NAME", help="only faults whose name contains this text")
-    parser.add_argument("--check-clean", action="store_true", help="first run the listed tests as they are")
     parser.add_argument("--jobs", type=int, default=1, help="the number of faults tested at the same time")
     simulation = parser.add_argument_group("the simulation")
     simulation.add_argument("--simulate", action="store_true", help="play simulated rounds instead of tests")
@@ -151,14 +147,6 @@ def planted(clean: Path, fault: Fault) -> Iterator[Path]:
         yield copy
 
 
-def is_green(clean: Path, faults: Sequence[Fault], jobs: int) -> bool:
-    """Run every listed test once on the unmodified code, print the result, and return whether all passed."""
-    tests = list(dict.fromkeys(test for fault in faults for test in fault.tests))
-    code, output = run_pytest(clean, ["-x", "-n", str(jobs) if jobs > 1 else "0", *tests])
-    tell(f"{'clean' if code == 0 else 'NOT CLEAN'}  {last_line(output)}")
-    return code == 0
-
-
 def run_pytest(tree: Path, selected: Sequence[str]) -> tuple[int | None, str]:
     """Return the exit code and the output. The code is None after a timeout."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *selected]
@@ -194,6 +182,64 @@ def classify(code: int | None, output: str) -> tuple[Verdict, str]:
     is_assertion = message.startswith(("assert", "AssertionError", "Failed: "))
     is_assertion &= not message.startswith("Failed: Timeout")
     return (Verdict.CAUGHT if code == 1 and is_assertion else Verdict.BROKEN), failed[:160]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search with the simulation, in the rounds of a seed, until one breaks a promise.
+
+    The promise must hold in the same round of `clean`, the tree without a fault.
+    """
+
+    clean: Path
+    rounds: int
+    seed: str
+    database: str
+
+    def look_for(self, faulty: Path, database: str = "") -> tuple[bool, str]:
+        """Return whether a round of the faulty tree breaks a promise, and a description of the result.
+
+        `database` is the one that the fault needs, if any.
+        """
+        if database not in ("", self.database):
+            return replace(self, database=database).look_for(faulty)
+        number, broken = self._play(faulty, 0, self.rounds)
+        while number is not None:
+            if kept := broken - self._play(self.clean, number, 1)[1]:
+                return True, f"found in round {number} with {self.database}: {', '.join(sorted(kept))}"
+            number, broken = self._play(faulty, number + 1, self.rounds - number - 1)
+        return False, f"survived {self.rounds} rounds with {self.database}"
+
+    def _play(self, tree: Path, first: int, rounds: int) -> tuple[int | None, set[str]]:
+        """Play rounds in a tree; return the number of the first that fails, or None, and its broken promises.
+
+        There are no promises if the simulation crashed in that round.
+        """
+        command = [sys.executable, "-m", "tests.simulation", "--no-shorten"]
+        command += [f"--seed={self.seed}", f"--database={self.database}"]
+        finished = subprocess.run(
+            [*command, f"--first={first}", f"--rounds={rounds}"],
+            cwd=tree,
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
+        if finished.returncode == 0:
+            return None, set()
+        seed = _SEED.search(finished.stdout)
+        if seed is None:
+            raise ValueError(f"the simulation didn't run: {finished.stderr.strip().splitlines()[-1:]}")
+        verdict = finished.stdout[seed.end() :].partition("\nsteps:\n")[0]
+        return int(seed[1]), {
+            promise_in(line.strip()) for line in verdict.splitlines() if line.startswith("  ")
+        }
+
+
+def promise_in(broken: str) -> str:
+    """Return only the promise of a line about a broken one, which may begin with the step before it."""
+    _, found, rest = broken.partition("): ") if broken.startswith("after ") else ("", "", broken)
+    return (rest if found else broken).partition(":")[0]
 
 
 def last_line(text: str) -> str:

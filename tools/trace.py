@@ -6,7 +6,6 @@ functions. It covers all threads and idle workers, but not imports, startup and 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
 import threading
@@ -65,9 +64,6 @@ async def run(trace: Trace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tools.trace", description=__doc__)
-    parser.add_argument("--functions", action="store_true", help="list the functions of each file, too")
-    options = parser.parse_args()
     trace = Trace()
     threading.setprofile(trace.profile)  # also threads that are started later
     sys.setprofile(trace.profile)
@@ -75,8 +71,6 @@ def main() -> None:
     sys.setprofile(None)
     for number, (file, functions) in enumerate(trace.files.items(), 1):
         print(f"{number:3} {file} ({len(functions)})")
-        if options.functions:
-            print("".join(f"      {name}\n" for name in functions), end="")
     print(f"files={len(trace.files)} functions={sum(map(len, trace.files.values()))}")
 
 

@@ -24,7 +24,7 @@ from tests.simulation.engine import check_postgres
 from tests.simulation.rounds import Result, play_round
 from tests.simulation.setup import DATABASES, Database
 from tests.simulation.steps import Step, shorten
-from tools.simulated_faults import promise_in
+from tools.planted_faults import promise_in
 
 _FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # Linux's RAM disk, where syncing a database costs nothing
 # Rounds between two lines of progress.
@@ -79,7 +79,10 @@ def main(arguments: Sequence[str]) -> int:
     gc.disable()
     with _folder() as folder:
         if given.check is not None:
-            check_postgres.run() if given.check == _POSTGRES else scenarios.run(given.check, folder)
+            if given.check == _POSTGRES:
+                check_postgres.run()
+            else:
+                scenarios.run(given.check, folder)
             return 0
         database = DATABASES[given.database](folder / "preparation")
         play = Player(folder, database)
