@@ -6,12 +6,10 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from bot import __version__
-from bot.ops.dump import verify
 from bot.ops.export import FIELDS
 from tests.e2e.bot_process import PROJECT, BotProcess
 from tests.questions import set_schema_version
@@ -69,6 +67,8 @@ async def test_export_without_a_database_of_this_version(home: BotProcess) -> No
 
 async def test_a_restored_bot_posts_nothing_again(home: BotProcess) -> None:
     await home.start()
+    first = next(line for line in home.log.splitlines() if "INFO" in line)
+    assert f"comfydeploy-bot {__version__} starts" in first
     await home.ask()
     await home.settled(runs=1)
     said = await home.command("backup", "backup.tar.gz")
@@ -89,27 +89,6 @@ async def test_a_restored_bot_posts_nothing_again(home: BotProcess) -> None:
     assert len(home.comfydeploy.call_log.queue_calls) == 3
     assert [message.text for message in home.discord.messages(home.channel)][: len(shown)] == shown
     assert len(home.discord.messages(home.channel)) == len(shown) + 1
-
-
-async def test_a_backup_is_made_each_day_and_the_oldest_are_removed(home: BotProcess, tmp_path: Path) -> None:
-    folder = tmp_path / "backups"
-    folder.mkdir()
-    for day in (1, 2):
-        (folder / f"bot-2020010{day}-000000.tar.gz").touch()
-    (folder / "other.tar.gz").touch()
-    await home.start(BACKUP_DIR=str(folder), BACKUP_KEEP="2")
-    first = next(line for line in home.log.splitlines() if "INFO" in line)
-    assert f"comfydeploy-bot {__version__} starts" in first
-    await home.until(lambda: "backed up the database" in home.log)
-    names = sorted(path.name for path in folder.iterdir())
-    assert [names[0], *names[2:]] == ["bot-20200102-000000.tar.gz", "other.tar.gz"]
-    assert verify(folder / names[1]).rows
-    assert "comfydeploy_bot_backup_failed 0.0" in await home.metrics()
-    await home.kill()
-    await home.start()
-    await home.ask()
-    await home.settled(runs=1)
-    assert len([*folder.glob("bot-*")]) == 2, "the next one is due tomorrow"
 
 
 async def test_a_move_to_a_database_named_in_the_environment(home: BotProcess) -> None:

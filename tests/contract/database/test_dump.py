@@ -263,7 +263,9 @@ def backing_up(url: str, store: Store, files: ThreadPoolExecutor, folder: Path) 
 
 async def test_the_daily_backup_of_the_running_bot(store: Store, url: str, tmp_path: Path) -> None:
     await fill(store)
-    (tmp_path / "bot-20200101-000000.tar.gz.part").touch()
+    old = [f"bot-2020010{day}-000000.tar.gz" for day in range(1, 9)]
+    for name in (*old, "bot-20200101-000000.tar.gz.part", "other.tar.gz"):
+        (tmp_path / name).touch()
     with ThreadPoolExecutor() as files:
         app = backing_up(url, store, files, tmp_path)
         daily = DailyBackup(app, tmp_path)
@@ -273,9 +275,11 @@ async def test_the_daily_backup_of_the_running_bot(store: Store, url: str, tmp_p
         later = await daily.claim(1)
     assert isinstance(later, Later)
     assert 23 < later.seconds / 3600 <= 24
-    # What another process left that was killed while it wrote is gone.
-    (made,) = [tmp_path / name for name in names(tmp_path) if name.startswith("bot-")]
-    assert verify(made).tables["runs"].rows == 15
+    # The oldest are gone, and what another process left that was killed while it wrote.
+    *kept, made = sorted(name for name in names(tmp_path) if name.startswith("bot-"))
+    assert kept == old[2:]
+    assert "other.tar.gz" in names(tmp_path)
+    assert verify(tmp_path / made).tables["runs"].rows == 15
 
 
 async def test_a_failed_backup_is_known_until_any_process_makes_one(
@@ -635,20 +639,3 @@ async def test_a_killed_backup_and_a_killed_restore_are_repeated(
     began = a_file(tmp_path, name, 1000)
     await killed_then_repeated(url, tmp_path, began, "restore", str(file))
     assert (await contents(url, tmp_path)).tables == before.tables
-
-
-@pytest.mark.parametrize("to", ["sqlite", "postgresql"])
-async def test_a_killed_move_is_repeated(
-    to: str, tmp_path: Path, postgres: PostgresServer, opening: Stores
-) -> None:
-    file, server = sqlite_url(tmp_path / "here.db"), await postgres.new_database()
-    source, target = (server, file) if to == "sqlite" else (file, server)
-    store = await opening.open(source)
-    await fill(store, ROWS)
-    await store.close()
-    before = await contents(source, tmp_path)
-    began = a_file(tmp_path, "here.db.new-wal" if to == "sqlite" else "move-database.tar.gz", 1000)
-    await killed_then_repeated(source, tmp_path, began, "move-database", "--to", target)
-    for url in (source, target):
-        assert (await contents(url, tmp_path)).tables == before.tables
-    assert not {path for path in names(tmp_path) if path.startswith("move-database")}
