@@ -143,12 +143,15 @@ def statuses(words: Words) -> Mapping[str, Shown]:
     stage, note = words("Executing KSampler"), "preset: house \\*style\\* · your default"
     running = run(words, S.RUNNING, progress=0.42, live_status=stage, gpu="L4", queue_position=3)
     elsewhere: dict[str, Any] = {"user_install": True, "guild_id": None}
+    tomorrow = {"limit": 3, "until": 1777939200}
     alone = {
         "approval": run(words, S.AWAITING_APPROVAL, review_channel_id=9),
         "starting": run(words, S.WAITING),
         "waiting": run(words, S.WAITING, queue_position=3),
         "waiting far": run(words, S.WAITING, queue_position=51),
         "waiting next": run(words, S.WAITING, queue_position=1),
+        "kept by a pause": run(words, S.WAITING, waiting_code="paused", waiting_params={"reason": "moving"}),
+        "kept by a budget": run(words, S.WAITING, waiting_code="budget_runs", waiting_params=tomorrow),
         "submitting": run(words, S.SUBMITTING),
         "queued": run(words, S.QUEUED, queue_position=1),
         "running": running,

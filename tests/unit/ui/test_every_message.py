@@ -22,7 +22,7 @@ from bot.strings import explain
 from bot.ui.message_parts import OutgoingMessage
 from tests.unit.deployments.flux import file, refused
 from tests.unit.ui import about_runs, about_servers
-from tests.unit.ui.about_runs import ABOUT_RUNS, run, statuses
+from tests.unit.ui.about_runs import ABOUT_RUNS, run
 from tests.unit.ui.about_servers import ABOUT_SERVERS
 from tests.unit.ui.crowded import CROWDED
 from tests.unit.ui.messages import ASKED, assert_within_limits, text, view_in
@@ -189,9 +189,4 @@ def test_every_builder_of_a_message_is_called() -> None:
         if node.returns is not None
         and re.search("OutgoingMessage|LayoutView|Modal|Details", ast.unparse(node.returns))
     }
-    assert built - called == PARTS - called
-
-
-def test_every_state_has_a_message() -> None:
-    shown = [*statuses(str).values(), *about_runs.ends(str).values()]
-    assert len(shown) > len(RunState)
+    assert built - called <= PARTS
