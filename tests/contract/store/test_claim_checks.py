@@ -220,3 +220,16 @@ async def test_a_cancellation_of_a_known_run_is_due_at_once(store: Store) -> Non
         assert (row["state"], row["cancel_requested_at"], row["due_at"]) == (state, at(1), at(1))
         assert is_pending(await answer_of(store, run.key))
         assert await owed(store, run.key) == []
+
+
+async def test_a_run_that_cannot_be_cancelled_says_so(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
+    await store.runs.refuse_cancel(await fetch(store, run.key))
+    after = await fetch(store, run.key)
+    assert (after.cancel_requested_at, after.cancelled_by) == (None, None)
+    assert after.status_note == "not_cancellable"
+
+    ended = await brought_to(store, RunState.SUCCEEDED)
+    await store.runs.refuse_cancel(ended)
+    assert (await fetch(store, ended.key)).status_note is None

@@ -6,10 +6,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import pytest
+
+from bot.domain.errors import RefusedError
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import ChannelDefault, Holder, Preset
 from bot.store import Store
-from bot.store.presets import read_usable
+from bot.store.presets import MAX_PRESETS, read_usable
 from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log
 from tests.contract.store.runs import NOW, at
 
@@ -169,3 +172,23 @@ async def test_a_default_survives_its_replacement_but_not_its_deletion(store: St
     await store.presets.remove(Holder.SERVER, GUILD, "noir", by=ALICE, now=NOW)
     await store.presets.put(servers(), NOW)
     assert (await default(store, 5), await default(store, 6)) == (None, None)
+
+
+async def test_nothing_replaces_a_preset_that_is_gone(store: Store) -> None:
+    await store.presets.put(preset(), NOW)
+    await store.presets.remove(Holder.PERSON, ALICE, "noir", by=ALICE, now=NOW)
+    with pytest.raises(RefusedError) as refused:
+        await store.presets.put(preset(gpu="T4"), NOW, replaces=preset())
+    assert refused.value.code == "preset_replaced_gone"
+    assert await store.presets.visible(ALICE, None) == []
+
+
+async def test_a_person_has_a_limited_number_of_presets(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MAX_PRESETS, Holder.PERSON, 2)
+    for name in ("one", "two"):
+        await store.presets.put(preset(name), NOW)
+    with pytest.raises(RefusedError, match="presets_full_own"):
+        await store.presets.put(preset("three"), NOW)
+    assert await store.presets.put(preset("One"), NOW, replaces=preset("one")) is None

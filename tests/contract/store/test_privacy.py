@@ -27,6 +27,7 @@ from tests.contract.store.runs import (
     brought_to,
     columns,
     kinds,
+    place,
     posted,
 )
 
@@ -141,6 +142,15 @@ async def test_many_expired_entries_are_removed_in_small_steps(store: Store) -> 
     assert await audit_log(store) == []
 
 
+async def test_a_result_that_is_redelivered_meanwhile_is_not_removed(store: Store) -> None:
+    key = await stored_run(store, at=NOW - timedelta(days=800), outcome="offered")
+    found = await store.retention.claim(NOW)
+    assert found is not None
+    assert await store.copies.redeliver(key, place(), NOW)
+    await store.retention.handle(found)
+    assert await run_keys(store) == {key}
+
+
 async def aged_runs(store: Store, *days: float) -> list[str]:
     """Store runs of a server that keeps them for 30 days. Return their keys, the oldest last."""
     await stored_rules(store, GUILD, {"retention_days": 30})
@@ -185,3 +195,10 @@ async def test_retention_catches_up_after_a_long_downtime(store: Store) -> None:
     for half_day in range(28, 32):
         await prune(store, back + timedelta(days=half_day / 2))
     assert await run_keys(store) == set()
+
+
+async def test_an_erased_undelivered_result_is_not_offered_any_more(store: Store) -> None:
+    await stored_run(store, outcome="offered")
+    await store.privacy.erase(ALICE, NOW)
+    (entry,) = await store.history.page(ALICE, limit=5)
+    assert not entry.undelivered

@@ -9,6 +9,7 @@ import pytest
 
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Claim, Kind
+from bot.domain.moderation import Report
 from bot.domain.picture_check import Verdict, decision_by
 from bot.domain.runs import RunState
 from bot.store import Store
@@ -21,13 +22,16 @@ from tests.contract.store.runs import (
     SUCCESS,
     accepted,
     at,
+    at_once,
     awaiting_approval,
     brought_to,
     claimed,
     columns,
     fetch,
     is_pending,
+    kinds,
     owed,
+    refusals,
     release,
     report,
     started,
@@ -132,3 +136,28 @@ async def test_a_moderator_may_repeat_a_rejection(store: Store) -> None:
     with pytest.raises(RefusedError, match="already_decided"):
         await store.reviews.reject(run.key, RITA, "no", NOW)
     assert [line.action for line in await audit_log(store)].count("reject") == 1
+
+
+async def test_several_reports_share_one_card_and_one_dismissal(store: Store, other: Store) -> None:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    for reporter, where in ((5, 90), (6, 91), (5, 92)):
+        assert await store.reviews.report(run.key, Report(reporter, "?"), where, NOW)
+    assert (await kinds(store, run.key)).count("report") == 1
+    assert (await fetch(store, run.key)).report_channel_id == 90
+    reports = [line for line in await audit_log(store) if line.action == "report"]
+    assert [line.actor_id for line in reports] == [5, 6]
+    dismissals = [each.reviews.dismiss(run.key, MOD, NOW) for each in (store, other)]
+    assert [error.code for error in refusals(await at_once(*dismissals))] == ["report_over"]
+    assert [line.action for line in await audit_log(store)].count("dismiss") == 1
+
+
+async def test_a_rejection_creates_an_outcome_and_changes_the_card(store: Store) -> None:
+    run = await awaiting_approval(store)
+    await store.reviews.reject(run.key, MOD, "not here", at(60))
+    rejected = await fetch(store, run.key)
+    assert (rejected.state, rejected.decided_by) == (RunState.REJECTED, MOD)
+    assert rejected.failure_params == {"reason": "not here"}
+    assert sorted(await kinds(store, run.key)) == ["outcome", "review"]
+    line = (await audit_log(store))[-1]
+    assert (line.action, line.actor_id, line.subject_id) == ("reject", MOD, PERSON.id)
+    assert line.details == {"reason": "not here"}
