@@ -15,6 +15,7 @@ from tests.simulation.story import Story
 
 _TWICE = "every request has one outcome"
 _LEFT = "no status message is left"
+_WAITS = "what waits is decided or expires"
 _ADVANCED = re.compile(
     r"all clocks jump|the bot's clock is set by [1-9]|is away for [\d.]+ h|token of request"
 )
@@ -151,4 +152,5 @@ GAPS = (
     Gap("a clock is wrong by more than two minutes", _TWICE, _wrong_clock),
     Gap("killed between two messages of a private result", _TWICE, _killed_in_private),
     Gap("a status message out of reach, and its token has expired", _LEFT, _status_out_of_reach),
+    Gap("a status message out of reach, and its token has expired", _WAITS, _closed),
 )
