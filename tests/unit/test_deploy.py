@@ -74,6 +74,24 @@ def test_compose_starts_each_role_once_with_settings_that_the_bot_takes(
     assert sorted(roles) == sorted(Role)
 
 
+def test_both_compose_files_confine_the_bot_alike_and_replace_each_other() -> None:
+    keys = ("image", "env_file", "read_only", "tmpfs", "cap_drop", "security_opt", "stop_grace_period")
+    confined = [[service[key] for key in keys] for name in COMPOSE for service in bots(name)]
+    assert len(confined) == 3
+    assert confined.count(confined[0]) == 3
+    assert {file["name"] for file in COMPOSE.values()} == {"comfydeploy-discord-bot"}
+    assert all("bot" in file["services"] for file in COMPOSE.values())
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda path: path.name
+)
+def test_the_documents_name_services_of_compose(path: Path) -> None:
+    services = {service for file in COMPOSE.values() for service in file["services"]}
+    command = r"docker compose (?:-f \S+ )?(?:exec|logs|run|cp|kill)(?: --?\w+(?: HUP)?)* (\w+)"
+    assert set(re.findall(command, path.read_text(encoding="utf-8"))) <= services
+
+
 def test_the_image_has_the_bots_port_volume_and_health_check() -> None:
     (port,), (volume,), (path,) = (
         re.findall(pattern, DOCKERFILE, re.MULTILINE)
@@ -191,3 +209,11 @@ async def test_alerts_and_panels_name_only_metrics_and_labels_that_there_are() -
         # A gauge of the database has no labels until the page is read.
         of_database = {"deployment", "state"} if "_runs" in expression else set()
         assert groups <= {"instance"}.union(of_database, *(known[name] for name, _ in named)), title
+
+
+async def test_the_document_explains_each_metric_and_alert() -> None:
+    about = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    own = {name.removeprefix(f"{PREFIX}_") for name in await families() if name.startswith(f"{PREFIX}_")}
+    plain = {re.sub("_(bucket|sum|count)$", "", name) for name in own if not name.startswith("process_")}
+    assert [name for name in sorted(plain) if f"`{name}`" not in about] == []
+    assert [rule["alert"] for rule in RULES if f"| `{rule['alert']}` |" not in about] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from bot.comfydeploy.wire import WEBHOOK_PATH
 from bot.config.fields import Role
 from bot.config.settings import NAMES, Settings, load_settings
 from bot.media.ssrf import is_public
-from tests.unit.test_deploy import ROOT, ROUTES, SECRETS
+from tests.unit.test_deploy import DOCKERFILE, ROOT, ROUTES, SECRETS
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
@@ -111,6 +112,38 @@ def test_the_ports_and_probes_are_the_bots(name: str) -> None:
     assert set(paths.values()) <= ROUTES
     assert {container[f"{kind}Probe"]["httpGet"]["port"] for kind in paths} == {"http"}
     assert pod["terminationGracePeriodSeconds"] >= 15
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_the_pods_are_confined(name: str) -> None:
+    pod, container = pod_of(name)
+    user, group = re.findall(r"^USER (\d+):(\d+)$", DOCKERFILE, re.MULTILINE)[0]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False  # a Service named web would set WEB_PORT
+    assert pod["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": int(user),
+        "runAsGroup": int(group),
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert container["securityContext"] == {
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/tmp"]  # noqa: S108
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_every_selector_finds_the_pods(name: str) -> None:
+    spec = WORKLOADS[name]["spec"]
+    labels = spec["template"]["metadata"]["labels"]
+    assert spec["selector"]["matchLabels"] == labels
+    budget = one("PodDisruptionBudget", name)["spec"]
+    assert (budget["maxUnavailable"], budget["selector"]["matchLabels"]) == (1, labels)
+    everywhere, web = (each["spec"]["podSelector"]["matchLabels"] for each in all_of("NetworkPolicy"))
+    assert everywhere.items() <= labels.items()
+    assert (web.items() <= labels.items()) is (name == "web")
 
 
 def test_webhooks_and_nothing_else_reach_the_web_pods() -> None:
