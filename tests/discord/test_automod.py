@@ -6,10 +6,10 @@ from typing import Any
 
 import discord
 import pytest
+import simcord
 
 from bot.domain.settings.kinds import NotApplied
 from tests.discord.actors import member
-from tests.discord.channels import thread_in
 from tests.discord.moderated_server import set_rules
 from tests.discord.rendered import refusal, requests_to
 from tests.harness import Harness
@@ -38,6 +38,12 @@ async def passes(bot: Harness, prompt: str, actor: Any = None, channel: Any = No
     answer = await bot.ask(actor, prompt=prompt, channel=channel)
     assert not answer.ephemeral or refusal(bot, answer).startswith(REFUSED)
     return not answer.ephemeral
+
+
+def thread_in(bot: Harness, parent: simcord.ChannelHandle) -> simcord.ChannelHandle:
+    made = bot.env.backend.create_thread(parent.id, "a thread", bot.alice.id, broadcast=False)
+    bot.env.backend.announce_thread_create(made)
+    return simcord.ChannelHandle(bot.env, bot.guild, made)
 
 
 async def test_the_servers_rules_are_applied_and_read_once(bot: Harness) -> None:

@@ -1,5 +1,6 @@
 """How runs end: cancelled by whom, stopped at the deadline, and found after all."""
 
+from demo.fake_comfydeploy.faults import Faults
 from tests.stories.stage import Stage
 
 
@@ -57,6 +58,21 @@ async def story(stage: Stage) -> None:
     for run in stage.world.comfydeploy.runs:
         run.own_faults = None
     await stage.lets_runs_go_on()
-    cancelled = len(stage.world.comfydeploy.call_log.cancel_calls)
-    stage.tells(f"ComfyDeploy was asked {cancelled} times to stop a run")
+    stage.next_run("The next run hangs, and can't be stopped", hold_at="running", cancel_supported=False)
+    with stage.unseen():
+        await alice.types("/generate picture", prompt="a stork")
+        await stage.passes(180)
+    with stage.away(), stage.unseen():
+        for _ in range(8):
+            await stage.passes(700)
+    stage.tells("Runs can be stopped now")
+    for run in stage.world.comfydeploy.runs:
+        run.own_faults = Faults(hold_at="running")
+    with stage.unseen():
+        for _ in range(8):
+            await stage.passes(700)
+    statuses = [call.status for call in stage.world.comfydeploy.call_log.cancel_calls]
+    stage.tells(
+        f"ComfyDeploy was asked {len(statuses)} times to stop a run, and did {statuses.count(200)} times"
+    )
     stage.counts()

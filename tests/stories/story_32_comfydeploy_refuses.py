@@ -35,6 +35,7 @@ async def story(stage: Stage) -> None:
         await stage.passes(30)
         await bob.types("/generate text", prompt="a moose")
         await stage.passes(60)
+        await bob.types("/generate picture", prompt="a doe")
         await stage.passes(3 * 3600)
     await stage.until_done()
     stage.next_run(

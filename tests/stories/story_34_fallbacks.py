@@ -33,13 +33,6 @@ async def story(stage: Stage) -> None:
     await alice.types("/runs", state="undelivered")
     await alice.presses("Post it here")
     await stage.until_done()
-    stage.next_run("The file of a run breaks off", hold_at="running", body="cut-off")
-    await alice.types("/generate picture", prompt="a moose")
-    alice.answer_expires()
-    with stage.closed("pictures"):
-        await stage.lets_runs_go_on()
-        await stage.passes(1800)
-        stage.tells(f"Discord has refused {discord.request_log.statuses[POST, 403]} posts in all")
     stage.tells("Discord finds the next file too large")
     discord.faults.add(POST, Fault.answer(413))
     await alice.types("/generate picture", prompt="a crane")
