@@ -6,9 +6,7 @@ from tests.stories.stage import Stage
 async def story(stage: Stage) -> None:
     alice, mona = stage.person("alice"), stage.person("mona")
     await alice.types("/generate picture", prompt="a secret", private=True)
-    await mona.types("/settings")
-    await mona.presses("Change", beside="**Results**")
-    await mona.fills_in(private_results="Allowed")
+    await mona.sets("Results", private_results="Allowed")
     await alice.types("/generate picture", prompt="a secret", private=True)
     await stage.until_done()
     await alice.types("/runs")

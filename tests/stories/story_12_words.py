@@ -6,9 +6,7 @@ from tests.stories.stage import Stage
 async def story(stage: Stage) -> None:
     alice, mona = stage.person("alice"), stage.person("mona")
     await alice.types("/generate picture", prompt="a forbidden fox")
-    await mona.types("/settings")
-    await mona.presses("Change", beside="**Words**")
-    await mona.fills_in(words_and_phrases_to_add="badger*\nhoney bun")
+    await mona.sets("Words", words_and_phrases_to_add="badger*\nhoney bun")
     await alice.types("/generate picture", prompt="two B.A.D.G.E.R.S")
     await alice.presses("Edit and try again")
     await alice.fills_in(prompt="two otters")
