@@ -639,3 +639,20 @@ async def test_a_killed_backup_and_a_killed_restore_are_repeated(
     began = a_file(tmp_path, name, 1000)
     await killed_then_repeated(url, tmp_path, began, "restore", str(file))
     assert (await contents(url, tmp_path)).tables == before.tables
+
+
+@pytest.mark.parametrize("to", ["sqlite", "postgresql"])
+async def test_a_killed_move_is_repeated(
+    to: str, tmp_path: Path, postgres: PostgresServer, opening: Stores
+) -> None:
+    file, server = sqlite_url(tmp_path / "here.db"), await postgres.new_database()
+    source, target = (server, file) if to == "sqlite" else (file, server)
+    store = await opening.open(source)
+    await fill(store, ROWS)
+    await store.close()
+    before = await contents(source, tmp_path)
+    began = a_file(tmp_path, "here.db.new-wal" if to == "sqlite" else "move-database.tar.gz", 1000)
+    await killed_then_repeated(source, tmp_path, began, "move-database", "--to", target)
+    for url in (source, target):
+        assert (await contents(url, tmp_path)).tables == before.tables
+    assert not {path for path in names(tmp_path) if path.startswith("move-database")}
