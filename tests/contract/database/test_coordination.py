@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, suppress
@@ -18,7 +19,6 @@ from bot.domain.errors import StoreUnavailable
 from bot.outside import Outside
 from bot.store import Store
 from tests.contract.conftest import Stores
-from tests.contract.store.processes import FORKED
 from tests.databases import PostgresServer, transaction
 
 END_LINES = text(
@@ -100,8 +100,9 @@ def hold_shard_0(url: str, told: Connection) -> None:
 
 
 async def test_a_killed_process_holds_no_lock(stores: Stores, store: Store, lines: Lines) -> None:
-    receiver, sender = FORKED.Pipe(duplex=False)
-    process = FORKED.Process(target=hold_shard_0, args=(stores.url, sender), daemon=True)
+    spawned = multiprocessing.get_context("spawn")
+    receiver, sender = spawned.Pipe(duplex=False)
+    process = spawned.Process(target=hold_shard_0, args=(stores.url, sender), daemon=True)
     process.start()
     sender.close()  # so that the end of the process ends the pipe
     assert await asyncio.to_thread(receiver.recv)

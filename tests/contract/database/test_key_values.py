@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from bot.outside import Outside
 from bot.store import Store
-from tests.contract.conftest import Stores
-from tests.contract.store.processes import in_processes
 from tests.contract.store.runs import NOW
 
 
@@ -17,21 +14,6 @@ async def test_every_store_gets_the_same_secret(store: Store, other: Store) -> N
     assert len(set(made)) == 1
     assert len(made[0]) >= 43
     assert await store.key_values.secret("another") != made[0]
-
-
-def secret_of(url: str) -> str:
-    async def read() -> str:
-        store = Store(url, Outside())
-        found = await store.key_values.secret("webhook")
-        await store.close()
-        return found
-
-    return asyncio.run(read())
-
-
-async def test_two_processes_get_the_same_secret(store: Store, stores: Stores) -> None:
-    made = await in_processes(2, secret_of, stores.url)
-    assert made == [await store.key_values.secret("webhook")] * 2
 
 
 async def test_concurrent_writes_replace_the_whole_value(store: Store, other: Store) -> None:
