@@ -205,7 +205,8 @@ class Evidence:
         original = ask.interaction.original
         if original is None or keys_of(original) or original.loading:
             return ""
-        return ask.interaction.text
+        # The status of a held result has no button. It may be the first edit that reaches Discord.
+        return "" if "Waiting for a moderator" in ask.interaction.text else ask.interaction.text
 
 
 def _with_silent_runs(requests: list[Request]) -> list[Request]:
