@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bot.domain.errors import StoreUnavailable
+from bot.domain.errors import StoreUnavailable, reason_of
 
 # SQLSTATE classes that mean unavailable rather than wrong: connection, authorization, catalog, rollback
 # (deadlock), resources, lock not available, operator intervention, system error; and a read-only server.
@@ -31,11 +31,18 @@ def database_errors() -> Iterator[None]:
         by_type = getattr(error, "connection_invalidated", False) or isinstance(error, _BROKEN)
         if not (by_code or by_type):
             raise
-        raise StoreUnavailable(f"{type(error).__name__}: {cause}") from error
+        raise StoreUnavailable(_words(cause)) from error
     except Exception as error:
         # SQLAlchemy doesn't wrap asyncpg's errors if a connection breaks while it is being established.
         from_asyncpg = type(error).__module__.startswith("asyncpg.")
         if not (from_asyncpg or isinstance(error, PoolTimeout | OSError)):
             raise
-        # TimeoutError has an empty message.
-        raise StoreUnavailable(f"{type(error).__name__}: {error}".removesuffix(": ")) from error
+        raise StoreUnavailable(_words(error)) from error
+
+
+def _words(error: BaseException | None) -> str:
+    """Describe an error without the class of the driver that SQLAlchemy puts before its message."""
+    if isinstance(error, OSError):
+        return reason_of(error)
+    said = str(error)
+    return said.rpartition("<class ")[2].partition(">: ")[2] or said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from bot.database.engine import Database
 from bot.database.tables import alembic_version, metadata
-from bot.domain.errors import StartLater, StartupError, StoreUnavailable
+from bot.domain.errors import StartLater, StartupError, StoreUnavailable, reason_of
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -112,13 +114,21 @@ async def upgrade(database: Database) -> None:
         raise _explained(database, error) from error
 
 
+@contextmanager
+def explained(database: Database) -> Iterator[None]:
+    """Raise a StartupError that explains why a command can't use the database."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise _explained(database, error) from error
+
+
 def _explained(database: Database, error: Exception) -> StartupError:
     """Return a StartupError that explains why the database can't be opened or brought up to date."""
     cause = error if isinstance(error, DBAPIError) else error.__cause__
-    original = cause.orig if isinstance(cause, DBAPIError) else None
+    original = cause.orig if isinstance(cause, DBAPIError) else cause
     said, sqlstate = str(error), str(getattr(original, "sqlstate", None) or "")
-    # The driver's message, without the class names before it.
-    reason = said.rpartition("<class ")[2].partition(">: ")[2] or said
+    reason, setting = reason_of(error), database.setting
     if cause is error or (database.is_sqlite and ("already exists" in said or "no such" in said)):
         return StartupError(
             f"The database can't be brought up to date ({original or said}). Give the bot its own database, "
@@ -128,7 +138,7 @@ def _explained(database: Database, error: Exception) -> StartupError:
         file = database.file or "in memory"
         if "not a database" in said or "malformed" in said:
             return StartupError(
-                f"{file} is not a SQLite database, or it is damaged. Name another file in DATABASE_URL, or "
+                f"{file} is not a SQLite database, or it is damaged. Name another file in {setting}, or "
                 "restore a backup."
             )
         if "disk is full" in said or "disk I/O" in said:
@@ -137,14 +147,16 @@ def _explained(database: Database, error: Exception) -> StartupError:
             stop = "Stop it, or start again later."
             return StartLater(f"Another process keeps the database {file} locked. {stop}")
         return StartupError(
-            f"The database can't be opened: {file} ({reason}). Check DATABASE_URL, and that its folder can "
+            f"The database can't be opened: {file} ({reason}). Check {setting}, and that its folder can "
             "be written."
         )
     if sqlstate.startswith("28"):
-        return StartupError(f"PostgreSQL rejects the user in DATABASE_URL ({reason}). Correct it there.")
+        return StartupError(f"PostgreSQL rejects the user in {setting} ({reason}). Correct it there.")
     if sqlstate == "3D000":
-        return StartupError(f"PostgreSQL doesn't have the database ({reason}). Create it: createdb.")
+        return StartupError(
+            f"PostgreSQL doesn't have the database ({reason}). Create it, or check {setting}."
+        )
     return StartLater(
-        f"PostgreSQL can't be reached ({reason}). Check the host and port of DATABASE_URL, and that the "
+        f"PostgreSQL can't be reached ({reason}). Check the host and port of {setting}, and that the "
         "server runs."
     )

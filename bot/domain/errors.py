@@ -7,11 +7,29 @@ address) are in `str(error)`.
 
 from __future__ import annotations
 
+import os
+import re
+import socket
+import ssl
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
 Param = str | int | float | bool | None
+
+
+def reason_of(error: BaseException) -> str:
+    """Say why a connection or a file failed, in an operator's words, without the name of a class."""
+    cause = getattr(error, "os_error", error)  # aiohttp's errors have one
+    if isinstance(cause, TimeoutError):
+        return "no answer in time"
+    if isinstance(cause, socket.gaierror):
+        return "the name can't be resolved"
+    if isinstance(cause, ssl.SSLError):
+        return "no encrypted connection"
+    # If several addresses fail, asyncio joins their errors in a text and sets no errno.
+    numbers = re.findall(r"\[Errno (\d+)\]", str(cause))
+    return os.strerror(int(numbers[0])) if numbers else str(cause) or "no answer"
 
 
 class BotError(Exception):

@@ -16,7 +16,7 @@ from bot.config.settings import Settings
 from bot.context import App, Trouble
 from bot.database.engine import Database
 from bot.database.key_values import lock_value, write_value
-from bot.database.schema import NEWEST, is_known, schema_of
+from bot.database.schema import NEWEST, explained, is_known, schema_of
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.ops.dump import BackupError, back_up
 from bot.ops.findings import counted
@@ -35,7 +35,7 @@ def _name(now: datetime) -> str:
 async def backup(settings: Settings, outside: Outside, file: Path | None, out: TextIO) -> int:
     """Write a backup to a new file, and return the exit code 0.
 
-    Raises StartupError if there is no database or the file exists, BackupError and StoreUnavailable.
+    Raises StartupError if there is no database or the file exists, and BackupError.
     """
     now = outside.now()
     path = file or (settings.backup_dir or Path()) / _name(now)
@@ -43,7 +43,8 @@ async def backup(settings: Settings, outside: Outside, file: Path | None, out: T
         raise StartupError(f"{path} exists. Name another file.")
     database = Database(settings.database_url.get_secret_value(), outside)
     try:
-        manifest = await back_up(database, path, now)
+        with explained(database):
+            manifest = await back_up(database, path, now)
     finally:
         await database.close()
     rows = counted(manifest.rows, "row")

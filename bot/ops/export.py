@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final, TextIO
 
 from bot.config.settings import Settings
-from bot.database.schema import NEWEST
+from bot.database.schema import NEWEST, explained
 from bot.domain.errors import StartupError
 from bot.ops.dump import require_file, require_schema
 from bot.outside import Outside
@@ -27,20 +27,21 @@ FIELDS: Final = (
 async def export(settings: Settings, outside: Outside, run_filter: ExportFilter, out: TextIO) -> int:
     """Write a line for each run that the filter matches, and return the exit code 0.
 
-    Raises StartupError if the database is missing or has another schema, and StoreUnavailable.
+    Raises StartupError if the database is missing, has another schema or doesn't answer.
     """
     store = Store(settings.database_url.get_secret_value(), outside)
     require_file(store.database)
     try:
-        # An export can't migrate the database.
-        schema = await store.database.read(require_schema)
-        if schema != NEWEST:
-            raise StartupError(
-                f"The database has the schema {schema}, and this version of the bot reads {NEWEST}. "
-                "Start this version once, or export with the version that made it."
-            )
-        async for run in store.history.export(run_filter):
-            out.write(json_line(replace(run, outputs=run.visible), FIELDS).decode())
+        with explained(store.database):
+            # An export can't migrate the database.
+            schema = await store.database.read(require_schema)
+            if schema != NEWEST:
+                raise StartupError(
+                    f"The database has the schema {schema}, and this version of the bot reads {NEWEST}. "
+                    "Start this version once, or export with the version that made it."
+                )
+            async for run in store.history.export(run_filter):
+                out.write(json_line(replace(run, outputs=run.visible), FIELDS).decode())
     finally:
         await store.close()
     return 0

@@ -23,7 +23,7 @@ from bot.config.fields import database_url
 from bot.config.settings import Settings
 from bot.database.engine import Database
 from bot.database.rows import is_pending, messages_of, runs_of, select_runs, set_columns, to_run
-from bot.database.schema import NEWEST, create_tables, schema_of, upgrade
+from bot.database.schema import NEWEST, create_tables, explained, schema_of, upgrade
 from bot.database.tables import alembic_version, key_values, messages, metadata, requests, runs
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.domain.messages.decide import Act, decide, wants
@@ -49,8 +49,12 @@ NOT_STARTED, INTERRUPTED = "restored", "restored_in_flight"
 
 
 @asynccontextmanager
-async def alone(database: Database) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+async def alone(
+    database: Database, name: str = "this database"
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Raise StartupError if the bot works on this database; on SQLite, keep it from starting in the block.
+
+    It is raised for a StoreUnavailable in the block, too, unless that is explained there.
 
     On PostgreSQL the function that this yields checks again, before what was done in the block counts.
     """
@@ -58,16 +62,21 @@ async def alone(database: Database) -> AsyncIterator[Callable[[], Awaitable[None
 
     async def check() -> None:
         # Every process on PostgreSQL has such a connection, and this one, too.
-        others = 0 if database.is_sqlite else await database.read(lambda found: found.scalar(_OTHERS) or 0)
-        if others > 1 or not await coordinator.try_acquire("shard 0"):
-            raise StartupError("The bot is running on this database. Stop all its processes first.")
+        with explained(database):
+            others = (
+                0 if database.is_sqlite else await database.read(lambda found: found.scalar(_OTHERS) or 0)
+            )
+            is_free = others <= 1 and await coordinator.try_acquire("shard 0")
+        if not is_free:
+            raise StartupError(f"The bot is running on {name}. Stop all its processes first.")
 
     try:
         if database.file is not None:
             database.file.parent.mkdir(parents=True, exist_ok=True)
-        await coordinator.open(lambda _: None)
-        await check()
-        yield check
+        with explained(database):
+            await coordinator.open(lambda _: None)
+            await check()
+            yield check
     finally:
         await coordinator.close()
 
@@ -75,7 +84,7 @@ async def alone(database: Database) -> AsyncIterator[Callable[[], Awaitable[None
 async def restore(settings: Settings, outside: Outside, file: Path, out: TextIO) -> int:
     """Replace the database by a backup, and keep the old one. Return the exit code 0.
 
-    Raises StartupError before anything changes, and StoreUnavailable.
+    Raises StartupError before anything changes.
     """
     with _file_errors():
         return await _restore(settings, outside, file, out)
@@ -304,6 +313,8 @@ def erased_since(time: datetime, *folders: Path | None) -> frozenset[int]:
 
 def database_at(text: str) -> str:
     """Return a database's URL. Raises StartupError if the text is none."""
+    if not text:
+        raise StartupError("No target is named. Name it with --to or TARGET_DATABASE_URL.")
     try:
         return database_url(SecretStr(text)).get_secret_value()
     except ValueError as error:
@@ -313,16 +324,16 @@ def database_at(text: str) -> str:
 async def move_database(settings: Settings, outside: Outside, url: str, out: TextIO) -> int:
     """Copy all rows to another, empty database. The source stays as it is. Return the exit code 0.
 
-    Raises StartupError before anything changes, and StoreUnavailable.
+    Raises StartupError before anything changes.
     """
     source = Database(settings.database_url.get_secret_value(), outside)
-    target = Database(url, outside)
+    target = Database(url, outside, setting="the target's URL")
     try:
         if source.url == target.url:
             raise StartupError("The source and the target are the same database. Name another one.")
         require_file(source)
         with _file_errors():
-            async with alone(source) as check, alone(target):
+            async with alone(source, "the source") as check, alone(target, "the target"):
                 manifest = await _copy(source, target, outside, check)
     finally:
         await source.close()
@@ -336,7 +347,9 @@ async def move_database(settings: Settings, outside: Outside, url: str, out: Tex
 async def _copy(
     source: Database, target: Database, outside: Outside, check: Callable[[], Awaitable[None]]
 ) -> Manifest:
-    if await source.read(require_schema) != NEWEST:
+    with explained(source):
+        schema = await source.read(require_schema)
+    if schema != NEWEST:
         raise StartupError("The schema of the source isn't this version's. Start this version on it once.")
     if target.file is None or target.file.exists():
         await upgrade(target)
@@ -344,7 +357,8 @@ async def _copy(
             raise StartupError(f"The target has rows in {', '.join(filled)}. Name an empty database.")
     path = (source.file or target.file or Path("bot")).with_name("move-database.tar.gz")
     try:
-        manifest = await back_up(source, path, outside.now())
+        with explained(source):
+            manifest = await back_up(source, path, outside.now())
         await _fill(target, outside, lambda connection: load(connection, path, manifest))
         await check()
         if target.file is not None:

@@ -94,7 +94,7 @@ async def test_a_restored_bot_posts_nothing_again(home: BotProcess) -> None:
 async def test_a_move_to_a_database_named_in_the_environment(home: BotProcess) -> None:
     said = await home.command("move-database")
     assert said.code == 2
-    assert "Name it with --to or TARGET_DATABASE_URL" in said.err
+    assert said.err == "No target is named. Name it with --to or TARGET_DATABASE_URL.\n"
     target = f"sqlite:///{home.folder}/other.db"
     said = await home.command("move-database", TARGET_DATABASE_URL=target)
     assert said.code == 0, said.err

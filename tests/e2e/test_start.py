@@ -51,7 +51,7 @@ async def test_a_database_server_that_never_answers(
     monkeypatch.setattr("bot.database.postgres.CONNECT_SECONDS", 0.2)
     async with silent_server() as (port, _):
         url = POSTGRES.format(port=port)
-        await ends(home, LATER, r"PostgreSQL can't be reached \(TimeoutError\).", DATABASE_URL=url)
+        await ends(home, LATER, r"PostgreSQL can't be reached \(no answer in time\).", DATABASE_URL=url)
 
 
 async def test_a_file_that_is_no_database(home: BotProcess) -> None:

@@ -397,17 +397,18 @@ async def test_a_database_of_a_later_schema_is_replaced(
     assert (await contents(url, tmp_path)).tables == before.tables
 
 
-async def test_a_running_bot_is_refused(store: Store, url: str, tmp_path: Path) -> None:
+async def test_a_running_bot_is_refused(store: Store, url: str, tmp_path: Path, opening: Stores) -> None:
     file, coordinator = await backed_up(store, tmp_path), store.database.coordinator()
     await coordinator.open(lambda _: None)
     assert await coordinator.try_acquire("shard 0")
     settings, target = settings_of(url), sqlite_url(tmp_path / "target.db")
+    await (await opening.open(target)).close()
     try:
-        with pytest.raises(StartupError, match="running"):
+        with pytest.raises(StartupError, match="running on this database"):
             await restore(settings, Outside(), file, io.StringIO())
-        with pytest.raises(StartupError, match="running"):
+        with pytest.raises(StartupError, match="running on the source"):
             await move_database(settings, Outside(), target, io.StringIO())
-        with pytest.raises(StartupError, match="running"):
+        with pytest.raises(StartupError, match="running on the target"):
             await move_database(settings_of(target), Outside(), url, io.StringIO())
     finally:
         await coordinator.close()
@@ -475,7 +476,7 @@ async def test_a_process_that_starts_on_the_way_ends_the_move(
 
     monkeypatch.setattr("bot.ops.restore.back_up", backed)
     try:
-        with pytest.raises(StartupError, match="running"):
+        with pytest.raises(StartupError, match="running on the source"):
             await move_database(settings_of(server), Outside(), sqlite_url(file), io.StringIO())
     finally:
         await late.close()

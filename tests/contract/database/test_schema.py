@@ -95,7 +95,7 @@ async def test_the_folder_of_the_file_is_created(tmp_path: Path, opening: Stores
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
-        ("{folder}/file/bot.db", "Check DATABASE_URL, and that its folder can be written"),
+        ("{folder}/file/bot.db", r"\(File exists\)\. Check DATABASE_URL, and that its folder can be written"),
         ("file:{folder}/empty.db?mode=ro&uri=true", "folder can be written"),
         ("{folder}/file", "not a SQLite database"),
     ],
@@ -113,15 +113,17 @@ async def test_an_unusable_file_is_refused_with_a_sentence(
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "reason"),
     [
-        "postgresql://bot:hunter2secret@127.0.0.1:9/bot",
-        "postgresql://bot:hunter2secret@/bot?host=/nowhere",
-        "postgresql://bot:hunter2secret@nobody.invalid/bot",
+        ("postgresql://bot:hunter2secret@127.0.0.1:9/bot", "Connection refused"),
+        ("postgresql://bot:hunter2secret@/bot?host=/nowhere", "No such file or directory"),
+        ("postgresql://bot:hunter2secret@nobody.invalid/bot", "the name can't be resolved"),
     ],
 )
-async def test_an_unreachable_server_is_reported_without_the_password(opening: Stores, url: str) -> None:
-    with pytest.raises(StartLater, match="PostgreSQL can't be reached") as caught:
+async def test_an_unreachable_server_is_reported_without_the_password(
+    opening: Stores, url: str, reason: str
+) -> None:
+    with pytest.raises(StartLater, match=rf"PostgreSQL can't be reached \({reason}\)\.") as caught:
         await opening.open(url)
     assert "hunter2secret" not in str(caught.value)
 

@@ -75,6 +75,38 @@ async def test_a_database_of_another_program_is_told_as_such(
     assert capsys.readouterr().err == "The database has no tables of the bot. Check DATABASE_URL.\n"
 
 
+@pytest.mark.parametrize(
+    "arguments", [("export",), ("backup", "b.tar.gz"), ("move-database", "--to", "sqlite:///x.db")]
+)
+async def test_a_damaged_database_is_no_temporary_failure(
+    arguments: tuple[str, ...], url: str, folder: Path, capsys: CapSys
+) -> None:
+    (folder / "bot.db").write_text(
+        "a shopping list, and long enough to be taken for more than a header\n" * 3
+    )
+    assert await run(*arguments, DATABASE_URL=url) == 2
+    assert capsys.readouterr().err == (
+        f"{folder}/bot.db is not a SQLite database, or it is damaged. Name another file in DATABASE_URL, or "
+        "restore a backup.\n"
+    )
+
+
+async def test_a_server_that_does_not_answer_is_named_in_words(
+    url: str, folder: Path, capsys: CapSys
+) -> None:
+    socket = "postgresql://bot@/bot?host=/nowhere"
+    for code, setting, source, arguments in (
+        (1, "DATABASE_URL", socket, ("backup", "b.tar.gz")),
+        (1, "DATABASE_URL", socket, ("move-database", "--to", url)),
+        (1, "the target's URL", url, ("move-database", "--to", socket)),
+    ):
+        assert await run(*arguments, DATABASE_URL=source) == code
+        assert capsys.readouterr().err == (
+            "PostgreSQL can't be reached (No such file or directory). Check the host and port of "
+            f"{setting}, and that the server runs.\n"
+        )
+
+
 async def test_a_file_that_is_no_backup_is_told_without_the_name_of_a_class(
     url: str, folder: Path, capsys: CapSys
 ) -> None:
