@@ -74,7 +74,8 @@ async def _ask(call: Awaitable[T]) -> T:
 def _reason(error: BaseException) -> str:
     """Describe why a call failed."""
     if isinstance(error, discord.HTTPException):
-        return f"{error.status} {error.text}".strip()
+        # Without a code, the text repeats the status or is the page of a proxy.
+        return f"{error.status} {error.text if error.code else error.response.reason}".strip()
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "no connection to discord.com: the name can't be resolved"
     if isinstance(error, TimeoutError):

@@ -24,7 +24,7 @@ def token_fault(token: str) -> str | None:
     """Return what is wrong with the form of a bot token, or None. The first part is the application's id."""
     parts = token.split(".")
     if len(parts) != 3 or not all(parts):
-        return "doesn't look like a bot token: three parts with dots"
+        return "doesn't look like a bot token: it should have three parts, joined by dots"
     if token.startswith("eyJ"):
         return "looks like a ComfyDeploy key"
     try:

@@ -25,7 +25,7 @@ from bot.deployments.schema import DeploymentSettings
 from bot.deployments.schema.field_types import mistakes
 from bot.domain.errors import InputError, StartLater, StartupError
 from bot.ops.check_comfydeploy import KEY_REFUSED, UNKNOWN_ID, check_deployments, check_key
-from bot.ops.check_discord import TOKEN_REFUSED, check_discord
+from bot.ops.check_discord import CLOCK, SERVERS, TOKEN_REFUSED, check_discord
 from bot.ops.check_settings import key_fault, token_fault
 from bot.ops.findings import Finding, Level
 from bot.outside import Outside
@@ -36,6 +36,7 @@ OPTIONS = {TOKEN: "--discord-token", KEY: "--comfydeploy-key", ID: "--deployment
 _ABOUT = {**REQUIRED_SECRETS, ID: "Copy the deployment's id from ComfyDeploy's dashboard."}
 # With these words a service says that a value is wrong. Any other fault may be its own.
 _REFUSED = (TOKEN_REFUSED, KEY_REFUSED, UNKNOWN_ID)
+_UNCHECKED = "With --anyway it is written unchecked."
 _EXAMPLE = Path(".env.example")
 
 
@@ -53,14 +54,20 @@ async def setup(
     has_file = bool(settings.deployments_file) or DEFAULT_DEPLOYMENTS_FILE.exists()
     for name, option in OPTIONS.items():
         given = _read(name, options[option.strip("-").replace("-", "_")])
-        if name == ID and not given and has_file:
-            out.write(f"deployments.toml describes the deployments, so {ID} isn't needed.\n")
-            continue
+        if name == ID and has_file:
+            if given or _value(settings, ID):
+                out.write(f"The bot doesn't read deployments.toml while {ID} is set. Remove one of them.\n")
+            else:
+                out.write(f"deployments.toml describes the deployments, so {ID} isn't needed.\n")
+            if not given:
+                continue
         settings, findings = await _answer(name, settings, outside, given, out, options["anyway"])
         answers[name] = _value(settings, name)
         links += [finding for finding in findings if finding.subject.endswith(" link")]
-    write_env_file(answers)
-    out.write(f"Wrote {', '.join(answers)} to {ENV_FILE}.\n")
+    if write_env_file(answers):
+        out.write(f"Wrote {', '.join(answers)} to {ENV_FILE}.\n")
+    else:
+        out.write(f"{ENV_FILE} has these values already.\n")
     for name in answers:
         if environment.get(name):
             out.write(f"The environment has {name}, too, and takes precedence.\n")
@@ -77,8 +84,10 @@ def _read(name: str, option: str | None) -> str:
         text = sys.stdin.readline() if option == "-" else Path(option).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it isn't UTF-8 text"
-        raise StartupError(f"{option} can't be read ({reason}). Name another file.") from None
-    return text.strip().partition("\n")[0].strip()
+        # The option's value may be the secret itself, given in place of its file.
+        takes = "It takes a file's name, or - for standard input."
+        raise StartupError(f"{OPTIONS[name]} can't be read ({reason}). {takes}") from None
+    return text.removeprefix("\ufeff").strip().partition("\n")[0].strip()
 
 
 async def _answer(
@@ -94,11 +103,11 @@ async def _answer(
             own = _with(settings, name, value)
             return own, await _ask_service(name, own, outside, out, anyway)
         except ValidationError as error:
-            fault = next(mistakes(error))
+            fault, remedy = f"{next(mistakes(error))}.", ""
         except InputError as error:
-            fault = error.code
+            fault, remedy = error.code, f" {_UNCHECKED}"
         if not is_terminal:
-            raise StartupError(f"{fault} Nothing was written.")
+            raise StartupError(f"{fault} Nothing was written.{remedy}")
         out.write(f"{fault}\n")
         given = ""
 
@@ -112,18 +121,19 @@ async def _ask_service(
     fault = key_fault(value, settings.comfydeploy_api_url) if name == KEY else fault
     if fault:  # it is shown to no service
         if anyway:
-            out.write(f"{name} {fault}. With --anyway it is written unchecked.\n")
+            out.write(f"{name} {fault}. {_UNCHECKED}\n")
             return ()
-        raise InputError(f"{name} {fault}. With --anyway it is written unchecked.")
-    findings, redact = await _check(settings, name, outside), Redactor([value])
+        raise InputError(f"{name} {fault}.")
+    findings, redact = await _check(settings, name, outside), Redactor([] if name == ID else [value])
     out.writelines(f"{redact(str(each))}\n" for each in findings if not each.subject.endswith(" link"))
     # ComfyDeploy gave no clear answer about a key if the finding is a warning.
     bad = (Level.ERROR, Level.WARNING) if name == KEY else (Level.ERROR,)
-    wrong = [finding for finding in findings if finding.level in bad]
+    # The clock and the servers say nothing about the value.
+    wrong = [each for each in findings if each.level in bad and each.subject not in (CLOCK, SERVERS)]
     if wrong and not anyway:
         if not any(said in each.summary for each in wrong for said in _REFUSED):
             if not sys.stdin.isatty():
-                raise StartLater(f"{name} couldn't be checked. With --anyway it is written unchecked.")
+                raise StartLater(f"{name} couldn't be checked. Nothing was written. {_UNCHECKED}")
             if _confirm("Write it anyway? [y/N] "):
                 return findings
         raise InputError(f"{name} wasn't accepted.")
@@ -155,9 +165,10 @@ async def _check(settings: Settings, name: str, outside: Outside) -> list[Findin
 
 def _prompt(name: str, present: str, out: TextIO) -> str:
     """Ask for a value. A secret isn't echoed."""
-    out.write(f"\n{_ABOUT[name]}\n")
+    out.write("\n" if present else f"\n{_ABOUT[name]}\n")
     out.flush()
-    question = f"{name}{' (empty keeps the present one)' if present else ''}: "
+    notes = ["hidden while you type"] * (name != ID) + ["empty keeps the present one"] * bool(present)
+    question = f"{name} ({'; '.join(notes)}): " if notes else f"{name}: "
     with _interruptible():
         return (input(question) if name == ID else getpass.getpass(question)).strip()
 
@@ -179,13 +190,19 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
 
 
-def write_env_file(answers: Mapping[str, str]) -> None:
-    """Replace `.env` in one step; only the lines of these settings change. Raises StartupError."""
+def write_env_file(answers: Mapping[str, str]) -> bool:
+    """Replace `.env` in one step, and return whether it changed; only the lines of these settings do.
+
+    Raises StartupError.
+    """
     path = ENV_FILE.resolve()
     new = path.with_name(f"{path.name}.new")
     try:
         source = path if path.exists() else _EXAMPLE if _EXAMPLE.exists() else None
-        text = with_values(source.read_text(encoding="utf-8") if source is not None else "", answers)
+        before = source.read_text(encoding="utf-8") if source is not None else ""
+        text = with_values(before, answers)
+        if source == path and text == before:
+            return False
         new.unlink(missing_ok=True)
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="") as file:
             file.write(text)
@@ -200,6 +217,7 @@ def write_env_file(answers: Mapping[str, str]) -> None:
         with suppress(OSError):
             new.unlink(missing_ok=True)
         raise StartupError(f"{ENV_FILE} can't be written ({error}).") from None
+    return True
 
 
 def with_values(text: str, answers: Mapping[str, str]) -> str:

@@ -139,7 +139,7 @@ async def test_a_token_and_a_key_that_are_refused(home: BotProcess) -> None:
     assert said.out.index(" Deployment: ") < said.out.index(" Options: ")
     assert [secret for secret in ("MTIz.no", "no-such-key") if secret in said.out + said.err] == []
     said = await home.command("check", DISCORD_TOKEN="0123456789abcdef")
-    found(said, "warning", "Settings", "DISCORD_TOKEN doesn't look like a bot token: three parts with dots")
+    found(said, "warning", "Settings", "DISCORD_TOKEN doesn't look like a bot token: it should have")
     assert "0123456789abcdef" not in said.out
 
 

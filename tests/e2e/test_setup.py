@@ -17,6 +17,7 @@ from bot.domain.errors import StartupError
 from bot.ops.setup import with_values, write_env_file
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from tests.e2e.bot_process import PROJECT, BotProcess, CommandResult
+from tests.fakediscord.faults import Fault
 from tests.fakediscord.launch import command
 from tests.ports import free_port
 
@@ -93,20 +94,21 @@ def env_file(home: BotProcess) -> dict[str, str]:
 async def test_somebody_answers_three_questions(home: BotProcess) -> None:
     terminal = Terminal(home)
     await terminal.start()
-    await terminal.answers("DISCORD_TOKEN: ", home.comfydeploy.api_key)
-    await terminal.sees("doesn't look like a bot token")
-    await terminal.answers("DISCORD_TOKEN: ", WRONG)
+    await terminal.answers("DISCORD_TOKEN (hidden while you type): ", home.comfydeploy.api_key)
+    await terminal.sees("it should have three parts, joined by dots.")
+    assert "--anyway" not in terminal.shown
+    await terminal.answers("DISCORD_TOKEN (hidden while you type): ", WRONG)
     await terminal.sees("Discord doesn't accept DISCORD_TOKEN.", "wasn't accepted")
-    await terminal.answers("DISCORD_TOKEN: ", home.discord.token)
+    await terminal.answers("DISCORD_TOKEN (hidden while you type): ", home.discord.token)
     await terminal.sees("ok       Discord token: valid")
-    await terminal.answers("COMFYDEPLOY_API_KEY: ", home.comfydeploy.api_key)
+    await terminal.answers("COMFYDEPLOY_API_KEY (hidden while you type): ", home.comfydeploy.api_key)
     await terminal.sees("ComfyDeploy accepts it")
     assert home.discord.token not in terminal.shown
     assert home.comfydeploy.api_key not in terminal.shown
     await terminal.answers("COMFYDEPLOY_DEPLOYMENT_ID: ", "picture")
-    await terminal.sees("must be a UUID")
+    await terminal.sees("must be a UUID", "27412095.")
     await terminal.answers("COMFYDEPLOY_DEPLOYMENT_ID: ", PICTURE_ID)
-    await terminal.sees("Invite link: https://discord.com/")
+    await terminal.sees(f"Deployment: default ({PICTURE_ID})", "Invite link: https://discord.com/")
     assert await terminal.ended() == 0
     values = (home.discord.token, home.comfydeploy.api_key, PICTURE_ID)
     assert env_file(home) == dict(zip(NAMES, values, strict=True))
@@ -114,9 +116,13 @@ async def test_somebody_answers_three_questions(home: BotProcess) -> None:
     # Again: each is kept.
     terminal = Terminal(home)
     await terminal.start()
-    for name in NAMES:
-        await terminal.answers(f"{name} (empty keeps the present one): ", "")
+    for name, hidden in zip(NAMES, ("hidden while you type; ", "hidden while you type; ", ""), strict=True):
+        await terminal.sees(f"{name} ({hidden}empty keeps the present one): ")
+        assert "Create a" not in terminal.shown
+        await terminal.answers("empty keeps the present one): ", "")
     assert await terminal.ended() == 0
+    assert ".env has these values already." in terminal.shown
+    assert "Wrote" not in terminal.shown
     assert env_file(home) == dict(zip(NAMES, values, strict=True))
 
 
@@ -126,11 +132,11 @@ async def test_a_service_that_is_away_may_be_asked_later(
     more = {"COMFYDEPLOY_API_URL": f"http://127.0.0.1:{free_port()}/api"}
     terminal = Terminal(home, **more)
     await terminal.start()
-    await terminal.answers("DISCORD_TOKEN: ", home.discord.token)
-    await terminal.answers("COMFYDEPLOY_API_KEY: ", "a-new-key")
+    await terminal.answers("DISCORD_TOKEN (hidden while you type): ", home.discord.token)
+    await terminal.answers("COMFYDEPLOY_API_KEY (hidden while you type): ", "a-new-key")
     await terminal.sees("ComfyDeploy can't be reached")
     await terminal.answers("Write it anyway? [y/N] ", "n")
-    await terminal.answers("COMFYDEPLOY_API_KEY: ", "another-key")
+    await terminal.answers("COMFYDEPLOY_API_KEY (hidden while you type): ", "another-key")
     await terminal.answers("Write it anyway? [y/N] ", "y")
     await terminal.answers("COMFYDEPLOY_DEPLOYMENT_ID: ", PICTURE_ID)
     await terminal.answers("Write it anyway? [y/N] ", "y")
@@ -138,7 +144,7 @@ async def test_a_service_that_is_away_may_be_asked_later(
     assert env_file(home)["COMFYDEPLOY_API_KEY"] == "another-key"
     said = await said_without_terminal(home, monkeypatch, *options(home), **more)
     assert (said.code, env_file(home)["COMFYDEPLOY_API_KEY"]) == (1, "another-key")
-    assert "With --anyway it is written unchecked" in said.err
+    assert "Nothing was written. With --anyway it is written unchecked." in said.err
     said = await said_without_terminal(home, monkeypatch, *options(home), "--anyway", **more)
     assert (said.code, env_file(home)["COMFYDEPLOY_API_KEY"]) == (0, home.comfydeploy.api_key)
 
@@ -146,7 +152,7 @@ async def test_a_service_that_is_away_may_be_asked_later(
 async def test_ctrl_c_at_a_question_changes_nothing(home: BotProcess) -> None:
     terminal = Terminal(home)
     await terminal.start()
-    await terminal.sees("DISCORD_TOKEN: ")
+    await terminal.sees("DISCORD_TOKEN (hidden while you type): ")
     terminal.process.send_signal(signal.SIGINT)
     assert await terminal.ended() == 130
     assert not (home.folder / ".env").exists()
@@ -170,7 +176,7 @@ async def test_only_the_three_lines_change(home: BotProcess, monkeypatch: pytest
     ("change", "words"),
     [
         ({"token": WRONG}, "DISCORD_TOKEN wasn't accepted"),
-        ({"token": "no token"}, "DISCORD_TOKEN: must be one word"),
+        ({"token": "no token"}, "or 'Bearer' before it. Nothing was written."),
         ({"id": PICTURE_ID.replace("0", "f")}, "COMFYDEPLOY_DEPLOYMENT_ID wasn't accepted"),
         ({"id": ""}, "COMFYDEPLOY_DEPLOYMENT_ID is missing. Give it with --deployment-id"),
     ],
@@ -182,6 +188,38 @@ async def test_without_a_terminal_a_wrong_or_missing_answer_is_an_error(
     said = await said_without_terminal(home, monkeypatch, *options(home, **change))
     assert (said.code, words in said.err) == (2, True), said.out + said.err
     assert not (home.folder / ".env").exists()
+
+
+async def test_a_secret_in_place_of_its_file_is_not_repeated(
+    home: BotProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = await said_without_terminal(home, monkeypatch, "--discord-token", WRONG)
+    assert said.code == 2
+    assert said.err == (
+        "--discord-token can't be read (No such file or directory). It takes a file's name, "
+        "or - for standard input.\n"
+    )
+
+
+async def test_a_deployment_beside_a_file_of_deployments(
+    home: BotProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home.folder / "deployments.toml").touch()
+    said = await said_without_terminal(home, monkeypatch, *options(home))
+    warning = "The bot doesn't read deployments.toml while COMFYDEPLOY_DEPLOYMENT_ID is set."
+    assert (said.code, warning in said.out) == (0, True), said.out + said.err
+
+
+async def test_a_token_is_valid_whatever_the_list_of_servers_says(
+    home: BotProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.discord.faults.add("GET /users/@me/guilds", Fault.answer(404), times=None)
+    said = await said_without_terminal(
+        home, monkeypatch, *options(home, token=f"\ufeff{home.discord.token}\r")
+    )
+    assert said.code == 0, said.out + said.err
+    assert "Servers: the list can't be read: 404 Not Found." in said.out
+    assert env_file(home)["DISCORD_TOKEN"] == home.discord.token
 
 
 async def test_the_example_is_the_template(home: BotProcess, monkeypatch: pytest.MonkeyPatch) -> None:

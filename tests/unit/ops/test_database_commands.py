@@ -123,7 +123,7 @@ async def test_setup_says_what_it_writes_only_because_of_anyway(folder: Path, ca
     assert not (folder / ".env").exists()
     assert await run("setup", *options, "--anyway") == 0
     said = capsys.readouterr().out
-    assert "DISCORD_TOKEN doesn't look like a bot token: three parts with dots. With --anyway" in said
+    assert "a bot token: it should have three parts, joined by dots. With --anyway" in said
     assert "COMFYDEPLOY_API_KEY doesn't look like a ComfyDeploy key, which begins with eyJ. With" in said
     assert "COMFYDEPLOY_API_KEY=nothing-like-a-secret" in (folder / ".env").read_text()
 
