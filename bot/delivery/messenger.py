@@ -34,6 +34,7 @@ from bot.domain.messages.records import (
     Place,
     Release,
     Shows,
+    marker,
 )
 from bot.domain.picture_check import UNREACHABLE
 from bot.domain.results import CopyRequest
@@ -303,7 +304,8 @@ class Messenger:
             for part, content, keep in await compose.edits(self._app, step.claim):
                 with suppress(Unreachable):  # somebody may have deleted it
                     if content is not None:
-                        await self._app.discord.edit(part.ref, content, keep)
+                        mark = marker(step.claim.message, part)
+                        await self._app.discord.edit(part.ref, content, keep, mark)
                     else:
                         await self._app.discord.delete(part.ref)
         elif act is Act.DELETE:

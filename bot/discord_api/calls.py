@@ -106,9 +106,7 @@ class DiscordCalls:
 
     async def post(self, channel_id: int, outgoing: OutgoingMessage, nonce: str, mark: int) -> int:
         """Post a message and return its id. `mark` is the component id by which `search` finds it."""
-        payload, channel = _payload(outgoing), self.client.get_partial_messageable(channel_id)
-        if (view := payload.get("view")) is not None and view.children:
-            view.children[0].id = mark
+        payload, channel = _payload(outgoing, mark), self.client.get_partial_messageable(channel_id)
         with mapped():
             return (await channel.send(**payload, nonce=nonce)).id
 
@@ -139,9 +137,18 @@ class DiscordCalls:
         with mapped():
             return (await webhook.send(**_payload(outgoing), wait=True, ephemeral=ephemeral)).id
 
-    async def edit(self, ref: MessageRef, outgoing: OutgoingMessage, keep: Collection[str] | None) -> None:
-        """Edit a message, and keep those of its files whose names are in `keep`, or all if it is None."""
-        payload = _payload(outgoing)
+    async def edit(
+        self,
+        ref: MessageRef,
+        outgoing: OutgoingMessage,
+        keep: Collection[str] | None,
+        mark: int | None = None,
+    ) -> None:
+        """Edit a message, and keep those of its files whose names are in `keep`, or all if it is None.
+
+        A message that `search` has to find again, if the process dies now, needs its `mark` again.
+        """
+        payload = _payload(outgoing, mark)
         payload["attachments"] = payload.pop("files")
         channel = self.client.get_partial_messageable(ref.channel_id)
         with mapped():
@@ -240,7 +247,7 @@ class DiscordCalls:
         return None
 
 
-def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
+def _payload(outgoing: OutgoingMessage, mark: int | None = None) -> dict[str, Any]:
     mentions = discord.AllowedMentions(
         everyone=False,
         roles=[discord.Object(outgoing.role)] if outgoing.role is not None else False,
@@ -249,6 +256,8 @@ def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
     )
     files = [discord.File(each.path, each.filename, description=each.description) for each in outgoing.files]
     payload: dict[str, Any] = {"view": outgoing.layout or outgoing.view, "content": outgoing.content}
+    if mark is not None and (view := payload["view"]) is not None and view.children:
+        view.children[0].id = mark
     shown = {name: value for name, value in payload.items() if value is not None}
     return {"allowed_mentions": mentions, "files": files, **shown}
 

@@ -56,6 +56,20 @@ def test_steps_are_saved_and_replayed(tmp_path: Path) -> None:
     assert first.stdout == second.stdout
 
 
+def test_a_post_that_is_found_and_edited_is_found_again(tmp_path: Path) -> None:
+    """The process dies after a post, and the next one after it has found and edited the message."""
+    file, route = (
+        tmp_path / "steps.json",
+        "DELETE /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}",
+    )
+    posted = {"who": "alice", "where": "pictures", "count": 2, "nth": 2, "forgotten": True}
+    killed = {"route": route, "nth": 1, "done": True, "away": 5.0}
+    save([Step(0.3, "kill_during", killed), Step(1.0, "kill_after_a_post", posted)], file)
+    done = simulate(tmp_path, "--replay", str(file))
+    assert done.returncode == 0, done.stdout
+    assert " requests=1 kills=2 " in done.stdout
+
+
 def test_a_post_that_outlives_its_lease_deletes_no_outcome(tmp_path: Path) -> None:
     """While a post outlives its lease, another process edits the outcome into the answer."""
     file = tmp_path / "steps.json"
