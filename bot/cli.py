@@ -24,7 +24,7 @@ from bot.store.reading.history import ExportFilter
 CONFIGURATION = 2
 UNAVAILABLE = 1
 _EPILOG = """\
-Settings come from the environment and from .env: docs/configuration.md explains each.
+Settings come from the environment and from .env; the project's docs/configuration.md explains each.
 Exit codes: 0 success, 1 temporary failure or a failed check, 2 configuration error."""
 _ABOUT = {
     "setup": "ask for the three settings that the bot needs, check them, and write .env",

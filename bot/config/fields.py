@@ -108,7 +108,7 @@ def database_url(secret: SecretStr) -> SecretStr:
     """Raise ValueError, with the expected form, for what isn't a database's URL."""
     text = secret.get_secret_value()
     if text.startswith("postgresql") and find_spec("asyncpg") is None:
-        raise ValueError("needs the PostgreSQL driver: pip install asyncpg")
+        raise ValueError("needs the PostgreSQL driver. Install the bot with its extra [postgres]")
     try:
         url = make_url(text)
         is_file = url.host is None and url.database not in (None, "", ":memory:") and not url.query

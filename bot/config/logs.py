@@ -29,6 +29,8 @@ _MINIMUM_LEVELS: Final = {
 }
 
 _VALUE = r"[^/?&#\s\"'\\<>]+"
+# The word PASSWORD is that of an example, as in a message about DATABASE_URL.
+_IN_URL = r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@]*:)(?!(?-i:PASSWORD)@)[^\s/@]+(?=@)"
 _QUERY = r"(?:X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token)|Signature|sig|hm|ex|is)"
 
 _PATTERNS: Final = (
@@ -37,7 +39,7 @@ _PATTERNS: Final = (
     (re.compile(rf"([?&]{_QUERY}=)[^&\s\"'\\<>]+", re.IGNORECASE), rf"\1{REDACTED}"),
     (re.compile(r"(\bBearer )[\w.~+/=-]{12,}", re.IGNORECASE), rf"\1{REDACTED}"),
     (re.compile(r"(\\?[\"']token\\?[\"']\s*:\s*\\?[\"'])[^\"'\\]+", re.IGNORECASE), rf"\1{REDACTED}"),
-    (re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@]*:)[^\s/@]+(?=@)", re.IGNORECASE), rf"\1{REDACTED}"),
+    (re.compile(_IN_URL, re.IGNORECASE), rf"\1{REDACTED}"),
     # A Discord bot token: user id, time and MAC, each in base64.
     (re.compile(r"(?<![\w-])[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"), REDACTED),
     # A JSON Web Token, the format of ComfyDeploy's keys.

@@ -166,8 +166,8 @@ class Settings(BaseModel):
             yield f"{name} is missing. {REQUIRED_SECRETS[name]} Write it into {ENV_FILE}."
         if missing and not ENV_FILE.exists():
             yield (
-                f"There is no {ENV_FILE} in the current folder. Copy .env.example to it, "
-                "or start the bot where it is."
+                f"There is no {ENV_FILE} in the current folder. Create it with `comfydeploy-bot setup` or "
+                "`python -m bot setup`, or start the bot where it is."
             )
         named = self.deployments_file or self.comfydeploy_deployment_id
         if not (named or DEFAULT_DEPLOYMENTS_FILE.exists()):
@@ -180,16 +180,16 @@ class Settings(BaseModel):
         if self.deployments_file is not None and self.comfydeploy_deployment_id is not None:
             yield "COMFYDEPLOY_DEPLOYMENT_ID and DEPLOYMENTS_FILE are both set. Remove one of them."
         if self.picture_check_url is not None and not self.picture_check_secret.get_secret_value():
-            yield "PICTURE_CHECK_SECRET is missing. Set it to the checker's, or remove PICTURE_CHECK_URL"
+            yield "PICTURE_CHECK_SECRET is missing. Set it to the checker's, or remove PICTURE_CHECK_URL."
         if self.picture_check_url is None and self.picture_check != "off":
-            yield "PICTURE_CHECK_URL is missing. Set it to the checker's address, or PICTURE_CHECK to off"
+            yield "PICTURE_CHECK_URL is missing. Set it to the checker's address, or PICTURE_CHECK to off."
         # With 0 the system picks a different port for each.
         if self.metrics_port and self.metrics_port == self.web_port:
-            yield "METRICS_PORT: must differ from WEB_PORT. Leave it empty for /metrics on WEB_PORT"
+            yield "METRICS_PORT: must differ from WEB_PORT. Leave it empty for /metrics on WEB_PORT."
         if self.shard_ids and self.shard_count is None:
-            yield "SHARD_COUNT is missing. Set it to how many shards there are in all, or remove SHARD_IDS"
+            yield "SHARD_COUNT is missing. Set it to how many shards there are in all, or remove SHARD_IDS."
         elif self.shard_ids and max(self.shard_ids) >= (self.shard_count or 0):
-            yield "SHARD_IDS: must be below SHARD_COUNT; they are numbered from 0"
+            yield "SHARD_IDS: must be below SHARD_COUNT; they are numbered from 0."
         splits = {
             "ROLES": self.roles < fields.ALL_ROLES,
             "SHARD_IDS": 0 < len(set(self.shard_ids)) < (self.shard_count or 0),
@@ -198,7 +198,7 @@ class Settings(BaseModel):
             if split and self.database_url.get_secret_value().startswith("sqlite"):
                 yield (
                     f"{name}: splits the bot over several processes, and SQLite belongs to one. "
-                    f"Name a PostgreSQL database in DATABASE_URL, or leave {name} empty"
+                    f"Name a PostgreSQL database in DATABASE_URL, or leave {name} empty."
                 )
 
     @property
@@ -274,8 +274,10 @@ def _read_env_file() -> tuple[dict[str, str], list[str]]:
         reason = error.strerror if isinstance(error, OSError) else error.reason
         return {}, [f"{ENV_FILE} can't be read ({reason}). It must be a file of UTF-8 text."]
     # python-dotenv only logs what it can't parse, and the bot would start without that setting.
-    wrong = [each.original.line for each in parse_stream(StringIO(text)) if each.error]
-    parsed = _without_empty(dotenv_values(stream=StringIO(text)))
+    bindings = [*parse_stream(StringIO(text))]
+    wrong = [each.original.line for each in bindings if each.error]
+    valid = "".join(each.original.string for each in bindings if not each.error)
+    parsed = _without_empty(dotenv_values(stream=StringIO(valid)))
     return parsed, [f"{ENV_FILE}, line {line}, is not NAME=value." for line in wrong]
 
 
@@ -306,7 +308,7 @@ def read_settings(
     try:
         settings = Settings.model_validate(values, context=contradictions)
     except ValidationError as error:
-        wrong += mistakes(error)
+        wrong += [f"{mistake}." for mistake in mistakes(error)]
         refused = {str(each["loc"][0]) for each in error.errors(include_url=False, include_input=False)}
         left = {name: value for name, value in values.items() if name not in refused}
         settings = Settings.model_validate(left, context=contradictions)

@@ -15,7 +15,7 @@ from bot.config.settings import Settings
 from bot.ops.findings import Finding, problem, warning
 
 SETTINGS, NETWORK = "Settings", "Network"
-REMEDY = "Change it in .env; docs/configuration.md explains each setting."
+REMEDY = "Set it in .env or the environment; the project's docs/configuration.md explains each setting."
 _CONNECT_SECONDS = 10
 _OWN_API = "https://api.comfydeploy.com/api"
 

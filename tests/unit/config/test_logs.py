@@ -81,6 +81,8 @@ def test_other_text_stays_readable() -> None:
     assert Redactor()(line) == line.replace("/ex ", "/[hidden] ")
     assert Redactor()(f"/webhooks/comfydeploy/r1abc/{MAC} 200") == "/webhooks/comfydeploy/r1abc/[hidden] 200"
     assert Redactor(["bot"])("the bot is ready") == "the bot is ready"  # too short for a secret
+    form = "postgresql://USER:PASSWORD@HOST/NAME"
+    assert Redactor()(form) == form
     # A secret that begins another leaves no rest.
     assert Redactor(["12345678", "1234567890"])("x 1234567890 y") == "x [hidden] y"
 

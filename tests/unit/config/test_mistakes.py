@@ -35,6 +35,12 @@ def test_a_nul_in_a_host_is_a_mistake() -> None:
     assert sentence.startswith("WEB_HOST: must be a host's name")
 
 
+def test_the_driver_of_postgresql_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.config.fields.find_spec", lambda name: None)
+    (sentence,) = mistakes(DATABASE_URL="postgresql://bot:hunter2@db/bot")
+    assert sentence == "DATABASE_URL: needs the PostgreSQL driver. Install the bot with its extra [postgres]."
+
+
 def test_ports_that_the_system_chooses_are_no_clash() -> None:
     assert load(METRICS_PORT="0", WEB_PORT="0").metrics_port == 0
     assert load(METRICS_PORT="9000", WEB_PORT="0").metrics_port == 9000
@@ -47,7 +53,10 @@ def start_error() -> StartupError:
 
 
 def test_a_missing_file_is_told_beside_missing_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = "There is no .env in the current folder. Copy .env.example to it, or start the bot where it is."
+    there = (
+        "There is no .env in the current folder. Create it with `comfydeploy-bot setup` or "
+        "`python -m bot setup`, or start the bot where it is."
+    )
     assert there in start_error().mistakes
     assert there not in mistakes(DISCORD_TOKEN="")
     Path(".env").unlink()
@@ -64,6 +73,12 @@ def test_a_folder_or_bytes_in_the_place_of_the_settings() -> None:
     (sentence,) = start_error().mistakes
     assert sentence.startswith(".env can't be read (invalid start byte).")
     assert sentence.endswith("It must be a file of UTF-8 text.")
+
+
+def test_a_line_without_a_value_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    Path(".env").write_text("".join(f"{name}={value}\n" for name, value in REQUIRED.items()) + "a slip\n")
+    assert start_error().mistakes == (".env, line 4, is not NAME=value.",)
+    assert not caplog.messages
 
 
 def test_a_typing_slip_in_a_name_is_pointed_out_beside_the_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
