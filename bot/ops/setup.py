@@ -83,11 +83,15 @@ def _read(name: str, option: str | None) -> str:
     try:
         text = sys.stdin.readline() if option == "-" else Path(option).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it isn't UTF-8 text"
         # The option's value may be the secret itself, given in place of its file.
         takes = "It takes a file's name, or - for standard input."
-        raise StartupError(f"{OPTIONS[name]} can't be read ({reason}). {takes}") from None
+        raise StartupError(f"{OPTIONS[name]} can't be read ({_reason(error)}). {takes}") from None
     return text.removeprefix("\ufeff").strip().partition("\n")[0].strip()
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str | None:
+    """Describe why a file can't be read or written, without its name."""
+    return error.strerror if isinstance(error, OSError) else "it isn't UTF-8 text"
 
 
 async def _answer(
@@ -216,7 +220,7 @@ def write_env_file(answers: Mapping[str, str]) -> bool:
     except (OSError, UnicodeDecodeError) as error:
         with suppress(OSError):
             new.unlink(missing_ok=True)
-        raise StartupError(f"{ENV_FILE} can't be written ({error}).") from None
+        raise StartupError(f"{ENV_FILE} can't be written ({_reason(error)}).") from None
     return True
 
 

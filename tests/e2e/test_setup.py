@@ -246,6 +246,6 @@ def test_a_file_that_cannot_be_replaced_leaves_no_copy_of_the_token(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Path, "replace", busy)
-    with pytest.raises(StartupError, match="can't be written"):
+    with pytest.raises(StartupError, match=r"^.env can't be written \(Device or resource busy\)\.$"):
         write_env_file({"DISCORD_TOKEN": "secret"})
     assert not list(tmp_path.iterdir())
