@@ -18,7 +18,7 @@ from bot.config.fields import CALLING_ROLES, Role, Shards
 from bot.config.settings import Settings
 from bot.database.coordination import Coordinator, LockHeld
 from bot.discord_api.channels import install_url, invite_url
-from bot.domain.errors import StartLater, StartupError
+from bot.domain.errors import StartLater, StartupError, reason_of
 from bot.gateway.client import GenerateBot, missing_starts
 from bot.media.download import require_temporary_folder
 from bot.outside import Outside
@@ -56,9 +56,10 @@ async def _serve(process: Process, signals: Signals) -> None:
     settings = process.app.settings
     if Role.MESSENGER in settings.roles:
         require_temporary_folder()
+    # First, so that a second start is told as such, and a supervisor's next process waits for the port, too.
+    await _lock_shards(process.coordinator, settings)
     async with listening(process.web, settings.web_host, settings.web_port) as port:
         log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
-        await _lock_shards(process.coordinator, settings)
         async with (
             metrics_port(process),
             # Entered before the workers, so left after them: closing the client ends the HTTP session that
@@ -87,8 +88,8 @@ async def _lock_shards(coordinator: Coordinator, settings: Settings) -> None:
 
 def _lock_held(name: str) -> StartupError:
     return StartupError(
-        f"Another process over this database has {name} connected to Discord. Stop one of the two, "
-        "or give each its own shards with SHARD_COUNT and SHARD_IDS, on PostgreSQL."
+        f"The bot is already running on this database, with {name}. Stop that process, or, on PostgreSQL, "
+        "give each its own shards with SHARD_COUNT and SHARD_IDS."
     )
 
 
@@ -109,7 +110,9 @@ async def _logged_in(process: Process) -> AsyncIterator[None]:
                 "Discord doesn't accept DISCORD_TOKEN. Copy it again from the application's page."
             ) from error
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            reason = type(error).__name__
+            reason = reason_of(error)
+            if isinstance(error, discord.HTTPException):
+                reason = f"it answers {error.status}"
             raise StartLater(f"Discord can't be reached ({reason}). Is the network up?") from error
         if isinstance(process.client, GenerateBot):
             await _check_session_starts(process.client, process.app.settings.shards)

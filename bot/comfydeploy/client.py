@@ -34,6 +34,7 @@ from bot.domain.errors import (
     BackendError,
     BackendTimeout,
     BackendUnreachable,
+    reason_of,
 )
 from bot.domain.run_timing import QUEUE_CALL_SECONDS
 from bot.domain.runs import Run, RunReport
@@ -229,7 +230,7 @@ def _as_backend_errors(call: str, key: str) -> Iterator[None]:
             kind = BackendUnreachable
         elif isinstance(error, TimeoutError | aiohttp.ClientConnectionError | aiohttp.ClientPayloadError):
             kind = BackendTimeout
-        raise kind(scrub(f"{call}: {type(error).__name__}: {error}", (key,))[:1000]) from None
+        raise kind(scrub(f"{call}: {reason_of(error)}", (key,))[:1000]) from None
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:

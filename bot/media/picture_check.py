@@ -21,6 +21,7 @@ import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 
 from bot.config.settings import Settings
+from bot.domain.errors import reason_of
 from bot.domain.picture_check import THRESHOLD, Label
 from bot.metrics import Metrics
 from bot.outside import Outside
@@ -136,7 +137,7 @@ class PictureChecker:
                         answer += chunk
                 return _scores(answer)
         except (aiohttp.ClientError, OSError) as error:
-            raise CheckFailed(f"no answer ({type(error).__name__})") from None
+            raise CheckFailed(f"no connection ({reason_of(error)})") from None
 
     def _sign(self, path: Path, timestamp: str) -> tuple[int, str]:
         if (size := path.stat().st_size) > MAX_BYTES:

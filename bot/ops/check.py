@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from typing import TextIO
@@ -21,7 +21,7 @@ from bot.domain.errors import StartupError
 from bot.ops.check_comfydeploy import DEPLOYMENT, check_deployments, check_key
 from bot.ops.check_discord import check_discord
 from bot.ops.check_machine import check_pictures, check_public_url, inspect_database
-from bot.ops.check_settings import check_network, check_settings
+from bot.ops.check_settings import check_network, check_settings, names_in
 from bot.ops.findings import Finding, Level, counted, problem
 from bot.outside import Outside
 from bot.store import Store
@@ -58,8 +58,10 @@ async def _findings(settings: Settings, mistakes: Sequence[str], outside: Outsid
     async with AsyncExitStack() as stack:
         store = Store(settings.database_url.get_secret_value(), outside)
         stack.push_async_callback(store.close)
-        finding, usable = await inspect_database(store)
-        yield finding
+        usable, wrong = False, names_in(mistakes)
+        if "DATABASE_URL" not in wrong:
+            finding, usable = await inspect_database(store)
+            yield finding
         secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret is not None else None
         if secret is None and usable:
             secret = await store.key_values.get("webhook_secret")
@@ -72,7 +74,9 @@ async def _findings(settings: Settings, mistakes: Sequence[str], outside: Outsid
             if network is not None:
                 yield network
                 return
-            async for finding in _check_services(settings, outside, backend, store if usable else None):
+            async for finding in _check_services(
+                settings, wrong, outside, backend, store if usable else None
+            ):
                 yield finding
             if settings.picture_check_url is not None:
                 yield await check_pictures(settings, outside)
@@ -81,10 +85,10 @@ async def _findings(settings: Settings, mistakes: Sequence[str], outside: Outsid
 
 
 async def _check_services(
-    settings: Settings, outside: Outside, backend: ComfyDeploy, store: Store | None
+    settings: Settings, wrong: Collection[str], outside: Outside, backend: ComfyDeploy, store: Store | None
 ) -> AsyncIterator[Finding]:
-    """Check ComfyDeploy and Discord, each if its key is set."""
-    if settings.comfydeploy_api_key.get_secret_value():
+    """Check ComfyDeploy and Discord, each if its key is set and its address isn't wrong."""
+    if settings.comfydeploy_api_key.get_secret_value() and "COMFYDEPLOY_API_URL" not in wrong:
         yield await check_key(backend)
         configs: Sequence[DeploymentSettings] = ()
         # If none is named, a finding about the settings says so.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from bot.comfydeploy.client import ComfyDeploy
@@ -49,10 +50,17 @@ async def check_key(backend: ComfyDeploy) -> Finding:
         return problem(KEY, f"COMFYDEPLOY_API_URL doesn't lead to ComfyDeploy's API ({error}).", remedy)
     except BackendUnreachable as error:
         remedy = "Check COMFYDEPLOY_API_URL and the network."
-        return problem(KEY, f"ComfyDeploy can't be reached ({error}).", remedy)
+        return problem(KEY, f"ComfyDeploy can't be reached ({_reason(error)}).", remedy)
     except BackendError as error:
-        return warning(KEY, f"ComfyDeploy gives no clear answer ({error}).", "Try again in a minute.")
+        return warning(
+            KEY, f"ComfyDeploy gives no clear answer ({_reason(error)}).", "Try again in a minute."
+        )
     return warning(KEY, "ComfyDeploy describes a run that can't exist.", "Check COMFYDEPLOY_API_URL.")
+
+
+def _reason(error: BackendError) -> str:
+    """Return the text of an error without the call, which only the log needs."""
+    return re.sub(r"^[A-Z]+ /\S*: ", "", str(error))
 
 
 async def check_deployments(
@@ -97,7 +105,7 @@ def _deployment(settings: DeploymentSettings, catalogue: Catalogue, unknown: boo
         summary = f"{where}: {UNKNOWN_ID}"
         return problem(DEPLOYMENT, summary, "Copy the id from ComfyDeploy's dashboard.", *lines)
     if fault is not None:
-        reason = f"ComfyDeploy doesn't describe it ({fault})."
+        reason = f"ComfyDeploy doesn't describe it ({_reason(fault)})."
         if deployment is None:
             return problem(DEPLOYMENT, f"{where} is not offered: {reason}", _remedy(fault))
         source = "deployments.toml alone" if describes_itself(settings) else "what ComfyDeploy said earlier"

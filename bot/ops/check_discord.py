@@ -13,6 +13,7 @@ import discord
 
 from bot.config.settings import Settings
 from bot.discord_api.channels import install_url, invite_url, lacks
+from bot.domain.errors import reason_of
 from bot.domain.text import sentence_case
 from bot.ops.findings import Finding, ok, problem, warning
 from bot.outside import Outside
@@ -80,7 +81,7 @@ def _reason(error: BaseException) -> str:
         return "no connection to discord.com: the name can't be resolved"
     if isinstance(error, TimeoutError):
         return f"no connection to discord.com: no answer within {_CALL_SECONDS:g} seconds"
-    return f"no connection to discord.com: {type(error).__name__}"
+    return f"no connection to discord.com: {reason_of(error)}"
 
 
 def compare_clock(date: str | None, now: datetime) -> Finding | None:

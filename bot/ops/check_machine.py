@@ -6,7 +6,7 @@ import os
 from base64 import b64decode
 from contextlib import AsyncExitStack
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryFile
 
 import aiohttp
 from aiohttp import web
@@ -15,8 +15,8 @@ from sqlalchemy import Connection, inspect, text
 from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WebhookSigner
 from bot.config.settings import Settings, configured_labels
-from bot.database.schema import NEWEST, describe_unknown, is_known, schema_of
-from bot.domain.errors import StartupError, StoreUnavailable
+from bot.database.schema import NEWEST, describe_unknown, explained, is_known, schema_of
+from bot.domain.errors import StartupError, reason_of
 from bot.domain.picture_check import THRESHOLD
 from bot.media.picture_check import CheckFailed, PictureChecker
 from bot.metrics import Metrics
@@ -38,14 +38,19 @@ async def inspect_database(store: Store) -> tuple[Finding, bool]:
     file = store.database.file
     if file is not None and not file.exists():
         folder = next(parent for parent in file.absolute().parents if parent.exists())
-        if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        try:
+            # Root has every right, and still can't write everywhere.
+            with TemporaryFile(dir=folder):
+                pass
+        except OSError:
             return problem(DATABASE, f"{folder} can't be written.", "Give the bot's user that right."), False
         return ok(DATABASE, f"SQLite; the first start makes {file}."), False
     try:
-        version, server = await store.database.read(_versions)
-    except (StoreUnavailable, OSError) as error:
-        remedy = "Check DATABASE_URL, that the server runs, and its rights."
-        return problem(DATABASE, f"it can't be opened ({error}).", remedy), False
+        with explained(store.database):
+            version, server = await store.database.read(_versions)
+    except StartupError as error:
+        summary, _, remedy = str(error).partition(". ")
+        return problem(DATABASE, f"{summary}.", remedy), False
     if version is not None and not is_known(version):
         fault, remedy = describe_unknown(version)
         return problem(DATABASE, f"{server}: it {fault}.", remedy), False
@@ -123,7 +128,7 @@ async def send_webhook(public_url: str, url: str) -> Finding | tuple[int, str]:
             "Check the name, the proxy or tunnel, and the firewall. Where the bot's own machine can't reach "
             "its public address, run the check elsewhere with the same .env."
         )
-        return problem(PUBLIC_URL, f"{public_url} can't be reached ({type(error).__name__}).", remedy)
+        return problem(PUBLIC_URL, f"{public_url} can't be reached ({reason_of(error)}).", remedy)
 
 
 def _unanswered(public_url: str, status: int, location: str, *, taken: str, port: int) -> Finding:

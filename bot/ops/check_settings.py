@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from discord.http import Route
 
 from bot.config.settings import Settings
+from bot.domain.errors import reason_of
 from bot.ops.findings import Finding, problem, warning
 
 SETTINGS, NETWORK = "Settings", "Network"
@@ -43,12 +45,18 @@ def key_fault(key: str, api_url: str) -> str | None:
     return "doesn't look like a ComfyDeploy key, which begins with eyJ"
 
 
+def names_in(mistakes: Sequence[str]) -> frozenset[str]:
+    """Return the wrong settings, with which the sentences begin. Their defaults are nothing to talk about."""
+    return frozenset(found[0] for sentence in mistakes if (found := re.match("[A-Z_]+", sentence)))
+
+
 def check_settings(settings: Settings, mistakes: Sequence[str]) -> Iterator[Finding]:
     """Yield a finding for each mistake, and a warning for what is unlikely or has an unlikely form."""
     for sentence in mistakes:
         yield problem(SETTINGS, sentence, REMEDY)
     for sentence in settings.warnings():
-        yield warning(SETTINGS, sentence, REMEDY)
+        if not names_in([sentence]) & names_in(mistakes):
+            yield warning(SETTINGS, sentence, REMEDY)
     token, key = (each.get_secret_value() for each in (settings.discord_token, settings.comfydeploy_api_key))
     if token and (fault := token_fault(token)):
         yield warning(SETTINGS, f"DISCORD_TOKEN {fault}.", "Copy it again: Bot > Reset Token.")
@@ -77,7 +85,7 @@ async def check_network(api_url: str) -> Finding | None:
         try:
             _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _CONNECT_SECONDS)
         except OSError as error:  # TimeoutError, too
-            reasons.append(f"{host}: {error or type(error).__name__}")
+            reasons.append(f"{host}: {reason_of(error)}")
         else:
             with closing(writer):
                 return None

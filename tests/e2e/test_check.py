@@ -115,8 +115,13 @@ async def test_a_database_that_the_bot_can_not_use(home: BotProcess) -> None:
     await set_schema_version(home.database, "v9_0001")
     await finds(home, "error", "Database", "v9_0001", "Start the version that made it")
     home.database_file.write_text("a shopping list, and long enough to be taken for more than a header\n" * 3)
-    await finds(home, "error", "Database", "not a database")
+    await finds(home, "error", "Database", "it is damaged. | Remedy: Name another file in DATABASE_URL")
     home.database_file.unlink()
+    await finds(home, "error", "Database: /proc can't be written", DATABASE_URL="sqlite:////proc/x/y.db")
+    url = f"postgresql://bot@127.0.0.1:{free_port()}/bot"
+    await finds(
+        home, "error", "Database: PostgreSQL can't be reached (Connection refused).", DATABASE_URL=url
+    )
     await insert_foreign_table(home.database)
     await finds(home, "error", "Database", "tables of another program")
 
@@ -159,11 +164,13 @@ async def test_deployments_that_comfydeploy_does_not_describe(home: BotProcess) 
 
 async def test_comfydeploy_away(home: BotProcess) -> None:
     url = f"http://127.0.0.1:{free_port()}/api"
-    words = ("ComfyDeploy key", "can't be reached", "COMFYDEPLOY_API_URL")
+    words = ("ComfyDeploy key", "can't be reached (Connection refused).", "COMFYDEPLOY_API_URL")
     said = await finds(home, "error", *words, COMFYDEPLOY_API_URL=url)
+    found(said, "error", "Deployment", "ComfyDeploy doesn't describe it (Connection refused).")
     found(said, "error", "Deployment", PICTURE_ID, "Check again when ComfyDeploy answers")
     await home.discord.stop()
-    said = await finds(home, "error", "Network", "neither Discord nor", COMFYDEPLOY_API_URL=url)
+    network = ("Network: neither Discord nor", "; 127.0.0.1: Connection refused).")
+    said = await finds(home, "error", *network, COMFYDEPLOY_API_URL=url)
     assert errors(said) == ["Network"]
 
 
@@ -220,6 +227,11 @@ async def test_mistakes_do_not_hide_the_rest(home: BotProcess) -> None:
     for words in (("WEB_PORT", "whole number"), ("LOG_LEVEL", "one of")):
         found(said, "error", "Settings", *words)
     found(said, "ok", "Deployment", PICTURE_ID)
+    urls = {"PUBLIC_URL": "bot.example.com", "DATABASE_URL": "mysql://x/y", "COMFYDEPLOY_API_URL": "x"}
+    said = await home.command("check", **urls)
+    for name in urls:
+        assert [line for line in findings(said) if name in line and not line.startswith("error")] == []
+    assert not [line for line in findings(said) if " Database: " in line or " ComfyDeploy key: " in line]
     said = await home.command("check", DISCORD_TOKEN="")
     assert said.code == 2
     found(said, "error", "Settings", "DISCORD_TOKEN is missing")

@@ -39,10 +39,11 @@ async def test_a_second_process_with_the_same_shard_is_refused_in_a_sentence(
 ) -> None:
     monkeypatch.setattr("bot.serve._LOCK_SECONDS", 0.1)
     await home.start()
-    ended = await home.command(WEB_PORT="0")
-    assert ended.code == 2
-    sentence = "Another process over this database has shard 0 connected to Discord."
-    assert ended.err.strip().splitlines()[-1].startswith(sentence)
+    for port in (str(home.port), "0"):
+        ended = await home.command(WEB_PORT=port)
+        assert ended.code == 2
+        sentence = "The bot is already running on this database, with shard 0. Stop that process, or"
+        assert ended.err.strip().splitlines()[-1].startswith(sentence)
     await home.ask()
     await home.settled(runs=1)
 

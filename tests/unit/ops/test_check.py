@@ -42,7 +42,7 @@ async def test_an_unreachable_address_is_told_in_words() -> None:
     found = await send_webhook(url, f"{url}/webhooks/comfydeploy/check/x")
     assert isinstance(found, Finding)
     assert found.level is ERROR
-    assert "can't be reached" in found.summary
+    assert "can't be reached (the name can't be resolved)." in found.summary
 
 
 def options(**described: Any) -> str:
