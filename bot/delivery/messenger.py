@@ -34,7 +34,6 @@ from bot.domain.messages.records import (
     Place,
     Release,
     Shows,
-    marker,
 )
 from bot.domain.picture_check import UNREACHABLE
 from bot.domain.results import CopyRequest
@@ -302,12 +301,7 @@ class Messenger:
         act = await self._climb(step)
         if act is Act.EDIT:
             for part, content, keep in await compose.edits(self._app, step.claim):
-                with suppress(Unreachable):  # somebody may have deleted it
-                    if content is not None:
-                        mark = marker(step.claim.message, part)
-                        await self._app.discord.edit(part.ref, content, keep, mark)
-                    else:
-                        await self._app.discord.delete(part.ref)
+                await step.edit(part, content, keep)
         elif act is Act.DELETE:
             message = step.claim.message
             step.change(posted=(), stale=(*message.stale, *message.refs))

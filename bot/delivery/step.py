@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -75,6 +75,18 @@ class Step:
             found = await self._app.discord.search(part.channel_id, at, mark, part.files, but=known)
             if found is not None:
                 self.claim = self.claim.with_part(replace(part, message_id=found))
+
+    async def edit(self, part: Part, content: OutgoingMessage | None, keep: Collection[str] | None) -> None:
+        """Edit a posted part, or delete it if there is no content. It keeps its marker.
+
+        `keep` are the names of the files that stay, or None for all.
+        """
+        with suppress(Unreachable):  # somebody may have deleted it
+            if content is None:
+                await self._app.discord.delete(part.ref)
+            else:
+                mark = marker(self.claim.message, part)
+                await self._app.discord.edit(part.ref, content, keep, mark)
 
     async def post(
         self, place: Place, shows: Shows, parts: Sequence[OutgoingMessage], *, continues: bool
