@@ -111,7 +111,9 @@ def cost(
         return Sum(0, 1, 0.0, most * high)  # a refused run costs nothing unless a webhook about it arrives
     least = least_reserve(evidence, at)
     if runs and all(ended(run) <= at and not is_unheard_of(evidence, request, run) for run in runs):
-        least = min([least, *(max(0.0, _seconds(run, at) - _LATE) for run in runs)])
+        # In an outage, the bot may learn late that a run has started. What it then measured counts at first.
+        is_unsure = bool(evidence.story.away) and not all(_is_known(run, at) for run in runs)
+        least = 0.0 if is_unsure else min([least, *(max(0.0, _seconds(run, at) - _LATE) for run in runs)])
     counts = any(run.status == "success" and run.faults.get_status is None for run in runs)
     return Sum(int(counts), 1, least * low, most * high)
 
