@@ -35,12 +35,14 @@ def _name(now: datetime) -> str:
 async def backup(settings: Settings, outside: Outside, file: Path | None, out: TextIO) -> int:
     """Write a backup to a new file, and return the exit code 0.
 
-    Raises StartupError if there is no database or the file exists, and BackupError.
+    Raises StartupError if there is no database or no folder, or if the file exists, and BackupError.
     """
     now = outside.now()
     path = file or (settings.backup_dir or Path()) / _name(now)
     if path.exists():
         raise StartupError(f"{path} exists. Name another file.")
+    if not path.parent.is_dir():
+        raise StartupError(f"There is no folder {path.parent}. Create it, or name another file.")
     database = Database(settings.database_url.get_secret_value(), outside)
     try:
         with explained(database):

@@ -28,7 +28,7 @@ from bot.database.engine import Database
 from bot.database.errors import database_errors
 from bot.database.schema import schema_of
 from bot.database.tables import alembic_version
-from bot.domain.errors import StartLater, StartupError
+from bot.domain.errors import StartLater, StartupError, reason_of
 
 T = TypeVar("T")
 MANIFEST = "manifest.json"
@@ -137,7 +137,8 @@ async def back_up(database: Database, path: Path, now: datetime) -> Manifest:
             manifest = _write(connection, part, now)
             part.replace(path)
         except OSError as error:
-            raise BackupError(f"{path} can't be written ({error.strerror or error}).") from error
+            remedy = "Free some space, or give the bot's user that right."
+            raise BackupError(f"{path} can't be written ({reason_of(error)}). {remedy}") from error
         return manifest
 
     try:

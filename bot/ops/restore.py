@@ -127,7 +127,8 @@ async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO
             before = _exchange(database.file) if database.file is not None else before
     finally:
         await database.close()
-    out.write(f"Restored {counted(manifest.rows, 'row')} of {manifest.made_at} from {file}.\n")
+    made_at = datetime.fromisoformat(manifest.made_at).isoformat(timespec="seconds")
+    out.write(f"Restored {counted(manifest.rows, 'row')} of {made_at} from {file}.\n")
     out.write(
         f"Runs that waited and weren't started: {ended[RunState.REFUSED]}; "
         f"in flight, and not followed any more: {ended[RunState.UNCONFIRMED]}.\n"
