@@ -142,7 +142,10 @@ class Evidence:
         """Return whether a message can be a status message or an outcome."""
         if self.is_card(message) or self.is_copy(message):
             return False
-        return not message.ephemeral or was_status(message)
+        ask = self._answers.get(message.id)
+        # If no edit of a private status message arrives, a result is the first that the answer shows.
+        is_result = ask is not None and ask.interaction.original is message and bool(file_keys_of(message))
+        return not message.ephemeral or was_status(message) or is_result
 
     def _requests(self) -> list[Request]:
         groups = _Groups()
