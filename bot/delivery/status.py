@@ -48,7 +48,7 @@ class Estimator:
     async def expected_ends(self, batches: Sequence[Sequence[Run]]) -> Mapping[str, datetime]:
         """Return when the last runs of batches are expected to end, by request, as far as that is known."""
         now, ends = self._app.now(), dict[str, datetime]()
-        waiting = any(run.state is RunState.WAITING for batch in batches for run in batch)
+        waiting = any(self._is_near(run) for batch in batches for run in batch)
         try:
             busy = await self._app.store.figures.in_flight() if waiting else {}
             for batch in batches:
@@ -70,6 +70,11 @@ class Estimator:
             return expected_end(run, usual, now, self._app.limit(run.deployment))
         start = await self._start(run, usual, now, busy.get(run.deployment, ()))
         return start + usual.total if start is not None else None
+
+    def _is_near(self, run: Run) -> bool:
+        """Return whether a run waits for a slot of its deployment, and isn't far back in the queue."""
+        is_near = run.queue_position is not None and run.queue_position <= PLACES
+        return run.state is RunState.WAITING and is_near and self._app.limit(run.deployment) is not None
 
     async def _usual(self, deployment: str, gpu: str | None, now: datetime) -> Medians | None:
         key = (deployment, gpu)
@@ -96,7 +101,7 @@ class Estimator:
         free, because a limit of its user or server keeps it.
         """
         slots = self._app.limit(run.deployment)
-        if run.queue_position is None or run.queue_position > PLACES or slots is None:
+        if slots is None or run.queue_position is None or not self._is_near(run):
             return None
         free_at = list[datetime]()
         for each in busy if len(busy) >= slots else ():
