@@ -74,7 +74,7 @@ class Metrics:
             "comfydeploy_call_seconds", "How long ComfyDeploy took to answer", _CALL_SECONDS, "call"
         )
 
-        checked = self._counter("pictures_checked", "Pictures by what the checker said", "result")
+        checked = self._counter("pictures_checked", "Pictures that were checked, by verdict", "result")
         self._checked = {result: checked.labels(result) for result in ("clean", "flagged", "unknown")}
         self._held = self._counter("pictures_held", "Outputs that a moderator has to look at first")
         self._check = self._histogram(

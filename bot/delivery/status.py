@@ -48,7 +48,7 @@ class Estimator:
     async def expected_ends(self, batches: Sequence[Sequence[Run]]) -> Mapping[str, datetime]:
         """Return when the last runs of batches are expected to end, by request, as far as that is known."""
         now, ends = self._app.now(), dict[str, datetime]()
-        waiting = any(self._is_near(run) for batch in batches for run in batch)
+        waiting = any(self._place(run) for batch in batches for run in batch)
         try:
             busy = await self._app.store.figures.in_flight() if waiting else {}
             for batch in batches:
@@ -71,10 +71,11 @@ class Estimator:
         start = await self._start(run, usual, now, busy.get(run.deployment, ()))
         return start + usual.total if start is not None else None
 
-    def _is_near(self, run: Run) -> bool:
-        """Return whether a run waits for a slot of its deployment, and isn't far back in the queue."""
-        is_near = run.queue_position is not None and run.queue_position <= PLACES
-        return run.state is RunState.WAITING and is_near and self._app.limit(run.deployment) is not None
+    def _place(self, run: Run) -> int | None:
+        """Return a waiting run's place in the queue, or None if it is far back or its slots are unknown."""
+        if run.state is not RunState.WAITING or self._app.limit(run.deployment) is None:
+            return None
+        return run.queue_position if (run.queue_position or 0) <= PLACES else None
 
     async def _usual(self, deployment: str, gpu: str | None, now: datetime) -> Medians | None:
         key = (deployment, gpu)
@@ -100,8 +101,8 @@ class Estimator:
         Runs that are far back in the queue have none, and neither has a run that waits although a slot is
         free, because a limit of its user or server keeps it.
         """
-        slots = self._app.limit(run.deployment)
-        if slots is None or run.queue_position is None or not self._is_near(run):
+        place, slots = self._place(run), self._app.limit(run.deployment)
+        if place is None or slots is None:
             return None
         free_at = list[datetime]()
         for each in busy if len(busy) >= slots else ():
@@ -110,7 +111,7 @@ class Estimator:
             free_at += [end] if end is not None else []
         # A limit that was lowered leaves more runs in flight than slots: the first to end free none.
         free_at = sorted(free_at)[max(0, len(busy) - slots) :]
-        return expected_start(run.queue_position, free_at, usual)
+        return expected_start(place, free_at, usual)
 
 
 # The status message says *Finishing up* once the outputs have been downloading for this many seconds.

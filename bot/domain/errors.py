@@ -21,6 +21,8 @@ Param = str | int | float | bool | None
 def reason_of(error: BaseException) -> str:
     """Say why a connection or a file failed, in an operator's words, without the name of a class."""
     cause = getattr(error, "os_error", error)  # aiohttp's errors have one
+    if isinstance(cause, UnicodeDecodeError):
+        return "it isn't UTF-8 text"
     if isinstance(cause, TimeoutError):
         return "no answer in time"
     if isinstance(cause, socket.gaierror):

@@ -23,7 +23,7 @@ from bot.config.settings import DEFAULT_DEPLOYMENTS_FILE, ENV_FILE, REQUIRED_SEC
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
 from bot.deployments.schema.field_types import mistakes
-from bot.domain.errors import InputError, StartLater, StartupError
+from bot.domain.errors import InputError, StartLater, StartupError, reason_of
 from bot.ops.check_comfydeploy import KEY_REFUSED, UNKNOWN_ID, check_deployments, check_key
 from bot.ops.check_discord import CLOCK, SERVERS, TOKEN_REFUSED, check_discord
 from bot.ops.check_settings import key_fault, token_fault
@@ -85,13 +85,8 @@ def _read(name: str, option: str | None) -> str:
     except (OSError, UnicodeDecodeError) as error:
         # The option's value may be the secret itself, given in place of its file.
         takes = "It takes a file's name, or - for standard input."
-        raise StartupError(f"{OPTIONS[name]} can't be read ({_reason(error)}). {takes}") from None
+        raise StartupError(f"{OPTIONS[name]} can't be read ({reason_of(error)}). {takes}") from None
     return text.removeprefix("\ufeff").strip().partition("\n")[0].strip()
-
-
-def _reason(error: OSError | UnicodeDecodeError) -> str | None:
-    """Describe why a file can't be read or written, without its name."""
-    return error.strerror if isinstance(error, OSError) else "it isn't UTF-8 text"
 
 
 async def _answer(
@@ -220,7 +215,7 @@ def write_env_file(answers: Mapping[str, str]) -> bool:
     except (OSError, UnicodeDecodeError) as error:
         with suppress(OSError):
             new.unlink(missing_ok=True)
-        raise StartupError(f"{ENV_FILE} can't be written ({_reason(error)}).") from None
+        raise StartupError(f"{ENV_FILE} can't be written ({reason_of(error)}).") from None
     return True
 
 

@@ -8,7 +8,7 @@ from tests.harness import Harness
 from tests.questions import messages
 
 Note = Literal["an attempt", "the end"]
-# The functions of the store, by what they store about a message.
+# The functions of the store that change a message, by the step that they store.
 
 
 async def delivery_states(bot: Harness) -> list[str]:

@@ -29,7 +29,7 @@ def song() -> bytes:
 
 
 def picture(width: int, height: int) -> bytes:
-    """Return a PNG of noise, which no compression without loss makes smaller."""
+    """Return a PNG of noise, which lossless compression can't make smaller."""
     file = io.BytesIO()
     noise = random.Random(1).randbytes(width * height * 3)
     Image.frombytes("RGB", (width, height), noise).save(file, "PNG", compress_level=0)

@@ -34,13 +34,13 @@ DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
 _ANSWER = 4.0
 _AT_ONCE = 1.5
 _PATIENCE = 300.0
-# Of a changed message with more lines, a transcript has only the new ones and buttons that are gone.
+# A changed message with more lines is shown by its new lines and the buttons that are gone.
 _LONG = 5
 # The last line of a status message, which takes one line of a transcript.
 _STATUS = "┃ [Cancel]"
-# Of what people type, a transcript has so many characters.
+# A transcript cuts what people type after so many characters.
 _LONGEST = 200
-# Of a longer time, all but the last minute passes in one jump of the clocks.
+# If more seconds pass, the clocks jump over all but the last minute.
 _LONG_TIME = 600.0
 # Seconds after which a killed bot is started again.
 _BACK = 2.0

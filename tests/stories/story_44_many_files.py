@@ -65,7 +65,7 @@ async def _makes(stage: Stage, alice: Person, what: str, files: dict[str, bytes]
 
 
 def _noise(side: int) -> bytes:
-    """Return a PNG that no compression without loss makes smaller."""
+    """Return a PNG that lossless compression can't make smaller."""
     file = io.BytesIO()
     pixels = random.Random(1).randbytes(side * side * 3)
     Image.frombytes("RGB", (side, side), pixels).save(file, "PNG", compress_level=0)

@@ -478,7 +478,10 @@ _add(
 
 # Pairs whose rows may differ from both orders, with the reason why that does no harm.
 TOLERATED = {
-    ("erase a person", "replace a preset"): "whoever erases their data saves the preset at this moment",
+    (
+        "erase a person",
+        "replace a preset",
+    ): "the preset is saved by its own holder, who is erasing their data at this moment",
     ("delete a batch", "show messages"): "any of the messages of one request may be first",
     ("poll due runs", "poll everything"): "what was polled a moment ago need not be polled at once",
     ("poll due runs", "cancel a running batch"): "one run may be polled before, the other afterwards",

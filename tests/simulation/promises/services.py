@@ -149,7 +149,7 @@ def _followed(evidence: Evidence, since: float, until: float, known: float) -> I
     calls = [call for call in _calls(evidence, since) if call.method == "GET"]
     for run in evidence.story.world.comfydeploy.runs if known < until else ():
         asked = [monotonic(call.at) for call in calls if call.path.endswith(f"/run/{run.id}")]
-        # Of a run that had ended before, a message may ask for new links to its outputs.
+        # A message may ask for new links to the outputs of a run that had already ended.
         if ended(run) > since and any(known < at < until for at in asked):
             yield Broken(_FLOODED, "ComfyDeploy", f"asked about {run.id} since {since:.0f}")
         in_flight = created(run) < since < ended(run)

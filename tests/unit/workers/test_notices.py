@@ -1,4 +1,4 @@
-"""Notices to the owner: when they are sent, and by which of several processes."""
+"""Notices to the owner: when they are sent, and by which process."""
 
 from __future__ import annotations
 
