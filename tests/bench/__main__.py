@@ -8,66 +8,40 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.bench import (
-    channels,
-    delivery,
-    lag,
-    memory,
-    picture_check,
-    queue,
-    requests,
-    rows,
-    start,
-    webhooks,
-)
+from tests.bench import delivery, lag, memory, requests, rows, webhooks
 from tests.bench.figures import Figure, table
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
     "requests": requests.measure,
     "webhooks": webhooks.measure,
     "delivery": delivery.measure,
-    "check": picture_check.measure,
-    "channels": channels.measure,
+    "check": delivery.measure_check,
+    "channels": delivery.measure_channels,
     "memory": memory.measure,
     "lag": lag.measure,
     "rows": rows.measure,
-    "queue": queue.measure,
-    "start": start.measure,
 }
 
 
-def parse() -> argparse.Namespace:
+async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure speed and memory.")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; default: all")
     parser.add_argument("--runs", type=int, default=1000, help="runs that `memory` plays")
-    parser.add_argument("--rows", type=int, default=100_000, help="rows in each table of `rows` and `start`")
+    parser.add_argument("--rows", type=int, default=100_000, help="rows in each table of `rows`")
     options = parser.parse_args()
-    unknown = set(options.sections) - SECTIONS.keys()
-    if unknown:
+    if unknown := set(options.sections) - SECTIONS.keys():
         parser.error(f"no section is called {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    return options
+    figures: list[Figure] = []
+    for name in options.sections or SECTIONS:
+        say(f"{name} ({os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}) …")
+        figures += await SECTIONS[name](options)
+    say("")
+    say(table(figures))
 
 
 def say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-def machine() -> str:
-    """Return the machine's cores and load, on which the figures depend."""
-    if not hasattr(os, "getloadavg"):
-        return f"{os.cpu_count()} cores"
-    return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}"
-
-
-async def main() -> None:
-    options = parse()
-    figures: list[Figure] = []
-    for name in options.sections or SECTIONS:
-        say(f"{name} ({machine()}) …")
-        figures += await SECTIONS[name](options)
-    say("")
-    say(table(figures))
 
 
 if __name__ == "__main__":

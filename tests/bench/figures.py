@@ -18,10 +18,6 @@ class Figure:
     baseline: float | None = None
     aim: str = ""
 
-    @property
-    def ratio(self) -> float | None:
-        return self.value / self.baseline if self.baseline else None
-
 
 def percentile(values: Iterable[float], share: float) -> float:
     """Return the percentile by nearest rank: `share` 0.99 of 200 values is the 198th."""
@@ -30,41 +26,31 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 
 def latencies(
-    section: str, name: str, seconds: Sequence[float], baseline: Sequence[float] = (), aim: str = ""
+    section: str, name: str, seconds: Sequence[float], baseline: Sequence[float], aim: str = ""
 ) -> list[Figure]:
     """Return p50 and p99 in milliseconds. `aim` is that of p99."""
+    (p50, p99), (bare50, bare99) = (
+        [percentile(values, share) * 1000 for share in (0.5, 0.99)] for values in (seconds, baseline)
+    )
     return [
-        Figure(
-            section,
-            f"{name}, {label}",
-            percentile(seconds, share) * 1000,
-            "ms",
-            percentile(baseline, share) * 1000 if baseline else None,
-            aim if share > 0.9 else "",
-        )
-        for label, share in (("p50", 0.5), ("p99", 0.99))
+        Figure(section, f"{name}, p50", p50, "ms", bare50),
+        Figure(section, f"{name}, p99", p99, "ms", bare99, aim),
     ]
 
 
-def table(figures: Sequence[Figure]) -> str:
-    head = ("section", "what", "figure", "baseline", "ratio", "aim")
-    rows = [head, *(_row(figure) for figure in figures)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    rows.insert(1, tuple("-" * width for width in widths))
-    lines = ("  ".join(_cell(row, column, widths) for column in range(len(head))).rstrip() for row in rows)
-    return "\n".join(lines)
-
-
-def _cell(row: tuple[str, ...], column: int, widths: Sequence[int]) -> str:
-    text, width = row[column], widths[column]
-    return text.rjust(width) if column in (2, 3, 4) else text.ljust(width)
+def table(figures: Iterable[Figure]) -> str:
+    rows = [("section", "what", "figure", "baseline", "ratio", "aim"), *map(_row, figures)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [[text.ljust(width) for text, width in zip(row, widths, strict=True)] for row in rows]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
 def _row(figure: Figure) -> tuple[str, ...]:
-    ratio = f"{figure.ratio:.2f}" if figure.ratio is not None else ""
-    baseline = _number(figure.baseline) if figure.baseline is not None else ""
     value = f"{_number(figure.value)} {figure.unit}".rstrip()
-    return (figure.section, figure.name, value, baseline, ratio, figure.aim)
+    if not figure.baseline:
+        return figure.section, figure.name, value, "", "", figure.aim
+    ratio = f"{figure.value / figure.baseline:.2f}"
+    return figure.section, figure.name, value, _number(figure.baseline), ratio, figure.aim
 
 
 def _number(value: float) -> str:

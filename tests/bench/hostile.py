@@ -9,32 +9,14 @@ from collections.abc import Iterator
 
 from PIL import Image
 
+from bot.words.rules import WordRule
+
 MIB = 1024 * 1024
 REPLY = 4 * MIB
 # Texts that are slow to normalize, match, escape or parse.
 PIECES = (
-    *(
-        "!",
-        "1",
-        "a ",
-        ". ",
-        "[",
-        "](",
-        "{prompt}",
-        "`",
-        "||",
-        "*_",
-        "@",
-        "<",
-        "=",
-        ",",
-        '"',
-        "\\",
-        "\t",
-        "\n",
-    ),
-    *("\u200b", "\u0301", "é", "\ufdfa", "\u0430", "\ufb01", "\U0001d51e", "\ud55c", "\ud800"),
-    *("a=1,", "1.", "e1", "x!"),
+    *'!1[`@<=,"\\\t\n\u200b\u0301é\ufdfa\u0430\ufb01\U0001d51e\ud55c\ud800',
+    *("a ", ". ", "](", "{prompt}", "||", "*_", "a=1,", "1.", "e1", "x!"),
 )
 KEYWORDS = tuple("a" * length for length in range(1, 60)) + tuple(f"wörd{n}" + "é" * 50 for n in range(400))
 # With these as keywords and allowed words, 57 matches start at each letter of the text, and none is a hit.
@@ -45,6 +27,12 @@ SLOW_PATTERN = "[ab](?:[ab]*a[ab]{900}c)?"
 SLOW_ALLOWED = ("*a*", "*b*")
 SLOW_TEXT = "".join(random.Random(3).choices("ab", k=6000))
 PATTERNS = (r"(?i)\pL{250}", r"a(?:[ab]*a[ab]{900}c)?", r"(?:a?){60}", r"(?i)(?:\pL\pN\pS){80}", r"[^a]{200}")
+_ALLOWED = ("*a*", *KEYWORDS[:99])
+RULES = (
+    WordRule(name="nested", keywords=NESTED, allowed=NESTED),
+    WordRule(name="slow", patterns=(SLOW_PATTERN,), allowed=SLOW_ALLOWED),
+    *[WordRule(name="hostile", keywords=KEYWORDS, patterns=PATTERNS * 2, allowed=_ALLOWED)] * 4,
+)
 
 
 def long_texts(length: int) -> Iterator[str]:

@@ -1,100 +1,105 @@
-"""Set up a benchmark: the bot as a process, channels, people, stored runs, a deployment without a queue."""
+"""Set up a benchmark: the bot as a process with people, channels and stored runs, and the load on it."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
+import aiohttp
+import psutil
+from sqlalchemy import update
+
 from bot.comfydeploy.wire import WEBHOOK_PATH, WebhookSigner
-from bot.database.rows import insert_rows
+from bot.database import tables
 from bot.domain.requests import new_key
 from bot.domain.runs import RunState
-from bot.outside import Outside
-from bot.store import Store
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
+from demo.fake_comfydeploy.generator import scene_of
+from demo.fake_comfydeploy.painting import paint_png
 from demo.fake_comfydeploy.server import FakeComfyDeploy
-from tests.e2e.bot_process import BotProcess, bot_process
+from tests.chaos.database import opened
+from tests.databases import migrate
+from tests.e2e.bot_process import ANSWER_WITHIN, PROJECT, BotProcess
 from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Fault, Faults
 from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
-from tests.fakediscord.world import Channel, Guild, User
+from tests.fakediscord.world import Channel, User
+from tests.questions import Request, Run, insert_runs
 
 SECRET = "the-bench-s-own-webhook-secret-0001"
 AT_ONCE = 1000
 POST = "POST /channels/{channel_id}/messages"
+FILE = "outputs/runs/bench/ComfyUI_00001_.png"
 
 
 class Arrivals(Faults):
-    """Records when requests reached the fake Discord, before their bodies were read."""
+    """Records when the first post to each channel reached the fake Discord, before its body was read."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: list[tuple[float, str, Json]] = []
+        self.posts: dict[int, float] = {}
 
     def draw(self, route: str, params: Json) -> Fault | None:
-        self.seen.append((time.perf_counter(), route, params))
+        if route == POST:
+            self.posts.setdefault(int(params["channel_id"]), time.perf_counter())
         return super().draw(route, params)
 
-    def posts(self) -> dict[int, list[float]]:
-        """Return the times at which posts began, by channel."""
-        found: dict[int, list[float]] = {}
-        for at, route, params in self.seen:
-            if route == POST:
-                found.setdefault(int(params["channel_id"]), []).append(at)
-        return found
+
+class PlainBot(BotProcess):
+    """`tests.bench.plain_bot` as a process."""
+
+    async def launch(self) -> None:
+        arguments = command(self.discord.url, "tests.bench.plain_bot")
+        self.process = await asyncio.create_subprocess_exec(*arguments, env=self.environment())
 
 
-@dataclass(frozen=True, slots=True)
-class Seeded:
-    """A run that was stored before the bot started."""
-
-    key: str
-    run_id: str
-    channel: Channel | None
-
-    @property
-    def path(self) -> str:
-        return (
-            f"{WEBHOOK_PATH}/{self.key}/{WebhookSigner(SECRET, None).mac(self.key)}?target_events=run.output"
-        )
-
-
-def backend(*more: InputNode, pace: float = 0.0, nodes: int = 6) -> FakeComfyDeploy:
+def backend() -> FakeComfyDeploy:
     """Return a fake ComfyDeploy whose deployment never queues and has an option with 200 choices."""
     models = tuple(f"model {number:03}" for number in range(200))
     model = InputNode(class_type="Enum", input_id="model", default=models[0], options=models)
-    sizes = (size_input("width", 256), size_input("height", 256))
-    inputs = (PROMPT, SEED, *sizes, model, *more)
-    loaded = replace(picture(), inputs=inputs, nodes=("KSampler",) * nodes, concurrency_limit=AT_ONCE)
-    return FakeComfyDeploy(pace=pace, deployments=[loaded])
+    inputs = (PROMPT, SEED, size_input("width", 256), size_input("height", 256), model)
+    loaded = replace(picture(), inputs=inputs, nodes=("KSampler",) * 6, concurrency_limit=AT_ONCE)
+    return FakeComfyDeploy(pace=0.0, deployments=[loaded])
 
 
 @asynccontextmanager
 async def scene(
-    *, comfydeploy: FakeComfyDeploy | None = None, rate_limits: bool = True, **settings: Any
+    kind: type[BotProcess] = BotProcess,
+    *,
+    comfydeploy: FakeComfyDeploy | None = None,
+    rate_limits: bool = True,
+    database: str = "sqlite",
+    **settings: Any,
 ) -> AsyncIterator[BotProcess]:
-    """Set up the bot's process without starting it. `settings` are further environment variables."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        async with bot_process(
-            Path(folder),
-            comfydeploy=comfydeploy or backend(),
-            rate_limits=rate_limits,
-            WEBHOOK_SECRET=SECRET,
-            POLL_INTERVAL_SECONDS="15",
-            SUBMIT_GRACE_SECONDS="180",
-            **settings,
-        ) as home:
+    """Set up a bot's process without starting it. `settings` are further environment variables."""
+    more = {"WEBHOOK_SECRET": SECRET, "POLL_INTERVAL_SECONDS": "15", "SUBMIT_GRACE_SECONDS": "180"}
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        stored = await stack.enter_async_context(opened(database, folder))
+        await migrate(stored.url)
+        discord = FakeDiscord(rate_limits=rate_limits, answer_within=ANSWER_WITHIN)
+        discord.faults = Arrivals()
+        await stack.enter_async_context(discord)
+        fake = await stack.enter_async_context(comfydeploy or backend())
+        home = kind(folder, discord, fake, more | settings, database=stored)
+        try:
             yield home
+        finally:
+            if home.process is not None and home.process.returncode is None:
+                await home.kill()
 
 
 def pid_of(home: BotProcess) -> int:
@@ -104,89 +109,70 @@ def pid_of(home: BotProcess) -> int:
     return home.process.pid
 
 
+def busy(pid: int) -> float:
+    """Return the CPU seconds that a process has used."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
 def channels(home: BotProcess, count: int) -> list[Channel]:
     return [home.discord.add_text(home.guild, f"channel-{number}") for number in range(count)]
 
 
 def servers(home: BotProcess, count: int) -> list[Channel]:
     """Add servers of one channel each, and return the channels."""
-    return [
-        home.discord.add_text(home.discord.add_guild(f"server-{number}"), "pictures")
-        for number in range(count)
-    ]
+    guilds = [home.discord.add_guild(f"server-{number}") for number in range(count)]
+    return [home.discord.add_text(guild, "pictures") for guild in guilds]
+
+
+def people(home: BotProcess, count: int) -> list[User]:
+    return [home.discord.add_user(f"person-{number}", home.guild) for number in range(count)]
 
 
 async def seed(
-    home: BotProcess,
-    state: RunState,
-    places: Sequence[Channel | None],
-    *,
-    run_ids: Sequence[str] = (),
-    to_check: bool = False,
-) -> list[Seeded]:
-    """Store runs in flight, one for each channel, as an earlier process would have left them.
-
-    `run_ids` are those of runs at ComfyDeploy; by default it knows none of them.
-    """
-    ids = run_ids or [str(uuid.uuid4()) for _ in places]
+    home: BotProcess, state: RunState, places: Sequence[Channel], *, to_check: bool = False
+) -> list[Run]:
+    """Store runs in flight, one for each channel, as an earlier process would have left them."""
+    servers = [place.guild or home.guild for place in places]
     seeded = [
-        Seeded(new_key(SystemRandom()), run_id, place) for run_id, place in zip(ids, places, strict=True)
+        made_run(state, home.alice.id, server.id, place.id)
+        for server, place in zip(servers, places, strict=True)
     ]
-    store = Store(home.environment()["DATABASE_URL"], Outside())
-    await store.open()
-    try:
-        await store.database.write(
-            insert_rows, [_row(home, run, state) | {"to_check": to_check} for run in seeded]
-        )
-    finally:
-        await store.close()
+    await insert_runs(home.database, *seeded, due_at=datetime.now(UTC) + timedelta(hours=1))
+    keys = [run.key for run in seeded]
+    change = update(tables.runs).where(tables.runs.c.key.in_(keys)).values(to_check=to_check)
+    await home.database.write(lambda connection: connection.execute(change))
     return seeded
 
 
-def _row(home: BotProcess, run: Seeded, state: RunState) -> dict[str, Any]:
-    now = datetime.now(UTC)
-    place = run.channel or home.channel
-    return {
-        "key": run.key,
-        "request_key": run.key,
-        "state": state,
-        "created_at": now,
-        "requester_id": home.alice.id,
-        "guild_id": place.guild.id if place.guild else None,
-        "channel_id": place.id,
-        "deployment": "picture",
-        "deployment_id": PICTURE_ID,
-        "inputs": {"prompt": "a fox"},
-        "prompt": "a fox",
-        "application_id": home.discord.bot.id,
-        "upload_limit": 10 * 1024 * 1024,
-        "run_id": run.run_id,
-        "outputs": [],
-        "failure_params": {},
-        "file_deployments": [],
-        "submitted_at": now,
-        "started_at": now,
-        "due_at": now + timedelta(hours=1),
-        "deadline_seconds": 7200,
-    }
+def made_run(state: RunState, person: int, guild: int, channel: int, **more: Any) -> Run:
+    """Return a run that was submitted just now."""
+    key, now = new_key(SystemRandom()), datetime.now(UTC)
+    request = Request(
+        key=key,
+        created_at=now,
+        requester_id=person,
+        guild_id=guild,
+        channel_id=channel,
+        deployment="picture",
+        deployment_id=PICTURE_ID,
+        prompt="a fox",
+    )
+    known: dict[str, Any] = {"run_id": str(uuid.uuid4()), "inputs": {"prompt": "a fox"}, "submitted_at": now}
+    return Run(request=request, key=key, state=state, **known, **more)
 
 
 async def ask(
-    discord: FakeDiscord, people: Sequence[User], places: Sequence[Channel], count: int
+    home: BotProcess, people: Sequence[User], places: Sequence[Channel], count: int
 ) -> list[Interaction]:
     """Send `/generate` many times at once, by people and in channels in turn, and wait for the answers.
 
     Raises RuntimeError for a refusal, which would be faster than an accepted request.
     """
-    asked = [
-        await discord.slash(
-            people[number % len(people)],
-            places[number % len(places)],
-            "generate",
-            {"prompt": f"fox {number}"},
-        )
-        for number in range(count)
-    ]
+    asked = []
+    for number in range(count):
+        person, place = people[number % len(people)], places[number % len(places)]
+        asked.append(await home.discord.slash(person, place, "generate", {"prompt": f"fox {number}"}))
     await asyncio.gather(*(asking.wait_answer(20) for asking in asked))
     refused = [one.text for one in asked if one.original is not None and one.original.ephemeral]
     if refused:
@@ -194,5 +180,77 @@ async def ask(
     return asked
 
 
-def add_people(discord: FakeDiscord, guild: Guild, count: int) -> list[User]:
-    return [discord.add_user(f"person-{number}", guild) for number in range(count)]
+def path_of(run: Run) -> str:
+    """Return the path of a run's webhook."""
+    return f"{WEBHOOK_PATH}/{run.key}/{WebhookSigner(SECRET, None).mac(run.key)}?target_events=run.output"
+
+
+def body(run_id: str, status: str, progress: float, **more: object) -> bytes:
+    """Return a webhook's body, with the same keys as recorded webhooks of ComfyDeploy."""
+    event = {
+        "event_type": "run.updated",
+        "run_id": run_id,
+        "status": status,
+        "live_status": f"Executing KSampler {progress:.2f}",
+        "progress": progress,
+        "outputs": [],
+        **more,
+    }
+    return json.dumps(event).encode()
+
+
+def paint() -> bytes:
+    return paint_png(scene_of({"prompt": "a fox", "seed": 1, "width": 768, "height": 768}), None)
+
+
+def put_picture(home: BotProcess) -> str:
+    """Put a picture into ComfyDeploy's bucket, and return its link."""
+    bucket = home.comfydeploy.world.bucket
+    bucket.put(FILE, paint(), "image/png")
+    return bucket.plain_link(FILE)
+
+
+async def send_success(web: aiohttp.ClientSession, address: str, run_id: str, url: str) -> None:
+    """Send the webhook of a success with one picture. Raises ClientResponseError if it is refused."""
+    item = {"url": url, "type": "output", "filename": "ComfyUI_00001_.png", "subfolder": ""}
+    node = {"node_id": "9", "node_class": "SaveImage"}
+    content = body(run_id, "success", 1.0, outputs=[{"data": {"images": [item]}, "node_meta": node}])
+    async with web.post(address, data=content, headers={"Content-Type": "application/json"}) as answer:
+        answer.raise_for_status()
+
+
+async def run_program(*arguments: object, text: str = "") -> Any:
+    """Run a program of `tests.bench.programs` with `text` as standard input, and return what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.programs", *map(str, arguments)),
+        cwd=PROJECT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await asyncio.wait_for(process.communicate(text.encode()), 600)
+    if process.returncode:
+        raise RuntimeError(f"{arguments[0]} ended with {process.returncode}")
+    return json.loads(printed)
+
+
+def raw_request(path: str, content: bytes) -> str:
+    """Return an HTTP request for `hammer`."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
+    )
+    return head + content.decode()
+
+
+async def hammer(
+    port: int, lanes: Sequence[Sequence[str]], *, seconds: float = 0, pause: float = 0
+) -> tuple[list[float], float]:
+    """Send raw requests over a connection for each lane; return the seconds of each, and of all.
+
+    Raises RuntimeError for any answer other than a 2xx.
+    """
+    found = await run_program("hammer", port, seconds, pause, text=json.dumps(lanes))
+    refused = {status: count for status, count in found["statuses"].items() if not status.startswith("2")}
+    if refused:
+        raise RuntimeError(f"the server refused: {refused}")
+    return found["seconds"], found["wall"]
