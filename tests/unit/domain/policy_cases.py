@@ -1,20 +1,15 @@
-"""Requests, people and usage for tests of the rules."""
+"""People, places and usage for tests of the rules."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from random import SystemRandom
 from typing import Any
 
 from bot.domain.budgets import Usage
-from bot.domain.errors import Param, RefusedError
-from bot.domain.policy import Facts, OperatorRules, decide
-from bot.domain.requests import Actor, ChannelState, Member, Origin, new_key
-from bot.domain.runs import Run, RunState
-from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.strings import SENTENCES, explain
+from bot.domain.errors import RefusedError
+from bot.domain.requests import Actor, ChannelState, Member, Origin
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 DAY_END = datetime(2026, 5, 5, tzinfo=UTC)
@@ -37,72 +32,21 @@ def place(guild_id: int | None = 7, **changes: Any) -> Origin:
     return Origin(guild_id=guild_id, **{**plain, **changes})
 
 
-def request(guild_id: int | None = 7, *, restricted_channel: bool = False, **more: Any) -> Run:
-    """Return a new run."""
-    key = new_key(SystemRandom())
-    plain = {
-        "key": key,
-        "request_key": key,
-        "state": RunState.WAITING,
-        "created_at": NOW,
-        "requester_id": 4,
-        "deployment": "flux",
-        "deployment_id": "i",
-        "inputs": {},
-        "expected_gpu": more.get("gpu"),
-    }
-    origin = place(guild_id, channel_age_restricted=restricted_channel)
-    return Run(**{**asdict(origin), **plain, **more})
-
-
-def origin_of(run: Run) -> Origin:
-    return Origin(**{each.name: getattr(run, each.name) for each in fields(Origin)})
-
-
-def judge(
-    asked: Run | None = None,
-    person: Member = PERSON,
-    usage: Usage = USAGE,
-    rules: ServerRules | None = None,
-    count: int = 1,
-    **operator: Any,
-) -> Run | RefusedError:
-    asked = replace(asked or request(), count=count)
-    requester = Actor(
-        person, origin_of(asked), frozenset(), lambda channel_id: ChannelState(exists=channel_id != CLOSED)
-    )
-    try:
-        return decide(asked, requester, Facts(rules or ServerRules(), usage), OperatorRules(**operator))
-    except RefusedError as reason:
-        return reason
-
-
-def refusal(decision: Run | RefusedError) -> tuple[str, dict[str, Param]] | None:
-    """Return a refusal's code and params, which must fill its sentence; None when the request is allowed."""
-    if isinstance(decision, Run):
-        return None
-    assert explain(decision) not in (SENTENCES["internal"], decision.code)
-    assert None not in decision.params.values()
-    return decision.code, decision.params
-
-
-def code(decision: Run | RefusedError) -> str | None:
-    found = refusal(decision)
-    return found[0] if found else None
-
-
-def refused(check: Callable[[], object]) -> str | None:
-    """Return the code of the RefusedError that a check raises, or None if it raises none."""
-    try:
-        check()
-    except RefusedError as error:
-        return error.code
-    return None
-
-
-def stamp(moment: datetime) -> int:
-    return int(moment.timestamp())
-
-
 def having(*roles: int, **more: Any) -> Member:
     return replace(PERSON, role_ids=frozenset(roles), **more)
+
+
+def actor(person: Member = PERSON, origin: Origin | None = None, **more: Any) -> Actor:
+    """Return the user of an interaction; the bot can post in every channel but `CLOSED`."""
+    return Actor(
+        person, origin or place(), frozenset(), lambda number: ChannelState(exists=number != CLOSED), **more
+    )
+
+
+def refused(check: Callable[..., object], *args: Any, **options: Any) -> RefusedError | None:
+    """Return the error that a check raises, or None if it raises none."""
+    try:
+        check(*args, **options)
+    except RefusedError as error:
+        return error
+    return None

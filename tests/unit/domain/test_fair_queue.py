@@ -1,142 +1,181 @@
-"""The order of the queue: fair between users, stable, and without starvation."""
+"""The fair queue, and estimates of when its runs end: the medians, a run in flight, a queue, a batch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.domain.fair_queue import (
     FIRST_TURN,
+    NEEDED,
     NO_TURN,
+    Medians,
+    StartedRun,
+    Success,
+    end_of_all,
+    expected_end,
+    expected_start,
     gives_turn_back,
+    may_be_estimated,
+    medians_of,
     next_tag,
 )
 from bot.domain.runs import FINAL, RunState
+from tests.unit.factories import made_run
 
-PEOPLE = "abcd"
 S = RunState
 
 
-@dataclass
-class Queue:
-    """A deployment's queue as the store keeps it: tags of waiting and of started runs."""
-
-    time: int = FIRST_TURN
-    waiting: list[tuple[int, int, str]] = field(default_factory=list)  # the tag, the number, the person
-    last: dict[str, int] = field(default_factory=dict)  # the tags of the people's last started runs
-    count: int = 0
-
-    def ask(self, person: str) -> int:
-        """Add a run and return its number."""
-        self.count += 1
-        own = [tag for tag, _, who in self.waiting if who == person]
-        tag = next_tag(self.time, max([*own, self.last.get(person, NO_TURN)]))
-        self.waiting.append((tag, self.count, person))
-        return self.count
-
-    def start(self) -> tuple[int, int, str]:
-        """Start the run with the smallest tag, and return its tag, its number and its person."""
-        first = min(self.waiting)
-        self.waiting.remove(first)
-        self.time = max(self.time, first[0])
-        self.last[first[2]] = max(first[0], self.last.get(first[2], NO_TURN))
-        return first
-
-    def started(self) -> str:
-        """Start a run and return its person."""
-        return self.start()[2]
-
-    def requeue(self, run: tuple[int, int, str]) -> None:
-        self.waiting.append(run)
+@given(steps=st.text("abcd.", max_size=80))
+@example("a." + 5 * "b." + "baaaa")
+@example("aaaabb")
+def test_nobody_waits_for_more_turns_of_anybody_else_than_for_their_own(steps: str) -> None:
+    """Each letter asks for a run of this person, and each dot starts the run with the smallest tag."""
+    virtual_time, last_tags = FIRST_TURN, dict.fromkeys("abcd", NO_TURN)
+    waiting: list[tuple[int, int, str]] = []
+    started: Counter[str] = Counter()
+    bounds: dict[int, Counter[str]] = {}
+    for count, step in enumerate(steps + "." * len(steps)):
+        if step != ".":
+            own = sum(who == step for *_, who in waiting)
+            last_tags[step] = next_tag(virtual_time, last_tags[step])
+            waiting.append((last_tags[step], count, step))
+            bounds[count] = started + Counter(dict.fromkeys("abcd", own + 2))
+        elif waiting:
+            tag, number, person = first = min(waiting)
+            waiting.remove(first)
+            assert all(started[other] <= bounds[number][other] for other in "abcd" if other != person)
+            assert not any(who == person and earlier < number for _, earlier, who in waiting)
+            virtual_time = max(virtual_time, tag)
+            started[person] += 1
 
 
-asks = st.text(alphabet=PEOPLE, min_size=1, max_size=30)
-
-
-@given(asks=asks)
-def test_people_who_wait_take_turns_and_keep_their_own_order(asks: str) -> None:
-    queue = Queue()
-    for person in asks:
-        queue.ask(person)
-    order = [queue.start() for _ in asks]
-    turns = dict.fromkeys(PEOPLE, 0)
-    for _, _, person in order:
-        turns[person] += 1
-        ahead = [turns[other] - turns[person] for other in PEOPLE]
-        assert max(ahead) <= 0
-    for person in PEOPLE:
-        own = [number for _, number, who in order if who == person]
-        assert own == sorted(own)
-
-
-@given(before=asks, steps=st.lists(st.sampled_from([*PEOPLE, None]), max_size=60))
-def test_nobody_starves_however_many_come_later(before: str, steps: list[str | None]) -> None:
-    """At most one run of each other person starts in between, and those that were ahead."""
-    queue = Queue()
-    for person in before:
-        queue.ask(person)
-    ahead = len(queue.waiting)
-    mine = queue.ask("me")
-    between = 0
-    for step in [*steps, *[None] * 200]:
-        if step is not None:
-            queue.ask(step)
-            continue
-        _, number, _ = queue.start()
-        if number == mine:
-            break
-        between += 1
-        queue.ask("abcd"[between % 4])
-    assert between <= ahead + len(PEOPLE)
-
-
-@given(asks=asks, more=asks)
-def test_a_requeued_run_keeps_its_place(asks: str, more: str) -> None:
-    queue = Queue()
-    for person in asks:
-        queue.ask(person)
-    first = queue.start()
-    for person in more:
-        queue.ask(person)
-    queue.requeue(first)
-    assert queue.start() == first
+def test_people_who_ask_at_once_take_turns() -> None:
+    tags = [(next_tag(FIRST_TURN, turn), person) for person in "abc" for turn in range(3)]
+    assert "".join(person for _, person in sorted(tags)) == "abcabcabc"
 
 
 @pytest.mark.parametrize(
     ("before", "after", "given_back"),
     [
         (S.WAITING, S.CANCELLED, True),
-        (S.WAITING, S.REFUSED, True),
         (S.AWAITING_APPROVAL, S.REJECTED, True),
         (S.SUBMITTING, S.REFUSED, True),
         (S.SUBMITTING, S.UNCONFIRMED, False),
-        (S.RUNNING, S.CANCELLED, False),
         (S.RUNNING, S.FAILED, False),
         (S.WAITING, S.SUBMITTING, False),
         (S.SUBMITTING, S.WAITING, False),
-        (S.AWAITING_APPROVAL, S.WAITING, False),
     ],
 )
 def test_only_a_run_that_never_started_gives_its_turn_back(
-    before: RunState, after: RunState, *, given_back: bool
+    before: RunState, after: RunState, given_back: bool
 ) -> None:
     assert gives_turn_back(before, after) is given_back
-    assert after in FINAL or not given_back
 
 
-@given(idle=st.integers(0, 20))
-def test_whoever_comes_back_after_idling_gets_no_credit(idle: int) -> None:
-    queue = Queue()
-    queue.ask("a")
-    assert queue.started() == "a"
-    for _ in range(idle):
-        queue.ask("b")
-        assert queue.started() == "b"
-    for person in "bbbaaa":
-        queue.ask(person)
-    order = "".join(queue.started() for _ in range(6))
-    for end in range(6):
-        assert order[:end].count("a") - order[:end].count("b") <= 1
+NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
+# A minute from the queue call, of which 40 seconds once the backend has started it.
+USUAL = Medians(timedelta(seconds=60), timedelta(seconds=40))
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def left(at: datetime | None) -> float | None:
+    return None if at is None else round((at - NOW).total_seconds(), 3)
+
+
+def success(total: float, execute: float | None) -> Success:
+    return Success(after(-total), None if execute is None else after(-execute), NOW)
+
+
+@pytest.mark.parametrize(
+    ("successes", "medians"),
+    [
+        ([success(60, 40)] * (NEEDED - 1), None),
+        # One outlier changes nothing.
+        ([success(60, 40)] * 3 + [success(9000, 8000), success(20, 10)], (60, 40)),
+        # An even number: between the two in the middle.
+        ([success(total, 10) for total in (10, 20, 30, 50, 60, 70)], (40, 10)),
+        # A run that was never seen running counts from its queue call.
+        ([success(60, None)] * 3 + [success(90, 10)] * 2, (60, 60)),
+    ],
+)
+def test_the_medians_of_at_least_five_runs(
+    successes: list[Success], medians: tuple[float, float] | None
+) -> None:
+    found = medians_of(successes)
+    assert (found and (found.total.total_seconds(), found.execute.total_seconds())) == medians
+
+
+@pytest.mark.parametrize(
+    ("submitted", "started", "progress", "position", "slots", "expected"),
+    [
+        (None, None, None, None, 1, None),
+        # Submitted, or in the backend's queue.
+        (10, None, None, None, 1, 50),
+        (10, None, None, None, None, 50),
+        # It hasn't started, so it needs its whole execution, however long it has waited.
+        (1000, None, None, None, 1, 40),
+        # The next in the backend's queue starts when a place is free; two go at a time.
+        (30, None, None, 1, 1, 40),
+        (30, None, None, 4, 1, 160),
+        (30, None, None, 4, 2, 100),
+        (30, None, None, 4, None, 160),
+        # Running: the time counts, not the nodes.
+        (200, 10, None, None, 1, 30),
+        (20, 10, 0.9, None, 1, 30),
+        (20, 39, 1.0, None, 1, 1),
+        # Later than usual: by its progress, or nothing is known.
+        (20, 40, None, None, 1, None),
+        (20, 41, 0, None, 1, None),
+        (20, 40, 0.25, None, 1, 30),
+        (90, 80, 1.0, None, 1, None),
+    ],
+)
+def test_the_end_of_a_run_in_flight(
+    submitted: float | None,
+    started: float | None,
+    progress: float | None,
+    position: int | None,
+    slots: int | None,
+    expected: float | None,
+) -> None:
+    times = [None if ago is None else after(-ago) for ago in (submitted, started)]
+    assert left(expected_end(StartedRun(None, position, *times, progress), USUAL, NOW, slots)) == expected
+
+
+@pytest.mark.parametrize(
+    ("free_in", "starts"),
+    [
+        # One at a time: after what runs, then one after the other.
+        ([10], [10, 70, 130]),
+        # Two at a time: as each of the two ends.
+        ([20, 10], [10, 20, 70, 80]),
+        # Nobody knows when a slot will be free.
+        ([], [None, None]),
+    ],
+)
+def test_the_starts_of_a_queue(free_in: list[float], starts: list[float | None]) -> None:
+    free_at = list(map(after, free_in))
+    assert [left(expected_start(place, free_at, USUAL)) for place in range(1, len(starts) + 1)] == starts
+
+
+@pytest.mark.parametrize(
+    ("ends", "last"),
+    [([40, 60, 50], 60), ([40, None], None), ([], None), ([5], 5), ([4.9], None), ([4.9, 40], 40)],
+)
+def test_a_batch_ends_with_its_last_run(ends: list[float | None], last: float | None) -> None:
+    assert left(end_of_all([None if end is None else after(end) for end in ends], NOW)) == last
+
+
+def test_a_run_that_a_person_or_a_rule_keeps_has_no_estimate() -> None:
+    undecided = {state for state in set(RunState) - FINAL if not may_be_estimated(made_run(state))}
+    assert undecided == {RunState.AWAITING_APPROVAL}
+    assert not may_be_estimated(made_run(RunState.WAITING, waiting_code="paused"))
+    assert not may_be_estimated(made_run(RunState.RUNNING, cancel_requested_at=NOW))

@@ -15,6 +15,7 @@ from bot.domain.picture_check import (
     Label,
     Labels,
     Level,
+    PictureDecision,
     Verdict,
     decided,
     decision_by,
@@ -27,7 +28,7 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.status import linked_outputs
 from tests.unit.factories import made_run
 
-F, V = Flagged, Verdict
+F, V, L = Flagged, Verdict, Level
 CLEAN, NUDE, UNKNOWN = frozenset[str](), frozenset({Label.NUDITY}), None
 
 
@@ -36,7 +37,6 @@ CLEAN, NUDE, UNKNOWN = frozenset[str](), frozenset({Label.NUDITY}), None
     [
         (F.OFF, True, NUDE, V.SHOW),
         (F.OFF, True, UNKNOWN, V.SHOW),
-        (F.SPOILER, True, CLEAN, V.SHOW),
         (F.SPOILER, True, NUDE, V.SPOILER),
         (F.SPOILER, True, UNKNOWN, V.SPOILER),
         (F.HOLD, True, CLEAN, V.SHOW),
@@ -47,22 +47,20 @@ CLEAN, NUDE, UNKNOWN = frozenset[str](), frozenset({Label.NUDITY}), None
         (F.HOLD, False, UNKNOWN, V.SPOILER),
         (F.HIDE, True, NUDE, V.HIDDEN),
         (F.HIDE, True, UNKNOWN, V.HELD),
-        (F.HIDE, False, UNKNOWN, V.SPOILER),
     ],
 )
 def test_a_verdict(flagged: Flagged, can_hold: bool, labels: Labels, verdict: Verdict) -> None:
     check = Check(flagged, Level.NORMAL, can_hold, holds_unknown=True)
     assert check.verdict(labels) is verdict
-    if labels is None:
-        assert replace(check, holds_unknown=False).verdict(labels) is V.SHOW
+    assert labels is not None or replace(check, holds_unknown=False).verdict(labels) is V.SHOW
 
 
 @pytest.mark.parametrize(
     ("level", "flagging"),
     [
-        (Level.STRICT, {Label.EXPLICIT, Label.NUDITY, Label.SUGGESTIVE}),
-        (Level.NORMAL, {Label.EXPLICIT, Label.NUDITY}),
-        (Level.EXPLICIT, {Label.EXPLICIT}),
+        (L.STRICT, {Label.EXPLICIT, Label.NUDITY, Label.SUGGESTIVE}),
+        (L.NORMAL, {Label.EXPLICIT, Label.NUDITY}),
+        (L.EXPLICIT, {Label.EXPLICIT}),
     ],
 )
 def test_a_level_flags_some_labels(level: Level, flagging: set[Label]) -> None:
@@ -70,61 +68,65 @@ def test_a_level_flags_some_labels(level: Level, flagging: set[Label]) -> None:
     assert {label for label in Label if check.verdict(frozenset({label})) is V.HIDDEN} == flagging
 
 
+HOLD: dict[str, Any] = {"flagged": F.HOLD}
+EXEMPT_ROLE = {**HOLD, "exempt_roles": {5}}
+HIDE_EXPLICIT = {"flagged": F.HIDE, "level": L.EXPLICIT}
+MARKED = {"channel_age_restricted": True}
+
+
 @pytest.mark.parametrize(
     ("rules", "least", "run", "expected"),
     [
-        ({}, F.OFF, {}, (F.OFF, Level.NORMAL)),
-        ({"flagged": F.HOLD, "level": Level.STRICT}, F.OFF, {}, (F.HOLD, Level.STRICT)),
-        ({"flagged": F.HOLD, "exempt_deployments": {"flux"}}, F.OFF, {}, (F.OFF, Level.NORMAL)),
-        ({"flagged": F.HOLD, "exempt_roles": {5}}, F.OFF, {"requester_roles": (4, 5)}, (F.OFF, Level.NORMAL)),
-        ({"flagged": F.HOLD, "exempt_roles": {5}}, F.OFF, {"requester_roles": (4,)}, (F.HOLD, Level.NORMAL)),
+        ({}, F.OFF, {}, (F.OFF, L.NORMAL)),
+        ({**HOLD, "level": L.STRICT}, F.OFF, {}, (F.HOLD, L.STRICT)),
+        ({**HOLD, "exempt_deployments": {"flux"}}, F.OFF, {}, (F.OFF, L.NORMAL)),
+        (EXEMPT_ROLE, F.OFF, {"requester_roles": (4, 5)}, (F.OFF, L.NORMAL)),
+        (EXEMPT_ROLE, F.OFF, {"requester_roles": (4,)}, (F.HOLD, L.NORMAL)),
+        (HOLD, F.OFF, MARKED, (F.OFF, L.NORMAL)),
+        ({**HOLD, "exempt_age_restricted": False}, F.OFF, MARKED, (F.HOLD, L.NORMAL)),
         # The operator's minimum: servers only tighten it, and outside servers it is all there is.
-        ({"flagged": F.SPOILER}, F.HOLD, {}, (F.HOLD, Level.NORMAL)),
-        ({"flagged": F.HIDE}, F.HOLD, {}, (F.HIDE, Level.NORMAL)),
-        ({"flagged": F.HIDE, "level": Level.EXPLICIT}, F.SPOILER, {}, (F.HIDE, Level.NORMAL)),
-        ({"flagged": F.HIDE, "level": Level.STRICT}, F.SPOILER, {}, (F.HIDE, Level.STRICT)),
-        ({"flagged": F.HIDE, "exempt_deployments": {"flux"}}, F.SPOILER, {}, (F.SPOILER, Level.NORMAL)),
-        ({"flagged": F.HIDE}, F.SPOILER, {"guild_id": None}, (F.SPOILER, Level.NORMAL)),
+        ({"flagged": F.SPOILER}, F.HOLD, {}, (F.HOLD, L.NORMAL)),
+        (HIDE_EXPLICIT, F.OFF, {}, (F.HIDE, L.EXPLICIT)),
+        (HIDE_EXPLICIT, F.SPOILER, {}, (F.HIDE, L.NORMAL)),
+        ({"flagged": F.HIDE, "exempt_deployments": {"flux"}}, F.SPOILER, {}, (F.SPOILER, L.NORMAL)),
+        ({"flagged": F.HIDE}, F.SPOILER, {"guild_id": None}, (F.SPOILER, L.NORMAL)),
     ],
 )
 def test_the_rules_for_a_run(
     rules: dict[str, Any], least: Flagged, run: dict[str, Any], expected: tuple[Flagged, Level]
 ) -> None:
     own, operator = ServerRules.model_validate({"pictures": rules}), OperatorRules(flagged=least)
-    check = check_of(made_run(deployment="flux", **run), own, operator, age_restricted=False)
+    made = made_run(deployment="flux", **run)
+    check = check_of(made, own, operator, age_restricted=made.channel_age_restricted)
     assert (check.flagged, check.level) == expected
 
 
-@pytest.mark.parametrize(("exempt", "expected"), [(True, F.OFF), (False, F.HOLD)])
-def test_age_restricted_channels_may_be_exempt(exempt: bool, expected: Flagged) -> None:
-    pictures = {"flagged": F.HOLD, "exempt_age_restricted": exempt}
-    rules = ServerRules.model_validate({"pictures": pictures})
-    check = check_of(made_run(), rules, OperatorRules(), age_restricted=True)
-    assert check.flagged is expected
+OUTPUTS = tuple(Output("images", f"https://files.example/{n}", f"{n}.png") for n in range(1, 5))
+HOLDING = Check(Flagged.HOLD, Level.NORMAL, can_hold=True, holds_unknown=True)
+VERDICTS = verdicts_on({1: CLEAN, 2: NUDE, 3: UNKNOWN, 4: CLEAN}, HOLDING)
+HELD = made_run(outputs=OUTPUTS, to_check=True, verdicts=VERDICTS)
 
 
 def test_only_what_the_verdicts_allow_is_visible() -> None:
-    outputs = tuple(Output("images", f"https://files.example/{n}", f"{n}.png") for n in range(1, 5))
-    run = made_run(outputs=outputs, to_check=True)
-    assert run.visible == ()
-    check = Check(Flagged.HOLD, Level.NORMAL, can_hold=True, holds_unknown=True)
-    verdicts = verdicts_on({1: CLEAN, 2: NUDE, 3: UNKNOWN, 4: CLEAN}, check)
-    assert verdicts == {"2": ["held", "nudity"], "3": ["held", "couldn't be checked"]}
-    held = replace(run, verdicts=verdicts)
-    assert (held.visible, held.held) == ((outputs[0], outputs[3]), [2, 3])
-    posted = replace(held, verdicts=decided(verdicts, decision_by(7, V.SPOILER)))
-    assert (posted.visible, posted.held) == (outputs, [])
-    hidden = replace(held, verdicts=decided(verdicts, decision_by(7, V.HIDDEN)))
-    assert (hidden.visible, hidden.held) == ((outputs[0], outputs[3]), [])
-    unreached = replace(held, verdicts=decided(verdicts, UNREACHABLE))
-    assert (unreached.visible, unreached.held) == ((outputs[0], *outputs[2:]), [])
-    assert numbers_with(unreached.verdicts, V.SPOILER) == [3]
-    assert replace(run, to_check=False).visible == outputs
+    assert VERDICTS == {"2": ["held", "nudity"], "3": ["held", "couldn't be checked"]}
+    assert replace(HELD, verdicts=None).visible == ()
+    assert (HELD.visible, HELD.held) == ((OUTPUTS[0], OUTPUTS[3]), [2, 3])
+    assert replace(HELD, to_check=False).visible == OUTPUTS
+    remarks = " ".join(linked_outputs(HELD, lambda _: True).remarks)
+    assert [number for number in range(1, 5) if f"files.example/{number}" in remarks] == [1, 4]
 
 
-def test_nothing_links_to_what_is_held() -> None:
-    outputs = tuple(Output("images", f"https://files.example/{n}", f"{n}.png") for n in range(1, 3))
-    run = made_run(outputs=outputs, to_check=True, verdicts={"1": ["held", "nudity"]})
-    remarks = linked_outputs(run, lambda _: True).remarks
-    assert len(remarks) == 1
-    assert "https://files.example/2" in remarks[0]
+@pytest.mark.parametrize(
+    ("decision", "visible", "spoilers"),
+    [
+        (decision_by(7, V.SPOILER), [1, 2, 3, 4], [2, 3]),
+        (decision_by(7, V.HIDDEN), [1, 4], []),
+        (UNREACHABLE, [1, 3, 4], [3]),
+    ],
+)
+def test_a_decision_is_about_everything_that_is_held(
+    decision: PictureDecision, visible: list[int], spoilers: list[int]
+) -> None:
+    run = replace(HELD, verdicts=decided(VERDICTS, decision))
+    assert [output.filename for output in run.visible] == [f"{number}.png" for number in visible]
+    assert (run.held, numbers_with(run.verdicts, V.SPOILER)) == ([], spoilers)

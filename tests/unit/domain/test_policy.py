@@ -1,4 +1,4 @@
-"""Each rule's refusals, with the code and the values of the sentence."""
+"""Which rule refuses a request or a stored run, for how long, and on which terms a request is accepted."""
 
 from __future__ import annotations
 
@@ -9,237 +9,434 @@ from typing import Any
 import pytest
 
 from bot.domain.budgets import EXPECTED_SECONDS, Spending
-from bot.domain.errors import RefusedError
-from bot.domain.moderation import Block
-from bot.domain.policy import LIMITS
-from bot.domain.requests import Member
-from bot.domain.runs import Run
-from bot.domain.settings.rules_and_defaults import Budget, Budgets, People, ServerRules
-from bot.strings import explain
+from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.policy import (
+    LIMITS,
+    Facts,
+    OperatorRules,
+    check_moderator,
+    check_posting,
+    decide,
+    judge,
+)
+from bot.domain.requests import ChannelState
+from bot.domain.results import is_marked_now, is_restricted_now
+from bot.domain.runs import Run, RunState
+from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.strings import SENTENCES, explain
 from tests.unit.domain.policy_cases import (
     ARTISTS,
+    CLOSED,
     DAY_END,
     NOW,
     PERSON,
     REVIEWERS,
     STAFF,
     USAGE,
-    code,
+    actor,
     having,
-    judge,
-    refusal,
-    request,
-    stamp,
+    place,
+    refused,
 )
-from tests.unit.factories import made_block
-
-DIRECT = request(None)
-AWAY = request(None, user_install=True)
-PAUSED = replace(USAGE, paused="moving")
-ELSEWHERE: dict[str, Any] = {"allowed_guild_ids": frozenset({8})}
+from tests.unit.factories import made_block, made_run
 
 
-@pytest.mark.parametrize(
-    ("asked", "operator", "expected"),
-    [
-        (request(), {}, None),
-        (request(), {"allowed_guild_ids": frozenset({7, 8})}, None),
-        (request(), {"allowed_guild_ids": frozenset()}, "guild_not_allowed"),
-        (request(), ELSEWHERE, "guild_not_allowed"),
-        (request(), {"allow_user_installs": True, **ELSEWHERE}, "guild_not_allowed"),
-        (DIRECT, {}, "direct_messages_off"),
-        (DIRECT, {"allow_direct_messages": True, **ELSEWHERE}, None),
-        (DIRECT, {"allow_user_installs": True}, None),
-        (AWAY, {"allow_direct_messages": True}, "user_installs_off"),
-        (AWAY, {"allow_user_installs": True, **ELSEWHERE}, None),
-    ],
-)
-def test_the_operator_decides_where_the_bot_runs(
-    asked: Run, operator: dict[str, Any], expected: str | None
-) -> None:
-    assert code(judge(asked, **operator)) == expected
-    over = replace(USAGE, gpu_seconds_today=100)
-    assert code(judge(asked, usage=over, daily_gpu_seconds=1, **operator)) == (expected or "daily_limit")
-    # A final refusal comes before a temporary one.
-    paused = refusal(judge(asked, usage=PAUSED, **operator))
-    assert paused == (("paused", {"reason": "moving"}) if expected is None else (expected, {}))
+def refusal(
+    *,
+    new: bool = True,
+    usage: dict[str, Any] | None = None,
+    rules: dict[str, Any] | None = None,
+    operator: dict[str, Any] | None = None,
+    **about: Any,
+) -> RefusedError | None:
+    """Judge a run with these fields; `person` and `channel` are what Discord says now, as for a new run."""
+    person, channel = about.pop("person", PERSON if new else None), about.pop("channel", None)
+    run = made_run(**{"state": RunState.WAITING, **about})
+    channel = channel or (ChannelState(age_restricted=run.channel_age_restricted) if new else None)
+    judged = refused(
+        judge,
+        run,
+        replace(USAGE, **(usage or {})),
+        OperatorRules(**(operator or {})),
+        ServerRules.model_validate({"reviewer_role_id": REVIEWERS, **(rules or {})}),
+        person=person,
+        channel=channel,
+        new=new,
+    )
+    if judged is not None:
+        assert explain(judged) not in (SENTENCES["internal"], judged.code)
+        assert None not in judged.params.values()
+    return judged
 
 
-@pytest.mark.parametrize(
-    ("spent", "ceiling", "allowed"),
-    [
-        (0, None, True),
-        (10**9, None, True),
-        (0, EXPECTED_SECONDS, True),
-        (0.5, EXPECTED_SECONDS, False),
-        (1000, 1000, False),
-        (0, 0, False),
-    ],
-)
-def test_the_expected_seconds_must_fit_under_the_operators_ceiling(
-    spent: float, ceiling: float | None, allowed: bool
-) -> None:
-    rules = ServerRules(budgets=Budgets.model_validate({"roles": {ARTISTS: {"unlimited": True}}}))
-    usage = replace(USAGE, gpu_seconds_today=spent)
-    decision = judge(person=having(ARTISTS), usage=usage, rules=rules, daily_gpu_seconds=ceiling)
-    assert refusal(decision) == (None if allowed else ("daily_limit", {"until": stamp(DAY_END)}))
+def lasting(judged: RefusedError | None) -> tuple[str, str] | None:
+    """Return the code of a refusal and how long it lasts."""
+    if judged is None:
+        return None
+    if not isinstance(judged, RefusedForNow):
+        return judged.code, "for ever"
+    ends = {None: "until it ends", DAY_END: "until tomorrow", NOW + timedelta(days=1): "for a day"}
+    return judged.code, ends[judged.again_at]
 
 
-@pytest.mark.parametrize(
-    ("deployment", "channel", "expected"),
-    [(True, False, "age_restricted"), (True, True, None), (False, True, None), (False, False, None)],
-)
-def test_a_restricted_deployment_needs_a_restricted_channel(
-    deployment: bool, channel: bool, expected: str | None
-) -> None:
-    assert code(judge(request(age_restricted=deployment, restricted_channel=channel))) == expected
-
-
-UNTIL = NOW + timedelta(days=3)
-
-
-@pytest.mark.parametrize(
-    ("block", "expected"),
-    [
-        (made_block("spam", UNTIL), ("blocked_until", {"reason": "spam", "until": stamp(UNTIL)})),
-        (made_block("*spam*", None), ("blocked", {"reason": r"\*spam\*", "until": 0})),
-        (made_block(None, None), ("blocked", {"reason": r"\-", "until": 0})),
-    ],
-)
-def test_a_block_shows_its_reason_and_its_end(block: Block, expected: tuple[str, dict[str, Any]]) -> None:
-    assert refusal(judge(usage=replace(USAGE, block=block))) == expected
-
-
-@pytest.mark.parametrize(
-    ("person", "people", "expected"),
-    [
-        (PERSON, People(), None),
-        (PERSON, People(account_days=100, member_days=10), None),
-        (PERSON, People(account_days=101), ("account_too_young", 101)),
-        (PERSON, People(member_days=11), ("member_too_young", 11)),
-        (PERSON, People(account_days=101, member_days=11), ("account_too_young", 101)),
-        (having(joined_at=None), People(member_days=1), ("member_too_young", 1)),
-        (having(STAFF), People(account_days=101), ("account_too_young", 101)),
-        # Moderators are not asked for their age.
-        (having(REVIEWERS), People(account_days=3650, member_days=3650), None),
-        (having(manages_server=True), People(account_days=3650, member_days=3650), None),
-    ],
-)
-def test_accounts_and_members_must_be_old_enough(
-    person: Member, people: People, expected: tuple[str, int] | None
-) -> None:
-    found = refusal(judge(person=person, rules=ServerRules(reviewer_role_id=REVIEWERS, people=people)))
-    tomorrow = stamp(NOW + timedelta(days=1))
-    assert found == (expected and (expected[0], {"days": expected[1], "until": tomorrow}))
-
-
-ROLES = ServerRules(
-    deployment_roles={"flux": {STAFF}, "wan": {ARTISTS, STAFF}, "gone": set()},
-    gpu_roles={"H100": {STAFF}, "A10G": {ARTISTS, STAFF}, "B200": set()},
-)
-
-
+ELSEWHERE, HERE = {"allowed_guild_ids": frozenset({8})}, {"allowed_guild_ids": frozenset({1, 8})}
+DIRECT: dict[str, Any] = {"guild_id": None}
+OWN_INSTALL: dict[str, Any] = {"guild_id": None, "user_install": True}
+PAUSED, SPAM = {"paused": "moving"}, made_block("spam", None)
 WAN, SDXL = {"deployment": "wan"}, {"deployment": "sdxl"}
+UNKNOWN_GPU: dict[str, Any] = {"rules": {"gpu_roles": {"H100": [STAFF], "A10G": [ARTISTS]}}}
+YOUNG, NEW_MEMBER = {"people": {"account_days": 101}}, {"people": {"member_days": 11}}
+STORED: dict[str, Any] = {
+    "new": False,
+    "requester_roles": (STAFF,),
+    "rules": {"deployment_roles": {"flux": [STAFF]}},
+}
+MARKED = ChannelState(age_restricted=True)
 
 
 @pytest.mark.parametrize(
-    ("asked", "roles", "expected"),
+    ("situation", "code"),
     [
-        ({"gpu": "L4"}, [STAFF], None),
-        (SDXL | {"gpu": "L4"}, [], None),
-        ({}, [ARTISTS], ("deployment_role", {"allowed": "wan"})),
-        ({}, [], ("deployment_role_none", {})),
+        # The operator decides where the bot runs.
+        ({"operator": HERE}, None),
+        ({"operator": {"allowed_guild_ids": frozenset()}}, "guild_not_allowed"),
+        ({"operator": {"allow_user_installs": True, **ELSEWHERE}}, "guild_not_allowed"),
+        (DIRECT, "direct_messages_off"),
+        ({**DIRECT, "operator": {"allow_direct_messages": True, **ELSEWHERE}}, None),
+        ({**DIRECT, "operator": {"allow_user_installs": True}}, None),
+        ({**OWN_INSTALL, "operator": {"allow_direct_messages": True}}, "user_installs_off"),
+        ({**OWN_INSTALL, "operator": {"allow_user_installs": True, **ELSEWHERE}}, None),
+        # What never may start doesn't wait for the end of a pause.
+        ({"usage": PAUSED, "operator": ELSEWHERE}, "guild_not_allowed"),
+        ({"usage": {**PAUSED, "block": SPAM}}, "blocked"),
+        # A result must be shown in its channel, and an age-restricted one in an age-restricted channel.
+        ({"channel": ChannelState(exists=False), "usage": PAUSED}, "channel_gone"),
+        ({"channel": ChannelState(locked=True)}, "thread_locked"),
+        ({"channel": ChannelState(missing=("Attach Files", "Send Messages"))}, "missing_permissions"),
+        ({"age_restricted": True}, "age_restricted"),
+        ({"age_restricted": True, "channel": MARKED}, None),
+        ({"channel": MARKED}, None),
+        # A private result needs a server that allows it.
+        ({"private": True}, "private_off"),
+        ({"private": True, "rules": {"private_results": True}}, None),
+        ({**DIRECT, "private": True, "operator": {"allow_direct_messages": True}}, "private_server_only"),
+        # A GPU that nobody knows may be any restricted one.
+        (UNKNOWN_GPU, "gpu_role_all"),
+        ({**UNKNOWN_GPU, "person": having(STAFF)}, "gpu_role_all"),
+        ({**UNKNOWN_GPU, "person": having(STAFF, ARTISTS)}, None),
+        ({**UNKNOWN_GPU, "gpu": "L4"}, None),
+        # Moderators are not asked for their age.
+        ({"rules": YOUNG, "person": having(REVIEWERS)}, None),
+        ({"rules": YOUNG, "person": having(manages_server=True)}, None),
+        ({"rules": {"people": {"account_days": 100, "member_days": 10}}}, None),
+        # The roles of the request count unless Discord was asked, and ages only if it was.
+        (STORED, None),
+        ({**STORED, "requester_roles": (ARTISTS,)}, "deployment_role_none"),
+        ({**STORED, "requester_roles": (ARTISTS,), "person": having(STAFF)}, None),
+        ({**STORED, "person": PERSON}, "deployment_role_none"),
+        ({**STORED, "requester_roles": None}, None),
+        ({**STORED, "requester_roles": None, "person": PERSON}, "deployment_role_none"),
+        ({"new": False, "rules": {"people": {"account_days": 3650, "member_days": 3650}}}, None),
+    ],
+)
+def test_a_final_refusal(situation: dict[str, Any], code: str | None) -> None:
+    assert lasting(refusal(**situation)) == (code and (code, "for ever"))
+
+
+BUDGETS: dict[str, Any] = {
+    "rules": {
+        "budgets": {"person": {"runs_a_day": 3, "gpu_seconds_a_day": 200}, "server": {"runs_a_day": 9}}
+    },
+    "operator": {"daily_gpu_seconds": 600},
+}
+BATCH = {"count": 3, "state": RunState.AWAITING_APPROVAL, "new": False, **BUDGETS}
+CHARGED = {"charged_on": NOW.date(), "new": False, **BUDGETS}
+NO_BUDGET = {"person": Spending(runs=3, gpu_seconds=200), "server": Spending(runs=9)}
+
+
+@pytest.mark.parametrize(
+    ("situation", "code", "lasts"),
+    [
+        ({"usage": PAUSED}, "paused", "until it ends"),
+        ({"rules": YOUNG}, "account_too_young", "for a day"),
+        ({"rules": NEW_MEMBER}, "member_too_young", "for a day"),
+        (
+            {"rules": {"people": {"member_days": 1}}, "person": having(joined_at=None)},
+            "member_too_young",
+            "for a day",
+        ),
+        # The expected seconds must fit under the operator's ceiling, also those of people without limits.
+        ({"operator": {"daily_gpu_seconds": EXPECTED_SECONDS}}, None, None),
+        ({"operator": {"daily_gpu_seconds": 0}}, "daily_limit", "for ever"),
+        ({**BUDGETS, "usage": {"gpu_seconds_today": 540}}, None, None),
+        ({**BUDGETS, "usage": {"gpu_seconds_today": 540.5}}, "daily_limit", "until tomorrow"),
+        # Budgets are renewed tomorrow.
+        ({**BUDGETS, "usage": {"person": Spending(runs=2, gpu_seconds=140)}}, None, None),
+        ({**BUDGETS, "usage": {"person": Spending(runs=3)}}, "budget_runs", "until tomorrow"),
+        ({**BUDGETS, "usage": {"person": Spending(gpu_seconds=141)}}, "budget_gpu", "until tomorrow"),
+        ({**BUDGETS, "usage": {"server": Spending(runs=9)}}, "server_budget_runs", "until tomorrow"),
+        ({**BUDGETS, "reserved_seconds": 201}, "budget_gpu", "for ever"),
+        # The runs of a batch that a moderator approves are judged together, and do not wait.
+        (BATCH, None, None),
+        ({**BATCH, "usage": {"person": Spending(runs=1)}}, "budget_runs", "until tomorrow"),
+        ({**BATCH, "usage": {"person": Spending(gpu_seconds=21)}}, "budget_gpu", "until tomorrow"),
+        ({**BATCH, "usage": {"server": Spending(runs=7)}}, "server_budget_runs", "until tomorrow"),
+        ({**BATCH, "usage": {"gpu_seconds_today": 421}}, "daily_limit", "until tomorrow"),
+        ({**BATCH, "operator": {"max_waiting_per_server": 2}}, None, None),
+        # A run that is charged today is judged by the operator's ceiling only.
+        ({**CHARGED, "usage": NO_BUDGET}, None, None),
+        ({**CHARGED, "usage": {**NO_BUDGET, "gpu_seconds_today": 541}}, "daily_limit", "until tomorrow"),
+        # The operator caps the waiting runs of a server.
+        *(
+            ({**where, "usage": {"server": Spending(waiting=waiting)}, "operator": operator}, code, lasts)
+            for operator in ({"max_waiting_per_server": 5, "allow_direct_messages": True},)
+            for where, waiting, code, lasts in (
+                ({}, 4, None, None),
+                ({}, 5, "server_budget_waiting", "for ever"),
+                (DIRECT, 9, None, None),
+            )
+        ),
+    ],
+)
+def test_how_long_a_refusal_lasts(situation: dict[str, Any], code: str | None, lasts: str | None) -> None:
+    assert lasting(refusal(**situation)) == (code and (code, lasts))
+
+
+ROLES = {
+    "deployment_roles": {"flux": [STAFF], "wan": [ARTISTS, STAFF], "gone": []},
+    "gpu_roles": {"H100": [STAFF], "A10G": [ARTISTS, STAFF], "B200": []},
+}
+TOMORROW, UNTIL = int(DAY_END.timestamp()), NOW + timedelta(days=3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "roles", "code", "params"),
+    [
+        ({"gpu": "L4"}, [STAFF], None, {}),
+        (SDXL | {"gpu": "L4"}, [], None, {}),
+        ({}, [ARTISTS], "deployment_role", {"allowed": "wan"}),
+        ({}, [], "deployment_role_none", {}),
         # The last role of this one was deleted: it is open to nobody.
-        ({"deployment": "gone"}, [STAFF], ("deployment_role", {"allowed": "flux, wan"})),
-        (WAN | {"gpu": "H100"}, [STAFF], None),
-        (WAN | {"gpu": "L4"}, [ARTISTS], None),
-        (WAN | {"gpu": "H100"}, [ARTISTS], ("gpu_role", {"gpu": "H100", "allowed": "A10G"})),
-        (SDXL | {"gpu": "H100"}, [], ("gpu_role_none", {"gpu": "H100"})),
-        (WAN | {"gpu": "B200"}, [STAFF], ("gpu_role", {"gpu": "B200", "allowed": "H100, A10G"})),
+        ({"deployment": "gone"}, [STAFF], "deployment_role", {"allowed": "flux, wan"}),
+        (WAN | {"gpu": "H100"}, [STAFF], None, {}),
+        (WAN | {"gpu": "H100"}, [ARTISTS], "gpu_role", {"gpu": "H100", "allowed": "A10G"}),
+        (SDXL | {"gpu": "H100"}, [], "gpu_role_none", {"gpu": "H100"}),
+        (WAN | {"gpu": "B200"}, [STAFF], "gpu_role", {"gpu": "B200", "allowed": "H100, A10G"}),
         # The pinned GPU counts, not the chosen one.
-        (SDXL | {"gpu": "L4", "expected_gpu": "H100"}, [], ("gpu_role_none", {"gpu": "H100"})),
-        (SDXL | {"gpu": "L4", "expected_gpu": "H100"}, [STAFF], None),
+        (SDXL | {"gpu": "L4", "expected_gpu": "H100"}, [], "gpu_role_none", {"gpu": "H100"}),
+        (SDXL | {"gpu": "L4", "expected_gpu": "H100"}, [STAFF], None, {}),
     ],
 )
 def test_a_role_refusal_names_the_choices_that_the_roles_include(
-    asked: dict[str, str], roles: list[int], expected: tuple[str, dict[str, Any]] | None
+    asked: dict[str, str], roles: list[int], code: str | None, params: dict[str, Any]
 ) -> None:
-    assert refusal(judge(request(**asked), having(*roles), rules=ROLES)) == expected
+    found = refusal(person=having(*roles), rules=ROLES, **asked)
+    assert (found and (found.code, found.params)) == (code and (code, params))
 
 
 @pytest.mark.parametrize(
-    ("roles_for", "roles", "expected"),
+    ("situation", "code", "params"),
     [
-        ({}, [], None),
-        ({"H100": {STAFF}}, [], "gpu_role_all"),
-        ({"H100": {STAFF}}, [STAFF], None),
-        # It may be either of them.
-        ({"H100": {STAFF}, "A10G": {ARTISTS}}, [STAFF], "gpu_role_all"),
-        ({"H100": {STAFF}, "A10G": {ARTISTS}}, [STAFF, ARTISTS], None),
-        ({"H100": set()}, [STAFF, ARTISTS], "gpu_role_all"),
+        ({"usage": PAUSED}, "paused", {"reason": "moving"}),
+        (
+            {"usage": {"block": made_block("*", UNTIL)}},
+            "blocked_until",
+            {"reason": r"\*", "until": int(UNTIL.timestamp())},
+        ),
+        ({"usage": {"block": made_block(None, None)}}, "blocked", {"reason": r"\-", "until": 0}),
+        (
+            {"rules": {"people": {"account_days": 101, "member_days": 11}}},
+            "account_too_young",
+            {"days": 101, "until": int((NOW + timedelta(days=1)).timestamp())},
+        ),
+        (
+            {"channel": ChannelState(missing=("Attach Files", "Send Messages"))},
+            "missing_permissions",
+            {"missing": "Attach Files, Send Messages"},
+        ),
+        ({"operator": {"daily_gpu_seconds": 9}}, "daily_limit", {"until": TOMORROW}),
     ],
 )
-def test_a_gpu_that_nobody_knows_may_be_any_restricted_one(
-    roles_for: dict[str, set[int]], roles: list[int], expected: str | None
-) -> None:
-    rules = ServerRules.model_validate({"gpu_roles": roles_for})
-    assert code(judge(request(), having(*roles), rules=rules)) == expected
-    assert code(judge(request(gpu="L4"), having(*roles), rules=rules)) is None
+def test_a_refusal_gives_its_reason(situation: dict[str, Any], code: str, params: dict[str, Any]) -> None:
+    found = refusal(**situation)
+    assert found
+    assert (found.code, found.params) == (code, params)
 
 
-LIMITED = Budget(waiting=10, runs_a_day=5, gpu_seconds_a_day=300)
+GPU_LEFT = {"limit": 300, "needed": 240, "until": TOMORROW}
 
 
-def gpu_left(left: int) -> tuple[str, dict[str, int]]:
-    return "gpu", {"limit": 300, "left": left, "needed": 240, "until": stamp(DAY_END)}
-
-
-@pytest.mark.parametrize("whose", ["person", "server"])
+@pytest.mark.parametrize(("whose", "prefix"), [("person", "budget"), ("server", "server_budget")])
 @pytest.mark.parametrize(
-    ("spent", "expected"),
+    ("spent", "code", "params"),
     [
-        (Spending(), None),
-        (Spending(waiting=9), None),
-        (Spending(waiting=10), ("waiting", {"limit": 10})),
-        (Spending(runs=4), None),
-        (Spending(runs=5), ("runs", {"limit": 5, "until": stamp(DAY_END)})),
-        (Spending(gpu_seconds=60), None),
-        (Spending(gpu_seconds=60.5), gpu_left(239)),
-        (Spending(gpu_seconds=299.5), gpu_left(0)),
-        (Spending(gpu_seconds=5000), gpu_left(0)),
+        (Spending(waiting=9, runs=4, gpu_seconds=60), None, {}),
+        (Spending(waiting=10), "waiting", {"limit": 10}),
+        (Spending(runs=5), "runs", {"limit": 5, "until": TOMORROW}),
+        (Spending(gpu_seconds=60.5), "gpu", GPU_LEFT | {"left": 239}),
+        (Spending(gpu_seconds=299.5), "gpu", GPU_LEFT | {"left": 0}),
+        (Spending(gpu_seconds=5000), "gpu", GPU_LEFT | {"left": 0}),
     ],
 )
 def test_a_budget_refusal_says_what_is_left_and_when_more_comes(
-    whose: str, spent: Spending, expected: tuple[str, dict[str, int]] | None
+    whose: str, prefix: str, spent: Spending, code: str | None, params: dict[str, Any]
 ) -> None:
-    rules = ServerRules(budgets=Budgets.model_validate({whose: LIMITED, "gpu_weights": {"H100": 4}}))
-    usage = replace(USAGE, **{whose: spent})
-    prefix = "budget" if whose == "person" else "server_budget"
-    found = refusal(judge(request(gpu="H100"), usage=usage, rules=rules))
-    assert found == (expected and (f"{prefix}_{expected[0]}", expected[1]))
-    if whose == "person" and spent.waiting == 10:
-        assert code(judge(DIRECT, usage=usage, allow_direct_messages=True)) == "budget_waiting"
+    limits = {"waiting": 10, "runs_a_day": 5, "gpu_seconds_a_day": 300}
+    found = refusal(usage={whose: spent}, rules={"budgets": {whose: limits}}, weight=4)
+    assert (found and (found.code, found.params)) == (code and (f"{prefix}_{code}", params))
 
 
 @pytest.mark.parametrize(
-    ("asked", "waiting", "most", "refused"),
+    ("used", "code", "possible"),
     [
-        (request(), 4, 5, None),
-        (request(), 5, 5, "server_budget_waiting"),
-        (request(), 9, 5, "server_budget_waiting"),
-        (request(), 9, None, None),
-        (DIRECT, 9, 5, None),
+        ({"person": Spending(waiting=8)}, "budget_waiting_count", 2),
+        ({"person": Spending(runs=2)}, "budget_runs_count", 1),
+        ({"person": Spending(runs=3)}, "budget_runs", None),
+        ({"gpu_seconds_today": 480}, "daily_limit_count", 2),
     ],
 )
-def test_the_operator_caps_the_waiting_runs_of_a_server(
-    asked: Run, waiting: int, most: int | None, refused: str | None
+def test_a_refused_batch_says_how_many_fit(used: dict[str, Any], code: str, possible: int | None) -> None:
+    found = refusal(**BUDGETS, usage=used, count=4)
+    assert found
+    assert (found.code, found.params.get("possible")) == (code, possible)
+    assert possible is None or {str(possible), "4"} <= set(explain(found))
+
+
+def test_every_limit_has_a_sentence_for_batches() -> None:
+    assert {f"{code}_count" for code in LIMITS} <= set(SENTENCES)
+
+
+def accepted(rules: dict[str, Any], *roles: int, public: bool = False, **about: Any) -> Run | RefusedError:
+    """Return a request as it is accepted, or its refusal."""
+    facts = Facts(ServerRules.model_validate(rules), USAGE, expected={"H100": 30.0})
+    operator = OperatorRules(allow_direct_messages=True)
+    run = made_run(RunState.SUCCEEDED, **about)
+    try:
+        return decide(run, actor(having(*roles)), facts, operator, public=public)
+    except RefusedError as error:
+        return error
+
+
+def approval(mode: str, **more: Any) -> dict[str, Any]:
+    return {"approval": {"mode": mode, "review_channel_id": 99, **more}}
+
+
+WAN_OR_H100 = approval("selected", deployments=["wan"], gpus=["H100"])
+
+
+@pytest.mark.parametrize(
+    ("rules", "gpu", "roles", "waits"),
+    [
+        (approval("off"), None, [], False),
+        # Moderators need approval, too.
+        (approval("everybody"), None, [ARTISTS, REVIEWERS], True),
+        (approval("without_roles", exempt_roles=[ARTISTS]), None, [ARTISTS, STAFF], False),
+        (approval("without_roles", exempt_roles=[ARTISTS]), None, [STAFF], True),
+        (approval("selected", deployments=["flux"]), None, [], True),
+        (WAN_OR_H100, "L4", [], False),
+        # The GPU that the machine takes by itself may be the selected one.
+        (WAN_OR_H100, None, [], True),
+        (WAN_OR_H100, "H100", [], True),
+        (approval("selected", deployments=["wan"]), None, [], False),
+    ],
+)
+def test_the_mode_decides_who_waits_for_a_moderator_and_is_charged_later(
+    rules: dict[str, Any], gpu: str | None, roles: list[int], waits: bool
 ) -> None:
-    usage = replace(USAGE, server=Spending(waiting=waiting))
-    found = judge(asked, usage=usage, allow_direct_messages=True, max_waiting_per_server=most)
-    assert code(found) == refused
+    found = accepted(rules | {"reviewer_role_id": REVIEWERS}, *roles, expected_gpu=gpu)
+    assert isinstance(found, Run)
+    assert found.review_channel_id == (99 if waits else None)
+    state = RunState.AWAITING_APPROVAL if waits else RunState.WAITING
+    assert (found.state, found.charged_on) == (state, None if waits else NOW.date())
+    outside = accepted(rules, *roles, expected_gpu=gpu, guild_id=None)
+    assert isinstance(outside, Run)
+    assert outside.review_channel_id is None
 
 
-@pytest.mark.parametrize("code", sorted(LIMITS))
-def test_a_refused_batch_says_how_many_fit(code: str) -> None:
-    told = RefusedError(f"{code}_count", limit=9, left=3, needed=60, until=1, possible=2, count=4)
-    assert {"2", "4"} <= set(explain(told))
+@pytest.mark.parametrize(
+    ("channel_id", "public", "code"),
+    [
+        (99, False, None),
+        (99, True, "rules_changed"),
+        (None, False, "review_unreachable"),
+        (CLOSED, False, "review_unreachable"),
+    ],
+)
+def test_approval_needs_a_channel_for_the_card_and_an_answer_that_nobody_else_sees(
+    channel_id: int | None, public: bool, code: str | None
+) -> None:
+    found = accepted(approval("everybody", review_channel_id=channel_id), public=public)
+    assert getattr(found, "code", None) == code
+    assert isinstance(accepted(approval("off", review_channel_id=channel_id), public=public), Run)
+
+
+@pytest.mark.parametrize(
+    ("mode", "restricted", "spoiler"),
+    [
+        ("never", False, False),
+        ("always", True, True),
+        ("not_age_restricted", False, True),
+        ("not_age_restricted", True, False),
+    ],
+)
+def test_the_terms_of_an_accepted_request(mode: str, restricted: bool, spoiler: bool) -> None:
+    rules = {"spoiler": mode, "budgets": {"gpu_weights": {"H100": 4}}}
+    found = accepted(rules, STAFF, ARTISTS, expected_gpu="H100", channel_age_restricted=restricted)
+    assert isinstance(found, Run)
+    assert found.spoiler is spoiler
+    assert (found.weight, found.reserved_seconds, found.charged_seconds) == (4, 30, 120)
+    assert (found.created_at, found.requester_joined_at) == (NOW, PERSON.joined_at)
+    assert found.requester_roles == (ARTISTS, STAFF)
+
+
+@pytest.mark.parametrize(
+    ("origin", "usage", "operator", "code"),
+    [
+        (place(), {}, {}, None),
+        (place(), PAUSED, {}, "paused"),
+        (place(), {"block": SPAM}, {}, "blocked"),
+        (place(), {}, ELSEWHERE, "guild_not_allowed"),
+        (place(None, user_install=True), {}, {}, "user_installs_off"),
+        # What is paid for is posted where no new request would be allowed.
+        (place(None), {"gpu_seconds_today": 100}, {"daily_gpu_seconds": 1}, None),
+    ],
+)
+def test_a_paid_result_may_be_posted_wherever_the_bot_may_be(
+    origin: Any, usage: dict[str, Any], operator: dict[str, Any], code: str | None
+) -> None:
+    found = refused(check_posting, origin, replace(USAGE, **usage), OperatorRules(**operator))
+    assert (found and found.code) == code
+
+
+@pytest.mark.parametrize(
+    ("guild_id", "person", "code"),
+    [
+        (7, having(manages_server=True), None),
+        (7, having(REVIEWERS), None),
+        (7, having(ARTISTS), "not_a_moderator"),
+        (None, having(manages_server=True), "server_only"),
+    ],
+)
+def test_a_moderator_manages_the_server_or_has_the_reviewer_role(
+    guild_id: int | None, person: Any, code: str | None
+) -> None:
+    found = refused(check_moderator, guild_id, person, ServerRules(reviewer_role_id=REVIEWERS))
+    assert (found and found.code) == code
+
+
+@pytest.mark.parametrize(
+    ("stored", "deployments", "channel", "restricted", "marked"),
+    [
+        ({}, (ChannelState(),), ChannelState(), False, False),
+        ({"age_restricted": True}, (), None, True, True),
+        ({}, (ChannelState(), MARKED), None, True, True),
+        ({"channel_age_restricted": True}, (), None, True, False),
+        ({}, (), MARKED, True, False),
+    ],
+)
+def test_a_result_is_age_restricted_by_any_mark_of_then_or_now(
+    stored: dict[str, bool], deployments: Any, channel: ChannelState | None, restricted: bool, marked: bool
+) -> None:
+    run = made_run(**stored)
+    assert is_restricted_now(run, deployments, channel) is restricted
+    assert is_marked_now(run, deployments) is marked

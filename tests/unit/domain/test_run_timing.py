@@ -23,42 +23,57 @@ from tests.unit.factories import made_run
 INTERVAL = timedelta(seconds=15)
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 PICTURE, WORDS = Output("images", url="https://x/a.png?signed=1", filename="a.png"), Output("text", text="hi")
-
-
-def test_the_pause_doubles_up_to_twenty_intervals() -> None:
-    pauses = [next_pause(INTERVAL, checks) / INTERVAL for checks in (0, 1, 2, 3, 4, 5, 6, 11, 100_000)]
-    assert pauses == [1, 2, 4, 8, 16, 20, 20, 20, 20]
-    # Texts are waited for less long than files.
-    assert silence_at_end((WORDS,)) < silence_at_end((WORDS, PICTURE))
-
-
-def test_a_report_postpones_the_next_poll_but_neither_the_deadline_nor_a_cancellation() -> None:
-    run = made_run(RunState.RUNNING, submitted_at=NOW, started_at=NOW, deadline_seconds=3600)
-    told = [(minutes(at), minutes(at + 1)) for at in (1, 59.5, 60, 61)]
-    assert [poll_after_report(run, None, *times) for times in told] == [minutes(2), minutes(60), None, None]
-    assert poll_after_report(run, 60, minutes(2.5), minutes(3.5)) == minutes(1) + DEADLINE_MARGIN
-    assert poll_after_report(replace(run, cancel_requested_at=NOW), None, *told[0]) is None
+RUNNING = made_run(
+    RunState.RUNNING,
+    submitted_at=NOW,
+    started_at=NOW,
+    deadline_seconds=3600,
+    outputs=(PICTURE,),
+    outputs_since=NOW,
+)
 
 
 def minutes(count: float) -> datetime:
     return NOW + timedelta(minutes=count)
 
 
+def test_the_pause_doubles_up_to_twenty_intervals() -> None:
+    pauses = [next_pause(INTERVAL, checks) / INTERVAL for checks in (0, 1, 2, 3, 4, 5, 6, 100_000)]
+    assert pauses == [1, 2, 4, 8, 16, 20, 20, 20]
+    # Texts are waited for less long than files.
+    assert silence_at_end((WORDS,)) < silence_at_end((WORDS, PICTURE))
+
+
+@pytest.mark.parametrize(
+    ("run", "run_timeout", "at", "poll"),
+    [
+        (RUNNING, None, 1, minutes(2)),
+        (RUNNING, None, 59.5, minutes(60)),
+        (RUNNING, None, 60, None),
+        (RUNNING, None, 61, None),
+        (RUNNING, 60, 2.5, minutes(1) + DEADLINE_MARGIN),
+        (replace(RUNNING, cancel_requested_at=NOW), None, 1, None),
+    ],
+)
+def test_a_report_postpones_the_next_poll_but_neither_the_deadline_nor_a_cancellation(
+    run: Run, run_timeout: int | None, at: float, poll: datetime | None
+) -> None:
+    assert poll_after_report(run, run_timeout, minutes(at), minutes(at + 1)) == poll
+
+
 @pytest.mark.parametrize(
     ("run_timeout", "started", "deadline"),
     [
-        (None, minutes(1), minutes(60)),
         (0, minutes(1), minutes(60)),
         (300, None, minutes(60)),  # it waits in ComfyDeploy's queue
         (300, minutes(1), minutes(6) + DEADLINE_MARGIN),
-        (300, minutes(40), minutes(45) + DEADLINE_MARGIN),
         (7200, minutes(1), minutes(60)),
     ],
 )
 def test_the_deployments_run_timeout_can_only_shorten_the_deadline(
     run_timeout: int | None, started: datetime | None, deadline: datetime
 ) -> None:
-    run = made_run(RunState.RUNNING, submitted_at=NOW, started_at=started, deadline_seconds=3600)
+    run = replace(RUNNING, started_at=started)
     assert deadline_of(run, run_timeout) == deadline
     assert deadline_of(replace(run, submitted_at=None), run_timeout) is None
 
@@ -72,7 +87,6 @@ def finished(**more: Any) -> RunReport:
     [
         (finished(), True),
         (finished(outputs=(replace(PICTURE, url="https://x/a.png?signed=2"),)), True),
-        (finished(state=RunState.UPLOADING), True),
         (finished(state=RunState.SUCCEEDED), False),
         (finished(progress=0.99), False),
         (finished(progress=None), False),
@@ -83,11 +97,10 @@ def finished(**more: Any) -> RunReport:
 def test_a_run_counts_as_finished_if_nothing_changed_since_its_last_node(
     report: RunReport, silent: bool
 ) -> None:
-    run = made_run(RunState.RUNNING, outputs=(PICTURE,), outputs_since=NOW)
     over = NOW + silence_at_end((PICTURE,))
-    assert is_silent_at_end(run, report, over) is silent
-    assert not is_silent_at_end(run, report, over - timedelta(seconds=1))
-    assert not is_silent_at_end(replace(run, outputs_since=None), report, over)
+    assert is_silent_at_end(RUNNING, report, over) is silent
+    assert not is_silent_at_end(RUNNING, report, over - timedelta(seconds=1))
+    assert not is_silent_at_end(replace(RUNNING, outputs_since=None), report, over)
 
 
 @pytest.mark.parametrize(

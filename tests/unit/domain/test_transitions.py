@@ -1,17 +1,21 @@
-"""Reports, verdicts and blocks: which columns each changes, and that any sequence ends a run once."""
+"""What reports, verdicts and blocks change in a run, and that any sequence of them ends a run once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.run_timing import AFTER_LAST_NODE, SETTLE_AFTER, silence_at_end
 from bot.domain.runs import FINAL, IN_FLIGHT, REQUESTER_BLOCKED, Output, Run, RunReport, RunState
 from bot.domain.transitions import (
+    DEADLINE,
+    DEADLINE_RUNNING,
+    REASON_GRACE,
     REVIVABLE,
     TRANSITIONS,
     UNSUCCESSFUL,
@@ -19,269 +23,403 @@ from bot.domain.transitions import (
     apply_report,
     end,
     end_for_block,
+    is_own_verdict,
+    may_have_result,
+    reported_end,
 )
-from tests.unit.domain.transition_cases import (
-    NOW,
-    PICTURE,
-    STARTED,
-    S,
-    applied,
-    ended,
-    known,
-    run,
-    said,
-    shown,
-)
-from tests.unit.factories import made_block
+from tests.unit.factories import made_block, made_run
 
-reports = st.builds(
-    RunReport,
-    run_id=st.just("r"),
-    state=st.sampled_from([None, *RunState]),
-    live_status=st.sampled_from([None, "a", "b"]),
-    progress=st.none() | st.floats(0, 1),
-    outputs=st.sampled_from([(), (PICTURE,)]),
-    queue_position=st.none() | st.integers(0, 5),
-    gpu=st.none() | st.text(max_size=200),
-    run_duration=st.none() | st.floats(0, 1e6),
-)
+NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
+S = RunState
+PICTURE, WORDS = Output("images", url="https://x/a.png"), Output("text", text="hi")
 
 
-@dataclass(frozen=True)
-class End:
-    target: RunState
+class Told(NamedTuple):
+    """A report, by a webhook or as the reply to GET /run."""
+
+    report: RunReport
+    asked: bool
+
+
+def webhook(state: RunState | None = None, *outputs: Output, **more: Any) -> Told:
+    return Told(RunReport("r", state, outputs=outputs, **more), asked=False)
+
+
+def reply(state: RunState | None = None, *outputs: Output, **more: Any) -> Told:
+    return Told(RunReport("r", state, outputs=outputs, **more), asked=True)
+
+
+def told(run: Run, told: Told, now: datetime = NOW) -> Change | None:
+    return apply_report(run, told.report, now, asked=told.asked)
+
+
+def run(state: RunState, code: str | None = None, **more: Any) -> Run:
+    """Return a run that was submitted once, and whose id is known."""
+    return made_run(state, **{"run_id": "r", "submissions": 1, "failure_code": code, **more})
+
+
+def shown(state: RunState, **columns: Any) -> Change:
+    return Change(state, columns, visible=True)
+
+
+def ended(state: RunState, code: str | None = None, **columns: Any) -> Change:
+    values = {"ended_at": NOW, "due_at": None, "queue_position": None, **columns}
+    return Change(state, values | ({"failure_code": code} if code else {}), ends_run=True, visible=True)
+
+
+def applied(run: Run, change: Change) -> Run:
+    """Return the run as the store would have it afterwards."""
+    columns = {field.name for field in fields(Run)}
+    values = {name: value for name, value in change.values.items() if name in columns}
+    if "outputs" in values:
+        values["outputs"] = tuple(Output(**item) for item in values["outputs"])  # type: ignore[attr-defined]
+    return replace(run, state=change.state, **values)
 
 
 events = st.lists(
-    st.tuples(reports, st.booleans()) | st.builds(End, st.sampled_from(sorted(FINAL - {S.SUCCEEDED}))),
+    st.builds(
+        Told,
+        st.builds(
+            RunReport,
+            run_id=st.just("r"),
+            state=st.sampled_from([None, *RunState]),
+            live_status=st.sampled_from([None, "a", "b"]),
+            progress=st.none() | st.floats(0, 1),
+            outputs=st.sampled_from([(), (PICTURE,)]),
+            queue_position=st.none() | st.integers(0, 5),
+            gpu=st.none() | st.text(max_size=200),
+            run_duration=st.none() | st.floats(0, 1e6),
+        ),
+        asked=st.booleans(),
+    )
+    | st.sampled_from(sorted(FINAL - {S.SUCCEEDED})),
     max_size=25,
 )
 
 
 @given(start=st.sampled_from(sorted(RunState)), sequence=events, cancel=st.none() | st.just(NOW))
-def test_any_sequence_of_events_follows_the_table_and_owes_one_message_per_end(
-    start: RunState, sequence: list[tuple[RunReport, bool] | End], cancel: datetime | None
+def test_any_events_follow_the_table_and_end_a_run_once_unless_a_success_comes_late(
+    start: RunState, sequence: list[Told | RunState], cancel: datetime | None
 ) -> None:
-    subject = run(start, cancel_requested_at=cancel, submissions=1)
-    outcomes, ends, gains = 0, 0, 0
+    before = run(start, run_id=None, cancel_requested_at=cancel)
+    ends, gains = 0, 0
     for number, event in enumerate(sequence):
         now = NOW + timedelta(seconds=number)
-        if isinstance(event, End):
-            change = end(subject, event.target, now, "code", {})
-        else:
-            change = apply_report(subject, event[0], now, asked=event[1])
+        change = told(before, event, now) if isinstance(event, Told) else end(before, event, now, "code", {})
         if change is None:
             continue
-        after = applied(subject, change)
-        moved = after.state is not subject.state
-        assert not moved or after.state in TRANSITIONS[subject.state]
-        assert (after.progress or 0) >= (subject.progress or 0)
-        gained = subject.final and after.partial and not subject.partial
-        assert change.ends_run is ((moved and after.final) or gained)
-        assert not gained or after.outputs
+        after = applied(before, change)
+        has_ended = after.final and after.state is not before.state
+        has_gained = before.final and after.partial and not before.partial
+        assert after.state in {before.state, *TRANSITIONS[before.state]}
+        assert change.ends_run is (has_ended or has_gained)
+        assert (after.progress or 0) >= (before.progress or 0)
         assert not after.partial or (after.outputs and after.state is not S.SUCCEEDED)
-        if after.state is S.SUCCEEDED and moved:
-            assert after.outputs or (not isinstance(event, End) and event[1])
-            assert after.failure_code is None
-        if moved and after.final:
-            ends += 1
-            assert not subject.final or after.state is S.SUCCEEDED
+        if has_ended:
             assert after.ended_at == now
-            assert change.values["due_at"] in (None, now)
-            assert after.state is S.SUCCEEDED or after.failure_code
-        assert after.run_duration is None or after.run_duration >= 0
+            assert bool(after.failure_code) is (after.state is not S.SUCCEEDED)
+            assert after.outputs or after.state is not S.SUCCEEDED or event.asked
+        assert (after.run_duration or 0) >= 0
         assert len(after.gpu_used or "") <= 32
-        outcomes += change.ends_run
-        gains += gained
-        subject = after
-    assert outcomes == ends + gains
+        if isinstance(event, Told):
+            again = told(after, event, now)
+            assert again is None or not (again.visible or again.ends_run)
+        ends, gains, before = ends + has_ended, gains + has_gained, after
     assert gains <= 1
-    assert ends <= 2
-    assert ends < 2 or subject.state is S.SUCCEEDED
-
-
-LATE_START: dict[str, Any] = {"started_at": NOW, "duration_in_doubt": True}
-NEVER_RAN = FINAL - REVIVABLE - UNSUCCESSFUL
-
-
-@given(state=st.sampled_from(sorted(NEVER_RAN)), report=reports, asked=st.booleans())
-def test_a_report_tells_a_final_run_only_its_id(state: RunState, report: RunReport, asked: bool) -> None:
-    change = apply_report(run(state), report, NOW, asked=asked)
-    assert change is None or (change.state is state and set(change.values) <= {"run_id", "due_at"})
-    assert apply_report(run(state, run_id="r"), report, NOW, asked=asked) is None
-
-
-@given(report=reports, state=st.sampled_from(sorted(RunState)))
-def test_a_repeated_report_changes_nothing_visible(report: RunReport, state: RunState) -> None:
-    first = apply_report(run(state), report, NOW)
-    if first is None:
-        return
-    second = apply_report(applied(run(state), first), report, NOW)
-    assert second is None or not (second.visible or second.ends_run)
-
-
-def states_before(target: RunState) -> set[RunState]:
-    return {state for state, targets in TRANSITIONS.items() if target in targets}
+    assert ends <= 1 + (before.state is S.SUCCEEDED)
 
 
 def test_every_state_but_the_final_ones_can_be_left() -> None:
-    assert set(TRANSITIONS) == set(RunState)
-    assert {state for state, targets in TRANSITIONS.items() if not targets} == FINAL - REVIVABLE
+    assert {state for state in RunState if not TRANSITIONS[state]} == FINAL - REVIVABLE
     assert all(TRANSITIONS[state] == {S.SUCCEEDED} for state in REVIVABLE)
-    assert {S.WAITING, *IN_FLIGHT} | REVIVABLE == states_before(S.SUCCEEDED)
+    assert {state for state in RunState if S.SUCCEEDED in TRANSITIONS[state]} == {
+        *(S.WAITING, *IN_FLIGHT, *REVIVABLE)
+    }
+
+
+NEW: dict[str, Any] = {"run_id": None}
+HALF: dict[str, Any] = {"progress": 0.5, "live_status": "b"}
+LATE_START: dict[str, Any] = {"queue_position": None, "started_at": NOW, "duration_in_doubt": True}
+ON_TIME: dict[str, Any] = {"started_at": NOW - timedelta(seconds=50)}
+MEASURED: dict[str, Any] = {"run_duration": 50.0}
+FOUND = {"outputs": [{"kind": "images", "url": "https://x/a.png", "filename": None, "text": None}]}
+FOUND_BOTH = {"outputs": [*FOUND["outputs"], {"kind": "text", "url": None, "filename": None, "text": "hi"}]}
+PART: dict[str, Any] = {**FOUND, "partial": True}
+NO_FAILURE: dict[str, Any] = {"failure_code": None, "failure_params": {}}
+STOPPING = run(S.RUNNING, DEADLINE)
+CANCELLING = run(S.RUNNING, cancel_requested_at=NOW)
 
 
 @pytest.mark.parametrize(
-    ("before", "report", "change"),
+    ("before", "event", "change"),
     [
-        (run(S.SUBMITTING), said(), Change(S.SUBMITTING, {"run_id": "r"})),
+        # The first report adds the id, which a cancel call needs.
+        (run(S.SUBMITTING, **NEW), webhook(), Change(S.SUBMITTING, {"run_id": "r"})),
         (
-            run(S.SUBMITTING, cancel_requested_at=NOW),
-            said(),
+            run(S.SUBMITTING, cancel_requested_at=NOW, **NEW),
+            webhook(),
             Change(S.SUBMITTING, {"run_id": "r", "due_at": NOW}),
         ),
-        (run(S.RUNNING), said(S.RUNNING, progress=0.5), shown(S.RUNNING, run_id="r", progress=0.5)),
         # A run that was put back had been accepted after all, whatever the word.
-        (run(S.WAITING), said(), shown(S.QUEUED, run_id="r", submitted_at=NOW)),
+        (run(S.WAITING, **NEW), webhook(), shown(S.QUEUED, run_id="r", submitted_at=NOW)),
         (
-            run(S.WAITING),
-            said(S.UPLOADING),
-            shown(S.UPLOADING, run_id="r", submitted_at=NOW, queue_position=None, **LATE_START),
+            run(S.WAITING, **NEW),
+            webhook(S.UPLOADING),
+            shown(S.UPLOADING, run_id="r", submitted_at=NOW, **LATE_START),
         ),
-        # A run that awaits approval was never sent.
-        (run(S.AWAITING_APPROVAL), said(S.RUNNING), None),
-    ],
-)
-def test_the_first_report_adds_the_id(before: Run, report: RunReport, change: Change | None) -> None:
-    assert apply_report(before, report, NOW) == change
-
-
-def test_a_start_that_a_webhook_reports_at_once_is_the_start() -> None:
-    for before in (run(S.SUBMITTING, run_id="r"), known(S.QUEUED)):
-        change = apply_report(before, said(S.RUNNING, progress=0.0), NOW)
-        assert change == shown(S.RUNNING, queue_position=None, started_at=NOW)
-        polled = apply_report(before, said(S.RUNNING, progress=0.0), NOW, asked=True)
-        assert polled == shown(S.RUNNING, queue_position=None, **LATE_START)
-
-
-HALF: dict[str, Any] = {"progress": 0.5, "live_status": "b"}
-
-
-@pytest.mark.parametrize(
-    ("before", "report", "change"),
-    [
+        # A run that awaits approval was never sent, and nothing changes a run that has ended.
+        (run(S.AWAITING_APPROVAL), webhook(S.RUNNING), None),
+        *((run(state), reply(S.SUCCEEDED, PICTURE), None) for state in (S.REJECTED, S.EXPIRED, S.SUCCEEDED)),
+        # Only newer progress, phases and positions are kept.
         (
-            known(S.QUEUED, queue_position=3),
-            said(S.QUEUED, queue_position=2),
+            run(S.QUEUED, queue_position=3),
+            webhook(S.QUEUED, queue_position=2),
             shown(S.QUEUED, queue_position=2),
         ),
-        (known(S.QUEUED, queue_position=3), said(S.QUEUED, queue_position=3), None),
-        (known(S.RUNNING), said(S.RUNNING, queue_position=2), None),
-        (known(S.RUNNING), said(S.QUEUED, queue_position=2), None),
-        (known(S.RUNNING), said(), None),
-        (known(S.RUNNING), said(S.RUNNING, **HALF), shown(S.RUNNING, **HALF)),
-        (known(S.RUNNING, progress=0.4, live_status="a"), said(S.RUNNING, **HALF), shown(S.RUNNING, **HALF)),
-        (known(S.RUNNING, progress=0.5), said(S.RUNNING, **HALF), shown(S.RUNNING, live_status="b")),
-        (known(S.RUNNING, live_status="b"), said(S.RUNNING, **HALF), shown(S.RUNNING, progress=0.5)),
-        (known(S.RUNNING, **HALF), said(S.RUNNING, **HALF), None),
-        (known(S.RUNNING, live_status="b"), said(S.RUNNING), None),
-        (known(S.RUNNING, progress=0.6), said(S.RUNNING, **HALF), None),
-        (known(S.RUNNING, progress=0.6), said(S.RUNNING, live_status="b"), None),
-        # Together with the next state.
-        (known(S.SUBMITTING), said(S.QUEUED, queue_position=2), shown(S.QUEUED, queue_position=2)),
+        (run(S.QUEUED, queue_position=3), webhook(S.QUEUED, queue_position=3), None),
+        (run(S.RUNNING), webhook(S.RUNNING, queue_position=2), None),
+        (run(S.RUNNING), webhook(S.QUEUED, queue_position=2), None),
+        (run(S.RUNNING), webhook(), None),
+        (run(S.RUNNING), webhook(S.RUNNING, **HALF), shown(S.RUNNING, **HALF)),
+        (run(S.RUNNING, progress=0.5), webhook(S.RUNNING, **HALF), shown(S.RUNNING, live_status="b")),
+        (run(S.RUNNING, live_status="b"), webhook(S.RUNNING, **HALF), shown(S.RUNNING, progress=0.5)),
+        (run(S.RUNNING, **HALF), webhook(S.RUNNING), None),
+        (run(S.RUNNING, progress=0.6), webhook(S.RUNNING, **HALF), None),
+        (run(S.RUNNING, progress=0.6), webhook(S.RUNNING, live_status="b"), None),
+        # The start of the last node brings the next poll forward.
         (
-            known(S.QUEUED, queue_position=3),
-            said(S.RUNNING, **HALF),
-            shown(S.RUNNING, queue_position=None, **LATE_START, **HALF),
+            run(S.RUNNING, progress=0.9),
+            webhook(S.RUNNING, progress=1.0),
+            shown(S.RUNNING, progress=1.0, due_at=NOW + AFTER_LAST_NODE),
         ),
-        (known(S.RUNNING, started_at=STARTED), said(S.UPLOADING), shown(S.UPLOADING, queue_position=None)),
+        # Together with the next state. The first webhook about the execution comes when it starts.
+        (run(S.SUBMITTING), webhook(S.QUEUED, queue_position=2), shown(S.QUEUED, queue_position=2)),
+        (
+            run(S.QUEUED),
+            webhook(S.RUNNING, progress=0.0),
+            shown(S.RUNNING, queue_position=None, started_at=NOW),
+        ),
+        (run(S.QUEUED), reply(S.RUNNING, progress=0.0), shown(S.RUNNING, **LATE_START)),
+        (run(S.QUEUED), webhook(S.RUNNING, **HALF), shown(S.RUNNING, **LATE_START, **HALF)),
+        (run(S.RUNNING, **ON_TIME), webhook(S.UPLOADING), shown(S.UPLOADING, queue_position=None)),
+        # Outputs of a run in flight are kept.
+        (run(S.RUNNING), reply(S.RUNNING, PICTURE), Change(S.RUNNING, FOUND)),
+        # A success is believed with its outputs, or as a reply.
+        (
+            run(S.RUNNING),
+            webhook(S.SUCCEEDED, PICTURE, WORDS, gpu="A" * 40, run_duration=7.5),
+            ended(
+                S.SUCCEEDED,
+                **(FOUND_BOTH | NO_FAILURE),
+                gpu_used="A" * 32,
+                run_duration=7.5,
+                duration_in_doubt=False,
+            ),
+        ),
+        (
+            run(S.UNCONFIRMED, "comfy_timeout", failure_params={"a": 1}),
+            webhook(S.SUCCEEDED, PICTURE),
+            ended(S.SUCCEEDED, **(FOUND | NO_FAILURE)),
+        ),
+        (run(S.RUNNING), reply(S.SUCCEEDED), ended(S.SUCCEEDED, outputs=[], **NO_FAILURE)),
+        (run(S.WAITING), webhook(S.SUCCEEDED), shown(S.UPLOADING, due_at=NOW, **LATE_START)),
+        (run(S.UPLOADING), webhook(S.SUCCEEDED), Change(S.UPLOADING, {"due_at": NOW})),
+        (run(S.FAILED), webhook(S.SUCCEEDED), None),
+        # A duration is measured, and in doubt if the end is seen late.
+        (
+            run(S.RUNNING, **ON_TIME),
+            webhook(S.SUCCEEDED, PICTURE),
+            ended(S.SUCCEEDED, **(FOUND | NO_FAILURE | MEASURED)),
+        ),
+        (
+            run(S.RUNNING, **ON_TIME),
+            reply(S.SUCCEEDED, PICTURE),
+            ended(S.SUCCEEDED, **(FOUND | NO_FAILURE | MEASURED), duration_in_doubt=True),
+        ),
+        (
+            run(S.RUNNING, **ON_TIME, outputs_since=NOW),
+            webhook(S.SUCCEEDED, PICTURE),
+            ended(S.SUCCEEDED, **(FOUND | NO_FAILURE | MEASURED), duration_in_doubt=True),
+        ),
+        # A failure carries its code, its duration, the node that failed, and the log.
+        (run(S.RUNNING), reply(S.FAILED), ended(S.FAILED, "run_failed")),
+        (run(S.RUNNING, "comfy_rejected"), reply(S.FAILED), ended(S.FAILED)),
+        (
+            run(S.RUNNING, **ON_TIME),
+            reply(S.FAILED, run_duration=0.0),
+            ended(S.FAILED, "run_failed", run_duration=0.0, duration_in_doubt=False),
+        ),
+        (
+            run(S.RUNNING),
+            reply(S.FAILED, live_status="KSampler", log="ValueError: x"),
+            ended(S.FAILED, "run_failed", live_status="KSampler", failure_log="ValueError: x"),
+        ),
+        # Somebody cancelled it only if somebody asked for that.
+        (run(S.RUNNING), reply(S.CANCELLED), ended(S.CANCELLED, "run_cancelled")),
+        (CANCELLING, reply(S.CANCELLED), ended(S.CANCELLED, "cancelled_by_requester")),
+        (
+            replace(CANCELLING, cancelled_by=99),
+            reply(S.CANCELLED),
+            ended(S.CANCELLED, "cancelled_by_moderator"),
+        ),
+        (CANCELLING, reply(S.FAILED), ended(S.FAILED, "run_failed")),
+        # Any end after the bot's own cancel call is its deadline.
+        *((STOPPING, reply(word), ended(S.TIMED_OUT)) for word in sorted(UNSUCCESSFUL)),
+        (STOPPING, webhook(S.CANCELLED), Change(S.RUNNING, {"due_at": NOW})),
+        # An unsuccessful run keeps what it made, and what was seen while it ran.
+        (run(S.RUNNING), reply(S.TIMED_OUT, PICTURE), ended(S.TIMED_OUT, "run_timed_out", **PART)),
+        (run(S.RUNNING, outputs=(PICTURE,)), reply(S.FAILED), ended(S.FAILED, "run_failed", **PART)),
+        # A run that made everything is a success unless it failed or was cancelled.
+        *(
+            (before, reply(word, PICTURE, progress=1.0), ended(S.SUCCEEDED, **(FOUND | NO_FAILURE)))
+            for before, word in (
+                (run(S.RUNNING), S.TIMED_OUT),
+                (run(S.TIMED_OUT, "run_timed_out"), S.TIMED_OUT),
+                (run(S.RUNNING), S.CANCELLED),
+                (STOPPING, S.CANCELLED),
+            )
+        ),
+        (run(S.RUNNING), reply(S.FAILED, PICTURE, progress=1.0), ended(S.FAILED, "run_failed", **PART)),
+        (
+            CANCELLING,
+            reply(S.CANCELLED, PICTURE, progress=1.0),
+            ended(S.CANCELLED, "cancelled_by_requester", **PART),
+        ),
+        # A revivable run is asked about until it has ended at ComfyDeploy.
+        (run(S.TIMED_OUT), webhook(S.RUNNING), None),
+        *(
+            (run(S.TIMED_OUT), webhook(word), Change(S.TIMED_OUT, {"due_at": NOW}))
+            for word in sorted({S.SUCCEEDED, *UNSUCCESSFUL})
+        ),
+        (run(S.TIMED_OUT), reply(S.FAILED), None),
     ],
 )
-def test_only_newer_progress_phases_and_positions_are_kept(
-    before: Run, report: RunReport, change: Change | None
+def test_what_a_report_changes(before: Run, event: Told, change: Change | None) -> None:
+    assert told(before, event) == change
+
+
+@pytest.mark.parametrize("word", sorted(UNSUCCESSFUL))
+@pytest.mark.parametrize("outputs", [(), (PICTURE,)])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    # ComfyDeploy has the waiting run, so its queue call isn't repeated.
+    [(S.RUNNING, S.RUNNING), (S.QUEUED, S.QUEUED), (S.WAITING, S.QUEUED), (S.SUBMITTING, S.SUBMITTING)],
+)
+def test_a_webhook_about_a_failure_makes_the_run_due_and_is_noted(
+    before: RunState, after: RunState, word: RunState, outputs: tuple[Output, ...]
 ) -> None:
-    assert apply_report(before, report, NOW) == change
+    change = told(run(before), webhook(word, *outputs, progress=1.0))
+    # The reply to the queue call, which is under way, may give the reason for a failure.
+    grace = REASON_GRACE if (before, word) == (S.SUBMITTING, S.FAILED) else timedelta()
+    values = {"due_at": NOW + grace, "failure_code": f"run_{word}"}
+    assert change == Change(after, values, visible=before is S.WAITING)
+    noted = applied(run(before), change)
+    assert reported_end(noted) is word
+    # What GET /run says then counts.
+    assert told(noted, reply(S.CANCELLED)) == ended(S.CANCELLED, "run_cancelled")
 
 
-MADE = said(S.SUCCEEDED, outputs=(PICTURE, Output("text", text="hi")), gpu="A" * 40, run_duration=7.5)
-SUCCEEDED = ended(
-    S.SUCCEEDED,
-    outputs=[
-        {"kind": "images", "url": "https://x/a.png", "filename": None, "text": None},
-        {"kind": "text", "url": None, "filename": None, "text": "hi"},
-    ],
-    gpu_used="A" * 32,
-    run_duration=7.5,
-    duration_in_doubt=False,
-    failure_code=None,
-    failure_params={},
-)
+@pytest.mark.parametrize("before", [run(S.RUNNING), STOPPING, run(S.FAILED, "run_failed")])
+def test_an_end_is_reported_only_by_a_webhook_about_a_run_in_flight(before: Run) -> None:
+    assert reported_end(before) is None
 
 
 @pytest.mark.parametrize(
-    ("before", "report", "change"),
+    ("before", "word", "code"),
     [
-        (known(S.RUNNING, started_at=STARTED), MADE, SUCCEEDED),
-        (known(S.UNCONFIRMED, failure_code="comfy_timeout", failure_params={"a": 1}), MADE, SUCCEEDED),
-        (
-            known(S.WAITING),
-            said(S.SUCCEEDED),
-            shown(S.UPLOADING, due_at=NOW, queue_position=None, **LATE_START),
-        ),
-        (
-            known(S.RUNNING, started_at=STARTED),
-            said(S.SUCCEEDED),
-            shown(S.UPLOADING, due_at=NOW, queue_position=None),
-        ),
-        *(
-            (known(state), said(S.SUCCEEDED), Change(state, {"due_at": NOW}))
-            for state in (S.UPLOADING, *sorted(REVIVABLE))
-        ),
-        *((known(state), said(S.SUCCEEDED), None) for state in sorted(FINAL - REVIVABLE)),
+        (run(S.FAILED, "run_failed"), S.FAILED, None),
+        (run(S.CANCELLED, "cancelled_by_requester"), S.SUCCEEDED, None),
+        (run(S.TIMED_OUT, DEADLINE), S.FAILED, None),
+        # The promise to post a later result is replaced by how the run ended.
+        (run(S.TIMED_OUT, DEADLINE_RUNNING), S.FAILED, "run_failed"),
+        (run(S.UNCONFIRMED, "comfy_timeout"), S.FAILED, "run_failed"),
+        (run(S.REFUSED, "comfy_forbidden"), S.FAILED, "run_failed"),
     ],
 )
-def test_a_success_is_believed_only_with_its_outputs(
-    before: Run, report: RunReport, change: Change | None
+def test_outputs_are_added_once_to_a_run_that_ended_without(
+    before: Run, word: RunState, code: str | None
 ) -> None:
-    assert apply_report(before, report, NOW) == change
+    late = reply(word, PICTURE, progress=0.5)
+    reason = {"failure_code": code, "failure_params": {}} if code else {}
+    change = told(before, late)
+    assert change == Change(before.state, {**PART, "due_at": None, **reason}, ends_run=True, visible=True)
+    again = told(applied(before, change), late)
+    assert again is None or not again.ends_run
 
 
-def test_an_answer_to_get_run_may_succeed_without_outputs() -> None:
-    change = apply_report(known(S.RUNNING), said(S.SUCCEEDED), NOW, asked=True)
-    assert change == ended(S.SUCCEEDED, outputs=[], failure_code=None, failure_params={})
+def test_progress_after_the_end_asks_once_more() -> None:
+    failed = run(S.FAILED, progress=0.2, ended_at=NOW - SETTLE_AFTER)
+    word = webhook(S.FAILED, progress=0.9)
+    assert told(replace(failed, ended_at=NOW), word) is None
+    late = told(failed, word)
+    assert late == Change(S.FAILED, {"progress": 0.9, "due_at": NOW + SETTLE_AFTER})
+    assert told(applied(failed, late), word) is None
 
 
-@pytest.mark.parametrize("state", sorted(REVIVABLE))
-def test_a_revivable_run_is_asked_about_until_it_has_ended_upstream(state: RunState) -> None:
-    assert apply_report(known(state), said(S.RUNNING), NOW) is None
-    for word in (S.FAILED, S.CANCELLED, S.TIMED_OUT):
-        # GET /run may have outputs; after that, no further poll is needed.
-        assert apply_report(known(state), said(word), NOW) == Change(state, {"due_at": NOW})
-        assert apply_report(known(state), said(word), NOW, asked=True) is None
+def test_outputs_are_timed_after_the_last_node() -> None:
+    seen = run(S.RUNNING, outputs=(PICTURE,))
+    signed_anew = replace(PICTURE, url="https://x/a.png?signed=2")
+    assert told(seen, reply(S.RUNNING, signed_anew)) is None
+    due_at = NOW + silence_at_end((PICTURE,))
+    last = told(seen, reply(S.RUNNING, PICTURE, progress=1.0))
+    assert last == shown(S.RUNNING, progress=1.0, outputs_since=NOW, due_at=due_at)
+
+
+@pytest.mark.parametrize(
+    ("before", "is_ours", "may"),
+    [
+        # A success may still be reported.
+        (run(S.UNCONFIRMED, "comfy_timeout"), True, True),
+        (run(S.TIMED_OUT, DEADLINE), True, True),
+        # ComfyDeploy reports a timeout itself.
+        (run(S.TIMED_OUT, "run_timed_out"), False, True),
+        (run(S.REFUSED), True, False),
+        (run(S.FAILED, "run_failed"), False, False),
+        (run(S.FAILED, "run_failed", partial=True), False, True),
+        (run(S.SUCCEEDED), False, True),
+        (run(S.RUNNING), False, True),
+    ],
+)
+def test_an_end_is_the_bots_own_verdict_or_final(before: Run, is_ours: bool, may: bool) -> None:
+    assert is_own_verdict(before) is is_ours
+    assert may_have_result(before) is may
+
+
+@pytest.mark.parametrize(
+    ("before", "columns"),
+    [
+        (run(S.RUNNING, **ON_TIME), {**MEASURED, "duration_in_doubt": True}),
+        (run(S.RUNNING, **ON_TIME, run_duration=7.5), {}),
+        (run(S.SUBMITTING), {}),
+        (run(S.RUNNING, outputs=(PICTURE,)), {"partial": True}),
+    ],
+)
+def test_the_bots_own_verdict_carries_its_code_and_the_measured_duration(
+    before: Run, columns: dict[str, Any]
+) -> None:
+    values = {"failure_code": "x", "failure_params": {"a": 1}, "ended_at": NOW, "due_at": None, **columns}
+    change = end(before, S.TIMED_OUT, NOW, "x", {"a": 1})
+    assert change == Change(S.TIMED_OUT, values, ends_run=True, visible=True)
 
 
 @pytest.mark.parametrize("state", RunState)
 @pytest.mark.parametrize("run_id", [None, "r"])
 def test_a_block_ends_only_runs_that_were_never_sent(state: RunState, run_id: str | None) -> None:
-    ends = {} if run_id else {S.AWAITING_APPROVAL: S.REJECTED, S.WAITING: S.REFUSED}
-    change = end_for_block(run(state, run_id=run_id), made_block("spam", created_by=99), NOW)
-    assert (change and change.state) is ends.get(state)
+    target = {} if run_id else {S.AWAITING_APPROVAL: S.REJECTED, S.WAITING: S.REFUSED}
+    change = end_for_block(run(state, run_id=run_id), made_block("spam", NOW, created_by=99), NOW)
+    assert (change and change.state) is target.get(state)
+    if change:
+        params = {"until": int(NOW.timestamp()), "reason": "spam"}
+        values = {
+            "failure_code": REQUESTER_BLOCKED,
+            "failure_params": params,
+            "ended_at": NOW,
+            "due_at": None,
+        }
+        decided = {"decided_by": 99, "decided_at": NOW} if state is S.AWAITING_APPROVAL else {}
+        assert change == Change(change.state, values | decided, ends_run=True, visible=True)
 
 
-@pytest.mark.parametrize(
-    ("why", "until", "params"),
-    [
-        ("spam", NOW, {"until": int(NOW.timestamp()), "reason": "spam"}),
-        ("", None, {"until": 0}),
-        (None, None, {"until": 0}),
-    ],
-)
-def test_a_block_carries_its_reason_and_its_end_and_decides_a_pending_approval(
-    why: str | None, until: datetime | None, params: dict[str, Any]
-) -> None:
-    verdict = made_block(why, until, created_by=99)
-    values = {"failure_code": REQUESTER_BLOCKED, "failure_params": params, "ended_at": NOW, "due_at": None}
-    waiting = Change(S.REFUSED, values, ends_run=True, visible=True)
-    assert end_for_block(run(S.WAITING), verdict, NOW) == waiting
-    pending = replace(waiting, state=S.REJECTED, values={**values, "decided_by": 99, "decided_at": NOW})
-    assert end_for_block(run(S.AWAITING_APPROVAL), verdict, NOW) == pending
+@pytest.mark.parametrize("why", ["", None])
+def test_a_block_may_have_no_end_and_no_reason(why: str | None) -> None:
+    assert made_block(why, None).params == {"until": 0}
