@@ -13,7 +13,7 @@ from tests.sql_cache import share_compiled_statements
 
 _HERE = Path(__file__).parent
 _PROCESSES = ("e2e", "demo", "commits")
-_LONGEST_FIRST = (*_PROCESSES, "discord", "web", "contract")
+_LONGEST_FIRST = (*_PROCESSES, "web", "contract")
 
 # A deadline for each example would measure the machine, and a busy one would fail tests that are right.
 settings.register_profile("fast", deadline=None, max_examples=25)

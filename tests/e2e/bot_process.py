@@ -43,6 +43,11 @@ PATIENCE = 90.0
 PROJECT = Path(__file__).resolve().parents[2]
 
 
+def described(**deployments: str) -> str:
+    """Return a deployments.toml with a deployment id for each name, and nothing else."""
+    return "".join(f'[deployments.{name}]\ndeployment_id = "{id}"\n' for name, id in deployments.items())
+
+
 def bot_environment(
     discord: FakeDiscord, comfydeploy: FakeComfyDeploy, database_url: str, port: int
 ) -> dict[str, str]:

@@ -13,8 +13,7 @@ from bot import __version__
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
 from tests.chaos.database import opened
-from tests.discord.deployments import described
-from tests.e2e.bot_process import BotProcess, CommandResult
+from tests.e2e.bot_process import BotProcess, CommandResult, described
 from tests.fakediscord.faults import Fault
 from tests.ports import free_port
 from tests.questions import insert_foreign_table, set_schema_version, webhook_secret

@@ -14,8 +14,7 @@ from discord import Permissions
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID
 from demo.fake_comfydeploy.faults import Faults
 from tests.chaos.database import opened
-from tests.discord.deployments import described
-from tests.e2e.bot_process import PATIENCE, POST, BotProcess, bot_process, ready
+from tests.e2e.bot_process import PATIENCE, POST, BotProcess, bot_process, described, ready
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.world import User
 from tests.harness import HELD

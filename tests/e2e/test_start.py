@@ -76,3 +76,8 @@ async def test_no_session_start_left(home: BotProcess) -> None:
     home.discord.routes.starts_left = 0
     await ends(home, LATER, "no session start for the next 1441 minutes.*reset the token")
     assert home.discord.gateway.counts["identify"] == 0
+
+
+async def test_no_folder_for_temporary_files(home: BotProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(home.folder / "gone"))
+    await ends(home, CONFIGURATION, "No folder for temporary files can be written")

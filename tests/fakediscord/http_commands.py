@@ -12,12 +12,17 @@ _GUILD = "/applications/{application_id}/guilds/{guild_id}/commands"
 
 
 class Commands:
-    """The synced commands. `scopes` maps guild ids, or None for global commands, to lists of commands."""
+    """The synced commands.
+
+    `scopes` maps guild ids, or None for global commands, to lists of commands. `overrides` maps the ids of
+    commands, or of the application, to the lines of a server's Integrations page.
+    """
 
     def __init__(self, world: World, bot: User) -> None:
         self._world = world
         self._bot = bot
         self.scopes: dict[int | None, list[Json]] = {}
+        self.overrides: dict[str, list[Json]] = {}
 
     def find(self, name: str, guild_id: int | None = None, kind: int = CHAT_INPUT) -> Json | None:
         """Return the command that people see in a guild: the guild's own, or else the global one."""
@@ -71,9 +76,12 @@ class CommandRoutes:
         return Reply(body=self._commands.overwrite(self._scope(call), call.json))
 
     def permissions(self, call: Call) -> Reply:
-        """Answer 404, as Discord does for a command without overrides."""
+        """Return the overrides of a command or of the whole bot. Without any, Discord answers 404."""
         self._scope(call)
-        raise ApiError(10066)
+        found = self._commands.overrides.get(call.params["command_id"])
+        if found is None:
+            raise ApiError(10066)
+        return Reply(body={"id": call.params["command_id"], "permissions": found})
 
     def _scope(self, call: Call) -> int | None:
         if "guild_id" not in call.params:

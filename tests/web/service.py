@@ -4,34 +4,59 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import aiohttp
 
 from bot.comfydeploy.wire import WebhookSigner
-from bot.domain.runs import Run
-from tests.harness import Harness
+from bot.domain.runs import RunState
+from demo.fake_comfydeploy.deployments import PICTURE_ID
+from tests.databases import file_away
+from tests.harness import AppRunner
+from tests.questions import Request, Run, runs
 
 SECRET = "a-secret-of-the-operators-own-0123456789"
+
+
+def queued_run(now: datetime) -> Run:
+    request = Request(
+        key="abcdefghij234567",
+        created_at=now,
+        requester_id=2,
+        guild_id=3,
+        channel_id=4,
+        deployment="default",
+        deployment_id=PICTURE_ID,
+        answer_id=5,
+    )
+    run_id = "0c9d6a1e-1111-4000-8000-000000000000"
+    return Run(request=request, key=request.key, state=RunState.QUEUED, run_id=run_id, submitted_at=now)
 
 
 @dataclass
 class Caller:
     """Calls the endpoint; `url` is the run's own address with its secret."""
 
-    bot: Harness
+    runner: AppRunner
     session: aiohttp.ClientSession
-    url: str
+    key: str
     run_id: str
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self.bot.runner.port}"
+        return f"http://127.0.0.1:{self.runner.port}"
 
     @property
-    def signer(self) -> WebhookSigner:
-        return WebhookSigner(SECRET, self.base)
+    def url(self) -> str:
+        return self.signed(self.key)
+
+    def signed(self, key: str) -> str:
+        """Return the address of a run's webhooks."""
+        return WebhookSigner(SECRET, self.base).url(key) or ""
 
     def event(self, status: str = "running", **more: Any) -> dict[str, Any]:
         return {
@@ -50,14 +75,37 @@ class Caller:
         async with self.session.request(method, url or self.url, data=data) as reply:
             return reply.status, await reply.text()
 
-    async def counted(self) -> dict[str, float]:
-        """Return the number of webhooks on the metrics page, by result."""
+    async def reports(self, status: str = "running", **more: Any) -> Run:
+        """Report an event, which is recorded, and return the run after it."""
+        assert await self.call(self.event(status, **more)) == (204, "")
+        return await self.run()
+
+    async def metrics(self) -> dict[str, float]:
+        """Return the value of each series on the metrics page, without the prefix of its name."""
         async with self.session.get(f"{self.base}/metrics") as reply:
-            found = re.findall(r'webhooks_total\{result="(\w+)"\} (\S+)', await reply.text())
-        return {result: float(number) for result, number in found}
+            assert reply.status == 200
+            found = re.findall(r"^comfydeploy_bot_(\S+) (\S+)$", await reply.text(), re.MULTILINE)
+        return {name: float(value) for name, value in found}
+
+    async def counted(self) -> dict[str, int]:
+        """Return the numbers of webhooks on the metrics page, by result, without those that are 0."""
+        found = {
+            re.fullmatch(r'webhooks_total\{result="(\w+)"\}', name): n
+            for name, n in (await self.metrics()).items()
+        }
+        return {name[1]: int(number) for name, number in found.items() if name and number}
 
     async def run(self) -> Run:
-        return await self.bot.run()
+        (only,) = await runs(self.runner.database)
+        return only
+
+    @asynccontextmanager
+    async def database_away(self) -> AsyncIterator[None]:
+        """Make the database file impossible to open inside the block."""
+        assert self.runner.database.file is not None
+        await self.runner.app.app.store.close()
+        with file_away(self.runner.database.file):
+            yield
 
 
 def output(url: str = "https://files.example/a.png") -> dict[str, Any]:

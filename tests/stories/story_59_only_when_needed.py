@@ -1,0 +1,89 @@
+"""Only when needed: what the bot stores, the word rules that it reads, and the commands that it sends."""
+
+from tests.fakediscord.errors import Json
+from tests.fakediscord.faults import Fault
+from tests.simulation.engine.boundaries import STATEMENTS
+from tests.stories.stage import Person, Stage
+
+SERVER = "PUT /applications/{application_id}/guilds/{guild_id}/commands"
+LIMITS = ("required", "min_value", "max_value", "min_length", "max_length", "autocomplete")
+
+
+async def story(stage: Stage) -> None:
+    alice = stage.person("alice")
+    await _one_request(stage, alice)
+    await _automod(stage, alice)
+    await _commands(stage)
+
+
+async def _one_request(stage: Stage, alice: Person) -> None:
+    """Count the transactions that write, each of which is a step that must survive a crash."""
+    commits = 0
+
+    def count(_life: object, sql: str, done: bool) -> None:
+        nonlocal commits
+        commits += done and sql == "COMMIT"
+
+    with stage.unseen():
+        await stage.passes(60)
+    STATEMENTS.strike = count
+    await alice.makes(prompt="an owl")
+    STATEMENTS.strike = None
+    stage.tells(f"The bot has stored {commits} times")
+
+
+async def _automod(stage: Stage, alice: Person) -> None:
+    guild, discord = stage.world.cast.guilds["studio"], stage.world.discord
+    (rule,) = guild.automod
+    for prompt in ("a forbidden fox", "a firefox"):
+        await alice.types("/generate picture", prompt=prompt)
+    reads = discord.request_log.calls("GET", "/guilds/{guild_id}/auto-moderation/rules")
+    stage.tells(f"The bot has read the server's AutoMod rules {len(reads)} time")
+    rule["trigger_metadata"] = {"keyword_filter": ["fire*"], "regex_patterns": []}
+    stage.tells("A moderator changes the AutoMod rule")
+    discord.gateway.dispatch("AUTO_MODERATION_RULE_UPDATE", rule, guild_id=guild.id, intents=1 << 20)
+    for prompt in ("a forbidden fox", "a firefox"):
+        await alice.types("/generate picture", prompt=prompt)
+    await stage.until_done()
+
+
+async def _commands(stage: Stage) -> None:
+    guild, discord = stage.world.cast.guilds["studio"], stage.world.discord
+    stage.tells("The options of /generate picture, as Discord has them")
+    generate = discord.commands.find("generate")
+    assert generate is not None
+    (picture,) = [each for each in generate["options"] if each["name"] == "picture"]
+    for option in picture["options"]:
+        stage.lines.append(f"  {_option(option)}")
+    await stage.restart()
+    _tell_commands(stage)
+    await stage.configures(COMMAND_GUILD_IDS=str(guild.id))
+    _tell_commands(stage)
+    await stage.configures()
+    _tell_commands(stage)
+    stage.tells("The server's commands can't be changed for a while")
+    rule = discord.faults.add(SERVER, Fault.answer(503), times=None)
+    await stage.configures(COMMAND_GUILD_IDS=str(guild.id))
+    await stage.passes(700)
+    _tell_commands(stage)
+    discord.faults.remove(rule)
+    await stage.passes(700)
+    _tell_commands(stage)
+
+
+def _option(option: Json) -> str:
+    limits = [f"{name} {option[name]}" for name in LIMITS if option.get(name) not in (None, False)]
+    choices = [f"{each['name']}={each['value']}" for each in option.get("choices") or ()]
+    told = ", ".join([*limits, *choices])
+    return f"{option['name']} ({option['description']}), type {option['type']}: {told}"
+
+
+def _tell_commands(stage: Stage) -> None:
+    discord = stage.world.discord
+    sent = sum(each.method == "PUT" for each in discord.request_log.requests)
+    scopes = {
+        ("every server" if scope is None else "Studio"): found
+        for scope, found in discord.commands.scopes.items()
+    }
+    offered = ", ".join(f"{len(found)} in {scope}" for scope, found in scopes.items())
+    stage.lines.append(f"  commands: {offered}; lists sent so far: {sent}")
