@@ -1,9 +1,11 @@
-"""What a process remembers about people, in memory only: form drafts, and how much they write."""
+"""What a process remembers about people, in memory only: form drafts, how much they write, and who waits."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from random import Random
 from typing import TypeVar
@@ -14,6 +16,8 @@ T = TypeVar("T")
 # How many commands, presses and forms of a person may write within a minute.
 WRITES_PER_PERSON = 10
 WINDOW = timedelta(minutes=1)
+# How long, in seconds, a request that has its first answer waits for those that have none.
+_PATIENCE = 1.0
 
 
 class Allowance:
@@ -43,6 +47,34 @@ class Allowance:
         """Take the last count back, because nothing was written."""
         if times := self._times.get(user_id):
             times.pop()
+
+
+class Unanswered:
+    """Counts the requests without a first answer, for which Discord waits only three seconds.
+
+    When many people ask at once, each is answered before any request is stored, which takes most of the time.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        self._count += 1
+        self._none.clear()
+        try:
+            yield
+        finally:
+            self._count -= 1
+            if self._count == 0:
+                self._none.set()
+
+    async def none(self) -> None:
+        """Wait until all are answered, but not for long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await self._none.wait()
 
 
 class FormDrafts:

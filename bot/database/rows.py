@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.database.tables import messages, queues, requests, runs
+from bot.database.tables import is_any, messages, queues, requests, runs
 from bot.domain.messages.records import COPIES, Form, Kind, Message, Messages, Place
 from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.runs import FINAL, Output, Run, RunState
@@ -229,8 +229,8 @@ def about_result(run: Run) -> ColumnElement[bool]:
     number = messages.c.number == run.index
     return or_(
         messages.c.kind == Kind.OUTCOME,
-        and_(messages.c.kind.in_({Kind.LATE, Kind.REPORT, *COPIES}), number),
-        and_(messages.c.kind.in_({Kind.REPORT, Kind.REVIEW, Kind.PICTURES}), messages.c.number == 0),
+        and_(is_any(messages.c.kind, {Kind.LATE, Kind.REPORT, *COPIES}), number),
+        and_(is_any(messages.c.kind, {Kind.REPORT, Kind.REVIEW, Kind.PICTURES}), messages.c.number == 0),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Date,
     DateTime,
     Dialect,
@@ -24,12 +26,13 @@ from sqlalchemy import (
     TextClause,
     TypeDecorator,
     false,
+    literal_column,
     text,
     true,
 )
 
 from bot.domain.messages.records import Attempt, MessageRef, Part
-from bot.domain.runs import RunState
+from bot.domain.runs import IN_FLIGHT
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -83,10 +86,21 @@ def _partial(name: str, *columns: str | TextClause, where: str) -> Index:
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
+def _literals(codes: Collection[str]) -> list[str]:
+    return [f"'{code}'" for code in sorted(codes)]
+
+
+def is_any(column: ColumnElement[Any], codes: Collection[str]) -> ColumnElement[bool]:
+    """Match a stored code by literals.
+
+    SQLite uses a partial index only for the same list in the same order, and a list of parameters is written
+    into the statement anew each time it is executed, which takes longer than the statement.
+    """
+    return column.in_([literal_column(literal) for literal in _literals(codes)])
+
+
 metadata = MetaData()
-# In the order of the partial index, which SQLite uses only for the same list.
-IN_FLIGHT_STATES = (RunState.SUBMITTING, RunState.QUEUED, RunState.RUNNING, RunState.UPLOADING)
-_IS_IN_FLIGHT = f"state IN ({', '.join(repr(state.value) for state in IN_FLIGHT_STATES)})"
+_IS_IN_FLIGHT = f"state IN ({', '.join(_literals(IN_FLIGHT))})"
 _IS_WAITING = "state = 'waiting'"
 # The schema of the database. Alembic owns this table, so it isn't part of the schema itself.
 alembic_version = Table("alembic_version", MetaData(), Column("version_num", Text, primary_key=True))

@@ -23,7 +23,7 @@ from bot.discord_api.calls import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
 from bot.gateway.checks import check_message, count_command, count_press
 from bot.gateway.commands import RegisteredCommands
-from bot.memory import Allowance
+from bot.memory import Allowance, Unanswered
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
 from bot.ui.message_parts import layout_of
@@ -108,6 +108,7 @@ class GenerateBot(commands.Bot):
         self.messenger = Messenger(app)
         self.registered = RegisteredCommands(self.tree, app)
         self.allowance = Allowance(app.now)
+        self.unanswered = Unanswered()
         app.reloader.show = self.show_deployments
 
     async def setup_hook(self) -> None:

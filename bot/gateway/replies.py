@@ -53,16 +53,19 @@ async def start(
             await check_start(interaction)
         return await check(actor_of(interaction))
 
-    checking = asyncio.create_task(checks())
-    try:
-        done, _ = await asyncio.wait([checking], timeout=CHECK_SECONDS)
-        if not done and await _defer(interaction, private=True) is None:
-            return
-        checked = await checking
-    finally:
-        checking.cancel()
-    public = await _defer(interaction, private=checked.only_requester)
+    unanswered = interaction.client.unanswered
+    with unanswered.one():
+        checking = asyncio.create_task(checks())
+        try:
+            done, _ = await asyncio.wait([checking], timeout=CHECK_SECONDS)
+            if not done and await _defer(interaction, private=True) is None:
+                return
+            checked = await checking
+        finally:
+            checking.cancel()
+        public = await _defer(interaction, private=checked.only_requester)
     if public is not None:
+        await unanswered.none()
         await _accept(interaction, checked, public=public)
 
 

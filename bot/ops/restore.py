@@ -24,7 +24,7 @@ from bot.config.settings import Settings
 from bot.database.engine import Database
 from bot.database.rows import is_pending, messages_of, runs_of, select_runs, set_columns, to_run
 from bot.database.schema import NEWEST, create_tables, explained, schema_of, upgrade
-from bot.database.tables import alembic_version, key_values, messages, metadata, requests, runs
+from bot.database.tables import alembic_version, is_any, key_values, messages, metadata, requests, runs
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.domain.messages.decide import Act, decide, wants
 from bot.domain.messages.records import OUTCOMES, Claim, Kind, Shows
@@ -261,7 +261,7 @@ def settle(connection: Connection, now: datetime, erased: Collection[int] = ()) 
         ended[change.state] += 1
         apply_change(connection, run, change, now)
     # A late success may have been shown since, and deleted.
-    connection.execute(update(runs).where(runs.c.state.in_(FINAL)).values(due_at=None))
+    connection.execute(update(runs).where(is_any(runs.c.state, FINAL)).values(due_at=None))
     pending = select(messages.c.request_key).where(is_pending).distinct()
     for key in connection.execute(pending).scalars().all():
         _keep_quiet(connection, key, erased)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, insert, or_, s
 
 from bot.database.engine import Repository, reads
 from bot.database.rows import earlier, read_messages, select_listed_runs, to_run
-from bot.database.tables import audit, runs
+from bot.database.tables import audit, is_any, runs
 from bot.domain.messages.records import EDITS, Kind, MessageRef, Messages
 from bot.domain.moderation import AuditAction, AuditEntry, AuditFilter, StoredEntry, outcome_of
 from bot.domain.runs import FINAL, REQUESTER_BLOCKED, Run, RunState
@@ -100,7 +100,7 @@ def record_end(connection: Connection, run: Run, ended: Run, now: datetime) -> b
     connection.execute(
         update(audit)
         .where(*indexed, audit.c.at >= run.created_at, audit.c.run_key == run.request_key)
-        .where(audit.c.action.in_(_ENDINGS))
+        .where(is_any(audit.c.action, _ENDINGS))
         .values(action=action, outcome=outcome, details=details)
     )
     return True
@@ -143,7 +143,7 @@ def newest_first(
         if value := getattr(wanted, name.removesuffix("_id")):
             query = query.where(audit.c[name] == value)
     if wanted.outcome == RunState.REFUSED:
-        never_started = audit.c.outcome.in_({RunState.REFUSED, REQUESTER_BLOCKED})
+        never_started = is_any(audit.c.outcome, {RunState.REFUSED, REQUESTER_BLOCKED})
         query = query.where(or_(never_started, audit.c.action == AuditAction.REFUSAL))
     elif wanted.outcome:
         query = query.where(audit.c.outcome == wanted.outcome)

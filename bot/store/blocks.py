@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete,
 
 from bot.database.row_locks import lock, lock_accepting, lock_requests
 from bot.database.rows import select_runs, to_run
-from bot.database.tables import UtcDateTime, blocks, requests, runs
+from bot.database.tables import UtcDateTime, blocks, is_any, requests, runs
 from bot.domain.moderation import AuditAction, AuditEntry, Block
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.text import in_utc
@@ -105,7 +105,7 @@ def _end_waiting_runs(connection: Connection, block: Block) -> int:
         .where(
             requests.c.guild_id == block.guild_id,
             requests.c.requester_id == block.user_id,
-            runs.c.state.in_(_MAY_WAIT),
+            is_any(runs.c.state, _MAY_WAIT),
         )
     )
     keys = lock_requests(connection, connection.execute(waiting.distinct()).scalars().all())

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select, 
 from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock, lock_requests, lock_rows, lock_run
 from bot.database.rows import revise, select_runs, set_columns, to_run
-from bot.database.tables import UtcDateTime, queues, requests, runs
+from bot.database.tables import UtcDateTime, is_any, queues, requests, runs
 from bot.domain.budgets import budget_day
 from bot.domain.errors import CommitUnknown, RefusedForNow
 from bot.domain.policy import OperatorRules
@@ -42,7 +42,9 @@ _COUNTED = 32
 # Check before the limit resets, too: it may be raised, or other runs may use less than they reserved.
 _ASK_AGAIN_AFTER = timedelta(hours=1)
 _EXPIRES = runs.c.state == RunState.AWAITING_APPROVAL
-_IS_FOLLOWED = or_(runs.c.state.in_(IN_FLIGHT), and_(runs.c.state.in_(FINAL), runs.c.run_id.is_not(None)))
+_IS_FOLLOWED = or_(
+    is_any(runs.c.state, IN_FLIGHT), and_(is_any(runs.c.state, FINAL), runs.c.run_id.is_not(None))
+)
 _CLAIM = (
     update(runs)
     .where(runs.c.key == bindparam("claimed"), runs.c.state == RunState.WAITING)

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select
 
 from bot.database.rows import insert_new, set_columns
-from bot.database.tables import runs, usage
+from bot.database.tables import is_any, runs, usage
 from bot.domain.budgets import (
     GIVEN_BACK_A_DAY,
     Charge,
@@ -62,7 +62,9 @@ SERVER = select(
 ).where(usage.c.day == bindparam("of_day"), usage.c.guild_id == bindparam("of_guild"))
 _EXECUTING = select(
     runs.c.guild_id, runs.c.requester_id, runs.c.started_at, runs.c.charged_seconds, runs.c.weight
-).where(runs.c.state.in_(IN_FLIGHT), runs.c.started_at.is_not(None), runs.c.charged_on == bindparam("of_day"))
+).where(
+    is_any(runs.c.state, IN_FLIGHT), runs.c.started_at.is_not(None), runs.c.charged_on == bindparam("of_day")
+)
 
 
 def read_today(

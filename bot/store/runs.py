@@ -28,7 +28,7 @@ from bot.database.rows import (
     to_run,
     want,
 )
-from bot.database.tables import messages, requests, runs
+from bot.database.tables import is_any, messages, requests, runs
 from bot.domain.budgets import reported_seconds, weight_of
 from bot.domain.errors import BotError, RefusedForNow
 from bot.domain.fair_queue import NO_TURN, gives_turn_back
@@ -195,7 +195,7 @@ class RunStore(Repository):
 
         The webhook about the cancellation may arrive before the reply to the cancel call.
         """
-        own = update(runs).where(runs.c.key == key, runs.c.state.in_(IN_FLIGHT))
+        own = update(runs).where(runs.c.key == key, is_any(runs.c.state, IN_FLIGHT))
         connection.execute(own.values(failure_code=code))
 
     @writes

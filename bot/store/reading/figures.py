@@ -13,14 +13,13 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func,
 
 from bot.database.engine import Repository, reads
 from bot.database.rows import is_pending
-from bot.database.tables import messages, runs
+from bot.database.tables import is_any, messages, runs
 from bot.domain.budgets import EXPECTED_SECONDS, Usage, day_end
 from bot.domain.fair_queue import NEEDED, SAMPLE, WINDOW, Medians, StartedRun, Success, medians_of
 from bot.domain.messages.records import OUTCOMES
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, RunState
 from bot.store.blocks import active_block
 from bot.store.ledger import read_today
-from bot.store.queue import is_in_flight
 from bot.store.rules import read_pause
 
 _BILLED = case((~runs.c.duration_in_doubt, runs.c.run_duration))
@@ -40,14 +39,16 @@ SUCCESSES = (
 # Without the times, which take longer to read than all the rest.
 _SECONDS = SUCCESSES.with_only_columns(_BILLED)
 # Those of all deployments, because with a deployment, SQLite would read all its runs.
-BUSY = select(runs.c.deployment, *(runs.c[name] for name in StartedRun._fields)).where(is_in_flight(runs))
+BUSY = select(runs.c.deployment, *(runs.c[name] for name in StartedRun._fields)).where(
+    is_any(runs.c.state, IN_FLIGHT)
+)
 _ACTIVE_RUNS = (
     select(runs.c.deployment, runs.c.state, func.count().label("number"))
-    .where(runs.c.state.in_(set(RunState) - FINAL))
+    .where(is_any(runs.c.state, set(RunState) - FINAL))
     .group_by(runs.c.deployment, runs.c.state)
 )
 _OUTCOMES = select(func.count().label("number"), func.min(messages.c.since).label("oldest")).where(
-    is_pending, messages.c.kind.in_(OUTCOMES)
+    is_pending, is_any(messages.c.kind, OUTCOMES)
 )
 _OFFERED = select(func.count()).where(messages.c.offered)
 
@@ -109,7 +110,7 @@ def _waiting(here: ColumnElement[bool]) -> Select[Any]:
         func.coalesce(func.sum(own), 0).label("own"),
         func.count().label("all"),
         func.coalesce(func.sum(reserved), 0.0).label("seconds"),
-    ).where(here, runs.c.state.in_(NOT_SUBMITTED))
+    ).where(here, is_any(runs.c.state, NOT_SUBMITTED))
 
 
 WAITING_IN_SERVER = _waiting(runs.c.guild_id == bindparam("guild"))
@@ -180,6 +181,6 @@ class FigureStore(Repository):
         """
         here = runs.c.guild_id == guild_id if guild_id is not None else runs.c.guild_id.is_(None)
         own = func.sum(case((runs.c.requester_id == user_id, 1), else_=0))
-        query = select(func.coalesce(own, 0), func.count()).where(runs.c.state.in_(IN_FLIGHT), here)
+        query = select(func.coalesce(own, 0), func.count()).where(is_any(runs.c.state, IN_FLIGHT), here)
         person, server = connection.execute(query).one()
         return int(person), int(server)

@@ -19,7 +19,7 @@ from bot.database.rows import (
     select_runs,
     to_run,
 )
-from bot.database.tables import messages, requests, runs
+from bot.database.tables import is_any, messages, requests, runs
 from bot.domain.messages.records import COPIES, Kind, Messages, result_ref, result_refs
 from bot.domain.pages import RunFilter, RunListEntry
 from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
@@ -144,7 +144,7 @@ def own_runs(requester_id: int, run_filter: RunFilter, limit: int, offset: int =
     if run_filter is RunFilter.UNDELIVERED:
         query = query.where(exists().where(messages.c.request_key == requests.c.key, messages.c.offered))
     elif run_filter is not RunFilter.ALL:
-        state = runs.c.state.in_(_STATES[run_filter])
+        state = is_any(runs.c.state, _STATES[run_filter])
         made = or_(state, runs.c.partial) if run_filter is RunFilter.DONE else state
         query = query.where(exists().where(runs.c.request_key == requests.c.key, made))
     return query.order_by(requests.c.created_at.desc(), requests.c.key).limit(limit).offset(offset)
@@ -155,14 +155,14 @@ def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
 
     An index on the state avoids reading the many ended runs.
     """
-    rank = case((runs.c.state.in_(IN_FLIGHT), 0), (runs.c.state == S.WAITING, 1), else_=2)
+    rank = case((is_any(runs.c.state, IN_FLIGHT), 0), (runs.c.state == S.WAITING, 1), else_=2)
     line = case((runs.c.state == S.WAITING, runs.c.queue_position))
     # Tags of different deployments can't be compared, so they only order those that share a place.
     tag = case((runs.c.state == S.WAITING, runs.c.queue_tag))
     place = (rank, line.nulls_last(), tag, runs.c.created_at, runs.c.key)
     within = func.row_number().over(partition_by=runs.c.request_key, order_by=place)
     overall = func.row_number().over(order_by=place)
-    is_open = (runs.c.guild_id == guild_id, runs.c.state.in_(_ACTIVE))
+    is_open = (runs.c.guild_id == guild_id, is_any(runs.c.state, _ACTIVE))
     found = (
         select(runs.c.request_key, within.label("within"), overall.label("overall"))
         .where(*is_open)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from bot.domain.errors import RefusedError
-from bot.memory import WINDOW, WRITES_PER_PERSON, Allowance
+from bot.memory import WINDOW, WRITES_PER_PERSON, Allowance, Unanswered
 from tests.harness import Clock
 
 
@@ -50,3 +51,13 @@ def test_the_memory_is_bounded() -> None:
             assert spends(allowance, person)
     assert not any(spends(allowance, person) for person in range(900, 1000))
     assert spends(allowance, 0)
+
+
+async def test_a_request_with_an_answer_waits_for_those_that_have_none() -> None:
+    unanswered = Unanswered()
+    with unanswered.one():
+        with unanswered.one():
+            waiting = asyncio.create_task(unanswered.none())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+    await waiting
