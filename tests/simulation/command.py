@@ -17,10 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.simulation import scenarios
+from tests.simulation import idle
 from tests.simulation import steps as actions
 from tests.simulation.drawing import draw
-from tests.simulation.engine import check_postgres
 from tests.simulation.rounds import Result, play_round
 from tests.simulation.setup import DATABASES, Database
 from tests.simulation.steps import Step, shorten
@@ -31,7 +30,6 @@ _FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # Linux's RAM disk, where sync
 _PROGRESS = 50
 # How often the steps of a failed round are replayed, at most, to shorten them.
 _REPLAYS = 120
-_POSTGRES = "postgresql_keeps_virtual_time"
 # The largest share of requests that may end in a known gap of docs/reliability.md.
 _MOST_GAPS = 0.005
 
@@ -78,11 +76,8 @@ def main(arguments: Sequence[str]) -> int:
     # The garbage collector would run finalizers at unpredictable moments of a round.
     gc.disable()
     with _folder() as folder:
-        if given.check is not None:
-            if given.check == _POSTGRES:
-                check_postgres.run()
-            else:
-                scenarios.run(given.check, folder)
+        if given.idle:
+            idle.check(folder)
             return 0
         database = DATABASES[given.database](folder / "preparation")
         play = Player(folder, database)
@@ -104,7 +99,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes that share the rounds")
     parser.add_argument("--keep-going", action="store_true", help="play on after a round that fails")
     parser.add_argument(
-        "--check", choices=[*scenarios.SCENARIOS, _POSTGRES], help="check the simulation itself"
+        "--idle", action="store_true", help="check that an idle bot leaves the database alone"
     )
     parser.add_argument("--replay", type=Path, help="play the steps of this file")
     parser.add_argument(

@@ -52,6 +52,11 @@ def custom_ids_in(body: object) -> Iterator[str]:
             yield from custom_ids_in(value)
 
 
+def has_offered(message: Message, *endings: str) -> bool:
+    """Return whether any version of a message has a custom_id with one of these endings."""
+    return any(item.endswith(endings) for body in bodies(message) for item in custom_ids_in(body))
+
+
 def whole_text(message: Message) -> str:
     """Return every text that a message has ever shown, and its file names."""
     names = [file.filename for file in message.attachments]
@@ -115,18 +120,12 @@ class Evidence:
         """Return whether a message is, or was, a card for moderators, or has more of its files."""
         names = [file.filename for file in message.attachments]
         follows = bool(names) and all(name.startswith("report-") for name in names)
-        decides = any(
-            item.endswith((":approve", ":dismiss", ":veil"))
-            for body in bodies(message)
-            for item in custom_ids_in(body)
-        )
+        decides = has_offered(message, ":approve", ":dismiss", ":veil")
         return message.channel.id in self._cards and (follows or decides)
 
     def is_about_pictures(self, message: Message) -> bool:
         """Return whether a message is, or was, the card about outputs that wait for a moderator."""
-        return self.is_card(message) and any(
-            item.endswith(":veil") for body in bodies(message) for item in custom_ids_in(body)
-        )
+        return self.is_card(message) and has_offered(message, ":veil")
 
     def is_copy(self, message: Message) -> bool:
         """Return whether a message is a share, or a single result of a batch or private request."""
@@ -145,7 +144,7 @@ class Evidence:
         ask = self._answers.get(message.id)
         # If no edit of a private status message arrives, a result is the first that the answer shows.
         is_result = ask is not None and ask.interaction.original is message and bool(file_keys_of(message))
-        return not message.ephemeral or was_status(message) or is_result
+        return not message.ephemeral or has_offered(message, ":cancel") or is_result
 
     def _requests(self) -> list[Request]:
         groups = _Groups()
@@ -238,15 +237,6 @@ def _misses(batch: Request, silent: Request) -> bool:
 def _sent(call: QueueCall) -> tuple[Any, Any]:
     """Return what all queue calls of a batch have in common: the deployment and the prompt."""
     return call.body.get("deployment_id"), call.body.get("inputs", {}).get("prompt")
-
-
-def was_status(message: Message) -> bool:
-    """Return whether a message has ever been a status message, which has the button Cancel."""
-    return any(
-        str(component.get("custom_id") or "").endswith(":cancel")
-        for body in bodies(message)
-        for component in walk(body.get("components") or [])
-    )
 
 
 def key_of(call: QueueCall) -> str:

@@ -53,8 +53,9 @@ async def _play(world: World, steps: Sequence[Step], result: Result) -> None:
         await world.start()
         for step in steps:
             await asyncio.sleep(step.after)
-            world.note("step", str(step))
+            world.note("step", step.name)
             await play(story, step)
+            world.note("played", str(step))
             result.broken += [f"after {step}: {broken}" for broken in always(story)]
             if result.broken:
                 break
@@ -214,9 +215,8 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path, database: Databas
         world.layout = random.Random(f"{seed}-layout").choice(LAYOUTS)
         if any(ACTIONS[step.name].kind == "leases" for step in steps):
             world.layout = TWO_WORKERS
-    world.seconds_a_day = next(
-        (step.arguments.get("ceiling") for step in steps if "ceiling" in step.arguments), None
-    )
+    if any(step.name == "use_up_the_day" for step in steps):
+        world.seconds_a_day = random.Random(f"{seed}-ceiling").choice((130, 200))
     database.give(world)
     STATEMENTS.restart()
     try:

@@ -1,8 +1,8 @@
-"""A round as data: steps, each an action with arguments, that can be drawn, played, saved and shortened.
+"""A round as data: steps, each an action with a seed, that can be drawn, played, saved and shortened.
 
-The modules of `people` and `trouble` register their actions here. An action has a function that draws its
-arguments, which are JSON, and one that plays it. Arguments name things by their order, such as the second
-request, so a step usually still works if an earlier one is left out. If it doesn't, it does nothing.
+The modules of `people` and `trouble` register their actions here. An action draws its arguments, which are
+JSON, while it is played. Arguments name things by their order, such as the second request, so a step usually
+still works if an earlier one is left out. If it doesn't, it does nothing.
 """
 
 from __future__ import annotations
@@ -12,30 +12,65 @@ import json
 import pkgutil
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tests.simulation.story import Story
 
-Arguments = Mapping[str, Any]
-Draw = Callable[[random.Random], dict[str, Any]]
-Choice = float | Sequence[Any] | Callable[[random.Random], Any]
-Play = Callable[..., Awaitable[None]]
+Choice = float | Sequence[Any] | Mapping[Any, float] | Callable[[random.Random], Any]
+Play = Callable[["Story", "Draw"], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An action with its arguments, played `after` virtual seconds after the previous step has ended."""
+    """An action, played `after` virtual seconds after the previous step has ended.
+
+    `seed` chooses the arguments that aren't given, and playing the step adds them.
+    """
 
     after: float
     name: str
-    arguments: Arguments = field(default_factory=dict)
+    seed: int = 0
+    arguments: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         given = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
         return f"+{self.after:g} {self.name}({given})"
+
+
+class Draw:
+    """Chooses the arguments of a step by its seed, and adds them to the step."""
+
+    def __init__(self, step: Step) -> None:
+        self._chance = random.Random(f"{step.name}-{step.seed}")
+        self._arguments = step.arguments
+
+    def __call__(self, **choices: Choice) -> Any:
+        """Return the value of an argument, or a list with those of several.
+
+        A value is chosen from a sequence, by the weights of a mapping or by calling a function; a number is
+        the probability of True. An argument that the step already has keeps its value.
+        """
+        for name, choice in choices.items():
+            chosen = _chosen(self._chance, choice)
+            self._arguments.setdefault(name, chosen)
+        values = [self._arguments[name] for name in choices]
+        return values[0] if len(values) == 1 else values
+
+
+def _chosen(chance: random.Random, choice: Choice) -> Any:
+    if isinstance(choice, Mapping):
+        return chance.choices(list(choice), list(choice.values()))[0]
+    if isinstance(choice, Sequence):
+        return chance.choice(choice)
+    return choice(chance) if callable(choice) else chance.random() < choice
+
+
+def sample(values: Sequence[Any], *sizes: int) -> Choice:
+    """Return a choice of several different values."""
+    return lambda chance: chance.sample(values, chance.choice(sizes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +80,21 @@ class Action:
     name: str
     kind: str
     weight: float
-    draw: Draw
     play: Play
 
 
 ACTIONS: dict[str, Action] = {}
 
 
-def action(
-    kind: str, draw: Draw | None = None, *, weight: float = 1.0, **choices: Choice
-) -> Callable[[Play], Play]:
-    """Register the decorated function, which gets the story and the drawn arguments, under its name.
-
-    Each argument is drawn from its sequence of choices, by calling its function or, for a number, as a bool
-    that is true with this probability.
-    """
+def action(kind: str, weight: float = 1.0) -> Callable[[Play], Play]:
+    """Register the decorated function under its name."""
 
     def register(play: Play) -> Play:
         name = play.__name__
-        drawn = draw or (lambda chance: {each: _drawn(chance, choice) for each, choice in choices.items()})
-        ACTIONS[name] = Action(name, kind, weight, drawn, play)
+        ACTIONS[name] = Action(name, kind, weight, play)
         return play
 
     return register
-
-
-def _drawn(chance: random.Random, choice: Choice) -> Any:
-    if isinstance(choice, float):
-        return chance.random() < choice
-    return choice(chance) if callable(choice) else chance.choice(choice)
 
 
 def register_all() -> None:
@@ -90,24 +111,23 @@ class Skip(Exception):
 
 async def play(story: Story, step: Step) -> None:
     try:
-        await ACTIONS[step.name].play(story, **step.arguments)
+        await ACTIONS[step.name].play(story, Draw(step))
     except Skip as reason:
         story.skip(str(reason))
 
 
 def save(steps: Iterable[Step], path: Path) -> None:
-    entries = [{"after": s.after, "name": s.name, "arguments": dict(s.arguments)} for s in steps]
-    path.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps([*map(asdict, steps)], indent=1) + "\n", encoding="utf-8")
 
 
 def load(path: Path) -> list[Step]:
     return [Step(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
 
 
-def choose(chance: random.Random, kind: str) -> Action:
-    """Choose an action of a kind by its weight."""
-    found = [each for each in ACTIONS.values() if each.kind == kind]
-    return chance.choices(found, [each.weight for each in found])[0]
+def choose(chance: random.Random, kind: str) -> str:
+    """Choose an action of a kind by its weight, and return its name."""
+    weights = {each.name: each.weight for each in ACTIONS.values() if each.kind == kind}
+    return str(_chosen(chance, weights))
 
 
 def shorten(steps: Sequence[Step], fails: Callable[[Sequence[Step]], bool]) -> list[Step]:

@@ -6,13 +6,14 @@ The story has only facts; the modules of `promises` judge them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.interactions import Answer, Interaction
+from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import Channel, Guild, Message
 from tests.simulation.engine.patches import TIME
 from tests.simulation.world import World
@@ -39,11 +40,11 @@ class Ask:
     who: str
     where: str
     mark: str
-    private: bool
-    count: int
     deployment: str
     interaction: Interaction
     at: float
+    private: bool = False
+    count: int = 1
     source: Message | None = None
     how: str = "generate"
     parent: int | None = None
@@ -144,6 +145,10 @@ class Story:
     surprises: list[tuple[str, str]] = field(default_factory=list)
     """Promises that an action saw broken, each with what it was about."""
 
+    @property
+    def discord(self) -> FakeDiscord:
+        return self.world.discord
+
     def strike(self, what: str) -> None:
         """Record and log a fault or another change that makes trouble."""
         self.struck.append((TIME.monotonic, what))
@@ -184,51 +189,33 @@ class Story:
             self.skip(f"{who} has no #{where}")
             return None
         rights, more["user_install"] = self.rights(who, channel), _has_no_bot(channel)
-        try:
-            sent = await self.world.discord.slash(self.world.person(who), channel, name, options, **more)
-        except CannotSend as refusal:
-            self.skip(f"{who} can't send /{name}: {refusal}")
-            return None
-        self.world.note(who, f"/{name} {_shown(options)} in {where}")
-        self.commands.append(Command(who, name, sent, where, options, TIME.monotonic, rights))
+        sending = self.discord.slash(self.world.person(who), channel, name, options, **more)
+        sent = await self._sent(who, f"/{name} {_shown(options)} in {where}", sending)
+        if sent is not None:
+            self.commands.append(Command(who, name, sent, where, options, TIME.monotonic, rights))
         return sent
-
-    def asked(self, who: str, where: str, interaction: Interaction, **facts: Any) -> Ask:
-        """Add a request."""
-        ask = Ask(
-            number=len(self.asks), who=who, where=where, interaction=interaction, at=TIME.monotonic, **facts
-        )
-        self.asks.append(ask)
-        return ask
 
     async def use_on(self, who: str, message: Message, name: str) -> Interaction | None:
         """Use a message command; None if Discord's client doesn't offer it."""
-        place = self.world.place_of(message.channel)
-        rights = self.rights(who, message.channel, message)
-        try:
-            person = self.world.person(who)
-            sent = await self.world.discord.use_on(
-                person, message, name, user_install=_has_no_bot(message.channel)
-            )
-        except CannotSend as refusal:
-            self.skip(f"{who} can't use {name!r}: {refusal}")
-            return None
-        self.world.note(who, f"uses {name!r} on {message.text[:60]!r}")
-        options = {"message": message.id}
-        self.commands.append(Command(who, name, sent, place, options, TIME.monotonic, rights))
+        place, options = self.world.place_of(message.channel), {"message": message.id}
+        rights, installed = self.rights(who, message.channel, message), _has_no_bot(message.channel)
+        sending = self.discord.use_on(self.world.person(who), message, name, user_install=installed)
+        sent = await self._sent(who, f"uses {name!r} on {message.text[:60]!r}", sending)
+        if sent is not None:
+            self.commands.append(Command(who, name, sent, place, options, TIME.monotonic, rights))
         return sent
 
     async def press(self, who: str, message: Message, label: str, *values: str) -> Interaction | None:
         """Press a component by its label or custom_id; None if the person can't see or use it."""
         if not self.sees(who, message.channel):
             return None
-        person, rights = self.world.person(who), self.rights(who, message.channel, message)
-        try:
-            sent = await self.world.discord.click(person, message, label, *values)
-        except CannotSend:
-            return None
-        self.world.note(who, f"presses {label!r} {' '.join(values)} under {message.text[:60]!r}")
-        self._add_press(who, label, message, sent, rights=rights, chosen=values)
+        rights = self.rights(who, message.channel, message)
+        sending = self.discord.click(self.world.person(who), message, label, *values)
+        sent = await self._sent(
+            who, f"presses {label!r} {' '.join(values)} under {message.text[:60]!r}", sending
+        )
+        if sent is not None:
+            self._add_press(who, label, message, sent, rights=rights, chosen=values)
         return sent
 
     async def forge(
@@ -236,7 +223,7 @@ class Story:
     ) -> Interaction:
         """Press a component that the message doesn't have, or that the person can't see."""
         person, rights = self.world.person(who), self.rights(who, message.channel, message)
-        sent = await self.world.discord.forge_press(person, message, custom_id, *values, kind=kind)
+        sent = await self.discord.forge_press(person, message, custom_id, *values, kind=kind)
         self.world.note(who, f"forges a press of {custom_id!r} under {message.text[:60]!r}")
         self._add_press(who, custom_id, message, sent, rights=rights, forged=True, chosen=values)
         return sent
@@ -246,7 +233,7 @@ class Story:
     ) -> Interaction:
         """Submit a form that was never opened."""
         person, rights = self.world.person(who), self.rights(who, message.channel, message)
-        sent = await self.world.discord.forge_form(person, message, custom_id, values)
+        sent = await self.discord.forge_form(person, message, custom_id, values)
         self.world.note(who, f"forges the form {custom_id!r} with {dict(values)}")
         self._add_press(who, custom_id, message, sent, rights=rights, forged=True, values=values)
         return sent
@@ -257,15 +244,28 @@ class Story:
             return None
         who, title = self.world.name_of(opened.user), opened.modal.get("title", "")
         rights = self.rights(who, opened.channel, opened.source)
-        try:
-            sent = await self.world.discord.submit(opened, values)
-        except CannotSend as refusal:
-            self.skip(f"{who} can't send the form {title!r}: {refusal}")
-            return None
-        self.world.note(who, f"sends the form {title!r} with {_shown(values)}")
-        if opened.source is not None:
+        sending = self.discord.submit(opened, values)
+        sent = await self._sent(who, f"sends the form {title!r} with {_shown(values)}", sending)
+        if sent is not None and opened.source is not None:
             self._add_press(who, title, opened.source, sent, rights=rights, values=values)
         return sent
+
+    async def _sent(self, who: str, what: str, sending: Awaitable[Interaction]) -> Interaction | None:
+        """Await an interaction and log it; None if Discord's client refuses it."""
+        try:
+            sent = await sending
+        except CannotSend as refusal:
+            self.skip(f"{who} can't: {what}: {refusal}")
+            return None
+        self.world.note(who, what)
+        return sent
+
+    def asked(self, who: str, where: str, interaction: Interaction, **facts: Any) -> Ask:
+        """Add a request."""
+        number = len(self.asks)
+        asked = Ask(number, who, where, interaction=interaction, at=TIME.monotonic, **facts)
+        self.asks.append(asked)
+        return asked
 
     def _add_press(self, who: str, label: str, message: Message, sent: Interaction, **facts: Any) -> None:
         facts["custom_id"] = str(sent.data.get("custom_id", ""))

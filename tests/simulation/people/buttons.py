@@ -2,82 +2,78 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections.abc import Mapping
 from typing import Any
 
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.engine.patches import TIME
-from tests.simulation.people import requests
-from tests.simulation.people.asking import outcome
-from tests.simulation.people.reach import Reached, labels_of, open_form, press, reach
+from tests.simulation.people.asking import (
+    Reached,
+    fill_in,
+    labels_of,
+    outcome,
+    press,
+    reach,
+    request,
+    send_draft,
+)
 from tests.simulation.people.requests import (
     EVERYBODY,
     MEMBERS,
     MODERATORS,
     derived,
+    made,
     new_mark,
     picture_file,
-    send_request,
 )
-from tests.simulation.steps import Skip, action
+from tests.simulation.steps import Choice, Draw, Skip, action, sample
 from tests.simulation.story import Ask, Story
+from tests.simulation.world import FORBIDDEN
 
 # A request, the person who presses (None is its requester), and the seconds they wait for the button.
-PRESS: dict[str, Any] = {"ask": range(4), "who": (*[None] * 12, *EVERYBODY), "wait": (0, 4, 12, 12, 12)}
-# For buttons that mostly the requester may use.
-_OWN: dict[str, Any] = {**PRESS, "who": (*[None] * 8, *MEMBERS)}
-# For Cancel, which disappears when the request ends.
-_EARLY: dict[str, Any] = {"ask": (0, 0, 0, 1, 1, 2), "who": (*[None] * 6, *MEMBERS), "wait": (0, 0, 1, 2)}
+_PRESS: dict[str, Choice] = {
+    "ask": range(4),
+    "who": (*[None] * 12, *EVERYBODY),
+    "wait": (0, 4, 12, 12, 12),
+}
+_BUTTONS = {
+    "Details": 2,
+    "Delete": 2,
+    "Post": 1,
+    "Post it here": 1,
+    "⋯ More": 1,
+    "Again": 4,
+    "Again ×": 2,
+    "Try again": 2,
+    "4 more": 2,
+    "Upscale": 4,
+}
+# Those that make a request, and how.
+_STARTS = {
+    "Again": "again",
+    "Again ×": "again",
+    "Try again": "again",
+    "4 more": "vary",
+    "Upscale": "upscale",
+}
 
 
-def _plain(label: str, choices: Mapping[str, Any] = PRESS, *, weight: float = 1.0) -> None:
-    """Register an action that only presses a button."""
-
-    async def play(story: Story, ask: int, who: str | None, wait: float) -> None:
-        await press(story, ask, who, label, wait)
-
-    play.__name__ = label.removeprefix("⋯ ").lower().replace(" ", "_")
-    action("press", weight=weight, **choices)(play)
-
-
-for _each in ("Details", "Delete"):
-    _plain(_each)
-_plain("Post", _OWN, weight=0.5)
-_plain("Post it here", _OWN, weight=0.5)
-_plain("⋯ More", weight=0.3)
+@action("press", weight=10)
+async def button(story: Story, draw: Draw) -> None:
+    """Press a button that opens no form."""
+    label, number, who, wait = draw(label=_BUTTONS, **_PRESS)
+    found, sent = await press(story, number, who, label, wait)
+    if label in _STARTS:
+        _add_started(story, found, sent, _STARTS[label])
 
 
-@action("cancel", **_EARLY, weight=3)
-async def cancel(story: Story, ask: int, who: str | None, wait: float) -> None:
-    await press(story, ask, who, "Cancel", wait)
+@action("cancel", weight=3)
+async def cancel(story: Story, draw: Draw) -> None:
+    """Press Cancel, which disappears when the request ends."""
+    number, who, wait = draw(ask=(0, 0, 0, 1, 1, 2), who=(*[None] * 6, *MEMBERS), wait=(0, 0, 1, 2))
+    await press(story, number, who, "Cancel", wait)
 
 
-# Buttons that make a request without a form.
-
-
-def _starts(name: str, label: str, how: str, *, weight: float = 1.0) -> None:
-    """Register an action that presses a button which makes a request. A label that ends in × has a number."""
-
-    async def play(story: Story, ask: int, who: str | None, wait: float) -> None:
-        pressed = await press(story, ask, who, label, wait)
-        if pressed is not None:
-            _add_started(story, *pressed, pressed[0].who, how)
-
-    play.__name__ = name
-    action("press", weight=weight, **_OWN)(play)
-
-
-_starts("again", "Again", "again", weight=2)
-_starts("again_all", "Again ×", "again")
-_starts("try_again", "Try again", "again")
-_starts("four_more", "4 more", "vary")
-_starts("upscale", "Upscale", "upscale", weight=2)
-
-
-def _add_started(story: Story, found: Reached, sent: Interaction, who: str, how: str) -> None:
+def _add_started(story: Story, found: Reached, sent: Interaction | None, how: str) -> None:
     """Record the request that a button made. The button's label tells the number of its runs."""
     label, facts = found.label, dict[str, Any]()
     if label == "Upscale":
@@ -86,39 +82,58 @@ def _add_started(story: Story, found: Reached, sent: Interaction, who: str, how:
         facts["count"] = 4
     elif "×" in label:
         facts["count"] = int(label.rpartition("×")[2])
-    derived(story, found.ask, sent, who, how, **facts)
+    derived(story, found.ask, sent, how, **facts)
 
 
-@action("press", who=MEMBERS, where=("pictures", "adult"), twice=0.3)
-async def post_one(story: Story, who: str, where: str, *, twice: bool) -> None:
-    """Request two pictures, and post one of them, perhaps with two presses at once."""
-    made = await send_request(story, who, where, "picture", count=2)
-    found = await reach(story, made.number, None, "Post", 12) if made else None
-    for _ in range(2 if twice else 1):
-        if found is not None:
-            await story.press(found.who, found.message, "Post")
+_TWICE = ("Again", "Again ×", "4 more", "Upscale", "Share", "Post", "Delete", "Try again", "Report")
+
+
+@action("press", weight=3)
+async def together(story: Story, draw: Draw) -> None:
+    """Press the first of some buttons that exists, as two people or twice as one, at the same instant."""
+    labels, number, wait = draw(labels=sample(_TWICE, 3), ask=range(4), wait=(4, 12))
+    await _press_together(story, draw, await reach(story, number, None, wait, *labels))
+
+
+@action("cancel")
+async def cancel_together(story: Story, draw: Draw) -> None:
+    """Press Cancel as two people, or twice as one, at the same instant."""
+    number = draw(ask=range(4))
+    await _press_together(story, draw, await reach(story, number, None, 0.5, "Cancel"))
+
+
+async def _press_together(story: Story, draw: Draw, found: Reached) -> None:
+    second = draw(second=(None, None, None, *MEMBERS, "mona"))
+    for who in (found.who, second or found.who):
+        sent = await story.press(who, found.message, found.label)
+        if sent is not None and found.label.startswith(("Again", "Try again", "4 more", "Upscale")):
+            _add_started(story, found, sent, "together")
 
 
 # Buttons with forms.
 
 
-@action("press", **PRESS, keep=0.3, twice=0.2, weight=2)
-async def edit(story: Story, ask: int, who: str | None, wait: float, *, keep: bool, twice: bool) -> None:
-    """Submit the form of Edit, with or without a new prompt, perhaps twice."""
-    opened = await open_form(story, ask, who, "Edit", wait)
-    if opened is not None:
-        for _ in range(2 if twice else 1):
-            await send_edited(story, opened[0].ask, opened[1], keep=keep)
+@action("press", weight=5)
+async def form(story: Story, draw: Draw) -> None:
+    """Open a form, and submit it, perhaps late or twice."""
+    label = draw(label={"Edit": 5, "Share": 2, "Save preset": 1, "Reject": 1, "Block": 1})
+    number, who, wait = draw(**_PRESS)
+    keep, prompt, times, pause = draw(keep=0.3, prompt=0.5, times=(1, 1, 1, 2), pause=(0, 0, 0, 2, 8, 20))
+    who = MODERATORS[number % 2] if label in ("Reject", "Block") else who
+    found, sent = await press(story, number, who, label, wait)
+    opened = await story.answer(sent)
 
+    async def submit() -> None:
+        for _ in range(times):
+            if label == "Edit" and opened is not None and opened.modal is not None:
+                await send_draft(story, found.ask, opened, "edit", keep=keep)
+            elif label != "Edit":
+                await fill_in(story, opened, prompt=prompt)
 
-async def send_edited(story: Story, parent: Ask, opened: Interaction, *, keep: bool = False) -> None:
-    """Submit the form of Edit, with a new prompt unless `keep`, and record the request."""
-    mark = new_mark(story)
-    values = {"prompt": f"another {mark}"} if "'prompt'" in str(opened.modal) and not keep else {}
-    sent = await story.submit(opened, values)
-    if sent is not None:
-        who = story.world.name_of(opened.user)
-        derived(story, parent, sent, who, "edit", mark=mark if values else parent.mark)
+    if pause:
+        story.world.later(pause, submit)
+    else:
+        await submit()
 
 
 _TRY = "Edit and try again"
@@ -134,198 +149,119 @@ def _refused(story: Story, who: str) -> list[tuple[Ask, Message]]:
     ]
 
 
-@action("press", who=MEMBERS, nth=range(3), weight=2)
-async def edit_and_try_again(story: Story, who: str, nth: int) -> None:
+@action("press", weight=2)
+async def edit_and_try_again(story: Story, draw: Draw) -> None:
     """Correct a refused request in the form that shows what was typed."""
+    who, nth = draw(who=MEMBERS, nth=range(3))
     if not _refused(story, who):
-        await requests.ask(story, who, "pictures", "picture", forbidden=True)
-        await story.world.until(lambda: bool(_refused(story, who)), 4)
+        await request(story, who, "pictures", words=FORBIDDEN)
     refused = _refused(story, who)
     if not refused:
         raise Skip(f"{who} wasn't refused")
     ask, message = refused[-1 - nth % len(refused)]
     opened = await story.answer(await story.press(who, message, _TRY))
-    if opened is None or opened.modal is None:
-        raise Skip(f"no form opened: {opened.text if opened else ''}")
-    mark = new_mark(story)
-    sent = await story.submit(opened, {"prompt": f"better {mark}"} if "'prompt'" in str(opened.modal) else {})
-    if sent is not None:
-        derived(story, ask, sent, who, "corrected", mark=mark, count=ask.count)
+    await send_draft(story, ask, opened, "corrected", count=ask.count)
 
 
-@action("press", **PRESS, weight=1.5)
-async def use_as_input(story: Story, ask: int, who: str | None, wait: float) -> None:
+@action("uploads")
+async def upload_file(story: Story, draw: Draw) -> None:
+    """Edit an upscaled picture with another file, perhaps a broken one.
+
+    A moderator may block the requester while the form is open.
+    """
+    who, by, blocked, broken = draw(who=MEMBERS, by=MODERATORS, blocked=0.6, broken=0.2)
+    asked = await request(story, who, "pictures", "upscale", image=True)
+    shown = await outcome(story, asked, 20)
+    opened = await story.answer(await story.press(who, shown, "Edit"))
+    if blocked:
+        options = {"user": story.world.person(who), "reason": "too large"}
+        await story.answer(await story.slash(by, "pictures", "block", options))
+    file = story.discord.file("other.png", b"no picture") if broken else picture_file(story)
+    derived(story, asked, await story.submit(opened, {"image": file}), "edit", mark=new_mark(story))
+
+
+# Pictures as inputs.
+
+
+@action("press", weight=1.5)
+async def use_as_input(story: Story, draw: Draw) -> None:
     """Press Use as input, choose a deployment, and submit the form."""
-    pressed = await press(story, ask, who, "Use as input", wait)
-    if pressed is not None:
-        found, sent = pressed
-        await send_picture_form(story, await story.answer(sent), found.ask)
+    number, who, wait = draw(**_PRESS)
+    found, sent = await press(story, number, who, "Use as input", wait)
+    await send_picture_form(story, await story.answer(sent), found.ask)
 
 
-async def _choose(story: Story, who: str, shown: Message) -> tuple[Interaction | None, list[str]]:
-    """Use the first control of a message; return the answer and, for a select, the chosen value."""
-    choice = next((c for c in shown.components if c.get("custom_id") and not c.get("disabled")), None)
-    if choice is None:
-        return None, []
+async def _choose(story: Story, answer: Interaction | None) -> tuple[Interaction | None, list[str]]:
+    """Use the first control of an answer; return the next answer and, for a select, the chosen value.
+
+    Raises Skip if nothing is offered.
+    """
+    shown = answer.original if answer is not None else None
+    controls = shown.components if shown is not None else ()
+    choice = next((c for c in controls if c.get("custom_id") and not c.get("disabled")), None)
+    if answer is None or shown is None or choice is None:
+        raise Skip(f"no picture was offered: {answer.text if answer else ''}")
     values = [option["value"] for option in choice.get("options") or []][:1]
+    who = story.world.name_of(answer.user)
     return await story.answer(await story.press(who, shown, choice["custom_id"], *values)), values
 
 
 async def send_picture_form(story: Story, answer: Interaction | None, parent: Ask | None) -> None:
     """Choose a deployment for a picture, and submit its form. Raises Skip if nothing is offered."""
-    shown = answer.original if answer is not None else None
-    if answer is None or shown is None or not shown.custom_ids:
-        raise Skip(f"no picture was offered: {answer.text if answer else ''}")
-    who = story.world.name_of(answer.user)
-    opened, values = await _choose(story, who, shown)
-    if opened is not None and opened.modal is None and opened.original is not None:  # several pictures
-        opened, values = await _choose(story, who, opened.original)
-    if opened is None or opened.modal is None:
-        raise Skip(f"no form opened for the picture: {opened.text if opened else ''}")
-    mark = new_mark(story)
-    given = {"prompt": f"with {mark}"} if "'prompt'" in str(opened.modal) else {}
-    sent = await story.submit(opened, given)
-    if sent is None:
-        return
+    opened, values = await _choose(story, answer)
+    if opened is not None and opened.modal is None:  # several pictures
+        opened, values = await _choose(story, opened)
     # The value is the custom_id of a draft, such as `draft::picture:0::`.
     deployment = values[0].split(":")[2] if values else "picture"
-    facts: dict[str, Any] = {"mark": mark, "deployment": deployment}
+    mark = new_mark(story)
+    takes_prompt = opened is not None and "'prompt'" in str(opened.modal)
+    sent = await story.submit(opened, {"prompt": f"with {mark}"} if takes_prompt else {})
     if parent is not None:
-        derived(story, parent, sent, who, "use", **facts)
-    else:
-        place = story.world.place_of(sent.channel)
-        story.asked(who, place, sent, how="use", source=sent.source, private=False, count=1, **facts)
-
-
-@action("press", **PRESS, weight=0.5)
-async def save_from_more(story: Story, ask: int, who: str | None, wait: float) -> None:
-    """Save the inputs of anybody's result as a preset."""
-    opened = await open_form(story, ask, who, "Save preset", wait)
-    if opened is not None:
-        await story.answer(await story.submit(opened[1], {"name": "from more"}))
-
-
-@action("press", **_OWN, prompt=0.5)
-async def share(story: Story, ask: int, who: str | None, wait: float, *, prompt: bool) -> None:
-    """Share a result in the gallery, with or without its prompt."""
-    opened = await open_form(story, ask, who, "Share", wait)
-    if opened is not None:
-        await story.submit(opened[1], {"prompt": prompt})
-
-
-@action("press", **PRESS, name=("Use as input", "Upscale"), own=0.3, weight=1.5)
-async def message_menu(story: Story, ask: int, who: str | None, wait: float, name: str, *, own: bool) -> None:
-    """Use a message command on a result, or on a message with a person's own picture."""
-    found = await _result(story, ask, who, wait)
-    if found is None:
-        raise Skip(f"{who or 'the requester'} sees no picture")
-    parent, person, message = found
-    message = picture_message(story, person) or message if own else message
-    sent = await story.use_on(person, message, name)
-    answer = await story.answer(sent)
-    if name == "Use as input":
-        await send_picture_form(story, answer, None if own else parent)
-    elif sent is not None and own:
-        facts: dict[str, Any] = {"private": False, "count": 1, "deployment": "upscale"}
-        story.asked(
-            person, story.world.place_of(sent.channel), sent, mark=new_mark(story), how="menu", **facts
-        )
+        derived(story, parent, sent, "use", mark=mark, deployment=deployment)
     elif sent is not None:
-        sent = await _choose_picture(story, person, answer) or sent
-        derived(
-            story, parent, sent, person, "menu", mark=new_mark(story), deployment="upscale", private=False
-        )
+        made(story, sent, "use", mark=mark, deployment=deployment)
 
 
-async def _choose_picture(story: Story, who: str, answer: Interaction | None) -> Interaction | None:
-    """Choose the first picture of a message with several; None if the answer doesn't ask for one."""
-    shown = answer.original if answer is not None else None
-    if shown is None or not shown.ephemeral or "1" not in labels_of(shown):
-        return None
-    return await story.press(who, shown, "1")
-
-
-def picture_message(story: Story, person: str) -> Message | None:
-    """Post a message with a person's picture in #pictures; None if they can't see the channel."""
-    channel = story.world.channel("pictures")
-    if channel.deleted or not story.sees(person, channel):
-        return None
-    message = story.world.discord.post(story.world.person(person), channel, "look at this")
-    message.attachments.append(picture_file(story))
-    return message
-
-
-async def _result(story: Story, number: int, who: str | None, wait: float) -> tuple[Ask, str, Message] | None:
-    """Wait for a public result, trying the requests from this number on."""
-    deadline = TIME.monotonic + wait
-    while True:
-        for asked in story.since(number):
-            person = who or asked.who
-            for message in reversed(story.of_ask(asked, person)):
-                if message.attachments and not message.ephemeral:
-                    return asked, person, message
-        if TIME.monotonic >= deadline:
-            return None
-        await asyncio.sleep(0.25)
-
-
-@action("uploads", who=MEMBERS, by=MODERATORS, blocked=0.6, broken=0.2)
-async def upload_file(story: Story, who: str, by: str, *, blocked: bool, broken: bool) -> None:
-    """Edit an upscaled picture with another file, perhaps a broken one.
-
-    A moderator may block the requester while the form is open.
-    """
-    made = await send_request(story, who, "pictures", "upscale", image=picture_file(story))
-    shown = await outcome(story, made, 20)
-    opened = await story.answer(await story.press(who, shown, "Edit")) if shown is not None else None
-    if made is None or opened is None or opened.modal is None:
-        raise Skip("no form of Edit opened")
-    if blocked:
-        options = {"user": story.world.person(who), "reason": "too large"}
-        await story.answer(await story.slash(by, "pictures", "block", options))
-        await asyncio.sleep(1)
-    file = story.world.discord.file("other.png", b"no picture") if broken else picture_file(story)
-    sent = await story.submit(opened, {"image": file})
-    if sent is not None:
-        derived(story, made, sent, who, "edit", mark=new_mark(story))
-
-
-# Simultaneous presses.
-
-_TWICE = ("Again", "Again ×", "4 more", "Upscale", "Share", "Post", "Delete", "Try again", "Report")
-
-
-def _draw_together(chance: random.Random) -> dict[str, Any]:
-    """Draw the requester (None), a second person, and labels of buttons."""
-    people: tuple[str | None, ...] = (None, None, None, *MEMBERS, "mona")
-    return {
-        "ask": chance.randrange(4),
-        "people": [None, chance.choice(people)],
-        "labels": chance.sample(_TWICE, 3),
-        "wait": chance.choice((4, 12)),
-    }
-
-
-@action("press", _draw_together, weight=3)
-async def together(story: Story, ask: int, people: list[str | None], labels: list[str], wait: float) -> None:
-    """Press the first of these buttons that exists, as two people or twice as one, at the same instant."""
-    found = None
-    for number, label in enumerate(labels):
-        found = found or await reach(story, ask, people[0], label, 0 if number else wait)
-    if found is None:
+@action("press", weight=1.5)
+async def message_menu(story: Story, draw: Draw) -> None:
+    """Use a message command on a result, or on a person's own picture."""
+    number, who, wait = draw(**_PRESS)
+    name, own = draw(name=("Use as input", "Upscale"), own=0.3)
+    if own:
+        await use_own_picture(story, who or "alice", name)
         return
-    for person in people:
-        who = person or found.ask.who
-        sent = await story.press(who, found.message, found.label)
-        if sent is None:
-            story.skip(f"{who} can't press {found.label!r}")
-        elif found.label.startswith(("Again", "Try again", "4 more", "Upscale")):
-            _add_started(story, found, sent, who, "together")
+    asked = story.nth(number)
+    if asked is None:
+        raise Skip("there is no request")
+    message = await outcome(story, asked, wait)
+    answer = await story.answer(await story.use_on(who or asked.who, message, name))
+    if name == "Use as input":
+        await send_picture_form(story, answer, asked)
+    else:
+        await add_upscaled(story, asked, answer)
 
 
-@action("cancel", lambda chance: {**_draw_together(chance), "labels": ["Cancel"], "wait": 0.5})
-async def cancel_together(
-    story: Story, ask: int, people: list[str | None], labels: list[str], wait: float
-) -> None:
-    """Press Cancel as two people, or twice as one, at the same instant."""
-    await together(story, ask, people, labels, wait)
+async def use_own_picture(story: Story, who: str, name: str) -> None:
+    """Post a message with a person's picture in #pictures, and use a message command on it.
+
+    Raises Skip if they can't see the channel.
+    """
+    channel = story.world.channel("pictures")
+    if channel.deleted or not story.sees(who, channel):
+        raise Skip(f"{who} can't post in #pictures")
+    message = story.discord.post(story.world.person(who), channel, "look at this")
+    message.attachments.append(picture_file(story))
+    sent = await story.use_on(who, message, name)
+    if name == "Use as input":
+        await send_picture_form(story, await story.answer(sent), None)
+    elif sent is not None:
+        made(story, sent, "own menu", deployment="upscale")
+
+
+async def add_upscaled(story: Story, parent: Ask, answer: Interaction | None) -> None:
+    """Record a request by the message command, for which one of several pictures may have to be chosen."""
+    shown = answer.original if answer is not None else None
+    sent = answer
+    if answer is not None and shown is not None and shown.ephemeral and "1" in labels_of(shown):
+        sent = await story.press(story.world.name_of(answer.user), shown, "1") or answer
+    derived(story, parent, sent, "menu", mark=new_mark(story), deployment="upscale", private=False)

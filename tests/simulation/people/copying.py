@@ -1,226 +1,228 @@
-"""Actions: requesters post and share results; they and moderators delete the copies."""
+"""Actions: results are posted and shared, copies are deleted, and age restrictions change meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
+from itertools import cycle
 
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
-from tests.fakediscord.world import Channel, Message
-from tests.simulation.people.asking import result
-from tests.simulation.people.reach import labels_of, press_button, press_delete
+from tests.fakediscord.world import Message
+from tests.simulation.people.asking import (
+    MORE,
+    fill_in,
+    held_run,
+    labels_of,
+    press_and_wait,
+    press_delete,
+    release_all,
+    request,
+    result,
+)
+from tests.simulation.people.buttons import add_upscaled, send_picture_form
 from tests.simulation.people.requests import MEMBERS, MODERATORS
 from tests.simulation.people.settings import change_setting
 from tests.simulation.promises.facts import subject
 from tests.simulation.setup import open_panel
-from tests.simulation.steps import Skip, action
-from tests.simulation.story import Story
-from tests.simulation.trouble.services import POST
+from tests.simulation.steps import Draw, Skip, action
+from tests.simulation.story import Ask, Story
+from tests.simulation.trouble.deaths import kill_after_call
+from tests.simulation.trouble.places import delete_channel, edit_deployments, expire_token, set_mark, withdraw
+from tests.simulation.trouble.services import POST, faulty
 
-_DELETABLE = {"Delete", "⋯ More"}
 _KINDS = {"Share": "g", "Post": "s"}
 _DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"
+# Seconds after which a post that was started before has ended, with discord.py's retries.
+_POSTS_END = 35.0
 
 
-async def _result(story: Story, who: str, where: str, count: int = 1) -> int:
-    """Request pictures, wait for the result, and return the request's number. Raises Skip."""
-    asked, _ = await result(story, who, where, count=count)
-    return asked.number
+async def copy_result(story: Story, number: int, label: str, *, prompt: bool = False) -> None:
+    """Press Share or Post, and submit the form if one opens."""
+    await fill_in(story, await press_and_wait(story, number, None, label, 2), prompt=prompt)
 
 
-async def copy_result(story: Story, ask: int, label: str, wait: float, *, prompt: bool) -> Interaction | None:
-    """Press Share or Post, submit the form if one opens, and return the answered interaction."""
-    opened = await story.answer(await press_button(story, ask, None, label, wait))
-    if opened is not None and opened.modal is not None:
-        box = str(opened.modal["components"][0]["component"]["custom_id"])
-        return await story.answer(await story.submit(opened, {box: prompt}))
-    return opened
-
-
-def set_mark(story: Story, channel: Channel, *, nsfw: bool) -> None:
-    """Change a channel's age restriction."""
-    if not channel.deleted and channel.nsfw != nsfw:
-        channel.nsfw = nsfw
-        story.world.discord._announce(channel, "UPDATE")
-        story.strike(f"#{channel.name} is {'' if nsfw else 'not '}age-restricted now")
-
-
-def _copies(story: Story, ask: int, label: str, *, since: float = 0.0) -> list[Message]:
-    """Return the copies of a request's results that its requester sees, newest first."""
-    found = [m for m in story.of_ask(story.asks[ask]) if subject(m)[1] == _KINDS[label] and not m.ephemeral]
-    return [m for m in reversed(found) if m.created >= since and _DELETABLE & set(labels_of(m))]
-
-
-async def wait_for_copy(story: Story, ask: int, label: str, within: float) -> Message | None:
-    await story.world.until(lambda: _copies(story, ask, label), within)
-    return next(iter(_copies(story, ask, label)), None)
-
-
-async def copy_shown(story: Story, ask: int, label: str, *, prompt: bool) -> Message:
+async def copy_shown(story: Story, asked: Ask, label: str, *, prompt: bool = False) -> Message:
     """Post or share a result, and wait for the copy. Raises Skip if none appears."""
-    await copy_result(story, ask, label, 2, prompt=prompt)
-    shown = await wait_for_copy(story, ask, label, 8)
-    if shown is None:
+    await copy_result(story, asked.number, label, prompt=prompt)
+
+    def copies() -> list[Message]:
+        found = [m for m in story.of_ask(asked) if subject(m)[1] == _KINDS[label] and not m.ephemeral]
+        return [m for m in reversed(found) if {"Delete", MORE} & set(labels_of(m))]
+
+    if not await story.world.until(copies, 8):
         raise Skip("no copy appeared")
-    return shown
+    return copies()[0]
 
 
-@action(
-    "copies",
-    who=MEMBERS,
-    where=("pictures", "pictures", "thread"),
-    label=("Share", "Share", "Share", "Post"),
-    prompt=0.3,
-    deleters=([None], ["mona"], [None, "mona"], [None, "mike"], ["mona", None], []),
-    gap=(0.0, 0.01, 0.2, 1.0, 3.0),
-    slow=0.6,
-    gallery=(None, None, "deleted", "moved", "closed"),
-    again=0.8,
-    weight=6,
-)
-async def copy_and_delete(
-    story: Story,
-    *,
-    who: str,
-    where: str,
-    label: str,
-    deleters: list[str | None],
-    gap: float,
-    gallery: str | None,
-    prompt: bool,
-    slow: bool,
-    again: bool,
-) -> None:
-    """Copy a result, delete the copy as up to two people, perhaps change the gallery, and copy it again."""
-    ask = await _result(story, who, where, 1 if label == "Share" else 2)
-    shown = await copy_shown(story, ask, label, prompt=prompt)
+@action("copies", weight=8)
+async def copy_and_delete(story: Story, draw: Draw) -> None:
+    """Copy a result, delete the copies as up to two people, perhaps change the gallery, and copy it again."""
+    who, where, prompt = draw(who=MEMBERS, where=("pictures", "pictures", "thread"), prompt=0.3)
+    labels = draw(labels=(["Share"], ["Share"], ["Share"], ["Post"], ["Post", "Share"], ["Share", "Post"]))
+    deleters = draw(deleters=([who], ["mona"], [who, "mona"], [who, "mike"], ["mona", who], [who, who], []))
+    gap, slow = draw(gap=(0.0, 0.01, 0.2, 1.0, 3.0), slow=0.6)
+    gallery, again = draw(gallery=(None, None, "deleted", "moved", "closed"), again=0.8)
+    asked, _ = await result(story, who, where, count=2 if "Post" in labels else 1)
+    shown = [await copy_shown(story, asked, label, prompt=prompt) for label in labels]
     if slow:
-        _slow_deletions(story, 3.0)
-    sent = []
-    for deleter in deleters:
-        sent.append(await press_delete(story, deleter or who, shown))
+        story.discord.faults.add(_DELETE, Fault.delay(3.0), times=2)
+        story.strike("Discord: the next two deletions take 3 s")
+    sent: list[Interaction | None] = []
+    for deleter, message in zip(deleters, cycle(shown), strict=False):
+        sent.append(await press_delete(story, deleter, message))
         await asyncio.sleep(gap)
-    if gallery is not None:
-        await _change_gallery(story, gallery)
+    if gallery == "closed":
+        withdraw(story, "gallery")
+    elif gallery is not None:
+        await _move_gallery(story, deletes=gallery == "deleted")
     for each in sent:
         await story.answer(each)
     if again:
         await asyncio.sleep(4 if slow else 0)
-        await copy_result(story, ask, label, 2, prompt=prompt)
+        await copy_result(story, asked.number, labels[0], prompt=prompt)
 
 
-async def _change_gallery(story: Story, what: str) -> None:
-    """Close the gallery to the bot, or delete it or leave it and choose another channel."""
-    world = story.world
-    earlier = world.channel("gallery")
-    if what == "closed":
-        if not earlier.deleted:
-            world.discord.withdraw(earlier, "send_messages")
-            story.strike("the bot loses send_messages in #gallery")
-        return
-    if what == "deleted" and not earlier.deleted:
-        story.removed += list(earlier.messages.values())
-        world.discord.delete_channel(earlier)
-        story.strike("#gallery is deleted")
-    await _move_gallery(story)
-
-
-async def _move_gallery(story: Story) -> Channel:
-    """Create a channel, and make it the gallery."""
+async def _move_gallery(story: Story, *, deletes: bool = False) -> str:
+    """Create a channel and make it the gallery, perhaps after the deletion of the earlier one."""
+    if deletes:
+        delete_channel(story, "gallery")
     world = story.world
     name = f"gallery-{len(world.cast.channels)}"
-    world.cast.channels[name] = world.discord.add_text(world.cast.guilds["studio"], name)
+    world.cast.channels[name] = story.discord.add_text(world.cast.guilds["studio"], name)
     await asyncio.sleep(0.1)
     panel = await open_panel(story, "mona", "pictures")
     await change_setting(story, panel, "results", gallery_channel_id=[f"#{name}"])
     story.strike(f"#{name} is the gallery now")
-    return world.channel(name)
+    return name
 
 
-def _slow_deletions(story: Story, seconds: float) -> None:
-    story.world.discord.faults.add(_DELETE, Fault.delay(seconds), times=2)
-    story.strike(f"Discord: the next two deletions take {seconds:g} s")
-
-
-@action("copies", who=MEMBERS, closes=0.6, weight=2)
-async def share_in_the_next_gallery(story: Story, who: str, *, closes: bool) -> None:
-    """Share a result again in another gallery.
-
-    Either the first gallery was deleted, or the first share is being deleted while the new gallery closes to
-    the bot.
-    """
-    ask = await _result(story, who, "pictures")
-    shown = await copy_shown(story, ask, "Share", prompt=False)
-    if not closes:
-        await _change_gallery(story, "deleted")
-        await copy_result(story, ask, "Share", 2, prompt=False)
-        return
-    rule = story.world.discord.faults.add(_DELETE, Fault.answer(503), times=None)
+@action("copies")
+async def share_while_the_gallery_closes(story: Story, draw: Draw) -> None:
+    """Share a result in another gallery, which closes to the bot while the first share is being deleted."""
+    who = draw(who=MEMBERS)
+    asked, _ = await result(story, who, "pictures")
+    shown = await copy_shown(story, asked, "Share")
+    rule = story.discord.faults.add(_DELETE, Fault.answer(503), times=None)
     story.strike("Discord deletes nothing for a moment")
     await story.answer(await press_delete(story, who, shown))
     gallery = await _move_gallery(story)
-    story.world.discord.faults.add(POST, Fault.delay(1.5), times=1)
-    story.world.loop.call_later(1.2, story.world.discord.faults.remove, rule)
-    await copy_result(story, ask, "Share", 2, prompt=False)
+    story.discord.faults.add(POST, Fault.delay(1.5))
+    story.world.loop.call_later(1.2, story.discord.faults.remove, rule)
+    await copy_result(story, asked.number, "Share")
     await asyncio.sleep(0.3)
-    story.world.discord.withdraw(gallery, "send_messages")
-    story.strike(f"the bot loses send_messages in #{gallery.name}")
+    withdraw(story, gallery)
     await asyncio.sleep(8)
 
 
-@action(
-    "copies",
-    who=MEMBERS,
-    gap=(0.0, 0.3, 1.5),
-    slow=0.7,
-    deleter=(None, None, "mona"),
-    order=lambda chance: chance.sample(list(_KINDS), 2),
-    weight=2,
-)
-async def delete_both_copies(
-    story: Story, who: str, gap: float, deleter: str | None, order: list[str], *, slow: bool
-) -> None:
-    """Post and share one result, then delete both copies in quick succession."""
-    ask = await _result(story, who, "pictures", 2)
-    for label in _KINDS:
-        await copy_result(story, ask, label, 2, prompt=False)
-    shown = [await wait_for_copy(story, ask, label, 8) for label in order]
-    if slow:
-        _slow_deletions(story, 2.0)
-    for message in shown:
-        if message is not None:
-            await press_delete(story, deleter or who, message)
-            await asyncio.sleep(gap)
-
-
-@action("copies", who=MEMBERS, deleter=(None, *MODERATORS), pause=(0.0, 0.5, 4.0), weight=2)
-async def share_after_deletion(story: Story, who: str, deleter: str | None, pause: float) -> None:
+@action("copies", weight=2)
+async def share_after_deletion(story: Story, draw: Draw) -> None:
     """Open the form of Share, delete the result, and then submit the form."""
-    ask = await _result(story, who, "pictures")
-    opened = await story.answer(await press_button(story, ask, None, "Share", 2))
-    if opened is None or opened.modal is None:
-        raise Skip("no form of Share opened")
-    await story.answer(await press_button(story, ask, deleter, "Delete", 2))
+    who, deleter, pause = draw(who=MEMBERS, deleter=(None, *MODERATORS), pause=(0.0, 0.5, 4.0))
+    asked, _ = await result(story, who, "pictures")
+    opened = await press_and_wait(story, asked.number, None, "Share", 2)
+    await press_and_wait(story, asked.number, deleter, "Delete", 2)
     await asyncio.sleep(pause)
-    box = str(opened.modal["components"][0]["component"]["custom_id"])
-    await story.answer(await story.submit(opened, {box: False}))
+    await fill_in(story, opened)
 
 
-@action("copies", who=MEMBERS, seconds=(35.0, 50.0), mark=("source", "gallery"), weight=2)
-async def share_and_mark(story: Story, who: str, seconds: float, mark: str) -> None:
+@action("copies", weight=2)
+async def share_and_mark(story: Story, draw: Draw) -> None:
     """Share a result while Discord refuses posts, and meanwhile change an age restriction."""
-    gallery = story.world.channel("gallery")
+    who, seconds, mark = draw(who=MEMBERS, seconds=(35.0, 50.0), mark=("pictures", "gallery"))
     if mark == "gallery":
-        set_mark(story, gallery, nsfw=True)
-    ask = await _result(story, who, "adult" if mark == "gallery" else "pictures")
-    rule = story.world.discord.faults.add(POST, Fault.answer(503), times=None)
-    story.strike(f"Discord takes no posts for {seconds} s")
-    await copy_result(story, ask, "Share", 2, prompt=False)
-    await asyncio.sleep(1)
-    if mark == "gallery":
-        set_mark(story, gallery, nsfw=False)
+        set_mark(story, "gallery", nsfw=True)
+    asked, _ = await result(story, who, "adult" if mark == "gallery" else "pictures")
+    with faulty(story, POST, Fault.answer(503)):
+        await copy_result(story, asked.number, "Share")
+        await asyncio.sleep(1)
+        set_mark(story, mark, nsfw=mark == "pictures")
+        await asyncio.sleep(seconds)
+
+
+# Age restrictions.
+
+
+@action("ages", weight=5)
+async def use_after_unmarking(story: Story, draw: Draw) -> None:
+    """Make a picture in an age-restricted channel, lift the restriction, and use or copy the picture.
+
+    With `opened`, Use as input is pressed before, and the deployment chosen afterwards.
+    """
+    who, deployment, count = draw(
+        who=MEMBERS, deployment=("picture", "picture", "restricted"), count=(1, 1, 2)
+    )
+    then = draw(then=("use", "opened", "opened", "menu", "menu use", "Share", "Post"))
+    asked, shown = await result(story, who, "adult", deployment, count=count)
+    opened = await _use(story, asked) if then == "opened" else None
+    await asyncio.sleep(4)
+    set_mark(story, "adult", nsfw=False)
+    await asyncio.sleep(4)
+    if then in _KINDS:
+        await copy_result(story, asked.number, then)
+    elif then == "menu":
+        await _upscale(story, asked, shown)
+    elif then == "menu use":
+        offered = await story.answer(await story.use_on(who, shown, "Use as input"))
+        await send_picture_form(story, offered, asked)
     else:
-        set_mark(story, story.world.channel("pictures"), nsfw=True)
-    await asyncio.sleep(seconds)
-    story.world.discord.faults.remove(rule)
-    story.strike("Discord takes posts again")
+        await send_picture_form(story, opened or await _use(story, asked), asked)
+
+
+async def _use(story: Story, asked: Ask) -> Interaction | None:
+    return await press_and_wait(story, asked.number, asked.who, "Use as input", 1)
+
+
+async def _upscale(story: Story, asked: Ask, shown: Message) -> None:
+    """Start the follow-up by the message command on a result."""
+    await add_upscaled(story, asked, await story.answer(await story.use_on(asked.who, shown, "Upscale")))
+
+
+@action("ages", weight=2)
+async def unmark_before_delivery(story: Story, draw: Draw) -> None:
+    """Lift a channel's age restriction during a run, and perhaps restore it before the result."""
+    who, count, back = draw(who=MEMBERS, count=(1, 1, 3), back=0.3)
+    await held_run(story, who, "adult", draw(deployment=("picture", "picture", "restricted")), count=count)
+    await asyncio.sleep(4)
+    set_mark(story, "adult", nsfw=False)
+    await asyncio.sleep(_POSTS_END)
+    if back:
+        set_mark(story, "adult", nsfw=True)
+    release_all(story)
+    await asyncio.sleep(3)
+
+
+@action("ages", weight=4)
+async def mark_deployment(story: Story, draw: Draw) -> None:
+    """Age-restrict a deployment after its result was made, and then share or use the result.
+
+    Or do it during its run, or during a run that uses its picture.
+    """
+    who, then, back = draw(who=MEMBERS, then=("run", "use", "share", "use later"), back=(None, 60.0))
+    asked, shown = await result(story, who, "pictures")
+    if then in ("run", "use"):
+        story.world.next_faults({"hold_at": "running"})
+    if then == "run":
+        await request(story, who, "pictures")
+    elif then == "use":
+        await _upscale(story, asked, shown)
+    await asyncio.sleep(5)
+    await edit_deployments(story, "picture is age-restricted", back)
+    await asyncio.sleep(8)
+    if then == "share":
+        await copy_result(story, asked.number, "Share")
+    elif then == "use later":
+        await _upscale(story, asked, shown)
+    release_all(story)
+    await asyncio.sleep(10)
+
+
+@action("ages", weight=2)
+async def note_instead_of_result(story: Story, draw: Draw) -> None:
+    """Delete an age-restricted channel before the result, and kill the bot when it sends the note as a DM."""
+    who, nth, back = draw(who=MEMBERS, nth=(1, 2, 3), back=(1.0, 10.0))
+    asked, run = await held_run(story, who, "adult", "restricted")
+    expire_token(story, asked)
+    delete_channel(story, "adult")
+    kill_after_call(story, "POST /users/@me/channels", nth=nth, back=back)
+    story.world.comfydeploy.release(run.id)
+    await asyncio.sleep(back + 5)

@@ -7,18 +7,23 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.faults import Fault, Rule
 from tests.fakediscord.world import Message
-from tests.simulation.people.asking import open_list, request
-from tests.simulation.people.reach import labels_of, press
-from tests.simulation.people.requests import MEMBERS, MODERATORS, ask, send_request
-from tests.simulation.steps import Skip, action
+from tests.simulation.people.asking import (
+    fill_in,
+    labels_of,
+    open_list,
+    press_and_wait,
+    request,
+    result,
+)
+from tests.simulation.people.requests import MEMBERS, MODERATORS
+from tests.simulation.steps import Draw, Skip, action, sample
 from tests.simulation.story import Story
+from tests.simulation.trouble.deaths import kill_after_call, kill_at_commit
+from tests.simulation.trouble.services import DEFER, POST
 
 _DECIDERS = (*MODERATORS, "rita")
-_REASON = "not here"
-# The prefix of each report's note.
-NOTE = "reportnote"
 
 
 def open_cards(story: Story) -> list[Message]:
@@ -26,202 +31,170 @@ def open_cards(story: Story) -> list[Message]:
     return [card for card in _cards(story) if {"Approve", "Reject"} <= set(labels_of(card))]
 
 
-async def review_card(story: Story, who: str, **options: Any) -> Message:
-    """Send a request that needs approval, and wait for its card. Raises Skip if there is none."""
-    await request(story, who, "requests", **options)
-    if not await story.world.until(lambda: open_cards(story), 8):
-        raise Skip("there is no review card")
-    return open_cards(story)[-1]
-
-
-def _report_cards(story: Story) -> list[Message]:
-    """Return the report cards that are still open."""
-    return [card for card in _cards(story) if "Dismiss" in labels_of(card)]
-
-
 def picture_cards(story: Story) -> list[Message]:
     """Return the open cards about outputs that wait for a moderator."""
     return [card for card in _cards(story) if "Post as spoiler" in labels_of(card)]
+
+
+def _report_cards(story: Story) -> list[Message]:
+    return [card for card in _cards(story) if "Dismiss" in labels_of(card)]
 
 
 def _cards(story: Story) -> Iterator[Message]:
     for name in ("cards", "reports"):
         channel = story.world.channel(name)
         if not channel.deleted:
-            yield from story.world.discord.messages(channel)
+            yield from story.discord.messages(channel)
 
 
-async def _card(story: Story, nth: int, wait: float, cards: Callable[[Story], list[Message]]) -> Message:
-    """Wait for one of these cards. Raises Skip if there is none in time."""
-    await story.world.until(lambda: cards(story), wait)
-    found = cards(story)
-    if not found:
+async def wait_for_cards(
+    story: Story, within: float, cards: Callable[[Story], list[Message]] = open_cards, count: int = 1
+) -> list[Message]:
+    """Wait for so many cards, and return all. Raises Skip if there is none in time."""
+    await story.world.until(lambda: len(cards(story)) >= count, within)
+    if not cards(story):
         raise Skip("there is no open card")
-    return found[nth % len(found)]
+    return cards(story)
 
 
-_DECISION: dict[str, Any] = {"nth": range(3), "who": _DECIDERS, "wait": (0, 4, 8)}
+async def review_card(story: Story, who: str, **options: Any) -> Message:
+    """Send a request that needs approval, and wait for its card. Raises Skip if there is none."""
+    await request(story, who, "requests", **options)
+    return (await wait_for_cards(story, 8))[-1]
 
 
-async def _press_card(story: Story, who: str, card: Message, label: str) -> Interaction | None:
-    return await story.answer(await story.press(who, card, label))
-
-
-@action("moderate", **_DECISION, every=0.5, weight=8)
-async def approve(story: Story, nth: int, who: str, wait: float, *, every: bool) -> None:
-    """Approve one waiting request or all of them."""
-    card = await _card(story, nth, wait, open_cards)
-    for each in open_cards(story) if every else [card]:
-        await _press_card(story, who, each, "Approve")
-
-
-@action("moderate", **_DECISION, label=("Reject", "Reject", "Block"), weight=3)
-async def turn_away(story: Story, nth: int, who: str, wait: float, label: str) -> None:
-    """Reject a request, or block its requester for an hour."""
-    card = await _card(story, nth, wait, open_cards)
-    await _give_reason(story, await _press_card(story, who, card, label))
-
-
-@action("moderate", who=_DECIDERS, whose=MEMBERS)
-async def look_at_card(story: Story, who: str, whose: str) -> None:
-    """Send a request with a long prompt, and press Details on its card."""
-    earlier = [card.id for card in open_cards(story)]
-    await ask(story, whose, "requests", "picture", long=True)
-    await asyncio.sleep(2)
-    cards = [card for card in open_cards(story) if card.id not in earlier]
-    if not cards or await _press_card(story, who, cards[0], "Details") is None:
-        story.skip("no new card has Details")
-
-
-async def _give_reason(story: Story, opened: Interaction | None) -> None:
-    """Submit the form of a decision, with a reason and, for a block, a duration."""
-    values = {"reason": _REASON}
-    if opened is not None and "'duration'" in str(opened.modal):
-        values["duration"] = "hour"
-    await story.submit(opened, values)
-
-
-_DECISIONS = ("Approve", "Reject", "Block")
-
-
-@action(
-    "moderate",
-    nth=range(3),
-    people=lambda chance: chance.sample(_DECIDERS, 2),
-    labels=lambda chance: [chance.choice(_DECISIONS), chance.choice(_DECISIONS)],
-    wait=(3, 8),
-    weight=3,
-)
-async def two_decide(story: Story, nth: int, people: list[str], labels: list[str], wait: float) -> None:
-    """Let two moderators decide about one request at the same instant."""
-    await _both(story, await _card(story, nth, wait, open_cards), people, labels)
-
-
-async def _both(story: Story, card: Message, people: list[str], labels: list[str]) -> None:
+async def press_together(story: Story, card: Message, people: list[str], labels: list[str]) -> None:
     """Press buttons of a card at once as several moderators, then submit the forms that open."""
-    pairs = zip(people, labels, strict=True)
-    pressed = [await story.press(who, card, label) for who, label in pairs]
+    pressed = [await story.press(who, card, label) for who, label in zip(people, labels, strict=False)]
     opened = [await story.answer(each) for each in pressed]
     for each in opened:
-        await _give_reason(story, each)
+        await fill_in(story, each)
 
 
-async def send_report(story: Story, pressed: Interaction | None) -> None:
-    """Fill in the form that *Report* opened, with a unique note."""
-    opened = await story.answer(pressed)
-    number = sum(NOTE in str(press.values) for press in story.presses)
-    reason = ("rules", "harassment", "sexual", "other")[number % 4]
-    await story.answer(await story.submit(opened, {"reason": reason, "note": f"{NOTE}{number}x"}))
+@action("moderate", weight=14)
+async def decide(story: Story, draw: Draw) -> None:
+    """Let one moderator decide about a request, or two at the same instant; perhaps approve all others."""
+    people, nth, wait, every = draw(
+        people=sample(_DECIDERS, 1, 1, 2), nth=range(3), wait=(0, 4, 8), every=0.3
+    )
+    decisions = (*["Approve"] * 6, "Reject", "Reject", "Block", "Details")
+    labels = draw(labels=lambda chance: chance.choices(decisions, k=2))
+    cards = await wait_for_cards(story, wait)
+    await press_together(story, cards[nth % len(cards)], people, labels)
+    for card in open_cards(story) if every else ():
+        await story.answer(await story.press(people[0], card, "Approve"))
 
 
-@action(
-    "moderate",
-    nth=range(4),
-    who=(None, *MEMBERS),
-    people=lambda chance: chance.sample(_DECIDERS, chance.choice((1, 1, 2))),
-    labels=lambda chance: chance.choices(("Delete", "Block", "Dismiss"), k=2),
-    weight=3,
-)
-async def report_and_decide(
-    story: Story, nth: int, who: str | None, *, people: list[str], labels: list[str]
-) -> None:
+@action("moderate", weight=3)
+async def report_and_decide(story: Story, draw: Draw) -> None:
     """Report a result; then one moderator decides, or two at the same instant."""
-    pressed = await press(story, nth, who, "Report", 12)
-    if pressed is None:
-        return
-    await send_report(story, pressed[1])
-    await _both(story, await _card(story, 0, 4, _report_cards), people, labels[: len(people)])
+    number, who, people = draw(nth=range(4), who=(None, *MEMBERS), people=sample(_DECIDERS, 1, 1, 2))
+    labels = draw(labels=lambda chance: chance.choices(("Delete", "Block", "Dismiss"), k=2))
+    await fill_in(story, await press_and_wait(story, number, who, "Report", 12))
+    cards = await wait_for_cards(story, 4, _report_cards)
+    await press_together(story, cards[0], people, labels)
+
+
+@action("reports", weight=3)
+async def report_again(story: Story, draw: Draw) -> None:
+    """Report a result, dismiss the report as a moderator, and report the result as somebody else.
+
+    Perhaps the requester and a reporter use /privacy export.
+    """
+    who, reporters, pause = draw(who=MEMBERS, reporters=sample(MEMBERS, 2), pause=(0.5, 5.0, 60.0))
+    asked, _ = await result(story, who, "pictures")
+    for reporter in reporters:
+        await fill_in(story, await press_and_wait(story, asked.number, reporter, "Report", 2))
+        cards = await wait_for_cards(story, 3, _report_cards)
+        if reporter == reporters[0]:
+            await story.answer(await story.press("mona", cards[-1], "Dismiss"))
+            await asyncio.sleep(pause)
+    for person in (who, reporters[0]) if draw(export=0.4) else ():
+        await story.answer(await story.slash(person, f"dm:{person}", "privacy export", {}))
+
+
+# What goes wrong with a decision, its answer, or the direct message about it.
+_TROUBLES: dict[str, Callable[[Story, int], Rule | None]] = {
+    "none": lambda _story, _nth: None,
+    "unanswered": lambda story, _: story.discord.faults.add(DEFER, Fault.drop_before(), times=6),
+    "late": lambda story, _: story.discord.faults.add(DEFER, Fault.delay(4.0)),
+    "POST lost": lambda story, _: story.discord.faults.add(POST, Fault.lose_reply()),
+    "killed after letter": lambda story, nth: kill_after_call(story, POST, nth=nth, back=2.0),
+    "killed before commit": lambda story, nth: kill_at_commit(story, nth, after=False, back=1.0),
+    "killed after commit": lambda story, nth: kill_at_commit(story, nth, after=True, back=1.0),
+}
+
+
+@action("reports", weight=9)
+async def decide_in_trouble(story: Story, draw: Draw) -> None:
+    """Decide about requests while something goes wrong, perhaps again on a client that shows the buttons."""
+    who, moderator, count = draw(who=MEMBERS, moderator=("mike", "rita", "mona"), count=(1, 1, 2, 3))
+    label = draw(label=("Approve", "Approve", "Reject", "Reject", "Block"))
+    trouble, nth, again = draw(trouble=list(_TROUBLES), nth=(1, 2, 3, 3), again=(None, None, 0.3, 3.0, 8.0))
+    for _ in range(count):
+        await request(story, who, "requests")
+    cards = await wait_for_cards(story, 8, count=count)
+    rule = _TROUBLES[trouble](story, nth)
+    story.strike(f"Discord: the next answer: {trouble}")
+    for card in cards[-1:] if label == "Block" else cards[-count:]:
+        pressed = await story.press(moderator, card, label)
+        opened = await story.answer(pressed)
+        await asyncio.sleep(3 if again is None else again)
+        if rule is not None:
+            story.discord.faults.remove(rule)
+        if again is not None and pressed is not None:
+            opened = await story.answer(await story.forge(moderator, card, str(pressed.data["custom_id"])))
+        await fill_in(story, opened)
+    await asyncio.sleep(10)
 
 
 # Blocks.
 
 
-@action(
-    "block",
-    who=MODERATORS,
-    whom=(*MEMBERS, "mona"),
-    where=("pictures", "requests"),
-    duration=(None, "hour", "open"),
-    unblock=(None, 2, 8),
-    weight=2,
-)
-async def block(
-    story: Story, who: str, whom: str, *, where: str, duration: str | None, unblock: float | None
-) -> None:
+@action("block", weight=2)
+async def block(story: Story, draw: Draw) -> None:
     """Block a member, and perhaps unblock them after some seconds."""
-    world = story.world
-    options: dict[str, Any] = {"user": world.person(whom), "reason": _REASON}
-    options |= {"duration": duration} if duration else {}
+    who, whom, where = draw(who=MODERATORS, whom=(*MEMBERS, "mona"), where=("pictures", "requests"))
+    duration, unblock = draw(duration=(None, "hour", "open"), unblock=(None, 2, 8))
+    member = {"user": story.world.person(whom)}
+    options = {**member, "reason": "not here"} | ({"duration": duration} if duration else {})
     await story.answer(await story.slash(who, where, "block", options))
     if unblock is not None:
-        after = {"user": world.person(whom)}
-        world.later(unblock, lambda: story.slash(who, where, "unblock", after))
+        story.world.later(unblock, lambda: story.slash(who, where, "unblock", member))
 
 
-@action("block", people=[MODERATORS], whom=MEMBERS, where=("pictures", "requests"))
-async def unblock_in_list(story: Story, people: tuple[str, str], whom: str, where: str) -> None:
+@action("block")
+async def unblock_in_list(story: Story, draw: Draw) -> None:
     """Block a member, and let two moderators press the first Unblock of /blocked at the same instant."""
-    options = {"user": story.world.person(whom), "reason": _REASON}
-    await story.answer(await story.slash(people[0], where, "block", options))
-    lists = [await open_list(story, who, where, "blocked") for who in people]
-    for who, shown in zip(people, lists, strict=True):
-        if "Unblock" not in labels_of(shown):
-            raise Skip("nobody is blocked")
+    whom, where = draw(whom=MEMBERS, where=("pictures", "requests"))
+    options = {"user": story.world.person(whom), "reason": "not here"}
+    await story.answer(await story.slash("mona", where, "block", options))
+    lists = {who: await open_list(story, who, where, "blocked") for who in MODERATORS}
+    for who, shown in lists.items():
         await story.press(who, shown, "Unblock")
 
 
 # The audit log.
 
 
-def _draw_audit(chance: random.Random) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    if chance.random() < 0.3:
-        options["action"] = chance.choice(("request", "outcome", "approve", "delete", "refusal"))
-    if chance.random() < 0.2:
-        options["outcome"] = chance.choice(("succeeded", "failed", "cancelled"))
+def _draw_filters(chance: random.Random) -> dict[str, str]:
+    filters = {
+        "action": (0.3, ("request", "outcome", "approve", "delete", "refusal")),
+        "outcome": (0.2, ("succeeded", "failed", "cancelled")),
+    }
     return {
-        "who": chance.choice(MODERATORS),
-        "where": chance.choice(("pictures", "requests")),
-        "options": options,
+        name: chance.choice(values) for name, (likely, values) in filters.items() if chance.random() < likely
     }
 
 
-@action("audit", _draw_audit)
-async def audit(story: Story, who: str, where: str, options: dict[str, Any]) -> None:
-    """Read the audit log, and download it."""
-    shown = await open_list(story, who, where, "audit", options)
-    if await story.answer(await story.press(who, shown, "CSV file")) is None:
-        story.skip("/audit has nothing to download")
-
-
-@action("audit", who=MODERATORS, whose=MEMBERS, new=0.7)
-async def open_private(story: Story, who: str, whose: str, *, new: bool) -> None:
-    """Open a private result from the audit log, perhaps a new one."""
-    if new:
-        await send_request(story, whose, "pictures", "picture", private=True)
+@action("audit")
+async def audit(story: Story, draw: Draw) -> None:
+    """Read the audit log, download it, and open a private result, perhaps a new one."""
+    who, where, options = draw(who=MODERATORS, where=("pictures", "requests"), options=_draw_filters)
+    if draw(new=0.3):
+        await request(story, "alice", "pictures", private=True)
         await asyncio.sleep(6)
-    message = await open_list(story, who, "pictures", "audit")
-    found = next((each for each in message.custom_ids if each.startswith("auditopen:")), None)
-    if found is None:
-        raise Skip("/audit lists no private result")
-    await story.answer(await story.press(who, message, found))
+    shown = await open_list(story, who, where, "audit", options)
+    await story.answer(await story.press(who, shown, "CSV file"))
+    for found in [each for each in shown.custom_ids if each.startswith("auditopen:")][:1]:
+        await story.answer(await story.press(who, shown, found))

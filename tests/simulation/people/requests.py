@@ -1,15 +1,16 @@
-"""The action `ask`, which sends `/generate` with drawn options, and helpers for recording requests."""
+"""The action `ask`, which sends `/generate` with drawn options, and helpers that send and record requests."""
 
 from __future__ import annotations
 
+import io
 import random
-import struct
-import zlib
 from typing import Any
+
+from PIL import Image
 
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Attachment
-from tests.simulation.steps import action
+from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Ask, Story
 from tests.simulation.world import FORBIDDEN, LURID
 
@@ -29,47 +30,19 @@ _PLACES = {
     "outside": 1,
 }
 _DEPLOYMENTS = {"picture": 6, "several": 2, "text": 1, "trouble": 1, "restricted": 1, "upscale": 1}
-# Discord's upload limit in bytes for some requests. It is so small that pictures are recompressed or linked.
-_SMALL_LIMIT = 3000
+# The words after a prompt's mark. A spreadsheet would execute some of them as a formula.
+_WORDS = {
+    "": 75,
+    LURID: 15,
+    "very large, " * 50: 10,
+    FORBIDDEN: 4,
+    f"{FORBIDDEN};=1+1": 2,
+    "nice;=1+1": 1,
+    "nice|@SUM(1)": 1,
+}
+# Discord's upload limit in bytes. The second one is so small that pictures are recompressed or linked.
+_SIZE_LIMITS = {None: 17, 3000: 3}
 _SIDE = 24
-
-
-def _draw_ask(chance: random.Random) -> dict[str, Any]:
-    deployment = chance.choices(list(_DEPLOYMENTS), list(_DEPLOYMENTS.values()))[0]
-    where = chance.choices(list(_PLACES), list(_PLACES.values()))[0]
-    if deployment == "restricted" and chance.random() < 0.7:
-        where = "adult"
-    who = chance.choice(_AT.get(where, MEMBERS))
-    drawn: dict[str, Any] = {
-        "who": who,
-        "where": f"dm:{who}" if where == "dm" else where,
-        "deployment": deployment,
-    }
-    options = _draw_options(chance, deployment)
-    # Reviewed allows no private results, unless a moderator changes that.
-    if chance.random() < (0.05 if where == "requests" else 0.25):
-        options["private"] = chance.random() < 0.9
-    drawn |= {"options": options} if options else {}
-    drawn |= {name: value for name, value, likely in _RARELY if chance.random() < likely}
-    return drawn
-
-
-_RARELY = (
-    ("forbidden", True, 0.05),
-    ("long", True, 0.1),
-    ("size_limit", _SMALL_LIMIT, 0.15),
-    ("lurid", True, 0.15),
-)
-
-
-def _draw_options(chance: random.Random, deployment: str) -> dict[str, Any]:
-    """Draw options. `ask` adds the prompt and replaces an image's True by a file."""
-    options: dict[str, Any] = {"image": True} if deployment == "upscale" else {}
-    for name, (deployments, likely, values) in _OPTIONS.items():
-        if deployment in deployments and chance.random() < likely:
-            options[name] = chance.choice(values)
-    return options
-
 
 _SEEDED = ("picture", "several", "text", "restricted")
 # For each option: the deployments that have it, its probability, and its values.
@@ -90,47 +63,62 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], float, tuple[Any, ...]]] = {
 }
 
 
-@action("ask", _draw_ask)
-async def ask(
+def draw_request(draw: Draw) -> dict[str, Any]:
+    """Choose who sends what, and where."""
+    deployment = draw(deployment=_DEPLOYMENTS)
+    where = draw(where=("adult", "adult", "pictures") if deployment == "restricted" else _PLACES)
+    who = draw(who=_AT.get(where, MEMBERS))
+    return {
+        "who": who,
+        "where": f"dm:{who}" if where == "dm" else where,
+        "deployment": deployment,
+        "words": draw(words=_WORDS),
+        "size_limit": draw(size_limit=_SIZE_LIMITS),
+        **draw(options=lambda chance: _draw_options(chance, deployment, where)),
+    }
+
+
+def _draw_options(chance: random.Random, deployment: str, where: str) -> dict[str, Any]:
+    options: dict[str, Any] = {"image": True} if deployment == "upscale" else {}
+    for name, (deployments, likely, values) in _OPTIONS.items():
+        if deployment in deployments and chance.random() < likely:
+            options[name] = chance.choice(values)
+    # Reviewed allows no private results, unless a moderator changes that.
+    if chance.random() < (0.05 if where == "requests" else 0.25):
+        options["private"] = chance.random() < 0.9
+    return options
+
+
+@action("ask")
+async def ask(story: Story, draw: Draw) -> None:
+    await send(story, **draw_request(draw))
+
+
+async def send(
     story: Story,
     who: str,
     where: str,
-    deployment: str,
+    deployment: str = "picture",
     *,
-    options: dict[str, Any] | None = None,
-    forbidden: bool = False,
-    long: bool = False,
-    lurid: bool = False,
+    words: str = "",
     size_limit: int | None = None,
-) -> None:
-    """Send /generate with a unique prompt."""
-    given = dict(options or {})
+    **options: Any,
+) -> Ask:
+    """Send /generate with a unique prompt, without waiting for the answer.
+
+    An `image` that is True becomes a file. Raises Skip if Discord's client refuses the command.
+    """
     mark = new_mark(story)
+    given = {name: value for name, value in options.items() if (name, value) != ("count", 1)}
     if deployment != "upscale":
-        given["prompt"] = f"{mark} {FORBIDDEN}" if forbidden else f"a {mark}"
-        given["prompt"] += f" {LURID}" if lurid else ""
-        given["prompt"] += ", very large" * 50 if long else ""
-    if given.get("image"):
+        given["prompt"] = f"a {mark} {words}".rstrip()
+    if given.get("image") is True:
         given["image"] = picture_file(story)
     sent = await story.slash(who, where, f"generate {deployment}", given, size_limit=size_limit)
-    if sent is not None:
-        story.asked(
-            who,
-            where,
-            sent,
-            mark=mark,
-            private=bool(given.get("private")),
-            count=int(given.get("count", 1)),
-            deployment=deployment,
-            options=given,
-        )
-
-
-async def send_request(story: Story, who: str, where: str, deployment: str, **options: Any) -> Ask | None:
-    """Send /generate with a unique prompt, without waiting; None if Discord's client refuses it."""
-    before = len(story.asks)
-    await ask(story, who, where, deployment, options=options)
-    return story.asks[before] if len(story.asks) > before else None
+    if sent is None:
+        raise Skip("the request wasn't sent")
+    facts = {"private": bool(given.get("private")), "count": int(given.get("count", 1))}
+    return story.asked(who, where, sent, mark=mark, deployment=deployment, options=given, **facts)
 
 
 def new_mark(story: Story) -> str:
@@ -140,29 +128,28 @@ def new_mark(story: Story) -> str:
 
 def picture_file(story: Story) -> Attachment:
     """Return a small picture of one colour as an attached file."""
-    number = len(story.world.discord.user_files)
-    return story.world.discord.file(f"mine-{number}.png", _png(number), width=_SIDE, height=_SIDE)
+    number, data = len(story.discord.user_files), io.BytesIO()
+    Image.new("RGB", (_SIDE, _SIDE), (number * 40 % 256, 90, 160)).save(data, "PNG")
+    return story.discord.file(f"mine-{number}.png", data.getvalue(), width=_SIDE, height=_SIDE)
 
 
-def _png(number: int) -> bytes:
-    colour = bytes((number * 40 % 256, 90, 160))
-    rows = (b"\0" + colour * _SIDE) * _SIDE
-    header = struct.pack(">IIBBBBB", _SIDE, _SIDE, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
+def derived(story: Story, parent: Ask, sent: Interaction | None, how: str, **facts: Any) -> Ask:
+    """Record a request that a button, form or message command made from an earlier one.
 
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-def derived(story: Story, parent: Ask, sent: Interaction, who: str, how: str, **facts: Any) -> Ask:
-    """Record a request that a button, form or message command made from an earlier one."""
+    Raises Skip if there is no interaction.
+    """
+    if sent is None:
+        raise Skip(f"{how} wasn't sent")
     known: dict[str, Any] = {
         "mark": parent.mark,
         "private": parent.private,
-        "count": 1,
         "deployment": parent.deployment,
+        "parent": parent.number,
     }
-    place = story.world.place_of(sent.channel)
-    return story.asked(who, place, sent, **known | facts, how=how, parent=parent.number, source=sent.source)
+    return made(story, sent, how, **known | facts)
+
+
+def made(story: Story, sent: Interaction, how: str, **facts: Any) -> Ask:
+    """Record a request that wasn't made by /generate, by default with a new mark."""
+    who, place = story.world.name_of(sent.user), story.world.place_of(sent.channel)
+    return story.asked(who, place, sent, how=how, source=sent.source, **{"mark": new_mark(story)} | facts)

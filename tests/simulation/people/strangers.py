@@ -1,25 +1,29 @@
-"""Actions: forged presses and forms, and presses and forms that come late or twice."""
+"""Actions: forged presses, forms and webhooks, and presses of buttons that are gone."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Callable
 from typing import Any
+
+import aiohttp
 
 from bot.ui.custom_ids import Action
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.people.buttons import PRESS, send_edited
-from tests.simulation.people.reach import open_form
-from tests.simulation.people.requests import MEMBERS, MODERATORS, derived, new_mark
-from tests.simulation.steps import Skip, action
+from tests.simulation.people.asking import fill_in, held_run, open_list, send_draft
+from tests.simulation.people.requests import MEMBERS, derived, new_mark
+from tests.simulation.steps import Choice, Draw, Skip, action, sample
 from tests.simulation.story import Ask, Story
+from tests.simulation.world import WEB_PORT
 
+# The stranger moderates another server.
 _OUTSIDERS = ("stranger", "stranger", *MEMBERS)
-_FORGED: dict[str, Any] = {"ask": range(4), "who": _OUTSIDERS, "own": 0.4, "wait": (1, 6)}
+_FORGED: dict[str, Choice] = {"ask": range(4), "who": _OUTSIDERS, "own": 0.4, "wait": (1, 6)}
 
 
-async def _target(story: Story, number: int, who: str, wait: float, *, own: bool) -> tuple[Ask, str, Message]:
+async def _target(story: Story, number: int, who: str, own: bool, wait: float) -> tuple[Ask, str, Message]:
     """Wait for a request of somebody else; return it, its key, and a message on which to forge a press.
 
     With `own`, the message isn't about the request. Raises Skip if there is no request or message.
@@ -33,40 +37,41 @@ async def _target(story: Story, number: int, who: str, wait: float, *, own: bool
     if not others:
         raise Skip(f"{who} finds no request of somebody else")
     asked, key = others[number % len(others)]
+    if own:
+        seen = [m for m in story.visible(who) if m.author is story.discord.bot and not m.ephemeral]
+        seen = [m for m in seen if asked not in story.asks_of(m)]
+        return asked, key, seen[-1] if seen else await _own_message(story, who)
     places = [m for m in story.of_ask(asked) if not m.ephemeral] or story.visible(who)
-    seen = [m for m in story.visible(who) if m.author is story.world.discord.bot]
-    if own and seen:
-        places = [m for m in seen if not m.ephemeral and asked not in story.asks_of(m)] or seen
     if not places:
         raise Skip(f"no message to press under for request {asked.number}")
     return asked, key, places[-1]
 
 
-@action("forge", **_FORGED, what=tuple(map(str, Action)), weight=5)
-async def forge_button(story: Story, ask: int, who: str, what: str, wait: float, *, own: bool) -> None:
+async def _own_message(story: Story, who: str) -> Message:
+    return await open_list(story, who, "outside" if who == "stranger" else "pictures", "help")
+
+
+@action("forge", weight=6)
+async def forge_button(story: Story, draw: Draw) -> None:
     """Forge a press of another person's button, perhaps in a channel that this person can't see.
 
     Everybody who sees a result may repeat or edit it as their own request.
     """
-    asked, key, message = await _target(story, ask, who, wait, own=own)
+    asked, key, message = await _target(story, *draw(**_FORGED))
+    who, what = draw(who=_OUTSIDERS, what=[*map(str, Action)])
     sent = await story.forge(who, message, f"run:{key}:{what}")
     if what in ("again", "vary", "repeat"):
         count = {"again": 1, "vary": 4, "repeat": asked.count}[what]
-        derived(story, asked, sent, who, "forged again", count=count)
-    opened = await story.answer(sent)
-    if opened is not None and opened.modal is not None:
-        await _send_opened(story, asked, opened)
+        derived(story, asked, sent, "forged again", count=count)
+    await _submit(story, asked, await story.answer(sent))
 
 
-async def _send_opened(story: Story, asked: Ask, opened: Interaction) -> None:
-    """Submit the form that a press opened."""
-    text = str(opened.modal)
-    if "'draft:" in text:
-        await send_edited(story, asked, opened)
-        return
-    values = {"reason": "forged"} if "'reason'" in text else {}
-    values |= {"duration": "open"} if "'duration'" in text else {}
-    await story.submit(opened, values)
+async def _submit(story: Story, asked: Ask, opened: Interaction | None) -> None:
+    """Submit the form that a forged press opened."""
+    if opened is not None and "'draft:" in str(opened.modal):
+        await send_draft(story, asked, opened, "edit")
+    else:
+        await fill_in(story, opened)
 
 
 _FORMS = (
@@ -81,81 +86,94 @@ _SETTINGS = {
 }
 
 
-@action("forge", **_FORGED, what=_FORMS, weight=3)
-async def forge_form(story: Story, ask: int, who: str, what: str, wait: float, *, own: bool) -> None:
+@action("forge", weight=3)
+async def forge_form(story: Story, draw: Draw) -> None:
     """Submit a form that this person never opened."""
-    asked, key, message = await _target(story, ask, who, wait, own=own)
+    asked, key, message = await _target(story, *draw(**_FORGED))
+    who, what = draw(who=_OUTSIDERS, what=_FORMS)
     mark = new_mark(story)
-    values = {"reason": "forged", "duration": "open"}
-    if what.startswith(("draft", "set")):
-        values = {"prompt": f"forged {mark}"} if what.startswith("draft") else _SETTINGS[what]
+    values = _SETTINGS.get(what, {"reason": "forged", "duration": "open"})
+    if what.startswith("draft"):
+        values = {"prompt": f"forged {mark}"}
     sent = await story.forge_form(who, message, what.format(key=key), values)
     if what.startswith("draft"):
-        derived(story, asked, sent, who, "forged edit", mark=mark)
+        derived(story, asked, sent, "forged edit", mark=mark)
 
 
-_SELECTS = (
+_CHOICES = (
     ("runs:0:all:cancel:{key}",),
     ("runs:0:all:redeliver:{key}",),
     ("runs:0:all:open:{key}",),
     ("auditopen:{key}",),
+    ("erase:{person}",),
     ("set:gpus:key::0:", "H100"),
     ("set:home:tidy::0:", "x"),
     ("set:approval:open::0:", "x"),
 )
 
 
-@action("forge", **_FORGED, what=_SELECTS, weight=2)
-async def forge_choice(
-    story: Story, ask: int, who: str, what: Sequence[str], wait: float, *, own: bool
-) -> None:
-    """Press a button in a list of others, or choose in a menu that only others have."""
-    _, key, message = await _target(story, ask, who, wait, own=own)
-    custom_id, *values = what
-    sent = await story.forge(who, message, custom_id.format(key=key), *values, kind=3 if values else 2)
-    await story.answer(sent)
+@action("forge", weight=3)
+async def forge_choice(story: Story, draw: Draw) -> None:
+    """Press a button in a list of others, confirm their erasure, or choose in a menu of theirs."""
+    asked, key, message = await _target(story, *draw(**_FORGED))
+    who, (custom_id, *values) = draw(who=_OUTSIDERS, what=_CHOICES)
+    custom_id = custom_id.format(key=key, person=story.world.person(asked.who).id)
+    await story.answer(await story.forge(who, message, custom_id, *values, kind=3 if values else 2))
 
 
-@action("forge", who=_OUTSIDERS, whom=MEMBERS)
-async def forge_erasure(story: Story, who: str, whom: str) -> None:
-    """Forge the confirmation of /privacy delete for somebody else's data."""
-    seen = [m for m in story.visible(who) if m.author is story.world.discord.bot]
-    if not seen or who == whom:
-        raise Skip(f"{who} sees no message to press under")
-    await story.answer(await story.forge(who, seen[-1], f"erase:{story.world.person(whom).id}"))
+@action("forge", weight=2)
+async def turn_the_page_of_the_record(story: Story, draw: Draw) -> None:
+    """Forge a press of a page button of /audit, which only a moderator has seen."""
+    who, moderator, where = draw(who=_OUTSIDERS, moderator=("mona", "mike"), where=("pictures", "requests"))
+    page = await open_list(story, moderator, where, "audit")
+    buttons = [each for each in page.custom_ids if each.startswith("audit:")]
+    for letter in "nco" if buttons else "":
+        under = await _own_message(story, who)
+        await story.answer(await story.forge(who, under, f"audit:{letter}:{buttons[0][8:]}"))
 
 
-# Late forms and presses.
+# A webhook's secret is an HMAC of its run key.
+_SECRETS: dict[str, Callable[[str, str], str]] = {
+    "none": lambda mac, _: "0" * len(mac),
+    "first": lambda mac, _: mac[:1],
+    "half": lambda mac, _: mac[:16],
+    "one": lambda mac, _: mac[:-1] + ("0" if mac[-1] != "0" else "1"),
+    "other": lambda _, key: key,
+    "long": lambda mac, _: mac + "0",
+}
 
 
-@action("late", **PRESS, label=("Edit", "Edit", "Share", "Reject", "Block"), pause=(2, 8, 20))
-async def late_form(
-    story: Story, ask: int, who: str | None, wait: float, *, label: str, pause: float
-) -> None:
-    """Open a form, submit it late, and submit it once more."""
-    if label in ("Reject", "Block"):
-        who = MODERATORS[ask % len(MODERATORS)]
-    found = await open_form(story, ask, who, label, wait)
-    if found is None:
-        return
-
-    async def send() -> None:
-        for _ in range(2):
-            await _send_opened(story, found[0].ask, found[1])
-
-    story.world.later(pause, send)
+@action("intruder")
+async def forge_webhook(story: Story, draw: Draw) -> None:
+    """Send webhooks about a run with wrong secrets."""
+    who, hows, status = draw(
+        who=MEMBERS, hows=sample(list(_SECRETS), 3), status=("success", "failed", "cancelled")
+    )
+    _, run = await held_run(story, who, "pictures")
+    key, mac = (run.webhook or "").partition("?")[0].split("/")[-2:]
+    body = {"event_type": "run.updated", "run_id": run.id, "status": status, "progress": 1, "outputs": []}
+    async with aiohttp.ClientSession() as session:
+        for how in hows:
+            url = f"http://127.0.0.1:{WEB_PORT}/webhooks/comfydeploy/{key}/{_SECRETS[how](mac, key)}"
+            try:
+                async with session.post(url, data=json.dumps(body)) as answer:
+                    story.forged_webhooks.append((how, answer.status))
+            except aiohttp.ClientError as error:
+                story.skip(f"the forged webhook wasn't answered: {error}")
+    story.world.comfydeploy.release(run.id)
 
 
 _LOST = (":cancel", ":approve", ":reject", ":delete", ":again")
 
 
-@action("late", who=(None, None, "mona", "bob"), nth=range(4), wait=(2, 6))
-async def press_earlier(story: Story, who: str | None, nth: int, wait: float) -> None:
+@action("late")
+async def press_earlier(story: Story, draw: Draw) -> None:
     """Press a removed button, or one of a deleted message, as a client that lags behind may do."""
+    who, nth, wait = draw(who=(None, None, "mona", "bob"), nth=range(4), wait=(2, 6))
     await asyncio.sleep(wait)
-    stale = [
+    stale: list[tuple[Message, Any]] = [
         (message, component["custom_id"])
-        for message in story.world.discord.request_log.messages
+        for message in story.discord.request_log.messages
         for body in (*message.history, message.body)
         for component in Message(0, message.channel, message.author, body).components
         if str(component.get("custom_id") or "").endswith(_LOST)
@@ -165,9 +183,7 @@ async def press_earlier(story: Story, who: str | None, nth: int, wait: float) ->
         raise Skip("no message has lost a button")
     message, custom_id = stale[nth % len(stale)]
     about = story.asks_of(message)
-    person = who or (about[0].who if about else "alice")
-    if message.channel is story.world.channel("cards"):
-        person = who or "mona"
+    person = who or ("mona" if message.channel.name == "cards" else about[0].who if about else "alice")
     sent = await story.forge(person, message, custom_id)
     if custom_id.endswith(":again") and about:
-        derived(story, about[0], sent, person, "again")
+        derived(story, about[0], sent, "again")

@@ -20,7 +20,7 @@ _JUMP = re.compile(r"all clocks jump by ([\d.e+]+) s")
 _MARK = re.compile(r"#(\w+) is (not )?age-restricted now")
 _REREAD = "reloaded the deployments"
 _FILE = re.compile(r"deployments\.toml(?:: (.*)| is as before)")
-# The deployments that each file of `trouble/changes.py` age-restricts; None stands for all.
+# The deployments that each file of `trouble/places.py` age-restricts; None stands for all.
 _MARKED = {"all are age-restricted": None, "picture is age-restricted": frozenset({"picture", "restricted"})}
 # Letters of message kinds in the bot's nonces.
 OUTCOMES = ("o", "l")

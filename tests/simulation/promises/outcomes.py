@@ -11,10 +11,10 @@ from tests.fakediscord.world import Message
 from tests.simulation.evidence import (
     Evidence,
     Request,
+    has_offered,
     key_of,
     keys_of,
     text_of,
-    was_status,
     whole_text,
 )
 from tests.simulation.promises.facts import HIDDEN
@@ -60,7 +60,7 @@ def _queued_twice(evidence: Evidence) -> Iterator[Broken]:
 
 def _one_outcome(evidence: Evidence, request: Request, ended_by_block: Counter[str]) -> Iterator[Broken]:
     outcomes, left = evidence.outcomes(request), evidence.statuses(request)
-    accepted = request.calls or any(was_status(message) for message in request.messages)
+    accepted = request.calls or any(has_offered(message, ":cancel") for message in request.messages)
     if not accepted:
         return
     stuck = [message for message in left if reachable(evidence, message)]

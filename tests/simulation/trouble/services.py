@@ -4,170 +4,193 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from demo.fake_comfydeploy.faults import CHAOS, Faults
 from demo.picture_check import Mood
-from tests.fakediscord.faults import Effect, Fault
-from tests.simulation.steps import action
+from tests.fakediscord.faults import Effect, Fault, Rule
+from tests.simulation.engine.patches import TIME
+from tests.simulation.steps import Draw, action
 from tests.simulation.story import Story
 
 MESSAGES = "/channels/{channel_id}/messages"
 MESSAGE = f"{MESSAGES}/{{message_id}}"
 POST = f"POST {MESSAGES}"
 ANSWER = "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
-_FOLLOW_UP = "/webhooks/{webhook_id}/{webhook_token}"
-CALLBACK = "/interactions/{webhook_id}/{webhook_token}/callback"
-DEFER = f"POST {CALLBACK}"
-# Two routes are listed twice, because there an outcome or answer can get lost or doubled.
-ROUTES = (
-    POST,
-    POST,
-    f"GET {MESSAGES}",
-    f"PATCH {MESSAGE}",
-    f"DELETE {MESSAGE}",
-    f"PATCH {ANSWER}",
-    f"GET {ANSWER}",
-    f"DELETE {ANSWER}",
-    f"POST {_FOLLOW_UP}",
-    "POST /users/@me/channels",
-    DEFER,
-    DEFER,
-)
-
-
-def _draw_discord_fault(chance: random.Random) -> dict[str, Any]:
-    effect = chance.choice((*Effect, Effect.LOSE_REPLY))
-    drawn: dict[str, Any] = {
-        "route": chance.choice(ROUTES),
-        "effect": str(effect),
-        "times": chance.choice((1, 1, 1, 2, 3)),
-    }
-    if effect in (Effect.STATUS, Effect.STATUS_AFTER):
-        drawn["status"] = chance.choice((500, 502, 503))
-    if effect in (Effect.RATE_LIMIT, Effect.DELAY_BEFORE, Effect.DELAY_AFTER):
-        drawn["seconds"] = round(chance.uniform(0.2, 8), 2)
-    return drawn
-
-
-@action("discord", _draw_discord_fault, weight=6)
-async def discord_fault(
-    story: Story, route: str, effect: str, *, times: int, status: int = 0, seconds: float = 0.0
-) -> None:
-    """Let the next calls of a route fail."""
-    fault = Fault(Effect(effect), status=status, seconds=seconds)
-    story.world.discord.faults.add(route, fault, times=times)
-    story.strike(f"Discord: the next {times} of {route}: {effect} {status or seconds or ''}")
-
-
-@action("discord", seconds=(2, 10, 40), effect=("status", "drop_before"))
-async def discord_away(story: Story, seconds: float, effect: str) -> None:
-    """Let every call to Discord fail for some seconds."""
-    fault = Fault(Effect(effect), status=503 if effect == "status" else 0)
-    rule = story.world.discord.faults.add("*", fault, times=None)
-    story.strike(f"Discord is away for {seconds} s")
-
-    def back() -> None:
-        rules = story.world.discord.faults.rules
-        if rule in rules:
-            rules.remove(rule)
-        story.strike("Discord is back")
-
-    story.world.loop.call_later(seconds, back)
-
-
-@action("discord", resumable=0.6)
-async def gateway_drop(story: Story, *, resumable: bool) -> None:
-    story.world.discord.gateway.drop(resumable=resumable)
-    story.strike(f"the gateway's connections are cut, {'' if resumable else 'not '}resumable")
-
-
-def _draw_run_faults(chance: random.Random) -> dict[str, Any]:
-    kind = chance.choice((*RUN_FAULTS, *(["mixed"] * 8)))
-    if kind != "mixed":
-        return {"faults": RUN_FAULTS[kind]}
-    mixed: dict[str, Any] = {}
-    for name, faults in CHAOS.items():
-        if chance.random() < 0.15 and name != "other_dialect":
-            mixed |= faults.model_dump(exclude_defaults=True)
-    return {"faults": mixed}
-
-
-RUN_FAULTS: dict[str, dict[str, Any]] = {
-    name: faults.model_dump(exclude_defaults=True)
-    for name, faults in {
-        "never_ends": Faults(never_ends=True),
-        "held": Faults(hold_at="running"),
-        "held_queued": Faults(hold_at="queued"),
-        "succeeds_after_cancel": Faults(hold_at="running", success_after_cancel=True),
-        "cannot_cancel": Faults(hold_at="running", cancel_supported=False),
-        "gone_from_get": Faults(get_status=404),
-        "broken_get": Faults(get_status=500),
-        "too_busy": Faults(queue_status=429),
-        "busy_but_started": Faults(
-            queue_status=429, queue_starts=1, webhook_before_reply=True, undocumented=True, hold_at="queued"
-        ),
-        "slow_queue": Faults(queue_delay=4.0),
-        "slow_and_silent": Faults(queue_delay=4.0, webhook_drop=True),
-        "dripping": Faults(body="slow"),
-        "endless": Faults(body="endless"),
-        "damaged": Faults(body="damaged"),
-        "expired": Faults(body="expired"),
-        "redirected": Faults(body="private-redirect"),
-        "wrong_type": Faults(body="wrong-type"),
-        "timeout_with_one": Faults(ends_as="timeout", made=1),
-        "silent_timeout": Faults(ends_as="timeout", made=1, webhook_drop=True),
-        "lost_timeout": Faults(ends_as="timeout", made=1, silent_end=True),
-        "failed_with_one": Faults(ends_as="failed", made=1),
-        "cancelled_there": Faults(ends_as="cancelled", made=1),
-        "lost_reply_then_timeout": Faults(queue_drop=True, ends_as="timeout", made=1),
-        "lost_reply": Faults(queue_drop=True),
-        "refused_but_started": Faults(queue_status=500, queue_starts=1),
-    }.items()
+DEFER = "POST /interactions/{webhook_id}/{webhook_token}/callback"
+# The routes of the bot's calls to Discord. An outcome or answer can get lost or doubled in two of them.
+ROUTES = {
+    POST: 2,
+    DEFER: 2,
+    f"GET {MESSAGES}": 1,
+    f"PATCH {MESSAGE}": 1,
+    f"DELETE {MESSAGE}": 1,
+    f"PATCH {ANSWER}": 1,
+    f"GET {ANSWER}": 1,
+    f"DELETE {ANSWER}": 1,
+    "POST /webhooks/{webhook_id}/{webhook_token}": 1,
+    "POST /users/@me/channels": 1,
+}
+_RUN_FAULTS = {
+    "never ends": Faults(never_ends=True),
+    "held": Faults(hold_at="running"),
+    "held in the queue": Faults(hold_at="queued"),
+    "succeeds after cancel": Faults(hold_at="running", success_after_cancel=True),
+    "can't be cancelled": Faults(hold_at="running", cancel_supported=False),
+    "unknown to GET": Faults(get_status=404),
+    "broken GET": Faults(get_status=500),
+    "busy": Faults(queue_status=429),
+    "busy but started": Faults(
+        queue_status=429, queue_starts=1, webhook_before_reply=True, undocumented=True, hold_at="queued"
+    ),
+    "slow queue call": Faults(queue_delay=4.0),
+    "slow and silent": Faults(queue_delay=4.0, webhook_drop=True),
+    "dripping files": Faults(body="slow"),
+    "endless files": Faults(body="endless"),
+    "damaged files": Faults(body="damaged"),
+    "expired links": Faults(body="expired"),
+    "private redirect": Faults(body="private-redirect"),
+    "timed out with one": Faults(ends_as="timeout", made=1),
+    "timed out silently": Faults(ends_as="timeout", made=1, webhook_drop=True),
+    "timed out unheard": Faults(ends_as="timeout", made=1, silent_end=True),
+    "cancelled there": Faults(ends_as="cancelled", made=1),
+    "lost reply, timed out": Faults(queue_drop=True, ends_as="timeout", made=1),
 }
 
 
-@action("run", _draw_run_faults)
-async def run_fault(story: Story, faults: dict[str, Any]) -> None:
-    """Set faults for the next queue call and its run."""
-    story.world.next_faults(faults)
-    story.strike(f"the next run: {faults}")
+def jump(story: Story, seconds: float) -> None:
+    """Advance all clocks; overdue timers run afterwards."""
+    story.discord.messages_service.keep_nonces_in_use(seconds)
+    story.world.loop.jump(seconds)
+    story.world.note("trouble", f"all clocks jump by {seconds:g} s")
 
 
-@action("comfydeploy", seconds=(2, 10, 40))
-async def comfydeploy_away(story: Story, seconds: float) -> None:
-    plan = story.world.comfydeploy.world.plan
-    plan.away = True
-    story.strike(f"ComfyDeploy is away for {seconds} s")
+def watch(story: Story, route: str, act: Callable[[Any], object]) -> Rule:
+    """Call a function with the parameters of each call of a route to Discord, from now on."""
+
+    def called(parameters: Any) -> bool:
+        act(parameters)
+        return False
+
+    return story.discord.faults.add(route, Fault.drop_before(), times=None, where=called)
+
+
+@contextmanager
+def faulty(
+    story: Story, route: str, fault: Fault, where: Callable[[Any], bool] | None = None
+) -> Iterator[None]:
+    """Let all calls of a route to Discord fail in the block."""
+    rule = story.discord.faults.add(route, fault, times=None, where=where)
+    story.strike(f"Discord: {fault.effect} at each {route}")
+    try:
+        yield
+    finally:
+        story.discord.faults.remove(rule)
+        story.world.note("trouble", f"Discord: {route} is well")
+
+
+@contextmanager
+def away(story: Story, what: str) -> Iterator[None]:
+    """Record the block as an outage, in which ComfyDeploy answers 503 if it is the one that is away."""
+    since, plan = TIME.monotonic, story.world.comfydeploy.world.plan
+    story.strike(f"{what} is away")
+    plan.away = what == "ComfyDeploy"
+    try:
+        yield
+    finally:
+        plan.away = False
+        story.away.append((what, since, TIME.monotonic))
+        story.strike(f"{what} is back")
+
+
+@action("discord", weight=6)
+async def discord_fault(story: Story, draw: Draw) -> None:
+    """Let the next calls of a route fail."""
+    route, times = draw(route=ROUTES, times=(1, 1, 1, 2, 3))
+    effect = draw(effect=(*map(str, Effect), str(Effect.LOSE_REPLY)))
+    status = draw(status=(500, 502, 503)) if effect in (Effect.STATUS, Effect.STATUS_AFTER) else 0
+    waits = effect in (Effect.RATE_LIMIT, Effect.DELAY_BEFORE, Effect.DELAY_AFTER)
+    seconds = draw(seconds=lambda chance: round(chance.uniform(0.2, 8), 2)) if waits else 0.0
+    story.discord.faults.add(route, Fault(Effect(effect), status=status, seconds=seconds), times=times)
+    story.strike(f"Discord: the next {times} of {route}: {effect} {status or seconds or ''}")
+
+
+@action("discord")
+async def gateway_drop(story: Story, draw: Draw) -> None:
+    resumable = draw(resumable=0.6)
+    story.discord.gateway.drop(resumable=resumable)
+    story.strike(f"the gateway's connections are cut, {'' if resumable else 'not '}resumable")
+
+
+@action("discord")
+async def discord_leaves(story: Story, draw: Draw) -> None:
+    leave(story, "Discord", *draw(seconds=(2, 10, 40), refuses=0.5))
+
+
+@action("comfydeploy")
+async def comfydeploy_leaves(story: Story, draw: Draw) -> None:
+    leave(story, "ComfyDeploy", draw(seconds=(2, 10, 40)))
+
+
+def leave(story: Story, party: str, seconds: float, refuses: bool = True) -> None:
+    """Let every call to a service fail for some seconds. Discord answers 503 only if it `refuses`."""
+    faults, plan = story.discord.faults, story.world.comfydeploy.world.plan
+    rules = []
+    if party in ("Discord", "both"):
+        rules.append(faults.add("*", Fault.answer(503) if refuses else Fault.drop_before(), times=None))
+    plan.away = party in ("ComfyDeploy", "both")
+    story.strike(f"{party} is away for {seconds:g} s")
 
     def back() -> None:
+        for rule in rules:
+            faults.remove(rule)
         plan.away = False
-        story.strike("ComfyDeploy is back")
+        story.strike(f"{party} is back")
 
     story.world.loop.call_later(seconds, back)
 
 
-@action(
-    "outage", party=("discord", "discord", "comfydeploy", "both"), hours=(0.2, 1, 6, 12, 30), jumps=(1, 3, 8)
-)
-async def long_outage(story: Story, party: str, hours: float, jumps: int) -> None:
+@action("outage")
+async def long_outage(story: Story, draw: Draw) -> None:
     """Let services be away for hours, which pass in jumps; the bot runs for a second after each."""
-    world = story.world
-    if party in ("discord", "both"):
-        world.discord.faults.add("*", Fault.answer(503), times=None)
-    world.comfydeploy.world.plan.away = party in ("comfydeploy", "both")
+    party, hours, jumps = draw(
+        party=("Discord", "Discord", "ComfyDeploy", "both"), hours=(0.2, 1, 6, 12, 30), jumps=(1, 3, 8)
+    )
+    leave(story, party, hours * 3600 + jumps)
     story.strike(f"{party} is away for {hours} h")
     for _ in range(jumps):
         jump(story, hours * 3600 / jumps)
         await asyncio.sleep(1.0)
-    world.discord.faults.clear()
-    world.comfydeploy.world.plan.away = False
-    story.strike(f"{party} is back")
+    await asyncio.sleep(0.1)
 
 
-@action("checker", mood=[each.value for each in Mood if each is not Mood.WELL], seconds=(2, 15, 60))
-async def checker_mood(story: Story, mood: str, seconds: float) -> None:
+def _mixed(chance: random.Random) -> dict[str, Any]:
+    mixed: dict[str, Any] = {}
+    for name, faults in CHAOS.items():
+        if chance.random() < 0.15 and name != "other_dialect":
+            mixed |= faults.model_dump(exclude_defaults=True)
+    return mixed
+
+
+@action("run")
+async def run_fault(story: Story, draw: Draw) -> None:
+    """Set faults for the next queue call and its run."""
+    kind, mixed = draw(kind=(*[None] * 8, *_RUN_FAULTS), mixed=_mixed)
+    faults = _RUN_FAULTS[kind].model_dump(exclude_defaults=True) if kind else mixed
+    story.world.next_faults(faults)
+    story.strike(f"the next run: {faults}")
+
+
+@action("checker")
+async def checker_mood(story: Story, draw: Draw) -> None:
     """Let the picture checker misbehave for some seconds."""
+    mood, seconds = draw(mood=[each.value for each in Mood if each is not Mood.WELL], seconds=(2, 15, 60))
+    set_mood(story, mood, seconds)
+
+
+def set_mood(story: Story, mood: str, seconds: float) -> None:
     checker = story.world.checker
     checker.mood = Mood(mood)
     story.strike(f"the checker: {mood} for {seconds} s")
@@ -177,10 +200,3 @@ async def checker_mood(story: Story, mood: str, seconds: float) -> None:
         story.world.note("trouble", "the checker is well")
 
     story.world.loop.call_later(seconds, recover)
-
-
-def jump(story: Story, seconds: float) -> None:
-    """Advance all clocks; overdue timers run afterwards."""
-    story.world.discord.messages_service.keep_nonces_in_use(seconds)
-    story.world.loop.jump(seconds)
-    story.world.note("trouble", f"all clocks jump by {seconds:g} s")
