@@ -19,7 +19,8 @@ import simcord
 
 from bot.app import Process, build
 from bot.config.settings import Settings
-from bot.domain.runs import RunState
+from bot.domain.moderation import AuditEntry
+from bot.domain.runs import Run, RunState
 from bot.outside import Outside, threads
 from bot.web import listening
 from demo.fake_comfydeploy.deployments import PICTURE_ID
@@ -29,7 +30,6 @@ from demo.world import SETTLED_WITHIN, open_attachment
 from tests import questions
 from tests.databases import Database, file_away, new_sqlite
 from tests.ports import free_port
-from tests.questions import AuditEntry, Run
 
 HELD = Faults(hold_at="running")
 # Arguments of `FakeComfyDeploy`. Full-size pictures would take a third of the tests' time.

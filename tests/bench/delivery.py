@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 from aiohttp.test_utils import TestServer
 
-from bot.domain.runs import RunState
+from bot.domain.runs import Run, RunState
 from demo.picture_check import PATH, FakePictureCheck, Mood
 from tests.bench.figures import Figure, latencies, percentile
 from tests.bench.setup import (
@@ -30,7 +30,6 @@ from tests.bench.setup import (
 )
 from tests.e2e.bot_process import BotProcess
 from tests.fakediscord.world import Channel
-from tests.questions import Run
 
 DELIVERIES = 200
 # Seconds between deliveries, so that Discord's global limit of fifty calls a second has no effect.
@@ -61,7 +60,7 @@ class Sender:
     async def deliver(self, run: Run) -> float:
         """Return the seconds from the webhook to the post. Each run needs a channel of its own."""
         discord = self._home.discord
-        place = discord.world.channels[run.request.channel_id]
+        place = discord.world.channels[run.channel_id]
         began = await self.send(run)
         await asyncio.sleep(PAUSE)
         await discord.wait_until(lambda: discord.messages(place), within=120)
@@ -172,7 +171,7 @@ async def _at_once(kind: str, order: str, best: Sequence[float]) -> list[Figure]
             sent = await asyncio.gather(*map(sender.send, seeded))
             await home.discord.wait_until(lambda: log.messages_created >= len(seeded), within=300)
     channels = home.discord.world.channels
-    outcomes = [home.outcomes(run.key, channels[run.request.channel_id]) for run in seeded]
+    outcomes = [home.outcomes(run.key, channels[run.channel_id]) for run in seeded]
     seconds = [outcome[0].created - began for outcome, began in zip(outcomes, sent, strict=True)]
     section, twice = f"channels, {kind}", log.messages_created - len(seeded)
     return [

@@ -24,10 +24,10 @@ from bot.deployments.inputs import Typed
 from bot.deployments.model import compile_deployment
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import BackendBadReply, BotError
-from bot.domain.moderation import AuditFilter
+from bot.domain.moderation import AuditAction, AuditEntry, AuditFilter
 from bot.domain.pages import PAGE_SIZE, RunFilter
 from bot.domain.requests import Actor, ChannelState, Member, Origin
-from bot.domain.runs import Output, RunState
+from bot.domain.runs import Output, Run, RunState
 from bot.domain.settings.rules_and_defaults import Words
 from bot.media.shrink import shrink
 from bot.outside import Outside
@@ -137,7 +137,7 @@ def _requester() -> Actor:
     return Actor(person, origin, frozenset({CHANNEL}), lambda _: ChannelState(), GUILD)
 
 
-async def _fill(runner: AppRunner) -> questions.Run:
+async def _fill(runner: AppRunner) -> Run:
     """Store runs with half a million characters of text each, and audit entries; return a run in flight.
 
     The server limits nobody, and has no AutoMod rules.
@@ -153,8 +153,13 @@ async def _fill(runner: AppRunner) -> questions.Run:
     in_flight = made_run(RunState.QUEUED, PERSON, GUILD, CHANNEL)
     await questions.insert_runs(runner.database, *ended, in_flight, due_at=now + timedelta(hours=1))
     details = {"rule": "é" * 90, "word": "é" * 60, "option": "prompt"}
-    refusal = questions.AuditEntry(
-        at=now, guild_id=GUILD, action="refusal", actor_id=PERSON, subject_id=PERSON, details=details
+    refusal = AuditEntry(
+        at=now,
+        guild_id=GUILD,
+        action=AuditAction.REFUSAL,
+        actor_id=PERSON,
+        subject_id=PERSON,
+        details=details,
     )
     await questions.insert_audit(runner.database, *[refusal] * 5_000)
     return in_flight
@@ -214,7 +219,7 @@ def _rules() -> Iterator[Case]:
     return (partial(check, text) for text in (hostile.SLOW_TEXT, *hostile.long_texts(6000)))
 
 
-def _webhooks(runner: AppRunner, run: questions.Run, session: aiohttp.ClientSession) -> Iterator[Case]:
+def _webhooks(runner: AppRunner, run: Run, session: aiohttp.ClientSession) -> Iterator[Case]:
     """Yield webhooks. The client runs in the same event loop, so its time counts, too."""
     url = WebhookSigner(SECRET, f"http://127.0.0.1:{runner.port}").url(run.key) or ""
 

@@ -18,12 +18,10 @@ from typing import Any
 
 import aiohttp
 import psutil
-from sqlalchemy import update
 
 from bot.comfydeploy.wire import WEBHOOK_PATH, WebhookSigner
-from bot.database import tables
 from bot.domain.requests import new_key
-from bot.domain.runs import RunState
+from bot.domain.runs import Run, RunState
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from demo.fake_comfydeploy.generator import scene_of
 from demo.fake_comfydeploy.painting import paint_png
@@ -37,7 +35,7 @@ from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import Channel, User
-from tests.questions import Request, Run, insert_runs
+from tests.questions import insert_runs
 
 SECRET = "the-bench-s-own-webhook-secret-0001"
 AT_ONCE = 1000
@@ -133,33 +131,33 @@ async def seed(
     home: BotProcess, state: RunState, places: Sequence[Channel], *, to_check: bool = False
 ) -> list[Run]:
     """Store runs in flight, one for each channel, as an earlier process would have left them."""
-    servers = [place.guild or home.guild for place in places]
     seeded = [
-        made_run(state, home.alice.id, server.id, place.id)
-        for server, place in zip(servers, places, strict=True)
+        made_run(state, home.alice.id, (place.guild or home.guild).id, place.id, to_check=to_check)
+        for place in places
     ]
     await insert_runs(home.database, *seeded, due_at=datetime.now(UTC) + timedelta(hours=1))
-    keys = [run.key for run in seeded]
-    change = update(tables.runs).where(tables.runs.c.key.in_(keys)).values(to_check=to_check)
-    await home.database.write(lambda connection: connection.execute(change))
     return seeded
 
 
 def made_run(state: RunState, person: int, guild: int, channel: int, **more: Any) -> Run:
     """Return a run that was submitted just now."""
     key, now = new_key(SystemRandom()), datetime.now(UTC)
-    request = Request(
+    return Run(
         key=key,
+        request_key=key,
+        state=state,
         created_at=now,
         requester_id=person,
         guild_id=guild,
         channel_id=channel,
         deployment="picture",
         deployment_id=PICTURE_ID,
+        inputs={"prompt": "a fox"},
         prompt="a fox",
+        run_id=str(uuid.uuid4()),
+        submitted_at=now,
+        **more,
     )
-    known: dict[str, Any] = {"run_id": str(uuid.uuid4()), "inputs": {"prompt": "a fox"}, "submitted_at": now}
-    return Run(request=request, key=key, state=state, **known, **more)
 
 
 async def ask(

@@ -13,11 +13,10 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.domain.runs import RunState
+from bot.domain.runs import Run, RunState
 from tests.bench.figures import Figure, percentile
 from tests.bench.setup import body, busy, hammer, path_of, pid_of, raw_request, scene, seed
 from tests.e2e.bot_process import PROJECT, BotProcess
-from tests.questions import Run
 
 CONNECTIONS = 16
 TURNS = 5

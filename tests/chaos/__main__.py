@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.chaos.invariants import UNSEEABLE
 from tests.chaos.run import chaos
 
 
@@ -26,13 +27,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         result = asyncio.run(chaos(Path(folder), given.rounds, given.seed, given.database, say=_say))
     _say(
-        f"{result.requests} requests in {time.monotonic() - began:.0f} s, seed {given.seed}; "
-        f"{len(result.verdict.unseeable)} outcomes doubled by an unconfirmed post in a channel that closed; "
+        f"{result.invariants.requests} requests in {time.monotonic() - began:.0f} s, seed {given.seed}; "
+        f"{result.invariants.counts(UNSEEABLE)} (doubled by an unconfirmed post in a channel that closed); "
         f"{result.failed_starts} starts failed because a service was unavailable"
     )
     _say(f"ended as: {result.ends}")
     _say(result.line)
-    return 1 if result.verdict.all else 0
+    return 1 if result.invariants.broken else 0
 
 
 def _say(text: str) -> None:

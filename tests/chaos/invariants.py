@@ -4,189 +4,167 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Protocol
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from demo.fake_comfydeploy.server import FakeComfyDeploy
+from bot.domain.runs import Run
 from tests import questions
-from tests.chaos.rounds import Round
-from tests.databases import Database
-from tests.fakediscord.server import FakeDiscord
-from tests.fakediscord.world import Message, User
-from tests.questions import Message as StoredMessage
-from tests.questions import Run
+from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.world import Channel, Message
+
+if TYPE_CHECKING:
+    from tests.chaos.environment import Environment
+    from tests.scale.cluster import Cluster
 
 # Stored messages by the key of the request and the run's index.
-StoredMessages = dict[tuple[str, int], list[StoredMessage]]
+Stored = Mapping[tuple[str, int], Sequence[questions.Message]]
 
 _BUTTON = re.compile(r"(?:run|pick):([a-z0-9]+):(\w+)(?::\d+)?")
 # Statuses of GET /run with which the bot can't read a run, and a fault with which it shows no link.
 _UNREADABLE = (404, 500)
 _NO_LINK = "private-redirect"
+# Two outcomes because of a known gap of docs/reliability.md, which violates nothing.
+UNSEEABLE = "unseeable"
 
 
 @dataclass
-class Verdict:
-    """The keys of the runs that violate an invariant, each with a description."""
+class Round:
+    """What happened in a channel; `removed` are the messages that a moderator deleted."""
 
-    lost: dict[str, str] = field(default_factory=dict)
-    twice: dict[str, str] = field(default_factory=dict)
-    queued_twice: dict[str, str] = field(default_factory=dict)
-    hidden: dict[str, str] = field(default_factory=dict)
-    """Outputs that nobody sees."""
-    unseeable: dict[str, str] = field(default_factory=dict)
-    """Two outcomes because of a known gap of docs/reliability.md, which violates nothing."""
+    number: int
+    channel: Channel
+    happening: str = "nothing"
+    died: str = ""
+    asked: list[Interaction] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    removed: list[Message] = field(default_factory=list)
 
-    def add(self, other: Verdict) -> None:
-        for kind in fields(self):
-            getattr(self, kind.name).update(getattr(other, kind.name))
-
-    @property
-    def all(self) -> dict[str, str]:
-        return self.lost | self.twice | self.queued_twice | self.hidden
+    def __str__(self) -> str:
+        return f"round {self.number}: {self.happening}; killed: {self.died or 'no'}; {'; '.join(self.faults)}"
 
 
-class Seen(Protocol):
-    """What the checker looks at: a chaos run's environment, or a scale run's cluster."""
+class Invariants:
+    """What was found so far: descriptions by what happened to a run (`lost`, `twice`, …) and its key."""
 
-    discord: FakeDiscord
-    comfydeploy: FakeComfyDeploy
-    people: list[User]
-
-    @property
-    def database(self) -> Database:
-        """Return the bot's database."""
-        ...
-
-    def log_lines(self, key: str) -> list[str]:
-        """Return what the bot logged about a run."""
-        ...
-
-
-class InvariantChecker:
-    def __init__(self, seen: Seen) -> None:
-        self._environment = seen
+    def __init__(self, seen: Environment | Cluster) -> None:
+        self._seen = seen
+        self._discord, self._comfydeploy = seen.discord, seen.comfydeploy
         self._judged: set[str] = set()
         self.requests = 0
+        self.found: dict[tuple[str, str], str] = {}
 
-    async def is_hidden(self, rounds: Sequence[Round]) -> bool:
-        """Return whether outputs aren't shown yet. Some are found only by polls, long after the run's end."""
-        return bool(self._hidden(await self._new_runs(), await self._stored_messages(), rounds))
+    @property
+    def broken(self) -> dict[tuple[str, str], str]:
+        return {of: what for of, what in self.found.items() if of[0] != UNSEEABLE}
+
+    def counts(self, *kinds: str) -> str:
+        """Return the numbers of violations, as in `lost=0 twice=0`."""
+        counts = Counter(kind for kind, _ in self.found)
+        return " ".join(f"{kind}={counts[kind]}" for kind in kinds)
 
     async def is_quiet(self) -> bool:
         """Return whether all runs have ended and no message is pending."""
-        left = await questions.unsettled(self._environment.database)
-        return not (self._environment.comfydeploy.world.activity.active or left.in_progress)
+        left = await questions.unsettled(self._seen.database)
+        return not (self._comfydeploy.world.activity.active or left.in_progress)
 
-    async def _new_runs(self) -> dict[str, Run]:
-        found = await questions.runs(self._environment.database, but=self._judged)
-        return {run.key: run for run in found}
+    async def is_shown(self, rounds: Sequence[Round]) -> bool:
+        """Return whether all outputs are shown. Some are found only by polls, long after the run's end."""
+        stored = await self._stored()
+        return not any(self._hidden(await self._new_runs(), stored, rounds))
 
-    async def _stored_messages(self) -> StoredMessages:
-        stored: StoredMessages = defaultdict(list)
-        for message in await questions.messages(self._environment.database):
+    async def judge(self, rounds: Sequence[Round], say: Callable[[str], None]) -> None:
+        """Check every run that is new since the last call, and tell the evidence of each violation.
+
+        All runs have settled, or had the time to.
+        """
+        runs, stored = await self._new_runs(), await self._stored()
+        ends, cancels = self._messages_of_runs(rounds)
+        found: dict[tuple[str, str], str] = {}
+        for run in runs:
+            # An outcome that consists of links has no buttons of this run; `hidden` looks for its outputs.
+            seen = ends[run.key] or ends[run.request_key][:1]
+            for kind, what in self._judge(run, stored, seen, cancels[run.key]):
+                found[kind, run.key] = f"{what} {run} {stored[run.request_key, run.index]}"
+        for key in cancels.keys() - {run.key for run in runs} - self._judged:
+            found["lost", key] = "a status message without a row"
+        outages = {this.channel.id for this in rounds if this.happening == "outage"}
+        for run in runs:
+            own = stored[run.request_key, run.index]
+            if run.channel_id in outages and any(each.state == "undelivered" for each in own):
+                found["lost", run.key] = f"undelivered after an outage: {run} {own}"
+        for run in self._hidden(runs, stored, rounds):
+            found["hidden", run.key] = f"outputs that nobody sees: {run}"
+        self._judged |= {run.key for run in runs}
+        self.requests += sum(run.index == 0 for run in runs)
+        self.found |= found
+        for (kind, key), what in found.items():
+            if kind != UNSEEABLE:
+                say(f"{kind}: {what}\n{self._evidence(key, rounds)}")
+
+    async def ends(self) -> Counter[str]:
+        """Count the stored runs by their states. Raises RuntimeError if the bot calls an unknown route."""
+        if unknown := self._discord.request_log.unknown_routes:
+            raise RuntimeError(f"the bot calls routes that the fake Discord lacks: {unknown}")
+        return Counter(run.state.value for run in await questions.runs(self._seen.database))
+
+    async def _new_runs(self) -> list[Run]:
+        return await questions.runs(self._seen.database, but=self._judged)
+
+    async def _stored(self) -> Stored:
+        stored: dict[tuple[str, int], list[questions.Message]] = defaultdict(list)
+        for message in await questions.messages(self._seen.database):
             stored[message.request_key, message.number].append(message)
         return stored
 
-    def _hidden(
-        self, runs: dict[str, Run], stored: StoredMessages, rounds: Sequence[Round]
-    ) -> dict[str, str]:
-        """Return the runs whose outputs no message shows and `/runs` doesn't offer."""
-        kept = {
-            key
-            for key, run in runs.items()
-            for message in (*_of(run, stored), *stored[run.request.key, 0])
-            if message.state == "undelivered"
-        }
+    def _judge(
+        self, run: Run, stored: Stored, ends: Sequence[Message], cancels: Sequence[Message]
+    ) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with a run whose outcomes and status messages these are."""
+        # A batch shares one outcome; a late success of one of its runs is a second message.
+        own = stored[run.request_key, run.index]
+        shared = [] if run.index == 0 else stored[run.request_key, 0]
+        outcomes = [*own, *(message for message in shared if message.kind == "outcome")]
+        late = [message for message in own if message.kind == "late" and run.count > 1]
+        told = [_description(message) for message in ends]
+        if not run.final or any(message.state == "pending" for message in outcomes):
+            yield "lost", "never settled:"
+        elif not ends and not any(message.state == "undelivered" for message in outcomes):
+            yield "lost", "no outcome to be seen:"
+        if len(ends) > 1 + sum(bool(message.ids) for message in late):
+            # If its channel closed after a post that got no reply, the bot can't check whether it exists.
+            unseeable = any(self._out_of_reach(run, message) for message in ends[:-1])
+            yield UNSEEABLE if unseeable else "twice", f"{len(ends)} outcomes: {told}"
+        elif any(not self._out_of_reach(run, message) for message in cancels):
+            yield "twice", "a status message is left beside the outcome:"
+        calls = [call for call in self._comfydeploy.call_log.calls_for(run.key) if call.status != 429]
+        if len(calls) > 1:
+            yield "queued_twice", f"{len(calls)} queue calls:"
+
+    def _hidden(self, runs: Sequence[Run], stored: Stored, rounds: Sequence[Round]) -> Iterator[Run]:
+        """Yield the runs with outputs that no message shows and `/runs` doesn't offer."""
         seen = "\n".join(
             text
             for message in self._messages(rounds)
             for text in (message.text, *(attachment.filename for attachment in message.attachments))
         )
-        return {
-            key: f"outputs that nobody sees: {run}"
-            for key, run in runs.items()
-            if key not in kept and self._is_hidden(run, seen)
-        }
+        for run in runs:
+            about = (*stored[run.request_key, run.index], *stored[run.request_key, 0])
+            made = self._comfydeploy.runs.get(run.run_id or "")
+            if made is None or any(message.state == "undelivered" for message in about):
+                continue
+            if made.faults.get_status in _UNREADABLE or made.faults.body == _NO_LINK:
+                continue
+            items = [item for output in made.outputs for kind in output.data.values() for item in kind]
+            files = any(isinstance(item, dict) and item.get("type") == "output" for item in items)
+            is_seen = f"-{run.key}-" in seen or f"/runs/{made.id}/" in seen
+            if files and not is_seen and run.failure_code != "cancelled_by_requester":
+                yield run
 
-    def _is_hidden(self, run: Run, seen: str) -> bool:
-        """Return whether ComfyDeploy has outputs of a run, and `seen` mentions none of them."""
-        made = self._environment.comfydeploy.runs.get(run.run_id or "")
-        if made is None or run.failure_code == "cancelled_by_requester":
-            return False
-        if made.faults.get_status in _UNREADABLE or made.faults.body == _NO_LINK:
-            return False
-        items = [item for output in made.outputs for kind in output.data.values() for item in kind]
-        files = any(isinstance(item, dict) and item.get("type") == "output" for item in items)
-        return files and f"-{run.key}-" not in seen and f"/runs/{made.id}/" not in seen
-
-    def _undelivered_after_outage(
-        self, runs: dict[str, Run], stored: StoredMessages, rounds: Sequence[Round]
-    ) -> dict[str, str]:
-        """Return the undelivered runs of rounds whose only event was an outage."""
-        places = {this.channel.id for this in rounds if this.happening == "outage"}
-        return {
-            key: f"undelivered after an outage: {run} {_of(run, stored)}"
-            for key, run in runs.items()
-            if run.request.channel_id in places
-            and any(each.state == "undelivered" for each in _of(run, stored))
-        }
-
-    async def judge(self, rounds: Sequence[Round]) -> Verdict:
-        """Check every run that is new since the last call. All have settled, or had the time to."""
-        runs, stored = await self._new_runs(), await self._stored_messages()
-        ends, cancels = self._seen(rounds)
-        verdict = Verdict()
-        for key, run in runs.items():
-            # A batch shares one outcome; a late success of one of its runs is a second message.
-            own, first = _of(run, stored), run.request.key
-            others = (
-                [message for message in stored[first, 0] if message.kind == "outcome"] if first != key else []
-            )
-            late = [message for message in own if message.kind == "late" and run.request.count > 1]
-            limit = 1 + sum(bool(message.ids) for message in late)
-            # An outcome that consists of links has no buttons of this run; `hidden` looks for its outputs.
-            seen = ends[key] or ends[first][:1]
-            self._judge(verdict, run, [*own, *others], seen, cancels[key], limit=limit)
-        for key in cancels.keys() - runs.keys() - self._judged:
-            verdict.lost[key] = "a status message without a row"
-        verdict.lost |= self._undelivered_after_outage(runs, stored, rounds)
-        verdict.hidden |= self._hidden(runs, stored, rounds)
-        self._judged |= runs.keys()
-        return verdict
-
-    def _judge(
-        self,
-        verdict: Verdict,
-        run: Run,
-        stored: list[StoredMessage],
-        ends: list[Message],
-        cancels: list[Message],
-        *,
-        limit: int,
-    ) -> None:
-        self.requests += run.index == 0
-        key, kept = run.key, sum(message.state == "undelivered" for message in stored)
-        if not run.final or any(message.state == "pending" for message in stored):
-            verdict.lost[key] = f"never settled: {run} {stored}"
-        elif not ends and not kept:
-            verdict.lost[key] = f"no outcome to be seen: {run} {stored}"
-        if len(ends) > limit and any(self._out_of_reach(run, message) for message in ends[:-1]):
-            # The post got no reply, and then its channel closed, so the bot can't check whether it exists.
-            verdict.unseeable[key] = f"{[_description(message) for message in ends]}"
-        elif len(ends) > limit:
-            verdict.twice[key] = (
-                f"{len(ends)} outcomes: {[_description(message) for message in ends]} {run} {stored}"
-            )
-        elif any(not self._out_of_reach(run, message) for message in cancels):
-            verdict.twice[key] = f"a status message is left beside the outcome: {run} {stored}"
-        calls = [call for call in self._environment.comfydeploy.call_log.calls_for(key) if call.status != 429]
-        if len(calls) > 1:
-            verdict.queued_twice[key] = f"{len(calls)} queue calls"
-
-    def _seen(self, rounds: Sequence[Round]) -> tuple[dict[str, list[Message]], dict[str, list[Message]]]:
+    def _messages_of_runs(
+        self, rounds: Sequence[Round]
+    ) -> tuple[dict[str, list[Message]], dict[str, list[Message]]]:
         """Return, by run key, the messages with an outcome, and the existing ones that offer Cancel.
 
         A message that a moderator deleted counts as an outcome. Further messages of an outcome, which only
@@ -205,13 +183,13 @@ class InvariantChecker:
                     cancels[key].append(message)
         return ends, cancels
 
-    def _messages(self, rounds: Sequence[Round]) -> Iterable[Message]:
+    def _messages(self, rounds: Sequence[Round]) -> Iterator[Message]:
         """Yield the rounds' messages that anybody sees or saw, including ephemeral ones."""
         for this in rounds:
             yield from this.channel.messages.values()
             yield from this.removed
-        for person in self._environment.people:
-            yield from self._environment.discord.messages(self._environment.discord.dm(person))
+        for person in self._seen.people:
+            yield from self._discord.messages(self._discord.dm(person))
 
     def _out_of_reach(self, run: Run, message: Message) -> bool:
         """Return whether the bot can no longer delete a message.
@@ -219,35 +197,30 @@ class InvariantChecker:
         It needs access to the channel, or a valid token for an ephemeral message. An answer whose id wasn't
         stored needs both.
         """
-        world = self._environment.discord.world
-        lifetime = self._environment.discord.interactions.token_lifetime
-        asked = message.interaction
-        expired = asked is not None and world.clock.now() - asked.created_at >= lifetime
-        if expired and (message.ephemeral or run.request.answer_id is None):
+        asked, now = message.interaction, self._discord.world.clock.now()
+        lifetime = self._discord.interactions.token_lifetime
+        is_expired = asked is not None and now - asked.created_at >= lifetime
+        if is_expired and (message.ephemeral or run.status_message_id is None):
             return True
-        closed = not message.ephemeral and not world.bot_permissions(message.channel) & 1 << 10
-        return message.channel.deleted or closed
+        can_view = message.ephemeral or self._discord.world.bot_permissions(message.channel) & 1 << 10
+        return message.channel.deleted or not can_view
 
-    def evidence(self, key: str, rounds: Sequence[Round]) -> str:
+    def _evidence(self, key: str, rounds: Sequence[Round]) -> str:
         """Return lines about a run: its rounds, log lines, and calls to Discord and ComfyDeploy."""
-        call_log = self._environment.comfydeploy.call_log
-        run_ids = set(call_log.runs_for(key))
-        lines = [f"--- run {key}", *map(str, rounds), "log:", *self._environment.log_lines(key)]
-        lines += ["queue calls:", *(f"{c.status} {c.run_ids}" for c in call_log.calls_for(key))]
-        lines += ["webhooks:"]
-        lines += [
-            f"{w.method} {w.event_type} {w.status} {w.answer}"
-            for w in call_log.webhook_attempts
-            if w.run_id in run_ids
-        ]
-        lately = list(self._environment.discord.request_log.requests)[-60:]
-        lines += ["Discord, lately:"]
-        lines += [f"{r.method} {r.path[:90]} {r.status} {r.code} {r.fault or ''}" for r in lately]
-        return "\n".join(lines)
-
-
-def _of(run: Run, stored: StoredMessages) -> list[StoredMessage]:
-    return stored[run.request.key, run.index]
+        log = self._comfydeploy.call_log
+        run_ids = set(log.runs_for(key))
+        webhooks = [each for each in log.webhook_attempts if each.run_id in run_ids]
+        lately = list(self._discord.request_log.requests)[-60:]
+        return "\n".join(
+            [
+                *(f"--- run {key}", *map(str, rounds)),
+                *("log:", *self._seen.log_lines(key)),
+                *("queue calls:", *(f"{call.status} {call.run_ids}" for call in log.calls_for(key))),
+                *("webhooks:", *(f"{w.method} {w.event_type} {w.status} {w.answer}" for w in webhooks)),
+                "Discord, lately:",
+                *(f"{r.method} {r.path[:90]} {r.status} {r.code} {r.fault or ''}" for r in lately),
+            ]
+        )
 
 
 def _description(message: Message) -> str:

@@ -6,18 +6,20 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
-from demo.fake_comfydeploy.faults import Faults
-from tests.chaos.environment import Environment
-from tests.chaos.faults import comfy_faults, discord_faults, lost_steps
+from demo.fake_comfydeploy.faults import CHAOS, Chaos, Faults
+from tests.chaos.environment import SPEED, Environment
+from tests.chaos.faults import ROUTES, RUN_FAULTS
+from tests.chaos.invariants import Round
+from tests.commits.proxy import Loss, PostgresProxy, Step
 from tests.databases import locked
 from tests.fakediscord.actions import CannotSend
-from tests.fakediscord.faults import Fault
+from tests.fakediscord.faults import Effect, Fault
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.server import FakeDiscord
-from tests.fakediscord.world import Channel, Message
+from tests.fakediscord.world import Message
 
 QUIET = ("nothing", "cancel", "again")
 HAPPENINGS = (
@@ -32,22 +34,6 @@ _PARTIES = ("discord", "discord", "comfydeploy", "network", "database")
 _MORE_THAN_TRIES = 40
 # Seconds, longer than the bot waits for SQLite's lock.
 _LOCK_SECONDS = 1.0
-
-
-@dataclass
-class Round:
-    """What happened in a round; `removed` are the messages that a moderator deleted."""
-
-    number: int
-    channel: Channel
-    happening: str
-    died: str = ""
-    asked: list[Interaction] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-    removed: list[Message] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return f"round {self.number}: {self.happening}; killed: {self.died or 'no'}; {'; '.join(self.faults)}"
 
 
 async def play(world: Environment, seed: int, number: int) -> Round:
@@ -76,18 +62,35 @@ async def play(world: Environment, seed: int, number: int) -> Round:
 
 
 def _arm(world: Environment, this: Round, chance: random.Random) -> None:
-    for route, fault, times in discord_faults(chance):
-        this.faults.append(f"{times} x {route} {fault.effect} {fault.status or fault.seconds or ''}")
+    for _ in range(chance.choice((0, 0, 1, 1, 2, 3))):
+        (route,) = chance.choices([*ROUTES], [*ROUTES.values()])
+        effect, times = chance.choice((*Effect, Effect.LOSE_REPLY)), chance.choice((1, 1, 1, 2, 3))
+        seconds = chance.uniform(0.5, 8) if effect is Effect.RATE_LIMIT else chance.uniform(0.05, 0.4)
+        fault = Fault(effect, status=chance.choice((500, 502, 503)), seconds=seconds)
+        this.faults.append(f"{times} x {route} {fault}")
         world.discord.faults.add(route, fault, times=times)
-    lost, proxy = lost_steps(chance), world.database.proxy
-    if lost is not None and proxy is not None:
-        this.faults.append(str(lost))
-        proxy.lose(lost.matcher(), lost.loss, times=lost.times)
+    if world.database.proxy is not None and chance.random() < 0.3:
+        _lose_steps(world.database.proxy, this, chance)
+
+
+def _lose_steps(proxy: PostgresProxy, this: Round, chance: random.Random) -> None:
+    """Lose COMMITs or other statements of the database, or the replies to them."""
+    loss = chance.choice((Loss.REPLY, Loss.REPLY, Loss.STATEMENT))
+    every, times = chance.choice((1, 2, 3, 5, 8)), chance.choice((1, 1, 2, 3))
+    commits_only = chance.random() < 0.7
+    seen = count(1)
+
+    def matches(step: Step) -> bool:
+        return (step.sql == "COMMIT" or not commits_only) and next(seen) % every == 0
+
+    what = "COMMIT" if commits_only else "statement"
+    this.faults.append(f"{times} x every {every}th {what}: its {loss} is lost")
+    proxy.lose(matches, loss, times=times)
 
 
 async def _ask(world: Environment, this: Round, chance: random.Random) -> None:
     for index in range(chance.choice((1, 2, 3, 4))):
-        faults = comfy_faults(chance)
+        faults = _run_faults(chance)
         if faults != Faults():
             this.faults.append(f"run: {faults.model_dump(exclude_defaults=True)}")
         world.comfydeploy.next_faults(faults)
@@ -101,6 +104,16 @@ async def _ask(world: Environment, this: Round, chance: random.Random) -> None:
                 await world.discord.slash(person, this.channel, "generate", options, size_limit=limit)
             )
         await asyncio.sleep(chance.choice((0, 0, 0.05)))
+
+
+def _run_faults(chance: random.Random) -> Faults:
+    """Return the faults of one queue call; half of the calls have none."""
+    if chance.random() < 0.5:
+        return Faults()
+    if chance.random() < 0.4:
+        return Chaos(dict.fromkeys(CHAOS, 0.12), seed=chance.randrange(2**32)).draw()
+    faults = RUN_FAULTS[chance.choice(sorted(RUN_FAULTS))]
+    return faults.model_copy(update={"queue_delay": faults.queue_delay / SPEED})
 
 
 async def _kill_after(world: Environment, seconds: float) -> None:

@@ -15,7 +15,7 @@ from tests.chaos.run import chaos
 async def test_chaos_loses_nothing_and_does_nothing_twice(tmp_path: Path, database: str) -> None:
     stories: list[str] = []
     result = await chaos(tmp_path, rounds=20, seed=7, kind=database, say=stories.append)
-    assert not result.verdict.all, "\n".join(stories)
-    assert result.requests
+    assert not result.invariants.broken, "\n".join(stories)
+    assert result.invariants.requests
     assert result.kills
     assert result.faults

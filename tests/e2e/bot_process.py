@@ -18,6 +18,7 @@ from typing import Any
 import aiohttp
 
 from bot import cli
+from bot.domain.runs import Run
 from bot.outside import Outside
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
@@ -33,7 +34,6 @@ from tests.fakediscord.world import Channel, Message, User
 from tests.harness import QUICK
 from tests.logs import own_logging
 from tests.ports import free_port
-from tests.questions import Run
 
 # Discord's 3 seconds would measure the machine.
 ANSWER_WITHIN = 60.0

@@ -13,12 +13,12 @@ from uuid import uuid4
 import pytest
 
 from bot.domain.requests import new_key
-from bot.domain.runs import RunState
+from bot.domain.runs import Run, RunState
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.runs import Run as FakeRun
 from tests.e2e.bot_process import BotProcess, bot_process, ready
 from tests.fakediscord.world import Channel
-from tests.questions import Request, Run, insert_runs
+from tests.questions import insert_runs
 
 MANY = 1000
 PLACES = 100
@@ -31,18 +31,6 @@ DISCORD_CALLS = 50
 def request_under_way(home: BotProcess, place: Channel, already_sent: datetime) -> Run:
     """Return a run as a bot that died during it would store it; ComfyDeploy has ended it since."""
     key, run_id = new_key(SystemRandom()), str(uuid4())
-    request = Request(
-        key=key,
-        created_at=already_sent,
-        requester_id=home.alice.id,
-        guild_id=home.guild.id,
-        channel_id=place.id,
-        deployment="picture",
-        deployment_id=PICTURE_ID,
-        prompt="a fox",
-        application_id=home.discord.bot.id,
-        answer_id=home.discord.post(home.discord.bot, place, "Generating").id,
-    )
     home.comfydeploy.runs.add(
         FakeRun(
             deployment=home.comfydeploy.world.deployments[PICTURE_ID],
@@ -58,10 +46,19 @@ def request_under_way(home: BotProcess, place: Channel, already_sent: datetime) 
         )
     )
     return Run(
-        request=request,
         key=key,
+        request_key=key,
         state=RunState.RUNNING,
+        created_at=already_sent,
+        requester_id=home.alice.id,
+        guild_id=home.guild.id,
+        channel_id=place.id,
+        deployment="picture",
+        deployment_id=PICTURE_ID,
         inputs={"prompt": "a fox"},
+        prompt="a fox",
+        application_id=home.discord.bot.id,
+        status_message_id=home.discord.post(home.discord.bot, place, "Generating").id,
         run_id=run_id,
         submitted_at=already_sent,
         started_at=already_sent,

@@ -20,25 +20,16 @@ def main() -> int:
     parser.add_argument("--kills", type=int, help="most kills; 0 measures the throughput without them")
     parser.add_argument("--rolling", action="store_true", help="replace each process once, and kill none")
     parser.add_argument("--logs", type=Path, help="folder in which to keep the processes' logs")
-    given = parser.parse_args()
+    given = vars(parser.parse_args())
+    given["most_kills"], logs = given.pop("kills"), given.pop("logs")
     with tempfile.TemporaryDirectory(prefix="scale-") as passing:
-        folder = given.logs or Path(passing)
+        folder = logs or Path(passing)
         folder.mkdir(parents=True, exist_ok=True)
-        result = asyncio.run(
-            scale(
-                folder,
-                given.runs,
-                given.seed,
-                most_kills=given.kills,
-                rolling=given.rolling,
-                webs=given.webs,
-                messengers=given.messengers,
-                say=_say,
-            )
-        )
-    _say(f"{given.webs} webs, {given.messengers} messengers: {result.rate:.2f} runs a second")
+        result = asyncio.run(scale(folder, **given, say=_say))
+    rate = result.runs / result.seconds
+    _say(f"{given['webs']} webs, {given['messengers']} messengers: {rate:.2f} runs a second")
     _say(result.line)
-    return 0 if result.clean else 1
+    return 1 if result.invariants.broken else 0
 
 
 def _say(text: str) -> None:

@@ -6,15 +6,13 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.invariants import InvariantChecker, Verdict
-from tests.chaos.rounds import Round
+from tests.chaos.invariants import Invariants, Round
 from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.world import Channel, User
-from tests.questions import runs as runs_of
 from tests.questions import unsettled
 from tests.scale.cluster import Cluster, built
 
@@ -23,74 +21,99 @@ KILL_EVERY = 5.0
 SETTLE_WITHIN = 420.0
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Result:
-    runs: int = 0
-    kills: int = 0
-    seconds: float = 0.0
-    ends: str = ""
-    verdict: Verdict = field(default_factory=Verdict)
+    """`seconds` are those from the first command to the last result."""
 
-    @property
-    def twice(self) -> int:
-        """The number of runs that were posted or queued twice."""
-        return len(self.verdict.twice | self.verdict.queued_twice)
-
-    @property
-    def clean(self) -> bool:
-        return not self.verdict.all
-
-    @property
-    def rate(self) -> float:
-        """Return the runs per second, from the first command to the last result."""
-        return self.runs / self.seconds
+    runs: int
+    kills: int
+    seconds: float
+    invariants: Invariants
 
     @property
     def line(self) -> str:
+        counts = Counter(kind for kind, _ in self.invariants.found)
+        twice = len({key for kind, key in self.invariants.found if kind in ("twice", "queued_twice")})
         return (
-            f"runs={self.runs} kills={self.kills} lost={len(self.verdict.lost)} "
-            f"twice={self.twice} seconds={self.seconds:.0f}"
+            f"runs={self.runs} kills={self.kills} lost={counts['lost']} twice={twice} "
+            f"hidden={counts['hidden']} seconds={self.seconds:.0f}"
         )
 
 
-class Crowd:
-    """People on every shard, each in their own channel, who request `runs` runs in total."""
+async def scale(
+    folder: Path,
+    runs: int,
+    seed: int = 1,
+    *,
+    most_kills: int | None = None,
+    rolling: bool = False,
+    webs: int = 2,
+    messengers: int = 3,
+    say: Callable[[str], None],
+) -> Result:
+    """Play a scale run, and kill a process every few seconds, up to `most_kills` times if it isn't None.
 
-    def __init__(self, cluster: Cluster, runs: int) -> None:
-        self._cluster = cluster
-        self._runs = runs
-        self.asked = 0
-        self._taken = 0
+    If `rolling` is set, stop each process once instead, and start it again.
+    """
+    async with built(folder, webs, messengers) as (cluster, balancer):
+        say(f"{len(cluster.members)} processes are connected")
+        began = time.monotonic()
+        trouble = _replacements(cluster) if rolling else _strikes(cluster, random.Random(seed), most_kills)
+        killer = asyncio.create_task(trouble)
+        asking = asyncio.create_task(_ask_all(cluster, runs))
+        done, _ = await asyncio.wait({asking, killer}, return_when=asyncio.FIRST_COMPLETED)
+        if killer in done:
+            killer.result()
+        asked, asking_seconds = await asking, time.monotonic() - began
+        await _settle(cluster, runs // 20, killer.done)
+        if rolling or most_kills is not None or killer.done():
+            await killer
+        killer.cancel()
+        await _settle(cluster, 0, lambda: False)
+        cluster.check_alive()
+        await cluster.comfydeploy.idle()
+        seconds = time.monotonic() - began
+        invariants = Invariants(cluster)
+        await invariants.judge([Round(n, channel) for n, channel in enumerate(cluster.channels)], say)
+        ends = await invariants.ends()
+        say(
+            f"{asked} commands sent, the last after {asking_seconds:.0f} s; ended as: "
+            f"{', '.join(f'{count} {state}' for state, count in sorted(ends.items()))}; "
+            f"{balancer.refused} webhooks found no web process; "
+            f"{cluster.discord.gateway.counts['invalid']} IDENTIFYs refused"
+        )
+        return Result(ends.total(), cluster.kills, seconds, invariants)
 
-    async def ask_all(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for person, channel in zip(self._cluster.people, self._cluster.channels, strict=True):
-                group.create_task(self._ask(person, channel))
 
-    async def _ask(self, person: User, channel: Channel) -> None:
-        number = 0
-        while self._taken < self._runs:
-            number += 1
-            self._taken += 1
-            if not await self._once(person, channel, f"{channel.name} {number}"):
-                self._taken -= 1
-                await asyncio.sleep(0.5)
+async def _ask_all(cluster: Cluster, runs: int) -> int:
+    """Let each person send requests in a channel of their own until `runs` were accepted.
 
-    async def _once(self, person: User, channel: Channel, prompt: str) -> bool:
-        """Send a request; return whether it was accepted."""
-        try:
-            asking = await self._cluster.discord.slash(person, channel, "generate", {"prompt": prompt})
-        except CannotSend:
-            return False
-        self.asked += 1
+    Return the number of commands that were sent.
+    """
+    numbers = iter(range(runs))
+    pairs = zip(cluster.people, cluster.channels, strict=True)
+    return sum(await asyncio.gather(*(_keep_asking(cluster, *pair, numbers) for pair in pairs)))
+
+
+async def _keep_asking(cluster: Cluster, person: User, channel: Channel, numbers: Iterator[int]) -> int:
+    sent = 0
+    for number in numbers:
+        sent += 1
+        while not await _is_accepted(cluster, person, channel, f"{channel.name} {number}"):
+            sent += 1
+            await asyncio.sleep(0.5)
+    return sent
+
+
+async def _is_accepted(cluster: Cluster, person: User, channel: Channel, prompt: str) -> bool:
+    try:
+        asking = await cluster.discord.slash(person, channel, "generate", {"prompt": prompt})
         if not asking.delivered_to:
             return False  # the shard is down, and Discord says that the application did not respond
-        try:
-            await self._cluster.discord.wait_until(lambda: asking.shown, within=12)
-        except TimeoutError:
-            return False
-        message = asking.original
-        return message is not None and not message.ephemeral
+        await cluster.discord.wait_until(lambda: asking.shown, within=12)
+    except (CannotSend, TimeoutError):
+        return False
+    return asking.original is not None and not asking.original.ephemeral
 
 
 async def _strikes(cluster: Cluster, chance: random.Random, limit: int | None) -> None:
@@ -108,83 +131,10 @@ async def _replacements(cluster: Cluster) -> None:
         cluster.check_alive()
 
 
-async def _few_left(cluster: Cluster, killer: asyncio.Task[None], few: int) -> None:
-    """Wait until at most `few` runs and messages are left, or the kills have ended."""
-    async with asyncio.timeout(SETTLE_WITHIN + 60 * few):
-        while (await unsettled(cluster.database)).in_progress > few:
-            if killer.done():
-                killer.result()
-                return
-            await asyncio.sleep(0.5)
-
-
-async def _settled(cluster: Cluster, within: float) -> bool:
-    try:
-        async with asyncio.timeout(within):
-            while (await unsettled(cluster.database)).in_progress:
-                cluster.check_alive()
-                await asyncio.sleep(0.25)
-            await cluster.comfydeploy.idle()
-    except TimeoutError:
-        return False
-    return True
-
-
-async def scale(
-    folder: Path,
-    runs: int,
-    seed: int = 1,
-    *,
-    most_kills: int | None = None,
-    rolling: bool = False,
-    webs: int = 2,
-    messengers: int = 3,
-    say: Callable[[str], None] = lambda _: None,
-) -> Result:
-    """Play a scale run, and kill a process every few seconds, up to `most_kills` times if it isn't None.
-
-    If `rolling` is set, stop each process once instead, and start it again.
-    """
-    result = Result()
-    async with built(folder, webs=webs, messengers=messengers) as (cluster, balancer):
-        await cluster.start()
-        say(f"{len(cluster.members)} processes, shards {sorted(cluster.shards)} connected")
-        began = time.monotonic()
-        killer = asyncio.create_task(
-            _replacements(cluster) if rolling else _strikes(cluster, random.Random(seed), most_kills)
-        )
-        crowd = Crowd(cluster, runs)
-        asking = asyncio.create_task(crowd.ask_all())
-        done, _ = await asyncio.wait({asking, killer}, return_when=asyncio.FIRST_COMPLETED)
-        if killer in done:
-            killer.result()
-        await asking
-        busy_seconds = time.monotonic() - began
-        await _few_left(cluster, killer, runs // 20)
-        if rolling or most_kills is not None:
-            await killer
-        killer.cancel()
-        await _settled(cluster, SETTLE_WITHIN)
-        result.seconds = time.monotonic() - began
-        await _judge(cluster, result, say)
-        result.kills = cluster.kills
-        identifies = cluster.discord.gateway.counts["invalid"]
-        say(
-            f"{crowd.asked} commands sent, the last after {busy_seconds:.0f} s; ended as: "
-            f"{result.ends}; {balancer.refused} webhooks found no web process; {identifies} IDENTIFYs refused"
-        )
-    return result
-
-
-async def _judge(cluster: Cluster, result: Result, say: Callable[[str], None]) -> None:
-    checker = InvariantChecker(cluster)
-    rounds = [Round(number, channel, "scale") for number, channel in enumerate(cluster.channels)]
-    result.verdict = await checker.judge(rounds)
-    for key, what in result.verdict.all.items():
-        say(f"{what}\n{checker.evidence(key, rounds)}")
-    ends = Counter(run.state.value for run in await runs_of(cluster.database))
-    result.ends = ", ".join(f"{count} {state}" for state, count in sorted(ends.items()))
-    result.runs = ends.total()
-    unknown = cluster.discord.request_log.unknown_routes
-    if unknown:
-        raise RuntimeError(f"the bot calls routes that the fake Discord lacks: {unknown}")
+async def _settle(cluster: Cluster, few: int, is_over: Callable[[], bool]) -> None:
+    """Wait until at most `few` runs and messages are left, or `is_over`, or so long that they are lost."""
+    deadline = time.monotonic() + SETTLE_WITHIN + 60 * few
+    while not is_over() and time.monotonic() < deadline:
+        if (await unsettled(cluster.database)).in_progress <= few:
+            return
+        await asyncio.sleep(0.25)

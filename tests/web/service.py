@@ -13,28 +13,31 @@ from typing import Any
 import aiohttp
 
 from bot.comfydeploy.wire import WebhookSigner
-from bot.domain.runs import RunState
+from bot.domain.runs import Run, RunState
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from tests.databases import file_away
 from tests.harness import AppRunner
-from tests.questions import Request, Run, runs
+from tests.questions import runs
 
 SECRET = "a-secret-of-the-operators-own-0123456789"
 
 
 def queued_run(now: datetime) -> Run:
-    request = Request(
+    return Run(
         key="abcdefghij234567",
+        request_key="abcdefghij234567",
+        state=RunState.QUEUED,
         created_at=now,
         requester_id=2,
         guild_id=3,
         channel_id=4,
         deployment="default",
         deployment_id=PICTURE_ID,
-        answer_id=5,
+        inputs={},
+        status_message_id=5,
+        run_id="0c9d6a1e-1111-4000-8000-000000000000",
+        submitted_at=now,
     )
-    run_id = "0c9d6a1e-1111-4000-8000-000000000000"
-    return Run(request=request, key=request.key, state=RunState.QUEUED, run_id=run_id, submitted_at=now)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import cycle
 
+from tests.chaos.faults import POST
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
@@ -28,7 +29,7 @@ from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.deaths import kill_after_call
 from tests.simulation.trouble.places import delete_channel, edit_deployments, expire_token, set_mark, withdraw
-from tests.simulation.trouble.services import POST, faulty
+from tests.simulation.trouble.services import faulty
 
 _KINDS = {"Share": "g", "Post": "s"}
 _DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"

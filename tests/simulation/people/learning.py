@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, NamedTuple
 
 from demo.fake_comfydeploy.runs import Output, Run
+from tests.chaos.faults import ANSWER, DEFER, POST
 from tests.fakediscord.faults import Fault
 from tests.simulation.people.asking import (
     held_run,
@@ -23,7 +24,7 @@ from tests.simulation.steps import Draw, action
 from tests.simulation.story import Story
 from tests.simulation.trouble.deaths import kill_after_call
 from tests.simulation.trouble.places import expire_token, withdraw
-from tests.simulation.trouble.services import ANSWER, DEFER, POST, away, jump, watch
+from tests.simulation.trouble.services import away, jump, watch
 
 _PLACES = ("pictures", "pictures", "adult", "thread")
 # Seconds, a little more than the deadline of runs, and than the grace time after a lost reply.

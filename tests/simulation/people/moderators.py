@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tests.chaos.faults import DEFER, POST
 from tests.fakediscord.faults import Fault, Rule
 from tests.fakediscord.world import Message
 from tests.simulation.people.asking import (
@@ -21,7 +22,6 @@ from tests.simulation.people.requests import MEMBERS, MODERATORS
 from tests.simulation.steps import Draw, Skip, action, sample
 from tests.simulation.story import Story
 from tests.simulation.trouble.deaths import kill_after_call, kill_at_commit
-from tests.simulation.trouble.services import DEFER, POST
 
 _DECIDERS = (*MODERATORS, "rita")
 

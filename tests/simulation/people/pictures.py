@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from demo.picture_check import Mood
+from tests.chaos.faults import POST
 from tests.fakediscord.world import Message
 from tests.simulation.people.asking import fill_in, held_run, open_list, press_and_wait, release_all, request
 from tests.simulation.people.moderators import picture_cards, press_together, wait_for_cards
@@ -14,7 +15,7 @@ from tests.simulation.setup import open_panel
 from tests.simulation.steps import Draw, action, sample
 from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.deaths import kill_at_call, kill_at_commit
-from tests.simulation.trouble.services import POST, jump, set_mood
+from tests.simulation.trouble.services import jump, set_mood
 from tests.simulation.world import LURID
 
 _DECISIONS = ("Post", "Post", "Post as spoiler", "Delete")

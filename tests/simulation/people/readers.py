@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from tests.chaos.faults import POST
 from tests.fakediscord.faults import Fault
 from tests.simulation.people.asking import (
     MORE,
@@ -22,7 +23,6 @@ from tests.simulation.people.copying import copy_shown
 from tests.simulation.people.requests import MEMBERS, derived
 from tests.simulation.steps import Choice, Draw, Skip, action, sample
 from tests.simulation.story import Story
-from tests.simulation.trouble.services import POST
 
 _TWO: dict[str, Choice] = {"people": sample(MEMBERS, 2)}
 

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+from tests.chaos.faults import ROUTES
 from tests.fakediscord.faults import Fault
 from tests.simulation.engine.boundaries import STATEMENTS, ConnectionLost
 from tests.simulation.engine.life import Life
@@ -14,7 +15,7 @@ from tests.simulation.engine.patches import TIME
 from tests.simulation.engine.process import Process
 from tests.simulation.steps import Draw, action
 from tests.simulation.story import Story
-from tests.simulation.trouble.services import ROUTES, jump, watch
+from tests.simulation.trouble.services import jump, watch
 
 Strike = Callable[[Life, str, bool], None]
 """Called with the process, before (False) and after (True) the execution of each of its statements."""

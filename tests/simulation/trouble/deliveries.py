@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from tests.chaos.faults import ANSWER, DEFER, MESSAGE, POST
 from tests.fakediscord.faults import Fault
 from tests.simulation.people.asking import labels_of, outcome, request, started
 from tests.simulation.people.requests import MEMBERS, derived
@@ -12,7 +13,7 @@ from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.deaths import database_leaves, kill_after_call, kill_at_call
 from tests.simulation.trouble.places import set_mark
-from tests.simulation.trouble.services import ANSWER, DEFER, MESSAGE, POST, jump, leave, watch
+from tests.simulation.trouble.services import jump, leave, watch
 
 _EDIT, _READ, _CLEAN_UP = f"PATCH {ANSWER}", f"GET {ANSWER}", f"DELETE {ANSWER}"
 _FAULTS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.chaos.faults import POST
 from tests.fakediscord.faults import Fault
 from tests.simulation.engine.patches import TIME
 from tests.simulation.people.asking import held_run, request, started
@@ -11,7 +12,7 @@ from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import Draw, action, sample
 from tests.simulation.story import Story
 from tests.simulation.trouble.deaths import database_leaves
-from tests.simulation.trouble.services import POST, away, faulty, jump
+from tests.simulation.trouble.services import away, faulty, jump
 
 _RULES = "GET /guilds/{guild_id}/auto-moderation/rules"
 _DEPLOYMENTS = ("picture", "several", "text")

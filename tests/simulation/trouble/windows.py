@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+from tests.chaos.faults import ANSWER, POST
 from tests.fakediscord.faults import Fault
 from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.engine.life import Life
@@ -29,7 +30,7 @@ from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Story
 from tests.simulation.trouble.deaths import add_strike, error, is_commit, kill_life
 from tests.simulation.trouble.places import set_mark, withdraw
-from tests.simulation.trouble.services import ANSWER, POST, faulty, jump, watch
+from tests.simulation.trouble.services import faulty, jump, watch
 
 _CLAIM, _EXTENSION = "UPDATE messages SET failures", "UPDATE requests SET lease_until"
 # Seconds by which the result of a claim is delayed. The process would wait two seconds for it.
