@@ -3,44 +3,82 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
+import av
 import discord
+from PIL import Image
 
+from bot.ui.custom_ids import SettingId
 from demo import tour
-from demo.world import World, open_world
+from demo.fake_comfydeploy.video import FRAME_RATE, SECONDS
+from demo.world import FLAGGED, World, open_world
 
 MOST_LINES = 26
 COLUMNS = 90
 STEPS = [what for steps in tour.TOUR.values() for what in steps]
 
 
-async def seen(
-    world: World, channel: Any, look: Callable[[discord.Message], bool], who: str = "ada"
-) -> discord.Message:
-    """Return the newest such message, once there is one."""
+def red_square() -> bytes:
+    target = io.BytesIO()
+    Image.new("RGB", (256, 256), "red").save(target, "PNG")
+    return target.getvalue()
+
+
+def is_red(picture: bytes) -> bool:
+    """Return whether the start picture shines through, with which the fake workflow blends its own."""
+    with Image.open(io.BytesIO(picture)) as image:
+        red, green, blue = image.convert("RGB").resize((1, 1)).getpixel((0, 0))
+    return red > green + 40 and red > blue + 40
+
+
+def with_files(world: World, place: Any, who: str = "ada", name: str = "") -> list[discord.Message]:
+    """Return the bot's messages with such files that somebody sees in a channel."""
+    return [
+        message
+        for message in place.history(viewer=world.people[who])
+        if message.author.bot and any(name in file.filename for file in message.attachments)
+    ]
+
+
+async def shown(world: World, place: Any, who: str = "ada", name: str = "") -> discord.Message:
+    """Return the newest message with such a file, once there is one."""
     async with asyncio.timeout(60):
         while True:
             async with world.turn:
-                found = [message for message in channel.history(viewer=world.people[who]) if look(message)]
+                found = with_files(world, place, who, name)
             if found:
                 return found[-1]
             await asyncio.sleep(0.05)
 
 
-def has_picture(message: discord.Message) -> bool:
-    return bool(message.attachments)
+async def generates(world: World, deployment: str = "picture", where: Any = None, **options: Any) -> Any:
+    async with world.turn:
+        command = f"generate {deployment}"
+        return await world.people["ada"].slash(where or world.channel, command, **options)
+
+
+async def posts_red_picture(world: World) -> discord.Message:
+    async with world.turn:
+        sent = await world.people["ada"].send(world.channel, "look", attachments=[("red.png", red_square())])
+    assert isinstance(sent, discord.Message)
+    return sent
+
+
+async def press_until_taken(world: World, card: discord.Message, label: str) -> None:
+    """Press a button again while the bot answers that the card isn't complete: its post isn't stored yet."""
+    async with asyncio.timeout(60):
+        while True:
+            async with world.turn:
+                pressed = await world.people["mia"].click(card, label=label)
+            if "press it again" not in pressed.response.content:
+                return
 
 
 def text_of(answer: Any) -> str:
     return f"{answer.response.content} {answer.response.components}"
-
-
-def commands(texts: list[str]) -> Iterator[str]:
-    for text in texts:
-        yield from re.findall(r"/[a-z]+", text)
 
 
 def test_it_is_short() -> None:
@@ -55,28 +93,24 @@ async def test_it_names_commands_and_deployments_that_exist() -> None:
         catalogue = world.app.bot.app.catalogue
         known = {command.name for command in world.app.bot.tree.get_commands()}
         labels = {follow_up.label for each in catalogue.all() for follow_up in each.follow_ups}
-    assert {name.removeprefix("/") for name in commands(STEPS)} <= known
-    named = {
-        name
-        for what in STEPS
-        if what.startswith("/generate ")
-        for name in re.findall(r"\b[a-z]+\b(?!:)", what.removeprefix("/generate "))
-    }
+    text = " ".join(STEPS)
+    assert set(re.findall(r"/([a-z]+)", text)) <= known
+    of_generate = [what.removeprefix("/generate ") for what in STEPS if what.startswith("/generate ")]
+    named = {name for what in of_generate for name in re.findall(r"\b[a-z]+\b(?!:)", what)}
     assert named <= {each.name for each in catalogue.all()}
-    assert labels <= set(re.findall(r"\w+", " ".join(STEPS)))
+    assert labels <= set(re.findall(r"\w+", text))
 
 
 async def test_a_result_is_shared_in_the_gallery() -> None:
     async with open_world(pace=0) as world:
         ada = world.people["ada"]
-        async with world.turn:
-            await ada.slash(world.channel, "generate picture", prompt="a red barn")
-        result = await seen(world, world.channel, has_picture)
+        await generates(world, prompt="a red barn")
+        result = await shown(world, world.channel)
         async with world.turn:
             more = await ada.click(result, label="⋯ More")
             form = await ada.click(more.response.message, label="Share")
             await ada.submit_modal(form, {"prompt": True})
-        assert await seen(world, world.gallery, has_picture, who="ben")
+        assert await shown(world, world.gallery, "ben")
 
 
 async def test_the_moderator_sets_a_default_and_private_results_are_allowed() -> None:
@@ -93,9 +127,62 @@ async def test_the_moderator_sets_a_default_and_private_results_are_allowed() ->
 
 async def test_the_age_restricted_deployment_runs_only_in_its_channel() -> None:
     async with open_world(pace=0) as world:
-        ada = world.people["ada"]
-        async with world.turn:
-            refused = await ada.slash(world.channel, "generate restricted", prompt="a barn")
-            await ada.slash(world.restricted, "generate restricted", prompt="a barn")
+        refused = await generates(world, "restricted", prompt="a barn")
         assert "use this in an age-restricted channel" in text_of(refused)
-        assert await seen(world, world.restricted, has_picture)
+        await generates(world, "restricted", world.restricted, prompt="a barn")
+        assert await shown(world, world.restricted)
+
+
+async def test_a_picture_with_its_start_picture_is_made_once_the_moderator_approves_its_card() -> None:
+    async with open_world(pace=0) as world:
+        mia, wanted = world.people["mia"], {"review_channel_id": [world.review], "mode": ["everybody"]}
+        async with world.turn:
+            panel = (await mia.slash(world.channel, "settings")).response
+            form = await mia.click(panel, custom_id=SettingId("approval", "open").encode())
+            boxes = [label["component"]["custom_id"] for label in form.modal["components"]]
+            names = {box: box.split(":")[0].removeprefix("approval.") for box in boxes}
+            values = {box: wanted[name] for box, name in names.items() if name in wanted}
+            await mia.submit_modal(form, values)
+        await generates(world, prompt="a red barn", image=("start.png", red_square()))
+        card = await shown(world, world.review, "mia")
+        assert is_red(await card.attachments[0].read())
+        assert len(world.comfydeploy.call_log.queue_calls) == 0
+        async with world.turn:
+            await mia.click(card, label="Approve")
+        result = await shown(world, world.channel)
+        assert [user.id for user in result.mentions] == [world.people["ada"].id]
+        assert len(world.comfydeploy.call_log.queue_calls) == 1
+
+
+async def test_a_flagged_picture_is_held_until_the_moderator_posts_it() -> None:
+    async with open_world(pace=0) as world:
+        await generates(world, prompt=f"A {FLAGGED.capitalize()} barn")
+        card = await shown(world, world.review, "mia")
+        (held,) = card.attachments
+        assert held.is_spoiler() or held.filename.startswith("report-")
+        assert not with_files(world, world.channel)
+        await press_until_taken(world, card, "Post")
+        result = await shown(world, world.channel)
+        assert [user.id for user in result.mentions] == [world.people["ada"].id]
+
+
+async def test_a_picture_in_the_channel_is_used_as_input_enlarged_and_animated() -> None:
+    async with open_world(pace=0) as world:
+        ada, posted = world.people["ada"], await posts_red_picture(world)
+        async with world.turn:
+            offered = await ada.context_menu(world.channel, "Use as input", posted)
+            form = await ada.select(offered.response.message, ["draft::picture:0::"])
+            await ada.submit_modal(form, {"prompt": "a barn"})
+        assert is_red(await (await shown(world, world.channel)).attachments[0].read())
+        async with world.turn:
+            await ada.context_menu(world.channel, "Upscale", posted)
+        enlarged = await shown(world, world.channel, name="upscale")
+        with Image.open(io.BytesIO(await enlarged.attachments[0].read())) as image:
+            assert image.size == (512, 512)
+        async with world.turn:
+            form = await ada.context_menu(world.channel, "Animate", enlarged)
+            await ada.submit_modal(form, {"motion": "pan"})
+        clip = await shown(world, world.channel, name=".mp4")
+        with av.open(io.BytesIO(await clip.attachments[0].read())) as container:
+            frames = sum(1 for _ in container.decode(video=0))
+        assert frames == FRAME_RATE * SECONDS

@@ -1,5 +1,6 @@
 """Changed meanwhile: requests and results from before a change get what is offered and allowed now."""
 
+import asyncio
 import re
 from collections import Counter
 
@@ -59,9 +60,9 @@ async def _repeats(stage: Stage, alice: Person) -> None:
         await alice.types("/generate text", prompt="a stork")
         await stage.passes(5)
     key = stage.key("a stork")
-    for _ in range(3):
-        with stage.unseen():
-            await alice.sends_forged(f"run:{key}:cancel", on="a stork")
+    with stage.unseen():
+        presses = (alice.sends_forged(f"run:{key}:cancel", on="a stork") for _ in range(3))
+        await asyncio.gather(*presses)
     stage.tells("alice has pressed Cancel three times")
     with stage.unseen():
         await stage.until_done()

@@ -17,8 +17,7 @@ from bot.domain.errors import StartLater, StartupError
 from bot.outside import Outside
 from bot.store import Store
 from tests.databases import new_sqlite
-from tests.unit.comfydeploy.calls import connect
-from tests.unit.comfydeploy.servers import http_server
+from tests.unit.comfydeploy.calls import connect, http_server
 from tests.unit.deployments.made import UUID, config
 
 LTX = "3d211e35-98da-4fb7-acf6-438b8846a9b9"
