@@ -22,6 +22,7 @@ from bot.ui.custom_ids import HelpId, HelpPage
 from bot.ui.message_parts import bar, button, layout_of, lines
 
 _LISTED = 10
+_DEFAULTS = 5
 _TITLE = 40
 _PROMPT = 100
 _EXAMPLE = "a lighthouse at dusk, soft light, film photo"
@@ -113,9 +114,11 @@ def _rules(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
     else:
         yield "- Your requests start without a moderator's approval."
     yield from _budgets(standing)
-    for default in standing.defaults:
+    for default in standing.defaults[:_DEFAULTS]:
         name = escape_line(default.name, NAME_LENGTH)
         yield say("help_rules_default", name=name, title=escape_line(title(default.deployment), 60))
+    if len(standing.defaults) > _DEFAULTS:
+        yield f"- And {len(standing.defaults) - _DEFAULTS} more."
     if standing.in_server and rules.private_results:
         yield "- With `private`, only you and the moderators can see a result."
     closed = {name for name, allowed in rules.deployment_roles.items() if not allowed & roles}

@@ -41,7 +41,7 @@ from bot.ui.message_parts import (
 from bot.ui.run_facts import batch_title, block_end, moderators_reason, reason_of
 
 _VALUE_LENGTH = 400
-_VALUES_LENGTH = 3000
+_VALUES_LENGTH = 2500
 _MAX_REPORTS = 3
 # How the names of files on a report's card begin.
 REPORTED = "report-"

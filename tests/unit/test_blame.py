@@ -13,8 +13,7 @@ from bot.domain.runs import RunState
 from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, UNSUCCESSFUL
 from bot.strings import SENTENCES, explain
 from tests.unit.comfydeploy.samples import answer
-from tests.unit.ui.about_runs import outcome, run
-from tests.unit.ui.messages import text
+from tests.unit.ui.messages import ended, run, text
 
 # The public sentence about a failure. What may help is in Details.
 IN_PUBLIC = "run_failed"
@@ -90,8 +89,6 @@ def test_the_machines_own_refusal_accuses_neither_key_nor_account_nor_deployment
 def test_only_a_private_failure_quotes_the_last_error_of_its_log_as_plain_text() -> None:
     log = "Traceback\nValueError: <@1> **loud** `code`\nPrompt executed"
     for private in (True, False):
-        (part,) = outcome(
-            run(str, RunState.FAILED, failure_code="run_failed", failure_log=log, private=private)
-        )
+        (part,) = ended(run(RunState.FAILED, failure_code="run_failed", failure_log=log, private=private))
         assert ("hit an error: “ValueError: \\<\\@1> \\*\\*loud" in text(part)) is private
         assert ("ValueError" in text(part)) is private

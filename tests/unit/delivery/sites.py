@@ -39,11 +39,13 @@ class Names(AbstractResolver):
     """A resolver that answers each name with its next set of addresses; the last one stays."""
 
     def __init__(self, **answers: list[tuple[str, ...]]) -> None:
+        self.asked: list[tuple[str, int, socket.AddressFamily]] = []
         self._answers = answers
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
+        self.asked.append((host, port, family))
         left = self._answers[host.partition(".")[0]]
         addresses = left.pop(0) if len(left) > 1 else left[0]
         plain = {"hostname": host, "port": port, "family": socket.AF_INET, "proto": 0}

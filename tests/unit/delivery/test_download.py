@@ -1,18 +1,20 @@
-"""Downloads from servers that answer well, badly, slowly or not at all."""
+"""Downloads from servers that answer well, badly, slowly or not at all, and of the beginnings of files."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
 import io
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 
 from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
 from bot.media.download import MediaFetcher, MediaLimits
-from tests.unit.delivery.sites import PNG, Handler, Site, dripping, fetch, outside_only, refusal
+from bot.media.file_types import SNIFF_BYTES
+from tests.unit.delivery.sites import OUTSIDE, PNG, Handler, Site, dripping, fetch, outside_only, refusal
 
 
 async def test_an_output_is_fetched_and_known_by_its_bytes(outside: Site) -> None:
@@ -113,14 +115,18 @@ async def test_a_body_that_announces_too_much_is_not_read(outside: Site) -> None
     assert caught.value.params == {"limit": 999_999}
 
 
-async def test_an_endless_body_ends_at_the_limit(outside: Site) -> None:
-    async def endless(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
+def endless(status: int) -> Handler:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=status)
         await response.prepare(request)
         while True:
             await response.write(bytes(64 * 1024))
 
-    outside.handler = endless
+    return handler
+
+
+async def test_an_endless_body_ends_at_the_limit(outside: Site) -> None:
+    outside.handler = endless(200)
     into = io.BytesIO()
     async with MediaFetcher(allows=outside_only) as fetcher:
         with pytest.raises(MediaTooLarge):
@@ -142,6 +148,84 @@ async def test_a_page_or_nothing_in_place_of_a_picture_is_no_result(outside: Sit
     outside.answers(lambda: web.Response(body=b"<html>Sign in</html>", content_type="image/png"))
     await refusal(outside.url("/cat.png"), MediaUnavailable)
     assert (await fetch(outside.url("/notes"))).content_type == "text/plain"
+
+
+async def test_a_dripping_body_is_given_up_before_its_time_is_over(outside: Site) -> None:
+    outside.handler = dripping
+    limits = MediaLimits(rate=10_000, patience=0.2, total=5)
+    assert "less than 10000 bytes/s" in await refusal(outside.url(), MediaUnavailable, limits=limits)
+
+
+@asynccontextmanager
+async def raw_server(head: bytes, drip: bytes) -> AsyncIterator[str]:
+    """Run a server that sends the head at once, then the drip again and again; yield its address."""
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        try:
+            while True:
+                writer.write(drip)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            writer.close()
+
+    server = await asyncio.start_server(serve, OUTSIDE, 0)
+    async with server:
+        yield f"http://{OUTSIDE}:{server.sockets[0].getsockname()[1]}/cat.png"
+
+
+async def test_headers_that_drip_are_given_up() -> None:
+    async with raw_server(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n") as url:
+        await refusal(url, MediaUnavailable, limits=MediaLimits(answer=0.2))
+
+
+async def test_a_body_of_nothing_but_framing_is_given_up() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;"
+    async with raw_server(head, b"a") as url:
+        await refusal(url, MediaUnavailable, limits=MediaLimits(idle=0.2))
+
+
+async def head(url: str, limits: MediaLimits | None = None) -> bytes:
+    async with MediaFetcher(allows=outside_only, limits=limits) as fetcher:
+        return await fetcher.head(url)
+
+
+async def test_only_the_beginning_is_requested(outside: Site) -> None:
+    outside.redirects("/next.png")
+    await head(outside.url())
+    assert [visit.headers["Range"] for visit in outside.visits] == [f"bytes=0-{SNIFF_BYTES - 1}"] * 2
+
+
+@pytest.mark.parametrize("status", [200, 206])
+async def test_a_server_that_sends_everything_is_cut_off(outside: Site, status: int) -> None:
+    outside.handler = endless(status)
+    assert await head(outside.url()) == bytes(SNIFF_BYTES)
+
+
+async def test_only_a_few_beginnings_are_read_at_once_and_downloads_do_not_wait_for_them(
+    outside: Site,
+) -> None:
+    limit, full, go = 8, asyncio.Event(), asyncio.Event()
+    waiting: list[web.Request] = []
+
+    async def held(request: web.Request) -> web.StreamResponse:
+        if "Range" in request.headers:
+            waiting.append(request)
+            if len(waiting) == limit:
+                full.set()
+            await go.wait()
+        return web.Response(body=PNG)
+
+    outside.handler = held
+    async with MediaFetcher(allows=outside_only) as fetcher, asyncio.TaskGroup() as tasks:
+        heads = [tasks.create_task(fetcher.head(outside.url())) for _ in range(limit + 2)]
+        await full.wait()
+        media = await fetcher.fetch(outside.url(), limit_bytes=1000, into=io.BytesIO())
+        assert media.size == len(PNG)
+        assert len(waiting) == limit
+        go.set()
+    assert [task.result() for task in heads] == [PNG] * (limit + 2)
 
 
 @pytest.mark.parametrize("url", ["http://a\r\nb/", "http://h:99999/", "http://xn--a/", "cat.png", ""])

@@ -146,42 +146,61 @@ async def test_a_checkers_own_names_are_mapped_and_others_ignored(tmp_path: Path
     assert await labels_after(json.dumps(answer), tmp_path) == {NUDITY}
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "",
-        "null",
-        "[]",
-        "{}",
-        '{"labels": null}',
-        '{"labels": ["explicit"]}',
-        '{"labels": {"explicit": "0.9"}}',
-        '{"labels": {"explicit": true}}',
-        '{"labels": {"explicit": null}}',
-        '{"labels": {"explicit": 1.1}}',
-        '{"labels": {"explicit": -0.1}}',
-        '{"labels": {"explicit": NaN}}',
-        '{"labels": {"explicit": 1e999}}',
-        '{"labels": {"unheard": 97, "explicit": 0.9}}',
-        '{"labels": {"explicit": ' + "9" * 5_000 + "}}",
-        "[" * 60_000,
-        '{"labels": {}}' + " " * 64 * 1024,
-        b"\xff\xfe\x00",
-        gzip.compress(b'{"labels": {}}', mtime=0),
-        "<!doctype html>",
-    ],
-    ids=lambda text: repr(text[:30]),
+def answering(status: int) -> Answer:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, text='{"labels": {}}')
+
+    return answer
+
+
+def dripping(size: int, pause: float) -> Answer:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while request.transport is not None:
+            await response.write(b" " * size)
+            await asyncio.sleep(pause)
+        return response
+
+    return answer
+
+
+async def cut_off(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": "1000"})
+    await response.prepare(request)
+    await response.write(b'{"labels": {}}')
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
+GARBAGE: tuple[str | bytes, ...] = (
+    *("", "null", "[]", "{}", '{"labels": null}', '{"labels": ["explicit"]}', "<!doctype html>"),
+    *(f'{{"labels": {{"explicit": {value}}}}}' for value in ('"0.9"', "true", "null", "1.1", "-0.1")),
+    *(f'{{"labels": {{"explicit": {value}}}}}' for value in ("NaN", "1e999", "9" * 5_000)),
+    '{"labels": {"unheard": 97, "explicit": 0.9}}',
+    "[" * 60_000,
+    '{"labels": {}}' + " " * 64 * 1024,
+    b"\xff\xfe\x00",
+    gzip.compress(b'{"labels": {}}', mtime=0),
 )
+
+
+@pytest.mark.parametrize("answer", GARBAGE, ids=lambda text: repr(text[:30]))
 async def test_garbage_is_unknown(answer: str | bytes, tmp_path: Path) -> None:
     assert await labels_after(answer, tmp_path) is None
 
 
 @pytest.mark.parametrize("status", [201, 204, 302, 400, 401, 403, 404, 413, 422, 500, 503])
 async def test_another_status_is_unknown_whatever_its_body_says(status: int, tmp_path: Path) -> None:
-    async def answer(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=status, text='{"labels": {}}')
+    assert await labels_after(answering(status), tmp_path) is None
 
-    assert await labels_after(answer, tmp_path) is None
+
+@pytest.mark.parametrize(
+    "answer", [dripping(4096, 0), dripping(1, 0.01), cut_off], ids=["endless", "dripping", "cut off"]
+)
+async def test_an_answer_that_does_not_end_well_is_unknown(answer: Answer, tmp_path: Path) -> None:
+    assert await labels_after(answer, tmp_path, seconds=0.3) is None
 
 
 async def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
@@ -199,38 +218,6 @@ async def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
 
             assert await labels_after(answer, tmp_path) is None
     assert elsewhere == []
-
-
-async def endless(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse()
-    await response.prepare(request)
-    while request.transport is not None:
-        await response.write(b" " * 4096)
-    return response
-
-
-async def dripping(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse()
-    await response.prepare(request)
-    while request.transport is not None:
-        await response.write(b" ")
-        await asyncio.sleep(0.01)
-    return response
-
-
-async def cut_off(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse()
-    response.content_length = 1000
-    await response.prepare(request)
-    await response.write(b'{"labels": {}}')
-    assert request.transport is not None
-    request.transport.close()
-    return response
-
-
-@pytest.mark.parametrize("answer", [endless, dripping, cut_off])
-async def test_an_answer_that_does_not_end_well_is_unknown(answer: Answer, tmp_path: Path) -> None:
-    assert await labels_after(answer, tmp_path, seconds=0.3) is None
 
 
 async def test_the_deadline_ends_a_check(tmp_path: Path) -> None:

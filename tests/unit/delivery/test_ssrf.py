@@ -6,11 +6,11 @@ import socket
 from ipaddress import ip_address, ip_network
 
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from bot.domain.errors import MediaForbidden
 from bot.media.ssrf import GuardedResolver, check_url, is_public, public_or_in
+from tests.unit.delivery.sites import Names
 
 PUBLIC = [
     "8.8.8.8",
@@ -118,26 +118,8 @@ def test_a_public_http_url_is_opened(url: str) -> None:
     check_url(URL(url), is_public)
 
 
-class Answers(AbstractResolver):
-    """A resolver that records its questions."""
-
-    def __init__(self, *addresses: str) -> None:
-        self.asked: list[tuple[str, int, socket.AddressFamily]] = []
-        self._addresses = addresses
-
-    async def resolve(
-        self, host: str, port: int = 5, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        self.asked.append((host, port, family))
-        plain = {"hostname": host, "port": port, "family": family, "proto": 0, "flags": 0}
-        return [ResolveResult(host=address, **plain) for address in self._addresses]  # type: ignore[typeddict-item]
-
-    async def close(self) -> None:
-        return None
-
-
 async def test_a_name_is_resolved_to_both_families_unless_one_is_given() -> None:
-    inner = Answers("8.8.8.8", "2606:4700::1")
+    inner = Names(cdn=[("8.8.8.8", "2606:4700::1")])
     locked = GuardedResolver(inner, is_public)
     assert [found["host"] for found in await locked.resolve("cdn.test")] == ["8.8.8.8", "2606:4700::1"]
     await locked.resolve("cdn.test", 443, socket.AF_INET6)
@@ -147,4 +129,4 @@ async def test_a_name_is_resolved_to_both_families_unless_one_is_given() -> None
 @pytest.mark.parametrize("addresses", [("10.0.0.1",), ("8.8.8.8", "10.0.0.1")])
 async def test_one_forbidden_address_forbids_the_name(addresses: tuple[str, ...]) -> None:
     with pytest.raises(MediaForbidden):
-        await GuardedResolver(Answers(*addresses), is_public).resolve("cdn.test")
+        await GuardedResolver(Names(cdn=[addresses]), is_public).resolve("cdn.test")

@@ -6,28 +6,15 @@ import pytest
 
 from bot.ui.custom_ids import Action, CustomId, DraftId, RunId, SaveId, SettingId
 
+A = Action
 FREE = {
-    Action.CANCEL,
-    Action.APPROVE,
-    Action.REJECT,
-    Action.BLOCK,
-    Action.DISMISS,
-    Action.SHOW,
-    Action.VEIL,
-    Action.HIDE,
-    Action.REPORT,
-    Action.EDIT,
-    Action.DETAILS,
-    Action.USE,
-    Action.SAVE,
-    Action.MORE,
-    Action.MORE_OF_ALL,
+    *(A.CANCEL, A.APPROVE, A.REJECT, A.BLOCK, A.DISMISS, A.SHOW, A.VEIL, A.HIDE, A.REPORT),
+    *(A.EDIT, A.DETAILS, A.USE, A.SAVE, A.MORE, A.MORE_OF_ALL),
 }
 
 
-@pytest.mark.parametrize("action", list(Action))
-def test_a_button_counts_unless_it_shows_or_ends_something(action: Action) -> None:
-    assert RunId("k" * 16, action).writes(form=False) is (action not in FREE)
+def test_a_button_counts_unless_it_shows_or_ends_something() -> None:
+    assert {action for action in Action if not RunId("k" * 16, action).writes(form=False)} == FREE
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from discord.ui import LayoutView, Select
 from bot.domain.settings.fields import SECTIONS, form_of
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.ui.settings import Panel, panel_layout
-from tests.unit.ui.crowded import DEPLOYMENTS, FULL
+from tests.unit.ui.drawn import DEPLOYMENTS, Drawer
 from tests.word_rules import compiled, first_hit
+
+FULL = Drawer(0, "fox").context()
 
 
 def selects(section: str, turn: int) -> list[Select[LayoutView]]:

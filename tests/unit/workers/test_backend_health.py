@@ -199,15 +199,13 @@ async def test_a_broken_machine_is_tried_with_one_run_at_a_time_and_only_its_run
     assert world.health.broken == frozenset()
 
 
-async def test_a_pause_that_the_backend_asks_for_is_kept(world: World) -> None:
+async def test_a_pause_that_the_backend_asks_for_is_kept_and_told_once_it_lasts(world: World) -> None:
     await world.health.failed(run(), BackendRateLimited(retry_after=600))
     await world.health.failed(run("b", "other"), BackendServerError(status=500))
     await world.later(599)
-    assert world.admitted() == EVERYTHING
-    assert world.told == []
+    assert (world.admitted(), world.told) == (EVERYTHING, [])
     await world.later(2)
-    assert world.admitted() == NOTHING
-    assert set(world.told) == {(BUSY, None)}
+    assert (world.admitted(), set(world.told)) == (NOTHING, {(BUSY, None)})
     assert world.rechecked == 0
 
 

@@ -1,16 +1,19 @@
-"""The allowance of a person: number, time and memory."""
+"""What a process remembers about people: how much they write, and the drafts of their forms."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from random import Random
 
 from bot.domain.errors import RefusedError
-from bot.memory import WINDOW, WRITES_PER_PERSON, Allowance, Unanswered
+from bot.memory import WINDOW, WRITES_PER_PERSON, Allowance, FormDrafts, Unanswered
 from tests.harness import Clock
 
+ALICE, BOB = 1, 2
 
-def spends(allowance: Allowance, person: int = 1) -> bool:
+
+def spends(allowance: Allowance, person: int = ALICE) -> bool:
     try:
         allowance.spend(person)
     except RefusedError:
@@ -21,27 +24,21 @@ def spends(allowance: Allowance, person: int = 1) -> bool:
 def test_a_person_writes_ten_times_in_any_minute() -> None:
     clock = Clock()
     began, allowance = clock.now, Allowance(clock)
+    allowance.refund(ALICE)
     for _ in range(WRITES_PER_PERSON):
         assert spends(allowance)
         clock.now += timedelta(seconds=1)
     assert not spends(allowance)
-    assert spends(allowance, 2)
+    assert spends(allowance, BOB)
     clock.now = began + WINDOW - timedelta(microseconds=1)
     assert not spends(allowance)
     clock.now = began + WINDOW
     assert [spends(allowance), spends(allowance)] == [True, False]
+    allowance.refund(ALICE)  # what wrote nothing
+    assert [spends(allowance), spends(allowance)] == [True, False]
     # Times before the clock was set back don't count.
     clock.move(days=-1)
     assert spends(allowance)
-
-
-def test_what_wrote_nothing_is_given_back() -> None:
-    allowance = Allowance(Clock())
-    allowance.refund(1)
-    for _ in range(WRITES_PER_PERSON):
-        assert spends(allowance)
-    allowance.refund(1)
-    assert [spends(allowance), spends(allowance)] == [True, False]
 
 
 def test_the_memory_is_bounded() -> None:
@@ -51,6 +48,28 @@ def test_the_memory_is_bounded() -> None:
             assert spends(allowance, person)
     assert not any(spends(allowance, person) for person in range(900, 1000))
     assert spends(allowance, 0)
+
+
+def test_only_its_user_gets_a_draft_and_only_of_its_type() -> None:
+    drafts = FormDrafts(Random(1))
+    name = drafts.keep(ALICE, "a fox")
+    assert drafts.get(name, ALICE, str) == "a fox"
+    assert [drafts.get(name, BOB, str), drafts.get("0123abcd", ALICE, str)] == [None, None]
+    assert drafts.get(name, ALICE, int) is None
+
+
+def test_a_users_oldest_draft_goes_first_and_nobody_elses() -> None:
+    drafts = FormDrafts(Random(1), per_user=3)
+    other = drafts.keep(BOB, 0)
+    names = [drafts.keep(ALICE, number) for number in range(5)]
+    assert [drafts.get(name, ALICE, int) for name in names] == [None, None, 2, 3, 4]
+    assert drafts.get(other, BOB, int) == 0
+
+
+def test_the_users_with_the_newest_drafts_keep_theirs() -> None:
+    drafts = FormDrafts(Random(1), users=2)
+    names = [(drafts.keep(user, user), user) for user in (ALICE, BOB, ALICE, 3)]
+    assert [drafts.get(name, user, int) for name, user in names] == [ALICE, None, ALICE, 3]
 
 
 async def test_a_request_with_an_answer_waits_for_those_that_have_none() -> None:

@@ -1,0 +1,243 @@
+"""What people see in cases that no story reaches, as files that `make snapshots` writes anew."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bot.domain.budgets import Spending, Usage, UsageView
+from bot.domain.errors import InputError, InputErrors
+from bot.domain.forms import Option
+from bot.domain.messages.records import MessageRef
+from bot.domain.moderation import Report
+from bot.domain.pages import RunListEntry
+from bot.domain.policy import Standing
+from bot.domain.requests import Holder, Member
+from bot.domain.runs import REQUESTER_BLOCKED, RunState
+from bot.domain.settings.fields import SECTIONS, describe_changes
+from bot.domain.settings.kinds import NotApplied, ReviewChannel, SettingsContext
+from bot.domain.settings.rules_and_defaults import Budget, ServerRules
+from bot.strings import explain
+from bot.ui.audit import AuditId, audit_layout
+from bot.ui.custom_ids import RunsId, SettingId
+from bot.ui.forms import pictures_layout
+from bot.ui.help import rules_text, usage_layout
+from bot.ui.lists import queue_layout, replace_layout, runs_layout
+from bot.ui.message_parts import PreparedOutputs, layout_of
+from bot.ui.moderation import closed_pictures_card, decided_card, report_card, review_card, turned_away_letter
+from bot.ui.result_buttons import OfferedActions
+from bot.ui.results import share_messages
+from bot.ui.run_facts import details
+from bot.ui.settings import Panel, panel_layout, warnings
+from bot.ui.status import finishing_message, plain_messages, status_message
+from tests.stories.render import Renderer
+from tests.unit.factories import made_block, made_preset
+from tests.unit.ui.drawn import ASKED, LINK, UNTIL, Shown, parts_of
+from tests.unit.ui.messages import batch_of, ended, run, view_in
+
+S = RunState
+SNAPSHOTS = Path(__file__).with_name("snapshots")
+LAKE, NOTHING = PreparedOutputs(texts=("Lake",)), PreparedOutputs()
+NO_INPUTS: Any = SimpleNamespace(values=(("prompt", "a fox"),), files=(), file_options=())
+
+
+def statuses() -> Mapping[str, Shown]:
+    done, *others = batch_of(S.SUCCEEDED, S.RUNNING, S.WAITING, S.WAITING)
+    changes: tuple[dict[str, Any], ...] = ({"progress": 0.5}, {"queue_position": 2}, {"queue_position": 3})
+    active = [replace(each, **change) for each, change in zip(others, changes, strict=True)]
+    private = {"private": True, "review_channel_id": 9}
+    return {
+        "far behind": status_message([run(S.WAITING, queue_position=51)], "Flux"),
+        "private, in review": status_message([run(S.AWAITING_APPROVAL, **private)], "Flux"),
+        "several, in each state": status_message([done, *active], "Flux"),
+        "several, one failed": status_message(batch_of(S.FAILED, S.SUCCEEDED, S.RUNNING), "Flux"),
+        "finishing": finishing_message([run()], "Flux"),
+    }
+
+
+def ends() -> Mapping[str, Shown]:
+    blocked = {"failure_code": REQUESTER_BLOCKED}
+    two = batch_of(S.SUCCEEDED, S.SUCCEEDED)
+    mixed = batch_of(S.SUCCEEDED, S.FAILED, S.REFUSED, S.TIMED_OUT)
+    codes = (None, "run_failed", "comfy_unauthorized", "deadline")
+    mixed = [replace(each, failure_code=code) for each, code in zip(mixed, codes, strict=True)]
+    return {
+        "unreadable": ended(run(S.TIMED_OUT, failure_code="deadline_unreadable")),
+        "too late": ended(run(S.REFUSED, failure_code="answer_too_late", user_install=True, guild_id=None)),
+        "inputs": ended(run(S.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "cfg, <@5>"})),
+        "inputs, unnamed": ended(run(S.REFUSED, failure_code="comfy_invalid", failure_params={"fields": ""})),
+        "blocked": ended(run(S.REFUSED, **blocked, failure_params={"others": 2})),
+        "blocked until": ended(run(S.REJECTED, **blocked, failure_params={"until": UNTIL})),
+        "weighted": ended(run(S.FAILED, failure_code="run_failed", charged_seconds=24.0)),
+        "nothing": ended(run(), made=NOTHING),
+        "text behind a spoiler": ended(
+            run(spoiler=True), made=PreparedOutputs(texts=("A lake.\nNobody is *there*.",))
+        ),
+        "several texts": ended(*two, made=LAKE),
+        "several with nothing": ended(*two, made=NOTHING),
+        "several, some failed": ended(*mixed, made=LAKE),
+        "several, one behind a spoiler": ended(two[0], replace(two[1], spoiler=True)),
+        "several, one late": ended(*two, made=LAKE, late=[two[1].key]),
+        "share of a text": share_messages(run(), "Flux", LAKE, LINK, OfferedActions()),
+        "no links": plain_messages([run()], [run()], None),
+    }
+
+
+def cards() -> Mapping[str, Shown]:
+    decided = {"decided_by": 5, "decided_at": ASKED, "failure_code": REQUESTER_BLOCKED}
+    until, always = ({"reason": "no *cats*", "until": end, "others": 2} for end in (UNTIL, 0))
+    refused = run(S.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "cfg"})
+    reports = [Report(person, "Against this server's rules", "it's *me*") for person in range(1, 8)]
+    remarks = PreparedOutputs(remarks=("big.png is too large",))
+    deleted = (None, ASKED, {"decision": "deleted, because nobody decided in time"})
+    return {
+        "review": review_card(run(S.AWAITING_APPROVAL, gpu="H100"), "Flux", NO_INPUTS, remarks),
+        "refused": decided_card(refused, "Flux", NO_INPUTS),
+        "blocked until": decided_card(run(S.REJECTED, **decided, failure_params=until), "Flux", NO_INPUTS),
+        "blocked": decided_card(
+            run(S.REJECTED, **decided, failure_params=always), "Flux", NO_INPUTS, link=LINK
+        ),
+        "letter": turned_away_letter(run(S.REJECTED, **decided, failure_params=always), "Flux"),
+        "report": report_card(run(), "Flux", reports, LINK, PreparedOutputs(texts=("a | fox",))),
+        "expired": closed_pictures_card(run(), "Flux", deleted),
+    }
+
+
+def lists() -> Mapping[str, Shown]:
+    elsewhere: dict[str, Any] = {"user_install": True, "guild_id": None}
+    entries = [
+        RunListEntry([run(key="a" * 16)], True, None),
+        RunListEntry([run(key="b" * 16, guild_id=7)], True, None),
+        RunListEntry([run(key="c" * 16, **elsewhere)], True, None),
+        RunListEntry([run(key="d" * 16)], False, MessageRef(99, 5)),
+        RunListEntry(batch_of(S.FAILED, S.SUCCEEDED), False, None),
+    ]
+    marks: dict[str, Any] = {"more": False, "here": 7, "pictures": {}, "restricted": {"d" * 16}}
+    waiting = [run(S.WAITING, queue_position=n, private=n == 2) for n in (2, 51)]
+    shown: dict[str, Any] = {"viewer_id": 7, "title": str.title, "ends": {}}
+    return {
+        "runs": runs_layout(entries, RunsId(0), str.title, **marks),
+        "queue": queue_layout([[each] for each in waiting], 0, more=False, **shown),
+        "details": details(
+            run(gpu="H100", gpu_used=None, parent_key="p" * 16, count=2), "Flux", None, None
+        ).layout,
+        "preset taken": replace_layout(made_preset(holder=Holder.SERVER), str.title, NO_INPUTS, "0123abcd"),
+        "pictures": pictures_layout(["https://x/a.png", "https://x/b.png"], ["a", "b"], [Option("up", "Up")]),
+        "audit": audit_layout(
+            [], AuditId(page=0, subject=22, actor=11, since=7, until=3), str.title, more=False
+        ),
+    }
+
+
+def limits() -> Mapping[str, Shown]:
+    spent = Spending(runs=3, gpu_seconds=100.4, waiting=1)
+    usage = Usage(now=ASKED, day_end=ASKED, person=spent, server=spent)
+    closed = replace(usage, block=made_block("spam *again*", None), paused="maintenance")
+
+    def page(rules: Mapping[str, Any], usage: Usage, **more: Any) -> Shown:
+        offered: dict[str, Any] = {"deployments": ("flux",), "age_restricted": ("flux",), "gpus": ("L4",)}
+        person, asked = Member(id=42, created_at=ASKED), ServerRules.model_validate(rules)
+        standing = Standing(person=person, usage=usage, rules=asked, in_server=True, **offered, **more)
+        return layout_of(rules_text(standing, str.title))
+
+    budget = {"runs_a_day": 2, "gpu_seconds_a_day": 900}
+    selected = {"approval": {"mode": "selected", "deployments": ["flux"]}, "budgets": {"server": budget}}
+    house = made_preset("house *style*", holder=Holder.SERVER)
+    return {
+        "closed": page({"approval": {"mode": "everybody"}, "gpu_roles": {"L4": [5]}}, closed),
+        "selected": page(selected, usage, age_restricted_channel=True),
+        "free": page({"private_results": True}, usage, defaults=[house] * 7),
+        "usage": usage_layout(UsageView(42, False, closed, (1, 1), Budget(waiting=None), Budget(at_once=2))),
+    }
+
+
+def settings() -> Mapping[str, Shown]:
+    gone: dict[str, Any] = {
+        "reviewer_role_id": 6,
+        "approval": {"mode": "selected", "review_channel_id": 6, "deployments": ["old"], "gpus": ["H100"]},
+        "gpu_roles": {"L4": [6], "T4": [6, 5], "H100": [5]},
+        "budgets": {"roles": {6: {"at_once": 1}}, "gpu_weights": {"H100": 2}},
+        "gallery_channel_id": 9,
+        "words": {"automod": True, "blocked": ["fox*"]},
+    }
+    around = SettingsContext(role_ids=frozenset({5}), channel_ids=frozenset({9}), gpus=("L4", "T4"))
+    unread = (
+        "automod_preset",
+        "automod_unknown",
+        "keyword_empty",
+        "regex_unsupported",
+        "regex_ascii_classes",
+    )
+    troubled = replace(
+        around,
+        review=ReviewChannel(missing=("View Channel",), everybody_sees=True),
+        gpu_unknown=("Flux",),
+        gpu_not_offered=("Song", "Text"),
+        gallery_lacks=("Attach Files",),
+        unreadable=("spoiler",),
+        automod_unread=tuple(NotApplied(code, "*My* rule") for code in unread),
+    )
+
+    def rules(**more: Any) -> ServerRules:
+        return ServerRules.model_validate({**gone, **more})
+
+    def warned(context: SettingsContext, **more: Any) -> Shown:
+        return layout_of("\n".join(warnings(rules(**more), context)))
+
+    bare, defaults = replace(around, manages_server=False), dict.fromkeys(range(11, 21), "*noir*")
+    stale = InputErrors([InputError("settings_changed_meanwhile", label="Spoilers", now="always")])
+    after = ServerRules(retention_days=7)
+    edited: dict[str, Any] = {
+        "saved": describe_changes(ServerRules(), after, around),
+        "mistakes": [explain(stale)],
+    }
+    again = SettingId("results", "again", "0123abcd")
+    return {
+        "gone": panel_layout(Panel(), rules(), replace(around, default_presets=defaults)),
+        "warnings about what is in trouble": warned(troubled),
+        "without Manage Server": warned(bare, approval={"mode": "without_roles"}),
+        "AutoMod away": warned(replace(around, automod_away=True), approval={"mode": "everybody"}),
+        "edited": panel_layout(Panel(SECTIONS["results"], **edited, again=again), after, around),
+        **{section: panel_layout(Panel(SECTIONS[section]), rules(), around) for section in ("roles", "gpus")},
+    }
+
+
+FILES: Mapping[str, Callable[[], Mapping[str, Shown]]] = {
+    each.__name__: each for each in (statuses, ends, cards, lists, limits, settings)
+}
+
+
+def rendered(shown: Shown) -> list[str]:
+    """Return messages as lines, as in the transcripts of stories, each with its colour."""
+    nobody: Any = SimpleNamespace(users={}, channels={}, roles={})
+    lines: list[str] = []
+    for part in parts_of(shown):
+        view = view_in(part)
+        tree = view.to_components() if view is not None else []
+        lines += [f"#{each['accent_color']:06x}" for each in tree if each.get("accent_color")]
+        pinged = [part.mention] if getattr(part, "mention", None) else []
+        body = {"components": tree}
+        message: Any = SimpleNamespace(content="", body=body, shown_attachments=[], pinged=pinged)
+        lines += Renderer(nobody).message(message)
+    return lines
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_messages_are_as_in_their_file(name: str) -> None:
+    path = SNAPSHOTS / f"{name}.txt"
+    told = "".join(
+        "\n".join([f"== {case}", *rendered(shown), "", ""]) for case, shown in FILES[name]().items()
+    )
+    if os.environ.get("WRITE_SNAPSHOTS"):
+        path.write_text(told, encoding="utf-8")
+    assert told == path.read_text(encoding="utf-8"), "changed: look at it, then make snapshots"
+
+
+def test_every_file_has_its_messages() -> None:
+    assert {path.stem for path in SNAPSHOTS.glob("*")} == set(FILES)
