@@ -48,7 +48,7 @@ async def proxied(postgres: PostgresServer, folder: Path) -> AsyncIterator[tuple
 async def settled(bot: Harness) -> None:
     """Let leases and grace times expire; a worker that lost the database is run again."""
     for seconds in (0, 6, 70, 180, 70, 300):
-        bot.clock.move(seconds=seconds)
+        bot.runner.clock.move(seconds=seconds)
         await bot.env.advance_time(seconds)
         while True:
             try:
@@ -98,5 +98,5 @@ async def test_a_database_that_goes_away_while_it_accepts_leaves_no_false_answer
         proxy.goes_away, proxy.is_open = False, True
         await settled(bot)
         # A stored request runs; one that was not stored can't.
-        assert await bot.states() == ([RunState.SUCCEEDED] if loss is Loss.REPLY else [])
+        assert [run.state for run in await bot.runs()] == ([RunState.SUCCEEDED] if loss is Loss.REPLY else [])
         assert len(bot.calls) == (loss is Loss.REPLY)
