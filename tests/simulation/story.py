@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.interactions import Answer, Interaction
 from tests.fakediscord.server import FakeDiscord
-from tests.fakediscord.world import Channel, Guild, Message
+from tests.fakediscord.world import Channel, Message
 from tests.simulation.engine.patches import TIME
 from tests.simulation.world import World
 
@@ -84,24 +84,6 @@ class Command(NamedTuple):
     rights: frozenset[str]
 
 
-class Guard(NamedTuple):
-    """A server's rule, from a time on, that nobody may use a GPU, or only after an approval."""
-
-    at: float
-    guild: Guild
-    gpu: str
-    approved: bool
-
-
-class Weight(NamedTuple):
-    """The weight of a GPU second on a server, from a time on."""
-
-    at: float
-    guild: Guild
-    gpu: str
-    weight: float
-
-
 @dataclass
 class Story:
     """Everything that happened in a round so far, and methods by which people act."""
@@ -120,17 +102,10 @@ class Story:
     """For each forged webhook, how its secret was wrong, and the status of the answer."""
     away: list[tuple[str, float, float]] = field(default_factory=list)
     """The outages of services and the database: name, beginning and end."""
-    slow_posts: list[tuple[float, str, float]] = field(default_factory=list)
-    """Slow posts: beginning, channel id and duration."""
-    guards: list[Guard] = field(default_factory=list)
     flagged: list[tuple[float, str]] = field(default_factory=lambda: [(0.0, "hold")])
     """What happens to flagged results on Studio, from a time on; an empty text if that isn't certain."""
-    panels: list[tuple[str, str]] = field(default_factory=list)
-    """Texts of a settings panel before and after a stale form, which must not change it."""
     thinking: list[int] = field(default_factory=list)
     """Numbers of requests whose answer still showed "thinking…" a while after Discord had recovered."""
-    weights: list[Weight] = field(default_factory=list)
-    """The weights of GPUs that moderators have set."""
     records: dict[str, str] = field(default_factory=dict)
     """The CSV export of each server's audit log at the end, by the name of a channel there."""
 

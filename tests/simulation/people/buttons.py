@@ -163,23 +163,6 @@ async def edit_and_try_again(story: Story, draw: Draw) -> None:
     await send_draft(story, ask, opened, "corrected", count=ask.count)
 
 
-@action("uploads")
-async def upload_file(story: Story, draw: Draw) -> None:
-    """Edit an upscaled picture with another file, perhaps a broken one.
-
-    A moderator may block the requester while the form is open.
-    """
-    who, by, blocked, broken = draw(who=MEMBERS, by=MODERATORS, blocked=0.6, broken=0.2)
-    asked = await request(story, who, "pictures", "upscale", image=True)
-    shown = await outcome(story, asked, 20)
-    opened = await story.answer(await story.press(who, shown, "Edit"))
-    if blocked:
-        options = {"user": story.world.person(who), "reason": "too large"}
-        await story.answer(await story.slash(by, "pictures", "block", options))
-    file = story.discord.file("other.png", b"no picture") if broken else picture_file(story)
-    derived(story, asked, await story.submit(opened, {"image": file}), "edit", mark=new_mark(story))
-
-
 # Pictures as inputs.
 
 

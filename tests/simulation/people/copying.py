@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from itertools import cycle
 
-from tests.chaos.faults import POST
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
@@ -29,7 +28,6 @@ from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.deaths import kill_after_call
 from tests.simulation.trouble.places import delete_channel, edit_deployments, expire_token, set_mark, withdraw
-from tests.simulation.trouble.services import faulty
 
 _KINDS = {"Share": "g", "Post": "s"}
 _DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"
@@ -97,24 +95,6 @@ async def _move_gallery(story: Story, *, deletes: bool = False) -> str:
     return name
 
 
-@action("copies")
-async def share_while_the_gallery_closes(story: Story, draw: Draw) -> None:
-    """Share a result in another gallery, which closes to the bot while the first share is being deleted."""
-    who = draw(who=MEMBERS)
-    asked, _ = await result(story, who, "pictures")
-    shown = await copy_shown(story, asked, "Share")
-    rule = story.discord.faults.add(_DELETE, Fault.answer(503), times=None)
-    story.strike("Discord deletes nothing for a moment")
-    await story.answer(await press_delete(story, who, shown))
-    gallery = await _move_gallery(story)
-    story.discord.faults.add(POST, Fault.delay(1.5))
-    story.world.loop.call_later(1.2, story.discord.faults.remove, rule)
-    await copy_result(story, asked.number, "Share")
-    await asyncio.sleep(0.3)
-    withdraw(story, gallery)
-    await asyncio.sleep(8)
-
-
 @action("copies", weight=2)
 async def share_after_deletion(story: Story, draw: Draw) -> None:
     """Open the form of Share, delete the result, and then submit the form."""
@@ -124,20 +104,6 @@ async def share_after_deletion(story: Story, draw: Draw) -> None:
     await press_and_wait(story, asked.number, deleter, "Delete", 2)
     await asyncio.sleep(pause)
     await fill_in(story, opened)
-
-
-@action("copies", weight=2)
-async def share_and_mark(story: Story, draw: Draw) -> None:
-    """Share a result while Discord refuses posts, and meanwhile change an age restriction."""
-    who, seconds, mark = draw(who=MEMBERS, seconds=(35.0, 50.0), mark=("pictures", "gallery"))
-    if mark == "gallery":
-        set_mark(story, "gallery", nsfw=True)
-    asked, _ = await result(story, who, "adult" if mark == "gallery" else "pictures")
-    with faulty(story, POST, Fault.answer(503)):
-        await copy_result(story, asked.number, "Share")
-        await asyncio.sleep(1)
-        set_mark(story, mark, nsfw=mark == "pictures")
-        await asyncio.sleep(seconds)
 
 
 # Age restrictions.

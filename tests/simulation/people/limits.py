@@ -6,21 +6,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.simulation.engine.patches import TIME
 from tests.simulation.people.asking import (
-    held_run,
-    open_list,
-    press_when_shown,
     release_all,
     request,
     runs_of,
-    started,
 )
-from tests.simulation.people.moderators import open_cards, wait_for_cards
 from tests.simulation.people.requests import MEMBERS, send
-from tests.simulation.setup import open_panel
 from tests.simulation.steps import Choice, Draw, action, sample
-from tests.simulation.story import Story, Weight
+from tests.simulation.story import Story
 
 _HELD = {"hold_at": "running"}
 _PEOPLE: dict[str, Choice] = {"people": sample(MEMBERS, 3)}
@@ -37,22 +30,6 @@ async def come_late(story: Story, draw: Draw) -> None:
         await asyncio.sleep(pause)
         await request(story, who, "pictures", count=4)
     await asyncio.sleep(40)
-
-
-@action("limits")
-async def cancel_and_wait(story: Story, draw: Draw) -> None:
-    """Cancel a batch that waits while another run of the same person and a batch of somebody else wait."""
-    (first, second, third), pause = draw(**_PEOPLE, pause=(0.0, 0.5))
-    story.world.next_faults(_HELD)
-    await held_run(story, first, "pictures", count=2)
-    many = await request(story, second, "pictures", count=4)
-    await request(story, second, "pictures")
-    await request(story, third, "pictures", count=4)
-    await asyncio.sleep(pause)
-    await press_when_shown(story, second, many, "Cancel", 2)
-    await asyncio.sleep(1)
-    release_all(story)
-    await asyncio.sleep(20)
 
 
 @action("limits")
@@ -76,28 +53,6 @@ async def use_up_the_day(story: Story, draw: Draw) -> None:
     await asyncio.sleep(12)
     release_all(story)
     await asyncio.sleep(10)
-
-
-@action("limits")
-async def weigh_and_approve(story: Story, draw: Draw) -> None:
-    """Change a GPU's weight before a request for it is approved, or before it is sent."""
-    who, factor, before = draw(who=MEMBERS, factor=(5, 20), before=0.7)
-    story.world.next_faults(_HELD)
-    asked = await request(story, who, "requests", gpu="H100") if before else None
-    panel = await open_panel(story, "mona", "requests")
-    await panel.change("gpus", "H100", gpu_weights=str(factor))
-    if str(factor) in panel.text:
-        guild = story.world.cast.guilds["reviewed"]
-        story.weights.append(Weight(TIME.monotonic, guild, "H100", factor))
-    asked = asked or await request(story, who, "requests", gpu="H100")
-    await wait_for_cards(story, 4)
-    for card in open_cards(story):
-        await story.answer(await story.press("mona", card, "Approve"))
-    await started(story, asked, status="running")
-    await asyncio.sleep(15)
-    await open_list(story, who, "requests", "usage")
-    release_all(story)
-    await asyncio.sleep(5)
 
 
 # Estimates. Runs are held for a while, because simulated runs are otherwise too short for an estimate. There

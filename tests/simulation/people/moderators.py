@@ -97,10 +97,7 @@ async def report_and_decide(story: Story, draw: Draw) -> None:
 
 @action("reports", weight=3)
 async def report_again(story: Story, draw: Draw) -> None:
-    """Report a result, dismiss the report as a moderator, and report the result as somebody else.
-
-    Perhaps the requester and a reporter use /privacy export.
-    """
+    """Report a result, dismiss the report as a moderator, and report the result as somebody else."""
     who, reporters, pause = draw(who=MEMBERS, reporters=sample(MEMBERS, 2), pause=(0.5, 5.0, 60.0))
     asked, _ = await result(story, who, "pictures")
     for reporter in reporters:
@@ -109,13 +106,10 @@ async def report_again(story: Story, draw: Draw) -> None:
         if reporter == reporters[0]:
             await story.answer(await story.press("mona", cards[-1], "Dismiss"))
             await asyncio.sleep(pause)
-    for person in (who, reporters[0]) if draw(export=0.4) else ():
-        await story.answer(await story.slash(person, f"dm:{person}", "privacy export", {}))
 
 
 # What goes wrong with a decision, its answer, or the direct message about it.
 _TROUBLES: dict[str, Callable[[Story, int], Rule | None]] = {
-    "none": lambda _story, _nth: None,
     "unanswered": lambda story, _: story.discord.faults.add(DEFER, Fault.drop_before(), times=6),
     "late": lambda story, _: story.discord.faults.add(DEFER, Fault.delay(4.0)),
     "POST lost": lambda story, _: story.discord.faults.add(POST, Fault.lose_reply()),
@@ -130,12 +124,15 @@ async def decide_in_trouble(story: Story, draw: Draw) -> None:
     """Decide about requests while something goes wrong, perhaps again on a client that shows the buttons."""
     who, moderator, count = draw(who=MEMBERS, moderator=("mike", "rita", "mona"), count=(1, 1, 2, 3))
     label = draw(label=("Approve", "Approve", "Reject", "Reject", "Block"))
-    trouble, nth, again = draw(trouble=list(_TROUBLES), nth=(1, 2, 3, 3), again=(None, None, 0.3, 3.0, 8.0))
+    trouble, nth = draw(trouble=("none", "none", *_TROUBLES), nth=(1, 2, 3, 3))
+    again = draw(again=(None, None, 0.3, 3.0, 8.0))
     for _ in range(count):
         await request(story, who, "requests")
     cards = await wait_for_cards(story, 8, count=count)
-    rule = _TROUBLES[trouble](story, nth)
-    story.strike(f"Discord: the next answer: {trouble}")
+    rule = None
+    if trouble != "none":
+        rule = _TROUBLES[trouble](story, nth)
+        story.strike(f"Discord: the next answer: {trouble}")
     for card in cards[-1:] if label == "Block" else cards[-count:]:
         pressed = await story.press(moderator, card, label)
         opened = await story.answer(pressed)

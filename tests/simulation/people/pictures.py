@@ -7,7 +7,7 @@ import asyncio
 from demo.picture_check import Mood
 from tests.chaos.faults import POST
 from tests.fakediscord.world import Message
-from tests.simulation.people.asking import fill_in, held_run, open_list, press_and_wait, release_all, request
+from tests.simulation.people.asking import fill_in, held_run, press_and_wait, release_all, request
 from tests.simulation.people.moderators import picture_cards, press_together, wait_for_cards
 from tests.simulation.people.requests import MEMBERS, MODERATORS
 from tests.simulation.people.settings import change_setting
@@ -36,7 +36,7 @@ async def _card(story: Story, ask: Ask, within: float = 12) -> Message:
 @action("pictures", weight=5)
 async def decide_about_pictures(story: Story, draw: Draw) -> None:
     """Let one moderator decide, or two at once, perhaps after the card expired; then press another button."""
-    who, deployment, count = draw(who=MEMBERS, deployment=_DEPLOYMENTS, count=(1, 1, 2, 3))
+    who, deployment, count = draw(who=(*MEMBERS, "mona"), deployment=_DEPLOYMENTS, count=(1, 1, 2, 3))
     people, late = draw(people=sample(MODERATORS, 1, 2), late=(0, 0, 20, 3600, _EXPIRED))
     labels = draw(labels=lambda chance: chance.choices((*_DECISIONS, "Block"), k=2))
     then = draw(then=("", "Details", "Use as input", "Share", "Delete"))
@@ -49,19 +49,6 @@ async def decide_about_pictures(story: Story, draw: Draw) -> None:
     await asyncio.sleep(4)
     if then:
         await press_and_wait(story, asked.number, None, then, 1)
-
-
-@action("pictures", weight=2)
-async def forge_a_decision(story: Story, draw: Draw) -> None:
-    """Let the requester and a stranger press or forge the buttons of a card."""
-    who, others, what = draw(who=(*MODERATORS, *MEMBERS), others=MEMBERS, what=("show", "veil", "hide"))
-    asked = await request(story, who, "pictures", words=LURID)
-    card = await _card(story, asked)
-    await story.answer(await story.press(who, card, "Post"))
-    key = story.key(asked)
-    for person, where in ((who, "pictures"), (others, "pictures"), ("stranger", "outside")):
-        for under in (await open_list(story, person, where, "help"), card):
-            await story.answer(await story.forge(person, under, f"run:{key}:{what}"))
 
 
 @action("pictures", weight=3)

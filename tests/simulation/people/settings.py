@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from typing import Any
 
 from tests.simulation.engine.patches import TIME
-from tests.simulation.people.asking import held_run, release_all, request
-from tests.simulation.people.requests import MEMBERS, MODERATORS
+from tests.simulation.people.requests import MODERATORS
 from tests.simulation.setup import Panel, open_panel
-from tests.simulation.steps import Draw, Skip, action, sample
-from tests.simulation.story import Guard, Story
-from tests.simulation.trouble.places import edit_deployments, leave_server
+from tests.simulation.steps import Draw, action
+from tests.simulation.story import Story
 
 # The channels in which moderators open the settings of each server.
 _SERVERS = ("pictures", "requests")
@@ -94,71 +91,6 @@ async def setting(story: Story, draw: Draw) -> None:
     else:
         await change_setting(story, panel, section, key, **boxes)
     story.world.note("settings", panel.text)
-
-
-@action("panels")
-async def two_forms(story: Story, draw: Draw) -> None:
-    """Let two moderators open the same form, and submit different values one after the other."""
-    panels = [await open_panel(story, who, "pictures") for who in MODERATORS]
-    forms = [await panel.press("results:open") for panel in panels]
-    texts = [panels[0].text]
-    for form, value in zip(forms, draw(values=sample(("always", "not_age_restricted"), 2)), strict=True):
-        if form is None or form.modal is None:
-            raise Skip("no form opened")
-        boxes = [str(label["component"]["custom_id"]) for label in form.modal["components"]]
-        given = {box: [value] for box in boxes if box.startswith("spoiler:")}
-        await story.answer(await story.submit(form, given))
-        texts.append((await open_panel(story, MODERATORS[0], "pictures")).text)
-    if texts[0] == texts[1]:
-        raise Skip("the first form changed nothing, so the second isn't stale")
-    story.panels.append((texts[1], texts[2]))
-
-
-def _guard(story: Story, *, approved: bool) -> None:
-    story.guards.append(Guard(TIME.monotonic, story.world.cast.guilds["studio"], "H100", approved))
-
-
-@action("panels")
-async def choose_without_a_gpu(story: Story, draw: Draw) -> None:
-    """Change the GPUs that need approval while one of them isn't offered, and request that GPU later."""
-    panel = await open_panel(story, "mona", "pictures")
-    await panel.change("approval", mode=["selected"])
-    await panel.change("selected", gpus=["H100"])
-    _guard(story, approved=True)
-    await edit_deployments(story, "a GPU is gone", 8.0)
-    await asyncio.sleep(4)
-    later = await open_panel(story, "mike", "pictures")
-    await later.change("selected", gpus=["A10G"])
-    await asyncio.sleep(8)
-    await request(story, draw(who=MEMBERS), "pictures", gpu="H100")
-    await asyncio.sleep(4)
-
-
-@action("panels")
-async def tidy_a_role(story: Story, draw: Draw) -> None:
-    """Allow a GPU only to a role that is deleted then, remove it from the settings, and ask for the GPU."""
-    panel = await open_panel(story, "mona", "pictures")
-    await panel.change("gpus", "H100", gpu_roles=[_id(story, "@carol")])
-    _guard(story, approved=False)
-    leave_server(story, "carol", "studio")
-    await asyncio.sleep(1)
-    later = await open_panel(story, "mike", "pictures")
-    await later.press("home:tidy")
-    await request(story, draw(who=("alice", "bob")), "pictures", gpu="H100")
-    await asyncio.sleep(4)
-
-
-@action("panels")
-async def choice_goes(story: Story, draw: Draw) -> None:
-    """Remove a choice that a waiting request has made."""
-    (who, other), style = draw(people=sample(MEMBERS, 2), style=("photo", "ink"))
-    story.world.next_faults({"hold_at": "running"})
-    await held_run(story, who, "pictures", count=2)
-    await request(story, other, "pictures", style=style)
-    await edit_deployments(story, "choices are gone", None)
-    await asyncio.sleep(8)
-    release_all(story)
-    await asyncio.sleep(10)
 
 
 # The bot's owner.

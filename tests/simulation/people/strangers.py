@@ -121,17 +121,6 @@ async def forge_choice(story: Story, draw: Draw) -> None:
     await story.answer(await story.forge(who, message, custom_id, *values, kind=3 if values else 2))
 
 
-@action("forge", weight=2)
-async def turn_the_page_of_the_record(story: Story, draw: Draw) -> None:
-    """Forge a press of a page button of /audit, which only a moderator has seen."""
-    who, moderator, where = draw(who=_OUTSIDERS, moderator=("mona", "mike"), where=("pictures", "requests"))
-    page = await open_list(story, moderator, where, "audit")
-    buttons = [each for each in page.custom_ids if each.startswith("audit:")]
-    for letter in "nco" if buttons else "":
-        under = await _own_message(story, who)
-        await story.answer(await story.forge(who, under, f"audit:{letter}:{buttons[0][8:]}"))
-
-
 # A webhook's secret is an HMAC of its run key.
 _SECRETS: dict[str, Callable[[str, str], str]] = {
     "none": lambda mac, _: "0" * len(mac),

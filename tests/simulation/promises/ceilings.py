@@ -48,14 +48,14 @@ def _operators_ceiling(evidence: Evidence) -> Iterator[Broken]:
     if ceiling is None or evidence.story.had("clock is set"):
         return
     starts = [
-        (monotonic(call.at), request, request.ask, key_of(call))
+        (monotonic(call.at), request, key_of(call))
         for request in evidence.requests
         for call in filter(may_be_executed, request.calls)
         if request.ask is not None and monotonic(call.at) < MIDNIGHT
     ]
     starts.sort(key=lambda start: start[0])
-    for number, (at, request, _, _) in enumerate(starts):
-        before = (cost(evidence, each, ask, key, at, weighted=False) for _, each, ask, key in starts[:number])
+    for number, (at, request, _) in enumerate(starts):
+        before = (cost(evidence, each, key, at) for _, each, key in starts[:number])
         used = sum(each.seconds for each in before)
         if used + least_reserve(evidence, at) > ceiling:
             yield Broken("no ceiling is exceeded", request, f"{used:.0f} s were used of {ceiling}")

@@ -1,4 +1,4 @@
-"""Promises about logs, hidden prompts, /runs, refused prompts, default presets and the limit of presses."""
+"""Promises about logs, hidden prompts, /runs and refused prompts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,8 @@ from tests.simulation.story import Press
 _ERROR, _TOKEN, _WEBHOOK = "mat1 and mat2", "hf_notForPeople123", "/webhooks/comfydeploy"
 _LOG_READ = 30.0
 _LOST = "I don't have what you typed"
-_TOO_FAST = "going too fast"
-# The number of presses in a minute after which the bot refuses those that write to the database.
-_PRESSES = 10
 # The least number of requests on a page of /runs.
 _LISTED = 4
-_DEFAULTS = (", by shared", ", by mine")
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
@@ -29,11 +25,9 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     for request in evidence.requests:
         yield from _is_listed(evidence, request)
         yield from _reason_is_told(evidence, request)
-        yield from _own_default_applies(evidence, request)
     for press in evidence.story.presses:
         yield from _prompt_stays_hidden(evidence, press)
         yield from _typed_is_kept(evidence, press)
-    yield from _presses_are_counted(evidence)
 
 
 def _reader(message: Message) -> str:
@@ -111,32 +105,3 @@ def _typed_is_kept(evidence: Evidence, press: Press) -> Iterator[Broken]:
             yield Broken(
                 "the text of a refused request is kept", f"request {ask.number}", f"{typed[:40]!r} is lost"
             )
-
-
-def _own_default_applies(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """Check that a person's default preset applies to their requests, and otherwise the channel's."""
-    ask = request.ask
-    if ask is None or ask.how != "generate" or "preset" in ask.options or not request.calls:
-        return
-    given = [c for c in evidence.story.commands if c.name == "preset default" and c.at < ask.at]
-    refused = ("GPU", "There is no preset called")
-    if any("clear" in c.options or any(words in c.interaction.text for words in refused) for c in given):
-        return
-    own = any(c.who == ask.who and "channel" not in c.options for c in given)
-    shared = any("channel" in c.options and c.interaction.channel is ask.interaction.channel for c in given)
-    prompt = str(request.calls[0].body.get("inputs", {}).get("prompt"))
-    if (_DEFAULTS[0] in prompt and own) or (_DEFAULTS[1] in prompt and not own):
-        yield Broken("a person's own default applies first", request, f"{prompt!r}, {own=} {shared=}")
-
-
-def _presses_are_counted(evidence: Evidence) -> Iterator[Broken]:
-    counted = [
-        press
-        for press in evidence.story.presses
-        if pressed(press)[1] == "again" and _TOO_FAST not in press.interaction.text
-    ]
-    for first in counted:
-        soon = [p for p in counted if p.who == first.who and first.at <= p.at < first.at + 5]
-        if len(soon) > _PRESSES + 1:
-            yield Broken("presses are limited", first.who, f"{len(soon)} within 5 s")
-            return

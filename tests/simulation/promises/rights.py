@@ -27,14 +27,10 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
         yield from _cancelled_with_right(evidence, request)
         yield from _starts_from_what_is_seen(evidence, request)
         for call in request.calls:
-            yield from _restricted_gpu(evidence, request, call)
             yield from _still_offered(evidence, request, call)
     for press in evidence.story.presses:
         yield from _on_another_message(evidence, press)
         yield from _fetched_for_nobody(evidence, press)
-    for before, after in evidence.story.panels:
-        if before and after and before != after:
-            yield Broken("a stale form changes nothing", "settings", f"{before!r} became {after!r}")
 
 
 def _on_another_message(evidence: Evidence, press: Press) -> Iterator[Broken]:
@@ -80,21 +76,6 @@ def _starts_from_what_is_seen(evidence: Evidence, request: Request) -> Iterator[
     left = [m for m in files if m not in evidence.story.removed and not evidence.is_card(m)]
     if ask.how in _REPEATED and left and all(deleted(message) < ask.at - _SURE for message in left):
         yield Broken("nobody starts from a deleted result", request, f"of {source.who}, by {ask.who}")
-
-
-def _restricted_gpu(evidence: Evidence, request: Request, call: QueueCall) -> Iterator[Broken]:
-    ask = request.ask
-    for guard in evidence.story.guards:
-        if ask is None or ask.interaction.channel.guild is not guard.guild or ask.at < guard.at:
-            continue
-        approved = guard.approved and any(
-            press.label == "Approve" and keys_of(press.message) & request.keys
-            for press in evidence.story.presses
-        )
-        if ask.options.get("gpu") == guard.gpu and not approved:
-            yield Broken(
-                "a restricted GPU isn't used without permission", request, f"at {monotonic(call.at):.0f}"
-            )
 
 
 def _still_offered(evidence: Evidence, request: Request, call: QueueCall) -> Iterator[Broken]:

@@ -35,8 +35,6 @@ _KNOWN = 2.0
 _PROBE = 10.5
 # Seconds after a cancellation in which a claim may still make its queue call.
 _CLAIM = 3.0
-# The number of posts that a process may have in flight in one channel.
-_AT_ONCE = 2
 # The longest download in seconds at one byte per second. The bot gives up below 16 KiB/s over 15 seconds.
 _DRIP = 20.0
 _FLOODED = "ComfyDeploy isn't flooded with calls in an outage"
@@ -54,7 +52,6 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     yield from _forged_webhooks(evidence)
     yield from _acknowledged_in_vain(evidence)
     yield from _outages(evidence)
-    yield from _channels(evidence)
     yield from _drips(evidence)
     yield from _addresses(evidence)
     yield from _downloads(evidence)
@@ -166,15 +163,6 @@ def _one_first(evidence: Evidence, until: float) -> Iterator[Broken]:
     together = sum(call.at < first.ended for call in queued) if first is not None else 0
     if together > len(waited):
         yield Broken("one run is tried first after an outage", f"until {until:.0f}", f"{together} at once")
-
-
-def _channels(evidence: Evidence) -> Iterator[Broken]:
-    posts = evidence.story.slow_posts
-    for at, channel, _ in posts:
-        together = sum(began <= at < began + took and where == channel for began, where, took in posts)
-        if together > _AT_ONCE * _submitters(evidence):
-            yield Broken("a channel gets at most two messages at once", channel, f"{together} at {at:.1f}")
-            return
 
 
 def _found_again(evidence: Evidence, failed_at: float, until: float) -> Iterator[Broken]:

@@ -9,15 +9,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from demo.fake_comfydeploy.call_log import QueueCall
 from demo.fake_comfydeploy.runs import Run
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Guild
-from tests.simulation.evidence import Evidence, Request, key_of, keys_of
+from tests.simulation.evidence import Evidence, Request, key_of
 from tests.simulation.promises.facts import ended, monotonic
 from tests.simulation.promises.outcomes import is_unheard_of
 from tests.simulation.promises.shared import Broken
-from tests.simulation.story import Ask, Command, first_text
+from tests.simulation.story import Command, first_text
 
 _PATTERNS = tuple(
     map(re.compile, (r"Runs: (\d+)", r"GPU seconds: (\d+)", r"Running: (\d+)", r"Waiting: (\d+)"))
@@ -67,7 +66,7 @@ def _is_correct(
     needs_approval = any(name.startswith("approval.mode") for name in names)
     if needs_approval or command.interaction.channel.guild is evidence.story.world.cast.guilds["reviewed"]:
         reserved = running  # nothing is reserved before an approval
-    if seconds < int(least * reserved * _weights(evidence, command)[0]):
+    if seconds < int(least * reserved):
         detail = f"{running} running, {waiting} waiting, {seconds} s"
         yield Broken("unfinished runs count towards the day", command.who, detail)
     used = _used(evidence, command)
@@ -75,7 +74,7 @@ def _is_correct(
     if seconds < int(used.seconds) or runs < used.runs:
         yield Broken("every run is charged to its day", command.who, told)
     more = running + waiting  # these may not have been queued yet
-    most = used.most_seconds + more * _most_reserve(evidence, command.at) * _weights(evidence, command)[1]
+    most = used.most_seconds + more * _most_reserve(evidence, command.at)
     # A process that dies between a claim and its queue call has charged a run that nobody sees.
     if not evidence.story.struck and (seconds > most + 1 or runs > used.most_runs + more):
         yield Broken("no run is charged twice", command.who, told)
@@ -88,7 +87,7 @@ def _used(evidence: Evidence, command: Command) -> Sum:
         ask = request.ask
         if ask is not None and ask.who == command.who and _server(ask.interaction) is home:
             for key in {key_of(call) for call in request.calls if monotonic(call.at) < command.at}:
-                used += cost(evidence, request, ask, key, command.at)
+                used += cost(evidence, request, key, command.at)
     return used
 
 
@@ -97,25 +96,22 @@ def _server(interaction: Interaction) -> Guild | None:
     return None if interaction.user_install else interaction.channel.guild
 
 
-def cost(
-    evidence: Evidence, request: Request, ask: Ask, key: str, at: float, *, weighted: bool = True
-) -> Sum:
+def cost(evidence: Evidence, request: Request, key: str, at: float) -> Sum:
     """Return what the run with a key had cost by a time."""
     calls = [call for call in request.calls if key_of(call) == key and monotonic(call.at) <= at]
     runs = [run for run in request.runs if any(run.id in call.run_ids for call in calls)]
-    low, high = _weight(evidence, request, ask, calls) if weighted else (1.0, 1.0)
     most = max([_most_reserve(evidence, at), *(_seconds(run, at) + _LATE for run in runs)])
     if runs and all(_is_known(run, at) for run in runs):
         most = max(_seconds(run, at) for run in runs) + _LATE
     if all(call.status not in (200, None) for call in calls):
-        return Sum(0, 1, 0.0, most * high)  # a refused run costs nothing unless a webhook about it arrives
+        return Sum(0, 1, 0.0, most)  # a refused run costs nothing unless a webhook about it arrives
     least = least_reserve(evidence, at)
     if runs and all(ended(run) <= at and not is_unheard_of(evidence, request, run) for run in runs):
         # In an outage, the bot may learn late that a run has started. What it then measured counts at first.
         is_unsure = bool(evidence.story.away) and not all(_is_known(run, at) for run in runs)
         least = 0.0 if is_unsure else min([least, *(max(0.0, _seconds(run, at) - _LATE) for run in runs)])
     counts = any(run.status == "success" and run.faults.get_status is None for run in runs)
-    return Sum(int(counts), 1, least * low, most * high)
+    return Sum(int(counts), 1, least, most)
 
 
 def _is_known(run: Run, at: float) -> bool:
@@ -143,31 +139,3 @@ def _seconds(run: Run, at: float) -> float:
     if run.started_at is None:
         return 0.0
     return max(0.0, min(at, ended(run)) - monotonic(run.started_at.timestamp()))
-
-
-def _weights(evidence: Evidence, command: Command) -> tuple[float, float]:
-    """Return the smallest and largest GPU weight so far on the command's server."""
-    home = command.interaction.channel.guild
-    found = [1.0, *(each.weight for each in evidence.story.weights if each.guild is home)]
-    return min(found), max(found)
-
-
-def _weight(evidence: Evidence, request: Request, ask: Ask, calls: list[QueueCall]) -> tuple[float, float]:
-    """Return the smallest and largest possible weight of a run's seconds.
-
-    The weight of its GPU is fixed when the request is accepted or, if it needs approval, approved.
-    """
-    story = evidence.story
-    approved = [
-        press.at
-        for press in story.presses
-        if press.label == "Approve" and keys_of(press.message) & request.keys
-    ]
-    since, until = max([ask.at, *approved[:1]]), min(monotonic(call.at) for call in calls)
-    weights = [1.0]
-    for change in story.weights:
-        if change.guild is ask.interaction.channel.guild and change.gpu == ask.options.get("gpu"):
-            weights = [change.weight] if change.at <= since else [*weights, change.weight]
-            if change.at >= until:
-                weights.pop()
-    return min(weights), max(weights)

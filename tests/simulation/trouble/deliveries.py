@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.chaos.faults import ANSWER, DEFER, MESSAGE, POST
 from tests.fakediscord.faults import Fault
-from tests.simulation.people.asking import labels_of, outcome, request, started
+from tests.simulation.people.asking import labels_of, outcome, request
 from tests.simulation.people.requests import MEMBERS, derived
 from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Ask, Story
@@ -161,19 +161,6 @@ async def kill_after_a_post(story: Story, draw: Draw) -> None:
 async def _killed(story: Story) -> None:
     if not await story.world.until(lambda: not story.world.running, 20):
         raise Skip("no post began")
-
-
-@action("delivery")
-async def files_misbehave(story: Story, draw: Draw) -> None:
-    """Let a run's files arrive at one byte per second, or lead to a private address."""
-    who, deployment, body = draw(
-        who=MEMBERS, deployment=("picture", "several"), body=("slow", "private-redirect")
-    )
-    story.world.next_faults({"body": body})
-    story.strike(f"the files of the next run: {body}")
-    await started(story, await request(story, who, "pictures", deployment))
-    # This is longer than a slow download may take, and too short for a picture.
-    await asyncio.sleep(60)
 
 
 @action("ages", weight=2)

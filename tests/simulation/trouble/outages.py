@@ -6,13 +6,12 @@ import asyncio
 
 from tests.chaos.faults import POST
 from tests.fakediscord.faults import Fault
-from tests.simulation.engine.patches import TIME
 from tests.simulation.people.asking import held_run, request, started
 from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import Draw, action, sample
 from tests.simulation.story import Story
 from tests.simulation.trouble.deaths import database_leaves
-from tests.simulation.trouble.services import away, faulty, jump
+from tests.simulation.trouble.services import away, jump
 
 _RULES = "GET /guilds/{guild_id}/auto-moderation/rules"
 _DEPLOYMENTS = ("picture", "several", "text")
@@ -86,44 +85,3 @@ async def database_leaves_a_run(story: Story, draw: Draw) -> None:
     with away(story, "the database"):
         database_leaves(story, seconds)
         await asyncio.sleep(seconds)
-
-
-@action("words")
-async def rules_unreadable(story: Story, draw: Draw) -> None:
-    """Let Discord fail to return a server's AutoMod rules after they were read once, and send requests."""
-    who, minutes, status = draw(who=MEMBERS, minutes=(20, 70, 70, 200), status=(500, 503))
-    await request(story, who, "pictures")
-    with away(story, "AutoMod"), faulty(story, _RULES, Fault.answer(status)):
-        jump(story, minutes * 60)
-        await asyncio.sleep(1)
-        for _ in range(2):
-            await request(story, who, "pictures")
-            await asyncio.sleep(1)
-
-
-@action("limits")
-async def one_machine_fails(story: Story, draw: Draw) -> None:
-    """Let the queue call of one deployment fail while people wait for other deployments."""
-    people, gap = draw(people=sample(MEMBERS, 3), gap=(0.0, 0.2, 1.0))
-    story.world.next_faults({"queue_status": 500})
-    for who, deployment in zip(people, _DEPLOYMENTS, strict=True):
-        await request(story, who, "pictures", deployment)
-        await asyncio.sleep(gap)
-    await asyncio.sleep(40)
-
-
-@action("limits")
-async def slow_posts(story: Story, draw: Draw) -> None:
-    """Delay Discord's posts while many results arrive in one channel."""
-    people, seconds = draw(people=sample(MEMBERS, 3), seconds=(3.0, 5.0))
-
-    def note(parameters: dict[str, str]) -> bool:
-        story.slow_posts.append((TIME.monotonic, parameters["channel_id"], seconds))
-        return True
-
-    rule = story.discord.faults.add(POST, Fault.delay(seconds), times=None, where=note)
-    for who, deployment in zip(people, _DEPLOYMENTS, strict=True):
-        for _ in range(2):
-            await request(story, who, "pictures", deployment)
-    await asyncio.sleep(25)
-    story.discord.faults.remove(rule)

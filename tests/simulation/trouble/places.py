@@ -170,25 +170,20 @@ async def channel_is_hidden(story: Story, draw: Draw) -> None:
 
 @action("change")
 async def bot_is_removed(story: Story, draw: Draw) -> None:
-    """Remove the bot from a server, perhaps for some seconds, and perhaps twice."""
-    where, times = draw(where=("studio", "reviewed", "elsewhere"), times=(1, 1, 2))
-    back = 3 if times == 2 else draw(back=(None, 4, 20))
+    """Remove the bot from a server, and perhaps invite it again after some seconds."""
+    where, back = draw(where=("studio", "reviewed", "elsewhere"), back=(None, 4, 20))
     guild = story.world.cast.guilds[where]
+    if not guild.bot_present:
+        raise Skip(f"the bot isn't on {where}")
+    story.discord.remove_bot(guild)
+    story.strike(f"the bot is removed from {where}")
 
     def invite() -> None:
         story.discord.invite_bot(guild)
         story.strike(f"the bot is invited to {where} again")
 
-    for _ in range(times):
-        if guild.bot_present:
-            story.discord.remove_bot(guild)
-            story.strike(f"the bot is removed from {where}")
-        if times == 2:
-            await asyncio.sleep(2)
-            invite()
-            await asyncio.sleep(3)
-        elif back is not None:
-            story.world.later(back, invite)
+    if back is not None:
+        story.world.later(back, invite)
 
 
 # Deployments.

@@ -35,20 +35,6 @@ def watch(story: Story, route: str, act: Callable[[Any], object]) -> Rule:
 
 
 @contextmanager
-def faulty(
-    story: Story, route: str, fault: Fault, where: Callable[[Any], bool] | None = None
-) -> Iterator[None]:
-    """Let all calls of a route to Discord fail in the block."""
-    rule = story.discord.faults.add(route, fault, times=None, where=where)
-    story.strike(f"Discord: {fault.effect} at each {route}")
-    try:
-        yield
-    finally:
-        story.discord.faults.remove(rule)
-        story.world.note("trouble", f"Discord: {route} is well")
-
-
-@contextmanager
 def away(story: Story, what: str) -> Iterator[None]:
     """Record the block as an outage, in which ComfyDeploy answers 503 if it is the one that is away."""
     since, plan = TIME.monotonic, story.world.comfydeploy.world.plan

@@ -1,10 +1,9 @@
-"""Actions at critical moments: between a claim and its post, a post and its reply, and after a lease."""
+"""Actions at critical moments: between a post and its reply, and after a lease."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
 from typing import Any
 
 from tests.chaos.faults import ANSWER, POST
@@ -16,25 +15,17 @@ from tests.simulation.people.asking import (
     MORE,
     held_run,
     outcome,
-    press_when_shown,
-    release_all,
     request,
-    result,
-    runs_of,
     started,
 )
-from tests.simulation.people.copying import copy_result
 from tests.simulation.people.requests import MEMBERS
-from tests.simulation.setup import open_panel
 from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Story
 from tests.simulation.trouble.deaths import add_strike, error, is_commit, kill_life
-from tests.simulation.trouble.places import set_mark, withdraw
-from tests.simulation.trouble.services import faulty, jump, watch
+from tests.simulation.trouble.places import withdraw
+from tests.simulation.trouble.services import jump, watch
 
-_CLAIM, _EXTENSION = "UPDATE messages SET failures", "UPDATE requests SET lease_until"
-# Seconds by which the result of a claim is delayed. The process would wait two seconds for it.
-_LATE = 1.5
+_EXTENSION = "UPDATE requests SET lease_until"
 # Seconds, a little more than a lease, and that with the longest sleep of the worker that takes over.
 _LEASE, _TAKEN_OVER = 62, 95.0
 # Seconds after which Discord has forgotten a nonce, and after which discord.py no longer repeats a post.
@@ -47,98 +38,7 @@ def _undisturbed(story: Story) -> None:
         raise Skip("there was other trouble")
 
 
-def _count_posts(story: Story, at_each: Callable[[], object] = lambda: None) -> list[Any]:
-    """Return a list that gets an item for each post in #pictures; call `at_each` for each, too."""
-    wanted, posts = str(story.world.channel("pictures").id), list[Any]()
-
-    def count(parameters: Any) -> None:
-        if str(parameters["channel_id"]) == wanted:
-            posts.append(parameters)
-            at_each()
-
-    watch(story, POST, count)
-    return posts
-
-
-# Between a claim and its post.
-
-
-async def _claimed(story: Story) -> Callable[[], bool]:
-    """Delay the result of the next claim of a message; return whether it was claimed and isn't known yet.
-
-    Raises Skip on PostgreSQL.
-    """
-    if story.world.is_postgres:
-        raise Skip("statements that PostgreSQL has executed aren't held")
-    claimed: list[float] = []
-    delays = iter([_LATE])
-
-    def strike(_: Life, sql: str, done: bool) -> None:
-        if done and not claimed and sql.startswith(_CLAIM):
-            claimed.append(TIME.monotonic)
-
-    add_strike(strike)
-    story.world.loop.executor_delay = lambda _life, _name: next(delays, 0.0) if claimed else 0.0
-    return lambda: bool(claimed) and TIME.monotonic < claimed[0] + _LATE
-
-
-@action("windows")
-async def cancel_before_its_card(story: Story, draw: Draw) -> None:
-    """Cancel a request whose review card is about to be posted."""
-    _undisturbed(story)
-    claimed = await _claimed(story)
-    asked = await request(story, draw(who=MEMBERS), "requests")
-    await story.world.until(claimed, 3)
-    await press_when_shown(story, asked.who, asked, "Cancel", 2)
-    at, is_early = TIME.monotonic, claimed()
-    story.strike(f"request {asked.number} is cancelled before its card is posted")
-    await asyncio.sleep(10)
-    for card in story.world.channel("cards").messages.values():
-        if card.created > at and is_early:
-            story.surprise("no review card is posted for a cancelled request", f"{card.id}")
-
-
-@action("windows")
-async def unmark_gallery_during_share(story: Story, draw: Draw) -> None:
-    """Share an age-restricted result in a gallery whose restriction is lifted before the copy is posted."""
-    _undisturbed(story)
-    set_mark(story, "gallery", nsfw=True)
-    asked, _ = await result(story, draw(who=MEMBERS), "adult")
-    await asyncio.sleep(4)
-    claimed = await _claimed(story)
-    sharing = asyncio.create_task(copy_result(story, asked.number, "Share"))
-    if await story.world.until(claimed, 10):
-        await asyncio.sleep(0.3)
-        set_mark(story, "gallery", nsfw=False)
-    at = TIME.monotonic
-    await sharing
-    await asyncio.sleep(5)
-    shown = story.world.channel("gallery").messages.values()
-    if any(message.created > at and message.attachments for message in shown):
-        story.surprise("age-restricted results stay in age-restricted channels", f"request {asked.number}")
-
-
 # Between a post and its reply.
-
-
-@action("windows")
-async def files_fail_elsewhere(story: Story, draw: Draw) -> None:
-    """Let a channel refuse a result, whose files can't be fetched at first for the next place."""
-    _undisturbed(story)
-    _, run = await held_run(story, draw(who=MEMBERS), "pictures")
-
-    def let_files(body: str | None) -> None:
-        run.own_faults = run.faults.model_copy(update={"body": body})
-
-    posts = _count_posts(story, lambda: let_files("cut-off"))
-    withdraw(story, "pictures")
-    story.world.comfydeploy.release(run.id)
-    await story.world.until(lambda: posts, 15)
-    await asyncio.sleep(2)
-    let_files(None)
-    await asyncio.sleep(25)
-    if len(posts) > 1:
-        story.surprise("a place that refused a message isn't tried again", f"{len(posts)} posts")
 
 
 @action("windows")
@@ -162,7 +62,8 @@ async def press_before_the_reply(story: Story, draw: Draw) -> None:
 async def die_after_a_refusal(story: Story, draw: Draw) -> None:
     """Kill the bot for more than two minutes after it edited the answer to say that a run was refused."""
     _undisturbed(story)
-    world, posts = story.world, _count_posts(story)
+    world, posts = story.world, list[Any]()
+    watch(story, POST, posts.append)
 
     def told(_: Any) -> bool:
         if not any(call.status == 422 for call in world.comfydeploy.call_log.queue_calls):
@@ -239,15 +140,6 @@ async def sleep_during_a_post(story: Story, draw: Draw) -> None:
     await asyncio.sleep(20)
 
 
-@action("leases", weight=2)
-async def slow_channels(story: Story, draw: Draw) -> None:
-    """Delay Discord's description of a channel, which a messenger without a gateway asks for."""
-    who, seconds = draw(who=MEMBERS, seconds=(2.0, 4.0))
-    with faulty(story, "GET /channels/{channel_id}", Fault.delay(seconds)):
-        await started(story, await request(story, who, "adult", "restricted"))
-        await asyncio.sleep(15)
-
-
 # `seconds` is more than the 30 after which a worker that isn't woken looks for runs.
 @action("leases", weight=2)
 async def unconfirmed_requeue(story: Story, draw: Draw) -> None:
@@ -272,21 +164,3 @@ async def unconfirmed_requeue(story: Story, draw: Draw) -> None:
     add_strike(strike)
     await request(story, who, "pictures")
     await asyncio.sleep(seconds + 15)
-
-
-@action("leases", weight=2)
-async def turned_away_in_a_race(story: Story, draw: Draw) -> None:
-    """End a run while several processes wait to start the next, and the first in the queue has no budget."""
-    jump(story, 60)
-    asked = await request(story, "alice", "pictures", count=2)
-    await started(story, asked)
-    await story.world.until(lambda: all(run.ended for run in runs_of(story, asked)), 15)
-    await held_run(story, "bob", "pictures")
-    await held_run(story, "bob", "pictures")
-    await request(story, "alice", "pictures")
-    for _ in range(draw(waiting=(2, 2, 3))):
-        await request(story, "carol", "pictures")
-    panel = await open_panel(story, "mona", "pictures")
-    await panel.change("member", runs_a_day="2")
-    release_all(story)
-    await asyncio.sleep(15)
