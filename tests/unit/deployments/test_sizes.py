@@ -30,9 +30,8 @@ def sized(
     return deployment(
         node("prompt", "Text", default="a fox"),
         node("width", "NumberSliderInt", **fields),
-        node("steps", "NumberInt", default=20),
         node("height", "NumberInt", **fields),
-        sizes={"choices": CHOICES} if sizes is None else sizes,
+        sizes={"choices": CHOICES, **(sizes or {})},
         **more,
     )
 
@@ -44,134 +43,122 @@ def size_of(made: Deployment) -> Input:
     return next(item for item in made.inputs.values() if item.parts)
 
 
-def sent(made: Deployment = SIZED, /, **options: Any) -> dict[str, InputValue]:
-    taken = merge(made, [{"prompt": "a fox", **options}], draw_seed=boom).inputs
-    return {key: value for key, value in taken.items() if key in ("width", "height")}
-
-
 def kept(made: Deployment, stored: dict[str, InputValue], **typed: str) -> Merged:
-    return merge(made, [typed], [Stored(stored)], draw_seed=boom)
+    return merge(made, [typed], [Stored({"prompt": "a fox", **stored})], draw_seed=lambda _: 1)
 
 
-def boom(_: Input) -> int:
-    raise AssertionError("no seed was to be drawn")
+def sent(made: Deployment = SIZED, /, **options: Any) -> dict[str, InputValue]:
+    return {key: value for key, value in kept(made, {}, **options).inputs.items() if key != "prompt"}
+
+
+@pytest.mark.parametrize("typed", [{"size": "WIDE"}, {"size": " wide "}, {"more": "size=wide"}])
+def test_a_choice_is_sent_as_two_numbers(typed: dict[str, str]) -> None:
+    assert sent(**typed) == {"width": 1216, "height": 512}
 
 
 @pytest.mark.parametrize(
-    ("typed", "width", "height"),
-    [("square", 768, 768), ("portrait", 624, 912), ("WIDE", 1216, 512), (" portrait ", 624, 912)],
+    ("made", "default", "values"),
+    [
+        (SIZED, "square", {}),
+        (sized({"default": "wide"}), "wide", {"width": 1216, "height": 512}),
+        (sized({"default": "wide"}, side={}), "wide", {"width": 1216, "height": 512}),
+        # A default of one input in the file is sent with the other.
+        (sized(inputs={"width": {"default": 512}}), "512 × 768", {"width": 512, "height": 768}),
+    ],
 )
-def test_a_choice_is_sent_as_two_numbers(typed: str, width: int, height: int) -> None:
-    assert sent(size=typed) == {"width": width, "height": height}
+def test_a_size_that_is_left_out_is_the_default(
+    made: Deployment, default: str, values: dict[str, int]
+) -> None:
+    assert sent(made) == values
+    assert size_of(made).hint.endswith(f"(default {default})")
 
 
-def test_left_out_nothing_is_sent_unless_the_file_has_a_default() -> None:
-    assert sent() == {}
-    assert size_of(SIZED).hint.endswith("(default square)")
-    preferred = sized({"choices": CHOICES, "default": "wide"})
-    assert sent(preferred) == {"width": 1216, "height": 512}
-    assert size_of(preferred).hint.endswith("(default wide)")
-
-
-def test_a_default_of_one_input_in_the_file_is_sent_with_the_other() -> None:
-    made = sized(inputs={"width": {"default": 512}})
-    assert sent(made) == {"width": 512, "height": 768}
-    assert size_of(made).hint.endswith("(default 512 × 768)")
-
-
-def refused(made: Deployment = SIZED, /, **options: Any) -> tuple[str, Any]:
+@pytest.mark.parametrize(
+    ("made", "typed", "code", "option"),
+    [
+        # Without defaults, a size is required.
+        (sized(side={}), {}, "input_required", "size"),
+        # The two inputs are no options any more.
+        (SIZED, {"more": "width=512"}, "input_unknown", "width"),
+    ],
+)
+def test_a_size_is_refused(made: Deployment, typed: dict[str, str], code: str, option: str) -> None:
     with pytest.raises(InputError) as caught:
-        sent(made, **options)
-    return caught.value.code, caught.value.params["option"]
-
-
-def test_without_defaults_a_size_is_required() -> None:
-    made = sized(side={})
-    assert size_of(made).required
-    assert refused(made) == ("input_required", "size")
-    assert not size_of(sized({"choices": CHOICES, "default": "wide"}, side={})).required
+        sent(made, **typed)
+    assert (caught.value.code, caught.value.params["option"]) == (code, option)
 
 
 @pytest.mark.parametrize(
     ("name", "sides", "label"),
     [
         ("portrait", [832, 1216], "Portrait 2:3 · 832 × 1216"),
-        ("landscape", [1216, 832], "Landscape 3:2 · 1216 × 832"),
         ("A 16:9 picture", [1344, 768], "A 16:9 picture · 1344 × 768"),
         ("odd", [1000, 300], "Odd · 1000 × 300"),
     ],
 )
 def test_a_choice_shows_its_shape_and_sides(name: str, sides: list[int], label: str) -> None:
-    made = sized({"choices": {name: sides}})
-    (option,) = (each for each in plan_commands([made]).commands[0].options if each.name == "size")
-    assert [(each.name, each.value) for each in option.choices] == [(label, name)]
-
-
-def test_the_two_inputs_are_no_options_any_more() -> None:
-    for side in ("width", "height"):
-        assert refused(more=f"{side}=512") == ("input_unknown", side)
-    assert sent(more="size=wide") == {"width": 1216, "height": 512}
+    (command,) = plan_commands([sized({"choices": {name: sides}})]).commands
+    choices = {option.name: option.choices for option in command.options}
+    assert [(each.name, each.value) for each in choices["size"]] == [(label, name)]
 
 
 @pytest.mark.parametrize(
     ("stored", "shown"),
     [
-        ({"width": 624, "height": 912}, "portrait"),
         ({"width": 624.0, "height": 912.0}, "portrait"),
         ({"width": "624", "height": "912"}, "portrait"),
-        ({"width": 900, "height": 700}, "900 × 700"),
         ({"width": 900}, "900 × 768"),
         ({"height": 768}, "square"),
         ({}, None),
     ],
 )
 def test_two_numbers_are_shown_as_a_choice(stored: dict[str, InputValue], shown: str | None) -> None:
-    values = dict(displayed_inputs(SIZED, {"prompt": "a fox", **stored}).values)
-    assert values == {"prompt": "a fox"} | ({"size": shown} if shown else {})
-
-
-def test_a_side_that_is_no_number_is_dropped_by_name() -> None:
-    found = kept(SIZED, {"prompt": "a fox", "width": "wide", "height": 512})
-    assert (found.inputs, found.dropped) == ({"prompt": "a fox"}, ("size",))
+    assert dict(displayed_inputs(SIZED, stored).values).get("size") == shown
 
 
 @given(st.integers(256, 1536), st.integers(256, 1536))
 def test_any_size_within_the_limits_is_kept(width: int, height: int) -> None:
-    stored = {"prompt": "a fox", "steps": 9, "width": width, "height": height}
+    stored = {"prompt": "a fox", "width": width, "height": height}
     found = kept(SIZED, stored)
     assert (found.inputs, found.dropped) == (stored, ())
+    found = kept(SIZED, {**stored, "width": "wide"})
+    assert (found.inputs, found.dropped) == ({"prompt": "a fox"}, ("size",))
 
 
-def test_the_command_to_copy_has_the_choice_or_leaves_it_to_the_user() -> None:
-    def line(made: Deployment, **inputs: Any) -> str:
-        return command_line(plan_commands([made]), made, inputs, None)
-
-    assert line(SIZED, prompt="a fox", width=1216, height=512) == (
-        "/generate prompt:a fox size:Wide 21:9 · 1216 × 512"
-    )
-    assert line(SIZED, prompt="a fox", width=900, height=700) == "/generate prompt:a fox size:"
-    crowded = sized(inputs={f"k{n:02}": {"kind": "text", "required": True} for n in range(26)})
-    assert line(crowded, width=1216, height=512) == "/generate more:size=wide"
-    assert line(crowded, width=900, height=512) == "/generate"
+CROWDED = sized(inputs={f"k{n:02}": {"kind": "text", "required": True} for n in range(26)})
 
 
-def test_a_form_preselects_the_size_and_keeps_one_that_is_no_choice() -> None:
-    def field(inputs: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-        (found,) = (
-            each
-            for each in Draft(deployment=SIZED, stored=[Stored(inputs)]).fields({})
-            if each.name == "size"
-        )
-        return found.value, tuple(option.value for option in found.options)
+@pytest.mark.parametrize(
+    ("made", "height", "line"),
+    [
+        (SIZED, 512, "/generate size:Wide 21:9 · 1216 × 512"),
+        (SIZED, 700, "/generate size:"),
+        (CROWDED, 512, "/generate more:size=wide"),
+        (CROWDED, 700, "/generate"),
+    ],
+)
+def test_the_command_to_copy_has_the_choice_or_leaves_it_to_the_user(
+    made: Deployment, height: int, line: str
+) -> None:
+    assert command_line(plan_commands([made]), made, {"width": 1216, "height": height}, None) == line
 
-    assert field({"width": 1216, "height": 512}) == ("wide", tuple(CHOICES))
-    stored = {"prompt": "a fox", "width": 900, "height": 700}
-    assert field(stored) == ("900 × 700", (*CHOICES, "900 × 700"))
-    assert changed(Draft(deployment=SIZED, stored=[Stored(stored)]).fields({}), {"size": "900 × 700"}) == {}
+
+@pytest.mark.parametrize(
+    ("height", "value", "options"),
+    [(512, "wide", [*CHOICES]), (700, "1216 × 700", [*CHOICES, "1216 × 700"])],
+)
+def test_a_form_preselects_the_size_and_keeps_one_that_is_no_choice(
+    height: int, value: str, options: list[str]
+) -> None:
+    stored: dict[str, InputValue] = {"width": 1216, "height": height}
+    fields = Draft(deployment=SIZED, stored=[Stored(stored)]).fields({})
+    (field,) = (each for each in fields if each.name == "size")
+    assert (field.value, [option.value for option in field.options]) == (value, options)
+    assert changed(fields, {"size": value}) == {}
     assert kept(SIZED, stored, size="portrait").inputs == {"prompt": "a fox", "width": 624, "height": 912}
 
 
-@pytest.mark.parametrize("large", [1024, "1,024", "1 024"])
+@pytest.mark.parametrize("large", [1024, "1,024"])
 def test_the_sides_choices_are_limits_too(large: int | str) -> None:
     sides = {"width": {"choices": [512, large]}, "height": {"choices": [512, large]}}
     made = sized({"choices": CHOICES | {"tall": [512, 1024]}}, side={"default": 1024}, inputs=sides)
@@ -179,41 +166,33 @@ def test_the_sides_choices_are_limits_too(large: int | str) -> None:
     assert len(made.warnings) == 3
 
 
-def test_keys_and_the_option_can_be_others() -> None:
-    made = deployment(
-        node("w1", "NumberInt", display_name="Width", default=512),
-        node("hoehe", "NumberInt", default=512),
-        node("size", "Text"),
-        sizes={"height": "hoehe", "option": "format", "choices": CHOICES},
-    )
-    assert [item.option for item in made.offered] == ["format", "size"]
-    assert [part.key for part in size_of(made).parts] == ["w1", "hoehe"]
-    nodes = node("size", "Text", default="x"), node("width", "NumberInt"), node("height", "NumberInt")
-    made = deployment(*nodes, sizes={"choices": CHOICES})
-    assert {item.key: item.option for item in made.offered} == {"width, height": "size", "size": "size_2"}
+W = node("w", "NumberInt", display_name="width", default=512, maximum=1536)
+HEIGHT = node("height", "NumberInt", default=512)
+SIZE, SEED = node("size", "Text"), node("seed", "NumberInt")
 
 
-WIDTH, HEIGHT = node("width", "NumberInt"), node("height", "NumberInt")
-W = node("w", "NumberInt", display_name="width")
+@pytest.mark.parametrize(
+    ("sizes", "options"),
+    [
+        ({}, {"w, height": "size", "size": "size_2"}),
+        ({"option": "format"}, {"w, height": "format", "size": "size"}),
+    ],
+)
+def test_the_option_may_have_another_name(sizes: dict[str, str], options: dict[str, str]) -> None:
+    made = deployment(W, HEIGHT, SIZE, sizes={"choices": CHOICES, **sizes})
+    assert {item.key: item.option for item in made.offered} == options
 
 
 @pytest.mark.parametrize(
     ("nodes", "settings", "reason"),
     [
-        ([WIDTH], {}, "there is no input 'height'"),
+        ([W], {}, "there is no input 'height'"),
         ([node("width", "Text"), HEIGHT], {}, "input 'width' is of kind 'text', not a number"),
         ([W, HEIGHT], {"inputs": {"w": {"hidden": True}}}, "input 'w' is hidden"),
         ([W, HEIGHT], {"inputs": {"w": {"fixed": 512}}}, "input 'w' is fixed"),
-        (
-            [node("seed", "NumberInt"), HEIGHT],
-            {"sizes": {"width": "seed", "choices": CHOICES}},
-            "input 'seed' is a seed",
-        ),
-        (
-            [W, HEIGHT],
-            {"sizes": {"height": "w", "choices": CHOICES}},
-            "width and height are both the input 'w'",
-        ),
+        ([SEED, HEIGHT], {"sizes": {"width": "seed", "choices": CHOICES}}, "input 'seed' is a seed"),
+        ([W], {"sizes": {"height": "w", "choices": CHOICES}}, "width and height are both the input 'w'"),
+        ([W, HEIGHT], {"sizes": {"choices": {"huge": [4096, 4096]}}}, "none of them fits"),
     ],
 )
 def test_sizes_that_do_not_fit_the_workflow_are_told_and_the_inputs_stay(
@@ -233,6 +212,3 @@ def test_a_size_outside_comfydeploys_limits_is_told_and_left_out() -> None:
         "deployment 'flux': the default size 'huge' is left out",
     )
     assert size_of(made).default_values == {"width": 768, "height": 768}
-    made = sized({"choices": {"huge": [4096, 4096]}})
-    assert [item.option for item in made.offered] == ["prompt", "width", "steps", "height"]
-    assert made.warnings[-1] == "deployment 'flux': sizes are not offered: none of them fits"

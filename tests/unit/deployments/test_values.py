@@ -9,14 +9,64 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.deployments.choices import input_of
 from bot.deployments.command_plan import plan_commands, suggestions
+from bot.deployments.files import linked_file, links_of
 from bot.deployments.input_text import command_line, parse_more, write_more
-from bot.deployments.inputs import AttachedFile
+from bot.deployments.inputs import AttachedFile, Input
 from bot.deployments.merge import merge, seed_range
+from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.strings import explain
 from tests.unit.deployments.flux import FLUX, drawn, file, refused, take
-from tests.unit.deployments.made import deployment, node
+from tests.unit.deployments.made import choice, deployment, node
+
+INK = "https://example.com/ink.safetensors"
+WHOLE = st.integers(-(2**53) + 1, 2**53 - 1)
+# Choices whose names are the values of others.
+NAMES = st.lists(st.text("abc 1.5", min_size=1).filter(str.strip), unique=True, min_size=1, max_size=9)
+
+
+def kind(kind: InputKind, **more: Any) -> Input:
+    return input_of(key="k", option="o", kind=kind, **more)
+
+
+def survives(made: Input, values: dict[str, Any]) -> bool:
+    return made.parse(made.show(values)) == values == made.stored(values)
+
+
+@given(
+    st.tuples(
+        st.just(InputKind.TEXT), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+    )
+    | st.tuples(st.just(InputKind.INTEGER), WHOLE)
+    | st.tuples(st.just(InputKind.FLOAT), st.floats(-1e15, 1e15, allow_nan=False) | WHOLE)
+    | st.tuples(st.just(InputKind.BOOLEAN), st.booleans())
+)
+def test_a_value_survives_a_form_that_nobody_changes(stored: tuple[InputKind, Any]) -> None:
+    assert survives(kind(stored[0]), {"k": stored[1]})
+
+
+@given(NAMES, st.randoms(), st.lists(WHOLE, unique=True, min_size=1, max_size=9))
+def test_a_choice_survives_even_if_another_has_its_value_as_its_name(
+    names: list[str], random: Any, numbers: list[int]
+) -> None:
+    names = list(dict.fromkeys(map(str.strip, names)))
+    values = random.sample(names, len(names))
+    made = kind(InputKind.CHOICE, choices=tuple(map(choice, names, values)))
+    assert all(survives(made, {"k": value}) for value in values)
+    choices = tuple(choice(f"no. {number}", str(number)) for number in numbers)
+    assert all(survives(kind(InputKind.INTEGER, choices=choices), {"k": number}) for number in numbers)
+
+
+@given(st.lists(st.integers(0, 999), min_size=1, max_size=4))
+def test_files_survive(numbers: list[int]) -> None:
+    links = [f"https://cdn.example/{number}.png" for number in numbers]
+    several = kind(InputKind.IMAGES, max_count=4)
+    for made, values in ((several, {"k": links}), (kind(InputKind.IMAGE), {"k": links[0]})):
+        files = [("o", linked_file(link)) for link in made.show(values).split()]
+        assert made.parse(files) == values == made.stored(values)
+        assert links_of(values["k"]) == made.show(values).split()
 
 
 def test_only_fixed_values_own_defaults_and_the_seed_are_sent_unasked() -> None:
@@ -28,16 +78,12 @@ def test_only_fixed_values_own_defaults_and_the_seed_are_sent_unasked() -> None:
 @pytest.mark.parametrize(
     ("key", "given_value", "sent"),
     [
-        ("steps", 30, 30),
         ("steps", 30.0, 30),
         ("cfg", 5, 5),
-        ("hires", True, True),
         ("sampler", "ddim", "DDIM"),
-        ("width", 1024, 1024),
         ("width", 1024.0, 1024),
-        ("lora", "Ink", "https://example.com/ink.safetensors"),
-        ("lora", "https://example.com/ink.safetensors", "https://example.com/ink.safetensors"),
-        ("seed", 7, 7),
+        ("lora", "Ink", INK),
+        ("lora", INK, INK),
         ("negative", "", ""),
         ("negative", "a\x00b\ud800", "ab?"),
     ],
@@ -49,9 +95,7 @@ def test_a_value_is_sent_under_its_real_key(key: str, given_value: Any, sent: An
 
 
 def test_a_number_out_of_range_is_quoted_as_it_was_typed() -> None:
-    with pytest.raises(InputError) as caught:
-        take(cfg=999.0)
-    assert explain(caught.value) == "`cfg` is 999, but must be at most 30."
+    assert explain(refused(cfg=999.0)) == "`cfg` is 999, but must be at most 30."
     assert refused(cfg="1" * 99).params["value"] == "1.11111e98"
 
 
@@ -67,15 +111,15 @@ def test_a_number_out_of_range_is_quoted_as_it_was_typed() -> None:
         *(("cfg", value, "input_not_number") for value in (math.nan, math.inf, "1e999", "1e9999999")),
         ("cfg", 30.01, "input_too_large"),
         ("hires", "maybe", "input_not_boolean"),
-        ("sampler", "heun", "input_choice"),
-        ("width", 513, "input_choice"),
+        *(
+            (key, value, "input_choice")
+            for key, value in (("sampler", "heun"), ("width", 513), ("gpu", "B200"))
+        ),
         ("lora", "https://evil.example/x.safetensors", "input_choice"),
-        ("seed", 0, "input_too_small"),
         ("seed", 2**70, "input_too_large"),
         ("steps", file(), "input_not_text"),
         ("image", "https://evil.example/a.png", "input_not_a_file"),
-        *(("image", file("a.png", kind), "input_file_type") for kind in ("video/mp4", "text/html")),
-        ("image", file("a.svg", "image/svg+xml"), "input_file_type"),
+        ("image", file("a.png", "video/mp4"), "input_file_type"),
         *((key, file(), "input_file_type") for key in ("video", "audio")),
         ("image2", file("a.txt", "text/plain"), "input_file_type"),
         ("image", file(size=0), "input_file_empty"),
@@ -90,14 +134,10 @@ def test_a_value_that_does_not_fit_is_refused_naming_the_option(key: str, value:
 @pytest.mark.parametrize(
     ("key", "given_file"),
     [
-        ("image", file()),
         ("image", file("a.PNG", None)),
-        ("image", file("a.webp", "application/octet-stream")),
         ("image", file("a", "image/jpeg; charset=binary")),
-        ("video", file("a.mp4", "video/mp4")),
         ("video", file("a.gif", "image/gif")),
         ("audio", file("a.m4a", None)),
-        ("file", file("a.bin", None)),
         ("image", file(size=250 * 1024**2)),
     ],
 )
@@ -128,24 +168,28 @@ def test_anything_at_all_is_taken_or_refused_with_a_code(values: dict[str, Any])
         assert 1 <= (found.runs[0][1] or 0) <= 4294967295
 
 
-@pytest.mark.parametrize("gpu", ["B200", "T5", 3, "' OR 1=1"])
-def test_a_gpu_that_is_not_on_offer_is_refused_with_those_that_are(gpu: Any) -> None:
-    error = refused(gpu=gpu)
-    assert error.code == "input_choice"
-    assert "A100-80GB" in str(error.params["choices"])
-
-
 def test_a_seed_is_drawn_within_its_range_and_what_json_carries() -> None:
     made = deployment(node("seed", "NumberInt"), inputs={"seed": {"min": -5}})
     assert seed_range(made.offered[0]) == (0, 2**53 - 1)
     assert seed_range(next(item for item in FLUX.offered if item.is_seed)) == (1, 4294967295)
 
 
+@pytest.mark.parametrize(
+    ("settings", "typed", "gpu"),
+    [({}, {"gpu": "h100"}, "H100"), ({"default_gpu": "L4"}, {}, "L4"), ({"gpus": ["T4"]}, {}, "T4")],
+)
+def test_a_gpu_is_sent_when_chosen_or_configured(
+    settings: dict[str, Any], typed: dict[str, str], gpu: str
+) -> None:
+    assert take(deployment(node("prompt", "Text"), **settings), **typed).gpu == gpu
+
+
 def test_more_fills_inputs_by_option_name_or_key_in_any_case() -> None:
     found = take(more='Steps=30, CFG = 4.5 , hires=YES, negative="ugly, \\"bad\\"", width=1024,').inputs
     typed = {"steps": 30, "cfg": 4.5, "hires": True, "negative": 'ugly, "bad"', "width": 1024}
     assert {key: found[key] for key in typed} == typed
-    assert found["hires"] is True
+    # Phones write curly quotes.
+    assert parse_more("negative=“a, b”, steps=3") == [("negative", "a, b"), ("steps", "3")]
 
 
 URL = "https://evil.example/a.png"
@@ -155,7 +199,6 @@ UNREADABLE = ("just words", "=20", 'negative="a" b', 'negative="never closed')
 @pytest.mark.parametrize(
     ("more", "code", "option"),
     [
-        ("steps=99", "input_too_large", "steps"),
         ("steps=30.0001", "input_not_integer", "steps"),
         ("stepz=20", "input_unknown", "stepz"),
         ("steps=20, steps=30", "input_twice", "steps"),
@@ -172,13 +215,10 @@ def test_more_is_checked_like_the_other_options(more: str, code: str, option: st
     assert code != "input_unknown" or "steps" in str(error.params["choices"])
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.from_regex(r"[a-z_]{1,9}", fullmatch=True), st.text().filter(lambda t: not set("“”„") & set(t))
-        )
-    )
-)
+names = st.from_regex(r"[a-z_]{1,9}", fullmatch=True)
+
+
+@given(st.lists(st.tuples(names, st.text().filter(lambda text: not set("“”„") & set(text)))))
 def test_more_reads_back_what_it_wrote(pairs: list[tuple[str, str]]) -> None:
     assert parse_more(write_more(pairs)) == pairs
 
@@ -191,20 +231,24 @@ def test_any_text_in_more_is_read_or_refused(text: str) -> None:
         assert error.code == "input_more_syntax"  # noqa: PT017
 
 
-def test_suggestions_begin_with_the_typed_text_or_contain_it() -> None:
-    options = ["red fox", "fox", "foxglove", "cat"] + [f"x{number}" for number in range(30)]
+@pytest.mark.parametrize(
+    ("option", "typed", "suggested"),
+    [
+        ("animal", "FOX", ["fox", "foxglove", "red fox"]),
+        ("animal", "nothing like it", []),
+        ("no such option", "a", []),
+        ("gpu", "a100", ["A100", "A100-80GB"]),
+        ("width", "102", ["1024"]),
+    ],
+)
+def test_suggestions_begin_with_the_typed_text_or_contain_it(
+    option: str, typed: str, suggested: list[str]
+) -> None:
+    animals = ("red fox", "fox", "foxglove", "cat", *(f"x{number}" for number in range(30)))
     widths = {"width": {"choices": list(range(64, 64 * 40, 64))}}
-    made = deployment(node("animal", "Enum", choices=options), node("width", "NumberInt"), inputs=widths)
-    assert [choice.name for choice in suggestions(made, "animal", "FOX", {})] == [
-        "fox",
-        "foxglove",
-        "red fox",
-    ]
+    made = deployment(node("animal", "Enum", choices=animals), node("width", "NumberInt"), inputs=widths)
+    assert [choice.name for choice in suggestions(made, option, typed, {})] == suggested
     assert len(suggestions(made, "animal", "", {})) == 25
-    assert suggestions(made, "animal", "nothing like it", {}) == []
-    assert suggestions(made, "no such option", "a", {}) == []
-    assert [choice.value for choice in suggestions(made, "gpu", "a100", {})] == ["A100", "A100-80GB"]
-    assert [choice.value for choice in suggestions(made, "width", "102", {})] == [1024]
 
 
 def test_the_command_line_names_the_subcommand_and_puts_the_rest_in_more() -> None:
@@ -213,13 +257,3 @@ def test_the_command_line_names_the_subcommand_and_puts_the_rest_in_more() -> No
     plan = plan_commands([made, deployment(name="other")])
     line = command_line(plan, made, {"t0": "a", "t28": "b, c", "t29": "d"}, None)
     assert line == '/generate flux t0:a more:t28="b, c", t29=d'
-
-
-def test_a_gpu_is_sent_only_when_chosen_or_configured() -> None:
-    assert take(gpu="h100").gpu == "H100"
-    assert take(deployment(node("prompt", "Text"), default_gpu="L4")).gpu == "L4"
-    assert take(deployment(node("prompt", "Text"), gpus=["T4"])).gpu == "T4"
-
-
-def test_curly_quotes_from_phones_are_quotes() -> None:
-    assert parse_more("negative=“a, b”, steps=3") == [("negative", "a, b"), ("steps", "3")]

@@ -103,12 +103,12 @@ def test_the_rules_for_a_run(
 
 OUTPUTS = tuple(Output("images", f"https://files.example/{n}", f"{n}.png") for n in range(1, 5))
 HOLDING = Check(Flagged.HOLD, Level.NORMAL, can_hold=True, holds_unknown=True)
-VERDICTS = verdicts_on({1: CLEAN, 2: NUDE, 3: UNKNOWN, 4: CLEAN}, HOLDING)
+VERDICTS = {"2": ["held", "nudity"], "3": ["held", "couldn't be checked"]}
 HELD = made_run(outputs=OUTPUTS, to_check=True, verdicts=VERDICTS)
 
 
 def test_only_what_the_verdicts_allow_is_visible() -> None:
-    assert VERDICTS == {"2": ["held", "nudity"], "3": ["held", "couldn't be checked"]}
+    assert verdicts_on({1: CLEAN, 2: NUDE, 3: UNKNOWN, 4: CLEAN}, HOLDING) == VERDICTS
     assert replace(HELD, verdicts=None).visible == ()
     assert (HELD.visible, HELD.held) == ((OUTPUTS[0], OUTPUTS[3]), [2, 3])
     assert replace(HELD, to_check=False).visible == OUTPUTS

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from bot.domain.budgets import EXPECTED_SECONDS, Spending
+from bot.domain.budgets import Spending
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.policy import (
     LIMITS,
@@ -69,6 +69,11 @@ def refusal(
     return judged
 
 
+def stamp(moment: datetime | None) -> int:
+    assert moment
+    return int(moment.timestamp())
+
+
 def lasting(judged: RefusedError | None) -> tuple[str, str] | None:
     """Return the code of a refusal and how long it lasts."""
     if judged is None:
@@ -85,13 +90,13 @@ OWN_INSTALL: dict[str, Any] = {"guild_id": None, "user_install": True}
 PAUSED, SPAM = {"paused": "moving"}, made_block("spam", None)
 WAN, SDXL = {"deployment": "wan"}, {"deployment": "sdxl"}
 UNKNOWN_GPU: dict[str, Any] = {"rules": {"gpu_roles": {"H100": [STAFF], "A10G": [ARTISTS]}}}
-YOUNG, NEW_MEMBER = {"people": {"account_days": 101}}, {"people": {"member_days": 11}}
+YOUNG = {"people": {"account_days": 101, "member_days": 11}}
 STORED: dict[str, Any] = {
     "new": False,
     "requester_roles": (STAFF,),
     "rules": {"deployment_roles": {"flux": [STAFF]}},
 }
-MARKED = ChannelState(age_restricted=True)
+MARKED, NEWCOMER = ChannelState(age_restricted=True), {"people": {"member_days": 1}}
 
 
 @pytest.mark.parametrize(
@@ -99,23 +104,19 @@ MARKED = ChannelState(age_restricted=True)
     [
         # The operator decides where the bot runs.
         ({"operator": HERE}, None),
-        ({"operator": {"allowed_guild_ids": frozenset()}}, "guild_not_allowed"),
         ({"operator": {"allow_user_installs": True, **ELSEWHERE}}, "guild_not_allowed"),
         (DIRECT, "direct_messages_off"),
         ({**DIRECT, "operator": {"allow_direct_messages": True, **ELSEWHERE}}, None),
         ({**DIRECT, "operator": {"allow_user_installs": True}}, None),
         ({**OWN_INSTALL, "operator": {"allow_direct_messages": True}}, "user_installs_off"),
-        ({**OWN_INSTALL, "operator": {"allow_user_installs": True, **ELSEWHERE}}, None),
         # What never may start doesn't wait for the end of a pause.
         ({"usage": PAUSED, "operator": ELSEWHERE}, "guild_not_allowed"),
         ({"usage": {**PAUSED, "block": SPAM}}, "blocked"),
         # A result must be shown in its channel, and an age-restricted one in an age-restricted channel.
         ({"channel": ChannelState(exists=False), "usage": PAUSED}, "channel_gone"),
         ({"channel": ChannelState(locked=True)}, "thread_locked"),
-        ({"channel": ChannelState(missing=("Attach Files", "Send Messages"))}, "missing_permissions"),
         ({"age_restricted": True}, "age_restricted"),
         ({"age_restricted": True, "channel": MARKED}, None),
-        ({"channel": MARKED}, None),
         # A private result needs a server that allows it.
         ({"private": True}, "private_off"),
         ({"private": True, "rules": {"private_results": True}}, None),
@@ -135,7 +136,6 @@ MARKED = ChannelState(age_restricted=True)
         ({**STORED, "requester_roles": (ARTISTS,), "person": having(STAFF)}, None),
         ({**STORED, "person": PERSON}, "deployment_role_none"),
         ({**STORED, "requester_roles": None}, None),
-        ({**STORED, "requester_roles": None, "person": PERSON}, "deployment_role_none"),
         ({"new": False, "rules": {"people": {"account_days": 3650, "member_days": 3650}}}, None),
     ],
 )
@@ -151,6 +151,8 @@ BUDGETS: dict[str, Any] = {
 }
 BATCH = {"count": 3, "state": RunState.AWAITING_APPROVAL, "new": False, **BUDGETS}
 CHARGED = {"charged_on": NOW.date(), "new": False, **BUDGETS}
+UNLIMITED = {"rules": {"budgets": {"person": {"runs_a_day": 3}, "roles": {ARTISTS: {"unlimited": True}}}}}
+CAPPED = {"operator": {"max_waiting_per_server": 5, "allow_direct_messages": True}}
 NO_BUDGET = {"person": Spending(runs=3, gpu_seconds=200), "server": Spending(runs=9)}
 
 
@@ -159,23 +161,17 @@ NO_BUDGET = {"person": Spending(runs=3, gpu_seconds=200), "server": Spending(run
     [
         ({"usage": PAUSED}, "paused", "until it ends"),
         ({"rules": YOUNG}, "account_too_young", "for a day"),
-        ({"rules": NEW_MEMBER}, "member_too_young", "for a day"),
-        (
-            {"rules": {"people": {"member_days": 1}}, "person": having(joined_at=None)},
-            "member_too_young",
-            "for a day",
-        ),
+        ({"rules": NEWCOMER, "person": having(joined_at=None)}, "member_too_young", "for a day"),
         # The expected seconds must fit under the operator's ceiling, also those of people without limits.
-        ({"operator": {"daily_gpu_seconds": EXPECTED_SECONDS}}, None, None),
         ({"operator": {"daily_gpu_seconds": 0}}, "daily_limit", "for ever"),
         ({**BUDGETS, "usage": {"gpu_seconds_today": 540}}, None, None),
         ({**BUDGETS, "usage": {"gpu_seconds_today": 540.5}}, "daily_limit", "until tomorrow"),
         # Budgets are renewed tomorrow.
         ({**BUDGETS, "usage": {"person": Spending(runs=2, gpu_seconds=140)}}, None, None),
         ({**BUDGETS, "usage": {"person": Spending(runs=3)}}, "budget_runs", "until tomorrow"),
-        ({**BUDGETS, "usage": {"person": Spending(gpu_seconds=141)}}, "budget_gpu", "until tomorrow"),
         ({**BUDGETS, "usage": {"server": Spending(runs=9)}}, "server_budget_runs", "until tomorrow"),
         ({**BUDGETS, "reserved_seconds": 201}, "budget_gpu", "for ever"),
+        ({**UNLIMITED, "person": having(ARTISTS), "usage": {"person": Spending(runs=5)}}, None, None),
         # The runs of a batch that a moderator approves are judged together, and do not wait.
         (BATCH, None, None),
         ({**BATCH, "usage": {"person": Spending(runs=1)}}, "budget_runs", "until tomorrow"),
@@ -187,15 +183,9 @@ NO_BUDGET = {"person": Spending(runs=3, gpu_seconds=200), "server": Spending(run
         ({**CHARGED, "usage": NO_BUDGET}, None, None),
         ({**CHARGED, "usage": {**NO_BUDGET, "gpu_seconds_today": 541}}, "daily_limit", "until tomorrow"),
         # The operator caps the waiting runs of a server.
-        *(
-            ({**where, "usage": {"server": Spending(waiting=waiting)}, "operator": operator}, code, lasts)
-            for operator in ({"max_waiting_per_server": 5, "allow_direct_messages": True},)
-            for where, waiting, code, lasts in (
-                ({}, 4, None, None),
-                ({}, 5, "server_budget_waiting", "for ever"),
-                (DIRECT, 9, None, None),
-            )
-        ),
+        ({**CAPPED, "usage": {"server": Spending(waiting=4)}}, None, None),
+        ({**CAPPED, "usage": {"server": Spending(waiting=5)}}, "server_budget_waiting", "for ever"),
+        ({**CAPPED, **DIRECT, "usage": {"server": Spending(waiting=9)}}, None, None),
     ],
 )
 def test_how_long_a_refusal_lasts(situation: dict[str, Any], code: str | None, lasts: str | None) -> None:
@@ -206,64 +196,45 @@ ROLES = {
     "deployment_roles": {"flux": [STAFF], "wan": [ARTISTS, STAFF], "gone": []},
     "gpu_roles": {"H100": [STAFF], "A10G": [ARTISTS, STAFF], "B200": []},
 }
-TOMORROW, UNTIL = int(DAY_END.timestamp()), NOW + timedelta(days=3)
+BLOCK = made_block("*", NOW + timedelta(days=3))
 
 
-@pytest.mark.parametrize(
-    ("asked", "roles", "code", "params"),
-    [
-        ({"gpu": "L4"}, [STAFF], None, {}),
-        (SDXL | {"gpu": "L4"}, [], None, {}),
-        ({}, [ARTISTS], "deployment_role", {"allowed": "wan"}),
-        ({}, [], "deployment_role_none", {}),
-        # The last role of this one was deleted: it is open to nobody.
-        ({"deployment": "gone"}, [STAFF], "deployment_role", {"allowed": "flux, wan"}),
-        (WAN | {"gpu": "H100"}, [STAFF], None, {}),
-        (WAN | {"gpu": "H100"}, [ARTISTS], "gpu_role", {"gpu": "H100", "allowed": "A10G"}),
-        (SDXL | {"gpu": "H100"}, [], "gpu_role_none", {"gpu": "H100"}),
-        (WAN | {"gpu": "B200"}, [STAFF], "gpu_role", {"gpu": "B200", "allowed": "H100, A10G"}),
-        # The pinned GPU counts, not the chosen one.
-        (SDXL | {"gpu": "L4", "expected_gpu": "H100"}, [], "gpu_role_none", {"gpu": "H100"}),
-        (SDXL | {"gpu": "L4", "expected_gpu": "H100"}, [STAFF], None, {}),
-    ],
-)
-def test_a_role_refusal_names_the_choices_that_the_roles_include(
-    asked: dict[str, str], roles: list[int], code: str | None, params: dict[str, Any]
-) -> None:
-    found = refusal(person=having(*roles), rules=ROLES, **asked)
-    assert (found and (found.code, found.params)) == (code and (code, params))
+ARTIST, MEMBER = {"person": having(ARTISTS), "rules": ROLES}, {"person": PERSON, "rules": ROLES}
+STAFF_MEMBER = {"person": having(STAFF), "rules": ROLES}
+MISSING = ChannelState(missing=("Attach Files", "Send Messages"))
 
 
 @pytest.mark.parametrize(
     ("situation", "code", "params"),
     [
-        ({"usage": PAUSED}, "paused", {"reason": "moving"}),
-        (
-            {"usage": {"block": made_block("*", UNTIL)}},
-            "blocked_until",
-            {"reason": r"\*", "until": int(UNTIL.timestamp())},
-        ),
+        # A role's refusal names the choices that the roles include.
+        ({**STAFF_MEMBER, **WAN, "gpu": "H100"}, None, {}),
+        ({**ARTIST, **WAN, "gpu": "L4"}, None, {}),
+        (ARTIST, "deployment_role", {"allowed": "wan"}),
+        (MEMBER, "deployment_role_none", {}),
+        # The last role of this one was deleted: it is open to nobody.
+        ({**STAFF_MEMBER, "deployment": "gone"}, "deployment_role", {"allowed": "flux, wan"}),
+        ({**ARTIST, **WAN, "gpu": "H100"}, "gpu_role", {"gpu": "H100", "allowed": "A10G"}),
+        ({**STAFF_MEMBER, **WAN, "gpu": "B200"}, "gpu_role", {"gpu": "B200", "allowed": "H100, A10G"}),
+        # The pinned GPU counts, not the chosen one.
+        ({**MEMBER, **SDXL, "gpu": "L4", "expected_gpu": "H100"}, "gpu_role_none", {"gpu": "H100"}),
+        ({**STAFF_MEMBER, **SDXL, "gpu": "L4", "expected_gpu": "H100"}, None, {}),
+        # Other refusals give their reason, and when they end.
+        ({"usage": {"block": BLOCK}}, "blocked_until", {"reason": r"\*", "until": stamp(BLOCK.until)}),
         ({"usage": {"block": made_block(None, None)}}, "blocked", {"reason": r"\-", "until": 0}),
-        (
-            {"rules": {"people": {"account_days": 101, "member_days": 11}}},
-            "account_too_young",
-            {"days": 101, "until": int((NOW + timedelta(days=1)).timestamp())},
-        ),
-        (
-            {"channel": ChannelState(missing=("Attach Files", "Send Messages"))},
-            "missing_permissions",
-            {"missing": "Attach Files, Send Messages"},
-        ),
-        ({"operator": {"daily_gpu_seconds": 9}}, "daily_limit", {"until": TOMORROW}),
+        ({"rules": YOUNG}, "account_too_young", {"days": 101, "until": stamp(NOW + timedelta(days=1))}),
+        ({"channel": MISSING}, "missing_permissions", {"missing": "Attach Files, Send Messages"}),
+        ({"operator": {"daily_gpu_seconds": 9}}, "daily_limit", {"until": stamp(DAY_END)}),
     ],
 )
-def test_a_refusal_gives_its_reason(situation: dict[str, Any], code: str, params: dict[str, Any]) -> None:
+def test_a_refusal_gives_its_reason(
+    situation: dict[str, Any], code: str | None, params: dict[str, Any]
+) -> None:
     found = refusal(**situation)
-    assert found
-    assert (found.code, found.params) == (code, params)
+    assert (found and (found.code, found.params)) == (code and (code, params))
 
 
-GPU_LEFT = {"limit": 300, "needed": 240, "until": TOMORROW}
+GPU_LEFT = {"limit": 300, "needed": 240, "until": stamp(DAY_END)}
 
 
 @pytest.mark.parametrize(("whose", "prefix"), [("person", "budget"), ("server", "server_budget")])
@@ -272,7 +243,7 @@ GPU_LEFT = {"limit": 300, "needed": 240, "until": TOMORROW}
     [
         (Spending(waiting=9, runs=4, gpu_seconds=60), None, {}),
         (Spending(waiting=10), "waiting", {"limit": 10}),
-        (Spending(runs=5), "runs", {"limit": 5, "until": TOMORROW}),
+        (Spending(runs=5), "runs", {"limit": 5, "until": stamp(DAY_END)}),
         (Spending(gpu_seconds=60.5), "gpu", GPU_LEFT | {"left": 239}),
         (Spending(gpu_seconds=299.5), "gpu", GPU_LEFT | {"left": 0}),
         (Spending(gpu_seconds=5000), "gpu", GPU_LEFT | {"left": 0}),
@@ -306,15 +277,32 @@ def test_every_limit_has_a_sentence_for_batches() -> None:
     assert {f"{code}_count" for code in LIMITS} <= set(SENTENCES)
 
 
-def accepted(rules: dict[str, Any], *roles: int, public: bool = False, **about: Any) -> Run | RefusedError:
+def accepted(
+    rules: dict[str, Any], *roles: int, options: dict[str, bool] | None = None, **about: Any
+) -> Run | RefusedError:
     """Return a request as it is accepted, or its refusal."""
     facts = Facts(ServerRules.model_validate(rules), USAGE, expected={"H100": 30.0})
-    operator = OperatorRules(allow_direct_messages=True)
+    operator = OperatorRules(allow_direct_messages=True, daily_gpu_seconds=600)
     run = made_run(RunState.SUCCEEDED, **about)
     try:
-        return decide(run, actor(having(*roles)), facts, operator, public=public)
+        return decide(run, actor(having(*roles)), facts, operator, **(options or {}))
     except RefusedError as error:
         return error
+
+
+@pytest.mark.parametrize(
+    ("rules", "about", "code"),
+    [
+        (YOUNG, {}, "account_too_young"),
+        ({}, {"age_restricted": True}, "age_restricted"),
+        ({"budgets": {"person": {"waiting": 1}}}, {"count": 2}, "budget_waiting_count"),
+        ({}, {"count": 11}, "daily_limit_count"),
+    ],
+)
+def test_a_request_is_judged_before_it_is_accepted(
+    rules: dict[str, Any], about: dict[str, Any], code: str
+) -> None:
+    assert getattr(accepted(rules, **about), "code", None) == code
 
 
 def approval(mode: str, **more: Any) -> dict[str, Any]:
@@ -354,20 +342,20 @@ def test_the_mode_decides_who_waits_for_a_moderator_and_is_charged_later(
 
 
 @pytest.mark.parametrize(
-    ("channel_id", "public", "code"),
+    ("channel_id", "options", "code"),
     [
-        (99, False, None),
-        (99, True, "rules_changed"),
-        (None, False, "review_unreachable"),
-        (CLOSED, False, "review_unreachable"),
+        (99, {}, None),
+        (99, {"public": True}, "rules_changed"),
+        (None, {}, "review_unreachable"),
+        (CLOSED, {}, "review_unreachable"),
     ],
 )
 def test_approval_needs_a_channel_for_the_card_and_an_answer_that_nobody_else_sees(
-    channel_id: int | None, public: bool, code: str | None
+    channel_id: int | None, options: dict[str, bool], code: str | None
 ) -> None:
-    found = accepted(approval("everybody", review_channel_id=channel_id), public=public)
+    found = accepted(approval("everybody", review_channel_id=channel_id), options=options)
     assert getattr(found, "code", None) == code
-    assert isinstance(accepted(approval("off", review_channel_id=channel_id), public=public), Run)
+    assert isinstance(accepted(approval("off", review_channel_id=channel_id), options=options), Run)
 
 
 @pytest.mark.parametrize(

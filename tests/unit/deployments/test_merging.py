@@ -1,0 +1,168 @@
+"""The values of a request's runs: typed ones, then those of presets, and seeds that count on or are drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.comfydeploy.deployments import GPUS
+from bot.deployments.choices import input_of
+from bot.deployments.command_plan import plan_commands, plan_options
+from bot.deployments.inputs import Input
+from bot.deployments.merge import GPU, Merged, Stored, merge
+from bot.deployments.model import Deployment
+from bot.domain.backend import InputKind
+from bot.domain.errors import InputErrors
+from bot.domain.requests import Holder
+from tests.unit.deployments.flux import FLUX, drawn
+from tests.unit.deployments.made import but, choice, compiled, config, deployment, node, offering
+from tests.unit.factories import made_preset
+
+assert FLUX.prompt is not None
+LONGEST = FLUX.prompt.max_length or 0
+
+
+def preset(gpu: str | None = None, **inputs: Any) -> Stored:
+    return Stored(inputs, gpu, made_preset("noir", holder=Holder.SERVER, inputs=inputs))
+
+
+def merged(typed: dict[str, Any], *layers: Stored) -> Merged:
+    return merge(FLUX, [typed], layers, draw_seed=drawn)
+
+
+def test_the_first_layer_with_a_value_decides_and_is_named() -> None:
+    named, own = preset(prompt="an owl", steps=3), preset("L4", steps=4, cfg=2)
+    found = merged({"sampler": "ddim"}, named, own)
+    values = {key: found.inputs[key] for key in ("prompt", "steps", "cfg", "sampler")}
+    assert values == {"prompt": "an owl", "steps": 3, "cfg": 2, "sampler": "DDIM"}
+    assert found.sources == {"prompt": named, "steps": named, "cfg": own, GPU: own}
+    typed = merged({"prompt": "a wolf", "steps": 9}, named)
+    assert (typed.inputs["steps"], typed.sources) == (9, {})
+
+
+def test_a_typed_prompt_fills_every_gap_of_the_first_preset_with_a_prompt() -> None:
+    noir = preset(prompt="{prompt}, once more: {prompt}")
+    found = merged({"prompt": "a fox"}, preset(steps=3), noir, preset(prompt="{prompt} at home"))
+    assert (found.inputs["prompt"], found.sources["prompt"]) == ("a fox, once more: a fox", noir)
+    # An earlier run's prompt is no preset's.
+    assert merged({"prompt": "a fox"}, Stored({"prompt": "{prompt}"})).inputs["prompt"] == "a fox"
+    fits = preset(prompt="y" * (LONGEST - 10) + "{prompt}")
+    assert len(str(merged({"prompt": "x" * 10}, fits).inputs["prompt"])) == LONGEST
+
+
+@pytest.mark.parametrize(
+    ("typed", "layer", "code", "length"),
+    [
+        ({}, "a {prompt}", "preset_needs_prompt", None),
+        ({"prompt": "x" * 11}, "y" * (LONGEST - 10) + "{prompt}", "input_too_long", LONGEST + 1),
+        # Many gaps and a long prompt are refused before they are joined.
+        ({"prompt": "x" * LONGEST}, "{prompt}" * 500, "input_too_long", 500 * LONGEST),
+    ],
+)
+def test_a_gap_needs_a_prompt_that_fits(
+    typed: dict[str, str], layer: str, code: str, length: int | None
+) -> None:
+    with pytest.raises(InputErrors) as refused:
+        merged(typed, preset(prompt=layer))
+    (mistake,) = refused.value.errors
+    assert (mistake.code, mistake.params.get("length")) == (code, length)
+
+
+SEED = input_of(key="s", option="seed", kind=InputKind.INTEGER, is_seed=True)
+NARROW = but(SEED, minimum=0.0, maximum=5.0)
+
+
+def seeds(item: Input, count: Any, **given: Any) -> list[Any]:
+    numbers, made = iter(range(1000, 2000)), offering(item, gpus=GPUS, max_count=10)
+    return [
+        seed for _, seed in merge(made, [{**given, "count": count}], draw_seed=lambda _: next(numbers)).runs
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item", "count", "typed", "expected"),
+    [
+        (SEED, 4, {"seed": 7}, [7, 8, 9, 10]),
+        (SEED, 3, {"more": "seed=5"}, [5, 6, 7]),
+        (SEED, "4", {}, [1000, 1001, 1002, 1003]),
+        *((SEED, none, {"seed": 7}, [7]) for none in (None, "", " ", 1)),
+        # Past the end of the range it goes on at the beginning.
+        (NARROW, 4, {"seed": 4}, [4, 5, 0, 1]),
+    ],
+)
+def test_a_given_seed_counts_on_and_others_are_drawn(
+    item: Input, count: Any, typed: dict[str, Any], expected: list[int]
+) -> None:
+    assert seeds(item, count, **typed) == expected
+
+
+@given(low=st.integers(-50, 50), width=st.integers(0, 30), start=st.integers(0, 30), count=st.integers(1, 10))
+def test_seeds_stay_within_the_inputs_range(low: int, width: int, start: int, count: int) -> None:
+    first = low + min(start, width)
+    found = seeds(but(SEED, minimum=float(low), maximum=float(low + width)), count, seed=first)
+    assert found[0] == first
+    assert all(low <= seed <= low + width for seed in found)
+
+
+def test_every_other_input_is_the_same_and_each_seed_counts_by_itself() -> None:
+    prompt = input_of(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
+    offered, drawn = (
+        offering(prompt, SEED, but(SEED, key="t", option="noise_seed"), max_count=10),
+        iter((50, 60)),
+    )
+    found = merge(offered, [{"prompt": "a fox", "seed": 3, "count": 2}], draw_seed=lambda _: next(drawn))
+    assert [inputs for inputs, _ in found.runs] == [
+        {"p": "a fox", "s": 3, "t": 50},
+        {"p": "a fox", "s": 4, "t": 60},
+    ]
+
+
+@pytest.mark.parametrize("value", [0, 11, -1, "x", 2.5])
+def test_a_number_that_is_not_offered_is_told(value: Any) -> None:
+    with pytest.raises(InputErrors) as refused:
+        seeds(SEED, value)
+    assert [mistake.params["option"] for mistake in refused.value.errors] == ["count"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "can"),
+    [
+        ({}, True),
+        ({"fixed": 3}, False),
+        ({"hidden": True}, False),
+        ({"choices": (choice("1", "1"),)}, False),
+        ({"is_seed": False}, False),
+    ],
+)
+def test_only_a_seed_that_is_offered_varies(changes: dict[str, Any], can: bool) -> None:
+    assert but(SEED, **changes).varies_in_batch is can
+
+
+def options(made: Deployment) -> set[str]:
+    return {option.name for option in plan_options(made)}
+
+
+def test_count_is_offered_where_a_seed_varies_or_the_file_asks_for_it() -> None:
+    nodes = (node("prompt", "Text"), node("seed", "NumberInt"))
+    with_seed, without = deployment(*nodes), deployment(nodes[0])
+    assert (with_seed.max_count, without.max_count) == (4, 1)
+    assert compiled(config(max_count=10), None).max_count == 10
+    (count,) = (option for option in plan_options(with_seed) if option.name == "count")
+    assert (count.item.minimum, count.item.maximum, count.required) == (1, 4, False)
+    assert "count" not in options(without)
+    # An input of that name gives way.
+    assert {"count", "count_input"} <= options(deployment(*nodes, node("count", "NumberInt")))
+
+
+def test_count_gives_way_if_the_command_is_too_large() -> None:
+    item = input_of(key="p", option="prompt", kind=InputKind.TEXT, description="x" * 90)
+    many = [
+        offering(item, SEED, gpus=GPUS, max_count=10, name=f"{'n' * 28}{n}", group=f"g{n // 25}")
+        for n in range(58)
+    ]
+    for made, offered in ((many, False), (many[:20], True)):
+        plan = plan_commands(made)
+        assert {any(each.name == "count" for each in spec.options) for spec in plan.commands} == {offered}
