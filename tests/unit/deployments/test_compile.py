@@ -7,15 +7,7 @@ from typing import Any
 import pytest
 
 from bot.comfydeploy.deployments import GPUS
-from tests.unit.deployments.made import (
-    compiled,
-    config,
-    deployment,
-    info,
-    node,
-    recorded,
-    recorded_list,
-)
+from tests.unit.deployments.made import compiled, config, deployment, info, node, recorded, recorded_list
 
 # The kind, whether an input is required, and its default. The prompt is required although it has a default;
 # the default of an input wired to another node isn't shown, but the input may be left out.
@@ -42,33 +34,26 @@ RECORDED = {
 
 
 def test_the_recorded_deployment_is_compiled() -> None:
-    made = compiled(config(), recorded())
-    assert (made.title, made.concurrency_limit, made.run_timeout) == ("SDXL fox", 2, 300)
-    found = [(item.key, (item.kind, item.required, item.default)) for item in made.inputs.values()]
-    assert found == [*RECORDED.items()]
+    weights = {"choices": [{"name": "Ink", "value": "https://example.com/ink.safetensors"}]}
+    made = compiled(config(inputs={"lora": weights}), recorded())
     inputs = made.inputs
-    assert [item.key for item in made.inputs.values() if item.is_prompt] == ["prompt"]
+    assert (made.title, made.concurrency_limit, made.run_timeout) == ("SDXL fox", 2, 300)
+    found = {item.key: (item.kind, item.required, item.default) for item in inputs.values()}
+    assert found == RECORDED
+    assert [item.key for item in inputs.values() if item.is_prompt] == ["prompt"]
     assert (inputs["width"].minimum, inputs["width"].maximum) == (512, 2048)
     assert [choice.value for choice in inputs["sampler"].choices] == ["euler", "dpmpp_2m", "ddim"]
-
-
-def test_weights_are_offered_only_with_configured_choices() -> None:
-    url = "https://example.com/ink.safetensors"
-    made = compiled(config(inputs={"lora": {"choices": [{"name": "Ink", "value": url}]}}), recorded())
-    inputs = made.inputs
-    assert inputs["lora"].offered
-    assert not inputs["lora"].required
-    assert not inputs["ckpt"].offered
+    # Weights are offered only with choices in the file.
+    assert (inputs["lora"].offered, inputs["ckpt"].offered) == (True, False)
     assert any("'ckpt' loads weights" in warning for warning in made.warnings)
 
 
 def test_the_oddities_of_the_recorded_list_are_survived() -> None:
     made = compiled(config(), recorded_list()["odd inputs"])
-    inputs = made.inputs
-    assert inputs["ws"].hidden
+    assert made.inputs["ws"].hidden
     assert any("'ws'" in warning for warning in made.warnings)
     assert [*made.inputs].count("dup") == 1
-    assert inputs["n"].default is None, "it is wired to another node, which can't be shown"
+    assert made.inputs["n"].default is None, "it is wired to another node, which can't be shown"
 
 
 def test_a_value_for_repeated_keys_fits_each_of_their_nodes() -> None:
@@ -84,16 +69,15 @@ def test_a_default_of_the_file_is_sent_where_it_differs_and_dropped_out_of_range
     nodes = [node(key, "NumberInt", default=20, maximum=50) for key in ("a", "b", "c", "d")]
     described = {"a": {"default": 20}, "b": {"default": 30}, "c": {"max": 10}, "d": {"default": 99}}
     made = deployment(*nodes, inputs=described)
-    inputs = made.inputs
-    assert [inputs[key].send_default for key in ("a", "b")] == [False, True]
-    assert (inputs["c"].default, inputs["c"].required) == (None, True)
+    assert [made.inputs[key].send_default for key in ("a", "b")] == [False, True]
+    assert (made.inputs["c"].default, made.inputs["c"].required) == (None, True)
     assert made.warnings == ("deployment 'flux': input 'd' doesn't take the default 99: it is left out",)
 
 
 @pytest.mark.parametrize(
     ("key", "class_type", "settings", "is_seed"),
     [
-        *((key, "NumberInt", {}, True) for key in ("seed", "noise_seed", "Seed", "seed-2")),
+        *((key, "NumberInt", {}, True) for key in ("noise_seed", "Seed", "seed-2")),
         ("seed", "Text", {}, False),
         ("seedling", "NumberInt", {}, False),
         ("seed", "NumberInt", {"seed": {"seed": False}}, False),
@@ -107,33 +91,38 @@ def test_an_integer_named_like_a_seed_is_one_and_may_be_left_out(
     assert (item.is_seed, item.required) == (is_seed, not is_seed)
 
 
+LINE = "TextSingleLine"
+
+
 @pytest.mark.parametrize(
     ("nodes", "prompt"),
     [
         ([node("negative_prompt", "Text"), node("prompt", "Text")], "prompt"),
-        ([node("a", "TextSingleLine"), node("b", "Text", display_name="Positive prompt")], "b"),
-        ([node("style", "TextSingleLine"), node("neg", "Text"), node("words", "Text")], "words"),
-        ([node("title", "TextSingleLine"), node("my_prompt", "TextSingleLine")], "my_prompt"),
-        ([node("negative", "Text")], None),
-        ([node("style", "TextSingleLine")], None),
+        ([node("a", LINE), node("b", "Text", display_name="Positive prompt")], "b"),
+        ([node("style", LINE), node("neg", "Text"), node("words", "Text")], "words"),
+        ([node("title", LINE), node("my_prompt", LINE)], "my_prompt"),
+        ([node("negative", "Text"), node("style", LINE)], None),
     ],
 )
-def test_the_prompt_is_found_by_its_name_or_its_lines(nodes: list, prompt: str | None) -> None:
+def test_the_prompt_is_found_by_its_name_or_its_lines(nodes: list[Any], prompt: str | None) -> None:
     made = deployment(*nodes)
     assert next((item.key for item in made.inputs.values() if item.is_prompt), None) == prompt
 
 
-def test_names_are_acceptable_unique_and_none_of_the_bots_own() -> None:
-    keys = ("My Prompt", "my prompt", "gpu", "***", "Größe 2")
-    made = deployment(*(node(key, "Text") for key in keys))
-    assert [item.option for item in made.inputs.values()] == [
-        "my_prompt",
-        "my_prompt_2",
-        "gpu_input",
-        "input",
-        "größe_2",
-    ]
-    assert next(iter(made.inputs)) == "My Prompt"
+@pytest.mark.parametrize(
+    ("keys", "inputs", "options"),
+    [
+        ("My Prompt|my prompt", {}, ["my_prompt", "my_prompt_2"]),
+        ("gpu|***|Größe 2", {}, ["gpu_input", "input", "größe_2"]),
+        # A name from the file goes before the same one from ComfyDeploy.
+        ("x|y", {"x": {}, "y": {"option": "x"}}, ["x_2", "x"]),
+    ],
+)
+def test_names_are_acceptable_unique_and_none_of_the_bots_own(
+    keys: str, inputs: dict[str, Any], options: list[str]
+) -> None:
+    made = deployment(*(node(key, "Text") for key in keys.split("|")), inputs=inputs)
+    assert [item.option for item in made.inputs.values()] == options
 
 
 def test_the_files_inputs_stand_first_in_its_order_and_then_the_prompt() -> None:
@@ -149,26 +138,41 @@ def test_an_input_that_nobody_describes_is_hidden_and_told() -> None:
     assert any("'stepz'" in warning for warning in made.warnings)
 
 
-def test_gpus_are_the_pages_seven_unless_told_otherwise() -> None:
-    assert deployment().gpus == GPUS
-    assert deployment(gpus=["T4", "B200"], default_gpu="B200").gpus == ("T4", "B200")
-    assert deployment(gpus=["T4"]).default_gpu == "T4"
+@pytest.mark.parametrize(
+    ("settings", "pinned", "gpus", "default"),
+    [
+        ({}, None, GPUS, None),
+        ({"gpus": ["T4", "B200"], "default_gpu": "B200"}, None, ("T4", "B200"), "B200"),
+        ({"gpus": ["T4"]}, None, ("T4",), "T4"),
+        # A pinned GPU leaves no choice unless the file gives one.
+        ({}, "A10G", ("A10G",), None),
+        ({"gpus": ["T4", "H100"]}, "A10G", ("T4", "H100"), None),
+    ],
+)
+def test_gpus_are_the_pages_seven_unless_told_otherwise(
+    settings: dict[str, Any], pinned: str | None, gpus: tuple[str, ...], default: str | None
+) -> None:
+    made = compiled(config(**settings), info(gpu=pinned))
+    assert (made.gpus, made.default_gpu) == (gpus, default)
+    is_told = any("pins its GPU to A10G" in warning for warning in made.warnings)
+    assert is_told is bool(settings and pinned)
 
 
-def test_a_pinned_gpu_leaves_no_choice_unless_the_file_gives_one() -> None:
-    pinned = info(gpu="A10G")
-    assert compiled(config(), pinned).gpus == ("A10G",)
-    assert compiled(config(), pinned).default_gpu is None
-    told = compiled(config(gpus=["T4", "H100"]), pinned)
-    assert told.gpus == ("T4", "H100")
-    assert "pins its GPU to A10G" in told.warnings[0]
-
-
-def test_numbers_stay_within_what_discord_carries() -> None:
-    (seed,) = deployment(node("seed", "NumberInt"), inputs={"seed": {"max": 2**53 - 1}}).inputs.values()
-    assert seed.maximum == 2**53 - 1
-    (wide,) = deployment(node("n", "NumberSliderInt", minimum=-(2**53), maximum=2**53)).inputs.values()
-    assert (wide.minimum, wide.maximum) == (1 - 2**53, 2**53 - 1)
+@pytest.mark.parametrize(
+    ("low", "high", "limits"),
+    [
+        # The next ones inside.
+        (0.5, 9.5, (1, 9)),
+        (-1.5, -0.5, (-1, -1)),
+        (0.2, 0.8, (None, None)),
+        (3, 1, (None, None)),
+        # What Discord carries.
+        (-(2**53), 2**53, (1 - 2**53, 2**53 - 1)),
+    ],
+)
+def test_the_limits_of_an_integer(low: float, high: float, limits: tuple[int | None, int | None]) -> None:
+    steps = deployment(node("steps", "NumberInt", minimum=low, maximum=high)).inputs["steps"]
+    assert (steps.minimum, steps.maximum) == limits
 
 
 def test_choices_of_a_number_are_only_what_a_person_would_write() -> None:
@@ -182,17 +186,3 @@ def test_a_description_or_choice_of_which_nothing_can_be_seen_is_replaced() -> N
     made = deployment(node(hidden, "Enum", description=hidden, choices=("a", hidden, "b\x00c"))).inputs
     assert made[hidden].hint == "input"
     assert [choice.name for choice in made[hidden].choices] == ["a", "(empty)", "b c"]
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "made"),
-    [(0.5, 9.5, (1, 9)), (-1.5, -0.5, (-1, -1)), (0.2, 0.8, (None, None)), (3, 1, (None, None))],
-)
-def test_the_limits_of_an_integer_are_the_next_ones_inside(low: float, high: float, made: tuple) -> None:
-    steps = deployment(node("steps", "NumberInt", minimum=low, maximum=high)).inputs["steps"]
-    assert (steps.minimum, steps.maximum) == made
-
-
-def test_a_name_from_the_file_goes_before_the_same_one_from_comfydeploy() -> None:
-    made = deployment(node("x", "Text"), node("y", "Text"), inputs={"x": {}, "y": {"option": "x"}}).inputs
-    assert (made["y"].option, made["x"].option) == ("x", "x_2")

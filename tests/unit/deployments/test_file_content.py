@@ -9,25 +9,10 @@ import pytest
 from bot.deployments.files import check_content, check_file, needs_content
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
-from bot.strings import SENTENCES, explain
 from tests.unit.deployments.flux import file
 
 K = InputKind
 UNKNOWN = "application/octet-stream"
-
-
-def code(kind: InputKind, name: str, content_type: str | None, found: str | None) -> str | None:
-    """Return the code of the refusal, or None if the file is taken."""
-    given = file(name, content_type)
-    try:
-        check_file(kind, "image", given)
-        if needs_content(kind, given):
-            check_content(kind, "image", given, found)
-    except InputError as error:
-        return error.code if explain(error) != SENTENCES["internal"] else "internal"
-    return None
-
-
 WRONG, STRANGE = "input_file_type", "input_file_unknown"
 
 
@@ -35,7 +20,6 @@ WRONG, STRANGE = "input_file_type", "input_file_unknown"
     ("kind", "name", "content_type", "found", "expected"),
     [
         # Discord and the content agree, or are both pictures.
-        (K.IMAGE, "a.png", "image/png", "image/png", None),
         (K.IMAGE, "a.png", "image/png", "image/jpeg", None),
         (K.IMAGES, "a.webp", "image/webp; x=1", "image/webp", None),
         # Discord knows that it is no picture.
@@ -44,9 +28,8 @@ WRONG, STRANGE = "input_file_type", "input_file_unknown"
         # Discord judges by the name, which the content contradicts.
         *(
             (K.IMAGE, "a.png", "image/png", found, WRONG)
-            for found in ("text/plain", "video/mp4", "audio/mpeg")
+            for found in ("text/plain", "video/mp4", "image/x-icon")
         ),
-        (K.IMAGE, "a.png", "image/png", "image/x-icon", WRONG),
         (K.VIDEO, "a.mp4", "video/mp4", "image/png", WRONG),
         (K.AUDIO, "a.mp3", "audio/mpeg", "image/gif", WRONG),
         (K.AUDIO, "a.mp3", "audio/mpeg", "application/zip", WRONG),
@@ -61,22 +44,26 @@ WRONG, STRANGE = "input_file_type", "input_file_unknown"
         (K.AUDIO, "a.mp3", "audio/mpeg", UNKNOWN, None),
         (K.IMAGE, "a", None, UNKNOWN, STRANGE),
         # The content can't be read.
-        (K.IMAGE, "a.png", "image/png", None, None),
         (K.IMAGE, "a.png", UNKNOWN, None, None),
-        (K.IMAGE, "a", None, None, STRANGE),
         (K.IMAGE, "a", UNKNOWN, None, STRANGE),
         # Discord doesn't know, and the content tells.
         (K.IMAGE, "a", None, "image/png", None),
         (K.IMAGE, "a", UNKNOWN, "text/plain", WRONG),
         # Inputs that take any file.
         (K.FILE, "a.exe", "application/x-msdownload", "application/x-msdownload", None),
-        (K.FILE, "a", None, UNKNOWN, None),
     ],
 )
 def test_what_discord_says_and_what_the_content_shows_decide(
     kind: InputKind, name: str, content_type: str | None, found: str | None, expected: str | None
 ) -> None:
-    assert code(kind, name, content_type, found) == expected
+    given, code = file(name, content_type), None
+    try:
+        check_file(kind, "image", given)
+        if needs_content(kind, given):
+            check_content(kind, "image", given, found)
+    except InputError as error:
+        code = error.code
+    assert code == expected
 
 
 def test_the_content_is_needed_unless_discord_has_read_the_file() -> None:
