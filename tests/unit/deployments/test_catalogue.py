@@ -1,123 +1,114 @@
-"""The catalogue of deployments, with a real server, the real client and a real SQLite file."""
+"""The catalogue of deployments: what a start or a reload needs, and what it says without it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from pathlib import Path
+from typing import Any, cast
 
 import pytest
-from aiohttp import web
 
-from bot.comfydeploy.client import ComfyDeploy, open_session
-from bot.database.key_values import KeyValueStore
+from bot.comfydeploy.deployments import GPUS
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
-from bot.domain.errors import StartLater, StartupError
-from bot.outside import Outside
-from bot.store import Store
-from tests.databases import new_sqlite
-from tests.unit.comfydeploy.calls import connect, http_server
-from tests.unit.deployments.made import UUID, config
+from bot.domain.backend import Backend, DeploymentDescription
+from bot.domain.errors import (
+    BackendError,
+    BackendNotFound,
+    BackendRateLimited,
+    BackendServerError,
+    BackendUnauthorized,
+    StartLater,
+    StartupError,
+)
+from tests.unit.deployments.made import UUID, config, info, node
 
-LTX = "3d211e35-98da-4fb7-acf6-438b8846a9b9"
-NOWHERE = "00000000-1111-4222-8333-444444444444"
-
-
-def text_input(key: str) -> list[dict[str, object]]:
-    return [{"type": "string", "class_type": "ComfyUIDeployExternalText", "input_id": key}]
+LTX, NOWHERE = "3d211e35-98da-4fb7-acf6-438b8846a9b9", "00000000-1111-4222-8333-444444444444"
 
 
 class Comfy:
-    """A ComfyDeploy server; while `down` it answers with `status` as for everything unknown."""
+    """A backend whose deployment has the input `prompt`, or that fails; `notes` is the bot's database."""
 
-    def __init__(self, notes: KeyValueStore) -> None:
-        self.inputs = {UUID: text_input("prompt"), LTX: text_input("story")}
-        self.down = False
-        self.status = 500
-        self.statuses: dict[str, int] = {}
-        self.notes = notes
-        self.client: ComfyDeploy
+    gpus = GPUS
 
-    async def answer(self, request: web.Request) -> web.Response:
-        asked = request.path.rpartition("/")[2]
-        if self.down or asked not in self.inputs:
-            status = self.statuses.get(asked, self.status)
-            return web.json_response({"detail": "Internal server error"}, status=status)
-        described = {"id": asked, "workflow": {"name": "wf"}, "input_types": self.inputs[asked]}
-        return web.json_response(described)
+    def __init__(self, error: BackendError | None = None) -> None:
+        self.described = info(node("prompt", "Text"))
+        self.error = error
+        self.errors: dict[str, BackendError] = {NOWHERE: BackendServerError("HTTP 500")}
+        self.notes: dict[str, str] = {}
+
+    async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
+        if error := self.errors.get(deployment_id, self.error):
+            raise error
+        return self.described
+
+    async def read(self, deployment_id: str) -> str | None:
+        return self.notes.get(deployment_id)
+
+    async def write(self, deployment_id: str, text: str) -> None:
+        self.notes[deployment_id] = text
 
     def catalogue(self, *configs: DeploymentSettings) -> Catalogue:
         """Return a catalogue as after a start."""
-        return Catalogue(configs or [config()], self.client, self.notes.get, self.notes.put)
+        return Catalogue(configs or [config()], cast("Backend", self), self.read, self.write)
 
-    async def first_input(self, *configs: DeploymentSettings) -> str:
-        """Start, and return the first input of the deployment flux."""
-        made = self.catalogue(*configs)
+    async def first_input(self, **settings: Any) -> str:
+        """Start, and return the first input of the deployment."""
+        made = self.catalogue(config(**settings))
         await made.load()
         return made.get("flux").offered[0].key
 
 
-@pytest.fixture
-async def comfy(tmp_path: Path) -> AsyncIterator[Comfy]:
-    store = Store(new_sqlite(tmp_path), Outside())
-    made = Comfy(store.key_values)
-    try:
-        async with http_server(made.answer) as url, open_session() as session:
-            made.client = connect(session, url)
-            yield made
-    finally:
-        await store.close()
-
-
-async def test_a_start_needs_the_service_once_or_a_description_in_the_file(comfy: Comfy) -> None:
+async def test_a_start_needs_the_service_once_or_a_description_in_the_file() -> None:
+    comfy = Comfy()
     assert await comfy.first_input() == "prompt"
-    comfy.down = True
+    comfy.error = BackendServerError("HTTP 500")
     assert await comfy.first_input() == "prompt"  # from the database
-    assert await comfy.first_input(config(inputs={"words": {"kind": "text", "prompt": True}})) == "words"
+    assert await comfy.first_input(inputs={"words": {"kind": "text", "prompt": True}}) == "words"
+    comfy.notes[UUID] = "{broken"
+    with pytest.raises(StartupError):
+        await comfy.first_input()
 
 
-@pytest.mark.parametrize(("status", "later"), [(401, False), (404, False), (429, True), (503, True)])
+@pytest.mark.parametrize(
+    ("error", "later"),
+    [
+        (BackendUnauthorized(), False),
+        (BackendNotFound(), False),
+        (BackendRateLimited(), True),
+        (BackendServerError(), True),
+    ],
+)
 async def test_the_start_can_succeed_later_only_where_the_fault_may_pass(
-    comfy: Comfy, status: int, later: bool
+    error: BackendError, later: bool
 ) -> None:
-    comfy.status, comfy.down = status, True
+    comfy = Comfy(error)
     with pytest.raises(StartupError, match="No deployment can be offered") as caught:
         await comfy.catalogue().load()
     assert isinstance(caught.value, StartLater) is later
     assert ("Start again when it answers" in str(caught.value)) is later
     assert ("COMFYDEPLOY_API_KEY" in str(caught.value)) is not later
     # One deployment that can be described later is enough.
-    comfy.statuses = {LTX: 404}
+    comfy.errors[LTX] = BackendNotFound()
     with pytest.raises(StartLater if later else StartupError):
         await comfy.catalogue(config("ltx", deployment_id=LTX), config()).load()
 
 
-async def test_a_failed_reload_keeps_what_is_on_offer(comfy: Comfy) -> None:
+async def test_a_failed_reload_keeps_what_is_on_offer() -> None:
+    comfy = Comfy()
     made = comfy.catalogue()
     await made.load()
-    comfy.inputs[UUID] = [
-        {"type": "string", "class_type": "ComfyUIDeployExternalImage", "input_id": f"i{number}"}
-        for number in range(30)
-    ]
     before = made.plan
+    comfy.described = info(*(node(f"i{number}", "Image") for number in range(30)))
     with pytest.raises(StartupError, match="file inputs"):
         await made.load()
     assert made.plan is before
     assert made.get("flux").offered[0].key == "prompt"
 
 
-async def test_an_unreadable_description_in_the_database_is_not_used(comfy: Comfy) -> None:
-    await comfy.notes.put(UUID, "{broken")
-    comfy.down = True
-    with pytest.raises(StartupError):
-        await comfy.catalogue().load()
-
-
 async def test_an_id_that_comfydeploy_does_not_know_is_told_once_with_what_to_check(
-    comfy: Comfy, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    made = comfy.catalogue(config("ltx", deployment_id=NOWHERE), config())
+    made = Comfy().catalogue(config("ltx", deployment_id=NOWHERE), config())
     with caplog.at_level(logging.WARNING):
         await made.load()
         await made.load()

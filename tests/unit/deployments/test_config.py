@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.deployments.model import describes_itself
-from bot.deployments.schema import DeploymentSettings, load_deployments_file, load_picture_labels
+from bot.deployments.schema import load_deployments_file, load_picture_labels
 from bot.domain.errors import StartupError
 from bot.domain.picture_check import Label
 from tests.unit.cases import read_cases
@@ -18,15 +19,15 @@ UUID = "98244b49-9b56-46b8-83c8-334f27412095"
 A = f'[deployments.a]\ndeployment_id = "{UUID}"\n'
 
 
-def load(tmp_path: Path, text: str) -> Sequence[DeploymentSettings]:
-    file = tmp_path / "deployments.toml"
+def load(folder: Path, text: str, read: Callable[[Path], Any] = load_deployments_file) -> Any:
+    file = folder / "deployments.toml"
     file.write_text(text, encoding="utf-8")
-    return load_deployments_file(file)
+    return read(file)
 
 
-def mistakes(tmp_path: Path, text: str) -> tuple[str, ...]:
+def mistakes(folder: Path, text: str, read: Callable[[Path], Any] = load_deployments_file) -> tuple[str, ...]:
     with pytest.raises(StartupError) as caught:
-        load(tmp_path, text)
+        load(folder, text, read)
     return caught.value.mistakes
 
 
@@ -54,8 +55,7 @@ def test_a_checkers_own_labels_are_mapped_beside_the_deployments(tmp_path: Path)
     assert config.name == "a"
     found = load_picture_labels(tmp_path / "deployments.toml")
     assert found == {"porn": Label.EXPLICIT, "very sexy": Label.SUGGESTIVE}
-    load(tmp_path, A)
-    assert load_picture_labels(tmp_path / "deployments.toml") == {}
+    assert load(tmp_path, A, load_picture_labels) == {}
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,7 @@ def test_a_checkers_own_labels_are_mapped_beside_the_deployments(tmp_path: Path)
     ids=["no table", "labels"],
 )
 def test_every_mistake_in_the_labels_is_told(tmp_path: Path, text: str, sentences: list[str]) -> None:
-    file = tmp_path / "deployments.toml"
-    file.write_text(text, encoding="utf-8")
-    with pytest.raises(StartupError) as caught:
-        load_picture_labels(file)
-    assert [*caught.value.mistakes] == sentences
+    assert [*mistakes(tmp_path, text, load_picture_labels)] == sentences
 
 
 def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Path) -> None:
@@ -94,11 +90,10 @@ def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Pa
         ("a = " + "[" * 5_000, "deployments.toml can't be read as TOML: maximum recursion depth"),
         ("a = " + "9" * 5_000, "deployments.toml can't be read as TOML: Exceeds the limit"),
         ("[deployments.a]\ndeployment_id" + ".a" * 5_000 + " = 1", "deployment_id: must be a UUID"),
-        ("[deployments.a]\ndeployment_id = 0x" + "f" * 5_000, "deployment_id: must be a UUID"),
         (f'{A}default_gpu = "{"x" * 101}"', "deployments.a.default_gpu: "),
         (f"{A}inputs.x.max = 5\ninputs.x.default = 0x{'f' * 5_000}", "default: must be a number"),
     ],
-    ids=["nothing", "brackets", "digits", "keys", "hexadecimal id", "GPU", "hexadecimal default"],
+    ids=["nothing", "brackets", "digits", "keys", "GPU", "hexadecimal default"],
 )
 def test_a_mistake_of_any_length_is_told_in_words(tmp_path: Path, text: str, part: str) -> None:
     (told,) = mistakes(tmp_path, text)

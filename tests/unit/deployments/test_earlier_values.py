@@ -140,14 +140,6 @@ def test_the_values_of_a_form_that_is_sent(
     assert (found.inputs, {*found.dropped} - ({"gpu"} - dropped)) == (inputs, dropped)
 
 
-def test_every_mistake_is_told() -> None:
-    made = offering(but(PROMPT, required=True), STEPS, SEED, STYLE, **GPUS)
-    typed = {"prompt": " ", "steps": "51", "seed": "x", "style": "neon", "gpu": "Z9"}
-    with pytest.raises(InputErrors) as caught:
-        sent(made, {"s": 7}, typed)
-    assert [error.params["option"] for error in caught.value.errors] == [*typed]
-
-
 def choosing(count: int, **more: Any) -> Input:
     choices = tuple(choice("c" * 98 + f"{n:02}", str(n)) for n in range(count))
     return input_of(key="x", option="x", kind=K.CHOICE, choices=choices, **more)
@@ -169,9 +161,7 @@ SELECT, RADIO, CHECKBOX = ComponentType.select, ComponentType.radio_group, Compo
         (choosing(2, default="1"), "0", RADIO),
         # Without a default, an earlier choice must be clearable.
         (choosing(5), "4", SELECT),
-        (choosing(5), None, SELECT),
         (choosing(5, default="1"), None, RADIO),
-        (choosing(5, required=True), None, RADIO),
         (choosing(5, default="1"), "gone", SELECT),
         (choosing(25), "0", SELECT),
         (choosing(26), "0", ComponentType.text_input),

@@ -18,7 +18,7 @@ from bot.deployments.follow_ups import (
     link_follow_ups,
     starting_values,
 )
-from bot.deployments.inputs import AttachedFile, Input
+from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment, FollowUp, compile_deployment
 from bot.deployments.schema import load_deployments_file
@@ -49,17 +49,8 @@ def linked(folder: Path, then: str) -> FollowUp:
     return found
 
 
-def zero(_: Input) -> int:
-    return 0
-
-
-def test_the_only_input_for_a_file_takes_the_result(tmp_path: Path) -> None:
-    found = linked(tmp_path, f'{UPSCALE}emoji = "🔍"\nask = ["mode"]\n')
-    assert (found.label, found.emoji, found.target[-1]) == ("Upscale", "🔍", "2")
-    assert (dict(found.takes), found.inputs, found.ask) == ({"image": "image"}, {"scale": 2}, ("mode",))
-
-
 def test_fixed_values_are_stored_as_they_are_sent(tmp_path: Path) -> None:
+    assert linked(tmp_path, UPSCALE).inputs == {"scale": 2}
     found = linked(tmp_path, 'deployment = "up"\nlabel = "U"\ninputs = { scale = "3", mode = "Sharp" }\n')
     assert found.inputs == {"scale": 3, "mode": "s"}
     found = linked(tmp_path, f'{ANIMATE}inputs = {{ size = "tall" }}\n')
@@ -118,7 +109,7 @@ class Opened:
         chosen = choose_file(self.follow_up, [PICTURE])
         assert chosen is not None
         key, file = chosen
-        return merge(self.target, [typed, {key: (file,)}], [Stored(self.inputs)], draw_seed=zero)
+        return merge(self.target, [typed, {key: (file,)}], [Stored(self.inputs)], draw_seed=lambda _: 0)
 
 
 def opened(folder: Path, then: str, **inputs: Any) -> Opened:
@@ -129,15 +120,6 @@ def opened(folder: Path, then: str, **inputs: Any) -> Opened:
     parent = made_run(deployment="flux", inputs=inputs, prompt="a default")
     values = starting_values(follow_up, target, now["flux"], parent)
     return Opened(follow_up, target, values)
-
-
-def test_inputs_are_carried_by_name_and_the_prompt_by_its_role(tmp_path: Path) -> None:
-    then = ANIMATE.replace('"prompt"', '"prompt", "size"')
-    made = opened(tmp_path, then, positive="a fox", width=512, height=768)
-    assert made.fields() == []
-    values = {"words": "a fox", "first": PICTURE.url, "width": 512, "height": 768, "seed": 0}
-    assert made.merged().inputs == values
-    assert opened(tmp_path, ANIMATE).merged().inputs["words"] == "a default"
 
 
 def test_the_first_file_that_fits_goes_in(tmp_path: Path) -> None:
