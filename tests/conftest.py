@@ -12,8 +12,7 @@ from hypothesis import is_hypothesis_test, settings
 from tests.sql_cache import share_compiled_statements
 
 _HERE = Path(__file__).parent
-_PROCESSES = ("e2e", "demo", "commits")
-_LONGEST_FIRST = (*_PROCESSES, "web", "contract")
+_LONGEST_FIRST = ("e2e", "demo", "commits", "web", "contract")
 
 # A deadline for each example would measure the machine, and a busy one would fail tests that are right.
 settings.register_profile("fast", deadline=None, max_examples=25)
@@ -41,40 +40,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)  # when those of the other suite are deselected
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deal the tests out to the workers, long ones first."""
-    items.sort(key=_rank)
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    items[:] = [item for share in shares(items, workers) for item in share]
+    """Begin with the tests of whole processes, then with the longest.
 
-
-def shares(items: list[pytest.Item], workers: int) -> list[list[pytest.Item]]:
-    """Return the tests of each worker; xdist first gives each one an equal run of neighbours.
-
-    A third of the workers get all tests of whole processes, which mostly wait, so that the others can compute
-    meanwhile. Then they get the shortest tests, because idle workers can take those over one by one.
+    xdist first gives each worker an equal run of neighbours. So the first workers mostly wait for processes
+    while the others compute, and idle workers take over the shortest tests.
     """
-    waiting = [item for item in items if _folder(item) in _PROCESSES]
-    computing = [item for item in items if _folder(item) not in _PROCESSES]
-    waiters, size = workers // 3, len(items) // workers
-    short = waiters * size - len(waiting)
-    if not waiters or short < 0:
-        return _dealt(items, workers)
-    both = waiting + computing[len(computing) - short :]
-    rest = computing[: len(computing) - short]
-    return _dealt(both, waiters) + _dealt(rest, workers - waiters)
-
-
-def _dealt(items: list[pytest.Item], hands: int) -> list[list[pytest.Item]]:
-    return [items[first::hands] for first in range(hands)]
+    items.sort(key=_rank)
 
 
 def _rank(item: pytest.Item) -> int:
-    folder = _folder(item)
+    folder = item.path.relative_to(_HERE).parts[0]
     return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
-
-
-def _folder(item: pytest.Item) -> str:
-    return item.path.relative_to(_HERE).parts[0]
 
 
 def pytest_collection_finish() -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -165,16 +166,10 @@ async def _fill(runner: AppRunner) -> Run:
     return in_flight
 
 
-class Nameless:
-    """A server without roles and channels in the cache of discord.py."""
-
-    def get_role(self, role_id: int) -> None: ...
-    def get_channel(self, channel_id: int) -> None: ...
-
-
 def _lists(app: App) -> Iterator[Case]:
     """Show lists and make files of what `_fill` stored."""
-    nameless: Any = Nameless()
+    # A server without roles and channels in the cache of discord.py.
+    nameless: Any = SimpleNamespace(get_role=lambda _: None, get_channel=lambda _: None)
     yield partial(app.store.history.page, PERSON, RunFilter.ALL, limit=PAGE_SIZE + 1, offset=0)
     yield partial(app.store.history.server_queue, GUILD, limit=PAGE_SIZE + 1)
     yield partial(privacy.export, app, PERSON)

@@ -142,22 +142,22 @@ async def seed(
 def made_run(state: RunState, person: int, guild: int, channel: int, **more: Any) -> Run:
     """Return a run that was submitted just now."""
     key, now = new_key(SystemRandom()), datetime.now(UTC)
-    return Run(
-        key=key,
-        request_key=key,
-        state=state,
-        created_at=now,
-        requester_id=person,
-        guild_id=guild,
-        channel_id=channel,
-        deployment="picture",
-        deployment_id=PICTURE_ID,
-        inputs={"prompt": "a fox"},
-        prompt="a fox",
-        run_id=str(uuid.uuid4()),
-        submitted_at=now,
-        **more,
-    )
+    values: dict[str, Any] = {
+        "key": key,
+        "request_key": key,
+        "state": state,
+        "created_at": now,
+        "submitted_at": now,
+        "requester_id": person,
+        "guild_id": guild,
+        "channel_id": channel,
+        "deployment": "picture",
+        "deployment_id": PICTURE_ID,
+        "inputs": {"prompt": "a fox"},
+        "prompt": "a fox",
+        "run_id": str(uuid.uuid4()),
+    }
+    return Run(**values | more)
 
 
 async def ask(
